@@ -1,0 +1,150 @@
+/**
+ * Which Python is selected, folder by folder: our own setting, else what the Python Environments extension says, else the
+ * Python extension, else nothing, and the server looks for itself. Only this file knows which of them answered.
+ */
+
+import { homedir } from "node:os";
+import { isAbsolute, resolve } from "node:path";
+import {
+  commands, ConfigurationTarget, EventEmitter, extensions, Uri, window, workspace,
+  type Disposable, type Event, type LogOutputChannel, type WorkspaceFolder,
+} from "vscode";
+
+interface Provider {
+  /** The interpreter's path, or that of its environment's folder. */
+  selected(scope: Uri | undefined): Promise<string | undefined>;
+  onDidChange: Event<unknown>;
+}
+
+/** What we need of `exports` of ms-python.vscode-python-envs. It exports nothing while it is switched off. */
+interface EnvironmentsApi {
+  getEnvironment(scope: Uri | undefined): Promise<{ environmentPath: Uri; execInfo?: { run: { executable: string } } } | undefined>;
+  onDidChangeEnvironment: Event<unknown>;
+}
+
+/** What we need of `exports` of ms-python.python. */
+interface PythonApi {
+  environments: {
+    getActiveEnvironmentPath(scope: Uri | undefined): { path: string };
+    onDidChangeActiveEnvironmentPath: Event<unknown>;
+  };
+}
+
+/** In the order in which they are asked. */
+const PROVIDERS: [id: string, adapt: (api: never) => Provider][] = [
+  [
+    "ms-python.vscode-python-envs",
+    (api: EnvironmentsApi) => ({
+      selected: async (scope) => {
+        const environment = await api.getEnvironment(scope);
+        return [environment?.execInfo?.run.executable, environment?.environmentPath.fsPath].find(isPath);
+      },
+      onDidChange: api.onDidChangeEnvironment,
+    }),
+  ],
+  [
+    "ms-python.python",
+    ({ environments }: PythonApi) => ({
+      // A bare "python" stands for no selection.
+      selected: (scope) => Promise.resolve([environments.getActiveEnvironmentPath(scope).path].find(isPath)),
+      onDidChange: environments.onDidChangeActiveEnvironmentPath,
+    }),
+  ],
+];
+
+export class Interpreters implements Disposable {
+  private readonly changed = new EventEmitter<void>();
+  private readonly connected = new Map<string, Provider>();
+  private readonly subscriptions: { dispose(): unknown }[] = [this.changed];
+  readonly onDidChange = this.changed.event;
+
+  constructor(private readonly log: LogOutputChannel) {
+    this.subscriptions.push(
+      extensions.onDidChange(() => this.connect()),
+      workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration("whydll.interpreter")) this.changed.fire();
+      }),
+    );
+    this.connect();
+  }
+
+  /** The selected interpreter, or `undefined` where nobody has an opinion. Never fails. */
+  async of(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
+    const configured = setting(folder);
+    if (configured !== undefined) return configured;
+    for (const [id] of PROVIDERS) {
+      try {
+        const path = await this.connected.get(id)?.selected(folder?.uri);
+        if (path !== undefined) return path;
+      } catch (error) {
+        this.log.warn(`${id} could not say which interpreter is selected.`, error);
+      }
+    }
+    return undefined;
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  private connect(): void {
+    for (const [id, adapt] of PROVIDERS) void this.connectTo(id, adapt);
+  }
+
+  private async connectTo(id: string, adapt: (api: never) => Provider): Promise<void> {
+    try {
+      const api = await extensions.getExtension<unknown>(id)?.activate();
+      if (api === undefined || this.connected.has(id)) return;
+      const provider = adapt(api as never);
+      this.connected.set(id, provider);
+      this.subscriptions.push(provider.onDidChange(() => this.changed.fire()));
+      this.changed.fire();
+    } catch (error) {
+      this.log.warn(`${id} does not answer; interpreters are found without it.`, error);
+    }
+  }
+}
+
+/** Lets the user choose, in the place where the choice has an effect. */
+export async function chooseInterpreter(scope: Uri | undefined): Promise<void> {
+  const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
+  const python = extensions.getExtension("ms-python.python") !== undefined;
+  if (python && setting(folder) === undefined) {
+    await commands.executeCommand("python.setInterpreter");
+    return;
+  }
+  const follow = "Follow the Python extension";
+  const browse = "Browse…";
+  const title = "whydll.interpreter is set and goes before the Python extension's selection";
+  const choice = python ? await window.showQuickPick([follow, browse], { title }) : browse;
+  if (choice === follow) await writeSetting(folder, undefined);
+  if (choice === browse) {
+    const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
+    const picked = await window.showOpenDialog({ title: "Choose the Python Interpreter", openLabel: "Choose", filters });
+    if (picked?.[0]) await writeSetting(folder, picked[0].fsPath);
+  }
+}
+
+function setting(folder: WorkspaceFolder | undefined): string | undefined {
+  const value = workspace.getConfiguration("whydll", folder).get("interpreter", "").trim();
+  if (value === "") return undefined;
+  const root = folder?.uri.fsPath ?? homedir();
+  return resolve(root, value.replaceAll("${workspaceFolder}", root).replace(/^~(?=[\\/]|$)/, homedir()));
+}
+
+/** Writes the setting where it is set already, and otherwise for the folder; clearing it clears every level. */
+async function writeSetting(folder: WorkspaceFolder | undefined, value: string | undefined): Promise<void> {
+  const configuration = workspace.getConfiguration("whydll", folder);
+  const at = configuration.inspect("interpreter");
+  const levels: ConfigurationTarget[] = [];
+  if (at?.workspaceFolderValue !== undefined) levels.push(ConfigurationTarget.WorkspaceFolder);
+  if (at?.workspaceValue !== undefined) levels.push(ConfigurationTarget.Workspace);
+  if (at?.globalValue !== undefined) levels.push(ConfigurationTarget.Global);
+  const fallback = folder ? ConfigurationTarget.WorkspaceFolder : ConfigurationTarget.Global;
+  const targets = value === undefined ? levels : [levels[0] ?? fallback];
+  for (const target of targets) await configuration.update("interpreter", value, target);
+}
+
+function isPath(path: string | undefined): path is string {
+  return path !== undefined && isAbsolute(path);
+}

@@ -1,0 +1,128 @@
+//! Arguments → a check, a chain, a snapshot, a server; and the exit status.
+//!
+//! 0: nothing that would fail · 1: at least one error found · 2: it could not be done, with one line on
+//! standard error that says why.
+
+mod chain;
+mod check;
+mod demo;
+mod snapshot;
+mod target;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::environment::EnvironmentError;
+use crate::host::HostError;
+use crate::host::snapshot::SnapshotError;
+
+/// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+#[derive(Parser)]
+#[command(name = "whydll", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the language server on standard input and output
+    Server(ServerArguments),
+    /// Diagnose the imports of Python files, or of packages by name
+    Check(check::CheckArguments),
+    /// Draw the DLL tree of a package, a .pyd or a .dll
+    Chain(chain::ChainArguments),
+    /// Record all facts that a diagnosis reads into one file, which --host replays anywhere
+    Snapshot(snapshot::SnapshotArguments),
+    /// Diagnose a recorded real environment that is built in
+    Demo(demo::DemoArguments),
+}
+
+#[derive(Args)]
+struct ServerArguments {
+    /// Accepted for editors that pass it; it is the only way there is
+    #[arg(long)]
+    stdio: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("{path}: {reason}")]
+    Document { path: String, reason: String },
+    #[error("no interpreter: give --python, activate an environment, or run it in a folder with a .venv")]
+    NoInterpreter,
+    #[error("there is nothing to draw: {0} does not exist")]
+    NoTarget(String),
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("the analysis failed in a way that it should not; please report it")]
+    Panicked,
+}
+
+/// Runs the program and returns its exit status.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if let Command::Server(ServerArguments { stdio: _ }) = arguments.command {
+        return crate::lsp::serve();
+    }
+    match on_analysis_thread(move || dispatch(arguments.command)) {
+        Ok(code) => code,
+        // Who closed the pipe has read enough.
+        Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "whydll: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
+    match command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Chain(arguments) => chain::run(arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Server(_) => Ok(crate::lsp::serve()),
+    }
+}
+
+/// Python is followed by recursion, for which the main thread's stack is too small on Windows.
+fn on_analysis_thread(
+    work: impl FnOnce() -> Result<ExitCode, CommandError> + Send + 'static,
+) -> Result<ExitCode, CommandError> {
+    let thread = std::thread::Builder::new().stack_size(crate::source::STACK).spawn(work)?;
+    thread.join().unwrap_or(Err(CommandError::Panicked))
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `whydll snapshot`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::target::TargetArguments;
+use super::{CommandError, print};
+use crate::diagnosis;
+use crate::host::snapshot::Recorder;
+
+#[derive(Args)]
+pub struct SnapshotArguments {
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// A package whose diagnosis is recorded (default: tensorflow)
+    #[arg(long = "import", value_name = "NAME")]
+    imports: Vec<String>,
+}
+
+pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
+    let mut recorder: Option<Arc<Recorder>> = None;
+    let target = arguments.target.resolve_with(|host| {
+        let (recorded, over) = Recorder::over(&host);
+        recorder = Some(over);
+        recorded
+    })?;
+    let imports = if arguments.imports.is_empty() { vec!["tensorflow".to_owned()] } else { arguments.imports };
+    diagnosis::diagnose(&target.host, &target.environment, &imports);
+    target.host.vc_runtimes();
+    if let Some(recorder) = recorder {
+        recorder.write(&target.host, &target.environment.interpreter, &arguments.output)?;
+    }
+    print(&format!("{} records `import {}`", arguments.output.display(), imports.join("`, `import ")))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,121 @@
+//! Which environment, on which machine: `--python`, `--host` and what goes with them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::CommandError;
+use crate::environment::Environment;
+use crate::host::{FactCache, Host, WinPath};
+
+/// Options that name an environment and a machine.
+#[derive(Args, Clone, Default)]
+pub struct TargetArguments {
+    /// The interpreter, or the environment's folder
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// The machine: a folder that holds a Windows system drive, a snapshot file, windows-10, windows-11 or
+    /// windows-11+vcredist
+    #[arg(long)]
+    pub host: Option<String>,
+    /// PATH of the process that will run Python, separated by semicolons
+    #[arg(long, value_name = "DIRS")]
+    pub path: Option<String>,
+    /// A folder that stands for drive C: beside a built-in host
+    #[arg(long, value_name = "FOLDER")]
+    pub drive: Option<PathBuf>,
+}
+
+/// The machine and environment that a command is about.
+pub struct Target {
+    pub host: Host,
+    pub environment: Environment,
+    /// What was assumed without being told.
+    pub assumed: Option<String>,
+    cache: Arc<FactCache>,
+}
+
+impl TargetArguments {
+    /// Finds machine and environment.
+    pub fn resolve(&self) -> Result<Target, CommandError> {
+        self.resolve_with(|host| host)
+    }
+
+    /// As [`TargetArguments::resolve`]; the environment is read through what `wrap` makes of the machine.
+    pub fn resolve_with(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Target, CommandError> {
+        let cache = Arc::new(cache_file().map_or_else(FactCache::default, |file| FactCache::open(&file)));
+        let mut assumed = None;
+        let python = self.python.clone().or_else(|| self.host.is_none().then(find_interpreter).flatten());
+        let host = match (&self.host, &python) {
+            (Some(name), _) => Host::named_on_drive(name, self.drive.as_deref(), cache.clone())?,
+            (None, Some(python)) => match Host::drive_of(python) {
+                Some(drive) => {
+                    assumed = Some(format!("the drive {} that it lies on was assumed", drive.display()));
+                    Host::directory(&drive, cache.clone())?
+                }
+                None => {
+                    assumed = Some("assumed, since no --host was given".to_owned());
+                    Host::named_on_drive("windows-11", self.drive.as_deref(), cache.clone())?
+                }
+            },
+            (None, None) => return Err(CommandError::NoInterpreter),
+        };
+        let python = match python.or_else(|| host.recorded_interpreter.is_none().then(find_interpreter).flatten()) {
+            Some(python) => host.path_of(&python),
+            None => host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?,
+        };
+        let host = match &self.path {
+            Some(path) => host.with_variable("PATH", path),
+            None => host,
+        };
+        let host = wrap(host);
+        let environment = Environment::at(&python, &*host.files)?;
+        Ok(Target { host, environment, assumed, cache })
+    }
+}
+
+impl Target {
+    /// A recorded machine and its environment.
+    pub fn of_recorded(host: Host, environment: Environment) -> Target {
+        Target { host, environment, assumed: None, cache: Arc::default() }
+    }
+
+    /// Keeps what was learnt for the next run. A cache that cannot be written costs time, nothing else.
+    pub fn remember(&self) {
+        if let Some(file) = cache_file() {
+            let _ = self.cache.store(&file);
+        }
+    }
+
+    /// The path of `name` as the machine knows it, if it is a file of ours.
+    pub fn path_of(&self, name: &str) -> WinPath {
+        if Path::new(name).exists() { self.host.path_of(Path::new(name)) } else { WinPath::new(name) }
+    }
+}
+
+/// An activated environment, `.venv` of the current folder, or the first Python on PATH.
+fn find_interpreter() -> Option<PathBuf> {
+    if let Some(active) = std::env::var_os("VIRTUAL_ENV").or_else(|| std::env::var_os("CONDA_PREFIX")) {
+        return Some(PathBuf::from(active));
+    }
+    let local = Path::new(".venv");
+    if local.is_dir() {
+        return Some(local.to_owned());
+    }
+    which::which("python").or_else(|_| which::which("python3")).ok()
+}
+
+/// Where facts are kept between runs: the user's cache folder.
+fn cache_file() -> Option<PathBuf> {
+    let folder = match std::env::var_os("WHYDLL_CACHE_DIR") {
+        Some(folder) if folder.is_empty() => return None,
+        Some(folder) => PathBuf::from(folder),
+        None if cfg!(windows) => PathBuf::from(std::env::var_os("LOCALAPPDATA")?).join("whydll").join("cache"),
+        None => match std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
+            Some(folder) => PathBuf::from(folder).join("whydll"),
+            None => PathBuf::from(std::env::var_os("HOME")?).join(".cache").join("whydll"),
+        },
+    };
+    Some(folder.join("facts.bin"))
+}

@@ -1,0 +1,160 @@
+//! Where CPython finds a module: built in, on `sys.path`, or in a package's `__path__`.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use crate::environment::Environment;
+use crate::host::{EntryKind, Files, Folder, WinPath};
+use crate::image::Machine;
+
+/// What a finder found under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// A package with its `__init__.py`.
+    Package { init: WinPath, folder: WinPath },
+    /// A folder, or several, without `__init__.py`.
+    Namespace(Vec<WinPath>),
+    /// A `.py` file.
+    Source(WinPath),
+    /// A native extension module; `folder` if it is a package's `__init__`.
+    Extension { path: WinPath, folder: Option<WinPath> },
+    /// Part of pythonXY.dll.
+    Builtin,
+    /// It exists, but its source cannot be read: inside a zip archive, or a lone `.pyc`.
+    Opaque { path: Option<WinPath> },
+    /// No such module; `for_other_python` is a file that would be it for another Python version.
+    NotFound { for_other_python: Option<WinPath> },
+}
+
+/// Modules compiled into pythonXY.dll on Windows, of all versions since 3.5 (`PC/config.c`).
+const BUILTIN: &str = "_abc _ast _bisect _blake2 _codecs _codecs_cn _codecs_hk _codecs_iso2022 \
+    _codecs_jp _codecs_kr _codecs_tw _collections _contextvars _csv _datetime _functools _heapq _imp \
+    _interpchannels _interpqueues _interpreters _io _json _locale _lsprof _md5 _multibytecodec _opcode \
+    _operator _peg_parser _pickle _random _sha1 _sha2 _sha256 _sha3 _sha512 _signal _sre _stat \
+    _statistics _string _struct _suggestions _symtable _sysconfig _thread _tokenize _tracemalloc _types \
+    _typing _warnings _weakref _winapi _xxinterpchannels _xxsubinterpreters array atexit audioop \
+    binascii builtins cmath errno faulthandler gc itertools marshal math mmap msvcrt nt parser sys time \
+    winreg xxsubtype zlib";
+
+static BUILTIN_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| BUILTIN.split_whitespace().collect());
+
+/// `sys.stdlib_module_names` of all versions since 3.5.
+static STANDARD_LIBRARY: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("../../data/standard-library.txt").lines().collect());
+
+/// The finders of one environment.
+pub struct Finder<'a> {
+    environment: &'a Environment,
+    files: &'a dyn Files,
+    suffixes: Vec<String>,
+}
+
+impl<'a> Finder<'a> {
+    /// Finders for the Python of `environment`.
+    pub fn new(environment: &'a Environment, files: &'a dyn Files) -> Finder<'a> {
+        Finder { environment, files, suffixes: environment.extension_suffixes() }
+    }
+
+    /// A top-level module; `path` is `sys.path` as the program has changed it.
+    pub fn top_level(&self, name: &str, path: &[WinPath]) -> Found {
+        if BUILTIN_NAMES.contains(name) {
+            return Found::Builtin;
+        }
+        match self.on_path(name, name, path) {
+            Found::NotFound { .. } if STANDARD_LIBRARY.contains(name) => Found::Opaque { path: None },
+            found => found,
+        }
+    }
+
+    /// The submodule `name` of the package `package` with this `__path__`.
+    pub fn submodule(&self, package: &str, name: &str, path: &[WinPath]) -> Found {
+        let inner = format!("{package}.{name}").replace('.', "/");
+        self.on_path(name, &inner, path)
+    }
+
+    /// Whether this is a module of the standard library.
+    pub fn is_standard(name: &str) -> bool {
+        STANDARD_LIBRARY.contains(name) || BUILTIN_NAMES.contains(name)
+    }
+
+    /// `FileFinder.find_spec` for each directory, `zipimporter` for each archive.
+    fn on_path(&self, name: &str, in_archive: &str, path: &[WinPath]) -> Found {
+        let mut portions = Vec::new();
+        let mut for_other_python = None;
+        for entry in path {
+            if entry.has_extension("zip") {
+                let known = self.files.archive(entry);
+                if known.is_ok_and(|modules| modules.binary_search_by(|m| m.as_str().cmp(in_archive)).is_ok()) {
+                    return Found::Opaque { path: Some(entry.clone()) };
+                }
+                continue;
+            }
+            let Ok(folder) = self.files.folder(entry) else {
+                continue;
+            };
+            // Letter case counts, since PYTHONCASEOK is not set.
+            let is_folder = exact(&folder, name, EntryKind::Folder);
+            if is_folder {
+                let package = entry.join(name);
+                match self.in_folder(&package, "__init__") {
+                    Some(Found::Source(init)) => return Found::Package { init, folder: package },
+                    Some(Found::Extension { path, .. }) => {
+                        return Found::Extension { path, folder: Some(package) };
+                    }
+                    Some(found) => return found,
+                    None => {}
+                }
+            }
+            if let Some(found) = self.in_folder(entry, name) {
+                return found;
+            }
+            if is_folder {
+                portions.push(entry.join(name));
+            } else if for_other_python.is_none() {
+                for_other_python = self.other_python(entry, &folder, name);
+            }
+        }
+        match portions.is_empty() {
+            true => Found::NotFound { for_other_python },
+            false => Found::Namespace(portions),
+        }
+    }
+
+    /// A module file in a folder: extensions come before source (`_get_supported_file_loaders`).
+    fn in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
+        let folder = self.files.folder(path).ok()?;
+        for suffix in &self.suffixes {
+            let file = format!("{name}{suffix}");
+            if exact(&folder, &file, EntryKind::File) {
+                return Some(Found::Extension { path: path.join(&file), folder: None });
+            }
+        }
+        for suffix in [".py", ".pyw"] {
+            let file = format!("{name}{suffix}");
+            if exact(&folder, &file, EntryKind::File) {
+                return Some(Found::Source(path.join(&file)));
+            }
+        }
+        let file = format!("{name}.pyc");
+        exact(&folder, &file, EntryKind::File).then(|| Found::Opaque { path: Some(path.join(&file)) })
+    }
+
+    /// `name.cp39-win_amd64.pyd` where this is no Python 3.9.
+    fn other_python(&self, path: &WinPath, folder: &Folder, name: &str) -> Option<WinPath> {
+        // Only tags of CPython on Windows are looked for, newest first; a listing is not searched.
+        let machine = match self.environment.machine {
+            Machine::X86 => "win32",
+            Machine::Arm64 | Machine::Arm64Ec => "win_arm64",
+            _ => "win_amd64",
+        };
+        let minors = (5..=30).rev();
+        minors
+            .map(|minor| format!("{name}.cp3{minor}-{machine}.pyd"))
+            .find(|file| exact(folder, file, EntryKind::File))
+            .map(|file| path.join(&file))
+    }
+}
+
+fn exact(folder: &Folder, name: &str, kind: EntryKind) -> bool {
+    folder.entry(name).is_some_and(|entry| entry.kind == kind && entry.name == name)
+}

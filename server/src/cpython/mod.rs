@@ -1,0 +1,142 @@
+//! CPython on top of the loader: how a version loads extension modules and libraries, what it says when
+//! that fails, and where its finders look for a module.
+//!
+//! Sources: `Python/dynload_win.c`, `Lib/ctypes/__init__.py`, `Lib/importlib/_bootstrap_external.py`,
+//! `PC/config.c` of CPython; conda's patch `CondaEcosystemModifyDllSearchPath`.
+
+mod finder;
+mod sentence;
+
+use crate::environment::{Environment, Kind};
+use crate::host::{Host, WinPath};
+use crate::loader::{Failure, LoadFlags, Process};
+
+pub use finder::{Found, Finder};
+pub use sentence::{windows_message, windows_sentence};
+
+/// A running interpreter: its process, and what it adds to every load.
+#[derive(Clone)]
+pub struct Interpreter<'e> {
+    /// The environment that it runs in.
+    pub environment: &'e Environment,
+    /// What is loaded.
+    pub process: Process,
+}
+
+/// An extension module cannot be imported, or a library not be loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadError {
+    /// Windows refused.
+    Windows(Failure),
+    /// The module was built for another Python: it imports this `pythonXY.dll`.
+    OtherPython(String),
+}
+
+/// How a library is loaded from Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CtypesMode {
+    /// The `winmode` argument, from Python 3.8 on.
+    pub winmode: Option<u32>,
+}
+
+impl<'e> Interpreter<'e> {
+    /// Starts the interpreter of `environment`.
+    ///
+    /// # Errors
+    /// The program itself cannot be started: its DLL or the C runtime is missing.
+    pub fn start(host: &Host, environment: &'e Environment) -> Result<Interpreter<'e>, Failure> {
+        let application = environment.application_directory.clone();
+        let mut process = Process::new(host.clone(), environment.machine, application);
+        let executable = environment.application_directory.join(environment.interpreter.file_name());
+        let executable = if host.files.is_file(&executable) {
+            executable
+        } else {
+            environment.interpreter.clone()
+        };
+        process.start(&executable)?;
+        // `dynload_win.c` loads python3.dll from beside pythonXY.dll, so that modules of the stable ABI
+        // find it by its name.
+        let stable = environment.python_dll.parent().map(|folder| folder.join("python3.dll"));
+        if let Some(stable) = stable.filter(|path| host.files.is_file(path)) {
+            let _ = process.load(stable.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+        }
+        let mut interpreter = Interpreter { environment, process };
+        if environment.base_kind == Kind::Conda {
+            interpreter.add_conda_directories();
+        }
+        Ok(interpreter)
+    }
+
+    /// By default conda's Python adds the directories of its prefix as `os.add_dll_directory` would.
+    fn add_conda_directories(&mut self) {
+        if self.searches_path() {
+            return;
+        }
+        let tails = ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
+        // The newest is searched first, so the first of conda's order is added last.
+        for tail in tails {
+            let directory = self.environment.base_prefix.join(tail);
+            if self.process.host().files.is_folder(&directory) {
+                self.process.add_dll_directory(directory, "conda's Python".to_owned());
+            }
+        }
+    }
+
+    /// Python up to 3.7 gives LoadLibraryEx the old search, which ends with PATH.
+    pub fn searches_path(&self) -> bool {
+        let version = &self.environment.version;
+        (version.major, version.minor) < (3, 8)
+    }
+
+    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does.
+    pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
+        let flags = if self.searches_path() {
+            LoadFlags::ALTERED_SEARCH_PATH
+        } else {
+            LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
+        };
+        match self.other_python(path) {
+            None => self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows),
+            Some(dll) => {
+                // The check comes after the load, which may fail first; its modules do not stay.
+                self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows)?;
+                Err(LoadError::OtherPython(dll))
+            }
+        }
+    }
+
+    /// CPython compares the first `pythonXY.dll` that the module imports with its own name.
+    fn other_python(&self, path: &WinPath) -> Option<String> {
+        let image = self.process.host().files.image(path).ok()?;
+        let dll = image.imports.iter().find(|import| is_versioned_python(import))?;
+        let own = self.environment.python_dll.file_name();
+        (!dll.eq_ignore_ascii_case(own)).then(|| dll.clone())
+    }
+
+    /// `ctypes.WinDLL(name)` and its kin.
+    pub fn load_library(&mut self, name: &str, mode: CtypesMode) -> Result<(), LoadError> {
+        let flags = match mode.winmode {
+            _ if self.searches_path() => LoadFlags::NONE,
+            Some(winmode) => LoadFlags(winmode),
+            // `_ctypes` asks for the DLL's own directory too where the name holds a separator, after
+            // making it a full path.
+            None if name.contains(['/', '\\']) => {
+                LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
+            }
+            None => LoadFlags::SEARCH_DEFAULT_DIRS,
+        };
+        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
+    }
+
+    /// `LoadLibraryExW` called by hand, with its flags.
+    pub fn load_with_flags(&mut self, name: &str, flags: u32) -> Result<(), LoadError> {
+        self.process.load(name, LoadFlags(flags)).map(drop).map_err(LoadError::Windows)
+    }
+}
+
+/// `python38.dll`, but not the stable ABI's `python3.dll`.
+pub fn is_versioned_python(dll: &str) -> bool {
+    let name = dll.to_ascii_lowercase();
+    let version = name.strip_prefix("python3").and_then(|rest| rest.strip_suffix(".dll"));
+    version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}

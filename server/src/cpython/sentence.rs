@@ -1,0 +1,65 @@
+//! The sentences that Python prints, word for word.
+
+use super::{Interpreter, LoadError};
+
+/// The English text of a Win32 code, as FormatMessageW gives it without its line end. Other languages of
+/// Windows say the same in theirs: compare codes, not texts.
+pub fn windows_message(code: u32) -> Option<&'static str> {
+    Some(match code {
+        5 => "Access is denied.",
+        126 => "The specified module could not be found.",
+        127 => "The specified procedure could not be found.",
+        193 => "%1 is not a valid Win32 application.",
+        206 => "The filename or extension is too long.",
+        998 => "Invalid access to memory location.",
+        1114 => "A dynamic link library (DLL) initialization routine failed.",
+        _ => return None,
+    })
+}
+
+/// A code and its text, for people: `Windows error 126, "The specified module could not be found."`
+pub fn windows_sentence(code: u32) -> String {
+    match windows_message(code) {
+        Some(text) => format!("Windows error {code}, \"{text}\""),
+        None => format!("Windows error {code}"),
+    }
+}
+
+impl Interpreter<'_> {
+    /// What the ImportError says when the extension module `name` (without its package) fails to load
+    /// (`Python/dynload_win.c`).
+    pub fn import_sentence(&self, name: &str, error: &LoadError) -> String {
+        let failure = match error {
+            LoadError::OtherPython(dll) => {
+                return format!("Module use of {dll} conflicts with this version of Python.");
+            }
+            LoadError::Windows(failure) => failure,
+        };
+        let version = &self.environment.version;
+        let names_module = (version.major, version.minor) >= (3, 8);
+        match (windows_message(failure.code()), names_module) {
+            (Some(text), true) => format!("DLL load failed while importing {name}: {text}"),
+            (Some(text), false) => format!("DLL load failed: {text}"),
+            (None, true) => {
+                format!("DLL load failed with error code {} while importing {name}", failure.code())
+            }
+            (None, false) => format!("DLL load failed with error code {}", failure.code()),
+        }
+    }
+
+    /// What the OSError of `ctypes.WinDLL(name)` says, with its class (`Modules/_ctypes/callproc.c`).
+    pub fn ctypes_sentence(&self, name: &str, error: &LoadError) -> (&'static str, String) {
+        let code = match error {
+            LoadError::OtherPython(_) => 126,
+            LoadError::Windows(failure) => failure.code(),
+        };
+        let text = windows_message(code).unwrap_or("unknown error").trim_end_matches('.');
+        if code == 126 && !self.searches_path() {
+            let text = format!(
+                "Could not find module '{name}' (or one of its dependencies). Try using the full path with constructor syntax."
+            );
+            return ("FileNotFoundError", text);
+        }
+        ("OSError", format!("[WinError {code}] {text}"))
+    }
+}

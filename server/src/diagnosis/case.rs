@@ -1,0 +1,347 @@
+//! What a code is asked about: one problem of one import, and where things can be looked up.
+
+use crate::cpython::LoadError;
+use crate::environment::{Environment, Kind};
+use crate::fix::{Action, Command, Fix};
+use crate::host::{EntryKind, Host, WinPath};
+use crate::loader::{Cause, Failure, Fault};
+use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
+
+use super::codes;
+use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
+
+/// An import that was asked about, where it was asked.
+pub struct Case<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Dotted name.
+    pub import: &'a str,
+}
+
+/// One thing that went wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What.
+    pub culprit: Culprit,
+    /// The statements that lead there, innermost first.
+    pub trace: Vec<Place>,
+    /// Who asked for it, if it was Python code.
+    pub loaded_by: Option<LoadKind>,
+    /// What Python says of that load.
+    pub sentence: Option<String>,
+    /// The Win32 code that the program gets. A culprit which Windows would reach only later has its own.
+    pub code: Option<u32>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Culprit {
+    /// An image cannot be loaded.
+    Image(Fault),
+    /// An extension module is for another Python: it imports this `pythonXY.dll`.
+    OtherPython { module: WinPath, dll: String },
+    /// A Python module is not there.
+    Module(MissingModule),
+}
+
+impl Problem {
+    /// The problems of a load that failed: one for each culprit.
+    pub fn of_load(load: &LoadFailure) -> Vec<Problem> {
+        let problem = |culprit, code| Problem {
+            culprit,
+            trace: vec![load.at.clone()],
+            loaded_by: Some(load.kind),
+            sentence: Some(load.sentence.clone()),
+            code,
+        };
+        match &load.error {
+            LoadError::OtherPython(dll) => {
+                let module = WinPath::new(load.target.clone());
+                vec![problem(Culprit::OtherPython { module, dll: dll.clone() }, None)]
+            }
+            LoadError::Windows(failure) => failure
+                .faults()
+                .map(|fault| problem(Culprit::Image(fault.clone()), Some(fault.cause.code())))
+                .collect(),
+        }
+    }
+
+    /// The interpreter itself cannot start.
+    pub fn of_start(failure: Failure) -> Problem {
+        Problem {
+            code: Some(failure.code()),
+            culprit: Culprit::Image(failure.first),
+            trace: Vec::new(),
+            loaded_by: None,
+            sentence: None,
+        }
+    }
+
+    /// A module that Python does not find.
+    pub fn of_missing_module(missing: MissingModule, trace: &[(WinPath, u32)]) -> Problem {
+        let place = |(file, line): &(WinPath, u32)| Place { file: Some(file.clone()), line: *line };
+        Problem {
+            culprit: Culprit::Module(missing),
+            trace: trace.iter().map(place).collect(),
+            loaded_by: None,
+            sentence: None,
+            code: None,
+        }
+    }
+
+    /// The image that could not be loaded, if that is the problem.
+    pub fn fault(&self) -> Option<&Fault> {
+        match &self.culprit {
+            Culprit::Image(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// The fault, if the image was found nowhere.
+    pub fn not_found(&self) -> Option<&Fault> {
+        self.fault().filter(|fault| matches!(fault.cause, Cause::NotFound { .. }))
+    }
+}
+
+impl Case<'_> {
+    /// Groups the problems by the code that explains them, and has each code tell its own.
+    pub(super) fn explain(
+        &self,
+        problems: Vec<Problem>,
+        severity: Severity,
+        error: Option<&ImportFailure>,
+    ) -> Vec<Finding> {
+        let mut groups: Vec<(codes::Code, Vec<Problem>)> = Vec::new();
+        for problem in problems {
+            let Some(code) = codes::explaining(self, &problem) else {
+                continue;
+            };
+            match groups.iter_mut().find(|(known, _)| *known == code) {
+                Some((_, group)) if !group.iter().any(|known| known.culprit == problem.culprit) => {
+                    group.push(problem);
+                }
+                Some(_) => {}
+                None => groups.push((code, vec![problem])),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(code, group)| {
+                let mut finding = self.finding(code, &group, severity, error);
+                codes::tell(code, self, &group, &mut finding);
+                finding
+            })
+            .collect()
+    }
+
+    /// A finding with all that does not depend on its code.
+    pub(super) fn finding(
+        &self,
+        code: codes::Code,
+        problems: &[Problem],
+        severity: Severity,
+        error: Option<&ImportFailure>,
+    ) -> Finding {
+        let first = problems.first();
+        let fault = first.and_then(Problem::fault);
+        let mut dlls: Vec<String> = Vec::new();
+        for fault in problems.iter().filter_map(Problem::fault) {
+            if !dlls.iter().any(|known| known.eq_ignore_ascii_case(fault.culprit())) {
+                dlls.push(fault.culprit().to_owned());
+            }
+        }
+        let mut related: Vec<Related> = Vec::new();
+        for problem in problems {
+            for place in &problem.trace {
+                let Some(file) = &place.file else {
+                    continue;
+                };
+                if related.iter().any(|known| known.file == *file && known.line == place.line) {
+                    continue;
+                }
+                related.push(Related { file: file.clone(), line: place.line, message: self.done_at(problem) });
+            }
+        }
+        Finding {
+            code,
+            severity,
+            package: self.import.to_owned(),
+            what: String::new(),
+            evidence: String::new(),
+            advice: String::new(),
+            dlls,
+            chain: fault.map(chain).unwrap_or_default(),
+            searched: fault.map(searched).unwrap_or_default(),
+            win_error: first.and_then(|problem| problem.code),
+            python_error: error
+                .map(|error| error.sentence.clone())
+                .or_else(|| first.and_then(|problem| problem.sentence.clone())),
+            related,
+            fixes: Vec::new(),
+        }
+    }
+
+    fn done_at(&self, problem: &Problem) -> String {
+        match (&problem.culprit, problem.loaded_by) {
+            (Culprit::Image(fault), Some(LoadKind::Ctypes)) => {
+                format!("{} is loaded here with ctypes", fault.chain.first().map_or("a library", |l| l.name.as_str()))
+            }
+            (Culprit::Image(fault), _) => {
+                format!("{} is imported here", fault.chain.first().map_or("a module", |l| l.name.as_str()))
+            }
+            (Culprit::OtherPython { module, .. }, _) => format!("{} is imported here", module.file_name()),
+            (Culprit::Module(missing), _) => format!("{} is imported here", missing.name),
+        }
+    }
+
+    /// `import tensorflow` will fail / works, but.
+    pub(super) fn consequence(&self, severity: Severity) -> String {
+        match severity {
+            Severity::Error => format!("`import {}` will fail", self.import),
+            _ => format!("`import {}` works, but a part of it is broken", self.import),
+        }
+    }
+
+    /// The file as people know it: from its package on, or its full path.
+    pub(super) fn short(&self, path: &WinPath) -> String {
+        let folders = self.environment.site_packages.iter();
+        let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
+        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    }
+
+    /// "self_check.py (line 50) loads it with ctypes" or "b.dll, needed by a.pyd, imports it".
+    pub(super) fn who_needs(&self, problem: &Problem) -> String {
+        let Some(fault) = problem.fault() else {
+            return String::new();
+        };
+        if let Some(importer) = fault.importer() {
+            let name = match &importer.path {
+                Some(path) => self.short(path),
+                None => importer.name.clone(),
+            };
+            return format!("{name} imports {}", fault.culprit());
+        }
+        let place = problem.trace.iter().find_map(|place| Some((place.file.as_ref()?, place.line)));
+        let verb = match problem.loaded_by {
+            Some(LoadKind::Ctypes) => "loads",
+            _ => "imports",
+        };
+        match place {
+            Some((file, line)) => {
+                format!("{} (line {line}) {verb} {}", self.short(file), fault.culprit())
+            }
+            None => format!("{} is needed to start Python", fault.culprit()),
+        }
+    }
+
+    /// "Python 3.8 looks for it in A, B and C (Windows error 126)"
+    pub(super) fn where_searched(&self, problem: &Problem) -> String {
+        let version = self.environment.version;
+        let searched = problem.fault().map(|fault| fault.cause.searched()).unwrap_or_default();
+        let names: Vec<String> = searched
+            .iter()
+            .map(|searched| match searched.rule {
+                crate::loader::Rule::System32 => "System32".to_owned(),
+                _ => self.short(&searched.directory),
+            })
+            .collect();
+        let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+        if names.is_empty() {
+            return format!("it does not exist{code}");
+        }
+        format!(
+            "Python {}.{} looks for it in {}, and it is in none of them{code}",
+            version.major,
+            version.minor,
+            list(&names, "and"),
+        )
+    }
+
+    /// Where else a DLL of this name lies: in directories of PATH, and in the folders of the environment
+    /// itself. What a package keeps in its own folders is its own.
+    pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
+        let files = &*self.host.files;
+        let mut folders = self.host.path_directories();
+        for prefix in [&self.environment.prefix, &self.environment.base_prefix] {
+            folders.push(prefix.clone());
+            for inner in ["Library\\bin", "Library\\mingw-w64\\bin"] {
+                folders.push(prefix.join(inner));
+            }
+            if let Ok(listing) = files.folder(prefix) {
+                let inner = listing.entries();
+                let inner = inner.iter().filter(|entry| entry.kind == EntryKind::Folder);
+                folders.extend(inner.map(|entry| prefix.join(&entry.name)));
+            }
+        }
+        let mut found: Vec<WinPath> = Vec::new();
+        for folder in folders {
+            let path = folder.join(dll);
+            let fits = files.is_file(&path)
+                && files.image(&path).is_ok_and(|image| image.machine == self.environment.machine);
+            if fits && !found.contains(&path) {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    /// `python -m pip …` of this environment.
+    pub(super) fn pip(&self, arguments: &[&str]) -> Action {
+        let python = self.environment.interpreter.as_str();
+        let words = ["-m", "pip"].into_iter().chain(arguments.iter().copied());
+        Action::Run(Command::new(python, words))
+    }
+
+    /// Installs the distribution that owns `path` again, at its version.
+    pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
+        let files = &*self.host.files;
+        let owner = self.environment.owner_of(path, files).or_else(|| {
+            let folders = &self.environment.site_packages;
+            let tail = folders.iter().find_map(|folder| path.below(folder))?;
+            let top_level = tail.split(['/', '\\']).next()?;
+            self.environment.providers(top_level, files).into_iter().next()
+        })?;
+        Some(self.reinstall(&owner.name, owner.version.as_deref()))
+    }
+
+    /// Installs a distribution again.
+    pub(super) fn reinstall(&self, name: &str, version: Option<&str>) -> Fix {
+        let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
+        let action = self.pip(&["install", "--force-reinstall", "--no-deps", "--no-cache-dir", &wanted]);
+        Fix::new(format!("Reinstall {name}{}", version.map_or(String::new(), |v| format!(" {v}"))), action)
+    }
+
+    /// Whether conda manages the environment.
+    pub(super) fn is_conda(&self) -> bool {
+        self.environment.kind == Kind::Conda
+    }
+}
+
+fn chain(fault: &Fault) -> Vec<ChainLink> {
+    let link = |link: &crate::loader::Link| ChainLink { name: link.name.clone(), path: link.path.clone() };
+    fault.chain.iter().map(link).collect()
+}
+
+fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
+    fault
+        .cause
+        .searched()
+        .iter()
+        .map(|searched| SearchedDirectory {
+            directory: searched.directory.clone(),
+            rule: searched.rule.to_string(),
+            remark: searched.passed_over.as_ref().map(|over| format!("the one there is {}", over.machine.words())),
+        })
+        .collect()
+}
+
+/// "a", "a and b", "a, b and c"
+pub(super) fn list(names: &[String], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [rest @ .., end] => format!("{} {last} {end}", rest.join(", ")),
+    }
+}

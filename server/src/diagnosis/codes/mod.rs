@@ -1,0 +1,113 @@
+//! The codes, one file each: which problems are its own, what it says, how to cure it, its page, its tests.
+//!
+//! To add one: write its file with a `recognizes` and a `tell`, and add it to the table below in the place
+//! where it shall be asked: the first code that recognizes a problem explains it. The comment at the
+//! head of its file is its page in `docs/codes/`.
+
+pub mod access_denied;
+pub mod bad_image;
+pub mod damaged_install;
+pub mod missing_dll;
+pub mod missing_vc_runtime;
+pub mod not_installed;
+pub mod not_on_search_path;
+pub mod unsupported_python;
+pub mod wrong_architecture;
+
+use super::case::{Case, Problem};
+use super::finding::Finding;
+
+/// Declares the codes in the order in which they are asked.
+macro_rules! codes {
+    ($($variant:ident, $name:literal, $module:ident;)+) => {
+        /// Which kind of cause a finding has. Its name is stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = concat!("`", $name, "`, see [`", stringify!($module), "`].")] $variant,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Code] = &[$(Code::$variant),+];
+
+            /// Its stable name.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)+ }
+            }
+
+            #[cfg(test)]
+            fn source(self) -> &'static str {
+                match self { $(Code::$variant => include_str!(concat!(stringify!($module), ".rs")),)+ }
+            }
+        }
+
+        /// The code that explains a problem.
+        pub(super) fn explaining(case: &Case<'_>, problem: &Problem) -> Option<Code> {
+            $(if $module::recognizes(case, problem) { return Some(Code::$variant); })+
+            None
+        }
+
+        /// Has a code tell the problems that it recognized.
+        pub(super) fn tell(code: Code, case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+            match code { $(Code::$variant => $module::tell(case, problems, finding),)+ }
+        }
+    };
+}
+
+codes! {
+    UnsupportedPython, "unsupported-python", unsupported_python;
+    BadImage, "bad-image", bad_image;
+    WrongArchitecture, "wrong-architecture", wrong_architecture;
+    AccessDenied, "access-denied", access_denied;
+    DamagedInstall, "damaged-install", damaged_install;
+    NotOnSearchPath, "not-on-search-path", not_on_search_path;
+    MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
+    NotInstalled, "not-installed", not_installed;
+    MissingDll, "missing-dll", missing_dll;
+}
+
+impl Code {
+    /// Address of its page.
+    pub fn page(self) -> String {
+        format!("{}/blob/main/docs/codes/{}.md", env!("CARGO_PKG_REPOSITORY"), self.name())
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use super::Code;
+
+    /// The pages in `docs/codes/` are the comments at the heads of the files here. `UPDATE_EXPECT=1` writes
+    /// them.
+    #[test]
+    fn pages_are_the_comments_at_the_heads_of_the_files() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/codes");
+        let mut index = String::from("# What WhyDLL finds\n\n");
+        for code in Code::ALL {
+            let source = code.source();
+            let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+            let mut page = String::new();
+            for line in lines {
+                page.push_str(line.strip_prefix(' ').unwrap_or(line));
+                page.push('\n');
+            }
+            assert!(page.starts_with(&format!("# {}\n", code.name())), "{code} has no page");
+            for heading in ["## What it means", "## How we know", "## What to do"] {
+                assert!(page.contains(heading), "the page of {code} lacks \"{heading}\"");
+            }
+            let first = page.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+            writeln!(index, "- [{0}]({0}.md): {first}", code.name()).unwrap();
+            expect_test::expect_file![docs.join(format!("{}.md", code.name()))].assert_eq(&page);
+        }
+        expect_test::expect_file![docs.join("README.md")].assert_eq(&index);
+    }
+}

@@ -1,0 +1,138 @@
+//! A finding: one cause, told so that a person who knows no loader can act on it.
+
+use crate::diagnosis::Code;
+use crate::fix::Fix;
+use crate::host::WinPath;
+
+/// One cause of failure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Which kind of cause.
+    pub code: Code,
+    /// What will happen on the import line.
+    pub severity: Severity,
+    /// The import that was asked about, dotted.
+    pub package: String,
+    /// What is wrong, in one sentence or two.
+    pub what: String,
+    /// How we know.
+    pub evidence: String,
+    /// What to do.
+    pub advice: String,
+    /// The culprits; the first one is what Windows reports.
+    pub dlls: Vec<String>,
+    /// From the module whose load fails down to the first culprit.
+    pub chain: Vec<ChainLink>,
+    /// Where the first culprit was searched, in order.
+    pub searched: Vec<SearchedDirectory>,
+    /// The Win32 code, if Windows refuses something.
+    pub win_error: Option<u32>,
+    /// What Python prints.
+    pub python_error: Option<String>,
+    /// Places in installed Python code which lead there, the innermost first.
+    pub related: Vec<Related>,
+    /// Ways to mend it; exactly one is preferred, unless there is none.
+    pub fixes: Vec<Fix>,
+}
+
+impl Finding {
+    /// What is wrong, how we know, and what to do, in that order.
+    pub fn message(&self) -> String {
+        [self.what.as_str(), self.evidence.as_str(), self.advice.as_str()]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// A module on the way to the culprit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainLink {
+    /// Base name.
+    pub name: String,
+    /// Where it lies, if it was found.
+    pub path: Option<WinPath>,
+}
+
+/// A directory that was searched, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchedDirectory {
+    /// Where.
+    pub directory: WinPath,
+    /// By which rule.
+    pub rule: String,
+    /// What lay there and did not count: "is for ARM64".
+    pub remark: Option<String>,
+}
+
+/// A place in a Python file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// The file.
+    pub file: WinPath,
+    /// 1-based.
+    pub line: u32,
+    /// What happens there.
+    pub message: String,
+}
+
+/// What will happen on the import line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The import fails.
+    Error,
+    /// It works, but something that it uses is broken.
+    Warning,
+    /// Worth knowing.
+    Information,
+    /// Hardly.
+    Hint,
+}
+
+impl Severity {
+    /// Its name in JSON and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Information => "information",
+            Severity::Hint => "hint",
+        }
+    }
+}
+
+/// An environment in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing that would fail.
+    Healthy,
+    /// Some warning.
+    Degraded,
+    /// Some error.
+    Broken,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl Health {
+    /// Its name in JSON and in the status bar.
+    pub fn name(self) -> &'static str {
+        match self {
+            Health::Healthy => "healthy",
+            Health::Degraded => "degraded",
+            Health::Broken => "broken",
+            Health::Unknown => "unknown",
+        }
+    }
+
+    /// Broken by an error, degraded by a warning.
+    pub fn of(findings: &[Finding]) -> Health {
+        match findings.iter().map(|finding| finding.severity).min() {
+            Some(Severity::Error) => Health::Broken,
+            Some(Severity::Warning) => Health::Degraded,
+            _ => Health::Healthy,
+        }
+    }
+}

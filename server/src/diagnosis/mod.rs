@@ -1,0 +1,154 @@
+//! What failed → findings: what is wrong, how we know, what to do.
+//!
+//! [`diagnose`] lets the [`plan`](crate::plan) follow the imports, takes the failures that come out, and
+//! asks each of the [`codes`] in turn whether a failure is its own. A code never decides *that* something
+//! fails; it only explains and cures.
+//!
+//! **Where does a new diagnosis go?** One file in `codes/`, listed in `codes/mod.rs`.
+
+mod case;
+mod chain;
+pub mod codes;
+mod finding;
+mod redistributable;
+
+use std::collections::BTreeMap;
+
+use crate::cpython::{Finder, Found, Interpreter};
+use crate::environment::Environment;
+use crate::host::{Host, WinPath};
+use crate::plan::{Event, LoadKind, Plan};
+
+pub use chain::{Chain, ChainError, chain};
+pub use case::{Case, Culprit, Problem};
+pub use codes::Code;
+pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
+
+/// The answer for some imports in one environment on one machine.
+#[derive(Debug, Clone)]
+pub struct Diagnosis {
+    /// In order of the imports; errors first among those of one import.
+    pub findings: Vec<Finding>,
+    /// The packages that were asked about.
+    pub packages: Vec<Package>,
+    /// In one word.
+    pub health: Health,
+}
+
+/// An import that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its top-level name.
+    pub import: String,
+    /// Which distribution provides it, where that is known.
+    pub distribution: Option<String>,
+    /// That distribution's version.
+    pub version: Option<String>,
+    /// Where it lies: the package's folder, or the module's file.
+    pub path: Option<WinPath>,
+}
+
+/// Diagnoses each of `imports` (dotted names), each in a fresh process.
+///
+/// Run it on a thread with [`crate::source::STACK`] bytes of stack: Python is followed by recursion.
+pub fn diagnose(host: &Host, environment: &Environment, imports: &[String]) -> Diagnosis {
+    let mut findings = Vec::new();
+    let mut packages: Vec<Package> = Vec::new();
+    for import in imports {
+        let top_level = import.split('.').next().unwrap_or(import);
+        if !packages.iter().any(|package| package.import == top_level) {
+            packages.push(package(host, environment, top_level));
+        }
+        findings.extend(of_import(host, environment, import));
+    }
+    let health = Health::of(&findings);
+    Diagnosis { findings, packages, health }
+}
+
+fn package(host: &Host, environment: &Environment, import: &str) -> Package {
+    let files = &*host.files;
+    let finder = Finder::new(environment, files);
+    let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
+    let path = match finder.top_level(import, &sys_path) {
+        Found::Package { folder, .. } => Some(folder),
+        Found::Namespace(portions) => portions.into_iter().next(),
+        Found::Source(path) | Found::Extension { path, .. } => Some(path),
+        Found::Opaque { path } => path,
+        Found::Builtin | Found::NotFound { .. } => None,
+    };
+    // Only what lies there can be provided; leftovers of a removed distribution are not asked.
+    let provider = path.is_some().then(|| environment.find(import)).flatten();
+    let provider = match provider {
+        Some(provider) if provider.shim_for(files).is_none() => Some(provider),
+        _ if path.is_some() => environment.providers(import, files).into_iter().next(),
+        _ => None,
+    };
+    Package {
+        import: import.to_owned(),
+        distribution: provider.map(|provider| provider.name.clone()),
+        version: provider.and_then(|provider| provider.version.clone()),
+        path,
+    }
+}
+
+fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Finding> {
+    let case = Case { host, environment, import };
+    let interpreter = match Interpreter::start(host, environment) {
+        Ok(interpreter) => interpreter,
+        Err(failure) => return case.explain(vec![Problem::of_start(failure)], Severity::Error, None),
+    };
+    let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
+    let imported = plan.import(import);
+    let mut findings = Vec::new();
+    let mut reported: Vec<usize> = Vec::new();
+    if let Some(error) = &imported.error {
+        let mut problems: Vec<Problem> = Vec::new();
+        for &at in &error.loads {
+            if let Some(load) = plan.failures().get(at).filter(|_| !reported.contains(&at)) {
+                reported.push(at);
+                problems.extend(Problem::of_load(load));
+            }
+        }
+        if let (true, Some(missing)) = (problems.is_empty(), &error.missing) {
+            problems.push(Problem::of_missing_module(missing.clone(), &error.trace));
+        }
+        findings.extend(case.explain(problems, Severity::Error, Some(error)));
+    }
+    // What a package tries and does without: it works, but something that it uses is broken.
+    let mut guarded: Vec<Problem> = Vec::new();
+    for (at, load) in plan.failures().iter().enumerate() {
+        let counts = load.kind == LoadKind::Extension && !load.uncertain;
+        if counts && !reported.contains(&at) {
+            guarded.extend(Problem::of_load(load));
+        }
+    }
+    for finding in case.explain(guarded, Severity::Warning, None) {
+        merge(&mut findings, finding);
+    }
+    for finding in codes::damaged_install::of_installed_files(&case, &executed(&plan), &findings) {
+        merge(&mut findings, finding);
+    }
+    findings
+}
+
+/// The top-level names of all modules that ran.
+fn executed(plan: &Plan<'_>) -> Vec<String> {
+    let mut names = BTreeMap::new();
+    for step in plan.steps() {
+        if let Event::Module { name, .. } | Event::Extension { name, .. } = &step.event {
+            let top_level = name.split('.').next().unwrap_or(name);
+            names.entry(top_level.to_owned()).or_insert(());
+        }
+    }
+    names.into_keys().collect()
+}
+
+/// One cause is one finding: what has the same culprit as a finding before it is left out.
+fn merge(findings: &mut Vec<Finding>, new: Finding) {
+    let same = |old: &Finding| {
+        old.dlls.iter().any(|dll| new.dlls.iter().any(|other| dll.eq_ignore_ascii_case(other)))
+    };
+    if !findings.iter().any(same) {
+        findings.push(new);
+    }
+}

@@ -1,0 +1,305 @@
+//! Installed distributions: their names from one folder listing each, everything else on demand.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{EntryKind, FileError, Files, WinPath};
+
+use super::Note;
+use super::metadata::Metadata;
+use super::record::{DamagedFile, Record, RecordRow};
+use super::search_path::{Origin, PathEntry};
+
+/// An installed distribution. RECORD and METADATA are read once, when they are asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The name as its folder writes it; [`Metadata::name`] is as its author does.
+    pub name: String,
+    /// The name by PEP 503: `tensorflow-cpu`.
+    pub normalized: String,
+    /// The version, if the name of its folder tells.
+    pub version: Option<String>,
+    /// Who described it.
+    pub kind: DistributionKind,
+    /// Its `.dist-info` or `.egg-info`, or conda's JSON.
+    pub location: WinPath,
+    /// What its paths are relative to: site-packages, or conda's prefix.
+    pub folder: WinPath,
+    #[serde(skip)]
+    metadata: OnceLock<Result<Arc<Metadata>, FileError>>,
+    #[serde(skip)]
+    record: OnceLock<Result<Arc<Record>, FileError>>,
+}
+
+/// How a distribution is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DistributionKind {
+    /// A wheel's folder.
+    DistInfo,
+    /// setuptools' folder or file.
+    EggInfo,
+    /// A package of conda, in `conda-meta`.
+    Conda,
+}
+
+/// The name by PEP 503: lower case, and runs of `-`, `_` and `.` are one `-`.
+pub fn normalized(name: &str) -> String {
+    let mut normalized = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if normalized.ends_with('-') => {}
+            '-' | '_' | '.' => normalized.push('-'),
+            c => normalized.extend(c.to_lowercase()),
+        }
+    }
+    normalized
+}
+
+/// What is installed in the folders of `sys.path`, in its order, then conda's packages.
+pub(super) fn installed(
+    sys_path: &[PathEntry],
+    conda_prefix: Option<&WinPath>,
+    files: &dyn Files,
+    notes: &mut Vec<Note>,
+) -> Vec<Distribution> {
+    let mut found = Vec::new();
+    for PathEntry { path, origin } in sys_path {
+        if *origin == Origin::Zip {
+            continue;
+        }
+        if let Some(egg) = Distribution::of_egg(path, files) {
+            found.push(egg);
+            continue;
+        }
+        let listing = match files.folder(path) {
+            Ok(listing) => listing,
+            Err(FileError::NotFound | FileError::WrongKind(_)) => continue,
+            Err(reason) => {
+                let note = Note::Unreadable {
+                    path: path.clone(),
+                    reason,
+                };
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+                continue;
+            }
+        };
+        for entry in listing.entries() {
+            if entry.name.starts_with('~') && entry.kind == EntryKind::Folder {
+                notes.push(Note::Leftover {
+                    path: path.join(&entry.name),
+                });
+            } else {
+                found.extend(Distribution::of_entry(&entry.name, entry.kind, path));
+            }
+        }
+    }
+    if let Some(prefix) = conda_prefix {
+        let folder = prefix.join("conda-meta");
+        let listing = files.folder(&folder).unwrap_or_default();
+        let entries = listing.entries();
+        found.extend(
+            entries
+                .iter()
+                .filter_map(|entry| Distribution::of_conda(&entry.name, prefix)),
+        );
+    }
+    found
+}
+
+impl Distribution {
+    fn new(
+        name: &str,
+        version: Option<&str>,
+        kind: DistributionKind,
+        location: WinPath,
+        folder: &WinPath,
+    ) -> Self {
+        Distribution {
+            name: name.to_owned(),
+            normalized: normalized(name),
+            version: version
+                .filter(|version| !version.is_empty())
+                .map(str::to_owned),
+            kind,
+            location,
+            folder: folder.clone(),
+            metadata: OnceLock::new(),
+            record: OnceLock::new(),
+        }
+    }
+
+    /// `NAME-VERSION.dist-info`, or `NAME-VERSION-py3.8.egg-info`, a folder or a file.
+    fn of_entry(entry: &str, entry_kind: EntryKind, folder: &WinPath) -> Option<Distribution> {
+        let (stem, extension) = entry.rsplit_once('.')?;
+        let (kind, (name, version)) = match extension.to_ascii_lowercase().as_str() {
+            "dist-info" if entry_kind == EntryKind::Folder => {
+                // Wheels write `_` for `-`; should a name have one all the same, the version comes last.
+                (
+                    DistributionKind::DistInfo,
+                    stem.rsplit_once('-').unwrap_or((stem, "")),
+                )
+            }
+            "egg-info" => (DistributionKind::EggInfo, split_egg(stem)),
+            _ => return None,
+        };
+        (!name.is_empty())
+            .then(|| Distribution::new(name, Some(version), kind, folder.join(entry), folder))
+    }
+
+    /// `NAME-VERSION-py3.8.egg`, a folder on `sys.path` that easy_install made.
+    fn of_egg(path: &WinPath, files: &dyn Files) -> Option<Distribution> {
+        if !path.has_extension("egg") {
+            return None;
+        }
+        let location = path.join("EGG-INFO");
+        let (stem, _) = path.file_name().rsplit_once('.')?;
+        let (name, version) = split_egg(stem);
+        files.is_folder(&location).then(|| {
+            Distribution::new(
+                name,
+                Some(version),
+                DistributionKind::EggInfo,
+                location,
+                path,
+            )
+        })
+    }
+
+    /// `NAME-VERSION-BUILD.json`.
+    fn of_conda(entry: &str, prefix: &WinPath) -> Option<Distribution> {
+        let mut parts = entry.strip_suffix(".json")?.rsplitn(3, '-');
+        let (_build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let location = prefix.join("conda-meta").join(entry);
+        Some(Distribution::new(
+            name,
+            Some(version),
+            DistributionKind::Conda,
+            location,
+            prefix,
+        ))
+    }
+
+    /// What it says about itself; for a conda package nothing but name and version.
+    pub fn metadata(&self, files: &dyn Files) -> Result<Arc<Metadata>, FileError> {
+        let read = || {
+            let file = match self.kind {
+                DistributionKind::DistInfo => self.location.join("METADATA"),
+                DistributionKind::EggInfo if files.is_folder(&self.location) => {
+                    self.location.join("PKG-INFO")
+                }
+                DistributionKind::EggInfo => self.location.clone(),
+                DistributionKind::Conda => {
+                    return Ok(Arc::new(Metadata {
+                        name: Some(self.name.clone()),
+                        version: self.version.clone(),
+                        ..Metadata::default()
+                    }));
+                }
+            };
+            files
+                .text(&file)
+                .map(|text| Arc::new(Metadata::parse(&text)))
+        };
+        self.metadata.get_or_init(read).clone()
+    }
+
+    /// Which native files its installer wrote.
+    pub fn record(&self, files: &dyn Files) -> Result<Arc<Record>, FileError> {
+        let own_folder = self.location.file_name();
+        let read = || match self.kind {
+            DistributionKind::DistInfo => {
+                let text = files.text(&self.location.join("RECORD"))?;
+                Ok(Arc::new(Record::parse(&text, &self.folder, own_folder)))
+            }
+            DistributionKind::EggInfo => {
+                let text = files.text(&self.location.join("installed-files.txt"))?;
+                Ok(Arc::new(Record::parse_installed_files(
+                    &text,
+                    &self.folder,
+                    own_folder,
+                )))
+            }
+            DistributionKind::Conda => {
+                let text = files.text(&self.location)?;
+                let record = Record::parse_conda(&text, &self.folder);
+                record
+                    .map(Arc::new)
+                    .ok_or_else(|| FileError::Other("it is no JSON of a conda package".into()))
+            }
+        };
+        self.record.get_or_init(read).clone()
+    }
+
+    /// The native files that should be in its folder, under the names that they really have, with size and
+    /// hash as far as RECORD gives them.
+    pub fn expected_files(&self, files: &dyn Files) -> Result<Vec<RecordRow>, FileError> {
+        Ok(self
+            .record(files)?
+            .expected(&self.folder, &self.normalized, files))
+    }
+
+    /// The native files that are missing or have another size than RECORD says. Nothing is hashed.
+    pub fn missing_files(&self, files: &dyn Files) -> Result<Vec<DamagedFile>, FileError> {
+        Ok(self
+            .record(files)?
+            .damaged(&self.folder, &self.normalized, files))
+    }
+
+    /// The top-level names that it provides: what `top_level.txt` declares or else what RECORD implies,
+    /// as `importlib.metadata.packages_distributions` does it. None for conda's packages: those that can be
+    /// imported have a `.dist-info` too.
+    pub fn top_level(&self, files: &dyn Files) -> BTreeSet<String> {
+        if self.kind == DistributionKind::Conda {
+            return BTreeSet::new();
+        }
+        let declared = files
+            .text(&self.location.join("top_level.txt"))
+            .unwrap_or_else(|_| Arc::from(""));
+        let declared: BTreeSet<String> = declared.split_whitespace().map(str::to_owned).collect();
+        if !declared.is_empty() {
+            return declared;
+        }
+        self.record(files)
+            .map(|record| record.top_level.clone())
+            .unwrap_or_default()
+    }
+
+    /// The distribution that this one stands for, if it is an empty shim: it holds nothing
+    /// but its description, and pins another one of its family to its own version on Windows. The
+    /// `tensorflow` wheels 2.11 to 2.18.0 are such, and require `tensorflow-intel`.
+    pub fn shim_for(&self, files: &dyn Files) -> Option<String> {
+        if self.kind != DistributionKind::DistInfo || self.record(files).ok()?.has_content {
+            return None;
+        }
+        let metadata = self.metadata(files).ok()?;
+        let pin = format!(
+            "=={}",
+            metadata.version.as_deref().or(self.version.as_deref())?
+        );
+        let (family, _) = self
+            .normalized
+            .split_once('-')
+            .unwrap_or((&self.normalized, ""));
+        metadata
+            .requires
+            .iter()
+            .find(|needed| {
+                needed.versions == pin
+                    && needed.name.split('-').next() == Some(family)
+                    && needed.name != self.normalized
+                    && needed.applies_on_windows()
+            })
+            .map(|needed| needed.name.clone())
+    }
+}
+
+/// Name and version of an egg: what follows the version (`-py3.8-win-amd64`) is left out.
+fn split_egg(stem: &str) -> (&str, &str) {
+    let (name, rest) = stem.split_once('-').unwrap_or((stem, ""));
+    (name, rest.split('-').next().unwrap_or_default())
+}

@@ -1,0 +1,564 @@
+//! Where the parts of an interpreter lie: its DLL, its configuration, its prefixes.
+//!
+//! The rules are CPython's own: `PC/getpathp.c` up to 3.10, `Modules/getpath.py` from 3.11 on, and
+//! `PC/venvlauncher.c` (before 3.13 `PC/launcher.c`) for the `python.exe` of a virtual environment. What
+//! they take from the registry and from environment variables is not looked at here.
+
+use crate::host::{EntryKind, FileError, Files, WinPath};
+use crate::image::Machine;
+
+use super::version::{DllName, PythonVersion};
+use super::{EnvironmentError, Kind, Note};
+
+/// The parts, before `sys.path` is built from them.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub interpreter: WinPath,
+    pub kind: Kind,
+    pub base_kind: Kind,
+    pub version: PythonVersion,
+    pub machine: Machine,
+    pub dll: PythonDll,
+    /// Folder of the executable that Windows runs in the end.
+    pub application_directory: WinPath,
+    /// What CPython takes for the executable's folder when it searches its library: `home` in a venv.
+    pub home: WinPath,
+    pub prefix: WinPath,
+    pub base_prefix: WinPath,
+    pub venv: Option<Venv>,
+    /// The `._pth` file that rules alone over `sys.path`.
+    pub path_file: Option<WinPath>,
+    /// `python38.zip` beside the DLL, whether it exists or not.
+    pub zip: WinPath,
+}
+
+/// The interpreter's DLL and what its name says.
+#[derive(Debug, Clone)]
+pub(super) struct PythonDll {
+    pub path: WinPath,
+    pub name: DllName,
+}
+
+/// A virtual environment's configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Venv {
+    pub system_site_packages: bool,
+    /// A virtualenv older than 20, that has no `pyvenv.cfg` and changes `sys.path` with a site.py of its own.
+    pub legacy: bool,
+}
+
+const CONFIG: &str = "pyvenv.cfg";
+
+impl Layout {
+    pub fn of(
+        path: &WinPath,
+        files: &dyn Files,
+        notes: &mut Vec<Note>,
+    ) -> Result<Layout, EnvironmentError> {
+        let interpreter = interpreter_at(&canonical(path), files)?;
+        let directory = interpreter.parent().unwrap_or_else(|| WinPath::new("."));
+        let config = Config::beside(&directory, files)?;
+        let own_dll = python_dll(&directory, &interpreter, config.is_some(), files, notes);
+
+        let (application_directory, home, dll) = match (&config, own_dll) {
+            (None, Ok(dll)) => (directory.clone(), directory.clone(), dll),
+            (None, Err(missing)) => {
+                return Err(unstartable(interpreter, &directory, missing, files));
+            }
+            (Some(config), own_dll) => {
+                let (home, base_dll) = config.base(&interpreter, files, notes)?;
+                match own_dll {
+                    // A copy of the interpreter; its library still lies in the base.
+                    Ok(dll) => (directory.clone(), home, dll),
+                    // A redirector: it starts the base's executable.
+                    Err(_) => (home.clone(), home, base_dll?),
+                }
+            }
+        };
+
+        let (version, machine) =
+            identity(&dll, &interpreter, &application_directory, files, notes)?;
+        let zip = zip_beside(&dll);
+        let path_file = path_file(&dll, &interpreter, &application_directory, version, files);
+        let library = match &path_file {
+            Some(file) => file.parent(),
+            None => library_prefix(&home, &dll, &zip, version, files),
+        };
+        let base_prefix = library.unwrap_or_else(|| {
+            notes.push(Note::NoStandardLibrary {
+                searched_from: home.clone(),
+            });
+            home.clone()
+        });
+
+        let mut layout = Layout {
+            base_kind: base_kind(&base_prefix, path_file.is_some(), &zip, files),
+            kind: Kind::Installed,
+            prefix: base_prefix.clone(),
+            interpreter,
+            version,
+            machine,
+            dll,
+            application_directory,
+            home,
+            base_prefix,
+            venv: None,
+            path_file,
+            zip,
+        };
+        if let Some(config) = config {
+            layout.prefix = config.prefix(&directory, version);
+            layout.venv = Some(Venv {
+                system_site_packages: config.system_site_packages,
+                legacy: false,
+            });
+        } else if let Some(original) = legacy_virtualenv(&layout.base_prefix, files) {
+            layout.base_kind = base_kind(&original, false, &layout.zip, files);
+            layout.base_prefix = original;
+            layout.venv = Some(Venv {
+                system_site_packages: false,
+                legacy: true,
+            });
+        }
+        layout.kind = if layout.venv.is_some() {
+            Kind::Venv
+        } else {
+            layout.base_kind
+        };
+        Ok(layout)
+    }
+}
+
+/// One kind of separator and no `.` or `..`, as PathCchCanonicalizeEx leaves it. A path of the system that we run
+/// on keeps its own separator.
+fn canonical(path: &WinPath) -> WinPath {
+    let path = path.normalized();
+    if path.as_str().starts_with('/') {
+        path
+    } else {
+        WinPath::new(path.as_str().replace('/', "\\"))
+    }
+}
+
+/// The `python.exe` that `path` names or holds.
+fn interpreter_at(path: &WinPath, files: &dyn Files) -> Result<WinPath, EnvironmentError> {
+    match kind_of(path, files)? {
+        EntryKind::File if path.has_extension("exe") => Ok(path.clone()),
+        EntryKind::File => Err(
+            match path
+                .parent()
+                .as_ref()
+                .and_then(|bin| linux_prefix(bin, files))
+            {
+                Some(prefix) => EnvironmentError::Linux { prefix },
+                None => EnvironmentError::NotAnInterpreter { path: path.clone() },
+            },
+        ),
+        EntryKind::Folder => interpreter_in(path, files),
+    }
+}
+
+fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, EnvironmentError> {
+    for place in ["", "Scripts"] {
+        let directory = folder.join(place);
+        if let Ok(listing) = files.folder(&directory)
+            && let Some(entry) = listing.entry("python.exe")
+            && entry.kind == EntryKind::File
+        {
+            return Ok(directory.join(&entry.name));
+        }
+    }
+    if let Some(prefix) = linux_prefix(folder, files) {
+        return Err(EnvironmentError::Linux { prefix });
+    }
+    let config = folder.join(CONFIG);
+    if files.is_file(&config) {
+        let executable = folder.join("Scripts").join("python.exe");
+        return Err(EnvironmentError::BrokenVenv {
+            config,
+            reason: VenvFault::NoExecutable { executable },
+        });
+    }
+    Err(EnvironmentError::NotAnEnvironment {
+        folder: folder.clone(),
+    })
+}
+
+/// What lies at `path`. The folder above it need not be readable: nobody may list
+/// `C:\Program Files\WindowsApps`, but anybody may look into a package there.
+fn kind_of(path: &WinPath, files: &dyn Files) -> Result<EntryKind, EnvironmentError> {
+    if let Some(kind) = files.kind(path) {
+        return Ok(kind);
+    }
+    match files.folder(path) {
+        Ok(_) => Ok(EntryKind::Folder),
+        Err(FileError::WrongKind(_)) => Ok(EntryKind::File),
+        Err(FileError::NotFound) => match files.size(path) {
+            Ok(_) => Ok(EntryKind::File),
+            Err(_) => Err(EnvironmentError::NoSuchPath { path: path.clone() }),
+        },
+        Err(reason) => Err(EnvironmentError::Unreadable {
+            path: path.clone(),
+            reason,
+        }),
+    }
+}
+
+/// The prefix of an environment for Linux or macOS at `folder`, or at its parent if `folder` is a `bin`.
+fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
+    let in_bin = folder.file_name().eq_ignore_ascii_case("bin");
+    let prefix = if in_bin {
+        folder.parent()?
+    } else {
+        folder.clone()
+    };
+    let bin = files.folder(&prefix.join("bin")).ok()?;
+    let has_interpreter = bin.entries().iter().any(|entry| {
+        entry.name.starts_with("python") && !entry.name.to_ascii_lowercase().ends_with(".exe")
+    });
+    let lib_python = files.folder(&prefix.join("lib")).is_ok_and(|lib| {
+        lib.entries()
+            .iter()
+            .any(|entry| entry.name.starts_with("python3."))
+    });
+    (has_interpreter || lib_python).then_some(prefix)
+}
+
+/// `pyvenv.cfg`, as far as CPython reads it.
+#[derive(Debug)]
+struct Config {
+    path: WinPath,
+    home: Option<WinPath>,
+    system_site_packages: bool,
+}
+
+impl Config {
+    /// The configuration in the executable's folder or in its parent. site.py and the launcher look in
+    /// this order; getpath.py in the reverse, which matters only where both exist.
+    fn beside(directory: &WinPath, files: &dyn Files) -> Result<Option<Config>, EnvironmentError> {
+        let places = [Some(directory.clone()), directory.parent()];
+        let Some(path) = places
+            .into_iter()
+            .flatten()
+            .map(|place| place.join(CONFIG))
+            .find(|path| files.is_file(path))
+        else {
+            return Ok(None);
+        };
+        match files.text(&path) {
+            Ok(text) => Ok(Some(Config::parse(path, &text))),
+            Err(reason) => Err(EnvironmentError::Unreadable { path, reason }),
+        }
+    }
+
+    /// `key = value` lines. The first `home` counts (getpath.py) and the last
+    /// `include-system-site-packages`, which is true unless it says otherwise (site.py).
+    fn parse(path: WinPath, text: &str) -> Config {
+        let mut config = Config {
+            path,
+            home: None,
+            system_site_packages: true,
+        };
+        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            let value = value.trim();
+            match key
+                .trim_matches(['\u{feff}', ' ', '\t'])
+                .to_ascii_lowercase()
+                .as_str()
+            {
+                "home" if config.home.is_none() && !value.is_empty() => {
+                    config.home = Some(WinPath::new(value))
+                }
+                "include-system-site-packages" => {
+                    config.system_site_packages = value.eq_ignore_ascii_case("true");
+                }
+                _ => {}
+            }
+        }
+        config
+    }
+
+    /// The folder of the base interpreter, and its DLL, which a copied interpreter can do without.
+    #[allow(clippy::type_complexity)]
+    fn base(
+        &self,
+        interpreter: &WinPath,
+        files: &dyn Files,
+        notes: &mut Vec<Note>,
+    ) -> Result<(WinPath, Result<PythonDll, EnvironmentError>), EnvironmentError> {
+        let broken = |reason| EnvironmentError::BrokenVenv {
+            config: self.path.clone(),
+            reason,
+        };
+        let Some(home) = self.home.as_ref().map(canonical) else {
+            return Err(broken(VenvFault::NoHome));
+        };
+        if let Err(reason) = files.folder(&home) {
+            return Err(broken(match reason {
+                FileError::NotFound | FileError::WrongKind(_) | FileError::NotRecorded => {
+                    VenvFault::HomeMissing { home }
+                }
+                reason => VenvFault::HomeUnreadable { home, reason },
+            }));
+        }
+        // The launcher starts the executable of its own name; only pythonw.exe differs.
+        let mut executable = home.join(interpreter.file_name());
+        if !files.is_file(&executable) {
+            executable = home.join("python.exe");
+        }
+        let dll = python_dll(&home, &executable, false, files, notes)
+            .map_err(|_| broken(VenvFault::NoInterpreter { home: home.clone() }));
+        Ok((home, dll))
+    }
+
+    /// `sys.prefix`: up to 3.13 site.py takes the parent of the executable's folder, wherever the
+    /// configuration lies; from 3.14 on getpath.py takes the folder of the configuration.
+    fn prefix(&self, directory: &WinPath, version: PythonVersion) -> WinPath {
+        let above = if version.at_least(3, 14) {
+            self.path.parent()
+        } else {
+            directory.parent()
+        };
+        above.unwrap_or_else(|| directory.clone())
+    }
+}
+
+/// What is wrong with a virtual environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VenvFault {
+    /// Nothing to start.
+    #[error("{executable} is missing")]
+    NoExecutable {
+        /// Where it should be.
+        executable: WinPath,
+    },
+    /// A launcher without configuration.
+    #[error("that file is missing, so that its python.exe cannot tell which Python to start")]
+    NoConfig,
+    /// No `home` line.
+    #[error("it names no `home`")]
+    NoHome,
+    /// The Python that it was made with has gone: uninstalled, moved, or on another disk.
+    #[error("the Python that it was made with is gone: {home} does not exist")]
+    HomeMissing {
+        /// Its folder.
+        home: WinPath,
+    },
+    /// The Python that it was made with cannot be seen.
+    #[error("the Python that it was made with cannot be read: {home}: {reason}")]
+    HomeUnreadable {
+        /// Its folder.
+        home: WinPath,
+        /// Why not.
+        reason: FileError,
+    },
+    /// The folder is there, but not the interpreter.
+    #[error(
+        "the Python that it was made with is gone: no python.exe with its pythonXY.dll in {home}"
+    )]
+    NoInterpreter {
+        /// Its folder.
+        home: WinPath,
+    },
+}
+
+/// Why an executable without Python's DLL beside it cannot start.
+fn unstartable(
+    interpreter: WinPath,
+    directory: &WinPath,
+    missing: Option<String>,
+    files: &dyn Files,
+) -> EnvironmentError {
+    // Windows' aliases are empty reparse points; what they lead to cannot be read from them.
+    let above = directory.parent();
+    if directory.file_name().eq_ignore_ascii_case("WindowsApps")
+        && above.is_some_and(|above| above.file_name().eq_ignore_ascii_case("Microsoft"))
+    {
+        return EnvironmentError::StoreAlias { interpreter };
+    }
+    let is_script_folder = directory.file_name().eq_ignore_ascii_case("Scripts");
+    if missing.is_none() && is_script_folder && files.is_file(&interpreter) {
+        let config = directory
+            .parent()
+            .unwrap_or_else(|| directory.clone())
+            .join(CONFIG);
+        return EnvironmentError::BrokenVenv {
+            config,
+            reason: VenvFault::NoConfig,
+        };
+    }
+    EnvironmentError::NoPythonDll {
+        interpreter,
+        name: missing,
+    }
+}
+
+/// The DLL that `executable` in `directory` runs: the one that it imports, or the one beside it.
+/// `Err` is the name that it imports in vain, if its imports are known.
+fn python_dll(
+    directory: &WinPath,
+    executable: &WinPath,
+    may_redirect: bool,
+    files: &dyn Files,
+    notes: &mut Vec<Note>,
+) -> Result<PythonDll, Option<String>> {
+    let image = files.image(executable);
+    let imported = image
+        .iter()
+        .flat_map(|image| &image.imports)
+        .find_map(|import| Some((import.clone(), DllName::parse(import)?)));
+    let listing = files.folder(directory).map_err(|_| None)?;
+    if let Some((import, name)) = imported {
+        return match listing.entry(&import) {
+            Some(entry) if entry.kind == EntryKind::File => Ok(PythonDll {
+                path: directory.join(&entry.name),
+                name,
+            }),
+            _ => Err(Some(import)),
+        };
+    }
+    // A launcher imports no Python; only an executable that we cannot read may yet be a copy.
+    if may_redirect && image.is_ok() {
+        return Err(None);
+    }
+    let mut beside: Vec<(DllName, WinPath)> = listing
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.kind == EntryKind::File)
+        .filter_map(|entry| Some((DllName::parse(&entry.name)?, directory.join(&entry.name))))
+        .collect();
+    beside.sort();
+    let (name, path) = beside.pop().ok_or(None)?;
+    if !beside.is_empty() {
+        notes.push(Note::SeveralPythonDlls {
+            chosen: path.clone(),
+            others: beside.into_iter().map(|(_, path)| path).collect(),
+        });
+    }
+    Ok(PythonDll { path, name })
+}
+
+/// Version and machine, from the DLL where it can be read.
+fn identity(
+    dll: &PythonDll,
+    interpreter: &WinPath,
+    application_directory: &WinPath,
+    files: &dyn Files,
+    notes: &mut Vec<Note>,
+) -> Result<(PythonVersion, Machine), EnvironmentError> {
+    let fault = match files.image(&dll.path) {
+        Ok(image) => {
+            let version = image.version.and_then(PythonVersion::from_file);
+            return Ok((version.unwrap_or(dll.name.version), image.machine));
+        }
+        Err(fault) => fault,
+    };
+    let executable = application_directory.join(interpreter.file_name());
+    match files
+        .image(&executable)
+        .or_else(|_| files.image(interpreter))
+    {
+        Ok(image) => {
+            notes.push(Note::BadImage {
+                path: dll.path.clone(),
+                fault,
+            });
+            Ok((dll.name.version, image.machine))
+        }
+        Err(_) => Err(EnvironmentError::BadInterpreter {
+            path: dll.path.clone(),
+            fault,
+        }),
+    }
+}
+
+/// `python38.zip` for `python38.dll`. The free-threaded build shares the name of the other.
+fn zip_beside(dll: &PythonDll) -> WinPath {
+    let version = dll.name.version;
+    let debug = if dll.name.debug { "_d" } else { "" };
+    let name = format!("python{}{}{debug}.zip", version.major, version.minor);
+    dll.path
+        .parent()
+        .unwrap_or_else(|| WinPath::new("."))
+        .join(&name)
+}
+
+/// The `._pth` file: named after the DLL, after the executable as selected, or, since 3.11, after the one
+/// that runs.
+fn path_file(
+    dll: &PythonDll,
+    interpreter: &WinPath,
+    application_directory: &WinPath,
+    version: PythonVersion,
+    files: &dyn Files,
+) -> Option<WinPath> {
+    let running = application_directory.join(interpreter.file_name());
+    let running = version.at_least(3, 11).then_some(&running);
+    [&dll.path, interpreter]
+        .into_iter()
+        .chain(running)
+        .find_map(|image| {
+            let (stem, _) = image.file_name().rsplit_once('.')?;
+            let file = image.parent()?.join(&format!("{stem}._pth"));
+            files.is_file(&file).then_some(file)
+        })
+}
+
+/// `sys.base_prefix`: where the standard library is, as a zip archive or a folder.
+fn library_prefix(
+    home: &WinPath,
+    dll: &PythonDll,
+    zip: &WinPath,
+    version: PythonVersion,
+    files: &dyn Files,
+) -> Option<WinPath> {
+    let has_library = |prefix: &WinPath| {
+        let library = prefix.join("Lib");
+        files.is_file(&library.join("os.py")) || files.is_file(&library.join("os.pyc"))
+    };
+    let beside_dll = dll.path.parent()?;
+    if files.is_file(zip) {
+        return Some(beside_dll);
+    }
+    if version.at_least(3, 11) {
+        if has_library(&beside_dll) {
+            return Some(beside_dll);
+        }
+        if files.is_file(&home.join(zip.file_name())) {
+            return Some(home.clone());
+        }
+    }
+    std::iter::successors(Some(home.clone()), WinPath::parent).find(has_library)
+}
+
+/// What kind of Python lies at this prefix, virtual environments aside.
+fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn Files) -> Kind {
+    let is_store = |folder: &WinPath| {
+        let above = folder.parent();
+        folder
+            .file_name()
+            .starts_with("PythonSoftwareFoundation.Python")
+            && above.is_some_and(|above| above.file_name().eq_ignore_ascii_case("WindowsApps"))
+    };
+    if files.is_folder(&prefix.join("conda-meta")) {
+        Kind::Conda
+    } else if is_store(prefix) {
+        Kind::Store
+    } else if has_path_file
+        || (files.is_file(zip) && !files.is_file(&prefix.join("Lib").join("os.py")))
+    {
+        Kind::Embeddable
+    } else {
+        Kind::Installed
+    }
+}
+
+/// The Python that a virtualenv older than 20 was made with: its site.py reads this file.
+fn legacy_virtualenv(prefix: &WinPath, files: &dyn Files) -> Option<WinPath> {
+    let text = files
+        .text(&prefix.join("Lib").join("orig-prefix.txt"))
+        .ok()?;
+    let original = text.trim();
+    (!original.is_empty()).then(|| canonical(&WinPath::new(original)))
+}

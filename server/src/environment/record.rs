@@ -1,0 +1,378 @@
+//! RECORD: which native files an installer wrote, and which of them are missing or changed.
+//!
+//! # When RECORD does not tell the truth
+//!
+//! The wheels of tensorflow-cpu 1.15.0 and tensorflow-gpu 2.3.0 were made from another distribution's by
+//! replacing `tensorflow` by their own name throughout RECORD, paths included, but not in the archive:
+//! RECORD lists `tensorflow_gpu/python/_pywrap_tensorflow_gpu_internal.pyd` with hash and size, and
+//! the archive holds `tensorflow/python/_pywrap_tensorflow_internal.pyd`. pip (23.2) keeps such rows and
+//! appends, without hash and size, one for each file that it really wrote; uv (0.13) drops them and writes, without
+//! hash, a row with the size of each file; an installer that trusts the wheel leaves RECORD as it is.
+//!
+//! So the rule, which names no package: where a row's file is absent, undo the renaming (the
+//! distribution's name back to the name without its last word). If for any row that leads to a file
+//! of exactly the row's size, or to a row without hash, this RECORD is a renamed one, and each of its absent
+//! rows speaks of the file under its old name. A row that is still absent is excused only if a row
+//! without hash, which no other row speaks of, has a present file of the same size. A RECORD that renames nothing
+//! loses nothing by this: its absent files are missing.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{EntryKind, FileError, Files, WinPath};
+
+/// What an installer wrote down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The native files (`.pyd`, `.dll`, `.so`, `.exe`), in its order.
+    pub rows: Vec<RecordRow>,
+    /// A native file below site-packages has no hash: the wheel's own RECORD did not list it, so that it
+    /// proves little. See [the module](self) for what is made of it.
+    pub inconsistent: bool,
+    /// Names that can be imported: packages and modules at the top of site-packages.
+    pub top_level: BTreeSet<String>,
+    /// It lists files besides its own description.
+    pub has_content: bool,
+}
+
+/// A native file in RECORD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRow {
+    /// Where it was written, resolved: rows may lead out of site-packages.
+    pub path: WinPath,
+    /// Its size, if RECORD gives it.
+    pub size: Option<u64>,
+    /// Its SHA-256 as RECORD writes it: in URL-safe base64 without padding (conda: hexadecimal).
+    pub sha256: Option<String>,
+}
+
+/// A native file that is not as it was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedFile {
+    /// Where it should be.
+    pub path: WinPath,
+    /// The size that it should have, if that is known.
+    pub expected: Option<u64>,
+    /// What is there.
+    pub found: Found,
+}
+
+/// What is in the place of an installed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// Nothing: removed by hand, by an antivirus program, or never written.
+    Missing,
+    /// A file of this size: cut short, emptied, or overwritten by another distribution.
+    Size(u64),
+}
+
+impl Record {
+    /// RECORD of a `.dist-info` folder in `folder`: rows of path, hash, size, in CSV.
+    pub(super) fn parse(text: &str, folder: &WinPath, own_folder: &str) -> Record {
+        let mut record = Record::default();
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        // A row that cannot be read (a stray quote) costs only itself.
+        for row in reader.records().flatten() {
+            let fields: Vec<&str> = row.iter().collect();
+            // Some builders forget to quote a path that holds commas; hash and size come last.
+            let (path, hash, size) = match fields.as_slice() {
+                [path @ .., hash, size] if !path.is_empty() => (path.join(","), *hash, *size),
+                [path, ..] => ((*path).to_owned(), "", ""),
+                [] => continue,
+            };
+            record.add(
+                &path,
+                hash.strip_prefix("sha256="),
+                size.trim().parse().ok(),
+                folder,
+                own_folder,
+            );
+        }
+        record.inconsistent = record
+            .rows
+            .iter()
+            .any(|row| row.sha256.is_none() && row.path.is_within(folder));
+        record
+    }
+
+    /// `installed-files.txt`, which pip wrote for a `setup.py install`: paths from the egg-info folder on.
+    pub(super) fn parse_installed_files(text: &str, folder: &WinPath, own_folder: &str) -> Record {
+        let mut record = Record::default();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let path = folder.join(own_folder).join(line).normalized();
+            if let Some(path) = path.below(folder) {
+                record.add(path, None, None, folder, own_folder);
+            }
+        }
+        record
+    }
+
+    /// The `paths_data` of conda's JSON for a package, relative to the prefix.
+    pub(super) fn parse_conda(text: &str, prefix: &WinPath) -> Option<Record> {
+        #[derive(Deserialize)]
+        struct Package {
+            #[serde(default)]
+            files: Vec<String>,
+            #[serde(default)]
+            paths_data: Paths,
+        }
+        #[derive(Default, Deserialize)]
+        struct Paths {
+            #[serde(default)]
+            paths: Vec<File>,
+        }
+        #[derive(Deserialize)]
+        struct File {
+            _path: String,
+            sha256_in_prefix: Option<String>,
+            sha256: Option<String>,
+            size_in_bytes: Option<u64>,
+        }
+        let package: Package = serde_json::from_str(text).ok()?;
+        let mut record = Record::default();
+        let mut known = HashSet::new();
+        for file in &package.paths_data.paths {
+            let hash = file.sha256_in_prefix.as_deref().or(file.sha256.as_deref());
+            record.add(&file._path, hash, file.size_in_bytes, prefix, "conda-meta");
+            known.insert(file._path.as_str());
+        }
+        for file in package
+            .files
+            .iter()
+            .filter(|file| !known.contains(file.as_str()))
+        {
+            record.add(file, None, None, prefix, "conda-meta");
+        }
+        record.top_level.clear();
+        Some(record)
+    }
+
+    fn add(
+        &mut self,
+        text: &str,
+        sha256: Option<&str>,
+        size: Option<u64>,
+        folder: &WinPath,
+        own_folder: &str,
+    ) {
+        let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
+        let is_plain = !WinPath::new(text).is_absolute() && !text.contains("..");
+        // Most of many thousand rows are plain and not native: only the others are worth a path.
+        if is_plain && !is_native(name) {
+            self.add_top_level(text, own_folder);
+            return;
+        }
+        let path = folder.join(text).normalized();
+        let is_own = match path.below(folder) {
+            Some(below) => self.add_top_level(below, own_folder),
+            None => true,
+        };
+        if is_own && is_native(name) {
+            self.rows.push(RecordRow {
+                path,
+                size,
+                sha256: sha256.map(str::to_owned),
+            });
+        }
+    }
+
+    /// Notes what can be imported thanks to this file; false for one that is not installed as it stands here.
+    fn add_top_level(&mut self, below: &str, own_folder: &str) -> bool {
+        let mut parts = below.split(['/', '\\']);
+        let (first, is_module) = (parts.next().unwrap_or_default(), parts.next().is_none());
+        if first.is_empty() || first.eq_ignore_ascii_case(own_folder) || first.ends_with(".data") {
+            // What a wheel keeps in `NAME.data` is installed elsewhere; old versions of pip left its rows.
+            return false;
+        }
+        self.has_content = true;
+        let name = if is_module {
+            module_name(first)
+        } else {
+            Some(first)
+        };
+        match name {
+            Some(name)
+                if !name.is_empty() && !name.contains('.') && !self.top_level.contains(name) =>
+            {
+                self.top_level.insert(name.to_owned());
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The native files that should be below `folder`, under the names that they really have.
+    ///
+    /// Programs are left out: nothing imports them, launchers are made anew by each installer, and
+    /// repackagers drop those of other systems.
+    pub(super) fn expected(
+        &self,
+        folder: &WinPath,
+        name: &str,
+        files: &dyn Files,
+    ) -> Vec<RecordRow> {
+        let mut rows: Vec<RecordRow> = Vec::new();
+        let mut known: HashSet<String> = HashSet::new();
+        let renaming = self.renaming(folder, name, files);
+        // Rows without hash come last, so that they add nothing where a renamed row speaks of the same file.
+        let (hashed, unhashed): (Vec<_>, Vec<_>) =
+            self.rows.iter().partition(|row| row.sha256.is_some());
+        for row in hashed.into_iter().chain(unhashed) {
+            if !row.path.is_within(folder) || row.path.has_extension("exe") {
+                continue;
+            }
+            let mut row = row.clone();
+            if let Some(renaming) = &renaming
+                && presence(&row.path, files) == Presence::Absent
+                && let Some(original) = renaming.original(&row.path, folder)
+            {
+                row.path = original;
+            }
+            if known.insert(row.path.key()) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// Native files below `folder` that are missing or have another size. Only listings and sizes are read.
+    pub(super) fn damaged(
+        &self,
+        folder: &WinPath,
+        name: &str,
+        files: &dyn Files,
+    ) -> Vec<DamagedFile> {
+        let mut damaged = Vec::new();
+        let mut sizes_without_hash: Vec<u64> = Vec::new();
+        for row in self.expected(folder, name, files) {
+            let found = match (presence(&row.path, files), row.size) {
+                (Presence::Unknown, _) => continue,
+                (Presence::Absent, _) => Found::Missing,
+                (Presence::Present, None) => {
+                    sizes_without_hash.extend(files.size(&row.path));
+                    continue;
+                }
+                (Presence::Present, Some(expected)) => match files.size(&row.path) {
+                    Ok(size) if size != expected => Found::Size(size),
+                    _ => continue,
+                },
+            };
+            damaged.push(DamagedFile {
+                path: row.path,
+                expected: row.size,
+                found,
+            });
+        }
+        damaged.retain(|file| {
+            let moved_to = sizes_without_hash
+                .iter()
+                .position(|size| file.found == Found::Missing && file.expected == Some(*size));
+            moved_to
+                .map(|at| sizes_without_hash.swap_remove(at))
+                .is_none()
+        });
+        damaged
+    }
+
+    /// The renaming that this RECORD suffered, if undoing it explains any of its absent files.
+    fn renaming(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Option<Renaming> {
+        let name = name.replace(['-', '.'], "_");
+        let without_hash: HashSet<String> = self
+            .rows
+            .iter()
+            .filter(|row| row.sha256.is_none())
+            .map(|row| row.path.key())
+            .collect();
+        let absent: Vec<&RecordRow> = self
+            .rows
+            .iter()
+            .filter(|row| row.sha256.is_some() && row.path.is_within(folder))
+            .filter(|row| presence(&row.path, files) == Presence::Absent)
+            .collect();
+        shortened(&name)
+            .map(|old| Renaming {
+                old: old.to_owned(),
+                new: name.clone(),
+            })
+            .find(|renaming| {
+                absent.iter().any(|row| {
+                    renaming
+                        .original(&row.path, folder)
+                        .is_some_and(|original| {
+                            without_hash.contains(&original.key())
+                                || (row.size.is_some() && files.size(&original).ok() == row.size)
+                        })
+                })
+            })
+    }
+}
+
+/// `tensorflow` was replaced by `tensorflow_gpu`.
+#[derive(Debug)]
+struct Renaming {
+    old: String,
+    new: String,
+}
+
+impl Renaming {
+    fn original(&self, path: &WinPath, folder: &WinPath) -> Option<WinPath> {
+        let below = path.below(folder)?;
+        below
+            .contains(&self.new)
+            .then(|| folder.join(&below.replace(&self.new, &self.old)))
+    }
+}
+
+/// `a_b_c` without its last words: `a_b`, `a`.
+fn shortened(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| {
+        name.rsplit_once('_').map(|(rest, _)| rest)
+    })
+    .skip(1)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Present,
+    Absent,
+    /// The folder cannot be read.
+    Unknown,
+}
+
+fn presence(path: &WinPath, files: &dyn Files) -> Presence {
+    let Some(folder) = path.parent() else {
+        return Presence::Unknown;
+    };
+    match files.folder(&folder) {
+        Ok(listing) => match listing.entry(path.file_name()) {
+            Some(entry) if entry.kind == EntryKind::File => Presence::Present,
+            _ => Presence::Absent,
+        },
+        Err(FileError::NotFound | FileError::WrongKind(_)) => Presence::Absent,
+        Err(_) => Presence::Unknown,
+    }
+}
+
+fn is_native(file_name: &str) -> bool {
+    let extension = file_name
+        .rsplit_once('.')
+        .map_or("", |(_, extension)| extension);
+    ["pyd", "dll", "so", "exe"]
+        .iter()
+        .any(|native| extension.eq_ignore_ascii_case(native))
+}
+
+/// The module that a file at the top of site-packages is: `six` of `six.py`, `_x` of `_x.cp38-win_amd64.pyd`.
+fn module_name(file_name: &str) -> Option<&str> {
+    let (stem, extension) = file_name.rsplit_once('.')?;
+    match extension {
+        "py" | "pyc" => Some(stem),
+        "pyd" => stem.split('.').next(),
+        _ => None,
+    }
+}

@@ -1,0 +1,402 @@
+//! `sys.path`, built as CPython builds it at start-up.
+//!
+//! First come the entries of `PC/getpathp.c` (up to 3.10) or `Modules/getpath.py` (from 3.11 on), then
+//! `Lib/site.py` adds site-packages and what its `.pth` files name. A `._pth` file replaces the first part,
+//! and leaves out the second unless it says `import site`.
+//!
+//! Not here: the folder of the script, which Python puts in front (see [`Environment::isolated`]), and
+//! the application paths of the registry, which hardly anything sets.
+//!
+//! [`Environment::isolated`]: super::Environment::isolated
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{FileError, Files, WinPath};
+use crate::image::Machine;
+
+use super::layout::Layout;
+use super::{Note, Surroundings};
+
+/// A place where imports are searched. It need not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathEntry {
+    /// A folder, or a zip archive.
+    pub path: WinPath,
+    /// Who put it there.
+    pub origin: Origin,
+}
+
+/// Who puts a folder on `sys.path`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The environment variable `PYTHONPATH`.
+    PythonPath,
+    /// The standard library's archive: `python38.zip`.
+    Zip,
+    /// The standard library's native modules: `DLLs`.
+    ExtensionModules,
+    /// The standard library: `Lib`.
+    StandardLibrary,
+    /// The folder of python.exe.
+    ApplicationDirectory,
+    /// A line of the `._pth` file.
+    PathFile {
+        /// The file.
+        file: WinPath,
+        /// The line, 1-based.
+        line: u32,
+    },
+    /// The prefix itself, which site.py adds on Windows.
+    Prefix,
+    /// `Lib\site-packages` of a prefix.
+    SitePackages,
+    /// The user's own site-packages.
+    UserSite,
+    /// A line of a `.pth` file.
+    Pth {
+        /// The file.
+        file: WinPath,
+        /// The line, 1-based.
+        line: u32,
+    },
+}
+
+/// The result, with what decides about imports besides.
+#[derive(Debug)]
+pub(super) struct SearchPath {
+    pub entries: Vec<PathEntry>,
+    pub isolated: bool,
+    pub site: bool,
+    pub user_site: Option<WinPath>,
+}
+
+/// More lines than any real `.pth` file has.
+const LONGEST_PTH: usize = 10_000;
+
+/// So much of a line of code is shown.
+const SHOWN_CODE: usize = 200;
+
+impl SearchPath {
+    pub fn of(
+        layout: &Layout,
+        surroundings: &Surroundings,
+        files: &dyn Files,
+        notes: &mut Vec<Note>,
+    ) -> SearchPath {
+        let mut builder = Builder {
+            layout,
+            files,
+            notes,
+            entries: Vec::new(),
+            known: HashSet::new(),
+        };
+        let (isolated, site) = match &layout.path_file {
+            Some(file) => (true, builder.add_path_file(file)),
+            None => {
+                builder.add_library(surroundings);
+                (false, true)
+            }
+        };
+        let mut user_site = None;
+        if site {
+            user_site = builder.add_site(surroundings, isolated);
+        } else if let Some(file) = &layout.path_file {
+            builder.notes.push(Note::NoSite { file: file.clone() });
+        }
+        SearchPath {
+            entries: builder.entries,
+            isolated,
+            site,
+            user_site,
+        }
+    }
+}
+
+struct Builder<'a> {
+    layout: &'a Layout,
+    files: &'a dyn Files,
+    notes: &'a mut Vec<Note>,
+    entries: Vec<PathEntry>,
+    /// What site.py calls known_paths.
+    known: HashSet<WinPath>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, path: WinPath, origin: Origin) {
+        let path = path.normalized();
+        if self.known.insert(path.clone()) {
+            self.entries.push(PathEntry { path, origin });
+        }
+    }
+
+    /// What stands on `sys.path` before site.py runs, without a `._pth` file.
+    fn add_library(&mut self, surroundings: &Surroundings) {
+        let layout = self.layout;
+        for folder in &surroundings.python_path {
+            self.add(folder.clone(), Origin::PythonPath);
+        }
+        self.add(layout.zip.clone(), Origin::Zip);
+        let base = match &layout.venv {
+            Some(venv) if venv.legacy => &layout.prefix,
+            _ => &layout.base_prefix,
+        };
+        let dlls = base.join("DLLs");
+        if !layout.version.at_least(3, 11) || self.files.is_folder(&dlls) {
+            self.add(dlls, Origin::ExtensionModules);
+        } else {
+            // Since 3.11 the prefix stands in, so that native modules beside python.exe come before Lib.
+            self.add(base.clone(), Origin::ExtensionModules);
+        }
+        self.add(base.join("Lib"), Origin::StandardLibrary);
+        self.add(layout.home.clone(), Origin::ApplicationDirectory);
+    }
+
+    /// The lines of a `._pth` file, relative to its folder. True if they ask for site.py.
+    fn add_path_file(&mut self, file: &WinPath) -> bool {
+        let text = match self.files.text(file) {
+            Ok(text) => text,
+            Err(reason) => {
+                self.notes.push(Note::Unreadable {
+                    path: file.clone(),
+                    reason,
+                });
+                return false;
+            }
+        };
+        let folder = file.parent().unwrap_or_else(|| WinPath::new("."));
+        // Since 3.11 a comment may follow a path and blanks do not count.
+        let modern = self.layout.version.at_least(3, 11);
+        let mut site = false;
+        for (line, text) in numbered(&text) {
+            let text = match text.split_once('#') {
+                Some((before, _)) if modern => before,
+                Some(("", _)) => "",
+                _ => text,
+            };
+            let text = if modern { text.trim() } else { text };
+            if text == "import site" {
+                site = true;
+            } else if text.starts_with("import ") {
+                self.notes.push(Note::BadPathFile {
+                    file: file.clone(),
+                    line,
+                    text: shown(text),
+                });
+            } else if !text.is_empty() {
+                self.add(
+                    folder.join(text),
+                    Origin::PathFile {
+                        file: file.clone(),
+                        line,
+                    },
+                );
+            }
+        }
+        site
+    }
+
+    /// What site.py adds. Returns the user's site-packages, if they are searched or would be.
+    fn add_site(&mut self, surroundings: &Surroundings, isolated: bool) -> Option<WinPath> {
+        let layout = self.layout;
+        let mut prefixes = vec![layout.prefix.clone()];
+        let mut user_site_enabled = !isolated;
+        if let Some(venv) = &layout.venv {
+            if venv.legacy {
+                // Its own site.py takes the standard library of the Python that it was made with.
+                self.add(layout.base_prefix.join("Lib"), Origin::StandardLibrary);
+                self.add(layout.base_prefix.join("DLLs"), Origin::ExtensionModules);
+            }
+            self.add_site_packages(&layout.prefix);
+            if venv.system_site_packages {
+                prefixes.push(layout.base_prefix.clone());
+            } else {
+                user_site_enabled = false;
+            }
+        }
+        let user_site = user_site_enabled
+            .then(|| self.add_user_site(surroundings))
+            .flatten();
+        for prefix in prefixes {
+            self.add_site_packages(&prefix);
+        }
+        self.note_customization(user_site_enabled);
+        user_site
+    }
+
+    fn add_site_packages(&mut self, prefix: &WinPath) {
+        self.add_site_folder(prefix, Origin::Prefix);
+        self.add_site_folder(
+            &prefix.join("Lib").join("site-packages"),
+            Origin::SitePackages,
+        );
+    }
+
+    /// The user's site-packages are searched only if the caller knows where they are; a guess is noted.
+    fn add_user_site(&mut self, surroundings: &Surroundings) -> Option<WinPath> {
+        if let Some(folder) = &surroundings.user_site {
+            self.add_site_folder(folder, Origin::UserSite);
+            return Some(folder.clone());
+        }
+        let guess = guessed_user_site(self.layout)?;
+        self.files.folder(&guess).is_ok().then(|| {
+            self.notes.push(Note::UserSite {
+                path: guess.clone(),
+            });
+            guess
+        })
+    }
+
+    /// site.addsitedir: the folder, if it exists, and what its `.pth` files name.
+    fn add_site_folder(&mut self, folder: &WinPath, origin: Origin) {
+        let listing = match self.files.folder(folder) {
+            Ok(listing) => listing,
+            Err(FileError::NotFound | FileError::WrongKind(_)) => return,
+            Err(reason) => {
+                self.add(folder.clone(), origin);
+                self.note(Note::Unreadable {
+                    path: folder.clone(),
+                    reason,
+                });
+                return;
+            }
+        };
+        self.add(folder.clone(), origin);
+        let modern = self.layout.version.at_least(3, 12);
+        let mut names: Vec<&str> = listing
+            .entries()
+            .into_iter()
+            .map(|entry| entry.name.as_str())
+            .filter(|name| name.ends_with(".pth") && !(modern && name.starts_with('.')))
+            .collect();
+        names.sort_unstable();
+        for name in names {
+            self.add_pth(folder, &folder.join(name));
+        }
+    }
+
+    /// site.addpackage: a line is code if it begins with `import`, and else a path that counts if it exists.
+    fn add_pth(&mut self, folder: &WinPath, file: &WinPath) {
+        let text = match self.files.text(file) {
+            Ok(text) => text,
+            Err(reason) => {
+                self.note(Note::Unreadable {
+                    path: file.clone(),
+                    reason,
+                });
+                return;
+            }
+        };
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) if self.layout.version.at_least(3, 12) => rest,
+            _ => &text,
+        };
+        for (line, text) in numbered(text) {
+            let text = text.trim_end();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            if text.starts_with("import ") || text.starts_with("import\t") {
+                let usual = is_usual_code(file.file_name(), text);
+                self.note(Note::PthCode {
+                    file: file.clone(),
+                    line,
+                    text: shown(text),
+                    usual,
+                });
+                continue;
+            }
+            let path = folder.join(text).normalized();
+            if self.files.kind(&path).is_some() {
+                self.add(
+                    path,
+                    Origin::Pth {
+                        file: file.clone(),
+                        line,
+                    },
+                );
+            }
+        }
+    }
+
+    /// A `sitecustomize` module runs at every start and may change anything.
+    fn note_customization(&mut self, user_site_enabled: bool) {
+        let names: &[&str] = if user_site_enabled {
+            &["sitecustomize.py", "usercustomize.py"]
+        } else {
+            &["sitecustomize.py"]
+        };
+        for name in names {
+            let mut modules = self.entries.iter().map(|entry| entry.path.join(name));
+            if let Some(path) = modules.find(|path| self.files.is_file(path)) {
+                self.notes.push(Note::Customization { path });
+            }
+        }
+    }
+
+    /// site.py looks at a venv's folders twice.
+    fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Where this Python keeps the user's site-packages, if its own place tells who the user is:
+/// `%APPDATA%\Python\Python38\site-packages`, after `sys.winver` from 3.10 on (site.py).
+fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
+    let version = layout.version;
+    let home = std::iter::successors(Some(layout.interpreter.clone()), WinPath::parent).find(
+        |folder| {
+            folder.parent().is_some_and(|users| {
+                users.file_name().eq_ignore_ascii_case("Users")
+                    && users
+                        .parent()
+                        .is_some_and(|root| root.file_name().is_empty())
+            })
+        },
+    )?;
+    let build = match layout.machine {
+        _ if !version.at_least(3, 10) => "",
+        Machine::X86 => "-32",
+        Machine::Arm64 => "-arm64",
+        Machine::Arm => "-arm32",
+        _ => "",
+    };
+    let threads = if layout.dll.name.free_threaded {
+        "t"
+    } else {
+        ""
+    };
+    let folder = format!("Python{}{}{threads}{build}", version.major, version.minor);
+    Some(
+        ["AppData", "Roaming", "Python", &folder, "site-packages"]
+            .iter()
+            .fold(home, |path, part| path.join(part)),
+    )
+}
+
+/// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools
+/// (google, protobuf), setuptools' distutils, virtualenv's and coverage's hooks.
+fn is_usual_code(file_name: &str, text: &str) -> bool {
+    let is_namespace = file_name.ends_with("-nspkg.pth")
+        && text.contains("types")
+        && text.contains("sys._getframe");
+    let is_distutils =
+        file_name == "distutils-precedence.pth" && text.contains("SETUPTOOLS_USE_DISTUTILS");
+    let is_virtualenv = file_name == "_virtualenv.pth" && text.trim() == "import _virtualenv";
+    let is_coverage = text.starts_with("import sys; exec('try: import coverage")
+        || text.contains("process_startup()");
+    is_namespace || is_distutils || is_virtualenv || is_coverage
+}
+
+/// The lines with their numbers, as many as make sense.
+fn numbered(text: &str) -> impl Iterator<Item = (u32, &str)> {
+    (1..).zip(text.lines()).take(LONGEST_PTH)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CODE).collect()
+}

@@ -1,0 +1,161 @@
+//! Which Python it is: the version, and what the name of its DLL tells.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::FileVersion;
+
+/// A version of Python. Displayed, and stored, as `3.8.10`, or `3.8` where only a name gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PythonVersion {
+    /// 3
+    pub major: u16,
+    /// 8
+    pub minor: u16,
+    /// 10, if the DLL's version resource told it.
+    pub micro: Option<u16>,
+}
+
+impl PythonVersion {
+    /// Whether it is `major.minor` or newer.
+    pub fn at_least(self, major: u16, minor: u16) -> bool {
+        (self.major, self.minor) >= (major, minor)
+    }
+
+    /// From pythonXY.dll's VERSIONINFO. Its third field is micro * 1000 + level * 10 + serial, so that
+    /// 3.8.10150.1013 is 3.8.10 final (CPython, PC/python_ver_rc.h and PC/make_versioninfo.c).
+    pub(super) fn from_file(version: FileVersion) -> Option<PythonVersion> {
+        let FileVersion([major, minor, build, _]) = version;
+        (major > 0).then_some(PythonVersion {
+            major,
+            minor,
+            micro: Some(build / 1000),
+        })
+    }
+}
+
+impl fmt::Display for PythonVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)?;
+        match self.micro {
+            Some(micro) => write!(f, ".{micro}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for PythonVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PythonVersion, String> {
+        let mut numbers = text.split('.').map(str::parse::<u16>);
+        match (
+            numbers.next(),
+            numbers.next(),
+            numbers.next(),
+            numbers.next(),
+        ) {
+            (Some(Ok(major)), Some(Ok(minor)), None, None) => Ok(PythonVersion {
+                major,
+                minor,
+                micro: None,
+            }),
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(micro)), None) => Ok(PythonVersion {
+                major,
+                minor,
+                micro: Some(micro),
+            }),
+            _ => Err(format!("`{text}` is no version of Python")),
+        }
+    }
+}
+
+impl From<PythonVersion> for String {
+    fn from(version: PythonVersion) -> String {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for PythonVersion {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<PythonVersion, String> {
+        text.parse()
+    }
+}
+
+/// What the name of the interpreter's DLL says: `python38.dll`, `python313t.dll`, `python38_d.dll`.
+/// The stable-ABI forwarder `python3.dll` is not one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DllName {
+    pub version: PythonVersion,
+    /// The build without the global lock, from 3.13 on.
+    pub free_threaded: bool,
+    /// A debug build, that imports only `_d.pyd` modules.
+    pub debug: bool,
+}
+
+impl DllName {
+    pub fn parse(file_name: &str) -> Option<DllName> {
+        let name = file_name.to_ascii_lowercase();
+        let tag = name.strip_prefix("python")?.strip_suffix(".dll")?;
+        let (tag, debug) = strip_flag(tag, "_d");
+        let (digits, free_threaded) = strip_flag(tag, "t");
+        let (major, minor) = digits.split_at_checked(1)?;
+        let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+        let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
+        all_digits.then_some(DllName {
+            version: PythonVersion {
+                major,
+                minor,
+                micro: None,
+            },
+            free_threaded,
+            debug,
+        })
+    }
+}
+
+fn strip_flag<'a>(text: &'a str, flag: &str) -> (&'a str, bool) {
+    match text.strip_suffix(flag) {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dll_is_named_after_its_version() {
+        let parse = |name: &str| {
+            DllName::parse(name).map(|dll| (dll.version.to_string(), dll.free_threaded, dll.debug))
+        };
+        assert_eq!(parse("python38.dll"), Some(("3.8".into(), false, false)));
+        assert_eq!(parse("Python310.DLL"), Some(("3.10".into(), false, false)));
+        assert_eq!(parse("python313t.dll"), Some(("3.13".into(), true, false)));
+        assert_eq!(parse("python312_d.dll"), Some(("3.12".into(), false, true)));
+        assert_eq!(parse("python3.dll"), None, "the stable ABI's forwarder");
+        for other in [
+            "python.dll",
+            "pythoncom38.dll",
+            "python3x.dll",
+            "python3t.dll",
+            "python99999999.dll",
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_stored_as_people_write_it() {
+        let version: PythonVersion = "3.8.10".parse().unwrap();
+        assert_eq!(version.to_string(), "3.8.10");
+        assert!(version.at_least(3, 8) && !version.at_least(3, 11));
+        assert!("3".parse::<PythonVersion>().is_err() && "3.8.x".parse::<PythonVersion>().is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! A clean Windows 10 or 11 (x64) as it comes from Microsoft: the names in its system directories.
+//!
+//! Used where the machine itself is not at hand. Its own DLLs are taken to load; what they import is not
+//! known and does not matter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::path::WinPath;
+use crate::image::{FileVersion, Machine};
+use crate::source::Script;
+
+/// Which clean Windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline {
+    /// Windows 10 22H2.
+    Windows10,
+    /// Windows 11 23H2.
+    Windows11,
+    /// Windows 11 23H2 with the VC++ redistributable of 2015–2022, x64 and x86.
+    Windows11WithRedistributable,
+}
+
+/// Version of the redistributable in [`Baseline::Windows11WithRedistributable`]: Visual Studio 2022 17.14.
+const REDISTRIBUTABLE: FileVersion = FileVersion([14, 44, 35211, 0]);
+
+/// What the redistributable installs into the system directory (Microsoft, "Redistributing Visual C++
+/// Files"), those for C++/CLI and MFC left out.
+const REDISTRIBUTABLE_DLLS: [&str; 11] = [
+    "concrt140.dll",
+    "msvcp140.dll",
+    "msvcp140_1.dll",
+    "msvcp140_2.dll",
+    "msvcp140_atomic_wait.dll",
+    "msvcp140_codecvt_ids.dll",
+    "vccorlib140.dll",
+    "vcomp140.dll",
+    "vcruntime140.dll",
+    "vcruntime140_1.dll",
+    "vcruntime140_threads.dll",
+];
+
+impl Baseline {
+    /// Version of Windows: major, minor, build.
+    pub fn version(self) -> &'static str {
+        match self {
+            Baseline::Windows10 => "10.0.19045",
+            Baseline::Windows11 | Baseline::Windows11WithRedistributable => "10.0.22631",
+        }
+    }
+
+    fn lists(self) -> [(&'static str, Machine, &'static str); 2] {
+        let (system32, syswow64) = match self {
+            Baseline::Windows10 => (
+                include_str!("../../data/windows-10-system32.txt"),
+                include_str!("../../data/windows-10-syswow64.txt"),
+            ),
+            _ => (
+                include_str!("../../data/windows-11-system32.txt"),
+                include_str!("../../data/windows-11-syswow64.txt"),
+            ),
+        };
+        [
+            ("System32", Machine::X64, system32),
+            ("SysWOW64", Machine::X86, syswow64),
+        ]
+    }
+}
+
+/// A clean Windows' system directories over the files of `rest`.
+pub struct BaselineFiles<F> {
+    rest: F,
+    folders: HashMap<String, (Machine, Arc<Folder>)>,
+    version: FileVersion,
+}
+
+impl<F: Files> BaselineFiles<F> {
+    /// Lays the system directories of `baseline` under `windows` (`C:\Windows`) over `rest`.
+    pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
+        let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
+        let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
+        let folders = baseline.lists().map(|(name, machine, list)| {
+            let names = list.lines().chain(added.iter().copied());
+            let entries = names.map(|name| Entry { name: name.to_owned(), kind: EntryKind::File });
+            (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
+        });
+        let mut version = FileVersion([10, 0, 0, 0]);
+        for (part, number) in version.0.iter_mut().zip(baseline.version().split('.')) {
+            *part = number.parse().unwrap_or_default();
+        }
+        BaselineFiles { rest, folders: folders.into(), version }
+    }
+
+    fn system_folder(&self, path: &WinPath) -> Option<&(Machine, Arc<Folder>)> {
+        self.folders.get(&path.key())
+    }
+
+    /// The machine that a DLL of a system directory is for, if `path` is one.
+    fn system_image(&self, path: &WinPath) -> Option<Result<Machine, FileError>> {
+        let (machine, folder) = self.system_folder(&path.parent()?)?;
+        let found = folder.has_file(path.file_name());
+        Some(found.then_some(*machine).ok_or(FileError::NotFound))
+    }
+}
+
+impl<F: Files> Files for BaselineFiles<F> {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        match self.system_folder(path) {
+            Some((_, folder)) => Ok(folder.clone()),
+            None => self.rest.folder(path),
+        }
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        self.rest.size(path)
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        self.rest.text(path)
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        match self.system_image(path) {
+            None => self.rest.image(path),
+            Some(machine) => {
+                let name = path.file_name().to_ascii_lowercase();
+                let redistributable = REDISTRIBUTABLE_DLLS.contains(&name.as_str());
+                Ok(Arc::new(ImageFacts {
+                    machine: machine?,
+                    imports: Vec::new(),
+                    delay_imports: Vec::new(),
+                    version: Some(if redistributable { REDISTRIBUTABLE } else { self.version }),
+                    linker: (14, 0),
+                    subsystem_version: (6, 0),
+                    size: 0,
+                }))
+            }
+        }
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        self.rest.script(path)
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        self.rest.archive(path)
+    }
+}

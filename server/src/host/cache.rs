@@ -1,0 +1,267 @@
+//! What images and modules said, remembered as long as size and time of the file stay the same.
+//!
+//! Lives for the whole life of a server, and between runs of the command line in one file of the user's
+//! cache folder. A cache that is torn, stale or of another version is thrown away: it costs time, never
+//! truth.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::files::{FileError, ImageFacts, ImageFault};
+use super::path::WinPath;
+use crate::source::Script;
+
+/// Size and time of last change: while both stay, the contents are taken to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    bytes: u64,
+    /// Nanoseconds since 1970.
+    modified: u128,
+}
+
+impl Stamp {
+    /// The stamp of a file.
+    pub fn of(metadata: &fs::Metadata) -> Stamp {
+        let modified = metadata.modified().ok();
+        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Stamp {
+            bytes: metadata.len(),
+            modified: since.map_or(0, |since| since.as_nanos()),
+        }
+    }
+}
+
+/// A remembered answer. Kept encoded until asked for: of a cache read from disk only what this run needs
+/// is decoded.
+enum Remembered<T> {
+    Decoded(Stamp, Arc<T>),
+    Encoded(Stamp, std::ops::Range<usize>),
+}
+
+type Shelf<T> = Mutex<HashMap<String, Remembered<T>>>;
+
+/// Facts by file.
+#[derive(Default)]
+pub struct FactCache {
+    images: Shelf<ImageFacts>,
+    scripts: Shelf<Script>,
+    archives: Shelf<Vec<String>>,
+    /// The bytes of a cache read from disk.
+    stored: Vec<u8>,
+    changed: AtomicBool,
+}
+
+/// Changes with the meaning of what is stored.
+const FORMAT: &[u8; 16] = b"whydll-facts-01\n";
+
+/// The index at the head of a stored cache: name, stamp, and where the encoded answer lies.
+type Index = Vec<(String, Stamp, u32, u32)>;
+
+impl FactCache {
+    /// The cache stored at `file`, or an empty one.
+    pub fn open(file: &Path) -> FactCache {
+        FactCache::read(file).unwrap_or_default()
+    }
+
+    fn read(file: &Path) -> Option<FactCache> {
+        let stored = fs::read(file).ok()?;
+        let body = stored.strip_prefix(FORMAT)?;
+        // A torn or damaged file is told by its check sum, which stands in front.
+        let (expected, body) = body.split_at_checked(4)?;
+        if u32::from_le_bytes(expected.try_into().ok()?) != checksum(&[body]) {
+            return None;
+        }
+        let (indexes, blobs): ([Index; 3], &[u8]) = postcard::take_from_bytes(body).ok()?;
+        let start = stored.len() - blobs.len();
+        let [images, scripts, archives] = indexes;
+        Some(FactCache {
+            images: shelf(images, start),
+            scripts: shelf(scripts, start),
+            archives: shelf(archives, start),
+            changed: AtomicBool::new(false),
+            stored,
+        })
+    }
+
+    /// Stores the cache at `file`, if anything in it is new: written beside it and renamed, so that a
+    /// reader never sees half of it.
+    pub fn store(&self, file: &Path) -> std::io::Result<()> {
+        if !self.changed.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut blobs = Vec::new();
+        let indexes: [Index; 3] = [
+            self.encode(&self.images, &mut blobs),
+            self.encode(&self.scripts, &mut blobs),
+            self.encode(&self.archives, &mut blobs),
+        ];
+        let index = postcard::to_stdvec(&indexes).map_err(std::io::Error::other)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let temporary = folder.join(format!(".facts-{}.tmp", std::process::id()));
+        let mut out = fs::File::create(&temporary)?;
+        out.write_all(FORMAT)?;
+        out.write_all(&checksum(&[&index, &blobs]).to_le_bytes())?;
+        out.write_all(&index)?;
+        out.write_all(&blobs)?;
+        drop(out);
+        fs::rename(&temporary, file).inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })
+    }
+
+    /// What `path` says, by `read` if nothing is remembered of a file with this stamp.
+    pub fn image(
+        &self,
+        path: &WinPath,
+        stamp: Stamp,
+        read: impl FnOnce() -> Result<ImageFacts, ImageFault>,
+    ) -> Result<Arc<ImageFacts>, ImageFault> {
+        self.recall(&self.images, path, stamp, read)
+    }
+
+    /// As [`FactCache::image`], of a Python module.
+    pub fn script(
+        &self,
+        path: &WinPath,
+        stamp: Stamp,
+        read: impl FnOnce() -> Result<Script, FileError>,
+    ) -> Result<Arc<Script>, FileError> {
+        self.recall(&self.scripts, path, stamp, read)
+    }
+
+    /// As [`FactCache::image`], of a zip archive.
+    pub fn archive(
+        &self,
+        path: &WinPath,
+        stamp: Stamp,
+        read: impl FnOnce() -> Result<Vec<String>, FileError>,
+    ) -> Result<Arc<Vec<String>>, FileError> {
+        self.recall(&self.archives, path, stamp, read)
+    }
+
+    fn recall<T: DeserializeOwned, E>(
+        &self,
+        shelf: &Shelf<T>,
+        path: &WinPath,
+        stamp: Stamp,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let key = path.key();
+        let encoded = match lock(shelf).get(&key) {
+            Some(Remembered::Decoded(known, value)) if *known == stamp => return Ok(value.clone()),
+            Some(Remembered::Encoded(known, range)) if *known == stamp => self.stored.get(range.clone()),
+            _ => None,
+        };
+        let value = match encoded.and_then(|bytes| postcard::from_bytes(bytes).ok()) {
+            Some(value) => value,
+            None => {
+                let value = read()?;
+                self.changed.store(true, Ordering::Relaxed);
+                value
+            }
+        };
+        let value = Arc::new(value);
+        lock(shelf).insert(key, Remembered::Decoded(stamp, value.clone()));
+        Ok(value)
+    }
+
+    fn encode<T: Serialize>(&self, shelf: &Shelf<T>, blobs: &mut Vec<u8>) -> Index {
+        let mut index = Index::new();
+        for (key, remembered) in lock(shelf).iter() {
+            let start = blobs.len();
+            let stamp = match remembered {
+                Remembered::Decoded(stamp, value) => {
+                    match postcard::to_stdvec(&**value) {
+                        Ok(bytes) => blobs.extend_from_slice(&bytes),
+                        Err(_) => continue,
+                    }
+                    stamp
+                }
+                Remembered::Encoded(stamp, range) => {
+                    blobs.extend_from_slice(self.stored.get(range.clone()).unwrap_or_default());
+                    stamp
+                }
+            };
+            let (Ok(start), Ok(length)) =
+                (u32::try_from(start), u32::try_from(blobs.len() - start))
+            else {
+                break;
+            };
+            index.push((key.clone(), *stamp, start, length));
+        }
+        index
+    }
+}
+
+fn checksum(parts: &[&[u8]]) -> u32 {
+    let mut sum = flate2::Crc::new();
+    parts.iter().for_each(|part| sum.update(part));
+    sum.sum()
+}
+
+fn shelf<T>(index: Index, base: usize) -> Shelf<T> {
+    let entries = index.into_iter().map(|(key, stamp, start, length)| {
+        let start = base + start as usize;
+        (key, Remembered::Encoded(stamp, start..start + length as usize))
+    });
+    Mutex::new(entries.collect())
+}
+
+fn lock<T>(shelf: &Shelf<T>) -> std::sync::MutexGuard<'_, HashMap<String, Remembered<T>>> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(bytes: u64) -> Stamp {
+        Stamp { bytes, modified: 7 }
+    }
+
+    fn module(text: &str) -> Result<Script, FileError> {
+        Ok(crate::source::lower(text))
+    }
+
+    #[test]
+    fn a_stored_cache_answers_until_the_file_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("facts");
+        let path = WinPath::new("/a.py");
+        let cache = FactCache::default();
+        cache.script(&path, stamp(1), || module("import a")).unwrap();
+        cache.store(&file).unwrap();
+
+        let again = FactCache::open(&file);
+        let known = again.script(&path, stamp(1), || Err(FileError::NotFound)).unwrap();
+        assert_eq!(*known, module("import a").unwrap());
+        let fresh = again.script(&path, stamp(2), || module("import b")).unwrap();
+        assert_eq!(*fresh, module("import b").unwrap());
+    }
+
+    #[test]
+    fn a_torn_or_foreign_cache_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("facts");
+        let path = WinPath::new("/a.py");
+        let cache = FactCache::default();
+        cache.script(&path, stamp(1), || module("import a")).unwrap();
+        cache.store(&file).unwrap();
+        let whole = fs::read(&file).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&file, &whole[..length]).unwrap();
+            let torn = FactCache::open(&file);
+            let answer = torn.script(&path, stamp(1), || module("import b")).unwrap();
+            assert_eq!(*answer, module("import b").unwrap(), "cut at {length}");
+        }
+    }
+}

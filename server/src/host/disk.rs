@@ -1,0 +1,214 @@
+//! The files of the system that we run on, read as Windows would.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cache::{FactCache, Stamp};
+use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
+use super::path::WinPath;
+use super::{archive, map};
+use crate::source::{self, Script};
+
+/// Real files. A folder is listed once for the life of this value; what images and modules say is kept
+/// in a [`FactCache`] that outlives it.
+pub struct Disk {
+    /// Folder that stands for drive `C:`, when another system's drive is analysed.
+    drive: Option<PathBuf>,
+    cache: Arc<FactCache>,
+    folders: Mutex<HashMap<String, Result<Listed, FileError>>>,
+}
+
+/// A folder and where it really lies.
+#[derive(Clone)]
+struct Listed {
+    native: PathBuf,
+    folder: Arc<Folder>,
+}
+
+impl Disk {
+    /// This system's own files.
+    pub fn new(cache: Arc<FactCache>) -> Disk {
+        Disk { drive: None, cache, folders: Mutex::default() }
+    }
+
+    /// This system's files, and a folder that holds what `C:` holds on the analysed machine.
+    pub fn with_drive(drive: PathBuf, cache: Arc<FactCache>) -> Disk {
+        Disk { drive: Some(drive), ..Disk::new(cache) }
+    }
+
+    /// The path by which the analysed machine knows a file of ours.
+    pub fn windows_path(&self, native: &Path) -> WinPath {
+        let absolute = std::path::absolute(native).unwrap_or_else(|_| native.to_owned());
+        let path = WinPath::from_native(&absolute).normalized();
+        match &self.drive {
+            Some(drive) => match path.below(&WinPath::from_native(drive)) {
+                Some(tail) => WinPath::new(r"C:\").join(tail),
+                None => path,
+            },
+            None => path,
+        }
+    }
+
+    /// Where a path may lie here, before regard to case.
+    fn spelled(&self, path: &WinPath) -> Option<PathBuf> {
+        match &self.drive {
+            Some(drive) => {
+                let tail = path.below(&WinPath::new(r"C:\"));
+                match tail {
+                    Some(tail) => {
+                        let parts = tail.split(['/', '\\']).filter(|part| !part.is_empty());
+                        Some(parts.fold(drive.clone(), |folder, part| folder.join(part)))
+                    }
+                    None if path.as_str().starts_with('/') => Some(PathBuf::from(path.as_str())),
+                    None => None,
+                }
+            }
+            None if cfg!(windows) || path.as_str().starts_with('/') => {
+                Some(PathBuf::from(path.as_str()))
+            }
+            None => None,
+        }
+    }
+
+    fn listed(&self, path: &WinPath) -> Result<Listed, FileError> {
+        let key = path.key();
+        if let Some(known) = self.lock().get(&key) {
+            return known.clone();
+        }
+        let listed = self.list(path);
+        self.lock().insert(key, listed.clone());
+        listed
+    }
+
+    fn list(&self, path: &WinPath) -> Result<Listed, FileError> {
+        let spelled = self.spelled(path).ok_or(FileError::NotFound)?;
+        let native = match fs::read_dir(&spelled) {
+            Ok(entries) => return Ok(listing(spelled, entries)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // Perhaps it is written in another case: the folder above knows.
+                let parent = path.parent().ok_or(FileError::NotFound)?;
+                let above = self.listed(&parent)?;
+                let entry = above.folder.entry(path.file_name()).ok_or(FileError::NotFound)?;
+                above.native.join(&entry.name)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(listing(native.clone(), fs::read_dir(native)?))
+    }
+
+    /// The file as this system names it.
+    fn native(&self, path: &WinPath) -> Result<PathBuf, FileError> {
+        let parent = path.parent().ok_or(FileError::NotFound)?;
+        match self.listed(&parent) {
+            Ok(listed) => {
+                let entry = listed.folder.entry(path.file_name()).ok_or(FileError::NotFound)?;
+                Ok(listed.native.join(&entry.name))
+            }
+            // A folder may refuse to be listed and yet let its files be opened.
+            Err(FileError::AccessDenied) => self.spelled(path).ok_or(FileError::NotFound),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stamped(&self, path: &WinPath) -> Result<(PathBuf, Stamp), FileError> {
+        let native = self.native(path)?;
+        let metadata = fs::metadata(&native)?;
+        if metadata.is_dir() {
+            return Err(FileError::WrongKind("a folder".into()));
+        }
+        Ok((native, Stamp::of(&metadata)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Result<Listed, FileError>>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
+    let entries = entries.filter_map(Result::ok).map(|entry| {
+        let kind = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => EntryKind::Folder,
+            Ok(kind) if kind.is_symlink() && entry.path().is_dir() => EntryKind::Folder,
+            _ => EntryKind::File,
+        };
+        Entry { name: entry.file_name().to_string_lossy().into_owned(), kind }
+    });
+    let folder = Arc::new(Folder::new(entries));
+    Listed { native, folder }
+}
+
+impl Files for Disk {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        self.listed(path).map(|listed| listed.folder)
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        Ok(fs::metadata(self.native(path)?)?.len())
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        let bytes = read(&self.native(path)?, TEXT_LIMIT)?;
+        Ok(String::from_utf8_lossy(&bytes).into())
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        let (native, stamp) = self.stamped(path)?;
+        self.cache.image(path, stamp, || map::image_facts(&native))
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        let (native, stamp) = self.stamped(path)?;
+        self.cache.script(path, stamp, || {
+            let bytes = read(&native, source::LONGEST_MODULE)?;
+            Ok(source::lower(&String::from_utf8_lossy(&bytes)))
+        })
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        let (native, stamp) = self.stamped(path)?;
+        self.cache.archive(path, stamp, || archive::python_modules(&native))
+    }
+}
+
+/// Reads a whole file, but never more than `limit` bytes: pipes and devices have no size.
+fn read(native: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let mut file = fs::File::open(native)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(FileError::WrongKind("a folder".into()));
+    }
+    if !metadata.is_file() {
+        return Err(FileError::WrongKind("no ordinary file".into()));
+    }
+    if metadata.len() > limit {
+        return Err(FileError::TooLarge(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("Windows/System32")).unwrap();
+        fs::write(root.path().join("Windows/System32/Kernel32.dll"), "no image").unwrap();
+        let disk = Disk::with_drive(root.path().to_owned(), Arc::default());
+        assert!(disk.is_file(&r"c:\WINDOWS\system32\KERNEL32.DLL".into()));
+        assert!(!disk.is_file(&r"C:\Windows\System32\missing.dll".into()));
+        assert!(!disk.is_file(&r"D:\Windows\System32\Kernel32.dll".into()));
+        assert_eq!(
+            disk.windows_path(&root.path().join("Windows/System32")).as_str(),
+            r"C:\Windows\System32"
+        );
+        assert_eq!(disk.size(&r"C:\windows\system32\kernel32.dll".into()), Ok(8));
+        assert_eq!(disk.text(&r"C:\windows".into()), Err(FileError::WrongKind("a folder".into())));
+    }
+}

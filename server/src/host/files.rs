@@ -1,0 +1,213 @@
+//! The files of a machine, as facts: what a folder holds, what an image or a Python module says.
+//!
+//! Every look at the disk goes through [`Files`], so that it happens once, can be recorded into a
+//! snapshot, and can be watched. Nothing above this room opens a file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::path::{WinPath, fold_name};
+use crate::image::{FileVersion, ImageError, Machine};
+use crate::source::Script;
+
+/// What can be asked of the files of a machine. Names are found without regard to case. Each answer is
+/// remembered by the implementation, so asking twice is cheap.
+pub trait Files: Send + Sync {
+    /// The names in a folder.
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError>;
+
+    /// Size of a file in bytes.
+    fn size(&self, path: &WinPath) -> Result<u64, FileError>;
+
+    /// The text of a small file (configuration, metadata), at most [`TEXT_LIMIT`] bytes; bytes that are
+    /// no UTF-8 are replaced.
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError>;
+
+    /// What a PE file says about itself.
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault>;
+
+    /// What importing a Python source file does.
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError>;
+
+    /// The module names (dotted, with `/` between packages and without suffix: `encodings/utf_8`) that a
+    /// zip archive on `sys.path` offers.
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError>;
+
+    /// Whether `path` names a file. A folder listed once answers without another look at the disk.
+    fn is_file(&self, path: &WinPath) -> bool {
+        self.kind(path) == Some(EntryKind::File)
+    }
+
+    /// Whether `path` names a folder.
+    fn is_folder(&self, path: &WinPath) -> bool {
+        self.kind(path) == Some(EntryKind::Folder)
+    }
+
+    /// What `path` names, if it exists.
+    fn kind(&self, path: &WinPath) -> Option<EntryKind> {
+        let Some(parent) = path.parent() else {
+            return self.folder(path).is_ok().then_some(EntryKind::Folder);
+        };
+        let folder = self.folder(&parent).ok()?;
+        folder.entry(path.file_name()).map(|entry| entry.kind)
+    }
+}
+
+/// The longest text that is read: TensorFlow's RECORD has 2 MB.
+pub const TEXT_LIMIT: u64 = 16 << 20;
+
+/// A folder, listed once.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    entries: HashMap<String, Entry>,
+}
+
+/// A name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The name as it is written on disk.
+    pub name: String,
+    /// File or folder; a link counts as what it leads to.
+    pub kind: EntryKind,
+}
+
+/// What a name in a folder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A file.
+    File,
+    /// A folder, or a link to one.
+    Folder,
+}
+
+impl Folder {
+    /// A folder of these entries.
+    pub fn new(entries: impl IntoIterator<Item = Entry>) -> Folder {
+        Folder {
+            entries: entries
+                .into_iter()
+                .map(|entry| (fold_name(&entry.name), entry))
+                .collect(),
+        }
+    }
+
+    /// The entry of this name, in any case.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        if name.bytes().all(|b| !b.is_ascii_uppercase() && b.is_ascii()) {
+            self.entries.get(name)
+        } else {
+            self.entries.get(&fold_name(name))
+        }
+    }
+
+    /// Whether a file of this name is there.
+    pub fn has_file(&self, name: &str) -> bool {
+        self.entry(name).is_some_and(|e| e.kind == EntryKind::File)
+    }
+
+    /// All entries as NTFS lists them: sorted by their names in upper case, so that `_` follows letters.
+    pub fn entries(&self) -> Vec<&Entry> {
+        let mut entries: Vec<&Entry> = self.entries.values().collect();
+        entries.sort_by_cached_key(|entry| entry.name.to_uppercase());
+        entries
+    }
+}
+
+/// What the loader needs to know of a PE file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// The machine that the code is for.
+    pub machine: Machine,
+    /// Names in the import table, in its order.
+    pub imports: Vec<String>,
+    /// Names in the delay import table: loaded at the first call, not with the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delay_imports: Vec<String>,
+    /// VERSIONINFO's file version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<FileVersion>,
+    /// Version of the linker that made it: the toolset, for an image linked by MSVC.
+    pub linker: (u8, u8),
+    /// Lowest version of Windows that it asks for.
+    pub subsystem_version: (u16, u16),
+    /// Size of the file in bytes.
+    pub size: u64,
+}
+
+/// A file or folder could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum FileError {
+    /// No such file or folder.
+    #[error("it does not exist")]
+    NotFound,
+    /// This user may not read it.
+    #[error("access is denied")]
+    AccessDenied,
+    /// A folder where a file was asked for, or the reverse.
+    #[error("it is {0}")]
+    WrongKind(String),
+    /// Longer than what we read.
+    #[error("it is too large ({0} bytes)")]
+    TooLarge(u64),
+    /// The archive's directory cannot be read.
+    #[error("it is no zip archive that can be read: {0}")]
+    BadArchive(String),
+    /// A recorded snapshot holds nothing about it.
+    #[error("the snapshot does not hold it")]
+    NotRecorded,
+    /// Anything else that the system said.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// An image could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum ImageFault {
+    /// The file itself cannot be had.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is no valid image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+impl From<std::io::Error> for FileError {
+    fn from(error: std::io::Error) -> FileError {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => FileError::NotFound,
+            std::io::ErrorKind::PermissionDenied => FileError::AccessDenied,
+            std::io::ErrorKind::NotADirectory => FileError::WrongKind("no folder".into()),
+            std::io::ErrorKind::IsADirectory => FileError::WrongKind("a folder".into()),
+            _ => FileError::Other(error.to_string()),
+        }
+    }
+}
+
+impl<F: Files + ?Sized> Files for Arc<F> {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        (**self).folder(path)
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        (**self).size(path)
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        (**self).text(path)
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        (**self).image(path)
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        (**self).script(path)
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        (**self).archive(path)
+    }
+}

@@ -1,0 +1,81 @@
+//! KnownDLLs: names that are always taken from the system directory, without any search.
+//!
+//! The list stands in the registry (`HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\KnownDLLs`);
+//! what those DLLs import in turn is known as well (Microsoft, "Dynamic-link library search order").
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::files::Files;
+use super::path::{WinPath, fold_name};
+
+/// The registry's list on Windows 10 and 11, without the DLLs that only run 32-bit programs.
+const REGISTERED: [&str; 32] = [
+    "advapi32.dll",
+    "clbcatq.dll",
+    "combase.dll",
+    "comdlg32.dll",
+    "coml2.dll",
+    "difxapi.dll",
+    "gdi32.dll",
+    "gdiplus.dll",
+    "imagehlp.dll",
+    "imm32.dll",
+    "kernel32.dll",
+    "msctf.dll",
+    "msvcrt.dll",
+    "normaliz.dll",
+    "nsi.dll",
+    "ole32.dll",
+    "oleaut32.dll",
+    "psapi.dll",
+    "rpcrt4.dll",
+    "sechost.dll",
+    "setupapi.dll",
+    "shcore.dll",
+    "shell32.dll",
+    "shlwapi.dll",
+    "user32.dll",
+    "wldap32.dll",
+    "wow64.dll",
+    "wow64base.dll",
+    "wow64con.dll",
+    "wow64cpu.dll",
+    "wow64win.dll",
+    "ws2_32.dll",
+];
+
+/// What the registered ones import on a Windows 10 or 11, for a machine whose system DLLs cannot be read.
+const IMPORTED: [&str; 9] = [
+    "bcryptprimitives.dll",
+    "cfgmgr32.dll",
+    "gdi32full.dll",
+    "kernelbase.dll",
+    "msvcp_win.dll",
+    "ntdll.dll",
+    "ucrtbase.dll",
+    "win32u.dll",
+    "wintypes.dll",
+];
+
+/// KnownDLLs of a clean Windows.
+pub fn of_clean_windows() -> BTreeSet<String> {
+    REGISTERED.iter().chain(&IMPORTED).map(|name| (*name).to_owned()).collect()
+}
+
+/// The registered names that `system` holds, and all that they import from there.
+pub fn of_directory(system: &WinPath, files: &dyn Files) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    let mut waiting: VecDeque<String> = REGISTERED.iter().map(|name| (*name).to_owned()).collect();
+    waiting.push_back("ntdll.dll".to_owned());
+    while let Some(name) = waiting.pop_front() {
+        let path = system.join(&name);
+        if known.contains(&name) || !files.is_file(&path) {
+            continue;
+        }
+        if let Ok(image) = files.image(&path) {
+            waiting.extend(image.imports.iter().map(|import| fold_name(import)));
+        }
+        known.insert(name);
+    }
+    known
+}

@@ -1,0 +1,339 @@
+//! Files in memory, for tests: a machine's disk written as text.
+//!
+//! One file or folder a line: its path, two blanks, and what it is, separated by commas. Folders above it come
+//! into being by themselves.
+//!
+//! ```text
+//! /Py/python.exe      imports python38.dll
+//! /Py/python38.dll    version 3.8.10150.1013, machine x86
+//! /Py/python38.zip    archive os encodings/utf_8
+//! /env/Scripts/       (a folder that may be empty)
+//! /env/pyvenv.cfg     text
+//!     home = /Py
+//! /env/broken.dll     size 7, not an image
+//! /env/secret         denied
+//! ```
+//!
+//! | words | meaning |
+//! |---|---|
+//! | `machine x86` | an image for another machine than x86_64 |
+//! | `version 1.2.3.4` | its file version |
+//! | `imports a.dll b.dll`, `delay imports c.dll` | its import tables |
+//! | `linker 14.29`, `subsystem 6.0` | further facts of an image |
+//! | `size 7` | size in bytes; else that of the text, or 1000 |
+//! | `not an image` | reading it as an image fails |
+//! | `text` | the indented lines that follow are its text |
+//! | `archive a b/c` | a zip archive that offers these modules |
+//! | `denied` | a file or folder that this user may not read |
+//!
+//! Blank lines and lines that begin with `#` count only within a text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::path::WinPath;
+use crate::image::{FileVersion, ImageError, Machine};
+use crate::source::Script;
+
+/// A disk that exists only as text.
+#[derive(Debug, Default, Clone)]
+pub struct MemoryFiles {
+    files: BTreeMap<WinPath, File>,
+    folders: BTreeMap<WinPath, Folder>,
+    denied: BTreeSet<WinPath>,
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    size: Option<u64>,
+    text: Option<String>,
+    image: Result<ImageFacts, ImageError>,
+    archive: Option<Vec<String>>,
+}
+
+impl MemoryFiles {
+    /// The disk that `description` describes.
+    ///
+    /// # Panics
+    ///
+    /// If the description is not understood: it is part of a test.
+    pub fn new(description: &str) -> MemoryFiles {
+        let mut disk = MemoryFiles::default();
+        let mut text_of: Option<WinPath> = None;
+        for line in unindented(description).lines() {
+            if let Some(path) = &text_of
+                && (line.is_empty() || line.starts_with("    "))
+            {
+                disk.append(path, line.get(4..).unwrap_or_default());
+                continue;
+            }
+            text_of = None;
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (path, words) = line.split_once("  ").unwrap_or((line, ""));
+            text_of = disk.add(path.trim_end(), words.trim());
+        }
+        disk
+    }
+
+    /// This disk and what `description` adds to it, or replaces.
+    pub fn and(mut self, description: &str) -> MemoryFiles {
+        let other = MemoryFiles::new(description);
+        for path in other.folders.keys() {
+            self.make_folder(path);
+        }
+        for (path, file) in other.files {
+            self.insert(&path, file);
+        }
+        self.denied.extend(other.denied);
+        self
+    }
+
+    /// This disk without a file or folder.
+    ///
+    /// # Panics
+    ///
+    /// If there is nothing of this name.
+    pub fn without(mut self, path: &str) -> MemoryFiles {
+        let path = WinPath::new(path);
+        assert!(self.kind(&path).is_some(), "{path} is not on this disk");
+        self.files.retain(|file, _| !file.is_within(&path));
+        self.folders.retain(|folder, _| !folder.is_within(&path));
+        if let Some(parent) = path.parent()
+            && let Some(folder) = self.folders.get_mut(&parent)
+        {
+            let kept = folder.entries().into_iter().cloned();
+            let name = path.file_name();
+            *folder = Folder::new(kept.filter(|entry| !entry.name.eq_ignore_ascii_case(name)));
+        }
+        self
+    }
+
+    /// Adds a line's file or folder; returns its path if a text follows.
+    fn add(&mut self, path_text: &str, words: &str) -> Option<WinPath> {
+        let path = WinPath::new(path_text);
+        if words == "denied" {
+            self.denied.insert(path.clone());
+        }
+        if path_text.ends_with(['/', '\\']) {
+            self.make_folder(&path);
+            return None;
+        }
+        let is_image = ["dll", "pyd", "exe", "so"]
+            .iter()
+            .any(|e| path.has_extension(e));
+        let mut image = ImageFacts {
+            machine: Machine::X64,
+            imports: Vec::new(),
+            delay_imports: Vec::new(),
+            version: None,
+            linker: (14, 29),
+            subsystem_version: (6, 0),
+            size: 1000,
+        };
+        let mut file = File {
+            size: None,
+            text: None,
+            image: Err(ImageError::Empty),
+            archive: None,
+        };
+        let mut valid = is_image;
+        for words in words
+            .split(',')
+            .map(str::trim)
+            .filter(|words| !words.is_empty())
+        {
+            let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+            let list = || {
+                rest.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            match word {
+                "machine" => {
+                    image.machine = rest.to_owned().try_into().unwrap_or_else(|e| panic!("{e}"))
+                }
+                "version" => image.version = Some(file_version(rest)),
+                "imports" => image.imports = list(),
+                "delay" => image.delay_imports = list().split_off(1),
+                "linker" => image.linker = pair(rest),
+                "subsystem" => image.subsystem_version = pair(rest),
+                "size" => file.size = Some(rest.parse().unwrap_or_else(|e| panic!("{words}: {e}"))),
+                "not" => valid = false,
+                "text" => (file.text, valid) = (Some(String::new()), false),
+                "archive" => file.archive = Some(list()),
+                "denied" => {}
+                _ => panic!("{path}: `{words}` is not understood"),
+            }
+        }
+        if valid {
+            image.size = file.size.unwrap_or(image.size);
+            file.image = Ok(image);
+        }
+        let has_text = file.text.is_some();
+        self.insert(&path, file);
+        has_text.then_some(path)
+    }
+
+    fn append(&mut self, path: &WinPath, line: &str) {
+        if let Some(text) = self.files.get_mut(path).and_then(|file| file.text.as_mut()) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+
+    fn insert(&mut self, path: &WinPath, file: File) {
+        self.files.insert(path.clone(), file);
+        self.enter(path, EntryKind::File);
+    }
+
+    fn make_folder(&mut self, path: &WinPath) {
+        if !self.folders.contains_key(path) {
+            self.folders.insert(path.clone(), Folder::default());
+            self.enter(path, EntryKind::Folder);
+        }
+    }
+
+    fn enter(&mut self, path: &WinPath, kind: EntryKind) {
+        let Some(parent) = path.parent() else { return };
+        self.make_folder(&parent);
+        if let Some(folder) = self.folders.get_mut(&parent)
+            && folder.entry(path.file_name()).is_none()
+        {
+            let new = Entry {
+                name: path.file_name().to_owned(),
+                kind,
+            };
+            *folder = Folder::new(folder.entries().into_iter().cloned().chain([new]));
+        }
+    }
+
+    fn file(&self, path: &WinPath) -> Result<&File, FileError> {
+        if self.denied.contains(path) {
+            return Err(FileError::AccessDenied);
+        }
+        match self.files.get(path) {
+            Some(file) => Ok(file),
+            None if self.folders.contains_key(path) => Err(FileError::WrongKind("a folder".into())),
+            None => Err(FileError::NotFound),
+        }
+    }
+}
+
+impl Files for MemoryFiles {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        if self.denied.contains(path) {
+            return Err(FileError::AccessDenied);
+        }
+        match self.folders.get(path) {
+            Some(folder) => Ok(Arc::new(folder.clone())),
+            None if self.files.contains_key(path) => Err(FileError::WrongKind("no folder".into())),
+            None => Err(FileError::NotFound),
+        }
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        let file = self.file(path)?;
+        let of_text = file.text.as_ref().map_or(1000, |text| text.len() as u64);
+        Ok(file.size.unwrap_or(of_text))
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        Ok(Arc::from(
+            self.file(path)?.text.as_deref().unwrap_or_default(),
+        ))
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        Ok(Arc::new(self.file(path)?.image.clone()?))
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        Ok(Arc::new(crate::source::lower(&self.text(path)?)))
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        let archive = self.file(path)?.archive.clone();
+        archive
+            .map(Arc::new)
+            .ok_or_else(|| FileError::BadArchive("not one in this test".into()))
+    }
+}
+
+/// The description without the indentation that all of its lines share.
+fn unindented(description: &str) -> String {
+    let lines = || description.lines().filter(|line| !line.trim().is_empty());
+    let margin = lines()
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    description
+        .lines()
+        .map(|line| line.get(margin..).unwrap_or_default())
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+fn file_version(text: &str) -> FileVersion {
+    let mut parts = text
+        .split('.')
+        .map(|part| part.parse().unwrap_or_else(|e| panic!("{text}: {e}")));
+    FileVersion(std::array::from_fn(|_| parts.next().unwrap_or(0)))
+}
+
+fn pair<T: std::str::FromStr>(text: &str) -> (T, T) {
+    let (a, b) = text
+        .split_once('.')
+        .unwrap_or_else(|| panic!("`{text}` is no version"));
+    match (a.parse(), b.parse()) {
+        (Ok(a), Ok(b)) => (a, b),
+        _ => panic!("`{text}` is no version"),
+    }
+}
+
+#[test]
+fn a_disk_is_what_its_text_says() {
+    let disk = MemoryFiles::new(
+        r"
+        C:\Py 3\python.exe    imports python38.dll b.dll, linker 14.16, machine x86
+        C:\Py 3\note.txt      text
+            one
+
+              two
+        C:\Py 3\bad.dll       not an image, size 7
+        C:\Empty\
+        C:\Secret\            denied
+        ",
+    );
+    let names = |path: &str| {
+        let folder = disk.folder(&path.into()).unwrap();
+        folder
+            .entries()
+            .iter()
+            .map(|e| e.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(r"c:\"), ["Empty", "Py 3", "Secret"]);
+    assert_eq!(names(r"c:/py 3"), ["bad.dll", "note.txt", "python.exe"]);
+    let image = disk.image(&r"C:\PY 3\PYTHON.EXE".into()).unwrap();
+    assert_eq!(
+        (image.machine, image.linker, image.imports.len()),
+        (Machine::X86, (14, 16), 2)
+    );
+    assert_eq!(
+        &*disk.text(&r"C:\Py 3\note.txt".into()).unwrap(),
+        "one\n\n  two\n"
+    );
+    assert!(disk.image(&r"C:\Py 3\bad.dll".into()).is_err());
+    assert_eq!(disk.size(&r"C:\Py 3\bad.dll".into()), Ok(7));
+    assert_eq!(
+        disk.folder(&r"C:\Secret".into()),
+        Err(FileError::AccessDenied)
+    );
+    let less = disk
+        .clone()
+        .without(r"C:\Py 3\bad.dll")
+        .and(r"C:\Py 3\new.dll");
+    assert!(less.is_file(&r"C:\py 3\NEW.dll".into()) && !less.is_file(&r"C:\Py 3\bad.dll".into()));
+}

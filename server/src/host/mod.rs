@@ -1,0 +1,255 @@
+//! A Windows machine: its system directories, KnownDLLs, API sets, PATH, and its files.
+//!
+//! The machine need not be the one that we run on: it can be a folder that holds a system drive, one of
+//! the built-in [`Baseline`]s, or a recorded [`snapshot`]. They differ in where the facts come from and in
+//! nothing else; whatever looks at a machine looks at a [`Host`].
+
+mod api_sets;
+mod archive;
+mod baseline;
+mod cache;
+mod disk;
+mod files;
+mod known_dlls;
+mod map;
+#[cfg(test)]
+mod memory;
+mod path;
+pub mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use api_sets::{ApiSet, ApiSets};
+pub use baseline::{Baseline, BaselineFiles};
+pub use cache::FactCache;
+pub use disk::Disk;
+pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+#[cfg(test)]
+pub use memory::MemoryFiles;
+pub use path::{WinPath, fold_name};
+
+use crate::image::{FileVersion, Machine};
+
+/// A machine to analyse.
+#[derive(Clone)]
+pub struct Host {
+    /// Where its facts come from.
+    pub kind: HostKind,
+    /// Version of Windows (`10.0.19045`), where it is known.
+    pub windows_version: Option<String>,
+    /// Machine of the operating system.
+    pub machine: Machine,
+    /// `C:\Windows`.
+    pub windows_directory: WinPath,
+    /// Base names in lower case.
+    pub known_dlls: Arc<BTreeSet<String>>,
+    /// Its schema of API sets.
+    pub api_sets: Arc<ApiSets>,
+    /// The environment of the process that will run Python; names in upper case.
+    pub variables: BTreeMap<String, String>,
+    /// The interpreter that a snapshot was recorded of.
+    pub recorded_interpreter: Option<WinPath>,
+    /// Its files.
+    pub files: Arc<dyn Files>,
+    /// Where our system's paths lie on this machine; none if none of them does.
+    disk: Option<Arc<Disk>>,
+}
+
+/// Where the facts of a machine come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostKind {
+    /// A folder that holds a system drive.
+    Directory,
+    /// A clean Windows of this name.
+    Baseline(String),
+    /// A recorded machine.
+    Snapshot,
+}
+
+impl fmt::Display for HostKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostKind::Directory => f.write_str("directory"),
+            HostKind::Baseline(name) => f.write_str(name),
+            HostKind::Snapshot => f.write_str("snapshot"),
+        }
+    }
+}
+
+/// `--host` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// A name that is neither a baseline nor a path.
+    #[error(
+        "there is no host {0:?}: name a folder that holds Windows/System32, a snapshot file, windows-10, windows-11 or windows-11+vcredist"
+    )]
+    Unknown(String),
+    /// A folder without a system directory.
+    #[error("{0} is no system drive: it has no Windows/System32")]
+    NoSystemDirectory(String),
+    /// Contract, but not in this version.
+    #[error("the host \"live\" is not part of this version yet: name a folder, a snapshot or a baseline")]
+    Live,
+    /// A snapshot that cannot be replayed.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::SnapshotError),
+}
+
+/// A VC++ runtime in a system directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VcRuntime {
+    /// Machine that it is for.
+    pub machine: Machine,
+    /// Version of `msvcp140.dll`.
+    pub version: FileVersion,
+    /// That file.
+    pub path: WinPath,
+}
+
+impl Host {
+    /// The host that `--host` names: a baseline, a folder, or a snapshot file.
+    pub fn named(name: &str, cache: Arc<FactCache>) -> Result<Host, HostError> {
+        Host::named_on_drive(name, None, cache)
+    }
+
+    /// As [`Host::named`]; beside a baseline, the folder `drive` stands for `C:`.
+    pub fn named_on_drive(
+        name: &str,
+        drive: Option<&Path>,
+        cache: Arc<FactCache>,
+    ) -> Result<Host, HostError> {
+        let baseline = |baseline| Ok(Host::baseline(baseline, name, drive, cache.clone()));
+        match name {
+            "windows-10" => baseline(Baseline::Windows10),
+            "windows-11" => baseline(Baseline::Windows11),
+            "windows-11+vcredist" => baseline(Baseline::Windows11WithRedistributable),
+            "live" => Err(HostError::Live),
+            _ => {
+                let path = Path::new(name);
+                if path.is_dir() {
+                    Host::directory(path, cache)
+                } else if path.is_file() {
+                    Ok(snapshot::open(path)?)
+                } else {
+                    Err(HostError::Unknown(name.to_owned()))
+                }
+            }
+        }
+    }
+
+    /// A clean Windows, with this system's files beside it.
+    pub fn baseline(
+        baseline: Baseline,
+        name: &str,
+        drive: Option<&Path>,
+        cache: Arc<FactCache>,
+    ) -> Host {
+        let windows_directory = WinPath::new(r"C:\Windows");
+        let disk = Arc::new(match drive {
+            Some(drive) => Disk::with_drive(absolute(drive), cache),
+            None => Disk::new(cache),
+        });
+        let api_sets = match baseline {
+            Baseline::Windows10 => ApiSets::of_windows_10(),
+            _ => ApiSets::of_windows_11(),
+        };
+        Host {
+            kind: HostKind::Baseline(name.to_owned()),
+            windows_version: Some(baseline.version().to_owned()),
+            machine: Machine::X64,
+            known_dlls: Arc::new(known_dlls::of_clean_windows()),
+            api_sets: Arc::new(api_sets),
+            variables: BTreeMap::new(),
+            recorded_interpreter: None,
+            files: Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone())),
+            windows_directory,
+            disk: Some(disk),
+        }
+    }
+
+    /// The machine whose system drive `folder` holds.
+    pub fn directory(folder: &Path, cache: Arc<FactCache>) -> Result<Host, HostError> {
+        let drive = absolute(folder);
+        let disk = Arc::new(Disk::with_drive(drive, cache));
+        let windows_directory = WinPath::new(r"C:\Windows");
+        let system = windows_directory.join("System32");
+        if !disk.is_folder(&system) {
+            return Err(HostError::NoSystemDirectory(folder.display().to_string()));
+        }
+        let kernel = disk.image(&system.join("kernel32.dll"));
+        let machine = kernel.as_ref().map_or(Machine::X64, |image| image.machine);
+        let version = kernel.ok().and_then(|image| image.version);
+        Ok(Host {
+            kind: HostKind::Directory,
+            windows_version: version.map(|v| format!("{}.{}.{}", v.0[0], v.0[1], v.0[2])),
+            machine,
+            known_dlls: Arc::new(known_dlls::of_directory(&system, &*disk)),
+            api_sets: Arc::new(ApiSets::of_windows_11()),
+            variables: BTreeMap::new(),
+            recorded_interpreter: None,
+            windows_directory,
+            files: disk.clone(),
+            disk: Some(disk),
+        })
+    }
+
+    /// The folder that holds a Windows drive and `path` on it, if there is one: what to assume for an
+    /// environment without being told.
+    pub fn drive_of(path: &Path) -> Option<PathBuf> {
+        let absolute = std::path::absolute(path).ok()?;
+        let drive = absolute.ancestors().find(|folder| {
+            ["Windows/System32", "windows/system32"].iter().any(|s| folder.join(s).is_dir())
+        })?;
+        Some(drive.to_owned())
+    }
+
+    /// With the value of an environment variable, as the Python process will have it.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Host {
+        self.variables.insert(name.to_ascii_uppercase(), value.to_owned());
+        self
+    }
+
+    /// The path by which this machine knows a file of the system that we run on.
+    pub fn path_of(&self, native: &Path) -> WinPath {
+        match &self.disk {
+            Some(disk) => disk.windows_path(native),
+            None => WinPath::from_native(native),
+        }
+    }
+
+    /// What a process of this machine sees as `C:\Windows\System32`: 32-bit processes on a 64-bit
+    /// Windows see `SysWOW64` (Microsoft, "File System Redirector").
+    pub fn system_directory(&self, process: Machine) -> WinPath {
+        let redirected = process == Machine::X86 && self.machine != Machine::X86;
+        self.windows_directory.join(if redirected { "SysWOW64" } else { "System32" })
+    }
+
+    /// The directories of PATH, in order, as an absolute path each.
+    pub fn path_directories(&self) -> Vec<WinPath> {
+        let path = self.variables.get("PATH").map_or("", String::as_str);
+        let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
+        entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
+    }
+
+    /// The VC++ runtimes in the system directories.
+    pub fn vc_runtimes(&self) -> Vec<VcRuntime> {
+        let runtime = |machine| {
+            let path = self.system_directory(machine).join("msvcp140.dll");
+            let image = self.files.is_file(&path).then(|| self.files.image(&path))?.ok()?;
+            Some(VcRuntime { machine: image.machine, version: image.version?, path })
+        };
+        let mut runtimes: Vec<VcRuntime> = [Machine::X64, Machine::X86].into_iter().filter_map(runtime).collect();
+        runtimes.dedup_by(|a, b| a.path == b.path);
+        runtimes
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

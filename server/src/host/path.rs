@@ -1,0 +1,312 @@
+//! A path as Windows reads it: `\` and `/` separate alike, letter case does not matter.
+//!
+//! `std::path` reads a path by the rules of the system that it runs on. Here a Windows machine is
+//! analysed, often from somewhere else (a mounted disk, a recorded snapshot), so the rules must be
+//! Windows' everywhere. A path of the analysing system (`/home/me/env`) is a legal value too.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// An absolute or relative path, compared without regard to case and kind of separator.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WinPath(String);
+
+impl WinPath {
+    /// The path as written, without trailing separators (but a root keeps its own).
+    pub fn new(text: impl Into<String>) -> WinPath {
+        let mut text = text.into();
+        while text.len() > root_length(&text).max(1) && text.ends_with(is_separator) {
+            text.pop();
+        }
+        WinPath(text)
+    }
+
+    /// A path of the system that we run on. Bytes that are no Unicode are replaced: such a name cannot
+    /// be said in JSON or in an editor either.
+    pub fn from_native(path: &Path) -> WinPath {
+        WinPath::new(path.to_string_lossy().into_owned())
+    }
+
+    /// The path as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `name` below this path, with the separator that this path uses. An absolute `name` replaces it.
+    pub fn join(&self, name: &str) -> WinPath {
+        let other = WinPath::new(name);
+        if other.is_absolute() || self.0.is_empty() {
+            return other;
+        }
+        if other.0.is_empty() {
+            return self.clone();
+        }
+        let separator = self.separator();
+        let mut text = String::with_capacity(self.0.len() + 1 + other.0.len());
+        text.push_str(&self.0);
+        if !text.ends_with(is_separator) {
+            text.push(separator);
+        }
+        text.extend(
+            other
+                .0
+                .chars()
+                .map(|c| if is_separator(c) { separator } else { c }),
+        );
+        WinPath(text)
+    }
+
+    /// The folder that holds this path; none for a root or a bare name.
+    pub fn parent(&self) -> Option<WinPath> {
+        let root = root_length(&self.0);
+        let end = self.0.rfind(is_separator)?;
+        if end >= root {
+            Some(WinPath(self.0[..end].to_owned()))
+        } else if self.0.len() > root {
+            Some(WinPath(self.0[..root].to_owned()))
+        } else {
+            None
+        }
+    }
+
+    /// The last component, empty for a root.
+    pub fn file_name(&self) -> &str {
+        let root = root_length(&self.0);
+        let tail = &self.0[root..];
+        tail.rsplit(is_separator).next().unwrap_or(tail)
+    }
+
+    /// The text after the last dot of the file name, or nothing.
+    pub fn extension(&self) -> &str {
+        match self.file_name().rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() => extension,
+            _ => "",
+        }
+    }
+
+    /// Whether the file name ends in `.extension`, in any case.
+    pub fn has_extension(&self, extension: &str) -> bool {
+        self.extension().eq_ignore_ascii_case(extension)
+    }
+
+    /// Drive, UNC share or Unix root in front?
+    pub fn is_absolute(&self) -> bool {
+        root_length(&self.0) > 0
+    }
+
+    /// Just a name, without any folder: what the loader searches for in directories.
+    pub fn is_bare_name(&self) -> bool {
+        !self.0.contains(is_separator) && !self.is_absolute()
+    }
+
+    /// The part below `folder`, without a leading separator, if this path lies there.
+    pub fn below(&self, folder: &WinPath) -> Option<&str> {
+        let mut rest = self.0.chars();
+        for expected in folder.0.chars() {
+            if !rest.next().is_some_and(|c| same_char(c, expected)) {
+                return None;
+            }
+        }
+        let tail = rest.as_str();
+        match tail.strip_prefix(is_separator) {
+            Some(tail) => Some(tail),
+            None if tail.is_empty() || folder.0.ends_with(is_separator) => Some(tail),
+            None => None,
+        }
+    }
+
+    /// Whether this path is `folder` or lies below it.
+    pub fn is_within(&self, folder: &WinPath) -> bool {
+        self.below(folder).is_some()
+    }
+
+    /// Without `.` and `..` components, as GetFullPathName does it: on the text, links not followed.
+    pub fn normalized(&self) -> WinPath {
+        let root = root_length(&self.0);
+        let (head, tail) = self.0.split_at(root);
+        if !tail
+            .split(is_separator)
+            .any(|part| matches!(part, "." | ".." | ""))
+        {
+            return self.clone();
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        for part in tail.split(is_separator) {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|last| *last != "..") => {
+                    parts.pop();
+                }
+                ".." if root > 0 => {}
+                _ => parts.push(part),
+            }
+        }
+        WinPath::new(format!(
+            "{head}{}",
+            parts.join(&self.separator().to_string())
+        ))
+    }
+
+    /// One spelling for all equal paths: lower case, `/` between the parts. For use as a key.
+    pub fn key(&self) -> String {
+        self.0.chars().map(fold).collect()
+    }
+
+    fn separator(&self) -> char {
+        if self.0.starts_with('/') && !self.0.starts_with("//") {
+            '/'
+        } else {
+            '\\'
+        }
+    }
+}
+
+/// One spelling for all names that Windows holds for equal.
+pub fn fold_name(name: &str) -> String {
+    name.chars().map(fold).collect()
+}
+
+/// NTFS compares by an upper-case table that maps one character to one; simple lower case agrees with
+/// it for all letters that occur in file names in practice.
+fn fold(c: char) -> char {
+    match c {
+        '\\' => '/',
+        c if c.is_ascii() => c.to_ascii_lowercase(),
+        c => c.to_lowercase().next().unwrap_or(c),
+    }
+}
+
+fn same_char(a: char, b: char) -> bool {
+    a == b || fold(a) == fold(b)
+}
+
+fn is_separator(c: char) -> bool {
+    c == '/' || c == '\\'
+}
+
+/// Bytes of `C:\`, `\\server\share\`, `\\?\C:\`, `\\?\UNC\server\share\` or `/`; 0 for a relative path.
+fn root_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let separator_at = |i: usize| bytes.get(i).is_some_and(|b| matches!(b, b'/' | b'\\'));
+    let drive_at = |i: usize| {
+        bytes.get(i).is_some_and(u8::is_ascii_alphabetic) && bytes.get(i + 1) == Some(&b':')
+    };
+    let share_end = |start: usize| {
+        let mut ends = (start..bytes.len()).filter(|&i| separator_at(i));
+        match (ends.next(), ends.next()) {
+            (Some(_), Some(end)) => end + 1,
+            _ => bytes.len(),
+        }
+    };
+    let verbatim =
+        separator_at(0) && separator_at(1) && bytes.get(2) == Some(&b'?') && separator_at(3);
+    if verbatim && drive_at(4) {
+        6 + usize::from(separator_at(6))
+    } else if verbatim {
+        share_end(if text[4..].to_ascii_lowercase().starts_with("unc") {
+            8
+        } else {
+            4
+        })
+    } else if separator_at(0) && separator_at(1) {
+        share_end(2)
+    } else if drive_at(0) && separator_at(2) {
+        3
+    } else {
+        usize::from(separator_at(0))
+    }
+}
+
+impl PartialEq for WinPath {
+    fn eq(&self, other: &WinPath) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for WinPath {}
+
+impl PartialOrd for WinPath {
+    fn partial_cmp(&self, other: &WinPath) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for WinPath {
+    fn cmp(&self, other: &WinPath) -> Ordering {
+        self.0.chars().map(fold).cmp(other.0.chars().map(fold))
+    }
+}
+
+impl Hash for WinPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for c in self.0.chars() {
+            state.write_u32(fold(c) as u32);
+        }
+    }
+}
+
+impl fmt::Display for WinPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for WinPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl From<&str> for WinPath {
+    fn from(text: &str) -> WinPath {
+        WinPath::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_windows_and_unix_paths() {
+        let parts = |text: &str| {
+            let path = WinPath::new(text);
+            (
+                path.parent().map(|p| p.as_str().to_owned()),
+                path.file_name().to_owned(),
+                path.is_absolute(),
+            )
+        };
+        let some = |s: &str| Some(s.to_owned());
+        assert_eq!(parts(r"C:\Py\python.exe"), (some(r"C:\Py"), "python.exe".into(), true));
+        assert_eq!(parts(r"C:\Py"), (some(r"C:\"), "Py".into(), true));
+        assert_eq!(parts(r"C:\"), (None, "".into(), true));
+        assert_eq!(parts(r"\\nas\share\a"), (some(r"\\nas\share\"), "a".into(), true));
+        assert_eq!(parts(r"\\?\C:\a\b"), (some(r"\\?\C:\a"), "b".into(), true));
+        assert_eq!(parts("/opt/env"), (some("/opt"), "env".into(), true));
+        assert_eq!(parts("/opt"), (some("/"), "opt".into(), true));
+        assert_eq!(parts("b.dll"), (None, "b.dll".into(), false));
+    }
+
+    #[test]
+    fn case_and_separator_do_not_matter() {
+        assert_eq!(WinPath::new(r"C:\PY\Ä.dll"), WinPath::new("c:/py/ä.DLL"));
+        assert_eq!(WinPath::new(r"C:\Env\a").below(&"c:/env".into()), Some("a"));
+        assert_eq!(WinPath::new(r"C:\Environment").below(&r"C:\Env".into()), None);
+        assert_eq!(WinPath::new(r"C:\a").below(&r"C:\".into()), Some("a"));
+    }
+
+    #[test]
+    fn joining_keeps_the_separator_of_the_base() {
+        assert_eq!(WinPath::new(r"C:\a").join("b/c").as_str(), r"C:\a\b\c");
+        assert_eq!(WinPath::new("/a").join(r"b\c").as_str(), "/a/b/c");
+        assert_eq!(WinPath::new("/a").join(r"D:\x").as_str(), r"D:\x");
+        assert_eq!(WinPath::new(r"C:\a\.\b\..\c").normalized().as_str(), r"C:\a\c");
+        assert_eq!(WinPath::new("/a/../../b").normalized().as_str(), "/b");
+    }
+}

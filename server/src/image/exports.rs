@@ -1,0 +1,243 @@
+//! The export table: what an image offers to others, and what it only forwards.
+
+use std::cmp::Ordering;
+
+use pelite::image::IMAGE_DIRECTORY_ENTRY_EXPORT;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Image, ImageError, Problem, Symbol,
+    error::bad_table,
+    headers::Directory,
+    imports::{MAX_DLL_NAME, MAX_SYMBOL_NAME, MAX_SYMBOLS, count_name, entry},
+    memory::Memory,
+};
+
+/// What an exported symbol leads to.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Export {
+    /// Code or data of this image, at this RVA.
+    Address(u32),
+    /// A symbol of another DLL, which Windows loads to find it.
+    Forward {
+        /// The other DLL as the forwarder names it, mostly without `.dll`.
+        dll: String,
+        /// What to look for there.
+        symbol: Symbol,
+    },
+}
+
+impl Image<'_> {
+    /// The DLL's own name for itself; `None` if it exports nothing or has no name. Windows pays
+    /// no heed to it: only the file's name counts.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the table or the name lies outside the image, or the name is
+    /// longer than 511 bytes.
+    pub fn exports_name(&self) -> Result<Option<String>, ImageError> {
+        match self.export_table()? {
+            Some(table) if table.dll_name != 0 => self
+                .memory
+                .string(table.dll_name, MAX_DLL_NAME, "the DLL's own name")
+                .map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// What the image exports under a name or an ordinal; `None` if it has no such export.
+    ///
+    /// A name is found by binary search, as Windows does. Where that fails the whole list is
+    /// searched, because the list may not be sorted. (Windows gives up: what only the second
+    /// search finds, it finds only if the importer's hint happens to be right.)
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if a part of the table that the search meets lies outside the
+    /// image, or if a forwarder is not of the form `dll.symbol`; [`ImageError::TooMany`] beyond a
+    /// million names.
+    pub fn export(&self, symbol: &Symbol) -> Result<Option<Export>, ImageError> {
+        let Some(table) = self.export_table()? else {
+            return Ok(None);
+        };
+        let index = match symbol {
+            Symbol::Ordinal(ordinal) => u32::from(*ordinal).checked_sub(table.ordinal_base),
+            Symbol::Name(name) => match table.search(name)? {
+                Some(position) => Some(position),
+                None => table.scan(name)?,
+            }
+            .map(|position| table.index(position))
+            .transpose()?,
+        };
+        match index {
+            Some(index) => table.export(index),
+            None => Ok(None),
+        }
+    }
+
+    /// The names the image exports, in the order of its table.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the table or a name lies outside the image, or a name is longer
+    /// than 4095 bytes; [`ImageError::TooMany`] beyond a million names, or 64 MiB of them.
+    pub fn export_names(&self) -> Result<Vec<String>, ImageError> {
+        let Some(table) = self.export_table()? else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        let mut names_len = 0;
+        for position in 0..table.checked_name_count()? {
+            let name = self
+                .memory
+                .string(table.name(position)?, MAX_SYMBOL_NAME, EXPORTED_NAME)?;
+            names_len = count_name(names_len, &name)?;
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    fn export_table(&self) -> Result<Option<ExportTable<'_>>, ImageError> {
+        let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_EXPORT) else {
+            return Ok(None);
+        };
+        let [
+            _,
+            _,
+            _,
+            dll_name,
+            ordinal_base,
+            count,
+            name_count,
+            addresses,
+            names,
+            indices,
+        ] = self.memory.words(directory.rva, EXPORT_TABLE)?;
+        let memory = &self.memory;
+        Ok(Some(ExportTable {
+            memory,
+            directory,
+            dll_name,
+            ordinal_base,
+            count,
+            name_count,
+            addresses,
+            names,
+            indices,
+        }))
+    }
+}
+
+const EXPORT_TABLE: &str = "the export table";
+const EXPORTED_NAME: &str = "the name of an exported symbol";
+const FORWARDER: &str = "a forwarder";
+
+/// The export directory. Three arrays hang from it: addresses, by ordinal; names, sorted; and for
+/// each name the index of its address.
+struct ExportTable<'m> {
+    memory: &'m Memory<'m>,
+    directory: Directory,
+    dll_name: u32,
+    /// The ordinal of the first address.
+    ordinal_base: u32,
+    count: u32,
+    name_count: u32,
+    addresses: u32,
+    names: u32,
+    indices: u32,
+}
+
+impl ExportTable<'_> {
+    /// Finds a name's position in the sorted list. Touches a name for each halving of the list.
+    fn search(&self, name: &str) -> Result<Option<u32>, ImageError> {
+        let (mut start, mut end) = (0, self.name_count);
+        while start < end {
+            let middle = start + (end - start) / 2;
+            match self.compare(middle, name)? {
+                Ordering::Equal => return Ok(Some(middle)),
+                Ordering::Less => start = middle + 1,
+                Ordering::Greater => end = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds a name's position in the list, sorted or not.
+    fn scan(&self, name: &str) -> Result<Option<u32>, ImageError> {
+        for position in 0..self.checked_name_count()? {
+            if self.compare(position, name)? == Ordering::Equal {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Compares the name at a position with another, byte by byte like `strcmp`.
+    fn compare(&self, position: u32, name: &str) -> Result<Ordering, ImageError> {
+        // One byte more than `name` has decides whether the exported name is longer.
+        let exported =
+            self.memory
+                .until_nul(self.name(position)?, name.len() + 1, EXPORTED_NAME)?;
+        Ok(exported.cmp(name.as_bytes()))
+    }
+
+    /// The RVA of the name at a position.
+    fn name(&self, position: u32) -> Result<u32, ImageError> {
+        let [name] = self
+            .memory
+            .words(entry(self.names, position, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
+        Ok(name)
+    }
+
+    /// The index, in the addresses, of the name at a position.
+    fn index(&self, position: u32) -> Result<u32, ImageError> {
+        let at = entry(self.indices, position, 2, EXPORT_TABLE)?;
+        self.memory
+            .bytes(at, EXPORT_TABLE)
+            .map(|index| u16::from_le_bytes(index).into())
+    }
+
+    fn export(&self, index: u32) -> Result<Option<Export>, ImageError> {
+        if index >= self.count {
+            return Ok(None);
+        }
+        let [address] = self
+            .memory
+            .words(entry(self.addresses, index, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
+        // "PE Format", "Export Address Table": an address within the export section, as the data
+        // directory gives its bounds, is that of a forwarder.
+        match address.checked_sub(self.directory.rva) {
+            _ if address == 0 => Ok(None), // a gap in the ordinals
+            Some(offset) if offset < self.directory.size => self.forwarder(address).map(Some),
+            _ => Ok(Some(Export::Address(address))),
+        }
+    }
+
+    /// The forwarder at an RVA: "dll.symbol" or "dll.#7". The DLL's name may contain dots, so the
+    /// last one counts; Wine, too, looks for it with `strrchr`.
+    fn forwarder(&self, rva: u32) -> Result<Export, ImageError> {
+        let text = self
+            .memory
+            .string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
+        let malformed = || bad_table(FORWARDER, rva, Problem::Malformed);
+        let (dll, symbol) = text.rsplit_once('.').ok_or_else(malformed)?;
+        let symbol = match symbol.strip_prefix('#') {
+            Some(ordinal) => Symbol::Ordinal(ordinal.parse().map_err(|_| malformed())?),
+            None => Symbol::Name(symbol.to_owned()),
+        };
+        Ok(Export::Forward {
+            dll: dll.to_owned(),
+            symbol,
+        })
+    }
+
+    fn checked_name_count(&self) -> Result<u32, ImageError> {
+        match self.name_count {
+            count if count <= MAX_SYMBOLS => Ok(count),
+            _ => Err(ImageError::TooMany {
+                what: "exported names".into(),
+                limit: MAX_SYMBOLS.into(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The import table: which DLLs an image needs before it can run, and which symbols of each.
+
+use std::fmt;
+
+use pelite::image::IMAGE_DIRECTORY_ENTRY_IMPORT;
+use serde::{Deserialize, Serialize};
+
+use super::{Image, ImageError, Problem, error::bad_table};
+
+/// A DLL that an image imports, found by [`Image::imports`] or [`Image::delay_imports`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Import {
+    /// The DLL's name as the image has it: case, trailing spaces and all.
+    pub dll: String,
+    /// The RVA of the list of symbols: the import name table, or, where a linker made none
+    /// (Borland's), the import address table, which says the same until it is bound. Zero if
+    /// there is neither.
+    pub(super) thunks: u32,
+    /// What to subtract from each thunk to get an RVA; zero but for the oldest delay imports.
+    pub(super) thunk_base: u64,
+}
+
+/// How an image asks for a function or variable of a DLL. Displayed as `name` or `#7`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Symbol {
+    /// By its name in the DLL's export table.
+    Name(String),
+    /// By its number there.
+    Ordinal(u16),
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Symbol::Name(name) => f.write_str(name),
+            Symbol::Ordinal(ordinal) => write!(f, "#{ordinal}"),
+        }
+    }
+}
+
+/// How many imported DLLs are read before the table is taken for garbage. Real images have tens.
+pub(super) const MAX_IMPORTS: u32 = 1 << 16;
+
+/// How many symbols are read of one import, or of an export table.
+pub(super) const MAX_SYMBOLS: u32 = 1_000_000;
+
+/// How many bytes of names are read of one list of symbols: a small file can name a long string
+/// a million times.
+pub(super) const MAX_NAMES_LEN: usize = 64 << 20;
+
+/// The longest DLL name read, in bytes with the NUL. Wine gives up at 256.
+pub(super) const MAX_DLL_NAME: usize = 512;
+
+/// The longest symbol name read, in bytes with the NUL: as long as MSVC's decorated names get.
+pub(super) const MAX_SYMBOL_NAME: usize = 4096;
+
+impl Image<'_> {
+    /// The DLLs the image imports, in the order of the table, which is the order Windows loads
+    /// them in. Reads the descriptors and the DLL names only.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if a descriptor or a name lies outside the image, or a name is
+    /// longer than 511 bytes; [`ImageError::TooMany`] beyond 65536 descriptors.
+    pub fn imports(&self) -> Result<Vec<Import>, ImageError> {
+        let Some(table) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_IMPORT) else {
+            return Ok(Vec::new());
+        };
+        let mut imports = Vec::new();
+        for index in 0..=MAX_IMPORTS {
+            let at = entry(table.rva, index, 20, "the import table")?;
+            let [name_table, _, _, dll, address_table] =
+                self.memory.words(at, "the import table")?;
+            // The first descriptor that lacks either ends the table, and the directory's Size
+            // plays no part: so Wine's `fixup_imports`, in `dlls/ntdll/loader.c`.
+            if dll == 0 || address_table == 0 {
+                return Ok(imports);
+            }
+            imports.push(Import {
+                dll: self
+                    .memory
+                    .string(dll, MAX_DLL_NAME, "the name of an imported DLL")?,
+                thunks: if name_table != 0 {
+                    name_table
+                } else {
+                    address_table
+                },
+                thunk_base: 0,
+            });
+        }
+        Err(ImageError::TooMany {
+            what: "imported DLLs".into(),
+            limit: MAX_IMPORTS.into(),
+        })
+    }
+
+    /// The symbols that one import asks for, in the order of its table. None is no mistake:
+    /// Wine does not even load a DLL of which nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if a thunk or a name lies outside the image, or a name is longer
+    /// than 4095 bytes; [`ImageError::TooMany`] beyond a million symbols, or 64 MiB of names.
+    pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
+        const WHAT: &str = "the list of imported symbols";
+        let (width, ordinal_flag) = if self.is_pe32_plus() {
+            (8, 1 << 63)
+        } else {
+            (4, 1 << 31)
+        };
+        let mut symbols = Vec::new();
+        if import.thunks == 0 {
+            return Ok(symbols);
+        }
+        let mut names_len = 0;
+        for index in 0..=MAX_SYMBOLS {
+            let at = entry(import.thunks, index, width, WHAT)?;
+            let thunk = match self.is_pe32_plus() {
+                true => u64::from_le_bytes(self.memory.bytes(at, WHAT)?),
+                false => u32::from_le_bytes(self.memory.bytes(at, WHAT)?).into(),
+            };
+            if thunk == 0 {
+                return Ok(symbols);
+            }
+            if thunk & ordinal_flag != 0 {
+                symbols.push(Symbol::Ordinal(thunk as u16)); // the low 16 bits are the ordinal
+                continue;
+            }
+            // The thunk is the RVA of a 16-bit hint, where to look first, and the name.
+            let name = thunk
+                .checked_sub(import.thunk_base)
+                .and_then(|hint| u32::try_from(hint.checked_add(2)?).ok())
+                .ok_or_else(|| bad_table("an imported symbol", at, Problem::Malformed))?;
+            let name =
+                self.memory
+                    .string(name, MAX_SYMBOL_NAME, "the name of an imported symbol")?;
+            names_len = count_name(names_len, &name)?;
+            symbols.push(Symbol::Name(name));
+        }
+        Err(ImageError::TooMany {
+            what: "symbols imported from one DLL".into(),
+            limit: MAX_SYMBOLS.into(),
+        })
+    }
+}
+
+/// The RVA of the entry at `index` of a table of entries `size` bytes wide.
+pub(super) fn entry(
+    table: u32,
+    index: u32,
+    size: u32,
+    what: &'static str,
+) -> Result<u32, ImageError> {
+    index
+        .checked_mul(size)
+        .and_then(|offset| table.checked_add(offset))
+        .ok_or_else(|| bad_table(what, table, Problem::OutsideImage))
+}
+
+/// Adds a name to the length of all names read so far.
+pub(super) fn count_name(names_len: usize, name: &str) -> Result<usize, ImageError> {
+    match names_len.saturating_add(name.len()) {
+        sum if sum <= MAX_NAMES_LEN => Ok(sum),
+        _ => Err(ImageError::TooMany {
+            what: "bytes of symbol names".into(),
+            limit: MAX_NAMES_LEN as u64,
+        }),
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads a PE image: the bytes of a `.dll`, `.pyd` or `.exe` in, facts about it out.
+//!
+//! The room answers the questions the Windows loader asks of a file. Would the memory manager map
+//! it, and if not, why not? Which DLLs does it import, and which symbols of each? What does it
+//! export, and what does it merely forward? It knows nothing of search paths or of other files.
+//!
+//! ```ignore
+//! let bytes = unsafe { memmap2::Mmap::map(&file)? };
+//! let image = Image::parse(&bytes)?;
+//! println!("{} image, linked by {:?}", image.machine(), image.linker_version());
+//! for import in image.imports()? {
+//!     for symbol in image.symbols(&import)? {
+//!         println!("{}!{symbol}", import.dll);      // VCRUNTIME140_1.dll!__CxxFrameHandler4
+//!     }
+//! }
+//! ```
+//!
+//! The headers are read through [`pelite`]; the tables behind them are read here, lazily, so that
+//! a DLL of half a gigabyte costs the few pages its headers and import table lie on.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `headers` | the headers, and what is checked before anything is mapped |
+//! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
+//! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
+//! | `error` | everything that can be wrong with a file |
+//!
+//! # Sources
+//!
+//! - "PE Format": <https://learn.microsoft.com/windows/win32/debug/pe-format>.
+//! - Wine, whose behaviour its conformance tests (`dlls/kernel32/tests/loader.c`) compare with
+//!   Windows: `get_image_params` in `server/mapping.c`, `map_image_into_view` in
+//!   `dlls/ntdll/unix/virtual.c`, and `dlls/ntdll/loader.c`.
+//! - ReactOS: `PeFmtCreateSection` in `ntoskrnl/mm/section.c`, for checks Wine leaves out.
+
+mod delay_imports;
+mod error;
+mod exports;
+mod headers;
+mod imports;
+mod load_config;
+mod machine;
+mod memory;
+mod resources;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ImageError, LooksLike, Problem};
+pub use exports::Export;
+pub use imports::{Import, Symbol};
+pub use machine::Machine;
+pub use resources::FileVersion;
+
+use headers::Headers;
+use memory::Memory;
+use pelite::image as pe;
+
+/// A parsed image that borrows the (memory-mapped) file.
+///
+/// Only the headers are read by [`parse`](Image::parse); every other method reads what it needs
+/// when it is called, and never panics, whatever the bytes. Relative virtual addresses (RVAs) are
+/// byte distances from where the image would be loaded.
+#[derive(Clone, Debug)]
+pub struct Image<'a> {
+    headers: Headers,
+    memory: Memory<'a>,
+}
+
+impl<'a> Image<'a> {
+    /// Reads the headers and checks what Windows checks before it maps an image.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes Windows refuse the file as "not a valid Win32 application" (error 193, or
+    /// status `0xc000007b` when it is a dependency): see [`ImageError`]. The slice may have any
+    /// alignment.
+    pub fn parse(bytes: &'a [u8]) -> Result<Image<'a>, ImageError> {
+        let headers = Headers::read(bytes)?;
+        let memory = Memory::lay_out(bytes, &headers)?;
+        Ok(Image { headers, memory })
+    }
+
+    /// The processor the image's code is for.
+    ///
+    /// An x64 header is not the last word: ARM64EC code hides behind one, and is told apart by
+    /// the load configuration, which this reads in that case.
+    pub fn machine(&self) -> Machine {
+        match Machine::from_header(self.headers.machine) {
+            Machine::X64 if self.is_hybrid() => Machine::Arm64Ec,
+            machine => machine,
+        }
+    }
+
+    /// Whether the optional header has the 64-bit layout, PE32+.
+    pub fn is_pe32_plus(&self) -> bool {
+        self.headers.pe32_plus
+    }
+
+    /// Whether the image says it is a DLL. A `.pyd` is one; an `.exe` is not.
+    pub fn is_dll(&self) -> bool {
+        self.headers.characteristics & pe::IMAGE_FILE_DLL != 0
+    }
+
+    /// The linker's version, major and minor: (14, 29) is Visual Studio 2019's last.
+    pub fn linker_version(&self) -> (u8, u8) {
+        self.headers.linker_version
+    }
+
+    /// The oldest Windows the image says it runs on, major and minor: (6, 0) is Vista.
+    pub fn subsystem_version(&self) -> (u16, u16) {
+        self.headers.subsystem_version
+    }
+
+    /// The Windows subsystem: 1 native (a driver), 2 graphical, 3 console.
+    pub fn subsystem(&self) -> u16 {
+        self.headers.subsystem
+    }
+
+    /// Whether the image holds .NET code, for which Windows loads `mscoree.dll`.
+    ///
+    /// Data directory 14 is the CLR header ("PE Format", "Optional Header Data Directories").
+    pub fn is_clr(&self) -> bool {
+        self.headers
+            .directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR)
+            .is_some_and(|clr| clr.size != 0)
+    }
+
+    /// When the image was linked, in seconds since 1970; or, of a reproducible build, a hash.
+    pub fn time_date_stamp(&self) -> u32 {
+        self.headers.time_date_stamp
+    }
+
+    /// How many bytes of address space the loaded image takes.
+    pub fn size_of_image(&self) -> u32 {
+        self.headers.size_of_image
+    }
+}

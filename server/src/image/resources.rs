@@ -1,0 +1,197 @@
+//! Two of an image's resources: its version and its manifest.
+//!
+//! Resources are a tree of three levels: type, name, language. Only the branch that is asked for
+//! is read, and of the languages always the first.
+
+use std::fmt;
+
+use pelite::image::{
+    IMAGE_DIRECTORY_ENTRY_RESOURCE, RT_MANIFEST, RT_VERSION, VS_FIXEDFILEINFO_SIGNATURE,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Image, ImageError, Problem, error::bad_table, imports::entry};
+
+/// A file's version, as its Properties in Explorer show it: "14.38.33130.0".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct FileVersion(pub [u16; 4]);
+
+impl fmt::Display for FileVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor, build, revision] = self.0;
+        write!(f, "{major}.{minor}.{build}.{revision}")
+    }
+}
+
+/// The longest manifest read, in bytes. Real ones have a few thousand.
+const MAX_MANIFEST: u32 = 1 << 20;
+
+/// How many entries of one directory are looked at.
+const MAX_ENTRIES: u32 = 4096;
+
+/// `ISOLATIONAWARE_MANIFEST_RESOURCE_ID`: the manifest by which a DLL's own imports are resolved.
+const DLL_MANIFEST: u32 = 2;
+
+/// `CREATEPROCESS_MANIFEST_RESOURCE_ID`: the manifest of a program.
+const PROGRAM_MANIFEST: u32 = 1;
+
+const WHAT: &str = "the resource directory";
+
+impl Image<'_> {
+    /// The version of the file, in the language-independent part of its version resource; `None`
+    /// if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the resources lie outside the image, or the version resource
+    /// has no `VS_FIXEDFILEINFO` where it belongs; [`ImageError::TooMany`] beyond 4096 resources.
+    pub fn version(&self) -> Result<Option<FileVersion>, ImageError> {
+        const WHAT: &str = "the version resource";
+        let Some(data) = self.resource(RT_VERSION, &[Key::First])? else {
+            return Ok(None);
+        };
+        // VS_VERSIONINFO: three 16-bit lengths, "VS_VERSION_INFO" in UTF-16 with a NUL, padding to
+        // a multiple of four bytes, and VS_FIXEDFILEINFO, whose second word is its own version.
+        let at = data.rva.checked_add(40).filter(|_| data.size >= 40 + 16);
+        let at = at.ok_or_else(|| bad_table(WHAT, data.rva, Problem::Malformed))?;
+        let [signature, _, high, low] = self.memory.words(at, WHAT)?;
+        if signature != VS_FIXEDFILEINFO_SIGNATURE {
+            return Err(bad_table(WHAT, at, Problem::Malformed));
+        }
+        let halves = |word: u32| ((word >> 16) as u16, word as u16);
+        let ((major, minor), (build, revision)) = (halves(high), halves(low));
+        Ok(Some(FileVersion([major, minor, build, revision])))
+    }
+
+    /// The manifest that Windows would use: of a DLL number 2, of a program number 1, or else
+    /// whichever there is; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the resources or the manifest lie outside the image;
+    /// [`ImageError::TooMany`] if the manifest is longer than 1 MiB, or beyond 4096 resources.
+    pub fn manifest(&self) -> Result<Option<String>, ImageError> {
+        let in_order = [Key::Id(DLL_MANIFEST), Key::Id(PROGRAM_MANIFEST), Key::First];
+        let wanted = in_order
+            .get(usize::from(!self.is_dll())..)
+            .unwrap_or_default();
+        let Some(data) = self.resource(RT_MANIFEST, wanted)? else {
+            return Ok(None);
+        };
+        if data.size > MAX_MANIFEST {
+            return Err(ImageError::TooMany {
+                what: "bytes of manifest".into(),
+                limit: MAX_MANIFEST.into(),
+            });
+        }
+        self.memory
+            .slice(data.rva, data.size, "the manifest")
+            .map(|bytes| Some(decode(bytes)))
+    }
+
+    /// The data of a resource of a type: of the name that comes first in `names` and exists.
+    fn resource(&self, kind: u16, names: &[Key]) -> Result<Option<Data>, ImageError> {
+        let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
+            return Ok(None);
+        };
+        let root = Node {
+            tree: directory.rva,
+            link: DIRECTORY,
+        };
+        let Some(kind) = self.child(root, Key::Id(kind.into()))? else {
+            return Ok(None);
+        };
+        for &name in names {
+            if let Some(name) = self.child(kind, name)? {
+                return self
+                    .child(name, Key::First)?
+                    .map(|language| self.leaf(language))
+                    .transpose();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follows a directory's first entry that has a key.
+    fn child(&self, node: Node, key: Key) -> Result<Option<Node>, ImageError> {
+        let at = node.rva(DIRECTORY)?;
+        // IMAGE_RESOURCE_DIRECTORY, and then an array of pairs: entries with names, sorted, and
+        // entries with numbers, sorted.
+        let [_, _, _, counts] = self.memory.words(at, WHAT)?;
+        let count = (counts & 0xffff) + (counts >> 16);
+        for index in 0..count.min(MAX_ENTRIES) {
+            // 16 bytes of directory are two entries' worth.
+            let [id, link] = self.memory.words(entry(at, index + 2, 8, WHAT)?, WHAT)?;
+            if key == Key::First || key == Key::Id(id) {
+                return Ok(Some(Node { link, ..node }));
+            }
+        }
+        match count {
+            0..=MAX_ENTRIES => Ok(None),
+            _ => Err(ImageError::TooMany {
+                what: "resources".into(),
+                limit: MAX_ENTRIES.into(),
+            }),
+        }
+    }
+
+    /// Reads an IMAGE_RESOURCE_DATA_ENTRY. Unlike all else in the tree, what it points to is
+    /// given as an RVA.
+    fn leaf(&self, node: Node) -> Result<Data, ImageError> {
+        let [rva, size, _code_page, _] = self.memory.words(node.rva(0)?, WHAT)?;
+        Ok(Data { rva, size })
+    }
+}
+
+/// The bit of a link that says it leads to another directory; else it leads to data.
+const DIRECTORY: u32 = 1 << 31;
+
+/// A place in the tree.
+#[derive(Clone, Copy)]
+struct Node {
+    /// The RVA of the root.
+    tree: u32,
+    /// The distance from there, and [`DIRECTORY`].
+    link: u32,
+}
+
+impl Node {
+    /// The RVA of the node, if it is of the expected sort: [`DIRECTORY`] or zero.
+    fn rva(self, expected: u32) -> Result<u32, ImageError> {
+        match self.tree.checked_add(self.link & !DIRECTORY) {
+            Some(rva) if self.link & DIRECTORY == expected => Ok(rva),
+            _ => Err(bad_table(WHAT, self.tree, Problem::Malformed)),
+        }
+    }
+}
+
+/// Which entry of a directory to follow.
+#[derive(Clone, Copy, PartialEq)]
+enum Key {
+    Id(u32),
+    First,
+}
+
+struct Data {
+    rva: u32,
+    /// In bytes.
+    size: u32,
+}
+
+/// The text of an XML file, which says by its first bytes how it is encoded: UTF-8, mostly.
+fn decode(bytes: &[u8]) -> String {
+    match bytes.strip_prefix(b"\xff\xfe") {
+        Some(utf16) => {
+            let units = utf16
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&pair| u16::from_le_bytes(pair));
+            char::decode_utf16(units)
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
+        None => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+            .into_owned(),
+    }
+}

@@ -1,0 +1,34 @@
+//! WhyDLL says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+//!
+//! A load is computed, never guessed. The rooms, from the lowest floor up, each importing only from
+//! those below it (ARCHITECTURE.md tells more):
+//!
+//! | room | turns | into |
+//! |---|---|---|
+//! | [`image`] | bytes of a PE file | facts |
+//! | [`source`] | Python text | what importing it does, and which imports a document makes |
+//! | [`fix`] | | what a fix is |
+//! | [`host`] | a Windows machine | its directories, rules and files |
+//! | [`environment`] | an interpreter's path | version, `sys.path`, distributions |
+//! | [`loader`] | loads in order | a simulated process |
+//! | [`cpython`] | "import this extension module" | loads as that version makes them |
+//! | [`plan`] | "import this package" | all that it runs and loads, in order |
+//! | [`diagnosis`] | what failed | findings with their cures |
+//! | [`report`] | findings | text, JSON |
+//! | [`lsp`] | editor events | diagnostics, code actions, hovers |
+//! | [`cli`] | arguments | a check, a chain, a server |
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod cpython;
+pub mod diagnosis;
+pub mod environment;
+pub mod fix;
+pub mod host;
+pub mod image;
+pub mod loader;
+pub mod lsp;
+pub mod plan;
+pub mod report;
+pub mod source;

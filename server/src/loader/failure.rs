@@ -1,0 +1,119 @@
+//! Why a load failed: the code that Windows gives, and for each culprit the way down to it.
+
+use crate::host::{FileError, ImageFault, WinPath};
+use crate::image::{ImageError, Machine};
+
+use super::process::Module;
+use super::search::Rule;
+
+/// A load that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What Windows reports, followed by what it would report next once that is mended. Never empty.
+    pub first: Fault,
+    /// Culprits that Windows does not get to.
+    pub others: Vec<Fault>,
+    /// What was found on the way; it is unloaded again. Numbered on from the process's modules.
+    pub found: Vec<Module>,
+}
+
+impl Failure {
+    /// The culprits, the one that Windows reports first.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// What GetLastError returns.
+    pub fn code(&self) -> u32 {
+        self.first.cause.code()
+    }
+}
+
+/// One culprit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// From the module whose load was asked for, down to the culprit.
+    pub chain: Vec<Link>,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+impl Fault {
+    /// The culprit's base name.
+    pub fn culprit(&self) -> &str {
+        self.chain.last().map_or("", |link| link.name.as_str())
+    }
+
+    /// The module that asks for the culprit, if it is not the one that the load named.
+    pub fn importer(&self) -> Option<&Link> {
+        self.chain.iter().rev().nth(1)
+    }
+}
+
+/// A module on the way to a culprit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// Where it was found, if it was.
+    pub path: Option<WinPath>,
+}
+
+/// What is wrong with a culprit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// It lies in none of these directories.
+    NotFound { searched: Vec<Searched> },
+    /// It was found, but for another machine only.
+    WrongMachine { path: WinPath, machine: Machine, searched: Vec<Searched> },
+    /// It was found, and the file is no valid image.
+    BadImage { path: WinPath, error: ImageError },
+    /// It was found, and cannot be read.
+    Unreadable { path: WinPath, error: FileError },
+}
+
+impl Cause {
+    /// The Win32 code of it (`winerror.h`).
+    pub fn code(&self) -> u32 {
+        match self {
+            Cause::NotFound { .. } => 126,
+            Cause::WrongMachine { .. } | Cause::BadImage { .. } => 193,
+            Cause::Unreadable { error: FileError::AccessDenied, .. } => 5,
+            Cause::Unreadable { .. } => 126,
+        }
+    }
+
+    /// The directories that were searched, if it came to a search.
+    pub fn searched(&self) -> &[Searched] {
+        match self {
+            Cause::NotFound { searched } | Cause::WrongMachine { searched, .. } => searched,
+            Cause::BadImage { .. } | Cause::Unreadable { .. } => &[],
+        }
+    }
+
+    pub(super) fn of_fault(path: &WinPath, fault: ImageFault) -> Cause {
+        let path = path.clone();
+        match fault {
+            ImageFault::Image(error) => Cause::BadImage { path, error },
+            ImageFault::File(error) => Cause::Unreadable { path, error },
+        }
+    }
+}
+
+/// A directory that was searched in vain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Searched {
+    /// Where.
+    pub directory: WinPath,
+    /// Why there.
+    pub rule: Rule,
+    /// What lay there and was passed over.
+    pub passed_over: Option<PassedOver>,
+}
+
+/// A file of the right name that a search passes over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassedOver {
+    /// The machine that it is for.
+    pub machine: Machine,
+}

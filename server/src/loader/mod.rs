@@ -1,0 +1,13 @@
+//! The Windows loader, simulated: a [`Process`] receives loads in order and keeps what is loaded.
+//!
+//! Knows nothing of Python. Every rule is Windows' own; the sources are Microsoft's "Dynamic-link library
+//! search order" and "LoadLibraryExW", and where they are silent Wine's conformance tests
+//! (`dlls/kernel32/tests/loader.c`, `module.c`), which are run on Windows too.
+
+mod failure;
+mod process;
+mod search;
+
+pub use failure::{Cause, Failure, Fault, Link, PassedOver, Searched};
+pub use process::{Module, ModuleId, Process};
+pub use search::{AddedDirectory, LoadFlags, Rule};

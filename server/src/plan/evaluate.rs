@@ -1,0 +1,458 @@
+//! Expressions, evaluated as far as they can be known.
+
+use std::rc::Rc;
+
+use super::standard;
+use super::value::{Exception, Value};
+use super::walk::Frame;
+use super::Plan;
+use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
+
+/// Longer strings and lists are data, which decides no load.
+const LONGEST: usize = 100_000;
+
+type Outcome = Result<Value, Rc<Exception>>;
+
+impl Plan<'_> {
+    pub(super) fn evaluate(&mut self, expr: &Expr, frame: &mut Frame) -> Outcome {
+        if !self.spend() {
+            return Ok(Value::Unknown);
+        }
+        Ok(match expr {
+            Expr::Opaque => Value::Unknown,
+            Expr::None => Value::None,
+            Expr::Bool(value) => Value::Bool(*value),
+            Expr::Int(value) => Value::Int(*value),
+            Expr::Str(text) => Value::str(text),
+            Expr::Name(name) => return self.name(name, frame),
+            Expr::Attribute(object, name) => {
+                let object = self.evaluate(object, frame)?;
+                self.attribute(object, name)
+            }
+            Expr::Call(call) => return self.call(call, frame),
+            Expr::Binary(parts) => {
+                let (left, op, right) = &**parts;
+                let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
+                binary(*op, &left, &right)
+            }
+            Expr::Not(operand) => match self.evaluate(operand, frame)?.truth() {
+                Some(truth) => Value::Bool(!truth),
+                None => Value::Unknown,
+            },
+            Expr::And(values) => return self.chain(values, false, frame),
+            Expr::Or(values) => return self.chain(values, true, frame),
+            Expr::Compare(parts) => {
+                let (left, op, right) = &**parts;
+                let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
+                compare(&left, *op, &right, self)
+            }
+            Expr::Subscript(parts) => {
+                let object = self.evaluate(&parts.0, frame)?;
+                let index = self.evaluate(&parts.1, frame)?;
+                return self.subscript(&object, &index, frame);
+            }
+            Expr::Slice(parts) => {
+                let object = self.evaluate(&parts.0, frame)?;
+                let mut bound = |expr: &Option<Expr>| -> Result<Option<Option<i64>>, Rc<Exception>> {
+                    match expr {
+                    None => Ok(Some(None)),
+                    Some(expr) => Ok(self.evaluate(expr, frame)?.number().map(Some)),
+                } };
+                let bounds = (bound(&parts.1)?, bound(&parts.2)?);
+                match bounds {
+                    (Some(lower), Some(upper)) => slice(&object, lower, upper),
+                    _ => Value::Unknown,
+                }
+            }
+            Expr::Tuple(values) => Value::Tuple(Rc::new(self.all(values, frame)?)),
+            Expr::List(values) => Value::list(self.all(values, frame)?),
+            Expr::Dict(items) => {
+                let mut pairs = Vec::with_capacity(items.len());
+                for (key, value) in items {
+                    pairs.push((self.evaluate(key, frame)?, self.evaluate(value, frame)?));
+                }
+                Value::Dict(Rc::new(pairs.into()))
+            }
+            Expr::Joined(parts) => {
+                let mut text = String::new();
+                let mut known = true;
+                for part in parts {
+                    match self.evaluate(part, frame)?.to_text() {
+                        Some(part) => text.push_str(&part),
+                        None => known = false,
+                    }
+                }
+                if known { Value::str(text) } else { Value::Unknown }
+            }
+            Expr::Conditional(parts) => {
+                let (test, then, otherwise) = &**parts;
+                match self.evaluate(test, frame)?.truth() {
+                    Some(true) => return self.evaluate(then, frame),
+                    Some(false) => return self.evaluate(otherwise, frame),
+                    None => Value::Unknown,
+                }
+            }
+            Expr::Comprehension(comprehension) => return self.comprehension(comprehension, frame),
+        })
+    }
+
+    pub(super) fn all(&mut self, exprs: &[Expr], frame: &mut Frame) -> Result<Vec<Value>, Rc<Exception>> {
+        exprs.iter().map(|expr| self.evaluate(expr, frame)).collect()
+    }
+
+    fn name(&mut self, name: &Name, frame: &mut Frame) -> Outcome {
+        if let Some(value) = frame.locals.as_ref().and_then(|locals| locals.get(name)) {
+            return Ok(value.clone());
+        }
+        if let Some(value) = frame.module.get(name) {
+            return Ok(value);
+        }
+        if let Some(value) = standard::builtin(name) {
+            return Ok(value);
+        }
+        if !frame.module.open.get()
+            && frame.locals.is_none()
+            && frame.expects(&["NameError", "Exception", "BaseException"])
+            && !standard::is_builtin_name(name)
+        {
+            let message = format!("name '{name}' is not defined");
+            let exception = Rc::new(Exception::new("NameError", Some(message.into())));
+            return Err(super::import::traced(exception, &frame.place()));
+        }
+        Ok(Value::Unknown)
+    }
+
+    fn attribute(&mut self, object: Value, name: &Name) -> Value {
+        match &object {
+            Value::Module(module) => {
+                if let Some(known) = standard::attribute(&module.name, name, self) {
+                    return known;
+                }
+                match module.get(name) {
+                    Some(value) => value,
+                    None => Value::Unknown,
+                }
+            }
+            Value::Known(known) => standard::attribute(known, name, self).unwrap_or(Value::Unknown),
+            Value::Unknown => Value::Unknown,
+            // `sys.version_info.minor`
+            Value::Tuple(values) => {
+                let at = ["major", "minor", "micro", "releaselevel"].iter().position(|part| part == name);
+                at.and_then(|at| values.get(at).cloned()).unwrap_or(Value::Unknown)
+            }
+            Value::Path(path) => standard::path_attribute(path, name)
+                .unwrap_or_else(|| Value::Method(Rc::new((object.clone(), name.clone())))),
+            _ => Value::Method(Rc::new((object, name.clone()))),
+        }
+    }
+
+    /// `a and b`, `a or b`: `stop` is the truth that decides.
+    fn chain(&mut self, values: &[Expr], stop: bool, frame: &mut Frame) -> Outcome {
+        let mut last = Value::Bool(!stop);
+        let mut unsure = false;
+        for value in values {
+            if unsure {
+                self.uncertain += 1;
+            }
+            let result = self.evaluate(value, frame);
+            if unsure {
+                self.uncertain -= 1;
+            }
+            last = match result {
+                Ok(value) => value,
+                Err(_) if unsure => Value::Unknown,
+                Err(exception) => return Err(exception),
+            };
+            match last.truth() {
+                Some(truth) if truth == stop => {
+                    // `unknown and False` is False in truth, whatever its value.
+                    return Ok(if unsure { Value::Bool(stop) } else { last });
+                }
+                Some(_) => {}
+                None => unsure = true,
+            }
+        }
+        Ok(if unsure { Value::Unknown } else { last })
+    }
+
+    fn subscript(&mut self, object: &Value, index: &Value, frame: &Frame) -> Outcome {
+        let key_error = |plan: &Self| {
+            let exception = Exception::new("KeyError", index.to_repr().map(Rc::from));
+            let raised = super::import::traced(Rc::new(exception), &frame.place());
+            match frame.expects(&["KeyError", "LookupError", "Exception", "BaseException"]) && plan.uncertain == 0 {
+                true => Err(raised),
+                false => Ok(Value::Unknown),
+            }
+        };
+        match object {
+            Value::Dict(items) => {
+                let items = items.borrow();
+                let mut unsure = false;
+                for (key, value) in items.iter() {
+                    match key.equals(index) {
+                        Some(true) => return Ok(value.clone()),
+                        Some(false) => {}
+                        None => unsure = true,
+                    }
+                }
+                if unsure { Ok(Value::Unknown) } else { key_error(self) }
+            }
+            Value::Known(name) if name == "os.environ" => match self.variable(index) {
+                Value::None => key_error(self),
+                value => Ok(value),
+            },
+            Value::Tuple(_) | Value::List(_) | Value::Str(_) => {
+                let items = object.items().unwrap_or_default();
+                let at = index.number().map(|at| if at < 0 { at + items.len() as i64 } else { at });
+                let at = at.and_then(|at| usize::try_from(at).ok());
+                Ok(at.and_then(|at| items.get(at).cloned()).unwrap_or(Value::Unknown))
+            }
+            _ => Ok(Value::Unknown),
+        }
+    }
+
+    fn comprehension(&mut self, comprehension: &Comprehension, frame: &mut Frame) -> Outcome {
+        let iter = self.evaluate(&comprehension.iter, frame)?;
+        let Some(items) = iter.items().filter(|items| items.len() <= LONGEST) else {
+            return Ok(Value::Unknown);
+        };
+        let Expr::Name(target) = &comprehension.target else {
+            return Ok(Value::Unknown);
+        };
+        // Its variable lives in a scope of its own; what it hides is put back.
+        let mut scope = frame.locals.take().map_or_else(Default::default, |locals| locals);
+        let at_module_level = scope.is_empty() && frame.locals.is_none();
+        let hidden = scope.remove(target);
+        frame.locals = Some(scope);
+        let mut values = Vec::new();
+        let mut known = true;
+        let mut failed = None;
+        'items: for item in items {
+            if let Some(locals) = &mut frame.locals {
+                locals.insert(target.clone(), item);
+            }
+            for condition in &comprehension.conditions {
+                match self.evaluate(condition, frame).map(|value| value.truth()) {
+                    Ok(Some(true)) => {}
+                    Ok(Some(false)) => continue 'items,
+                    Ok(None) => {
+                        known = false;
+                        continue 'items;
+                    }
+                    Err(exception) => {
+                        failed = Some(exception);
+                        break 'items;
+                    }
+                }
+            }
+            match self.evaluate(&comprehension.element, frame) {
+                Ok(value) => values.push(value),
+                Err(exception) => {
+                    failed = Some(exception);
+                    break;
+                }
+            }
+        }
+        if let Some(locals) = &mut frame.locals {
+            locals.remove(target);
+            if let Some(hidden) = hidden {
+                locals.insert(target.clone(), hidden);
+            }
+        }
+        if at_module_level && frame.locals.as_ref().is_some_and(|locals| locals.is_empty()) {
+            frame.locals = None;
+        }
+        match failed {
+            Some(exception) => Err(exception),
+            None if known => Ok(Value::list(values)),
+            None => Ok(Value::Unknown),
+        }
+    }
+
+    fn call(&mut self, call: &Call, frame: &mut Frame) -> Outcome {
+        let function = self.evaluate(&call.function, frame)?;
+        let arguments = self.all(&call.arguments, frame)?;
+        let mut keywords = Vec::with_capacity(call.keywords.len());
+        for (name, value) in &call.keywords {
+            keywords.push((name.clone(), self.evaluate(value, frame)?));
+        }
+        let mut place = frame.place();
+        place.line = call.line;
+        match &function {
+            Value::Function(closure) => {
+                let closure = closure.clone();
+                self.call_function(&closure, arguments, keywords, &place)
+            }
+            Value::Class(class) => {
+                // An exception keeps its text; what other classes do in `__init__` is not followed.
+                let bases: Vec<Name> = class.bases.iter().filter_map(exception_name).collect();
+                if bases.is_empty() {
+                    return Ok(Value::Unknown);
+                }
+                let message = message_of(&arguments);
+                let exception = Exception { bases, ..Exception::new(&class.name, message) };
+                Ok(Value::Exception(Rc::new(exception)))
+            }
+            Value::Known(name) => {
+                let name = name.clone();
+                self.call_known(&name, arguments, &keywords, frame, &place)
+            }
+            Value::Method(method) => {
+                let method = method.clone();
+                self.call_method(&method.0, &method.1, arguments, &keywords, &place)
+            }
+            _ => Ok(Value::Unknown),
+        }
+    }
+}
+
+fn exception_name(value: &Value) -> Option<Name> {
+    match value {
+        Value::Known(name) if standard::is_exception(name) => Some(name.clone()),
+        Value::Class(class) => class.bases.iter().find_map(exception_name),
+        _ => None,
+    }
+}
+
+/// The text of an exception made with these arguments.
+pub(super) fn message_of(arguments: &[Value]) -> Option<Rc<str>> {
+    match arguments {
+        [] => Some("".into()),
+        [only] => only.to_text().map(Rc::from),
+        _ => None,
+    }
+}
+
+pub(super) fn add(left: &Value, right: &Value) -> Value {
+    match (left, right) {
+        (Value::Str(a), Value::Str(b)) if a.len() + b.len() <= LONGEST => Value::str(format!("{a}{b}")),
+        (Value::Int(a), Value::Int(b)) => a.checked_add(*b).map_or(Value::Unknown, Value::Int),
+        (Value::Tuple(a), Value::Tuple(b)) if a.len() + b.len() <= LONGEST => {
+            Value::Tuple(Rc::new(a.iter().chain(b.iter()).cloned().collect()))
+        }
+        (Value::List(a), Value::List(b)) if a.borrow().len() + b.borrow().len() <= LONGEST => {
+            let sum = a.borrow().iter().chain(b.borrow().iter()).cloned().collect();
+            Value::list(sum)
+        }
+        _ => Value::Unknown,
+    }
+}
+
+fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
+    let numbers = left.number().zip(right.number());
+    let known = match (op, left) {
+        (BinaryOp::Add, _) => return add(left, right),
+        (BinaryOp::Modulo, Value::Str(template)) => {
+            return format(template, right).map_or(Value::Unknown, Value::str);
+        }
+        (BinaryOp::Divide, Value::Path(path)) => {
+            return match right.text() {
+                Some(tail) => Value::Path(crate::host::WinPath::new(&**path).join(&tail).as_str().into()),
+                None => Value::Unknown,
+            };
+        }
+        (BinaryOp::Subtract, _) => numbers.and_then(|(a, b)| a.checked_sub(b)),
+        (BinaryOp::Multiply, _) => numbers.and_then(|(a, b)| a.checked_mul(b)),
+        (BinaryOp::Power, _) => {
+            numbers.and_then(|(a, b)| a.checked_pow(u32::try_from(b).ok()?))
+        }
+        _ => None,
+    };
+    known.map_or(Value::Unknown, Value::Int)
+}
+
+/// `template % values`, for the conversions that messages use.
+fn format(template: &str, values: &Value) -> Option<String> {
+    let mut values = match values {
+        Value::Tuple(values) => values.to_vec(),
+        Value::Unknown | Value::Dict(_) => return None,
+        value => vec![value.clone()],
+    }
+    .into_iter();
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template.chars();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            text.push(c);
+            continue;
+        }
+        match rest.next()? {
+            '%' => text.push('%'),
+            's' | 'd' | 'i' => text.push_str(&values.next()?.to_text()?),
+            'r' => text.push_str(&values.next()?.to_repr()?),
+            _ => return None,
+        }
+        if text.len() > LONGEST {
+            return None;
+        }
+    }
+    Some(text)
+}
+
+fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value {
+    let equal = || match (left, right) {
+        // Comparing classes, functions and modules is not worth knowing.
+        (Value::Known(a), Value::Known(b)) => (a == b).then_some(true),
+        _ => left.equals(right),
+    };
+    let order = || left.order(right);
+    let contains = || match right {
+        Value::Str(text) => Some(text.contains(&*left.text()?)),
+        Value::Known(name) if name == "os.environ" => Some(!matches!(plan.variable(left), Value::None)),
+        Value::Known(name) if name == "sys.modules" => {
+            let name = left.text()?;
+            plan.modules.contains_key(&*name).then_some(true)
+        }
+        _ => {
+            let items = right.items()?;
+            let mut unsure = matches!(left, Value::Unknown);
+            for item in &items {
+                match item.equals(left) {
+                    Some(true) => return Some(true),
+                    Some(false) => {}
+                    None => unsure = true,
+                }
+            }
+            (!unsure).then_some(false)
+        }
+    };
+    let truth = match op {
+        CompareOp::Eq => equal(),
+        CompareOp::NotEq => equal().map(|equal| !equal),
+        CompareOp::Is => equal(),
+        CompareOp::IsNot => equal().map(|same| !same),
+        CompareOp::Lt => order().map(std::cmp::Ordering::is_lt),
+        CompareOp::LtE => order().map(std::cmp::Ordering::is_le),
+        CompareOp::Gt => order().map(std::cmp::Ordering::is_gt),
+        CompareOp::GtE => order().map(std::cmp::Ordering::is_ge),
+        CompareOp::In => contains(),
+        CompareOp::NotIn => contains().map(|contains| !contains),
+    };
+    truth.map_or(Value::Unknown, Value::Bool)
+}
+
+fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
+    let bounds = |length: usize| {
+        let length = length as i64;
+        let place = |bound: i64| if bound < 0 { bound.saturating_add(length) } else { bound };
+        let start = place(lower.unwrap_or(0)).clamp(0, length);
+        let end = place(upper.unwrap_or(length)).clamp(start, length);
+        (start as usize, (end - start) as usize)
+    };
+    match object {
+        Value::Str(text) => {
+            let (start, count) = bounds(text.chars().count());
+            Value::str(text.chars().skip(start).take(count).collect::<String>())
+        }
+        Value::Tuple(values) => {
+            let (start, count) = bounds(values.len());
+            Value::Tuple(Rc::new(values.iter().skip(start).take(count).cloned().collect()))
+        }
+        Value::List(values) => {
+            let values = values.borrow();
+            let (start, count) = bounds(values.len());
+            Value::list(values.iter().skip(start).take(count).cloned().collect())
+        }
+        _ => Value::Unknown,
+    }
+}

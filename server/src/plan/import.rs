@@ -1,0 +1,287 @@
+//! `import`: finding a module, running it once, binding its name (`Lib/importlib/_bootstrap.py`).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::value::{Exception, Module, ModuleRef, Value};
+use super::walk::Frame;
+use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
+use crate::cpython::Found;
+use crate::host::WinPath;
+use crate::source::Name;
+
+/// CPython gives up at 1000 frames of Python, several of which are needed for each import.
+const DEEPEST_IMPORT: u32 = 300;
+
+type Outcome<T> = Result<T, Rc<Exception>>;
+
+impl Plan<'_> {
+    /// Imports `a`, `a.b`, `a.b.c` in turn and returns the last.
+    pub(super) fn import_dotted(&mut self, name: &str, at: &Place) -> Outcome<ModuleRef> {
+        let mut parent: Option<ModuleRef> = None;
+        let mut end = 0;
+        for part in name.split('.') {
+            end += part.len();
+            let dotted = &name[..end];
+            end += 1;
+            let module = match self.modules.get(dotted) {
+                Some(module) => module.clone(),
+                None => self.import_one(dotted, part, parent.as_ref(), at)?,
+            };
+            if let Some(parent) = &parent {
+                parent.set(part, Value::Module(module.clone()));
+            }
+            parent = Some(module);
+        }
+        parent.ok_or_else(|| Rc::new(Exception::new("ValueError", Some("Empty module name".into()))))
+    }
+
+    /// Finds and runs the module `dotted`, whose parent is imported already.
+    fn import_one(
+        &mut self,
+        dotted: &str,
+        name: &str,
+        parent: Option<&ModuleRef>,
+        at: &Place,
+    ) -> Outcome<ModuleRef> {
+        let found = match parent {
+            None => self.finder.top_level(name, &self.sys_path),
+            Some(parent) => match &parent.path {
+                Some(path) => self.finder.submodule(&parent.name, name, path),
+                // A module may make itself a package at run time (`six.moves`), and what is inside an
+                // archive cannot be seen.
+                None if parent.open.get() => Found::Opaque { path: None },
+                None => Found::NotFound { for_other_python: None },
+            },
+        };
+        match found {
+            Found::Builtin | Found::Opaque { path: None } => {
+                Ok(self.add_module(dotted, None, None, true))
+            }
+            Found::Opaque { path: Some(path) } => {
+                let inside = path.has_extension("zip").then(|| vec![path.clone()]);
+                Ok(self.add_module(dotted, Some(path), inside, true))
+            }
+            Found::Namespace(portions) => Ok(self.add_module(dotted, None, Some(portions), false)),
+            Found::Package { init, folder } => self.run(dotted, init, Some(vec![folder]), at),
+            Found::Source(path) => self.run(dotted, path, None, at),
+            Found::Extension { path, folder } => self.load_extension(dotted, path, folder, at),
+            Found::NotFound { for_other_python } => {
+                self.not_found(dotted, parent, for_other_python.is_some(), at)
+            }
+        }
+    }
+
+    fn add_module(
+        &mut self,
+        dotted: &str,
+        file: Option<WinPath>,
+        path: Option<Vec<WinPath>>,
+        open: bool,
+    ) -> ModuleRef {
+        let mut names = HashMap::new();
+        names.insert(Name::from("__name__"), Value::str(dotted));
+        if let Some(file) = &file {
+            names.insert(Name::from("__file__"), Value::str(file.as_str()));
+        }
+        if let Some(path) = &path {
+            let path = path.iter().map(|entry| Value::str(entry.as_str())).collect();
+            names.insert(Name::from("__path__"), Value::list(path));
+        }
+        let module = Rc::new(Module {
+            name: dotted.into(),
+            file,
+            path,
+            names: RefCell::new(names),
+            open: Cell::new(open),
+        });
+        self.modules.insert(dotted.into(), module.clone());
+        module
+    }
+
+    /// Runs a source module. It is in `sys.modules` while it runs, so that circular imports end, and is
+    /// taken out again if it fails.
+    fn run(
+        &mut self,
+        dotted: &str,
+        file: WinPath,
+        path: Option<Vec<WinPath>>,
+        at: &Place,
+    ) -> Outcome<ModuleRef> {
+        let module = self.add_module(dotted, Some(file.clone()), path, false);
+        self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
+        if self.depth >= DEEPEST_IMPORT {
+            module.open.set(true);
+            self.step(Event::Unknown("imports nest too deep to be followed".to_owned()), at);
+            return Ok(module);
+        }
+        let script = match self.interpreter.process.host().files.script(&file) {
+            Ok(script) => script,
+            Err(error) => {
+                module.open.set(true);
+                let what = format!("{file} cannot be read: {error}");
+                self.step(Event::Unknown(what), at);
+                return Ok(module);
+            }
+        };
+        if let Some((line, error)) = &script.syntax_error {
+            module.open.set(true);
+            let place = Place { file: Some(file.clone()), line: *line };
+            self.step(Event::Unknown(format!("the module cannot be read in full: {error}")), &place);
+        }
+        self.depth += 1;
+        let mut frame = Frame::of_module(module.clone());
+        let flow = self.block(&script.body, &mut frame);
+        self.depth -= 1;
+        match flow {
+            Flow::Raise(exception) => {
+                self.modules.remove(dotted);
+                Err(traced(exception, at))
+            }
+            _ => Ok(module),
+        }
+    }
+
+    fn load_extension(
+        &mut self,
+        dotted: &str,
+        path: WinPath,
+        folder: Option<WinPath>,
+        at: &Place,
+    ) -> Outcome<ModuleRef> {
+        let result = self.interpreter.load_extension(&path);
+        let event = Event::Extension {
+            name: dotted.to_owned(),
+            path: path.clone(),
+            loaded: result.is_ok(),
+        };
+        self.step(event, at);
+        let error = match result {
+            Ok(()) => return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true)),
+            Err(error) => error,
+        };
+        let name = dotted.rsplit('.').next().unwrap_or(dotted);
+        let message = self.interpreter.import_sentence(name, &error);
+        let failure = self.failed(LoadFailure {
+            target: path.as_str().to_owned(),
+            kind: LoadKind::Extension,
+            at: at.clone(),
+            error,
+            sentence: format!("ImportError: {message}"),
+            uncertain: self.uncertain > 0,
+        });
+        let mut exception = Exception::new("ImportError", Some(message.into()));
+        exception.failures.push(failure);
+        Err(traced(Rc::new(exception), at))
+    }
+
+    /// Remembers a failed load and returns its number.
+    pub(super) fn failed(&mut self, failure: LoadFailure) -> usize {
+        self.failures.push(failure);
+        self.failures.len() - 1
+    }
+
+    /// A module that the finders do not see. Modules can also be made at run time, so this is an error
+    /// only where it is certain, or where the program itself expects it.
+    fn not_found(
+        &mut self,
+        dotted: &str,
+        parent: Option<&ModuleRef>,
+        for_other_python: bool,
+        at: &Place,
+    ) -> Outcome<ModuleRef> {
+        let certain = for_other_python || self.recorded_file(dotted).is_some();
+        let expected = match parent {
+            // A top-level module that lies nowhere may come from an import hook; somebody up the
+            // stack who is ready for its absence settles the matter.
+            None => self.import_handlers > 0,
+            Some(_) => false,
+        };
+        if certain || expected || at.file.is_none() {
+            return Err(traced(Rc::new(self.module_not_found(dotted)), at));
+        }
+        self.step(Event::Unknown(format!("no module {dotted} is found")), at);
+        Ok(self.add_module(dotted, None, None, true))
+    }
+
+    /// The exception for a missing module.
+    pub(super) fn module_not_found(&self, dotted: &str) -> Exception {
+        let message = format!("No module named '{dotted}'");
+        let mut exception = Exception::new("ModuleNotFoundError", Some(message.into()));
+        exception.missing = Some(dotted.into());
+        exception
+    }
+
+    /// Whether the finders see a submodule of a package that is imported.
+    pub(super) fn submodule_exists(&self, parent: &ModuleRef, name: &str) -> bool {
+        let dotted = format!("{}.{name}", parent.name);
+        if self.modules.contains_key(dotted.as_str()) {
+            return true;
+        }
+        let Some(path) = &parent.path else {
+            return false;
+        };
+        !matches!(self.finder.submodule(&parent.name, name, path), Found::NotFound { for_other_python: None })
+            || self.recorded_path(&dotted).is_some_and(|file| self.is_recorded(&file))
+    }
+
+    pub(super) fn missing_module(&self, dotted: &str) -> MissingModule {
+        let found = match dotted.rsplit_once('.') {
+            None => self.finder.top_level(dotted, &self.sys_path),
+            Some((parent, name)) => match self.modules.get(parent).and_then(|p| p.path.as_ref()) {
+                Some(path) => self.finder.submodule(parent, name, path),
+                // The parent failed and left `sys.modules`: look where its name leads.
+                None => {
+                    let tail = parent.replace('.', "/");
+                    let path: Vec<WinPath> = self.sys_path.iter().map(|entry| entry.join(&tail)).collect();
+                    self.finder.submodule(parent, name, &path)
+                }
+            },
+        };
+        let for_other_python = match found {
+            Found::NotFound { for_other_python } => for_other_python,
+            _ => None,
+        };
+        MissingModule {
+            name: dotted.to_owned(),
+            for_other_python,
+            recorded: self.recorded_path(dotted).filter(|file| self.is_recorded(file)),
+        }
+    }
+
+    /// The file that a distribution says it installed for the module `dotted`, although it is not there.
+    pub(super) fn recorded_file(&mut self, dotted: &str) -> Option<WinPath> {
+        if self.recorded.is_none() {
+            let files = &*self.interpreter.process.host().files;
+            let distributions = self.interpreter.environment.distributions.iter();
+            let rows = distributions.filter_map(|one| one.expected_files(files).ok()).flatten();
+            self.recorded = Some(rows.map(|row| row.path.key()).collect());
+        }
+        self.recorded_path(dotted).filter(|file| self.is_recorded(file))
+    }
+
+    fn is_recorded(&self, file: &WinPath) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.contains(&file.key()))
+    }
+
+    /// The first of the files that could be the extension module `dotted` and that is recorded.
+    fn recorded_path(&self, dotted: &str) -> Option<WinPath> {
+        let tail = dotted.replace('.', "/");
+        let suffixes = self.interpreter.environment.extension_suffixes();
+        self.interpreter.environment.site_packages.iter().find_map(|folder| {
+            suffixes
+                .iter()
+                .map(|suffix| folder.join(&format!("{tail}{suffix}")))
+                .find(|file| self.is_recorded(file))
+        })
+    }
+}
+
+/// An exception that passes the statement `at` on its way up.
+pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
+    if let Some(file) = &at.file {
+        Rc::make_mut(&mut exception).trace.push((file.clone(), at.line));
+    }
+    exception
+}

@@ -1,0 +1,223 @@
+//! What importing a package loads, in order: its Python is followed, statement by statement, and every
+//! load is made in the simulated process as it comes, because `except ImportError` decides what is next.
+//!
+//! Nothing is executed. [`Plan::import`] walks module level code with the values that are known
+//! (`sys.platform`, paths, tables of names); a condition that is not known lets both branches run, and
+//! what fails in such a branch proves nothing. Nothing here knows any package by name.
+
+mod evaluate;
+mod import;
+mod standard;
+mod value;
+mod walk;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::cpython::{Finder, Interpreter, LoadError};
+use crate::host::WinPath;
+use crate::source::Name;
+
+use value::{Exception, ModuleRef, Value};
+
+/// A program that imports, in a simulated interpreter.
+pub struct Plan<'e> {
+    interpreter: Interpreter<'e>,
+    finder: Finder<'e>,
+    /// `sys.modules`: none while a name is known not to exist.
+    modules: HashMap<Name, ModuleRef>,
+    sys_path: Vec<WinPath>,
+    /// Native files that distributions say they installed, asked for once.
+    recorded: Option<std::collections::HashSet<String>>,
+    steps: Vec<Step>,
+    failures: Vec<LoadFailure>,
+    /// How many unknown conditions stand around the current statement.
+    uncertain: u32,
+    /// How many `try` statements around it, in all frames, catch ImportError.
+    import_handlers: u32,
+    /// Statements and expressions that may still be looked at.
+    budget: u64,
+    depth: u32,
+}
+
+/// Enough for the largest packages ten times over; a program made to keep us busy ends here.
+const BUDGET: u64 = 50_000_000;
+
+/// What importing did.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// How it failed; none if it works, as far as is known.
+    pub error: Option<ImportFailure>,
+}
+
+/// An import that fails.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportFailure {
+    /// What Python prints last: `ImportError: …`.
+    pub sentence: String,
+    /// The loads that made it fail, as indices into [`Plan::failures`]; the root cause first.
+    pub loads: Vec<usize>,
+    /// The module that was not found, where that made it fail.
+    pub missing: Option<MissingModule>,
+    /// From the statement that failed up to the import that was asked for.
+    pub trace: Vec<(WinPath, u32)>,
+}
+
+/// A module that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingModule {
+    /// Dotted.
+    pub name: String,
+    /// The file that would be it in another version of Python.
+    pub for_other_python: Option<WinPath>,
+    /// The file that its distribution says it installed.
+    pub recorded: Option<WinPath>,
+}
+
+/// A native load that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadFailure {
+    /// What was loaded: a full path, or a bare name for ctypes.
+    pub target: String,
+    /// What loaded it.
+    pub kind: LoadKind,
+    /// The statement.
+    pub at: Place,
+    /// Why it failed.
+    pub error: LoadError,
+    /// What Python says of it.
+    pub sentence: String,
+    /// It stood under a condition that is not known, so perhaps it is never made.
+    pub uncertain: bool,
+}
+
+/// Who loads a native module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadKind {
+    /// `import` of an extension module.
+    Extension,
+    /// `ctypes`.
+    Ctypes,
+}
+
+/// A file and a 1-based line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Python file; none for the program that is asked about.
+    pub file: Option<WinPath>,
+    /// 1-based.
+    pub line: u32,
+}
+
+/// Something that happened while importing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What.
+    pub event: Event,
+    /// By which statement.
+    pub at: Place,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A Python module begins to run.
+    Module { name: String, path: WinPath },
+    /// An extension module is loaded.
+    Extension { name: String, path: WinPath, loaded: bool },
+    /// A library is loaded by ctypes.
+    Library { name: String, loaded: bool },
+    /// `os.add_dll_directory`
+    DirectoryAdded(WinPath),
+    /// Something that cannot be known from the text.
+    Unknown(String),
+}
+
+impl<'e> Plan<'e> {
+    /// A program that has not imported anything yet.
+    pub fn new(interpreter: Interpreter<'e>, finder: Finder<'e>) -> Plan<'e> {
+        let entries = &interpreter.environment.sys_path;
+        let sys_path = entries.iter().map(|entry| entry.path.clone()).collect();
+        Plan {
+            interpreter,
+            finder,
+            modules: HashMap::new(),
+            sys_path,
+            recorded: None,
+            steps: Vec::new(),
+            failures: Vec::new(),
+            uncertain: 0,
+            import_handlers: 0,
+            budget: BUDGET,
+            depth: 0,
+        }
+    }
+
+    /// Follows `import name` (dotted).
+    pub fn import(&mut self, name: &str) -> Imported {
+        let place = Place { file: None, line: 1 };
+        let error = self.import_dotted(name, &place).err();
+        Imported { error: error.map(|exception| self.describe(&exception)) }
+    }
+
+    /// What happened so far, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The native loads that failed so far.
+    pub fn failures(&self) -> &[LoadFailure] {
+        &self.failures
+    }
+
+    /// The interpreter and its process.
+    pub fn interpreter(&self) -> &Interpreter<'e> {
+        &self.interpreter
+    }
+
+    /// Whether the import was followed to its end; otherwise the budget ran out.
+    pub fn is_complete(&self) -> bool {
+        self.budget > 0
+    }
+
+    fn describe(&self, exception: &Rc<Exception>) -> ImportFailure {
+        // What a handler raises instead may not be known word for word; then the first exception's
+        // sentence, which Python prints above it, says more.
+        let mut known = exception.sentence();
+        let mut root = exception.clone();
+        while let Some(context) = root.context.clone() {
+            root = context;
+            if known.is_none() {
+                known = root.sentence();
+            }
+        }
+        ImportFailure {
+            sentence: known.unwrap_or_else(|| exception.class.to_string()),
+            loads: exception.failures.clone(),
+            missing: exception.missing.as_ref().map(|name| self.missing_module(name)),
+            trace: exception.trace.clone(),
+        }
+    }
+
+    fn step(&mut self, event: Event, at: &Place) {
+        self.steps.push(Step { event, at: at.clone() });
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}:{}", file.file_name(), self.line),
+            None => write!(f, "line {}", self.line),
+        }
+    }
+}
+
+/// What became of a statement.
+enum Flow {
+    Next,
+    Return(Value),
+    Raise(Rc<Exception>),
+    Break,
+    Continue,
+}

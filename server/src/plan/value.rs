@@ -1,0 +1,309 @@
+//! The values that the plan knows while it follows a module: only what can decide a load.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::host::WinPath;
+use crate::source::{Function, Name};
+
+/// A Python value, as far as it is known.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Cannot be known without running Python.
+    Unknown,
+    None,
+    Bool(bool),
+    Int(i64),
+    Str(Rc<str>),
+    /// `pathlib.Path`
+    Path(Rc<str>),
+    Tuple(Rc<Vec<Value>>),
+    List(Rc<RefCell<Vec<Value>>>),
+    Dict(Rc<RefCell<Vec<(Value, Value)>>>),
+    Module(ModuleRef),
+    Function(Rc<Closure>),
+    /// A class, by name and what its bases are called.
+    Class(Rc<Class>),
+    /// A function or module of the standard library that the plan performs itself, by dotted name.
+    Known(Name),
+    /// A method of a value: `names.append`.
+    Method(Rc<(Value, Name)>),
+    /// What `WinDLL(name)` returns.
+    Library(Rc<str>),
+    /// What `os.add_dll_directory` returns: closing it, or leaving its `with`, removes the directory.
+    AddedDirectory(WinPath),
+    /// What `contextlib.suppress(…)` returns.
+    Suppress(Rc<Vec<Value>>),
+    /// An exception that was caught.
+    Exception(Rc<Exception>),
+}
+
+/// A function and the module that it was defined in.
+#[derive(Debug)]
+pub(super) struct Closure {
+    pub function: Arc<Function>,
+    pub module: ModuleRef,
+    /// Defaults are evaluated where the function is defined.
+    pub defaults: Vec<Option<Value>>,
+}
+
+/// A class: enough to tell whether it is an exception, and which.
+#[derive(Debug)]
+pub(super) struct Class {
+    pub name: Name,
+    pub bases: Vec<Value>,
+}
+
+/// A module object, shared by all that import it.
+pub(super) type ModuleRef = Rc<Module>;
+
+/// A module in `sys.modules`.
+pub(super) struct Module {
+    /// Dotted name.
+    pub name: Name,
+    /// Its file, if it has one.
+    pub file: Option<WinPath>,
+    /// Where its submodules are looked for; none if it is no package.
+    pub path: Option<Vec<WinPath>>,
+    pub names: RefCell<HashMap<Name, Value>>,
+    /// It may have names which we do not know of.
+    pub open: Cell<bool>,
+}
+
+impl Module {
+    pub fn get(&self, name: &str) -> Option<Value> {
+        self.names.borrow().get(name).cloned()
+    }
+
+    pub fn set(&self, name: &str, value: Value) {
+        self.names.borrow_mut().insert(name.into(), value);
+    }
+
+    /// What `__package__` is: relative imports start here.
+    pub fn package(&self) -> &str {
+        if self.path.is_some() {
+            &self.name
+        } else {
+            self.name.rsplit_once('.').map_or("", |(package, _)| package)
+        }
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<module {}>", self.name)
+    }
+}
+
+/// An exception on its way up.
+#[derive(Debug, Clone)]
+pub(super) struct Exception {
+    pub class: Name,
+    /// Known bases of a class that the program defines, for handlers.
+    pub bases: Vec<Name>,
+    /// Its text, as far as it could be evaluated.
+    pub message: Option<Rc<str>>,
+    /// The exception that was being handled when this one was raised.
+    pub context: Option<Rc<Exception>>,
+    /// The failed loads that led to it, as indices into the plan's failures.
+    pub failures: Vec<usize>,
+    /// The missing module that led to it, if no load did.
+    pub missing: Option<Name>,
+    /// Innermost first: file and line.
+    pub trace: Vec<(WinPath, u32)>,
+}
+
+impl Exception {
+    pub fn new(class: &str, message: Option<Rc<str>>) -> Exception {
+        Exception {
+            class: class.into(),
+            bases: Vec::new(),
+            message,
+            context: None,
+            failures: Vec::new(),
+            missing: None,
+            trace: Vec::new(),
+        }
+    }
+
+    /// Whether `except class` catches it.
+    pub fn is_a(&self, class: &str) -> bool {
+        self.class == class
+            || self.bases.iter().any(|base| base == class)
+            || ancestors(&self.class).contains(&class)
+            || self.bases.iter().any(|base| ancestors(base).contains(&class))
+    }
+
+    /// As Python prints it: `ImportError: DLL load failed …`.
+    pub fn sentence(&self) -> Option<String> {
+        let message = self.message.as_ref()?;
+        Some(match message.is_empty() {
+            true => self.class.to_string(),
+            false => format!("{}: {message}", self.class),
+        })
+    }
+}
+
+/// The bases of a built-in exception (Python's "Exception hierarchy").
+pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
+    match class {
+        "BaseException" => &[],
+        "Exception" | "KeyboardInterrupt" | "SystemExit" => &["BaseException"],
+        "ModuleNotFoundError" => &["ImportError", "Exception", "BaseException"],
+        "FileNotFoundError" | "PermissionError" => {
+            &["OSError", "EnvironmentError", "IOError", "WindowsError", "Exception", "BaseException"]
+        }
+        "OSError" | "EnvironmentError" | "IOError" | "WindowsError" => {
+            &["OSError", "EnvironmentError", "IOError", "WindowsError", "Exception", "BaseException"]
+        }
+        "KeyError" | "IndexError" => &["LookupError", "Exception", "BaseException"],
+        "UnboundLocalError" => &["NameError", "Exception", "BaseException"],
+        "NotImplementedError" | "RecursionError" => &["RuntimeError", "Exception", "BaseException"],
+        _ => &["Exception", "BaseException"],
+    }
+}
+
+impl Value {
+    pub fn str(text: impl AsRef<str>) -> Value {
+        Value::Str(Rc::from(text.as_ref()))
+    }
+
+    pub fn list(values: Vec<Value>) -> Value {
+        Value::List(Rc::new(RefCell::new(values)))
+    }
+
+    /// Text of a string or path.
+    pub fn text(&self) -> Option<Rc<str>> {
+        match self {
+            Value::Str(text) | Value::Path(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether `if value:` takes its branch, if that is known.
+    pub fn truth(&self) -> Option<bool> {
+        match self {
+            Value::Unknown => None,
+            Value::None => Some(false),
+            Value::Bool(value) => Some(*value),
+            Value::Int(value) => Some(*value != 0),
+            Value::Str(text) => Some(!text.is_empty()),
+            Value::Tuple(values) => Some(!values.is_empty()),
+            Value::List(values) => Some(!values.borrow().is_empty()),
+            Value::Dict(items) => Some(!items.borrow().is_empty()),
+            Value::Known(name) if name == "os.environ" => Some(true),
+            _ => Some(true),
+        }
+    }
+
+    /// Whether two values are equal, if that is known.
+    pub fn equals(&self, other: &Value) -> Option<bool> {
+        match (self, other) {
+            (Value::Unknown, _) | (_, Value::Unknown) => None,
+            (Value::Str(a), Value::Str(b)) | (Value::Path(a), Value::Path(b)) => Some(a == b),
+            (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b),
+            (Value::List(a), Value::List(b)) => all_equal(&a.borrow(), &b.borrow()),
+            (Value::None, Value::None) => Some(true),
+            (Value::Bool(_) | Value::Int(_), Value::Bool(_) | Value::Int(_)) => {
+                Some(self.number() == other.number())
+            }
+            (
+                Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::Tuple(_) | Value::List(_),
+                Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::Tuple(_) | Value::List(_),
+            ) => Some(false),
+            (Value::Module(a), Value::Module(b)) => Some(Rc::ptr_eq(a, b)),
+            (Value::None, _) | (_, Value::None) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// As Python compares them, if both are known and of kinds that have an order.
+    pub fn order(&self, other: &Value) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+            (Value::Tuple(a), Value::Tuple(b)) => {
+                for (a, b) in a.iter().zip(b.iter()) {
+                    match a.order(b)? {
+                        std::cmp::Ordering::Equal => {}
+                        unequal => return Some(unequal),
+                    }
+                }
+                Some(a.len().cmp(&b.len()))
+            }
+            _ => Some(self.number()?.cmp(&other.number()?)),
+        }
+    }
+
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Value::Int(value) => Some(*value),
+            Value::Bool(value) => Some(i64::from(*value)),
+            _ => None,
+        }
+    }
+
+    /// What a `for` goes through, if that is known.
+    pub fn items(&self) -> Option<Vec<Value>> {
+        match self {
+            Value::Tuple(values) => Some(values.to_vec()),
+            Value::List(values) => Some(values.borrow().clone()),
+            Value::Dict(items) => Some(items.borrow().iter().map(|(key, _)| key.clone()).collect()),
+            Value::Str(text) => Some(text.chars().map(|c| Value::str(c.to_string())).collect()),
+            _ => None,
+        }
+    }
+
+    /// As `str(value)` writes it, if that is known.
+    pub fn to_text(&self) -> Option<String> {
+        Some(match self {
+            Value::None => "None".to_owned(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            Value::Int(value) => value.to_string(),
+            Value::Str(text) | Value::Path(text) => text.to_string(),
+            Value::Exception(exception) => exception.message.as_ref()?.to_string(),
+            Value::Tuple(_) | Value::List(_) => return self.to_repr(),
+            _ => return None,
+        })
+    }
+
+    /// As `repr(value)` writes it, if that is known.
+    pub fn to_repr(&self) -> Option<String> {
+        let join = |values: &[Value]| {
+            let parts: Option<Vec<String>> = values.iter().map(Value::to_repr).collect();
+            parts.map(|parts| parts.join(", "))
+        };
+        Some(match self {
+            Value::Str(text) if text.contains('\'') && !text.contains('"') => {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('\n', "\\n"))
+            }
+            Value::Str(text) => {
+                let text = text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
+                format!("'{text}'")
+            }
+            Value::Tuple(values) if values.len() == 1 => format!("({},)", join(values)?),
+            Value::Tuple(values) => format!("({})", join(values)?),
+            Value::List(values) => format!("[{}]", join(&values.borrow())?),
+            Value::Path(_) | Value::Exception(_) => return None,
+            _ => return self.to_text(),
+        })
+    }
+}
+
+fn all_equal(a: &[Value], b: &[Value]) -> Option<bool> {
+    if a.len() != b.len() {
+        return Some(false);
+    }
+    let mut unknown = false;
+    for (a, b) in a.iter().zip(b) {
+        match a.equals(b) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => unknown = true,
+        }
+    }
+    (!unknown).then_some(true)
+}

@@ -1,0 +1,206 @@
+//! The JSON of `check`, schema 1.
+
+use serde::Serialize;
+
+use super::{Located, Report};
+use crate::fix::{Action, Fix};
+use crate::source;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Check<'a> {
+    schema: u32,
+    environment: Environment<'a>,
+    host: Host<'a>,
+    health: &'static str,
+    packages: Vec<Package<'a>>,
+    findings: Vec<Finding<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Environment<'a> {
+    interpreter: &'a str,
+    version: String,
+    machine: String,
+    kind: String,
+    prefix: &'a str,
+    base_prefix: &'a str,
+    site_packages: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Host<'a> {
+    kind: String,
+    windows: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed: Option<&'a str>,
+    vc_runtimes: Vec<VcRuntime>,
+}
+
+#[derive(Serialize)]
+struct VcRuntime {
+    machine: String,
+    version: String,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Package<'a> {
+    import: &'a str,
+    distribution: Option<&'a str>,
+    version: Option<&'a str>,
+    path: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding<'a> {
+    code: &'static str,
+    severity: &'static str,
+    message: String,
+    package: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<Range>,
+    dll: Option<&'a str>,
+    dlls: &'a [String],
+    chain: Vec<&'a str>,
+    searched: Vec<&'a str>,
+    win_error: Option<u32>,
+    python_error: Option<&'a str>,
+    help: String,
+    related: Vec<Related<'a>>,
+    fixes: Vec<JsonFix<'a>>,
+}
+
+#[derive(Serialize)]
+struct Range {
+    start: Position,
+    end: Position,
+}
+
+#[derive(Serialize)]
+struct Position {
+    line: u32,
+    character: u32,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    file: &'a str,
+    line: u32,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonFix<'a> {
+    title: &'a str,
+    kind: &'static str,
+    value: String,
+    /// The command as a list of arguments: for programs, which must not parse a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<&'a str>>,
+    preferred: bool,
+}
+
+/// The answer of a check as one JSON object, on several lines.
+pub fn check_json(report: &Report<'_>) -> String {
+    let environment = report.environment;
+    let check = Check {
+        schema: 1,
+        environment: Environment {
+            interpreter: environment.interpreter.as_str(),
+            version: environment.version.to_string(),
+            machine: environment.machine.to_string(),
+            kind: environment.kind.to_string(),
+            prefix: environment.prefix.as_str(),
+            base_prefix: environment.base_prefix.as_str(),
+            site_packages: environment.site_packages.iter().map(|folder| folder.as_str()).collect(),
+        },
+        host: Host {
+            kind: report.host.kind.to_string(),
+            windows: report.host.windows_version.as_deref(),
+            assumed: report.assumed.as_deref(),
+            vc_runtimes: vc_runtimes(report),
+        },
+        health: report.health().name(),
+        packages: report
+            .packages
+            .iter()
+            .map(|package| Package {
+                import: &package.import,
+                distribution: package.distribution.as_deref(),
+                version: package.version.as_deref(),
+                path: package.path.as_ref().map(|path| path.as_str()),
+            })
+            .collect(),
+        findings: report.findings.iter().map(|located| finding(report, located)).collect(),
+    };
+    // A structure of text and numbers always has a JSON form.
+    serde_json::to_string_pretty(&check).unwrap_or_default()
+}
+
+fn vc_runtimes(report: &Report<'_>) -> Vec<VcRuntime> {
+    let runtimes = report.host.vc_runtimes().into_iter();
+    runtimes
+        .map(|runtime| VcRuntime {
+            machine: runtime.machine.to_string(),
+            version: runtime.version.to_string(),
+            path: runtime.path.to_string(),
+        })
+        .collect()
+}
+
+fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
+    let finding = &located.finding;
+    let document = located.at.and_then(|(document, _)| report.documents.get(document));
+    Finding {
+        code: finding.code.name(),
+        severity: finding.severity.name(),
+        message: finding.message(),
+        package: &finding.package,
+        file: document.map(|document| document.name.as_str()),
+        range: located.at.map(|(_, range)| Range { start: position(range.start), end: position(range.end) }),
+        dll: finding.dlls.first().map(String::as_str),
+        dlls: &finding.dlls,
+        chain: finding
+            .chain
+            .iter()
+            .map(|link| link.path.as_ref().map_or(link.name.as_str(), |path| path.as_str()))
+            .collect(),
+        searched: finding.searched.iter().map(|searched| searched.directory.as_str()).collect(),
+        win_error: finding.win_error,
+        python_error: finding.python_error.as_deref(),
+        help: finding.code.page(),
+        related: finding
+            .related
+            .iter()
+            .map(|related| Related { file: related.file.as_str(), line: related.line, message: &related.message })
+            .collect(),
+        fixes: finding.fixes.iter().map(fix).collect(),
+    }
+}
+
+fn position(position: source::Position) -> Position {
+    Position { line: position.line, character: position.character }
+}
+
+fn fix(fix: &Fix) -> JsonFix<'_> {
+    let command = match &fix.action {
+        Action::Run(command) => {
+            let words = std::iter::once(&command.program).chain(&command.arguments);
+            Some(words.map(String::as_str).collect())
+        }
+        _ => None,
+    };
+    JsonFix {
+        title: &fix.title,
+        kind: fix.action.kind(),
+        value: fix.action.value(),
+        command,
+        preferred: fix.preferred,
+    }
+}

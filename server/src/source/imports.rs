@@ -1,0 +1,369 @@
+//! The import statements of a document, with the place of each module's name.
+
+use ruff_python_ast::{self as ast, PySourceType};
+use ruff_python_parser::parse_unchecked_source;
+use ruff_text_size::{Ranged, TextRange};
+
+use super::lines::{LineIndex, Range};
+use super::lower::with_stack_for;
+use super::script::Name;
+
+/// A document's imports, and where a statement could be inserted above them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// In source order.
+    pub imports: Vec<ImportStatement>,
+    /// Whether `import os` stands at the top level, on which 0-based line.
+    pub imports_os: Option<u32>,
+    /// 0-based line before which a first statement may stand: after docstring and `from __future__`.
+    pub first_statement_line: u32,
+}
+
+/// One imported module: `import a.b, c` makes two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportStatement {
+    /// Dotted name as written: `tensorflow.keras`.
+    pub module: Name,
+    /// What `from module import …` takes out of it; empty for a plain import.
+    pub names: Vec<Name>,
+    /// The module's name in the text.
+    pub range: Range,
+    /// 0-based line on which the outermost statement begins that holds the import: where code that must
+    /// run before it can be inserted.
+    pub statement_line: u32,
+    /// What stands around it.
+    pub guard: Guard,
+}
+
+impl ImportStatement {
+    /// The first component: `tensorflow`.
+    pub fn top_level(&self) -> &str {
+        self.module.split('.').next().unwrap_or_default()
+    }
+}
+
+/// What a failing import would do to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guard {
+    /// End it.
+    #[default]
+    None,
+    /// Nothing: a handler for ImportError stands around it.
+    Handled,
+    /// Nothing: it is not run on Windows (`if TYPE_CHECKING`, `if sys.platform == "linux"`).
+    NotRun,
+}
+
+impl Document {
+    /// Reads the imports of `text`; where it is no Python, those that can be read.
+    pub fn parse(text: &str) -> Document {
+        with_stack_for(text, || {
+            let parsed = parse_unchecked_source(text, PySourceType::Python);
+            let mut reader = Reader {
+                text,
+                lines: LineIndex::new(text),
+                document: Document::default(),
+                guard: Guard::None,
+                outermost: None,
+            };
+            reader.prologue(&parsed.syntax().body);
+            reader.block(&parsed.syntax().body);
+            reader.document
+        })
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    lines: LineIndex,
+    document: Document,
+    guard: Guard,
+    outermost: Option<u32>,
+}
+
+impl Reader<'_> {
+    fn prologue(&mut self, body: &[ast::Stmt]) {
+        for (at, stmt) in body.iter().enumerate() {
+            let skipped = match stmt {
+                ast::Stmt::Expr(expr) => at == 0 && expr.value.is_string_literal_expr(),
+                ast::Stmt::ImportFrom(import) => {
+                    import.module.as_ref().is_some_and(|m| m.as_str() == "__future__")
+                }
+                _ => false,
+            };
+            if !skipped {
+                self.document.first_statement_line = self.lines.line_of(stmt.start().to_usize());
+                return;
+            }
+            self.document.first_statement_line = self.lines.line_of(stmt.end().to_usize()) + 1;
+        }
+    }
+
+    fn block(&mut self, body: &[ast::Stmt]) {
+        for stmt in body {
+            let outermost = self.outermost.is_none();
+            if outermost {
+                self.outermost = Some(self.lines.line_of(stmt.start().to_usize()));
+            }
+            self.stmt(stmt, outermost);
+            if outermost {
+                self.outermost = None;
+            }
+        }
+    }
+
+    fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
+        match stmt {
+            ast::Stmt::Import(import) => {
+                for alias in &import.names {
+                    if outermost && alias.name.as_str() == "os" && alias.asname.is_none() {
+                        let line = self.lines.line_of(stmt.start().to_usize());
+                        self.document.imports_os.get_or_insert(line);
+                    }
+                    self.import(alias.name.as_str(), alias.name.range(), Vec::new());
+                }
+            }
+            ast::Stmt::ImportFrom(import) => {
+                if let (0, Some(module)) = (import.level, &import.module) {
+                    let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
+                    self.import(module.as_str(), module.range(), names);
+                }
+            }
+            ast::Stmt::If(branch) => {
+                // Once a test is known to hold, the branches after it do not run; a test that is
+                // known not to hold leaves its own branch out.
+                let mut rest = Guard::None;
+                let first = std::iter::once((Some(&*branch.test), &branch.body));
+                let clauses = branch.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &c.body));
+                for (test, body) in first.chain(clauses) {
+                    let holds = test.map_or(Some(true), |test| holds_on_windows(test));
+                    let guard = if holds == Some(false) { Guard::NotRun } else { rest };
+                    self.guarded(guard, body);
+                    if holds == Some(true) {
+                        rest = Guard::NotRun;
+                    }
+                }
+            }
+            ast::Stmt::Try(attempt) => {
+                let catches = attempt.handlers.iter().any(|ast::ExceptHandler::ExceptHandler(h)| {
+                    h.type_.as_ref().is_none_or(|class| catches_import_error(class))
+                });
+                let guard = if catches { Guard::Handled } else { Guard::None };
+                self.guarded(guard, &attempt.body);
+                for ast::ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
+                    self.block(&handler.body);
+                }
+                self.block(&attempt.orelse);
+                self.block(&attempt.finalbody);
+            }
+            ast::Stmt::For(each) => {
+                self.block(&each.body);
+                self.block(&each.orelse);
+            }
+            ast::Stmt::While(repeat) => {
+                self.block(&repeat.body);
+                self.block(&repeat.orelse);
+            }
+            ast::Stmt::With(with) => self.block(&with.body),
+            ast::Stmt::FunctionDef(def) => self.block(&def.body),
+            ast::Stmt::ClassDef(class) => self.block(&class.body),
+            ast::Stmt::Match(choice) => {
+                for case in &choice.cases {
+                    self.block(&case.body);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads a block under a guard; what is not run stays so, whatever stands within.
+    fn guarded(&mut self, guard: Guard, body: &[ast::Stmt]) {
+        let before = self.guard;
+        self.guard = match (before, guard) {
+            (Guard::NotRun, _) | (_, Guard::NotRun) => Guard::NotRun,
+            (Guard::Handled, _) | (_, Guard::Handled) => Guard::Handled,
+            _ => Guard::None,
+        };
+        self.block(body);
+        self.guard = before;
+    }
+
+    fn import(&mut self, module: &str, range: TextRange, names: Vec<Name>) {
+        if module.is_empty() {
+            return;
+        }
+        let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
+        let range = Range {
+            start: place(range.start()),
+            end: place(range.end()),
+        };
+        self.document.imports.push(ImportStatement {
+            module: module.into(),
+            names,
+            range,
+            statement_line: self.outermost.unwrap_or(range.start.line),
+            guard: self.guard,
+        });
+    }
+}
+
+/// What an `if` at the top of a program is worth on Windows, if its text alone tells.
+fn holds_on_windows(test: &ast::Expr) -> Option<bool> {
+    match test {
+        ast::Expr::BooleanLiteral(literal) => Some(literal.value),
+        ast::Expr::Name(name) if name.id.as_str() == "TYPE_CHECKING" => Some(false),
+        ast::Expr::Attribute(attribute) if attribute.attr.as_str() == "TYPE_CHECKING" => Some(false),
+        ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::Not => {
+            holds_on_windows(&unary.operand).map(|holds| !holds)
+        }
+        ast::Expr::BoolOp(op) => {
+            let mut values = op.values.iter().map(holds_on_windows);
+            match op.op {
+                ast::BoolOp::And => values.any(|v| v == Some(false)).then_some(false),
+                ast::BoolOp::Or => values.any(|v| v == Some(true)).then_some(true),
+            }
+        }
+        ast::Expr::Compare(compare) => {
+            let (&[op], [right]) = (&*compare.ops, &*compare.comparators) else {
+                return None;
+            };
+            let actual = platform_name(&compare.left)?;
+            let expected = right.as_string_literal_expr()?.value.to_str();
+            match op {
+                ast::CmpOp::Eq => Some(actual == expected),
+                ast::CmpOp::NotEq => Some(actual != expected),
+                _ => None,
+            }
+        }
+        ast::Expr::Call(call) => {
+            let method = call.func.as_attribute_expr()?;
+            let actual = platform_name(&method.value)?;
+            let [prefix] = &*call.arguments.args else {
+                return None;
+            };
+            (method.attr.as_str() == "startswith")
+                .then(|| Some(actual.starts_with(prefix.as_string_literal_expr()?.value.to_str())))?
+        }
+        _ => None,
+    }
+}
+
+fn platform_name(expr: &ast::Expr) -> Option<&'static str> {
+    if let ast::Expr::Call(call) = expr {
+        let method = call.func.as_attribute_expr()?;
+        let module = method.value.as_name_expr()?;
+        return (module.id.as_str() == "platform" && method.attr.as_str() == "system").then_some("Windows");
+    }
+    let attribute = expr.as_attribute_expr()?;
+    let module = attribute.value.as_name_expr()?;
+    match (module.id.as_str(), attribute.attr.as_str()) {
+        ("sys", "platform") => Some("win32"),
+        ("os", "name") => Some("nt"),
+        _ => None,
+    }
+}
+
+/// A failing DLL raises ImportError, which these classes catch; ModuleNotFoundError does not.
+fn catches_import_error(class: &ast::Expr) -> bool {
+    match class {
+        ast::Expr::Name(name) => {
+            matches!(name.id.as_str(), "ImportError" | "Exception" | "BaseException")
+        }
+        ast::Expr::Tuple(tuple) => tuple.elts.iter().any(catches_import_error),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(text: &str, expected: Expect) {
+        let document = Document::parse(text);
+        let mut out = String::new();
+        for import in &document.imports {
+            let (start, end) = (import.range.start, import.range.end);
+            out += &format!(
+                "{}:{}-{} {}{}{}\n",
+                start.line,
+                start.character,
+                end.character,
+                import.module,
+                import.names.iter().map(|n| format!(" {n}")).collect::<String>(),
+                match import.guard {
+                    Guard::None => "",
+                    Guard::Handled => " (handled)",
+                    Guard::NotRun => " (not run)",
+                },
+            );
+        }
+        expected.assert_eq(&out);
+    }
+
+    #[test]
+    fn every_form_of_import() {
+        check(
+            "import tensorflow\nimport tensorflow.keras as k\nfrom tensorflow import keras, data as d\n\
+             import os, tensorflow, sys\nfrom . import tensorflow\n# import tensorflow\n'import tensorflow'\n",
+            expect![[r#"
+                0:7-17 tensorflow
+                1:7-23 tensorflow.keras
+                2:5-15 tensorflow keras data
+                3:7-9 os
+                3:11-21 tensorflow
+                3:23-26 sys
+            "#]],
+        );
+    }
+
+    #[test]
+    fn columns_after_characters_beyond_the_basic_plane() {
+        check("s = '😀'; import tensorflow\n", expect![[r#"
+            0:17-27 tensorflow
+        "#]]);
+    }
+
+    #[test]
+    fn what_stands_around_it() {
+        check(
+            "try:\n  import a\nexcept ImportError:\n  import b\n\
+             try:\n  import c\nexcept ModuleNotFoundError:\n  pass\n\
+             def f():\n  import d\n\
+             if TYPE_CHECKING:\n  import e\nelse:\n  import f\n\
+             if sys.platform == 'linux':\n  import g\nelif os.name == 'nt':\n  import h\nelse:\n  import i\n\
+             if typing.TYPE_CHECKING and x:\n  import j\n\
+             if sys.platform.startswith('darwin'):\n  import k\n",
+            expect![[r#"
+                1:9-10 a (handled)
+                3:9-10 b
+                5:9-10 c
+                9:9-10 d
+                11:9-10 e (not run)
+                13:9-10 f
+                15:9-10 g (not run)
+                17:9-10 h
+                19:9-10 i (not run)
+                21:9-10 j (not run)
+                23:9-10 k (not run)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_broken_text_keeps_the_imports_that_can_be_read() {
+        check("def f(:\n  x = (\nimport tensorflow\nclass\n", expect![[r#"
+            2:7-17 tensorflow
+        "#]]);
+    }
+
+    #[test]
+    fn where_a_first_statement_may_stand() {
+        let first = |text: &str| Document::parse(text).first_statement_line;
+        assert_eq!(first("import x\n"), 0);
+        assert_eq!(first("'''doc\n'''\nfrom __future__ import annotations\n\nimport x\n"), 4);
+        assert_eq!(first("'''doc'''\n"), 1);
+        assert_eq!(Document::parse("import sys\nimport os\n").imports_os, Some(1));
+    }
+}

@@ -1,0 +1,105 @@
+//! Where lines begin, and columns as editors count them.
+
+/// A place in a text: 0-based line, and column in UTF-16 code units as LSP counts by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub line: u32,
+    pub character: u32,
+}
+
+/// From `start` up to, not including, `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Range {
+    pub start: Position,
+    pub end: Position,
+}
+
+/// Byte offsets of the line beginnings of a text. A line ends with `\n`, `\r\n` or `\r`.
+#[derive(Debug, Clone)]
+pub struct LineIndex {
+    starts: Vec<u32>,
+}
+
+impl LineIndex {
+    /// Indexes `text` (up to 4 GiB, which Python's parser does not exceed either).
+    pub fn new(text: &str) -> LineIndex {
+        let bytes = text.as_bytes();
+        let mut starts = vec![0];
+        for (at, byte) in bytes.iter().enumerate() {
+            let ends = match byte {
+                b'\n' => true,
+                b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if ends {
+                starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            }
+        }
+        LineIndex { starts }
+    }
+
+    /// 0-based line that holds this byte offset.
+    pub fn line_of(&self, offset: usize) -> u32 {
+        let after = self.starts.partition_point(|start| *start as usize <= offset);
+        u32::try_from(after.saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The place of a byte offset of `text`, which must be the text that was indexed.
+    pub fn position(&self, text: &str, offset: usize) -> Position {
+        let line = self.line_of(offset);
+        let start = self.starts.get(line as usize).map_or(0, |s| *s as usize);
+        let before = text.get(start..offset).unwrap_or_default();
+        let character = if before.is_ascii() {
+            before.len()
+        } else {
+            before.chars().map(char::len_utf16).sum()
+        };
+        Position {
+            line,
+            character: u32::try_from(character).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The byte offset of a place; a place beyond a line's or the text's end is drawn back to it, as LSP
+    /// asks.
+    pub fn offset(&self, text: &str, position: Position) -> usize {
+        let Some(start) = self.starts.get(position.line as usize) else {
+            return text.len();
+        };
+        let start = *start as usize;
+        let end = self
+            .starts
+            .get(position.line as usize + 1)
+            .map_or(text.len(), |end| *end as usize);
+        let line = text.get(start..end).unwrap_or_default();
+        let line = line.trim_end_matches(['\n', '\r']);
+        let mut units = 0;
+        for (at, c) in line.char_indices() {
+            if units >= position.character {
+                return start + at;
+            }
+            units += c.len_utf16() as u32;
+        }
+        start + line.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_utf_16_units() {
+        let text = "s = \"😀é\"; import x\r\nsecond\rthird\n";
+        let lines = LineIndex::new(text);
+        let at = text.find("import").unwrap();
+        let position = lines.position(text, at);
+        assert_eq!(position, Position { line: 0, character: 11 });
+        assert_eq!(lines.offset(text, position), at);
+        let third = text.find("third").unwrap();
+        assert_eq!(lines.position(text, third), Position { line: 2, character: 0 });
+        // Beyond the line's end: its end. Beyond the last line: the text's end.
+        assert_eq!(lines.offset(text, Position { line: 1, character: 99 }), third - 1);
+        assert_eq!(lines.offset(text, Position { line: 99, character: 0 }), text.len());
+    }
+}

@@ -1,0 +1,22 @@
+//! Python text → what importing it does ([`Script`]), and which imports a document makes ([`Document`]).
+//!
+//! Knows Python's grammar, but neither files nor Windows.
+
+mod imports;
+mod lines;
+mod lower;
+mod script;
+
+pub use imports::{Document, Guard, ImportStatement};
+pub use lines::{LineIndex, Position, Range};
+pub use lower::lower;
+pub use script::{
+    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
+    StmtKind, Try,
+};
+
+/// Bytes of stack for a thread that reads Python: syntax trees are walked by recursion.
+pub const STACK: usize = 256 << 20;
+
+/// A longer module is not read; the longest in common use has 3 MB.
+pub const LONGEST_MODULE: u64 = 32 << 20;

@@ -1,0 +1,174 @@
+//! What importing a Python module does, reduced to what can matter for loading native code.
+//!
+//! A [`Script`] is the module's top level as a small tree of statements and expressions. Whatever
+//! cannot be evaluated without running it became [`Expr::Opaque`]; function bodies are kept only if
+//! calling the function could import or load something. Being small, it is quick to walk, to cache on
+//! disk and to record in a snapshot.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+/// A Python identifier or dotted module name.
+pub type Name = CompactString;
+
+/// The top level of a module, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// Statements in source order.
+    pub body: Vec<Stmt>,
+    /// Line (1-based) and message of the first syntax error; the statements around it are kept.
+    pub syntax_error: Option<(u32, String)>,
+}
+
+/// A statement and the line that it stands on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stmt {
+    /// 1-based.
+    pub line: u32,
+    /// What it does.
+    pub kind: StmtKind,
+}
+
+/// The statements that can take part in loading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum StmtKind {
+    /// `import module as alias`, one for each name of the statement.
+    Import { module: Name, alias: Option<Name> },
+    /// `from ..module import a as b, c`, or `*`.
+    ImportFrom {
+        level: u32,
+        module: Name,
+        names: Vec<(Name, Option<Name>)>,
+    },
+    Assign { targets: Vec<Expr>, value: Expr },
+    /// `target += value`; other operators make the target opaque.
+    Augment { target: Expr, value: Expr },
+    Expr(Expr),
+    If { test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt> },
+    For { target: Expr, iter: Expr, body: Vec<Stmt>, otherwise: Vec<Stmt> },
+    While { test: Expr, body: Vec<Stmt> },
+    Try(Box<Try>),
+    With { items: Vec<(Expr, Option<Expr>)>, body: Vec<Stmt> },
+    Function(Arc<Function>),
+    Class { name: Name, bases: Vec<Expr>, body: Vec<Stmt> },
+    Return(Option<Expr>),
+    Raise { exception: Option<Expr> },
+    Global(Vec<Name>),
+    Delete(Vec<Expr>),
+    Break,
+    Continue,
+}
+
+/// `try: … except …: … else: … finally: …`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Try {
+    pub body: Vec<Stmt>,
+    pub handlers: Vec<Handler>,
+    pub otherwise: Vec<Stmt>,
+    pub finally: Vec<Stmt>,
+}
+
+/// `except catches as name: body`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Handler {
+    /// Exception class or tuple of classes; none catches everything.
+    pub catches: Option<Expr>,
+    pub name: Option<Name>,
+    pub body: Vec<Stmt>,
+}
+
+/// A function; defining it does nothing, calling it runs its body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    pub name: Name,
+    pub parameters: Vec<Parameter>,
+    /// None: calling it neither imports nor loads anything, and its result cannot be known.
+    pub body: Option<Vec<Stmt>>,
+    pub decorators: Vec<Expr>,
+}
+
+/// A named parameter with its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    pub name: Name,
+    pub default: Option<Expr>,
+}
+
+/// An expression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Expr {
+    /// Cannot be known without running Python.
+    Opaque,
+    None,
+    Bool(bool),
+    Int(i64),
+    Str(CompactString),
+    Name(Name),
+    Attribute(Box<Expr>, Name),
+    Call(Box<Call>),
+    Binary(Box<(Expr, BinaryOp, Expr)>),
+    Not(Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Compare(Box<(Expr, CompareOp, Expr)>),
+    Subscript(Box<(Expr, Expr)>),
+    /// `value[lower:upper]`, without step.
+    Slice(Box<(Expr, Option<Expr>, Option<Expr>)>),
+    Tuple(Vec<Expr>),
+    List(Vec<Expr>),
+    Dict(Vec<(Expr, Expr)>),
+    /// The parts of an f-string, joined.
+    Joined(Vec<Expr>),
+    Conditional(Box<(Expr, Expr, Expr)>),
+    /// `[element for target in iter if conditions]`, also as set or generator.
+    Comprehension(Box<Comprehension>),
+}
+
+/// `function(arguments, name=value)`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub function: Expr,
+    pub arguments: Vec<Expr>,
+    pub keywords: Vec<(Name, Expr)>,
+    pub line: u32,
+}
+
+/// One `for` of a comprehension; nested ones are opaque.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comprehension {
+    pub element: Expr,
+    pub target: Expr,
+    pub iter: Expr,
+    pub conditions: Vec<Expr>,
+}
+
+/// Operators whose result on text, numbers and lists is worth knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    /// Of strings it formats.
+    Modulo,
+    Multiply,
+    Power,
+    /// Of paths it joins.
+    Divide,
+    Other,
+}
+
+/// Comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CompareOp {
+    Eq,
+    NotEq,
+    Lt,
+    LtE,
+    Gt,
+    GtE,
+    Is,
+    IsNot,
+    In,
+    NotIn,
+}

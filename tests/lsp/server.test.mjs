@@ -1,0 +1,539 @@
+/**
+ * The language server, as an editor meets it: real Windows environments, real TensorFlow, messages over stdio.
+ * WHYDLL_BIN names the server's program, WHYDLL_REAL the folder of environments that tests/real/setup prints.
+ */
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { Client } from "./client.mjs";
+
+const REAL = process.env.WHYDLL_REAL;
+if (!process.env.WHYDLL_BIN || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+
+const BARE = "windows-11"; // a machine without the Visual C++ redistributable
+const EQUIPPED = "windows-11+vcredist";
+const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
+
+/** An environment with the Visual C++ libraries in one of its folders, where only PATH leads. */
+const ON_PATH_ONLY = { name: "on-path-only", folder: join(REAL, "on-path-only", "extra") };
+
+const environment = (name) => join(REAL, name);
+const interpreter = (name) => join(REAL, name, "python.exe");
+
+describe("a healthy environment", () => {
+  test("says nothing, and says so", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
+    const document = open("import tensorflow as tf\n");
+
+    const health = await client.health("healthy");
+    assert.deepEqual(await client.diagnostics(document), []);
+    assert.equal(health.scopeUri, folder.uri);
+    assert.equal(health.interpreter, interpreter("complete"));
+    assert.equal(health.version, "3.8.10");
+    assert.equal(health.findings, 0);
+    assert.ok(health.summary);
+  });
+
+  test("explains itself on hover", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: EQUIPPED });
+    const document = open("import os\nimport tensorflow as tf\n");
+    await client.health("healthy");
+
+    const hover = await client.hover(document, document.rangeOf("tensorflow").start);
+    assert.equal(hover.contents.kind, "markdown");
+    const shown = hover.contents.value;
+    const installed = join(environment("complete"), "Lib", "site-packages", "tensorflow");
+    for (const fact of ["2.3.0", installed, interpreter("complete"), "healthy"]) {
+      assert.ok(shown.includes(fact), `${fact} is missing in: ${shown}`);
+    }
+    assert.equal(await client.hover(document, document.rangeOf("os").start), null);
+  });
+});
+
+describe("a machine without the Visual C++ redistributable", () => {
+  test("is told on the import", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import os\n\nimport tensorflow as tf\n");
+
+    const [diagnostic, ...more] = await client.diagnostics(document, some);
+    assert.deepEqual(more, []);
+    assert.equal(diagnostic.code, "missing-vc-runtime");
+    assert.equal(diagnostic.severity, 1);
+    assert.equal(diagnostic.source, "WhyDLL");
+    assert.match(diagnostic.message, /msvcp140\.dll/i);
+    assert.deepEqual(diagnostic.range, document.rangeOf("tensorflow"));
+    assert.match(diagnostic.codeDescription.href, /^https?:.*missing-vc-runtime/);
+    assert.ok(diagnostic.relatedInformation.length > 0);
+    for (const { location, message } of diagnostic.relatedInformation) {
+      assert.match(location.uri, /^file:/);
+      assert.ok(message);
+    }
+    const health = await client.health("broken");
+    assert.equal(health.findings, 1);
+  });
+
+  test("is offered the installer and a command for the editor's terminal", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE, clientCommands: CLIENT_COMMANDS });
+    const actions = await quickFixes(client, open("import tensorflow\n"));
+
+    const run = command(actions, "whydll.runInTerminal");
+    const { title, program, args } = run.arguments[0];
+    assert.ok(title);
+    assert.equal(program, interpreter("complete"));
+    assert.ok(args.includes("msvc-runtime"), args.join(" "));
+    assert.ok(!actions.some((action) => action.command?.command === "whydll.showCommand"));
+
+    const [address] = command(actions, "whydll.openAddress").arguments;
+    const shown = client.next("window/showDocument");
+    await client.execute(command(actions, "whydll.openAddress"));
+    assert.deepEqual({ uri: address, external: true }, pick(await shown, "uri", "external"));
+    assert.match(address, /^https:/);
+  });
+
+  test("is shown the command where the editor has no terminal for it", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE, clientCommands: [] });
+    const actions = await quickFixes(client, open("import tensorflow\n"));
+    assert.ok(!actions.some((action) => action.command?.command === "whydll.runInTerminal"));
+
+    const shown = client.next("window/showMessage");
+    await client.execute(command(actions, "whydll.showCommand"));
+    const { message } = await shown;
+    assert.ok(message.includes("python.exe") && message.includes("msvc-runtime"), message);
+  });
+
+  test("is healed by a setting that names another machine", async (t) => {
+    const { client, open, settings } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import tensorflow\n");
+    await client.diagnostics(document, some);
+    client.configure({ ...settings, host: EQUIPPED });
+    await client.diagnostics(document, none);
+    await client.health("healthy");
+  });
+});
+
+describe("a damaged environment", () => {
+  const damages = [
+    { python: "internal-deleted", code: /^(damaged-install|missing-dll)$/, names: /_pywrap_tensorflow_internal/ },
+    { python: "internal-emptied", code: /^bad-image$/, names: /_pywrap_tensorflow_internal/ },
+    { python: "openblas-deleted", code: /^(damaged-install|missing-dll)$/, names: /openblas/ },
+    { python: "not-installed", code: /^not-installed$/, names: /tensorflow/ },
+    { python: "python39", code: /^unsupported-python$/, names: /3\.9/ },
+  ];
+  for (const { python, code, names } of damages) {
+    test(`${python}: ${code.source}`, async (t) => {
+      const { client, open } = await editor(t, { python, host: EQUIPPED });
+      const document = open("import tensorflow\n");
+      const errors = (await client.diagnostics(document, some)).filter(({ severity }) => severity === 1);
+      assert.equal(errors.length, 1);
+      assert.match(errors[0].code, code);
+      assert.match(errors[0].message, names);
+      assert.deepEqual(errors[0].range, document.rangeOf("tensorflow"));
+      await client.health("broken");
+    });
+  }
+});
+
+describe("the imports of a file", () => {
+  /** «…» is where a diagnostic is expected. */
+  const texts = {
+    "plain": "import «tensorflow»\n",
+    "renamed": "import «tensorflow» as tf\n",
+    "a submodule": "import «tensorflow.keras» as k\n",
+    "from": "from «tensorflow» import keras\n",
+    "from a submodule": "from «tensorflow.keras» import layers\n",
+    "one of several": "import os, «tensorflow», sys\n",
+    "in parentheses": "from «tensorflow» import (\n    keras,\n    data,\n)\n",
+    "on a continued line": "import \\\n    «tensorflow»\n",
+    "guarded": "try:\n    import «tensorflow»\nexcept ImportError:\n    tensorflow = None\n",
+    "in a function": "def train():\n    import «tensorflow» as tf\n    return tf\n",
+    "in a class": "class Model:\n    if True:\n        import «tensorflow»\n",
+    "without a last line break": "import «tensorflow»",
+    "after Windows line breaks": "import os\r\n\r\nimport «tensorflow»\r\n",
+    "after a byte order mark": "\ufeffimport «tensorflow»\n",
+    "behind a surrogate pair": 's = "😀"; import «tensorflow»\n',
+    "behind many of them": '# 😀\ns = "𝒯𝓕😀é"; t = "👩‍🔬"; from «tensorflow» import keras; u = "😀"\n',
+    "only for the type checker": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tensorflow\n\nimport «tensorflow»\n",
+    "only for the type checker, in full": "import typing\nif typing.TYPE_CHECKING:\n    from tensorflow import keras\nimport «tensorflow»\n",
+    "relative": "from . import tensorflow\nfrom .tensorflow import keras\nfrom ..tensorflow import data\nimport «tensorflow»\n",
+    "in comments and strings": '# import tensorflow\ns = "import tensorflow"\nt = """\nimport tensorflow\n"""\nimport «tensorflow»\n',
+    "of similar names": "import tensorflow_hub_, nottensorflow, os.tensorflow\nfrom keras import tensorflow\nimport «tensorflow»\n",
+  };
+  for (const [name, marked] of Object.entries(texts)) {
+    test(name, async (t) => {
+      const { client, open } = await editor(t, { python: "complete", host: BARE });
+      const { text, ranges } = unmark(marked);
+      const found = await client.diagnostics(open(text), some);
+      assert.deepEqual(found.map(({ range }) => range), ranges);
+    });
+  }
+});
+
+describe("editing", () => {
+  test("a diagnostic moves, goes and comes back with its import", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import tensorflow\n");
+    const isAt = async (line) => {
+      const [diagnostic, ...more] = await client.diagnostics(document, some);
+      assert.deepEqual(more, []);
+      assert.deepEqual(diagnostic.range, document.rangeOf("tensorflow"));
+      assert.equal(diagnostic.range.start.line, line);
+    };
+    await isAt(0);
+
+    document.insert(0, "# 😀\n");
+    await isAt(1);
+    document.insert(document.text.indexOf("import"), 's = "😀"; ');
+    await isAt(1);
+
+    const at = document.text.indexOf("import");
+    document.replace(at, document.text.length, "");
+    assert.deepEqual(await client.diagnostics(document), []);
+
+    for (const char of "import tensorflow") document.insert(document.text.length, char);
+    await isAt(1);
+  });
+
+  test("several changes in one message apply one after the other", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("x = 1\n");
+    const start = { line: 0, character: 0 };
+    document.change(
+      { text: "pass\n" },
+      { range: { start, end: start }, text: "import tensorflow\n" },
+      { range: { start, end: start }, text: 'y = "😀"\n' },
+      { range: { start: { line: 1, character: 7 }, end: { line: 1, character: 7 } }, text: "os, " },
+    );
+    const [{ range }] = await client.diagnostics(document, some);
+    assert.deepEqual(range, document.rangeOf("tensorflow"));
+  });
+
+  test("a storm of edits ends in the right state", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("");
+    const harmless = ["", "x = 1", 's = "😀"', "# import tensorflow", "import os"];
+    const random = generator(20230);
+    const hostile = "import tensorflow\n";
+    const remove = (at, length) => document.replace(at, at + length, "");
+    const position = () => /(?:^|\n)import tensorflow\n/.exec(document.text);
+    const toggle = () => {
+      const found = position();
+      if (found) remove(document.text.indexOf("import tensorflow", found.index), hostile.length);
+      else document.insert(someLine(document.text, random), hostile);
+    };
+    for (let edit = 0; edit < 500; edit++) {
+      if (random(4) === 0) toggle();
+      else document.insert(someLine(document.text, random), `${harmless[random(harmless.length)]}\n`);
+    }
+    if (!position()) toggle();
+
+    const expected = document.text.split("\n").indexOf("import tensorflow");
+    const range = { start: { line: expected, character: 7 }, end: { line: expected, character: 17 } };
+    const found = await client.diagnostics(document, some);
+    assert.deepEqual(found.map((diagnostic) => diagnostic.range), [range]);
+    await sleep(500); // An answer to an older version must not come after that to the last.
+    assert.deepEqual(await client.diagnostics(document), found);
+  });
+
+  test("a closed document has no diagnostics", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import tensorflow\n");
+    await client.diagnostics(document, some);
+    const cleared = client.next("textDocument/publishDiagnostics");
+    document.close();
+    assert.deepEqual(pick(await cleared, "uri", "diagnostics"), { uri: document.uri, diagnostics: [] });
+  });
+});
+
+describe("the interpreter", () => {
+  test("follows the editor's choice, and falls back without one", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "internal-deleted", host: EQUIPPED });
+    const select = (path) => client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path });
+    const document = open("import tensorflow\n");
+    await client.diagnostics(document, some);
+
+    select(interpreter("complete"));
+    await client.diagnostics(document, none);
+    assert.equal((await client.health("healthy")).interpreter, interpreter("complete"));
+
+    select(interpreter("internal-deleted"));
+    await client.diagnostics(document, some);
+    await client.health("broken");
+
+    select(environment("complete")); // the environment's folder stands for its interpreter
+    await client.diagnostics(document, none);
+    assert.equal((await client.health("healthy")).interpreter, interpreter("complete"));
+
+    select(null); // back to the setting
+    await client.diagnostics(document, some);
+    assert.equal((await client.health("broken")).interpreter, interpreter("internal-deleted"));
+  });
+
+  test("is chosen for each folder by itself", async (t) => {
+    const { client, folder, folders } = await editor(t, { python: "complete", host: EQUIPPED, folderCount: 2 });
+    const [healthy, broken] = folders.map(({ uri }) => client.open(`${uri}/main.py`, "import tensorflow\n"));
+    client.notify("whydll/interpreterChanged", { scopeUri: folders[1].uri, path: interpreter("internal-deleted") });
+    await client.diagnostics(broken, some);
+    await client.health("broken", folders[1].uri);
+    await client.health("healthy", folder.uri);
+    assert.deepEqual(await client.diagnostics(healthy), []);
+  });
+
+  test("serves a file outside of any folder", async (t) => {
+    const { client, open } = await editor(t, { host: BARE, folderCount: 0 });
+    const document = open("import tensorflow\n");
+    client.notify("whydll/interpreterChanged", { scopeUri: null, path: interpreter("complete") });
+    const [{ code }] = await client.diagnostics(document, (found) => found.some(({ code }) => code === "missing-vc-runtime"));
+    assert.equal(code, "missing-vc-runtime");
+    await client.health("broken", null);
+  });
+
+  for (const name of ["complete", "venv"]) {
+    test(`is that of .venv without any setting (${name})`, { skip: !existsSync(environment(name)) }, async (t) => {
+      const folder = temporaryFolder(t);
+      symlinkSync(environment(name), join(folder.path, ".venv"), "junction");
+      const { client, open } = await editor(t, { host: BARE, folder });
+      const document = open("import tensorflow\n");
+      const [{ code }] = await client.diagnostics(document, some);
+      assert.equal(code, "missing-vc-runtime");
+      const health = await client.health("broken");
+      assert.ok(health.interpreter.startsWith(join(folder.path, ".venv")), health.interpreter);
+    });
+  }
+});
+
+describe("libraries that only PATH leads to", () => {
+  const call = `os.add_dll_directory(${JSON.stringify(ON_PATH_ONLY.folder).replaceAll('"', "'")})`;
+  const texts = {
+    "an import alone": { text: "import tensorflow as tf\n", becomes: ["import os", call, "import tensorflow as tf"] },
+    "os is there": { text: "import os\nimport tensorflow\n", becomes: ["import os", call, "import tensorflow"] },
+    "only a part of os is there": {
+      text: "from os import path\nimport tensorflow\n",
+      becomes: ["from os import path", "import os", call, "import tensorflow"],
+    },
+    "behind docstring and future": {
+      text: '#!/usr/bin/env python3\n"""What it does."""\nfrom __future__ import annotations\nimport tensorflow\n',
+      becomes: ["'What it does.'", "from __future__ import annotations", "import os", call, "import tensorflow"],
+    },
+    "in a function": {
+      text: "def train():\n    import tensorflow\n    return tensorflow\n",
+      becomes: ["import os", call, "import tensorflow"],
+    },
+    "behind another statement": { text: "x = 1; import tensorflow\n", becomes: ["import os", call, "import tensorflow"] },
+  };
+  for (const [name, { text, becomes }] of Object.entries(texts)) {
+    test(name, async (t) => {
+      const env = { PATH: [ON_PATH_ONLY.folder, process.env.PATH].join(delimiter) };
+      const { client, open } = await editor(t, { python: ON_PATH_ONLY.name, host: BARE, env });
+      const document = open(text);
+      const [diagnostic] = await client.diagnostics(document, some);
+      assert.equal(diagnostic.code, "not-on-search-path");
+      const { edit } = (await client.codeActions(document, diagnostic)).find((action) => action.edit);
+      assert.deepEqual(statements(document.applyEdit(edit)), becomes);
+    });
+  }
+});
+
+describe("what no editor should send", () => {
+  test("a file with syntax errors is read as far as it can be", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open('def broken(:\n    pass\nimport tensorflow\nx = = 3\ns = "open\nclass\n');
+    const [{ range }] = await client.diagnostics(document, some);
+    assert.deepEqual(range, document.rangeOf("tensorflow"));
+  });
+
+  test("10 MB of imports are answered in time", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const lines = Array.from({ length: 10_000_000 / 20 }, (_, n) => `import module${String(n).padStart(6, "0")}\n`);
+    const document = open(`${lines.join("")}import tensorflow\n`);
+    assert.ok(document.text.length > 9_900_000);
+    const [{ range }] = await client.diagnostics(document, some);
+    assert.deepEqual(range.start, { line: lines.length, character: 7 });
+  });
+
+  test("an interpreter that does not exist", async (t) => {
+    const { client, open, settings } = await editor(t, { python: "nowhere", host: BARE });
+    const document = open("import tensorflow\n");
+    const health = await client.health("unknown");
+    assert.ok(health.summary);
+    assert.deepEqual(await client.diagnostics(document), []);
+    client.configure({ ...settings, interpreter: interpreter("complete") });
+    await client.diagnostics(document, some);
+  });
+
+  test("changes at wild positions and of unknown files", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import tensorflow\n");
+    await client.diagnostics(document, some);
+    const far = { line: 4_000_000_000, character: 4_000_000_000 };
+    const near = { line: 0, character: 0 };
+    document.changeWildly({ range: { start: near, end: far }, text: "x" });
+    document.changeWildly({ range: { start: far, end: near }, text: "y" });
+    document.changeWildly({ range: { start: { line: 0, character: 99 }, end: { line: 0, character: 100 } }, text: "😀" });
+    const unknown = { uri: `${document.uri}.unknown`, version: 7 };
+    client.notify("textDocument/didChange", { textDocument: unknown, contentChanges: [{ text: "import tensorflow" }] });
+    client.notify("textDocument/didClose", { textDocument: unknown });
+
+    document.change({ text: "import os\nimport tensorflow\n" });
+    const [{ range }] = await client.diagnostics(document, some);
+    assert.deepEqual(range, document.rangeOf("tensorflow"));
+  });
+
+  test("half of a surrogate pair", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    const document = open('s = "😀"; import tensorflow\n');
+    await client.diagnostics(document, some);
+    const inside = { line: 0, character: 6 };
+    document.changeWildly({ range: { start: inside, end: inside }, text: "x" });
+    document.change({ text: "import tensorflow\n" });
+    await client.diagnostics(document, some);
+  });
+
+  test("methods that nobody knows", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: BARE });
+    client.notify("whydll/noSuchNotification", { any: "thing" });
+    client.notify("$/noSuchNotification");
+    await assert.rejects(client.request("whydll/noSuchRequest", {}), { code: -32601 });
+    await assert.rejects(client.request("workspace/executeCommand", { command: "whydll.noSuchCommand", arguments: [] }));
+    await client.diagnostics(open("import tensorflow\n"), some);
+  });
+
+  test("notifications and commands with wrong parameters", async (t) => {
+    const { client, open, settings } = await editor(t, { python: "complete", host: BARE });
+    client.notify("whydll/interpreterChanged", { scopeUri: 7, path: ["x"] });
+    client.notify("workspace/didChangeConfiguration", { settings: 7 });
+    client.configure({ ...settings, severity: "loud", packages: 3, logLevel: [] });
+    for (const name of ["whydll.openAddress", "whydll.showCommand"]) {
+      await client.request("workspace/executeCommand", { command: name, arguments: [{}] }).catch(() => {});
+    }
+    await client.diagnostics(open("import tensorflow\n"), some);
+  });
+});
+
+describe("the end", () => {
+  test("shutdown and exit leave with 0 while standard input stays open", async (t) => {
+    const { client } = await editor(t);
+    await client.request("shutdown");
+    client.notify("exit");
+    assert.deepEqual(await client.end(), { code: 0, signal: null });
+    assert.ok(client.process.stdin.writable || client.process.stdin.destroyed);
+  });
+
+  test("exit without shutdown leaves with 1", async (t) => {
+    const { client } = await editor(t);
+    client.notify("exit");
+    assert.deepEqual(await client.end(), { code: 1, signal: null });
+  });
+
+  test("a closed standard input ends the server", async (t) => {
+    const { client } = await editor(t);
+    client.process.stdin.end();
+    await client.end();
+  });
+
+  test("the editor's death ends the server", async (t) => {
+    const parent = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+    t.after(() => parent.kill("SIGKILL"));
+    const { client } = await editor(t, { processId: parent.pid });
+    await sleep(200);
+    assert.equal(client.process.exitCode, null);
+    parent.kill("SIGKILL");
+    await client.end();
+  });
+});
+
+const some = (diagnostics) => diagnostics.length > 0;
+const none = (diagnostics) => diagnostics.length === 0;
+
+/** An editor with its server running and, unless told otherwise, one empty workspace folder open. */
+async function editor(t, { python, host = BARE, clientCommands, folder, folderCount = 1, env, processId } = {}) {
+  const folders = folder ? [folder] : Array.from({ length: folderCount }, () => temporaryFolder(t));
+  // Neither a virtual environment of the caller nor PYTHONPATH takes part.
+  const client = new Client({ env: { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, ...env } });
+  t.after(() => client.stop());
+  const settings = { host, ...(python && { interpreter: interpreter(python) }) };
+  await client.initialize({
+    settings,
+    clientCommands,
+    ...(processId !== undefined && { processId }),
+    folders: folders.length > 0 ? folders.map(({ uri }) => uri) : null,
+  });
+  const home = folders[0] ?? temporaryFolder(t);
+  return { client, settings, folders, folder: home, open: (text) => client.open(`${home.uri}/main.py`, text) };
+}
+
+function temporaryFolder(t) {
+  const path = join(mkdtempSync(join(tmpdir(), "whydll-lsp-")), "project");
+  mkdirSync(path);
+  t.after(() => rmSync(join(path, ".."), { recursive: true }));
+  return { path, uri: pathToFileURL(path).href };
+}
+
+/** The quick fixes of the document's one finding; whatever they are, one of them is the editor's first choice. */
+async function quickFixes(client, document) {
+  const [diagnostic] = await client.diagnostics(document, some);
+  const actions = await client.codeActions(document, diagnostic);
+  for (const action of actions) {
+    assert.equal(action.kind, "quickfix");
+    assert.ok(action.title);
+    assert.deepEqual(action.diagnostics?.map(({ code }) => code), [diagnostic.code]);
+    assert.ok((action.edit === undefined) !== (action.command === undefined), "an edit or a command, not both");
+  }
+  assert.equal(actions.filter(({ isPreferred }) => isPreferred).length, 1);
+  return actions;
+}
+
+function command(actions, name) {
+  const found = actions.map((action) => action.command).filter((candidate) => candidate?.command === name);
+  assert.equal(found.length, 1, `one quick fix by ${name} among ${actions.map(({ title }) => title).join(", ")}`);
+  return found[0];
+}
+
+function unmark(marked) {
+  const ranges = [];
+  let text = "";
+  for (const [part] of marked.matchAll(/[«»]|[^«»]+/g)) {
+    const line = text.split("\n").length - 1;
+    const position = { line, character: text.length - (text.lastIndexOf("\n") + 1) };
+    if (part === "«") ranges.push({ start: position });
+    else if (part === "»") ranges.at(-1).end = position;
+    else text += part;
+  }
+  return { text, ranges };
+}
+
+/** Imports, calls and docstrings in the order of the text. Compiled too: that alone minds misplaced `__future__`s. */
+function statements(text) {
+  const program = `
+import ast, json, sys
+text = sys.stdin.read()
+compile(text, "edited", "exec")
+nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
+print(json.dumps([ast.unparse(n) for n in sorted(nodes, key=lambda n: (n.lineno, n.col_offset))]))`;
+  const python = process.platform === "win32" ? "python" : "python3";
+  return JSON.parse(execFileSync(python, ["-X", "utf8", "-c", program], { input: text, encoding: "utf8" }));
+}
+
+function pick(object, ...names) {
+  return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
+/** Numbers that are the same on every run. */
+function generator(seed) {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
+/** The offset of the start of some line. */
+function someLine(text, random) {
+  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
+  return starts[random(starts.length)];
+}

@@ -1,0 +1,352 @@
+//! PE images, from a description to the bytes of a file that Windows loads.
+//!
+//! The images contain no more than a loader looks at: headers, exports, imports,
+//! a version, a manifest and functions that return zero. Header fields that
+//! [`ImageSpec`] does not mention have the values that Microsoft's linker gives them.
+//! The same description always gives the same bytes.
+
+mod clr;
+mod code;
+mod exports;
+mod imports;
+mod load_config;
+mod resources;
+mod section;
+
+use object::pe;
+use object::write::pe::{NtHeaders, Writer};
+
+use code::Code;
+use section::{Section, Span, length};
+
+/// What an image is and says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSpec {
+    /// The file name in the export directory and in the version resource.
+    pub name: String,
+    /// Whether it is a program or a library.
+    pub kind: Kind,
+    /// The machine it runs on, which decides between PE32 and PE32+.
+    pub machine: Machine,
+    /// What it exports. Exports without an ordinal are numbered, in order, above
+    /// the highest ordinal that is given.
+    pub exports: Vec<Export>,
+    /// The DLLs that are loaded together with it.
+    pub imports: Vec<Import>,
+    /// The DLLs that are loaded at the first call into them.
+    pub delay_imports: Vec<Import>,
+    /// The file and product version of the VERSIONINFO resource.
+    pub version: Option<[u16; 4]>,
+    /// The text of the RT_MANIFEST resource: number 1 of a program, 2 of a library.
+    pub manifest: Option<String>,
+    /// The major and minor version of the linker.
+    pub linker: (u8, u8),
+    /// The version of Windows it asks for (operating system and subsystem version).
+    pub needs_windows: (u16, u16),
+    /// Whether it has a CLR header. An image without imports is then pure IL.
+    pub clr: bool,
+    /// The flags that the loader applies to the search for the image's own imports
+    /// (`LOAD_LIBRARY_SEARCH_...`), in a load configuration.
+    pub dependent_load_flags: Option<u16>,
+    /// What its entry point does.
+    pub entry_point: EntryPoint,
+}
+
+impl ImageSpec {
+    /// An x86_64 library that imports and exports nothing.
+    pub fn dll(name: impl Into<String>) -> ImageSpec {
+        ImageSpec {
+            name: name.into(),
+            kind: Kind::Dll,
+            machine: Machine::X86_64,
+            exports: Vec::new(),
+            imports: Vec::new(),
+            delay_imports: Vec::new(),
+            version: None,
+            manifest: None,
+            linker: (14, 0),
+            needs_windows: (6, 0),
+            clr: false,
+            dependent_load_flags: None,
+            entry_point: EntryPoint::Succeeds,
+        }
+    }
+
+    /// An x86_64 program that imports and exports nothing.
+    pub fn exe(name: impl Into<String>) -> ImageSpec {
+        ImageSpec {
+            kind: Kind::Exe,
+            ..ImageSpec::dll(name)
+        }
+    }
+}
+
+/// Whether an image is a program or a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program.
+    Exe,
+    /// A library.
+    Dll,
+}
+
+/// The machine that an image's code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// 32-bit x86, in a PE32 file.
+    X86,
+    /// AMD64, in a PE32+ file.
+    X86_64,
+    /// ARM64, in a PE32+ file.
+    Arm64,
+}
+
+impl Machine {
+    /// The size of an address in bytes.
+    fn word(self) -> usize {
+        match self {
+            Machine::X86 => 4,
+            Machine::X86_64 | Machine::Arm64 => 8,
+        }
+    }
+}
+
+/// One entry of an image's export table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    /// The exported name; without one the entry is found by its ordinal alone.
+    pub name: Option<String>,
+    /// The ordinal, from 1.
+    pub ordinal: Option<u16>,
+    /// The target of a forwarder, such as `other.f` or `other.#7`; without one the
+    /// entry is a function that returns zero.
+    pub forward: Option<String>,
+}
+
+impl Export {
+    /// A function that is exported by its name.
+    pub fn named(name: impl Into<String>) -> Export {
+        Export {
+            name: Some(name.into()),
+            ..Export::default()
+        }
+    }
+}
+
+/// A DLL and what an image imports from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The DLL's file name.
+    pub dll: String,
+    /// The imported symbols. Loaders skip a DLL of which nothing is imported.
+    pub symbols: Vec<Symbol>,
+}
+
+/// How an import names what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Symbol {
+    /// By an exported name.
+    Name(String),
+    /// By ordinal.
+    Ordinal(u16),
+}
+
+/// What the entry point of an image does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryPoint {
+    /// A program ends with code 0; a library has no `DllMain`.
+    Succeeds,
+    /// A library's `DllMain` returns `FALSE`; a program ends with code 0.
+    Refuses,
+    /// It writes to address 0.
+    Crashes,
+}
+
+/// The bytes of the image's file.
+///
+/// # Panics
+///
+/// If no ordinal is left above the given ones for an export without an ordinal.
+pub fn write(spec: &ImageSpec) -> Vec<u8> {
+    let image = Image::of(spec);
+    let mut file = Vec::new();
+    let mut writer = Writer::new(
+        spec.machine.word() == 8,
+        SECTION_ALIGNMENT,
+        FILE_ALIGNMENT,
+        &mut file,
+    );
+
+    writer.reserve_dos_header_and_stub();
+    writer.reserve_nt_headers(pe::IMAGE_NUMBEROF_DIRECTORY_ENTRIES);
+    writer.reserve_section_headers(image.sections.len() as u16 + 1);
+    let mut offsets = Vec::new();
+    for section in &image.sections {
+        let len = length(&section.bytes);
+        let range = writer.reserve_section(*section.name, section.flags, len, len);
+        assert_eq!(range.virtual_address, section.start);
+        offsets.push(range.file_offset);
+    }
+    for (index, span) in &image.directories {
+        writer.set_data_directory(*index, span.rva, span.size);
+    }
+    for (rva, kind) in &image.relocations {
+        writer.add_reloc(*rva, *kind);
+    }
+    writer.reserve_reloc_section();
+
+    writer
+        .write_dos_header_and_stub()
+        .expect("a vector grows as needed");
+    writer.write_nt_headers(headers(spec, image.entry_point));
+    writer.write_section_headers();
+    for (section, offset) in image.sections.iter().zip(offsets) {
+        writer.write_section(offset, &section.bytes);
+    }
+    writer.write_reloc_section();
+    file
+}
+
+const SECTION_ALIGNMENT: u32 = 0x1000;
+const FILE_ALIGNMENT: u32 = 0x200;
+
+/// All of an image but its headers and the section of relocations.
+struct Image {
+    sections: Vec<Section>,
+    /// Indexes of data directories and what they say.
+    directories: Vec<(usize, Span)>,
+    relocations: Vec<(u32, pe::BaseRelocationType)>,
+    /// The RVA of the entry point, or 0.
+    entry_point: u32,
+}
+
+impl Image {
+    fn of(spec: &ImageSpec) -> Image {
+        let machine = spec.machine;
+        let mut directories = Vec::new();
+
+        // The headers take less than the first unit of alignment.
+        let mut text = Section::new(
+            b".text\0\0\0",
+            pe::IMAGE_SCN_CNT_CODE | pe::IMAGE_SCN_MEM_EXECUTE | pe::IMAGE_SCN_MEM_READ,
+            SECTION_ALIGNMENT,
+        );
+        let code = Code::put(&mut text, machine);
+        let entry_point = match (spec.entry_point, spec.kind) {
+            (EntryPoint::Succeeds, Kind::Dll) => 0,
+            (EntryPoint::Succeeds, Kind::Exe) => code.returns_zero,
+            (EntryPoint::Refuses, _) => code.refuses,
+            (EntryPoint::Crashes, _) => code.faults,
+        };
+
+        let data = pe::IMAGE_SCN_CNT_INITIALIZED_DATA | pe::IMAGE_SCN_MEM_READ;
+        let mut rdata = Section::new(b".rdata\0\0", data, after(&text));
+        if !spec.imports.is_empty() {
+            let imports = imports::put(&mut rdata, machine, &spec.imports);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_IMPORT, imports.directory));
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_IAT, imports.addresses));
+        }
+        if !spec.exports.is_empty() {
+            let span = exports::put(&mut rdata, spec, code.returns_zero);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_EXPORT, span));
+        }
+        if let Some(flags) = spec.dependent_load_flags {
+            let span = load_config::put(&mut rdata, machine, flags);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, span));
+        }
+        if spec.clr {
+            let span = clr::put(&mut rdata, spec);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR, span));
+        }
+
+        let mut didat = Section::new(b".didat\0\0", data | pe::IMAGE_SCN_MEM_WRITE, after(&rdata));
+        // Without a relocation Windows takes an image for one that cannot be
+        // moved. This one pads, and moves nothing.
+        let mut relocations = vec![(text.start, pe::IMAGE_REL_BASED_ABSOLUTE)];
+        if !spec.delay_imports.is_empty() {
+            let unbound = image_base(spec) + u64::from(code.faults);
+            let delayed = imports::put_delayed(&mut didat, machine, &spec.delay_imports, unbound);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT, delayed.directory));
+            let kind = match machine {
+                Machine::X86 => pe::IMAGE_REL_BASED_HIGHLOW,
+                Machine::X86_64 | Machine::Arm64 => pe::IMAGE_REL_BASED_DIR64,
+            };
+            relocations.extend(delayed.absolute.into_iter().map(|rva| (rva, kind)));
+        }
+
+        let mut rsrc = Section::new(b".rsrc\0\0\0", data, after(&didat));
+        resources::put(&mut rsrc, spec);
+        if !rsrc.bytes.is_empty() {
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_RESOURCE, rsrc.since(rsrc.start)));
+        }
+
+        let mut sections = vec![text, rdata, didat, rsrc];
+        sections.retain(|section| !section.bytes.is_empty());
+        Image {
+            sections,
+            directories,
+            relocations,
+            entry_point,
+        }
+    }
+}
+
+/// Where the section after this one starts; at the same place if this is empty.
+fn after(section: &Section) -> u32 {
+    section.end().next_multiple_of(SECTION_ALIGNMENT)
+}
+
+fn headers(spec: &ImageSpec, entry_point: u32) -> NtHeaders {
+    let of_machine = match spec.machine {
+        Machine::X86 => pe::IMAGE_FILE_32BIT_MACHINE,
+        Machine::X86_64 | Machine::Arm64 => pe::IMAGE_FILE_LARGE_ADDRESS_AWARE,
+    };
+    let of_kind = match spec.kind {
+        Kind::Exe => pe::FileFlags(0),
+        Kind::Dll => pe::IMAGE_FILE_DLL,
+    };
+    let address_space = match spec.machine {
+        Machine::X86 => pe::DllFlags(0),
+        Machine::X86_64 | Machine::Arm64 => pe::IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA,
+    };
+    NtHeaders {
+        machine: match spec.machine {
+            Machine::X86 => pe::IMAGE_FILE_MACHINE_I386,
+            Machine::X86_64 => pe::IMAGE_FILE_MACHINE_AMD64,
+            Machine::Arm64 => pe::IMAGE_FILE_MACHINE_ARM64,
+        },
+        time_date_stamp: 0,
+        characteristics: pe::IMAGE_FILE_EXECUTABLE_IMAGE | of_machine | of_kind,
+        major_linker_version: spec.linker.0,
+        minor_linker_version: spec.linker.1,
+        address_of_entry_point: entry_point,
+        image_base: image_base(spec),
+        major_operating_system_version: spec.needs_windows.0,
+        minor_operating_system_version: spec.needs_windows.1,
+        major_image_version: 0,
+        minor_image_version: 0,
+        major_subsystem_version: spec.needs_windows.0,
+        minor_subsystem_version: spec.needs_windows.1,
+        subsystem: match spec.kind {
+            Kind::Exe => pe::IMAGE_SUBSYSTEM_WINDOWS_CUI,
+            Kind::Dll => pe::IMAGE_SUBSYSTEM_WINDOWS_GUI,
+        },
+        dll_characteristics: pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE
+            | pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT
+            | address_space,
+        size_of_stack_reserve: 0x10_0000,
+        size_of_stack_commit: 0x1000,
+        size_of_heap_reserve: 0x10_0000,
+        size_of_heap_commit: 0x1000,
+    }
+}
+
+/// The address that Microsoft's linker would choose.
+fn image_base(spec: &ImageSpec) -> u64 {
+    match (spec.kind, spec.machine) {
+        (Kind::Exe, Machine::X86) => 0x40_0000,
+        (Kind::Dll, Machine::X86) => 0x1000_0000,
+        (Kind::Exe, Machine::X86_64 | Machine::Arm64) => 0x1_4000_0000,
+        (Kind::Dll, Machine::X86_64 | Machine::Arm64) => 0x1_8000_0000,
+    }
+}

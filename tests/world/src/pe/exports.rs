@@ -1,0 +1,81 @@
+//! The export directory: addresses by ordinal, and names that lead to ordinals.
+
+use object::pe::ImageExportDirectory;
+use object::pod::bytes_of;
+
+use super::section::{Section, Span};
+use super::{Export, ImageSpec};
+
+/// Puts the directory and all it refers to. A forwarder is told from a function
+/// by its address alone, which lies inside the directory: hence the one span.
+pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Span {
+    let ordinals = ordinals(&spec.exports);
+    let base = ordinals.iter().copied().min().unwrap_or(1);
+    let last = ordinals.iter().copied().max().unwrap_or(base);
+    let slots = usize::from(last - base) + 1;
+    let mut named: Vec<(&str, u16)> = spec
+        .exports
+        .iter()
+        .zip(&ordinals)
+        .filter_map(|(export, ordinal)| Some((export.name.as_deref()?, ordinal - base)))
+        .collect();
+    // The loader finds a name by binary search over bytes.
+    named.sort_unstable();
+
+    rdata.align(4);
+    let directory = rdata.reserve(size_of::<ImageExportDirectory>());
+    let addresses = rdata.reserve(slots * 4);
+    let names = rdata.reserve(named.len() * 4);
+    let name_ordinals = rdata.reserve(named.len() * 2);
+
+    for (export, ordinal) in spec.exports.iter().zip(&ordinals) {
+        let target = match &export.forward {
+            Some(forward) => rdata.put_string(forward),
+            None => function,
+        };
+        let slot = addresses.rva + u32::from(ordinal - base) * 4;
+        rdata.fill(slot, &target.to_le_bytes());
+    }
+    for (i, (name, index)) in (0..).zip(&named) {
+        let name = rdata.put_string(name);
+        rdata.fill(names.rva + i * 4, &name.to_le_bytes());
+        rdata.fill(name_ordinals.rva + i * 2, &index.to_le_bytes());
+    }
+    let name = rdata.put_string(&spec.name);
+    rdata.fill(
+        directory.rva,
+        bytes_of(&ImageExportDirectory {
+            characteristics: 0.into(),
+            time_date_stamp: 0.into(),
+            major_version: 0.into(),
+            minor_version: 0.into(),
+            name: name.into(),
+            base: u32::from(base).into(),
+            number_of_functions: (addresses.size / 4).into(),
+            number_of_names: (names.size / 4).into(),
+            address_of_functions: addresses.rva.into(),
+            address_of_names: names.rva.into(),
+            address_of_name_ordinals: name_ordinals.rva.into(),
+        }),
+    );
+    rdata.since(directory.rva)
+}
+
+/// The ordinal of each export: its own, or else the next above all others.
+fn ordinals(exports: &[Export]) -> Vec<u16> {
+    let mut last = exports
+        .iter()
+        .filter_map(|export| export.ordinal)
+        .max()
+        .unwrap_or(0);
+    let mut next = || {
+        last = last
+            .checked_add(1)
+            .expect("an ordinal left above the given ones");
+        last
+    };
+    exports
+        .iter()
+        .map(|export| export.ordinal.unwrap_or_else(&mut next))
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! The resource directory: a tree of three levels (type, id, language) whose
+//! leaves are the version and the manifest.
+
+use std::iter;
+
+use object::pe::{
+    IMAGE_RESOURCE_DATA_IS_DIRECTORY, ImageResourceDataEntry, ImageResourceDirectory,
+    ImageResourceDirectoryEntry, RT_MANIFEST, RT_VERSION,
+};
+use object::pod::bytes_of;
+
+use super::section::{Section, length};
+use super::{ImageSpec, Kind};
+
+/// English (United States), in which most linkers leave resources.
+const LANGUAGE: u16 = 0x0409;
+
+/// Fills the resource section, which the loader wants to begin with the
+/// directory. It stays empty for an image without resources.
+pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
+    // In ascending order of type, as the loader searches them.
+    let mut resources = Vec::new();
+    if let Some(version) = spec.version {
+        resources.push((RT_VERSION, 1, version_info(spec, version)));
+    }
+    if let Some(manifest) = &spec.manifest {
+        // What the loader looks for: CREATEPROCESS_MANIFEST_RESOURCE_ID in a
+        // program, ISOLATIONAWARE_MANIFEST_RESOURCE_ID in a library.
+        let id = match spec.kind {
+            Kind::Exe => 1,
+            Kind::Dll => 2,
+        };
+        resources.push((RT_MANIFEST, id, manifest.clone().into_bytes()));
+    }
+    if resources.is_empty() {
+        return;
+    }
+
+    // Inside the tree, offsets count from the section's start; only the leaves
+    // give an RVA.
+    let start = rsrc.end();
+    put_directory(rsrc, resources.len());
+    for (i, (kind, id, data)) in resources.iter().enumerate() {
+        let ids = put_directory(rsrc, 1);
+        let languages = put_directory(rsrc, 1);
+        let leaf = rsrc.reserve(size_of::<ImageResourceDataEntry>()).rva;
+        put_entry(rsrc, start, i, *kind, subdirectory(ids - start));
+        put_entry(rsrc, ids, 0, *id, subdirectory(languages - start));
+        put_entry(rsrc, languages, 0, LANGUAGE, leaf - start);
+        let rva = rsrc.put(data);
+        rsrc.align(4);
+        rsrc.fill(
+            leaf,
+            bytes_of(&ImageResourceDataEntry {
+                offset_to_data: rva.into(),
+                size: length(data).into(),
+                code_page: 0.into(),
+                reserved: 0.into(),
+            }),
+        );
+    }
+}
+
+fn subdirectory(offset: u32) -> u32 {
+    IMAGE_RESOURCE_DATA_IS_DIRECTORY | offset
+}
+
+/// Puts a directory with room for its entries.
+fn put_directory(rsrc: &mut Section, entries: usize) -> u32 {
+    let directory = rsrc.put(bytes_of(&ImageResourceDirectory {
+        characteristics: 0.into(),
+        time_date_stamp: 0.into(),
+        major_version: 0.into(),
+        minor_version: 0.into(),
+        number_of_named_entries: 0.into(),
+        number_of_id_entries: (entries as u16).into(),
+    }));
+    rsrc.reserve(entries * size_of::<ImageResourceDirectoryEntry>());
+    directory
+}
+
+fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u16, target: u32) {
+    let offset =
+        size_of::<ImageResourceDirectory>() + index * size_of::<ImageResourceDirectoryEntry>();
+    rsrc.fill(
+        directory + offset as u32,
+        bytes_of(&ImageResourceDirectoryEntry {
+            name_or_id: u32::from(id).into(),
+            offset_to_data_or_directory: target.into(),
+        }),
+    );
+}
+
+/// A VERSIONINFO: the version as numbers, and as text for who prefers to read.
+fn version_info(spec: &ImageSpec, version: [u16; 4]) -> Vec<u8> {
+    let [a, b, c, d] = version;
+    let text = format!("{a}.{b}.{c}.{d}");
+    let strings = [
+        ("FileVersion", text.as_str()),
+        ("OriginalFilename", &spec.name),
+        ("ProductVersion", &text),
+    ];
+    let translation = [LANGUAGE, UTF_16].map(u16::to_le_bytes).concat();
+    block(
+        "VS_VERSION_INFO",
+        Value::Binary(&fixed_file_info(spec.kind, version)),
+        &[
+            block(
+                "StringFileInfo",
+                Value::None,
+                &[block(
+                    &format!("{LANGUAGE:04x}{UTF_16:04x}"),
+                    Value::None,
+                    &strings.map(|(key, text)| block(key, Value::Text(text), &[])),
+                )],
+            ),
+            block(
+                "VarFileInfo",
+                Value::None,
+                &[block("Translation", Value::Binary(&translation), &[])],
+            ),
+        ],
+    )
+}
+
+/// The code page of the version's strings.
+const UTF_16: u16 = 1200;
+
+/// A VS_FIXEDFILEINFO.
+fn fixed_file_info(kind: Kind, version: [u16; 4]) -> Vec<u8> {
+    let [a, b, c, d] = version.map(u32::from);
+    let (high, low) = (a << 16 | b, c << 16 | d);
+    let fields: [u32; 13] = [
+        0xfeef_04bd, // signature
+        0x0001_0000, // version of this structure
+        high,
+        low, // file version
+        high,
+        low,         // product version
+        0x3f,        // all file flags are valid,
+        0,           // none is set
+        0x0004_0004, // VOS_NT_WINDOWS32
+        match kind {
+            Kind::Exe => 1, // VFT_APP
+            Kind::Dll => 2, // VFT_DLL
+        },
+        0, // no subtype
+        0,
+        0, // no date
+    ];
+    fields.map(u32::to_le_bytes).concat()
+}
+
+/// The value of a block of a VERSIONINFO.
+enum Value<'a> {
+    None,
+    Binary(&'a [u8]),
+    Text(&'a str),
+}
+
+/// A block of a VERSIONINFO: lengths and kind, a key, then a value and blocks
+/// inside it, each on a boundary of four bytes.
+fn block(key: &str, value: Value, children: &[Vec<u8>]) -> Vec<u8> {
+    // A text's length counts characters, with the zero; a binary's counts bytes.
+    let (is_text, value_len, value) = match value {
+        Value::None => (1, 0, Vec::new()),
+        Value::Binary(bytes) => (0, bytes.len(), bytes.to_vec()),
+        Value::Text(text) => {
+            let wide = wide(text);
+            (1, wide.len() / 2, wide)
+        }
+    };
+    let head: [u16; 3] = [0, value_len as u16, is_text];
+    let mut block = head.map(u16::to_le_bytes).concat();
+    block.extend_from_slice(&wide(key));
+    for part in iter::once(&value).chain(children) {
+        block.resize(block.len().next_multiple_of(4), 0);
+        block.extend_from_slice(part);
+    }
+    let len = block.len() as u16;
+    block[..2].copy_from_slice(&len.to_le_bytes());
+    block
+}
+
+/// UTF-16 with a terminating zero.
+fn wide(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().chain([0]);
+    units.flat_map(u16::to_le_bytes).collect()
+}
