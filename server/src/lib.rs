@@ -32,3 +32,5 @@ pub mod lsp;
 pub mod plan;
 pub mod report;
 pub mod source;
+#[cfg(test)]
+mod testing;

@@ -89,7 +89,7 @@ pub fn run() -> ExitCode {
     if let Command::Server(ServerArguments { stdio: _ }) = arguments.command {
         return crate::lsp::serve();
     }
-    match on_analysis_thread(move || dispatch(arguments.command)) {
+    match with_deep_stack(|| dispatch(arguments.command)) {
         Ok(code) => code,
         // Who closed the pipe has read enough.
         Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -110,12 +110,13 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// Python is followed by recursion, for which the main thread's stack is too small on Windows.
-fn on_analysis_thread(
-    work: impl FnOnce() -> Result<ExitCode, CommandError> + Send + 'static,
+/// Python is followed by recursion, for which the main thread's stack is too small. A new stack on the same
+/// thread, rather than a new thread, since the C library's allocator is slower on any but the main one.
+fn with_deep_stack(
+    work: impl FnOnce() -> Result<ExitCode, CommandError>,
 ) -> Result<ExitCode, CommandError> {
-    let thread = std::thread::Builder::new().stack_size(crate::source::STACK).spawn(work)?;
-    thread.join().unwrap_or(Err(CommandError::Panicked))
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(crate::source::STACK, work)));
+    caught.unwrap_or(Err(CommandError::Panicked))
 }
 
 fn print(text: &str) -> Result<(), CommandError> {

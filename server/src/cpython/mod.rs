@@ -14,6 +14,9 @@ use crate::loader::{Failure, LoadFlags, Process};
 pub use finder::{Found, Finder};
 pub use sentence::{windows_message, windows_sentence};
 
+#[cfg(test)]
+mod tests;
+
 /// A running interpreter: its process, and what it adds to every load.
 #[derive(Clone)]
 pub struct Interpreter<'e> {

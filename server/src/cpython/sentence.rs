@@ -60,6 +60,8 @@ impl Interpreter<'_> {
             );
             return ("FileNotFoundError", text);
         }
-        ("OSError", format!("[WinError {code}] {text}"))
+        // The class follows from the code (`PC/errmap.h`, `Objects/exceptions.c`).
+        let class = if code == 5 { "PermissionError" } else { "OSError" };
+        (class, format!("[WinError {code}] {text}"))
     }
 }

@@ -1,9 +1,9 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
 use crate::cpython::LoadError;
-use crate::environment::{Environment, Kind};
+use crate::environment::{Distribution, Environment, Kind};
 use crate::fix::{Action, Command, Fix};
-use crate::host::{EntryKind, Host, WinPath};
+use crate::host::{EntryKind, Files, Host, WinPath};
 use crate::loader::{Cause, Failure, Fault};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
@@ -303,20 +303,28 @@ impl Case<'_> {
             let top_level = tail.split(['/', '\\']).next()?;
             self.environment.providers(top_level, files).into_iter().next()
         })?;
-        Some(self.reinstall(&owner.name, owner.version.as_deref()))
+        Some(self.reinstall(owner))
     }
 
-    /// Installs a distribution again.
-    pub(super) fn reinstall(&self, name: &str, version: Option<&str>) -> Fix {
-        let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
+    /// Installs a distribution again, at its version.
+    pub(super) fn reinstall(&self, distribution: &Distribution) -> Fix {
+        let name = name_of(distribution, &*self.host.files);
+        let version = distribution.version.as_deref();
+        let wanted = version.map_or_else(|| name.clone(), |version| format!("{name}=={version}"));
         let action = self.pip(&["install", "--force-reinstall", "--no-deps", "--no-cache-dir", &wanted]);
-        Fix::new(format!("Reinstall {name}{}", version.map_or(String::new(), |v| format!(" {v}"))), action)
+        Fix::new(format!("Reinstall {}", wanted.replace("==", " ")), action)
     }
 
     /// Whether conda manages the environment.
     pub(super) fn is_conda(&self) -> bool {
         self.environment.kind == Kind::Conda
     }
+}
+
+/// A distribution's name as its author writes it; the folder's name has `_` for `-`.
+pub(super) fn name_of(distribution: &Distribution, files: &dyn Files) -> String {
+    let metadata = distribution.metadata(files).ok();
+    metadata.and_then(|metadata| metadata.name.clone()).unwrap_or_else(|| distribution.name.clone())
 }
 
 fn chain(fault: &Fault) -> Vec<ChainLink> {

@@ -85,7 +85,7 @@ fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     };
     Package {
         import: import.to_owned(),
-        distribution: provider.map(|provider| provider.name.clone()),
+        distribution: provider.map(|provider| case::name_of(provider, files)),
         version: provider.and_then(|provider| provider.version.clone()),
         path,
     }

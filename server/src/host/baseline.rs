@@ -146,4 +146,8 @@ impl<F: Files> Files for BaselineFiles<F> {
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         self.rest.archive(path)
     }
+
+    fn modules_read(&self) -> u64 {
+        self.rest.modules_read()
+    }
 }

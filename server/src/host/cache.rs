@@ -4,7 +4,6 @@
 //! cache folder. A cache that is torn, stale or of another version is thrown away: it costs time, never
 //! truth.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -12,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -39,21 +39,28 @@ impl Stamp {
     }
 }
 
-/// A remembered answer. Kept encoded until asked for: of a cache read from disk only what this run needs
-/// is decoded.
-enum Remembered<T> {
-    Decoded(Stamp, Arc<T>),
-    Encoded(Stamp, std::ops::Range<usize>),
+/// A remembered answer, encoded: that takes a tenth of the memory, and of a cache read from disk only what
+/// this run needs is decoded.
+struct Remembered {
+    stamp: Stamp,
+    bytes: Bytes,
 }
 
-type Shelf<T> = Mutex<HashMap<String, Remembered<T>>>;
+enum Bytes {
+    /// A part of the cache that was read from disk.
+    Stored(std::ops::Range<usize>),
+    /// Learnt in this run.
+    Fresh(Box<[u8]>),
+}
+
+type Shelf = Mutex<FxHashMap<String, Remembered>>;
 
 /// Facts by file.
 #[derive(Default)]
 pub struct FactCache {
-    images: Shelf<ImageFacts>,
-    scripts: Shelf<Script>,
-    archives: Shelf<Vec<String>>,
+    images: Shelf,
+    scripts: Shelf,
+    archives: Shelf,
     /// The bytes of a cache read from disk.
     stored: Vec<u8>,
     changed: AtomicBool,
@@ -148,55 +155,45 @@ impl FactCache {
         self.recall(&self.archives, path, stamp, read)
     }
 
-    fn recall<T: DeserializeOwned, E>(
+    fn recall<T: Serialize + DeserializeOwned, E>(
         &self,
-        shelf: &Shelf<T>,
+        shelf: &Shelf,
         path: &WinPath,
         stamp: Stamp,
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         let key = path.key();
-        let encoded = match lock(shelf).get(&key) {
-            Some(Remembered::Decoded(known, value)) if *known == stamp => return Ok(value.clone()),
-            Some(Remembered::Encoded(known, range)) if *known == stamp => self.stored.get(range.clone()),
-            _ => None,
-        };
-        let value = match encoded.and_then(|bytes| postcard::from_bytes(bytes).ok()) {
-            Some(value) => value,
-            None => {
-                let value = read()?;
-                self.changed.store(true, Ordering::Relaxed);
-                value
-            }
-        };
-        let value = Arc::new(value);
-        lock(shelf).insert(key, Remembered::Decoded(stamp, value.clone()));
-        Ok(value)
+        let known = lock(shelf).get(&key).filter(|known| known.stamp == stamp).and_then(|known| {
+            postcard::from_bytes(self.bytes(&known.bytes)).ok()
+        });
+        if let Some(value) = known {
+            return Ok(Arc::new(value));
+        }
+        let value = read()?;
+        if let Ok(bytes) = postcard::to_stdvec(&value) {
+            self.changed.store(true, Ordering::Relaxed);
+            let bytes = Bytes::Fresh(bytes.into_boxed_slice());
+            lock(shelf).insert(key, Remembered { stamp, bytes });
+        }
+        Ok(Arc::new(value))
     }
 
-    fn encode<T: Serialize>(&self, shelf: &Shelf<T>, blobs: &mut Vec<u8>) -> Index {
+    fn bytes<'a>(&'a self, bytes: &'a Bytes) -> &'a [u8] {
+        match bytes {
+            Bytes::Stored(range) => self.stored.get(range.clone()).unwrap_or_default(),
+            Bytes::Fresh(bytes) => bytes,
+        }
+    }
+
+    fn encode(&self, shelf: &Shelf, blobs: &mut Vec<u8>) -> Index {
         let mut index = Index::new();
         for (key, remembered) in lock(shelf).iter() {
-            let start = blobs.len();
-            let stamp = match remembered {
-                Remembered::Decoded(stamp, value) => {
-                    match postcard::to_stdvec(&**value) {
-                        Ok(bytes) => blobs.extend_from_slice(&bytes),
-                        Err(_) => continue,
-                    }
-                    stamp
-                }
-                Remembered::Encoded(stamp, range) => {
-                    blobs.extend_from_slice(self.stored.get(range.clone()).unwrap_or_default());
-                    stamp
-                }
-            };
-            let (Ok(start), Ok(length)) =
-                (u32::try_from(start), u32::try_from(blobs.len() - start))
-            else {
+            let bytes = self.bytes(&remembered.bytes);
+            let (Ok(start), Ok(length)) = (u32::try_from(blobs.len()), u32::try_from(bytes.len())) else {
                 break;
             };
-            index.push((key.clone(), *stamp, start, length));
+            blobs.extend_from_slice(bytes);
+            index.push((key.clone(), remembered.stamp, start, length));
         }
         index
     }
@@ -208,15 +205,15 @@ fn checksum(parts: &[&[u8]]) -> u32 {
     sum.sum()
 }
 
-fn shelf<T>(index: Index, base: usize) -> Shelf<T> {
+fn shelf(index: Index, base: usize) -> Shelf {
     let entries = index.into_iter().map(|(key, stamp, start, length)| {
         let start = base + start as usize;
-        (key, Remembered::Encoded(stamp, start..start + length as usize))
+        (key, Remembered { stamp, bytes: Bytes::Stored(start..start + length as usize) })
     });
     Mutex::new(entries.collect())
 }
 
-fn lock<T>(shelf: &Shelf<T>) -> std::sync::MutexGuard<'_, HashMap<String, Remembered<T>>> {
+fn lock(shelf: &Shelf) -> std::sync::MutexGuard<'_, FxHashMap<String, Remembered>> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,10 +1,12 @@
 //! The files of the system that we run on, read as Windows would.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
@@ -18,7 +20,11 @@ pub struct Disk {
     /// Folder that stands for drive `C:`, when another system's drive is analysed.
     drive: Option<PathBuf>,
     cache: Arc<FactCache>,
-    folders: Mutex<HashMap<String, Result<Listed, FileError>>>,
+    folders: Mutex<FxHashMap<String, Result<Listed, FileError>>>,
+    /// Answers that are asked for again and again, for the life of this value.
+    images: Mutex<FxHashMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>>,
+    archives: Mutex<FxHashMap<WinPath, Result<Arc<Vec<String>>, FileError>>>,
+    modules_read: AtomicU64,
 }
 
 /// A folder and where it really lies.
@@ -31,7 +37,14 @@ struct Listed {
 impl Disk {
     /// This system's own files.
     pub fn new(cache: Arc<FactCache>) -> Disk {
-        Disk { drive: None, cache, folders: Mutex::default() }
+        Disk {
+            drive: None,
+            cache,
+            folders: Mutex::default(),
+            images: Mutex::default(),
+            archives: Mutex::default(),
+            modules_read: AtomicU64::new(0),
+        }
     }
 
     /// This system's files, and a folder that holds what `C:` holds on the analysed machine.
@@ -75,11 +88,11 @@ impl Disk {
 
     fn listed(&self, path: &WinPath) -> Result<Listed, FileError> {
         let key = path.key();
-        if let Some(known) = self.lock().get(&key) {
+        if let Some(known) = lock(&self.folders).get(&key) {
             return known.clone();
         }
         let listed = self.list(path);
-        self.lock().insert(key, listed.clone());
+        lock(&self.folders).insert(key, listed.clone());
         listed
     }
 
@@ -121,10 +134,24 @@ impl Disk {
         }
         Ok((native, Stamp::of(&metadata)))
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Result<Listed, FileError>>> {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+/// An answer that is worked out once.
+fn once<T: Clone>(
+    answers: &Mutex<FxHashMap<WinPath, T>>,
+    path: &WinPath,
+    work: impl FnOnce() -> T,
+) -> T {
+    if let Some(known) = lock(answers).get(path) {
+        return known.clone();
     }
+    let answer = work();
+    lock(answers).insert(path.clone(), answer.clone());
+    answer
+}
+
+fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
@@ -155,21 +182,33 @@ impl Files for Disk {
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        let (native, stamp) = self.stamped(path)?;
-        self.cache.image(path, stamp, || map::image_facts(&native))
+        once(&self.images, path, || {
+            let (native, stamp) = self.stamped(path)?;
+            self.cache.image(path, stamp, || map::image_facts(&native))
+        })
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         let (native, stamp) = self.stamped(path)?;
         self.cache.script(path, stamp, || {
+            self.modules_read.fetch_add(1, Ordering::Relaxed);
             let bytes = read(&native, source::LONGEST_MODULE)?;
-            Ok(source::lower(&String::from_utf8_lossy(&bytes)))
+            Ok(match std::str::from_utf8(&bytes) {
+                Ok(text) => source::lower(text),
+                Err(_) => source::lower(&String::from_utf8_lossy(&bytes)),
+            })
         })
     }
 
+    fn modules_read(&self) -> u64 {
+        self.modules_read.load(Ordering::Relaxed)
+    }
+
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        let (native, stamp) = self.stamped(path)?;
-        self.cache.archive(path, stamp, || archive::python_modules(&native))
+        once(&self.archives, path, || {
+            let (native, stamp) = self.stamped(path)?;
+            self.cache.archive(path, stamp, || archive::python_modules(&native))
+        })
     }
 }
 

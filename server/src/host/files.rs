@@ -3,7 +3,7 @@
 //! Every look at the disk goes through [`Files`], so that it happens once, can be recorded into a
 //! snapshot, and can be watched. Nothing above this room opens a file.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,11 @@ pub trait Files: Send + Sync {
     /// zip archive on `sys.path` offers.
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError>;
 
+    /// How many modules had to be read so far, because nothing was remembered of them.
+    fn modules_read(&self) -> u64 {
+        0
+    }
+
     /// Whether `path` names a file. A folder listed once answers without another look at the disk.
     fn is_file(&self, path: &WinPath) -> bool {
         self.kind(path) == Some(EntryKind::File)
@@ -61,7 +66,7 @@ pub const TEXT_LIMIT: u64 = 16 << 20;
 /// A folder, listed once.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
-    entries: HashMap<String, Entry>,
+    entries: FxHashMap<String, Entry>,
 }
 
 /// A name in a folder.
@@ -124,10 +129,8 @@ pub struct ImageFacts {
     /// Names in the import table, in its order.
     pub imports: Vec<String>,
     /// Names in the delay import table: loaded at the first call, not with the image.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delay_imports: Vec<String>,
     /// VERSIONINFO's file version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<FileVersion>,
     /// Version of the linker that made it: the toolset, for an image linked by MSVC.
     pub linker: (u8, u8),
@@ -209,5 +212,9 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         (**self).archive(path)
+    }
+
+    fn modules_read(&self) -> u64 {
+        (**self).modules_read()
     }
 }

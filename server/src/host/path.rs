@@ -8,13 +8,14 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// An absolute or relative path, compared without regard to case and kind of separator.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct WinPath(String);
+pub struct WinPath(Arc<str>);
 
 impl WinPath {
     /// The path as written, without trailing separators (but a root keeps its own).
@@ -23,7 +24,7 @@ impl WinPath {
         while text.len() > root_length(&text).max(1) && text.ends_with(is_separator) {
             text.pop();
         }
-        WinPath(text)
+        WinPath(text.into())
     }
 
     /// A path of the system that we run on. Bytes that are no Unicode are replaced: such a name cannot
@@ -58,7 +59,7 @@ impl WinPath {
                 .chars()
                 .map(|c| if is_separator(c) { separator } else { c }),
         );
-        WinPath(text)
+        WinPath(text.into())
     }
 
     /// The folder that holds this path; none for a root or a bare name.
@@ -66,9 +67,9 @@ impl WinPath {
         let root = root_length(&self.0);
         let end = self.0.rfind(is_separator)?;
         if end >= root {
-            Some(WinPath(self.0[..end].to_owned()))
+            Some(WinPath(self.0[..end].into()))
         } else if self.0.len() > root {
-            Some(WinPath(self.0[..root].to_owned()))
+            Some(WinPath(self.0[..root].into()))
         } else {
             None
         }
@@ -224,7 +225,7 @@ fn root_length(text: &str) -> usize {
 
 impl PartialEq for WinPath {
     fn eq(&self, other: &WinPath) -> bool {
-        self.cmp(other) == Ordering::Equal
+        self.0 == other.0 || self.cmp(other) == Ordering::Equal
     }
 }
 
@@ -245,7 +246,10 @@ impl Ord for WinPath {
 impl Hash for WinPath {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for c in self.0.chars() {
-            state.write_u32(fold(c) as u32);
+            match fold(c) {
+                c if c.is_ascii() => state.write_u8(c as u8),
+                c => state.write_u32(c as u32),
+            }
         }
     }
 }

@@ -92,12 +92,15 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
     struct Head {
         whydll_snapshot: u32,
     }
-    let head: Head = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let depth = nesting(&bytes);
+    if depth > DEEPEST {
+        return Err(damaged(format!("it is nested {depth} levels deep")));
+    }
+    let head: Head = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
     if head.whydll_snapshot > VERSION {
         return Err(SnapshotError::TooNew { path: name.to_owned(), found: head.whydll_snapshot });
     }
-    let snapshot: Snapshot =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
     Ok(Host {
         kind: HostKind::Snapshot,
         windows_version: snapshot.windows,
@@ -110,6 +113,39 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         files: Arc::new(Recorded::new(snapshot.facts)),
         disk: None,
     })
+}
+
+/// Deepest nesting of a snapshot: that of the longest chain of `elif` in a module.
+const DEEPEST: usize = 2_000;
+
+/// Reads JSON without `serde_json`'s own limit of 128 levels, which modules exceed. [`nesting`] is the limit.
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    json.disable_recursion_limit();
+    let value = T::deserialize(&mut json)?;
+    json.end()?;
+    Ok(value)
+}
+
+/// How deep brackets nest, outside of strings.
+fn nesting(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut quoted = false;
+    let mut escaped = false;
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Files that write down what they are asked.

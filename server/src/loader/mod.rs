@@ -11,3 +11,6 @@ mod search;
 pub use failure::{Cause, Failure, Fault, Link, PassedOver, Searched};
 pub use process::{Module, ModuleId, Process};
 pub use search::{AddedDirectory, LoadFlags, Rule};
+
+#[cfg(test)]
+mod tests;

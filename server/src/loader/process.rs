@@ -1,6 +1,6 @@
 //! A process and what is loaded into it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::failure::{Cause, Failure, Fault, Link, PassedOver, Searched};
 use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext, directories};
@@ -37,8 +37,8 @@ pub struct Process {
     path: Vec<WinPath>,
     added: Vec<AddedDirectory>,
     modules: Vec<Module>,
-    by_name: HashMap<String, ModuleId>,
-    by_path: HashMap<WinPath, ModuleId>,
+    by_name: FxHashMap<String, ModuleId>,
+    by_path: FxHashMap<WinPath, ModuleId>,
 }
 
 /// The load that is under way: what it searches, and what it has met so far.
@@ -70,8 +70,8 @@ impl Process {
             path,
             added: Vec::new(),
             modules: Vec::new(),
-            by_name: HashMap::new(),
-            by_path: HashMap::new(),
+            by_name: FxHashMap::default(),
+            by_path: FxHashMap::default(),
         }
     }
 
@@ -100,6 +100,11 @@ impl Process {
         if let Some(at) = self.added.iter().rposition(|added| added.path == *path) {
             self.added.remove(at);
         }
+    }
+
+    /// SetCurrentDirectory.
+    pub fn set_current_directory(&mut self, path: WinPath) {
+        self.current_directory = Some(path);
     }
 
     /// The program changes its PATH.

@@ -1,6 +1,57 @@
-//! The language server.
+//! Editor events → diagnostics, code actions, hovers, health.
+//!
+//! The only room that knows the Language Server Protocol and its JSON, and it knows nothing of PE files.
+//!
+//! **One task owns the state.** `tower-lsp` runs its handlers side by side and in no order. So each handler
+//! posts a closure to the [`mailbox`] before it awaits anything, and one task applies them in the order of
+//! arrival to the [`session`]. A request waits for its answer; what the session wants done (publish, ask
+//! the editor, diagnose) it leaves as [`Effect`](effect::Effect)s, which that task carries out. What takes
+//! long, an [`analysis`], has a thread of its own and comes back through the mailbox.
+//!
+//! | file | question |
+//! |---|---|
+//! | `server` | which method goes where, and what do we offer the editor? |
+//! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
+//! | `session`, `scope`, `document` | what is known: documents, folders, answers |
+//! | `interpreter`, `analysis` | which interpreter is a folder's, and what is the answer for it? |
+//! | `settings`, `client` | what does the user want, and what can the editor do? |
+//! | `health`, `convert` | how is an answer said in the protocol? |
+//! | `mailbox`, `effect`, `lifecycle` | how do events come in, effects go out, and when do we leave? |
+//!
+//! **Invariant:** requests see the session as `&Session`; only notifications and results change it.
+
+mod analysis;
+mod client;
+mod convert;
+mod document;
+mod effect;
+mod health;
+mod interpreter;
+mod lifecycle;
+mod mailbox;
+mod notifications;
+mod requests;
+mod scope;
+mod server;
+mod session;
+mod settings;
+
+use std::process::ExitCode;
 
 /// Serves on standard input and output until the editor leaves.
-pub fn serve() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+///
+/// 0 if it said `shutdown` before, as the protocol asks, else 1.
+pub fn serve() -> ExitCode {
+    // One thread is enough: nothing here waits but for messages.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("whydll: the server cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let code = runtime.block_on(server::serve());
+    // A read of standard input may still be waiting; the process does not wait for it.
+    runtime.shutdown_background();
+    code
 }

@@ -3,13 +3,10 @@
 use std::rc::Rc;
 
 use super::standard;
-use super::value::{Exception, Value};
+use super::value::{Exception, LONGEST, Value};
 use super::walk::Frame;
 use super::Plan;
 use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
-
-/// Longer strings and lists are data, which decides no load.
-const LONGEST: usize = 100_000;
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -18,6 +15,13 @@ impl Plan<'_> {
         if !self.spend() {
             return Ok(Value::Unknown);
         }
+        let value = self.value_of(expr, frame)?;
+        // Whatever is done with it costs time by its size.
+        self.spend_many(value.size() as u64 / 8);
+        Ok(value)
+    }
+
+    fn value_of(&mut self, expr: &Expr, frame: &mut Frame) -> Outcome {
         Ok(match expr {
             Expr::Opaque => Value::Unknown,
             Expr::None => Value::None,
@@ -64,22 +68,29 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
-            Expr::Tuple(values) => Value::Tuple(Rc::new(self.all(values, frame)?)),
-            Expr::List(values) => Value::list(self.all(values, frame)?),
+            Expr::Tuple(values) => {
+                let values = self.all(values, frame)?;
+                if self.may_nest(&values) { Value::Tuple(Rc::new(values)) } else { Value::Unknown }
+            }
+            Expr::List(values) => {
+                let values = self.all(values, frame)?;
+                if self.may_nest(&values) { Value::list(values) } else { Value::Unknown }
+            }
             Expr::Dict(items) => {
                 let mut pairs = Vec::with_capacity(items.len());
                 for (key, value) in items {
                     pairs.push((self.evaluate(key, frame)?, self.evaluate(value, frame)?));
                 }
-                Value::Dict(Rc::new(pairs.into()))
+                let nests = pairs.iter().flat_map(|(key, value)| [key, value]);
+                if self.may_nest(nests) { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown }
             }
             Expr::Joined(parts) => {
                 let mut text = String::new();
                 let mut known = true;
                 for part in parts {
                     match self.evaluate(part, frame)?.to_text() {
-                        Some(part) => text.push_str(&part),
-                        None => known = false,
+                        Some(part) if text.len() + part.len() <= LONGEST => text.push_str(&part),
+                        _ => known = false,
                     }
                 }
                 if known { Value::str(text) } else { Value::Unknown }
@@ -133,6 +144,7 @@ impl Plan<'_> {
                     None => Value::Unknown,
                 }
             }
+            Value::Known(known) if standard::has_methods(known) => Value::Method(Rc::new((object, name.clone()))),
             Value::Known(known) => standard::attribute(known, name, self).unwrap_or(Value::Unknown),
             Value::Unknown => Value::Unknown,
             // `sys.version_info.minor`
@@ -142,8 +154,17 @@ impl Plan<'_> {
             }
             Value::Path(path) => standard::path_attribute(path, name)
                 .unwrap_or_else(|| Value::Method(Rc::new((object.clone(), name.clone())))),
+            object if !self.may_nest([object]) => Value::Unknown,
             _ => Value::Method(Rc::new((object, name.clone()))),
         }
+    }
+
+    /// Whether a value may be made that holds these. Chains of them are taken apart by recursion, so that
+    /// their length has a limit.
+    pub(super) fn may_nest<'v>(&mut self, parts: impl IntoIterator<Item = &'v Value>) -> bool {
+        const MOST_NESTED: u32 = 100_000;
+        self.nested += u32::from(parts.into_iter().any(Value::nests));
+        self.nested <= MOST_NESTED
     }
 
     /// `a and b`, `a or b`: `stop` is the truth that decides.
@@ -264,8 +285,18 @@ impl Plan<'_> {
         }
         match failed {
             Some(exception) => Err(exception),
-            None if known => Ok(Value::list(values)),
+            None if known && self.may_nest(&values) => Ok(Value::list(values)),
             None => Ok(Value::Unknown),
+        }
+    }
+
+    /// Loads that failed while a call went on, and of which it said nothing: if the caller raises later,
+    /// they may be why.
+    fn swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
+        for (at, failure) in self.failures.iter().enumerate().skip(before) {
+            if !failure.uncertain && failure.at.file.as_ref() == file {
+                frame.has_caught([at]);
+            }
         }
     }
 
@@ -281,16 +312,18 @@ impl Plan<'_> {
         match &function {
             Value::Function(closure) => {
                 let closure = closure.clone();
-                self.call_function(&closure, arguments, keywords, &place)
+                let before = self.failures.len();
+                let result = self.call_function(&closure, arguments, keywords, &place)?;
+                self.swallowed(before, closure.module.file.as_ref(), frame);
+                Ok(result)
             }
             Value::Class(class) => {
                 // An exception keeps its text; what other classes do in `__init__` is not followed.
-                let bases: Vec<Name> = class.bases.iter().filter_map(exception_name).collect();
-                if bases.is_empty() {
+                if !class.bases.iter().any(|base| standard::is_exception(base)) {
                     return Ok(Value::Unknown);
                 }
                 let message = message_of(&arguments);
-                let exception = Exception { bases, ..Exception::new(&class.name, message) };
+                let exception = Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
                 Ok(Value::Exception(Rc::new(exception)))
             }
             Value::Known(name) => {
@@ -299,18 +332,13 @@ impl Plan<'_> {
             }
             Value::Method(method) => {
                 let method = method.clone();
-                self.call_method(&method.0, &method.1, arguments, &keywords, &place)
+                let before = self.failures.len();
+                let result = self.call_method(&method.0, &method.1, arguments, &keywords, &place)?;
+                self.swallowed(before, place.file.as_ref(), frame);
+                Ok(result)
             }
             _ => Ok(Value::Unknown),
         }
-    }
-}
-
-fn exception_name(value: &Value) -> Option<Name> {
-    match value {
-        Value::Known(name) if standard::is_exception(name) => Some(name.clone()),
-        Value::Class(class) => class.bases.iter().find_map(exception_name),
-        _ => None,
     }
 }
 
@@ -347,7 +375,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
         }
         (BinaryOp::Divide, Value::Path(path)) => {
             return match right.text() {
-                Some(tail) => Value::Path(crate::host::WinPath::new(&**path).join(&tail).as_str().into()),
+                Some(tail) => Value::path(&crate::host::WinPath::new(&**path).join(&tail)),
                 None => Value::Unknown,
             };
         }

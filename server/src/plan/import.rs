@@ -1,10 +1,11 @@
 //! `import`: finding a module, running it once, binding its name (`Lib/importlib/_bootstrap.py`).
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 use super::value::{Exception, Module, ModuleRef, Value};
+use super::ahead;
 use super::walk::Frame;
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::Found;
@@ -13,6 +14,9 @@ use crate::source::Name;
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
+
+/// Statements on the way of an exception beyond these are not told.
+pub(super) const LONGEST_TRACE: usize = 100;
 
 type Outcome<T> = Result<T, Rc<Exception>>;
 
@@ -45,6 +49,7 @@ impl Plan<'_> {
         parent: Option<&ModuleRef>,
         at: &Place,
     ) -> Outcome<ModuleRef> {
+        self.spend_many(100);
         let found = match parent {
             None => self.finder.top_level(name, &self.sys_path),
             Some(parent) => match &parent.path {
@@ -80,7 +85,7 @@ impl Plan<'_> {
         path: Option<Vec<WinPath>>,
         open: bool,
     ) -> ModuleRef {
-        let mut names = HashMap::new();
+        let mut names = FxHashMap::default();
         names.insert(Name::from("__name__"), Value::str(dotted));
         if let Some(file) = &file {
             names.insert(Name::from("__file__"), Value::str(file.as_str()));
@@ -116,7 +121,11 @@ impl Plan<'_> {
             self.step(Event::Unknown("imports nest too deep to be followed".to_owned()), at);
             return Ok(module);
         }
-        let script = match self.interpreter.process.host().files.script(&file) {
+        let files = &self.interpreter.process.host().files;
+        if self.ahead.is_none() && files.modules_read() >= ahead::WORTHWHILE {
+            self.ahead = ahead::Ahead::start(files.clone(), self.sys_path.clone(), self.asked.clone());
+        }
+        let script = match files.script(&file) {
             Ok(script) => script,
             Err(error) => {
                 module.open.set(true);
@@ -178,6 +187,7 @@ impl Plan<'_> {
 
     /// Remembers a failed load and returns its number.
     pub(super) fn failed(&mut self, failure: LoadFailure) -> usize {
+        self.spend_many(5_000);
         self.failures.push(failure);
         self.failures.len() - 1
     }
@@ -223,7 +233,7 @@ impl Plan<'_> {
             return false;
         };
         !matches!(self.finder.submodule(&parent.name, name, path), Found::NotFound { for_other_python: None })
-            || self.recorded_path(&dotted).is_some_and(|file| self.is_recorded(&file))
+            || self.recorded_path(&dotted).is_some()
     }
 
     pub(super) fn missing_module(&self, dotted: &str) -> MissingModule {
@@ -246,7 +256,7 @@ impl Plan<'_> {
         MissingModule {
             name: dotted.to_owned(),
             for_other_python,
-            recorded: self.recorded_path(dotted).filter(|file| self.is_recorded(file)),
+            recorded: self.recorded_path(dotted),
         }
     }
 
@@ -258,7 +268,7 @@ impl Plan<'_> {
             let rows = distributions.filter_map(|one| one.expected_files(files).ok()).flatten();
             self.recorded = Some(rows.map(|row| row.path.key()).collect());
         }
-        self.recorded_path(dotted).filter(|file| self.is_recorded(file))
+        self.recorded_path(dotted)
     }
 
     fn is_recorded(&self, file: &WinPath) -> bool {
@@ -267,6 +277,7 @@ impl Plan<'_> {
 
     /// The first of the files that could be the extension module `dotted` and that is recorded.
     fn recorded_path(&self, dotted: &str) -> Option<WinPath> {
+        self.recorded.as_ref()?;
         let tail = dotted.replace('.', "/");
         let suffixes = self.interpreter.environment.extension_suffixes();
         self.interpreter.environment.site_packages.iter().find_map(|folder| {
@@ -280,7 +291,9 @@ impl Plan<'_> {
 
 /// An exception that passes the statement `at` on its way up.
 pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
-    if let Some(file) = &at.file {
+    if let Some(file) = &at.file
+        && exception.trace.len() < LONGEST_TRACE
+    {
         Rc::make_mut(&mut exception).trace.push((file.clone(), at.line));
     }
     exception

@@ -5,13 +5,16 @@
 //! (`sys.platform`, paths, tables of names); a condition that is not known lets both branches run, and
 //! what fails in such a branch proves nothing. Nothing here knows any package by name.
 
+mod ahead;
 mod evaluate;
 mod import;
 mod standard;
+#[cfg(test)]
+mod tests;
 mod value;
 mod walk;
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 use crate::cpython::{Finder, Interpreter, LoadError};
@@ -25,7 +28,7 @@ pub struct Plan<'e> {
     interpreter: Interpreter<'e>,
     finder: Finder<'e>,
     /// `sys.modules`: none while a name is known not to exist.
-    modules: HashMap<Name, ModuleRef>,
+    modules: FxHashMap<Name, ModuleRef>,
     sys_path: Vec<WinPath>,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
@@ -37,11 +40,17 @@ pub struct Plan<'e> {
     import_handlers: u32,
     /// Statements and expressions that may still be looked at.
     budget: u64,
+    /// How many values were made that hold others.
+    nested: u32,
     depth: u32,
+    /// The import that was asked for, and whoever reads ahead for it.
+    asked: String,
+    ahead: Option<ahead::Ahead>,
 }
 
-/// Enough for the largest packages ten times over; a program made to keep us busy ends here.
-const BUDGET: u64 = 50_000_000;
+/// Enough for the largest packages ten times over; a program made to keep us busy ends here. Tests, which are
+/// not optimized, get less.
+const BUDGET: u64 = if cfg!(test) { 3_000_000 } else { 50_000_000 };
 
 /// What importing did.
 #[derive(Debug, Clone)]
@@ -141,7 +150,7 @@ impl<'e> Plan<'e> {
         Plan {
             interpreter,
             finder,
-            modules: HashMap::new(),
+            modules: FxHashMap::default(),
             sys_path,
             recorded: None,
             steps: Vec::new(),
@@ -149,14 +158,19 @@ impl<'e> Plan<'e> {
             uncertain: 0,
             import_handlers: 0,
             budget: BUDGET,
+            nested: 0,
             depth: 0,
+            asked: String::new(),
+            ahead: None,
         }
     }
 
     /// Follows `import name` (dotted).
     pub fn import(&mut self, name: &str) -> Imported {
         let place = Place { file: None, line: 1 };
+        self.asked = name.to_owned();
         let error = self.import_dotted(name, &place).err();
+        self.ahead = None;
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
@@ -191,8 +205,9 @@ impl<'e> Plan<'e> {
                 known = root.sentence();
             }
         }
+        let of_load = || Some(self.failures.get(*exception.failures.first()?)?.sentence.clone());
         ImportFailure {
-            sentence: known.unwrap_or_else(|| exception.class.to_string()),
+            sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             loads: exception.failures.clone(),
             missing: exception.missing.as_ref().map(|name| self.missing_module(name)),
             trace: exception.trace.clone(),
@@ -200,6 +215,8 @@ impl<'e> Plan<'e> {
     }
 
     fn step(&mut self, event: Event, at: &Place) {
+        // What is remembered costs more than what is only looked at.
+        self.spend_many(100);
         self.steps.push(Step { event, at: at.clone() });
     }
 }

@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use super::evaluate::message_of;
 use super::import::traced;
-use super::value::{Exception, Value};
+use super::value::{Exception, LONGEST, Value};
 use super::walk::Frame;
 use super::{Event, LoadFailure, LoadKind, Place, Plan};
-use crate::cpython::CtypesMode;
+use crate::cpython::{CtypesMode, LoadError, windows_message};
 use crate::host::{EntryKind, WinPath, fold_name};
 use crate::image::Machine;
 use crate::source::Name;
@@ -31,7 +31,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("sys", &["path", "modules"]),
     ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
     ("sysconfig", &["get_platform"]),
-    ("ctypes", &["WinDLL", "CDLL", "PyDLL", "OleDLL", "windll", "cdll", "oledll", "pydll", "util"]),
+    ("ctypes", &["WinDLL", "CDLL", "PyDLL", "OleDLL", "windll", "cdll", "oledll", "pydll", "util", "c_wchar_p", "c_char_p"]),
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
     ("importlib", &["import_module"]),
@@ -49,7 +49,7 @@ const ABSENT: &[(&str, &[&str])] = &[
 
 const FUNCTIONS: &[&str] = &[
     "__import__", "len", "str", "repr", "int", "bool", "list", "tuple", "set", "frozenset", "sorted",
-    "reversed", "hasattr", "getattr", "any", "all", "range", "enumerate", "zip", "isinstance", "print",
+    "reversed", "hasattr", "getattr", "any", "all", "range", "enumerate", "zip", "isinstance", "open", "print",
 ];
 
 const EXCEPTIONS: &[&str] = &[
@@ -67,7 +67,7 @@ const OTHER_BUILTINS: &[&str] = &[
     "abs", "aiter", "anext", "ascii", "bin", "breakpoint", "bytearray", "bytes", "callable", "chr",
     "classmethod", "compile", "complex", "delattr", "dict", "dir", "divmod", "eval", "exec", "exit",
     "filter", "float", "format", "globals", "hash", "help", "hex", "id", "input", "issubclass", "iter",
-    "locals", "map", "max", "memoryview", "min", "next", "object", "oct", "open", "ord", "pow",
+    "locals", "map", "max", "memoryview", "min", "next", "object", "oct", "ord", "pow",
     "property", "quit", "round", "setattr", "slice", "staticmethod", "sum", "super", "type", "vars",
     "copyright", "credits", "license", "NotImplemented", "Ellipsis", "__debug__", "__build_class__",
     "__doc__", "__spec__", "__loader__", "__package__", "__file__", "__name__", "__path__",
@@ -76,6 +76,11 @@ const OTHER_BUILTINS: &[&str] = &[
 
 pub(super) fn is_exception(name: &str) -> bool {
     EXCEPTIONS.contains(&name)
+}
+
+/// Whether it is an object whose methods the plan performs, rather than a namespace.
+pub(super) fn has_methods(known: &str) -> bool {
+    matches!(known, "os.environ" | "sys.path")
 }
 
 /// The built-in of this name, if the plan knows what it does.
@@ -145,7 +150,7 @@ pub(super) fn path_attribute(path: &str, name: &str) -> Option<Value> {
     let path = WinPath::new(path);
     let file_name = path.file_name();
     Some(match name {
-        "parent" => Value::Path(path.parent().unwrap_or_else(|| path.clone()).as_str().into()),
+        "parent" => Value::path(&path.parent().unwrap_or_else(|| path.clone())),
         "name" => Value::str(file_name),
         "stem" => Value::str(file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)),
         "suffix" => Value::str(file_name.rsplit_once('.').map_or(String::new(), |(_, s)| format!(".{s}"))),
@@ -153,7 +158,7 @@ pub(super) fn path_attribute(path: &str, name: &str) -> Option<Value> {
             let mut parents = Vec::new();
             let mut folder = path.parent();
             while let Some(parent) = folder {
-                parents.push(Value::Path(parent.as_str().into()));
+                parents.push(Value::path(&parent));
                 folder = parent.parent();
             }
             Value::Tuple(Rc::new(parents))
@@ -286,6 +291,12 @@ impl Plan<'_> {
                 }
                 None => Value::Unknown,
             },
+            // The text of a module's own data file: delvewheel keeps the order of loads in one.
+            "open" => match path().filter(|path| self.interpreter.process.host().files.is_file(path)) {
+                Some(path) if second.is_none() => Value::File(path),
+                _ => Value::Unknown,
+            },
+            "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
             "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
             "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" => first.text().map_or(Value::Unknown, Value::Path),
             "traceback.format_exc" => match frame.handled_sentence() {
@@ -379,21 +390,21 @@ impl Plan<'_> {
         Ok(match object {
             Value::Str(text) => string_method(text, name, &arguments),
             Value::List(list) => {
-                let known = self.uncertain == 0;
+                // Its own list may be the argument: it is looked at before the list is changed.
+                let at = list.borrow().iter().position(|item| item.equals(first) == Some(true));
+                let added = if name == "extend" { first.items().unwrap_or_default() } else { Vec::new() };
+                let room = list.borrow().len() + added.len() < LONGEST && self.may_nest(&arguments);
+                let known = self.uncertain == 0 && room;
                 let mut list = list.try_borrow_mut();
                 match (name, &mut list) {
                     ("append", Ok(list)) if known => list.push(first.clone()),
-                    ("extend", Ok(list)) if known => list.extend(first.items().unwrap_or_default()),
+                    ("extend", Ok(list)) if known => list.extend(added),
                     ("insert", Ok(list)) if known => {
                         let at = first.number().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
                         let at = at.min(list.len());
                         list.insert(at, arguments.get(1).cloned().unwrap_or(Value::Unknown));
                     }
-                    ("remove", Ok(list)) if known => {
-                        if let Some(at) = list.iter().position(|item| item.equals(first) == Some(true)) {
-                            list.remove(at);
-                        }
-                    }
+                    ("remove", Ok(list)) if known => drop(at.map(|at| list.remove(at))),
                     ("copy", Ok(list)) => return Ok(Value::list(list.clone())),
                     _ => {}
                 }
@@ -426,11 +437,11 @@ impl Plan<'_> {
                     "joinpath" => match arguments.iter().map(Value::text).collect::<Option<Vec<_>>>() {
                         Some(parts) => {
                             let joined = parts.iter().fold(path, |base, part| base.join(part));
-                            Value::Path(joined.as_str().into())
+                            Value::path(&joined)
                         }
                         None => Value::Unknown,
                     },
-                    "resolve" | "absolute" | "expanduser" => Value::Path(path.normalized().as_str().into()),
+                    "resolve" | "absolute" | "expanduser" => Value::path(&path.normalized()),
                     "exists" => self.kind_is(Some(path), |kind| kind.is_some()),
                     "is_file" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::File)),
                     "is_dir" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::Folder)),
@@ -442,7 +453,7 @@ impl Plan<'_> {
                     },
                     "iterdir" => match self.interpreter.process.host().files.folder(&path) {
                         Ok(folder) => Value::list(
-                            folder.entries().iter().map(|e| Value::Path(path.join(&e.name).as_str().into())).collect(),
+                            folder.entries().iter().map(|e| Value::path(&path.join(&e.name))).collect(),
                         ),
                         Err(_) => Value::Unknown,
                     },
@@ -455,6 +466,26 @@ impl Plan<'_> {
                     Value::None => arguments.get(1).cloned().unwrap_or(Value::None),
                     value => value,
                 },
+                _ => Value::Unknown,
+            },
+            Value::Known(known) if known == "sys.path" => {
+                let entry = arguments.last().and_then(Value::text).map(|entry| WinPath::new(&*entry));
+                match (name, entry.filter(WinPath::is_absolute)) {
+                    // Where it stands in the list matters only if it is first.
+                    ("insert", Some(entry)) if first.number() == Some(0) && self.uncertain == 0 => {
+                        self.sys_path.insert(0, entry);
+                    }
+                    ("append" | "insert", Some(entry)) => self.sys_path.push(entry),
+                    _ => {}
+                }
+                self.spend_many(self.sys_path.len() as u64);
+                Value::None
+            }
+            Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
+                ("read", Ok(text)) => Value::str(text),
+                ("readlines", Ok(text)) if text.len() <= LONGEST => {
+                    Value::list(text.split_inclusive('\n').map(Value::str).collect())
+                }
                 _ => Value::Unknown,
             },
             _ => {
@@ -507,7 +538,8 @@ impl Plan<'_> {
         };
         let path = path.normalized();
         if !self.interpreter.process.host().files.is_folder(&path) {
-            let text = format!("[WinError 2] The system cannot find the file specified: '{path}'");
+            let quoted = Value::str(path.as_str()).to_repr().unwrap_or_default();
+            let text = format!("[WinError 2] The system cannot find the file specified: {quoted}");
             return Err(traced(Rc::new(Exception::new("FileNotFoundError", Some(text.into()))), place));
         }
         self.step(Event::DirectoryAdded(path.clone()), place);
@@ -563,12 +595,15 @@ impl Plan<'_> {
         };
         let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
         let result = self.interpreter.load_with_flags(&target, flags.unwrap_or(0));
-        let loaded = result.is_ok();
-        if self.loaded_library(&target, result, place).is_err() {
-            // NULL, and no exception: what the program makes of it is in its own code.
-            return Ok(Value::None);
+        if self.loaded_library(&target, result, place).is_ok() {
+            return Ok(Value::Int(1));
         }
-        Ok(if loaded { Value::Int(1) } else { Value::None })
+        // NULL, and no exception: what the program makes of it is in its own code. Most raise ctypes.WinError.
+        if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) = self.failures.last_mut() {
+            let text = windows_message(failure.code()).unwrap_or("unknown error");
+            *sentence = format!("OSError: [WinError {}] {text}", failure.code());
+        }
+        Ok(Value::None)
     }
 
     /// Files of a folder whose name matches the pattern's last part.
@@ -697,13 +732,15 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
             Value::Bool(options.iter().any(fits))
         }
         ("replace", Some(old)) if !old.is_empty() => match arguments.get(1).and_then(Value::text) {
-            Some(new) => Value::str(text.replace(&**old, &new)),
-            None => Value::Unknown,
+            Some(new) if text.matches(&**old).count() * new.len() <= LONGEST => Value::str(text.replace(&**old, &new)),
+            _ => Value::Unknown,
         },
         ("join", _) => {
             let items = arguments.first().and_then(Value::items);
             let parts: Option<Vec<Rc<str>>> =
                 items.and_then(|items| items.iter().map(Value::text).collect());
+            let length = |parts: &[Rc<str>]| parts.iter().map(|part| part.len() + text.len()).sum::<usize>();
+            let parts = parts.filter(|parts| length(parts) <= LONGEST);
             parts.map_or(Value::Unknown, |parts| Value::str(parts.join(&**text)))
         }
         ("format", _) => {
@@ -713,6 +750,9 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
                 let Some(argument) = argument.to_text() else {
                     return Value::Unknown;
                 };
+                if out.len() > LONGEST || argument.len() > LONGEST / 16 {
+                    return Value::Unknown;
+                }
                 let numbered = format!("{{{at}}}");
                 out = if out.contains(&numbered) {
                     out.replace(&numbered, &argument)

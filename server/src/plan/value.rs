@@ -1,13 +1,19 @@
 //! The values that the plan knows while it follows a module: only what can decide a load.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::host::WinPath;
 use crate::source::{Function, Name};
+
+/// Lists can hold each other, or themselves: more parts of a value than this are not looked at.
+const MOST_PARTS: u32 = 10_000;
+
+/// Longer strings and lists are data, which decides no load.
+pub(super) const LONGEST: usize = 100_000;
 
 /// A Python value, as far as it is known.
 #[derive(Clone, Debug)]
@@ -35,6 +41,8 @@ pub(super) enum Value {
     Library(Rc<str>),
     /// What `os.add_dll_directory` returns: closing it, or leaving its `with`, removes the directory.
     AddedDirectory(WinPath),
+    /// What `open(path)` returns.
+    File(WinPath),
     /// What `contextlib.suppress(…)` returns.
     Suppress(Rc<Vec<Value>>),
     /// An exception that was caught.
@@ -54,7 +62,8 @@ pub(super) struct Closure {
 #[derive(Debug)]
 pub(super) struct Class {
     pub name: Name,
-    pub bases: Vec<Value>,
+    /// The names of its bases and of theirs, as far as they are known.
+    pub bases: Vec<Name>,
 }
 
 /// A module object, shared by all that import it.
@@ -68,7 +77,7 @@ pub(super) struct Module {
     pub file: Option<WinPath>,
     /// Where its submodules are looked for; none if it is no package.
     pub path: Option<Vec<WinPath>>,
-    pub names: RefCell<HashMap<Name, Value>>,
+    pub names: RefCell<FxHashMap<Name, Value>>,
     /// It may have names which we do not know of.
     pub open: Cell<bool>,
 }
@@ -167,8 +176,45 @@ pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
 }
 
 impl Value {
+    /// A string; a long one is data, and not known.
     pub fn str(text: impl AsRef<str>) -> Value {
-        Value::Str(Rc::from(text.as_ref()))
+        match text.as_ref() {
+            text if text.len() <= LONGEST => Value::Str(Rc::from(text)),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A path, for `pathlib`.
+    pub fn path(path: &WinPath) -> Value {
+        match path.as_str() {
+            text if text.len() <= LONGEST => Value::Path(text.into()),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// How many parts looking at it costs.
+    pub fn size(&self) -> usize {
+        match self {
+            Value::Str(text) | Value::Path(text) => text.len(),
+            Value::Tuple(values) => values.len(),
+            Value::List(values) => values.borrow().len(),
+            Value::Dict(items) => items.borrow().len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it holds other values, and so may be one of a chain of any length.
+    pub fn nests(&self) -> bool {
+        matches!(
+            self,
+            Value::Tuple(_)
+                | Value::List(_)
+                | Value::Dict(_)
+                | Value::Function(_)
+                | Value::Method(_)
+                | Value::Suppress(_)
+                | Value::Exception(_)
+        )
     }
 
     pub fn list(values: Vec<Value>) -> Value {
@@ -201,11 +247,17 @@ impl Value {
 
     /// Whether two values are equal, if that is known.
     pub fn equals(&self, other: &Value) -> Option<bool> {
+        let mut parts = MOST_PARTS;
+        self.equals_within(other, &mut parts)
+    }
+
+    fn equals_within(&self, other: &Value, parts: &mut u32) -> Option<bool> {
+        *parts = parts.checked_sub(1)?;
         match (self, other) {
             (Value::Unknown, _) | (_, Value::Unknown) => None,
             (Value::Str(a), Value::Str(b)) | (Value::Path(a), Value::Path(b)) => Some(a == b),
-            (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b),
-            (Value::List(a), Value::List(b)) => all_equal(&a.borrow(), &b.borrow()),
+            (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b, parts),
+            (Value::List(a), Value::List(b)) => all_equal(&a.borrow(), &b.borrow(), parts),
             (Value::None, Value::None) => Some(true),
             (Value::Bool(_) | Value::Int(_), Value::Bool(_) | Value::Int(_)) => {
                 Some(self.number() == other.number())
@@ -222,11 +274,17 @@ impl Value {
 
     /// As Python compares them, if both are known and of kinds that have an order.
     pub fn order(&self, other: &Value) -> Option<std::cmp::Ordering> {
+        let mut parts = MOST_PARTS;
+        self.order_within(other, &mut parts)
+    }
+
+    fn order_within(&self, other: &Value, parts: &mut u32) -> Option<std::cmp::Ordering> {
+        *parts = parts.checked_sub(1)?;
         match (self, other) {
             (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
             (Value::Tuple(a), Value::Tuple(b)) => {
                 for (a, b) in a.iter().zip(b.iter()) {
-                    match a.order(b)? {
+                    match a.order_within(b, parts)? {
                         std::cmp::Ordering::Equal => {}
                         unequal => return Some(unequal),
                     }
@@ -258,6 +316,11 @@ impl Value {
 
     /// As `str(value)` writes it, if that is known.
     pub fn to_text(&self) -> Option<String> {
+        let mut parts = MOST_PARTS;
+        self.to_text_within(&mut parts)
+    }
+
+    fn to_text_within(&self, parts: &mut u32) -> Option<String> {
         Some(match self {
             Value::None => "None".to_owned(),
             Value::Bool(true) => "True".to_owned(),
@@ -265,16 +328,22 @@ impl Value {
             Value::Int(value) => value.to_string(),
             Value::Str(text) | Value::Path(text) => text.to_string(),
             Value::Exception(exception) => exception.message.as_ref()?.to_string(),
-            Value::Tuple(_) | Value::List(_) => return self.to_repr(),
+            Value::Tuple(_) | Value::List(_) => return self.to_repr_within(parts),
             _ => return None,
         })
     }
 
     /// As `repr(value)` writes it, if that is known.
     pub fn to_repr(&self) -> Option<String> {
-        let join = |values: &[Value]| {
-            let parts: Option<Vec<String>> = values.iter().map(Value::to_repr).collect();
-            parts.map(|parts| parts.join(", "))
+        let mut parts = MOST_PARTS;
+        self.to_repr_within(&mut parts)
+    }
+
+    fn to_repr_within(&self, parts: &mut u32) -> Option<String> {
+        *parts = parts.checked_sub(1 + u32::try_from(self.size() / 16).ok()?)?;
+        let mut join = |values: &[Value]| {
+            let values: Option<Vec<String>> = values.iter().map(|value| value.to_repr_within(parts)).collect();
+            values.map(|values| values.join(", "))
         };
         Some(match self {
             Value::Str(text) if text.contains('\'') && !text.contains('"') => {
@@ -288,18 +357,18 @@ impl Value {
             Value::Tuple(values) => format!("({})", join(values)?),
             Value::List(values) => format!("[{}]", join(&values.borrow())?),
             Value::Path(_) | Value::Exception(_) => return None,
-            _ => return self.to_text(),
+            _ => return self.to_text_within(parts),
         })
     }
 }
 
-fn all_equal(a: &[Value], b: &[Value]) -> Option<bool> {
+fn all_equal(a: &[Value], b: &[Value], parts: &mut u32) -> Option<bool> {
     if a.len() != b.len() {
         return Some(false);
     }
     let mut unknown = false;
     for (a, b) in a.iter().zip(b) {
-        match a.equals(b) {
+        match a.equals_within(b, parts) {
             Some(true) => {}
             Some(false) => return Some(false),
             None => unknown = true,

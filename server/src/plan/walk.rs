@@ -1,11 +1,12 @@
 //! Statements, followed in order.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
-use super::import::traced;
-use super::value::{Class, Closure, Exception, ModuleRef, Value, ancestors};
+use super::import::{LONGEST_TRACE, traced};
+use super::value::{Class, Closure, Exception, LONGEST, ModuleRef, Value};
 use super::{Flow, Place, Plan};
+use crate::cpython::Found;
 use crate::source::{Expr, Function, Handler, Name, Stmt, StmtKind, Try};
 
 /// More rounds of a loop than any module makes to load something.
@@ -15,7 +16,7 @@ const MOST_ROUNDS: usize = 2_000;
 pub(super) struct Frame {
     pub module: ModuleRef,
     /// None at module level, where names are the module's.
-    pub locals: Option<HashMap<Name, Value>>,
+    pub locals: Option<FxHashMap<Name, Value>>,
     globals: Vec<Name>,
     /// What each `try` around the current statement catches, innermost last.
     handlers: Vec<Catches>,
@@ -23,6 +24,11 @@ pub(super) struct Frame {
     caught: Vec<usize>,
     /// The exception that is being handled.
     handling: Option<Rc<Exception>>,
+    /// For each unknown condition around the current statement, the names bound under it and what they were
+    /// before.
+    journals: Vec<Vec<(Name, Option<Value>)>>,
+    /// It may have returned already, under a condition that is not known.
+    may_have_returned: bool,
     /// Line of the current statement.
     pub line: u32,
 }
@@ -48,11 +54,13 @@ impl Frame {
             handlers: Vec::new(),
             caught: Vec::new(),
             handling: None,
+            journals: Vec::new(),
+            may_have_returned: false,
             line: 0,
         }
     }
 
-    fn of_call(module: ModuleRef, locals: HashMap<Name, Value>) -> Frame {
+    fn of_call(module: ModuleRef, locals: FxHashMap<Name, Value>) -> Frame {
         Frame { locals: Some(locals), ..Frame::of_module(module) }
     }
 
@@ -70,6 +78,36 @@ impl Frame {
     /// The text of the exception that is being handled, as traceback.format_exc ends.
     pub fn handled_sentence(&self) -> Option<String> {
         self.handling.as_ref()?.sentence()
+    }
+
+    /// Remembers failed loads whose exceptions were caught.
+    pub fn has_caught(&mut self, failures: impl IntoIterator<Item = usize>) {
+        for failure in failures {
+            if !self.caught.contains(&failure) {
+                self.caught.push(failure);
+            }
+        }
+    }
+
+    /// The value of a name in the scope that a statement binds it in.
+    fn bound(&self, name: &str) -> Option<Value> {
+        match &self.locals {
+            Some(locals) if !self.is_global(name) => locals.get(name).cloned(),
+            _ => self.module.get(name),
+        }
+    }
+
+    fn set(&mut self, name: &str, value: Option<Value>) {
+        let is_global = self.is_global(name);
+        let mut names = self.module.names.borrow_mut();
+        let scope = match &mut self.locals {
+            Some(locals) if !is_global => locals,
+            _ => &mut *names,
+        };
+        match value {
+            Some(value) => drop(scope.insert(name.into(), value)),
+            None => drop(scope.remove(name)),
+        }
     }
 
     fn is_global(&self, name: &str) -> bool {
@@ -94,8 +132,12 @@ impl Plan<'_> {
 
     /// Takes one from the budget; false when nothing is left.
     pub(super) fn spend(&mut self) -> bool {
-        self.budget = self.budget.saturating_sub(1);
+        self.spend_many(1);
         self.budget > 0
+    }
+
+    pub(super) fn spend_many(&mut self, steps: u64) {
+        self.budget = self.budget.saturating_sub(steps);
     }
 
     fn stmt(&mut self, stmt: &StmtKind, frame: &mut Frame) -> Flow {
@@ -113,9 +155,11 @@ impl Plan<'_> {
             StmtKind::Expr(value) => self.evaluate(value, frame).map(drop),
             StmtKind::If { test, then, otherwise } => return self.branch(test, then, otherwise, frame),
             StmtKind::For { target, iter, body, otherwise } => {
-                return self.each(target, iter, body, otherwise, frame);
+                return self.looped(frame, |plan, frame| plan.each(target, iter, body, otherwise, frame));
             }
-            StmtKind::While { test, body } => return self.repeat(test, body, frame),
+            StmtKind::While { test, body } => {
+                return self.looped(frame, |plan, frame| plan.repeat(test, body, frame));
+            }
             StmtKind::Try(attempt) => return self.attempt(attempt, frame),
             StmtKind::With { items, body } => return self.with(items, body, frame),
             StmtKind::Function(function) => self.define(function, frame),
@@ -201,7 +245,7 @@ impl Plan<'_> {
             None if self.modules.contains_key(dotted) => None,
             None => {
                 let found = self.finder.top_level(dotted, &self.sys_path);
-                matches!(found, crate::cpython::Found::NotFound { .. }).then(|| dotted.to_owned())
+                matches!(found, Found::NotFound { .. }).then(|| dotted.to_owned())
             }
         }
     }
@@ -246,16 +290,21 @@ impl Plan<'_> {
         if let Some(known) = super::standard::attribute(&source.name, name, self) {
             return Ok(known);
         }
-        if self.submodule_exists(source, name) {
+        if self.modules.contains_key(dotted.as_str()) {
             return self.import_dotted(&dotted, place).map(Value::Module);
         }
-        let for_other_python = source.path.is_some() && {
-            let missing = self.missing_module(&dotted);
-            missing.for_other_python.is_some()
-        };
-        let recorded = source.path.is_some() && !source.open.get() && self.recorded_file(&dotted).is_some();
-        if for_other_python || recorded {
-            return Err(traced(Rc::new(self.module_not_found(&dotted)), place));
+        if let Some(path) = &source.path {
+            match self.finder.submodule(&source.name, name, path) {
+                Found::NotFound { for_other_python: None } => {
+                    if !source.open.get() && self.recorded_file(&dotted).is_some() {
+                        return Err(traced(Rc::new(self.module_not_found(&dotted)), place));
+                    }
+                }
+                Found::NotFound { .. } => {
+                    return Err(traced(Rc::new(self.module_not_found(&dotted)), place));
+                }
+                _ => return self.import_dotted(&dotted, place).map(Value::Module),
+            }
         }
         if !source.open.get() && frame.expects(&["ImportError", "Exception", "BaseException"]) {
             let text = format!("cannot import name '{name}' from '{}'", source.name);
@@ -308,21 +357,20 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Binds a name. Under a condition that is not known the name may keep its old value.
+    /// Binds a name.
     pub(super) fn bind(&mut self, name: &str, value: Value, frame: &mut Frame) {
-        let unsure = self.uncertain > 0;
-        let merge = |old: Option<&Value>, new: Value| match old {
-            Some(old) if unsure && old.equals(&new) != Some(true) => Value::Unknown,
-            _ => new,
+        let old = frame.bound(name);
+        // A global that a function binds belongs to others too, who may never see it happen.
+        let value = match &old {
+            Some(old) if self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name) => either(old, value),
+            _ => value,
         };
-        if frame.is_global(name) {
-            let mut names = frame.module.names.borrow_mut();
-            let value = merge(names.get(name), value);
-            names.insert(name.into(), value);
-        } else if let Some(locals) = &mut frame.locals {
-            let value = merge(locals.get(name), value);
-            locals.insert(name.into(), value);
+        if let Some(journal) = frame.journals.last_mut()
+            && !journal.iter().any(|(known, _)| known == name)
+        {
+            journal.push((name.into(), old));
         }
+        frame.set(name, Some(value));
     }
 
     fn assign(&mut self, target: &Expr, value: Value, frame: &mut Frame) {
@@ -349,7 +397,7 @@ impl Plan<'_> {
                     return;
                 };
                 match object {
-                    Value::Dict(items) => {
+                    Value::Dict(items) if self.may_nest([&index, &value]) => {
                         let mut items = items.borrow_mut();
                         items.retain(|(key, _)| key.equals(&index) != Some(true));
                         items.push((index, value));
@@ -373,7 +421,7 @@ impl Plan<'_> {
                 Value::List(other) => other.clone(),
                 _ => Rc::default(),
             });
-            if items_known {
+            if items_known && list.borrow().len() + items.len() <= LONGEST {
                 list.borrow_mut().extend(items);
                 return Ok(());
             }
@@ -390,19 +438,53 @@ impl Plan<'_> {
                 Some(true) => self.block(then, frame),
                 Some(false) => self.block(otherwise, frame),
                 None => {
-                    self.perhaps(then, frame);
-                    self.perhaps(otherwise, frame);
+                    let flows = [self.perhaps(then, frame), self.perhaps(otherwise, frame)];
+                    // Where a loop was perhaps left, the rest of it perhaps does not run.
+                    if flows.iter().any(|flow| matches!(flow, Flow::Break | Flow::Continue)) {
+                        self.uncertain += 1;
+                    }
                     Flow::Next
                 }
             },
         }
     }
 
-    /// Runs a block that perhaps does not run. What it raises or returns is not known to happen.
-    fn perhaps(&mut self, body: &[Stmt], frame: &mut Frame) {
+    /// Runs a block that perhaps does not run. What it raises is not known to happen; if it returns, the rest
+    /// of the function perhaps does not run. Names that it binds may have kept their old values.
+    fn perhaps(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         self.uncertain += 1;
-        self.block(body, frame);
+        frame.journals.push(Vec::new());
+        let flow = self.block(body, frame);
         self.uncertain -= 1;
+        for (name, old) in frame.journals.pop().unwrap_or_default() {
+            let Some(new) = frame.bound(&name) else {
+                continue;
+            };
+            let merged = match &old {
+                Some(old) => either(old, new),
+                None => new,
+            };
+            // What is around it may be unknown as well, and remembers the old value too.
+            frame.set(&name, old);
+            self.bind(&name, merged, frame);
+        }
+        if matches!(flow, Flow::Return(_)) && !frame.may_have_returned {
+            frame.may_have_returned = true;
+            self.uncertain += 1;
+        }
+        flow
+    }
+
+    /// Runs a loop, after which it no longer matters whether it was perhaps left.
+    fn looped(&mut self, frame: &mut Frame, run: impl FnOnce(&mut Self, &mut Frame) -> Flow) -> Flow {
+        let (before, had_returned) = (self.uncertain, frame.may_have_returned);
+        let flow = run(self, frame);
+        let perhaps_left = self.uncertain > before;
+        self.uncertain = before + u32::from(frame.may_have_returned && !had_returned);
+        match flow {
+            Flow::Raise(_) if perhaps_left => Flow::Next,
+            flow => flow,
+        }
     }
 
     fn each(
@@ -465,7 +547,13 @@ impl Plan<'_> {
             Flow::Next => self.block(&attempt.otherwise, frame),
             flow => flow,
         };
-        match self.block(&attempt.finally, frame) {
+        let before = frame.handling.clone();
+        if let Flow::Raise(exception) = &flow {
+            frame.handling = Some(exception.clone());
+        }
+        let last = self.block(&attempt.finally, frame);
+        frame.handling = before;
+        match last {
             Flow::Next => flow,
             other => other,
         }
@@ -494,7 +582,7 @@ impl Plan<'_> {
             if !caught {
                 continue;
             }
-            frame.caught.extend(&exception.failures);
+            frame.has_caught(exception.failures.iter().copied());
             if let Some(name) = &handler.name {
                 self.bind(name, Value::Exception(exception.clone()), frame);
             }
@@ -507,6 +595,7 @@ impl Plan<'_> {
     }
 
     fn raise(&mut self, exception: Option<&Expr>, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+        self.spend_many(100);
         let place = frame.place();
         let Some(expr) = exception else {
             let again = frame.handling.clone();
@@ -515,7 +604,7 @@ impl Plan<'_> {
         let mut raised = match self.evaluate(expr, frame)? {
             Value::Exception(exception) => (*exception).clone(),
             Value::Class(class) => Exception {
-                bases: class.bases.iter().flat_map(class_names).collect(),
+                bases: class.bases.clone(),
                 ..Exception::new(&class.name, Some("".into()))
             },
             Value::Known(name) => Exception::new(&name, Some("".into())),
@@ -523,12 +612,14 @@ impl Plan<'_> {
         };
         if raised.trace.is_empty() {
             if raised.context.is_none() {
-                raised.context = frame.handling.clone();
+                raised.context = frame.handling.clone().filter(|context| {
+                    context.context.is_none() || self.may_nest([&Value::Exception(context.clone())])
+                });
             }
             if let Some(context) = raised.context.clone() {
                 raised.failures.extend(&context.failures);
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
-                raised.trace.extend(context.trace.iter().cloned());
+                raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }
             // A function that has caught failed loads and raises afterwards does so because of them.
             if raised.failures.is_empty() {
@@ -554,6 +645,7 @@ impl Plan<'_> {
                             added.push(path.clone());
                             value
                         }
+                        Value::File(_) => value,
                         _ => Value::Unknown,
                     };
                     if let Some(target) = target {
@@ -593,6 +685,9 @@ impl Plan<'_> {
                 None => None,
             });
         }
+        if !self.may_nest(defaults.iter().flatten()) {
+            defaults.fill(None);
+        }
         let name = function.name.clone();
         let closure = Closure {
             function: function.clone(),
@@ -615,13 +710,25 @@ impl Plan<'_> {
             }
         }
         // The body runs at once, in a scope of its own.
-        let mut inner = Frame::of_call(frame.module.clone(), HashMap::new());
+        let mut inner = Frame::of_call(frame.module.clone(), FxHashMap::default());
         inner.locals = Some(frame.locals.clone().unwrap_or_default());
         inner.handling = frame.handling.clone();
         match self.block(body, &mut inner) {
             Flow::Raise(exception) => Flow::Raise(exception),
             _ => {
-                let class = Class { name: name.clone(), bases: values };
+                let mut bases: Vec<Name> = Vec::new();
+                for value in &values {
+                    let inherited: &[Name] = match value {
+                        Value::Class(class) => &class.bases,
+                        _ => &[],
+                    };
+                    for base in class_names(value).iter().chain(inherited) {
+                        if !bases.contains(base) {
+                            bases.push(base.clone());
+                        }
+                    }
+                }
+                let class = Class { name: name.clone(), bases };
                 self.bind(name, Value::Class(Rc::new(class)), frame);
                 Flow::Next
             }
@@ -643,7 +750,7 @@ impl Plan<'_> {
         if self.depth >= DEEPEST_CALL {
             return Ok(Value::Unknown);
         }
-        let mut locals = HashMap::new();
+        let mut locals = FxHashMap::default();
         let mut arguments = arguments.into_iter();
         let parameters = &closure.function.parameters;
         for (parameter, default) in parameters.iter().zip(&closure.defaults) {
@@ -656,37 +763,48 @@ impl Plan<'_> {
             locals.insert(parameter.name.clone(), value);
         }
         let mut frame = Frame::of_call(closure.module.clone(), locals);
+        let before = self.uncertain;
         self.depth += 1;
         let flow = self.block(body, &mut frame);
         self.depth -= 1;
+        self.uncertain = before;
         match flow {
-            Flow::Return(value) if self.uncertain == 0 => Ok(value),
-            Flow::Return(_) => Ok(Value::Unknown),
+            // Perhaps it returned before, so that what it did last is not known to happen.
+            _ if frame.may_have_returned => Ok(Value::Unknown),
             Flow::Raise(exception) => Err(traced(exception, at)),
+            Flow::Return(value) => Ok(value),
             _ => Ok(Value::None),
         }
     }
 }
 
-/// The names of an exception class, or of a tuple of them, with the known bases of the program's own.
+/// A value that is one of these, it is not known which.
+fn either(old: &Value, new: Value) -> Value {
+    if old.equals(&new) == Some(true) { new } else { Value::Unknown }
+}
+
+/// The names of an exception class, or of a tuple of them.
 fn class_names(value: &Value) -> Vec<Name> {
+    let name = |value: &Value| match value {
+        Value::Known(name) => Some(name.clone()),
+        Value::Class(class) => Some(class.name.clone()),
+        _ => None,
+    };
     match value {
-        Value::Known(name) => vec![name.clone()],
-        Value::Class(class) => {
-            let mut names = vec![class.name.clone()];
-            for base in class.bases.iter().flat_map(class_names) {
-                names.extend(ancestors(&base).iter().map(|name| Name::from(*name)));
-                names.push(base);
-            }
-            names
+        // Tuples may hold each other; nobody writes more than a few classes.
+        Value::Tuple(values) => {
+            let inner = values.iter().flat_map(|value| match value {
+                Value::Tuple(values) => values.iter().filter_map(name).collect(),
+                value => Vec::from_iter(name(value)),
+            });
+            inner.collect()
         }
-        Value::Tuple(values) => values.iter().flat_map(class_names).collect(),
-        _ => Vec::new(),
+        value => Vec::from_iter(name(value)),
     }
 }
 
 /// `from ..module` in a package, as an absolute name.
-fn absolute_name(package: &str, level: u32, module: &str) -> Option<String> {
+pub(super) fn absolute_name(package: &str, level: u32, module: &str) -> Option<String> {
     if level == 0 {
         return Some(module.to_owned());
     }

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::{Located, Report};
 use crate::diagnosis::{Finding, Severity};
 use crate::fix::{Action, Fix};
+use crate::host::WinPath;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -48,10 +49,10 @@ fn finding(out: &mut String, report: &Report<'_>, located: &Located) {
     }
     place(out, report, located, style);
     section(out, "how we know", &wrapped(&finding.evidence, WIDTH - 4, WIDTH - 4));
-    tree(out, finding, style);
+    tree(out, report, finding, style);
     searched(out, finding);
     if let Some(sentence) = &finding.python_error {
-        section(out, "Python says", &wrapped(sentence, WIDTH - 4, WIDTH - 4));
+        section(out, "Python says", &wrapped(&essential(sentence), WIDTH - 4, WIDTH - 4));
     }
     fixes(out, finding);
 }
@@ -85,6 +86,16 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{}{style:#}", "^".repeat(end - start));
 }
 
+/// Packages wrap long advice around what went wrong; the lines that say it are the first and the last.
+fn essential(sentence: &str) -> String {
+    const MOST_LINES: usize = 8;
+    let lines: Vec<&str> = sentence.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.as_slice() {
+        [first, .., last] if lines.len() > MOST_LINES => format!("{first}\n…\n{last}"),
+        lines => lines.join("\n"),
+    }
+}
+
 fn section(out: &mut String, title: &str, lines: &[String]) {
     if lines.iter().all(|line| line.is_empty()) {
         return;
@@ -95,18 +106,23 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-fn tree(out: &mut String, finding: &Finding, style: Style) {
+/// From the Python file that imports down to the culprit. Paths in the folder of packages begin there.
+fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) {
+    let short = |path: &WinPath| {
+        let folders = &report.environment.site_packages;
+        folders.iter().find_map(|folder| path.below(folder)).unwrap_or(path.as_str()).to_owned()
+    };
     let mut nodes: Vec<String> = Vec::new();
     for related in finding.related.iter().rev() {
-        nodes.push(format!("{} {DIM}line {}{DIM:#}", related.file, related.line));
+        nodes.push(format!("{} {DIM}line {}{DIM:#}", short(&related.file), related.line));
     }
     let last = finding.chain.len();
     for (at, link) in finding.chain.iter().enumerate() {
-        let found = link.path.as_ref().map_or(link.name.as_str(), |path| path.as_str());
+        let found = link.path.as_ref().map_or(link.name.clone(), short);
         nodes.push(match (at + 1 == last, &link.path) {
             (true, None) => format!("{style}{found}{style:#}  not found"),
             (true, Some(_)) => format!("{style}{found}{style:#}  cannot be loaded"),
-            _ => found.to_owned(),
+            _ => found,
         });
     }
     if nodes.is_empty() {

@@ -1,8 +1,8 @@
 //! Python text → [`Script`], by ruff's error-tolerant parser.
 //!
-//! Only what can matter for loading is kept. A function's body is kept if its text speaks of importing
-//! or loading ([`LOADING_WORDS`]), if it calls a function of the same module that does, or if it is a
-//! single `return`: everything else computes values which nobody here needs.
+//! Only what can matter for loading is kept. [`outline`](super::outline) has already blanked out the bodies
+//! of functions that compute values which nobody here needs; of the others a body is kept unless calling the
+//! function makes a generator or coroutine.
 
 use std::sync::Arc;
 
@@ -12,22 +12,11 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::lines::LineIndex;
+use super::outline;
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script,
     Stmt, StmtKind, Try,
 };
-
-/// A function whose text has none of these neither imports nor loads by itself.
-const LOADING_WORDS: [&str; 8] = [
-    "import",
-    "DLL",
-    "LoadLibrary",
-    "dll_directory",
-    "cdll",
-    "windll",
-    "environ",
-    "sys.path",
-];
 
 /// Longer text and literals are data, not names of modules or DLLs.
 const LONGEST_TEXT: usize = 4096;
@@ -51,7 +40,12 @@ const STACK_PER_LEVEL: usize = 256;
 pub fn lower(text: &str) -> Script {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     with_stack_for(text, || {
-        let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let outline = outline::without_inert_bodies(text);
+        let mut parsed = parse_unchecked_source(outline.as_deref().unwrap_or(text), PySourceType::Python);
+        if outline.is_some() && parsed.has_syntax_errors() {
+            // Perhaps the outline was misunderstood: what the text itself says is what counts.
+            parsed = parse_unchecked_source(text, PySourceType::Python);
+        }
         let lines = LineIndex::new(text);
         let syntax_error = parsed.errors().first().map(|error| {
             let line = lines.line_of(error.location.start().to_usize()) + 1;
@@ -61,7 +55,6 @@ pub fn lower(text: &str) -> Script {
         let lowering = Lowering {
             text,
             lines: &lines,
-            loading: loading_functions(text, body),
         };
         Script {
             body: lowering.block(body),
@@ -87,78 +80,9 @@ pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Sen
     })
 }
 
-/// Names of the module's functions whose call can import or load something.
-fn loading_functions(text: &str, body: &[ast::Stmt]) -> Vec<Name> {
-    let mut functions: Vec<(Name, &str, bool)> = Vec::new();
-    collect_functions(text, body, &mut functions);
-    for (_, source, loads) in &mut functions {
-        *loads = LOADING_WORDS.iter().any(|word| source.contains(word));
-    }
-    loop {
-        let callers: Vec<usize> = (0..functions.len())
-            .filter(|&i| {
-                !functions[i].2
-                    && functions
-                        .iter()
-                        .any(|(name, _, loads)| *loads && calls(functions[i].1, name))
-            })
-            .collect();
-        if callers.is_empty() {
-            break;
-        }
-        for i in callers {
-            functions[i].2 = true;
-        }
-    }
-    functions
-        .into_iter()
-        .filter(|(_, _, loads)| *loads)
-        .map(|(name, _, _)| name)
-        .collect()
-}
-
-fn collect_functions<'a>(
-    text: &'a str,
-    body: &[ast::Stmt],
-    functions: &mut Vec<(Name, &'a str, bool)>,
-) {
-    for stmt in body {
-        match stmt {
-            ast::Stmt::FunctionDef(def) => {
-                let source = text.get(def.range().to_std_range()).unwrap_or_default();
-                functions.push((Name::from(def.name.as_str()), source, false));
-            }
-            ast::Stmt::If(branch) => {
-                collect_functions(text, &branch.body, functions);
-                for clause in &branch.elif_else_clauses {
-                    collect_functions(text, &clause.body, functions);
-                }
-            }
-            ast::Stmt::Try(attempt) => {
-                collect_functions(text, &attempt.body, functions);
-                collect_functions(text, &attempt.orelse, functions);
-                for ast::ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
-                    collect_functions(text, &handler.body, functions);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Whether `source` calls `name`, as far as its text tells.
-fn calls(source: &str, name: &str) -> bool {
-    source.match_indices(name).any(|(at, _)| {
-        let before = source[..at].chars().next_back();
-        let after = source[at + name.len()..].chars().next();
-        after == Some('(') && !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.')
-    })
-}
-
 struct Lowering<'a> {
     text: &'a str,
     lines: &'a LineIndex,
-    loading: Vec<Name>,
 }
 
 impl Lowering<'_> {
@@ -292,7 +216,7 @@ impl Lowering<'_> {
             ast::Stmt::ClassDef(class) => StmtKind::Class {
                 name: name(&class.name),
                 bases: class.bases().iter().map(|base| self.expr(base, 0)).collect(),
-                body: self.block(&class.body),
+                body: self.class_body(&class.body),
             },
             ast::Stmt::Return(result) => {
                 StmtKind::Return(result.value.as_ref().map(|value| self.expr(value, 0)))
@@ -331,17 +255,29 @@ impl Lowering<'_> {
         block.push(Stmt { line, kind });
     }
 
+    /// Nobody asks for a member of a class here; what counts is what its body does while it runs.
+    fn class_body(&self, body: &[ast::Stmt]) -> Vec<Stmt> {
+        let mut block = self.block(body);
+        block.retain(|stmt| match &stmt.kind {
+            StmtKind::Function(_) => false,
+            StmtKind::Assign { value, .. } => has_call(value),
+            _ => true,
+        });
+        block
+    }
+
     fn function(&self, def: &ast::StmtFunctionDef) -> Function {
-        let body = match def.body.iter().as_slice() {
+        let body = match def.body.as_slice() {
+            // What a blank body looks like; whoever writes this by hand loads nothing either.
+            [ast::Stmt::Expr(only)] if only.value.is_number_literal_expr() => None,
             // Calling it makes a generator or coroutine, which runs later if ever.
             _ if def.is_async || self.slice(def.range()).contains("yield") => None,
-            [ast::Stmt::Return(_)] => Some(self.block(&def.body)),
-            [docstring, ast::Stmt::Return(_)] if docstring.is_expr_stmt() => {
-                Some(self.block(&def.body))
-            }
-            _ if self.may_load(def) => Some(self.block(&def.body)),
-            _ => None,
+            body => Some(self.block(body)),
         };
+        if body.is_none() {
+            // Calling it tells nothing, so neither do its parameters, nor what decorates it.
+            return Function { name: name(&def.name), parameters: Vec::new(), body, decorators: Vec::new() };
+        }
         let parameters = &def.parameters;
         Function {
             name: name(&def.name),
@@ -362,12 +298,6 @@ impl Lowering<'_> {
                 .map(|decorator| self.expr(&decorator.expression, 0))
                 .collect(),
         }
-    }
-
-    fn may_load(&self, def: &ast::StmtFunctionDef) -> bool {
-        let source = self.slice(def.range());
-        self.loading.iter().any(|name| name == def.name.as_str())
-            || LOADING_WORDS.iter().any(|word| source.contains(word))
     }
 
     fn slice(&self, range: TextRange) -> &str {
@@ -570,4 +500,21 @@ impl Lowering<'_> {
 
 fn name(identifier: &ast::Identifier) -> Name {
     Name::from(identifier.as_str())
+}
+
+/// Whether evaluating an expression calls something.
+fn has_call(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(_) | Expr::Comprehension(_) => true,
+        Expr::Attribute(object, _) | Expr::Not(object) => has_call(object),
+        Expr::Binary(parts) => has_call(&parts.0) || has_call(&parts.2),
+        Expr::Compare(parts) => has_call(&parts.0) || has_call(&parts.2),
+        Expr::Subscript(parts) => has_call(&parts.0) || has_call(&parts.1),
+        Expr::Conditional(parts) => has_call(&parts.0) || has_call(&parts.1) || has_call(&parts.2),
+        Expr::And(values) | Expr::Or(values) | Expr::Tuple(values) | Expr::List(values) | Expr::Joined(values) => {
+            values.iter().any(has_call)
+        }
+        Expr::Dict(items) => items.iter().any(|(key, value)| has_call(key) || has_call(value)),
+        _ => false,
+    }
 }

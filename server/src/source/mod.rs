@@ -5,7 +5,10 @@
 mod imports;
 mod lines;
 mod lower;
+mod outline;
 mod script;
+#[cfg(test)]
+mod tests;
 
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};

@@ -15,6 +15,7 @@
 //! Install the package again. If the file is damaged again afterwards, look at the antivirus program's
 //! quarantine and at the free space of the disk.
 
+use crate::diagnosis::case::name_of;
 use crate::diagnosis::{Case, Finding, Problem};
 use crate::loader::Cause;
 
@@ -35,7 +36,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let recorded = case.environment.owner_of(path, files).and_then(|owner| {
         let rows = owner.expected_files(files).ok()?;
         let row = rows.into_iter().find(|row| row.path == *path)?;
-        Some(format!(" {} recorded it with {} bytes when it was installed.", owner.name, row.size?))
+        Some(format!(" {} recorded it with {} bytes when it was installed.", name_of(owner, files), row.size?))
     });
     finding.evidence = format!("Windows refuses the file (error 193): {error}.{}", recorded.unwrap_or_default());
     match case.reinstall_owner(path) {

@@ -15,7 +15,7 @@
 //! Install the package again. If the file vanishes again, look into the quarantine of the antivirus program (Windows
 //! Security: Protection history) and allow it there first.
 
-use crate::diagnosis::case::list;
+use crate::diagnosis::case::{list, name_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Problem};
 use crate::environment::{DamagedFile, Distribution, Found};
@@ -57,7 +57,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.what = format!("{}: {name} has disappeared.", case.consequence(finding.severity));
     let owner = case.environment.owner_of(&path, &*case.host.files);
     let recorded = match owner {
-        Some(owner) => format!("{} installed it, as its RECORD says", owner.name),
+        Some(owner) => format!("{} installed it, as its RECORD says", name_of(owner, &*case.host.files)),
         None => "an installed package lists it".to_owned(),
     };
     finding.evidence = match problem.fault() {
@@ -76,7 +76,7 @@ fn cure(case: &Case<'_>, owner: Option<&Distribution>, finding: &mut Finding) {
         "Install the package again; if the file vanishes again, look into your antivirus program's quarantine."
             .to_owned();
     if let Some(owner) = owner {
-        let mut fix = case.reinstall(&owner.name, owner.version.as_deref());
+        let mut fix = case.reinstall(owner);
         fix.preferred = true;
         finding.fixes.push(fix);
     }
@@ -112,7 +112,7 @@ pub(in crate::diagnosis) fn of_installed_files(
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         finding.what = format!(
             "{} is damaged: {}{more} {}.",
-            distribution.name,
+            name_of(distribution, files),
             list(&names, "and"),
             if damaged.iter().all(|file| file.found == Found::Missing) {
                 "disappeared since it was installed"

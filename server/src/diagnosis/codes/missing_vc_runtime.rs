@@ -47,6 +47,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     );
     finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
     let mut fixes = redistributable::fixes(case.environment);
+    if problem.loaded_by.is_none() {
+        // A Python that cannot start cannot run pip.
+        fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));
+    }
     finding.advice = match fixes.len() {
         1 => "Install it.".to_owned(),
         _ => "Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.".to_owned(),

@@ -1,0 +1,503 @@
+//! Extension modules, libraries and finders, by the rules of a version of Python.
+
+use expect_test::{Expect, expect};
+
+use crate::testing::{answer, check};
+
+/// A world under the rules of Python 3.7 and of 3.8.
+fn check_both(world: &str, up_to_3_7: Expect, since_3_8: Expect) {
+    let python = |minor: u32| {
+        format!(
+            "
+            /Python/python.exe       imports python3{minor}.dll
+            /Python/python3{minor}.dll    version 3.{minor}.9150.1013
+            /Python/Lib/os.py        text
+            "
+        )
+    };
+    up_to_3_7.assert_eq(&answer(&format!("{}{world}", python(7))));
+    since_3_8.assert_eq(&answer(&format!("{}{world}", python(8))));
+}
+
+#[test]
+fn up_to_3_7_the_dlls_of_a_module_are_found_on_path_and_since_3_8_not() {
+    check_both(
+        "
+            /env/pkg/_native.pyd   imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll
+            path /cuda/bin
+            load /env/pkg/_native.pyd
+        ",
+        expect![[r#"
+            C:\env\pkg\_native.pyd (full path)
+            C:\cuda\bin\cudart64_101.dll (PATH)
+        "#]],
+        expect![[r#"
+            126: _native.pyd > cudart64_101.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing _native: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn up_to_3_7_the_application_directory_does_not_serve_modules() {
+    check_both(
+        "
+            /env/pkg/_native.pyd   imports b.dll
+            /Python/b.dll
+            load /env/pkg/_native.pyd
+        ",
+        expect![[r#"
+            126: _native.pyd > b.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            ImportError: DLL load failed: The specified module could not be found.
+        "#]],
+        expect![[r#"
+            C:\env\pkg\_native.pyd (full path)
+            C:\Python\b.dll (application directory)
+        "#]],
+    );
+}
+
+#[test]
+fn up_to_3_7_ctypes_searches_path_and_since_3_8_not() {
+    check_both(
+        "
+            /cuda/bin/cudart64_101.dll
+            path /cuda/bin
+            load cudart64_101.dll ctypes
+        ",
+        expect![[r#"
+            C:\cuda\bin\cudart64_101.dll (PATH)
+        "#]],
+        expect![[r#"
+            126: cudart64_101.dll: nowhere in C:\Python, C:\Windows\System32
+            FileNotFoundError: Could not find module 'cudart64_101.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+        "#]],
+    );
+}
+
+#[test]
+fn up_to_3_7_a_library_loaded_by_its_path_is_not_searched_for_beside_itself() {
+    check_both(
+        "
+            /env/pkg/a.dll   imports b.dll
+            /env/pkg/b.dll
+            load /env/pkg/a.dll ctypes
+        ",
+        expect![[r#"
+            126: a.dll > b.dll: nowhere in C:\Python, C:\Windows\System32, C:\Windows\System, C:\Windows
+            OSError: [WinError 126] The specified module could not be found
+        "#]],
+        expect![[r#"
+            C:\env\pkg\a.dll (full path)
+            C:\env\pkg\b.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn what_python_says_of_a_library_that_cannot_be_loaded() {
+    check_both(
+        "
+            /env/bad.dll    junk
+            /env/old.dll    x86
+            /env/mine.dll
+            denied /env/mine.dll
+            load nowhere.dll ctypes
+            load /env/bad.dll ctypes
+            load /env/old.dll ctypes
+            load /env/mine.dll ctypes
+        ",
+        expect![[r#"
+            126: nowhere.dll: nowhere in C:\Python, C:\Windows\System32, C:\Windows\System, C:\Windows
+            OSError: [WinError 126] The specified module could not be found
+            193: bad.dll: the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for
+            OSError: [WinError 193] %1 is not a valid Win32 application
+            193: old.dll: C:\env\old.dll is for x86
+            OSError: [WinError 193] %1 is not a valid Win32 application
+            5: mine.dll: access is denied
+            OSError: [WinError 5] Access is denied
+        "#]],
+        expect![[r#"
+            126: nowhere.dll: nowhere in C:\Python, C:\Windows\System32
+            FileNotFoundError: Could not find module 'nowhere.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+            193: bad.dll: the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for
+            OSError: [WinError 193] %1 is not a valid Win32 application
+            193: old.dll: C:\env\old.dll is for x86
+            OSError: [WinError 193] %1 is not a valid Win32 application
+            5: mine.dll: access is denied
+            OSError: [WinError 5] Access is denied
+        "#]],
+    );
+}
+
+#[test]
+fn what_python_says_of_a_module_that_cannot_be_loaded() {
+    check_both(
+        "
+            /env/pkg/lacks.pyd                   imports nowhere.dll
+            /env/pkg/bad.cp38-win_amd64.pyd      empty
+            /env/pkg/old.pyd                     x86
+            /env/pkg/mine.pyd
+            denied /env/pkg/mine.pyd
+            load /env/pkg/lacks.pyd
+            load /env/pkg/bad.cp38-win_amd64.pyd
+            load /env/pkg/old.pyd
+            load /env/pkg/mine.pyd
+        ",
+        expect![[r#"
+            126: lacks.pyd > nowhere.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            ImportError: DLL load failed: The specified module could not be found.
+            193: bad.cp38-win_amd64.pyd: the file is empty
+            ImportError: DLL load failed: %1 is not a valid Win32 application.
+            193: old.pyd: C:\env\pkg\old.pyd is for x86
+            ImportError: DLL load failed: %1 is not a valid Win32 application.
+            5: mine.pyd: access is denied
+            ImportError: DLL load failed: Access is denied.
+        "#]],
+        expect![[r#"
+            126: lacks.pyd > nowhere.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing lacks: The specified module could not be found.
+            193: bad.cp38-win_amd64.pyd: the file is empty
+            ImportError: DLL load failed while importing bad: %1 is not a valid Win32 application.
+            193: old.pyd: C:\env\pkg\old.pyd is for x86
+            ImportError: DLL load failed while importing old: %1 is not a valid Win32 application.
+            5: mine.pyd: access is denied
+            ImportError: DLL load failed while importing mine: Access is denied.
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_for_another_version_conflicts_if_that_versions_dll_is_found_at_all() {
+    check_both(
+        "
+            /env/pkg/for37.pyd    imports python37.dll
+            /env/pkg/for38.pyd    imports python38.dll
+            /env/pkg/for39.pyd    imports python39.dll
+            /env/pkg/python39.dll
+            load /env/pkg/for37.pyd
+            load /env/pkg/for38.pyd
+            load /env/pkg/for39.pyd
+        ",
+        expect![[r#"
+            C:\env\pkg\for37.pyd (full path)
+            126: for38.pyd > python38.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            ImportError: DLL load failed: The specified module could not be found.
+            ImportError: Module use of python39.dll conflicts with this version of Python.
+        "#]],
+        expect![[r#"
+            126: for37.pyd > python37.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing for37: The specified module could not be found.
+            C:\env\pkg\for38.pyd (full path)
+            ImportError: Module use of python39.dll conflicts with this version of Python.
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_of_the_stable_abi_finds_python3_dll_beside_the_versioned_one() {
+    check_both(
+        "
+            /Python/python3.dll
+            /env/pkg/stable.pyd   imports python3.dll
+            load /env/pkg/stable.pyd
+        ",
+        expect![[r#"
+            C:\env\pkg\stable.pyd (full path)
+        "#]],
+        expect![[r#"
+            C:\env\pkg\stable.pyd (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn in_a_virtual_environment_the_application_directory_is_that_of_the_base() {
+    check(
+        "
+        /Python38/python.exe        imports python38.dll
+        /Python38/python38.dll      version 3.8.10150.1013
+        /Python38/Lib/os.py         text
+        /Python38/base.dll
+        /venv/Scripts/python.exe
+        /venv/Scripts/venv.dll
+        /venv/pyvenv.cfg            text
+            home = C:\\Python38
+            version = 3.8.10
+        /venv/Lib/site-packages/a.pyd   imports python38.dll, base.dll
+        /venv/Lib/site-packages/b.pyd   imports python38.dll, venv.dll
+        python /venv
+        load /venv/Lib/site-packages/a.pyd
+        load /venv/Lib/site-packages/b.pyd
+        ",
+        expect![[r#"
+            C:\venv\Lib\site-packages\a.pyd (full path)
+            C:\Python38\base.dll (application directory)
+            126: b.pyd > venv.dll: nowhere in C:\venv\Lib\site-packages, C:\Python38, C:\Windows\System32
+            ImportError: DLL load failed while importing b: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_copy_of_the_interpreter_in_scripts_is_its_own_application_directory() {
+    check(
+        "
+        /Python38/python.exe        imports python38.dll
+        /Python38/python38.dll      version 3.8.10150.1013
+        /Python38/Lib/os.py         text
+        /venv/Scripts/python.exe    imports python38.dll
+        /venv/Scripts/python38.dll  version 3.8.10150.1013
+        /venv/Scripts/venv.dll
+        /venv/pyvenv.cfg            text
+            home = C:\\Python38
+        /venv/Lib/site-packages/b.pyd   imports python38.dll, venv.dll
+        python /venv
+        load /venv/Lib/site-packages/b.pyd
+        ",
+        expect![[r#"
+            C:\venv\Lib\site-packages\b.pyd (full path)
+            C:\venv\Scripts\venv.dll (application directory)
+        "#]],
+    );
+}
+
+/// A prefix of conda with Python 3.`minor`.
+fn conda(minor: u32) -> String {
+    format!(
+        "
+            /conda/python.exe       imports python3{minor}.dll
+            /conda/python3{minor}.dll    version 3.{minor}.9150.1013
+            /conda/Lib/os.py        text
+            /conda/conda-meta/history   text
+            /conda/Library/bin/mkl.dll
+            /conda/Library/bin/twice.dll
+            /conda/bin/twice.dll
+            /conda/Library/other/far.dll
+            /env/pkg/a.pyd          imports mkl.dll, twice.dll, far.dll
+            python /conda
+            load /env/pkg/a.pyd
+        "
+    )
+}
+
+#[test]
+fn condas_python_adds_the_directories_of_its_prefix() {
+    check(
+        &conda(8).replace(", far.dll", ""),
+        expect![[r#""#]],
+    );
+    check(
+        &conda(8),
+        expect![[r#"
+            126: a.pyd > far.dll: nowhere in C:\env\pkg, C:\conda, C:\conda\bin, C:\conda\Library\bin, C:\Windows\System32
+            ImportError: DLL load failed while importing a: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn up_to_3_7_condas_directories_serve_only_through_path() {
+    check(
+        &conda(7),
+        expect![[r#"
+            126: a.pyd > mkl.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            126: a.pyd > twice.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            126: a.pyd > far.dll: nowhere in C:\env\pkg, C:\Windows\System32, C:\Windows\System, C:\Windows
+            ImportError: DLL load failed: The specified module could not be found.
+        "#]],
+    );
+    check(
+        &format!("            path /conda/Library/bin\n{}", conda(7).replace(", far.dll", "")),
+        expect![[r#"
+            C:\env\pkg\a.pyd (full path)
+            C:\conda\Library\bin\mkl.dll (PATH)
+            C:\conda\Library\bin\twice.dll (PATH)
+        "#]],
+    );
+}
+
+const PYTHON: &str = "
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+";
+
+#[test]
+fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
+    check(
+        &format!(
+            "{PYTHON}
+            /pkg/both.pyd
+            /pkg/both.cp38-win_amd64.pyd
+            /pkg/plain.pyd
+            /pkg/plain.py           text
+            /pkg/other.cp37-win_amd64.pyd
+            /pkg/other.py           text
+            /pkg/only.cp37-win_amd64.pyd
+            /pkg/only.cp39-win_amd64.pyd
+            /pkg/linux.cpython-38-x86_64-linux-gnu.so
+            /pkg/abi.abi3.pyd
+            /pkg/window.pyw         text
+            /pkg/compiled.pyc       junk
+            find both in /pkg
+            find plain in /pkg
+            find other in /pkg
+            find only in /pkg
+            find linux in /pkg
+            find abi in /pkg
+            find window in /pkg
+            find compiled in /pkg
+            "
+        ),
+        expect![[r#"
+            native C:\pkg\both.cp38-win_amd64.pyd
+            native C:\pkg\plain.pyd
+            source C:\pkg\other.py
+            nothing but C:\pkg\only.cp39-win_amd64.pyd
+            nothing
+            nothing
+            source C:\pkg\window.pyw
+            unseen in C:\pkg\compiled.pyc
+        "#]],
+    );
+}
+
+#[test]
+fn a_package_comes_before_a_module_and_a_module_before_a_folder() {
+    check(
+        &format!(
+            "{PYTHON}
+            /pkg/a/__init__.py      text
+            /pkg/a.py               text
+            /pkg/a.pyd
+            /pkg/b/x.txt            text
+            /pkg/b.py               text
+            /pkg/c/x.txt            text
+            /pkg/d/__init__.pyd
+            /pkg/e/__init__.cp38-win_amd64.pyd
+            /pkg/e/__init__.py      text
+            find a in /pkg
+            find b in /pkg
+            find c in /pkg
+            find d in /pkg
+            find e in /pkg
+            "
+        ),
+        expect![[r#"
+            package C:\pkg\a\__init__.py
+            source C:\pkg\b.py
+            namespace C:\pkg\c
+            native package C:\pkg\d\__init__.pyd
+            native package C:\pkg\e\__init__.cp38-win_amd64.pyd
+        "#]],
+    );
+}
+
+#[test]
+fn a_namespace_package_has_a_portion_in_each_folder_but_a_module_later_on_wins() {
+    check(
+        &format!(
+            "{PYTHON}
+            /Python/Lib/site-packages/extra.pth   text
+                C:\\more
+            /Python/Lib/site-packages/google/one.py    text
+            /more/google/two.py                        text
+            /Python/Lib/site-packages/late/x.txt       text
+            /more/late.py                              text
+            find google
+            find late
+            "
+        ),
+        expect![[r#"
+            namespace C:\Python\Lib\site-packages\google and C:\more\google
+            source C:\more\late.py
+        "#]],
+    );
+}
+
+#[test]
+fn the_case_of_a_modules_name_counts_although_that_of_files_does_not() {
+    check(
+        &format!(
+            "{PYTHON}
+            /pkg/Name.py                text
+            /pkg/Folder/__init__.py     text
+            /pkg/Native.pyd
+            find name in /pkg
+            find Name in /pkg
+            find folder in /pkg
+            find native in /pkg
+            find Name in /PKG
+            "
+        ),
+        expect![[r#"
+            nothing
+            source C:\pkg\Name.py
+            nothing
+            nothing
+            source C:\PKG\Name.py
+        "#]],
+    );
+}
+
+#[test]
+fn the_standard_library_is_known_even_where_its_files_are_not() {
+    check(
+        &format!(
+            "{PYTHON}
+            /Python/Lib/site-packages/sys.py      text
+            /Python/Lib/json.py                   text
+            find sys
+            find json
+            find ctypes
+            find tensorflow
+            "
+        ),
+        expect![[r#"
+            built in
+            source C:\Python\Lib\json.py
+            standard library
+            nothing
+        "#]],
+    );
+}
+
+#[test]
+fn an_archive_that_is_none_offers_nothing() {
+    check(
+        &format!(
+            "{PYTHON}
+            /Python/python38.zip    junk
+            /pkg/x.py               text
+            find ctypes
+            find numpy
+            "
+        ),
+        expect![[r#"
+            standard library
+            nothing
+        "#]],
+    );
+}
+
+#[test]
+fn a_python_that_lacks_its_own_runtime_does_not_start() {
+    check(
+        "
+        /Python/python.exe       imports python38.dll, vcruntime140.dll
+        /Python/python38.dll     imports vcruntime140.dll, version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        import numpy
+        ",
+        expect![[r#"
+            error missing-vc-runtime: vcruntime140.dll
+              Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+              C:\Python\python38.dll imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
+              Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+              * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+              - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+        "#]],
+    );
+}

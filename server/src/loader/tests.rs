@@ -1,0 +1,607 @@
+//! Loads as stories.
+
+use expect_test::expect;
+
+use crate::testing::{answer, check};
+
+#[test]
+fn a_missing_dependency_is_told_with_its_chain_and_the_directories() {
+    check(
+        "
+        /Python/python.exe     imports python38.dll
+        /Python/python38.dll   version 3.8.10150.1013
+        /env/pkg/_native.pyd   imports python38.dll, b.dll
+        /env/pkg/b.dll         imports msvcp140.dll
+        load /env/pkg/_native.pyd
+        ",
+        expect![[r#"
+            126: _native.pyd > b.dll > msvcp140.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing _native: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_loaded_is_found_by_name_wherever_it_lies() {
+    check(
+        r"
+        application /app
+        /one/b.dll
+        /two/a.dll  imports B.DLL
+        load /one/b.dll
+        load /two/a.dll
+        ",
+        expect![[r#"
+            C:\one\b.dll (full path)
+            C:\two\a.dll (full path)
+        "#]],
+    );
+}
+
+/// A copy of `b.dll` in every directory that any search knows.
+const EVERYWHERE: &str = "
+    /dlls/a.dll      imports b.dll
+    /dlls/b.dll
+    /app/b.dll
+    /added/b.dll
+    /current/b.dll
+    /path/b.dll
+    path /path
+    application /app
+    add directory /added
+    current /current
+";
+
+/// Where `b.dll` is found when it lies everywhere, then when the winner is taken away, and so on.
+fn order(how: &str) -> String {
+    let mut world = format!("{EVERYWHERE}    load /dlls/a.dll {how}");
+    let mut order = Vec::new();
+    loop {
+        let told = answer(&world);
+        let Some(found) = told.lines().find_map(|line| line.strip_prefix(r"C:\").filter(|line| line.contains("b.dll"))) else {
+            return format!("{}\n{told}", order.join(" > "));
+        };
+        let (folder, rule) = found.split_once(r"\b.dll ").unwrap();
+        order.push(format!("{folder} {rule}"));
+        world = world.replace(&format!("    /{folder}/b.dll\n"), "");
+    }
+}
+
+#[test]
+fn modern_loads_search_neither_path_nor_the_current_directory() {
+    expect![[r#"
+        dlls (the DLL's own directory) > app (application directory) > added (added by the test)
+        126: a.dll > b.dll: nowhere in C:\dlls, C:\app, C:\added, C:\Windows\System32
+    "#]]
+    .assert_eq(&order("modern"));
+}
+
+#[test]
+fn the_altered_search_puts_the_dlls_directory_in_place_of_the_applications() {
+    expect![[r#"
+        dlls (the DLL's own directory) > current (current directory) > path (PATH)
+        126: a.dll > b.dll: nowhere in C:\dlls, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\current, C:\path
+    "#]]
+    .assert_eq(&order("altered"));
+}
+
+#[test]
+fn a_plain_load_does_not_look_into_the_directory_of_the_dll() {
+    expect![[r#"
+        app (application directory) > current (current directory) > path (PATH)
+        126: a.dll > b.dll: nowhere in C:\app, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\current, C:\path
+    "#]]
+    .assert_eq(&order("plain"));
+}
+
+#[test]
+fn ctypes_of_a_bare_name_searches_the_default_directories() {
+    expect![[r#"
+        app (application directory) > added (added by the test)
+        126: a.dll > b.dll: nowhere in C:\app, C:\added, C:\Windows\System32
+    "#]]
+    .assert_eq(&order("ctypes"));
+}
+
+#[test]
+fn system32_comes_before_path_and_the_current_directory_but_after_added_directories() {
+    check(
+        "
+        /dlls/a.dll           imports version.dll
+        /added/version.dll
+        /path/version.dll
+        /current/version.dll
+        path /path
+        application /app
+        current /current
+        load /dlls/a.dll altered
+        application /app
+        add directory /added
+        load /dlls/a.dll modern
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\Windows\System32\version.dll (System32)
+            C:\dlls\a.dll (full path)
+            C:\added\version.dll (added by the test)
+        "#]],
+    );
+}
+
+#[test]
+fn the_directory_of_the_top_dll_serves_all_that_it_needs() {
+    check(
+        "
+        /dlls/a.dll    imports b.dll
+        /added/b.dll   imports c.dll
+        /dlls/c.dll
+        application /app
+        add directory /added
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\added\b.dll (added by the test)
+            C:\dlls\c.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn the_directory_of_a_dependency_is_not_searched() {
+    check(
+        "
+        /dlls/a.dll        imports b.dll
+        /added/b.dll       imports c.dll
+        /added/sub/c.dll
+        application /app
+        add directory /added
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            126: a.dll > b.dll > c.dll: nowhere in C:\dlls, C:\app, C:\added, C:\Windows\System32
+        "#]],
+    );
+}
+
+#[test]
+fn the_directory_added_last_is_searched_first_and_a_removed_one_no_more() {
+    check(
+        "
+        /one/b.dll
+        /two/b.dll
+        /one/c.dll
+        application /app
+        add directory /one
+        add directory /two
+        load b.dll ctypes
+        remove directory /one
+        load c.dll ctypes
+        ",
+        expect![[r#"
+            C:\two\b.dll (added by the test)
+            126: c.dll: nowhere in C:\app, C:\two, C:\Windows\System32
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_for_another_machine_is_passed_over() {
+    check(
+        "
+        /dlls/a.dll    imports b.dll
+        /dlls/b.dll    x86
+        /added/b.dll
+        application /app
+        add directory /added
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\added\b.dll (added by the test)
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
+    check(
+        "
+        /dlls/a.dll    imports b.dll, c.dll
+        /dlls/b.dll    x86
+        /app/b.dll     arm64
+        /dlls/c.dll
+        application /app
+        load /dlls/a.dll
+        load /dlls/b.dll
+        ",
+        expect![[r#"
+            193: a.dll > b.dll: C:\dlls\b.dll is for x86
+            193: b.dll: C:\dlls\b.dll is for x86
+        "#]],
+    );
+}
+
+#[test]
+fn a_32_bit_process_finds_its_system_dlls_in_syswow64() {
+    check(
+        "
+        /dlls/a.dll   x86, imports kernel32.dll, version.dll
+        /dlls/b.dll   imports kernel32.dll
+        application /app x86
+        load /dlls/a.dll
+        load /dlls/b.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\Windows\SysWOW64\kernel32.dll (KnownDLLs)
+            C:\Windows\SysWOW64\version.dll (System32)
+            193: b.dll: C:\dlls\b.dll is for x86_64
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_no_image_ends_the_search() {
+    for attribute in ["empty", "junk", "html", "zip", "text"] {
+        let told = answer(&format!(
+            "
+            /dlls/a.dll    imports b.dll
+            /dlls/b.dll    {attribute}
+            /added/b.dll
+            application /app
+            add directory /added
+            load /dlls/a.dll
+            "
+        ));
+        assert!(told.starts_with("193: a.dll > b.dll: "), "{attribute}: {told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_that_is_no_image_is_told() {
+    check(
+        "
+        /dlls/a.dll    imports empty.dll, junk.dll, page.dll, zip.dll, cut.dll
+        /dlls/empty.dll   empty
+        /dlls/junk.dll    junk
+        /dlls/page.dll    html
+        /dlls/zip.dll     zip
+        /dlls/cut.dll     cut 700
+        application /app
+        load /dlls/a.dll
+        load /dlls/empty.dll
+        ",
+        expect![[r#"
+            193: a.dll > empty.dll: the file is empty
+            193: a.dll > junk.dll: the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for
+            193: a.dll > page.dll: the file is not a Windows program or DLL; it looks like a web page (HTML)
+            193: a.dll > zip.dll: the file is not a Windows program or DLL; it looks like a zip archive (a wheel is one)
+            193: a.dll > cut.dll: the file ends at 700 bytes, but section .rdata should reach to 1536
+            193: empty.dll: the file is empty
+        "#]],
+    );
+}
+
+#[test]
+fn a_folder_named_like_a_dll_is_none() {
+    check(
+        "
+        /dlls/a.dll    imports b.dll
+        /dlls/b.dll/
+        /added/b.dll
+        application /app
+        load /dlls/a.dll
+        add directory /added
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            126: a.dll > b.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            C:\dlls\a.dll (full path)
+            C:\added\b.dll (added by the test)
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_may_not_be_read_ends_the_search_with_access_denied() {
+    check(
+        "
+        /dlls/a.dll    imports b.dll
+        /dlls/b.dll
+        /added/b.dll
+        denied /dlls/b.dll
+        application /app
+        add directory /added
+        load /dlls/a.dll
+        load /dlls/b.dll
+        ",
+        expect![[r#"
+            5: a.dll > b.dll: access is denied
+            5: b.dll: access is denied
+        "#]],
+    );
+}
+
+#[test]
+fn circular_imports_end() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll
+        /dlls/b.dll   imports c.dll, b.dll
+        /dlls/c.dll   imports a.dll, B.DLL
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\dlls\b.dll (the DLL's own directory)
+            C:\dlls\c.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_circle_that_lacks_something_fails_once_and_as_a_whole() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll
+        /dlls/b.dll   imports a.dll, missing.dll
+        application /app
+        load /dlls/a.dll
+        load /dlls/b.dll
+        ",
+        expect![[r#"
+            126: a.dll > b.dll > missing.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            126: b.dll > missing.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+        "#]],
+    );
+}
+
+#[test]
+fn a_loaded_module_serves_a_name_in_any_case_even_against_a_better_placed_file() {
+    check(
+        "
+        /first/Helper.DLL
+        /dlls/a.dll        imports hELPER.dll
+        /dlls/helper.dll
+        application /app
+        load /first/Helper.DLL
+        load /dlls/a.dll
+        load helper ctypes
+        ",
+        expect![[r#"
+            C:\first\Helper.DLL (full path)
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn the_first_of_two_modules_of_one_name_serves_imports_by_that_name() {
+    check(
+        "
+        /one/b.dll
+        /two/b.dll
+        /dlls/a.dll   imports b.dll
+        application /app
+        load /one/b.dll
+        load /two/b.dll
+        load /dlls/a.dll
+        load b.dll ctypes
+        ",
+        expect![[r#"
+            C:\one\b.dll (full path)
+            C:\two\b.dll (full path)
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn a_full_path_is_loaded_once_however_it_is_spelled() {
+    check(
+        r"
+        /dlls/a.dll   imports b.dll
+        /dlls/b.dll
+        application /app
+        load /dlls/a.dll
+        load /DLLS/A.DLL
+        load /dlls/../dlls/./b.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\dlls\b.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_name_without_a_suffix_gets_one() {
+    check(
+        "
+        /app/b.dll
+        /app/plain
+        /app/odd.name
+        /dlls/a.dll   imports b
+        application /app
+        load /dlls/a.dll
+        load plain ctypes
+        load odd.name ctypes
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\app\b.dll (application directory)
+            126: plain.dll: nowhere in C:\app, C:\Windows\System32
+            193: odd.name: the file is empty
+        "#]],
+    );
+}
+
+#[test]
+fn api_sets_are_resolved_before_any_directory() {
+    check(
+        "
+        machine windows-10
+        /dlls/a.dll                                 imports api-ms-win-crt-math-l1-1-0.dll, API-MS-WIN-CRT-RUNTIME-l1-1-9.dll
+        /dlls/api-ms-win-crt-math-l1-1-0.dll        junk
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\Windows\System32\ucrtbase.dll (API set)
+        "#]],
+    );
+}
+
+#[test]
+fn a_contract_that_this_windows_does_not_list_is_looked_for_as_a_file() {
+    check(
+        "
+        machine windows-10
+        /dlls/a.dll                            imports api-ms-win-none-l1-1-0.dll
+        /own/a2.dll                            imports api-ms-win-none-l1-1-0.dll
+        /own/api-ms-win-none-l1-1-0.dll
+        application /app
+        load /dlls/a.dll
+        load /own/a2.dll
+        ",
+        expect![[r#"
+            126: a.dll > api-ms-win-none-l1-1-0.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            C:\own\a2.dll (full path)
+            C:\own\api-ms-win-none-l1-1-0.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_newer_windows_may_know_contracts_that_we_do_not() {
+    check(
+        "
+        machine windows-11
+        /dlls/a.dll   imports api-ms-win-none-l1-1-0.dll
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn a_known_dll_comes_from_system32_whatever_lies_beside_the_module() {
+    check(
+        "
+        /dlls/a.dll          imports ole32.dll, version.dll
+        /dlls/ole32.dll
+        /dlls/version.dll
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\Windows\System32\ole32.dll (KnownDLLs)
+            C:\dlls\version.dll (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_load_leaves_nothing_behind() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll, missing.dll
+        /dlls/b.dll
+        /two/c.dll    imports b.dll
+        application /app
+        load /dlls/a.dll
+        load /two/c.dll
+        ",
+        expect![[r#"
+            126: a.dll > missing.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            126: c.dll > b.dll: nowhere in C:\two, C:\app, C:\Windows\System32
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_loaded_before_a_failed_load_stays() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll, missing.dll
+        /dlls/b.dll
+        /two/c.dll    imports b.dll
+        application /app
+        load /dlls/b.dll
+        load /dlls/a.dll
+        load /two/c.dll
+        ",
+        expect![[r#"
+            C:\dlls\b.dll (full path)
+            126: a.dll > missing.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            C:\two\c.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn all_culprits_are_told_at_once_each_once_and_in_the_order_of_windows() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll, one.dll, two.dll, old.dll
+        /dlls/b.dll   imports three.dll, One.dll
+        /dlls/old.dll x86
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            126: a.dll > b.dll > three.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            126: a.dll > b.dll > One.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            126: a.dll > two.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+            193: a.dll > old.dll: C:\dlls\old.dll is for x86
+        "#]],
+    );
+}
+
+#[test]
+fn delay_loaded_dlls_are_not_loaded_with_the_module() {
+    check(
+        "
+        /dlls/a.dll   delay imports missing.dll
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn a_dll_that_lies_nowhere_is_no_file_by_its_full_path_and_not_found_by_its_name() {
+    check(
+        "
+        /app/other.dll
+        application /app
+        load /dlls/a.dll
+        load a.dll ctypes
+        load a.dll plain
+        ",
+        expect![[r#"
+            126: a.dll: no such file
+            126: a.dll: nowhere in C:\app, C:\Windows\System32
+            126: a.dll: nowhere in C:\app, C:\Windows\System32, C:\Windows\System, C:\Windows
+        "#]],
+    );
+}
+
+#[test]
+fn a_chain_as_long_as_a_thousand_modules_ends() {
+    let mut text = String::from("application /app\nload /dlls/m0.dll\n");
+    for at in 0..1000 {
+        text += &format!("/dlls/m{at}.dll  imports m{}.dll\n", at + 1);
+    }
+    assert!(answer(&text).contains(r"C:\dlls\m499.dll"));
+}

@@ -1,0 +1,53 @@
+//! What the editor can do.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tower_lsp::lsp_types::ClientCapabilities;
+
+/// The abilities that change what we send.
+#[derive(Debug, Clone, Default)]
+pub struct ClientAbilities {
+    /// It answers `workspace/configuration`.
+    pub configuration: bool,
+    /// It can be asked to tell of changed settings.
+    pub registers_configuration: bool,
+    /// It can be asked to tell of changed files.
+    pub registers_watched_files: bool,
+    /// It opens addresses.
+    pub show_document: bool,
+    /// It knows edits with a document's version.
+    pub versioned_edits: bool,
+    /// Commands that it runs itself: `initializationOptions.clientCommands`.
+    pub commands: BTreeSet<String>,
+}
+
+impl ClientAbilities {
+    /// Reads them from `initialize`.
+    pub fn of(capabilities: &ClientCapabilities, options: Option<&Value>) -> ClientAbilities {
+        let workspace = capabilities.workspace.as_ref();
+        let registers_configuration = workspace.and_then(|w| w.did_change_configuration.as_ref());
+        let registers_files = workspace.and_then(|w| w.did_change_watched_files.as_ref());
+        let show_document = capabilities.window.as_ref().and_then(|w| w.show_document.as_ref());
+        let edits = workspace.and_then(|w| w.workspace_edit.as_ref());
+        let commands = options.and_then(|options| options.get("clientCommands"));
+        let commands = commands.and_then(Value::as_array).into_iter().flatten();
+        ClientAbilities {
+            configuration: workspace.and_then(|w| w.configuration) == Some(true),
+            registers_configuration: registers_configuration
+                .and_then(|ability| ability.dynamic_registration)
+                == Some(true),
+            registers_watched_files: registers_files
+                .and_then(|ability| ability.dynamic_registration)
+                == Some(true),
+            show_document: show_document.is_some_and(|ability| ability.support),
+            versioned_edits: edits.and_then(|ability| ability.document_changes) == Some(true),
+            commands: commands.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
+        }
+    }
+
+    /// Whether it runs this command itself.
+    pub fn runs(&self, command: &str) -> bool {
+        self.commands.contains(command)
+    }
+}

@@ -1,0 +1,71 @@
+//! The border between our words and those of the protocol.
+
+use serde_json::json;
+use tower_lsp::lsp_types::{
+    CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString,
+    Position, Range, TextDocumentContentChangeEvent, Url,
+};
+
+use super::document::Change;
+use crate::diagnosis::{Finding, Related, Severity};
+use crate::host::WinPath;
+use crate::source::{self, ImportStatement};
+
+/// A place, as the protocol says it; both count UTF-16 units.
+pub fn position(position: source::Position) -> Position {
+    Position { line: position.line, character: position.character }
+}
+
+/// A place of the protocol.
+pub fn place(position: Position) -> source::Position {
+    source::Position { line: position.line, character: position.character }
+}
+
+/// A range, as the protocol says it.
+pub fn range(range: source::Range) -> Range {
+    Range { start: position(range.start), end: position(range.end) }
+}
+
+/// A change of a document's text.
+pub fn change(event: TextDocumentContentChangeEvent) -> Change {
+    let range = event.range.map(|range| source::Range { start: place(range.start), end: place(range.end) });
+    Change { range, text: event.text }
+}
+
+/// A finding on an import.
+pub fn diagnostic(import: &ImportStatement, finding: &Finding, shown_as: Severity) -> Diagnostic {
+    let related: Vec<_> = finding.related.iter().filter_map(related).collect();
+    Diagnostic {
+        range: range(import.range),
+        severity: Some(severity(shown_as)),
+        code: Some(NumberOrString::String(finding.code.name().to_owned())),
+        code_description: Url::parse(&finding.code.page()).ok().map(|href| CodeDescription { href }),
+        source: Some("WhyDLL".to_owned()),
+        message: finding.message(),
+        related_information: (!related.is_empty()).then_some(related),
+        tags: None,
+        data: Some(json!({ "import": import.module, "dlls": finding.dlls })),
+    }
+}
+
+fn severity(severity: Severity) -> DiagnosticSeverity {
+    match severity {
+        Severity::Error => DiagnosticSeverity::ERROR,
+        Severity::Warning => DiagnosticSeverity::WARNING,
+        Severity::Information => DiagnosticSeverity::INFORMATION,
+        Severity::Hint => DiagnosticSeverity::HINT,
+    }
+}
+
+/// None for a file that is not on this system.
+fn related(related: &Related) -> Option<DiagnosticRelatedInformation> {
+    let line = Position { line: related.line.saturating_sub(1), character: 0 };
+    Some(DiagnosticRelatedInformation {
+        location: Location { uri: address(&related.file)?, range: Range { start: line, end: line } },
+        message: related.message.clone(),
+    })
+}
+
+fn address(path: &WinPath) -> Option<Url> {
+    Url::from_file_path(path.as_str()).ok()
+}

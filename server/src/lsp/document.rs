@@ -1,0 +1,143 @@
+//! An open document: its text as the editor has it, and the imports in it that are watched.
+
+use std::cell::OnceCell;
+use std::panic::catch_unwind;
+
+use tower_lsp::lsp_types::Diagnostic;
+
+use crate::source::{Document, ImportStatement, LineIndex, Position, Range};
+
+/// A Python document that is open in the editor.
+pub struct OpenDocument {
+    /// The editor's number of the text's state.
+    pub version: i32,
+    /// What was published last, and of which version.
+    pub published: Option<(i32, Vec<Diagnostic>)>,
+    /// Something changed since, so its diagnostics are to be looked at anew.
+    pub due: bool,
+    text: String,
+    read: OnceCell<Document>,
+}
+
+/// A change of a text: of a part of it, or of all.
+#[derive(Debug)]
+pub struct Change {
+    pub range: Option<Range>,
+    pub text: String,
+}
+
+impl OpenDocument {
+    /// As opened.
+    pub fn new(version: i32, text: String) -> OpenDocument {
+        OpenDocument { version, published: None, due: true, text, read: OnceCell::new() }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Applies changes, each to what the one before it made. One that makes no sense does what is
+    /// nearest to it: places outside of the text are drawn into it.
+    pub fn change(&mut self, version: i32, changes: Vec<Change>) {
+        self.version = version;
+        for Change { range, text } in changes {
+            match range {
+                None => self.text = text,
+                Some(Range { start, end }) => {
+                    let lines = LineIndex::new(&self.text);
+                    let start = lines.offset(&self.text, start);
+                    let end = lines.offset(&self.text, end);
+                    self.text.replace_range(start.min(end)..start.max(end), &text);
+                }
+            }
+        }
+        self.forget();
+    }
+
+    /// Forgets what was read, because the text or the packages to watch are others.
+    pub fn forget(&mut self) {
+        self.read.take();
+        self.due = true;
+    }
+
+    /// Its imports of these packages. Read once for each state of the text.
+    pub fn read(&self, packages: &[String]) -> &Document {
+        self.read.get_or_init(|| {
+            // Most texts name none of them, and need no parser to say so.
+            if !packages.iter().any(|package| self.text.contains(package.as_str())) {
+                return Document::default();
+            }
+            let text = self.text.as_str();
+            let mut read = catch_unwind(|| Document::parse(text)).unwrap_or_default();
+            read.imports.retain(|import| packages.iter().any(|package| package == import.top_level()));
+            read.imports.shrink_to_fit();
+            read
+        })
+    }
+
+    /// The import of these packages whose name is at `position`.
+    pub fn import_at(&self, position: Position, packages: &[String]) -> Option<&ImportStatement> {
+        let touches = |range: Range| range.start <= position && position <= range.end;
+        self.read(packages).imports.iter().find(|import| touches(import.range))
+    }
+
+    /// How its lines end.
+    pub fn line_ending(&self) -> &'static str {
+        match self.text.find(['\r', '\n']).and_then(|at| self.text.get(at..)) {
+            Some(rest) if rest.starts_with("\r\n") => "\r\n",
+            Some(rest) if rest.starts_with('\r') => "\r",
+            _ => "\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: u32, character: u32) -> Position {
+        Position { line, character }
+    }
+
+    fn changed(text: &str, changes: &[(Position, Position, &str)]) -> String {
+        let mut document = OpenDocument::new(1, text.to_owned());
+        let changes = changes.iter().map(|&(start, end, text)| Change {
+            range: Some(Range { start, end }),
+            text: text.to_owned(),
+        });
+        document.change(2, changes.collect());
+        document.text
+    }
+
+    #[test]
+    fn changes_apply_one_after_the_other() {
+        let changes = [(at(0, 0), at(0, 0), "import x\n"), (at(0, 7), at(0, 8), "y"), (at(1, 0), at(9, 0), "")];
+        assert_eq!(changed("a = 1\nb = 2\n", &changes), "import y\n");
+    }
+
+    #[test]
+    fn columns_count_utf_16_units() {
+        assert_eq!(changed("s = '😀é'; x", &[(at(0, 10), at(0, 11), "y")]), "s = '😀é'; y");
+        assert_eq!(changed("\u{feff}import x\r\ny\r\n", &[(at(0, 8), at(0, 9), "z")]), "\u{feff}import z\r\ny\r\n");
+    }
+
+    #[test]
+    fn places_outside_are_drawn_in() {
+        assert_eq!(changed("ab\r\ncd", &[(at(0, 99), at(0, 100), "!")]), "ab!\r\ncd");
+        assert_eq!(changed("ab\ncd", &[(at(7, 7), at(9, 9), "!")]), "ab\ncd!");
+        assert_eq!(changed("abcd", &[(at(0, 3), at(0, 1), "!")]), "a!d");
+        // Half of a surrogate pair: the whole character stays.
+        assert_eq!(changed("'😀'", &[(at(0, 2), at(0, 2), "!")]), "'😀!'");
+    }
+
+    #[test]
+    fn only_watched_imports_are_kept() {
+        let packages = ["tensorflow".to_owned()];
+        let document = OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned());
+        let read = document.read(&packages);
+        assert_eq!(read.imports.len(), 1);
+        assert!(document.import_at(at(0, 11), &packages).is_some());
+        assert!(document.import_at(at(0, 7), &packages).is_none());
+    }
+}

@@ -1,0 +1,92 @@
+//! What the session wants done outside of itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tower_lsp::Client;
+use tower_lsp::lsp_types::{ConfigurationItem, MessageType, PublishDiagnosticsParams, Registration, Url};
+
+use super::analysis::{Analysis, Answer};
+use super::health::{Health, HealthChanged};
+use super::mailbox::Mailbox;
+use crate::source::STACK;
+
+/// Carried out after the event that led to it, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell the editor the diagnostics of a document.
+    Publish(PublishDiagnosticsParams),
+    /// Tell the editor how an environment is.
+    Health(Health),
+    /// Write into the editor's log.
+    Log(MessageType, String),
+    /// Ask the editor for the settings of these folders, and of the window last.
+    PullSettings { generation: u64, folders: Vec<Url> },
+    /// Ask the editor to tell of changes.
+    Register(Vec<Registration>),
+    /// Say when files have been left alone for a while.
+    AwaitQuiet { unrest: u64 },
+    /// Diagnose, elsewhere.
+    Analyse { generation: u64, analysis: Analysis },
+}
+
+/// An editor that does not answer a question for settings is served with those that it sent.
+const PATIENCE_FOR_SETTINGS: Duration = Duration::from_secs(3);
+
+/// An installation that writes nothing for so long is done.
+const QUIET: Duration = Duration::from_secs(2);
+
+impl Effect {
+    /// Carries it out; waits only for the editor to take the message.
+    pub async fn perform(self, client: &Client, mailbox: &Mailbox) {
+        match self {
+            Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version }) => {
+                client.publish_diagnostics(uri, diagnostics, version).await;
+            }
+            Effect::Health(health) => client.send_notification::<HealthChanged>(health).await,
+            Effect::Log(kind, message) => client.log_message(kind, message).await,
+            Effect::PullSettings { generation, folders } => {
+                tokio::spawn(pull_settings(generation, folders, client.clone(), mailbox.clone()));
+            }
+            Effect::Register(registrations) => {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    let _ = client.register_capability(registrations).await;
+                });
+            }
+            Effect::AwaitQuiet { unrest } => {
+                let mailbox = mailbox.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(QUIET).await;
+                    mailbox.tell(move |session| session.quiet(unrest));
+                });
+            }
+            Effect::Analyse { generation, analysis } => analyse(generation, analysis, mailbox.clone()),
+        }
+    }
+}
+
+async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailbox: Mailbox) {
+    let scopes = folders.into_iter().map(Some).chain([None]);
+    let items = scopes
+        .map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) })
+        .collect();
+    let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, client.configuration(items)).await;
+    let values = pulled.ok().and_then(Result::ok).unwrap_or_default();
+    mailbox.tell(move |session| session.settings_pulled(generation, &values));
+}
+
+/// A thread for each analysis: its stack is large, and is given back with it.
+fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
+    let report = mailbox.clone();
+    let work = move || {
+        // What a panic leaves behind is thrown away.
+        let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
+        let answer = answer.unwrap_or_else(|_| Answer::failed());
+        report.tell(move |session| session.analysed(generation, answer));
+    };
+    let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK);
+    if thread.spawn(work).is_err() {
+        mailbox.tell(move |session| session.analysed(generation, Answer::failed()));
+    }
+}

@@ -1,0 +1,176 @@
+//! `whydll/health`: how the environment of a scope is, for the status bar.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tower_lsp::lsp_types::Url;
+use tower_lsp::lsp_types::notification::Notification;
+
+use super::analysis::{Answer, Target};
+use super::settings::Settings;
+use crate::diagnosis::{self, Finding, Package, Severity};
+
+/// Our own notification from server to client.
+pub enum HealthChanged {}
+
+impl Notification for HealthChanged {
+    type Params = Health;
+    const METHOD: &'static str = "whydll/health";
+}
+
+/// How the environment of a scope is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// The folder as the editor named it; null for what is outside of every folder.
+    pub scope_uri: Option<Url>,
+    /// In one word.
+    pub state: State,
+    /// In one sentence.
+    pub summary: String,
+    /// Full path of its `python.exe`.
+    pub interpreter: Option<String>,
+    /// `3.8.10`
+    pub version: Option<String>,
+    /// How many findings there are.
+    pub findings: usize,
+}
+
+/// An environment in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Checking,
+    Healthy,
+    Degraded,
+    Broken,
+    Unknown,
+}
+
+impl From<diagnosis::Health> for State {
+    fn from(health: diagnosis::Health) -> State {
+        match health {
+            diagnosis::Health::Healthy => State::Healthy,
+            diagnosis::Health::Degraded => State::Degraded,
+            diagnosis::Health::Broken => State::Broken,
+            diagnosis::Health::Unknown => State::Unknown,
+        }
+    }
+}
+
+impl Health {
+    /// While it is being found out.
+    pub fn checking(scope_uri: Option<Url>, target: &Target, settings: &Settings) -> Health {
+        Health {
+            scope_uri,
+            state: State::Checking,
+            summary: format!("checking {}", list(&settings.packages)),
+            interpreter: target.interpreter.path().map(|path| path.display().to_string()),
+            version: None,
+            findings: 0,
+        }
+    }
+
+    /// Once it is known. A package counts if it is installed or `imported` by an open document.
+    pub fn of(
+        scope_uri: Option<Url>,
+        answer: &Answer,
+        settings: &Settings,
+        imported: &BTreeSet<&str>,
+    ) -> Health {
+        let examined = match &answer.environment {
+            Ok(examined) => examined,
+            Err(reason) => {
+                return Health {
+                    scope_uri,
+                    state: State::Unknown,
+                    summary: reason.reason.clone(),
+                    interpreter: reason.interpreter.clone(),
+                    version: None,
+                    findings: 0,
+                };
+            }
+        };
+        let mut packages: Vec<&Package> = Vec::new();
+        let mut findings: Vec<(Severity, &Finding)> = Vec::new();
+        for name in &settings.packages {
+            let Some(diagnosis) = answer.diagnosis(name) else { continue };
+            let package = diagnosis.packages.iter().find(|package| package.import == *name);
+            let installed = package.filter(|package| package.path.is_some());
+            packages.extend(installed);
+            if installed.is_some() || imported.contains(name.as_str()) {
+                let shown = |finding| Some((settings.severity_of(finding)?, finding));
+                findings.extend(diagnosis.findings.iter().filter_map(shown));
+            }
+        }
+        let worst = findings.iter().min_by_key(|(severity, _)| *severity);
+        let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
+        let summary = match worst {
+            Some((_, finding)) if state != State::Healthy => first_sentence(&finding.what).to_owned(),
+            _ if packages.is_empty() => match settings.packages.as_slice() {
+                [] => "no package is watched".to_owned(),
+                names => format!("{} is not installed, and no open file imports it", list(names)),
+            },
+            _ => {
+                let names: Vec<String> = packages.iter().map(|package| name(package)).collect();
+                format!("{} {}", list(&names), if names.len() == 1 { "imports" } else { "import" })
+            }
+        };
+        Health {
+            scope_uri,
+            state,
+            summary,
+            interpreter: Some(examined.interpreter.clone()),
+            version: Some(examined.version.clone()),
+            findings: findings.len(),
+        }
+    }
+
+    /// Whether there is something to mend.
+    pub fn is_ill(&self) -> bool {
+        matches!(self.state, State::Broken | State::Degraded | State::Unknown)
+    }
+}
+
+impl State {
+    /// By the worst finding.
+    pub fn of(worst: Severity) -> State {
+        match worst {
+            Severity::Error => State::Broken,
+            Severity::Warning => State::Degraded,
+            Severity::Information | Severity::Hint => State::Healthy,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Checking => "checking",
+            State::Healthy => "healthy",
+            State::Degraded => "degraded",
+            State::Broken => "broken",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// `tensorflow-cpu 2.3.0`
+fn name(package: &Package) -> String {
+    let name = package.distribution.as_ref().unwrap_or(&package.import);
+    match &package.version {
+        Some(version) => format!("{name} {version}"),
+        None => name.clone(),
+    }
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.')
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,97 @@
+//! Which interpreter is a folder's.
+//!
+//! The one that was selected in the editor, else the one of the settings: [`Choice::named`]. Else the
+//! environment in the folder, else the first Python on PATH: [`Choice::Sought`].
+
+use std::path::{Path, PathBuf};
+
+use crate::host::WinPath;
+
+/// How the interpreter is to be had. Looked up by an analysis only: a folder can be on a slow disk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Choice {
+    /// An interpreter, or the folder of an environment.
+    Named(PathBuf),
+    /// Whichever is found for this folder.
+    Sought(Option<PathBuf>),
+}
+
+impl Choice {
+    /// A path as a person writes it into settings; a relative one starts at `folder`.
+    pub fn named(text: &str, folder: Option<&Path>) -> Choice {
+        let text = expanded(text, folder);
+        match folder {
+            Some(folder) if !WinPath::new(text.as_str()).is_absolute() => Choice::Named(folder.join(text)),
+            _ => Choice::Named(PathBuf::from(text)),
+        }
+    }
+
+    /// The path, if it was named.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Choice::Named(path) => Some(path),
+            Choice::Sought(_) => None,
+        }
+    }
+
+    /// Finds the interpreter, or the folder of its environment.
+    pub fn find(&self) -> Option<PathBuf> {
+        match self {
+            Choice::Named(path) => Some(path.clone()),
+            Choice::Sought(folder) => {
+                let own = folder.as_ref().and_then(|folder| environment_in(folder));
+                own.or_else(|| which::which("python").ok()).or_else(|| which::which("python3").ok())
+            }
+        }
+    }
+}
+
+/// With the folder and the user's home in the place of what stands for them.
+pub fn expanded(text: &str, folder: Option<&Path>) -> String {
+    let mut text = text.to_owned();
+    if let Some(folder) = folder {
+        text = text.replace("${workspaceFolder}", &folder.to_string_lossy());
+    }
+    let below_home = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
+    match (below_home, std::env::home_dir()) {
+        (Some(rest), Some(home)) => format!("{}{rest}", home.display()),
+        _ => text,
+    }
+}
+
+/// The folder's own environment, for whichever system it was made.
+fn environment_in(folder: &Path) -> Option<PathBuf> {
+    let signs = ["pyvenv.cfg", "python.exe", "Scripts/python.exe", "bin/python"];
+    let mut candidates = [".venv", "venv"].map(|name| folder.join(name)).into_iter();
+    candidates.find(|candidate| signs.iter().any(|sign| candidate.join(sign).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn paths_as_people_write_them() {
+        let folder = Path::new("/work");
+        let named = |text| Choice::named(text, Some(folder)).find().unwrap();
+        assert_eq!(named("env"), Path::new("/work/env"));
+        assert_eq!(named("${workspaceFolder}/env/python.exe"), Path::new("/work/env/python.exe"));
+        assert_eq!(named("/opt/env"), Path::new("/opt/env"));
+        assert_eq!(named(r"C:\env"), Path::new(r"C:\env"));
+        assert_ne!(named("~/env"), Path::new("/work/~/env"));
+    }
+
+    #[test]
+    fn the_environment_in_the_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(".venv")).unwrap();
+        fs::create_dir_all(folder.path().join("venv/Scripts")).unwrap();
+        fs::write(folder.path().join("venv/Scripts/python.exe"), "").unwrap();
+        let sought = Choice::Sought(Some(folder.path().to_owned()));
+        assert_eq!(sought.find(), Some(folder.path().join("venv")));
+        fs::write(folder.path().join(".venv/pyvenv.cfg"), "").unwrap();
+        assert_eq!(sought.find(), Some(folder.path().join(".venv")));
+    }
+}

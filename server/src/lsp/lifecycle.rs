@@ -1,0 +1,107 @@
+//! When the server leaves: at `exit`, at the end of standard input, when the editor's process is gone.
+//!
+//! `tower-lsp` stops working at `exit`, but waits for the end of standard input. So the two messages by
+//! which an editor leaves are noted on their way in.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tower_lsp::jsonrpc::Request;
+use tower_service::Service;
+
+/// What was said of leaving.
+#[derive(Default)]
+pub struct Lifecycle {
+    shut_down: AtomicBool,
+    leave: Notify,
+}
+
+impl Lifecycle {
+    /// Waits until there is a reason to leave.
+    pub async fn left(&self) {
+        self.leave.notified().await;
+    }
+
+    /// As the protocol wants it: 0 after `shutdown`, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(u8::from(!self.shut_down.load(Ordering::Relaxed)))
+    }
+
+    /// Leaves when the editor's process ends. One that cannot be seen from here (it runs in another
+    /// container) is not watched.
+    pub fn watch_parent(self: &Arc<Self>, process: u32) {
+        if is_running(process) != Some(true) {
+            return;
+        }
+        let lifecycle = self.clone();
+        tokio::spawn(async move {
+            while is_running(process) == Some(true) {
+                tokio::time::sleep(PARENT_INTERVAL).await;
+            }
+            lifecycle.leave.notify_one();
+        });
+    }
+}
+
+/// How long the server may outlive its editor.
+const PARENT_INTERVAL: Duration = Duration::from_secs(3);
+
+/// None where it cannot be told: on Windows the end of standard input says the same.
+#[cfg(unix)]
+fn is_running(process: u32) -> Option<bool> {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+
+    let process = Pid::from_raw(i32::try_from(process).ok()?)?;
+    // One that may not be signalled is there, too.
+    Some(!matches!(test_kill_process(process), Err(Errno::SRCH)))
+}
+
+#[cfg(not(unix))]
+fn is_running(_: u32) -> Option<bool> {
+    None
+}
+
+/// Passes messages on and notes those by which an editor leaves.
+pub struct Doorkeeper<S> {
+    pub service: S,
+    pub lifecycle: Arc<Lifecycle>,
+}
+
+impl<S: Service<Request>> Service<Request> for Doorkeeper<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        match request.method() {
+            "shutdown" => self.lifecycle.shut_down.store(true, Ordering::Relaxed),
+            "exit" => self.lifecycle.leave.notify_one(),
+            _ => {}
+        }
+        self.service.call(request)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::is_running;
+
+    #[test]
+    fn a_process_that_ended_is_gone() {
+        assert_eq!(is_running(std::process::id()), Some(true));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_running(child.id()), Some(false));
+        assert_eq!(is_running(0), None);
+        assert_eq!(is_running(u32::MAX), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! What the editor tells. Each file is named for its method; `apply` changes the session.
+
+pub mod did_change;
+pub mod did_change_configuration;
+pub mod did_change_watched_files;
+pub mod did_change_workspace_folders;
+pub mod did_close;
+pub mod did_open;
+pub mod did_save;
+pub mod initialized;
+pub mod interpreter_changed;

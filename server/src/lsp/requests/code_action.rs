@@ -1,0 +1,231 @@
+//! `textDocument/codeAction`: the fixes of the findings on an import.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use tower_lsp::lsp_types::{
+    CodeAction, CodeActionContext, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse,
+    Command, Diagnostic, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range,
+    TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
+};
+
+use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND};
+use crate::fix::{self, Action, Fix};
+use crate::lsp::client::ClientAbilities;
+use crate::lsp::convert;
+use crate::lsp::session::{Session, View};
+use crate::source::{Document, ImportStatement, LineIndex};
+
+/// Commands of the editor's own, if it announced them.
+const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
+const CHOOSE_INTERPRETER: &str = "whydll.chooseInterpreter";
+
+pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeActionResponse> {
+    if !wants_quick_fixes(&params.context) {
+        return None;
+    }
+    let uri = &params.text_document.uri;
+    let view = session.view(uri)?;
+    let mut actions = Vec::new();
+    for import in view.imports().iter().filter(|import| touches(params.range, convert::range(import.range))) {
+        for (severity, finding) in view.findings(import).unwrap_or_default() {
+            let ours = convert::diagnostic(import, finding, severity);
+            let diagnostic = as_the_editor_has_it(ours, &params.context);
+            let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
+            let mut offered: Vec<CodeAction> =
+                finding.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic)).collect();
+            // Where the first choice cannot be offered, what is offered first takes its place.
+            if !offered.iter().any(|action| action.is_preferred == Some(true))
+                && let Some(first) = offered.first_mut()
+            {
+                first.is_preferred = Some(true);
+            }
+            actions.extend(offered.into_iter().map(CodeActionOrCommand::CodeAction));
+        }
+    }
+    Some(actions)
+}
+
+/// Kinds are a tree: the empty one stands for all.
+fn wants_quick_fixes(context: &CodeActionContext) -> bool {
+    let wanted = |kind: &CodeActionKind| *kind == CodeActionKind::EMPTY || *kind == CodeActionKind::QUICKFIX;
+    context.only.as_ref().is_none_or(|only| only.iter().any(wanted))
+}
+
+fn touches(a: Range, b: Range) -> bool {
+    a.start <= b.end && b.start <= a.end
+}
+
+/// Editors hold a fix to belong to a diagnostic only if it names theirs.
+fn as_the_editor_has_it(ours: Diagnostic, context: &CodeActionContext) -> Diagnostic {
+    let same = |theirs: &&Diagnostic| {
+        theirs.range == ours.range && theirs.code == ours.code && theirs.message == ours.message
+    };
+    context.diagnostics.iter().find(same).cloned().unwrap_or(ours)
+}
+
+/// What can be offered on one import.
+struct Offer<'a> {
+    abilities: &'a ClientAbilities,
+    uri: &'a Url,
+    view: &'a View<'a>,
+    import: &'a ImportStatement,
+}
+
+impl Offer<'_> {
+    /// None for a fix that this editor, or this text, cannot take.
+    fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
+        let (edit, command) = match &fix.action {
+            Action::AddDllDirectory(directory) => (Some(self.edit(directory)?), None),
+            _ => (None, Some(self.command(fix)?)),
+        };
+        Some(CodeAction {
+            title: fix.title.clone(),
+            kind: Some(CodeActionKind::QUICKFIX),
+            diagnostics: Some(vec![diagnostic.clone()]),
+            edit,
+            command,
+            is_preferred: Some(fix.preferred),
+            ..CodeAction::default()
+        })
+    }
+
+    fn command(&self, fix: &Fix) -> Option<Command> {
+        let (name, argument) = match &fix.action {
+            Action::Open(address) => (OPEN_ADDRESS, json!(address)),
+            Action::Run(command) if self.abilities.runs(RUN_IN_TERMINAL) => (
+                RUN_IN_TERMINAL,
+                json!({ "title": fix.title, "program": command.program, "args": command.arguments }),
+            ),
+            Action::Run(command) => (
+                SHOW_COMMAND,
+                json!({
+                    "title": fix.title, "powershell": command.for_powershell(), "cmd": command.for_cmd()
+                }),
+            ),
+            Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
+                (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
+            }
+            Action::ChooseInterpreter | Action::AddDllDirectory(_) => return None,
+        };
+        Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
+    }
+
+    fn edit(&self, directory: &str) -> Option<WorkspaceEdit> {
+        let edit = insertion(self.view, self.import, directory)?;
+        if !self.abilities.versioned_edits {
+            return Some(WorkspaceEdit::new(HashMap::from([(self.uri.clone(), vec![edit])])));
+        }
+        let text_document = OptionalVersionedTextDocumentIdentifier {
+            uri: self.uri.clone(),
+            version: Some(self.view.document.version),
+        };
+        let edit = TextDocumentEdit { text_document, edits: vec![OneOf::Left(edit)] };
+        Some(WorkspaceEdit {
+            document_changes: Some(DocumentChanges::Edits(vec![edit])),
+            ..WorkspaceEdit::default()
+        })
+    }
+}
+
+/// `os.add_dll_directory(…)` on a line of its own before the outermost statement that holds the import.
+fn insertion(view: &View<'_>, import: &ImportStatement, directory: &str) -> Option<TextEdit> {
+    let document = view.document;
+    let imports_os = document.read(&view.settings.packages).imports_os;
+    let text = added(document.text(), import, imports_os, document.line_ending(), directory)?;
+    let first_column = u32::from(import.statement_line == 0 && document.text().starts_with('\u{feff}'));
+    let place = Position { line: import.statement_line, character: first_column };
+    Some(TextEdit { range: Range { start: place, end: place }, new_text: text })
+}
+
+/// None where a line cannot be inserted: within a statement that goes on over lines, or before a
+/// `from __future__` on the import's own line.
+fn added(
+    text: &str,
+    import: &ImportStatement,
+    imports_os: Option<u32>,
+    line_ending: &str,
+    directory: &str,
+) -> Option<String> {
+    let line = crate::source::Position { line: import.statement_line, character: 0 };
+    let (before, after) = text.split_at_checked(LineIndex::new(text).offset(text, line))?;
+    let (mark, after) = match after.strip_prefix('\u{feff}') {
+        Some(after) => ("\u{feff}", after),
+        None => ("", after),
+    };
+    let import_os = format!("import os{line_ending}");
+    let trial = format!("{before}{mark}{import_os}{after}");
+    let imports = |text: &str| Document::parse(text).imports.len();
+    if after.trim_start().starts_with("from __future__") || imports(&trial) != imports(text) + 1 {
+        return None;
+    }
+    let has_os = imports_os.is_some_and(|line| line < import.statement_line);
+    let statement = fix::add_dll_directory(directory);
+    Some(format!("{}{statement}{line_ending}", if has_os { "" } else { &import_os }))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// What is inserted before the last import of the text, and on which line.
+    fn check(text: &str, expected: Expect) {
+        let document = Document::parse(text);
+        let import = document.imports.last().unwrap();
+        let added = added(text, import, document.imports_os, "\n", r"C:\dlls");
+        let added = added.unwrap_or_else(|| "nothing\n".to_owned());
+        expected.assert_eq(&format!("before line {}:\n{added}", import.statement_line));
+    }
+
+    #[test]
+    fn a_line_before_the_import() {
+        check(
+            "import numpy\nimport tensorflow\n",
+            expect![[r#"
+                before line 1:
+                import os
+                os.add_dll_directory(r"C:\dlls")
+            "#]],
+        );
+        check(
+            "import os\ndef f():\n    import tensorflow\n",
+            expect![[r#"
+                before line 1:
+                os.add_dll_directory(r"C:\dlls")
+            "#]],
+        );
+        check(
+            "\u{feff}import tensorflow",
+            expect![[r#"
+                before line 0:
+                import os
+                os.add_dll_directory(r"C:\dlls")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn no_line_within_a_statement_or_before_a_future() {
+        check("x = '''\n'''; import tensorflow\n", expect![[r#"
+            before line 1:
+            nothing
+        "#]]);
+        check("from __future__ import annotations; import tensorflow\n", expect![[r#"
+            before line 0:
+            nothing
+        "#]]);
+    }
+
+    #[test]
+    fn kinds_are_a_tree() {
+        let wants = |only: Option<Vec<CodeActionKind>>| {
+            wants_quick_fixes(&CodeActionContext { only, ..CodeActionContext::default() })
+        };
+        assert!(wants(None));
+        assert!(wants(Some(vec![CodeActionKind::EMPTY])));
+        assert!(wants(Some(vec![CodeActionKind::REFACTOR, CodeActionKind::QUICKFIX])));
+        assert!(!wants(Some(vec![CodeActionKind::SOURCE])));
+    }
+}

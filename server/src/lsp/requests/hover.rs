@@ -1,0 +1,110 @@
+//! `textDocument/hover`: a watched package, as it is installed.
+
+use std::fmt::Write;
+
+use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+
+use crate::diagnosis::{Finding, Severity};
+use crate::lsp::convert;
+use crate::lsp::health::State;
+use crate::lsp::session::{Session, View};
+use crate::source::ImportStatement;
+
+pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
+    let at = &params.text_document_position_params;
+    let view = session.view(&at.text_document.uri)?;
+    let import = view.document.import_at(convert::place(at.position), &view.settings.packages)?;
+    Some(Hover {
+        contents: HoverContents::Markup(MarkupContent {
+            kind: MarkupKind::Markdown,
+            value: told(&view, import),
+        }),
+        range: Some(convert::range(import.range)),
+    })
+}
+
+/// In Markdown.
+fn told(view: &View<'_>, import: &ImportStatement) -> String {
+    let name = import.top_level();
+    let (Some(answer), Some(findings)) = (view.answer, view.findings(import)) else {
+        return format!("**{}**: being checked\n", escaped(name));
+    };
+    let examined = match &answer.environment {
+        Ok(examined) => examined,
+        Err(reason) => return format!("**{}**: unknown, {}\n", escaped(name), escaped(&reason.reason)),
+    };
+    let diagnosis = answer.diagnosis(&import.module);
+    let package = diagnosis.and_then(|known| known.packages.iter().find(|package| package.import == name));
+    let mut text = format!("**{}**", escaped(name));
+    if let Some(version) = package.and_then(|package| package.version.as_ref()) {
+        let _ = write!(text, " {}", escaped(version));
+    }
+    if let Some(distribution) = package.and_then(|package| package.distribution.as_ref()) {
+        let _ = write!(text, " ({})", escaped(distribution));
+    }
+    let worst = findings.iter().min_by_key(|(severity, _)| *severity);
+    let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
+    let _ = writeln!(text, ": {}\n", state.name());
+    if let Some(path) = package.and_then(|package| package.path.as_ref()) {
+        let _ = writeln!(text, "- package: {}", code(path.as_str()));
+    }
+    let interpreter = code(&examined.interpreter);
+    let _ = writeln!(text, "- interpreter: {interpreter} (Python {}, {})", examined.version, examined.kind);
+    let _ = writeln!(text, "- machine: {}", escaped(&examined.machine));
+    if let Some((severity, finding)) = worst {
+        let _ = write!(text, "\n{}\n", told_of(*severity, finding));
+    }
+    text
+}
+
+fn told_of(severity: Severity, finding: &Finding) -> String {
+    let mut text = escaped(&finding.what);
+    if severity > Severity::Warning || finding.chain.is_empty() {
+        return text;
+    }
+    let start = finding.related.first().map(|place| format!("{}:{}", place.file.file_name(), place.line));
+    let links = finding.chain.iter().map(|link| match &link.path {
+        Some(_) => link.name.clone(),
+        None => format!("{}  not found", link.name),
+    });
+    text.push_str("\n\n```text\n");
+    for (depth, link) in start.into_iter().chain(links).enumerate() {
+        match depth {
+            0 => drop(writeln!(text, "{link}")),
+            _ => drop(writeln!(text, "{}└─ {link}", "   ".repeat(depth - 1))),
+        }
+    }
+    text.push_str("```");
+    text
+}
+
+/// A span of code holds everything as it is, between marks that it does not hold itself.
+fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// Nothing in it is taken for Markdown but the spans of code that it has.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
+    for c in text.chars() {
+        in_code ^= c == '`';
+        if !in_code && matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '~' | '&') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_not_taken_for_markdown() {
+        assert_eq!(escaped(r"_a_ in C:\_x: `import a_b`"), r"\_a\_ in C:\\\_x: `import a_b`");
+        assert_eq!(code(r"C:\_x_"), r"`C:\_x_`");
+        assert_eq!(code("a`b"), "`` a`b ``");
+    }
+}

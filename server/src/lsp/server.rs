@@ -1,0 +1,135 @@
+//! Which method goes where, and what we offer the editor.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tower_lsp::jsonrpc::Result;
+use tower_lsp::lsp_types::*;
+use tower_lsp::{Client, LanguageServer, LspService};
+
+use super::lifecycle::{Doorkeeper, Lifecycle};
+use super::mailbox::Mailbox;
+use super::{notifications, requests, session};
+
+/// Takes messages, and has the session deal with them.
+pub struct Server {
+    pub client: Client,
+    pub mailbox: Mailbox,
+    pub lifecycle: Arc<Lifecycle>,
+}
+
+/// Serves on standard input and output until there is a reason to leave.
+pub async fn serve() -> ExitCode {
+    let (mailbox, events) = Mailbox::new();
+    let lifecycle = Arc::new(Lifecycle::default());
+    let (service, socket) = LspService::build(|client| {
+        tokio::spawn(session::own(events, client.clone(), mailbox.clone()));
+        Server { client, mailbox, lifecycle: lifecycle.clone() }
+    })
+    .custom_method("whydll/interpreterChanged", Server::interpreter_changed)
+    .finish();
+    let service = Doorkeeper { service, lifecycle: lifecycle.clone() };
+    let server = tower_lsp::Server::new(tokio::io::stdin(), tokio::io::stdout(), socket);
+    tokio::select! {
+        () = server.serve(service) => {}
+        () = lifecycle.left() => {}
+    }
+    lifecycle.exit_code()
+}
+
+/// What we offer.
+pub fn capabilities() -> ServerCapabilities {
+    let sync = TextDocumentSyncOptions {
+        open_close: Some(true),
+        change: Some(TextDocumentSyncKind::INCREMENTAL),
+        save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+        ..TextDocumentSyncOptions::default()
+    };
+    let actions = CodeActionOptions {
+        code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+        ..CodeActionOptions::default()
+    };
+    let commands = ExecuteCommandOptions {
+        commands: requests::execute_command::COMMANDS.map(str::to_owned).to_vec(),
+        ..ExecuteCommandOptions::default()
+    };
+    let folders = WorkspaceFoldersServerCapabilities {
+        supported: Some(true),
+        change_notifications: Some(OneOf::Left(true)),
+    };
+    ServerCapabilities {
+        position_encoding: Some(PositionEncodingKind::UTF16),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(sync)),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        code_action_provider: Some(CodeActionProviderCapability::Options(actions)),
+        execute_command_provider: Some(commands),
+        workspace: Some(WorkspaceServerCapabilities {
+            workspace_folders: Some(folders),
+            file_operations: None,
+        }),
+        ..ServerCapabilities::default()
+    }
+}
+
+/// Each method posts to the session before it awaits: that keeps the order in which messages came.
+#[tower_lsp::async_trait]
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        Ok(requests::initialize::answer(self, params))
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.mailbox.ask(requests::shutdown::answer).await
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        self.mailbox.ask(move |session| requests::hover::answer(session, &params)).await
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        self.mailbox.ask(move |session| requests::code_action::answer(session, &params)).await
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        requests::execute_command::answer(self, params).await
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        self.mailbox.tell(notifications::initialized::apply);
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        self.mailbox.tell(|session| notifications::did_open::apply(session, params));
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        self.mailbox.tell(|session| notifications::did_change::apply(session, params));
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        self.mailbox.tell(move |session| notifications::did_save::apply(session, &params));
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.mailbox.tell(|session| notifications::did_close::apply(session, params));
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        self.mailbox.tell(move |session| notifications::did_change_configuration::apply(session, &params));
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        self.mailbox.tell(|session| notifications::did_change_workspace_folders::apply(session, params));
+    }
+
+    async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
+        self.mailbox.tell(move |session| notifications::did_change_watched_files::apply(session, &params));
+    }
+}
+
+impl Server {
+    async fn interpreter_changed(&self, params: Value) {
+        self.mailbox.tell(move |session| notifications::interpreter_changed::apply(session, &params));
+    }
+}

@@ -1,0 +1,541 @@
+//! The state: what is open, what was selected, what is known. Owned by one task, see [`own`].
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tower_lsp::Client;
+use tower_lsp::lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
+
+use super::analysis::{Analysis, Answer, Target};
+use super::client::ClientAbilities;
+use super::convert;
+use super::document::{Change, OpenDocument};
+use super::effect::Effect;
+use super::health::Health;
+use super::interpreter::{Choice, expanded};
+use super::mailbox::{Event, Mailbox};
+use super::scope::Scope;
+use super::settings::{LogLevel, Settings};
+use crate::diagnosis::{Finding, Severity};
+use crate::host::FactCache;
+use crate::source::{Guard, ImportStatement};
+
+/// Applies events in order, and carries out what follows from them.
+pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
+    let mut session = Session::default();
+    while let Some(event) = events.recv().await {
+        session.apply(event);
+        // What came meanwhile is applied first: of many edits only the last state is looked at.
+        for _ in 0..LARGEST_BATCH {
+            match events.try_recv() {
+                Ok(event) => session.apply(event),
+                Err(_) => break,
+            }
+        }
+        session.settle();
+        for effect in session.take_effects() {
+            effect.perform(&client, &mailbox).await;
+        }
+    }
+}
+
+/// An editor that never pauses gets an answer after so many events.
+const LARGEST_BATCH: usize = 256;
+
+/// Answers for so many targets are kept, so that going back to one is quick.
+const MOST_ANSWERS: usize = 8;
+
+/// Diagnoses of so many modules are kept for a target: names that are being typed leave many behind.
+const MOST_DIAGNOSES: usize = 64;
+
+/// A superseded analysis cannot be stopped; so many may run at a time.
+const MOST_THREADS: usize = 2;
+
+/// All that is known.
+pub struct Session {
+    /// What the editor can do.
+    pub abilities: ClientAbilities,
+    /// The settings where a scope has none of its own.
+    settings: Settings,
+    documents: HashMap<Url, OpenDocument>,
+    /// The folders, and last what is outside of every folder.
+    scopes: Vec<Scope>,
+    /// The interpreters selected in the editor.
+    selected: HashMap<Option<Url>, PathBuf>,
+    answers: HashMap<Target, Answer>,
+    /// Answers that may have changed.
+    stale: HashSet<Target>,
+    /// The analysis whose answer is awaited.
+    running: Option<Running>,
+    /// Analyses that have not ended, awaited or superseded.
+    threads: usize,
+    /// Facts are kept while one analysis follows another, and take much memory.
+    facts: Option<Arc<FactCache>>,
+    /// Numbers what is asked; an answer of an older number is dropped.
+    generation: u64,
+    /// The question for settings whose answer is awaited.
+    pulling: Option<u64>,
+    /// The changes of files that are being waited out.
+    unrest: u64,
+    /// The editor is ready, and its settings are known.
+    ready: bool,
+    effects: Vec<Effect>,
+}
+
+struct Running {
+    generation: u64,
+    target: Target,
+    /// The answer takes the place of the one that is known.
+    anew: bool,
+    since: Instant,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session {
+            abilities: ClientAbilities::default(),
+            settings: Settings::default(),
+            documents: HashMap::new(),
+            scopes: vec![Scope::new(None)],
+            selected: HashMap::new(),
+            answers: HashMap::new(),
+            stale: HashSet::new(),
+            running: None,
+            threads: 0,
+            facts: None,
+            generation: 0,
+            pulling: None,
+            unrest: 0,
+            ready: false,
+            effects: Vec::new(),
+        }
+    }
+}
+
+/// What notifications change.
+impl Session {
+    /// The editor introduces itself.
+    pub fn begin(&mut self, abilities: ClientAbilities, settings: Option<&Value>, folders: Vec<Url>) {
+        self.abilities = abilities;
+        self.scopes = folders.into_iter().map(Some).chain([None]).map(Scope::new).collect();
+        if let Some(settings) = settings {
+            self.settings = self.read_settings(settings);
+        }
+        self.retarget();
+    }
+
+    /// The editor is ready.
+    pub fn initialized(&mut self) {
+        self.ready = !self.abilities.configuration;
+        self.pull_settings();
+    }
+
+    /// A Python document was opened.
+    pub fn open(&mut self, uri: Url, version: i32, text: String) {
+        let scope = self.scope_at(&uri);
+        if let Some(scope) = self.scopes.get_mut(scope) {
+            scope.in_use = true;
+        }
+        self.documents.insert(uri, OpenDocument::new(version, text));
+    }
+
+    /// A document was edited.
+    pub fn change(&mut self, uri: &Url, version: i32, changes: Vec<Change>) {
+        if let Some(document) = self.documents.get_mut(uri) {
+            document.change(version, changes);
+        }
+    }
+
+    /// A document was closed.
+    pub fn close(&mut self, uri: Url) {
+        if self.documents.remove(&uri).is_some() {
+            self.effects.push(Effect::Publish(PublishDiagnosticsParams::new(uri, Vec::new(), None)));
+        }
+    }
+
+    /// A document was saved. Whoever works on an environment that is ill wants to know whether it helped.
+    pub fn saved(&mut self, uri: &Url) {
+        let Some(view) = self.view(uri) else { return };
+        let ill = view.scope.told.as_ref().is_some_and(Health::is_ill);
+        if ill && !view.imports().is_empty() {
+            let target = view.scope.target.clone();
+            self.stale.insert(target);
+        }
+    }
+
+    /// The editor tells the settings, or only that they changed.
+    pub fn settings_changed(&mut self, settings: &Value) {
+        match settings.get("whydll") {
+            Some(section) => self.settings = self.read_settings(section),
+            None if settings.is_null() || settings.is_object() => {}
+            None => self.log(LogLevel::Warning, || format!("the settings are no object, but {settings}")),
+        }
+        self.retarget();
+        self.pull_settings();
+    }
+
+    /// The editor answered the question for settings: each folder's, and last the window's.
+    pub fn settings_pulled(&mut self, generation: u64, sections: &[Value]) {
+        if self.pulling != Some(generation) {
+            return;
+        }
+        self.pulling = None;
+        self.ready = true;
+        for (at, section) in sections.iter().enumerate().take(self.scopes.len()) {
+            let settings = section.is_object().then(|| self.read_settings(section));
+            if let Some(scope) = self.scopes.get_mut(at) {
+                scope.settings = settings;
+            }
+        }
+        self.retarget();
+    }
+
+    /// An interpreter was selected for a folder, or for what is outside; none leaves it to us.
+    pub fn interpreter_selected(&mut self, scope: Option<Url>, path: Option<PathBuf>) {
+        // A document or folder within a folder stands for that.
+        let holding = scope.as_ref().and_then(|uri| self.scopes.get(self.scope_at(uri)));
+        let scope = holding.and_then(|holding| holding.folder.clone()).or(scope);
+        match path {
+            Some(path) => self.selected.insert(scope, path),
+            None => self.selected.remove(&scope),
+        };
+        self.retarget();
+    }
+
+    /// Folders were added to the window, or taken out of it.
+    pub fn folders_changed(&mut self, added: Vec<Url>, removed: &[Url]) {
+        self.scopes.retain(|scope| scope.folder.as_ref().is_none_or(|uri| !removed.contains(uri)));
+        for uri in added {
+            let last = self.scopes.len().saturating_sub(1);
+            self.scopes.insert(last, Scope::new(Some(uri)));
+        }
+        let homes: Vec<usize> = self.documents.keys().map(|uri| self.scope_at(uri)).collect();
+        for home in homes {
+            if let Some(scope) = self.scopes.get_mut(home) {
+                scope.in_use = true;
+            }
+        }
+        self.retarget();
+        self.pull_settings();
+    }
+
+    /// Files of some environment changed. An installation changes many: it is waited out.
+    pub fn files_changed(&mut self) {
+        self.unrest += 1;
+        self.effects.push(Effect::AwaitQuiet { unrest: self.unrest });
+    }
+
+    /// Nothing changed for a while.
+    pub fn quiet(&mut self, unrest: u64) {
+        if self.unrest == unrest {
+            self.stale.extend(self.answers.keys().cloned());
+        }
+    }
+
+    /// Forgets every answer.
+    pub fn check_again(&mut self) {
+        self.answers.clear();
+        self.stale.clear();
+        self.running = None;
+        self.facts = None;
+        self.scopes.iter_mut().for_each(|scope| scope.told = None);
+        self.look_again();
+    }
+
+    /// An analysis ended.
+    pub fn analysed(&mut self, generation: u64, answer: Answer) {
+        self.threads = self.threads.saturating_sub(1);
+        let Some(running) = self.running.take_if(|running| running.generation == generation) else {
+            return;
+        };
+        self.log(LogLevel::Info, || told_of(&running, &answer));
+        match self.answers.get_mut(&running.target) {
+            Some(known) if !running.anew && known.environment == answer.environment => {
+                known.diagnoses.extend(answer.diagnoses);
+            }
+            _ => drop(self.answers.insert(running.target, answer)),
+        }
+        self.clear_out();
+        self.look_again();
+    }
+
+    /// Has every document read anew and every diagnostic looked at again.
+    fn retarget(&mut self) {
+        for scope in &mut self.scopes {
+            let settings = scope.settings.as_ref().unwrap_or(&self.settings);
+            let folder = scope.path.as_deref();
+            let interpreter = match (self.selected.get(&scope.folder), &settings.interpreter) {
+                (Some(selected), _) => Choice::Named(selected.clone()),
+                (None, Some(named)) => Choice::named(named, folder),
+                (None, None) => Choice::Sought(scope.path.clone()),
+            };
+            let host = settings.host.as_deref().map(|host| expanded(host, folder));
+            scope.target = Target { interpreter, host, search_path: settings.search_path.clone() };
+        }
+        self.documents.values_mut().for_each(OpenDocument::forget);
+    }
+
+    fn look_again(&mut self) {
+        self.documents.values_mut().for_each(|document| document.due = true);
+    }
+
+    fn pull_settings(&mut self) {
+        if !self.abilities.configuration {
+            return;
+        }
+        self.generation += 1;
+        self.pulling = Some(self.generation);
+        let folders = self.scopes.iter().filter_map(|scope| scope.folder.clone()).collect();
+        self.effects.push(Effect::PullSettings { generation: self.generation, folders });
+    }
+
+    fn read_settings(&mut self, section: &Value) -> Settings {
+        let (settings, complaints) = Settings::read(section);
+        for complaint in complaints {
+            self.log(LogLevel::Warning, || complaint);
+        }
+        settings
+    }
+
+    /// Does not keep more than can be useful soon.
+    fn clear_out(&mut self) {
+        let used: HashSet<&Target> = self.scopes.iter().map(|scope| &scope.target).collect();
+        if self.answers.len() > MOST_ANSWERS {
+            self.answers.retain(|target, _| used.contains(target));
+        }
+        if self.answers.values().any(|answer| answer.diagnoses.len() > MOST_DIAGNOSES) {
+            let wanted: BTreeSet<String> =
+                (0..self.scopes.len()).flat_map(|scope| self.wanted(scope)).collect();
+            for answer in self.answers.values_mut() {
+                answer.diagnoses.retain(|import, _| wanted.contains(import));
+            }
+        }
+    }
+
+    /// Leaves something to be done.
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Writes into the editor's log, if the user wants to read so much.
+    pub fn log(&mut self, level: LogLevel, message: impl FnOnce() -> String) {
+        let kind = match level {
+            LogLevel::Off => return,
+            LogLevel::Error => MessageType::ERROR,
+            LogLevel::Warning => MessageType::WARNING,
+            LogLevel::Info => MessageType::INFO,
+            LogLevel::Debug => MessageType::LOG,
+        };
+        if level <= self.settings.log_level {
+            self.effects.push(Effect::Log(kind, message()));
+        }
+    }
+}
+
+/// What follows from the changes.
+impl Session {
+    fn apply(&mut self, event: Event) {
+        if catch_unwind(AssertUnwindSafe(|| event(self))).is_err() {
+            self.log(LogLevel::Error, || "an event was dropped: its handling failed, please report it".to_owned());
+        }
+    }
+
+    /// Finds out what is missing, and tells what is known.
+    pub fn settle(&mut self) {
+        if !self.ready {
+            return;
+        }
+        self.analyse();
+        self.publish();
+        self.tell_health();
+    }
+
+    /// What is to be done, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Starts the next analysis, if one is needed.
+    fn analyse(&mut self) {
+        let superseded = |running: &Running| self.scopes.iter().all(|scope| scope.target != running.target);
+        if self.running.as_ref().is_some_and(superseded) {
+            self.running = None;
+        }
+        if self.running.is_some() || self.threads >= MOST_THREADS {
+            return;
+        }
+        let next = self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
+            let anew = self.stale.contains(&scope.target);
+            let answer = self.answers.get(&scope.target);
+            let missing = |import: &String| anew || answer.is_none_or(|answer| !answer.covers(import));
+            let imports: Vec<String> = self.wanted(at).into_iter().filter(missing).collect();
+            // Without anything to import there is still an environment to look at.
+            let needed = answer.is_none() || !imports.is_empty();
+            needed.then(|| (scope.target.clone(), imports, anew))
+        });
+        let Some((target, imports, anew)) = next else {
+            if self.threads == 0 {
+                self.facts = None;
+            }
+            return;
+        };
+        self.stale.remove(&target);
+        self.generation += 1;
+        self.threads += 1;
+        let facts = self.facts.get_or_insert_default().clone();
+        let generation = self.generation;
+        self.running = Some(Running { generation, target: target.clone(), anew, since: Instant::now() });
+        self.effects.push(Effect::Analyse { generation, analysis: Analysis { target, imports, facts } });
+    }
+
+    /// The modules that matter to a scope; a package comes before what is in it.
+    fn wanted(&self, scope: usize) -> BTreeSet<String> {
+        let mut wanted = BTreeSet::new();
+        let Some(home) = self.scopes.get(scope) else { return wanted };
+        wanted.extend(self.settings_of(home).packages.iter().cloned());
+        for import in self.imports_in(scope) {
+            wanted.insert(import.top_level().to_owned());
+            wanted.insert(import.module.to_string());
+        }
+        wanted
+    }
+
+    /// The watched imports in the open documents of a scope, as far as they are run.
+    fn imports_in(&self, scope: usize) -> impl Iterator<Item = &ImportStatement> {
+        let documents = self.documents.iter().filter(move |(uri, _)| self.scope_at(uri) == scope);
+        let packages = self.scopes.get(scope).map(|scope| self.settings_of(scope).packages.as_slice());
+        documents
+            .flat_map(move |(_, document)| &document.read(packages.unwrap_or_default()).imports)
+            .filter(|import| import.guard != Guard::NotRun)
+    }
+
+    fn publish(&mut self) {
+        let due = self.documents.iter().filter(|(_, document)| document.due);
+        let known: Vec<(Url, Vec<Diagnostic>)> = due
+            .filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics()?)))
+            .collect();
+        for (uri, diagnostics) in known {
+            let Some(document) = self.documents.get_mut(&uri) else { continue };
+            document.due = false;
+            let state = Some((document.version, diagnostics));
+            if document.published != state {
+                document.published = state.clone();
+                let diagnostics = state.map(|(_, diagnostics)| diagnostics).unwrap_or_default();
+                let version = Some(document.version);
+                self.effects.push(Effect::Publish(PublishDiagnosticsParams::new(uri, diagnostics, version)));
+            }
+        }
+    }
+
+    fn tell_health(&mut self) {
+        for at in 0..self.scopes.len() {
+            let Some(scope) = self.scopes.get(at).filter(|scope| scope.in_use) else { continue };
+            let settings = self.settings_of(scope);
+            let answer = self.answers.get(&scope.target);
+            let known = answer.filter(|answer| settings.packages.iter().all(|name| answer.covers(name)));
+            let health = match known {
+                Some(answer) => {
+                    let imported = self.imports_in(at).map(ImportStatement::top_level).collect();
+                    Health::of(scope.folder.clone(), answer, settings, &imported)
+                }
+                None => Health::checking(scope.folder.clone(), &scope.target, settings),
+            };
+            if scope.told.as_ref() != Some(&health) {
+                self.effects.push(Effect::Health(health.clone()));
+                if let Some(scope) = self.scopes.get_mut(at) {
+                    scope.told = Some(health);
+                }
+            }
+        }
+    }
+}
+
+/// What requests ask.
+impl Session {
+    /// An open document and what is known for it.
+    pub fn view(&self, uri: &Url) -> Option<View<'_>> {
+        let scope = self.scopes.get(self.scope_at(uri))?;
+        Some(View {
+            document: self.documents.get(uri)?,
+            settings: self.settings_of(scope),
+            answer: self.answers.get(&scope.target),
+            scope,
+        })
+    }
+
+    fn settings_of<'a>(&'a self, scope: &'a Scope) -> &'a Settings {
+        scope.settings.as_ref().unwrap_or(&self.settings)
+    }
+
+    /// Which scope a document is in: the innermost folder that holds it.
+    fn scope_at(&self, uri: &Url) -> usize {
+        let scopes = self.scopes.iter().enumerate();
+        let holding = scopes.filter_map(|(at, scope)| Some((scope.holds(uri)?, at)));
+        holding.max_by_key(|(depth, _)| *depth).map_or(0, |(_, at)| at)
+    }
+}
+
+/// An open document and what is known for it.
+pub struct View<'a> {
+    pub document: &'a OpenDocument,
+    pub scope: &'a Scope,
+    pub settings: &'a Settings,
+    /// None while it is being found out.
+    pub answer: Option<&'a Answer>,
+}
+
+impl<'a> View<'a> {
+    /// Its imports of watched packages.
+    pub fn imports(&self) -> &'a [ImportStatement] {
+        &self.document.read(&self.settings.packages).imports
+    }
+
+    /// What is to be shown on an import, and how severe it is there. None while it is being found out.
+    pub fn findings(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
+        if import.guard == Guard::NotRun {
+            return Some(Vec::new());
+        }
+        let answer = self.answer.filter(|answer| answer.covers(&import.module))?;
+        let findings = answer.diagnosis(&import.module).into_iter().flat_map(|known| &known.findings);
+        let shown = findings.filter_map(|finding| {
+            let severity = self.settings.severity_of(finding)?;
+            // A program that expects the failure goes on.
+            let handled = import.guard == Guard::Handled;
+            Some((if handled { severity.max(Severity::Information) } else { severity }, finding))
+        });
+        Some(shown.collect())
+    }
+
+    /// All diagnostics of the document. None while something is being found out.
+    fn diagnostics(&self) -> Option<Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        for import in self.imports() {
+            for (severity, finding) in self.findings(import)? {
+                diagnostics.push(convert::diagnostic(import, finding, severity));
+            }
+        }
+        Some(diagnostics)
+    }
+}
+
+fn told_of(running: &Running, answer: &Answer) -> String {
+    let took = running.since.elapsed().as_millis();
+    match &answer.environment {
+        Ok(examined) => {
+            let imports: Vec<&str> = answer.diagnoses.keys().map(String::as_str).collect();
+            let findings: usize = answer.diagnoses.values().map(|known| known.findings.len()).sum();
+            format!(
+                "checked {} with {} on {} in {took} ms: {findings} findings",
+                imports.join(", "),
+                examined.interpreter,
+                examined.machine
+            )
+        }
+        Err(reason) => format!("nothing to check: {}", reason.reason),
+    }
+}

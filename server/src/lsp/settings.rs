@@ -1,0 +1,216 @@
+//! The section `whydll` of the editor's settings.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::diagnosis::{Finding, Severity};
+
+/// What the user wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The interpreter, or the folder of an environment.
+    pub interpreter: Option<String>,
+    /// The machine, as `--host` names it.
+    pub host: Option<String>,
+    /// PATH of the analysed machine.
+    pub search_path: Option<String>,
+    /// Top-level names of the packages whose imports are watched.
+    pub packages: Vec<String>,
+    /// How a finding is shown, by the name of its code; none hides it.
+    pub severity: BTreeMap<String, Option<Severity>>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+}
+
+/// How much is logged, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warning,
+    Info,
+    Debug,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            interpreter: None,
+            host: None,
+            search_path: None,
+            packages: vec!["tensorflow".to_owned()],
+            severity: BTreeMap::new(),
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads what can be understood, and says what cannot.
+    pub fn read(section: &Value) -> (Settings, Vec<String>) {
+        let mut settings = Settings::default();
+        let mut complaints = Vec::new();
+        let Some(fields) = section.as_object() else {
+            if !section.is_null() {
+                complaints.push(format!("the settings are no object, but {section}"));
+            }
+            return (settings, complaints);
+        };
+        for (name, value) in fields {
+            if value.is_null() {
+                continue;
+            }
+            if settings.set(name, value).is_none() {
+                complaints.push(format!("the setting whydll.{name} cannot be {value}"));
+            }
+        }
+        (settings, complaints)
+    }
+
+    /// None if the value makes no sense there.
+    fn set(&mut self, name: &str, value: &Value) -> Option<()> {
+        match name {
+            "interpreter" => self.interpreter = filled(value.as_str()?),
+            "host" => self.host = filled(value.as_str()?),
+            "searchPath" => {
+                self.search_path = match value.as_str() {
+                    Some(text) => filled(text),
+                    None => filled(&texts(value)?.join(";")),
+                }
+            }
+            "packages" => {
+                let top_level = |name: &str| name.split('.').next().unwrap_or_default().trim().to_owned();
+                let mut packages: Vec<String> = texts(value)?.into_iter().map(top_level).collect();
+                packages.retain(|name| !name.is_empty());
+                self.packages = packages;
+            }
+            "severity" => {
+                let named = value.as_object()?.iter().map(|(code, level)| {
+                    Some((code.clone(), severity(level.as_str()?)?))
+                });
+                self.severity = named.collect::<Option<_>>()?;
+            }
+            "logLevel" => self.log_level = log_level(value.as_str()?)?,
+            // The rest of the section is the editor's own.
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Whether imports of this top-level name are looked at.
+    pub fn watches(&self, top_level: &str) -> bool {
+        self.packages.iter().any(|package| package == top_level)
+    }
+
+    /// How a finding is shown; not at all, if the user does not want to see it.
+    pub fn severity_of(&self, finding: &Finding) -> Option<Severity> {
+        match self.severity.get(finding.code.name()) {
+            Some(chosen) => *chosen,
+            None => Some(finding.severity),
+        }
+    }
+}
+
+fn filled(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn texts(value: &Value) -> Option<Vec<&str>> {
+    value.as_array()?.iter().map(Value::as_str).collect()
+}
+
+fn severity(name: &str) -> Option<Option<Severity>> {
+    Some(match name {
+        "error" => Some(Severity::Error),
+        "warning" => Some(Severity::Warning),
+        "information" => Some(Severity::Information),
+        "hint" => Some(Severity::Hint),
+        "off" => None,
+        _ => return None,
+    })
+}
+
+fn log_level(name: &str) -> Option<LogLevel> {
+    Some(match name {
+        "off" => LogLevel::Off,
+        "error" => LogLevel::Error,
+        "warn" | "warning" => LogLevel::Warning,
+        "info" => LogLevel::Info,
+        "debug" | "trace" => LogLevel::Debug,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(section: Value, expected: Expect) {
+        let (settings, complaints) = Settings::read(&section);
+        expected.assert_eq(&format!("{settings:#?}\n{}", complaints.join("\n")));
+    }
+
+    #[test]
+    fn all_of_them() {
+        check(
+            json!({
+                "interpreter": "C:\\env", "host": "windows-10", "packages": ["tensorflow", "torch.nn"],
+                "severity": { "missing-dll": "warning", "bad-image": "off" }, "logLevel": "debug",
+                "searchPath": ["C:\\a", "C:\\b"], "path": "whydll"
+            }),
+            expect![[r#"
+                Settings {
+                    interpreter: Some(
+                        "C:\\env",
+                    ),
+                    host: Some(
+                        "windows-10",
+                    ),
+                    search_path: Some(
+                        "C:\\a;C:\\b",
+                    ),
+                    packages: [
+                        "tensorflow",
+                        "torch",
+                    ],
+                    severity: {
+                        "bad-image": None,
+                        "missing-dll": Some(
+                            Warning,
+                        ),
+                    },
+                    log_level: Debug,
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_left_out_and_the_rest_kept() {
+        check(
+            json!({ "interpreter": "", "host": 7, "packages": 3, "severity": "loud", "logLevel": [], "searchPath": "a;b" }),
+            expect![[r#"
+                Settings {
+                    interpreter: None,
+                    host: None,
+                    search_path: Some(
+                        "a;b",
+                    ),
+                    packages: [
+                        "tensorflow",
+                    ],
+                    severity: {},
+                    log_level: Info,
+                }
+                the setting whydll.host cannot be 7
+                the setting whydll.logLevel cannot be []
+                the setting whydll.packages cannot be 3
+                the setting whydll.severity cannot be "loud""#]],
+        );
+    }
+}

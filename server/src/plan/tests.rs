@@ -1,0 +1,1304 @@
+//! Packages whose import is followed, each as the story of what it loads.
+
+use expect_test::{Expect, expect};
+
+use crate::testing::{answer, check, check_changed};
+
+/// Python 3.8 with the files of `world` in its site-packages: `/s/` stands for that folder, `/sN.dll` for
+/// nothing. The import of `pkg` is followed.
+fn follow(world: &str, expected: Expect) {
+    expected.assert_eq(&answer(&python(8, world)));
+}
+
+/// A machine with Python 3.`minor`, these files in its site-packages, and the question about `pkg`.
+fn python(minor: u32, files: &str) -> String {
+    let files = files.replace(" /s/", " /Python/Lib/site-packages/");
+    format!(
+        "
+        /Python/python.exe           imports python3{minor}.dll
+        /Python/python3{minor}.dll   version 3.{minor}.9150.1013
+        /Python/Lib/os.py            text
+        {files}
+        follow pkg
+        "
+    )
+}
+
+/// What `pkg/__init__.py` does with a broken native module beside it, and others that work.
+fn init(code: &str) -> String {
+    let code: String = code.lines().map(|line| format!("            {line}\n")).collect();
+    format!(
+        "
+        /s/pkg/broken.pyd    imports missing.dll
+        /s/pkg/good.pyd      imports kernel32.dll
+        /s/pkg/extra.pyd
+        /s/pkg/__init__.py   text\n{code}"
+    )
+}
+
+fn init_does(code: &str, expected: Expect) {
+    follow(&init(code), expected);
+}
+
+#[test]
+fn importerror_catches_a_failing_module_and_the_program_goes_on() {
+    init_does(
+        "try:
+    from . import broken
+except ImportError:
+    from . import good
+from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            native pkg.good <- __init__.py:4
+            native pkg.extra <- __init__.py:5
+        "#]],
+    );
+}
+
+#[test]
+fn modulenotfounderror_does_not_catch_a_failing_module() {
+    init_does(
+        "try:
+    from . import broken
+except ModuleNotFoundError:
+    from . import good",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn oserror_does_not_catch_a_failing_module_but_a_failing_library() {
+    init_does(
+        "import ctypes
+try:
+    ctypes.WinDLL('missing.dll')
+except OSError:
+    from . import extra
+try:
+    from . import broken
+except OSError:
+    from . import good",
+        expect![[r#"
+            pkg <- line 1
+            library missing.dll FAILS <- __init__.py:3
+            native pkg.extra <- __init__.py:5
+            native pkg.broken FAILS <- __init__.py:7
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn importerror_does_not_catch_a_failing_library() {
+    init_does(
+        "from ctypes import CDLL
+try:
+    CDLL('missing.dll')
+except ImportError:
+    from . import good",
+        expect![[r#"
+            pkg <- line 1
+            library missing.dll FAILS <- __init__.py:3
+            => FileNotFoundError: Could not find module 'missing.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+        "#]],
+    );
+}
+
+#[test]
+fn tuples_bases_and_bare_handlers_catch() {
+    init_does(
+        "try:
+    from . import broken
+except (OSError, ImportError):
+    from . import good
+try:
+    from . import broken
+except Exception:
+    pass
+try:
+    from . import broken
+except:
+    pass
+class Mine(ImportError):
+    pass
+try:
+    from . import broken
+except Mine:
+    pass",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            native pkg.good <- __init__.py:4
+            native pkg.broken FAILS <- __init__.py:6
+            native pkg.broken FAILS <- __init__.py:10
+            native pkg.broken FAILS <- __init__.py:16
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn the_first_handler_that_fits_runs_and_then_finally() {
+    init_does(
+        "try:
+    from . import broken
+except OSError:
+    from . import extra
+except ImportError:
+    from . import good
+except Exception:
+    from . import extra
+else:
+    from . import extra
+finally:
+    import ctypes
+    ctypes.WinDLL('kernel32')",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            native pkg.good <- __init__.py:6
+            library kernel32 <- __init__.py:13
+        "#]],
+    );
+}
+
+#[test]
+fn else_runs_if_nothing_fails() {
+    init_does(
+        "try:
+    from . import good
+except ImportError:
+    from . import broken
+else:
+    from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:2
+            native pkg.extra <- __init__.py:6
+        "#]],
+    );
+}
+
+#[test]
+fn nested_handlers_pass_on_what_they_do_not_catch() {
+    init_does(
+        "try:
+    try:
+        from . import broken
+    except OSError:
+        from . import extra
+    finally:
+        from . import good
+except ImportError:
+    import pkg.second
+",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            native pkg.good <- __init__.py:7
+            unknown: no module pkg.second is found <- __init__.py:9
+        "#]],
+    );
+}
+
+#[test]
+fn a_bare_raise_raises_what_is_handled() {
+    init_does(
+        "try:
+    from . import broken
+except ImportError:
+    from . import good
+    raise",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            native pkg.good <- __init__.py:4
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_handler_raises_instead_has_its_words() {
+    init_does(
+        "try:
+    from . import broken
+except ImportError as e:
+    raise ImportError('Install the thing. Original error was: %s' % e) from e",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            => ImportError: Install the thing. Original error was: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_handler_raises_instead_in_unknown_words_falls_back_to_the_cause() {
+    init_does(
+        "import secrets
+try:
+    from . import broken
+except ImportError as e:
+    raise RuntimeError(secrets.token_hex()) from e",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn an_exception_that_is_kept_and_raised_later_is_the_same() {
+    init_does(
+        "error = None
+try:
+    from . import broken
+except ImportError as e:
+    error = e
+if error is not None:
+    raise error",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_finally_that_raises_hides_what_came_before() {
+    init_does(
+        "try:
+    from . import broken
+finally:
+    raise ValueError('hidden')",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:2
+            => ValueError: hidden
+        "#]],
+    );
+}
+
+/// As `tensorflow/python/platform/self_check.py` does it since 2.1.
+const SELF_CHECK: &str = r#"
+        /s/pkg/__init__.py   text
+            from pkg import self_check
+            self_check.preload_check()
+            from pkg import native
+        /s/pkg/native.pyd    imports msvcp140.dll
+        /s/pkg/build_info.py  text
+            build_info = {'msvcp_dll_names': 'msvcp140.dll,msvcp140_1.dll'}
+        /s/pkg/self_check.py   text
+            import os
+            from pkg import build_info
+            def preload_check():
+                if os.name == "nt":
+                    if "msvcp_dll_names" in build_info.build_info:
+                        import ctypes
+                        missing = []
+                        for dll_name in build_info.build_info["msvcp_dll_names"].split(","):
+                            try:
+                                ctypes.WinDLL(dll_name)
+                            except OSError:
+                                missing.append(dll_name)
+                        if missing:
+                            raise ImportError(
+                                "Could not find the DLL(s) %r. TensorFlow requires that these DLLs be "
+                                "installed." % " or ".join(missing))
+"#;
+
+#[test]
+fn a_self_check_raises_because_of_the_libraries_that_it_tried() {
+    follow(SELF_CHECK, expect![[r#"
+        pkg <- line 1
+        pkg.self_check <- __init__.py:1
+        os <- self_check.py:1
+        pkg.build_info <- self_check.py:2
+        library msvcp140.dll FAILS <- self_check.py:10
+        library msvcp140_1.dll FAILS <- self_check.py:10
+        => ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'. TensorFlow requires that these DLLs be installed.
+    "#]]);
+}
+
+#[test]
+fn a_self_check_is_content_with_the_runtime() {
+    follow(&format!("{SELF_CHECK}\n        machine windows-11+vcredist"), expect![[r#"
+        pkg <- line 1
+        pkg.self_check <- __init__.py:1
+        os <- self_check.py:1
+        pkg.build_info <- self_check.py:2
+        library msvcp140.dll <- self_check.py:10
+        library msvcp140_1.dll <- self_check.py:10
+        native pkg.native <- __init__.py:3
+    "#]]);
+}
+
+#[test]
+fn a_helper_that_swallows_a_failure_is_why_its_caller_raises() {
+    init_does(
+        "import ctypes
+def has(name):
+    try:
+        ctypes.WinDLL(name)
+        return True
+    except OSError:
+        return False
+if not has('missing.dll'):
+    raise ImportError('missing.dll is needed')",
+        expect![[r#"
+            pkg <- line 1
+            library missing.dll FAILS <- __init__.py:4
+            => ImportError: missing.dll is needed
+        "#]],
+    );
+    check(
+        &python(
+            8,
+            &init(
+                "import ctypes
+def has(name):
+    try:
+        ctypes.WinDLL(name)
+        return True
+    except OSError:
+        return False
+if not has('missing.dll'):
+    raise ImportError('missing.dll is needed')",
+            ),
+        )
+        .replace("follow pkg", "import pkg"),
+        expect![[r#"
+            error missing-dll: missing.dll
+              `import pkg` will fail: missing.dll is missing.
+              pkg/__init__.py (line 4) loads missing.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: missing.dll is needed
+        "#]],
+    );
+}
+
+#[test]
+fn branches_of_other_platforms_and_versions_do_not_run() {
+    init_does(
+        "import os, sys, platform
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from . import broken
+if sys.platform == 'linux' or sys.platform.startswith('darwin'):
+    from . import broken
+elif os.name == 'nt':
+    from . import good
+else:
+    from . import broken
+if sys.version_info < (3, 8) or sys.version_info[0] == 2 or sys.version_info.minor > 9:
+    from . import broken
+if sys.version_info[:2] >= (3, 8) and platform.system() == 'Windows':
+    from . import extra
+if sys.maxsize <= 2**32 or 'linux' in sys.platform or not sys.platform == 'win32':
+    from . import broken",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            native pkg.good <- __init__.py:8
+            native pkg.extra <- __init__.py:14
+        "#]],
+    );
+}
+
+#[test]
+fn an_unknown_condition_lets_both_branches_run_and_proves_nothing() {
+    let code = "import random
+if random.random() < 0.5:
+    from . import broken
+else:
+    from . import good
+while random.random() < 0.5:
+    from . import broken
+for _ in random.sample():
+    from . import broken
+random.random() and __import__('pkg.broken')";
+    init_does(code, expect![[r#"
+        pkg <- line 1
+        native pkg.broken FAILS <- __init__.py:3
+        native pkg.good <- __init__.py:5
+        native pkg.broken FAILS <- __init__.py:7
+        native pkg.broken FAILS <- __init__.py:9
+        native pkg.broken FAILS <- __init__.py:10
+    "#]]);
+    check(
+        &python(8, &init(code)).replace("follow pkg", "import pkg"),
+        expect![[r#"
+            healthy
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_unknown_branch_raises_or_returns_is_not_known() {
+    init_does(
+        "import random
+def choose():
+    if random.random() < 0.5:
+        return
+    from . import good
+choose()
+if random.random() < 0.5:
+    raise ImportError('perhaps')
+name = 'broken'
+if random.random() < 0.5:
+    name = 'good'
+if name == 'broken':
+    from . import broken
+from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:5
+            native pkg.broken FAILS <- __init__.py:13
+            native pkg.extra <- __init__.py:14
+        "#]],
+    );
+}
+
+#[test]
+fn what_stands_after_a_perhaps_return_or_continue_proves_nothing_either() {
+    let code = "import random
+def is_wanted():
+    if random.random() < 0.5:
+        return True
+    return False
+def load():
+    if random.random() < 0.5:
+        return
+    from . import broken
+load()
+for name in ['good', 'broken']:
+    if random.random() < 0.5:
+        continue
+    __import__('pkg.' + name)
+if not is_wanted():
+    raise ImportError('not wanted')
+from . import extra";
+    init_does(code, expect![[r#"
+        pkg <- line 1
+        native pkg.broken FAILS <- __init__.py:9
+        native pkg.good <- __init__.py:14
+        native pkg.broken FAILS <- __init__.py:14
+        native pkg.extra <- __init__.py:17
+    "#]]);
+    check(
+        &python(8, &init(code)).replace("follow pkg", "import pkg"),
+        expect![[r#"
+            healthy
+        "#]],
+    );
+}
+
+#[test]
+fn under_an_unknown_condition_values_are_known_but_afterwards_they_may_be_the_old_ones() {
+    init_does(
+        "import random
+def module(name):
+    return 'pkg.' + name
+last = 'broken'
+if random.random() < 0.5:
+    for name in ['good', 'extra']:
+        __import__(module(name))
+        last = name
+    if last == 'extra':
+        import pkg.second
+if last == 'broken':
+    import pkg.third
+else:
+    import pkg.fourth",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:7
+            native pkg.extra <- __init__.py:7
+            unknown: no module pkg.second is found <- __init__.py:10
+            unknown: no module pkg.third is found <- __init__.py:12
+            unknown: no module pkg.fourth is found <- __init__.py:14
+        "#]],
+    );
+}
+
+#[test]
+fn what_fails_for_certain_after_an_unknown_branch_is_known() {
+    init_does(
+        "import random
+if random.random() < 0.5:
+    from . import broken
+from . import broken",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            native pkg.broken FAILS <- __init__.py:4
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn relative_imports_start_at_their_package() {
+    follow(
+        "
+        /s/pkg/__init__.py           text
+            from .sub.deep import leaf
+        /s/pkg/top.pyd
+        /s/pkg/sub/__init__.py       text
+            from .. import top
+        /s/pkg/sub/side.py           text
+        /s/pkg/sub/deep/__init__.py  text
+            from ..side import nothing
+        /s/pkg/sub/deep/leaf.py      text
+            from ... import top
+            from ...sub import side as other
+            from .... import beyond
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.sub <- __init__.py:1
+            native pkg.top <- __init__.py:1
+            pkg.sub.deep <- __init__.py:1
+            pkg.sub.side <- __init__.py:1
+            pkg.sub.deep.leaf <- __init__.py:1
+            => ImportError: attempted relative import beyond top-level package
+        "#]],
+    );
+}
+
+#[test]
+fn modules_that_import_each_other_run_once() {
+    follow(
+        "
+        /s/pkg/__init__.py   text
+            from . import a
+        /s/pkg/a.py          text
+            from . import b
+            from . import native
+        /s/pkg/b.py          text
+            from . import a
+            import pkg.a
+            from pkg.a import later
+        /s/pkg/native.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.a <- __init__.py:1
+            pkg.b <- a.py:1
+            native pkg.native <- a.py:2
+        "#]],
+    );
+}
+
+#[test]
+fn a_submodule_is_imported_by_from_only_if_the_package_has_no_such_name() {
+    follow(
+        "
+        /s/pkg/__init__.py       text
+            from pkg.sub import one, two
+        /s/pkg/sub/__init__.py   text
+            one = 1
+        /s/pkg/sub/one.pyd       imports missing.dll
+        /s/pkg/sub/two.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.sub <- __init__.py:1
+            native pkg.sub.two <- __init__.py:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_star_takes_all_that_all_names_even_submodules() {
+    follow(
+        "
+        /s/pkg/__init__.py         text
+            from .listed import *
+            from .unlisted import *
+            from .native import *
+            name
+            _hidden
+            if word == 'from unlisted':
+                from . import good
+        /s/pkg/good.pyd
+        /s/pkg/native.pyd
+        /s/pkg/listed/__init__.py  text
+            __all__ = ['name', 'sub']
+            name = 1
+            word = 'from listed'
+        /s/pkg/listed/sub.pyd
+        /s/pkg/listed/unnamed.pyd  imports missing.dll
+        /s/pkg/unlisted/__init__.py  text
+            word = 'from unlisted'
+            _hidden = 1
+        /s/pkg/unlisted/sub.pyd    imports missing.dll
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.listed <- __init__.py:1
+            native pkg.listed.sub <- __init__.py:1
+            pkg.unlisted <- __init__.py:2
+            native pkg.native <- __init__.py:3
+            native pkg.good <- __init__.py:7
+        "#]],
+    );
+}
+
+#[test]
+fn import_functions_import() {
+    init_does(
+        "import importlib
+from importlib import import_module as load
+importlib.import_module('pkg.good')
+load('.extra', package=__name__)
+__import__('pkg.second')
+try:
+    load('.broken', __name__)
+except ImportError:
+    pass
+load(input())",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:3
+            native pkg.extra <- __init__.py:4
+            unknown: no module pkg.second is found <- __init__.py:5
+            native pkg.broken FAILS <- __init__.py:7
+            unknown: the name of a module that import_module imports is not known from the text <- __init__.py:10
+        "#]],
+    );
+}
+
+#[test]
+fn libraries_that_a_glob_finds_are_loaded_in_the_order_of_the_folder() {
+    follow(
+        "
+        /s/pkg/.libs/b.dll      imports a.dll
+        /s/pkg/.libs/a.dll
+        /s/pkg/.libs/notes.txt  text
+        /s/pkg/native.pyd       imports a.dll, b.dll
+        /s/pkg/__init__.py      text
+            import os, glob
+            from ctypes import WinDLL
+            basedir = os.path.dirname(__file__)
+            libs = os.path.abspath(os.path.join(basedir, '.libs'))
+            if os.path.isdir(libs):
+                for filename in glob.glob(os.path.join(libs, '*.dll')):
+                    WinDLL(os.path.abspath(filename))
+            from . import native
+        ",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            library C:\Python\Lib\site-packages\pkg\.libs\a.dll <- __init__.py:7
+            library C:\Python\Lib\site-packages\pkg\.libs\b.dll <- __init__.py:7
+            native pkg.native <- __init__.py:8
+        "#]],
+    );
+}
+
+#[test]
+fn a_directory_added_serves_from_then_on_and_one_added_by_with_only_inside() {
+    follow(
+        "
+        /libs/c.dll
+        /more/d.dll
+        /s/pkg/one.pyd    imports c.dll
+        /s/pkg/two.pyd    imports d.dll
+        /s/pkg/three.pyd  imports d.dll
+        /s/pkg/__init__.py  text
+            import os
+            try:
+                from . import one
+            except ImportError:
+                pass
+            os.add_dll_directory(r'C:\\libs')
+            from . import one
+            with os.add_dll_directory(r'C:\\more'):
+                import time
+            try:
+                from . import two
+            except ImportError:
+                pass
+            handle = os.add_dll_directory(r'C:\\more')
+            handle.close()
+            try:
+                from . import two
+            except ImportError:
+                pass
+            with os.add_dll_directory(r'C:\\more'):
+                from . import three
+            from . import two
+        ",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            native pkg.one FAILS <- __init__.py:3
+            directory C:\libs <- __init__.py:6
+            native pkg.one <- __init__.py:7
+            directory C:\more <- __init__.py:8
+            native pkg.two FAILS <- __init__.py:11
+            directory C:\more <- __init__.py:14
+            native pkg.two FAILS <- __init__.py:17
+            directory C:\more <- __init__.py:20
+            native pkg.three <- __init__.py:21
+            native pkg.two <- __init__.py:22
+        "#]],
+    );
+}
+
+#[test]
+fn adding_a_directory_that_does_not_exist_is_an_error() {
+    init_does(
+        "import os
+try:
+    os.add_dll_directory(r'C:\\nowhere')
+except OSError:
+    from . import good
+try:
+    os.add_dll_directory('relative')
+except OSError:
+    from . import extra
+os.add_dll_directory(r'C:\\nowhere')",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            native pkg.good <- __init__.py:5
+            unknown: a directory given to os.add_dll_directory is not known from the text <- __init__.py:7
+            => FileNotFoundError: [WinError 2] The system cannot find the file specified: 'C:\\nowhere'
+        "#]],
+    );
+}
+
+#[test]
+fn before_3_8_nothing_adds_a_directory() {
+    let files = init(
+        "import os
+if hasattr(os, 'add_dll_directory'):
+    os.add_dll_directory(r'C:\\nowhere')
+else:
+    from . import good
+add = getattr(os, 'add_dll_directory', None)
+if add:
+    from . import extra",
+    );
+    check(&python(7, &files), expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:1
+        native pkg.good <- __init__.py:5
+    "#]]);
+}
+
+/// As delvewheel 1.5 patches `__init__.py`.
+const DELVEWHEEL: &str = r#"
+        /s/pkg.libs/helper-0123.dll    imports other-4567.dll
+        /s/pkg.libs/other-4567.dll
+        /s/pkg.libs/.load-order-pkg-1.0   text
+            other-4567.dll
+            helper-0123.dll
+        /s/pkg/native.pyd    imports helper-0123.dll
+        /s/pkg/__init__.py   text
+            def _delvewheel_patch_1_5_2():
+                import ctypes
+                import os
+                import platform
+                import sys
+                libs_dir = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, 'pkg.libs'))
+                is_conda_cpython = platform.python_implementation() == 'CPython' and (hasattr(ctypes.pythonapi, 'Anaconda_GetVersion') or 'packaged by conda-forge' in sys.version)
+                if sys.version_info[:2] >= (3, 8) and not is_conda_cpython or sys.version_info[:2] >= (3, 10):
+                    if os.path.isdir(libs_dir):
+                        os.add_dll_directory(libs_dir)
+                else:
+                    load_order_filepath = os.path.join(libs_dir, '.load-order-pkg-1.0')
+                    if os.path.isfile(load_order_filepath):
+                        with open(os.path.join(libs_dir, '.load-order-pkg-1.0')) as file:
+                            load_order = file.read().split()
+                        for lib in load_order:
+                            lib_path = os.path.join(os.path.join(libs_dir, lib))
+                            kernel32 = ctypes.windll.kernel32
+                            if os.path.isfile(lib_path) and not kernel32.LoadLibraryExW(ctypes.c_wchar_p(lib_path), None, 0x00000008):
+                                raise OSError('Error loading {}; {}'.format(lib, ctypes.FormatError()))
+
+
+            _delvewheel_patch_1_5_2()
+            del _delvewheel_patch_1_5_2
+            from . import native
+"#;
+
+#[test]
+fn what_delvewheel_adds_is_found() {
+    for minor in [7, 8, 9, 10, 12] {
+        let followed = answer(&python(minor, DELVEWHEEL));
+        assert!(followed.contains("native pkg.native <- "), "3.{minor}: {followed}");
+    }
+    follow(DELVEWHEEL, expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:3
+        directory C:\Python\Lib\site-packages\pkg.libs <- __init__.py:10
+        library C:\Python\Lib\site-packages\pkg.libs\other-4567.dll <- __init__.py:19
+        library C:\Python\Lib\site-packages\pkg.libs\helper-0123.dll <- __init__.py:19
+        native pkg.native <- __init__.py:25
+    "#]]);
+    check(&python(7, DELVEWHEEL), expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:3
+        library C:\Python\Lib\site-packages\pkg.libs\other-4567.dll <- __init__.py:19
+        library C:\Python\Lib\site-packages\pkg.libs\helper-0123.dll <- __init__.py:19
+        native pkg.native <- __init__.py:25
+    "#]]);
+}
+
+#[test]
+fn loadlibrary_called_by_hand_returns_null_instead_of_raising() {
+    follow(
+        "
+        /s/pkg/libs/a.dll       imports b.dll
+        /s/pkg/libs/b.dll
+        /s/pkg/__init__.py      text
+            import ctypes, os
+            kernel32 = ctypes.WinDLL('kernel32.dll', use_last_error=True)
+            here = os.path.dirname(__file__)
+            if kernel32.LoadLibraryW(os.path.join(here, 'libs', 'a.dll')) is None:
+                import pkg.plain_search_fails
+            res = kernel32.LoadLibraryExW(os.path.join(here, 'libs', 'a.dll'), None, 0x00001100)
+            if res is None:
+                raise OSError('not here')
+            if kernel32.LoadLibraryExW('missing.dll', None, 0x00001100) is None:
+                err = ctypes.WinError(ctypes.get_last_error())
+                err.strerror += ' Error loading'
+                raise err
+        ",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            library kernel32.dll <- __init__.py:2
+            library C:\Python\Lib\site-packages\pkg\libs\a.dll FAILS <- __init__.py:4
+            unknown: no module pkg.plain_search_fails is found <- __init__.py:5
+            library C:\Python\Lib\site-packages\pkg\libs\a.dll <- __init__.py:6
+            library missing.dll FAILS <- __init__.py:9
+            => OSError: [WinError 126] The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_config_module_like_numpys_adds_its_directory() {
+    follow(
+        r#"
+        /s/pkg/.libs/openblas.dll
+        /s/pkg/core.pyd          imports openblas.dll
+        /s/pkg/__init__.py       text
+            try:
+                from pkg.__config__ import show as show_config
+            except ImportError:
+                raise ImportError("Error importing pkg: you should not try to import it from its source")
+            from . import core
+        /s/pkg/__config__.py     text
+            __all__ = ["get_info", "show"]
+            import os
+            import sys
+            extra_dll_dir = os.path.join(os.path.dirname(__file__), '.libs')
+            if sys.platform == 'win32' and os.path.isdir(extra_dll_dir):
+                if sys.version_info >= (3, 8):
+                    os.add_dll_directory(extra_dll_dir)
+                else:
+                    os.environ.setdefault('PATH', '')
+                    os.environ['PATH'] += os.pathsep + extra_dll_dir
+            def show():
+                print('built')
+        "#,
+        expect![[r#"
+            pkg <- line 1
+            pkg.__config__ <- __init__.py:2
+            os <- __config__.py:2
+            directory C:\Python\Lib\site-packages\pkg\.libs <- __config__.py:7
+            native pkg.core <- __init__.py:5
+        "#]],
+    );
+}
+
+#[test]
+fn before_3_8_a_directory_appended_to_path_serves() {
+    let world = r#"
+        /s/pkg/.libs/openblas.dll
+        /s/pkg/core.pyd          imports openblas.dll
+        /s/pkg/__init__.py       text
+            import os
+            os.environ.setdefault('PATH', '')
+            os.environ['PATH'] += os.pathsep + os.path.join(os.path.dirname(__file__), '.libs')
+            from . import core
+    "#;
+    check(&python(7, world), expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:1
+        native pkg.core <- __init__.py:4
+    "#]]);
+    check(&python(8, world), expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:1
+        native pkg.core FAILS <- __init__.py:4
+        => ImportError: DLL load failed while importing core: The specified module could not be found.
+    "#]]);
+}
+
+#[test]
+fn suppress_catches() {
+    init_does(
+        "import contextlib
+from contextlib import suppress
+with contextlib.suppress(ImportError):
+    from . import broken
+    from . import extra
+with suppress(OSError, AttributeError):
+    from . import good
+with suppress(OSError):
+    from . import broken",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:4
+            native pkg.good <- __init__.py:7
+            native pkg.broken FAILS <- __init__.py:9
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_lazy_does_not_run() {
+    init_does(
+        "import importlib
+def __getattr__(name):
+    return importlib.import_module('.broken', __name__)
+def unused():
+    from . import broken
+class Lazy:
+    def method(self):
+        from . import broken
+async def later():
+    from . import broken
+def generator():
+    from . import broken
+    yield 1
+generator()
+later()
+call = lambda: __import__('pkg.broken')
+from . import good",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:17
+        "#]],
+    );
+}
+
+#[test]
+fn decorators_defaults_and_class_bodies_run() {
+    init_does(
+        "def register():
+    from . import good
+    return lambda function: function
+@register()
+def decorated(default=__import__('pkg.second')):
+    from . import broken
+class Table:
+    from . import extra
+    def method(self):
+        from . import broken
+",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:2
+            unknown: no module pkg.second is found <- __init__.py:5
+            native pkg.extra <- __init__.py:8
+        "#]],
+    );
+}
+
+#[test]
+fn functions_that_are_called_run_and_return_what_they_return() {
+    init_does(
+        "def name(of, suffix='d'):
+    return of + suffix
+def load(module):
+    return __import__('pkg.' + module)
+def fail():
+    from . import broken
+if name('goo') == 'good':
+    load(name(suffix='ra', of='ext'))
+try:
+    fail()
+except ImportError:
+    load('good')",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.extra <- __init__.py:4
+            native pkg.broken FAILS <- __init__.py:6
+            native pkg.good <- __init__.py:4
+        "#]],
+    );
+}
+
+#[test]
+fn an_optional_package_that_is_not_there_is_no_error_where_it_is_expected() {
+    init_does(
+        "try:
+    import optional
+except ImportError:
+    optional = None
+try:
+    import optional.part
+except ModuleNotFoundError:
+    pass
+try:
+    from .absent import thing
+except ImportError:
+    pass
+if optional is None:
+    from . import good
+import made_by_an_import_hook",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:14
+            unknown: no module made_by_an_import_hook is found <- __init__.py:15
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_that_fails_is_tried_again_by_the_next_import() {
+    follow(
+        "
+        /s/pkg/__init__.py   text
+            try:
+                from . import part
+            except ImportError:
+                pass
+            import pkg.part
+        /s/pkg/part.py       text
+            from . import good
+            from . import broken
+        /s/pkg/good.pyd
+        /s/pkg/broken.pyd    imports missing.dll
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.part <- __init__.py:2
+            native pkg.good <- part.py:1
+            native pkg.broken FAILS <- part.py:2
+            pkg.part <- __init__.py:5
+            native pkg.broken FAILS <- part.py:2
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_missing_name_is_an_error_where_the_program_expects_that() {
+    init_does(
+        "try:
+    undefined_name
+except NameError:
+    from . import good
+try:
+    {'a': 1}['b']
+except KeyError:
+    from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:4
+            native pkg.extra <- __init__.py:8
+        "#]],
+    );
+}
+
+#[test]
+fn loops_break_continue_and_have_an_else() {
+    init_does(
+        "names = ['broken', 'good', 'extra']
+for name in names:
+    if name == 'broken':
+        continue
+    __import__('pkg.' + name)
+    break
+else:
+    __import__('pkg.broken')
+n = 0
+while n < 3:
+    n += 1
+    if n == 2:
+        from . import extra
+for name in []:
+    pass
+else:
+    import pkg.second",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:5
+            native pkg.extra <- __init__.py:13
+            unknown: no module pkg.second is found <- __init__.py:17
+        "#]],
+    );
+}
+
+#[test]
+fn paths_of_pathlib_lead_to_libraries() {
+    follow(
+        "
+        /s/pkg.libs/a.dll
+        /s/pkg/native.pyd    imports a.dll
+        /s/pkg/__init__.py   text
+            import ctypes, os
+            from pathlib import Path
+            libs = Path(__file__).parent.parent / 'pkg.libs'
+            if libs.is_dir():
+                for path in libs.glob('*.dll'):
+                    ctypes.CDLL(str(path))
+                os.add_dll_directory(str(libs))
+            from . import native
+        ",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            library C:\Python\Lib\site-packages\pkg.libs\a.dll <- __init__.py:6
+            directory C:\Python\Lib\site-packages\pkg.libs <- __init__.py:7
+            native pkg.native <- __init__.py:8
+        "#]],
+    );
+}
+
+#[test]
+fn sys_path_can_be_changed() {
+    follow(
+        "
+        /vendor/vendored.pyd
+        /s/pkg/__init__.py   text
+            import sys
+            sys.path.insert(0, r'C:\\vendor')
+            try:
+                import vendored
+            except ImportError:
+                from . import fallback
+        /s/pkg/fallback.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            native vendored <- __init__.py:4
+        "#]],
+    );
+}
+
+/// That the import of `pkg` comes to an end.
+fn ends(code: &str) {
+    let started = std::time::Instant::now();
+    let followed = answer(&python(8, &init(code)));
+    let lines = followed.lines().count();
+    assert!(started.elapsed().as_secs() < 120 && lines < 2_000_000, "{:?}, {lines} lines", started.elapsed());
+}
+
+#[test]
+fn recursion_ends() {
+    ends("def f():\n    f()\n    import time\nf()");
+    ends("def f():\n    import time\n    f()\n    f()\nf()");
+    ends("def f(x):\n    import time\n    return f((x, x)) + f([x])\nf(1)");
+    ends("class A(A):\n    import pkg\n");
+}
+
+#[test]
+fn loops_without_end_end() {
+    ends("while True:\n    while True:\n        while True:\n            x = 1");
+    ends("import ctypes\nwhile True:\n  while True:\n    try:\n        ctypes.WinDLL('missing.dll')\n    except OSError:\n        pass");
+    ends("import ctypes\nwhile True:\n  while True:\n        ctypes.WinDLL('kernel32.dll')");
+    ends("while True:\n  while True:\n    try:\n        from . import broken\n    except ImportError:\n        pass");
+}
+
+#[test]
+fn values_that_grow_without_end_end() {
+    ends("a = 'ab'\nb = ['ab']\nc = [1]\nwhile True:\n    a += a\n    b += c\n    c += b\n    b = b + b");
+    ends("a = []\nwhile True:\n  while True:\n    a.append('x')");
+    ends("t = ()\nwhile True:\n  while True:\n    t = (t,)");
+    ends("t = ()\nu = ()\nfor i in range(1000):\n    t = (t, t)\n    u = (u, u)\nt == u\nt < u\nx = '%r' % (t,)\ny = f'{t}'\ntry:\n    pass\nexcept t:\n    pass");
+    ends("t = 'x'\nwhile True:\n  while True:\n    t = t.upper");
+    ends("class A: pass\nfor i in range(1000):\n    class A(A, A): pass\ntry:\n    raise A()\nexcept A:\n    pass");
+    ends("e = ImportError('x')\nwhile True:\n  try:\n    raise e\n  except ImportError as f:\n    try:\n        raise ImportError('y')\n    except ImportError as g:\n        e = g");
+}
+
+#[test]
+fn a_list_may_be_given_to_its_own_methods() {
+    ends("a = [[1]]\na.extend(a)\na.append(a)\na.remove(a)\na.insert(0, a)\nb = a == a\nc = str(a)\nd = {}\nd['d'] = d\nstr(d)");
+}
+
+#[test]
+fn imports_nested_a_thousand_deep_end() {
+    let mut files = String::from("\n        /s/pkg/__init__.py  text\n            import m0\n");
+    for at in 0..1000 {
+        files += &format!("        /s/m{at}.py  text\n            import m{}\n", at + 1);
+    }
+    let followed = answer(&python(8, &files));
+    assert!(followed.contains("unknown: imports nest too deep to be followed"), "{followed}");
+}
+
+#[test]
+fn a_module_that_is_no_utf_8_is_read_as_far_as_it_can_be() {
+    check_changed(
+        &python(8, &init("from . import latin\nfrom . import good")),
+        |world| {
+            let folder = world.path("/Python/Lib/site-packages/pkg");
+            std::fs::write(folder.join("latin.py"), b"# -*- coding: latin-1 -*-\n# caf\xe9\nname = '\xff\xfe'\nfrom . import extra\n").unwrap();
+        },
+        expect![[r#"
+            pkg <- line 1
+            pkg.latin <- __init__.py:1
+            native pkg.extra <- latin.py:4
+            native pkg.good <- __init__.py:2
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_with_a_syntax_error_keeps_what_can_be_read() {
+    follow(
+        "
+        /s/pkg/__init__.py   text
+            from . import good
+            print 'Python 2'
+            from . import extra
+        /s/pkg/good.pyd
+        /s/pkg/extra.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            unknown: the module cannot be read in full: Simple statements must be separated by newlines or semicolons <- __init__.py:2
+            native pkg.good <- __init__.py:1
+            native pkg.extra <- __init__.py:3
+        "#]],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_in_a_circle_end() {
+    check_changed(
+        &python(8, &init("from . import good\ntry:\n    from . import circle\nexcept ImportError:\n    pass\ntry:\n    from . import native\nexcept ImportError:\n    pass")),
+        |world| {
+            use std::os::unix::fs::symlink;
+            let folder = world.path("/Python/Lib/site-packages/pkg");
+            symlink(folder.join("circle.py"), folder.join("circle.py")).unwrap();
+            symlink(folder.join("native.pyd"), folder.join("native.pyd")).unwrap();
+        },
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:1
+            pkg.circle <- __init__.py:3
+            unknown: C:\Python\Lib\site-packages\pkg\circle.py cannot be read: Too many levels of symbolic links (os error 40) <- __init__.py:3
+            native pkg.native FAILS <- __init__.py:7
+        "#]],
+    );
+}

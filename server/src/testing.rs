@@ -1,0 +1,370 @@
+//! Tests as stories: a machine in one string, and what must be said of it.
+//!
+//! The files of a world are written by the crate `world`, whose documentation is the language; they lie on
+//! drive `C:` of a built-in Windows. Its directives are read here, in order:
+//!
+//! | directive | does |
+//! |---|---|
+//! | `machine windows-10` · `windows-11` · `windows-11+vcredist` | which Windows (default: `windows-11`) |
+//! | `path /a;/b` | PATH of the process |
+//! | `python /env` | the interpreter or environment (default: `/Python`) |
+//! | `denied /x` | a file or folder that this user may not read |
+//! | `application /app` · `/app x86` | a process without Python, for loads alone |
+//! | `current /x` | SetCurrentDirectory of that process |
+//! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
+//! | `load /env/a.pyd` | as the interpreter loads an extension module |
+//! | `load NAME plain` · `altered` · `modern` · `ctypes` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
+//! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
+//! | `import NAME` | diagnoses the import |
+//! | `follow NAME` | the steps of the import |
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use expect_test::Expect;
+use world::World;
+
+use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
+use crate::diagnosis::{Diagnosis, Finding, diagnose};
+use crate::environment::Environment;
+use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
+use crate::image::Machine;
+use crate::loader::{Cause, Failure, LoadFlags, Process};
+use crate::plan::{Event, Plan};
+use crate::source::{STACK, Script};
+
+/// Builds the world, follows its directives, and compares what they give.
+pub fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&answer(text));
+}
+
+/// The same of a world that `change` alters first: what its language cannot write.
+pub fn check_changed(text: &str, change: impl FnOnce(&World), expected: Expect) {
+    let world = World::new(text).unwrap();
+    change(&world);
+    expected.assert_eq(&answer_of(&world));
+}
+
+/// What the directives of a world give.
+pub fn answer(text: &str) -> String {
+    answer_of(&World::new(text).unwrap())
+}
+
+fn answer_of(world: &World) -> String {
+    // Python is followed by recursion.
+    on_large_stack(|| {
+        let mut story = Story::of(world);
+        for directive in world.directives() {
+            story.follow(directive);
+        }
+        story.out
+    })
+}
+
+/// The machine, the environment and the diagnosis that the last `import` of a world asks for.
+pub fn diagnosed(world: &World) -> (Host, Environment, Diagnosis) {
+    on_large_stack(|| {
+        let mut story = Story::of(world);
+        let mut import = "tensorflow";
+        for directive in world.directives() {
+            match directive.strip_prefix("import ") {
+                Some(name) => import = name,
+                None => story.follow(directive),
+            }
+        }
+        let host = story.host();
+        let environment = story.environment(&host);
+        let diagnosis = diagnose(&host, &environment, &[import.to_owned()]);
+        (host, environment, diagnosis)
+    })
+}
+
+/// Runs `work` on a thread such as the program uses.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        thread.unwrap().join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+struct Story<'w> {
+    machine: String,
+    path: String,
+    python: WinPath,
+    denied: BTreeSet<WinPath>,
+    process: Option<Process>,
+    out: String,
+    world: &'w World,
+}
+
+impl Story<'_> {
+    fn of(world: &World) -> Story<'_> {
+        Story {
+            machine: "windows-11".to_owned(),
+            path: String::new(),
+            python: WinPath::new(r"C:\Python"),
+            denied: BTreeSet::new(),
+            process: None,
+            out: String::new(),
+            world,
+        }
+    }
+
+    fn follow(&mut self, directive: &str) {
+        let (verb, rest) = directive.split_once(' ').unwrap_or((directive, ""));
+        let rest = rest.trim();
+        match verb {
+            "machine" => self.machine = rest.to_owned(),
+            "path" => {
+                let folders: Vec<String> = rest.split(';').map(|folder| on_drive(folder).to_string()).collect();
+                self.path = folders.join(";");
+            }
+            "python" => self.python = on_drive(rest),
+            "denied" => drop(self.denied.insert(on_drive(rest))),
+            "application" => {
+                let (folder, machine) = rest.split_once(' ').unwrap_or((rest, "x86_64"));
+                let machine = Machine::try_from(machine.to_owned()).unwrap();
+                self.process = Some(Process::new(self.host(), machine, on_drive(folder)));
+            }
+            "current" => self.process().set_current_directory(on_drive(rest)),
+            "add" => {
+                let folder = on_drive(rest.trim_start_matches("directory "));
+                self.process().add_dll_directory(folder, "the test".to_owned());
+            }
+            "remove" => {
+                let folder = on_drive(rest.trim_start_matches("directory "));
+                self.process().remove_dll_directory(&folder);
+            }
+            "load" => self.load(rest),
+            "find" => self.find(rest),
+            "import" => self.import(rest),
+            "follow" => self.steps(rest),
+            _ => panic!("no such directive: {directive}"),
+        }
+    }
+
+    fn host(&self) -> Host {
+        let mut host = Host::named_on_drive(&self.machine, Some(self.world.root()), Arc::default()).unwrap();
+        if !self.denied.is_empty() {
+            host.files = Arc::new(Guarded { files: host.files, denied: self.denied.clone() });
+        }
+        host.with_variable("PATH", &self.path)
+    }
+
+    fn environment(&self, host: &Host) -> Environment {
+        Environment::at(&self.python, &*host.files).unwrap()
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("`application` comes first")
+    }
+
+    fn load(&mut self, rest: &str) {
+        let (name, how) = rest.split_once(' ').unwrap_or((rest, ""));
+        let target = if name.starts_with('/') { on_drive(name).to_string() } else { name.to_owned() };
+        if let Some(process) = &mut self.process {
+            let flags = match how {
+                "plain" => LoadFlags::NONE,
+                "altered" => LoadFlags::ALTERED_SEARCH_PATH,
+                "ctypes" => LoadFlags::SEARCH_DEFAULT_DIRS,
+                _ => LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
+            };
+            let before = process.modules().len();
+            match process.load(&target, flags) {
+                Ok(_) => {
+                    for module in &process.modules()[before..] {
+                        let _ = writeln!(self.out, "{} ({})", module.path, module.rule);
+                    }
+                }
+                Err(failure) => tell(&mut self.out, &failure),
+            }
+            return;
+        }
+        let host = self.host();
+        let environment = self.environment(&host);
+        let mut interpreter = Interpreter::start(&host, &environment).unwrap();
+        let before = interpreter.process.modules().len();
+        let result = match how {
+            "ctypes" => interpreter.load_library(&target, CtypesMode::default()),
+            _ => interpreter.load_extension(&WinPath::new(target.as_str())),
+        };
+        match result {
+            Ok(()) => {
+                for module in &interpreter.process.modules()[before..] {
+                    let _ = writeln!(self.out, "{} ({})", module.path, module.rule);
+                }
+            }
+            Err(error) => {
+                if let LoadError::Windows(failure) = &error {
+                    tell(&mut self.out, failure);
+                }
+                let stem = WinPath::new(target.as_str()).file_name().split('.').next().unwrap().to_owned();
+                let _ = match how {
+                    "ctypes" => {
+                        let (class, text) = interpreter.ctypes_sentence(&target, &error);
+                        writeln!(self.out, "{class}: {text}")
+                    }
+                    _ => writeln!(self.out, "ImportError: {}", interpreter.import_sentence(&stem, &error)),
+                };
+            }
+        }
+    }
+
+    fn find(&mut self, rest: &str) {
+        let host = self.host();
+        let environment = self.environment(&host);
+        let finder = Finder::new(&environment, &*host.files);
+        let found = match rest.split_once(" in ") {
+            Some((name, folder)) => finder.submodule("package", name, &[on_drive(folder)]),
+            None => {
+                let path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
+                finder.top_level(rest, &path)
+            }
+        };
+        let _ = match found {
+            Found::Package { init, .. } => writeln!(self.out, "package {init}"),
+            Found::Namespace(portions) => {
+                let portions: Vec<&str> = portions.iter().map(WinPath::as_str).collect();
+                writeln!(self.out, "namespace {}", portions.join(" and "))
+            }
+            Found::Source(path) => writeln!(self.out, "source {path}"),
+            Found::Extension { path, folder: None } => writeln!(self.out, "native {path}"),
+            Found::Extension { path, folder: Some(_) } => writeln!(self.out, "native package {path}"),
+            Found::Builtin => writeln!(self.out, "built in"),
+            Found::Opaque { path: Some(path) } => writeln!(self.out, "unseen in {path}"),
+            Found::Opaque { path: None } => writeln!(self.out, "standard library"),
+            Found::NotFound { for_other_python: Some(path) } => writeln!(self.out, "nothing but {path}"),
+            Found::NotFound { for_other_python: None } => writeln!(self.out, "nothing"),
+        };
+    }
+
+    fn import(&mut self, name: &str) {
+        let host = self.host();
+        let environment = self.environment(&host);
+        let diagnosis = diagnose(&host, &environment, &[name.to_owned()]);
+        let out = &mut self.out;
+        if diagnosis.findings.is_empty() {
+            let _ = writeln!(out, "{}", diagnosis.health.name());
+        }
+        for finding in &diagnosis.findings {
+            told_in_full(finding);
+            let dlls = finding.dlls.join(", ");
+            let _ = writeln!(out, "{} {}: {dlls}", finding.severity.name(), finding.code);
+            for part in [&finding.what, &finding.evidence, &finding.advice] {
+                let _ = writeln!(out, "  {part}");
+            }
+            if let Some(sentence) = &finding.python_error {
+                let _ = writeln!(out, "  Python: {sentence}");
+            }
+            for fix in &finding.fixes {
+                let mark = if fix.preferred { '*' } else { '-' };
+                let _ = writeln!(out, "  {mark} {} | {}", fix.title, fix.action.value());
+            }
+        }
+    }
+
+    fn steps(&mut self, name: &str) {
+        let host = self.host();
+        let environment = self.environment(&host);
+        let interpreter = Interpreter::start(&host, &environment).unwrap();
+        let mut plan = Plan::new(interpreter, Finder::new(&environment, &*host.files));
+        let imported = plan.import(name);
+        for step in plan.steps() {
+            let at = &step.at;
+            let _ = match &step.event {
+                Event::Module { name, .. } => writeln!(self.out, "{name} <- {at}"),
+                Event::Extension { name, loaded: true, .. } => writeln!(self.out, "native {name} <- {at}"),
+                Event::Extension { name, .. } => writeln!(self.out, "native {name} FAILS <- {at}"),
+                Event::Library { name, loaded: true } => writeln!(self.out, "library {name} <- {at}"),
+                Event::Library { name, .. } => writeln!(self.out, "library {name} FAILS <- {at}"),
+                Event::DirectoryAdded(path) => writeln!(self.out, "directory {path} <- {at}"),
+                Event::Unknown(what) => writeln!(self.out, "unknown: {what} <- {at}"),
+            };
+        }
+        if let Some(error) = imported.error {
+            let _ = writeln!(self.out, "=> {}", error.sentence);
+        }
+    }
+}
+
+/// What every finding owes to its reader: what is wrong, how we know, what to do, and one fix to take in
+/// doubt if there are fixes.
+pub fn told_in_full(finding: &Finding) {
+    for part in [&finding.what, &finding.evidence, &finding.advice] {
+        assert!(part.ends_with('.') && !part.contains("..") && !part.contains("  "), "{part:?} in {finding:#?}");
+        assert!(part.starts_with(|c: char| !c.is_whitespace()), "{part:?} in {finding:#?}");
+    }
+    let preferred = finding.fixes.iter().filter(|fix| fix.preferred).count();
+    assert_eq!(preferred, usize::from(!finding.fixes.is_empty()), "{finding:#?}");
+    for fix in &finding.fixes {
+        assert!(!fix.title.ends_with('.') && !fix.action.value().is_empty(), "{fix:?}");
+    }
+}
+
+/// A machine some of whose files its user may not read.
+struct Guarded {
+    files: Arc<dyn Files>,
+    denied: BTreeSet<WinPath>,
+}
+
+impl Guarded {
+    fn may_read(&self, path: &WinPath) -> Result<(), FileError> {
+        let denied = self.denied.iter().any(|denied| path.is_within(denied));
+        if denied { Err(FileError::AccessDenied) } else { Ok(()) }
+    }
+}
+
+impl Files for Guarded {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        self.may_read(path)?;
+        self.files.folder(path)
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        self.may_read(path)?;
+        self.files.size(path)
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        self.may_read(path)?;
+        self.files.text(path)
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        self.may_read(path)?;
+        self.files.image(path)
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        self.may_read(path)?;
+        self.files.script(path)
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        self.may_read(path)?;
+        self.files.archive(path)
+    }
+}
+
+/// `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python, System32`
+fn tell(out: &mut String, failure: &Failure) {
+    for fault in failure.faults() {
+        let chain: Vec<&str> = fault.chain.iter().map(|link| link.name.as_str()).collect();
+        let why = match &fault.cause {
+            Cause::NotFound { searched } if searched.is_empty() => "no such file".to_owned(),
+            Cause::NotFound { searched } => {
+                let folders: Vec<&str> = searched.iter().map(|searched| searched.directory.as_str()).collect();
+                format!("nowhere in {}", folders.join(", "))
+            }
+            Cause::WrongMachine { path, machine, .. } => format!("{path} is for {machine}"),
+            Cause::BadImage { error, .. } => error.to_string(),
+            Cause::Unreadable { error, .. } => error.to_string(),
+        };
+        let _ = writeln!(out, "{}: {}: {why}", fault.cause.code(), chain.join(" > "));
+    }
+}
+
+fn on_drive(path: &str) -> WinPath {
+    WinPath::new(r"C:\").join(path.trim_start_matches('/'))
+}

@@ -1,0 +1,272 @@
+//! What a user is told of each real environment on each machine (`tests/real/README.md` lists them).
+
+use end_to_end::{check, file_name, on, real, strings, text, whydll};
+use serde_json::{Value, json};
+
+/// TensorFlow 2.3's own words, which name two DLLs and no cause.
+const NO_REDISTRIBUTABLE: &str = "ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'. TensorFlow \
+    requires that these DLLs be installed in a directory that is named in your %PATH% environment variable. You may \
+    install these DLLs by downloading \"Microsoft C++ Redistributable for Visual Studio 2015, 2017 and 2019\" for your \
+    platform from this URL: https://support.microsoft.com/help/2977003/the-latest-supported-visual-c-downloads";
+
+const INTERNAL: &str = "_pywrap_tensorflow_internal.pyd";
+const OPENBLAS: &str = "libopenblas.PYQHXLVVQ7VESDPUVUADXEVJOBGHJPAY.gfortran-win_amd64.dll";
+
+/// The finding that makes `import tensorflow` fail: the only one.
+fn failure(environment: &str, machine: &str, more: &[&str]) -> Value {
+    let report = check(environment, machine, more);
+    let finding = report.finding();
+    assert_eq!(finding["severity"], "error");
+    assert_eq!(finding["package"], "tensorflow");
+    assert!(
+        !preferred(finding).is_null(),
+        "there is something to do: {finding:#}"
+    );
+    assert_eq!(report.status, 1);
+    finding.clone()
+}
+
+/// The fix that is offered first.
+fn preferred(finding: &Value) -> &Value {
+    let fixes = finding["fixes"].as_array().unwrap();
+    fixes
+        .iter()
+        .find(|fix| fix["preferred"] == true)
+        .unwrap_or(&Value::Null)
+}
+
+fn says(finding: &Value, words: &str) -> bool {
+    finding["message"]
+        .as_str()
+        .is_some_and(|message| message.contains(words))
+}
+
+#[test]
+fn a_complete_environment_is_healthy_where_the_redistributable_is_installed() {
+    for machine in ["windows-11+vcredist", "drive-with"] {
+        let report = check("complete", machine, &[]);
+        assert!(report.is_healthy(), "{report:?}");
+        let environment = &report.json["environment"];
+        assert_eq!(environment["version"], "3.8.10");
+        assert_eq!(environment["machine"], "x86_64");
+        assert_eq!(environment["kind"], "embeddable");
+        assert_eq!(
+            environment["interpreter"],
+            text(&real("complete").join("python.exe"))
+        );
+        let runtimes = report.json["host"]["vcRuntimes"].as_array().unwrap();
+        assert!(
+            runtimes
+                .iter()
+                .any(|runtime| runtime["machine"] == "x86_64")
+        );
+        let package = &report.json["packages"][0];
+        assert_eq!(package["import"], "tensorflow");
+        assert_eq!(package["version"], "2.3.0");
+    }
+}
+
+#[test]
+fn the_interpreter_and_its_folder_name_the_same_environment() {
+    let folder = text(&real("complete"));
+    let program = text(&real("complete").join("python.exe"));
+    let [by_folder, by_program] = [folder, program].map(|python| {
+        whydll([
+            "check",
+            "--format",
+            "json",
+            "--python",
+            python.as_str(),
+            "--host",
+            "windows-11",
+        ])
+        .out
+    });
+    assert_eq!(by_folder, by_program);
+}
+
+#[test]
+fn without_the_redistributable_both_dlls_are_missing() {
+    for machine in ["windows-11", "windows-10", "drive-without"] {
+        let finding = failure("complete", machine, &[]);
+        assert_eq!(finding["code"], "missing-vc-runtime");
+        assert_eq!(finding["dlls"], json!(["msvcp140.dll", "msvcp140_1.dll"]));
+        assert_eq!(finding["winError"], 126);
+        assert_eq!(finding["pythonError"], NO_REDISTRIBUTABLE);
+        assert!(
+            strings(&finding["searched"]).contains(&r"C:\Windows\System32"),
+            "{finding:#}"
+        );
+    }
+}
+
+#[test]
+fn an_old_redistributable_lacks_msvcp140_1() {
+    let finding = failure("complete", "drive-without-msvcp140_1", &[]);
+    assert_eq!(finding["code"], "missing-vc-runtime");
+    assert_eq!(finding["dlls"], json!(["msvcp140_1.dll"]));
+}
+
+#[test]
+fn a_dll_of_the_redistributable_needs_another_one() {
+    let finding = failure("no-vcruntime140_1", "drive-without-vcruntime140_1", &[]);
+    assert_eq!(finding["code"], "missing-vc-runtime");
+    assert_eq!(
+        finding["dll"].as_str().map(file_name).as_deref(),
+        Some("vcruntime140_1.dll")
+    );
+    let chain: Vec<String> = strings(&finding["chain"])
+        .into_iter()
+        .map(file_name)
+        .collect();
+    assert_eq!(chain, ["msvcp140.dll", "vcruntime140_1.dll"]);
+}
+
+#[test]
+fn the_redistributable_makes_up_for_what_python_did_not_bring() {
+    assert!(check("no-vcruntime140_1", "drive-with", &[]).is_healthy());
+}
+
+#[test]
+fn python_3_8_does_not_look_on_path() {
+    let extra = text(&real("on-path-only").join("extra"));
+    for machine in ["windows-11", "drive-without"] {
+        let finding = failure("on-path-only", machine, &["--path", &extra]);
+        assert_eq!(finding["code"], "not-on-search-path");
+        assert_eq!(finding["dlls"], json!(["msvcp140.dll", "msvcp140_1.dll"]));
+        assert!(says(&finding, &extra), "{finding:#}");
+        assert!(!strings(&finding["searched"]).contains(&extra.as_str()));
+    }
+}
+
+#[test]
+fn a_native_module_that_is_gone_is_told_from_record() {
+    let finding = failure("internal-deleted", "drive-with", &[]);
+    assert_eq!(finding["code"], "damaged-install");
+    assert_eq!(finding["dlls"], json!([INTERNAL]));
+    let reinstall = preferred(&finding);
+    assert_eq!(reinstall["kind"], "run");
+    assert!(
+        reinstall["value"]
+            .as_str()
+            .unwrap()
+            .ends_with("tensorflow_cpu==2.3.0"),
+        "{reinstall}"
+    );
+}
+
+#[test]
+fn a_native_module_that_is_no_image_is_told_with_its_reason() {
+    for (environment, reason) in [
+        ("internal-emptied", "the file is empty"),
+        ("internal-cut", "the file ends at 4096 bytes"),
+        ("internal-text", "it looks like a text"),
+    ] {
+        let finding = failure(environment, "drive-with", &[]);
+        assert_eq!(finding["code"], "bad-image");
+        assert_eq!(finding["dlls"], json!([INTERNAL]));
+        assert_eq!(finding["winError"], 193);
+        assert!(says(&finding, reason), "{finding:#}");
+    }
+}
+
+#[test]
+fn a_32_bit_module_is_not_for_a_64_bit_python() {
+    let finding = failure("internal-32bit", "drive-with", &[]);
+    assert_eq!(finding["code"], "wrong-architecture");
+    assert_eq!(finding["dlls"], json!([INTERNAL]));
+    assert_eq!(finding["winError"], 193);
+}
+
+#[test]
+fn a_broken_numpy_breaks_tensorflow() {
+    let finding = failure("openblas-deleted", "drive-with", &[]);
+    assert_eq!(finding["code"], "damaged-install");
+    assert_eq!(finding["dlls"], json!([OPENBLAS]));
+    let chain = strings(&finding["chain"]);
+    assert!(
+        chain[0].ends_with("numpy/core/_multiarray_umath.cp38-win_amd64.pyd"),
+        "{chain:?}"
+    );
+}
+
+#[test]
+fn a_broken_h5py_is_a_warning_for_tensorflow_does_without() {
+    for machine in ["windows-11+vcredist", "drive-with"] {
+        let report = check("hdf5-deleted", machine, &[]);
+        assert_eq!(report.status, 0);
+        assert_eq!(report.health(), "degraded");
+        let finding = report.finding();
+        assert_eq!(finding["severity"], "warning");
+        assert_eq!(finding["dlls"], json!(["hdf5.dll"]));
+        assert_eq!(preferred(finding)["kind"], "run");
+    }
+}
+
+#[test]
+fn a_broken_h5py_is_an_error_for_who_imports_it() {
+    let report = check("hdf5-deleted", "drive-with", &["--import", "h5py"]);
+    assert_eq!(report.finding()["severity"], "error");
+    assert_eq!(report.finding()["package"], "h5py");
+}
+
+#[test]
+fn packages_of_another_python_version() {
+    let finding = failure("python39", "drive-with", &[]);
+    assert_eq!(finding["code"], "unsupported-python");
+    assert!(
+        says(&finding, "3.8") && says(&finding, "3.9"),
+        "{finding:#}"
+    );
+}
+
+#[test]
+fn a_package_that_is_not_installed() {
+    let finding = failure("not-installed", "drive-with", &[]);
+    assert_eq!(finding["code"], "not-installed");
+    assert_eq!(
+        finding["pythonError"],
+        "ModuleNotFoundError: No module named 'tensorflow'"
+    );
+}
+
+/// A virtual environment's python.exe only starts that of its base, which is the application then.
+#[test]
+fn a_virtual_environment_looks_into_its_base() {
+    let report = check("venv", "drive-with", &[]);
+    assert!(report.is_healthy(), "{report:?}");
+    let environment = &report.json["environment"];
+    assert_eq!(environment["kind"], "venv");
+    assert_eq!(environment["prefix"], text(&real("venv")));
+    assert_eq!(environment["basePrefix"], text(&real("complete")));
+
+    let finding = failure("venv", "windows-11", &[]);
+    let searched = strings(&finding["searched"]);
+    assert_eq!(
+        searched[0],
+        text(&real("complete")),
+        "the application directory is the base's"
+    );
+}
+
+/// Facts that are remembered between runs save time and change nothing.
+#[test]
+fn the_cache_changes_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |cache: &str| {
+        let mut command = end_to_end::command();
+        command.env("WHYDLL_CACHE_DIR", cache);
+        command
+            .args(["check", "--format", "json"])
+            .args(on("internal-cut", "drive-with"));
+        end_to_end::answer(command).out
+    };
+    let fresh = run("");
+    let cache = text(folder.path());
+    assert_eq!(run(&cache), fresh, "when it is filled");
+    assert_eq!(run(&cache), fresh, "when it is used");
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::write(file.unwrap().path(), "whydll-facts-01\nrubbish").unwrap();
+    }
+    assert_eq!(run(&cache), fresh, "when it is damaged");
+}

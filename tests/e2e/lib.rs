@@ -1,0 +1,255 @@
+//! Drives the program as its users do: by its arguments, its output and its exit status.
+//!
+//! `WHYDLL_BIN` names the program (else the one that `cargo build` made last), `WHYDLL_REAL` the folder of real
+//! environments that `tests/real/setup` prints.
+
+pub mod contract;
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use serde_json::Value;
+
+/// Whatever it is given, the program has answered after this time.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Answer {
+    /// Its output, which must be JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs `whydll` with these arguments.
+pub fn whydll<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Answer {
+    let mut command = command();
+    command.args(arguments);
+    answer(command)
+}
+
+/// `whydll`, to be run in its own way. It keeps its cache to the tests.
+pub fn command() -> Command {
+    sheltered(Command::new(&*PROGRAM))
+}
+
+/// `whydll`, whom the system denies what its files' modes deny, even if the tests are run by root.
+#[cfg(unix)]
+pub fn command_without_privileges() -> Command {
+    use std::os::unix::fs::MetadataExt;
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !is_root {
+        return command();
+    }
+    const DROPPED: &str = "-dac_override,-dac_read_search";
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", DROPPED, "--inh-caps", DROPPED]);
+    command.arg(&*PROGRAM);
+    sheltered(command)
+}
+
+/// Runs it to its end, which must come soon.
+pub fn answer(mut command: Command) -> Answer {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let out = reader(child.stdout.take());
+    let err = reader(child.stderr.take());
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(2)),
+            _ => {
+                let _ = child.kill();
+                panic!("{command:?} did not end within {PATIENCE:?}");
+            }
+        }
+    };
+    let [out, err] = [out, err].map(|text| text.join().expect("a reader of output never fails"));
+    let status = status
+        .code()
+        .unwrap_or_else(|| panic!("{command:?} died: {status}, {err}"));
+    Answer { status, out, err }
+}
+
+fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.expect("it is piped")
+            .read_to_end(&mut bytes)
+            .expect("a pipe can be read");
+        String::from_utf8(bytes).expect("all output is UTF-8")
+    })
+}
+
+fn sheltered(mut command: Command) -> Command {
+    command.env("WHYDLL_CACHE_DIR", &*CACHE);
+    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    if let Some(program) = env::var_os("WHYDLL_BIN") {
+        return PathBuf::from(program);
+    }
+    let file = format!("whydll{}", env::consts::EXE_SUFFIX);
+    let built = ["release", "debug"].map(|profile| target().join(profile).join(&file));
+    let newest = built.into_iter().max_by_key(|program| modified(program));
+    newest
+        .filter(|program| program.is_file())
+        .expect("no whydll: run `cargo build`, or set WHYDLL_BIN")
+});
+
+/// Empty when a test program begins.
+static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let program = env::current_exe().expect("a program knows its file");
+    let cache = target()
+        .join("tmp")
+        .join(program.file_stem().expect("it has a name"));
+    let _ = fs::remove_dir_all(&cache);
+    cache
+});
+
+/// Cargo's target folder: this program is in its `PROFILE/deps`.
+fn target() -> PathBuf {
+    let program = env::current_exe().expect("a program knows its file");
+    program
+        .ancestors()
+        .nth(3)
+        .expect("it is in target/PROFILE/deps")
+        .to_owned()
+}
+
+fn modified(file: &Path) -> Option<std::time::SystemTime> {
+    fs::metadata(file)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}
+
+/// A real environment, or the drive of a machine, by its name in `tests/real/README.md`.
+pub fn real(name: &str) -> PathBuf {
+    let folder = env::var_os("WHYDLL_REAL").map(PathBuf::from);
+    let folder = folder
+        .filter(|folder| folder.join("complete").is_dir())
+        .expect("no real environments: run `tests/real/setup` and set WHYDLL_REAL to the folder that it prints");
+    folder.join(name)
+}
+
+/// What `--host` is given for a machine: `drive-…` are real ones, the others are built in.
+pub fn host(name: &str) -> String {
+    if name.starts_with("drive-") {
+        text(&real(name))
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The options that name a real environment and a machine.
+pub fn on(environment: &str, machine: &str) -> [String; 4] {
+    [
+        "--python".to_owned(),
+        text(&real(environment)),
+        "--host".to_owned(),
+        host(machine),
+    ]
+}
+
+/// A path as text.
+pub fn text(path: &Path) -> String {
+    path.to_str()
+        .expect("the tests' paths are Unicode")
+        .to_owned()
+}
+
+/// The answer of `whydll check --format json`, true to the contract.
+#[derive(Debug)]
+pub struct Report {
+    pub status: i32,
+    pub json: Value,
+}
+
+/// Diagnoses a real environment on a machine, with further arguments.
+pub fn check(environment: &str, machine: &str, more: &[&str]) -> Report {
+    let mut command = command();
+    command
+        .args(["check", "--format", "json"])
+        .args(on(environment, machine))
+        .args(more);
+    report(&answer(command))
+}
+
+/// Reads the answer of a check that could be done.
+pub fn report(answer: &Answer) -> Report {
+    assert_eq!(
+        answer.err, "",
+        "a check that can be done has nothing to say on standard error"
+    );
+    let report = Report {
+        status: answer.status,
+        json: answer.json(),
+    };
+    contract::check(&report);
+    report
+}
+
+impl Report {
+    pub fn health(&self) -> &str {
+        self.json["health"].as_str().unwrap_or_default()
+    }
+
+    pub fn findings(&self) -> &[Value] {
+        self.json["findings"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The finding, where there must be one and no other.
+    pub fn finding(&self) -> &Value {
+        match self.findings() {
+            [finding] => finding,
+            findings => panic!(
+                "expected one finding, not {}: {findings:#?}",
+                findings.len()
+            ),
+        }
+    }
+
+    /// Nothing is wrong.
+    pub fn is_healthy(&self) -> bool {
+        self.status == 0 && self.health() == "healthy" && self.findings().is_empty()
+    }
+}
+
+/// The strings of a JSON array.
+pub fn strings(list: &Value) -> Vec<&str> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).collect()
+}
+
+/// The last part of a path, however it is written, in lower case.
+pub fn file_name(path: &str) -> String {
+    path.rsplit(['/', '\\'])
+        .next()
+        .unwrap_or(path)
+        .to_lowercase()
+}
