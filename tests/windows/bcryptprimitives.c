@@ -1,0 +1,8 @@
+/* The one function of bcryptprimitives.dll that Rust's standard library uses, for a Wine that lacks the DLL. */
+#include <windows.h>
+#include <ntsecapi.h>
+
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)
+{
+    return RtlGenRandom(data, (ULONG)length);
+}
