@@ -35,27 +35,14 @@ fn small_with(path: &str, content: &[u8]) -> World {
 fn small_without(path: &str) -> World {
     let world = world(SMALL);
     let gone = world.path(path);
-    if gone.is_dir() {
-        fs::remove_dir_all(gone)
-    } else {
-        fs::remove_file(gone)
-    }
-    .unwrap();
+    if gone.is_dir() { fs::remove_dir_all(gone) } else { fs::remove_file(gone) }.unwrap();
     world
 }
 
 /// `check` of the Python in the world, on a clean Windows.
 fn check(world: &World) -> Answer {
     let python = text(&world.path("/Python38"));
-    whydll([
-        "check",
-        "--format",
-        "json",
-        "--host",
-        "windows-11",
-        "--python",
-        &python,
-    ])
+    whydll(["check", "--format", "json", "--host", "windows-11", "--python", &python])
 }
 
 /// It could not be done, for a reason with `words` in it.
@@ -65,24 +52,13 @@ fn refused(answer: &Answer, words: &str) {
     assert_eq!(answer.out, "", "nothing is said on standard output");
     assert_eq!(answer.err.lines().count(), 1, "one line: {answer:?}");
     assert!(answer.err.starts_with("whydll: "), "{answer:?}");
-    assert!(
-        answer.err.contains(words),
-        "{words:?} is not in {:?}",
-        answer.err
-    );
-    assert!(
-        !answer.err.contains("panicked") && !answer.err.contains("should not"),
-        "{answer:?}"
-    );
+    assert!(answer.err.contains(words), "{words:?} is not in {:?}", answer.err);
+    assert!(!answer.err.contains("panicked") && !answer.err.contains("should not"), "{answer:?}");
 }
 
 #[track_caller]
 fn codes(report: &Report) -> Vec<&str> {
-    report
-        .findings()
-        .iter()
-        .filter_map(|finding| finding["code"].as_str())
-        .collect()
+    report.findings().iter().filter_map(|finding| finding["code"].as_str()).collect()
 }
 
 #[test]
@@ -100,10 +76,7 @@ fn what_is_no_environment() {
         (folder.path().join("nowhere"), "does not exist"),
         (folder.path().join("nowhere/python.exe"), "does not exist"),
         (program, "is no Python interpreter for Windows"),
-        (
-            real("no-environment"),
-            "neither python.exe nor Scripts\\python.exe is in it",
-        ),
+        (real("no-environment"), "neither python.exe nor Scripts\\python.exe is in it"),
         (real("linux"), "nothing in it is for Windows to load"),
         (real("linux/bin/python"), "Linux"),
     ] {
@@ -125,10 +98,7 @@ fn what_is_no_environment() {
 fn no_environment_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command();
-    command
-        .arg("check")
-        .current_dir(folder.path())
-        .env("PATH", folder.path());
+    command.arg("check").current_dir(folder.path()).env("PATH", folder.path());
     refused(&answer(command), "give --python");
 }
 
@@ -141,9 +111,7 @@ fn what_is_no_machine() {
     let mut command = vec!["snapshot".to_owned(), "-o".to_owned(), text(&recorded)];
     command.extend(on("not-installed", "windows-11"));
     assert_eq!(whydll(command).status, 0);
-    GzDecoder::new(fs::File::open(&recorded).unwrap())
-        .read_to_end(&mut snapshot)
-        .unwrap();
+    GzDecoder::new(fs::File::open(&recorded).unwrap()).read_to_end(&mut snapshot).unwrap();
     let packed = fs::read(&recorded).unwrap();
     let newer = String::from_utf8(snapshot.clone()).unwrap();
     let newer = newer.replacen("\"whydllSnapshot\":1", "\"whydllSnapshot\":1000", 1);
@@ -160,17 +128,11 @@ fn what_is_no_machine() {
     for (name, content) in files {
         let file = folder.path().join(name);
         fs::write(&file, content).unwrap();
-        refused(
-            &whydll(["check", "--host", &text(&file)]),
-            "is no snapshot that can be read",
-        );
+        refused(&whydll(["check", "--host", &text(&file)]), "is no snapshot that can be read");
     }
     let file = folder.path().join("newer");
     fs::write(&file, newer).unwrap();
-    refused(
-        &whydll(["check", "--host", &text(&file)]),
-        "get a newer whydll",
-    );
+    refused(&whydll(["check", "--host", &text(&file)]), "get a newer whydll");
 
     let python = text(&real("complete"));
     for (machine, words) in [
@@ -178,20 +140,13 @@ fn what_is_no_machine() {
         ("", "there is no host"),
         (&empty, "it has no Windows/System32"),
     ] {
-        refused(
-            &whydll(["check", "--python", &python, "--host", machine]),
-            words,
-        );
+        refused(&whydll(["check", "--python", &python, "--host", machine]), words);
     }
 }
 
 #[test]
 fn what_is_no_format_or_command() {
-    for arguments in [
-        ["check", "--format", "xml"],
-        ["demo", "--format", "xml"],
-        ["chek", "--python", "x"],
-    ] {
+    for arguments in [["check", "--format", "xml"], ["demo", "--format", "xml"], ["chek", "--python", "x"]] {
         let answer = whydll(arguments);
         assert_eq!((answer.status, answer.out.as_str()), (2, ""));
         assert!(answer.err.starts_with("error: "), "{answer:?}");
@@ -200,37 +155,12 @@ fn what_is_no_format_or_command() {
 
 #[test]
 fn a_target_that_does_not_exist() {
-    let [python, missing] = [
-        text(&real("complete")),
-        text(&real("complete").join("missing.pyd")),
-    ];
-    let check = [
-        "check",
-        "--python",
-        &python,
-        "--host",
-        "windows-11",
-        "no such file.py",
-    ];
+    let [python, missing] = [text(&real("complete")), text(&real("complete").join("missing.pyd"))];
+    let check = ["check", "--python", &python, "--host", "windows-11", "no such file.py"];
     refused(&whydll(check), "no such file.py");
-    let chain = [
-        "chain",
-        "--python",
-        &python,
-        "--host",
-        "windows-11",
-        &missing,
-    ];
+    let chain = ["chain", "--python", &python, "--host", "windows-11", &missing];
     refused(&whydll(chain), "does not exist");
-    let snapshot = [
-        "snapshot",
-        "--python",
-        &python,
-        "--host",
-        "windows-11",
-        "-o",
-        "no such folder/file",
-    ];
+    let snapshot = ["snapshot", "--python", &python, "--host", "windows-11", "-o", "no such folder/file"];
     refused(&whydll(snapshot), "no such folder/file");
 }
 
@@ -257,10 +187,7 @@ mod unreadable {
         let world = world(SMALL);
         let folder = world.path("/Python38");
         for python in [folder.clone(), folder.join("python.exe")] {
-            let answer = while_locked(
-                &folder,
-                &["--host", "windows-11", "--python", &text(&python)],
-            );
+            let answer = while_locked(&folder, &["--host", "windows-11", "--python", &text(&python)]);
             refused(&answer, "denied");
         }
     }
@@ -268,16 +195,9 @@ mod unreadable {
     fn part_of_an_environment(path: &str) {
         let world = world(SMALL);
         let python = text(&world.path("/Python38"));
-        let answer = while_locked(
-            &world.path(path),
-            &["--host", "windows-11", "--python", &python],
-        );
+        let answer = while_locked(&world.path(path), &["--host", "windows-11", "--python", &python]);
         let report = report(&answer);
-        assert_eq!(
-            (report.status, codes(&report)),
-            (1, vec!["access-denied"]),
-            "{path}"
-        );
+        assert_eq!((report.status, codes(&report)), (1, vec!["access-denied"]), "{path}");
     }
 
     #[test]
@@ -310,10 +230,7 @@ mod unreadable {
     fn machine() {
         let world = world(&format!("{SMALL}\n    /Windows/System32/kernel32.dll\n"));
         let [python, host] = [world.path("/Python38"), world.path("/")].map(|path| text(&path));
-        let answer = while_locked(
-            &world.path("/Windows/System32"),
-            &["--host", &host, "--python", &python],
-        );
+        let answer = while_locked(&world.path("/Windows/System32"), &["--host", &host, "--python", &python]);
         refused(&answer, "denied");
     }
 
@@ -323,16 +240,8 @@ mod unreadable {
         let python = text(&world.path("/Python38"));
         for document in ["/Python38/Lib/os.py", "/Python38/Lib"] {
             let document = world.path(document);
-            let answer = while_locked(
-                &document,
-                &[
-                    &text(&document),
-                    "--host",
-                    "windows-11",
-                    "--python",
-                    &python,
-                ],
-            );
+            let answer =
+                while_locked(&document, &[&text(&document), "--host", "windows-11", "--python", &python]);
             refused(&answer, "denied");
         }
     }
@@ -341,14 +250,7 @@ mod unreadable {
 #[test]
 fn images_beside_the_interpreter_that_are_none() {
     let image = fs::read(world(SMALL).path("/Python38/python38.dll")).unwrap();
-    for content in [
-        b"".as_slice(),
-        b"a text",
-        b"MZ",
-        &image[..100],
-        &image[..image.len() / 2],
-        &[0; 4096],
-    ] {
+    for content in [b"".as_slice(), b"a text", b"MZ", &image[..100], &image[..image.len() / 2], &[0; 4096]] {
         for name in ["python.exe", "python38.dll"] {
             let answer = check(&small_with(&format!("/Python38/{name}"), content));
             match answer.status {
@@ -378,16 +280,9 @@ fn folders_that_have_vanished() {
         ("/Python38/Lib/site-packages", "not-installed"),
         ("/Python38/Lib/site-packages/tensorflow", "not-installed"),
     ] {
-        assert_eq!(
-            codes(&report(&check(&small_without(gone)))),
-            [expected],
-            "without {gone}"
-        );
+        assert_eq!(codes(&report(&check(&small_without(gone)))), [expected], "without {gone}");
     }
-    refused(
-        &check(&small_without("/Python38/python38.dll")),
-        "is not beside it",
-    );
+    refused(&check(&small_without("/Python38/python38.dll")), "is not beside it");
     refused(&check(&small_without("/Python38/python.exe")), "Python38");
     drop(report_or_refusal(&check(&small_without("/Python38/Lib"))));
 
@@ -418,42 +313,18 @@ fn strange_python_files() {
     let folder = tempfile::tempdir().unwrap();
     let import = |line: usize| vec![line];
     let many = "import os\n".repeat(1 << 20) + "import tensorflow\n";
-    let modules: String = (0..500_000)
-        .map(|n| format!("import module_{n:06}\n"))
-        .collect();
-    let nested: String = (0..2000)
-        .map(|depth| format!("{}if a:\n", " ".repeat(depth)))
-        .collect();
+    let modules: String = (0..500_000).map(|n| format!("import module_{n:06}\n")).collect();
+    let nested: String = (0..2000).map(|depth| format!("{}if a:\n", " ".repeat(depth))).collect();
     let parentheses = format!("import tensorflow\nx = {}\n", "(".repeat(100_000));
     let files: [(&str, &[u8], Vec<usize>); 14] = [
         ("empty", b"", vec![]),
-        (
-            "syntax errors",
-            b"import tensorflow\ndef f(:\n  return )(\nclass\n",
-            import(0),
-        ),
-        (
-            "an import being typed",
-            b"import tensorflow\nimport \nfrom . import\nfrom\n",
-            import(0),
-        ),
+        ("syntax errors", b"import tensorflow\ndef f(:\n  return )(\nclass\n", import(0)),
+        ("an import being typed", b"import tensorflow\nimport \nfrom . import\nfrom\n", import(0)),
         ("NUL bytes", b"import tensorflow\n\0\0\0x = 1\n", import(0)),
-        (
-            "invalid UTF-8",
-            b"# caf\xe9 \xff\xfe\nimport tensorflow\n",
-            import(1),
-        ),
+        ("invalid UTF-8", b"# caf\xe9 \xff\xfe\nimport tensorflow\n", import(1)),
         ("UTF-16", b"\xff\xfei\0m\0p\0o\0r\0t\0 \0o\0s\0\n\0", vec![]),
-        (
-            "byte order mark",
-            b"\xef\xbb\xbfimport tensorflow\n",
-            import(0),
-        ),
-        (
-            "lines of Windows",
-            b"import os\r\nimport tensorflow\r\n",
-            import(1),
-        ),
+        ("byte order mark", b"\xef\xbb\xbfimport tensorflow\n", import(0)),
+        ("lines of Windows", b"import os\r\nimport tensorflow\r\n", import(1)),
         ("no line end", b"import tensorflow", import(0)),
         (
             "only for type checkers",
@@ -468,12 +339,7 @@ fn strange_python_files() {
     for (name, content, lines) in files {
         let file = folder.path().join(format!("{name}.py"));
         fs::write(&file, content).unwrap();
-        let mut arguments = vec![
-            "check".to_owned(),
-            "--format".to_owned(),
-            "json".to_owned(),
-            text(&file),
-        ];
+        let mut arguments = vec!["check".to_owned(), "--format".to_owned(), "json".to_owned(), text(&file)];
         arguments.extend(on("complete", "windows-11"));
         let report = report(&whydll(arguments));
         let found: Vec<u64> = report
@@ -481,11 +347,7 @@ fn strange_python_files() {
             .iter()
             .filter_map(|finding| finding["range"]["start"]["line"].as_u64())
             .collect();
-        assert_eq!(
-            found,
-            lines.iter().map(|line| *line as u64).collect::<Vec<_>>(),
-            "{name}"
-        );
+        assert_eq!(found, lines.iter().map(|line| *line as u64).collect::<Vec<_>>(), "{name}");
         for finding in report.findings() {
             assert_eq!(finding["file"], text(&file), "{name}");
             assert_eq!(finding["range"]["start"]["character"], 7, "{name}");
@@ -538,32 +400,19 @@ fn files_and_folders() {
     let places = |report: &Report| -> Vec<String> {
         let place = |finding: &serde_json::Value| {
             let file = project.hide_root(finding["file"].as_str().unwrap());
-            format!(
-                "{file}:{} {}",
-                finding["range"]["start"]["line"],
-                finding["severity"].as_str().unwrap()
-            )
+            format!("{file}:{} {}", finding["range"]["start"]["line"], finding["severity"].as_str().unwrap())
         };
         report.findings().iter().map(place).collect()
     };
     assert!(check("/project/quiet.py").is_healthy());
-    assert_eq!(
-        places(&check("/project/train.py")),
-        ["/project/train.py:1 error"]
-    );
+    assert_eq!(places(&check("/project/train.py")), ["/project/train.py:1 error"]);
     let guarded = check("/project/sub");
     assert_eq!(
         (guarded.status, places(&guarded)),
         (0, vec!["/project/sub/guarded.py:1 information".to_owned()])
     );
     let all = check("/project");
-    assert_eq!(
-        places(&all),
-        [
-            "/project/sub/guarded.py:1 information",
-            "/project/train.py:1 error"
-        ]
-    );
+    assert_eq!(places(&all), ["/project/sub/guarded.py:1 information", "/project/train.py:1 error"]);
 }
 
 /// As in `whydll check | head -1`.
@@ -580,11 +429,7 @@ fn a_reader_that_leaves() {
         let output = command.output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(err, "", "{subcommand:?} has nothing to complain of");
-        assert!(
-            output.status.code().is_some(),
-            "{subcommand:?} died: {}",
-            output.status
-        );
+        assert!(output.status.code().is_some(), "{subcommand:?} died: {}", output.status);
     }
 }
 

@@ -38,39 +38,20 @@ pub fn check(report: &Report) {
     assert!(faults.is_empty(), "{}\n{json:#}", faults.join("\n"));
 
     assert_eq!(json["schema"], 1);
-    let severe = |severity| {
-        report
-            .findings()
-            .iter()
-            .any(|finding| finding["severity"] == severity)
-    };
+    let severe = |severity| report.findings().iter().any(|finding| finding["severity"] == severity);
     let health = match (severe("error"), severe("warning")) {
         (true, _) => "broken",
         (false, true) => "degraded",
         (false, false) => "healthy",
     };
     assert_eq!(report.health(), health);
-    assert_eq!(
-        *status,
-        i32::from(severe("error")),
-        "the exit status says whether some import fails"
-    );
+    assert_eq!(*status, i32::from(severe("error")), "the exit status says whether some import fails");
     for finding in report.findings() {
         let fixes = finding["fixes"].as_array().expect("its shape was compared");
         let preferred = fixes.iter().filter(|fix| fix["preferred"] == true).count();
-        assert_eq!(
-            preferred,
-            fixes.len().min(1),
-            "of the fixes one is preferred: {finding:#}"
-        );
-        assert_eq!(
-            finding["dll"], finding["dlls"][0],
-            "`dll` is the first of `dlls`"
-        );
-        assert_eq!(
-            finding.get("file").is_some(),
-            finding.get("range").is_some()
-        );
+        assert_eq!(preferred, fixes.len().min(1), "of the fixes one is preferred: {finding:#}");
+        assert_eq!(finding["dll"], finding["dlls"][0], "`dll` is the first of `dlls`");
+        assert_eq!(finding.get("file").is_some(), finding.get("range").is_some());
     }
 }
 
@@ -103,9 +84,7 @@ fn is(value: &Value, kind: &str) -> bool {
             "text" => value.as_str().is_some_and(|text| !text.is_empty()),
             "number" => value.is_u64(),
             "flag" => value.is_boolean(),
-            words => value
-                .as_str()
-                .is_some_and(|text| words.split('|').any(|word| word == text)),
+            words => value.as_str().is_some_and(|text| words.split('|').any(|word| word == text)),
         },
     }
 }

@@ -23,9 +23,7 @@ fn the_demo_shows_the_main_job() {
     ];
     let mut rest = answer.out.as_str();
     for part in parts {
-        let at = rest
-            .find(part)
-            .unwrap_or_else(|| panic!("{part:?} is not in its place in\n{}", answer.out));
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in its place in\n{}", answer.out));
         rest = &rest[at..];
     }
 }
@@ -34,10 +32,7 @@ fn the_demo_shows_the_main_job() {
 fn the_import_is_underlined() {
     let out = whydll(["demo"]).out;
     let lines: Vec<&str> = out.lines().collect();
-    let at = lines
-        .iter()
-        .position(|line| line.contains("import tensorflow as tf"))
-        .unwrap();
+    let at = lines.iter().position(|line| line.contains("import tensorflow as tf")).unwrap();
     assert_eq!(
         lines[at].find("tensorflow"),
         lines[at + 1].find("^^^^^^^^^^"),
@@ -56,10 +51,7 @@ fn the_demo_says_the_same_each_time() {
     let report = report(&first);
     let finding = report.finding();
     assert_eq!(finding["code"], "missing-vc-runtime");
-    assert_eq!(
-        strings(&finding["dlls"]),
-        ["msvcp140.dll", "msvcp140_1.dll"]
-    );
+    assert_eq!(strings(&finding["dlls"]), ["msvcp140.dll", "msvcp140_1.dll"]);
     assert_eq!(finding["file"], "train.py");
 }
 

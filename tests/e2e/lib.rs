@@ -62,13 +62,8 @@ pub fn command_without_privileges() -> Command {
 
 /// Runs it to its end, which must come soon.
 pub fn answer(mut command: Command) -> Answer {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let out = reader(child.stdout.take());
     let err = reader(child.stderr.take());
     let start = Instant::now();
@@ -83,18 +78,14 @@ pub fn answer(mut command: Command) -> Answer {
         }
     };
     let [out, err] = [out, err].map(|text| text.join().expect("a reader of output never fails"));
-    let status = status
-        .code()
-        .unwrap_or_else(|| panic!("{command:?} died: {status}, {err}"));
+    let status = status.code().unwrap_or_else(|| panic!("{command:?} died: {status}, {err}"));
     Answer { status, out, err }
 }
 
 fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        pipe.expect("it is piped")
-            .read_to_end(&mut bytes)
-            .expect("a pipe can be read");
+        pipe.expect("it is piped").read_to_end(&mut bytes).expect("a pipe can be read");
         String::from_utf8(bytes).expect("all output is UTF-8")
     })
 }
@@ -114,17 +105,13 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let file = format!("whydll{}", env::consts::EXE_SUFFIX);
     let built = ["release", "debug"].map(|profile| target().join(profile).join(&file));
     let newest = built.into_iter().max_by_key(|program| modified(program));
-    newest
-        .filter(|program| program.is_file())
-        .expect("no whydll: run `cargo build`, or set WHYDLL_BIN")
+    newest.filter(|program| program.is_file()).expect("no whydll: run `cargo build`, or set WHYDLL_BIN")
 });
 
 /// Empty when a test program begins.
 static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = env::current_exe().expect("a program knows its file");
-    let cache = target()
-        .join("tmp")
-        .join(program.file_stem().expect("it has a name"));
+    let cache = target().join("tmp").join(program.file_stem().expect("it has a name"));
     let _ = fs::remove_dir_all(&cache);
     cache
 });
@@ -132,52 +119,35 @@ static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Cargo's target folder: this program is in its `PROFILE/deps`.
 fn target() -> PathBuf {
     let program = env::current_exe().expect("a program knows its file");
-    program
-        .ancestors()
-        .nth(3)
-        .expect("it is in target/PROFILE/deps")
-        .to_owned()
+    program.ancestors().nth(3).expect("it is in target/PROFILE/deps").to_owned()
 }
 
 fn modified(file: &Path) -> Option<std::time::SystemTime> {
-    fs::metadata(file)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// A real environment, or the drive of a machine, by its name in `tests/real/README.md`.
 pub fn real(name: &str) -> PathBuf {
     let folder = env::var_os("WHYDLL_REAL").map(PathBuf::from);
-    let folder = folder
-        .filter(|folder| folder.join("complete").is_dir())
-        .expect("no real environments: run `tests/real/setup` and set WHYDLL_REAL to the folder that it prints");
+    let folder = folder.filter(|folder| folder.join("complete").is_dir()).expect(
+        "no real environments: run `tests/real/setup` and set WHYDLL_REAL to the folder that it prints",
+    );
     folder.join(name)
 }
 
 /// What `--host` is given for a machine: `drive-…` are real ones, the others are built in.
 pub fn host(name: &str) -> String {
-    if name.starts_with("drive-") {
-        text(&real(name))
-    } else {
-        name.to_owned()
-    }
+    if name.starts_with("drive-") { text(&real(name)) } else { name.to_owned() }
 }
 
 /// The options that name a real environment and a machine.
 pub fn on(environment: &str, machine: &str) -> [String; 4] {
-    [
-        "--python".to_owned(),
-        text(&real(environment)),
-        "--host".to_owned(),
-        host(machine),
-    ]
+    ["--python".to_owned(), text(&real(environment)), "--host".to_owned(), host(machine)]
 }
 
 /// A path as text.
 pub fn text(path: &Path) -> String {
-    path.to_str()
-        .expect("the tests' paths are Unicode")
-        .to_owned()
+    path.to_str().expect("the tests' paths are Unicode").to_owned()
 }
 
 /// The answer of `whydll check --format json`, true to the contract.
@@ -190,23 +160,14 @@ pub struct Report {
 /// Diagnoses a real environment on a machine, with further arguments.
 pub fn check(environment: &str, machine: &str, more: &[&str]) -> Report {
     let mut command = command();
-    command
-        .args(["check", "--format", "json"])
-        .args(on(environment, machine))
-        .args(more);
+    command.args(["check", "--format", "json"]).args(on(environment, machine)).args(more);
     report(&answer(command))
 }
 
 /// Reads the answer of a check that could be done.
 pub fn report(answer: &Answer) -> Report {
-    assert_eq!(
-        answer.err, "",
-        "a check that can be done has nothing to say on standard error"
-    );
-    let report = Report {
-        status: answer.status,
-        json: answer.json(),
-    };
+    assert_eq!(answer.err, "", "a check that can be done has nothing to say on standard error");
+    let report = Report { status: answer.status, json: answer.json() };
     contract::check(&report);
     report
 }
@@ -217,20 +178,14 @@ impl Report {
     }
 
     pub fn findings(&self) -> &[Value] {
-        self.json["findings"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        self.json["findings"].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The finding, where there must be one and no other.
     pub fn finding(&self) -> &Value {
         match self.findings() {
             [finding] => finding,
-            findings => panic!(
-                "expected one finding, not {}: {findings:#?}",
-                findings.len()
-            ),
+            findings => panic!("expected one finding, not {}: {findings:#?}", findings.len()),
         }
     }
 
@@ -248,8 +203,5 @@ pub fn strings(list: &Value) -> Vec<&str> {
 
 /// The last part of a path, however it is written, in lower case.
 pub fn file_name(path: &str) -> String {
-    path.rsplit(['/', '\\'])
-        .next()
-        .unwrap_or(path)
-        .to_lowercase()
+    path.rsplit(['/', '\\']).next().unwrap_or(path).to_lowercase()
 }

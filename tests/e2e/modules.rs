@@ -37,12 +37,8 @@ const IMPORTED_BY_NATIVE_CODE: [&str; 8] = [
 
 #[test]
 fn whydll_loads_what_python_loads() {
-    let mut command = vec![
-        "chain".to_owned(),
-        "tensorflow".to_owned(),
-        "--format".to_owned(),
-        "json".to_owned(),
-    ];
+    let mut command =
+        vec!["chain".to_owned(), "tensorflow".to_owned(), "--format".to_owned(), "json".to_owned()];
     command.extend(on("complete", "drive-with"));
     let answer = whydll(command);
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
@@ -50,39 +46,24 @@ fn whydll_loads_what_python_loads() {
     assert_eq!(chain["loaded"], true);
 
     let modules = chain["modules"].as_array().unwrap();
-    let paths = modules
-        .iter()
-        .map(|module| relative(module["path"].as_str().unwrap()));
+    let paths = modules.iter().map(|module| relative(module["path"].as_str().unwrap()));
     let predicted: BTreeSet<String> = paths.filter(|path| !is_of_windows(path)).collect();
-    let truth: BTreeSet<String> = include_str!("../real/modules-2.3.txt")
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let truth: BTreeSet<String> =
+        include_str!("../real/modules-2.3.txt").lines().map(str::to_owned).collect();
 
     let unseen: Vec<&String> = truth.difference(&predicted).collect();
-    let mut known = [
-        IMPORTED_BY_ZIPPED_MODULES.as_slice(),
-        &IMPORTED_BY_NATIVE_CODE,
-    ]
-    .concat();
+    let mut known = [IMPORTED_BY_ZIPPED_MODULES.as_slice(), &IMPORTED_BY_NATIVE_CODE].concat();
     known.sort_unstable();
     assert_eq!(unseen, known, "Python loads them, WhyDLL does not");
     let invented: Vec<&String> = predicted.difference(&truth).collect();
-    assert!(
-        invented.is_empty(),
-        "WhyDLL loads them, Python does not: {invented:#?}"
-    );
+    assert!(invented.is_empty(), "WhyDLL loads them, Python does not: {invented:#?}");
 }
 
 /// Each module is required by one that is loaded before it, up to a file that Python names.
 #[test]
 fn whydll_says_who_requires_a_module() {
-    let mut command = vec![
-        "chain".to_owned(),
-        "tensorflow".to_owned(),
-        "--format".to_owned(),
-        "json".to_owned(),
-    ];
+    let mut command =
+        vec!["chain".to_owned(), "tensorflow".to_owned(), "--format".to_owned(), "json".to_owned()];
     command.extend(on("complete", "drive-with"));
     let chain = whydll(command).json();
     let mut loaded = BTreeSet::new();
@@ -98,11 +79,7 @@ fn whydll_says_who_requires_a_module() {
 /// As the list writes it: in lower case, relative to the environment or to Windows.
 fn relative(path: &str) -> String {
     let environment = text(&real("complete")) + "/";
-    let path = path
-        .strip_prefix(&environment)
-        .unwrap_or(path)
-        .to_lowercase()
-        .replace('\\', "/");
+    let path = path.strip_prefix(&environment).unwrap_or(path).to_lowercase().replace('\\', "/");
     path.strip_prefix("c:/windows/").unwrap_or(&path).to_owned()
 }
 
@@ -110,8 +87,6 @@ fn relative(path: &str) -> String {
 fn is_of_windows(path: &str) -> bool {
     let file = path.strip_prefix("system32/");
     file.is_some_and(|file| {
-        !["msvcp140", "vcruntime140", "concrt140"]
-            .iter()
-            .any(|runtime| file.starts_with(runtime))
+        !["msvcp140", "vcruntime140", "concrt140"].iter().any(|runtime| file.starts_with(runtime))
     })
 }

@@ -28,23 +28,13 @@ fn a_recorded_machine_gets_the_same_diagnosis() {
     for (environment, machine) in RECORDED {
         let file = folder.path().join(environment);
         record(environment, machine, &file);
-        let mut replayed = report(&whydll([
-            "check",
-            "--format",
-            "json",
-            "--host",
-            &text(&file),
-        ]));
+        let mut replayed = report(&whydll(["check", "--format", "json", "--host", &text(&file)]));
         let mut direct = check(environment, machine, &[]);
         assert_eq!(replayed.json["host"]["kind"], "snapshot");
         for report in [&mut replayed, &mut direct] {
             report.json["host"]["kind"] = Value::Null;
         }
-        assert_eq!(
-            replayed.json.to_string(),
-            direct.json.to_string(),
-            "{environment} on {machine}"
-        );
+        assert_eq!(replayed.json.to_string(), direct.json.to_string(), "{environment} on {machine}");
     }
 }
 
@@ -56,20 +46,9 @@ fn a_replay_reads_the_record_only() {
     // The same machine under a name that does not exist here.
     let moved = unpacked(&file).replace(&text(&real("")), "/there/is/no/such/folder/");
     fs::write(&file, moved).unwrap();
-    let report = report(&whydll([
-        "check",
-        "--format",
-        "json",
-        "--host",
-        &text(&file),
-    ]));
+    let report = report(&whydll(["check", "--format", "json", "--host", &text(&file)]));
     assert_eq!(report.finding()["code"], "damaged-install");
-    assert!(
-        report.finding()["chain"][0]
-            .as_str()
-            .unwrap()
-            .starts_with("/there/is/no/such/folder/")
-    );
+    assert!(report.finding()["chain"][0].as_str().unwrap().starts_with("/there/is/no/such/folder/"));
 }
 
 /// It is made to be attached to an issue.
@@ -91,29 +70,18 @@ fn a_snapshot_tells_nothing_else() {
     record("complete", "windows-11+vcredist", &file);
     let recorded = unpacked(&file);
     let told = [
-        (
-            "a comment or docstring of the source",
-            "Licensed under the Apache License",
-        ),
-        (
-            "the description in METADATA",
-            "TensorFlow is an open source software library",
-        ),
+        ("a comment or docstring of the source", "Licensed under the Apache License"),
+        ("the description in METADATA", "TensorFlow is an open source software library"),
         ("a hash from RECORD", "sha256="),
         ("a folder beside the environment", "openblas-deleted"),
     ];
-    let told: Vec<&str> = told
-        .iter()
-        .filter(|(_, text)| recorded.contains(text))
-        .map(|(what, _)| *what)
-        .collect();
+    let told: Vec<&str> =
+        told.iter().filter(|(_, text)| recorded.contains(text)).map(|(what, _)| *what).collect();
     assert!(told.is_empty(), "it tells {}", told.join(", "));
 }
 
 fn unpacked(file: &Path) -> String {
     let mut text = String::new();
-    GzDecoder::new(fs::File::open(file).unwrap())
-        .read_to_string(&mut text)
-        .unwrap();
+    GzDecoder::new(fs::File::open(file).unwrap()).read_to_string(&mut text).unwrap();
     text
 }

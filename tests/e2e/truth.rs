@@ -9,14 +9,8 @@ use serde_json::Value;
 
 /// Wine's texts, and those of Windows.
 const TEXTS: [(&str, &str); 2] = [
-    (
-        "Module not found.",
-        "The specified module could not be found.",
-    ),
-    (
-        "Bad EXE format for %1.",
-        "%1 is not a valid Win32 application.",
-    ),
+    ("Module not found.", "The specified module could not be found."),
+    ("Bad EXE format for %1.", "%1 is not a valid Win32 application."),
 ];
 
 /// A place that WhyDLL names and the traceback does not: TensorFlow catches this load's OSError, collects, and
@@ -34,9 +28,7 @@ fn whydll_predicts_what_python_does() {
 
 fn differences(row: &Value) -> Vec<String> {
     let [environment, host] = ["environment", "host"].map(|field| row[field].as_str().unwrap());
-    let folders = strings(&row["path"])
-        .into_iter()
-        .map(|folder| text(&real(environment).join(folder)));
+    let folders = strings(&row["path"]).into_iter().map(|folder| text(&real(environment).join(folder)));
     let path = folders.collect::<Vec<_>>().join(";");
     let report = check(environment, &format!("drive-{host}"), &["--path", &path]);
     let mut differences = Vec::new();
@@ -48,20 +40,9 @@ fn differences(row: &Value) -> Vec<String> {
         }
     };
     let imports = row["imports"] == true;
-    same(
-        "whether it imports",
-        (report.status == 0).to_string(),
-        imports.to_string(),
-    );
-    same(
-        "the culprit",
-        culprit(&report),
-        row["culprit"].as_str().map(file_name).unwrap_or_default(),
-    );
-    let importer = row["trace"][0]["needed_by"]
-        .as_str()
-        .map(file_name)
-        .unwrap_or_default();
+    same("whether it imports", (report.status == 0).to_string(), imports.to_string());
+    same("the culprit", culprit(&report), row["culprit"].as_str().map(file_name).unwrap_or_default());
+    let importer = row["trace"][0]["needed_by"].as_str().map(file_name).unwrap_or_default();
     same("who needs it", needed_by(&report), importer);
     if imports {
         return differences;
@@ -75,35 +56,18 @@ fn differences(row: &Value) -> Vec<String> {
     same("the exception", class.to_owned(), exception.to_owned());
     // The line that says it, within all that TensorFlow or numpy wrap around it.
     let message = as_windows_says(environment, row["message"].as_str().unwrap());
-    let line = said
-        .lines()
-        .find(|line| line.ends_with(&message))
-        .map(|_| message.clone());
-    same(
-        "the message",
-        line.unwrap_or_else(|| said.to_owned()),
-        message,
-    );
+    let line = said.lines().find(|line| line.ends_with(&message)).map(|_| message.clone());
+    same("the message", line.unwrap_or_else(|| said.to_owned()), message);
     // Whatever is predicted of the last exception is said, in this order.
     let mut real_lines = traceback.lines();
-    let unsaid = said
-        .lines()
-        .filter(|line| *line != "  …")
-        .find(|line| !real_lines.any(|real| real == *line));
-    same(
-        "what else Python says",
-        unsaid.unwrap_or_default().to_owned(),
-        String::new(),
-    );
+    let unsaid =
+        said.lines().filter(|line| *line != "  …").find(|line| !real_lines.any(|real| real == *line));
+    same("what else Python says", unsaid.unwrap_or_default().to_owned(), String::new());
     // The statements on the way are those of the traceback.
     for related in finding["related"].as_array().unwrap() {
-        let [file, line] = [
-            related["file"].as_str().unwrap().to_owned(),
-            related["line"].to_string(),
-        ];
+        let [file, line] = [related["file"].as_str().unwrap().to_owned(), related["line"].to_string()];
         let frame = format!("File \"{file}\", line {line},").to_lowercase();
-        if !traceback.to_lowercase().contains(&frame) && !format!("{file}:{line}").ends_with(CAUGHT)
-        {
+        if !traceback.to_lowercase().contains(&frame) && !format!("{file}:{line}").ends_with(CAUGHT) {
             same("a frame of the traceback", frame, "none such".to_owned());
         }
     }
@@ -114,38 +78,20 @@ fn differences(row: &Value) -> Vec<String> {
 fn as_windows_says(environment: &str, wine: &str) -> String {
     let line = |line: &str| {
         let Some((before, path)) = line.split_once("<env>") else {
-            return TEXTS.iter().fold(line.to_owned(), |line, (wine, windows)| {
-                line.replace(wine, windows)
-            });
+            return TEXTS.iter().fold(line.to_owned(), |line, (wine, windows)| line.replace(wine, windows));
         };
-        format!(
-            "{before}{}{}",
-            text(&real(environment)),
-            path.replace('\\', "/")
-        )
+        format!("{before}{}{}", text(&real(environment)), path.replace('\\', "/"))
     };
     wine.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn culprit(report: &Report) -> String {
     let finding = report.findings().first();
-    finding
-        .and_then(|finding| finding["dll"].as_str())
-        .map(file_name)
-        .unwrap_or_default()
+    finding.and_then(|finding| finding["dll"].as_str()).map(file_name).unwrap_or_default()
 }
 
 /// The last but one of the chain.
 fn needed_by(report: &Report) -> String {
-    let chain = report
-        .findings()
-        .first()
-        .map(|finding| strings(&finding["chain"]))
-        .unwrap_or_default();
-    chain
-        .iter()
-        .rev()
-        .nth(1)
-        .map(|path| file_name(path))
-        .unwrap_or_default()
+    let chain = report.findings().first().map(|finding| strings(&finding["chain"])).unwrap_or_default();
+    chain.iter().rev().nth(1).map(|path| file_name(path)).unwrap_or_default()
 }

@@ -20,11 +20,14 @@ pub struct CheckArguments {
     #[command(flatten)]
     target: TargetArguments,
     /// A package to diagnose, or to watch in the files (default: tensorflow)
-    #[arg(long = "import", value_name = "NAME")]
+    #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
+
+/// More failing imports than anybody reads; a document that repeats one is told so often and no more.
+const MOST_PLACES: usize = 1_000;
 
 /// A longer document is not read.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
@@ -75,6 +78,9 @@ pub fn check<'a>(
                 continue;
             }
             document.watched_imports += 1;
+            if document.watched_imports > MOST_PLACES {
+                continue;
+            }
             let name = import.module.to_string();
             let diagnosis = known.entry(name.clone()).or_insert_with(|| {
                 diagnosis::diagnose(&target.host, &target.environment, &[name])
@@ -112,7 +118,10 @@ fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(
         .sort_by_file_name(Ord::cmp)
         .build();
     for entry in walk {
-        let entry = entry.map_err(|error| unreadable(path, &error))?;
+        // A folder that may not be read holds nothing that this user works on.
+        let Ok(entry) = entry else {
+            continue;
+        };
         let is_python = entry.path().extension().is_some_and(|e| e == "py" || e == "pyw");
         if is_python && entry.file_type().is_some_and(|kind| kind.is_file()) {
             documents.push(read_document(entry.path())?);

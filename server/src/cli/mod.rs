@@ -119,6 +119,18 @@ fn with_deep_stack(
     caught.unwrap_or(Err(CommandError::Panicked))
 }
 
+/// A dotted module name, as an import statement has it.
+fn module_name(text: &str) -> Result<String, String> {
+    let is_identifier = |part: &str| {
+        let mut chars = part.chars();
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+    };
+    match text.split('.').all(is_identifier) {
+        true => Ok(text.to_owned()),
+        false => Err("it is no name of a module".to_owned()),
+    }
+}
+
 fn print(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -19,7 +19,7 @@ pub struct SnapshotArguments {
     #[command(flatten)]
     target: TargetArguments,
     /// A package whose diagnosis is recorded (default: tensorflow)
-    #[arg(long = "import", value_name = "NAME")]
+    #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Which environment, on which machine: `--python`, `--host` and what goes with them.
 
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub struct Target {
     /// What was assumed without being told.
     pub assumed: Option<String>,
     cache: Arc<FactCache>,
+    cache_file: Option<PathBuf>,
 }
 
 impl TargetArguments {
@@ -44,9 +46,10 @@ impl TargetArguments {
 
     /// As [`TargetArguments::resolve`]; the environment is read through what `wrap` makes of the machine.
     pub fn resolve_with(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Target, CommandError> {
-        let cache = Arc::new(cache_file().map_or_else(FactCache::default, |file| FactCache::open(&file)));
         let mut assumed = None;
         let python = self.python.clone().or_else(|| self.host.is_none().then(find_interpreter).flatten());
+        let cache_file = python.as_deref().and_then(cache_file);
+        let cache = Arc::new(cache_file.as_deref().map_or_else(FactCache::default, FactCache::open));
         let host = match (&self.host, &python) {
             (Some(name), _) => Host::named_on_drive(name, self.drive.as_deref(), cache.clone())?,
             (None, Some(python)) => match Host::drive_of(python) {
@@ -71,20 +74,20 @@ impl TargetArguments {
         };
         let host = wrap(host);
         let environment = Environment::at(&python, &*host.files)?;
-        Ok(Target { host, environment, assumed, cache })
+        Ok(Target { host, environment, assumed, cache, cache_file })
     }
 }
 
 impl Target {
     /// A recorded machine and its environment.
     pub fn of_recorded(host: Host, environment: Environment) -> Target {
-        Target { host, environment, assumed: None, cache: Arc::default() }
+        Target { host, environment, assumed: None, cache: Arc::default(), cache_file: None }
     }
 
     /// Keeps what was learnt for the next run. A cache that cannot be written costs time, nothing else.
     pub fn remember(&self) {
-        if let Some(file) = cache_file() {
-            let _ = self.cache.store(&file);
+        if let Some(file) = &self.cache_file {
+            let _ = self.cache.store(file);
         }
     }
 
@@ -106,8 +109,8 @@ fn find_interpreter() -> Option<PathBuf> {
     which::which("python").or_else(|_| which::which("python3")).ok()
 }
 
-/// Where facts are kept between runs: the user's cache folder.
-fn cache_file() -> Option<PathBuf> {
+/// Where facts are kept between runs: one file for each environment, in the user's cache folder.
+fn cache_file(python: &Path) -> Option<PathBuf> {
     let folder = match std::env::var_os("WHYDLL_CACHE_DIR") {
         Some(folder) if folder.is_empty() => return None,
         Some(folder) => PathBuf::from(folder),
@@ -117,5 +120,8 @@ fn cache_file() -> Option<PathBuf> {
             None => PathBuf::from(std::env::var_os("HOME")?).join(".cache").join("whydll"),
         },
     };
-    Some(folder.join("facts.bin"))
+    let python = WinPath::from_native(&std::path::absolute(python).ok()?).key();
+    let mut name = rustc_hash::FxHasher::default();
+    name.write(python.as_bytes());
+    Some(folder.join(format!("facts-{:016x}.bin", name.finish())))
 }

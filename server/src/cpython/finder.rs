@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::environment::Environment;
-use crate::host::{EntryKind, Files, Folder, WinPath};
+use crate::host::{EntryKind, FileError, Files, Folder, WinPath};
 use crate::image::Machine;
 
 /// What a finder found under a name.
@@ -22,6 +22,8 @@ pub enum Found {
     Builtin,
     /// It exists, but its source cannot be read: inside a zip archive, or a lone `.pyc`.
     Opaque { path: Option<WinPath> },
+    /// It lies in this folder, or would, and the folder may not be read.
+    Denied(WinPath),
     /// No such module; `for_other_python` is a file that would be it for another Python version.
     NotFound { for_other_python: Option<WinPath> },
 }
@@ -61,7 +63,7 @@ impl<'a> Finder<'a> {
             return Found::Builtin;
         }
         match self.on_path(name, name, path) {
-            Found::NotFound { .. } if STANDARD_LIBRARY.contains(name) => Found::Opaque { path: None },
+            Found::NotFound { .. } | Found::Denied(_) if STANDARD_LIBRARY.contains(name) => Found::Opaque { path: None },
             found => found,
         }
     }
@@ -81,6 +83,7 @@ impl<'a> Finder<'a> {
     fn on_path(&self, name: &str, in_archive: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
         let mut for_other_python = None;
+        let mut denied = None;
         for entry in path {
             if entry.has_extension("zip") {
                 let known = self.files.archive(entry);
@@ -89,13 +92,22 @@ impl<'a> Finder<'a> {
                 }
                 continue;
             }
-            let Ok(folder) = self.files.folder(entry) else {
-                continue;
+            let folder = match self.files.folder(entry) {
+                Ok(folder) => folder,
+                Err(FileError::AccessDenied) => {
+                    // Python takes it for empty, and says that there is no such module.
+                    denied.get_or_insert_with(|| entry.clone());
+                    continue;
+                }
+                Err(_) => continue,
             };
             // Letter case counts, since PYTHONCASEOK is not set.
             let is_folder = exact(&folder, name, EntryKind::Folder);
             if is_folder {
                 let package = entry.join(name);
+                if self.files.folder(&package) == Err(FileError::AccessDenied) {
+                    return Found::Denied(package);
+                }
                 match self.in_folder(&package, "__init__") {
                     Some(Found::Source(init)) => return Found::Package { init, folder: package },
                     Some(Found::Extension { path, .. }) => {
@@ -114,9 +126,10 @@ impl<'a> Finder<'a> {
                 for_other_python = self.other_python(entry, &folder, name);
             }
         }
-        match portions.is_empty() {
-            true => Found::NotFound { for_other_python },
-            false => Found::Namespace(portions),
+        match (portions.is_empty(), denied) {
+            (false, _) => Found::Namespace(portions),
+            (true, Some(folder)) if for_other_python.is_none() => Found::Denied(folder),
+            (true, _) => Found::NotFound { for_other_python },
         }
     }
 

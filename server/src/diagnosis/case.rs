@@ -131,6 +131,10 @@ impl Case<'_> {
             .map(|(code, group)| {
                 let mut finding = self.finding(code, &group, severity, error);
                 codes::tell(code, self, &group, &mut finding);
+                if finding.fixes.is_empty() {
+                    let fix = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
+                    finding.fixes.push(Fix { preferred: true, ..fix });
+                }
                 finding
             })
             .collect()
@@ -208,6 +212,7 @@ impl Case<'_> {
     pub(super) fn short(&self, path: &WinPath) -> String {
         let folders = self.environment.site_packages.iter();
         let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
+        let below = below.filter(|tail| !tail.is_empty());
         below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     }
 

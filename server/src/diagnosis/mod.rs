@@ -11,6 +11,8 @@ mod chain;
 pub mod codes;
 mod finding;
 mod redistributable;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -74,7 +76,7 @@ fn package(host: &Host, environment: &Environment, import: &str) -> Package {
         Found::Namespace(portions) => portions.into_iter().next(),
         Found::Source(path) | Found::Extension { path, .. } => Some(path),
         Found::Opaque { path } => path,
-        Found::Builtin | Found::NotFound { .. } => None,
+        Found::Builtin | Found::Denied(_) | Found::NotFound { .. } => None,
     };
     // Only what lies there can be provided; leftovers of a removed distribution are not asked.
     let provider = path.is_some().then(|| environment.find(import)).flatten();

@@ -161,7 +161,11 @@ fn interpreter_at(path: &WinPath, files: &dyn Files) -> Result<WinPath, Environm
 fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, EnvironmentError> {
     for place in ["", "Scripts"] {
         let directory = folder.join(place);
-        if let Ok(listing) = files.folder(&directory)
+        let listing = files.folder(&directory);
+        if let Err(error @ FileError::AccessDenied) = listing {
+            return Err(EnvironmentError::Unreadable { path: directory, reason: error });
+        }
+        if let Ok(listing) = listing
             && let Some(entry) = listing.entry("python.exe")
             && entry.kind == EntryKind::File
         {

@@ -83,7 +83,7 @@ impl FactCache {
         let body = stored.strip_prefix(FORMAT)?;
         // A torn or damaged file is told by its check sum, which stands in front.
         let (expected, body) = body.split_at_checked(4)?;
-        if u32::from_le_bytes(expected.try_into().ok()?) != checksum(&[body]) {
+        if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
             return None;
         }
         let (indexes, blobs): ([Index; 3], &[u8]) = postcard::take_from_bytes(body).ok()?;
@@ -104,21 +104,25 @@ impl FactCache {
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let mut blobs = Vec::new();
-        let indexes: [Index; 3] = [
-            self.encode(&self.images, &mut blobs),
-            self.encode(&self.scripts, &mut blobs),
-            self.encode(&self.archives, &mut blobs),
-        ];
+        // Held for as long as it takes to write, so that index and contents agree.
+        let shelves = [lock(&self.images), lock(&self.scripts), lock(&self.archives)];
+        let mut end = 0_u32;
+        let indexes = shelves.each_ref().map(|shelf| self.index(shelf, &mut end));
         let index = postcard::to_stdvec(&indexes).map_err(std::io::Error::other)?;
+        let blobs = || shelves.iter().flat_map(|shelf| shelf.values()).map(|known| self.bytes(&known.bytes));
+        let mut sum = flate2::Crc::new();
+        std::iter::once(index.as_slice()).chain(blobs()).for_each(|part| sum.update(part));
         let folder = file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let temporary = folder.join(format!(".facts-{}.tmp", std::process::id()));
-        let mut out = fs::File::create(&temporary)?;
+        let mut out = std::io::BufWriter::new(fs::File::create(&temporary)?);
         out.write_all(FORMAT)?;
-        out.write_all(&checksum(&[&index, &blobs]).to_le_bytes())?;
+        out.write_all(&sum.sum().to_le_bytes())?;
         out.write_all(&index)?;
-        out.write_all(&blobs)?;
+        for part in blobs() {
+            out.write_all(part)?;
+        }
+        out.flush()?;
         drop(out);
         fs::rename(&temporary, file).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
@@ -185,23 +189,21 @@ impl FactCache {
         }
     }
 
-    fn encode(&self, shelf: &Shelf, blobs: &mut Vec<u8>) -> Index {
-        let mut index = Index::new();
-        for (key, remembered) in lock(shelf).iter() {
-            let bytes = self.bytes(&remembered.bytes);
-            let (Ok(start), Ok(length)) = (u32::try_from(blobs.len()), u32::try_from(bytes.len())) else {
-                break;
-            };
-            blobs.extend_from_slice(bytes);
-            index.push((key.clone(), remembered.stamp, start, length));
-        }
-        index
+    /// Where the answers of a shelf will lie, in the order in which they are written.
+    fn index(&self, shelf: &FxHashMap<String, Remembered>, end: &mut u32) -> Index {
+        let entries = shelf.iter().map(|(key, remembered)| {
+            let length = self.bytes(&remembered.bytes).len() as u32;
+            let start = *end;
+            *end = end.saturating_add(length);
+            (key.clone(), remembered.stamp, start, length)
+        });
+        entries.collect()
     }
 }
 
-fn checksum(parts: &[&[u8]]) -> u32 {
+fn checksum(bytes: &[u8]) -> u32 {
     let mut sum = flate2::Crc::new();
-    parts.iter().for_each(|part| sum.update(part));
+    sum.update(bytes);
     sum.sum()
 }
 

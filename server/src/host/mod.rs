@@ -93,6 +93,9 @@ pub enum HostError {
     /// A folder without a system directory.
     #[error("{0} is no system drive: it has no Windows/System32")]
     NoSystemDirectory(String),
+    /// A system directory that this user may not look into.
+    #[error("Windows/System32 of {folder} cannot be read: {error}")]
+    UnreadableSystemDirectory { folder: String, error: FileError },
     /// Contract, but not in this version.
     #[error("the host \"live\" is not part of this version yet: name a folder, a snapshot or a baseline")]
     Live,
@@ -179,8 +182,15 @@ impl Host {
         let disk = Arc::new(Disk::with_drive(drive, cache));
         let windows_directory = WinPath::new(r"C:\Windows");
         let system = windows_directory.join("System32");
-        if !disk.is_folder(&system) {
-            return Err(HostError::NoSystemDirectory(folder.display().to_string()));
+        match disk.folder(&system) {
+            Ok(_) => {}
+            Err(FileError::NotFound) => {
+                return Err(HostError::NoSystemDirectory(folder.display().to_string()));
+            }
+            Err(error) => {
+                let folder = folder.display().to_string();
+                return Err(HostError::UnreadableSystemDirectory { folder, error });
+            }
         }
         let kernel = disk.image(&system.join("kernel32.dll"));
         let machine = kernel.as_ref().map_or(Machine::X64, |image| image.machine);

@@ -11,6 +11,8 @@ use crate::source::{Document, ImportStatement, LineIndex, Position, Range};
 pub struct OpenDocument {
     /// The editor's number of the text's state.
     pub version: i32,
+    /// Which of the session's scopes it is in.
+    pub scope: usize,
     /// What was published last, and of which version.
     pub published: Option<(i32, Vec<Diagnostic>)>,
     /// Something changed since, so its diagnostics are to be looked at anew.
@@ -28,8 +30,8 @@ pub struct Change {
 
 impl OpenDocument {
     /// As opened.
-    pub fn new(version: i32, text: String) -> OpenDocument {
-        OpenDocument { version, published: None, due: true, text, read: OnceCell::new() }
+    pub fn new(version: i32, text: String, scope: usize) -> OpenDocument {
+        OpenDocument { version, scope, published: None, due: true, text, read: OnceCell::new() }
     }
 
     /// Its text.
@@ -101,7 +103,7 @@ mod tests {
     }
 
     fn changed(text: &str, changes: &[(Position, Position, &str)]) -> String {
-        let mut document = OpenDocument::new(1, text.to_owned());
+        let mut document = OpenDocument::new(1, text.to_owned(), 0);
         let changes = changes.iter().map(|&(start, end, text)| Change {
             range: Some(Range { start, end }),
             text: text.to_owned(),
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn only_watched_imports_are_kept() {
         let packages = ["tensorflow".to_owned()];
-        let document = OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned());
+        let document = OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned(), 0);
         let read = document.read(&packages);
         assert_eq!(read.imports.len(), 1);
         assert!(document.import_at(at(0, 11), &packages).is_some());

@@ -9,6 +9,7 @@ use tower_lsp::lsp_types::{ConfigurationItem, MessageType, PublishDiagnosticsPar
 use super::analysis::{Analysis, Answer};
 use super::health::{Health, HealthChanged};
 use super::mailbox::Mailbox;
+use super::settings::LogLevel;
 use crate::source::STACK;
 
 /// Carried out after the event that led to it, in order.
@@ -82,7 +83,13 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     let work = move || {
         // What a panic leaves behind is thrown away.
         let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
+        if answer.is_err() {
+            let lost = format!("the analysis of {analysis:?} failed, please report it");
+            report.tell(|session| session.log(LogLevel::Error, || lost));
+        }
         let answer = answer.unwrap_or_else(|_| Answer::failed());
+        // Before the session hears of it: what an analysis read shall not be kept longer than it wants.
+        drop(analysis);
         report.tell(move |session| session.analysed(generation, answer));
     };
     let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK);

@@ -137,11 +137,11 @@ impl Session {
 
     /// A Python document was opened.
     pub fn open(&mut self, uri: Url, version: i32, text: String) {
-        let scope = self.scope_at(&uri);
-        if let Some(scope) = self.scopes.get_mut(scope) {
+        let home = self.scope_at(&uri);
+        if let Some(scope) = self.scopes.get_mut(home) {
             scope.in_use = true;
         }
-        self.documents.insert(uri, OpenDocument::new(version, text));
+        self.documents.insert(uri, OpenDocument::new(version, text, home));
     }
 
     /// A document was edited.
@@ -214,9 +214,11 @@ impl Session {
             let last = self.scopes.len().saturating_sub(1);
             self.scopes.insert(last, Scope::new(Some(uri)));
         }
-        let homes: Vec<usize> = self.documents.keys().map(|uri| self.scope_at(uri)).collect();
-        for home in homes {
-            if let Some(scope) = self.scopes.get_mut(home) {
+        let homes: Vec<(Url, usize)> =
+            self.documents.keys().map(|uri| (uri.clone(), self.scope_at(uri))).collect();
+        for (uri, home) in homes {
+            if let (Some(document), Some(scope)) = (self.documents.get_mut(&uri), self.scopes.get_mut(home)) {
+                document.scope = home;
                 scope.in_use = true;
             }
         }
@@ -331,7 +333,8 @@ impl Session {
             LogLevel::Info => MessageType::INFO,
             LogLevel::Debug => MessageType::LOG,
         };
-        if level <= self.settings.log_level {
+        let settings = self.scopes.last().and_then(|window| window.settings.as_ref());
+        if level <= settings.unwrap_or(&self.settings).log_level {
             self.effects.push(Effect::Log(kind, message()));
         }
     }
@@ -407,10 +410,10 @@ impl Session {
 
     /// The watched imports in the open documents of a scope, as far as they are run.
     fn imports_in(&self, scope: usize) -> impl Iterator<Item = &ImportStatement> {
-        let documents = self.documents.iter().filter(move |(uri, _)| self.scope_at(uri) == scope);
+        let documents = self.documents.values().filter(move |document| document.scope == scope);
         let packages = self.scopes.get(scope).map(|scope| self.settings_of(scope).packages.as_slice());
         documents
-            .flat_map(move |(_, document)| &document.read(packages.unwrap_or_default()).imports)
+            .flat_map(move |document| &document.read(packages.unwrap_or_default()).imports)
             .filter(|import| import.guard != Guard::NotRun)
     }
 
@@ -459,9 +462,10 @@ impl Session {
 impl Session {
     /// An open document and what is known for it.
     pub fn view(&self, uri: &Url) -> Option<View<'_>> {
-        let scope = self.scopes.get(self.scope_at(uri))?;
+        let document = self.documents.get(uri)?;
+        let scope = self.scopes.get(document.scope)?;
         Some(View {
-            document: self.documents.get(uri)?,
+            document,
             settings: self.settings_of(scope),
             answer: self.answers.get(&scope.target),
             scope,
@@ -495,20 +499,25 @@ impl<'a> View<'a> {
         &self.document.read(&self.settings.packages).imports
     }
 
-    /// What is to be shown on an import, and how severe it is there. None while it is being found out.
+    /// What is known of an import, and how severe it is to the user. None while it is being found out.
+    pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
+        let module = asked(import);
+        let answer = self.answer.filter(|answer| answer.covers(module))?;
+        let findings = answer.diagnosis(module).into_iter().flat_map(|known| &known.findings);
+        Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
+    }
+
+    /// What is to be shown on an import, with regard to what stands around it.
     pub fn findings(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        if import.guard == Guard::NotRun {
-            return Some(Vec::new());
-        }
-        let answer = self.answer.filter(|answer| answer.covers(&import.module))?;
-        let findings = answer.diagnosis(&import.module).into_iter().flat_map(|known| &known.findings);
-        let shown = findings.filter_map(|finding| {
-            let severity = self.settings.severity_of(finding)?;
+        match import.guard {
+            Guard::NotRun => Some(Vec::new()),
+            Guard::None => self.known(import),
             // A program that expects the failure goes on.
-            let handled = import.guard == Guard::Handled;
-            Some((if handled { severity.max(Severity::Information) } else { severity }, finding))
-        });
-        Some(shown.collect())
+            Guard::Handled => {
+                let lowered = |(severity, finding)| (Severity::Information.max(severity), finding);
+                Some(self.known(import)?.into_iter().map(lowered).collect())
+            }
+        }
     }
 
     /// All diagnostics of the document. None while something is being found out.
@@ -521,6 +530,11 @@ impl<'a> View<'a> {
         }
         Some(diagnostics)
     }
+}
+
+/// The module to be diagnosed for an import. For one that is not run its package will do, which is known.
+pub fn asked(import: &ImportStatement) -> &str {
+    if import.guard == Guard::NotRun { import.top_level() } else { &import.module }
 }
 
 fn told_of(running: &Running, answer: &Answer) -> String {
@@ -539,3 +553,6 @@ fn told_of(running: &Running, answer: &Answer) -> String {
         Err(reason) => format!("nothing to check: {}", reason.reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,11 +98,6 @@ impl Settings {
         Some(())
     }
 
-    /// Whether imports of this top-level name are looked at.
-    pub fn watches(&self, top_level: &str) -> bool {
-        self.packages.iter().any(|package| package == top_level)
-    }
-
     /// How a finding is shown; not at all, if the user does not want to see it.
     pub fn severity_of(&self, finding: &Finding) -> Option<Severity> {
         match self.severity.get(finding.code.name()) {

@@ -9,7 +9,7 @@ use super::ahead;
 use super::walk::Frame;
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::Found;
-use crate::host::WinPath;
+use crate::host::{FileError, WinPath};
 use crate::source::Name;
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
@@ -72,6 +72,10 @@ impl Plan<'_> {
             Found::Package { init, folder } => self.run(dotted, init, Some(vec![folder]), at),
             Found::Source(path) => self.run(dotted, path, None, at),
             Found::Extension { path, folder } => self.load_extension(dotted, path, folder, at),
+            Found::Denied(folder) => {
+                let exception = Exception { denied: Some(folder), ..self.module_not_found(dotted) };
+                Err(traced(Rc::new(exception), at))
+            }
             Found::NotFound { for_other_python } => {
                 self.not_found(dotted, parent, for_other_python.is_some(), at)
             }
@@ -127,6 +131,16 @@ impl Plan<'_> {
         }
         let script = match files.script(&file) {
             Ok(script) => script,
+            Err(FileError::AccessDenied) => {
+                self.modules.remove(dotted);
+                let message = format!("[Errno 13] Permission denied: '{file}'");
+                let exception = Exception {
+                    missing: Some(dotted.into()),
+                    denied: Some(file),
+                    ..Exception::new("PermissionError", Some(message.into()))
+                };
+                return Err(traced(Rc::new(exception), at));
+            }
             Err(error) => {
                 module.open.set(true);
                 let what = format!("{file} cannot be read: {error}");
@@ -257,6 +271,7 @@ impl Plan<'_> {
             name: dotted.to_owned(),
             for_other_python,
             recorded: self.recorded_path(dotted),
+            denied: None,
         }
     }
 

@@ -81,6 +81,8 @@ pub struct MissingModule {
     pub for_other_python: Option<WinPath>,
     /// The file that its distribution says it installed.
     pub recorded: Option<WinPath>,
+    /// The file or folder of it that may not be read.
+    pub denied: Option<WinPath>,
 }
 
 /// A native load that failed.
@@ -209,7 +211,10 @@ impl<'e> Plan<'e> {
         ImportFailure {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             loads: exception.failures.clone(),
-            missing: exception.missing.as_ref().map(|name| self.missing_module(name)),
+            missing: exception.missing.as_ref().map(|name| MissingModule {
+                denied: exception.denied.clone(),
+                ..self.missing_module(name)
+            }),
             trace: exception.trace.clone(),
         }
     }

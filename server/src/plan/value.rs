@@ -121,6 +121,8 @@ pub(super) struct Exception {
     pub failures: Vec<usize>,
     /// The missing module that led to it, if no load did.
     pub missing: Option<Name>,
+    /// The file or folder of it that may not be read.
+    pub denied: Option<WinPath>,
     /// Innermost first: file and line.
     pub trace: Vec<(WinPath, u32)>,
 }
@@ -134,6 +136,7 @@ impl Exception {
             context: None,
             failures: Vec::new(),
             missing: None,
+            denied: None,
             trace: Vec::new(),
         }
     }

@@ -619,6 +619,7 @@ impl Plan<'_> {
             if let Some(context) = raised.context.clone() {
                 raised.failures.extend(&context.failures);
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
+                raised.denied = raised.denied.or_else(|| context.denied.clone());
                 raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }
             // A function that has caught failed loads and raises afterwards does so because of them.

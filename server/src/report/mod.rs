@@ -2,6 +2,8 @@
 
 mod chain;
 mod json;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::diagnosis::{Finding, Health, Package, Severity};

@@ -21,12 +21,40 @@ const WIDTH: usize = 96;
 /// The report, with ANSI styles; the writer strips them where the output is no terminal.
 pub fn check_text(report: &Report<'_>) -> String {
     let mut out = String::new();
+    let mut told: Vec<&Located> = Vec::new();
     for located in &report.findings {
+        if told.iter().any(|known| same_cause(known, located)) {
+            continue;
+        }
+        told.push(located);
         finding(&mut out, report, located);
+        also_at(&mut out, report, located);
         out.push('\n');
     }
     summary(&mut out, report);
     out
+}
+
+/// One cause is told once, however many imports run into it.
+fn same_cause(one: &Located, other: &Located) -> bool {
+    let (one, other) = (&one.finding, &other.finding);
+    one.code == other.code && one.severity == other.severity && one.package == other.package && one.dlls == other.dlls
+}
+
+/// The other imports with the same cause.
+fn also_at(out: &mut String, report: &Report<'_>, located: &Located) {
+    const MOST: usize = 10;
+    let same = report.findings.iter().filter(|other| same_cause(located, other));
+    let mut places = same.filter(|other| other.at != located.at).filter_map(|other| {
+        let (document, range) = other.at?;
+        Some(format!("{}:{}", report.documents.get(document)?.name, range.start.line + 1))
+    });
+    let mut lines: Vec<String> = places.by_ref().take(MOST).collect();
+    match places.count() {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    section(out, "also at", &lines);
 }
 
 fn color(severity: Severity) -> Style {

@@ -212,7 +212,14 @@ impl Lowering<'_> {
                     .collect(),
                 body: self.block(&with.body),
             },
-            ast::Stmt::FunctionDef(def) => StmtKind::Function(Arc::new(self.function(def))),
+            ast::Stmt::FunctionDef(def) => match self.function(def) {
+                // Calling it tells nothing, so its name is all that matters; but a module with a
+                // `__getattr__` may have any name.
+                function if function.body.is_none() && function.name != "__getattr__" => {
+                    StmtKind::Assign { targets: vec![Expr::Name(function.name)], value: Expr::Opaque }
+                }
+                function => StmtKind::Function(Arc::new(function)),
+            },
             ast::Stmt::ClassDef(class) => StmtKind::Class {
                 name: name(&class.name),
                 bases: class.bases().iter().map(|base| self.expr(base, 0)).collect(),

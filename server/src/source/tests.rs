@@ -83,7 +83,7 @@ fn a_function_is_kept_if_it_may_load_or_calls_one_that_may() {
              def callers_caller():\n{LONG}    caller()\ndef short():\n    return 1\ninert()\n"
         ),
         expect![[r#"
-            1 def inert …
+            1 = Opaque
             6 def imports
               7 = Str("a long line of code that computes a value which nobody here needs, and goes on")
               8 = Binary((Name("x"), Add, Str("a long line of code that computes a value which nobody here needs, and goes on")))
@@ -111,8 +111,8 @@ fn generators_and_coroutines_do_nothing_when_they_are_called() {
     check(
         "def generator():\n    import a\n    yield 1\nasync def later():\n    import a\ndef plain():\n    import a\n",
         expect![[r#"
-            1 def generator …
-            4 def later …
+            1 = Opaque
+            4 = Opaque
             6 def plain
               7 import a
         "#]],
@@ -137,23 +137,19 @@ fn a_class_keeps_what_its_body_does() {
 fn a_function_under_a_condition_or_in_a_function_is_treated_alike() {
     check(
         &format!(
-            "if x:\n    def f():\n        import a\nelse:\n    def f():\n    {}        pass\n\
+            "if x:\n    def f():\n        import a\nelse:\n    def f():\n{}        pass\n\
              def outer():\n    def inner():\n        import b\n    inner()\n",
-            LONG.replace("    ", "        ").trim_start_matches("    ")
+            LONG.replace("    ", "        ")
         ),
         expect![[r#"
             1 if
               2 def f
                 3 import a
-              5 def f
-              6 = Str("a long line of code that computes a value which nobody here needs, and goes on")
-              7 = Binary((Name("x"), Add, Str("a long line of code that computes a value which nobody here needs, and goes on")))
-              8 = Binary((Name("y"), Add, Str("a long line of code that computes a value which nobody here needs, and goes on")))
+              5 = Opaque
             10 def outer
               11 def inner
                 12 import b
               13 Call(Call { function: Name("inner"), arguments: [], keywords: [], line: 13 })
-            line 6: Expected an indented block after function definition
         "#]],
     );
 }
@@ -161,18 +157,48 @@ fn a_function_under_a_condition_or_in_a_function_is_treated_alike() {
 #[test]
 fn text_that_looks_like_code_is_none() {
     check(
-        "'''\ndef f():\n    import a\n'''\nx = \"\"\"\nimport b\n\"\"\"\ny = r'\\'; import c\n# import d\nz = '#'; import e\n\
+        "'''\ndef f():\n    import a\n'''\nx = \"\"\"\nimport b\n\"\"\"\ny = r'\\\\'; import c\n# import d\nz = '#'; import e\n\
          def g(a=')', b='''\n''', c={'(': \"\\\"\"}):\n    '''import nothing'''\n    import f\n",
-        expect![[r#""#]],
+        expect![[r##"
+            5 = Str("\nimport b\n")
+            8 = Str("\\\\")
+            8 import c
+            10 = Str("#")
+            10 import e
+            11 def g
+              14 import f
+        "##]],
     );
 }
 
 #[test]
 fn what_can_be_read_around_a_syntax_error_is_kept() {
-    check("import a\nx = = 1\nimport b\nprint 'Python 2'\nimport c\n", expect![[r#""#]]);
-    check("import a\n  import b\nimport c\n", expect![[r#""#]]);
-    check("import a\ndef f(:\n    import b\nimport c\n", expect![[r#""#]]);
-    check("import a\nx = '''never closed\nimport b\n", expect![[r#""#]]);
+    check("import a\nx = = 1\nimport b\nprint 'Python 2'\nimport c\n", expect![[r#"
+        1 import a
+        2 = Int(1)
+        3 import b
+        4 Name("print")
+        5 import c
+        line 2: Expected an expression
+    "#]]);
+    check("import a\n  import b\nimport c\n", expect![[r#"
+        1 import a
+        2 import b
+        3 import c
+        line 2: Unexpected indentation
+    "#]]);
+    check("import a\ndef f(:\n    import b\nimport c\n", expect![[r#"
+        1 import a
+        2 def f
+          3 import b
+        4 import c
+        line 2: Expected a parameter or the end of the parameter list
+    "#]]);
+    check("import a\nx = '''never closed\nimport b\n", expect![[r#"
+        1 import a
+        2 = Str("never closed\nimport b\n")
+        line 2: missing closing quote in string literal
+    "#]]);
 }
 
 #[test]
@@ -262,7 +288,8 @@ fn statements_may_nest_as_deep_as_they_like() {
 
 #[test]
 fn strings_may_nest_and_never_end() {
-    survives(&format!("x = {}1{}", "f'{".repeat(DEEP), "}'".repeat(DEEP)));
+    // Python itself refuses more than 150.
+    survives(&format!("x = {}1{}", "f'{".repeat(2_000), "}'".repeat(2_000)));
     survives(&format!("x = f'{}'", "{a}".repeat(DEEP)));
     survives(&"'''".repeat(DEEP + 1));
     survives(&"\\\n".repeat(DEEP));

@@ -48,3 +48,104 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         None => finding.advice = format!("Replace {path} by a good copy from where it came."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn what_lies_in_a_dlls_place_is_told() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports a.dll
+            /Python/Lib/site-packages/pkg/a.dll          html
+            import pkg
+            "#,
+            expect![[r#"
+                error bad-image: a.dll
+                  `import pkg` will fail: pkg/a.dll is damaged.
+                  Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a web page (HTML).
+                  Replace C:\Python\Lib\site-packages\pkg\a.dll by a good copy from where it came.
+                  Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_size_that_was_installed_is_told() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.cp38-win_amd64.pyd     empty
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,sha256=x,20
+                pkg/native.cp38-win_amd64.pyd,sha256=x,123456
+            import pkg
+            "#,
+            expect![[r#"
+                error bad-image: native.cp38-win_amd64.pyd
+                  `import pkg` will fail: pkg/native.cp38-win_amd64.pyd is damaged.
+                  Windows refuses the file (error 193): the file is empty. pkg recorded it with 123456 bytes when it was installed.
+                  Install the package again.
+                  Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_file_cut_short_names_what_is_missing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd            cut 700
+            import pkg
+            "#,
+            expect![[r#"
+                error bad-image: pkg.pyd
+                  `import pkg` will fail: pkg.pyd is damaged.
+                  Windows refuses the file (error 193): the file ends at 700 bytes, but section .rdata should reach to 1536.
+                  Replace C:\Python\Lib\site-packages\pkg.pyd by a good copy from where it came.
+                  Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_damaged_copy_on_path_alone_is_no_bad_image() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd            imports a.dll
+            /tools/a.dll          junk
+            path /tools
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: a.dll
+                  `import pkg` will fail: a.dll is missing.
+                  pkg.pyd imports a.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+            "#]],
+        );
+    }
+}

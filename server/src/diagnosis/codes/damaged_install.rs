@@ -116,13 +116,15 @@ pub(in crate::diagnosis) fn of_installed_files(
             list(&names, "and"),
             if damaged.iter().all(|file| file.found == Found::Missing) {
                 "disappeared since it was installed"
-            } else {
+            } else if damaged.iter().all(|file| file.found != Found::Missing) {
                 "changed since it was installed"
+            } else {
+                "disappeared or changed since it was installed"
             }
         );
         finding.evidence = match damaged.first() {
-            Some(DamagedFile { expected: Some(expected), found: Found::Size(size), .. }) => {
-                format!("RECORD says {expected} bytes, the file has {size}.")
+            Some(DamagedFile { path, expected: Some(expected), found: Found::Size(size) }) => {
+                format!("RECORD says that {} has {expected} bytes, and it has {size}.", case.short(path))
             }
             _ => "RECORD lists what was installed.".to_owned(),
         };
@@ -130,4 +132,144 @@ pub(in crate::diagnosis) fn of_installed_files(
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_module_that_was_installed_has_disappeared() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,sha256=x,20
+                pkg/native.cp38-win_amd64.pyd,sha256=x,123456
+            import pkg
+            "#,
+            expect![[r#"
+                error damaged-install: native.cp38-win_amd64.pyd
+                  `import pkg` will fail: pkg/native.cp38-win_amd64.pyd has disappeared.
+                  pkg installed it, as its RECORD says, but it is gone.
+                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Python: ModuleNotFoundError: No module named 'pkg.native'
+                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_dll_that_was_installed_has_disappeared() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports helper.dll
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/native.pyd,,
+                pkg/helper.dll,sha256=x,1000
+            import pkg
+            "#,
+            expect![[r#"
+                error damaged-install: helper.dll
+                  `import pkg` will fail: pkg/helper.dll has disappeared.
+                  pkg installed it, as its RECORD says, but it is gone; pkg/native.pyd imports helper.dll (Windows error 126).
+                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn damage_that_the_import_does_not_run_into_is_a_warning() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+            /Python/Lib/site-packages/pkg/whole.pyd
+            /Python/Lib/site-packages/pkg/changed.pyd
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,sha256=x,0
+                pkg/changed.pyd,sha256=x,7
+                pkg/gone.pyd,sha256=x,1000
+                pkg/gone.dll,sha256=x,1000
+                pkg/too.dll,sha256=x,1000
+                pkg/more.dll,sha256=x,1000
+            import pkg
+            "#,
+            expect![[r#"
+                warning damaged-install: changed.pyd, gone.pyd, gone.dll, too.dll, more.dll
+                  pkg is damaged: pkg/changed.pyd, pkg/gone.pyd and pkg/gone.dll (and 2 more) disappeared or changed since it was installed.
+                  RECORD says that pkg/changed.pyd has 7 bytes, and it has 2048.
+                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn damage_to_a_package_that_is_not_imported_says_nothing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+            /Python/Lib/site-packages/other/__init__.py  text
+            /Python/Lib/site-packages/other-1.0.dist-info/METADATA   text
+                Name: other
+                Version: 1.0
+            /Python/Lib/site-packages/other-1.0.dist-info/RECORD     text
+                other/__init__.py,sha256=x,0
+                other/gone.pyd,sha256=x,1000
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_without_a_record_says_nothing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
 }

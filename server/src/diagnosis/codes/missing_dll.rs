@@ -13,6 +13,7 @@
 //! ## What to do
 //! Install the package again, or install what the DLL belongs to. Never take single DLLs from download sites.
 
+use crate::diagnosis::case::list;
 use crate::diagnosis::{Case, Finding, Problem};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
@@ -27,7 +28,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(_) => case.consequence(finding.severity),
         None => "Python itself cannot start".to_owned(),
     };
-    finding.what = format!("{package}: {} is missing.", fault.culprit());
+    let verb = if finding.dlls.len() == 1 { "is" } else { "are" };
+    finding.what = format!("{package}: {} {verb} missing.", list(&finding.dlls, "and"));
     finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     match importer.and_then(|path| case.reinstall_owner(path)) {
@@ -37,5 +39,192 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             finding.fixes.push(fix);
         }
         None => finding.advice = "Install the program or package that the DLL belongs to.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_dll_is_nowhere() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports helper.dll
+            /Python/Lib/site-packages/pkg/helper.dll     imports nowhere.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/helper.dll imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_package_whose_file_needs_it_is_installed_again() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg_cpu-1.2.dist-info/METADATA   text
+                Metadata-Version: 2.1
+                Name: pkg-cpu
+                Version: 1.2
+            /Python/Lib/site-packages/pkg_cpu-1.2.dist-info/RECORD     text
+                pkg/__init__.py,,
+                pkg/native.pyd,,
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/native.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the package that needs it again, or install what the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Reinstall pkg-cpu 1.2 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg-cpu==1.2
+            "#]],
+        );
+    }
+
+    #[test]
+    fn ten_modules_that_lack_one_dll_are_one_finding() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                for name in ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']:
+                    try:
+                        __import__('pkg.' + name)
+                    except ImportError:
+                        pass
+                from . import j
+            /Python/Lib/site-packages/pkg/a.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/b.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/c.pyd     imports NOWHERE.dll
+            /Python/Lib/site-packages/pkg/d.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/e.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/f.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/g.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/h.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/i.pyd     imports nowhere.dll
+            /Python/Lib/site-packages/pkg/j.pyd     imports nowhere.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/j.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing j: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn several_dlls_that_one_module_lacks_are_told_together() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports one.dll, two.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: one.dll, two.dll
+                  `import pkg` will fail: one.dll and two.dll are missing.
+                  pkg/native.pyd imports one.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_module_that_the_package_does_without_is_a_warning() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                try:
+                    import h5py
+                except ImportError:
+                    h5py = None
+            /Python/Lib/site-packages/h5py/__init__.py   text
+                from . import h5
+            /Python/Lib/site-packages/h5py/h5.pyd        imports hdf5.dll
+            import pkg
+            "#,
+            expect![[r#"
+                warning missing-dll: hdf5.dll
+                  `import pkg` works, but a part of it is broken: hdf5.dll is missing.
+                  h5py/h5.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing h5: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_library_that_is_only_tried_says_nothing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import ctypes
+                try:
+                    ctypes.WinDLL('nvcuda.dll')
+                    has_gpu = True
+                except OSError:
+                    has_gpu = False
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_module_under_a_condition_that_is_not_known_says_nothing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import random
+                if random.random() < 0.5:
+                    from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports nowhere.dll
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
     }
 }

@@ -61,3 +61,234 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     }
     finding.fixes = fixes;
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_runtime_that_a_module_imports_is_not_on_this_machine() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll, vcruntime140_1.dll, kernel32.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: msvcp140.dll, vcruntime140_1.dll
+                  `import pkg` will fail: msvcp140.dll and vcruntime140_1.dll are missing. They are part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_self_check_names_the_runtime_that_no_import_table_names() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import ctypes
+                missing = []
+                for name in "msvcp140.dll,msvcp140_1.dll".split(","):
+                    try:
+                        ctypes.WinDLL(name)
+                    except OSError:
+                        missing.append(name)
+                if missing:
+                    raise ImportError("Could not find the DLL(s) %r." % " or ".join(missing))
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: msvcp140.dll, msvcp140_1.dll
+                  `import pkg` will fail: msvcp140.dll and msvcp140_1.dll are missing. They are part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  pkg/__init__.py (line 5) loads msvcp140.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_may_blame_the_wrong_dll_but_the_finding_does_not() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import ctypes
+                try:
+                    ctypes.WinDLL("msvcp140.dll")
+                except OSError:
+                    raise ImportError("Could not find 'msvcp140.dll'.")
+            /Python/msvcp140.dll  imports vcruntime140_1.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: vcruntime140_1.dll
+                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  C:\Python\msvcp140.dll imports vcruntime140_1.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: Could not find 'msvcp140.dll'.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_redistributable_cures_it() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            machine windows-11+vcredist
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll, vcruntime140_1.dll, vcruntime140_threads.dll
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_private_copy_in_another_package_does_not_help() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll
+            /Python/Lib/site-packages/scipy/.libs/msvcp140.dll
+            /Python/Lib/site-packages/numpy.libs/msvcp140-0123456789abcdef.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: msvcp140.dll
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_copy_that_was_loaded_before_helps() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import scipy
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll
+            /Python/Lib/site-packages/scipy/.libs/msvcp140.dll
+            /Python/Lib/site-packages/scipy/__init__.py  text
+                import os
+                from ctypes import WinDLL
+                WinDLL(os.path.join(os.path.dirname(__file__), '.libs', 'msvcp140.dll'))
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_32_bit_python_needs_the_32_bit_runtime() {
+        check(
+            r#"
+            /Python/python.exe       x86, imports python38.dll
+            /Python/python38.dll     x86, version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            machine windows-11+vcredist
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     x86, imports msvcp140.dll
+            import pkg
+            machine windows-11
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+                error missing-vc-runtime: msvcp140.dll
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x86).
+                  pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x86) | https://aka.ms/vs/17/release/vc_redist.x86.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn conda_has_a_package_of_it() {
+        check(
+            r#"
+            /conda/python.exe       imports python38.dll
+            /conda/python38.dll     version 3.8.10150.1013
+            /conda/Lib/os.py        text
+            /conda/conda-meta/history   text
+            /conda/Lib/site-packages/pkg.pyd   imports vcruntime140_1.dll
+            python /conda
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: vcruntime140_1.dll
+                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  pkg.pyd imports vcruntime140_1.dll; Python 3.8 looks for it in C:\conda\Lib\site-packages, C:\conda and System32, and it is in none of them (Windows error 126).
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\conda\python.exe -m pip install msvc-runtime
+                  - Install the runtime into this environment with conda | conda install -c conda-forge vc14_runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_python_that_cannot_start_is_not_told_to_run_pip() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll, vcruntime140.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: vcruntime140.dll
+                  Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  C:\Python\python.exe imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
+                  Install it.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+            "#]],
+        );
+    }
+}

@@ -35,11 +35,25 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Note::NoSite { file } => Some(file),
         _ => None,
     });
-    finding.what = if asked {
+    // Whoever has got as far as a submodule has the package.
+    let package = missing.name.split_once('.').map(|(package, _)| package);
+    finding.what = if let Some(package) = package {
+        format!("{}: {package} is installed, but there is no {} in it.", case.consequence(finding.severity), missing.name)
+    } else if asked {
         format!("{} is not installed in the selected environment, so `import {}` will fail.", missing.name, case.import)
     } else {
         format!("{}: it needs {}, which is not installed.", case.consequence(finding.severity), missing.name)
     };
+    if let Some(package) = package {
+        finding.evidence = "No file or folder of that name lies in the package.".to_owned();
+        finding.advice = "Choose the environment whose version has it, or install another version.".to_owned();
+        let distribution = environment.providers(package, &*case.host.files).first().map_or(package, |one| &one.name);
+        let title = format!("Install the newest {distribution}");
+        let mut upgrade = Fix::new(title, case.pip(&["install", "--upgrade", distribution]));
+        upgrade.preferred = true;
+        finding.fixes = vec![upgrade, Fix::new("Choose another interpreter", Action::ChooseInterpreter)];
+        return;
+    }
     finding.evidence = match (no_site, folders.is_empty()) {
         (Some(file), _) => format!("{file} does not say `import site`, so that no folder of packages is searched."),
         (None, true) => format!("{interpreter} has no folder of packages."),
@@ -55,4 +69,130 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let mut choose = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
     choose.preferred = true;
     finding.fixes = if no_site.is_some() { vec![choose] } else { vec![choose, install] };
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_package_that_is_nowhere() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            import tensorflow
+            import tensorflow.keras
+            "#,
+            expect![[r#"
+                error not-installed: 
+                  tensorflow is not installed in the selected environment, so `import tensorflow` will fail.
+                  C:\Python\python.exe has no folder of packages.
+                  Choose the environment that has it, or install it into this one.
+                  Python: ModuleNotFoundError: No module named 'tensorflow'
+                  * Choose another interpreter | whydll.interpreter
+                  - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+                error not-installed: 
+                  tensorflow is not installed in the selected environment, so `import tensorflow.keras` will fail.
+                  C:\Python\python.exe has no folder of packages.
+                  Choose the environment that has it, or install it into this one.
+                  Python: ModuleNotFoundError: No module named 'tensorflow'
+                  * Choose another interpreter | whydll.interpreter
+                  - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_submodule_that_is_nowhere() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+            import pkg.absent
+            "#,
+            expect![[r#"
+                error not-installed: 
+                  `import pkg.absent` will fail: pkg is installed, but there is no pkg.absent in it.
+                  No file or folder of that name lies in the package.
+                  Choose the environment whose version has it, or install another version.
+                  Python: ModuleNotFoundError: No module named 'pkg.absent'
+                  * Install the newest pkg | C:\Python\python.exe -m pip install --upgrade pkg
+                  - Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_that_the_package_needs_is_not_certain_to_be_missing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import numpy
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_that_is_expected_to_be_missing_perhaps_and_then_needed() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                try:
+                    import numpy
+                except ImportError as e:
+                    raise ImportError('pkg needs numpy') from e
+            import pkg
+            "#,
+            expect![[r#"
+                error not-installed: 
+                  `import pkg` will fail: it needs numpy, which is not installed.
+                  numpy is not in C:\Python\Lib\site-packages.
+                  Choose the environment that has it, or install it into this one.
+                  Python: ImportError: pkg needs numpy
+                  * Choose another interpreter | whydll.interpreter
+                  - Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_embeddable_python_searches_no_packages() {
+        check(
+            r#"
+            /embed/python.exe       imports python38.dll
+            /embed/python38.dll     version 3.8.10150.1013
+            /embed/python38.zip     zip
+            /embed/python38._pth    text
+                python38.zip
+                .
+            /embed/Lib/site-packages/pkg/__init__.py   text
+            python /embed
+            import pkg
+            "#,
+            expect![[r#"
+                error not-installed: 
+                  pkg is not installed in the selected environment, so `import pkg` will fail.
+                  C:\embed\python38._pth does not say `import site`, so that no folder of packages is searched.
+                  Choose the environment that has it, or install it into this one.
+                  Python: ModuleNotFoundError: No module named 'pkg'
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
 }

@@ -53,25 +53,206 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         version.minor,
     );
     let path_rule = if on_path && version.at_least(3, 8) {
-        " That directory is on PATH, which Python does not search for DLLs since version 3.8."
+        " Since version 3.8 Python does not search PATH for DLLs."
     } else {
         ""
     };
     finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
+    let add = if directories.len() == 1 { "add the directory" } else { "add the directories" };
     let runtime = finding.dlls.iter().all(|dll| redistributable::contains(dll));
     if runtime {
         finding.advice = format!(
-            "Install the {}, or add the directory before the import.",
+            "Install the {}, or {add} before the import.",
             redistributable::name(case.environment.machine)
         );
         finding.fixes.extend(redistributable::fixes(case.environment));
     } else {
-        finding.advice = "Add the directory before the import.".to_owned();
+        finding.advice = format!("A{} before the import.", &add[1..]);
     }
     for (at, directory) in directories.iter().enumerate() {
         let title = format!("Add {directory} with os.add_dll_directory before the import");
         let mut fix = Fix::new(title, Action::AddDllDirectory(directory.as_str().to_owned()));
         fix.preferred = at == 0 && !runtime;
         finding.fixes.push(fix);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_dll_on_path_is_not_found_since_3_8() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll
+            path /cuda/bin
+            import pkg
+            "#,
+            expect![[r#"
+                error not-on-search-path: cudart64_101.dll
+                  `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.8 does not look.
+                  pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
+                  Add the directory before the import.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn up_to_3_7_the_same_machine_is_healthy() {
+        check(
+            r#"
+            /Python/python.exe       imports python37.dll
+            /Python/python37.dll     version 3.7.9150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll
+            path /cuda/bin
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_runtime_on_path_is_better_installed_than_added() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll
+            /tools/msvcp140.dll
+            path /tools
+            import pkg
+            "#,
+            expect![[r#"
+                error not-on-search-path: msvcp140.dll
+                  `import pkg` will fail: msvcp140.dll lies in C:\tools, where Python 3.8 does not look.
+                  pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
+                  Install the Microsoft Visual C++ Redistributable 2015–2022 (x64), or add the directory before the import.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Add C:\tools with os.add_dll_directory before the import | os.add_dll_directory(r"C:\tools")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn two_dlls_in_two_directories_need_both() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports cudart64_101.dll, cudnn64_7.dll, cublas64_10.dll
+            /cuda/bin/cudart64_101.dll
+            /cuda/bin/cublas64_10.dll
+            /cudnn/bin/cudnn64_7.dll
+            path /cuda/bin;/cudnn/bin
+            import pkg
+            "#,
+            expect![[r#"
+                error not-on-search-path: cudart64_101.dll, cudnn64_7.dll, cublas64_10.dll
+                  `import pkg` will fail: cudart64_101.dll, cudnn64_7.dll and cublas64_10.dll lie in C:\cuda\bin and C:\cudnn\bin, where Python 3.8 does not look.
+                  pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
+                  Add the directories before the import.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
+                  - Add C:\cudnn\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cudnn\bin")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_dll_in_a_folder_of_the_environment_itself_counts() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Library/bin/mkl_rt.dll
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports mkl_rt.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error not-on-search-path: mkl_rt.dll
+                  `import pkg` will fail: mkl_rt.dll lies in C:\Python\Library\bin, where Python 3.8 does not look.
+                  pkg/native.pyd imports mkl_rt.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Add the directory before the import.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Add C:\Python\Library\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\Python\Library\bin")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_dll_on_path_for_another_machine_does_not_count() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll   x86
+            path /cuda/bin
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: cudart64_101.dll
+                  `import pkg` will fail: cudart64_101.dll is missing.
+                  pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_another_package_keeps_for_itself_does_not_count() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports helper.dll
+            /Python/Lib/site-packages/other/.libs/helper.dll
+            /Python/Lib/site-packages/other.libs/helper.dll
+            /Python/Lib/site-packages/other/helper.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: helper.dll
+                  `import pkg` will fail: helper.dll is missing.
+                  pkg/native.pyd imports helper.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+            "#]],
+        );
     }
 }

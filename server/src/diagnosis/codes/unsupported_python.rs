@@ -85,3 +85,132 @@ fn version_of_tag(file: &str) -> Option<String> {
     let minor: String = tag.chars().take_while(char::is_ascii_digit).collect();
     Some(format!("Python 3.{minor}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn modules_for_another_version_only() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.cp37-win_amd64.pyd   imports python37.dll
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,,
+                pkg/native.cp37-win_amd64.pyd,,
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  pkg/native.cp37-win_amd64.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
+                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Python: ModuleNotFoundError: No module named 'pkg.native'
+                  * Choose an interpreter with Python 3.7 | whydll.interpreter
+                  - Install pkg anew for Python 3.8 | C:\Python\python.exe -m pip install --force-reinstall pkg
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_untagged_module_that_imports_another_versions_dll() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports python310.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: python310.dll
+                  `import pkg` will fail: its native modules are built for Python 3.10, and this environment runs Python 3.8.
+                  pkg/native.pyd is for Python 3.10; C:\Python\python38.dll is Python 3.8.10.
+                  Choose an interpreter with Python 3.10, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose an interpreter with Python 3.10 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_module_that_conflicts_because_the_other_versions_dll_is_found() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports python37.dll
+            /Python/Lib/site-packages/pkg/python37.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
+                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Python: ImportError: Module use of python37.dll conflicts with this version of Python.
+                  * Choose an interpreter with Python 3.7 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_other_versions_dll_on_path_changes_nothing() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports python37.dll
+            /Python37/python37.dll
+            path /Python37
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: python37.dll
+                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
+                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose an interpreter with Python 3.7 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn modules_for_several_versions_beside_each_other_are_healthy() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.cp37-win_amd64.pyd   imports python37.dll
+            /Python/Lib/site-packages/pkg/native.cp38-win_amd64.pyd   imports python38.dll
+            /Python/Lib/site-packages/pkg/native.cp39-win_amd64.pyd   imports python39.dll
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+}

@@ -46,7 +46,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.fixes.extend(redistributable::fixes(case.environment));
         return;
     }
-    let choose = Fix::new("Choose a 64-bit interpreter", Action::ChooseInterpreter);
+    let choose = Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
     match case.reinstall_owner(path) {
         // The file should be for this Python, so the file is wrong rather than the Python.
         Some(mut fix) => {
@@ -61,5 +61,129 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             finding.advice = format!("Choose a Python that is {} like it, or replace the file.", machine.words());
             finding.fixes.push(Fix { preferred: true, ..choose });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_32_bit_module_in_a_64_bit_python() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     x86
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/native.pyd,,
+            import pkg
+            "#,
+            expect![[r#"
+                error wrong-architecture: native.pyd
+                  `import pkg` will fail: pkg/native.pyd is 32-bit (x86), but this Python is 64-bit (x64).
+                  The file's header says so; Windows refuses it (error 193).
+                  Install the package again with this Python.
+                  Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_64_bit_module_in_a_32_bit_python() {
+        check(
+            r#"
+            /Python/python.exe       x86, imports python38.dll
+            /Python/python38.dll     x86, version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports kernel32.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error wrong-architecture: native.pyd
+                  `import pkg` will fail: pkg/native.pyd is 64-bit (x64), but this Python is 32-bit (x86).
+                  The file's header says so; Windows refuses it (error 193).
+                  Choose a Python that is 64-bit (x64) like it, or replace the file.
+                  Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+                  * Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_arm64_dll_is_all_that_there_is() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports a.dll
+            /Python/Lib/site-packages/pkg/a.dll          arm64
+            /Python/a.dll         x86
+            import pkg
+            "#,
+            expect![[r#"
+                error wrong-architecture: a.dll
+                  `import pkg` will fail: pkg/a.dll is ARM64, but this Python is 64-bit (x64).
+                  The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
+                  Choose a Python that is ARM64 like it, or replace the file.
+                  Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+                  * Choose an interpreter that is ARM64 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_runtime_of_the_wrong_kind_is_cured_by_the_right_one() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd            imports msvcp140.dll
+            /Python/msvcp140.dll  x86
+            import pkg
+            "#,
+            expect![[r#"
+                error wrong-architecture: msvcp140.dll
+                  `import pkg` will fail: C:\Python\msvcp140.dll is 32-bit (x86), but this Python is 64-bit (x64).
+                  The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
+                  Install the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_wrong_copy_says_nothing_where_a_right_one_follows() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd            imports a.dll
+            /Python/Lib/site-packages/a.dll              x86
+            /Python/a.dll
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
     }
 }

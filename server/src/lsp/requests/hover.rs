@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, Mar
 use crate::diagnosis::{Finding, Severity};
 use crate::lsp::convert;
 use crate::lsp::health::State;
-use crate::lsp::session::{Session, View};
+use crate::lsp::session::{Session, View, asked};
 use crate::source::ImportStatement;
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
@@ -26,14 +26,14 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
 /// In Markdown.
 fn told(view: &View<'_>, import: &ImportStatement) -> String {
     let name = import.top_level();
-    let (Some(answer), Some(findings)) = (view.answer, view.findings(import)) else {
+    let (Some(answer), Some(findings)) = (view.answer, view.known(import)) else {
         return format!("**{}**: being checked\n", escaped(name));
     };
     let examined = match &answer.environment {
         Ok(examined) => examined,
         Err(reason) => return format!("**{}**: unknown, {}\n", escaped(name), escaped(&reason.reason)),
     };
-    let diagnosis = answer.diagnosis(&import.module);
+    let diagnosis = answer.diagnosis(asked(import));
     let package = diagnosis.and_then(|known| known.packages.iter().find(|package| package.import == name));
     let mut text = format!("**{}**", escaped(name));
     if let Some(version) = package.and_then(|package| package.version.as_ref()) {

@@ -1,0 +1,381 @@
+//! Reports of small machines, as people and programs read them.
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use world::World;
+
+use super::*;
+use crate::diagnosis::chain;
+use crate::source::Document;
+use crate::testing::{diagnosed, on_large_stack};
+
+const BROKEN: &str = r"
+    /Python/python.exe       imports python38.dll
+    /Python/python38.dll     version 3.8.10150.1013
+    /Python/Lib/os.py        text
+    /Python/Lib/site-packages/pkg/__init__.py   text
+        from . import native
+    /Python/Lib/site-packages/pkg/native.pyd    imports helper.dll
+    /Python/Lib/site-packages/pkg/helper.dll    imports cudart64_101.dll
+    /cuda/cudart64_101.dll
+    path /cuda
+    import pkg
+";
+
+/// What `report` makes of a world and of a document in it that imports `pkg`.
+fn reported(world: &str, document: Option<&str>, report: impl FnOnce(&Report<'_>) -> String) -> String {
+    let world = World::new(world).unwrap();
+    let (host, environment, diagnosis) = diagnosed(&world);
+    let mut documents = Vec::new();
+    let mut places = vec![None];
+    if let Some(text) = document {
+        let imports = Document::parse(text).imports;
+        let imports: Vec<_> = imports.iter().filter(|import| import.top_level() == "pkg").collect();
+        places = imports.iter().map(|import| Some((0, import.range))).collect();
+        documents.push(CheckedDocument { name: "main.py".to_owned(), text: text.to_owned(), watched_imports: places.len() });
+    }
+    let located = places.iter().flat_map(|at| {
+        diagnosis.findings.iter().map(|finding| Located { finding: finding.clone(), at: *at })
+    });
+    report(&Report {
+        environment: &environment,
+        host: &host,
+        assumed: None,
+        packages: diagnosis.packages.clone(),
+        findings: located.collect(),
+        documents,
+    })
+}
+
+fn check(world: &str, document: Option<&str>, expected: Expect) {
+    expected.assert_eq(&plain(&reported(world, document, check_text)));
+}
+
+/// Without the escape sequences that make it colourful.
+fn plain(styled: &str) -> String {
+    let mut parts = styled.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+/// The line of the document and the line below that underlines the import.
+fn underlined(document: &str, expected: Expect) {
+    let text = plain(&reported(BROKEN, Some(document), check_text));
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("-->")).take(4).collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn an_import_is_underlined_and_explained() {
+    check(BROKEN, Some("import os\nimport pkg.data as d\n"), expect![[r#"
+        error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
+        Python 3.8 does not look.
+          --> main.py:2:8
+          |
+        2 | import pkg.data as d
+          |        ^^^^^^^^
+
+          how we know
+            pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
+            System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
+            search PATH for DLLs.
+
+          chain
+            pkg\__init__.py line 1
+            └─ pkg\native.pyd
+               └─ pkg\helper.dll
+                  └─ cudart64_101.dll  not found
+
+          searched for cudart64_101.dll in
+            1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
+            2. C:\Python                        application directory
+            3. C:\Windows\System32              System32
+
+          Python says
+            ImportError: DLL load failed while importing native: The specified module could not be
+            found.
+
+          what to do
+            * Add C:\cuda with os.add_dll_directory before the import
+              os.add_dll_directory(r"C:\cuda")
+
+          more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
+
+        broken: 1 error, 0 warnings
+          package      pkg  in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+}
+
+#[test]
+fn the_underline_stands_below_the_import_whatever_stands_before_it() {
+    underlined("\tx = 1; import pkg\n".trim_start(), expect![[r#"
+          --> main.py:1:15
+          |
+        1 | x = 1; import pkg
+          |               ^^^"#]]);
+    underlined("if 1:\n\timport pkg\n", expect![[r#"
+          --> main.py:2:9
+          |
+        2 | 	import pkg
+          | 	       ^^^"#]]);
+    underlined("s = '😀😀é'; import pkg\n", expect![[r#"
+          --> main.py:1:19
+          |
+        1 | s = '😀😀é'; import pkg
+          |                   ^^^"#]]);
+    underlined("if 1:\n\ts = '𝒳';\timport pkg.sub # 😀\n", expect![[r#"
+          --> main.py:2:18
+          |
+        2 | 	s = '𝒳';	import pkg.sub # 😀
+          | 	        	       ^^^^^^^"#]]);
+    underlined("\n\n\n\n\n\n\n\n\nfrom pkg import x\r\n", expect![[r#"
+           --> main.py:10:6
+           |
+        10 | from pkg import x
+           |      ^^^"#]]);
+    underlined("a = 1\rimport pkg\rb = 2\r", expect![[r#"
+          --> main.py:2:1
+          |
+        2 | 
+          | ^"#]]);
+}
+
+#[test]
+fn without_a_document_there_is_nothing_to_underline() {
+    check(BROKEN, None, expect![[r#"
+        error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
+        Python 3.8 does not look.
+
+          how we know
+            pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
+            System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
+            search PATH for DLLs.
+
+          chain
+            pkg\__init__.py line 1
+            └─ pkg\native.pyd
+               └─ pkg\helper.dll
+                  └─ cudart64_101.dll  not found
+
+          searched for cudart64_101.dll in
+            1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
+            2. C:\Python                        application directory
+            3. C:\Windows\System32              System32
+
+          Python says
+            ImportError: DLL load failed while importing native: The specified module could not be
+            found.
+
+          what to do
+            * Add C:\cuda with os.add_dll_directory before the import
+              os.add_dll_directory(r"C:\cuda")
+
+          more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
+
+        broken: 1 error, 0 warnings
+          package      pkg  in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+}
+
+#[test]
+fn a_healthy_environment_says_so() {
+    let healthy = BROKEN.replace(" imports cudart64_101.dll", "");
+    check(&healthy, None, expect![[r#"
+        healthy: `import pkg` works (pkg )
+          package      pkg  in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+    check(&healthy, Some("import pkg\n"), expect![[r#"
+        healthy: `import pkg` works (pkg )
+          package      pkg  in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+    check(&healthy, Some("import os\n"), expect![[r#"
+        1 file checked: nothing is imported there that is watched
+          package      pkg  in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+}
+
+#[test]
+fn json_has_all_that_is_promised() {
+    let json = reported(BROKEN, Some("x = '😀'; import pkg\n"), check_json);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    expect![[r#"
+        {
+          "environment": {
+            "basePrefix": "C:\\Python",
+            "interpreter": "C:\\Python\\python.exe",
+            "kind": "installed",
+            "machine": "x86_64",
+            "prefix": "C:\\Python",
+            "sitePackages": [
+              "C:\\Python\\Lib\\site-packages"
+            ],
+            "version": "3.8.10"
+          },
+          "findings": [
+            {
+              "chain": [
+                "C:\\Python\\Lib\\site-packages\\pkg\\native.pyd",
+                "C:\\Python\\Lib\\site-packages\\pkg\\helper.dll",
+                "cudart64_101.dll"
+              ],
+              "code": "not-on-search-path",
+              "dll": "cudart64_101.dll",
+              "dlls": [
+                "cudart64_101.dll"
+              ],
+              "file": "main.py",
+              "fixes": [
+                {
+                  "kind": "edit",
+                  "preferred": true,
+                  "title": "Add C:\\cuda with os.add_dll_directory before the import",
+                  "value": "os.add_dll_directory(r\"C:\\cuda\")"
+                }
+              ],
+              "help": "https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md",
+              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look. pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. Add the directory before the import.",
+              "package": "pkg",
+              "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
+              "range": {
+                "end": {
+                  "character": 20,
+                  "line": 0
+                },
+                "start": {
+                  "character": 17,
+                  "line": 0
+                }
+              },
+              "related": [
+                {
+                  "file": "C:\\Python\\Lib\\site-packages\\pkg\\__init__.py",
+                  "line": 1,
+                  "message": "native.pyd is imported here"
+                }
+              ],
+              "searched": [
+                "C:\\Python\\Lib\\site-packages\\pkg",
+                "C:\\Python",
+                "C:\\Windows\\System32"
+              ],
+              "severity": "error",
+              "winError": 126
+            }
+          ],
+          "health": "broken",
+          "host": {
+            "kind": "windows-11",
+            "vcRuntimes": [],
+            "windows": "10.0.22631"
+          },
+          "packages": [
+            {
+              "distribution": null,
+              "import": "pkg",
+              "path": "C:\\Python\\Lib\\site-packages\\pkg",
+              "version": null
+            }
+          ],
+          "schema": 1
+        }"#]]
+    .assert_eq(&format!("{json:#}"));
+}
+
+#[test]
+fn json_of_the_healthy_has_empty_lists_rather_than_none() {
+    let json = reported(&BROKEN.replace(" imports cudart64_101.dll", ""), None, check_json);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["health"], &json["findings"]), (&Value::from("healthy"), &Value::from(Vec::<u8>::new())));
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["packages"][0]["path"], r"C:\Python\Lib\site-packages\pkg");
+}
+
+#[test]
+fn json_escapes_what_names_may_hold() {
+    let world = BROKEN.replace("cudart64_101.dll", "größe'😀.dll");
+    let json = reported(&world, Some("import pkg\n"), check_json);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["findings"][0]["dll"], "größe'😀.dll");
+}
+
+fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain) -> String) -> String {
+    let world = World::new(world).unwrap();
+    let (host, environment, _) = diagnosed(&world);
+    draw(&on_large_stack(|| chain(&host, &environment, target)))
+}
+
+#[test]
+fn a_chain_is_drawn_as_a_tree() {
+    expect![[r#"
+        Python itself: 2 modules
+        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path] (unloaded again)
+           helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory] (unloaded again)
+
+        cudart64_101.dll  Windows error 126
+          C:\Python\Lib\site-packages\pkg\native.pyd
+             C:\Python\Lib\site-packages\pkg\helper.dll
+                cudart64_101.dll
+          not in C:\Python\Lib\site-packages\pkg (the DLL's own directory)
+          not in C:\Python (application directory)
+          not in C:\Windows\System32 (System32)
+
+        ImportError: DLL load failed while importing native: The specified module could not be found.
+    "#]]
+    .assert_eq(&plain(&chained(BROKEN, "pkg", chain_text)));
+    let healthy = BROKEN.replace(" imports cudart64_101.dll", " imports kernel32.dll");
+    expect![[r#"
+        Python itself: 2 modules
+        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path]
+           helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
+              kernel32.dll  C:\Windows\System32\kernel32.dll [KnownDLLs]
+        loaded: 3 modules beside Python's own
+    "#]]
+    .assert_eq(&plain(&chained(&healthy, "pkg", chain_text)));
+}
+
+#[test]
+fn the_json_of_a_chain_has_all_that_is_promised() {
+    let json: Value = serde_json::from_str(&chained(BROKEN, r"C:\Python\Lib\site-packages\pkg\native.pyd", chain_json)).unwrap();
+    expect![[r#"
+        {
+          "chain": [
+            "C:\\Python\\Lib\\site-packages\\pkg\\native.pyd",
+            "C:\\Python\\Lib\\site-packages\\pkg\\helper.dll",
+            "cudart64_101.dll"
+          ],
+          "culprit": "cudart64_101.dll",
+          "loaded": false,
+          "modules": [
+            {
+              "name": "python.exe",
+              "path": "C:\\Python\\python.exe",
+              "reason": "full path",
+              "requiredBy": null
+            },
+            {
+              "name": "python38.dll",
+              "path": "C:\\Python\\python38.dll",
+              "reason": "application directory",
+              "requiredBy": "C:\\Python\\python.exe"
+            }
+          ],
+          "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
+          "schema": 1,
+          "winError": 126
+        }"#]]
+    .assert_eq(&format!("{json:#}"));
+    let json: Value = serde_json::from_str(&chained(BROKEN, r"C:\cuda\cudart64_101.dll", chain_json)).unwrap();
+    assert_eq!((&json["loaded"], &json["culprit"], &json["winError"]), (&Value::from(true), &Value::Null, &Value::Null));
+    let json: Value = serde_json::from_str(&chained(BROKEN, "absent", chain_json)).unwrap();
+    assert_eq!(json["pythonError"], "ModuleNotFoundError: No module named 'absent'");
+}
