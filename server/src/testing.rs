@@ -236,6 +236,7 @@ impl Story<'_> {
             Found::Opaque { path: None } => writeln!(self.out, "standard library"),
             Found::NotFound { for_other_python: Some(path) } => writeln!(self.out, "nothing but {path}"),
             Found::NotFound { for_other_python: None } => writeln!(self.out, "nothing"),
+            Found::Denied(path) => writeln!(self.out, "denied {path}"),
         };
     }
 

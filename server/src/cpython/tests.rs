@@ -487,6 +487,22 @@ fn an_archive_that_is_none_offers_nothing() {
 }
 
 #[test]
+fn a_folder_that_may_not_be_listed_hides_what_is_in_it() {
+    check(
+        &format!(
+            "{PYTHON}
+            /pkg/a/__init__.py      text
+            denied /pkg/a
+            find a in /pkg
+            "
+        ),
+        expect![[r#"
+            denied C:\pkg\a
+        "#]],
+    );
+}
+
+#[test]
 fn a_python_that_lacks_its_own_runtime_does_not_start() {
     check(
         "

@@ -200,11 +200,11 @@ impl Case<'_> {
         }
     }
 
-    /// `import tensorflow` will fail / works, but.
+    /// `import tensorflow` will fail / a part of what it uses is broken.
     pub(super) fn consequence(&self, severity: Severity) -> String {
         match severity {
             Severity::Error => format!("`import {}` will fail", self.import),
-            _ => format!("`import {}` works, but a part of it is broken", self.import),
+            _ => format!("A part of what `import {}` uses is broken", self.import),
         }
     }
 

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use crate::cpython::{Finder, Found, Interpreter};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
+use crate::loader::Fault;
 use crate::plan::{Event, LoadKind, Plan};
 
 pub use chain::{Chain, ChainError, chain};
@@ -124,6 +125,12 @@ fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Findin
             guarded.extend(Problem::of_load(load));
         }
     }
+    // A culprit that is told already is left out, but not the others that the same module lacks.
+    let told: Vec<String> = findings.iter().flat_map(|finding| finding.dlls.clone()).collect();
+    guarded.retain(|problem| {
+        let culprit = problem.fault().map(Fault::culprit);
+        culprit.is_none_or(|culprit| !told.iter().any(|dll| dll.eq_ignore_ascii_case(culprit)))
+    });
     for finding in case.explain(guarded, Severity::Warning, None) {
         merge(&mut findings, finding);
     }

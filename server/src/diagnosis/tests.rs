@@ -85,6 +85,7 @@ fn several_causes_are_several_findings_with_the_first_that_windows_reports_first
               Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for.
               Replace C:\Python\Lib\site-packages\b.dll by a good copy from where it came.
               Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+              * Choose another interpreter | whydll.interpreter
             error missing-vc-runtime: msvcp140.dll
               `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
               pkg.pyd imports msvcp140.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
@@ -103,6 +104,7 @@ fn several_causes_are_several_findings_with_the_first_that_windows_reports_first
               pkg.pyd imports nowhere.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }
@@ -130,6 +132,13 @@ fn an_error_and_a_warning_of_one_cause_are_one_error() {
               two.pyd imports nowhere.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing two: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            warning missing-dll: also_nowhere.dll
+              A part of what `import pkg` uses is broken: also_nowhere.dll is missing.
+              one.pyd imports also_nowhere.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing one: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }
@@ -155,6 +164,7 @@ fn a_part_of_the_package_is_broken_only_if_the_import_runs_into_it() {
               pkg/gpu.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing gpu: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }

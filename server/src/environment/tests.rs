@@ -590,8 +590,8 @@ fn nothing_for_windows() {
     refused(
         "/secret",
         expect![[r#"
-        error: /secret is no Python environment: neither python.exe nor Scripts\python.exe is in it
-    "#]],
+            error: /secret: access is denied
+        "#]],
     );
 }
 

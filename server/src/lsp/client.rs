@@ -34,11 +34,9 @@ impl ClientAbilities {
         let commands = commands.and_then(Value::as_array).into_iter().flatten();
         ClientAbilities {
             configuration: workspace.and_then(|w| w.configuration) == Some(true),
-            registers_configuration: registers_configuration
-                .and_then(|ability| ability.dynamic_registration)
+            registers_configuration: registers_configuration.and_then(|ability| ability.dynamic_registration)
                 == Some(true),
-            registers_watched_files: registers_files
-                .and_then(|ability| ability.dynamic_registration)
+            registers_watched_files: registers_files.and_then(|ability| ability.dynamic_registration)
                 == Some(true),
             show_document: show_document.is_some_and(|ability| ability.support),
             versioned_edits: edits.and_then(|ability| ability.document_changes) == Some(true),

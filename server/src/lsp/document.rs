@@ -104,24 +104,27 @@ mod tests {
 
     fn changed(text: &str, changes: &[(Position, Position, &str)]) -> String {
         let mut document = OpenDocument::new(1, text.to_owned(), 0);
-        let changes = changes.iter().map(|&(start, end, text)| Change {
-            range: Some(Range { start, end }),
-            text: text.to_owned(),
-        });
+        let changes = changes
+            .iter()
+            .map(|&(start, end, text)| Change { range: Some(Range { start, end }), text: text.to_owned() });
         document.change(2, changes.collect());
         document.text
     }
 
     #[test]
     fn changes_apply_one_after_the_other() {
-        let changes = [(at(0, 0), at(0, 0), "import x\n"), (at(0, 7), at(0, 8), "y"), (at(1, 0), at(9, 0), "")];
+        let changes =
+            [(at(0, 0), at(0, 0), "import x\n"), (at(0, 7), at(0, 8), "y"), (at(1, 0), at(9, 0), "")];
         assert_eq!(changed("a = 1\nb = 2\n", &changes), "import y\n");
     }
 
     #[test]
     fn columns_count_utf_16_units() {
-        assert_eq!(changed("s = '😀é'; x", &[(at(0, 10), at(0, 11), "y")]), "s = '😀é'; y");
-        assert_eq!(changed("\u{feff}import x\r\ny\r\n", &[(at(0, 8), at(0, 9), "z")]), "\u{feff}import z\r\ny\r\n");
+        assert_eq!(changed("s = '😀é'; x", &[(at(0, 11), at(0, 12), "y")]), "s = '😀é'; y");
+        assert_eq!(
+            changed("\u{feff}import x\r\ny\r\n", &[(at(0, 8), at(0, 9), "z")]),
+            "\u{feff}import z\r\ny\r\n"
+        );
     }
 
     #[test]
@@ -136,7 +139,8 @@ mod tests {
     #[test]
     fn only_watched_imports_are_kept() {
         let packages = ["tensorflow".to_owned()];
-        let document = OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned(), 0);
+        let document =
+            OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned(), 0);
         let read = document.read(&packages);
         assert_eq!(read.imports.len(), 1);
         assert!(document.import_at(at(0, 11), &packages).is_some());

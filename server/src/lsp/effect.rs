@@ -69,9 +69,8 @@ impl Effect {
 
 async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailbox: Mailbox) {
     let scopes = folders.into_iter().map(Some).chain([None]);
-    let items = scopes
-        .map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) })
-        .collect();
+    let items =
+        scopes.map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) }).collect();
     let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, client.configuration(items)).await;
     let values = pulled.ok().and_then(Result::ok).unwrap_or_default();
     mailbox.tell(move |session| session.settings_pulled(generation, &values));

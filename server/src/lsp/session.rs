@@ -344,7 +344,9 @@ impl Session {
 impl Session {
     fn apply(&mut self, event: Event) {
         if catch_unwind(AssertUnwindSafe(|| event(self))).is_err() {
-            self.log(LogLevel::Error, || "an event was dropped: its handling failed, please report it".to_owned());
+            self.log(LogLevel::Error, || {
+                "an event was dropped: its handling failed, please report it".to_owned()
+            });
         }
     }
 
@@ -365,22 +367,25 @@ impl Session {
 
     /// Starts the next analysis, if one is needed.
     fn analyse(&mut self) {
-        let superseded = |running: &Running| self.scopes.iter().all(|scope| scope.target != running.target);
+        let superseded = |running: &Running| {
+            self.scopes.iter().all(|scope| !scope.in_use || scope.target != running.target)
+        };
         if self.running.as_ref().is_some_and(superseded) {
             self.running = None;
         }
         if self.running.is_some() || self.threads >= MOST_THREADS {
             return;
         }
-        let next = self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
-            let anew = self.stale.contains(&scope.target);
-            let answer = self.answers.get(&scope.target);
-            let missing = |import: &String| anew || answer.is_none_or(|answer| !answer.covers(import));
-            let imports: Vec<String> = self.wanted(at).into_iter().filter(missing).collect();
-            // Without anything to import there is still an environment to look at.
-            let needed = answer.is_none() || !imports.is_empty();
-            needed.then(|| (scope.target.clone(), imports, anew))
-        });
+        let next =
+            self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
+                let anew = self.stale.contains(&scope.target);
+                let answer = self.answers.get(&scope.target);
+                let missing = |import: &String| anew || answer.is_none_or(|answer| !answer.covers(import));
+                let imports: Vec<String> = self.wanted(at).into_iter().filter(missing).collect();
+                // Without anything to import there is still an environment to look at.
+                let needed = answer.is_none() || !imports.is_empty();
+                needed.then(|| (scope.target.clone(), imports, anew))
+            });
         let Some((target, imports, anew)) = next else {
             if self.threads == 0 {
                 self.facts = None;
@@ -419,9 +424,8 @@ impl Session {
 
     fn publish(&mut self) {
         let due = self.documents.iter().filter(|(_, document)| document.due);
-        let known: Vec<(Url, Vec<Diagnostic>)> = due
-            .filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics()?)))
-            .collect();
+        let known: Vec<(Url, Vec<Diagnostic>)> =
+            due.filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics()?))).collect();
         for (uri, diagnostics) in known {
             let Some(document) = self.documents.get_mut(&uri) else { continue };
             document.due = false;

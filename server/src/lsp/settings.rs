@@ -86,9 +86,10 @@ impl Settings {
                 self.packages = packages;
             }
             "severity" => {
-                let named = value.as_object()?.iter().map(|(code, level)| {
-                    Some((code.clone(), severity(level.as_str()?)?))
-                });
+                let named = value
+                    .as_object()?
+                    .iter()
+                    .map(|(code, level)| Some((code.clone(), severity(level.as_str()?)?)));
                 self.severity = named.collect::<Option<_>>()?;
             }
             "logLevel" => self.log_level = log_level(value.as_str()?)?,

@@ -382,6 +382,7 @@ if not has('missing.dll'):
               pkg/__init__.py (line 4) loads missing.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: missing.dll is needed
+              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }

@@ -102,7 +102,7 @@ fn an_import_is_underlined_and_explained() {
           more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
 
         broken: 1 error, 0 warnings
-          package      pkg  in C:\Python\Lib\site-packages\pkg
+          package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
     "#]]);
@@ -136,10 +136,10 @@ fn the_underline_stands_below_the_import_whatever_stands_before_it() {
         10 | from pkg import x
            |      ^^^"#]]);
     underlined("a = 1\rimport pkg\rb = 2\r", expect![[r#"
-          --> main.py:2:1
+          --> main.py:2:8
           |
-        2 | 
-          | ^"#]]);
+        2 | import pkg
+          |        ^^^"#]]);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn without_a_document_there_is_nothing_to_underline() {
           more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
 
         broken: 1 error, 0 warnings
-          package      pkg  in C:\Python\Lib\site-packages\pkg
+          package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
     "#]]);
@@ -185,20 +185,20 @@ fn without_a_document_there_is_nothing_to_underline() {
 fn a_healthy_environment_says_so() {
     let healthy = BROKEN.replace(" imports cudart64_101.dll", "");
     check(&healthy, None, expect![[r#"
-        healthy: `import pkg` works (pkg )
-          package      pkg  in C:\Python\Lib\site-packages\pkg
+        healthy: `import pkg` works (pkg)
+          package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
     "#]]);
     check(&healthy, Some("import pkg\n"), expect![[r#"
-        healthy: `import pkg` works (pkg )
-          package      pkg  in C:\Python\Lib\site-packages\pkg
+        healthy: `import pkg` works (pkg)
+          package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
     "#]]);
     check(&healthy, Some("import os\n"), expect![[r#"
         1 file checked: nothing is imported there that is watched
-          package      pkg  in C:\Python\Lib\site-packages\pkg
+          package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
     "#]]);

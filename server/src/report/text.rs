@@ -6,8 +6,9 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::{Located, Report};
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Finding, Package, Severity};
 use crate::fix::{Action, Fix};
+use crate::source::{LineIndex, Position};
 use crate::host::WinPath;
 
 const BOLD: Style = Style::new().bold();
@@ -93,7 +94,10 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let Some(document) = report.documents.get(document) else {
         return;
     };
-    let line = document.text.lines().nth(range.start.line as usize).unwrap_or_default();
+    // A lone carriage return ends a line too.
+    let start = LineIndex::new(&document.text).offset(&document.text, Position { character: 0, ..range.start });
+    let rest = document.text.get(start..).unwrap_or_default();
+    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
     let number = (range.start.line + 1).to_string();
     let gutter = " ".repeat(number.len());
     // Columns are UTF-16 units; for the eye, characters count.
@@ -215,16 +219,12 @@ fn summary(out: &mut String, report: &Report<'_>) {
         let _ = writeln!(out, "{} checked: nothing is imported there that is watched", plural(report.documents.len(), "file"));
     } else {
         for package in &report.packages {
-            let version = package.version.as_deref().unwrap_or_default();
-            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: `import {}` works ({} {version})", package.import,
-                package.distribution.as_deref().unwrap_or(&package.import));
+            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: `import {}` works ({})", package.import, installed(package));
         }
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
-        let name = package.distribution.as_deref().unwrap_or(&package.import);
-        let version = package.version.as_deref().unwrap_or_default();
         let path = package.path.as_ref().map_or("", |path| path.as_str());
-        let _ = writeln!(out, "  {DIM}package{DIM:#}      {name} {version} in {path}");
+        let _ = writeln!(out, "  {DIM}package{DIM:#}      {} in {path}", installed(package));
     }
     let _ = writeln!(
         out,
@@ -242,6 +242,12 @@ fn summary(out: &mut String, report: &Report<'_>) {
     };
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
     let _ = writeln!(out, "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{assumed}){DIM:#}", report.host.kind);
+}
+
+/// `tensorflow-cpu 2.3.0`, or as much of it as is known.
+fn installed(package: &Package) -> String {
+    let name = package.distribution.as_deref().unwrap_or(&package.import);
+    package.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
 /// Breaks running text into lines, the first of at most `first` characters and the others of `rest`. Words

@@ -12,7 +12,7 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::lines::LineIndex;
-use super::outline;
+use super::{outline, prune};
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script,
     Stmt, StmtKind, Try,
@@ -56,10 +56,9 @@ pub fn lower(text: &str) -> Script {
             text,
             lines: &lines,
         };
-        Script {
-            body: lowering.block(body),
-            syntax_error,
-        }
+        let mut script = Script { body: lowering.block(body), syntax_error };
+        prune::prune(&mut script);
+        script
     })
 }
 
@@ -351,15 +350,7 @@ impl Lowering<'_> {
                 Expr::Call(Box::new(Call {
                     function: one(&call.func),
                     arguments: self.exprs(&call.arguments.args, depth),
-                    keywords: call
-                        .arguments
-                        .keywords
-                        .iter()
-                        .filter_map(|keyword| {
-                            let name = keyword.arg.as_ref()?;
-                            Some((name.as_str().into(), one(&keyword.value)))
-                        })
-                        .collect(),
+                    keywords: self.keywords(&call.arguments.keywords, deeper),
                     line: self.line(call.range().start()),
                 }))
             }
@@ -431,6 +422,16 @@ impl Lowering<'_> {
             ast::Expr::Named(named) => one(&named.value),
             _ => Expr::Opaque,
         }
+    }
+
+    /// Named arguments. Who gives more than a dozen describes data; of those only what runs is kept.
+    fn keywords(&self, keywords: &[ast::Keyword], depth: u32) -> Vec<(Name, Expr)> {
+        const MANY: usize = 12;
+        let named = keywords.iter().filter_map(|keyword| {
+            let name = keyword.arg.as_ref()?;
+            Some((Name::from(name.as_str()), self.expr(&keyword.value, depth)))
+        });
+        named.filter(|(_, value)| keywords.len() <= MANY || has_call(value)).collect()
     }
 
     /// `a < b < c` is `a < b and b < c`.

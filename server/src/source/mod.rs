@@ -6,6 +6,7 @@ mod imports;
 mod lines;
 mod lower;
 mod outline;
+mod prune;
 mod script;
 #[cfg(test)]
 mod tests;

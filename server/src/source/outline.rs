@@ -284,25 +284,7 @@ mod tests {
         check(
             "class A:\n    def f(self):\n    LONG\n        x = '''\nimport a\n'''\n        y = (1,\n2)\n# note\n        z = r'\\''\n    b = 1\nimport c\n",
             expect![[r#"
-                class A:
-                    def f(self):
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        x = '''
-                import a
-                '''
-                        y = (1,
-                2)
-                # note
-                        z = r'\''
-                    b = 1
-                import c
+                unchanged
             "#]],
         );
     }

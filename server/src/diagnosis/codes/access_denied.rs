@@ -65,6 +65,7 @@ mod tests {
                   Opening C:\Python\Lib\site-packages\pkg\native.pyd fails: access is denied.
                   Mend the rights of the file and its folder, or install its package again.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -74,6 +74,7 @@ mod tests {
                   Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a web page (HTML).
                   Replace C:\Python\Lib\site-packages\pkg\a.dll by a good copy from where it came.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -123,6 +124,7 @@ mod tests {
                   Windows refuses the file (error 193): the file ends at 700 bytes, but section .rdata should reach to 1536.
                   Replace C:\Python\Lib\site-packages\pkg.pyd by a good copy from where it came.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -145,6 +147,7 @@ mod tests {
                   pkg.pyd imports a.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -67,6 +67,7 @@ mod tests {
                   pkg/helper.dll imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -133,6 +134,7 @@ mod tests {
                   pkg/j.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing j: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -155,6 +157,7 @@ mod tests {
                   pkg/native.pyd imports one.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -178,10 +181,11 @@ mod tests {
             "#,
             expect![[r#"
                 warning missing-dll: hdf5.dll
-                  `import pkg` works, but a part of it is broken: hdf5.dll is missing.
+                  A part of what `import pkg` uses is broken: hdf5.dll is missing.
                   h5py/h5.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing h5: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -227,6 +227,7 @@ mod tests {
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -252,6 +253,7 @@ mod tests {
                   pkg/native.pyd imports helper.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

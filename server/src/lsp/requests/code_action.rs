@@ -208,14 +208,20 @@ mod tests {
 
     #[test]
     fn no_line_within_a_statement_or_before_a_future() {
-        check("x = '''\n'''; import tensorflow\n", expect![[r#"
+        check(
+            "x = '''\n'''; import tensorflow\n",
+            expect![[r#"
             before line 1:
             nothing
-        "#]]);
-        check("from __future__ import annotations; import tensorflow\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "from __future__ import annotations; import tensorflow\n",
+            expect![[r#"
             before line 0:
             nothing
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
