@@ -1,6 +1,7 @@
 //! `whydll check`
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -118,9 +119,11 @@ fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(
         .sort_by_file_name(Ord::cmp)
         .build();
     for entry in walk {
-        // A folder that may not be read holds nothing that this user works on.
-        let Ok(entry) = entry else {
-            continue;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if documents.is_empty() && fs::read_dir(path).is_err() => return Err(unreadable(path, &error)),
+            // A folder further down that may not be read holds nothing that this user works on.
+            Err(_) => continue,
         };
         let is_python = entry.path().extension().is_some_and(|e| e == "py" || e == "pyw");
         if is_python && entry.file_type().is_some_and(|kind| kind.is_file()) {
@@ -131,11 +134,11 @@ fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(
 }
 
 fn read_document(path: &Path) -> Result<CheckedDocument, CommandError> {
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.len() > LONGEST_DOCUMENT {
         return Err(unreadable(path, &format!("it is too large ({} bytes)", metadata.len())));
     }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(CheckedDocument {
         name: path.display().to_string(),

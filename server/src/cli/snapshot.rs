@@ -34,7 +34,9 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     diagnosis::diagnose(&target.host, &target.environment, &imports);
     target.host.vc_runtimes();
     if let Some(recorder) = recorder {
-        recorder.write(&target.host, &target.environment.interpreter, &arguments.output)?;
+        let environment = &target.environment;
+        let prefixes = [&environment.prefix, &environment.base_prefix];
+        recorder.write(&target.host, &environment.interpreter, &prefixes, &arguments.output)?;
     }
     print(&format!("{} records `import {}`", arguments.output.display(), imports.join("`, `import ")))?;
     Ok(ExitCode::SUCCESS)

@@ -87,7 +87,8 @@ impl Record {
             };
             record.add(
                 &path,
-                hash.strip_prefix("sha256="),
+                // A snapshot tells that there is a hash, and not which.
+                hash.strip_prefix("sha256=").or_else(|| hash.strip_prefix("withheld=")),
                 size.trim().parse().ok(),
                 folder,
                 own_folder,

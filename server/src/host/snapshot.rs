@@ -163,10 +163,18 @@ impl Recorder {
     }
 
     /// Writes the snapshot, as compressed JSON.
-    pub fn write(&self, host: &Host, interpreter: &WinPath, path: &Path) -> Result<(), SnapshotError> {
+    ///
+    /// `prefixes` are the folders of the environment; of the folders above them only the way down is told.
+    pub fn write(
+        &self,
+        host: &Host,
+        interpreter: &WinPath,
+        prefixes: &[&WinPath],
+        path: &Path,
+    ) -> Result<(), SnapshotError> {
         let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        hide_neighbours(&mut facts, interpreter);
+        hide_neighbours(&mut facts, prefixes);
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
                 *text = essence(file, text);
@@ -203,17 +211,16 @@ impl Recorder {
 }
 
 /// Folders above the environment were listed only on the way to it: what else lies there is nobody's business.
-fn hide_neighbours(facts: &mut Facts, interpreter: &WinPath) {
-    let Some(environment) = interpreter.parent() else {
-        return;
-    };
+fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     for (folder, listing) in &mut facts.folders {
-        if let Ok(listing) = listing
-            && *folder != environment
-            && environment.is_within(folder)
-        {
-            let on_the_way = |entry: &&Entry| environment.is_within(&folder.join(&entry.name));
-            *listing = Arc::new(Folder::new(listing.entries().into_iter().filter(on_the_way).cloned()));
+        let inside = prefixes.iter().any(|prefix| folder.is_within(prefix));
+        let above = prefixes.iter().any(|prefix| prefix.is_within(folder));
+        if let (Ok(listing), false, true) = (listing, inside, above) {
+            let leads_down = |entry: &&Entry| {
+                let path = folder.join(&entry.name);
+                prefixes.iter().any(|prefix| prefix.is_within(&path))
+            };
+            *listing = Arc::new(Folder::new(listing.entries().into_iter().filter(leads_down).cloned()));
         }
     }
 }
@@ -232,7 +239,7 @@ fn essence(file: &WinPath, text: &Arc<str>) -> Arc<str> {
             });
             // That there is a hash counts, but not which.
             let rows = kept.map(|line| match (line.find(",sha256="), line.rfind(',')) {
-                (Some(hash), Some(size)) if hash < size => format!("{},sha256={}\n", &line[..hash], &line[size..]),
+                (Some(hash), Some(size)) if hash < size => format!("{},withheld={}\n", &line[..hash], &line[size..]),
                 _ => format!("{line}\n"),
             });
             rows.collect::<String>().into()
@@ -368,7 +375,8 @@ mod tests {
             diagnose(&host, &environment, &["pkg".to_owned()]);
         });
         let file = world.root().join("machine.json.gz");
-        recorder.write(&host, &environment.interpreter, &file).unwrap();
+        let prefixes = [&environment.prefix, &environment.base_prefix];
+        recorder.write(&host, &environment.interpreter, &prefixes, &file).unwrap();
         (std::fs::read(file).unwrap(), told)
     }
 

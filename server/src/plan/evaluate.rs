@@ -307,8 +307,7 @@ impl Plan<'_> {
         for (name, value) in &call.keywords {
             keywords.push((name.clone(), self.evaluate(value, frame)?));
         }
-        let mut place = frame.place();
-        place.line = call.line;
+        let place = frame.place();
         match &function {
             Value::Function(closure) => {
                 let closure = closure.clone();

@@ -1017,7 +1017,7 @@ class Table:
         expect![[r#"
             pkg <- line 1
             native pkg.good <- __init__.py:2
-            unknown: no module pkg.second is found <- __init__.py:5
+            unknown: no module pkg.second is found <- __init__.py:4
             native pkg.extra <- __init__.py:8
         "#]],
     );

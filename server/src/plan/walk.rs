@@ -235,14 +235,17 @@ impl Plan<'_> {
 
     /// The part of a dotted name that does not exist, if its parent is imported already or it is a
     /// top-level name; importing the parents tells the rest.
-    fn certainly_missing(&self, dotted: &str) -> Option<String> {
+    fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
+        if self.modules.contains_key(dotted) {
+            return None;
+        }
+        self.spend_many(200);
         match dotted.rsplit_once('.') {
             Some((parent, name)) => {
                 let parent = self.modules.get(parent)?;
                 let unknown = parent.path.is_none() && parent.open.get();
                 (!unknown && !self.submodule_exists(parent, name)).then(|| dotted.to_owned())
             }
-            None if self.modules.contains_key(dotted) => None,
             None => {
                 let found = self.finder.top_level(dotted, &self.sys_path);
                 matches!(found, Found::NotFound { .. }).then(|| dotted.to_owned())

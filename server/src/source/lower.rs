@@ -351,7 +351,6 @@ impl Lowering<'_> {
                     function: one(&call.func),
                     arguments: self.exprs(&call.arguments.args, depth),
                     keywords: self.keywords(&call.arguments.keywords, deeper),
-                    line: self.line(call.range().start()),
                 }))
             }
             ast::Expr::BinOp(binary) => {

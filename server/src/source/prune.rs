@@ -32,6 +32,21 @@ pub(super) fn prune(script: &mut Script) {
         }
     }
     drop_bodies(&mut script.body, &loading);
+    merge_unknown(&mut script.body);
+}
+
+/// Names that follow each other and cannot be known are bound in one statement.
+fn merge_unknown(body: &mut Vec<Stmt>) {
+    body.dedup_by(|next, kept| match (&mut kept.kind, &mut next.kind) {
+        (
+            StmtKind::Assign { targets, value: Expr::Opaque },
+            StmtKind::Assign { targets: more, value: Expr::Opaque },
+        ) if targets.iter().chain(&*more).all(|target| matches!(target, Expr::Name(_))) => {
+            targets.append(more);
+            true
+        }
+        _ => false,
+    });
 }
 
 fn for_each_function(body: &[Stmt], visit: &mut impl FnMut(&Name, &[Stmt])) {

@@ -132,7 +132,6 @@ pub struct Call {
     pub function: Expr,
     pub arguments: Vec<Expr>,
     pub keywords: Vec<(Name, Expr)>,
-    pub line: u32,
 }
 
 /// One `for` of a comprehension; nested ones are opaque.

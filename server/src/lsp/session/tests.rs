@@ -198,24 +198,26 @@ fn an_answer_that_came_too_late_is_dropped() {
     let superseded = window.last;
     window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
     window.check(expect![[r#"
+        analyse tensorflow in Named("/other")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.session.analysed(superseded, answer(&[("tensorflow", &[failure()])]));
-    window.check(expect![[r#"
-        analyse tensorflow in Named("/other")
-    "#]]);
+    window.check(expect![""]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
-    // Back to the setting, which was never answered.
+    // Back to the setting, whose answer was dropped. A document in the folder stands for it.
     window.session.interpreter_selected(Some(uri("/w/a.py")), None);
     window.check(expect![[r#"
+        analyse tensorflow in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
             0:7 Error missing-vc-runtime is the matter. And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
-    window.answered(&[("tensorflow", &[failure()])]).check(expect![""]);
     // And once more to the other: it is known.
     window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
     window.check(expect![[r#"
