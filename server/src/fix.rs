@@ -67,10 +67,7 @@ impl Action {
 impl Command {
     /// A command of these words.
     pub fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
-        Command {
-            program: program.to_owned(),
-            arguments: arguments.into_iter().map(str::to_owned).collect(),
-        }
+        Command { program: program.to_owned(), arguments: arguments.into_iter().map(str::to_owned).collect() }
     }
 
     /// To be pasted into PowerShell: a quoted program needs the call operator (about_Quoting_Rules).
@@ -144,10 +141,7 @@ mod tests {
             command.for_powershell(),
             r"& 'C:\Users\Zoë''s PC\py 3\python.exe' -m pip install 'numpy<2'"
         );
-        assert_eq!(
-            command.for_cmd(),
-            r#""C:\Users\Zoë's PC\py 3\python.exe" -m pip install "numpy<2""#
-        );
+        assert_eq!(command.for_cmd(), r#""C:\Users\Zoë's PC\py 3\python.exe" -m pip install "numpy<2""#);
         let plain = Command::new(r"C:\Py\python.exe", ["-m", "pip", "install", "tensorflow==2.3.0"]);
         assert_eq!(plain.for_powershell(), r"C:\Py\python.exe -m pip install tensorflow==2.3.0");
     }

@@ -117,7 +117,8 @@ impl Story<'_> {
         match verb {
             "machine" => self.machine = rest.to_owned(),
             "path" => {
-                let folders: Vec<String> = rest.split(';').map(|folder| on_drive(folder).to_string()).collect();
+                let folders: Vec<String> =
+                    rest.split(';').map(|folder| on_drive(folder).to_string()).collect();
                 self.path = folders.join(";");
             }
             "python" => self.python = on_drive(rest),
@@ -218,7 +219,8 @@ impl Story<'_> {
         let found = match rest.split_once(" in ") {
             Some((name, folder)) => finder.submodule("package", name, &[on_drive(folder)]),
             None => {
-                let path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
+                let path: Vec<WinPath> =
+                    environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
                 finder.top_level(rest, &path)
             }
         };
@@ -293,7 +295,10 @@ impl Story<'_> {
 /// doubt if there are fixes.
 pub fn told_in_full(finding: &Finding) {
     for part in [&finding.what, &finding.evidence, &finding.advice] {
-        assert!(part.ends_with('.') && !part.contains("..") && !part.contains("  "), "{part:?} in {finding:#?}");
+        assert!(
+            part.ends_with('.') && !part.contains("..") && !part.contains("  "),
+            "{part:?} in {finding:#?}"
+        );
         assert!(part.starts_with(|c: char| !c.is_whitespace()), "{part:?} in {finding:#?}");
     }
     let preferred = finding.fixes.iter().filter(|fix| fix.preferred).count();
@@ -355,7 +360,8 @@ fn tell(out: &mut String, failure: &Failure) {
         let why = match &fault.cause {
             Cause::NotFound { searched } if searched.is_empty() => "no such file".to_owned(),
             Cause::NotFound { searched } => {
-                let folders: Vec<&str> = searched.iter().map(|searched| searched.directory.as_str()).collect();
+                let folders: Vec<&str> =
+                    searched.iter().map(|searched| searched.directory.as_str()).collect();
                 format!("nowhere in {}", folders.join(", "))
             }
             Cause::WrongMachine { path, machine, .. } => format!("{path} is for {machine}"),

@@ -39,7 +39,8 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         read_documents(path, &mut documents)?;
     }
     let target = arguments.target.resolve()?;
-    let imports = if arguments.imports.is_empty() { vec!["tensorflow".to_owned()] } else { arguments.imports };
+    let imports =
+        if arguments.imports.is_empty() { vec!["tensorflow".to_owned()] } else { arguments.imports };
     let report = check(&target, documents, !arguments.files.is_empty(), &imports);
     let text = match arguments.format {
         Format::Text => report::check_text(&report),
@@ -69,7 +70,8 @@ pub fn check<'a>(
     if !by_document {
         let diagnosis = diagnosis::diagnose(&target.host, &target.environment, imports);
         report.packages = diagnosis.packages;
-        report.findings = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
+        report.findings =
+            diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
         return report;
     }
     let mut known: HashMap<String, Diagnosis> = HashMap::new();
@@ -83,9 +85,9 @@ pub fn check<'a>(
                 continue;
             }
             let name = import.module.to_string();
-            let diagnosis = known.entry(name.clone()).or_insert_with(|| {
-                diagnosis::diagnose(&target.host, &target.environment, &[name])
-            });
+            let diagnosis = known
+                .entry(name.clone())
+                .or_insert_with(|| diagnosis::diagnose(&target.host, &target.environment, &[name]));
             for package in &diagnosis.packages {
                 if !report.packages.contains(package) {
                     report.packages.push(package.clone());
@@ -121,7 +123,9 @@ fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) if documents.is_empty() && fs::read_dir(path).is_err() => return Err(unreadable(path, &error)),
+            Err(error) if documents.is_empty() && fs::read_dir(path).is_err() => {
+                return Err(unreadable(path, &error));
+            }
             // A folder further down that may not be read holds nothing that this user works on.
             Err(_) => continue,
         };

@@ -34,7 +34,8 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let interpreter = host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?;
     let environment = Environment::at(&interpreter, &*host.files)?;
     let target = Target::of_recorded(host, environment);
-    let document = CheckedDocument { name: "train.py".to_owned(), text: PROGRAM.to_owned(), watched_imports: 0 };
+    let document =
+        CheckedDocument { name: "train.py".to_owned(), text: PROGRAM.to_owned(), watched_imports: 0 };
     let report = check::check(&target, vec![document], true, &["tensorflow".to_owned()]);
     let failed = report.has_errors();
     print(&match arguments.format {

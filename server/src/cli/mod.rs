@@ -92,7 +92,9 @@ pub fn run() -> ExitCode {
     match with_deep_stack(|| dispatch(arguments.command)) {
         Ok(code) => code,
         // Who closed the pipe has read enough.
-        Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             let _ = writeln!(anstream::stderr(), "whydll: {error}");
             ExitCode::from(2)
@@ -112,10 +114,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
 
 /// Python is followed by recursion, for which the main thread's stack is too small. A new stack on the same
 /// thread, rather than a new thread, since the C library's allocator is slower on any but the main one.
-fn with_deep_stack(
-    work: impl FnOnce() -> Result<ExitCode, CommandError>,
-) -> Result<ExitCode, CommandError> {
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(crate::source::STACK, work)));
+fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Result<ExitCode, CommandError> {
+    let caught =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(crate::source::STACK, work)));
     caught.unwrap_or(Err(CommandError::Panicked))
 }
 
@@ -123,7 +124,8 @@ fn with_deep_stack(
 fn module_name(text: &str) -> Result<String, String> {
     let is_identifier = |part: &str| {
         let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+            && chars.all(|c| c.is_alphanumeric() || c == '_')
     };
     match text.split('.').all(is_identifier) {
         true => Ok(text.to_owned()),

@@ -64,10 +64,11 @@ impl TargetArguments {
             },
             (None, None) => return Err(CommandError::NoInterpreter),
         };
-        let python = match python.or_else(|| host.recorded_interpreter.is_none().then(find_interpreter).flatten()) {
-            Some(python) => host.path_of(&python),
-            None => host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?,
-        };
+        let python =
+            match python.or_else(|| host.recorded_interpreter.is_none().then(find_interpreter).flatten()) {
+                Some(python) => host.path_of(&python),
+                None => host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?,
+            };
         let host = match &self.path {
             Some(path) => host.with_variable("PATH", path),
             None => host,
@@ -114,7 +115,9 @@ fn cache_file(python: &Path) -> Option<PathBuf> {
     let folder = match std::env::var_os("WHYDLL_CACHE_DIR") {
         Some(folder) if folder.is_empty() => return None,
         Some(folder) => PathBuf::from(folder),
-        None if cfg!(windows) => PathBuf::from(std::env::var_os("LOCALAPPDATA")?).join("whydll").join("cache"),
+        None if cfg!(windows) => {
+            PathBuf::from(std::env::var_os("LOCALAPPDATA")?).join("whydll").join("cache")
+        }
         None => match std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
             Some(folder) => PathBuf::from(folder).join("whydll"),
             None => PathBuf::from(std::env::var_os("HOME")?).join(".cache").join("whydll"),

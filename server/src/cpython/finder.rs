@@ -63,7 +63,9 @@ impl<'a> Finder<'a> {
             return Found::Builtin;
         }
         match self.on_path(name, name, path) {
-            Found::NotFound { .. } | Found::Denied(_) if STANDARD_LIBRARY.contains(name) => Found::Opaque { path: None },
+            Found::NotFound { .. } | Found::Denied(_) if STANDARD_LIBRARY.contains(name) => {
+                Found::Opaque { path: None }
+            }
             found => found,
         }
     }
@@ -87,7 +89,8 @@ impl<'a> Finder<'a> {
         for entry in path {
             if entry.has_extension("zip") {
                 let known = self.files.archive(entry);
-                if known.is_ok_and(|modules| modules.binary_search_by(|m| m.as_str().cmp(in_archive)).is_ok()) {
+                if known.is_ok_and(|modules| modules.binary_search_by(|m| m.as_str().cmp(in_archive)).is_ok())
+                {
                     return Found::Opaque { path: Some(entry.clone()) };
                 }
                 continue;

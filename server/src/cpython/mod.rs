@@ -11,7 +11,7 @@ use crate::environment::{Environment, Kind};
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
-pub use finder::{Found, Finder};
+pub use finder::{Finder, Found};
 pub use sentence::{windows_message, windows_sentence};
 
 #[cfg(test)]
@@ -51,11 +51,8 @@ impl<'e> Interpreter<'e> {
         let application = environment.application_directory.clone();
         let mut process = Process::new(host.clone(), environment.machine, application);
         let executable = environment.application_directory.join(environment.interpreter.file_name());
-        let executable = if host.files.is_file(&executable) {
-            executable
-        } else {
-            environment.interpreter.clone()
-        };
+        let executable =
+            if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
         process.start(&executable)?;
         // `dynload_win.c` loads python3.dll from beside pythonXY.dll, so that modules of the stable ABI
         // find it by its name.

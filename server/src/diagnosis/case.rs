@@ -165,7 +165,11 @@ impl Case<'_> {
                 if related.iter().any(|known| known.file == *file && known.line == place.line) {
                     continue;
                 }
-                related.push(Related { file: file.clone(), line: place.line, message: self.done_at(problem) });
+                related.push(Related {
+                    file: file.clone(),
+                    line: place.line,
+                    message: self.done_at(problem),
+                });
             }
         }
         Finding {
@@ -190,7 +194,10 @@ impl Case<'_> {
     fn done_at(&self, problem: &Problem) -> String {
         match (&problem.culprit, problem.loaded_by) {
             (Culprit::Image(fault), Some(LoadKind::Ctypes)) => {
-                format!("{} is loaded here with ctypes", fault.chain.first().map_or("a library", |l| l.name.as_str()))
+                format!(
+                    "{} is loaded here with ctypes",
+                    fault.chain.first().map_or("a library", |l| l.name.as_str())
+                )
             }
             (Culprit::Image(fault), _) => {
                 format!("{} is imported here", fault.chain.first().map_or("a module", |l| l.name.as_str()))
@@ -345,7 +352,10 @@ fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
         .map(|searched| SearchedDirectory {
             directory: searched.directory.clone(),
             rule: searched.rule.to_string(),
-            remark: searched.passed_over.as_ref().map(|over| format!("the one there is {}", over.machine.words())),
+            remark: searched
+                .passed_over
+                .as_ref()
+                .map(|over| format!("the one there is {}", over.machine.words())),
         })
         .collect()
 }

@@ -33,7 +33,11 @@ pub fn chain(host: &Host, environment: &Environment, target: &str) -> Chain {
         Ok(interpreter) => interpreter,
         Err(failure) => {
             let sentence = "Python itself cannot start".to_owned();
-            return Chain { modules: Vec::new(), of_interpreter: 0, error: Some(ChainError::Load { failure, sentence }) };
+            return Chain {
+                modules: Vec::new(),
+                of_interpreter: 0,
+                error: Some(ChainError::Load { failure, sentence }),
+            };
         }
     };
     let of_interpreter = interpreter.process.modules().len();

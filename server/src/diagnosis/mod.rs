@@ -22,8 +22,8 @@ use crate::host::{Host, WinPath};
 use crate::loader::Fault;
 use crate::plan::{Event, LoadKind, Plan};
 
-pub use chain::{Chain, ChainError, chain};
 pub use case::{Case, Culprit, Problem};
+pub use chain::{Chain, ChainError, chain};
 pub use codes::Code;
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
 

@@ -78,10 +78,7 @@ pub(super) fn installed(
             Ok(listing) => listing,
             Err(FileError::NotFound | FileError::WrongKind(_)) => continue,
             Err(reason) => {
-                let note = Note::Unreadable {
-                    path: path.clone(),
-                    reason,
-                };
+                let note = Note::Unreadable { path: path.clone(), reason };
                 if !notes.contains(&note) {
                     notes.push(note);
                 }
@@ -90,9 +87,7 @@ pub(super) fn installed(
         };
         for entry in listing.entries() {
             if entry.name.starts_with('~') && entry.kind == EntryKind::Folder {
-                notes.push(Note::Leftover {
-                    path: path.join(&entry.name),
-                });
+                notes.push(Note::Leftover { path: path.join(&entry.name) });
             } else {
                 found.extend(Distribution::of_entry(&entry.name, entry.kind, path));
             }
@@ -102,11 +97,7 @@ pub(super) fn installed(
         let folder = prefix.join("conda-meta");
         let listing = files.folder(&folder).unwrap_or_default();
         let entries = listing.entries();
-        found.extend(
-            entries
-                .iter()
-                .filter_map(|entry| Distribution::of_conda(&entry.name, prefix)),
-        );
+        found.extend(entries.iter().filter_map(|entry| Distribution::of_conda(&entry.name, prefix)));
     }
     found
 }
@@ -122,9 +113,7 @@ impl Distribution {
         Distribution {
             name: name.to_owned(),
             normalized: normalized(name),
-            version: version
-                .filter(|version| !version.is_empty())
-                .map(str::to_owned),
+            version: version.filter(|version| !version.is_empty()).map(str::to_owned),
             kind,
             location,
             folder: folder.clone(),
@@ -139,16 +128,12 @@ impl Distribution {
         let (kind, (name, version)) = match extension.to_ascii_lowercase().as_str() {
             "dist-info" if entry_kind == EntryKind::Folder => {
                 // Wheels write `_` for `-`; should a name have one all the same, the version comes last.
-                (
-                    DistributionKind::DistInfo,
-                    stem.rsplit_once('-').unwrap_or((stem, "")),
-                )
+                (DistributionKind::DistInfo, stem.rsplit_once('-').unwrap_or((stem, "")))
             }
             "egg-info" => (DistributionKind::EggInfo, split_egg(stem)),
             _ => return None,
         };
-        (!name.is_empty())
-            .then(|| Distribution::new(name, Some(version), kind, folder.join(entry), folder))
+        (!name.is_empty()).then(|| Distribution::new(name, Some(version), kind, folder.join(entry), folder))
     }
 
     /// `NAME-VERSION-py3.8.egg`, a folder on `sys.path` that easy_install made.
@@ -159,15 +144,9 @@ impl Distribution {
         let location = path.join("EGG-INFO");
         let (stem, _) = path.file_name().rsplit_once('.')?;
         let (name, version) = split_egg(stem);
-        files.is_folder(&location).then(|| {
-            Distribution::new(
-                name,
-                Some(version),
-                DistributionKind::EggInfo,
-                location,
-                path,
-            )
-        })
+        files
+            .is_folder(&location)
+            .then(|| Distribution::new(name, Some(version), DistributionKind::EggInfo, location, path))
     }
 
     /// `NAME-VERSION-BUILD.json`.
@@ -175,13 +154,7 @@ impl Distribution {
         let mut parts = entry.strip_suffix(".json")?.rsplitn(3, '-');
         let (_build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
         let location = prefix.join("conda-meta").join(entry);
-        Some(Distribution::new(
-            name,
-            Some(version),
-            DistributionKind::Conda,
-            location,
-            prefix,
-        ))
+        Some(Distribution::new(name, Some(version), DistributionKind::Conda, location, prefix))
     }
 
     /// What it says about itself; for a conda package nothing but name and version.
@@ -201,9 +174,7 @@ impl Distribution {
                     }));
                 }
             };
-            files
-                .text(&file)
-                .map(|text| Arc::new(Metadata::parse(&text)))
+            files.text(&file).map(|text| Arc::new(Metadata::parse(&text)))
         };
         self.metadata.get_or_init(read).clone()
     }
@@ -218,11 +189,7 @@ impl Distribution {
             }
             DistributionKind::EggInfo => {
                 let text = files.text(&self.location.join("installed-files.txt"))?;
-                Ok(Arc::new(Record::parse_installed_files(
-                    &text,
-                    &self.folder,
-                    own_folder,
-                )))
+                Ok(Arc::new(Record::parse_installed_files(&text, &self.folder, own_folder)))
             }
             DistributionKind::Conda => {
                 let text = files.text(&self.location)?;
@@ -238,16 +205,12 @@ impl Distribution {
     /// The native files that should be in its folder, under the names that they really have, with size and
     /// hash as far as RECORD gives them.
     pub fn expected_files(&self, files: &dyn Files) -> Result<Vec<RecordRow>, FileError> {
-        Ok(self
-            .record(files)?
-            .expected(&self.folder, &self.normalized, files))
+        Ok(self.record(files)?.expected(&self.folder, &self.normalized, files))
     }
 
     /// The native files that are missing or have another size than RECORD says. Nothing is hashed.
     pub fn missing_files(&self, files: &dyn Files) -> Result<Vec<DamagedFile>, FileError> {
-        Ok(self
-            .record(files)?
-            .damaged(&self.folder, &self.normalized, files))
+        Ok(self.record(files)?.damaged(&self.folder, &self.normalized, files))
     }
 
     /// The top-level names that it provides: what `top_level.txt` declares or else what RECORD implies,
@@ -257,16 +220,12 @@ impl Distribution {
         if self.kind == DistributionKind::Conda {
             return BTreeSet::new();
         }
-        let declared = files
-            .text(&self.location.join("top_level.txt"))
-            .unwrap_or_else(|_| Arc::from(""));
+        let declared = files.text(&self.location.join("top_level.txt")).unwrap_or_else(|_| Arc::from(""));
         let declared: BTreeSet<String> = declared.split_whitespace().map(str::to_owned).collect();
         if !declared.is_empty() {
             return declared;
         }
-        self.record(files)
-            .map(|record| record.top_level.clone())
-            .unwrap_or_default()
+        self.record(files).map(|record| record.top_level.clone()).unwrap_or_default()
     }
 
     /// The distribution that this one stands for, if it is an empty shim: it holds nothing
@@ -277,14 +236,8 @@ impl Distribution {
             return None;
         }
         let metadata = self.metadata(files).ok()?;
-        let pin = format!(
-            "=={}",
-            metadata.version.as_deref().or(self.version.as_deref())?
-        );
-        let (family, _) = self
-            .normalized
-            .split_once('-')
-            .unwrap_or((&self.normalized, ""));
+        let pin = format!("=={}", metadata.version.as_deref().or(self.version.as_deref())?);
+        let (family, _) = self.normalized.split_once('-').unwrap_or((&self.normalized, ""));
         metadata
             .requires
             .iter()

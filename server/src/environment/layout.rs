@@ -50,11 +50,7 @@ pub(super) struct Venv {
 const CONFIG: &str = "pyvenv.cfg";
 
 impl Layout {
-    pub fn of(
-        path: &WinPath,
-        files: &dyn Files,
-        notes: &mut Vec<Note>,
-    ) -> Result<Layout, EnvironmentError> {
+    pub fn of(path: &WinPath, files: &dyn Files, notes: &mut Vec<Note>) -> Result<Layout, EnvironmentError> {
         let interpreter = interpreter_at(&canonical(path), files)?;
         let directory = interpreter.parent().unwrap_or_else(|| WinPath::new("."));
         let config = Config::beside(&directory, files)?;
@@ -76,8 +72,7 @@ impl Layout {
             }
         };
 
-        let (version, machine) =
-            identity(&dll, &interpreter, &application_directory, files, notes)?;
+        let (version, machine) = identity(&dll, &interpreter, &application_directory, files, notes)?;
         let zip = zip_beside(&dll);
         let path_file = path_file(&dll, &interpreter, &application_directory, version, files);
         let library = match &path_file {
@@ -85,9 +80,7 @@ impl Layout {
             None => library_prefix(&home, &dll, &zip, version, files),
         };
         let base_prefix = library.unwrap_or_else(|| {
-            notes.push(Note::NoStandardLibrary {
-                searched_from: home.clone(),
-            });
+            notes.push(Note::NoStandardLibrary { searched_from: home.clone() });
             home.clone()
         });
 
@@ -108,23 +101,13 @@ impl Layout {
         };
         if let Some(config) = config {
             layout.prefix = config.prefix(&directory, version);
-            layout.venv = Some(Venv {
-                system_site_packages: config.system_site_packages,
-                legacy: false,
-            });
+            layout.venv = Some(Venv { system_site_packages: config.system_site_packages, legacy: false });
         } else if let Some(original) = legacy_virtualenv(&layout.base_prefix, files) {
             layout.base_kind = base_kind(&original, false, &layout.zip, files);
             layout.base_prefix = original;
-            layout.venv = Some(Venv {
-                system_site_packages: false,
-                legacy: true,
-            });
+            layout.venv = Some(Venv { system_site_packages: false, legacy: true });
         }
-        layout.kind = if layout.venv.is_some() {
-            Kind::Venv
-        } else {
-            layout.base_kind
-        };
+        layout.kind = if layout.venv.is_some() { Kind::Venv } else { layout.base_kind };
         Ok(layout)
     }
 }
@@ -133,27 +116,17 @@ impl Layout {
 /// on keeps its own separator.
 fn canonical(path: &WinPath) -> WinPath {
     let path = path.normalized();
-    if path.as_str().starts_with('/') {
-        path
-    } else {
-        WinPath::new(path.as_str().replace('/', "\\"))
-    }
+    if path.as_str().starts_with('/') { path } else { WinPath::new(path.as_str().replace('/', "\\")) }
 }
 
 /// The `python.exe` that `path` names or holds.
 fn interpreter_at(path: &WinPath, files: &dyn Files) -> Result<WinPath, EnvironmentError> {
     match kind_of(path, files)? {
         EntryKind::File if path.has_extension("exe") => Ok(path.clone()),
-        EntryKind::File => Err(
-            match path
-                .parent()
-                .as_ref()
-                .and_then(|bin| linux_prefix(bin, files))
-            {
-                Some(prefix) => EnvironmentError::Linux { prefix },
-                None => EnvironmentError::NotAnInterpreter { path: path.clone() },
-            },
-        ),
+        EntryKind::File => Err(match path.parent().as_ref().and_then(|bin| linux_prefix(bin, files)) {
+            Some(prefix) => EnvironmentError::Linux { prefix },
+            None => EnvironmentError::NotAnInterpreter { path: path.clone() },
+        }),
         EntryKind::Folder => interpreter_in(path, files),
     }
 }
@@ -178,14 +151,9 @@ fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, Enviro
     let config = folder.join(CONFIG);
     if files.is_file(&config) {
         let executable = folder.join("Scripts").join("python.exe");
-        return Err(EnvironmentError::BrokenVenv {
-            config,
-            reason: VenvFault::NoExecutable { executable },
-        });
+        return Err(EnvironmentError::BrokenVenv { config, reason: VenvFault::NoExecutable { executable } });
     }
-    Err(EnvironmentError::NotAnEnvironment {
-        folder: folder.clone(),
-    })
+    Err(EnvironmentError::NotAnEnvironment { folder: folder.clone() })
 }
 
 /// What lies at `path`. The folder above it need not be readable: nobody may list
@@ -201,30 +169,22 @@ fn kind_of(path: &WinPath, files: &dyn Files) -> Result<EntryKind, EnvironmentEr
             Ok(_) => Ok(EntryKind::File),
             Err(_) => Err(EnvironmentError::NoSuchPath { path: path.clone() }),
         },
-        Err(reason) => Err(EnvironmentError::Unreadable {
-            path: path.clone(),
-            reason,
-        }),
+        Err(reason) => Err(EnvironmentError::Unreadable { path: path.clone(), reason }),
     }
 }
 
 /// The prefix of an environment for Linux or macOS at `folder`, or at its parent if `folder` is a `bin`.
 fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
     let in_bin = folder.file_name().eq_ignore_ascii_case("bin");
-    let prefix = if in_bin {
-        folder.parent()?
-    } else {
-        folder.clone()
-    };
+    let prefix = if in_bin { folder.parent()? } else { folder.clone() };
     let bin = files.folder(&prefix.join("bin")).ok()?;
-    let has_interpreter = bin.entries().iter().any(|entry| {
-        entry.name.starts_with("python") && !entry.name.to_ascii_lowercase().ends_with(".exe")
-    });
-    let lib_python = files.folder(&prefix.join("lib")).is_ok_and(|lib| {
-        lib.entries()
-            .iter()
-            .any(|entry| entry.name.starts_with("python3."))
-    });
+    let has_interpreter = bin
+        .entries()
+        .iter()
+        .any(|entry| entry.name.starts_with("python") && !entry.name.to_ascii_lowercase().ends_with(".exe"));
+    let lib_python = files
+        .folder(&prefix.join("lib"))
+        .is_ok_and(|lib| lib.entries().iter().any(|entry| entry.name.starts_with("python3.")));
     (has_interpreter || lib_python).then_some(prefix)
 }
 
@@ -241,11 +201,8 @@ impl Config {
     /// this order; getpath.py in the reverse, which matters only where both exist.
     fn beside(directory: &WinPath, files: &dyn Files) -> Result<Option<Config>, EnvironmentError> {
         let places = [Some(directory.clone()), directory.parent()];
-        let Some(path) = places
-            .into_iter()
-            .flatten()
-            .map(|place| place.join(CONFIG))
-            .find(|path| files.is_file(path))
+        let Some(path) =
+            places.into_iter().flatten().map(|place| place.join(CONFIG)).find(|path| files.is_file(path))
         else {
             return Ok(None);
         };
@@ -258,18 +215,10 @@ impl Config {
     /// `key = value` lines. The first `home` counts (getpath.py) and the last
     /// `include-system-site-packages`, which is true unless it says otherwise (site.py).
     fn parse(path: WinPath, text: &str) -> Config {
-        let mut config = Config {
-            path,
-            home: None,
-            system_site_packages: true,
-        };
+        let mut config = Config { path, home: None, system_site_packages: true };
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             let value = value.trim();
-            match key
-                .trim_matches(['\u{feff}', ' ', '\t'])
-                .to_ascii_lowercase()
-                .as_str()
-            {
+            match key.trim_matches(['\u{feff}', ' ', '\t']).to_ascii_lowercase().as_str() {
                 "home" if config.home.is_none() && !value.is_empty() => {
                     config.home = Some(WinPath::new(value))
                 }
@@ -290,10 +239,7 @@ impl Config {
         files: &dyn Files,
         notes: &mut Vec<Note>,
     ) -> Result<(WinPath, Result<PythonDll, EnvironmentError>), EnvironmentError> {
-        let broken = |reason| EnvironmentError::BrokenVenv {
-            config: self.path.clone(),
-            reason,
-        };
+        let broken = |reason| EnvironmentError::BrokenVenv { config: self.path.clone(), reason };
         let Some(home) = self.home.as_ref().map(canonical) else {
             return Err(broken(VenvFault::NoHome));
         };
@@ -318,11 +264,7 @@ impl Config {
     /// `sys.prefix`: up to 3.13 site.py takes the parent of the executable's folder, wherever the
     /// configuration lies; from 3.14 on getpath.py takes the folder of the configuration.
     fn prefix(&self, directory: &WinPath, version: PythonVersion) -> WinPath {
-        let above = if version.at_least(3, 14) {
-            self.path.parent()
-        } else {
-            directory.parent()
-        };
+        let above = if version.at_least(3, 14) { self.path.parent() } else { directory.parent() };
         above.unwrap_or_else(|| directory.clone())
     }
 }
@@ -358,9 +300,7 @@ pub enum VenvFault {
         reason: FileError,
     },
     /// The folder is there, but not the interpreter.
-    #[error(
-        "the Python that it was made with is gone: no python.exe with its pythonXY.dll in {home}"
-    )]
+    #[error("the Python that it was made with is gone: no python.exe with its pythonXY.dll in {home}")]
     NoInterpreter {
         /// Its folder.
         home: WinPath,
@@ -383,19 +323,10 @@ fn unstartable(
     }
     let is_script_folder = directory.file_name().eq_ignore_ascii_case("Scripts");
     if missing.is_none() && is_script_folder && files.is_file(&interpreter) {
-        let config = directory
-            .parent()
-            .unwrap_or_else(|| directory.clone())
-            .join(CONFIG);
-        return EnvironmentError::BrokenVenv {
-            config,
-            reason: VenvFault::NoConfig,
-        };
+        let config = directory.parent().unwrap_or_else(|| directory.clone()).join(CONFIG);
+        return EnvironmentError::BrokenVenv { config, reason: VenvFault::NoConfig };
     }
-    EnvironmentError::NoPythonDll {
-        interpreter,
-        name: missing,
-    }
+    EnvironmentError::NoPythonDll { interpreter, name: missing }
 }
 
 /// The DLL that `executable` in `directory` runs: the one that it imports, or the one beside it.
@@ -415,10 +346,9 @@ fn python_dll(
     let listing = files.folder(directory).map_err(|_| None)?;
     if let Some((import, name)) = imported {
         return match listing.entry(&import) {
-            Some(entry) if entry.kind == EntryKind::File => Ok(PythonDll {
-                path: directory.join(&entry.name),
-                name,
-            }),
+            Some(entry) if entry.kind == EntryKind::File => {
+                Ok(PythonDll { path: directory.join(&entry.name), name })
+            }
             _ => Err(Some(import)),
         };
     }
@@ -459,21 +389,12 @@ fn identity(
         Err(fault) => fault,
     };
     let executable = application_directory.join(interpreter.file_name());
-    match files
-        .image(&executable)
-        .or_else(|_| files.image(interpreter))
-    {
+    match files.image(&executable).or_else(|_| files.image(interpreter)) {
         Ok(image) => {
-            notes.push(Note::BadImage {
-                path: dll.path.clone(),
-                fault,
-            });
+            notes.push(Note::BadImage { path: dll.path.clone(), fault });
             Ok((dll.name.version, image.machine))
         }
-        Err(_) => Err(EnvironmentError::BadInterpreter {
-            path: dll.path.clone(),
-            fault,
-        }),
+        Err(_) => Err(EnvironmentError::BadInterpreter { path: dll.path.clone(), fault }),
     }
 }
 
@@ -482,10 +403,7 @@ fn zip_beside(dll: &PythonDll) -> WinPath {
     let version = dll.name.version;
     let debug = if dll.name.debug { "_d" } else { "" };
     let name = format!("python{}{}{debug}.zip", version.major, version.minor);
-    dll.path
-        .parent()
-        .unwrap_or_else(|| WinPath::new("."))
-        .join(&name)
+    dll.path.parent().unwrap_or_else(|| WinPath::new(".")).join(&name)
 }
 
 /// The `._pth` file: named after the DLL, after the executable as selected, or, since 3.11, after the one
@@ -499,14 +417,11 @@ fn path_file(
 ) -> Option<WinPath> {
     let running = application_directory.join(interpreter.file_name());
     let running = version.at_least(3, 11).then_some(&running);
-    [&dll.path, interpreter]
-        .into_iter()
-        .chain(running)
-        .find_map(|image| {
-            let (stem, _) = image.file_name().rsplit_once('.')?;
-            let file = image.parent()?.join(&format!("{stem}._pth"));
-            files.is_file(&file).then_some(file)
-        })
+    [&dll.path, interpreter].into_iter().chain(running).find_map(|image| {
+        let (stem, _) = image.file_name().rsplit_once('.')?;
+        let file = image.parent()?.join(&format!("{stem}._pth"));
+        files.is_file(&file).then_some(file)
+    })
 }
 
 /// `sys.base_prefix`: where the standard library is, as a zip archive or a folder.
@@ -540,18 +455,14 @@ fn library_prefix(
 fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn Files) -> Kind {
     let is_store = |folder: &WinPath| {
         let above = folder.parent();
-        folder
-            .file_name()
-            .starts_with("PythonSoftwareFoundation.Python")
+        folder.file_name().starts_with("PythonSoftwareFoundation.Python")
             && above.is_some_and(|above| above.file_name().eq_ignore_ascii_case("WindowsApps"))
     };
     if files.is_folder(&prefix.join("conda-meta")) {
         Kind::Conda
     } else if is_store(prefix) {
         Kind::Store
-    } else if has_path_file
-        || (files.is_file(zip) && !files.is_file(&prefix.join("Lib").join("os.py")))
-    {
+    } else if has_path_file || (files.is_file(zip) && !files.is_file(&prefix.join("Lib").join("os.py"))) {
         Kind::Embeddable
     } else {
         Kind::Installed
@@ -560,9 +471,7 @@ fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn F
 
 /// The Python that a virtualenv older than 20 was made with: its site.py reads this file.
 fn legacy_virtualenv(prefix: &WinPath, files: &dyn Files) -> Option<WinPath> {
-    let text = files
-        .text(&prefix.join("Lib").join("orig-prefix.txt"))
-        .ok()?;
+    let text = files.text(&prefix.join("Lib").join("orig-prefix.txt")).ok()?;
     let original = text.trim();
     (!original.is_empty()).then(|| canonical(&WinPath::new(original)))
 }

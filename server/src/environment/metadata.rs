@@ -68,18 +68,15 @@ impl Requirement {
     /// The name, the versions and the marker of a PEP 508 requirement; extras are left out.
     pub(super) fn parse(text: &str) -> Option<Requirement> {
         let (what, marker) = text.split_once(';').unwrap_or((text, ""));
-        let name_end = what
-            .find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.')))
-            .unwrap_or(what.len());
+        let name_end =
+            what.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(what.len());
         let (name, rest) = what.split_at_checked(name_end)?;
         let versions = match rest.trim_start().strip_prefix('[') {
             Some(extras) => extras.split_once(']').map_or("", |(_, versions)| versions),
             None => rest,
         };
-        let versions: String = versions
-            .chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')'))
-            .collect();
+        let versions: String =
+            versions.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')')).collect();
         (!name.is_empty()).then(|| Requirement {
             name: normalized(name),
             versions,
@@ -97,13 +94,9 @@ impl Requirement {
             None => !marker.contains(&format!("{name}!=\"{windows}\"")),
         };
         self.marker.contains(" or ")
-            && [
-                "platform_system==\"Windows\"",
-                "sys_platform==\"win32\"",
-                "os_name==\"nt\"",
-            ]
-            .iter()
-            .any(|test| marker.contains(test))
+            && ["platform_system==\"Windows\"", "sys_platform==\"win32\"", "os_name==\"nt\""]
+                .iter()
+                .any(|test| marker.contains(test))
             || (!marker.contains("extra==")
                 && asks("platform_system", "Windows")
                 && asks("sys_platform", "win32")
@@ -125,11 +118,7 @@ mod tests {
             metadata.requires_python.as_deref().unwrap_or("?"),
         );
         for requirement in metadata.requires {
-            let here = if requirement.applies_on_windows() {
-                "windows"
-            } else {
-                "elsewhere"
-            };
+            let here = if requirement.applies_on_windows() { "windows" } else { "elsewhere" };
             seen += &format!("{here}: {} {}\n", requirement.name, requirement.versions);
         }
         expect.assert_eq(&seen);

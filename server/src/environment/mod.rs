@@ -147,9 +147,7 @@ pub enum Note {
         path: WinPath,
     },
     /// It seems that this user has packages of their own, which Python would search before site-packages.
-    #[error(
-        "packages in {path} come before those of the environment, if Python is run by that user"
-    )]
+    #[error("packages in {path} come before those of the environment, if Python is run by that user")]
     UserSite {
         /// That folder.
         path: WinPath,
@@ -177,9 +175,7 @@ pub enum Note {
         path: WinPath,
     },
     /// Neither `Lib\os.py` nor the zip archive.
-    #[error(
-        "no standard library found, searching upwards from {searched_from}: this Python cannot start"
-    )]
+    #[error("no standard library found, searching upwards from {searched_from}: this Python cannot start")]
     NoStandardLibrary {
         /// Where the search began.
         searched_from: WinPath,
@@ -220,9 +216,7 @@ pub enum EnvironmentError {
         path: WinPath,
     },
     /// A folder without an interpreter.
-    #[error(
-        "{folder} is no Python environment: neither python.exe nor Scripts\\python.exe is in it"
-    )]
+    #[error("{folder} is no Python environment: neither python.exe nor Scripts\\python.exe is in it")]
     NotAnEnvironment {
         /// As given.
         folder: WinPath,
@@ -236,9 +230,7 @@ pub enum EnvironmentError {
         path: WinPath,
     },
     /// An environment of another system.
-    #[error(
-        "{prefix} is a Python environment for Linux or macOS: nothing in it is for Windows to load"
-    )]
+    #[error("{prefix} is a Python environment for Linux or macOS: nothing in it is for Windows to load")]
     Linux {
         /// Its folder.
         prefix: WinPath,
@@ -301,8 +293,7 @@ impl Environment {
         let layout = Layout::of(path, files, &mut notes)?;
         let search = SearchPath::of(&layout, surroundings, files, &mut notes);
         let conda_prefix = (layout.kind == Kind::Conda).then_some(&layout.prefix);
-        let distributions =
-            distributions::installed(&search.entries, conda_prefix, files, &mut notes);
+        let distributions = distributions::installed(&search.entries, conda_prefix, files, &mut notes);
         let site_packages = search
             .entries
             .iter()
@@ -353,9 +344,7 @@ impl Environment {
     /// The distribution of this name, however it is written: the one that `sys.path` finds first.
     pub fn find(&self, name: &str) -> Option<&Distribution> {
         let name = normalized(name);
-        self.distributions
-            .iter()
-            .find(|distribution| distribution.normalized == name)
+        self.distributions.iter().find(|distribution| distribution.normalized == name)
     }
 
     /// The distributions that provide this top-level package or module. Several ones overwrite each other.
@@ -383,17 +372,13 @@ impl Environment {
             let first = below.split(['/', '\\']).next().unwrap_or_default();
             distribution.top_level(files).contains(first)
         };
-        let (providers, others): (Vec<&Distribution>, Vec<&Distribution>) = others
-            .into_iter()
-            .partition(|distribution| provides(distribution));
+        let (providers, others): (Vec<&Distribution>, Vec<&Distribution>) =
+            others.into_iter().partition(|distribution| provides(distribution));
         let listing = providers.iter().copied().find(lists);
         match (listing, providers.as_slice()) {
             (Some(owner), _) => Some(owner),
             (None, [only]) => Some(only),
-            _ => others
-                .into_iter()
-                .find(lists)
-                .or_else(|| conda.into_iter().find(lists)),
+            _ => others.into_iter().find(lists).or_else(|| conda.into_iter().find(lists)),
         }
     }
 }

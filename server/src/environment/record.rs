@@ -94,10 +94,8 @@ impl Record {
                 own_folder,
             );
         }
-        record.inconsistent = record
-            .rows
-            .iter()
-            .any(|row| row.sha256.is_none() && row.path.is_within(folder));
+        record.inconsistent =
+            record.rows.iter().any(|row| row.sha256.is_none() && row.path.is_within(folder));
         record
     }
 
@@ -142,11 +140,7 @@ impl Record {
             record.add(&file._path, hash, file.size_in_bytes, prefix, "conda-meta");
             known.insert(file._path.as_str());
         }
-        for file in package
-            .files
-            .iter()
-            .filter(|file| !known.contains(file.as_str()))
-        {
+        for file in package.files.iter().filter(|file| !known.contains(file.as_str())) {
             record.add(file, None, None, prefix, "conda-meta");
         }
         record.top_level.clear();
@@ -174,11 +168,7 @@ impl Record {
             None => true,
         };
         if is_own && is_native(name) {
-            self.rows.push(RecordRow {
-                path,
-                size,
-                sha256: sha256.map(str::to_owned),
-            });
+            self.rows.push(RecordRow { path, size, sha256: sha256.map(str::to_owned) });
         }
     }
 
@@ -191,15 +181,9 @@ impl Record {
             return false;
         }
         self.has_content = true;
-        let name = if is_module {
-            module_name(first)
-        } else {
-            Some(first)
-        };
+        let name = if is_module { module_name(first) } else { Some(first) };
         match name {
-            Some(name)
-                if !name.is_empty() && !name.contains('.') && !self.top_level.contains(name) =>
-            {
+            Some(name) if !name.is_empty() && !name.contains('.') && !self.top_level.contains(name) => {
                 self.top_level.insert(name.to_owned());
             }
             _ => {}
@@ -211,18 +195,12 @@ impl Record {
     ///
     /// Programs are left out: nothing imports them, launchers are made anew by each installer, and
     /// repackagers drop those of other systems.
-    pub(super) fn expected(
-        &self,
-        folder: &WinPath,
-        name: &str,
-        files: &dyn Files,
-    ) -> Vec<RecordRow> {
+    pub(super) fn expected(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Vec<RecordRow> {
         let mut rows: Vec<RecordRow> = Vec::new();
         let mut known: HashSet<String> = HashSet::new();
         let renaming = self.renaming(folder, name, files);
         // Rows without hash come last, so that they add nothing where a renamed row speaks of the same file.
-        let (hashed, unhashed): (Vec<_>, Vec<_>) =
-            self.rows.iter().partition(|row| row.sha256.is_some());
+        let (hashed, unhashed): (Vec<_>, Vec<_>) = self.rows.iter().partition(|row| row.sha256.is_some());
         for row in hashed.into_iter().chain(unhashed) {
             if !row.path.is_within(folder) || row.path.has_extension("exe") {
                 continue;
@@ -242,12 +220,7 @@ impl Record {
     }
 
     /// Native files below `folder` that are missing or have another size. Only listings and sizes are read.
-    pub(super) fn damaged(
-        &self,
-        folder: &WinPath,
-        name: &str,
-        files: &dyn Files,
-    ) -> Vec<DamagedFile> {
+    pub(super) fn damaged(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Vec<DamagedFile> {
         let mut damaged = Vec::new();
         let mut sizes_without_hash: Vec<u64> = Vec::new();
         for row in self.expected(folder, name, files) {
@@ -263,19 +236,13 @@ impl Record {
                     _ => continue,
                 },
             };
-            damaged.push(DamagedFile {
-                path: row.path,
-                expected: row.size,
-                found,
-            });
+            damaged.push(DamagedFile { path: row.path, expected: row.size, found });
         }
         damaged.retain(|file| {
             let moved_to = sizes_without_hash
                 .iter()
                 .position(|size| file.found == Found::Missing && file.expected == Some(*size));
-            moved_to
-                .map(|at| sizes_without_hash.swap_remove(at))
-                .is_none()
+            moved_to.map(|at| sizes_without_hash.swap_remove(at)).is_none()
         });
         damaged
     }
@@ -283,33 +250,22 @@ impl Record {
     /// The renaming that this RECORD suffered, if undoing it explains any of its absent files.
     fn renaming(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Option<Renaming> {
         let name = name.replace(['-', '.'], "_");
-        let without_hash: HashSet<String> = self
-            .rows
-            .iter()
-            .filter(|row| row.sha256.is_none())
-            .map(|row| row.path.key())
-            .collect();
+        let without_hash: HashSet<String> =
+            self.rows.iter().filter(|row| row.sha256.is_none()).map(|row| row.path.key()).collect();
         let absent: Vec<&RecordRow> = self
             .rows
             .iter()
             .filter(|row| row.sha256.is_some() && row.path.is_within(folder))
             .filter(|row| presence(&row.path, files) == Presence::Absent)
             .collect();
-        shortened(&name)
-            .map(|old| Renaming {
-                old: old.to_owned(),
-                new: name.clone(),
-            })
-            .find(|renaming| {
-                absent.iter().any(|row| {
-                    renaming
-                        .original(&row.path, folder)
-                        .is_some_and(|original| {
-                            without_hash.contains(&original.key())
-                                || (row.size.is_some() && files.size(&original).ok() == row.size)
-                        })
+        shortened(&name).map(|old| Renaming { old: old.to_owned(), new: name.clone() }).find(|renaming| {
+            absent.iter().any(|row| {
+                renaming.original(&row.path, folder).is_some_and(|original| {
+                    without_hash.contains(&original.key())
+                        || (row.size.is_some() && files.size(&original).ok() == row.size)
                 })
             })
+        })
     }
 }
 
@@ -323,18 +279,13 @@ struct Renaming {
 impl Renaming {
     fn original(&self, path: &WinPath, folder: &WinPath) -> Option<WinPath> {
         let below = path.below(folder)?;
-        below
-            .contains(&self.new)
-            .then(|| folder.join(&below.replace(&self.new, &self.old)))
+        below.contains(&self.new).then(|| folder.join(&below.replace(&self.new, &self.old)))
     }
 }
 
 /// `a_b_c` without its last words: `a_b`, `a`.
 fn shortened(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| {
-        name.rsplit_once('_').map(|(rest, _)| rest)
-    })
-    .skip(1)
+    std::iter::successors(Some(name), |name| name.rsplit_once('_').map(|(rest, _)| rest)).skip(1)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -360,12 +311,8 @@ fn presence(path: &WinPath, files: &dyn Files) -> Presence {
 }
 
 fn is_native(file_name: &str) -> bool {
-    let extension = file_name
-        .rsplit_once('.')
-        .map_or("", |(_, extension)| extension);
-    ["pyd", "dll", "so", "exe"]
-        .iter()
-        .any(|native| extension.eq_ignore_ascii_case(native))
+    let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["pyd", "dll", "so", "exe"].iter().any(|native| extension.eq_ignore_ascii_case(native))
 }
 
 /// The module that a file at the top of site-packages is: `six` of `six.py`, `_x` of `_x.cp38-win_amd64.pyd`.

@@ -86,13 +86,7 @@ impl SearchPath {
         files: &dyn Files,
         notes: &mut Vec<Note>,
     ) -> SearchPath {
-        let mut builder = Builder {
-            layout,
-            files,
-            notes,
-            entries: Vec::new(),
-            known: HashSet::new(),
-        };
+        let mut builder = Builder { layout, files, notes, entries: Vec::new(), known: HashSet::new() };
         let (isolated, site) = match &layout.path_file {
             Some(file) => (true, builder.add_path_file(file)),
             None => {
@@ -106,12 +100,7 @@ impl SearchPath {
         } else if let Some(file) = &layout.path_file {
             builder.notes.push(Note::NoSite { file: file.clone() });
         }
-        SearchPath {
-            entries: builder.entries,
-            isolated,
-            site,
-            user_site,
-        }
+        SearchPath { entries: builder.entries, isolated, site, user_site }
     }
 }
 
@@ -159,10 +148,7 @@ impl Builder<'_> {
         let text = match self.files.text(file) {
             Ok(text) => text,
             Err(reason) => {
-                self.notes.push(Note::Unreadable {
-                    path: file.clone(),
-                    reason,
-                });
+                self.notes.push(Note::Unreadable { path: file.clone(), reason });
                 return false;
             }
         };
@@ -180,19 +166,9 @@ impl Builder<'_> {
             if text == "import site" {
                 site = true;
             } else if text.starts_with("import ") {
-                self.notes.push(Note::BadPathFile {
-                    file: file.clone(),
-                    line,
-                    text: shown(text),
-                });
+                self.notes.push(Note::BadPathFile { file: file.clone(), line, text: shown(text) });
             } else if !text.is_empty() {
-                self.add(
-                    folder.join(text),
-                    Origin::PathFile {
-                        file: file.clone(),
-                        line,
-                    },
-                );
+                self.add(folder.join(text), Origin::PathFile { file: file.clone(), line });
             }
         }
         site
@@ -216,9 +192,7 @@ impl Builder<'_> {
                 user_site_enabled = false;
             }
         }
-        let user_site = user_site_enabled
-            .then(|| self.add_user_site(surroundings))
-            .flatten();
+        let user_site = user_site_enabled.then(|| self.add_user_site(surroundings)).flatten();
         for prefix in prefixes {
             self.add_site_packages(&prefix);
         }
@@ -228,10 +202,7 @@ impl Builder<'_> {
 
     fn add_site_packages(&mut self, prefix: &WinPath) {
         self.add_site_folder(prefix, Origin::Prefix);
-        self.add_site_folder(
-            &prefix.join("Lib").join("site-packages"),
-            Origin::SitePackages,
-        );
+        self.add_site_folder(&prefix.join("Lib").join("site-packages"), Origin::SitePackages);
     }
 
     /// The user's site-packages are searched only if the caller knows where they are; a guess is noted.
@@ -242,9 +213,7 @@ impl Builder<'_> {
         }
         let guess = guessed_user_site(self.layout)?;
         self.files.folder(&guess).is_ok().then(|| {
-            self.notes.push(Note::UserSite {
-                path: guess.clone(),
-            });
+            self.notes.push(Note::UserSite { path: guess.clone() });
             guess
         })
     }
@@ -256,10 +225,7 @@ impl Builder<'_> {
             Err(FileError::NotFound | FileError::WrongKind(_)) => return,
             Err(reason) => {
                 self.add(folder.clone(), origin);
-                self.note(Note::Unreadable {
-                    path: folder.clone(),
-                    reason,
-                });
+                self.note(Note::Unreadable { path: folder.clone(), reason });
                 return;
             }
         };
@@ -282,10 +248,7 @@ impl Builder<'_> {
         let text = match self.files.text(file) {
             Ok(text) => text,
             Err(reason) => {
-                self.note(Note::Unreadable {
-                    path: file.clone(),
-                    reason,
-                });
+                self.note(Note::Unreadable { path: file.clone(), reason });
                 return;
             }
         };
@@ -300,34 +263,20 @@ impl Builder<'_> {
             }
             if text.starts_with("import ") || text.starts_with("import\t") {
                 let usual = is_usual_code(file.file_name(), text);
-                self.note(Note::PthCode {
-                    file: file.clone(),
-                    line,
-                    text: shown(text),
-                    usual,
-                });
+                self.note(Note::PthCode { file: file.clone(), line, text: shown(text), usual });
                 continue;
             }
             let path = folder.join(text).normalized();
             if self.files.kind(&path).is_some() {
-                self.add(
-                    path,
-                    Origin::Pth {
-                        file: file.clone(),
-                        line,
-                    },
-                );
+                self.add(path, Origin::Pth { file: file.clone(), line });
             }
         }
     }
 
     /// A `sitecustomize` module runs at every start and may change anything.
     fn note_customization(&mut self, user_site_enabled: bool) {
-        let names: &[&str] = if user_site_enabled {
-            &["sitecustomize.py", "usercustomize.py"]
-        } else {
-            &["sitecustomize.py"]
-        };
+        let names: &[&str] =
+            if user_site_enabled { &["sitecustomize.py", "usercustomize.py"] } else { &["sitecustomize.py"] };
         for name in names {
             let mut modules = self.entries.iter().map(|entry| entry.path.join(name));
             if let Some(path) = modules.find(|path| self.files.is_file(path)) {
@@ -348,16 +297,12 @@ impl Builder<'_> {
 /// `%APPDATA%\Python\Python38\site-packages`, after `sys.winver` from 3.10 on (site.py).
 fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
     let version = layout.version;
-    let home = std::iter::successors(Some(layout.interpreter.clone()), WinPath::parent).find(
-        |folder| {
-            folder.parent().is_some_and(|users| {
-                users.file_name().eq_ignore_ascii_case("Users")
-                    && users
-                        .parent()
-                        .is_some_and(|root| root.file_name().is_empty())
-            })
-        },
-    )?;
+    let home = std::iter::successors(Some(layout.interpreter.clone()), WinPath::parent).find(|folder| {
+        folder.parent().is_some_and(|users| {
+            users.file_name().eq_ignore_ascii_case("Users")
+                && users.parent().is_some_and(|root| root.file_name().is_empty())
+        })
+    })?;
     let build = match layout.machine {
         _ if !version.at_least(3, 10) => "",
         Machine::X86 => "-32",
@@ -365,11 +310,7 @@ fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
         Machine::Arm => "-arm32",
         _ => "",
     };
-    let threads = if layout.dll.name.free_threaded {
-        "t"
-    } else {
-        ""
-    };
+    let threads = if layout.dll.name.free_threaded { "t" } else { "" };
     let folder = format!("Python{}{}{threads}{build}", version.major, version.minor);
     Some(
         ["AppData", "Roaming", "Python", &folder, "site-packages"]
@@ -381,14 +322,12 @@ fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
 /// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools
 /// (google, protobuf), setuptools' distutils, virtualenv's and coverage's hooks.
 fn is_usual_code(file_name: &str, text: &str) -> bool {
-    let is_namespace = file_name.ends_with("-nspkg.pth")
-        && text.contains("types")
-        && text.contains("sys._getframe");
-    let is_distutils =
-        file_name == "distutils-precedence.pth" && text.contains("SETUPTOOLS_USE_DISTUTILS");
+    let is_namespace =
+        file_name.ends_with("-nspkg.pth") && text.contains("types") && text.contains("sys._getframe");
+    let is_distutils = file_name == "distutils-precedence.pth" && text.contains("SETUPTOOLS_USE_DISTUTILS");
     let is_virtualenv = file_name == "_virtualenv.pth" && text.trim() == "import _virtualenv";
-    let is_coverage = text.starts_with("import sys; exec('try: import coverage")
-        || text.contains("process_startup()");
+    let is_coverage =
+        text.starts_with("import sys; exec('try: import coverage") || text.contains("process_startup()");
     is_namespace || is_distutils || is_virtualenv || is_coverage
 }
 

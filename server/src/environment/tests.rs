@@ -41,13 +41,7 @@ fn seen(disk: &str, path: &str, surroundings: &Surroundings) -> String {
 }
 
 fn in_words(environment: &Environment) -> String {
-    let Environment {
-        kind,
-        base_kind,
-        version,
-        machine,
-        ..
-    } = environment;
+    let Environment { kind, base_kind, version, machine, .. } = environment;
     let mut words = format!("{kind} {version} {machine}");
     if base_kind != kind {
         words += &format!(", of {base_kind}");
@@ -68,20 +62,13 @@ fn in_words(environment: &Environment) -> String {
             Origin::PathFile { file, line } | Origin::Pth { file, line } => {
                 format!("{}:{line}", file.file_name())
             }
-            origin => serde_json::to_value(origin)
-                .unwrap()
-                .as_str()
-                .unwrap()
-                .to_owned(),
+            origin => serde_json::to_value(origin).unwrap().as_str().unwrap().to_owned(),
         };
         words.push('\n');
     }
     for distribution in &environment.distributions {
         let version = distribution.version.as_deref().unwrap_or("?");
-        words += &format!(
-            "{} {version} ({:?})\n",
-            distribution.normalized, distribution.kind
-        );
+        words += &format!("{} {version} ({:?})\n", distribution.normalized, distribution.kind);
     }
     for note in &environment.notes {
         words += &format!("note: {note}\n");
@@ -316,10 +303,7 @@ fn venv_with_the_packages_of_its_base() {
 
 #[test]
 fn a_venv_that_does_not_say_so_sees_its_base() {
-    let disk = joined(&[
-        INSTALLED,
-        &VENV.replace("include-system-site-packages = false", "prompt = x"),
-    ]);
+    let disk = joined(&[INSTALLED, &VENV.replace("include-system-site-packages = false", "prompt = x")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!(environment.site_packages.len(), 2);
 }
@@ -499,37 +483,22 @@ fn conda_knows_its_dlls() {
          Library\\bin\\cublas64_11.dll is missing\n"
     );
     let dll = r"C:\conda\envs\tf\Library\bin\CUDNN64_8.dll".into();
-    assert_eq!(
-        environment.owner_of(&dll, &disk).map(|d| &*d.name),
-        Some("cuda-toolkit")
-    );
-    assert!(
-        environment
-            .find("odd")
-            .unwrap()
-            .missing_files(&disk)
-            .is_err()
-    );
+    assert_eq!(environment.owner_of(&dll, &disk).map(|d| &*d.name), Some("cuda-toolkit"));
+    assert!(environment.find("odd").unwrap().missing_files(&disk).is_err());
 }
 
 #[test]
 fn venv_of_conda() {
     let disk = joined(&[CONDA, &VENV.replace(r"C:\Python38", r"C:\conda\envs\tf")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
-    assert_eq!(
-        (environment.kind, environment.base_kind),
-        (Kind::Venv, Kind::Conda)
-    );
-    assert_eq!(
-        environment.distributions.len(),
-        0,
-        "conda's packages are not its own"
-    );
+    assert_eq!((environment.kind, environment.base_kind), (Kind::Venv, Kind::Conda));
+    assert_eq!(environment.distributions.len(), 0, "conda's packages are not its own");
 }
 
 #[test]
 fn from_the_store() {
-    let store = r"C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0";
+    let store =
+        r"C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0";
     let disk = format!(
         "C:\\Program Files\\WindowsApps\\  denied\n\
          {store}\\python.exe  imports python311.dll\n\
@@ -562,12 +531,7 @@ fn nothing_for_windows() {
     let refused = |path: &str, expect: Expect| check(disk, path, expect);
     for path in ["/env", "/env/bin", "/env/bin/python3"] {
         let error = Environment::at(&path.into(), &MemoryFiles::new(disk)).unwrap_err();
-        assert_eq!(
-            error,
-            EnvironmentError::Linux {
-                prefix: "/env".into()
-            }
-        );
+        assert_eq!(error, EnvironmentError::Linux { prefix: "/env".into() });
     }
     refused(
         "/empty",
@@ -628,18 +592,11 @@ fn which_dll() {
     ";
     let version = |disk: &str| {
         let environment = Environment::at(&r"C:\P".into(), &MemoryFiles::new(disk)).unwrap();
-        (
-            environment.version.to_string(),
-            environment.free_threaded,
-            environment.notes.len(),
-        )
+        (environment.version.to_string(), environment.free_threaded, environment.notes.len())
     };
     assert_eq!(version(several), ("3.8".into(), false, 0));
     // An executable that imports none of them: the newest, and a note.
-    assert_eq!(
-        version(&several.replace("imports python38.dll", "")),
-        ("3.13".into(), true, 1)
-    );
+    assert_eq!(version(&several.replace("imports python38.dll", "")), ("3.13".into(), true, 1));
 }
 
 #[test]
@@ -652,13 +609,7 @@ fn damaged_dlls() {
             "C:\\Python38\\python38.dll cannot be read: the file is empty",
         ]
     "#]]
-    .assert_debug_eq(
-        &environment
-            .notes
-            .iter()
-            .map(Note::to_string)
-            .collect::<Vec<_>>(),
-    );
+    .assert_debug_eq(&environment.notes.iter().map(Note::to_string).collect::<Vec<_>>());
     check(
         &damaged.replace("imports python38.dll", "not an image"),
         r"C:\Python38",
@@ -694,19 +645,10 @@ fn names_of_extension_modules() {
         environment.extension_suffixes().join(" ")
     };
     assert_eq!(suffixes("python38.dll", ""), ".cp38-win_amd64.pyd .pyd");
-    assert_eq!(
-        suffixes("python37.dll", "machine x86"),
-        ".cp37-win32.pyd .pyd"
-    );
-    assert_eq!(
-        suffixes("python311.dll", "machine arm64"),
-        ".cp311-win_arm64.pyd .pyd"
-    );
+    assert_eq!(suffixes("python37.dll", "machine x86"), ".cp37-win32.pyd .pyd");
+    assert_eq!(suffixes("python311.dll", "machine arm64"), ".cp311-win_arm64.pyd .pyd");
     assert_eq!(suffixes("python313t.dll", ""), ".cp313t-win_amd64.pyd .pyd");
-    assert_eq!(
-        suffixes("python312_d.dll", ""),
-        "_d.cp312-win_amd64.pyd _d.pyd"
-    );
+    assert_eq!(suffixes("python312_d.dll", ""), "_d.cp312-win_amd64.pyd _d.pyd");
 }
 
 #[test]
@@ -765,26 +707,17 @@ fn path_files_of_site_packages() {
 #[test]
 fn packages_of_the_user() {
     let disk = INSTALLED.replace(r"C:\Python38", r"C:\Users\Me\Python38");
-    let disk = joined(&[
-        &disk,
-        "    C:\\Users\\Me\\AppData\\Roaming\\Python\\Python38\\site-packages\\\n",
-    ]);
+    let disk = joined(&[&disk, "    C:\\Users\\Me\\AppData\\Roaming\\Python\\Python38\\site-packages\\\n"]);
     let python = r"C:\Users\Me\Python38";
     let environment = Environment::at(&python.into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!(
-        environment
-            .notes
-            .iter()
-            .map(Note::to_string)
-            .collect::<Vec<_>>(),
+        environment.notes.iter().map(Note::to_string).collect::<Vec<_>>(),
         [
             r"packages in C:\Users\Me\AppData\Roaming\Python\Python38\site-packages come before those of the environment, if Python is run by that user"
         ]
     );
-    let surroundings = Surroundings {
-        python_path: vec![r"D:\lib".into()],
-        user_site: environment.user_site.clone(),
-    };
+    let surroundings =
+        Surroundings { python_path: vec![r"D:\lib".into()], user_site: environment.user_site.clone() };
     check_within(
         &disk,
         python,
@@ -822,10 +755,8 @@ fn names_of_distributions() {
     ]);
     let disk = MemoryFiles::new(&disk);
     let environment = Environment::at(&r"C:\Python38".into(), &disk).unwrap();
-    let names = environment
-        .distributions
-        .iter()
-        .map(|d| (&*d.normalized, d.version.as_deref().unwrap_or("-")));
+    let names =
+        environment.distributions.iter().map(|d| (&*d.normalized, d.version.as_deref().unwrap_or("-")));
     assert_eq!(
         names.collect::<Vec<_>>(),
         [
@@ -836,10 +767,7 @@ fn names_of_distributions() {
             ("zope-interface", "5.0")
         ]
     );
-    assert_eq!(
-        environment.find("keras.PREPROCESSING").unwrap().name,
-        "Keras_Preprocessing"
-    );
+    assert_eq!(environment.find("keras.PREPROCESSING").unwrap().name, "Keras_Preprocessing");
     let metadata = environment.find("old").unwrap().metadata(&disk).unwrap();
     assert_eq!(metadata.version.as_deref(), Some("1.0.0"));
     assert_eq!(normalized("A__b-._c"), "a-b-c");
@@ -847,13 +775,9 @@ fn names_of_distributions() {
 
 #[test]
 fn an_environment_is_stored_and_read_again() {
-    let environment =
-        Environment::at(&r"C:\Python38".into(), &MemoryFiles::new(INSTALLED)).unwrap();
+    let environment = Environment::at(&r"C:\Python38".into(), &MemoryFiles::new(INSTALLED)).unwrap();
     let json = serde_json::to_value(&environment).unwrap();
-    assert_eq!(
-        (&json["kind"], &json["version"]),
-        (&"installed".into(), &"3.8.10".into())
-    );
+    assert_eq!((&json["kind"], &json["version"]), (&"installed".into(), &"3.8.10".into()));
     let again: Environment = serde_json::from_value(json).unwrap();
     assert_eq!(in_words(&again), in_words(&environment));
 }
@@ -884,29 +808,16 @@ fn with_record(name: &str, record: &str, disk: &str) -> (MemoryFiles, Environmen
 
 fn missing(distribution: &Distribution, disk: &MemoryFiles) -> String {
     let describe = |file: DamagedFile| {
-        let path = file
-            .path
-            .below(&distribution.folder)
-            .unwrap_or(file.path.as_str());
-        let expected = file
-            .expected
-            .map_or(String::new(), |size| format!(" ({size})"));
+        let path = file.path.below(&distribution.folder).unwrap_or(file.path.as_str());
+        let expected = file.expected.map_or(String::new(), |size| format!(" ({size})"));
         match file.found {
             Found::Missing => format!("{path} is missing{expected}\n"),
             Found::Size(size) => {
-                format!(
-                    "{path} is {size} bytes long, not {}\n",
-                    file.expected.unwrap_or_default()
-                )
+                format!("{path} is {size} bytes long, not {}\n", file.expected.unwrap_or_default())
             }
         }
     };
-    distribution
-        .missing_files(disk)
-        .unwrap()
-        .into_iter()
-        .map(describe)
-        .collect()
+    distribution.missing_files(disk).unwrap().into_iter().map(describe).collect()
 }
 
 #[test]
@@ -992,11 +903,7 @@ fn a_healthy_install_of_a_renamed_wheel() {
     let gpu = environment.find("tensorflow-gpu").unwrap();
     assert!(gpu.record(&disk).unwrap().inconsistent);
     let expected = gpu.expected_files(&disk).unwrap();
-    assert!(
-        expected
-            .iter()
-            .all(|row| row.sha256.is_some() && disk.size(&row.path).ok() == row.size)
-    );
+    assert!(expected.iter().all(|row| row.sha256.is_some() && disk.size(&row.path).ok() == row.size));
 }
 
 #[test]
@@ -1030,12 +937,7 @@ fn a_name_with_two_words_is_no_renaming() {
 #[test]
 fn files_that_moved_in_a_record_that_does_not_match() {
     let record = "old/_a.pyd,sha256=aa,10\nold/_b.pyd,sha256=bb,20\nnew/_a.pyd,,\nnew/_b.pyd,,";
-    check_record(
-        "pkg",
-        record,
-        "new/_a.pyd  size 10\nnew/_b.pyd  size 20",
-        expect![[""]],
-    );
+    check_record("pkg", record, "new/_a.pyd  size 10\nnew/_b.pyd  size 20", expect![[""]]);
     check_record(
         "pkg",
         record,
@@ -1049,35 +951,19 @@ fn files_that_moved_in_a_record_that_does_not_match() {
 
 #[test]
 fn records_that_make_no_sense() {
-    for record in [
-        "",
-        ",,,,,,",
-        "\"",
-        "\"pkg/_a.pyd,sha256=aa,10",
-        "\u{fffd}\u{0}",
-        "/,/,/",
-        "..,..,..",
-        "pkg/_a.pyd",
-    ] {
+    for record in
+        ["", ",,,,,,", "\"", "\"pkg/_a.pyd,sha256=aa,10", "\u{fffd}\u{0}", "/,/,/", "..,..,..", "pkg/_a.pyd"]
+    {
         let (disk, environment) = with_record("pkg", record, "");
         let record = environment.find("pkg").unwrap().record(&disk).unwrap();
         assert!(record.rows.len() <= 1);
     }
-    let (disk, environment) = with_record(
-        "pkg",
-        "pkg/_a.pyd,sha256=aa,many\npkg/_b.pyd,md5=aa,1",
-        "pkg/_b.pyd  size 1",
-    );
-    assert_eq!(
-        missing(environment.find("pkg").unwrap(), &disk),
-        "pkg/_a.pyd is missing\n"
-    );
+    let (disk, environment) =
+        with_record("pkg", "pkg/_a.pyd,sha256=aa,many\npkg/_b.pyd,md5=aa,1", "pkg/_b.pyd  size 1");
+    assert_eq!(missing(environment.find("pkg").unwrap(), &disk), "pkg/_a.pyd is missing\n");
     let disk = disk.without("/x/Lib/site-packages/pkg-2.0.dist-info/RECORD");
     let environment = Environment::at(&"/x".into(), &disk).unwrap();
-    assert_eq!(
-        environment.find("pkg").unwrap().missing_files(&disk),
-        Err(FileError::NotFound)
-    );
+    assert_eq!(environment.find("pkg").unwrap().missing_files(&disk), Err(FileError::NotFound));
 }
 
 const TENSORFLOW: &str = r"
@@ -1120,25 +1006,16 @@ fn who_provides_and_owns_what() {
     let environment = Environment::at(&"/x".into(), &disk).unwrap();
     let providers = |name: &str| {
         let found = environment.providers(name, &disk);
-        found
-            .iter()
-            .map(|d| d.normalized.as_str())
-            .collect::<Vec<_>>()
-            .join(" ")
+        found.iter().map(|d| d.normalized.as_str()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(providers("tensorflow"), "tensorflow-intel");
     assert_eq!(providers("google"), "google-auth protobuf");
-    assert_eq!(
-        (providers("six"), providers("_sixth")),
-        ("six".into(), "six".into())
-    );
+    assert_eq!((providers("six"), providers("_sixth")), ("six".into(), "six".into()));
     assert_eq!(providers("keras"), "");
 
     let owner = |path: &str| {
         let path = WinPath::new("/x/Lib/site-packages").join(path);
-        environment
-            .owner_of(&path, &disk)
-            .map_or("nobody", |d| d.normalized.as_str())
+        environment.owner_of(&path, &disk).map_or("nobody", |d| d.normalized.as_str())
     };
     assert_eq!(owner(r"tensorflow\python\X.dll"), "tensorflow-intel");
     assert_eq!(owner("tensorflow/not/listed.dll"), "tensorflow-intel");

@@ -29,11 +29,7 @@ impl PythonVersion {
     /// 3.8.10150.1013 is 3.8.10 final (CPython, PC/python_ver_rc.h and PC/make_versioninfo.c).
     pub(super) fn from_file(version: FileVersion) -> Option<PythonVersion> {
         let FileVersion([major, minor, build, _]) = version;
-        (major > 0).then_some(PythonVersion {
-            major,
-            minor,
-            micro: Some(build / 1000),
-        })
+        (major > 0).then_some(PythonVersion { major, minor, micro: Some(build / 1000) })
     }
 }
 
@@ -52,22 +48,11 @@ impl FromStr for PythonVersion {
 
     fn from_str(text: &str) -> Result<PythonVersion, String> {
         let mut numbers = text.split('.').map(str::parse::<u16>);
-        match (
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-        ) {
-            (Some(Ok(major)), Some(Ok(minor)), None, None) => Ok(PythonVersion {
-                major,
-                minor,
-                micro: None,
-            }),
-            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(micro)), None) => Ok(PythonVersion {
-                major,
-                minor,
-                micro: Some(micro),
-            }),
+        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor)), None, None) => Ok(PythonVersion { major, minor, micro: None }),
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(micro)), None) => {
+                Ok(PythonVersion { major, minor, micro: Some(micro) })
+            }
             _ => Err(format!("`{text}` is no version of Python")),
         }
     }
@@ -108,11 +93,7 @@ impl DllName {
         let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
         let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
         all_digits.then_some(DllName {
-            version: PythonVersion {
-                major,
-                minor,
-                micro: None,
-            },
+            version: PythonVersion { major, minor, micro: None },
             free_threaded,
             debug,
         })
@@ -140,13 +121,7 @@ mod tests {
         assert_eq!(parse("python313t.dll"), Some(("3.13".into(), true, false)));
         assert_eq!(parse("python312_d.dll"), Some(("3.12".into(), false, true)));
         assert_eq!(parse("python3.dll"), None, "the stable ABI's forwarder");
-        for other in [
-            "python.dll",
-            "pythoncom38.dll",
-            "python3x.dll",
-            "python3t.dll",
-            "python99999999.dll",
-        ] {
+        for other in ["python.dll", "pythoncom38.dll", "python3x.dll", "python3t.dll", "python99999999.dll"] {
             assert_eq!(parse(other), None, "{other}");
         }
     }

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn an_importer_can_have_another_host() {
-        let table = "contract\thost\texceptions\napi-ms-win-x-l1-1-0\tkernel32.dll\tkernel32.dll>kernelbase.dll\n";
+        let table =
+            "contract\thost\texceptions\napi-ms-win-x-l1-1-0\tkernel32.dll\tkernel32.dll>kernelbase.dll\n";
         let sets = ApiSets::from_table(table);
         assert_eq!(sets.resolve("api-ms-win-x-l1-1-0.dll", "a.dll"), ApiSet::Host("kernel32.dll"));
         assert_eq!(sets.resolve("api-ms-win-x-l1-1-0.dll", "KERNEL32.dll"), ApiSet::Host("kernelbase.dll"));

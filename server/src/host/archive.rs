@@ -15,11 +15,8 @@ pub fn python_modules(native: &Path) -> Result<Vec<String>, FileError> {
     if archive.len() > MOST_ENTRIES {
         return Err(FileError::BadArchive(format!("{} entries", archive.len())));
     }
-    let mut modules: Vec<String> = archive
-        .file_names()
-        .filter_map(Result::ok)
-        .filter_map(|name| python_module(&name))
-        .collect();
+    let mut modules: Vec<String> =
+        archive.file_names().filter_map(Result::ok).filter_map(|name| python_module(&name)).collect();
     modules.sort_unstable();
     modules.dedup();
     Ok(modules)

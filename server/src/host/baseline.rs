@@ -61,10 +61,7 @@ impl Baseline {
                 include_str!("../../data/windows-11-syswow64.txt"),
             ),
         };
-        [
-            ("System32", Machine::X64, system32),
-            ("SysWOW64", Machine::X86, syswow64),
-        ]
+        [("System32", Machine::X64, system32), ("SysWOW64", Machine::X86, syswow64)]
     }
 }
 

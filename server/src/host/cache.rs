@@ -32,10 +32,7 @@ impl Stamp {
     pub fn of(metadata: &fs::Metadata) -> Stamp {
         let modified = metadata.modified().ok();
         let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Stamp {
-            bytes: metadata.len(),
-            modified: since.map_or(0, |since| since.as_nanos()),
-        }
+        Stamp { bytes: metadata.len(), modified: since.map_or(0, |since| since.as_nanos()) }
     }
 }
 
@@ -167,9 +164,10 @@ impl FactCache {
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         let key = path.key();
-        let known = lock(shelf).get(&key).filter(|known| known.stamp == stamp).and_then(|known| {
-            postcard::from_bytes(self.bytes(&known.bytes)).ok()
-        });
+        let known = lock(shelf)
+            .get(&key)
+            .filter(|known| known.stamp == stamp)
+            .and_then(|known| postcard::from_bytes(self.bytes(&known.bytes)).ok());
         if let Some(value) = known {
             return Ok(Arc::new(value));
         }

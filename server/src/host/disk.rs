@@ -22,10 +22,12 @@ pub struct Disk {
     cache: Arc<FactCache>,
     folders: Mutex<FxHashMap<String, Result<Listed, FileError>>>,
     /// Answers that are asked for again and again, for the life of this value.
-    images: Mutex<FxHashMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>>,
-    archives: Mutex<FxHashMap<WinPath, Result<Arc<Vec<String>>, FileError>>>,
+    images: Answers<Arc<ImageFacts>, ImageFault>,
+    archives: Answers<Arc<Vec<String>>, FileError>,
     modules_read: AtomicU64,
 }
+
+type Answers<T, E> = Mutex<FxHashMap<WinPath, Result<T, E>>>;
 
 /// A folder and where it really lies.
 #[derive(Clone)]
@@ -79,9 +81,7 @@ impl Disk {
                     None => None,
                 }
             }
-            None if cfg!(windows) || path.as_str().starts_with('/') => {
-                Some(PathBuf::from(path.as_str()))
-            }
+            None if cfg!(windows) || path.as_str().starts_with('/') => Some(PathBuf::from(path.as_str())),
             None => None,
         }
     }
@@ -137,11 +137,7 @@ impl Disk {
 }
 
 /// An answer that is worked out once.
-fn once<T: Clone>(
-    answers: &Mutex<FxHashMap<WinPath, T>>,
-    path: &WinPath,
-    work: impl FnOnce() -> T,
-) -> T {
+fn once<T: Clone>(answers: &Mutex<FxHashMap<WinPath, T>>, path: &WinPath, work: impl FnOnce() -> T) -> T {
     if let Some(known) = lock(answers).get(path) {
         return known.clone();
     }
@@ -243,10 +239,7 @@ mod tests {
         assert!(disk.is_file(&r"c:\WINDOWS\system32\KERNEL32.DLL".into()));
         assert!(!disk.is_file(&r"C:\Windows\System32\missing.dll".into()));
         assert!(!disk.is_file(&r"D:\Windows\System32\Kernel32.dll".into()));
-        assert_eq!(
-            disk.windows_path(&root.path().join("Windows/System32")).as_str(),
-            r"C:\Windows\System32"
-        );
+        assert_eq!(disk.windows_path(&root.path().join("Windows/System32")).as_str(), r"C:\Windows\System32");
         assert_eq!(disk.size(&r"C:\windows\system32\kernel32.dll".into()), Ok(8));
         assert_eq!(disk.text(&r"C:\windows".into()), Err(FileError::WrongKind("a folder".into())));
     }

@@ -91,12 +91,7 @@ pub enum EntryKind {
 impl Folder {
     /// A folder of these entries.
     pub fn new(entries: impl IntoIterator<Item = Entry>) -> Folder {
-        Folder {
-            entries: entries
-                .into_iter()
-                .map(|entry| (fold_name(&entry.name), entry))
-                .collect(),
-        }
+        Folder { entries: entries.into_iter().map(|entry| (fold_name(&entry.name), entry)).collect() }
     }
 
     /// The entry of this name, in any case.

@@ -121,9 +121,7 @@ impl MemoryFiles {
             self.make_folder(&path);
             return None;
         }
-        let is_image = ["dll", "pyd", "exe", "so"]
-            .iter()
-            .any(|e| path.has_extension(e));
+        let is_image = ["dll", "pyd", "exe", "so"].iter().any(|e| path.has_extension(e));
         let mut image = ImageFacts {
             machine: Machine::X64,
             imports: Vec::new(),
@@ -133,28 +131,13 @@ impl MemoryFiles {
             subsystem_version: (6, 0),
             size: 1000,
         };
-        let mut file = File {
-            size: None,
-            text: None,
-            image: Err(ImageError::Empty),
-            archive: None,
-        };
+        let mut file = File { size: None, text: None, image: Err(ImageError::Empty), archive: None };
         let mut valid = is_image;
-        for words in words
-            .split(',')
-            .map(str::trim)
-            .filter(|words| !words.is_empty())
-        {
+        for words in words.split(',').map(str::trim).filter(|words| !words.is_empty()) {
             let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
-            let list = || {
-                rest.split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            };
+            let list = || rest.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
             match word {
-                "machine" => {
-                    image.machine = rest.to_owned().try_into().unwrap_or_else(|e| panic!("{e}"))
-                }
+                "machine" => image.machine = rest.to_owned().try_into().unwrap_or_else(|e| panic!("{e}")),
                 "version" => image.version = Some(file_version(rest)),
                 "imports" => image.imports = list(),
                 "delay" => image.delay_imports = list().split_off(1),
@@ -202,10 +185,7 @@ impl MemoryFiles {
         if let Some(folder) = self.folders.get_mut(&parent)
             && folder.entry(path.file_name()).is_none()
         {
-            let new = Entry {
-                name: path.file_name().to_owned(),
-                kind,
-            };
+            let new = Entry { name: path.file_name().to_owned(), kind };
             *folder = Folder::new(folder.entries().into_iter().cloned().chain([new]));
         }
     }
@@ -241,9 +221,7 @@ impl Files for MemoryFiles {
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        Ok(Arc::from(
-            self.file(path)?.text.as_deref().unwrap_or_default(),
-        ))
+        Ok(Arc::from(self.file(path)?.text.as_deref().unwrap_or_default()))
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
@@ -256,19 +234,14 @@ impl Files for MemoryFiles {
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         let archive = self.file(path)?.archive.clone();
-        archive
-            .map(Arc::new)
-            .ok_or_else(|| FileError::BadArchive("not one in this test".into()))
+        archive.map(Arc::new).ok_or_else(|| FileError::BadArchive("not one in this test".into()))
     }
 }
 
 /// The description without the indentation that all of its lines share.
 fn unindented(description: &str) -> String {
     let lines = || description.lines().filter(|line| !line.trim().is_empty());
-    let margin = lines()
-        .map(|line| line.len() - line.trim_start().len())
-        .min()
-        .unwrap_or(0);
+    let margin = lines().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
     description
         .lines()
         .map(|line| line.get(margin..).unwrap_or_default())
@@ -276,16 +249,12 @@ fn unindented(description: &str) -> String {
 }
 
 fn file_version(text: &str) -> FileVersion {
-    let mut parts = text
-        .split('.')
-        .map(|part| part.parse().unwrap_or_else(|e| panic!("{text}: {e}")));
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_else(|e| panic!("{text}: {e}")));
     FileVersion(std::array::from_fn(|_| parts.next().unwrap_or(0)))
 }
 
 fn pair<T: std::str::FromStr>(text: &str) -> (T, T) {
-    let (a, b) = text
-        .split_once('.')
-        .unwrap_or_else(|| panic!("`{text}` is no version"));
+    let (a, b) = text.split_once('.').unwrap_or_else(|| panic!("`{text}` is no version"));
     match (a.parse(), b.parse()) {
         (Ok(a), Ok(b)) => (a, b),
         _ => panic!("`{text}` is no version"),
@@ -308,32 +277,16 @@ fn a_disk_is_what_its_text_says() {
     );
     let names = |path: &str| {
         let folder = disk.folder(&path.into()).unwrap();
-        folder
-            .entries()
-            .iter()
-            .map(|e| e.name.clone())
-            .collect::<Vec<_>>()
+        folder.entries().iter().map(|e| e.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(r"c:\"), ["Empty", "Py 3", "Secret"]);
     assert_eq!(names(r"c:/py 3"), ["bad.dll", "note.txt", "python.exe"]);
     let image = disk.image(&r"C:\PY 3\PYTHON.EXE".into()).unwrap();
-    assert_eq!(
-        (image.machine, image.linker, image.imports.len()),
-        (Machine::X86, (14, 16), 2)
-    );
-    assert_eq!(
-        &*disk.text(&r"C:\Py 3\note.txt".into()).unwrap(),
-        "one\n\n  two\n"
-    );
+    assert_eq!((image.machine, image.linker, image.imports.len()), (Machine::X86, (14, 16), 2));
+    assert_eq!(&*disk.text(&r"C:\Py 3\note.txt".into()).unwrap(), "one\n\n  two\n");
     assert!(disk.image(&r"C:\Py 3\bad.dll".into()).is_err());
     assert_eq!(disk.size(&r"C:\Py 3\bad.dll".into()), Ok(7));
-    assert_eq!(
-        disk.folder(&r"C:\Secret".into()),
-        Err(FileError::AccessDenied)
-    );
-    let less = disk
-        .clone()
-        .without(r"C:\Py 3\bad.dll")
-        .and(r"C:\Py 3\new.dll");
+    assert_eq!(disk.folder(&r"C:\Secret".into()), Err(FileError::AccessDenied));
+    let less = disk.clone().without(r"C:\Py 3\bad.dll").and(r"C:\Py 3\new.dll");
     assert!(less.is_file(&r"C:\py 3\NEW.dll".into()) && !less.is_file(&r"C:\Py 3\bad.dll".into()));
 }

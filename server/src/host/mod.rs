@@ -147,12 +147,7 @@ impl Host {
     }
 
     /// A clean Windows, with this system's files beside it.
-    pub fn baseline(
-        baseline: Baseline,
-        name: &str,
-        drive: Option<&Path>,
-        cache: Arc<FactCache>,
-    ) -> Host {
+    pub fn baseline(baseline: Baseline, name: &str, drive: Option<&Path>, cache: Arc<FactCache>) -> Host {
         let windows_directory = WinPath::new(r"C:\Windows");
         let disk = Arc::new(match drive {
             Some(drive) => Disk::with_drive(absolute(drive), cache),
@@ -254,7 +249,8 @@ impl Host {
             let image = self.files.is_file(&path).then(|| self.files.image(&path))?.ok()?;
             Some(VcRuntime { machine: image.machine, version: image.version?, path })
         };
-        let mut runtimes: Vec<VcRuntime> = [Machine::X64, Machine::X86].into_iter().filter_map(runtime).collect();
+        let mut runtimes: Vec<VcRuntime> =
+            [Machine::X64, Machine::X86].into_iter().filter_map(runtime).collect();
         runtimes.dedup_by(|a, b| a.path == b.path);
         runtimes
     }

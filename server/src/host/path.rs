@@ -53,12 +53,7 @@ impl WinPath {
         if !text.ends_with(is_separator) {
             text.push(separator);
         }
-        text.extend(
-            other
-                .0
-                .chars()
-                .map(|c| if is_separator(c) { separator } else { c }),
-        );
+        text.extend(other.0.chars().map(|c| if is_separator(c) { separator } else { c }));
         WinPath(text.into())
     }
 
@@ -130,10 +125,7 @@ impl WinPath {
     pub fn normalized(&self) -> WinPath {
         let root = root_length(&self.0);
         let (head, tail) = self.0.split_at(root);
-        if !tail
-            .split(is_separator)
-            .any(|part| matches!(part, "." | ".." | ""))
-        {
+        if !tail.split(is_separator).any(|part| matches!(part, "." | ".." | "")) {
             return self.clone();
         }
         let mut parts: Vec<&str> = Vec::new();
@@ -147,10 +139,7 @@ impl WinPath {
                 _ => parts.push(part),
             }
         }
-        WinPath::new(format!(
-            "{head}{}",
-            parts.join(&self.separator().to_string())
-        ))
+        WinPath::new(format!("{head}{}", parts.join(&self.separator().to_string())))
     }
 
     /// One spelling for all equal paths: lower case, `/` between the parts. For use as a key.
@@ -159,11 +148,7 @@ impl WinPath {
     }
 
     fn separator(&self) -> char {
-        if self.0.starts_with('/') && !self.0.starts_with("//") {
-            '/'
-        } else {
-            '\\'
-        }
+        if self.0.starts_with('/') && !self.0.starts_with("//") { '/' } else { '\\' }
     }
 }
 
@@ -194,9 +179,8 @@ fn is_separator(c: char) -> bool {
 fn root_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let separator_at = |i: usize| bytes.get(i).is_some_and(|b| matches!(b, b'/' | b'\\'));
-    let drive_at = |i: usize| {
-        bytes.get(i).is_some_and(u8::is_ascii_alphabetic) && bytes.get(i + 1) == Some(&b':')
-    };
+    let drive_at =
+        |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic) && bytes.get(i + 1) == Some(&b':');
     let share_end = |start: usize| {
         let mut ends = (start..bytes.len()).filter(|&i| separator_at(i));
         match (ends.next(), ends.next()) {
@@ -204,16 +188,11 @@ fn root_length(text: &str) -> usize {
             _ => bytes.len(),
         }
     };
-    let verbatim =
-        separator_at(0) && separator_at(1) && bytes.get(2) == Some(&b'?') && separator_at(3);
+    let verbatim = separator_at(0) && separator_at(1) && bytes.get(2) == Some(&b'?') && separator_at(3);
     if verbatim && drive_at(4) {
         6 + usize::from(separator_at(6))
     } else if verbatim {
-        share_end(if text[4..].to_ascii_lowercase().starts_with("unc") {
-            8
-        } else {
-            4
-        })
+        share_end(if text[4..].to_ascii_lowercase().starts_with("unc") { 8 } else { 4 })
     } else if separator_at(0) && separator_at(1) {
         share_end(2)
     } else if drive_at(0) && separator_at(2) {
@@ -280,11 +259,7 @@ mod tests {
     fn parts_of_windows_and_unix_paths() {
         let parts = |text: &str| {
             let path = WinPath::new(text);
-            (
-                path.parent().map(|p| p.as_str().to_owned()),
-                path.file_name().to_owned(),
-                path.is_absolute(),
-            )
+            (path.parent().map(|p| p.as_str().to_owned()), path.file_name().to_owned(), path.is_absolute())
         };
         let some = |s: &str| Some(s.to_owned());
         assert_eq!(parts(r"C:\Py\python.exe"), (some(r"C:\Py"), "python.exe".into(), true));

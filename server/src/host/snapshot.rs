@@ -36,6 +36,10 @@ struct Snapshot {
     known_dlls: BTreeSet<String>,
     api_sets: ApiSets,
     variables: BTreeMap<String, String>,
+    /// What modules do; many are alike.
+    modules: Vec<Arc<Script>>,
+    /// Which of them stands at a path.
+    scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     facts: Facts,
 }
 
@@ -46,6 +50,7 @@ struct Facts {
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
     images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
+    #[serde(skip)]
     scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
 }
@@ -60,17 +65,17 @@ pub enum SnapshotError {
     #[error("{path} is no snapshot that can be read: {reason}")]
     Damaged { path: String, reason: String },
     /// Made by a newer program.
-    #[error("{path} is a snapshot of format {found}; this program reads formats up to {VERSION}: get a newer whydll")]
+    #[error(
+        "{path} is a snapshot of format {found}; this program reads formats up to {VERSION}: get a newer whydll"
+    )]
     TooNew { path: String, found: u32 },
 }
 
 /// Opens a recorded machine.
 pub fn open(path: &Path) -> Result<Host, SnapshotError> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| SnapshotError::File {
-        path: name.clone(),
-        reason: error.to_string(),
-    })?;
+    let file = File::open(path)
+        .map_err(|error| SnapshotError::File { path: name.clone(), reason: error.to_string() })?;
     read(BufReader::new(file), &name)
 }
 
@@ -100,7 +105,18 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
     if head.whydll_snapshot > VERSION {
         return Err(SnapshotError::TooNew { path: name.to_owned(), found: head.whydll_snapshot });
     }
-    let snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let mut snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    for (path, module) in snapshot.scripts {
+        let script = match module {
+            Ok(number) => Ok(snapshot
+                .modules
+                .get(number)
+                .cloned()
+                .ok_or_else(|| damaged(format!("no module {number}")))?),
+            Err(error) => Err(error),
+        };
+        snapshot.facts.scripts.insert(path, script);
+    }
     Ok(Host {
         kind: HostKind::Snapshot,
         windows_version: snapshot.windows,
@@ -180,6 +196,22 @@ impl Recorder {
                 *text = essence(file, text);
             }
         }
+        let mut modules = Vec::new();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut scripts = BTreeMap::new();
+        for (path, script) in &facts.scripts {
+            let module = match script {
+                Ok(script) => {
+                    let told = serde_json::to_string(&**script).map_err(|error| failed(error.to_string()))?;
+                    Ok(*numbers.entry(told).or_insert_with(|| {
+                        modules.push(script.clone());
+                        modules.len() - 1
+                    }))
+                }
+                Err(error) => Err(error.clone()),
+            };
+            scripts.insert(path.clone(), module);
+        }
         let snapshot = Snapshot {
             whydll_snapshot: VERSION,
             interpreter: interpreter.clone(),
@@ -189,6 +221,8 @@ impl Recorder {
             known_dlls: (*host.known_dlls).clone(),
             api_sets: (*host.api_sets).clone(),
             variables: host.variables.clone(),
+            modules,
+            scripts,
             facts,
         };
         let file = File::create(path).map_err(|error| failed(error.to_string()))?;
@@ -239,14 +273,14 @@ fn essence(file: &WinPath, text: &Arc<str>) -> Arc<str> {
             });
             // That there is a hash counts, but not which.
             let rows = kept.map(|line| match (line.find(",sha256="), line.rfind(',')) {
-                (Some(hash), Some(size)) if hash < size => format!("{},withheld={}\n", &line[..hash], &line[size..]),
+                (Some(hash), Some(size)) if hash < size => {
+                    format!("{},withheld={}\n", &line[..hash], &line[size..])
+                }
                 _ => format!("{line}\n"),
             });
             rows.collect::<String>().into()
         }
-        "METADATA" | "PKG-INFO" => {
-            text.split("\n\n").next().unwrap_or_default().into()
-        }
+        "METADATA" | "PKG-INFO" => text.split("\n\n").next().unwrap_or_default().into(),
         _ => text.clone(),
     }
 }
@@ -439,19 +473,56 @@ mod tests {
 
     #[test]
     fn a_snapshot_of_a_newer_program_says_so() {
-        refused(br#"{"whydllSnapshot": 99, "anything": ["new"]}"#, expect!["machine.json.gz is a snapshot of format 99; this program reads formats up to 1: get a newer whydll"]);
+        refused(
+            br#"{"whydllSnapshot": 99, "anything": ["new"]}"#,
+            expect![
+                "machine.json.gz is a snapshot of format 99; this program reads formats up to 1: get a newer whydll"
+            ],
+        );
     }
 
     #[test]
     fn what_is_no_snapshot_is_refused_with_a_reason() {
-        refused(b"", expect!["machine.json.gz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"]);
-        refused(b"{", expect!["machine.json.gz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"]);
-        refused(b"MZ\x90\0 a program", expect!["machine.json.gz is no snapshot that can be read: expected value at line 1 column 1"]);
-        refused(br#"{"whydllSnapshot": 1}"#, expect!["machine.json.gz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"]);
-        refused(br#"{"whydllSnapshot": -1}"#, expect!["machine.json.gz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"]);
-        refused(b"\x1f\x8b and no more of it", expect!["machine.json.gz is no snapshot that can be read: invalid gzip header"]);
-        refused(b"\x1f\x8b", expect!["machine.json.gz is no snapshot that can be read: unexpected end of file"]);
-        refused("[".repeat(1_000_000).as_bytes(), expect!["machine.json.gz is no snapshot that can be read: it is nested 1000000 levels deep"]);
+        refused(
+            b"",
+            expect![
+                "machine.json.gz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"
+            ],
+        );
+        refused(
+            b"{",
+            expect![
+                "machine.json.gz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"
+            ],
+        );
+        refused(
+            b"MZ\x90\0 a program",
+            expect!["machine.json.gz is no snapshot that can be read: expected value at line 1 column 1"],
+        );
+        refused(
+            br#"{"whydllSnapshot": 1}"#,
+            expect![
+                "machine.json.gz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"
+            ],
+        );
+        refused(
+            br#"{"whydllSnapshot": -1}"#,
+            expect![
+                "machine.json.gz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"
+            ],
+        );
+        refused(
+            b"\x1f\x8b and no more of it",
+            expect!["machine.json.gz is no snapshot that can be read: invalid gzip header"],
+        );
+        refused(
+            b"\x1f\x8b",
+            expect!["machine.json.gz is no snapshot that can be read: unexpected end of file"],
+        );
+        refused(
+            "[".repeat(1_000_000).as_bytes(),
+            expect!["machine.json.gz is no snapshot that can be read: it is nested 1000000 levels deep"],
+        );
     }
 
     #[test]
@@ -505,6 +576,9 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_an_error_with_its_name() {
         let error = open(Path::new("/nowhere/machine.json.gz")).err().unwrap();
-        assert!(matches!(error, SnapshotError::File { .. }) && error.to_string().contains("/nowhere/machine.json.gz"));
+        assert!(
+            matches!(error, SnapshotError::File { .. })
+                && error.to_string().contains("/nowhere/machine.json.gz")
+        );
     }
 }

@@ -30,8 +30,7 @@ impl Image<'_> {
         let mut imports = Vec::new();
         for index in 0..=MAX_IMPORTS {
             let at = entry(table.rva, index, 32, WHAT)?;
-            let [attributes, dll, _module, _addresses, names, ..] =
-                self.memory.words::<8>(at, WHAT)?;
+            let [attributes, dll, _module, _addresses, names, ..] = self.memory.words::<8>(at, WHAT)?;
             if dll == 0 {
                 return Ok(imports);
             }
@@ -46,19 +45,12 @@ impl Image<'_> {
                     .ok_or_else(|| bad_table(WHAT, at, Problem::Malformed))
             };
             imports.push(Import {
-                dll: self.memory.string(
-                    rva(dll)?,
-                    MAX_DLL_NAME,
-                    "the name of a delay-loaded DLL",
-                )?,
+                dll: self.memory.string(rva(dll)?, MAX_DLL_NAME, "the name of a delay-loaded DLL")?,
                 // The address table is no substitute, as it is of an import: it points at code.
                 thunks: if names != 0 { rva(names)? } else { 0 },
                 thunk_base: base,
             });
         }
-        Err(ImageError::TooMany {
-            what: "delay-loaded DLLs".into(),
-            limit: MAX_IMPORTS.into(),
-        })
+        Err(ImageError::TooMany { what: "delay-loaded DLLs".into(), limit: MAX_IMPORTS.into() })
     }
 }

@@ -123,13 +123,7 @@ pub enum LooksLike {
 impl LooksLike {
     /// Judges by the first bytes of a file.
     pub fn of(bytes: &[u8]) -> LooksLike {
-        const ARCHIVES: [&[u8]; 5] = [
-            b"\x1f\x8b",
-            b"\xfd7zXZ",
-            b"BZh",
-            b"\x28\xb5\x2f\xfd",
-            b"7z\xbc\xaf",
-        ];
+        const ARCHIVES: [&[u8]; 5] = [b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"];
         // Thin images of either width and byte order. A universal one begins with `cafebabe`, as
         // does a Java class; among DLLs the former is meant.
         const MACH_O: [&[u8]; 5] = [
@@ -189,16 +183,10 @@ impl fmt::Display for LooksLike {
 }
 
 fn is_html(head: &[u8]) -> bool {
-    let text = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .trim_ascii_start();
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     [&b"<!doctype html"[..], b"<html", b"<head", b"<body"]
         .iter()
-        .any(|tag| {
-            text.get(..tag.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(tag))
-        })
+        .any(|tag| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
 }
 
 fn is_text(head: &[u8]) -> bool {
@@ -210,9 +198,5 @@ fn is_text(head: &[u8]) -> bool {
 
 /// A [`ImageError::BadTable`]; the three words every reader of a table needs.
 pub(super) fn bad_table(what: &'static str, at: u32, problem: Problem) -> ImageError {
-    ImageError::BadTable {
-        what: what.into(),
-        at,
-        problem,
-    }
+    ImageError::BadTable { what: what.into(), at, problem }
 }

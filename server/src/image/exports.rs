@@ -37,10 +37,9 @@ impl Image<'_> {
     /// longer than 511 bytes.
     pub fn exports_name(&self) -> Result<Option<String>, ImageError> {
         match self.export_table()? {
-            Some(table) if table.dll_name != 0 => self
-                .memory
-                .string(table.dll_name, MAX_DLL_NAME, "the DLL's own name")
-                .map(Some),
+            Some(table) if table.dll_name != 0 => {
+                self.memory.string(table.dll_name, MAX_DLL_NAME, "the DLL's own name").map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -88,9 +87,7 @@ impl Image<'_> {
         let mut names = Vec::new();
         let mut names_len = 0;
         for position in 0..table.checked_name_count()? {
-            let name = self
-                .memory
-                .string(table.name(position)?, MAX_SYMBOL_NAME, EXPORTED_NAME)?;
+            let name = self.memory.string(table.name(position)?, MAX_SYMBOL_NAME, EXPORTED_NAME)?;
             names_len = count_name(names_len, &name)?;
             names.push(name);
         }
@@ -101,18 +98,8 @@ impl Image<'_> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_EXPORT) else {
             return Ok(None);
         };
-        let [
-            _,
-            _,
-            _,
-            dll_name,
-            ordinal_base,
-            count,
-            name_count,
-            addresses,
-            names,
-            indices,
-        ] = self.memory.words(directory.rva, EXPORT_TABLE)?;
+        let [_, _, _, dll_name, ordinal_base, count, name_count, addresses, names, indices] =
+            self.memory.words(directory.rva, EXPORT_TABLE)?;
         let memory = &self.memory;
         Ok(Some(ExportTable {
             memory,
@@ -175,35 +162,27 @@ impl ExportTable<'_> {
     /// Compares the name at a position with another, byte by byte like `strcmp`.
     fn compare(&self, position: u32, name: &str) -> Result<Ordering, ImageError> {
         // One byte more than `name` has decides whether the exported name is longer.
-        let exported =
-            self.memory
-                .until_nul(self.name(position)?, name.len() + 1, EXPORTED_NAME)?;
+        let exported = self.memory.until_nul(self.name(position)?, name.len() + 1, EXPORTED_NAME)?;
         Ok(exported.cmp(name.as_bytes()))
     }
 
     /// The RVA of the name at a position.
     fn name(&self, position: u32) -> Result<u32, ImageError> {
-        let [name] = self
-            .memory
-            .words(entry(self.names, position, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
+        let [name] = self.memory.words(entry(self.names, position, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
         Ok(name)
     }
 
     /// The index, in the addresses, of the name at a position.
     fn index(&self, position: u32) -> Result<u32, ImageError> {
         let at = entry(self.indices, position, 2, EXPORT_TABLE)?;
-        self.memory
-            .bytes(at, EXPORT_TABLE)
-            .map(|index| u16::from_le_bytes(index).into())
+        self.memory.bytes(at, EXPORT_TABLE).map(|index| u16::from_le_bytes(index).into())
     }
 
     fn export(&self, index: u32) -> Result<Option<Export>, ImageError> {
         if index >= self.count {
             return Ok(None);
         }
-        let [address] = self
-            .memory
-            .words(entry(self.addresses, index, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
+        let [address] = self.memory.words(entry(self.addresses, index, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
         // "PE Format", "Export Address Table": an address within the export section, as the data
         // directory gives its bounds, is that of a forwarder.
         match address.checked_sub(self.directory.rva) {
@@ -216,28 +195,20 @@ impl ExportTable<'_> {
     /// The forwarder at an RVA: "dll.symbol" or "dll.#7". The DLL's name may contain dots, so the
     /// last one counts; Wine, too, looks for it with `strrchr`.
     fn forwarder(&self, rva: u32) -> Result<Export, ImageError> {
-        let text = self
-            .memory
-            .string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
+        let text = self.memory.string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
         let malformed = || bad_table(FORWARDER, rva, Problem::Malformed);
         let (dll, symbol) = text.rsplit_once('.').ok_or_else(malformed)?;
         let symbol = match symbol.strip_prefix('#') {
             Some(ordinal) => Symbol::Ordinal(ordinal.parse().map_err(|_| malformed())?),
             None => Symbol::Name(symbol.to_owned()),
         };
-        Ok(Export::Forward {
-            dll: dll.to_owned(),
-            symbol,
-        })
+        Ok(Export::Forward { dll: dll.to_owned(), symbol })
     }
 
     fn checked_name_count(&self) -> Result<u32, ImageError> {
         match self.name_count {
             count if count <= MAX_SYMBOLS => Ok(count),
-            _ => Err(ImageError::TooMany {
-                what: "exported names".into(),
-                limit: MAX_SYMBOLS.into(),
-            }),
+            _ => Err(ImageError::TooMany { what: "exported names".into(), limit: MAX_SYMBOLS.into() }),
         }
     }
 }

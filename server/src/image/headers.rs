@@ -63,10 +63,7 @@ impl Headers {
                     pe32_plus: prologue.magic == pe::IMAGE_NT_OPTIONAL_HDR64_MAGIC,
                     linker_version: ($optional.LinkerVersion.Major, $optional.LinkerVersion.Minor),
                     subsystem: $optional.Subsystem,
-                    subsystem_version: (
-                        $optional.SubsystemVersion.Major,
-                        $optional.SubsystemVersion.Minor,
-                    ),
+                    subsystem_version: ($optional.SubsystemVersion.Major, $optional.SubsystemVersion.Minor),
                     image_base: $optional.ImageBase.into(),
                     size_of_image: $optional.SizeOfImage,
                     size_of_headers: $optional.SizeOfHeaders,
@@ -78,10 +75,7 @@ impl Headers {
                     directories: file
                         .data_directory()
                         .iter()
-                        .map(|entry| Directory {
-                            rva: entry.VirtualAddress,
-                            size: entry.Size,
-                        })
+                        .map(|entry| Directory { rva: entry.VirtualAddress, size: entry.Size })
                         .collect(),
                 }
             };
@@ -95,10 +89,7 @@ impl Headers {
     /// A data directory's table, if the image has one. Like Windows, goes by the address alone:
     /// the sizes that linkers write are not always right.
     pub fn directory(&self, index: usize) -> Option<Directory> {
-        self.directories
-            .get(index)
-            .copied()
-            .filter(|directory| directory.rva != 0)
+        self.directories.get(index).copied().filter(|directory| directory.rva != 0)
     }
 }
 
@@ -127,18 +118,9 @@ impl Prologue {
         let len = bytes.len() as u64;
         let reaches = |what: &'static str, needs: u64| match needs <= len {
             true => Ok(()),
-            false => Err(ImageError::Truncated {
-                what: what.into(),
-                needs,
-                len,
-            }),
+            false => Err(ImageError::Truncated { what: what.into(), needs, len }),
         };
-        let bad = |what: &'static str, at: u64| {
-            Err(ImageError::BadHeader {
-                what: what.into(),
-                at,
-            })
-        };
+        let bad = |what: &'static str, at: u64| Err(ImageError::BadHeader { what: what.into(), at });
 
         if bytes.is_empty() {
             return Err(ImageError::Empty);
@@ -153,36 +135,24 @@ impl Prologue {
         let nt_headers = u64::from(u32_at(bytes, 0x3c));
         if nt_headers > MAX_HEADERS {
             // An MS-DOS program has other things where newer ones have `e_lfanew`.
-            return Err(ImageError::NoPeHeader {
-                at: nt_headers,
-                found: Vec::new(),
-            });
+            return Err(ImageError::NoPeHeader { at: nt_headers, found: Vec::new() });
         }
         reaches("the PE header", nt_headers + 24)?;
         let signature = u32_at(bytes, nt_headers).to_le_bytes();
         if signature != *b"PE\0\0" {
-            return Err(ImageError::NoPeHeader {
-                at: nt_headers,
-                found: signature.to_vec(),
-            });
+            return Err(ImageError::NoPeHeader { at: nt_headers, found: signature.to_vec() });
         }
         if !nt_headers.is_multiple_of(4) {
             return bad("the PE header is not at a multiple of 4", 0x3c);
         }
         let section_count = u16_at(bytes, nt_headers + 6);
         if section_count > MAX_SECTIONS {
-            return Err(ImageError::TooMany {
-                what: "sections".into(),
-                limit: MAX_SECTIONS.into(),
-            });
+            return Err(ImageError::TooMany { what: "sections".into(), limit: MAX_SECTIONS.into() });
         }
         let size_of_optional_header = u16_at(bytes, nt_headers + 20);
         if !size_of_optional_header.is_multiple_of(4) {
             // No linker does this, and pelite would read misaligned section headers.
-            return bad(
-                "the size of the optional header is not a multiple of 4",
-                nt_headers + 20,
-            );
+            return bad("the size of the optional header is not a multiple of 4", nt_headers + 20);
         }
 
         let optional_header = nt_headers + 24;
@@ -192,10 +162,7 @@ impl Prologue {
             pe::IMAGE_NT_OPTIONAL_HDR32_MAGIC => 96,
             pe::IMAGE_NT_OPTIONAL_HDR64_MAGIC => 112,
             _ => {
-                return bad(
-                    "the optional header is neither PE32 nor PE32+",
-                    optional_header,
-                );
+                return bad("the optional header is neither PE32 nor PE32+", optional_header);
             }
         };
         reaches("the optional header", optional_header + fixed_part)?;
@@ -210,10 +177,7 @@ impl Prologue {
         let size_of_image = u32_at(bytes, optional_header + 56);
         let size_of_headers = u32_at(bytes, optional_header + 60);
         if size_of_headers > size_of_image {
-            return bad(
-                "SizeOfHeaders is more than SizeOfImage",
-                optional_header + 60,
-            );
+            return bad("SizeOfHeaders is more than SizeOfImage", optional_header + 60);
         }
         if u64::from(size_of_headers) > MAX_HEADERS {
             return bad("SizeOfHeaders is more than 16 MiB", optional_header + 60);
@@ -221,16 +185,8 @@ impl Prologue {
         // pelite insists on this. Wine does not, but such a file lacks its sections as well.
         reaches("the headers", size_of_headers.into())?;
 
-        let end = directories_end
-            .max(section_table_end)
-            .max(size_of_headers.into());
-        Ok(Prologue {
-            nt_headers,
-            optional_header,
-            magic,
-            section_table,
-            end,
-        })
+        let end = directories_end.max(section_table_end).max(size_of_headers.into());
+        Ok(Prologue { nt_headers, optional_header, magic, section_table, end })
     }
 
     /// The file, aligned so that pelite can refer to the headers in place, which wants the PE
@@ -262,8 +218,5 @@ fn u32_at(bytes: &[u8], at: u64) -> u32 {
 }
 
 fn field<const N: usize>(bytes: &[u8], at: u64) -> Option<[u8; N]> {
-    bytes
-        .get(usize::try_from(at).ok()?..)?
-        .first_chunk()
-        .copied()
+    bytes.get(usize::try_from(at).ok()?..)?.first_chunk().copied()
 }

@@ -69,29 +69,19 @@ impl Image<'_> {
         let mut imports = Vec::new();
         for index in 0..=MAX_IMPORTS {
             let at = entry(table.rva, index, 20, "the import table")?;
-            let [name_table, _, _, dll, address_table] =
-                self.memory.words(at, "the import table")?;
+            let [name_table, _, _, dll, address_table] = self.memory.words(at, "the import table")?;
             // The first descriptor that lacks either ends the table, and the directory's Size
             // plays no part: so Wine's `fixup_imports`, in `dlls/ntdll/loader.c`.
             if dll == 0 || address_table == 0 {
                 return Ok(imports);
             }
             imports.push(Import {
-                dll: self
-                    .memory
-                    .string(dll, MAX_DLL_NAME, "the name of an imported DLL")?,
-                thunks: if name_table != 0 {
-                    name_table
-                } else {
-                    address_table
-                },
+                dll: self.memory.string(dll, MAX_DLL_NAME, "the name of an imported DLL")?,
+                thunks: if name_table != 0 { name_table } else { address_table },
                 thunk_base: 0,
             });
         }
-        Err(ImageError::TooMany {
-            what: "imported DLLs".into(),
-            limit: MAX_IMPORTS.into(),
-        })
+        Err(ImageError::TooMany { what: "imported DLLs".into(), limit: MAX_IMPORTS.into() })
     }
 
     /// The symbols that one import asks for, in the order of its table. None is no mistake:
@@ -103,11 +93,7 @@ impl Image<'_> {
     /// than 4095 bytes; [`ImageError::TooMany`] beyond a million symbols, or 64 MiB of names.
     pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
         const WHAT: &str = "the list of imported symbols";
-        let (width, ordinal_flag) = if self.is_pe32_plus() {
-            (8, 1 << 63)
-        } else {
-            (4, 1 << 31)
-        };
+        let (width, ordinal_flag) = if self.is_pe32_plus() { (8, 1 << 63) } else { (4, 1 << 31) };
         let mut symbols = Vec::new();
         if import.thunks == 0 {
             return Ok(symbols);
@@ -131,26 +117,16 @@ impl Image<'_> {
                 .checked_sub(import.thunk_base)
                 .and_then(|hint| u32::try_from(hint.checked_add(2)?).ok())
                 .ok_or_else(|| bad_table("an imported symbol", at, Problem::Malformed))?;
-            let name =
-                self.memory
-                    .string(name, MAX_SYMBOL_NAME, "the name of an imported symbol")?;
+            let name = self.memory.string(name, MAX_SYMBOL_NAME, "the name of an imported symbol")?;
             names_len = count_name(names_len, &name)?;
             symbols.push(Symbol::Name(name));
         }
-        Err(ImageError::TooMany {
-            what: "symbols imported from one DLL".into(),
-            limit: MAX_SYMBOLS.into(),
-        })
+        Err(ImageError::TooMany { what: "symbols imported from one DLL".into(), limit: MAX_SYMBOLS.into() })
     }
 }
 
 /// The RVA of the entry at `index` of a table of entries `size` bytes wide.
-pub(super) fn entry(
-    table: u32,
-    index: u32,
-    size: u32,
-    what: &'static str,
-) -> Result<u32, ImageError> {
+pub(super) fn entry(table: u32, index: u32, size: u32, what: &'static str) -> Result<u32, ImageError> {
     index
         .checked_mul(size)
         .and_then(|offset| table.checked_add(offset))
@@ -161,9 +137,6 @@ pub(super) fn entry(
 pub(super) fn count_name(names_len: usize, name: &str) -> Result<usize, ImageError> {
     match names_len.saturating_add(name.len()) {
         sum if sum <= MAX_NAMES_LEN => Ok(sum),
-        _ => Err(ImageError::TooMany {
-            what: "bytes of symbol names".into(),
-            limit: MAX_NAMES_LEN as u64,
-        }),
+        _ => Err(ImageError::TooMany { what: "bytes of symbol names".into(), limit: MAX_NAMES_LEN as u64 }),
     }
 }

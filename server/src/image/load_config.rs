@@ -13,14 +13,8 @@ struct Field {
     pe32_plus: u32,
 }
 
-const DEPENDENT_LOAD_FLAGS: Field = Field {
-    pe32: 54,
-    pe32_plus: 78,
-};
-const CHPE_METADATA_POINTER: Field = Field {
-    pe32: 124,
-    pe32_plus: 200,
-};
+const DEPENDENT_LOAD_FLAGS: Field = Field { pe32: 54, pe32_plus: 78 };
+const CHPE_METADATA_POINTER: Field = Field { pe32: 124, pe32_plus: 200 };
 
 impl Image<'_> {
     /// Where the image wants its imports searched: `LOAD_LIBRARY_SEARCH_*` flags, as given to the
@@ -28,8 +22,7 @@ impl Image<'_> {
     ///
     /// Windows heeds them from version 10, 1607, on; Wine does not.
     pub fn dependent_load_flags(&self) -> u16 {
-        self.load_config(DEPENDENT_LOAD_FLAGS)
-            .map_or(0, u16::from_le_bytes)
+        self.load_config(DEPENDENT_LOAD_FLAGS).map_or(0, u16::from_le_bytes)
     }
 
     /// Whether the image holds code for two processors: ARM64EC if its header says x64, ARM64X if
@@ -38,13 +31,8 @@ impl Image<'_> {
     /// Wine's `get_image_params` judges by the same pointer.
     pub fn is_hybrid(&self) -> bool {
         let pointer = match self.is_pe32_plus() {
-            true => self
-                .load_config(CHPE_METADATA_POINTER)
-                .map_or(0, u64::from_le_bytes),
-            false => self
-                .load_config(CHPE_METADATA_POINTER)
-                .map_or(0, u32::from_le_bytes)
-                .into(),
+            true => self.load_config(CHPE_METADATA_POINTER).map_or(0, u64::from_le_bytes),
+            false => self.load_config(CHPE_METADATA_POINTER).map_or(0, u32::from_le_bytes).into(),
         };
         pointer != 0
     }
@@ -53,16 +41,9 @@ impl Image<'_> {
     /// keeps no image from loading, so it is as good as none.
     fn load_config<const N: usize>(&self, field: Field) -> Option<[u8; N]> {
         const WHAT: &str = "the load configuration";
-        let table = self
-            .headers
-            .directory(IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG)?
-            .rva;
+        let table = self.headers.directory(IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG)?.rva;
         let [size] = self.memory.words(table, WHAT).ok()?;
-        let offset = if self.is_pe32_plus() {
-            field.pe32_plus
-        } else {
-            field.pe32
-        };
+        let offset = if self.is_pe32_plus() { field.pe32_plus } else { field.pe32 };
         if offset + N as u32 > size {
             return None;
         }

@@ -72,19 +72,13 @@ impl TryFrom<String> for Machine {
 
     /// The inverse of `Display`.
     fn try_from(text: String) -> Result<Machine, String> {
-        [
-            Machine::X86,
-            Machine::X64,
-            Machine::Arm64,
-            Machine::Arm64Ec,
-            Machine::Arm,
-        ]
-        .into_iter()
-        .find(|machine| machine.to_string() == text)
-        .or_else(|| {
-            let digits = text.strip_prefix("machine 0x")?;
-            u16::from_str_radix(digits, 16).ok().map(Machine::Other)
-        })
-        .ok_or_else(|| format!("no machine is called {text:?}"))
+        [Machine::X86, Machine::X64, Machine::Arm64, Machine::Arm64Ec, Machine::Arm]
+            .into_iter()
+            .find(|machine| machine.to_string() == text)
+            .or_else(|| {
+                let digits = text.strip_prefix("machine 0x")?;
+                u16::from_str_radix(digits, 16).ok().map(Machine::Other)
+            })
+            .ok_or_else(|| format!("no machine is called {text:?}"))
     }
 }

@@ -37,18 +37,12 @@ impl<'a> Memory<'a> {
         // two are equal.
         if !sections.is_power_of_two() || !files.is_power_of_two() || sections < files {
             return Err(ImageError::BadHeader {
-                what: format!(
-                    "sections are aligned to {sections:#x} in memory, {files:#x} in the file"
-                )
-                .into(),
+                what: format!("sections are aligned to {sections:#x} in memory, {files:#x} in the file")
+                    .into(),
                 at: headers.optional_header.saturating_add(32),
             });
         }
-        if sections < PAGE {
-            Memory::flat(bytes, headers)
-        } else {
-            Memory::paged(bytes, headers)
-        }
+        if sections < PAGE { Memory::flat(bytes, headers) } else { Memory::paged(bytes, headers) }
     }
 
     /// An image whose sections are not page-aligned (drivers, mostly) is mapped as it is in the
@@ -62,43 +56,26 @@ impl<'a> Memory<'a> {
         }
         for (index, section) in headers.sections.iter().enumerate() {
             if section.VirtualAddress != section.PointerToRawData {
-                let what = format!(
-                    "section {} is elsewhere in memory than in the file",
-                    name(section)
-                );
+                let what = format!("section {} is elsewhere in memory than in the file", name(section));
                 return Err(bad_section(headers, index, what));
             }
             check_not_truncated(bytes, section, section.SizeOfRawData.into())?;
         }
         let size = headers.size_of_image;
         let stored = bytes.get(..size as usize).unwrap_or(bytes);
-        Ok(Memory {
-            regions: vec![Region {
-                rva: 0,
-                size,
-                stored,
-            }],
-        })
+        Ok(Memory { regions: vec![Region { rva: 0, size, stored }] })
     }
 
     fn paged(bytes: &'a [u8], headers: &Headers) -> Result<Memory<'a>, ImageError> {
         let alignment = headers.section_alignment.into();
         let size_of_image = round_up(headers.size_of_image.into(), alignment);
         let header_size = round_up(headers.size_of_headers.into(), alignment);
-        let stored = bytes
-            .get(..headers.size_of_headers as usize)
-            .unwrap_or(bytes);
+        let stored = bytes.get(..headers.size_of_headers as usize).unwrap_or(bytes);
 
-        let mut regions = vec![Region {
-            rva: 0,
-            size: clamp(header_size),
-            stored,
-        }];
+        let mut regions = vec![Region { rva: 0, size: clamp(header_size), stored }];
         let mut end = header_size;
         for (index, section) in headers.sections.iter().enumerate() {
-            let bad = |what: &str| {
-                bad_section(headers, index, format!("section {} {what}", name(section)))
-            };
+            let bad = |what: &str| bad_section(headers, index, format!("section {} {what}", name(section)));
             let memory_size = match section.VirtualSize {
                 0 => section.SizeOfRawData,
                 size => size,
@@ -127,21 +104,13 @@ impl<'a> Memory<'a> {
     }
 
     /// The 32-bit words at an RVA; a fixed-size table entry is best read as an array of them.
-    pub fn words<const N: usize>(
-        &self,
-        rva: u32,
-        what: &'static str,
-    ) -> Result<[u32; N], ImageError> {
+    pub fn words<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u32; N], ImageError> {
         let mut bytes = self.here(rva, 4 * N, what)?.bytes();
         Ok([(); N].map(|()| u32::from_le_bytes([(); 4].map(|()| bytes.next().unwrap_or(0)))))
     }
 
     /// The `N` bytes at an RVA.
-    pub fn bytes<const N: usize>(
-        &self,
-        rva: u32,
-        what: &'static str,
-    ) -> Result<[u8; N], ImageError> {
+    pub fn bytes<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u8; N], ImageError> {
         let mut bytes = self.here(rva, N, what)?.bytes();
         Ok([(); N].map(|()| bytes.next().unwrap_or(0)))
     }
@@ -149,18 +118,11 @@ impl<'a> Memory<'a> {
     /// The `len` bytes at an RVA, all of which the file must store.
     pub fn slice(&self, rva: u32, len: u32, what: &'static str) -> Result<&'a [u8], ImageError> {
         let here = self.here(rva, len as usize, what)?;
-        here.stored
-            .get(..len as usize)
-            .ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
+        here.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
     }
 
     /// The bytes at an RVA before the next NUL, but at most `limit` of them.
-    pub fn until_nul(
-        &self,
-        rva: u32,
-        limit: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], ImageError> {
+    pub fn until_nul(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
         let here = self.here(rva, 1, what)?;
         let window = here.stored.get(..limit).unwrap_or(here.stored);
         match window.iter().position(|&byte| byte == 0) {
@@ -231,10 +193,7 @@ fn check_not_truncated(
 /// The file offset and length of what is mapped of a section: whole sectors, and no more than
 /// fits its memory. Nothing at all, if PointerToRawData is zero.
 fn file_range(section: &IMAGE_SECTION_HEADER, memory_size: u64) -> (u64, u64) {
-    let (pointer, size) = (
-        u64::from(section.PointerToRawData),
-        u64::from(section.SizeOfRawData),
-    );
+    let (pointer, size) = (u64::from(section.PointerToRawData), u64::from(section.SizeOfRawData));
     if pointer == 0 {
         return (0, 0);
     }
@@ -245,14 +204,8 @@ fn file_range(section: &IMAGE_SECTION_HEADER, memory_size: u64) -> (u64, u64) {
 
 /// The part of `start..start + len` that the file has.
 fn range(bytes: &[u8], start: u64, len: u64) -> &[u8] {
-    let rest = usize::try_from(start)
-        .ok()
-        .and_then(|start| bytes.get(start..))
-        .unwrap_or_default();
-    usize::try_from(len)
-        .ok()
-        .and_then(|len| rest.get(..len))
-        .unwrap_or(rest)
+    let rest = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+    usize::try_from(len).ok().and_then(|len| rest.get(..len)).unwrap_or(rest)
 }
 
 /// The next multiple of a power of two.
@@ -267,19 +220,10 @@ fn clamp(size: u64) -> u32 {
 /// A section's name: eight bytes, padded with NULs. In a damaged file, any bytes.
 fn name(section: &IMAGE_SECTION_HEADER) -> String {
     let len = section.Name.iter().position(|&byte| byte == 0);
-    section
-        .Name
-        .iter()
-        .take(len.unwrap_or(8))
-        .flat_map(|byte| byte.escape_ascii())
-        .map(char::from)
-        .collect()
+    section.Name.iter().take(len.unwrap_or(8)).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()
 }
 
 fn bad_section(headers: &Headers, index: usize, what: String) -> ImageError {
     let at = headers.section_table.saturating_add(40 * index as u64);
-    ImageError::BadHeader {
-        what: what.into(),
-        at,
-    }
+    ImageError::BadHeader { what: what.into(), at }
 }

@@ -123,9 +123,7 @@ impl<'a> Image<'a> {
     ///
     /// Data directory 14 is the CLR header ("PE Format", "Optional Header Data Directories").
     pub fn is_clr(&self) -> bool {
-        self.headers
-            .directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR)
-            .is_some_and(|clr| clr.size != 0)
+        self.headers.directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR).is_some_and(|clr| clr.size != 0)
     }
 
     /// When the image was linked, in seconds since 1970; or, of a reproducible build, a hash.

@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use pelite::image::{
-    IMAGE_DIRECTORY_ENTRY_RESOURCE, RT_MANIFEST, RT_VERSION, VS_FIXEDFILEINFO_SIGNATURE,
-};
+use pelite::image::{IMAGE_DIRECTORY_ENTRY_RESOURCE, RT_MANIFEST, RT_VERSION, VS_FIXEDFILEINFO_SIGNATURE};
 use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError, Problem, error::bad_table, imports::entry};
@@ -72,21 +70,14 @@ impl Image<'_> {
     /// [`ImageError::TooMany`] if the manifest is longer than 1 MiB, or beyond 4096 resources.
     pub fn manifest(&self) -> Result<Option<String>, ImageError> {
         let in_order = [Key::Id(DLL_MANIFEST), Key::Id(PROGRAM_MANIFEST), Key::First];
-        let wanted = in_order
-            .get(usize::from(!self.is_dll())..)
-            .unwrap_or_default();
+        let wanted = in_order.get(usize::from(!self.is_dll())..).unwrap_or_default();
         let Some(data) = self.resource(RT_MANIFEST, wanted)? else {
             return Ok(None);
         };
         if data.size > MAX_MANIFEST {
-            return Err(ImageError::TooMany {
-                what: "bytes of manifest".into(),
-                limit: MAX_MANIFEST.into(),
-            });
+            return Err(ImageError::TooMany { what: "bytes of manifest".into(), limit: MAX_MANIFEST.into() });
         }
-        self.memory
-            .slice(data.rva, data.size, "the manifest")
-            .map(|bytes| Some(decode(bytes)))
+        self.memory.slice(data.rva, data.size, "the manifest").map(|bytes| Some(decode(bytes)))
     }
 
     /// The data of a resource of a type: of the name that comes first in `names` and exists.
@@ -94,19 +85,13 @@ impl Image<'_> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
             return Ok(None);
         };
-        let root = Node {
-            tree: directory.rva,
-            link: DIRECTORY,
-        };
+        let root = Node { tree: directory.rva, link: DIRECTORY };
         let Some(kind) = self.child(root, Key::Id(kind.into()))? else {
             return Ok(None);
         };
         for &name in names {
             if let Some(name) = self.child(kind, name)? {
-                return self
-                    .child(name, Key::First)?
-                    .map(|language| self.leaf(language))
-                    .transpose();
+                return self.child(name, Key::First)?.map(|language| self.leaf(language)).transpose();
             }
         }
         Ok(None)
@@ -128,10 +113,7 @@ impl Image<'_> {
         }
         match count {
             0..=MAX_ENTRIES => Ok(None),
-            _ => Err(ImageError::TooMany {
-                what: "resources".into(),
-                limit: MAX_ENTRIES.into(),
-            }),
+            _ => Err(ImageError::TooMany { what: "resources".into(), limit: MAX_ENTRIES.into() }),
         }
     }
 
@@ -182,16 +164,9 @@ struct Data {
 fn decode(bytes: &[u8]) -> String {
     match bytes.strip_prefix(b"\xff\xfe") {
         Some(utf16) => {
-            let units = utf16
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&pair| u16::from_le_bytes(pair));
-            char::decode_utf16(units)
-                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-                .collect()
+            let units = utf16.as_chunks().0.iter().map(|&pair| u16::from_le_bytes(pair));
+            char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
-        None => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
-            .into_owned(),
+        None => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned(),
     }
 }

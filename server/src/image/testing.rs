@@ -41,11 +41,7 @@ impl Pe {
 
     /// A DLL for x86.
     pub fn x86() -> Pe {
-        Pe {
-            pe32_plus: false,
-            machine: pe::IMAGE_FILE_MACHINE_I386,
-            ..Pe::x64()
-        }
+        Pe { pe32_plus: false, machine: pe::IMAGE_FILE_MACHINE_I386, ..Pe::x64() }
     }
 
     /// The image, but a program.
@@ -68,11 +64,7 @@ impl Pe {
 
     /// The RVA that the next [`put`](Pe::put) returns.
     pub fn next(&self) -> u32 {
-        let start = if self.section_alignment == 0x200 {
-            RDATA_OFFSET as u32
-        } else {
-            RDATA
-        };
+        let start = if self.section_alignment == 0x200 { RDATA_OFFSET as u32 } else { RDATA };
         start + self.rdata.len() as u32
     }
 
@@ -86,12 +78,7 @@ impl Pe {
 
     /// Adds 32-bit words; returns their RVA.
     pub fn put_words(&mut self, words: &[u32]) -> u32 {
-        self.put(
-            &words
-                .iter()
-                .flat_map(|word| word.to_le_bytes())
-                .collect::<Vec<_>>(),
-        )
+        self.put(&words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
     }
 
     /// Adds a NUL-terminated string; returns its RVA.
@@ -116,10 +103,8 @@ impl Pe {
         }
         thunks.push(0);
         let width = if self.pe32_plus { 8 } else { 4 };
-        let bytes: Vec<u8> = thunks
-            .iter()
-            .flat_map(|thunk| thunk.to_le_bytes().into_iter().take(width))
-            .collect();
+        let bytes: Vec<u8> =
+            thunks.iter().flat_map(|thunk| thunk.to_le_bytes().into_iter().take(width)).collect();
         self.put(&bytes)
     }
 
@@ -145,16 +130,7 @@ impl Pe {
         for (dll, symbols) in imports {
             let name = self.put_name(dll);
             let names = self.put_thunks(symbols, base);
-            table.extend([
-                by_rva.into(),
-                base + name,
-                0,
-                base + RDATA,
-                base + names,
-                0,
-                0,
-                0,
-            ]);
+            table.extend([by_rva.into(), base + name, 0, base + RDATA, base + names, 0, 0, 0]);
         }
         table.extend([0; 8]);
         let rva = self.put_words(&table);
@@ -183,11 +159,7 @@ impl Pe {
             });
         }
         let counts = [addresses.len() as u32, names.len() as u32];
-        let arrays = [
-            self.put_words(&addresses),
-            self.put_words(&names),
-            self.put(&indices),
-        ];
+        let arrays = [self.put_words(&addresses), self.put_words(&names), self.put(&indices)];
         let header = [[0, 0, 0, name, 10].as_slice(), &counts, &arrays].concat();
         self.patch(table, &header);
         self.directory(0, start, self.next() - start);
@@ -197,10 +169,7 @@ impl Pe {
     /// Adds resources: types and numbers with their data, in the order given.
     pub fn resources(mut self, resources: &[(u32, u32, &[u8])]) -> Pe {
         const DIRECTORY: u32 = 1 << 31;
-        let data: Vec<[u32; 2]> = resources
-            .iter()
-            .map(|r| [self.put(r.2), r.2.len() as u32])
-            .collect();
+        let data: Vec<[u32; 2]> = resources.iter().map(|r| [self.put(r.2), r.2.len() as u32]).collect();
         let kinds: Vec<u32> = {
             let mut kinds: Vec<u32> = resources.iter().map(|r| r.0).collect();
             kinds.dedup();
@@ -211,9 +180,7 @@ impl Pe {
         let mut tree = vec![0, 0, 0, (kinds.len() as u32) << 16];
         tree.resize(4 + 2 * kinds.len(), 0);
         for (k, kind) in kinds.iter().enumerate() {
-            let of_kind: Vec<usize> = (0..resources.len())
-                .filter(|&r| resources[r].0 == *kind)
-                .collect();
+            let of_kind: Vec<usize> = (0..resources.len()).filter(|&r| resources[r].0 == *kind).collect();
             tree[4 + 2 * k] = *kind;
             tree[5 + 2 * k] = DIRECTORY | (4 * tree.len() as u32);
             let names = tree.len();
@@ -223,18 +190,7 @@ impl Pe {
                 let language = 4 * tree.len() as u32;
                 tree[names + 4 + 2 * n] = resources[r].1;
                 tree[names + 5 + 2 * n] = DIRECTORY | language;
-                tree.extend([
-                    0,
-                    0,
-                    0,
-                    1 << 16,
-                    1033,
-                    language + 24,
-                    data[r][0],
-                    data[r][1],
-                    0,
-                    0,
-                ]);
+                tree.extend([0, 0, 0, 1 << 16, 1033, language + 24, data[r][0], data[r][1], 0, 0]);
             }
         }
         let rva = self.put_words(&tree);
@@ -309,17 +265,8 @@ impl Pe {
 pub fn version_resource(version: [u16; 4]) -> Vec<u8> {
     let [major, minor, build, revision] = version.map(u32::from);
     let mut bytes = vec![92, 0, 52, 0, 0, 0];
-    bytes.extend(
-        "VS_VERSION_INFO\0\0"
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes),
-    );
-    let fixed = [
-        0xfeef_04bd,
-        0x0001_0000,
-        major << 16 | minor,
-        build << 16 | revision,
-    ];
+    bytes.extend("VS_VERSION_INFO\0\0".encode_utf16().flat_map(u16::to_le_bytes));
+    let fixed = [0xfeef_04bd, 0x0001_0000, major << 16 | minor, build << 16 | revision];
     bytes.extend(fixed.into_iter().chain([0; 9]).flat_map(u32::to_le_bytes));
     bytes
 }

@@ -16,23 +16,10 @@ fn describe(bytes: &[u8]) -> String {
     };
     let mut out = String::new();
     let kind = if image.is_dll() { "DLL" } else { "program" };
-    let width = if image.is_pe32_plus() {
-        "PE32+"
-    } else {
-        "PE32"
-    };
-    let clr = if image.is_clr() {
-        ", with .NET code"
-    } else {
-        ""
-    };
-    writeln!(
-        out,
-        "{} {width} {kind}{clr}, {:#x} bytes in memory",
-        image.machine(),
-        image.size_of_image()
-    )
-    .unwrap();
+    let width = if image.is_pe32_plus() { "PE32+" } else { "PE32" };
+    let clr = if image.is_clr() { ", with .NET code" } else { "" };
+    writeln!(out, "{} {width} {kind}{clr}, {:#x} bytes in memory", image.machine(), image.size_of_image())
+        .unwrap();
     writeln!(
         out,
         "linker {:?}, subsystem {} {:?}, time {:#x}, flags {:#x}",
@@ -43,10 +30,7 @@ fn describe(bytes: &[u8]) -> String {
         image.dependent_load_flags(),
     )
     .unwrap();
-    for (table, imports) in [
-        ("imports", image.imports()),
-        ("delay-loads", image.delay_imports()),
-    ] {
+    for (table, imports) in [("imports", image.imports()), ("delay-loads", image.delay_imports())] {
         match imports {
             Err(error) => writeln!(out, "{table}: {error}").unwrap(),
             Ok(imports) => {
@@ -54,8 +38,7 @@ fn describe(bytes: &[u8]) -> String {
                     match image.symbols(&import) {
                         Err(error) => writeln!(out, "{table} {}: {error}", import.dll).unwrap(),
                         Ok(symbols) => {
-                            let symbols: Vec<String> =
-                                symbols.iter().map(Symbol::to_string).collect();
+                            let symbols: Vec<String> = symbols.iter().map(Symbol::to_string).collect();
                             writeln!(out, "{table} {}: {}", import.dll, symbols.join(" ")).unwrap();
                         }
                     }
@@ -106,20 +89,9 @@ fn check(bytes: &[u8], expected: Expect) {
 /// An image with one of everything.
 fn everything(start: Pe, by_rva: bool) -> Pe {
     start
-        .imports(&[
-            ("KERNEL32.dll", &["Sleep", "HeapAlloc"]),
-            ("WS2_32.dll", &["#115"]),
-            ("empty.dll", &[]),
-        ])
+        .imports(&[("KERNEL32.dll", &["Sleep", "HeapAlloc"]), ("WS2_32.dll", &["#115"]), ("empty.dll", &[])])
         .delay_imports(by_rva, &[("dbghelp.dll", &["SymInitialize", "#9"])])
-        .exports(
-            "me.dll",
-            &[
-                ("alpha", "4096"),
-                ("beta", "api-ms-win.v1.2.gamma"),
-                ("delta", "other.#7"),
-            ],
-        )
+        .exports("me.dll", &[("alpha", "4096"), ("beta", "api-ms-win.v1.2.gamma"), ("delta", "other.#7")])
         .resources(&[
             (16, 1, &version_resource([14, 38, 33130, 0])),
             (24, 1, b"<program/>"),
@@ -279,12 +251,7 @@ fn machines() {
         let stored = serde_json::to_string(&machine).unwrap();
         assert_eq!(serde_json::from_str::<Machine>(&stored).unwrap(), machine);
         let (hybrid, flags) = (image.is_hybrid(), image.dependent_load_flags());
-        writeln!(
-            out,
-            "{case}: {stored}, {}, hybrid {hybrid}, flags {flags:#x}",
-            machine.words()
-        )
-        .unwrap();
+        writeln!(out, "{case}: {stored}, {}, hybrid {hybrid}, flags {flags:#x}", machine.words()).unwrap();
     }
     expect![[r#"
         x64: "x86_64", 64-bit (x64), hybrid false, flags 0x0
@@ -315,18 +282,10 @@ fn an_image_with_a_clr_header_is_net_code() {
 
 #[test]
 fn exports_are_found_by_name_and_by_ordinal() {
-    let sorted = Pe::x64()
-        .exports(
-            "s.dll",
-            &[("a", "4096"), ("ab", "4097"), ("b", "x.y"), ("é", "4098")],
-        )
-        .build();
-    let unsorted = Pe::x64()
-        .exports(
-            "u.dll",
-            &[("zeta", "4096"), ("alpha", "4097"), ("mid", "nodot.")],
-        )
-        .build();
+    let sorted =
+        Pe::x64().exports("s.dll", &[("a", "4096"), ("ab", "4097"), ("b", "x.y"), ("é", "4098")]).build();
+    let unsorted =
+        Pe::x64().exports("u.dll", &[("zeta", "4096"), ("alpha", "4097"), ("mid", "nodot.")]).build();
     let name = |name: &str| Symbol::Name(name.to_owned());
     let wanted = [
         name("a"),
@@ -348,12 +307,7 @@ fn exports_are_found_by_name_and_by_ordinal() {
     for symbol in wanted {
         let [sorted, unsorted] =
             [&sorted, &unsorted].map(|file| show(Image::parse(file).unwrap().export(&symbol)));
-        writeln!(
-            out,
-            "{:5} sorted: {sorted:10} unsorted: {unsorted}",
-            symbol.to_string()
-        )
-        .unwrap();
+        writeln!(out, "{:5} sorted: {sorted:10} unsorted: {unsorted}", symbol.to_string()).unwrap();
     }
     expect![[r#"
         a     sorted: at 0x1000  unsorted: none
@@ -387,14 +341,7 @@ fn a_forwarder_lies_within_the_export_directory() {
 #[test]
 fn files_that_are_not_images() {
     let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 12345\n";
-    let ne = [
-        &b"MZ"[..],
-        &[0; 0x3a],
-        &[0x40, 0, 0, 0],
-        b"NE\x05\x0a",
-        &[0; 0x40],
-    ]
-    .concat();
+    let ne = [&b"MZ"[..], &[0; 0x3a], &[0x40, 0, 0, 0], b"NE\x05\x0a", &[0; 0x40]].concat();
     let cases: [(&str, &[u8]); 19] = [
         ("empty", b""),
         ("one byte", b"M"),
@@ -472,8 +419,7 @@ fn damaged_headers() {
         for (offset, value) in fields {
             file[*offset..offset + 4].copy_from_slice(&value.to_le_bytes());
         }
-        let result =
-            Image::parse(&file).map_or_else(|error| error.to_string(), |_| "maps".to_owned());
+        let result = Image::parse(&file).map_or_else(|error| error.to_string(), |_| "maps".to_owned());
         writeln!(out, "{case}: {result}").unwrap();
     }
     expect![[r#"
@@ -498,16 +444,7 @@ fn damaged_headers() {
 fn truncation_is_noticed_by_the_sector() {
     let file = everything(Pe::x64(), true).build();
     let mut out = String::new();
-    for missing in [
-        0,
-        1,
-        511,
-        512,
-        513,
-        1024,
-        file.len() - 0x210,
-        file.len() - 0x100,
-    ] {
+    for missing in [0, 1, 511, 512, 513, 1024, file.len() - 0x210, file.len() - 0x100] {
         let result = match Image::parse(&file[..file.len() - missing]) {
             Ok(_) => "maps".to_owned(),
             Err(error) => error.to_string(),
@@ -551,37 +488,19 @@ fn damaged_tables() {
     let mut out = String::new();
     let mut case = |name: &str, pe: &Pe| {
         let description = describe(&pe.build());
-        writeln!(
-            out,
-            "{name}: {}",
-            description.lines().skip(2).collect::<Vec<_>>().join("; ")
-        )
-        .unwrap();
+        writeln!(out, "{name}: {}", description.lines().skip(2).collect::<Vec<_>>().join("; ")).unwrap();
     };
     let with_directory = |index, rva| {
         let mut pe = Pe::x64();
         pe.directory(index, rva, 0x100);
         pe
     };
-    for (name, index) in [
-        ("imports", 1),
-        ("delay imports", 13),
-        ("exports", 0),
-        ("resources", 2),
-        ("load config", 10),
-    ] {
-        case(
-            &format!("{name} outside"),
-            &with_directory(index, 0x7777_0000),
-        );
-        case(
-            &format!("{name} at the end"),
-            &with_directory(index, 0x2ffc),
-        );
-        case(
-            &format!("{name} at the top"),
-            &with_directory(index, u32::MAX),
-        );
+    for (name, index) in
+        [("imports", 1), ("delay imports", 13), ("exports", 0), ("resources", 2), ("load config", 10)]
+    {
+        case(&format!("{name} outside"), &with_directory(index, 0x7777_0000));
+        case(&format!("{name} at the end"), &with_directory(index, 0x2ffc));
+        case(&format!("{name} at the top"), &with_directory(index, u32::MAX));
     }
     let with_import = |dll: &[u8], thunk: Option<u64>| {
         let mut pe = Pe::x64();
@@ -594,31 +513,13 @@ fn damaged_tables() {
         pe.directory(1, table, 40);
         pe
     };
-    case(
-        "longest DLL name",
-        &with_import(&[&[b'd'; 511][..], b"\0"].concat(), Some(0)),
-    );
-    case(
-        "longer DLL name",
-        &with_import(&[&[b'd'; 512][..], b"\0"].concat(), Some(0)),
-    );
-    case(
-        "DLL name not UTF-8",
-        &with_import(b"caf\xe9.dll\0", Some(0)),
-    );
+    case("longest DLL name", &with_import(&[&[b'd'; 511][..], b"\0"].concat(), Some(0)));
+    case("longer DLL name", &with_import(&[&[b'd'; 512][..], b"\0"].concat(), Some(0)));
+    case("DLL name not UTF-8", &with_import(b"caf\xe9.dll\0", Some(0)));
     case("thunks outside", &with_import(b"a.dll\0", None));
-    case(
-        "symbol outside",
-        &with_import(b"a.dll\0", Some(0x6666_0000)),
-    );
-    case(
-        "symbol beyond 32 bits",
-        &with_import(b"a.dll\0", Some(1 << 40)),
-    );
-    case(
-        "symbol at the top",
-        &with_import(b"a.dll\0", Some(0xffff_ffff)),
-    );
+    case("symbol outside", &with_import(b"a.dll\0", Some(0x6666_0000)));
+    case("symbol beyond 32 bits", &with_import(b"a.dll\0", Some(1 << 40)));
+    case("symbol at the top", &with_import(b"a.dll\0", Some(0xffff_ffff)));
     case("delay import without names", &{
         let mut pe = Pe::x64();
         let dll = pe.put_name("d.dll") + 0x1000_0000; // a descriptor of virtual addresses
@@ -628,35 +529,16 @@ fn damaged_tables() {
     });
     case("forwarder without dot", &{
         let mut pe = Pe::x64().exports("e.dll", &[("a", "x.y")]);
-        let text = RDATA
-            + pe.build()[RDATA_OFFSET..]
-                .windows(4)
-                .position(|w| w == b"x.y\0")
-                .unwrap() as u32;
+        let text = RDATA + pe.build()[RDATA_OFFSET..].windows(4).position(|w| w == b"x.y\0").unwrap() as u32;
         pe.patch(text, &[u32::from_le_bytes(*b"xxy\0")]);
         pe
     });
-    case(
-        "forwarder to ordinal 70000",
-        &Pe::x64().exports("e.dll", &[("a", "x.#70000")]),
-    );
-    case(
-        "no VS_FIXEDFILEINFO",
-        &Pe::x64().resources(&[(16, 1, &[0; 92])]),
-    );
+    case("forwarder to ordinal 70000", &Pe::x64().exports("e.dll", &[("a", "x.#70000")]));
+    case("no VS_FIXEDFILEINFO", &Pe::x64().resources(&[(16, 1, &[0; 92])]));
     case("short version", &Pe::x64().resources(&[(16, 1, &[0; 40])]));
-    case(
-        "UTF-16 manifest",
-        &Pe::x64().resources(&[(24, 2, b"\xff\xfe<\0a\0/\0>\0")]),
-    );
-    case(
-        "other manifest",
-        &Pe::x64().resources(&[(24, 7, b"<other/>")]),
-    );
-    case(
-        "long manifest",
-        &Pe::x64().resources(&[(24, 2, &vec![b' '; (1 << 20) + 1])]),
-    );
+    case("UTF-16 manifest", &Pe::x64().resources(&[(24, 2, b"\xff\xfe<\0a\0/\0>\0")]));
+    case("other manifest", &Pe::x64().resources(&[(24, 7, b"<other/>")]));
+    case("long manifest", &Pe::x64().resources(&[(24, 2, &vec![b' '; (1 << 20) + 1])]));
     case("a tree of data", &{
         let mut pe = Pe::x64();
         let tree = pe.put_words(&[0, 0, 0, 1 << 16, 16, 0x18]);
@@ -766,10 +648,7 @@ fn exercise(bytes: &[u8]) {
         for ordinal in [0, 1, 10, u16::MAX] {
             let _ = image.export(&Symbol::Ordinal(ordinal));
         }
-        let _ = (
-            image.export(&Symbol::Name(String::new())),
-            image.is_hybrid(),
-        );
+        let _ = (image.export(&Symbol::Name(String::new())), image.is_hybrid());
     }
 }
 

@@ -132,11 +132,8 @@ impl Process {
             current: self.current_directory.as_ref(),
             path: &self.path,
         };
-        let mut load = Load {
-            order: directories(flags, top.as_ref(), &context),
-            chain: Vec::new(),
-            faults: Vec::new(),
-        };
+        let mut load =
+            Load { order: directories(flags, top.as_ref(), &context), chain: Vec::new(), faults: Vec::new() };
         let before = self.modules.len();
         let id = self.bring_in(name, None, &mut load);
         let mut faults = load.faults.into_iter();
@@ -179,11 +176,8 @@ impl Process {
             }
         };
         if !runs_in(image.machine, self.machine) {
-            let cause = Cause::WrongMachine {
-                path: path.clone(),
-                machine: image.machine,
-                searched: Vec::new(),
-            };
+            let cause =
+                Cause::WrongMachine { path: path.clone(), machine: image.machine, searched: Vec::new() };
             self.fail(&name, Some(path), cause, load);
             return None;
         }
@@ -281,13 +275,7 @@ impl Process {
         }
     }
 
-    fn register(
-        &mut self,
-        name: &str,
-        path: WinPath,
-        rule: Rule,
-        required_by: Option<ModuleId>,
-    ) -> ModuleId {
+    fn register(&mut self, name: &str, path: WinPath, rule: Rule, required_by: Option<ModuleId>) -> ModuleId {
         let id = self.modules.len();
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);
@@ -306,18 +294,11 @@ impl Process {
 /// The loader adds `.dll` to a name without any dot.
 fn with_suffix(name: &str) -> String {
     let file = WinPath::new(name).file_name().to_owned();
-    if file.contains('.') {
-        name.to_owned()
-    } else {
-        format!("{name}.dll")
-    }
+    if file.contains('.') { name.to_owned() } else { format!("{name}.dll") }
 }
 
 /// Whether an image for `image` can be loaded into a process of `process`.
 fn runs_in(image: Machine, process: Machine) -> bool {
     image == process
-        || matches!(
-            (image, process),
-            (Machine::Arm64Ec, Machine::X64) | (Machine::X64, Machine::Arm64Ec)
-        )
+        || matches!((image, process), (Machine::Arm64Ec, Machine::X64) | (Machine::X64, Machine::Arm64Ec))
 }

@@ -58,7 +58,9 @@ fn order(how: &str) -> String {
     let mut order = Vec::new();
     loop {
         let told = answer(&world);
-        let Some(found) = told.lines().find_map(|line| line.strip_prefix(r"C:\").filter(|line| line.contains("b.dll"))) else {
+        let Some(found) =
+            told.lines().find_map(|line| line.strip_prefix(r"C:\").filter(|line| line.contains("b.dll")))
+        else {
             return format!("{}\n{told}", order.join(" > "));
         };
         let (folder, rule) = found.split_once(r"\b.dll ").unwrap();

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use super::Plan;
 use super::standard;
 use super::value::{Exception, LONGEST, Value};
 use super::walk::Frame;
-use super::Plan;
 use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
 
 type Outcome = Result<Value, Rc<Exception>>;
@@ -59,9 +59,10 @@ impl Plan<'_> {
                 let object = self.evaluate(&parts.0, frame)?;
                 let mut bound = |expr: &Option<Expr>| -> Result<Option<Option<i64>>, Rc<Exception>> {
                     match expr {
-                    None => Ok(Some(None)),
-                    Some(expr) => Ok(self.evaluate(expr, frame)?.number().map(Some)),
-                } };
+                        None => Ok(Some(None)),
+                        Some(expr) => Ok(self.evaluate(expr, frame)?.number().map(Some)),
+                    }
+                };
                 let bounds = (bound(&parts.1)?, bound(&parts.2)?);
                 match bounds {
                     (Some(lower), Some(upper)) => slice(&object, lower, upper),
@@ -144,7 +145,9 @@ impl Plan<'_> {
                     None => Value::Unknown,
                 }
             }
-            Value::Known(known) if standard::has_methods(known) => Value::Method(Rc::new((object, name.clone()))),
+            Value::Known(known) if standard::has_methods(known) => {
+                Value::Method(Rc::new((object, name.clone())))
+            }
             Value::Known(known) => standard::attribute(known, name, self).unwrap_or(Value::Unknown),
             Value::Unknown => Value::Unknown,
             // `sys.version_info.minor`
@@ -200,7 +203,9 @@ impl Plan<'_> {
         let key_error = |plan: &Self| {
             let exception = Exception::new("KeyError", index.to_repr().map(Rc::from));
             let raised = super::import::traced(Rc::new(exception), &frame.place());
-            match frame.expects(&["KeyError", "LookupError", "Exception", "BaseException"]) && plan.uncertain == 0 {
+            match frame.expects(&["KeyError", "LookupError", "Exception", "BaseException"])
+                && plan.uncertain == 0
+            {
                 true => Err(raised),
                 false => Ok(Value::Unknown),
             }
@@ -241,7 +246,7 @@ impl Plan<'_> {
             return Ok(Value::Unknown);
         };
         // Its variable lives in a scope of its own; what it hides is put back.
-        let mut scope = frame.locals.take().map_or_else(Default::default, |locals| locals);
+        let mut scope = frame.locals.take().unwrap_or_default();
         let at_module_level = scope.is_empty() && frame.locals.is_none();
         let hidden = scope.remove(target);
         frame.locals = Some(scope);
@@ -322,7 +327,8 @@ impl Plan<'_> {
                     return Ok(Value::Unknown);
                 }
                 let message = message_of(&arguments);
-                let exception = Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
+                let exception =
+                    Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
                 Ok(Value::Exception(Rc::new(exception)))
             }
             Value::Known(name) => {
@@ -380,9 +386,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
         }
         (BinaryOp::Subtract, _) => numbers.and_then(|(a, b)| a.checked_sub(b)),
         (BinaryOp::Multiply, _) => numbers.and_then(|(a, b)| a.checked_mul(b)),
-        (BinaryOp::Power, _) => {
-            numbers.and_then(|(a, b)| a.checked_pow(u32::try_from(b).ok()?))
-        }
+        (BinaryOp::Power, _) => numbers.and_then(|(a, b)| a.checked_pow(u32::try_from(b).ok()?)),
         _ => None,
     };
     known.map_or(Value::Unknown, Value::Int)

@@ -1,11 +1,11 @@
 //! `import`: finding a module, running it once, binding its name (`Lib/importlib/_bootstrap.py`).
 
-use std::cell::{Cell, RefCell};
 use rustc_hash::FxHashMap;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::value::{Exception, Module, ModuleRef, Value};
 use super::ahead;
+use super::value::{Exception, Module, ModuleRef, Value};
 use super::walk::Frame;
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::Found;
@@ -61,9 +61,7 @@ impl Plan<'_> {
             },
         };
         match found {
-            Found::Builtin | Found::Opaque { path: None } => {
-                Ok(self.add_module(dotted, None, None, true))
-            }
+            Found::Builtin | Found::Opaque { path: None } => Ok(self.add_module(dotted, None, None, true)),
             Found::Opaque { path: Some(path) } => {
                 let inside = path.has_extension("zip").then(|| vec![path.clone()]);
                 Ok(self.add_module(dotted, Some(path), inside, true))
@@ -174,11 +172,7 @@ impl Plan<'_> {
         at: &Place,
     ) -> Outcome<ModuleRef> {
         let result = self.interpreter.load_extension(&path);
-        let event = Event::Extension {
-            name: dotted.to_owned(),
-            path: path.clone(),
-            loaded: result.is_ok(),
-        };
+        let event = Event::Extension { name: dotted.to_owned(), path: path.clone(), loaded: result.is_ok() };
         self.step(event, at);
         let error = match result {
             Ok(()) => return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true)),

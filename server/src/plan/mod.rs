@@ -211,10 +211,10 @@ impl<'e> Plan<'e> {
         ImportFailure {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             loads: exception.failures.clone(),
-            missing: exception.missing.as_ref().map(|name| MissingModule {
-                denied: exception.denied.clone(),
-                ..self.missing_module(name)
-            }),
+            missing: exception
+                .missing
+                .as_ref()
+                .map(|name| MissingModule { denied: exception.denied.clone(), ..self.missing_module(name) }),
             trace: exception.trace.clone(),
         }
     }

@@ -24,14 +24,29 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "os.path",
         &[
-            "join", "dirname", "basename", "abspath", "realpath", "normpath", "normcase", "exists",
-            "isfile", "isdir", "split", "splitext", "isabs",
+            "join", "dirname", "basename", "abspath", "realpath", "normpath", "normcase", "exists", "isfile",
+            "isdir", "split", "splitext", "isabs",
         ],
     ),
     ("sys", &["path", "modules"]),
     ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
     ("sysconfig", &["get_platform"]),
-    ("ctypes", &["WinDLL", "CDLL", "PyDLL", "OleDLL", "windll", "cdll", "oledll", "pydll", "util", "c_wchar_p", "c_char_p"]),
+    (
+        "ctypes",
+        &[
+            "WinDLL",
+            "CDLL",
+            "PyDLL",
+            "OleDLL",
+            "windll",
+            "cdll",
+            "oledll",
+            "pydll",
+            "util",
+            "c_wchar_p",
+            "c_char_p",
+        ],
+    ),
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
     ("importlib", &["import_module"]),
@@ -48,30 +63,145 @@ const ABSENT: &[(&str, &[&str])] = &[
 ];
 
 const FUNCTIONS: &[&str] = &[
-    "__import__", "len", "str", "repr", "int", "bool", "list", "tuple", "set", "frozenset", "sorted",
-    "reversed", "hasattr", "getattr", "any", "all", "range", "enumerate", "zip", "isinstance", "open", "print",
+    "__import__",
+    "len",
+    "str",
+    "repr",
+    "int",
+    "bool",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "sorted",
+    "reversed",
+    "hasattr",
+    "getattr",
+    "any",
+    "all",
+    "range",
+    "enumerate",
+    "zip",
+    "isinstance",
+    "open",
+    "print",
 ];
 
 const EXCEPTIONS: &[&str] = &[
-    "BaseException", "Exception", "ImportError", "ModuleNotFoundError", "OSError", "IOError",
-    "EnvironmentError", "WindowsError", "FileNotFoundError", "PermissionError", "RuntimeError",
-    "NotImplementedError", "RecursionError", "AttributeError", "NameError", "UnboundLocalError",
-    "KeyError", "IndexError", "LookupError", "ValueError", "TypeError", "AssertionError", "SystemError",
-    "SystemExit", "KeyboardInterrupt", "StopIteration", "UnicodeDecodeError", "UnicodeError", "EOFError",
-    "Warning", "ImportWarning", "DeprecationWarning", "UserWarning", "RuntimeWarning", "ArithmeticError",
-    "ZeroDivisionError", "OverflowError", "MemoryError", "SyntaxError", "TimeoutError", "ConnectionError",
+    "BaseException",
+    "Exception",
+    "ImportError",
+    "ModuleNotFoundError",
+    "OSError",
+    "IOError",
+    "EnvironmentError",
+    "WindowsError",
+    "FileNotFoundError",
+    "PermissionError",
+    "RuntimeError",
+    "NotImplementedError",
+    "RecursionError",
+    "AttributeError",
+    "NameError",
+    "UnboundLocalError",
+    "KeyError",
+    "IndexError",
+    "LookupError",
+    "ValueError",
+    "TypeError",
+    "AssertionError",
+    "SystemError",
+    "SystemExit",
+    "KeyboardInterrupt",
+    "StopIteration",
+    "UnicodeDecodeError",
+    "UnicodeError",
+    "EOFError",
+    "Warning",
+    "ImportWarning",
+    "DeprecationWarning",
+    "UserWarning",
+    "RuntimeWarning",
+    "ArithmeticError",
+    "ZeroDivisionError",
+    "OverflowError",
+    "MemoryError",
+    "SyntaxError",
+    "TimeoutError",
+    "ConnectionError",
 ];
 
 /// Names of the module `builtins` of Python 3 that are neither functions above nor exceptions.
 const OTHER_BUILTINS: &[&str] = &[
-    "abs", "aiter", "anext", "ascii", "bin", "breakpoint", "bytearray", "bytes", "callable", "chr",
-    "classmethod", "compile", "complex", "delattr", "dict", "dir", "divmod", "eval", "exec", "exit",
-    "filter", "float", "format", "globals", "hash", "help", "hex", "id", "input", "issubclass", "iter",
-    "locals", "map", "max", "memoryview", "min", "next", "object", "oct", "ord", "pow",
-    "property", "quit", "round", "setattr", "slice", "staticmethod", "sum", "super", "type", "vars",
-    "copyright", "credits", "license", "NotImplemented", "Ellipsis", "__debug__", "__build_class__",
-    "__doc__", "__spec__", "__loader__", "__package__", "__file__", "__name__", "__path__",
-    "__builtins__", "__cached__", "__dict__", "__annotations__",
+    "abs",
+    "aiter",
+    "anext",
+    "ascii",
+    "bin",
+    "breakpoint",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "compile",
+    "complex",
+    "delattr",
+    "dict",
+    "dir",
+    "divmod",
+    "eval",
+    "exec",
+    "exit",
+    "filter",
+    "float",
+    "format",
+    "globals",
+    "hash",
+    "help",
+    "hex",
+    "id",
+    "input",
+    "issubclass",
+    "iter",
+    "locals",
+    "map",
+    "max",
+    "memoryview",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "ord",
+    "pow",
+    "property",
+    "quit",
+    "round",
+    "setattr",
+    "slice",
+    "staticmethod",
+    "sum",
+    "super",
+    "type",
+    "vars",
+    "copyright",
+    "credits",
+    "license",
+    "NotImplemented",
+    "Ellipsis",
+    "__debug__",
+    "__build_class__",
+    "__doc__",
+    "__spec__",
+    "__loader__",
+    "__package__",
+    "__file__",
+    "__name__",
+    "__path__",
+    "__builtins__",
+    "__cached__",
+    "__dict__",
+    "__annotations__",
 ];
 
 pub(super) fn is_exception(name: &str) -> bool {
@@ -90,7 +220,10 @@ pub(super) fn builtin(name: &str) -> Option<Value> {
 
 /// Whether a name is defined without the module's doing.
 pub(super) fn is_builtin_name(name: &str) -> bool {
-    builtin(name).is_some() || OTHER_BUILTINS.contains(&name) || name.ends_with("Warning") || name.ends_with("Error")
+    builtin(name).is_some()
+        || OTHER_BUILTINS.contains(&name)
+        || name.ends_with("Warning")
+        || name.ends_with("Error")
 }
 
 /// An attribute of a module or namespace of the standard library.
@@ -216,7 +349,9 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
-            "os.path.dirname" => on_path(&|path| Value::str(path.parent().as_ref().map_or("", WinPath::as_str))),
+            "os.path.dirname" => {
+                on_path(&|path| Value::str(path.parent().as_ref().map_or("", WinPath::as_str)))
+            }
             "os.path.basename" => on_path(&|path| Value::str(path.file_name())),
             "os.path.abspath" | "os.path.realpath" | "os.path.normpath" => on_path(&|path| {
                 if path.is_absolute() { Value::str(path.normalized().as_str()) } else { Value::Unknown }
@@ -257,11 +392,17 @@ impl Plan<'_> {
             }),
             "platform.python_implementation" => Value::str("CPython"),
             "platform.architecture" => {
-                let bits = if self.interpreter.environment.machine == Machine::X86 { "32bit" } else { "64bit" };
+                let bits =
+                    if self.interpreter.environment.machine == Machine::X86 { "32bit" } else { "64bit" };
                 Value::Tuple(Rc::new(vec![Value::str(bits), Value::str("WindowsPE")]))
             }
-            "ctypes.WinDLL" | "ctypes.CDLL" | "ctypes.PyDLL" | "ctypes.OleDLL"
-            | "ctypes.windll.LoadLibrary" | "ctypes.cdll.LoadLibrary" | "ctypes.oledll.LoadLibrary"
+            "ctypes.WinDLL"
+            | "ctypes.CDLL"
+            | "ctypes.PyDLL"
+            | "ctypes.OleDLL"
+            | "ctypes.windll.LoadLibrary"
+            | "ctypes.cdll.LoadLibrary"
+            | "ctypes.oledll.LoadLibrary"
             | "ctypes.pydll.LoadLibrary" => {
                 let target = arguments.first().or(keyword("name"));
                 let winmode = keyword("winmode").or(arguments.get(5)).and_then(Value::number);
@@ -298,7 +439,9 @@ impl Plan<'_> {
             },
             "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
             "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
-            "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" => first.text().map_or(Value::Unknown, Value::Path),
+            "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" => {
+                first.text().map_or(Value::Unknown, Value::Path)
+            }
             "traceback.format_exc" => match frame.handled_sentence() {
                 Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
                 None => Value::Unknown,
@@ -312,7 +455,8 @@ impl Plan<'_> {
             },
             "bool" => first.truth().map_or(Value::Unknown, Value::Bool),
             "list" | "tuple" | "set" | "frozenset" | "reversed" | "sorted" => {
-                let Some(mut items) = (if arguments.is_empty() { Some(Vec::new()) } else { first.items() }) else {
+                let Some(mut items) = (if arguments.is_empty() { Some(Vec::new()) } else { first.items() })
+                else {
                     return Ok(Value::Unknown);
                 };
                 match name {
@@ -343,7 +487,11 @@ impl Plan<'_> {
             }
             "enumerate" => first.items().map_or(Value::Unknown, |items| {
                 let pairs = items.into_iter().enumerate();
-                Value::list(pairs.map(|(at, item)| Value::Tuple(Rc::new(vec![Value::Int(at as i64), item]))).collect())
+                Value::list(
+                    pairs
+                        .map(|(at, item)| Value::Tuple(Rc::new(vec![Value::Int(at as i64), item])))
+                        .collect(),
+                )
             }),
             "zip" => match (first.items(), second.and_then(Value::items)) {
                 (Some(a), Some(b)) if arguments.len() == 2 => {
@@ -353,7 +501,9 @@ impl Plan<'_> {
                 _ => Value::Unknown,
             },
             "range" => match (first.number(), second) {
-                (Some(end), None) if (0..2_000).contains(&end) => Value::list((0..end).map(Value::Int).collect()),
+                (Some(end), None) if (0..2_000).contains(&end) => {
+                    Value::list((0..end).map(Value::Int).collect())
+                }
                 _ => Value::Unknown,
             },
             "hasattr" => match second.and_then(Value::text) {
@@ -365,7 +515,9 @@ impl Plan<'_> {
                     (Some(false), Some(default)) => default.clone(),
                     (Some(true), _) => match first {
                         Value::Module(module) => standard_or_own(module, &attribute, self),
-                        Value::Known(known) => self::attribute(known, &attribute, self).unwrap_or(Value::Unknown),
+                        Value::Known(known) => {
+                            self::attribute(known, &attribute, self).unwrap_or(Value::Unknown)
+                        }
                         _ => Value::Unknown,
                     },
                     _ => Value::Unknown,
@@ -412,16 +564,22 @@ impl Plan<'_> {
             }
             Value::Dict(items) => {
                 let items = items.borrow();
-                let found = |key: &Value| {
-                    let matching = items.iter().rev().find(|(known, _)| known.equals(key) != Some(false));
-                    matching.map(|(known, value)| if known.equals(key) == Some(true) { value.clone() } else { Value::Unknown })
-                };
+                let found =
+                    |key: &Value| {
+                        let matching = items.iter().rev().find(|(known, _)| known.equals(key) != Some(false));
+                        matching.map(|(known, value)| {
+                            if known.equals(key) == Some(true) { value.clone() } else { Value::Unknown }
+                        })
+                    };
                 match name {
                     "get" => found(first).unwrap_or_else(|| arguments.get(1).cloned().unwrap_or(Value::None)),
                     "keys" => Value::list(items.iter().map(|(key, _)| key.clone()).collect()),
                     "values" => Value::list(items.iter().map(|(_, value)| value.clone()).collect()),
                     "items" => Value::list(
-                        items.iter().map(|(key, value)| Value::Tuple(Rc::new(vec![key.clone(), value.clone()]))).collect(),
+                        items
+                            .iter()
+                            .map(|(key, value)| Value::Tuple(Rc::new(vec![key.clone(), value.clone()])))
+                            .collect(),
                     ),
                     _ => Value::Unknown,
                 }
@@ -447,7 +605,13 @@ impl Plan<'_> {
                     "is_dir" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::Folder)),
                     "glob" => match first.text().and_then(|pattern| self.glob(&path.join(&pattern))) {
                         Some(found) => Value::list(
-                            found.items().unwrap_or_default().iter().filter_map(Value::text).map(Value::Path).collect(),
+                            found
+                                .items()
+                                .unwrap_or_default()
+                                .iter()
+                                .filter_map(Value::text)
+                                .map(Value::Path)
+                                .collect(),
                         ),
                         None => Value::Unknown,
                     },
@@ -553,7 +717,8 @@ impl Plan<'_> {
         let Some(file) = &place.file else {
             return format!("line {}", place.line);
         };
-        let below = self.sys_path.iter().filter_map(|folder| file.below(folder)).min_by_key(|tail| tail.len());
+        let below =
+            self.sys_path.iter().filter_map(|folder| file.below(folder)).min_by_key(|tail| tail.len());
         let tail = below.unwrap_or(file.as_str()).replace('\\', "/");
         format!("{tail}:{}", place.line)
     }
@@ -599,7 +764,9 @@ impl Plan<'_> {
             return Ok(Value::Int(1));
         }
         // NULL, and no exception: what the program makes of it is in its own code. Most raise ctypes.WinError.
-        if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) = self.failures.last_mut() {
+        if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) =
+            self.failures.last_mut()
+        {
             let text = windows_message(failure.code()).unwrap_or("unknown error");
             *sentence = format!("OSError: [WinError {}] {text}", failure.code());
         }
@@ -651,7 +818,8 @@ impl Plan<'_> {
 
     pub(super) fn set_sys_path(&mut self, value: &Value) {
         if let Some(entries) = value.items() {
-            self.sys_path = entries.iter().filter_map(Value::text).map(|entry| WinPath::new(&*entry)).collect();
+            self.sys_path =
+                entries.iter().filter_map(Value::text).map(|entry| WinPath::new(&*entry)).collect();
         }
     }
 }
@@ -732,13 +900,14 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
             Value::Bool(options.iter().any(fits))
         }
         ("replace", Some(old)) if !old.is_empty() => match arguments.get(1).and_then(Value::text) {
-            Some(new) if text.matches(&**old).count() * new.len() <= LONGEST => Value::str(text.replace(&**old, &new)),
+            Some(new) if text.matches(&**old).count() * new.len() <= LONGEST => {
+                Value::str(text.replace(&**old, &new))
+            }
             _ => Value::Unknown,
         },
         ("join", _) => {
             let items = arguments.first().and_then(Value::items);
-            let parts: Option<Vec<Rc<str>>> =
-                items.and_then(|items| items.iter().map(Value::text).collect());
+            let parts: Option<Vec<Rc<str>>> = items.and_then(|items| items.iter().map(Value::text).collect());
             let length = |parts: &[Rc<str>]| parts.iter().map(|part| part.len() + text.len()).sum::<usize>();
             let parts = parts.filter(|parts| length(parts) <= LONGEST);
             parts.map_or(Value::Unknown, |parts| Value::str(parts.join(&**text)))

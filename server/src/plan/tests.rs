@@ -318,7 +318,9 @@ const SELF_CHECK: &str = r#"
 
 #[test]
 fn a_self_check_raises_because_of_the_libraries_that_it_tried() {
-    follow(SELF_CHECK, expect![[r#"
+    follow(
+        SELF_CHECK,
+        expect![[r#"
         pkg <- line 1
         pkg.self_check <- __init__.py:1
         os <- self_check.py:1
@@ -326,12 +328,15 @@ fn a_self_check_raises_because_of_the_libraries_that_it_tried() {
         library msvcp140.dll FAILS <- self_check.py:10
         library msvcp140_1.dll FAILS <- self_check.py:10
         => ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'. TensorFlow requires that these DLLs be installed.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_self_check_is_content_with_the_runtime() {
-    follow(&format!("{SELF_CHECK}\n        machine windows-11+vcredist"), expect![[r#"
+    follow(
+        &format!("{SELF_CHECK}\n        machine windows-11+vcredist"),
+        expect![[r#"
         pkg <- line 1
         pkg.self_check <- __init__.py:1
         os <- self_check.py:1
@@ -339,7 +344,8 @@ fn a_self_check_is_content_with_the_runtime() {
         library msvcp140.dll <- self_check.py:10
         library msvcp140_1.dll <- self_check.py:10
         native pkg.native <- __init__.py:3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -427,14 +433,17 @@ while random.random() < 0.5:
 for _ in random.sample():
     from . import broken
 random.random() and __import__('pkg.broken')";
-    init_does(code, expect![[r#"
+    init_does(
+        code,
+        expect![[r#"
         pkg <- line 1
         native pkg.broken FAILS <- __init__.py:3
         native pkg.good <- __init__.py:5
         native pkg.broken FAILS <- __init__.py:7
         native pkg.broken FAILS <- __init__.py:9
         native pkg.broken FAILS <- __init__.py:10
-    "#]]);
+    "#]],
+    );
     check(
         &python(8, &init(code)).replace("follow pkg", "import pkg"),
         expect![[r#"
@@ -488,13 +497,16 @@ for name in ['good', 'broken']:
 if not is_wanted():
     raise ImportError('not wanted')
 from . import extra";
-    init_does(code, expect![[r#"
+    init_does(
+        code,
+        expect![[r#"
         pkg <- line 1
         native pkg.broken FAILS <- __init__.py:9
         native pkg.good <- __init__.py:14
         native pkg.broken FAILS <- __init__.py:14
         native pkg.extra <- __init__.py:17
-    "#]]);
+    "#]],
+    );
     check(
         &python(8, &init(code)).replace("follow pkg", "import pkg"),
         expect![[r#"
@@ -792,11 +804,14 @@ add = getattr(os, 'add_dll_directory', None)
 if add:
     from . import extra",
     );
-    check(&python(7, &files), expect![[r#"
+    check(
+        &python(7, &files),
+        expect![[r#"
         pkg <- line 1
         os <- __init__.py:1
         native pkg.good <- __init__.py:5
-    "#]]);
+    "#]],
+    );
 }
 
 /// As delvewheel 1.5 patches `__init__.py`.
@@ -841,21 +856,27 @@ fn what_delvewheel_adds_is_found() {
         let followed = answer(&python(minor, DELVEWHEEL));
         assert!(followed.contains("native pkg.native <- "), "3.{minor}: {followed}");
     }
-    follow(DELVEWHEEL, expect![[r#"
+    follow(
+        DELVEWHEEL,
+        expect![[r#"
         pkg <- line 1
         os <- __init__.py:3
         directory C:\Python\Lib\site-packages\pkg.libs <- __init__.py:10
         library C:\Python\Lib\site-packages\pkg.libs\other-4567.dll <- __init__.py:19
         library C:\Python\Lib\site-packages\pkg.libs\helper-0123.dll <- __init__.py:19
         native pkg.native <- __init__.py:25
-    "#]]);
-    check(&python(7, DELVEWHEEL), expect![[r#"
+    "#]],
+    );
+    check(
+        &python(7, DELVEWHEEL),
+        expect![[r#"
         pkg <- line 1
         os <- __init__.py:3
         library C:\Python\Lib\site-packages\pkg.libs\other-4567.dll <- __init__.py:19
         library C:\Python\Lib\site-packages\pkg.libs\helper-0123.dll <- __init__.py:19
         native pkg.native <- __init__.py:25
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -938,17 +959,23 @@ fn before_3_8_a_directory_appended_to_path_serves() {
             os.environ['PATH'] += os.pathsep + os.path.join(os.path.dirname(__file__), '.libs')
             from . import core
     "#;
-    check(&python(7, world), expect![[r#"
+    check(
+        &python(7, world),
+        expect![[r#"
         pkg <- line 1
         os <- __init__.py:1
         native pkg.core <- __init__.py:4
-    "#]]);
-    check(&python(8, world), expect![[r#"
+    "#]],
+    );
+    check(
+        &python(8, world),
+        expect![[r#"
         pkg <- line 1
         os <- __init__.py:1
         native pkg.core FAILS <- __init__.py:4
         => ImportError: DLL load failed while importing core: The specified module could not be found.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -1215,9 +1242,13 @@ fn recursion_ends() {
 #[test]
 fn loops_without_end_end() {
     ends("while True:\n    while True:\n        while True:\n            x = 1");
-    ends("import ctypes\nwhile True:\n  while True:\n    try:\n        ctypes.WinDLL('missing.dll')\n    except OSError:\n        pass");
+    ends(
+        "import ctypes\nwhile True:\n  while True:\n    try:\n        ctypes.WinDLL('missing.dll')\n    except OSError:\n        pass",
+    );
     ends("import ctypes\nwhile True:\n  while True:\n        ctypes.WinDLL('kernel32.dll')");
-    ends("while True:\n  while True:\n    try:\n        from . import broken\n    except ImportError:\n        pass");
+    ends(
+        "while True:\n  while True:\n    try:\n        from . import broken\n    except ImportError:\n        pass",
+    );
 }
 
 #[test]
@@ -1225,15 +1256,23 @@ fn values_that_grow_without_end_end() {
     ends("a = 'ab'\nb = ['ab']\nc = [1]\nwhile True:\n    a += a\n    b += c\n    c += b\n    b = b + b");
     ends("a = []\nwhile True:\n  while True:\n    a.append('x')");
     ends("t = ()\nwhile True:\n  while True:\n    t = (t,)");
-    ends("t = ()\nu = ()\nfor i in range(1000):\n    t = (t, t)\n    u = (u, u)\nt == u\nt < u\nx = '%r' % (t,)\ny = f'{t}'\ntry:\n    pass\nexcept t:\n    pass");
+    ends(
+        "t = ()\nu = ()\nfor i in range(1000):\n    t = (t, t)\n    u = (u, u)\nt == u\nt < u\nx = '%r' % (t,)\ny = f'{t}'\ntry:\n    pass\nexcept t:\n    pass",
+    );
     ends("t = 'x'\nwhile True:\n  while True:\n    t = t.upper");
-    ends("class A: pass\nfor i in range(1000):\n    class A(A, A): pass\ntry:\n    raise A()\nexcept A:\n    pass");
-    ends("e = ImportError('x')\nwhile True:\n  try:\n    raise e\n  except ImportError as f:\n    try:\n        raise ImportError('y')\n    except ImportError as g:\n        e = g");
+    ends(
+        "class A: pass\nfor i in range(1000):\n    class A(A, A): pass\ntry:\n    raise A()\nexcept A:\n    pass",
+    );
+    ends(
+        "e = ImportError('x')\nwhile True:\n  try:\n    raise e\n  except ImportError as f:\n    try:\n        raise ImportError('y')\n    except ImportError as g:\n        e = g",
+    );
 }
 
 #[test]
 fn a_list_may_be_given_to_its_own_methods() {
-    ends("a = [[1]]\na.extend(a)\na.append(a)\na.remove(a)\na.insert(0, a)\nb = a == a\nc = str(a)\nd = {}\nd['d'] = d\nstr(d)");
+    ends(
+        "a = [[1]]\na.extend(a)\na.append(a)\na.remove(a)\na.insert(0, a)\nb = a == a\nc = str(a)\nd = {}\nd['d'] = d\nstr(d)",
+    );
 }
 
 #[test]
@@ -1252,7 +1291,11 @@ fn a_module_that_is_no_utf_8_is_read_as_far_as_it_can_be() {
         &python(8, &init("from . import latin\nfrom . import good")),
         |world| {
             let folder = world.path("/Python/Lib/site-packages/pkg");
-            std::fs::write(folder.join("latin.py"), b"# -*- coding: latin-1 -*-\n# caf\xe9\nname = '\xff\xfe'\nfrom . import extra\n").unwrap();
+            std::fs::write(
+                folder.join("latin.py"),
+                b"# -*- coding: latin-1 -*-\n# caf\xe9\nname = '\xff\xfe'\nfrom . import extra\n",
+            )
+            .unwrap();
         },
         expect![[r#"
             pkg <- line 1
@@ -1287,7 +1330,12 @@ fn a_module_with_a_syntax_error_keeps_what_can_be_read() {
 #[test]
 fn links_that_lead_in_a_circle_end() {
     check_changed(
-        &python(8, &init("from . import good\ntry:\n    from . import circle\nexcept ImportError:\n    pass\ntry:\n    from . import native\nexcept ImportError:\n    pass")),
+        &python(
+            8,
+            &init(
+                "from . import good\ntry:\n    from . import circle\nexcept ImportError:\n    pass\ntry:\n    from . import native\nexcept ImportError:\n    pass",
+            ),
+        ),
         |world| {
             use std::os::unix::fs::symlink;
             let folder = world.path("/Python/Lib/site-packages/pkg");

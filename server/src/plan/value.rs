@@ -1,7 +1,7 @@
 //! The values that the plan knows while it follows a module: only what can decide a load.
 
-use std::cell::{Cell, RefCell};
 use rustc_hash::FxHashMap;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -266,8 +266,18 @@ impl Value {
                 Some(self.number() == other.number())
             }
             (
-                Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::Tuple(_) | Value::List(_),
-                Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::Tuple(_) | Value::List(_),
+                Value::None
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Str(_)
+                | Value::Tuple(_)
+                | Value::List(_),
+                Value::None
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Str(_)
+                | Value::Tuple(_)
+                | Value::List(_),
             ) => Some(false),
             (Value::Module(a), Value::Module(b)) => Some(Rc::ptr_eq(a, b)),
             (Value::None, _) | (_, Value::None) => Some(false),
@@ -345,7 +355,8 @@ impl Value {
     fn to_repr_within(&self, parts: &mut u32) -> Option<String> {
         *parts = parts.checked_sub(1 + u32::try_from(self.size() / 16).ok()?)?;
         let mut join = |values: &[Value]| {
-            let values: Option<Vec<String>> = values.iter().map(|value| value.to_repr_within(parts)).collect();
+            let values: Option<Vec<String>> =
+                values.iter().map(|value| value.to_repr_within(parts)).collect();
             values.map(|values| values.join(", "))
         };
         Some(match self {

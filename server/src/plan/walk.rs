@@ -143,9 +143,7 @@ impl Plan<'_> {
     fn stmt(&mut self, stmt: &StmtKind, frame: &mut Frame) -> Flow {
         let outcome = match stmt {
             StmtKind::Import { module, alias } => self.import_statement(module, alias.as_ref(), frame),
-            StmtKind::ImportFrom { level, module, names } => {
-                self.import_from(*level, module, names, frame)
-            }
+            StmtKind::ImportFrom { level, module, names } => self.import_from(*level, module, names, frame),
             StmtKind::Assign { targets, value } => self.evaluate(value, frame).map(|value| {
                 for target in targets {
                     self.assign(target, value.clone(), frame);
@@ -365,7 +363,9 @@ impl Plan<'_> {
         let old = frame.bound(name);
         // A global that a function binds belongs to others too, who may never see it happen.
         let value = match &old {
-            Some(old) if self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name) => either(old, value),
+            Some(old) if self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name) => {
+                either(old, value)
+            }
             _ => value,
         };
         if let Some(journal) = frame.journals.last_mut()
@@ -420,10 +420,13 @@ impl Plan<'_> {
         let new = self.evaluate(value, frame)?;
         if let (Value::List(list), Some(items)) = (&old, new.items()) {
             // In place: all who hold the list see it grow.
-            let items_known = !Rc::ptr_eq(list, &match &new {
-                Value::List(other) => other.clone(),
-                _ => Rc::default(),
-            });
+            let items_known = !Rc::ptr_eq(
+                list,
+                &match &new {
+                    Value::List(other) => other.clone(),
+                    _ => Rc::default(),
+                },
+            );
             if items_known && list.borrow().len() + items.len() <= LONGEST {
                 list.borrow_mut().extend(items);
                 return Ok(());
@@ -606,10 +609,9 @@ impl Plan<'_> {
         };
         let mut raised = match self.evaluate(expr, frame)? {
             Value::Exception(exception) => (*exception).clone(),
-            Value::Class(class) => Exception {
-                bases: class.bases.clone(),
-                ..Exception::new(&class.name, Some("".into()))
-            },
+            Value::Class(class) => {
+                Exception { bases: class.bases.clone(), ..Exception::new(&class.name, Some("".into())) }
+            }
             Value::Known(name) => Exception::new(&name, Some("".into())),
             _ => Exception::new("Exception", None),
         };
@@ -693,11 +695,7 @@ impl Plan<'_> {
             defaults.fill(None);
         }
         let name = function.name.clone();
-        let closure = Closure {
-            function: function.clone(),
-            module: frame.module.clone(),
-            defaults,
-        };
+        let closure = Closure { function: function.clone(), module: frame.module.clone(), defaults };
         if name == "__getattr__" && frame.locals.is_none() {
             frame.module.open.set(true);
         }

@@ -36,7 +36,8 @@ struct JsonModule<'a> {
 /// The chain as one JSON object.
 pub fn chain_json(chain: &Chain) -> String {
     let fault = fault(chain);
-    let named = |link: &'_ crate::loader::Link| link.path.as_ref().map_or(link.name.clone(), |path| path.to_string());
+    let named =
+        |link: &'_ crate::loader::Link| link.path.as_ref().map_or(link.name.clone(), |path| path.to_string());
     let links: Vec<String> = fault.map(|fault| fault.chain.iter().map(named).collect()).unwrap_or_default();
     let json = JsonChain {
         schema: 1,
@@ -55,7 +56,10 @@ pub fn chain_json(chain: &Chain) -> String {
                 name: &module.name,
                 path: module.path.as_str(),
                 reason: module.rule.to_string(),
-                required_by: module.required_by.and_then(|id| chain.modules.get(id)).map(|by| by.path.as_str()),
+                required_by: module
+                    .required_by
+                    .and_then(|id| chain.modules.get(id))
+                    .map(|by| by.path.as_str()),
             })
             .collect(),
     };
@@ -91,7 +95,8 @@ pub fn chain_text(chain: &Chain) -> String {
         Some(ChainError::Python(sentence)) => drop(writeln!(out, "{RED}{sentence}{RED:#}")),
         Some(ChainError::Load { failure, sentence }) => {
             for fault in failure.faults() {
-                let _ = writeln!(out, "\n{RED}{}{RED:#}  Windows error {}", fault.culprit(), fault.cause.code());
+                let _ =
+                    writeln!(out, "\n{RED}{}{RED:#}  Windows error {}", fault.culprit(), fault.cause.code());
                 for (depth, link) in fault.chain.iter().enumerate() {
                     let name = link.path.as_ref().map_or(link.name.as_str(), |path| path.as_str());
                     let _ = writeln!(out, "  {}{name}", "   ".repeat(depth));
@@ -112,7 +117,11 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
     };
     let gone = if id >= chain.modules.len() { " (unloaded again)" } else { "" };
     let indent = "   ".repeat(depth);
-    let _ = writeln!(out, "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}]{gone}{DIM:#}", module.name, module.path, module.rule);
+    let _ = writeln!(
+        out,
+        "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}]{gone}{DIM:#}",
+        module.name, module.path, module.rule
+    );
     for (inner, candidate) in modules.iter().enumerate().skip(id + 1) {
         if candidate.required_by == Some(id) {
             branch(out, modules, chain, inner, depth + 1);

@@ -178,7 +178,11 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
         related: finding
             .related
             .iter()
-            .map(|related| Related { file: related.file.as_str(), line: related.line, message: &related.message })
+            .map(|related| Related {
+                file: related.file.as_str(),
+                line: related.line,
+                message: &related.message,
+            })
             .collect(),
         fixes: finding.fixes.iter().map(fix).collect(),
     }

@@ -32,7 +32,11 @@ fn reported(world: &str, document: Option<&str>, report: impl FnOnce(&Report<'_>
         let imports = Document::parse(text).imports;
         let imports: Vec<_> = imports.iter().filter(|import| import.top_level() == "pkg").collect();
         places = imports.iter().map(|import| Some((0, import.range))).collect();
-        documents.push(CheckedDocument { name: "main.py".to_owned(), text: text.to_owned(), watched_imports: places.len() });
+        documents.push(CheckedDocument {
+            name: "main.py".to_owned(),
+            text: text.to_owned(),
+            watched_imports: places.len(),
+        });
     }
     let located = places.iter().flat_map(|at| {
         diagnosis.findings.iter().map(|finding| Located { finding: finding.clone(), at: *at })
@@ -67,7 +71,10 @@ fn underlined(document: &str, expected: Expect) {
 
 #[test]
 fn an_import_is_underlined_and_explained() {
-    check(BROKEN, Some("import os\nimport pkg.data as d\n"), expect![[r#"
+    check(
+        BROKEN,
+        Some("import os\nimport pkg.data as d\n"),
+        expect![[r#"
         error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
         Python 3.8 does not look.
           --> main.py:2:8
@@ -105,46 +112,68 @@ fn an_import_is_underlined_and_explained() {
           package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_underline_stands_below_the_import_whatever_stands_before_it() {
-    underlined("\tx = 1; import pkg\n".trim_start(), expect![[r#"
+    underlined(
+        "\tx = 1; import pkg\n".trim_start(),
+        expect![[r#"
           --> main.py:1:15
           |
         1 | x = 1; import pkg
-          |               ^^^"#]]);
-    underlined("if 1:\n\timport pkg\n", expect![[r#"
+          |               ^^^"#]],
+    );
+    underlined(
+        "if 1:\n\timport pkg\n",
+        expect![[r#"
           --> main.py:2:9
           |
         2 | 	import pkg
-          | 	       ^^^"#]]);
-    underlined("s = '😀😀é'; import pkg\n", expect![[r#"
+          | 	       ^^^"#]],
+    );
+    underlined(
+        "s = '😀😀é'; import pkg\n",
+        expect![[r#"
           --> main.py:1:19
           |
         1 | s = '😀😀é'; import pkg
-          |                   ^^^"#]]);
-    underlined("if 1:\n\ts = '𝒳';\timport pkg.sub # 😀\n", expect![[r#"
+          |                   ^^^"#]],
+    );
+    underlined(
+        "if 1:\n\ts = '𝒳';\timport pkg.sub # 😀\n",
+        expect![[r#"
           --> main.py:2:18
           |
         2 | 	s = '𝒳';	import pkg.sub # 😀
-          | 	        	       ^^^^^^^"#]]);
-    underlined("\n\n\n\n\n\n\n\n\nfrom pkg import x\r\n", expect![[r#"
+          | 	        	       ^^^^^^^"#]],
+    );
+    underlined(
+        "\n\n\n\n\n\n\n\n\nfrom pkg import x\r\n",
+        expect![[r#"
            --> main.py:10:6
            |
         10 | from pkg import x
-           |      ^^^"#]]);
-    underlined("a = 1\rimport pkg\rb = 2\r", expect![[r#"
+           |      ^^^"#]],
+    );
+    underlined(
+        "a = 1\rimport pkg\rb = 2\r",
+        expect![[r#"
           --> main.py:2:8
           |
         2 | import pkg
-          |        ^^^"#]]);
+          |        ^^^"#]],
+    );
 }
 
 #[test]
 fn without_a_document_there_is_nothing_to_underline() {
-    check(BROKEN, None, expect![[r#"
+    check(
+        BROKEN,
+        None,
+        expect![[r#"
         error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
         Python 3.8 does not look.
 
@@ -178,30 +207,43 @@ fn without_a_document_there_is_nothing_to_underline() {
           package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_healthy_environment_says_so() {
     let healthy = BROKEN.replace(" imports cudart64_101.dll", "");
-    check(&healthy, None, expect![[r#"
+    check(
+        &healthy,
+        None,
+        expect![[r#"
         healthy: `import pkg` works (pkg)
           package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
-    check(&healthy, Some("import pkg\n"), expect![[r#"
+    "#]],
+    );
+    check(
+        &healthy,
+        Some("import pkg\n"),
+        expect![[r#"
         healthy: `import pkg` works (pkg)
           package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
-    check(&healthy, Some("import os\n"), expect![[r#"
+    "#]],
+    );
+    check(
+        &healthy,
+        Some("import os\n"),
+        expect![[r#"
         1 file checked: nothing is imported there that is watched
           package      pkg in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -295,7 +337,10 @@ fn json_has_all_that_is_promised() {
 fn json_of_the_healthy_has_empty_lists_rather_than_none() {
     let json = reported(&BROKEN.replace(" imports cudart64_101.dll", ""), None, check_json);
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["health"], &json["findings"]), (&Value::from("healthy"), &Value::from(Vec::<u8>::new())));
+    assert_eq!(
+        (&json["health"], &json["findings"]),
+        (&Value::from("healthy"), &Value::from(Vec::<u8>::new()))
+    );
     assert_eq!(json["schema"], 1);
     assert_eq!(json["packages"][0]["path"], r"C:\Python\Lib\site-packages\pkg");
 }
@@ -345,7 +390,9 @@ fn a_chain_is_drawn_as_a_tree() {
 
 #[test]
 fn the_json_of_a_chain_has_all_that_is_promised() {
-    let json: Value = serde_json::from_str(&chained(BROKEN, r"C:\Python\Lib\site-packages\pkg\native.pyd", chain_json)).unwrap();
+    let json: Value =
+        serde_json::from_str(&chained(BROKEN, r"C:\Python\Lib\site-packages\pkg\native.pyd", chain_json))
+            .unwrap();
     expect![[r#"
         {
           "chain": [
@@ -374,8 +421,12 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
           "winError": 126
         }"#]]
     .assert_eq(&format!("{json:#}"));
-    let json: Value = serde_json::from_str(&chained(BROKEN, r"C:\cuda\cudart64_101.dll", chain_json)).unwrap();
-    assert_eq!((&json["loaded"], &json["culprit"], &json["winError"]), (&Value::from(true), &Value::Null, &Value::Null));
+    let json: Value =
+        serde_json::from_str(&chained(BROKEN, r"C:\cuda\cudart64_101.dll", chain_json)).unwrap();
+    assert_eq!(
+        (&json["loaded"], &json["culprit"], &json["winError"]),
+        (&Value::from(true), &Value::Null, &Value::Null)
+    );
     let json: Value = serde_json::from_str(&chained(BROKEN, "absent", chain_json)).unwrap();
     assert_eq!(json["pythonError"], "ModuleNotFoundError: No module named 'absent'");
 }

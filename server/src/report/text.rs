@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style};
 use super::{Located, Report};
 use crate::diagnosis::{Finding, Package, Severity};
 use crate::fix::{Action, Fix};
-use crate::source::{LineIndex, Position};
 use crate::host::WinPath;
+use crate::source::{LineIndex, Position};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -39,7 +39,10 @@ pub fn check_text(report: &Report<'_>) -> String {
 /// One cause is told once, however many imports run into it.
 fn same_cause(one: &Located, other: &Located) -> bool {
     let (one, other) = (&one.finding, &other.finding);
-    one.code == other.code && one.severity == other.severity && one.package == other.package && one.dlls == other.dlls
+    one.code == other.code
+        && one.severity == other.severity
+        && one.package == other.package
+        && one.dlls == other.dlls
 }
 
 /// The other imports with the same cause.
@@ -72,7 +75,8 @@ fn finding(out: &mut String, report: &Report<'_>, located: &Located) {
     let head = format!("{}[{}]: ", finding.severity.name(), finding.code);
     let mut lines = wrapped(&finding.what, WIDTH.saturating_sub(head.len()), WIDTH).into_iter();
     let first = lines.next().unwrap_or_default();
-    let _ = writeln!(out, "{style}{}[{}]{style:#}{BOLD}: {first}{BOLD:#}", finding.severity.name(), finding.code);
+    let _ =
+        writeln!(out, "{style}{}[{}]{style:#}{BOLD}: {first}{BOLD:#}", finding.severity.name(), finding.code);
     for line in lines {
         let _ = writeln!(out, "{BOLD}{line}{BOLD:#}");
     }
@@ -95,7 +99,8 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
         return;
     };
     // A lone carriage return ends a line too.
-    let start = LineIndex::new(&document.text).offset(&document.text, Position { character: 0, ..range.start });
+    let start =
+        LineIndex::new(&document.text).offset(&document.text, Position { character: 0, ..range.start });
     let rest = document.text.get(start..).unwrap_or_default();
     let line = rest.split(['\n', '\r']).next().unwrap_or_default();
     let number = (range.start.line + 1).to_string();
@@ -103,11 +108,13 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     // Columns are UTF-16 units; for the eye, characters count.
     let characters = |units: u32| {
         let mut seen = 0;
-        line.chars().take_while(|c| {
-            let before = seen;
-            seen += c.len_utf16() as u32;
-            before < units
-        }).count()
+        line.chars()
+            .take_while(|c| {
+                let before = seen;
+                seen += c.len_utf16() as u32;
+                before < units
+            })
+            .count()
     };
     let start = characters(range.start.character);
     let end = characters(range.end.character).max(start + 1);
@@ -169,7 +176,11 @@ fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) 
     }
     // Further culprits of the same cause, which Windows would name next.
     for dll in finding.dlls.iter().skip(1) {
-        let _ = writeln!(out, "    {}{DIM}and{DIM:#} {style}{dll}{style:#}", "   ".repeat(nodes.len().saturating_sub(2)));
+        let _ = writeln!(
+            out,
+            "    {}{DIM}and{DIM:#} {style}{dll}{style:#}",
+            "   ".repeat(nodes.len().saturating_sub(2))
+        );
     }
 }
 
@@ -214,12 +225,26 @@ fn summary(out: &mut String, report: &Report<'_>) {
     if errors > 0 || warnings > 0 {
         let style = color(if errors > 0 { Severity::Error } else { Severity::Warning });
         let health = report.health().name();
-        let _ = writeln!(out, "{style}{health}{style:#}: {}, {}", plural(errors, "error"), plural(warnings, "warning"));
+        let _ = writeln!(
+            out,
+            "{style}{health}{style:#}: {}, {}",
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        );
     } else if !report.documents.is_empty() && watched == 0 {
-        let _ = writeln!(out, "{} checked: nothing is imported there that is watched", plural(report.documents.len(), "file"));
+        let _ = writeln!(
+            out,
+            "{} checked: nothing is imported there that is watched",
+            plural(report.documents.len(), "file")
+        );
     } else {
         for package in &report.packages {
-            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: `import {}` works ({})", package.import, installed(package));
+            let _ = writeln!(
+                out,
+                "{GREEN}healthy{GREEN:#}: `import {}` works ({})",
+                package.import,
+                installed(package)
+            );
         }
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
@@ -235,13 +260,18 @@ fn summary(out: &mut String, report: &Report<'_>) {
         environment.kind
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!("Windows {v}, "));
-    let runtimes: Vec<String> = report.host.vc_runtimes().iter().map(|r| format!("{} ({})", r.version, r.machine)).collect();
+    let runtimes: Vec<String> =
+        report.host.vc_runtimes().iter().map(|r| format!("{} ({})", r.version, r.machine)).collect();
     let runtimes = match runtimes.as_slice() {
         [] => "no VC++ runtime in its system directory".to_owned(),
         some => format!("VC++ runtime {}", some.join(", ")),
     };
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
-    let _ = writeln!(out, "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{assumed}){DIM:#}", report.host.kind);
+    let _ = writeln!(
+        out,
+        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{assumed}){DIM:#}",
+        report.host.kind
+    );
 }
 
 /// `tensorflow-cpu 2.3.0`, or as much of it as is known.

@@ -136,7 +136,7 @@ impl Reader<'_> {
                 let first = std::iter::once((Some(&*branch.test), &branch.body));
                 let clauses = branch.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &c.body));
                 for (test, body) in first.chain(clauses) {
-                    let holds = test.map_or(Some(true), |test| holds_on_windows(test));
+                    let holds = test.map_or(Some(true), holds_on_windows);
                     let guard = if holds == Some(false) { Guard::NotRun } else { rest };
                     self.guarded(guard, body);
                     if holds == Some(true) {
@@ -193,10 +193,7 @@ impl Reader<'_> {
             return;
         }
         let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
-        let range = Range {
-            start: place(range.start()),
-            end: place(range.end()),
-        };
+        let range = Range { start: place(range.start()), end: place(range.end()) };
         self.document.imports.push(ImportStatement {
             module: module.into(),
             names,
@@ -320,9 +317,12 @@ mod tests {
 
     #[test]
     fn columns_after_characters_beyond_the_basic_plane() {
-        check("s = '😀'; import tensorflow\n", expect![[r#"
+        check(
+            "s = '😀'; import tensorflow\n",
+            expect![[r#"
             0:17-27 tensorflow
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -42,15 +42,9 @@ impl LineIndex {
         let line = self.line_of(offset);
         let start = self.starts.get(line as usize).map_or(0, |s| *s as usize);
         let before = text.get(start..offset).unwrap_or_default();
-        let character = if before.is_ascii() {
-            before.len()
-        } else {
-            before.chars().map(char::len_utf16).sum()
-        };
-        Position {
-            line,
-            character: u32::try_from(character).unwrap_or(u32::MAX),
-        }
+        let character =
+            if before.is_ascii() { before.len() } else { before.chars().map(char::len_utf16).sum() };
+        Position { line, character: u32::try_from(character).unwrap_or(u32::MAX) }
     }
 
     /// The byte offset of a place; a place beyond a line's or the text's end is drawn back to it, as LSP
@@ -60,10 +54,7 @@ impl LineIndex {
             return text.len();
         };
         let start = *start as usize;
-        let end = self
-            .starts
-            .get(position.line as usize + 1)
-            .map_or(text.len(), |end| *end as usize);
+        let end = self.starts.get(position.line as usize + 1).map_or(text.len(), |end| *end as usize);
         let line = text.get(start..end).unwrap_or_default();
         let line = line.trim_end_matches(['\n', '\r']);
         let mut units = 0;

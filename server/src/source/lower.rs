@@ -12,11 +12,11 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::lines::LineIndex;
-use super::{outline, prune};
 use super::script::{
-    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script,
-    Stmt, StmtKind, Try,
+    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
+    StmtKind, Try,
 };
+use super::{outline, prune};
 
 /// Longer text and literals are data, not names of modules or DLLs.
 const LONGEST_TEXT: usize = 4096;
@@ -52,10 +52,7 @@ pub fn lower(text: &str) -> Script {
             (line, error.error.to_string())
         });
         let body = &parsed.syntax().body;
-        let lowering = Lowering {
-            text,
-            lines: &lines,
-        };
+        let lowering = Lowering { text, lines: &lines };
         let mut script = Script { body: lowering.block(body), syntax_error };
         prune::prune(&mut script);
         script
@@ -135,14 +132,8 @@ impl Lowering<'_> {
             ast::Stmt::AugAssign(assign) => {
                 let target = self.expr(&assign.target, 0);
                 match assign.op {
-                    ast::Operator::Add => StmtKind::Augment {
-                        target,
-                        value: self.expr(&assign.value, 0),
-                    },
-                    _ => StmtKind::Assign {
-                        targets: vec![target],
-                        value: Expr::Opaque,
-                    },
+                    ast::Operator::Add => StmtKind::Augment { target, value: self.expr(&assign.value, 0) },
+                    _ => StmtKind::Assign { targets: vec![target], value: Expr::Opaque },
                 }
             }
             ast::Stmt::Expr(expr) => match self.expr(&expr.value, 0) {
@@ -158,20 +149,12 @@ impl Lowering<'_> {
                     otherwise = match &clause.test {
                         Some(test) => vec![Stmt {
                             line: self.line(clause.range.start()),
-                            kind: StmtKind::If {
-                                test: self.expr(test, 0),
-                                then,
-                                otherwise,
-                            },
+                            kind: StmtKind::If { test: self.expr(test, 0), then, otherwise },
                         }],
                         None => then,
                     };
                 }
-                StmtKind::If {
-                    test: self.expr(&branch.test, 0),
-                    then: self.block(&branch.body),
-                    otherwise,
-                }
+                StmtKind::If { test: self.expr(&branch.test, 0), then: self.block(&branch.body), otherwise }
             }
             ast::Stmt::For(each) => StmtKind::For {
                 target: self.expr(&each.target, 0),
@@ -179,10 +162,9 @@ impl Lowering<'_> {
                 body: self.block(&each.body),
                 otherwise: self.block(&each.orelse),
             },
-            ast::Stmt::While(repeat) => StmtKind::While {
-                test: self.expr(&repeat.test, 0),
-                body: self.block(&repeat.body),
-            },
+            ast::Stmt::While(repeat) => {
+                StmtKind::While { test: self.expr(&repeat.test, 0), body: self.block(&repeat.body) }
+            }
             ast::Stmt::Try(attempt) => StmtKind::Try(Box::new(Try {
                 body: self.block(&attempt.body),
                 handlers: attempt
@@ -203,10 +185,7 @@ impl Lowering<'_> {
                     .iter()
                     .map(|item| {
                         let target = item.optional_vars.as_ref();
-                        (
-                            self.expr(&item.context_expr, 0),
-                            target.map(|target| self.expr(target, 0)),
-                        )
+                        (self.expr(&item.context_expr, 0), target.map(|target| self.expr(target, 0)))
                     })
                     .collect(),
                 body: self.block(&with.body),
@@ -227,9 +206,9 @@ impl Lowering<'_> {
             ast::Stmt::Return(result) => {
                 StmtKind::Return(result.value.as_ref().map(|value| self.expr(value, 0)))
             }
-            ast::Stmt::Raise(raise) => StmtKind::Raise {
-                exception: raise.exc.as_ref().map(|exception| self.expr(exception, 0)),
-            },
+            ast::Stmt::Raise(raise) => {
+                StmtKind::Raise { exception: raise.exc.as_ref().map(|exception| self.expr(exception, 0)) }
+            }
             ast::Stmt::Global(global) => StmtKind::Global(global.names.iter().map(name).collect()),
             ast::Stmt::Delete(delete) => {
                 StmtKind::Delete(delete.targets.iter().map(|t| self.expr(t, 0)).collect())
@@ -240,11 +219,7 @@ impl Lowering<'_> {
                 for case in choice.cases.iter().rev() {
                     otherwise = vec![Stmt {
                         line: self.line(case.start()),
-                        kind: StmtKind::If {
-                            test: Expr::Opaque,
-                            then: self.block(&case.body),
-                            otherwise,
-                        },
+                        kind: StmtKind::If { test: Expr::Opaque, then: self.block(&case.body), otherwise },
                     }];
                 }
                 block.append(&mut otherwise);
@@ -311,10 +286,7 @@ impl Lowering<'_> {
     }
 
     fn exprs<'a>(&self, exprs: impl IntoIterator<Item = &'a ast::Expr>, depth: u32) -> Vec<Expr> {
-        exprs
-            .into_iter()
-            .map(|expr| self.expr(expr, depth + 1))
-            .collect()
+        exprs.into_iter().map(|expr| self.expr(expr, depth + 1)).collect()
     }
 
     fn expr(&self, expr: &ast::Expr, depth: u32) -> Expr {
@@ -332,17 +304,12 @@ impl Lowering<'_> {
             },
             ast::Expr::StringLiteral(literal) => {
                 let text = literal.value.to_str();
-                if text.len() > LONGEST_TEXT {
-                    Expr::Opaque
-                } else {
-                    Expr::Str(text.into())
-                }
+                if text.len() > LONGEST_TEXT { Expr::Opaque } else { Expr::Str(text.into()) }
             }
             ast::Expr::Name(id) => Expr::Name(id.id.as_str().into()),
-            ast::Expr::Attribute(attribute) => Expr::Attribute(
-                Box::new(one(&attribute.value)),
-                attribute.attr.as_str().into(),
-            ),
+            ast::Expr::Attribute(attribute) => {
+                Expr::Attribute(Box::new(one(&attribute.value)), attribute.attr.as_str().into())
+            }
             ast::Expr::Call(call) => {
                 if call.arguments.args.len() > LONGEST_LITERAL {
                     return Expr::Opaque;
@@ -367,9 +334,7 @@ impl Lowering<'_> {
             }
             ast::Expr::UnaryOp(unary) => match (unary.op, one(&unary.operand)) {
                 (ast::UnaryOp::Not, operand) => Expr::Not(Box::new(operand)),
-                (ast::UnaryOp::USub, Expr::Int(value)) => {
-                    value.checked_neg().map_or(Expr::Opaque, Expr::Int)
-                }
+                (ast::UnaryOp::USub, Expr::Int(value)) => value.checked_neg().map_or(Expr::Opaque, Expr::Int),
                 _ => Expr::Opaque,
             },
             ast::Expr::BoolOp(op) => {
@@ -408,11 +373,9 @@ impl Lowering<'_> {
                 Expr::Dict(items.collect())
             }
             ast::Expr::FString(joined) => Expr::Joined(self.joined(joined, deeper)),
-            ast::Expr::If(choice) => Expr::Conditional(Box::new((
-                one(&choice.test),
-                one(&choice.body),
-                one(&choice.orelse),
-            ))),
+            ast::Expr::If(choice) => {
+                Expr::Conditional(Box::new((one(&choice.test), one(&choice.body), one(&choice.orelse))))
+            }
             ast::Expr::ListComp(list) => self.comprehension(&list.elt, &list.generators, deeper),
             ast::Expr::SetComp(set) => self.comprehension(&set.elt, &set.generators, deeper),
             ast::Expr::Generator(generator) => {
@@ -454,19 +417,10 @@ impl Lowering<'_> {
             parts.push(Expr::Compare(Box::new((left, op, right.clone()))));
             left = right;
         }
-        if parts.len() == 1 {
-            parts.pop().unwrap_or(Expr::Opaque)
-        } else {
-            Expr::And(parts)
-        }
+        if parts.len() == 1 { parts.pop().unwrap_or(Expr::Opaque) } else { Expr::And(parts) }
     }
 
-    fn comprehension(
-        &self,
-        element: &ast::Expr,
-        generators: &[ast::Comprehension],
-        depth: u32,
-    ) -> Expr {
+    fn comprehension(&self, element: &ast::Expr, generators: &[ast::Comprehension], depth: u32) -> Expr {
         match generators {
             [only] if !only.is_async => Expr::Comprehension(Box::new(Comprehension {
                 element: self.expr(element, depth),
@@ -518,9 +472,11 @@ fn has_call(expr: &Expr) -> bool {
         Expr::Compare(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Subscript(parts) => has_call(&parts.0) || has_call(&parts.1),
         Expr::Conditional(parts) => has_call(&parts.0) || has_call(&parts.1) || has_call(&parts.2),
-        Expr::And(values) | Expr::Or(values) | Expr::Tuple(values) | Expr::List(values) | Expr::Joined(values) => {
-            values.iter().any(has_call)
-        }
+        Expr::And(values)
+        | Expr::Or(values)
+        | Expr::Tuple(values)
+        | Expr::List(values)
+        | Expr::Joined(values) => values.iter().any(has_call),
         Expr::Dict(items) => items.iter().any(|(key, value)| has_call(key) || has_call(value)),
         _ => false,
     }

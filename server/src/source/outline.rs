@@ -210,7 +210,9 @@ fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
             b'\\' => at += 2,
             b'\n' => return None,
             _ if !triple => return Some(at + 1),
-            _ if bytes.get(at + 1) == Some(&quote) && bytes.get(at + 2) == Some(&quote) => return Some(at + 3),
+            _ if bytes.get(at + 1) == Some(&quote) && bytes.get(at + 2) == Some(&quote) => {
+                return Some(at + 3);
+            }
             _ => at += 1,
         }
     }
@@ -291,11 +293,17 @@ mod tests {
 
     #[test]
     fn a_text_that_does_not_close_is_left_alone() {
-        check("def f():\n    LONG\n    x = 'open\n", expect![[r#"
+        check(
+            "def f():\n    LONG\n    x = 'open\n",
+            expect![[r#"
             unchanged
-        "#]]);
-        check("x = (\ndef f():\n    LONG\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "x = (\ndef f():\n    LONG\n",
+            expect![[r#"
             unchanged
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -9,8 +9,19 @@ use super::script::{Expr, Name, Script, Stmt, StmtKind};
 
 /// Names whose use in a function means that it may load something, or change where is searched.
 const LOADING_NAMES: [&str; 13] = [
-    "WinDLL", "CDLL", "PyDLL", "OleDLL", "windll", "cdll", "oledll", "pydll", "add_dll_directory",
-    "import_module", "__import__", "environ", "putenv",
+    "WinDLL",
+    "CDLL",
+    "PyDLL",
+    "OleDLL",
+    "windll",
+    "cdll",
+    "oledll",
+    "pydll",
+    "add_dll_directory",
+    "import_module",
+    "__import__",
+    "environ",
+    "putenv",
 ];
 
 /// A body of at most so many statements is kept for the value that it returns.
@@ -97,10 +108,15 @@ fn blocks(kind: &StmtKind) -> Vec<&[Stmt]> {
     match kind {
         StmtKind::If { then, otherwise, .. } => vec![then, otherwise],
         StmtKind::For { body, otherwise, .. } => vec![body, otherwise],
-        StmtKind::While { body, .. } | StmtKind::With { body, .. } | StmtKind::Class { body, .. } => vec![body],
+        StmtKind::While { body, .. } | StmtKind::With { body, .. } | StmtKind::Class { body, .. } => {
+            vec![body]
+        }
         StmtKind::Try(attempt) => {
             let handlers = attempt.handlers.iter().map(|handler| handler.body.as_slice());
-            [attempt.body.as_slice(), &attempt.otherwise, &attempt.finally].into_iter().chain(handlers).collect()
+            [attempt.body.as_slice(), &attempt.otherwise, &attempt.finally]
+                .into_iter()
+                .chain(handlers)
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -111,7 +127,9 @@ fn loads(body: &[Stmt], loading: &HashSet<Name>) -> bool {
     body.iter().any(|stmt| {
         let here = match &stmt.kind {
             StmtKind::Import { .. } | StmtKind::ImportFrom { .. } => true,
-            StmtKind::Assign { targets, value } => any(value, loading) || targets.iter().any(|t| any(t, loading)),
+            StmtKind::Assign { targets, value } => {
+                any(value, loading) || targets.iter().any(|t| any(t, loading))
+            }
             StmtKind::Augment { target, value } => any(value, loading) || any(target, loading),
             StmtKind::Expr(value) | StmtKind::Return(Some(value)) => any(value, loading),
             StmtKind::If { test, .. } | StmtKind::While { test, .. } => any(test, loading),
@@ -144,9 +162,11 @@ fn any(expr: &Expr, loading: &HashSet<Name>) -> bool {
         Expr::Subscript(parts) => inner(&parts.0) || inner(&parts.1),
         Expr::Slice(parts) => inner(&parts.0),
         Expr::Conditional(parts) => inner(&parts.0) || inner(&parts.1) || inner(&parts.2),
-        Expr::And(values) | Expr::Or(values) | Expr::Tuple(values) | Expr::List(values) | Expr::Joined(values) => {
-            values.iter().any(inner)
-        }
+        Expr::And(values)
+        | Expr::Or(values)
+        | Expr::Tuple(values)
+        | Expr::List(values)
+        | Expr::Joined(values) => values.iter().any(inner),
         Expr::Dict(items) => items.iter().any(|(key, value)| inner(key) || inner(value)),
         Expr::Comprehension(comprehension) => inner(&comprehension.element) || inner(&comprehension.iter),
         Expr::Opaque | Expr::None | Expr::Bool(_) | Expr::Int(_) | Expr::Str(_) => false,

@@ -35,26 +35,56 @@ pub struct Stmt {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum StmtKind {
     /// `import module as alias`, one for each name of the statement.
-    Import { module: Name, alias: Option<Name> },
+    Import {
+        module: Name,
+        alias: Option<Name>,
+    },
     /// `from ..module import a as b, c`, or `*`.
     ImportFrom {
         level: u32,
         module: Name,
         names: Vec<(Name, Option<Name>)>,
     },
-    Assign { targets: Vec<Expr>, value: Expr },
+    Assign {
+        targets: Vec<Expr>,
+        value: Expr,
+    },
     /// `target += value`; other operators make the target opaque.
-    Augment { target: Expr, value: Expr },
+    Augment {
+        target: Expr,
+        value: Expr,
+    },
     Expr(Expr),
-    If { test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt> },
-    For { target: Expr, iter: Expr, body: Vec<Stmt>, otherwise: Vec<Stmt> },
-    While { test: Expr, body: Vec<Stmt> },
+    If {
+        test: Expr,
+        then: Vec<Stmt>,
+        otherwise: Vec<Stmt>,
+    },
+    For {
+        target: Expr,
+        iter: Expr,
+        body: Vec<Stmt>,
+        otherwise: Vec<Stmt>,
+    },
+    While {
+        test: Expr,
+        body: Vec<Stmt>,
+    },
     Try(Box<Try>),
-    With { items: Vec<(Expr, Option<Expr>)>, body: Vec<Stmt> },
+    With {
+        items: Vec<(Expr, Option<Expr>)>,
+        body: Vec<Stmt>,
+    },
     Function(Arc<Function>),
-    Class { name: Name, bases: Vec<Expr>, body: Vec<Stmt> },
+    Class {
+        name: Name,
+        bases: Vec<Expr>,
+        body: Vec<Stmt>,
+    },
     Return(Option<Expr>),
-    Raise { exception: Option<Expr> },
+    Raise {
+        exception: Option<Expr>,
+    },
     Global(Vec<Name>),
     Delete(Vec<Expr>),
     Break,

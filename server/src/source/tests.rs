@@ -172,68 +172,95 @@ fn text_that_looks_like_code_is_none() {
 
 #[test]
 fn what_can_be_read_around_a_syntax_error_is_kept() {
-    check("import a\nx = = 1\nimport b\nprint 'Python 2'\nimport c\n", expect![[r#"
+    check(
+        "import a\nx = = 1\nimport b\nprint 'Python 2'\nimport c\n",
+        expect![[r#"
         1 import a
         2 = Int(1)
         3 import b
         4 Name("print")
         5 import c
         line 2: Expected an expression
-    "#]]);
-    check("import a\n  import b\nimport c\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "import a\n  import b\nimport c\n",
+        expect![[r#"
         1 import a
         2 import b
         3 import c
         line 2: Unexpected indentation
-    "#]]);
-    check("import a\ndef f(:\n    import b\nimport c\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "import a\ndef f(:\n    import b\nimport c\n",
+        expect![[r#"
         1 import a
         2 def f
           3 import b
         4 import c
         line 2: Expected a parameter or the end of the parameter list
-    "#]]);
-    check("import a\nx = '''never closed\nimport b\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "import a\nx = '''never closed\nimport b\n",
+        expect![[r#"
         1 import a
         2 = Str("never closed\nimport b\n")
         line 2: missing closing quote in string literal
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn lines_end_in_all_ways_and_a_byte_order_mark_is_no_code() {
-    check("\u{feff}import a\r\nimport b\rimport c\nimport d", expect![[r#"
+    check(
+        "\u{feff}import a\r\nimport b\rimport c\nimport d",
+        expect![[r#"
         1 import a
         2 import b
         3 import c
         4 import d
-    "#]]);
-    check("\u{feff}\u{feff}import a\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "\u{feff}\u{feff}import a\n",
+        expect![[r#"
         1 import a
-    "#]]);
-    check("import a\u{c}\n\u{c}import b\n\timport c", expect![[r#"
+    "#]],
+    );
+    check(
+        "import a\u{c}\n\u{c}import b\n\timport c",
+        expect![[r#"
         1 import a
         2 import b
         3 import c
         line 3: Unexpected indentation
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn names_and_columns_may_be_of_any_script() {
-    check("import größe, 変数\nfrom .π import 𝒳\n", expect![[r#"
+    check(
+        "import größe, 変数\nfrom .π import 𝒳\n",
+        expect![[r#"
         1 import größe
         1 import 変数
         2 from .π import X
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn numbers_and_texts_beyond_reason_are_opaque() {
     let long = "a".repeat(5000);
-    check(&format!("x = 99999999999999999999\ny = '{long}'\nz = -9223372036854775808\nw = 1e5\n"), expect![[r#"
+    check(
+        &format!("x = 99999999999999999999\ny = '{long}'\nz = -9223372036854775808\nw = 1e5\n"),
+        expect![[r#"
         1 = Opaque
-    "#]]);
+    "#]],
+    );
 }
 
 /// Reads a text as a module and as a document, within a time that a person would wait.
@@ -250,7 +277,9 @@ const DEEP: usize = 100_000;
 
 #[test]
 fn brackets_may_nest_as_deep_as_they_like() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("f(", ")"), ("x[", "]"), ("{0:", "}"), ("lambda: (", ")")] {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{", "}"), ("f(", ")"), ("x[", "]"), ("{0:", "}"), ("lambda: (", ")")]
+    {
         survives(&format!("x = {}1{}\nimport a\n", open.repeat(DEEP), close.repeat(DEEP)));
         survives(&open.repeat(DEEP));
         survives(&close.repeat(DEEP));
@@ -262,7 +291,21 @@ fn operators_may_follow_each_other_as_long_as_they_like() {
     for operator in ["-", "not ", "~", "+", "await ", "*", "**"] {
         survives(&format!("x = {}1\nimport a\n", operator.repeat(DEEP)));
     }
-    for link in [".a", "()", "[0]", "+a", "-a", "**a", " and a", " < a", " if a else a", ", a", " = a", " if a", " 'x'"] {
+    for link in [
+        ".a",
+        "()",
+        "[0]",
+        "+a",
+        "-a",
+        "**a",
+        " and a",
+        " < a",
+        " if a else a",
+        ", a",
+        " = a",
+        " if a",
+        " 'x'",
+    ] {
         survives(&format!("x = a{}\nimport a\n", link.repeat(DEEP)));
     }
     survives(&format!("import a{}\n", ".b".repeat(DEEP)));
@@ -317,8 +360,10 @@ fn ten_megabytes_of_imports_take_no_longer_than_a_person_waits() {
 
 #[test]
 fn many_functions_that_call_each_other_take_no_longer_than_a_person_waits() {
-    let chain: String =
-        (0..5_000).map(|at| format!("def f{at}():\n{LONG}    f{}()\n", at + 1)).chain(["def f5000():\n    import a\n".to_owned()]).collect();
+    let chain: String = (0..5_000)
+        .map(|at| format!("def f{at}():\n{LONG}    f{}()\n", at + 1))
+        .chain(["def f5000():\n    import a\n".to_owned()])
+        .collect();
     survives(&chain);
 }
 

@@ -64,9 +64,7 @@ pub enum Mistake {
     #[error("{0:?} is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!")]
     Import(String),
     /// An item in a list of exports is malformed.
-    #[error(
-        "{0:?} is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol"
-    )]
+    #[error("{0:?} is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol")]
     Export(String),
     /// Two exports have one name or one ordinal.
     #[error("{0} is exported twice")]

@@ -108,10 +108,7 @@ impl World {
     /// Writes a world into a fresh temporary folder, which lives as long as it does.
     pub fn new(text: &str) -> Result<World, WorldError> {
         let script = Script::read(text)?;
-        let folder = tempfile::Builder::new()
-            .prefix("world-")
-            .tempdir()
-            .map_err(WorldError::NoFolder)?;
+        let folder = tempfile::Builder::new().prefix("world-").tempdir().map_err(WorldError::NoFolder)?;
         World::build(script, Root::Temporary(folder))
     }
 
@@ -152,23 +149,14 @@ impl World {
         }
         // One spelling can be part of another.
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-        spellings
-            .iter()
-            .fold(text.to_owned(), |text, spelling| text.replace(spelling, ""))
+        spellings.iter().fold(text.to_owned(), |text, spelling| text.replace(spelling, ""))
     }
 
     fn build(script: Script, root: Root) -> Result<World, WorldError> {
-        let world = World {
-            root,
-            directives: script.directives,
-        };
+        let world = World { root, directives: script.directives };
         for file in &script.files {
             let path = world.path(&file.path);
-            write(file, &path).map_err(|source| WorldError::Unwritable {
-                line: file.line,
-                path,
-                source,
-            })?;
+            write(file, &path).map_err(|source| WorldError::Unwritable { line: file.line, path, source })?;
         }
         Ok(world)
     }

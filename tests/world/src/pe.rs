@@ -74,10 +74,7 @@ impl ImageSpec {
 
     /// An x86_64 program that imports and exports nothing.
     pub fn exe(name: impl Into<String>) -> ImageSpec {
-        ImageSpec {
-            kind: Kind::Exe,
-            ..ImageSpec::dll(name)
-        }
+        ImageSpec { kind: Kind::Exe, ..ImageSpec::dll(name) }
     }
 }
 
@@ -126,10 +123,7 @@ pub struct Export {
 impl Export {
     /// A function that is exported by its name.
     pub fn named(name: impl Into<String>) -> Export {
-        Export {
-            name: Some(name.into()),
-            ..Export::default()
-        }
+        Export { name: Some(name.into()), ..Export::default() }
     }
 }
 
@@ -170,12 +164,7 @@ pub enum EntryPoint {
 pub fn write(spec: &ImageSpec) -> Vec<u8> {
     let image = Image::of(spec);
     let mut file = Vec::new();
-    let mut writer = Writer::new(
-        spec.machine.word() == 8,
-        SECTION_ALIGNMENT,
-        FILE_ALIGNMENT,
-        &mut file,
-    );
+    let mut writer = Writer::new(spec.machine.word() == 8, SECTION_ALIGNMENT, FILE_ALIGNMENT, &mut file);
 
     writer.reserve_dos_header_and_stub();
     writer.reserve_nt_headers(pe::IMAGE_NUMBEROF_DIRECTORY_ENTRIES);
@@ -195,9 +184,7 @@ pub fn write(spec: &ImageSpec) -> Vec<u8> {
     }
     writer.reserve_reloc_section();
 
-    writer
-        .write_dos_header_and_stub()
-        .expect("a vector grows as needed");
+    writer.write_dos_header_and_stub().expect("a vector grows as needed");
     writer.write_nt_headers(headers(spec, image.entry_point));
     writer.write_section_headers();
     for (section, offset) in image.sections.iter().zip(offsets) {
@@ -282,12 +269,7 @@ impl Image {
 
         let mut sections = vec![text, rdata, didat, rsrc];
         sections.retain(|section| !section.bytes.is_empty());
-        Image {
-            sections,
-            directories,
-            relocations,
-            entry_point,
-        }
+        Image { sections, directories, relocations, entry_point }
     }
 }
 

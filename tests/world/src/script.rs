@@ -32,10 +32,7 @@ pub(crate) struct File {
 
 impl Script {
     pub(crate) fn read(text: &str) -> Result<Script, WorldError> {
-        let mut script = Script {
-            files: Vec::new(),
-            directives: Vec::new(),
-        };
+        let mut script = Script { files: Vec::new(), directives: Vec::new() };
         let mut declared = HashMap::new();
         for item in items(text)? {
             if !item.head.starts_with(['/', '"']) {
@@ -74,10 +71,7 @@ impl Item<'_> {
         if self.block.is_empty() {
             return Ok(());
         }
-        Err(WorldError::Mistaken {
-            line: self.block_line,
-            mistake: Mistake::Continuation,
-        })
+        Err(WorldError::Mistaken { line: self.block_line, mistake: Mistake::Continuation })
     }
 
     fn block_text(&self) -> String {
@@ -90,12 +84,7 @@ impl Item<'_> {
 fn items(text: &str) -> Result<Vec<Item<'_>>, WorldError> {
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let is_blank = |line: &&str| line.trim().is_empty();
-    let margin = text
-        .lines()
-        .filter(|line| !is_blank(line))
-        .map(indentation)
-        .min()
-        .unwrap_or(0);
+    let margin = text.lines().filter(|line| !is_blank(line)).map(indentation).min().unwrap_or(0);
 
     let mut items: Vec<Item> = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
@@ -110,21 +99,12 @@ fn items(text: &str) -> Result<Vec<Item<'_>>, WorldError> {
             continue;
         }
         if !content.starts_with(char::is_whitespace) {
-            items.push(Item {
-                line,
-                head: content.trim_end(),
-                block: Vec::new(),
-                block_line: line,
-            });
+            items.push(Item { line, head: content.trim_end(), block: Vec::new(), block_line: line });
             continue;
         }
         let mistaken = |mistake| WorldError::Mistaken { line, mistake };
-        let content = content
-            .strip_prefix("    ")
-            .ok_or_else(|| mistaken(Mistake::Indentation))?;
-        let item = items
-            .last_mut()
-            .ok_or_else(|| mistaken(Mistake::Continuation))?;
+        let content = content.strip_prefix("    ").ok_or_else(|| mistaken(Mistake::Indentation))?;
+        let item = items.last_mut().ok_or_else(|| mistaken(Mistake::Continuation))?;
         if item.block.iter().all(|line| line.is_empty()) {
             item.block_line = line;
         }

@@ -17,10 +17,7 @@ use world::pe::{ImageSpec, write};
 #[track_caller]
 fn check(text: &str, expected: Expect) {
     let world = World::new(text).unwrap();
-    let mut files: Vec<_> = fs::read_dir(world.root())
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
+    let mut files: Vec<_> = fs::read_dir(world.root()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let images = files.iter().map(|file| describe(&fs::read(file).unwrap()));
     expected.assert_eq(&images.collect::<String>());
@@ -232,11 +229,7 @@ struct Described<'a, Pe: ImageNtHeaders> {
 
 impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
     fn describe(bytes: &'a [u8]) -> object::Result<String> {
-        let mut described = Described {
-            file: PeFile::<Pe>::parse(bytes)?,
-            bytes,
-            text: String::new(),
-        };
+        let mut described = Described { file: PeFile::<Pe>::parse(bytes)?, bytes, text: String::new() };
         described.check_layout();
         described.headers()?;
         described.exports()?;
@@ -286,10 +279,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
         // A moved image needs relocations, be they without effect.
         let dynamic_base = pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE;
         assert!(header.dll_characteristics().contains(dynamic_base));
-        assert!(
-            self.directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC)
-                .is_some()
-        );
+        assert!(self.directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC).is_some());
     }
 
     fn headers(&mut self) -> object::Result<()> {
@@ -300,10 +290,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
             pe::IMAGE_FILE_MACHINE_ARM64 => "arm64",
             other => panic!("{other:?}"),
         };
-        let is_dll = file_header
-            .characteristics
-            .get(LE)
-            .contains(pe::IMAGE_FILE_DLL);
+        let is_dll = file_header.characteristics.get(LE).contains(pe::IMAGE_FILE_DLL);
         let name = match self.file.export_table()? {
             Some(table) => text(table.name_from_pointer(table.directory().name.get(LE))?),
             None => "-",
@@ -326,10 +313,8 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
         let Some(table) = self.file.export_table()? else {
             return Ok(());
         };
-        let names: Vec<_> = table
-            .name_iter()
-            .map(|(name, _)| table.name_from_pointer(name).unwrap())
-            .collect();
+        let names: Vec<_> =
+            table.name_iter().map(|(name, _)| table.name_from_pointer(name).unwrap()).collect();
         assert!(names.is_sorted(), "names are found by binary search");
         for export in table.exports()? {
             if matches!(export.target, ExportTarget::Address(0)) {
@@ -407,11 +392,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
             return;
         };
         assert_eq!(u32_at(config, 0) as usize, config.len());
-        let at = if self.file.nt_headers().is_type_64() {
-            78
-        } else {
-            54
-        };
+        let at = if self.file.nt_headers().is_type_64() { 78 } else { 54 };
         let flags = u16_at(config, at);
         self.line(format!("dependent load flags {flags:#x}"));
     }
@@ -440,8 +421,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
                     };
                     let data = sections.pe_data_at(self.bytes, leaf.offset_to_data.get(LE));
                     let data = &data.unwrap()[..leaf.size.get(LE) as usize];
-                    let [kind, id, language] =
-                        [kind, id, language].map(|entry| entry.name_or_id.get(LE));
+                    let [kind, id, language] = [kind, id, language].map(|entry| entry.name_or_id.get(LE));
                     let content = if kind == u32::from(pe::RT_VERSION) {
                         version(data)
                     } else {

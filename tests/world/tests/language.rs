@@ -39,18 +39,10 @@ fn list(world: &World, folder: &Path, found: &mut Vec<String>) {
             continue;
         }
         let permissions = fs::metadata(&path).unwrap().permissions();
-        let readonly = if permissions.readonly() {
-            " readonly"
-        } else {
-            ""
-        };
+        let readonly = if permissions.readonly() { " readonly" } else { "" };
         let bytes = fs::read(&path).unwrap();
         let start = bytes[..bytes.len().min(60)].escape_ascii();
-        let content = if bytes.starts_with(b"MZ") {
-            "image".to_owned()
-        } else {
-            format!("\"{start}\"")
-        };
+        let content = if bytes.starts_with(b"MZ") { "image".to_owned() } else { format!("\"{start}\"") };
         found.push(format!("{shown}{readonly} {} {content}\n", bytes.len()));
     }
 }
@@ -146,10 +138,7 @@ fn lengths_and_permissions() {
 fn unreadable() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new("/a.dll  unreadable").unwrap();
-    let mode = fs::metadata(world.path("/a.dll"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(world.path("/a.dll")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0);
 }
 
@@ -179,10 +168,8 @@ fn the_root_is_hidden_in_every_spelling() {
     let backslashes = root.replace('/', r"\");
     let escaped = backslashes.replace('\\', r"\\");
     let uri = format!("file:///{}", slashes.trim_start_matches('/'));
-    let text = format!(
-        r"{root} {slashes}/a {backslashes}\a {escaped}\\a {uri}/a {}",
-        world.path("a").display()
-    );
+    let text =
+        format!(r"{root} {slashes}/a {backslashes}\a {escaped}\\a {uri}/a {}", world.path("a").display());
     let hidden = world.hide_root(&text);
     let separator = std::path::MAIN_SEPARATOR;
     assert_eq!(hidden, format!(r" /a \a \\a file:///a {separator}a"));

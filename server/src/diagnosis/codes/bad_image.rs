@@ -36,9 +36,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let recorded = case.environment.owner_of(path, files).and_then(|owner| {
         let rows = owner.expected_files(files).ok()?;
         let row = rows.into_iter().find(|row| row.path == *path)?;
-        Some(format!(" {} recorded it with {} bytes when it was installed.", name_of(owner, files), row.size?))
+        Some(format!(
+            " {} recorded it with {} bytes when it was installed.",
+            name_of(owner, files),
+            row.size?
+        ))
     });
-    finding.evidence = format!("Windows refuses the file (error 193): {error}.{}", recorded.unwrap_or_default());
+    finding.evidence =
+        format!("Windows refuses the file (error 193): {error}.{}", recorded.unwrap_or_default());
     match case.reinstall_owner(path) {
         Some(mut fix) => {
             finding.advice = "Install the package again.".to_owned();

@@ -96,12 +96,14 @@ pub(in crate::diagnosis) fn of_installed_files(
             continue;
         };
         let told = |file: &DamagedFile| {
-            known.iter().any(|finding| {
-                finding.dlls.iter().any(|dll| dll.eq_ignore_ascii_case(file.path.file_name()))
-            })
+            known
+                .iter()
+                .any(|finding| finding.dlls.iter().any(|dll| dll.eq_ignore_ascii_case(file.path.file_name())))
         };
         damaged.retain(|file| !told(file));
-        if damaged.is_empty() || !distribution.top_level(files).iter().any(|name| top_level_names.contains(name)) {
+        if damaged.is_empty()
+            || !distribution.top_level(files).iter().any(|name| top_level_names.contains(name))
+        {
             continue;
         }
         let severity = Severity::Warning;

@@ -21,7 +21,8 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?))) else {
+    let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
+    else {
         return;
     };
     let package = match problem.loaded_by {
@@ -34,7 +35,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     match importer.and_then(|path| case.reinstall_owner(path)) {
         Some(mut fix) => {
-            finding.advice = "Install the package that needs it again, or install what the DLL belongs to.".to_owned();
+            finding.advice =
+                "Install the package that needs it again, or install what the DLL belongs to.".to_owned();
             fix.preferred = true;
             finding.fixes.push(fix);
         }

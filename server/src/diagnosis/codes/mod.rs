@@ -104,7 +104,8 @@ mod tests {
             for heading in ["## What it means", "## How we know", "## What to do"] {
                 assert!(page.contains(heading), "the page of {code} lacks \"{heading}\"");
             }
-            let first = page.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+            let first =
+                page.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
             writeln!(index, "- [{0}]({0}.md): {first}", code.name()).unwrap();
             expect_test::expect_file![docs.join(format!("{}.md", code.name()))].assert_eq(&page);
         }

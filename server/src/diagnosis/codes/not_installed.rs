@@ -29,8 +29,11 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let asked = missing.name == case.import || missing.name == top_level;
     let environment = case.environment;
     let interpreter = &environment.interpreter;
-    finding.python_error.get_or_insert_with(|| format!("ModuleNotFoundError: No module named '{}'", missing.name));
-    let folders: Vec<String> = environment.site_packages.iter().map(|folder| folder.as_str().to_owned()).collect();
+    finding
+        .python_error
+        .get_or_insert_with(|| format!("ModuleNotFoundError: No module named '{}'", missing.name));
+    let folders: Vec<String> =
+        environment.site_packages.iter().map(|folder| folder.as_str().to_owned()).collect();
     let no_site = environment.notes.iter().find_map(|note| match note {
         Note::NoSite { file } => Some(file),
         _ => None,
@@ -38,16 +41,25 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     // Whoever has got as far as a submodule has the package.
     let package = missing.name.split_once('.').map(|(package, _)| package);
     finding.what = if let Some(package) = package {
-        format!("{}: {package} is installed, but there is no {} in it.", case.consequence(finding.severity), missing.name)
+        format!(
+            "{}: {package} is installed, but there is no {} in it.",
+            case.consequence(finding.severity),
+            missing.name
+        )
     } else if asked {
-        format!("{} is not installed in the selected environment, so `import {}` will fail.", missing.name, case.import)
+        format!(
+            "{} is not installed in the selected environment, so `import {}` will fail.",
+            missing.name, case.import
+        )
     } else {
         format!("{}: it needs {}, which is not installed.", case.consequence(finding.severity), missing.name)
     };
     if let Some(package) = package {
         finding.evidence = "No file or folder of that name lies in the package.".to_owned();
-        finding.advice = "Choose the environment whose version has it, or install another version.".to_owned();
-        let distribution = environment.providers(package, &*case.host.files).first().map_or(package, |one| &one.name);
+        finding.advice =
+            "Choose the environment whose version has it, or install another version.".to_owned();
+        let distribution =
+            environment.providers(package, &*case.host.files).first().map_or(package, |one| &one.name);
         let title = format!("Install the newest {distribution}");
         let mut upgrade = Fix::new(title, case.pip(&["install", "--upgrade", distribution]));
         upgrade.preferred = true;
@@ -55,7 +67,9 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         return;
     }
     finding.evidence = match (no_site, folders.is_empty()) {
-        (Some(file), _) => format!("{file} does not say `import site`, so that no folder of packages is searched."),
+        (Some(file), _) => {
+            format!("{file} does not say `import site`, so that no folder of packages is searched.")
+        }
         (None, true) => format!("{interpreter} has no folder of packages."),
         (None, false) => format!("{} is not in {}.", missing.name, folders.join(" or ")),
     };

@@ -42,7 +42,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(Culprit::OtherPython { module, dll }) => (case.short(module), version_of_dll(dll)),
         Some(Culprit::Module(missing)) => {
             let file = missing.for_other_python.as_ref();
-            (file.map_or_else(String::new, |file| case.short(file)), file.and_then(|f| version_of_tag(f.file_name())))
+            (
+                file.map_or_else(String::new, |file| case.short(file)),
+                file.and_then(|f| version_of_tag(f.file_name())),
+            )
         }
         Some(Culprit::Image(fault)) => {
             let importer = fault.importer();
@@ -56,7 +59,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         "{}: its native modules are built for {built_for}, and this environment runs Python {own}.",
         case.consequence(finding.severity)
     );
-    finding.evidence = format!("{module} is for {built_for}; {} is Python {version}.", case.environment.python_dll);
+    finding.evidence =
+        format!("{module} is for {built_for}; {} is Python {version}.", case.environment.python_dll);
     finding.advice = format!(
         "Choose an interpreter with {built_for}, or install {} again with this one.",
         case.import.split('.').next().unwrap_or(case.import)

@@ -27,7 +27,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let Some(problem) = problems.first() else {
         return;
     };
-    let Some(Cause::WrongMachine { path, machine, searched }) = problem.fault().map(|fault| &fault.cause) else {
+    let Some(Cause::WrongMachine { path, machine, searched }) = problem.fault().map(|fault| &fault.cause)
+    else {
         return;
     };
     let own = case.environment.machine;
@@ -46,7 +47,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.fixes.extend(redistributable::fixes(case.environment));
         return;
     }
-    let choose = Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
+    let choose =
+        Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
     match case.reinstall_owner(path) {
         // The file should be for this Python, so the file is wrong rather than the Python.
         Some(mut fix) => {
@@ -58,7 +60,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             }
         }
         None => {
-            finding.advice = format!("Choose a Python that is {} like it, or replace the file.", machine.words());
+            finding.advice =
+                format!("Choose a Python that is {} like it, or replace the file.", machine.words());
             finding.fixes.push(Fix { preferred: true, ..choose });
         }
     }

@@ -18,11 +18,7 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec) -> Span {
         major_runtime_version: 2.into(),
         minor_runtime_version: 5.into(),
         meta_data: directory(metadata),
-        flags: if spec.imports.is_empty() {
-            COMIMAGE_FLAGS_ILONLY.into()
-        } else {
-            CorFlags(0).into()
-        },
+        flags: if spec.imports.is_empty() { COMIMAGE_FLAGS_ILONLY.into() } else { CorFlags(0).into() },
         entry_point_token_or_rva: 0.into(),
         resources: directory(NOWHERE),
         strong_name_signature: directory(NOWHERE),
@@ -37,10 +33,7 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec) -> Span {
 const NOWHERE: Span = Span { rva: 0, size: 0 };
 
 fn directory(span: Span) -> ImageDataDirectory {
-    ImageDataDirectory {
-        virtual_address: span.rva.into(),
-        size: span.size.into(),
-    }
+    ImageDataDirectory { virtual_address: span.rva.into(), size: span.size.into() }
 }
 
 /// A metadata root (ECMA-335, II.24.2.1) without streams.

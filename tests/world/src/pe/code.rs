@@ -23,11 +23,7 @@ impl Code {
             text.align(16);
             text.put(code)
         });
-        Code {
-            returns_zero,
-            refuses,
-            faults,
-        }
+        Code { returns_zero, refuses, faults }
     }
 }
 
@@ -50,9 +46,7 @@ fn functions(machine: Machine) -> [&'static [u8]; 3] {
             // mov w0, #0; ret
             &[0x00, 0x00, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6],
             // mov x0, #0; str xzr, [x0]; brk #1
-            &[
-                0x00, 0x00, 0x80, 0xd2, 0x1f, 0x00, 0x00, 0xf9, 0x20, 0x00, 0x20, 0xd4,
-            ],
+            &[0x00, 0x00, 0x80, 0xd2, 0x1f, 0x00, 0x00, 0xf9, 0x20, 0x00, 0x20, 0xd4],
         ],
     }
 }

@@ -63,19 +63,10 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Span 
 
 /// The ordinal of each export: its own, or else the next above all others.
 fn ordinals(exports: &[Export]) -> Vec<u16> {
-    let mut last = exports
-        .iter()
-        .filter_map(|export| export.ordinal)
-        .max()
-        .unwrap_or(0);
+    let mut last = exports.iter().filter_map(|export| export.ordinal).max().unwrap_or(0);
     let mut next = || {
-        last = last
-            .checked_add(1)
-            .expect("an ordinal left above the given ones");
+        last = last.checked_add(1).expect("an ordinal left above the given ones");
         last
     };
-    exports
-        .iter()
-        .map(|export| export.ordinal.unwrap_or_else(&mut next))
-        .collect()
+    exports.iter().map(|export| export.ordinal.unwrap_or_else(&mut next)).collect()
 }

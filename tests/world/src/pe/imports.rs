@@ -40,10 +40,7 @@ pub(super) fn put(rdata: &mut Section, machine: Machine, imports: &[Import]) -> 
         slot += length(bytes_of(&descriptor));
         address_table += length(&thunks);
     }
-    Imports {
-        directory,
-        addresses,
-    }
+    Imports { directory, addresses }
 }
 
 /// Where the delay-import tables lie.
@@ -92,10 +89,7 @@ pub(super) fn put_delayed(
         didat.fill(slot, bytes_of(&descriptor));
         slot += length(bytes_of(&descriptor));
     }
-    DelayImports {
-        directory,
-        absolute,
-    }
+    DelayImports { directory, absolute }
 }
 
 /// The size of one DLL's table with the zero that ends it.

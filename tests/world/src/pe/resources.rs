@@ -80,8 +80,7 @@ fn put_directory(rsrc: &mut Section, entries: usize) -> u32 {
 }
 
 fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u16, target: u32) {
-    let offset =
-        size_of::<ImageResourceDirectory>() + index * size_of::<ImageResourceDirectoryEntry>();
+    let offset = size_of::<ImageResourceDirectory>() + index * size_of::<ImageResourceDirectoryEntry>();
     rsrc.fill(
         directory + offset as u32,
         bytes_of(&ImageResourceDirectoryEntry {
@@ -95,11 +94,8 @@ fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u16, target: 
 fn version_info(spec: &ImageSpec, version: [u16; 4]) -> Vec<u8> {
     let [a, b, c, d] = version;
     let text = format!("{a}.{b}.{c}.{d}");
-    let strings = [
-        ("FileVersion", text.as_str()),
-        ("OriginalFilename", &spec.name),
-        ("ProductVersion", &text),
-    ];
+    let strings =
+        [("FileVersion", text.as_str()), ("OriginalFilename", &spec.name), ("ProductVersion", &text)];
     let translation = [LANGUAGE, UTF_16].map(u16::to_le_bytes).concat();
     block(
         "VS_VERSION_INFO",
@@ -114,11 +110,7 @@ fn version_info(spec: &ImageSpec, version: [u16; 4]) -> Vec<u8> {
                     &strings.map(|(key, text)| block(key, Value::Text(text), &[])),
                 )],
             ),
-            block(
-                "VarFileInfo",
-                Value::None,
-                &[block("Translation", Value::Binary(&translation), &[])],
-            ),
+            block("VarFileInfo", Value::None, &[block("Translation", Value::Binary(&translation), &[])]),
         ],
     )
 }

@@ -22,12 +22,7 @@ pub(super) struct Span {
 
 impl Section {
     pub(super) fn new(name: &'static [u8; 8], flags: SectionFlags, start: u32) -> Section {
-        Section {
-            name,
-            flags,
-            start,
-            bytes: Vec::new(),
-        }
+        Section { name, flags, start, bytes: Vec::new() }
     }
 
     pub(super) fn end(&self) -> u32 {
@@ -36,10 +31,7 @@ impl Section {
 
     /// The span from `rva` to the section's present end.
     pub(super) fn since(&self, rva: u32) -> Span {
-        Span {
-            rva,
-            size: self.end() - rva,
-        }
+        Span { rva, size: self.end() - rva }
     }
 
     pub(super) fn align(&mut self, alignment: usize) {

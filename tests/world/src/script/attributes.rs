@@ -71,20 +71,10 @@ impl Attributes {
             (None, _) => {
                 complete_exports(&mut image.exports)?;
                 let image = Box::new(image);
-                if manifest_follows {
-                    Content::ManifestOf(image)
-                } else {
-                    Content::Image(image)
-                }
+                if manifest_follows { Content::ManifestOf(image) } else { Content::Image(image) }
             }
         };
-        Ok(Attributes {
-            content,
-            cut,
-            size,
-            readonly,
-            unreadable,
-        })
+        Ok(Attributes { content, cut, size, readonly, unreadable })
     }
 }
 
@@ -93,23 +83,15 @@ fn contradiction(one: &str, other: &str) -> Mistake {
 }
 
 fn is_image_name(name: &str) -> bool {
-    ["dll", "exe", "pyd", "so"]
-        .iter()
-        .any(|extension| has_extension(name, extension))
+    ["dll", "exe", "pyd", "so"].iter().any(|extension| has_extension(name, extension))
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+    Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 fn blank_image(name: &str) -> ImageSpec {
-    if has_extension(name, "exe") {
-        ImageSpec::exe(name)
-    } else {
-        ImageSpec::dll(name)
-    }
+    if has_extension(name, "exe") { ImageSpec::exe(name) } else { ImageSpec::dll(name) }
 }
 
 /// Adds the stand-in, and sees that no two exports are the same.
@@ -268,9 +250,7 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
     } else if let Some(text) = after("dependent load flags", item) {
         image(Of::DependentLoadFlags(number(text)?))
     } else if let Some(text) = after("manifest", item) {
-        let text = text
-            .strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'));
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         match text {
             Some(text) => image(Of::Manifest(text)),
             None => Err(Mistake::Attribute(item.to_owned())),
@@ -287,8 +267,7 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
 /// What follows a keyword, if the item begins with it and goes on.
 fn after<'a>(keyword: &str, item: &'a str) -> Option<&'a str> {
     let rest = item.strip_prefix(keyword)?;
-    rest.starts_with(char::is_whitespace)
-        .then(|| rest.trim_start())
+    rest.starts_with(char::is_whitespace).then(|| rest.trim_start())
 }
 
 /// A decimal number, or a hexadecimal one that begins with `0x`.
@@ -297,9 +276,7 @@ fn number<N: TryFrom<u64>>(text: &str) -> Result<N, Mistake> {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
         None => text.parse().ok(),
     };
-    number
-        .and_then(|number| N::try_from(number).ok())
-        .ok_or_else(|| Mistake::Number(text.to_owned()))
+    number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| Mistake::Number(text.to_owned()))
 }
 
 /// Numbers with dots between them; those that are missing at the end are 0.
@@ -341,15 +318,10 @@ fn add_imports(imports: &mut Vec<Import>, items: &[&str]) -> Result<(), Mistake>
         if dll.is_empty() {
             return Err(mistake());
         }
-        let known = imports
-            .iter_mut()
-            .find(|import| import.dll.eq_ignore_ascii_case(dll));
+        let known = imports.iter_mut().find(|import| import.dll.eq_ignore_ascii_case(dll));
         match known {
             Some(import) => import.symbols.extend(symbol),
-            None => imports.push(Import {
-                dll: dll.to_owned(),
-                symbols: Vec::from_iter(symbol),
-            }),
+            None => imports.push(Import { dll: dll.to_owned(), symbols: Vec::from_iter(symbol) }),
         }
     }
     Ok(())
@@ -378,9 +350,7 @@ fn export(item: &str) -> Result<Export, Mistake> {
         None => None,
     };
     let has_target = forward.is_none_or(|forward| {
-        forward
-            .rsplit_once('.')
-            .is_some_and(|(dll, symbol)| !dll.is_empty() && !symbol.is_empty())
+        forward.rsplit_once('.').is_some_and(|(dll, symbol)| !dll.is_empty() && !symbol.is_empty())
     });
     if item.contains(char::is_whitespace) || !has_target || (name.is_empty() && ordinal.is_none()) {
         return Err(mistake());
