@@ -256,6 +256,9 @@ impl Session {
             return;
         };
         self.log(LogLevel::Info, || told_of(&running, &answer));
+        // The answer lies scattered among all that its analysis has used, and would keep the allocator from
+        // giving that back.
+        let answer = { answer }.copied();
         match self.answers.get_mut(&running.target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
