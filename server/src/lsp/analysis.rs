@@ -141,12 +141,6 @@ impl Answer {
         Answer::unknown("the analysis failed in a way that it should not; please report it", None)
     }
 
-    /// A copy that shares nothing with this answer.
-    pub fn copied(&self) -> Answer {
-        let copy = |(import, known): (&String, &Arc<Diagnosis>)| (import.clone(), Arc::new(known.as_ref().clone()));
-        Answer { environment: self.environment.clone(), diagnoses: self.diagnoses.iter().map(copy).collect() }
-    }
-
     /// What is known of an import. Where a package fails, all that is in it fails with it.
     pub fn diagnosis(&self, import: &str) -> Option<&Arc<Diagnosis>> {
         let fails = |diagnosis: &&Arc<Diagnosis>| {

@@ -256,9 +256,6 @@ impl Session {
             return;
         };
         self.log(LogLevel::Info, || told_of(&running, &answer));
-        // The answer lies scattered among all that its analysis has used, and would keep the allocator from
-        // giving that back.
-        let answer = { answer }.copied();
         match self.answers.get_mut(&running.target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
@@ -390,8 +387,8 @@ impl Session {
                 needed.then(|| (scope.target.clone(), imports, anew))
             });
         let Some((target, imports, anew)) = next else {
-            if self.threads == 0 {
-                self.facts = None;
+            if self.threads == 0 && self.facts.take().is_some() {
+                self.effects.push(Effect::GiveBackMemory);
             }
             return;
         };

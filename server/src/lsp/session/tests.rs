@@ -80,7 +80,7 @@ impl Window {
                 format!("ask for settings of {} folders\n", folders.len())
             }
             Effect::AwaitQuiet { .. } => "wait for quiet\n".to_owned(),
-            Effect::Register(_) | Effect::Log(..) => String::new(),
+            Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => String::new(),
         }
     }
 }
