@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::interpreter::Choice;
 use crate::diagnosis::{self, Diagnosis, Severity};
-use crate::environment::Environment;
+use crate::environment::{Environment, EnvironmentError};
 use crate::host::{FactCache, Host, HostError, HostKind, WinPath};
 
 /// An interpreter on a machine: what has one answer.
@@ -79,7 +79,13 @@ impl Analysis {
         let python = python.ok_or(
             "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
         )?;
-        let environment = Environment::at(&python, &*host.files).map_err(|error| error.to_string())?;
+        let environment = Environment::at(&python, &*host.files).map_err(|error| match error {
+            // What PATH leads to on another system may be a script that starts a Python.
+            EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
+                format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
+            }
+            error => error.to_string(),
+        })?;
         let mut answer = Answer {
             environment: Ok(Examined {
                 interpreter: environment.interpreter.to_string(),

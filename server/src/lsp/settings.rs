@@ -68,7 +68,7 @@ impl Settings {
         (settings, complaints)
     }
 
-    /// None if the value makes no sense there.
+    /// None if the value, or a part of it, makes no sense there; the other parts count.
     fn set(&mut self, name: &str, value: &Value) -> Option<()> {
         match name {
             "interpreter" => self.interpreter = filled(value.as_str()?),
@@ -80,17 +80,17 @@ impl Settings {
                 }
             }
             "packages" => {
-                let top_level = |name: &str| name.split('.').next().unwrap_or_default().trim().to_owned();
-                let mut packages: Vec<String> = texts(value)?.into_iter().map(top_level).collect();
-                packages.retain(|name| !name.is_empty());
-                self.packages = packages;
+                let names = value.as_array()?;
+                let known = names.iter().filter_map(Value::as_str);
+                let top_level = known.filter_map(|name| filled(name.split('.').next().unwrap_or_default()));
+                self.packages = top_level.collect();
+                names.iter().all(Value::is_string).then_some(())?;
             }
             "severity" => {
-                let named = value
-                    .as_object()?
-                    .iter()
-                    .map(|(code, level)| Some((code.clone(), severity(level.as_str()?)?)));
-                self.severity = named.collect::<Option<_>>()?;
+                let named = value.as_object()?;
+                let known = named.iter().filter_map(|(code, level)| Some((code.clone(), severity(level)?)));
+                self.severity = known.collect();
+                (self.severity.len() == named.len()).then_some(())?;
             }
             "logLevel" => self.log_level = log_level(value.as_str()?)?,
             // The rest of the section is the editor's own.
@@ -117,8 +117,8 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     value.as_array()?.iter().map(Value::as_str).collect()
 }
 
-fn severity(name: &str) -> Option<Option<Severity>> {
-    Some(match name {
+fn severity(name: &Value) -> Option<Option<Severity>> {
+    Some(match name.as_str()? {
         "error" => Some(Severity::Error),
         "warning" => Some(Severity::Warning),
         "information" => Some(Severity::Information),
@@ -207,6 +207,30 @@ mod tests {
                 the setting whydll.logLevel cannot be []
                 the setting whydll.packages cannot be 3
                 the setting whydll.severity cannot be "loud""#]],
+        );
+    }
+
+    #[test]
+    fn the_parts_that_make_sense_count() {
+        check(
+            json!({ "packages": ["torch", 3], "severity": { "bad-image": "hint", "missing-dll": "loud" } }),
+            expect![[r#"
+                Settings {
+                    interpreter: None,
+                    host: None,
+                    search_path: None,
+                    packages: [
+                        "torch",
+                    ],
+                    severity: {
+                        "bad-image": Some(
+                            Hint,
+                        ),
+                    },
+                    log_level: Info,
+                }
+                the setting whydll.packages cannot be ["torch",3]
+                the setting whydll.severity cannot be {"bad-image":"hint","missing-dll":"loud"}"#]],
         );
     }
 }

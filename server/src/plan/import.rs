@@ -130,7 +130,7 @@ impl Plan<'_> {
         let script = match files.script(&file) {
             Ok(script) => script,
             Err(FileError::AccessDenied) => {
-                self.modules.remove(dotted);
+                self.failed_modules.extend(self.modules.remove(dotted));
                 let message = format!("[Errno 13] Permission denied: '{file}'");
                 let exception = Exception {
                     missing: Some(dotted.into()),
@@ -157,7 +157,7 @@ impl Plan<'_> {
         self.depth -= 1;
         match flow {
             Flow::Raise(exception) => {
-                self.modules.remove(dotted);
+                self.failed_modules.extend(self.modules.remove(dotted));
                 Err(traced(exception, at))
             }
             _ => Ok(module),

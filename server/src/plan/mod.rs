@@ -29,6 +29,8 @@ pub struct Plan<'e> {
     finder: Finder<'e>,
     /// `sys.modules`: none while a name is known not to exist.
     modules: FxHashMap<Name, ModuleRef>,
+    /// Modules that were taken out of it, since they failed.
+    failed_modules: Vec<ModuleRef>,
     sys_path: Vec<WinPath>,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
@@ -153,6 +155,7 @@ impl<'e> Plan<'e> {
             interpreter,
             finder,
             modules: FxHashMap::default(),
+            failed_modules: Vec::new(),
             sys_path,
             recorded: None,
             steps: Vec::new(),
@@ -242,4 +245,13 @@ enum Flow {
     Raise(Rc<Exception>),
     Break,
     Continue,
+}
+
+/// Modules hold their functions, and functions hold their module: such rings do not fall apart by themselves.
+impl Drop for Plan<'_> {
+    fn drop(&mut self) {
+        for module in self.modules.values().chain(&self.failed_modules) {
+            drop(module.names.take());
+        }
+    }
 }

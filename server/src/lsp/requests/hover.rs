@@ -5,6 +5,7 @@ use std::fmt::Write;
 use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
 use crate::diagnosis::{Finding, Severity};
+use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
 use crate::lsp::session::{Session, View, asked};
@@ -62,7 +63,10 @@ fn told_of(severity: Severity, finding: &Finding) -> String {
     if severity > Severity::Warning || finding.chain.is_empty() {
         return text;
     }
-    let start = finding.related.first().map(|place| format!("{}:{}", place.file.file_name(), place.line));
+    let start = finding.related.first().map(|place| {
+        let folder = place.file.parent().unwrap_or_else(|| WinPath::new(""));
+        format!("{}/{}, line {}", folder.file_name(), place.file.file_name(), place.line)
+    });
     let links = finding.chain.iter().map(|link| match &link.path {
         Some(_) => link.name.clone(),
         None => format!("{}  not found", link.name),
