@@ -39,8 +39,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         read_documents(path, &mut documents)?;
     }
     let target = arguments.target.resolve()?;
-    let imports =
-        if arguments.imports.is_empty() { vec!["tensorflow".to_owned()] } else { arguments.imports };
+    let imports = super::or_tensorflow(arguments.imports);
     let report = check(&target, documents, !arguments.files.is_empty(), &imports);
     let text = match arguments.format {
         Format::Text => report::check_text(&report),

@@ -120,6 +120,11 @@ fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Res
     caught.unwrap_or(Err(CommandError::Panicked))
 }
 
+/// What `--import` names, or else what it is all about.
+fn or_tensorflow(imports: Vec<String>) -> Vec<String> {
+    if imports.is_empty() { vec!["tensorflow".to_owned()] } else { imports }
+}
+
 /// A dotted module name, as an import statement has it.
 fn module_name(text: &str) -> Result<String, String> {
     let is_identifier = |part: &str| {

@@ -30,8 +30,7 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         recorder = Some(over);
         recorded
     })?;
-    let imports =
-        if arguments.imports.is_empty() { vec!["tensorflow".to_owned()] } else { arguments.imports };
+    let imports = super::or_tensorflow(arguments.imports);
     diagnosis::diagnose(&target.host, &target.environment, &imports);
     target.host.vc_runtimes();
     if let Some(recorder) = recorder {

@@ -76,11 +76,6 @@ impl<'a> Finder<'a> {
         self.on_path(name, &inner, path)
     }
 
-    /// Whether this is a module of the standard library.
-    pub fn is_standard(name: &str) -> bool {
-        STANDARD_LIBRARY.contains(name) || BUILTIN_NAMES.contains(name)
-    }
-
     /// `FileFinder.find_spec` for each directory, `zipimporter` for each archive.
     fn on_path(&self, name: &str, in_archive: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
