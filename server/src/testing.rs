@@ -29,7 +29,7 @@ use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
 use crate::diagnosis::{Diagnosis, Finding, diagnose};
 use crate::environment::Environment;
 use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
-use crate::image::Machine;
+use crate::image::{Binding, Export, Machine, Symbol};
 use crate::loader::{Cause, Failure, LoadFlags, Process};
 use crate::plan::{Event, Plan};
 use crate::source::{STACK, Script};
@@ -342,6 +342,17 @@ impl Files for Guarded {
         self.files.image(path)
     }
 
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        self.may_read(importer)?;
+        self.may_read(exporter)?;
+        self.files.binding(importer, dll, exporter)
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        self.may_read(path)?;
+        self.files.export(path, symbol)
+    }
+
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         self.may_read(path)?;
         self.files.script(path)
@@ -367,6 +378,21 @@ fn tell(out: &mut String, failure: &Failure) {
             Cause::WrongMachine { path, machine, .. } => format!("{path} is for {machine}"),
             Cause::BadImage { error, .. } => error.to_string(),
             Cause::Unreadable { error, .. } => error.to_string(),
+            Cause::MissingExport { path, symbols, forwarder } => {
+                let symbols: Vec<String> = symbols.iter().map(ToString::to_string).collect();
+                let forwarder =
+                    forwarder.as_ref().map(|to| format!(", forwarded to {to}")).unwrap_or_default();
+                format!("{path} lacks {}{forwarder}", symbols.join(", "))
+            }
+            Cause::MissingAssembly { assembly } => {
+                format!("no assembly {} {}", assembly.name, assembly.version)
+            }
+            Cause::NewerWindows { path, needs } => format!("{path} needs Windows {}.{}", needs.0, needs.1),
+            Cause::OutdatedRuntime { path, version, needs, rule, brought_by } => {
+                let by: Vec<&str> = brought_by.iter().map(|link| link.name.as_str()).collect();
+                format!("{path} is {version}, not {needs} ({rule}; brought by {})", by.join(" > "))
+            }
+            Cause::InvalidParameter => "the flags are refused".to_owned(),
         };
         let _ = writeln!(out, "{}: {}: {why}", fault.cause.code(), chain.join(" > "));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use crate::image::{FileVersion, Machine};
+use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
 /// Which clean Windows.
@@ -125,12 +125,8 @@ impl<F: Files> Files for BaselineFiles<F> {
                 let redistributable = REDISTRIBUTABLE_DLLS.contains(&name.as_str());
                 Ok(Arc::new(ImageFacts {
                     machine: machine?,
-                    imports: Vec::new(),
-                    delay_imports: Vec::new(),
                     version: Some(if redistributable { REDISTRIBUTABLE } else { self.version }),
-                    linker: (14, 0),
-                    subsystem_version: (6, 0),
-                    size: 0,
+                    ..ImageFacts::default()
                 }))
             }
         }
@@ -142,6 +138,21 @@ impl<F: Files> Files for BaselineFiles<F> {
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         self.rest.archive(path)
+    }
+
+    /// Of the system's DLLs only the names are known: what is asked of them, they have.
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        match self.system_image(exporter).or_else(|| self.system_image(importer)) {
+            None => self.rest.binding(importer, dll, exporter),
+            Some(found) => Ok(found.map(|_| Arc::default())?),
+        }
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        match self.system_image(path) {
+            None => self.rest.export(path, symbol),
+            Some(found) => Ok(found.map(|_| Some(Export::Address(0)))?),
+        }
     }
 
     fn modules_read(&self) -> u64 {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{FileError, ImageFacts, ImageFault};
 use super::path::WinPath;
+use crate::image::Binding;
 use crate::source::Script;
 
 /// Size and time of last change: while both stay, the contents are taken to be the same.
@@ -33,6 +34,15 @@ impl Stamp {
         let modified = metadata.modified().ok();
         let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Stamp { bytes: metadata.len(), modified: since.map_or(0, |since| since.as_nanos()) }
+    }
+
+    /// The stamp of two files together.
+    fn and(self, other: Stamp) -> Stamp {
+        // Two times of this century, one in each half.
+        Stamp {
+            bytes: self.bytes.rotate_left(32) ^ other.bytes,
+            modified: self.modified.rotate_left(64) ^ other.modified,
+        }
     }
 }
 
@@ -56,6 +66,7 @@ type Shelf = Mutex<FxHashMap<String, Remembered>>;
 #[derive(Default)]
 pub struct FactCache {
     images: Shelf,
+    bindings: Shelf,
     scripts: Shelf,
     archives: Shelf,
     /// The bytes of a cache read from disk.
@@ -64,7 +75,7 @@ pub struct FactCache {
 }
 
 /// Changes with the meaning of what is stored.
-const FORMAT: &[u8; 16] = b"whydll-facts-03\n";
+const FORMAT: &[u8; 16] = b"whydll-facts-04\n";
 
 /// The index at the head of a stored cache: name, stamp, and where the encoded answer lies.
 type Index = Vec<(String, Stamp, u32, u32)>;
@@ -83,11 +94,12 @@ impl FactCache {
         if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
             return None;
         }
-        let (indexes, blobs): ([Index; 3], &[u8]) = postcard::take_from_bytes(body).ok()?;
+        let (indexes, blobs): ([Index; 4], &[u8]) = postcard::take_from_bytes(body).ok()?;
         let start = stored.len() - blobs.len();
-        let [images, scripts, archives] = indexes;
+        let [images, bindings, scripts, archives] = indexes;
         Some(FactCache {
             images: shelf(images, start),
+            bindings: shelf(bindings, start),
             scripts: shelf(scripts, start),
             archives: shelf(archives, start),
             changed: AtomicBool::new(false),
@@ -102,7 +114,7 @@ impl FactCache {
             return Ok(());
         }
         // Held for as long as it takes to write, so that index and contents agree.
-        let shelves = [lock(&self.images), lock(&self.scripts), lock(&self.archives)];
+        let shelves = [&self.images, &self.bindings, &self.scripts, &self.archives].map(|shelf| lock(shelf));
         let mut end = 0_u32;
         let indexes = shelves.each_ref().map(|shelf| self.index(shelf, &mut end));
         let index = postcard::to_stdvec(&indexes).map_err(std::io::Error::other)?;
@@ -133,7 +145,22 @@ impl FactCache {
         stamp: Stamp,
         read: impl FnOnce() -> Result<ImageFacts, ImageFault>,
     ) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.recall(&self.images, path, stamp, read)
+        self.recall(&self.images, path.key(), stamp, read)
+    }
+
+    /// What an importer's symbols find in an exporter, by `read` if nothing is remembered of two files with these
+    /// stamps.
+    pub fn binding(
+        &self,
+        (importer, importer_stamp): (&WinPath, Stamp),
+        dll: &str,
+        (exporter, exporter_stamp): (&WinPath, Stamp),
+        read: impl FnOnce() -> Result<Binding, ImageFault>,
+    ) -> Result<Arc<Binding>, ImageFault> {
+        // No path of Windows holds a `|`.
+        let key = format!("{}|{dll}|{}", importer.key(), exporter.key());
+        let stamp = importer_stamp.and(exporter_stamp);
+        self.recall(&self.bindings, key, stamp, read)
     }
 
     /// As [`FactCache::image`], of a Python module.
@@ -143,7 +170,7 @@ impl FactCache {
         stamp: Stamp,
         read: impl FnOnce() -> Result<Script, FileError>,
     ) -> Result<Arc<Script>, FileError> {
-        self.recall(&self.scripts, path, stamp, read)
+        self.recall(&self.scripts, path.key(), stamp, read)
     }
 
     /// As [`FactCache::image`], of a zip archive.
@@ -153,17 +180,16 @@ impl FactCache {
         stamp: Stamp,
         read: impl FnOnce() -> Result<Vec<String>, FileError>,
     ) -> Result<Arc<Vec<String>>, FileError> {
-        self.recall(&self.archives, path, stamp, read)
+        self.recall(&self.archives, path.key(), stamp, read)
     }
 
     fn recall<T: Serialize + DeserializeOwned, E>(
         &self,
         shelf: &Shelf,
-        path: &WinPath,
+        key: String,
         stamp: Stamp,
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let key = path.key();
         let known = lock(shelf)
             .get(&key)
             .filter(|known| known.stamp == stamp)

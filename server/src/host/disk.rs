@@ -1,6 +1,7 @@
 //! The files of the system that we run on, read as Windows would.
 
 use std::fs;
+use std::hash::Hash;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
 use super::path::WinPath;
 use super::{archive, map};
+use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
 
 /// Real files. A folder is listed once for the life of this value; what images and modules say is kept
@@ -24,6 +26,7 @@ pub struct Disk {
     /// Answers that are asked for again and again, for the life of this value.
     images: Answers<Arc<ImageFacts>, ImageFault>,
     archives: Answers<Arc<Vec<String>>, FileError>,
+    exports: Mutex<FxHashMap<(WinPath, Symbol), Result<Option<Export>, ImageFault>>>,
     modules_read: AtomicU64,
 }
 
@@ -45,6 +48,7 @@ impl Disk {
             folders: Mutex::default(),
             images: Mutex::default(),
             archives: Mutex::default(),
+            exports: Mutex::default(),
             modules_read: AtomicU64::new(0),
         }
     }
@@ -137,12 +141,16 @@ impl Disk {
 }
 
 /// An answer that is worked out once.
-fn once<T: Clone>(answers: &Mutex<FxHashMap<WinPath, T>>, path: &WinPath, work: impl FnOnce() -> T) -> T {
-    if let Some(known) = lock(answers).get(path) {
+fn once<K: Clone + Eq + Hash, T: Clone>(
+    answers: &Mutex<FxHashMap<K, T>>,
+    key: &K,
+    work: impl FnOnce() -> T,
+) -> T {
+    if let Some(known) = lock(answers).get(key) {
         return known.clone();
     }
     let answer = work();
-    lock(answers).insert(path.clone(), answer.clone());
+    lock(answers).insert(key.clone(), answer.clone());
     answer
 }
 
@@ -182,6 +190,17 @@ impl Files for Disk {
             let (native, stamp) = self.stamped(path)?;
             self.cache.image(path, stamp, || map::image_facts(&native))
         })
+    }
+
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        let (importing, importer_stamp) = self.stamped(importer)?;
+        let (exporting, exporter_stamp) = self.stamped(exporter)?;
+        let read = || map::binding(&importing, dll, &exporting);
+        self.cache.binding((importer, importer_stamp), dll, (exporter, exporter_stamp), read)
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        once(&self.exports, &(path.clone(), symbol.clone()), || map::export(&self.native(path)?, symbol))
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {

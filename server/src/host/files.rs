@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::path::{WinPath, fold_name};
-use crate::image::{FileVersion, ImageError, Machine};
+use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Manifest, Symbol};
 use crate::source::Script;
 
 /// What can be asked of the files of a machine. Names are found without regard to case. Each answer is
@@ -34,6 +34,12 @@ pub trait Files: Send + Sync {
     /// The module names (dotted, with `/` between packages and without suffix: `encodings/utf_8`) that a
     /// zip archive on `sys.path` offers.
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError>;
+
+    /// What the image `importer` imports under the name `dll`, held against the exports of the image `exporter`.
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault>;
+
+    /// What an image exports under a name or an ordinal.
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault>;
 
     /// How many modules had to be read so far, because nothing was remembered of them.
     fn modules_read(&self) -> u64 {
@@ -121,7 +127,8 @@ impl Folder {
 pub struct ImageFacts {
     /// The machine that the code is for.
     pub machine: Machine,
-    /// Names in the import table, in its order.
+    /// Names in the import table, in its order. Those of which nothing is imported are not among them: the loader
+    /// passes over them (ReactOS' `LdrpHandleOneNewFormatImportDescriptor`, Wine's `import_dll`).
     pub imports: Vec<String>,
     /// Names in the delay import table: loaded at the first call, not with the image.
     pub delay_imports: Vec<String>,
@@ -131,8 +138,35 @@ pub struct ImageFacts {
     pub linker: (u8, u8),
     /// Lowest version of Windows that it asks for.
     pub subsystem_version: (u16, u16),
+    /// `/DEPENDENTLOADFLAG`: `LOAD_LIBRARY_SEARCH_*` for its imports; 0 is the usual search.
+    #[serde(default)]
+    pub dependent_load_flags: u16,
+    /// What its manifests say of DLLs, by the number of the resource.
+    #[serde(default)]
+    pub manifests: Vec<(u32, Manifest)>,
+    /// It holds nothing but .NET code for any processor, which a process of any machine can map.
+    #[serde(default)]
+    pub any_cpu: bool,
     /// Size of the file in bytes.
     pub size: u64,
+}
+
+impl Default for ImageFacts {
+    /// An x64 image that imports nothing and says no more of itself than it must.
+    fn default() -> ImageFacts {
+        ImageFacts {
+            machine: Machine::X64,
+            imports: Vec::new(),
+            delay_imports: Vec::new(),
+            version: None,
+            linker: (14, 0),
+            subsystem_version: (6, 0),
+            dependent_load_flags: 0,
+            manifests: Vec::new(),
+            any_cpu: false,
+            size: 0,
+        }
+    }
 }
 
 /// A file or folder could not be read.
@@ -207,6 +241,14 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         (**self).archive(path)
+    }
+
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        (**self).binding(importer, dll, exporter)
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        (**self).export(path, symbol)
     }
 
     fn modules_read(&self) -> u64 {

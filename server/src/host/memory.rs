@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use crate::image::{FileVersion, ImageError, Machine};
+use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Symbol};
 use crate::source::Script;
 
 /// A disk that exists only as text.
@@ -122,15 +122,7 @@ impl MemoryFiles {
             return None;
         }
         let is_image = ["dll", "pyd", "exe", "so"].iter().any(|e| path.has_extension(e));
-        let mut image = ImageFacts {
-            machine: Machine::X64,
-            imports: Vec::new(),
-            delay_imports: Vec::new(),
-            version: None,
-            linker: (14, 29),
-            subsystem_version: (6, 0),
-            size: 1000,
-        };
+        let mut image = ImageFacts { linker: (14, 29), size: 1000, ..ImageFacts::default() };
         let mut file = File { size: None, text: None, image: Err(ImageError::Empty), archive: None };
         let mut valid = is_image;
         for words in words.split(',').map(str::trim).filter(|words| !words.is_empty()) {
@@ -230,6 +222,15 @@ impl Files for MemoryFiles {
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         Ok(Arc::new(crate::source::lower(&self.text(path)?)))
+    }
+
+    /// These images have no symbols.
+    fn binding(&self, _: &WinPath, _: &str, _: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        Ok(Arc::default())
+    }
+
+    fn export(&self, _: &WinPath, _: &Symbol) -> Result<Option<Export>, ImageFault> {
+        Ok(None)
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {

@@ -214,6 +214,12 @@ impl Host {
         Some(drive.to_owned())
     }
 
+    /// Major and minor version of Windows, where it is known.
+    pub fn version_number(&self) -> Option<(u16, u16)> {
+        let mut parts = self.windows_version.as_deref()?.split('.').map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    }
+
     /// With the value of an environment variable, as the Python process will have it.
     pub fn with_variable(mut self, name: &str, value: &str) -> Host {
         self.variables.insert(name.to_ascii_uppercase(), value.to_owned());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{Entry, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind};
-use crate::image::Machine;
+use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::Script;
 
 /// Version of the format. Older ones stay readable; newer ones are refused.
@@ -50,6 +50,12 @@ struct Facts {
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
     images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
+    /// By importer, name of the import, and exporter.
+    #[serde(default)]
+    bindings: BTreeMap<String, Result<Arc<Binding>, ImageFault>>,
+    /// By image and symbol.
+    #[serde(default)]
+    exports: BTreeMap<String, Result<Option<Export>, ImageFault>>,
     #[serde(skip)]
     scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
@@ -232,14 +238,14 @@ impl Recorder {
         Ok(())
     }
 
-    fn note<T: Clone>(
+    fn note<K: Clone + Ord, T: Clone>(
         &self,
-        shelf: impl FnOnce(&mut Facts) -> &mut BTreeMap<WinPath, T>,
-        path: &WinPath,
+        shelf: impl FnOnce(&mut Facts) -> &mut BTreeMap<K, T>,
+        asked: &K,
         answer: T,
     ) -> T {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf(&mut facts).insert(path.clone(), answer.clone());
+        shelf(&mut facts).insert(asked.clone(), answer.clone());
         answer
     }
 }
@@ -302,6 +308,15 @@ impl Files for Recorder {
         self.note(|facts| &mut facts.images, path, self.files.image(path))
     }
 
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        let answer = self.files.binding(importer, dll, exporter);
+        self.note(|facts| &mut facts.bindings, &binding_key(importer, dll, exporter), answer)
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        self.note(|facts| &mut facts.exports, &export_key(path, symbol), self.files.export(path, symbol))
+    }
+
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         self.note(|facts| &mut facts.scripts, path, self.files.script(path))
     }
@@ -309,6 +324,15 @@ impl Files for Recorder {
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         self.note(|facts| &mut facts.archives, path, self.files.archive(path))
     }
+}
+
+/// No path of Windows holds a `|`.
+fn binding_key(importer: &WinPath, dll: &str, exporter: &WinPath) -> String {
+    format!("{}|{dll}|{}", importer.key(), exporter.key())
+}
+
+fn export_key(path: &WinPath, symbol: &Symbol) -> String {
+    format!("{}|{symbol}", path.key())
 }
 
 /// Files of which only the recorded answers are known.
@@ -324,11 +348,11 @@ impl Recorded {
     }
 }
 
-fn recall<T: Clone, E: From<FileError> + Clone>(
-    shelf: &BTreeMap<WinPath, Result<T, E>>,
-    path: &WinPath,
+fn recall<K: Ord, T: Clone, E: From<FileError> + Clone>(
+    shelf: &BTreeMap<K, Result<T, E>>,
+    asked: &K,
 ) -> Result<T, E> {
-    shelf.get(path).cloned().unwrap_or_else(|| Err(FileError::NotRecorded.into()))
+    shelf.get(asked).cloned().unwrap_or_else(|| Err(FileError::NotRecorded.into()))
 }
 
 impl Files for Recorded {
@@ -346,6 +370,14 @@ impl Files for Recorded {
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
         recall(&self.facts.images, path)
+    }
+
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        recall(&self.facts.bindings, &binding_key(importer, dll, exporter))
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        recall(&self.facts.exports, &export_key(path, symbol))
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {

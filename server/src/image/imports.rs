@@ -84,6 +84,20 @@ impl Image<'_> {
         Err(ImageError::TooMany { what: "imported DLLs".into(), limit: MAX_IMPORTS.into() })
     }
 
+    /// Whether an import asks for any symbol at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if its first thunk lies outside the image.
+    pub fn asks_for_something(&self, import: &Import) -> Result<bool, ImageError> {
+        const WHAT: &str = "the list of imported symbols";
+        Ok(import.thunks != 0
+            && match self.is_pe32_plus() {
+                true => self.memory.bytes::<8>(import.thunks, WHAT)? != [0; 8],
+                false => self.memory.bytes::<4>(import.thunks, WHAT)? != [0; 4],
+            })
+    }
+
     /// The symbols that one import asks for, in the order of its table. None is no mistake:
     /// Wine does not even load a DLL of which nothing is asked.
     ///

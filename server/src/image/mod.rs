@@ -23,6 +23,8 @@
 //! | `headers` | the headers, and what is checked before anything is mapped |
 //! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
+//! | `binding` | what one image's imports find in another |
+//! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
 //!
 //! # Sources
@@ -33,6 +35,7 @@
 //!   `dlls/ntdll/unix/virtual.c`, and `dlls/ntdll/loader.c`.
 //! - ReactOS: `PeFmtCreateSection` in `ntoskrnl/mm/section.c`, for checks Wine leaves out.
 
+mod binding;
 mod delay_imports;
 mod error;
 mod exports;
@@ -40,6 +43,7 @@ mod headers;
 mod imports;
 mod load_config;
 mod machine;
+mod manifest;
 mod memory;
 mod resources;
 
@@ -48,15 +52,20 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use binding::{Binding, Forwarded};
 pub use error::{ImageError, LooksLike, Problem};
 pub use exports::Export;
 pub use imports::{Import, Symbol};
 pub use machine::Machine;
+pub use manifest::{Assembly, LIBRARY_MANIFEST, Manifest, PROGRAM_MANIFEST};
 pub use resources::FileVersion;
 
 use headers::Headers;
 use memory::Memory;
 use pelite::image as pe;
+
+/// Where the DOS stub begins, in bytes.
+const DOS_HEADER_LEN: u32 = 64;
 
 /// A parsed image that borrows the (memory-mapped) file.
 ///
@@ -124,6 +133,26 @@ impl<'a> Image<'a> {
     /// Data directory 14 is the CLR header ("PE Format", "Optional Header Data Directories").
     pub fn is_clr(&self) -> bool {
         self.headers.directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR).is_some_and(|clr| clr.size != 0)
+    }
+
+    /// Whether the image holds nothing but .NET code that no processor is prescribed for. Such a file says that it is for
+    /// x86, and a 64-bit process maps it all the same (Wine's `get_image_params`: `ComPlusNativeReady`).
+    pub fn is_any_cpu(&self) -> bool {
+        const IL_ONLY: u32 = 1;
+        const REQUIRES_32_BIT: u32 = 2;
+        let Some(clr) = self.headers.directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR) else {
+            return false;
+        };
+        // IMAGE_COR20_HEADER: size, versions, metadata (two words), flags.
+        let header = self.memory.words::<5>(clr.rva, "the CLR header");
+        header.is_ok_and(|[_, _, _, _, flags]| flags & (IL_ONLY | REQUIRES_32_BIT) == IL_ONLY)
+    }
+
+    /// Whether Wine made the file, as a stand-in for a DLL of Windows. It says so behind its DOS header
+    /// (`tools/winebuild/spec32.c`).
+    pub fn is_of_wine(&self) -> bool {
+        let mark = self.memory.slice(DOS_HEADER_LEN, 16, "the DOS stub").unwrap_or_default();
+        mark.starts_with(b"Wine builtin DLL") || mark.starts_with(b"Wine placeholder")
     }
 
     /// When the image was linked, in seconds since 1970; or, of a reproducible build, a hash.

@@ -27,12 +27,6 @@ const MAX_MANIFEST: u32 = 1 << 20;
 /// How many entries of one directory are looked at.
 const MAX_ENTRIES: u32 = 4096;
 
-/// `ISOLATIONAWARE_MANIFEST_RESOURCE_ID`: the manifest by which a DLL's own imports are resolved.
-const DLL_MANIFEST: u32 = 2;
-
-/// `CREATEPROCESS_MANIFEST_RESOURCE_ID`: the manifest of a program.
-const PROGRAM_MANIFEST: u32 = 1;
-
 const WHAT: &str = "the resource directory";
 
 impl Image<'_> {
@@ -45,7 +39,7 @@ impl Image<'_> {
     /// has no `VS_FIXEDFILEINFO` where it belongs; [`ImageError::TooMany`] beyond 4096 resources.
     pub fn version(&self) -> Result<Option<FileVersion>, ImageError> {
         const WHAT: &str = "the version resource";
-        let Some(data) = self.resource(RT_VERSION, &[Key::First])? else {
+        let Some(data) = self.resource(RT_VERSION, Key::First)? else {
             return Ok(None);
         };
         // VS_VERSIONINFO: three 16-bit lengths, "VS_VERSION_INFO" in UTF-16 with a NUL, padding to
@@ -61,17 +55,14 @@ impl Image<'_> {
         Ok(Some(FileVersion([major, minor, build, revision])))
     }
 
-    /// The manifest that Windows would use: of a DLL number 2, of a program number 1, or else
-    /// whichever there is; `None` if there is none.
+    /// The manifest of this number, in its first language; `None` if there is none.
     ///
     /// # Errors
     ///
     /// [`ImageError::BadTable`] if the resources or the manifest lie outside the image;
     /// [`ImageError::TooMany`] if the manifest is longer than 1 MiB, or beyond 4096 resources.
-    pub fn manifest(&self) -> Result<Option<String>, ImageError> {
-        let in_order = [Key::Id(DLL_MANIFEST), Key::Id(PROGRAM_MANIFEST), Key::First];
-        let wanted = in_order.get(usize::from(!self.is_dll())..).unwrap_or_default();
-        let Some(data) = self.resource(RT_MANIFEST, wanted)? else {
+    pub fn manifest(&self, number: u32) -> Result<Option<String>, ImageError> {
+        let Some(data) = self.resource(RT_MANIFEST, Key::Id(number))? else {
             return Ok(None);
         };
         if data.size > MAX_MANIFEST {
@@ -80,8 +71,8 @@ impl Image<'_> {
         self.memory.slice(data.rva, data.size, "the manifest").map(|bytes| Some(decode(bytes)))
     }
 
-    /// The data of a resource of a type: of the name that comes first in `names` and exists.
-    fn resource(&self, kind: u16, names: &[Key]) -> Result<Option<Data>, ImageError> {
+    /// The data of a resource of a type, in its first language.
+    fn resource(&self, kind: u16, name: Key) -> Result<Option<Data>, ImageError> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
             return Ok(None);
         };
@@ -89,12 +80,10 @@ impl Image<'_> {
         let Some(kind) = self.child(root, Key::Id(kind.into()))? else {
             return Ok(None);
         };
-        for &name in names {
-            if let Some(name) = self.child(kind, name)? {
-                return self.child(name, Key::First)?.map(|language| self.leaf(language)).transpose();
-            }
-        }
-        Ok(None)
+        let Some(name) = self.child(kind, name)? else {
+            return Ok(None);
+        };
+        self.child(name, Key::First)?.map(|language| self.leaf(language)).transpose()
     }
 
     /// Follows a directory's first entry that has a key.

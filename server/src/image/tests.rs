@@ -65,10 +65,12 @@ fn describe(bytes: &[u8]) -> String {
         Ok(None) => {}
         Ok(Some(version)) => writeln!(out, "version {version}").unwrap(),
     }
-    match image.manifest() {
-        Err(error) => writeln!(out, "manifest: {error}").unwrap(),
-        Ok(None) => {}
-        Ok(Some(manifest)) => writeln!(out, "manifest {manifest:?}").unwrap(),
+    for number in [PROGRAM_MANIFEST, LIBRARY_MANIFEST] {
+        match image.manifest(number) {
+            Err(error) => writeln!(out, "manifest {number}: {error}").unwrap(),
+            Ok(None) => {}
+            Ok(Some(manifest)) => writeln!(out, "manifest {number} {manifest:?}").unwrap(),
+        }
     }
     out
 }
@@ -105,19 +107,20 @@ fn a_64_bit_dll() {
     check(
         &everything(Pe::x64(), true).build(),
         expect![[r#"
-        x86_64 PE32+ DLL, 0x3000 bytes in memory
-        linker (14, 29), subsystem 2 (6, 1), time 0x65432100, flags 0x0
-        imports KERNEL32.dll: Sleep HeapAlloc
-        imports WS2_32.dll: #115
-        imports empty.dll: 
-        delay-loads dbghelp.dll: SymInitialize #9
-        is called me.dll
-        exports alpha: at 0x1000
-        exports beta: gamma of api-ms-win.v1.2
-        exports delta: #7 of other
-        version 14.38.33130.0
-        manifest "<dll/>"
-    "#]],
+            x86_64 PE32+ DLL, 0x3000 bytes in memory
+            linker (14, 29), subsystem 2 (6, 1), time 0x65432100, flags 0x0
+            imports KERNEL32.dll: Sleep HeapAlloc
+            imports WS2_32.dll: #115
+            imports empty.dll: 
+            delay-loads dbghelp.dll: SymInitialize #9
+            is called me.dll
+            exports alpha: at 0x1000
+            exports beta: gamma of api-ms-win.v1.2
+            exports delta: #7 of other
+            version 14.38.33130.0
+            manifest 1 "<program/>"
+            manifest 2 "<dll/>"
+        "#]],
     );
 }
 
@@ -137,7 +140,8 @@ fn a_32_bit_program_with_delay_imports_of_visual_c_6() {
             exports beta: gamma of api-ms-win.v1.2
             exports delta: #7 of other
             version 14.38.33130.0
-            manifest "<program/>"
+            manifest 1 "<program/>"
+            manifest 2 "<dll/>"
         "#]],
     );
 }
@@ -158,7 +162,8 @@ fn a_driver_is_the_same_in_memory_as_in_the_file() {
             exports beta: gamma of api-ms-win.v1.2
             exports delta: #7 of other
             version 14.38.33130.0
-            manifest "<dll/>"
+            manifest 1 "<program/>"
+            manifest 2 "<dll/>"
         "#]],
     );
 }
@@ -561,9 +566,9 @@ fn damaged_tables() {
         exports outside: own name: the export table at RVA 0x77770000 lies outside the image; exports: the export table at RVA 0x77770000 lies outside the image
         exports at the end: own name: the export table at RVA 0x2ffc lies outside the image; exports: the export table at RVA 0x2ffc lies outside the image
         exports at the top: own name: the export table at RVA 0xffffffff lies outside the image; exports: the export table at RVA 0xffffffff lies outside the image
-        resources outside: version: the resource directory at RVA 0x77770000 lies outside the image; manifest: the resource directory at RVA 0x77770000 lies outside the image
-        resources at the end: version: the resource directory at RVA 0x2ffc lies outside the image; manifest: the resource directory at RVA 0x2ffc lies outside the image
-        resources at the top: version: the resource directory at RVA 0xffffffff lies outside the image; manifest: the resource directory at RVA 0xffffffff lies outside the image
+        resources outside: version: the resource directory at RVA 0x77770000 lies outside the image; manifest 1: the resource directory at RVA 0x77770000 lies outside the image; manifest 2: the resource directory at RVA 0x77770000 lies outside the image
+        resources at the end: version: the resource directory at RVA 0x2ffc lies outside the image; manifest 1: the resource directory at RVA 0x2ffc lies outside the image; manifest 2: the resource directory at RVA 0x2ffc lies outside the image
+        resources at the top: version: the resource directory at RVA 0xffffffff lies outside the image; manifest 1: the resource directory at RVA 0xffffffff lies outside the image; manifest 2: the resource directory at RVA 0xffffffff lies outside the image
         load config outside: 
         load config at the end: 
         load config at the top: 
@@ -579,9 +584,9 @@ fn damaged_tables() {
         forwarder to ordinal 70000: is called e.dll; exports a: a forwarder at RVA 0x1040 is malformed
         no VS_FIXEDFILEINFO: version: the version resource at RVA 0x1030 is malformed
         short version: version: the version resource at RVA 0x1008 is malformed
-        UTF-16 manifest: manifest "<a/>"
-        other manifest: manifest "<other/>"
-        long manifest: manifest: there are more than 1048576 bytes of manifest
+        UTF-16 manifest: manifest 2 "<a/>"
+        other manifest: 
+        long manifest: manifest 2: there are more than 1048576 bytes of manifest
         a tree of data: version: the resource directory at RVA 0x1008 is malformed
         a tree in a circle: version: the resource directory at RVA 0x1008 is malformed
     "#]].assert_eq(&out);

@@ -1,7 +1,7 @@
 //! Why a load failed: the code that Windows gives, and for each culprit the way down to it.
 
 use crate::host::{FileError, ImageFault, WinPath};
-use crate::image::{ImageError, Machine};
+use crate::image::{Assembly, FileVersion, ImageError, Machine, Symbol};
 
 use super::process::Module;
 use super::search::Rule;
@@ -70,6 +70,27 @@ pub enum Cause {
     BadImage { path: WinPath, error: ImageError },
     /// It was found, and cannot be read.
     Unreadable { path: WinPath, error: FileError },
+    /// It was found, and does not export what the module above it imports. Where it exports that as a forwarder which leads
+    /// nowhere, that forwarder (`other.symbol`).
+    MissingExport { path: WinPath, symbols: Vec<Symbol>, forwarder: Option<String> },
+    /// A side-by-side assembly that its manifest asks for is nowhere.
+    MissingAssembly { assembly: Assembly },
+    /// It asks for this version of Windows, major and minor.
+    NewerWindows { path: WinPath, needs: (u16, u16) },
+    /// The VC++ runtime that is loaded is older than what the module above it was built for, and that one's
+    /// initialization will crash.
+    OutdatedRuntime {
+        path: WinPath,
+        version: FileVersion,
+        needs: FileVersion,
+        /// By which rule this copy was found.
+        rule: Rule,
+        /// The modules that brought it in, from the one that the program loaded on; none if the program loaded it
+        /// itself.
+        brought_by: Vec<Link>,
+    },
+    /// Windows refuses the flags of the load.
+    InvalidParameter,
 }
 
 impl Cause {
@@ -80,6 +101,27 @@ impl Cause {
             Cause::WrongMachine { .. } | Cause::BadImage { .. } => 193,
             Cause::Unreadable { error: FileError::AccessDenied, .. } => 5,
             Cause::Unreadable { .. } => 126,
+            Cause::MissingExport { symbols, .. } => match symbols.first() {
+                Some(Symbol::Ordinal(_)) => 182,
+                _ => 127,
+            },
+            Cause::MissingAssembly { .. } => 14001,
+            Cause::NewerWindows { .. } => 193,
+            Cause::OutdatedRuntime { .. } => 1114,
+            Cause::InvalidParameter => 87,
+        }
+    }
+
+    /// The file that is to blame, if there is one.
+    pub fn path(&self) -> Option<&WinPath> {
+        match self {
+            Cause::WrongMachine { path, .. }
+            | Cause::BadImage { path, .. }
+            | Cause::Unreadable { path, .. }
+            | Cause::MissingExport { path, .. }
+            | Cause::NewerWindows { path, .. }
+            | Cause::OutdatedRuntime { path, .. } => Some(path),
+            Cause::NotFound { .. } | Cause::MissingAssembly { .. } | Cause::InvalidParameter => None,
         }
     }
 
@@ -87,7 +129,7 @@ impl Cause {
     pub fn searched(&self) -> &[Searched] {
         match self {
             Cause::NotFound { searched } | Cause::WrongMachine { searched, .. } => searched,
-            Cause::BadImage { .. } | Cause::Unreadable { .. } => &[],
+            _ => &[],
         }
     }
 

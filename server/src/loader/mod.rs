@@ -5,11 +5,14 @@
 //! (`dlls/kernel32/tests/loader.c`, `module.c`), which are run on Windows too.
 
 mod failure;
+mod load;
 mod process;
+mod resolve;
 mod search;
+mod side_by_side;
 
 pub use failure::{Cause, Failure, Fault, Link, PassedOver, Searched};
-pub use process::{Module, ModuleId, Process};
+pub use process::{Answer, Dependency, DependencyKind, Module, ModuleId, Process};
 pub use search::{AddedDirectory, LoadFlags, Rule};
 
 #[cfg(test)]

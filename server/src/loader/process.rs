@@ -1,14 +1,15 @@
 //! A process and what is loaded into it.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 
-use super::failure::{Cause, Failure, Fault, Link, PassedOver, Searched};
-use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext, directories};
-use crate::host::{ApiSet, Host, WinPath, fold_name};
-use crate::image::Machine;
-
-/// A chain of dependencies longer than this is cut; Windows itself runs out of stack before.
-const DEEPEST: usize = 500;
+use super::failure::{Cause, Failure};
+use super::load::Load;
+use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
+use super::side_by_side::{self, Redirections};
+use crate::host::{EntryKind, Host, WinPath, fold_name};
+use crate::image::{Assembly, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
 
 /// A place in the list of modules of a [`Process`].
 pub type ModuleId = usize;
@@ -24,42 +25,72 @@ pub struct Module {
     pub rule: Rule,
     /// The module whose import table brought it in; none if the program loaded it.
     pub required_by: Option<ModuleId>,
+    /// What it needs, in the order in which the loader takes it, and where that was found.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A DLL that a module needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependency {
+    /// The name in the import table, or in the forwarder.
+    pub name: String,
+    /// What makes it need it.
+    pub kind: DependencyKind,
+    /// Where the name leads.
+    pub answer: Answer,
+}
+
+/// Why a module needs a DLL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DependencyKind {
+    /// Its import table.
+    Import,
+    /// Its delay import table: the DLL is looked for at the first call, and not with the module.
+    DelayImport,
+    /// A symbol that it imports is a forwarder to that DLL.
+    Forwarder,
+}
+
+/// Where the name of a dependency leads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To a module that came with this dependency.
+    Loaded(ModuleId),
+    /// To a module that was there before, by this rule.
+    AlreadyLoaded(ModuleId, Rule),
+    /// To a part of Windows that we hold no file of; it loads.
+    PartOfWindows,
+    /// To a file that is not loaded yet: that of a delay import.
+    Waiting(WinPath, Rule),
+    /// Nowhere, or to a file that cannot be loaded.
+    Nothing,
 }
 
 /// A simulated process. Loads are given to it in the order in which the program makes them, since each
 /// changes what the next one finds.
 #[derive(Clone)]
 pub struct Process {
-    host: Host,
-    machine: Machine,
+    pub(super) host: Host,
+    pub(super) machine: Machine,
     application_directory: WinPath,
     current_directory: Option<WinPath>,
     path: Vec<WinPath>,
+    safe_search: bool,
     added: Vec<AddedDirectory>,
-    modules: Vec<Module>,
-    by_name: FxHashMap<String, ModuleId>,
-    by_path: FxHashMap<WinPath, ModuleId>,
-}
-
-/// The load that is under way: what it searches, and what it has met so far.
-struct Load {
-    order: Vec<(WinPath, Rule)>,
-    /// From the module that was asked for down to the one being looked at.
-    chain: Vec<Link>,
-    faults: Vec<Fault>,
-}
-
-/// Where a name leads.
-enum Resolution {
-    Loaded(ModuleId),
-    File(WinPath, Rule),
-    /// Part of Windows that we hold no file of; it loads.
-    PartOfWindows,
+    dll_directory: Option<WinPath>,
+    default_directories: LoadFlags,
+    /// What the program's manifest redirects.
+    pub(super) redirections: Option<Rc<Redirections>>,
+    /// Where `program.exe.local` redirects to.
+    pub(super) local_directory: Option<WinPath>,
+    pub(super) modules: Vec<Module>,
+    pub(super) by_name: FxHashMap<String, ModuleId>,
+    pub(super) by_path: FxHashMap<WinPath, ModuleId>,
 }
 
 impl Process {
-    /// A process of the program `executable`, before anything is loaded. `application_directory` is the
-    /// folder of the executable that really runs.
+    /// A process before anything is loaded. `application_directory` is the folder of the executable that really
+    /// runs.
     pub fn new(host: Host, machine: Machine, application_directory: WinPath) -> Process {
         let path = host.path_directories();
         Process {
@@ -68,7 +99,12 @@ impl Process {
             application_directory,
             current_directory: None,
             path,
+            safe_search: true,
             added: Vec::new(),
+            dll_directory: None,
+            default_directories: LoadFlags::NONE,
+            redirections: None,
+            local_directory: None,
             modules: Vec::new(),
             by_name: FxHashMap::default(),
             by_path: FxHashMap::default(),
@@ -102,6 +138,21 @@ impl Process {
         }
     }
 
+    /// SetDllDirectory; none takes it back.
+    pub fn set_dll_directory(&mut self, path: Option<WinPath>) {
+        self.dll_directory = path;
+    }
+
+    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on.
+    pub fn set_default_directories(&mut self, flags: LoadFlags) {
+        self.default_directories = flags;
+    }
+
+    /// `SafeDllSearchMode`, which is on by default: the current directory comes behind the system's.
+    pub fn set_safe_search(&mut self, safe: bool) {
+        self.safe_search = safe;
+    }
+
     /// SetCurrentDirectory.
     pub fn set_current_directory(&mut self, path: WinPath) {
         self.current_directory = Some(path);
@@ -113,8 +164,27 @@ impl Process {
     }
 
     /// Loads the program itself and what it imports, as the kernel does before its first instruction.
+    ///
+    /// # Errors
+    /// As [`Process::load`]; the program does not start.
     pub fn start(&mut self, executable: &WinPath) -> Result<ModuleId, Failure> {
-        self.load(executable.as_str(), LoadFlags::NONE)
+        self.local_directory = self.local_redirection(executable);
+        self.load_with(executable.as_str(), LoadFlags::NONE, PROGRAM_MANIFEST)
+    }
+
+    /// `python.exe.local` beside the program: a folder whose DLLs come first, or a file that puts the program's own
+    /// folder first. It does not count for a program with a manifest (Microsoft, "Dynamic-Link Library Redirection").
+    fn local_redirection(&self, executable: &WinPath) -> Option<WinPath> {
+        let files = &*self.host.files;
+        let folder = executable.parent()?;
+        let local = folder.join(&format!("{}.local", executable.file_name()));
+        let directory = match files.kind(&local)? {
+            EntryKind::Folder => local,
+            EntryKind::File => folder,
+        };
+        let image = files.image(executable).ok()?;
+        let has_manifest = image.manifests.iter().any(|(number, _)| *number == PROGRAM_MANIFEST);
+        (!has_manifest).then_some(directory)
     }
 
     /// LoadLibraryExW of a full path or a bare name.
@@ -122,165 +192,61 @@ impl Process {
     /// # Errors
     /// What Windows reports. Modules that were found on the way are unloaded again.
     pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
-        let asked = WinPath::new(name);
-        let top = if asked.is_absolute() { asked.parent() } else { None };
-        let context = SearchContext {
-            application: &self.application_directory,
-            added: &self.added,
-            system: &self.host.system_directory(self.machine),
-            windows: &self.host.windows_directory,
-            current: self.current_directory.as_ref(),
-            path: &self.path,
-        };
-        let mut load =
-            Load { order: directories(flags, top.as_ref(), &context), chain: Vec::new(), faults: Vec::new() };
+        self.load_with(name, flags, LIBRARY_MANIFEST)
+    }
+
+    fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
         let before = self.modules.len();
-        let id = self.bring_in(name, None, &mut load);
+        let mut load = Load::new(manifest);
+        match self.search_context().directories(name, flags) {
+            Some(order) => {
+                load.order = Rc::new(order);
+                if let Some(id) = self.bring_in(name, &mut load).module() {
+                    if load.faults.is_empty() && load.crashes.is_empty() {
+                        return Ok(id);
+                    }
+                }
+            }
+            None => self.fail(name, None, Cause::InvalidParameter, &mut load),
+        }
+        load.faults.append(&mut load.crashes);
         let mut faults = load.faults.into_iter();
-        match (faults.next(), id) {
-            (None, Some(id)) => Ok(id),
-            (Some(first), _) => {
+        match faults.next() {
+            Some(first) => {
                 let found = self.unload_from(before);
                 Err(Failure { first, others: faults.collect(), found })
             }
             // Part of Windows that we hold no file of: counted as the newest module there is.
-            (None, None) => Ok(self.modules.len().saturating_sub(1)),
+            None => Ok(self.modules.len().saturating_sub(1)),
         }
     }
 
-    /// Finds one module and all that it imports, depth first in the order of the import tables. Goes on
-    /// after a fault, so that all culprits are known at once.
-    fn bring_in(&mut self, name: &str, importer: Option<ModuleId>, load: &mut Load) -> Option<ModuleId> {
-        let name = with_suffix(name);
-        let (path, rule) = match self.resolve(&name, importer, &load.order) {
-            Ok(Resolution::Loaded(id)) => return Some(id),
-            Ok(Resolution::PartOfWindows) => return None,
-            Ok(Resolution::File(path, rule)) => (path, rule),
-            Err(cause) => {
-                let found = match &cause {
-                    Cause::NotFound { .. } => None,
-                    Cause::WrongMachine { path, .. }
-                    | Cause::BadImage { path, .. }
-                    | Cause::Unreadable { path, .. } => Some(path.clone()),
-                };
-                self.fail(&name, found, cause, load);
-                return None;
-            }
-        };
-        let image = match self.host.files.image(&path) {
-            Ok(image) => image,
-            Err(fault) => {
-                let cause = Cause::of_fault(&path, fault);
-                self.fail(&name, Some(path), cause, load);
-                return None;
-            }
-        };
-        if !runs_in(image.machine, self.machine) {
-            let cause =
-                Cause::WrongMachine { path: path.clone(), machine: image.machine, searched: Vec::new() };
-            self.fail(&name, Some(path), cause, load);
-            return None;
+    pub(super) fn search_context(&self) -> SearchContext<'_> {
+        SearchContext {
+            application: &self.application_directory,
+            added: &self.added,
+            dll_directory: self.dll_directory.as_ref(),
+            default_directories: self.default_directories,
+            system: self.host.system_directory(self.machine),
+            windows: &self.host.windows_directory,
+            current: self.current_directory.as_ref(),
+            safe: self.safe_search,
+            path: &self.path,
         }
-        let id = self.register(&name, path.clone(), rule, importer);
-        if load.chain.len() < DEEPEST {
-            let name = WinPath::new(&*name).file_name().to_owned();
-            load.chain.push(Link { name, path: Some(path) });
-            for import in &image.imports {
-                self.bring_in(import, Some(id), load);
-            }
-            load.chain.pop();
-        }
-        Some(id)
     }
 
-    fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {
-        let name = WinPath::new(name).file_name().to_owned();
-        // The same culprit is reached on many ways; the first one is told.
-        if load.faults.iter().any(|fault| fault.culprit().eq_ignore_ascii_case(&name)) {
-            return;
-        }
-        let mut chain = load.chain.clone();
-        chain.push(Link { name, path });
-        load.faults.push(Fault { chain, cause });
-    }
-
-    /// Windows' order for a name: API sets, loaded modules, KnownDLLs, then the directories.
-    fn resolve(
-        &self,
+    pub(super) fn register(
+        &mut self,
         name: &str,
-        importer: Option<ModuleId>,
-        order: &[(WinPath, Rule)],
-    ) -> Result<Resolution, Cause> {
-        let path = WinPath::new(name);
-        if path.is_absolute() {
-            let path = path.normalized();
-            if let Some(id) = self.by_path.get(&path) {
-                return Ok(Resolution::Loaded(*id));
-            }
-            return if self.host.files.is_file(&path) {
-                Ok(Resolution::File(path, Rule::FullPath))
-            } else {
-                Err(Cause::NotFound { searched: Vec::new() })
-            };
-        }
-        let system = self.host.system_directory(self.machine);
-        let importer = importer.map_or("", |id| self.modules[id].path.file_name());
-        match self.host.api_sets.resolve(name, importer) {
-            ApiSet::NotOne => {}
-            ApiSet::Host(host) => {
-                let path = system.join(host);
-                return match self.by_name.get(&fold_name(host)) {
-                    Some(id) => Ok(Resolution::Loaded(*id)),
-                    None if self.host.files.is_file(&path) => Ok(Resolution::File(path, Rule::ApiSet)),
-                    None => Ok(Resolution::PartOfWindows),
-                };
-            }
-            ApiSet::NotImplemented => return Err(Cause::NotFound { searched: Vec::new() }),
-            ApiSet::PerhapsNewer => return Ok(Resolution::PartOfWindows),
-        }
-        if let Some(id) = self.by_name.get(&fold_name(name)) {
-            return Ok(Resolution::Loaded(*id));
-        }
-        if self.host.known_dlls.contains(&fold_name(name)) {
-            let path = system.join(name);
-            if self.host.files.is_file(&path) {
-                return Ok(Resolution::File(path, Rule::KnownDll));
-            }
-        }
-        self.search(name, order)
-    }
-
-    /// A file for another machine does not end the search (Wine's `search_dll_file`, ReactOS'
-    /// `LdrpMapDllSearchPath`); any other bad file does.
-    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<Resolution, Cause> {
-        let mut searched = Vec::new();
-        let mut wrong: Option<(WinPath, Machine)> = None;
-        for (directory, rule) in order {
-            let path = directory.join(name);
-            let mut passed_over = None;
-            if self.host.files.is_file(&path) {
-                match self.host.files.image(&path) {
-                    Ok(image) if !runs_in(image.machine, self.machine) => {
-                        passed_over = Some(PassedOver { machine: image.machine });
-                        wrong.get_or_insert((path, image.machine));
-                    }
-                    _ => return Ok(Resolution::File(path, rule.clone())),
-                }
-            }
-            searched.push(Searched { directory: directory.clone(), rule: rule.clone(), passed_over });
-        }
-        match wrong {
-            Some((path, machine)) => Err(Cause::WrongMachine { path, machine, searched }),
-            None => Err(Cause::NotFound { searched }),
-        }
-    }
-
-    fn register(&mut self, name: &str, path: WinPath, rule: Rule, required_by: Option<ModuleId>) -> ModuleId {
+        path: WinPath,
+        rule: Rule,
+        required_by: Option<ModuleId>,
+    ) -> ModuleId {
         let id = self.modules.len();
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);
         let name = WinPath::new(name).file_name().to_owned();
-        self.modules.push(Module { name, path, rule, required_by });
+        self.modules.push(Module { name, path, rule, required_by, dependencies: Vec::new() });
         id
     }
 
@@ -289,16 +255,13 @@ impl Process {
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)
     }
-}
 
-/// The loader adds `.dll` to a name without any dot.
-fn with_suffix(name: &str) -> String {
-    let file = WinPath::new(name).file_name().to_owned();
-    if file.contains('.') { name.to_owned() } else { format!("{name}.dll") }
-}
-
-/// Whether an image for `image` can be loaded into a process of `process`.
-fn runs_in(image: Machine, process: Machine) -> bool {
-    image == process
-        || matches!((image, process), (Machine::Arm64Ec, Machine::X64) | (Machine::X64, Machine::Arm64Ec))
+    /// The redirections of the manifests of an image, if there are any.
+    pub(super) fn activate(
+        &self,
+        directory: &WinPath,
+        dependencies: &[Assembly],
+    ) -> Result<Rc<Redirections>, side_by_side::Missing> {
+        side_by_side::redirections(&self.host, self.machine, directory, dependencies).map(Rc::new)
+    }
 }

@@ -67,6 +67,12 @@ pub enum Rule {
     CurrentDirectory,
     /// A directory of PATH.
     Path,
+    /// SetDllDirectory.
+    SetDirectory,
+    /// `program.exe.local` redirects it.
+    Local,
+    /// A manifest redirects it to the assembly of this name.
+    SideBySide(String),
 }
 
 impl fmt::Display for Rule {
@@ -84,6 +90,9 @@ impl fmt::Display for Rule {
             Rule::Windows => "Windows directory",
             Rule::CurrentDirectory => "current directory",
             Rule::Path => "PATH",
+            Rule::SetDirectory => "SetDllDirectory",
+            Rule::Local => "redirected by .local",
+            Rule::SideBySide(assembly) => return write!(f, "side-by-side assembly {assembly}"),
         })
     }
 }
@@ -101,57 +110,95 @@ pub struct AddedDirectory {
 pub(super) struct SearchContext<'a> {
     pub application: &'a WinPath,
     pub added: &'a [AddedDirectory],
-    pub system: &'a WinPath,
+    pub dll_directory: Option<&'a WinPath>,
+    pub default_directories: LoadFlags,
+    pub system: WinPath,
     pub windows: &'a WinPath,
     pub current: Option<&'a WinPath>,
+    pub safe: bool,
     pub path: &'a [WinPath],
 }
 
-/// The directories that a load with `flags` searches for it and for all that it needs; `top` is the
-/// directory of the DLL that the load names by full path.
-pub(super) fn directories(
-    flags: LoadFlags,
-    top: Option<&WinPath>,
-    context: &SearchContext<'_>,
-) -> Vec<(WinPath, Rule)> {
-    let mut order: Vec<(WinPath, Rule)> = Vec::new();
-    let mut add = |path: &WinPath, rule: Rule| {
-        if !order.iter().any(|(known, _)| known == path) {
-            order.push((path.clone(), rule));
+impl SearchContext<'_> {
+    /// The directories that a load of `name` with `flags` searches for it and for all that it needs; none where
+    /// Windows refuses the flags (error 87). After Wine's `LdrGetDllPath`.
+    pub fn directories(&self, name: &str, flags: LoadFlags) -> Option<Vec<(WinPath, Rule)>> {
+        let top = Some(WinPath::new(name)).filter(WinPath::is_absolute).and_then(|path| path.parent());
+        let altered = flags.has(LoadFlags::ALTERED_SEARCH_PATH);
+        let default = self.default_directories;
+        let flags = match (flags.is_restricted(), altered) {
+            (true, true) => return None,
+            (true, false) => flags,
+            (false, true) if default.is_restricted() => default.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
+            (false, false) if default.is_restricted() => default,
+            (false, _) => return Some(self.standard(top.filter(|_| altered))),
+        };
+        if flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR) && top.is_none() {
+            return None;
         }
-    };
-    if flags.is_restricted() {
-        let default = flags.has(LoadFlags::SEARCH_DEFAULT_DIRS);
+        Some(self.restricted(top, flags))
+    }
+
+    /// The standard search, with `instead` of the application's directory.
+    fn standard(&self, instead: Option<WinPath>) -> Vec<(WinPath, Rule)> {
+        let mut order = Order::default();
+        match &instead {
+            Some(directory) => order.add(directory, Rule::DllDirectory),
+            None => order.add(self.application, Rule::ApplicationDirectory),
+        }
+        // SetDllDirectory takes the current directory out of the search and its own place in it.
+        match (self.dll_directory, self.current) {
+            (Some(directory), _) => order.add(directory, Rule::SetDirectory),
+            (None, Some(current)) if !self.safe => order.add(current, Rule::CurrentDirectory),
+            _ => {}
+        }
+        order.add(&self.system, Rule::System32);
+        order.add(&self.windows.join("System"), Rule::System);
+        order.add(self.windows, Rule::Windows);
+        // Safe DLL search mode, the default, puts the current directory behind the system's.
+        if let (None, Some(current)) = (self.dll_directory, self.current) {
+            order.add(current, Rule::CurrentDirectory);
+        }
+        for path in self.path {
+            order.add(path, Rule::Path);
+        }
+        order.0
+    }
+
+    /// The search that `LOAD_LIBRARY_SEARCH_*` flags ask for.
+    fn restricted(&self, top: Option<WinPath>, flags: LoadFlags) -> Vec<(WinPath, Rule)> {
+        let mut order = Order::default();
+        let asks = |flag| flags.has(LoadFlags::SEARCH_DEFAULT_DIRS) || flags.has(flag);
         if let Some(top) = top.filter(|_| flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR)) {
-            add(top, Rule::DllDirectory);
+            order.add(&top, Rule::DllDirectory);
         }
-        if default || flags.has(LoadFlags::SEARCH_APPLICATION_DIR) {
-            add(context.application, Rule::ApplicationDirectory);
+        if asks(LoadFlags::SEARCH_APPLICATION_DIR) {
+            order.add(self.application, Rule::ApplicationDirectory);
         }
-        if default || flags.has(LoadFlags::SEARCH_USER_DIRS) {
+        if asks(LoadFlags::SEARCH_USER_DIRS) {
             // The order among them is unspecified by Microsoft; the newest first is what Wine does.
-            for added in context.added.iter().rev() {
-                add(&added.path, Rule::AddedDirectory(added.by.clone()));
+            for added in self.added.iter().rev() {
+                order.add(&added.path, Rule::AddedDirectory(added.by.clone()));
+            }
+            if let Some(directory) = self.dll_directory {
+                order.add(directory, Rule::SetDirectory);
             }
         }
-        if default || flags.has(LoadFlags::SEARCH_SYSTEM32) {
-            add(context.system, Rule::System32);
+        if asks(LoadFlags::SEARCH_SYSTEM32) {
+            order.add(&self.system, Rule::System32);
         }
-        return order;
+        order.0
     }
-    match top.filter(|_| flags.has(LoadFlags::ALTERED_SEARCH_PATH)) {
-        Some(top) => add(top, Rule::DllDirectory),
-        None => add(context.application, Rule::ApplicationDirectory),
+}
+
+/// Directories, each of them once.
+#[derive(Default)]
+struct Order(Vec<(WinPath, Rule)>);
+
+impl Order {
+    fn add(&mut self, path: &WinPath, rule: Rule) {
+        if !self.0.iter().any(|(known, _)| known == path) {
+            self.0.push((path.clone(), rule));
+        }
     }
-    add(context.system, Rule::System32);
-    add(&context.windows.join("System"), Rule::System);
-    add(context.windows, Rule::Windows);
-    // Safe DLL search mode, the default, puts the current directory behind the system's.
-    if let Some(current) = context.current {
-        add(current, Rule::CurrentDirectory);
-    }
-    for path in context.path {
-        add(path, Rule::Path);
-    }
-    order
 }

@@ -1,0 +1,69 @@
+//! What one image asks of another, held against what that one exports.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Export, Image, ImageError, Symbol};
+
+/// What an importer's symbols find in the image that serves the import.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Symbols that are not exported, in the order of the import table; at most [`MOST_MISSING`].
+    pub missing: Vec<Symbol>,
+    /// Symbols that are exported as forwarders, in that order.
+    pub forwarded: Vec<Forwarded>,
+    /// The importer locks `std::mutex`es that it initializes without the runtime's help; see
+    /// [`Binding::between`].
+    pub constexpr_mutex: bool,
+}
+
+/// An imported symbol that leads to another DLL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// As it is imported.
+    pub symbol: Symbol,
+    /// The DLL that the forwarder names, mostly without `.dll`.
+    pub dll: String,
+    /// What to look for there.
+    pub target: Symbol,
+}
+
+/// So many missing symbols say all that there is to say.
+pub const MOST_MISSING: usize = 64;
+
+impl Binding {
+    /// Looks up all that `importer` imports under the name `dll` in `exporter`.
+    ///
+    /// Until Visual Studio 2022 17.10 the constructor of `std::mutex` called `_Mtx_init_in_situ`. Since then
+    /// it is `constexpr`, and `_Mtx_lock` of a runtime from before 14.40 meets memory that it takes for a pointer
+    /// (microsoft/STL, changelog of VS 2022 17.10; issues 4730 and 4978). No symbol is missing: what tells
+    /// such code is that it imports the one and not the other.
+    ///
+    /// # Errors
+    /// As [`Image::symbols`] and [`Image::export`].
+    pub fn between(importer: &Image<'_>, dll: &str, exporter: &Image<'_>) -> Result<Binding, ImageError> {
+        let mut binding = Binding::default();
+        // Wine's own DLLs export what Wine has, not what Windows has, and its loader lets every symbol pass.
+        let is_known = !exporter.is_of_wine();
+        let (mut locks, mut initializes) = (false, false);
+        for import in importer.imports()?.iter().filter(|import| import.dll.eq_ignore_ascii_case(dll)) {
+            for symbol in importer.symbols(import)? {
+                if let Symbol::Name(name) = &symbol {
+                    locks |= name == "_Mtx_lock";
+                    initializes |= name == "_Mtx_init_in_situ";
+                }
+                if !is_known || binding.missing.len() >= MOST_MISSING {
+                    continue;
+                }
+                match exporter.export(&symbol)? {
+                    Some(Export::Address(_)) => {}
+                    Some(Export::Forward { dll, symbol: target }) => {
+                        binding.forwarded.push(Forwarded { symbol, dll, target });
+                    }
+                    None => binding.missing.push(symbol),
+                }
+            }
+        }
+        binding.constexpr_mutex = locks && !initializes;
+        Ok(binding)
+    }
+}

@@ -1,0 +1,336 @@
+//! One load: a module and all that it needs, depth first in the order of the import tables.
+
+use std::rc::Rc;
+
+use super::failure::{Cause, Fault, Link};
+use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
+use super::resolve::Resolution;
+use super::search::{LoadFlags, Rule};
+use super::side_by_side::{Missing, Redirections};
+use crate::host::{ImageFacts, WinPath};
+use crate::image::{Export, FileVersion, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol};
+
+/// A chain of dependencies longer than this is cut; Windows itself runs out of stack before.
+const DEEPEST: usize = 500;
+
+/// Forwarders that lead to forwarders are followed so far: Windows has chains of three.
+const LONGEST_FORWARD: usize = 32;
+
+/// The first runtime in whose memory layout a `std::mutex` needs no initialization (microsoft/STL, changelog of Visual
+/// Studio 2022 17.10).
+const CONSTEXPR_MUTEX: FileVersion = FileVersion([14, 40, 0, 0]);
+
+/// A load under way: what it searches, and what it has met so far.
+pub(super) struct Load {
+    /// The directories that are searched just now.
+    pub order: Rc<Vec<(WinPath, Rule)>>,
+    /// Names that manifests redirect just now.
+    redirections: Option<Rc<Redirections>>,
+    /// The number of the manifest that the module which the load names is looked up with.
+    manifest: u32,
+    /// From the module that was asked for down to the one being looked at.
+    chain: Vec<Link>,
+    importer: Option<ModuleId>,
+    pub faults: Vec<Fault>,
+    /// Faults of the time when everything is mapped and bound, and the modules are initialized.
+    pub crashes: Vec<Fault>,
+}
+
+/// What bringing in a module gives.
+pub(super) enum Brought {
+    New(ModuleId),
+    Known(ModuleId, Rule),
+    PartOfWindows,
+    Nothing,
+}
+
+impl Brought {
+    pub fn module(&self) -> Option<ModuleId> {
+        match self {
+            Brought::New(id) | Brought::Known(id, _) => Some(*id),
+            Brought::PartOfWindows | Brought::Nothing => None,
+        }
+    }
+}
+
+impl Load {
+    pub fn new(manifest: u32) -> Load {
+        Load {
+            order: Rc::default(),
+            redirections: None,
+            manifest,
+            chain: Vec::new(),
+            importer: None,
+            faults: Vec::new(),
+            crashes: Vec::new(),
+        }
+    }
+
+    fn link(name: &str, path: Option<WinPath>) -> Link {
+        Link { name: WinPath::new(name).file_name().to_owned(), path }
+    }
+
+    /// The way down to a culprit.
+    fn down_to(&self, name: &str, path: Option<WinPath>) -> Vec<Link> {
+        let mut chain = self.chain.clone();
+        chain.push(Load::link(name, path));
+        chain
+    }
+}
+
+impl Process {
+    /// Finds one module and all that it imports. Goes on after a fault, so that all culprits are known at once.
+    pub(super) fn bring_in(&mut self, name: &str, load: &mut Load) -> Brought {
+        let name = with_suffix(name);
+        let redirections = load.redirections.clone().or_else(|| self.redirections.clone());
+        let (path, rule) = match self.resolve(&name, load.importer, &load.order, redirections.as_deref()) {
+            Ok(Resolution::Loaded(id, rule)) => return Brought::Known(id, rule),
+            Ok(Resolution::PartOfWindows) => return Brought::PartOfWindows,
+            Ok(Resolution::File(path, rule)) => (path, rule),
+            Err(cause) => {
+                self.fail(&name, cause.path().cloned(), cause, load);
+                return Brought::Nothing;
+            }
+        };
+        let image = match self.host.files.image(&path) {
+            Ok(image) => image,
+            Err(fault) => {
+                let cause = Cause::of_fault(&path, fault);
+                self.fail(&name, Some(path), cause, load);
+                return Brought::Nothing;
+            }
+        };
+        if let Some(cause) = self.refused(&path, &image) {
+            self.fail(&name, Some(path), cause, load);
+            return Brought::Nothing;
+        }
+        let id = self.register(&name, path.clone(), rule, load.importer);
+        if load.chain.len() < DEEPEST {
+            load.chain.push(Load::link(&name, Some(path.clone())));
+            self.bring_in_dependencies(id, &path, &image, load);
+            load.chain.pop();
+        }
+        Brought::New(id)
+    }
+
+    /// Whether Windows refuses to map an image into this process.
+    fn refused(&self, path: &WinPath, image: &ImageFacts) -> Option<Cause> {
+        let path = path.clone();
+        if !runs_in(image, self.machine) {
+            return Some(Cause::WrongMachine { path, machine: image.machine, searched: Vec::new() });
+        }
+        let needs = image.subsystem_version;
+        let has = self.host.version_number();
+        has.is_some_and(|has| needs > has).then_some(Cause::NewerWindows { path, needs })
+    }
+
+    fn bring_in_dependencies(&mut self, id: ModuleId, path: &WinPath, image: &ImageFacts, load: &mut Load) {
+        // What these imports change for themselves ends with them.
+        let importer = load.importer.replace(id);
+        let order = load.order.clone();
+        let redirections = load.redirections.clone();
+        let manifest = std::mem::replace(&mut load.manifest, LIBRARY_MANIFEST);
+        self.activate_manifest(path, image, manifest, load);
+        if image.dependent_load_flags != 0 {
+            let flags = LoadFlags(u32::from(image.dependent_load_flags));
+            if let Some(order) = self.search_context().directories(path.as_str(), flags) {
+                load.order = Rc::new(order);
+            }
+        }
+        // The loader calls into nothing of pure .NET code.
+        let imports = if image.any_cpu { &[][..] } else { &image.imports };
+        for import in imports {
+            let brought = self.bring_in(import, load);
+            self.note(id, import, DependencyKind::Import, &brought);
+            if let Some(exporter) = brought.module() {
+                self.bind(id, import, exporter, load);
+            }
+        }
+        for import in &image.delay_imports {
+            self.note_delayed(id, import, load);
+        }
+        load.importer = importer;
+        load.order = order;
+        load.redirections = redirections;
+    }
+
+    /// From here on down the assemblies of the image's manifest count, if it has one; else those of the module above.
+    fn activate_manifest(&mut self, path: &WinPath, image: &ImageFacts, number: u32, load: &mut Load) {
+        let manifest = image.manifests.iter().find(|(known, _)| *known == number);
+        let Some((_, manifest)) = manifest.filter(|(_, manifest)| !manifest.dependencies.is_empty()) else {
+            return;
+        };
+        let Some(directory) = path.parent() else { return };
+        match self.activate(&directory, &manifest.dependencies) {
+            Ok(redirections) => {
+                if number == PROGRAM_MANIFEST {
+                    // A program's assemblies count for whatever it loads later, too.
+                    self.redirections = Some(redirections.clone());
+                }
+                load.redirections = Some(redirections);
+            }
+            Err(Missing(assembly)) => {
+                let chain = load.chain.clone();
+                load.faults.push(Fault { chain, cause: Cause::MissingAssembly { assembly } });
+            }
+        }
+    }
+
+    fn note(&mut self, importer: ModuleId, name: &str, kind: DependencyKind, brought: &Brought) {
+        let answer = match brought {
+            Brought::New(id) => Answer::Loaded(*id),
+            Brought::Known(id, rule) => Answer::AlreadyLoaded(*id, rule.clone()),
+            Brought::PartOfWindows => Answer::PartOfWindows,
+            Brought::Nothing => Answer::Nothing,
+        };
+        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
+    }
+
+    /// A delay import is looked up, for whoever wants to know, and not loaded.
+    fn note_delayed(&mut self, importer: ModuleId, name: &str, load: &Load) {
+        let found =
+            self.resolve(&with_suffix(name), Some(importer), &load.order, load.redirections.as_deref());
+        let answer = match found {
+            Ok(Resolution::Loaded(id, rule)) => Answer::AlreadyLoaded(id, rule),
+            Ok(Resolution::PartOfWindows) => Answer::PartOfWindows,
+            Ok(Resolution::File(path, rule)) => Answer::Waiting(path, rule),
+            Err(_) => Answer::Nothing,
+        };
+        let kind = DependencyKind::DelayImport;
+        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
+    }
+
+    /// Looks up the symbols that `importer` imports under the name `dll` in the module that serves it.
+    fn bind(&mut self, importer: ModuleId, dll: &str, exporter: ModuleId, load: &mut Load) {
+        let exporting = self.modules[exporter].path.clone();
+        // An export table that cannot be read proves nothing: the loader reads only what it needs of it.
+        let Ok(binding) = self.host.files.binding(&self.modules[importer].path, dll, &exporting) else {
+            return;
+        };
+        let name = self.modules[exporter].name.clone();
+        if !binding.missing.is_empty() {
+            let symbols = binding.missing.clone();
+            let cause = Cause::MissingExport { path: exporting.clone(), symbols, forwarder: None };
+            self.fail(&name, Some(exporting.clone()), cause, load);
+        }
+        for forwarded in &binding.forwarded {
+            let (dll, symbol) = (&forwarded.dll, &forwarded.target);
+            if !self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
+                let cause = Cause::MissingExport {
+                    path: exporting.clone(),
+                    symbols: vec![forwarded.symbol.clone()],
+                    forwarder: Some(format!("{dll}.{symbol}")),
+                };
+                self.fail(&name, Some(exporting.clone()), cause, load);
+            }
+        }
+        if binding.constexpr_mutex {
+            self.foresee_crash(exporter, load);
+        }
+    }
+
+    /// Loads the DLL that a forwarder names and looks the symbol up there. Whether that works.
+    fn follow_forwarder(
+        &mut self,
+        importer: ModuleId,
+        dll: &str,
+        symbol: &Symbol,
+        load: &mut Load,
+        left: usize,
+    ) -> bool {
+        let known = load.faults.len();
+        let brought = self.bring_in(&forwarded_name(dll), load);
+        let is_noted = self.modules[importer]
+            .dependencies
+            .iter()
+            .any(|noted| noted.kind == DependencyKind::Forwarder && noted.name.eq_ignore_ascii_case(dll));
+        if !is_noted {
+            self.note(importer, dll, DependencyKind::Forwarder, &brought);
+        }
+        // The forwarder itself is what fails; what it led to is told with it.
+        load.faults.truncate(known);
+        let exporter = match brought {
+            Brought::PartOfWindows => return true,
+            Brought::Nothing => return false,
+            Brought::New(id) | Brought::Known(id, _) => id,
+        };
+        match self.host.files.export(&self.modules[exporter].path, symbol) {
+            Ok(Some(Export::Address(_))) | Err(_) => true,
+            Ok(Some(Export::Forward { dll, symbol })) => {
+                left > 0 && self.follow_forwarder(importer, &dll, &symbol, load, left - 1)
+            }
+            Ok(None) => false,
+        }
+    }
+
+    /// A module locks mutexes that only a runtime from 14.40 on understands; its initialization crashes in an older
+    /// one.
+    fn foresee_crash(&mut self, runtime: ModuleId, load: &mut Load) {
+        let module = &self.modules[runtime];
+        let version = self.host.files.image(&module.path).ok().and_then(|image| image.version);
+        let Some(version) = version.filter(|version| *version < CONSTEXPR_MUTEX) else {
+            return;
+        };
+        let cause = Cause::OutdatedRuntime {
+            path: module.path.clone(),
+            version,
+            needs: CONSTEXPR_MUTEX,
+            rule: module.rule.clone(),
+            brought_by: self.way_to(runtime),
+        };
+        let chain = load.down_to(&module.name, Some(module.path.clone()));
+        load.crashes.push(Fault { chain, cause });
+    }
+
+    /// The modules by which a module came in, from the one that the program loaded on.
+    fn way_to(&self, id: ModuleId) -> Vec<Link> {
+        let mut way = Vec::new();
+        let mut next = self.modules[id].required_by;
+        while let Some(module) = next.and_then(|id| self.modules.get(id)) {
+            way.push(Load::link(&module.name, Some(module.path.clone())));
+            next = module.required_by;
+        }
+        way.reverse();
+        way
+    }
+
+    pub(super) fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {
+        let chain = load.down_to(name, path);
+        let culprit = chain.last().map_or("", |link| link.name.as_str());
+        // The same culprit is reached on many ways; the first one is told.
+        if load.faults.iter().any(|fault| fault.culprit().eq_ignore_ascii_case(culprit)) {
+            return;
+        }
+        load.faults.push(Fault { chain, cause });
+    }
+}
+
+/// The loader adds `.dll` to a name without any dot; a dot at the end says that there is no suffix.
+fn with_suffix(name: &str) -> String {
+    let file = WinPath::new(name).file_name().to_owned();
+    match file.strip_suffix('.') {
+        Some(_) => name.trim_end_matches('.').to_owned(),
+        None if file.contains('.') => name.to_owned(),
+        None => format!("{name}.dll"),
+    }
+}
+
+/// A forwarder names its DLL without suffix, and dots may stand in that name.
+fn forwarded_name(dll: &str) -> String {
+    match dll.to_ascii_lowercase() {
+        name if [".dll", ".exe", ".drv", ".pyd"].iter().any(|suffix| name.ends_with(suffix)) => {
+            dll.to_owned()
+        }
+        _ => format!("{dll}.dll"),
+    }
+}
+
+/// Whether an image can be loaded into a process of `process`.
+pub(super) fn runs_in(image: &ImageFacts, process: Machine) -> bool {
+    image.any_cpu
+        || image.machine == process
+        || matches!(
+            (image.machine, process),
+            (Machine::Arm64Ec, Machine::X64) | (Machine::X64, Machine::Arm64Ec)
+        )
+}

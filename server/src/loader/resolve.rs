@@ -1,0 +1,108 @@
+//! From a name to a file, or to a module that is loaded already.
+
+use super::failure::{Cause, PassedOver, Searched};
+use super::load::runs_in;
+use super::process::{ModuleId, Process};
+use super::search::Rule;
+use super::side_by_side::Redirections;
+use crate::host::{ApiSet, WinPath, fold_name};
+use crate::image::Machine;
+
+/// Where a name leads.
+pub(super) enum Resolution {
+    Loaded(ModuleId, Rule),
+    File(WinPath, Rule),
+    /// Part of Windows that we hold no file of; it loads.
+    PartOfWindows,
+}
+
+impl Process {
+    /// Windows' order for a name: redirection, API sets, side-by-side manifests, loaded modules, KnownDLLs, then the
+    /// directories (Microsoft, "Dynamic-link library search order").
+    pub(super) fn resolve(
+        &self,
+        name: &str,
+        importer: Option<ModuleId>,
+        order: &[(WinPath, Rule)],
+        redirections: Option<&Redirections>,
+    ) -> Result<Resolution, Cause> {
+        let path = WinPath::new(name);
+        if let Some(local) = &self.local_directory {
+            let path = local.join(path.file_name());
+            if self.host.files.is_file(&path) {
+                return Ok(self.at(path, Rule::Local));
+            }
+        }
+        if path.is_absolute() {
+            let path = path.normalized();
+            return if self.by_path.contains_key(&path) || self.host.files.is_file(&path) {
+                Ok(self.at(path, Rule::FullPath))
+            } else {
+                Err(Cause::NotFound { searched: Vec::new() })
+            };
+        }
+        let folded = fold_name(name);
+        let system = self.host.system_directory(self.machine);
+        let importer = importer.map_or("", |id| self.modules[id].path.file_name());
+        match self.host.api_sets.resolve(name, importer) {
+            ApiSet::NotOne => {}
+            ApiSet::Host(host) => {
+                let path = system.join(host);
+                return match self.by_name.get(&fold_name(host)) {
+                    Some(id) => Ok(Resolution::Loaded(*id, Rule::ApiSet)),
+                    None if self.host.files.is_file(&path) => Ok(Resolution::File(path, Rule::ApiSet)),
+                    None => Ok(Resolution::PartOfWindows),
+                };
+            }
+            ApiSet::NotImplemented => return Err(Cause::NotFound { searched: Vec::new() }),
+            ApiSet::PerhapsNewer => return Ok(Resolution::PartOfWindows),
+        }
+        if let Some((path, assembly)) = redirections.and_then(|known| known.get(&folded)) {
+            return Ok(self.at(path.clone(), Rule::SideBySide(assembly.clone())));
+        }
+        if let Some(id) = self.by_name.get(&folded) {
+            return Ok(Resolution::Loaded(*id, Rule::AlreadyLoaded));
+        }
+        if self.host.known_dlls.contains(&folded) {
+            let path = system.join(name);
+            if self.host.files.is_file(&path) {
+                return Ok(Resolution::File(path, Rule::KnownDll));
+            }
+        }
+        let (path, rule) = self.search(name, order)?;
+        Ok(self.at(path, rule))
+    }
+
+    /// The file, or the module that is loaded from it.
+    fn at(&self, path: WinPath, rule: Rule) -> Resolution {
+        match self.by_path.get(&path) {
+            Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
+            None => Resolution::File(path, rule),
+        }
+    }
+
+    /// A file for another machine does not end the search (Wine's `search_dll_file`, ReactOS'
+    /// `LdrpMapDllSearchPath`); any other bad file does.
+    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<(WinPath, Rule), Cause> {
+        let mut searched = Vec::new();
+        let mut wrong: Option<(WinPath, Machine)> = None;
+        for (directory, rule) in order {
+            let path = directory.join(name);
+            let mut passed_over = None;
+            if self.host.files.is_file(&path) {
+                match self.host.files.image(&path) {
+                    Ok(image) if !runs_in(&image, self.machine) => {
+                        passed_over = Some(PassedOver { machine: image.machine });
+                        wrong.get_or_insert((path, image.machine));
+                    }
+                    _ => return Ok((path, rule.clone())),
+                }
+            }
+            searched.push(Searched { directory: directory.clone(), rule: rule.clone(), passed_over });
+        }
+        match wrong {
+            Some((path, machine)) => Err(Cause::WrongMachine { path, machine, searched }),
+            None => Err(Cause::NotFound { searched }),
+        }
+    }
+}

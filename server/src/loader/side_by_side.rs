@@ -1,0 +1,143 @@
+//! Side-by-side assemblies: which DLLs a manifest redirects, and to which files.
+//!
+//! Source: Microsoft, "Assembly Searching Sequence"; Wine's `lookup_assembly` and `lookup_winsxs` in
+//! `dlls/ntdll/actctx.c`, whose conformance test (`dlls/kernel32/tests/actctx.c`) is run on Windows.
+
+use rustc_hash::FxHashMap;
+
+use crate::host::{EntryKind, Host, WinPath, fold_name};
+use crate::image::{Assembly, Machine, Manifest, PROGRAM_MANIFEST};
+
+/// From a DLL's name, in lower case, to its file and the assembly that it is part of.
+pub(super) type Redirections = FxHashMap<String, (WinPath, String)>;
+
+/// An assembly that is nowhere.
+pub(super) struct Missing(pub Assembly);
+
+/// An assembly may depend on others; no real chain is longer.
+const DEEPEST: usize = 16;
+
+/// The redirections of all `dependencies` of a manifest in `directory`.
+pub(super) fn redirections(
+    host: &Host,
+    machine: Machine,
+    directory: &WinPath,
+    dependencies: &[Assembly],
+) -> Result<Redirections, Missing> {
+    let mut found = Redirections::default();
+    let mut waiting: Vec<(WinPath, Assembly, usize)> = Vec::new();
+    let add = |waiting: &mut Vec<_>, directory: &WinPath, assemblies: &[Assembly], depth| {
+        waiting.extend(assemblies.iter().rev().map(|a| (directory.clone(), a.clone(), depth)));
+    };
+    add(&mut waiting, directory, dependencies, 0);
+    while let Some((directory, assembly, depth)) = waiting.pop() {
+        let found_assembly = match find(host, machine, &directory, &assembly) {
+            Some(Ok(found)) => found,
+            // Which shared assemblies this Windows has is not known.
+            Some(Err(Unknown)) => continue,
+            None => return Err(Missing(assembly)),
+        };
+        for file in &found_assembly.manifest.files {
+            let path = found_assembly.folder.join(file);
+            found.entry(fold_name(file)).or_insert((path, assembly.name.clone()));
+        }
+        if depth < DEEPEST {
+            add(&mut waiting, &found_assembly.folder, &found_assembly.manifest.dependencies, depth + 1);
+        }
+    }
+    Ok(found)
+}
+
+struct FoundAssembly {
+    folder: WinPath,
+    manifest: Manifest,
+}
+
+/// Nothing is known of the shared assemblies of this machine.
+struct Unknown;
+
+fn find(
+    host: &Host,
+    machine: Machine,
+    directory: &WinPath,
+    assembly: &Assembly,
+) -> Option<Result<FoundAssembly, Unknown>> {
+    let shared = assembly.public_key_token.as_ref().map(|token| find_shared(host, machine, assembly, token));
+    match shared {
+        Some(Some(Ok(found))) => return Some(Ok(found)),
+        Some(Some(Err(unknown))) => {
+            return Some(find_private(host, directory, assembly).ok_or(unknown));
+        }
+        Some(None) | None => {}
+    }
+    find_private(host, directory, assembly).map(Ok)
+}
+
+/// `WinSxS\Manifests\amd64_microsoft.vc90.crt_1fc8b3b9a1e18e3b_9.0.30729.1_none_….manifest` and the folder of the same
+/// name: of the versions that agree in their first two numbers the highest, as publishers' policies have it.
+fn find_shared(
+    host: &Host,
+    machine: Machine,
+    assembly: &Assembly,
+    token: &str,
+) -> Option<Result<FoundAssembly, Unknown>> {
+    let store = host.windows_directory.join("WinSxS");
+    let Ok(listing) = host.files.folder(&store.join("Manifests")) else {
+        return Some(Err(Unknown));
+    };
+    let architecture = match (assembly.architecture.as_str(), machine) {
+        ("" | "*", Machine::X86) => "x86",
+        ("" | "*", Machine::Arm64) => "arm64",
+        ("" | "*", _) => "amd64",
+        (said, _) => said,
+    };
+    let prefix = format!("{architecture}_{}_{token}_", assembly.name.to_ascii_lowercase());
+    let wanted = numbers(&assembly.version);
+    let language = assembly.language.as_deref().unwrap_or("none").to_ascii_lowercase();
+    let entries = listing.entries();
+    let candidates = entries.iter().filter_map(|entry| {
+        let name = entry.name.to_ascii_lowercase();
+        let rest = name.strip_prefix(&prefix)?;
+        let (version, rest) = rest.split_once('_')?;
+        let version = numbers(version);
+        let fits = version[..2] == wanted[..2] && version >= wanted && rest.starts_with(&language);
+        fits.then(|| (version, entry.name.clone()))
+    });
+    let (_, name) = candidates.max()?;
+    let text = host.files.text(&store.join("Manifests").join(&name)).ok()?;
+    let folder = store.join(name.rsplit_once('.')?.0);
+    Some(Ok(FoundAssembly { folder, manifest: Manifest::parse(&text)? }))
+}
+
+/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest, `NAME.manifest`, the same in a folder `NAME`; all
+/// that first in the folder of its language.
+fn find_private(host: &Host, directory: &WinPath, assembly: &Assembly) -> Option<FoundAssembly> {
+    let files = &*host.files;
+    let name = &assembly.name;
+    let of_language = assembly.language.as_ref().map(|language| directory.join(language));
+    for base in of_language.iter().chain([directory]) {
+        for folder in [base.clone(), base.join(name)] {
+            if files.kind(&folder) != Some(EntryKind::Folder) {
+                continue;
+            }
+            let library = folder.join(&format!("{name}.dll"));
+            if files.is_file(&library)
+                && let Ok(image) = files.image(&library)
+                && let Some((_, carried)) = image.manifests.iter().find(|(id, _)| *id == PROGRAM_MANIFEST)
+            {
+                return Some(FoundAssembly { folder, manifest: carried.clone() });
+            }
+            let manifest = folder.join(&format!("{name}.manifest"));
+            if files.is_file(&manifest) {
+                let manifest = Manifest::parse(&files.text(&manifest).ok()?)?;
+                return Some(FoundAssembly { folder, manifest });
+            }
+        }
+    }
+    None
+}
+
+fn numbers(version: &str) -> [u16; 4] {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
