@@ -378,19 +378,20 @@ fn tell(out: &mut String, failure: &Failure) {
             Cause::WrongMachine { path, machine, .. } => format!("{path} is for {machine}"),
             Cause::BadImage { error, .. } => error.to_string(),
             Cause::Unreadable { error, .. } => error.to_string(),
-            Cause::MissingExport { path, symbols, forwarder } => {
+            Cause::MissingExport { provider, symbols, forwarder } => {
                 let symbols: Vec<String> = symbols.iter().map(ToString::to_string).collect();
                 let forwarder =
                     forwarder.as_ref().map(|to| format!(", forwarded to {to}")).unwrap_or_default();
-                format!("{path} lacks {}{forwarder}", symbols.join(", "))
+                format!("{} lacks {}{forwarder} ({})", provider.path, symbols.join(", "), provider.rule)
             }
             Cause::MissingAssembly { assembly } => {
                 format!("no assembly {} {}", assembly.name, assembly.version)
             }
             Cause::NewerWindows { path, needs } => format!("{path} needs Windows {}.{}", needs.0, needs.1),
-            Cause::OutdatedRuntime { path, version, needs, rule, brought_by } => {
-                let by: Vec<&str> = brought_by.iter().map(|link| link.name.as_str()).collect();
-                format!("{path} is {version}, not {needs} ({rule}; brought by {})", by.join(" > "))
+            Cause::OutdatedRuntime { provider, version, needs } => {
+                let by = provider.brought_by.iter().map(|link| link.name.as_str());
+                let by = provider.asked_by.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
+                format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)
             }
             Cause::InvalidParameter => "the flags are refused".to_owned(),
         };

@@ -9,10 +9,15 @@ pub fn windows_message(code: u32) -> Option<&'static str> {
         5 => "Access is denied.",
         126 => "The specified module could not be found.",
         127 => "The specified procedure could not be found.",
+        87 => "The parameter is incorrect.",
+        182 => "The operating system cannot run %1.",
         193 => "%1 is not a valid Win32 application.",
         206 => "The filename or extension is too long.",
         998 => "Invalid access to memory location.",
         1114 => "A dynamic link library (DLL) initialization routine failed.",
+        14001 => {
+            "The application has failed to start because its side-by-side configuration is incorrect. Please see the application event log or use the command-line sxstrace.exe tool for more detail."
+        }
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use crate::cpython::LoadError;
 use crate::environment::{Distribution, Environment, Kind};
 use crate::fix::{Action, Command, Fix};
 use crate::host::{EntryKind, Files, Host, WinPath};
-use crate::loader::{Cause, Failure, Fault};
+use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
 use super::codes;
@@ -223,6 +223,15 @@ impl Case<'_> {
         below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     }
 
+    /// A module of a chain, as [`Case::short`] says its path.
+    pub(super) fn short_of(&self, link: Option<&Link>) -> String {
+        match link {
+            Some(Link { path: Some(path), .. }) => self.short(path),
+            Some(link) => link.name.clone(),
+            None => self.import.to_owned(),
+        }
+    }
+
     /// "self_check.py (line 50) loads it with ctypes" or "b.dll, needed by a.pyd, imports it".
     pub(super) fn who_needs(&self, problem: &Problem) -> String {
         let Some(fault) = problem.fault() else {
@@ -255,7 +264,7 @@ impl Case<'_> {
         let names: Vec<String> = searched
             .iter()
             .map(|searched| match searched.rule {
-                crate::loader::Rule::System32 => "System32".to_owned(),
+                Rule::System32 => "System32".to_owned(),
                 _ => self.short(&searched.directory),
             })
             .collect();
@@ -297,6 +306,40 @@ impl Case<'_> {
             }
         }
         found
+    }
+
+    /// Other copies of the DLL at `path`, for the same machine: in the system directory, beside the program, and
+    /// [`elsewhere`](Case::elsewhere).
+    pub(super) fn other_copies(&self, path: &WinPath) -> Vec<WinPath> {
+        let machine = self.environment.machine;
+        let dll = path.file_name();
+        let first = [self.host.system_directory(machine), self.environment.application_directory.clone()];
+        let first = first.into_iter().map(|folder| folder.join(dll)).filter(|copy| {
+            let files = &*self.host.files;
+            files.is_file(copy) && files.image(copy).is_ok_and(|image| image.machine == machine)
+        });
+        let mut copies: Vec<WinPath> = Vec::new();
+        for copy in first.chain(self.elsewhere(dll)) {
+            if copy != *path && !copies.contains(&copy) {
+                copies.push(copy);
+            }
+        }
+        copies
+    }
+
+    /// Why this module and no other serves an import: "this copy was loaded first (scipy/_distributor_init.py:40)".
+    pub(super) fn why_this_one(&self, provider: &Provider) -> String {
+        let mut by: Vec<String> = provider.asked_by.iter().map(ToString::to_string).collect();
+        by.extend(provider.brought_by.iter().map(|link| self.short_of(Some(link))));
+        let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(" → ")) };
+        match (provider.was_loaded, &provider.rule) {
+            (true, _) => {
+                format!(
+                    "this copy was loaded first{by}, and Windows takes a DLL that is loaded wherever it lies"
+                )
+            }
+            (false, rule) => format!("this copy is taken by the rule \"{rule}\"{by}"),
+        }
     }
 
     /// `python -m pip …` of this environment.

@@ -1,5 +1,7 @@
 //! Why a load failed: the code that Windows gives, and for each culprit the way down to it.
 
+use std::sync::Arc;
+
 use crate::host::{FileError, ImageFault, WinPath};
 use crate::image::{Assembly, FileVersion, ImageError, Machine, Symbol};
 
@@ -72,23 +74,14 @@ pub enum Cause {
     Unreadable { path: WinPath, error: FileError },
     /// It was found, and does not export what the module above it imports. Where it exports that as a forwarder which leads
     /// nowhere, that forwarder (`other.symbol`).
-    MissingExport { path: WinPath, symbols: Vec<Symbol>, forwarder: Option<String> },
+    MissingExport { provider: Provider, symbols: Vec<Symbol>, forwarder: Option<String> },
     /// A side-by-side assembly that its manifest asks for is nowhere.
     MissingAssembly { assembly: Assembly },
     /// It asks for this version of Windows, major and minor.
     NewerWindows { path: WinPath, needs: (u16, u16) },
     /// The VC++ runtime that is loaded is older than what the module above it was built for, and that one's
     /// initialization will crash.
-    OutdatedRuntime {
-        path: WinPath,
-        version: FileVersion,
-        needs: FileVersion,
-        /// By which rule this copy was found.
-        rule: Rule,
-        /// The modules that brought it in, from the one that the program loaded on; none if the program loaded it
-        /// itself.
-        brought_by: Vec<Link>,
-    },
+    OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion },
     /// Windows refuses the flags of the load.
     InvalidParameter,
 }
@@ -118,9 +111,10 @@ impl Cause {
             Cause::WrongMachine { path, .. }
             | Cause::BadImage { path, .. }
             | Cause::Unreadable { path, .. }
-            | Cause::MissingExport { path, .. }
-            | Cause::NewerWindows { path, .. }
-            | Cause::OutdatedRuntime { path, .. } => Some(path),
+            | Cause::NewerWindows { path, .. } => Some(path),
+            Cause::MissingExport { provider, .. } | Cause::OutdatedRuntime { provider, .. } => {
+                Some(&provider.path)
+            }
             Cause::NotFound { .. } | Cause::MissingAssembly { .. } | Cause::InvalidParameter => None,
         }
     }
@@ -140,6 +134,21 @@ impl Cause {
             ImageFault::File(error) => Cause::Unreadable { path, error },
         }
     }
+}
+
+/// The module that serves an import, and how it came to be the one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its file.
+    pub path: WinPath,
+    /// By which rule it was found.
+    pub rule: Rule,
+    /// The modules that brought it in, from the one that the program loaded on; none if the program loaded it itself.
+    pub brought_by: Vec<Link>,
+    /// What in the program made that load: `scipy/_distributor_init.py:40`.
+    pub asked_by: Option<Arc<str>>,
+    /// It was there before the load that failed.
+    pub was_loaded: bool,
 }
 
 /// A directory that was searched in vain.

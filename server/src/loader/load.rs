@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::failure::{Cause, Fault, Link};
+use super::failure::{Cause, Fault, Link, Provider};
 use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
@@ -31,6 +31,8 @@ pub(super) struct Load {
     /// From the module that was asked for down to the one being looked at.
     chain: Vec<Link>,
     importer: Option<ModuleId>,
+    /// The number that the first new module has.
+    first: ModuleId,
     pub faults: Vec<Fault>,
     /// Faults of the time when everything is mapped and bound, and the modules are initialized.
     pub crashes: Vec<Fault>,
@@ -54,13 +56,14 @@ impl Brought {
 }
 
 impl Load {
-    pub fn new(manifest: u32) -> Load {
+    pub fn new(manifest: u32, first: ModuleId) -> Load {
         Load {
             order: Rc::default(),
             redirections: None,
             manifest,
             chain: Vec::new(),
             importer: None,
+            first,
             faults: Vec::new(),
             crashes: Vec::new(),
         }
@@ -170,7 +173,8 @@ impl Process {
                 load.redirections = Some(redirections);
             }
             Err(Missing(assembly)) => {
-                let chain = load.chain.clone();
+                let mut chain = load.chain.clone();
+                chain.push(Link { name: assembly.name.clone(), path: None });
                 load.faults.push(Fault { chain, cause: Cause::MissingAssembly { assembly } });
             }
         }
@@ -210,14 +214,15 @@ impl Process {
         let name = self.modules[exporter].name.clone();
         if !binding.missing.is_empty() {
             let symbols = binding.missing.clone();
-            let cause = Cause::MissingExport { path: exporting.clone(), symbols, forwarder: None };
+            let cause =
+                Cause::MissingExport { provider: self.provider(exporter, load), symbols, forwarder: None };
             self.fail(&name, Some(exporting.clone()), cause, load);
         }
         for forwarded in &binding.forwarded {
             let (dll, symbol) = (&forwarded.dll, &forwarded.target);
             if !self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
                 let cause = Cause::MissingExport {
-                    path: exporting.clone(),
+                    provider: self.provider(exporter, load),
                     symbols: vec![forwarded.symbol.clone()],
                     forwarder: Some(format!("{dll}.{symbol}")),
                 };
@@ -271,27 +276,29 @@ impl Process {
         let Some(version) = version.filter(|version| *version < CONSTEXPR_MUTEX) else {
             return;
         };
-        let cause = Cause::OutdatedRuntime {
-            path: module.path.clone(),
-            version,
-            needs: CONSTEXPR_MUTEX,
-            rule: module.rule.clone(),
-            brought_by: self.way_to(runtime),
-        };
+        let provider = self.provider(runtime, load);
+        let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX };
         let chain = load.down_to(&module.name, Some(module.path.clone()));
         load.crashes.push(Fault { chain, cause });
     }
 
-    /// The modules by which a module came in, from the one that the program loaded on.
-    fn way_to(&self, id: ModuleId) -> Vec<Link> {
-        let mut way = Vec::new();
-        let mut next = self.modules[id].required_by;
-        while let Some(module) = next.and_then(|id| self.modules.get(id)) {
-            way.push(Load::link(&module.name, Some(module.path.clone())));
-            next = module.required_by;
+    /// A module, and how it came in.
+    fn provider(&self, id: ModuleId, load: &Load) -> Provider {
+        let module = &self.modules[id];
+        let mut brought_by = Vec::new();
+        let mut root = module;
+        while let Some(above) = root.required_by.and_then(|id| self.modules.get(id)) {
+            brought_by.push(Load::link(&above.name, Some(above.path.clone())));
+            root = above;
         }
-        way.reverse();
-        way
+        brought_by.reverse();
+        Provider {
+            path: module.path.clone(),
+            rule: module.rule.clone(),
+            brought_by,
+            asked_by: root.asked_by.clone(),
+            was_loaded: id < load.first,
+        }
     }
 
     pub(super) fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {

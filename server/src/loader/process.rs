@@ -1,6 +1,7 @@
 //! A process and what is loaded into it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -25,6 +26,8 @@ pub struct Module {
     pub rule: Rule,
     /// The module whose import table brought it in; none if the program loaded it.
     pub required_by: Option<ModuleId>,
+    /// What in the program loaded it, where it did: `scipy/_distributor_init.py:40`.
+    pub asked_by: Option<Arc<str>>,
     /// What it needs, in the order in which the loader takes it, and where that was found.
     pub dependencies: Vec<Dependency>,
 }
@@ -79,6 +82,7 @@ pub struct Process {
     added: Vec<AddedDirectory>,
     dll_directory: Option<WinPath>,
     default_directories: LoadFlags,
+    caller: Option<Arc<str>>,
     /// What the program's manifest redirects.
     pub(super) redirections: Option<Rc<Redirections>>,
     /// Where `program.exe.local` redirects to.
@@ -103,6 +107,7 @@ impl Process {
             added: Vec::new(),
             dll_directory: None,
             default_directories: LoadFlags::NONE,
+            caller: None,
             redirections: None,
             local_directory: None,
             modules: Vec::new(),
@@ -163,6 +168,12 @@ impl Process {
         self.path = directories;
     }
 
+    /// What in the program makes the loads that follow: `scipy/_distributor_init.py:40`; none for the program that is asked
+    /// about.
+    pub fn set_caller(&mut self, caller: Option<&str>) {
+        self.caller = caller.map(Arc::from);
+    }
+
     /// Loads the program itself and what it imports, as the kernel does before its first instruction.
     ///
     /// # Errors
@@ -197,7 +208,7 @@ impl Process {
 
     fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
         let before = self.modules.len();
-        let mut load = Load::new(manifest);
+        let mut load = Load::new(manifest, before);
         match self.search_context().directories(name, flags) {
             Some(order) => {
                 load.order = Rc::new(order);
@@ -246,7 +257,8 @@ impl Process {
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);
         let name = WinPath::new(name).file_name().to_owned();
-        self.modules.push(Module { name, path, rule, required_by, dependencies: Vec::new() });
+        let asked_by = if required_by.is_none() { self.caller.clone() } else { None };
+        self.modules.push(Module { name, path, rule, required_by, asked_by, dependencies: Vec::new() });
         id
     }
 

@@ -171,6 +171,7 @@ impl Plan<'_> {
         folder: Option<WinPath>,
         at: &Place,
     ) -> Outcome<ModuleRef> {
+        self.name_caller(at);
         let result = self.interpreter.load_extension(&path);
         let event = Event::Extension { name: dotted.to_owned(), path: path.clone(), loaded: result.is_ok() };
         self.step(event, at);

@@ -410,6 +410,7 @@ impl Plan<'_> {
                 match target.and_then(Value::text) {
                     Some(target) => {
                         let mode = CtypesMode { winmode };
+                        self.name_caller(place);
                         let result = self.interpreter.load_library(&target, mode);
                         self.loaded_library(&target, result, place)?;
                         Value::Library(target)
@@ -713,6 +714,12 @@ impl Plan<'_> {
     }
 
     /// `numpy/__init__.py:12`, from the folder of packages on.
+    /// Tells the process which statement makes the next load.
+    pub(super) fn name_caller(&mut self, place: &Place) {
+        let caller = place.file.is_some().then(|| self.described(place));
+        self.interpreter.process.set_caller(caller.as_deref());
+    }
+
     fn described(&self, place: &Place) -> String {
         let Some(file) = &place.file else {
             return format!("line {}", place.line);
@@ -759,6 +766,7 @@ impl Plan<'_> {
             return Ok(self.cannot_know("the name of a library that LoadLibrary loads", place));
         };
         let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
+        self.name_caller(place);
         let result = self.interpreter.load_with_flags(&target, flags.unwrap_or(0));
         if self.loaded_library(&target, result, place).is_ok() {
             return Ok(Value::Int(1));

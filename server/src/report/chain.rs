@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::diagnosis::{Chain, ChainError};
-use crate::loader::{Fault, Module};
+use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module, ModuleId};
 
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -31,11 +31,28 @@ struct JsonModule<'a> {
     path: &'a str,
     reason: String,
     required_by: Option<&'a str>,
+    /// What in Python loaded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_by: Option<&'a str>,
+    /// What it needs, and where that is.
+    dependencies: Vec<JsonDependency<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonDependency<'a> {
+    name: &'a str,
+    /// `import`, `delay import` or `forwarder`.
+    kind: &'static str,
+    /// None where it is not found, or is a part of Windows of which no file is at hand.
+    path: Option<&'a str>,
+    reason: String,
 }
 
 /// The chain as one JSON object.
 pub fn chain_json(chain: &Chain) -> String {
     let fault = fault(chain);
+    let modules = all_modules(chain);
     let named =
         |link: &'_ crate::loader::Link| link.path.as_ref().map_or(link.name.clone(), |path| path.to_string());
     let links: Vec<String> = fault.map(|fault| fault.chain.iter().map(named).collect()).unwrap_or_default();
@@ -49,21 +66,49 @@ pub fn chain_json(chain: &Chain) -> String {
             Some(ChainError::Load { sentence, .. } | ChainError::Python(sentence)) => Some(sentence),
             None => None,
         },
-        modules: chain
-            .modules
+        modules: modules
             .iter()
+            .take(chain.modules.len())
             .map(|module| JsonModule {
                 name: &module.name,
                 path: module.path.as_str(),
                 reason: module.rule.to_string(),
-                required_by: module
-                    .required_by
-                    .and_then(|id| chain.modules.get(id))
-                    .map(|by| by.path.as_str()),
+                required_by: module.required_by.and_then(|id| modules.get(id)).map(|by| by.path.as_str()),
+                asked_by: module.asked_by.as_deref(),
+                dependencies: module.dependencies.iter().map(|one| dependency(&modules, one)).collect(),
             })
             .collect(),
     };
     serde_json::to_string_pretty(&json).unwrap_or_default()
+}
+
+fn dependency<'a>(modules: &[&'a Module], dependency: &'a Dependency) -> JsonDependency<'a> {
+    let of = |id: ModuleId| modules.get(id).map(|module| module.path.as_str());
+    let (path, reason) = match &dependency.answer {
+        Answer::Loaded(id) => (of(*id), modules.get(*id).map_or_else(String::new, |m| m.rule.to_string())),
+        Answer::AlreadyLoaded(id, rule) => (of(*id), rule.to_string()),
+        Answer::PartOfWindows => (None, "part of Windows".to_owned()),
+        Answer::Waiting(path, rule) => (Some(path.as_str()), format!("not loaded yet; {rule}")),
+        Answer::Nothing => (None, "not found".to_owned()),
+    };
+    JsonDependency { name: &dependency.name, kind: kind(dependency.kind), path, reason }
+}
+
+fn kind(kind: DependencyKind) -> &'static str {
+    match kind {
+        DependencyKind::Import => "import",
+        DependencyKind::DelayImport => "delay import",
+        DependencyKind::Forwarder => "forwarder",
+    }
+}
+
+/// The modules of the process, and behind them those that a failed load found: Windows unloads them again.
+fn all_modules(chain: &Chain) -> Vec<&Module> {
+    let mut modules: Vec<&Module> = chain.modules.iter().collect();
+    if let Some(ChainError::Load { failure, .. }) = &chain.error {
+        modules.extend(&failure.found);
+    }
+    modules
 }
 
 fn fault(chain: &Chain) -> Option<&Fault> {
@@ -77,11 +122,7 @@ fn fault(chain: &Chain) -> Option<&Fault> {
 pub fn chain_text(chain: &Chain) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{DIM}Python itself: {} modules{DIM:#}", chain.of_interpreter);
-    let mut modules: Vec<&Module> = chain.modules.iter().collect();
-    if let Some(ChainError::Load { failure, .. }) = &chain.error {
-        // What was found before the culprit; Windows unloads it again.
-        modules.extend(&failure.found);
-    }
+    let modules = all_modules(chain);
     for (id, module) in modules.iter().enumerate().skip(chain.of_interpreter) {
         if module.required_by.is_none() {
             branch(&mut out, &modules, chain, id, 0);
@@ -111,20 +152,42 @@ pub fn chain_text(chain: &Chain) -> String {
     out
 }
 
+/// A module, and below it all that it needs.
 fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth: usize) {
     let Some(module) = modules.get(id) else {
         return;
     };
     let gone = if id >= chain.modules.len() { " (unloaded again)" } else { "" };
+    let by = module.asked_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let indent = "   ".repeat(depth);
     let _ = writeln!(
         out,
-        "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}]{gone}{DIM:#}",
+        "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}{by}]{gone}{DIM:#}",
         module.name, module.path, module.rule
     );
-    for (inner, candidate) in modules.iter().enumerate().skip(id + 1) {
-        if candidate.required_by == Some(id) {
-            branch(out, modules, chain, inner, depth + 1);
+    for dependency in &module.dependencies {
+        let name = &dependency.name;
+        let indent = "   ".repeat(depth + 1);
+        let kind = match dependency.kind {
+            DependencyKind::Import => "",
+            other => &format!(" ({})", kind(other)),
+        };
+        match &dependency.answer {
+            // Each module is drawn once, where it came in.
+            Answer::Loaded(inner) if modules.get(*inner).is_some_and(|m| m.required_by == Some(id)) => {
+                branch(out, modules, chain, *inner, depth + 1);
+            }
+            Answer::Loaded(_) | Answer::AlreadyLoaded(..) => {
+                let _ = writeln!(out, "{indent}{DIM}{name}{kind}  already loaded{DIM:#}");
+            }
+            Answer::PartOfWindows => drop(writeln!(out, "{indent}{DIM}{name}{kind}  part of Windows{DIM:#}")),
+            Answer::Waiting(path, rule) => {
+                let _ = writeln!(out, "{indent}{DIM}{name}{kind}  {path} [{rule}], at the first call{DIM:#}");
+            }
+            Answer::Nothing if dependency.kind == DependencyKind::Import => {
+                let _ = writeln!(out, "{indent}{RED}{name}  fails{RED:#}");
+            }
+            Answer::Nothing => drop(writeln!(out, "{indent}{DIM}{name}{kind}  not found{DIM:#}")),
         }
     }
 }

@@ -363,8 +363,9 @@ fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain
 fn a_chain_is_drawn_as_a_tree() {
     expect![[r#"
         Python itself: 2 modules
-        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path] (unloaded again)
+        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path by pkg/__init__.py:1] (unloaded again)
            helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory] (unloaded again)
+              cudart64_101.dll  fails
 
         cudart64_101.dll  Windows error 126
           C:\Python\Lib\site-packages\pkg\native.pyd
@@ -380,7 +381,7 @@ fn a_chain_is_drawn_as_a_tree() {
     let healthy = BROKEN.replace(" imports cudart64_101.dll", " imports kernel32.dll");
     expect![[r#"
         Python itself: 2 modules
-        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path]
+        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path by pkg/__init__.py:1]
            helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
               kernel32.dll  C:\Windows\System32\kernel32.dll [KnownDLLs]
         loaded: 3 modules beside Python's own
@@ -404,12 +405,21 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
           "loaded": false,
           "modules": [
             {
+              "dependencies": [
+                {
+                  "kind": "import",
+                  "name": "python38.dll",
+                  "path": "C:\\Python\\python38.dll",
+                  "reason": "application directory"
+                }
+              ],
               "name": "python.exe",
               "path": "C:\\Python\\python.exe",
               "reason": "full path",
               "requiredBy": null
             },
             {
+              "dependencies": [],
               "name": "python38.dll",
               "path": "C:\\Python\\python38.dll",
               "reason": "application directory",

@@ -15,6 +15,7 @@
 
 use crate::diagnosis::case::list;
 use crate::diagnosis::{Case, Finding, Problem};
+use crate::loader::Cause;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some()
@@ -29,6 +30,19 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(_) => case.consequence(finding.severity),
         None => "Python itself cannot start".to_owned(),
     };
+    if let Cause::MissingAssembly { assembly } = &fault.cause {
+        let module = case.short_of(fault.importer());
+        finding.what = format!(
+            "{package}: the side-by-side assembly {} {} is not installed.",
+            assembly.name, assembly.version
+        );
+        finding.evidence = format!(
+            "The manifest of {module} asks for it ({}), and it lies neither in WinSxS nor beside the file (Windows error 14001).",
+            assembly.architecture
+        );
+        finding.advice = "Install the redistributable that the assembly belongs to.".to_owned();
+        return;
+    }
     let verb = if finding.dlls.len() == 1 { "is" } else { "are" };
     finding.what = format!("{package}: {} {verb} missing.", list(&finding.dlls, "and"));
     finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));

@@ -6,12 +6,16 @@
 
 pub mod access_denied;
 pub mod bad_image;
+pub mod conflicting_vc_runtime;
 pub mod damaged_install;
 pub mod missing_dll;
+pub mod missing_export;
 pub mod missing_vc_runtime;
 pub mod not_installed;
 pub mod not_on_search_path;
+pub mod outdated_vc_runtime;
 pub mod unsupported_python;
+pub mod unsupported_windows;
 pub mod wrong_architecture;
 
 use super::case::{Case, Problem};
@@ -62,6 +66,10 @@ codes! {
     DamagedInstall, "damaged-install", damaged_install;
     NotOnSearchPath, "not-on-search-path", not_on_search_path;
     MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
+    UnsupportedWindows, "unsupported-windows", unsupported_windows;
+    ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
+    OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
+    MissingExport, "missing-export", missing_export;
     NotInstalled, "not-installed", not_installed;
     MissingDll, "missing-dll", missing_dll;
 }

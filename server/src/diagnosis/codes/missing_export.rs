@@ -1,0 +1,170 @@
+//! # missing-export
+//!
+//! A DLL is found, but it lacks a function that a module imports from it: it is another version, or another DLL of that name.
+//!
+//! ## What it means
+//! Windows says "The specified procedure could not be found" (error 127; 182 for a function that is imported by its number)
+//! and names neither the function nor the DLL. Mostly an older or foreign copy of the DLL wins: it was loaded first by
+//! another package, or lies in a directory that is searched earlier.
+//!
+//! ## How we know
+//! The load was simulated, and the functions that the module imports were looked up in the exports of the DLL that it gets.
+//! The message names both, and why Windows takes that copy.
+//!
+//! ## What to do
+//! Update or install again the package that brings the wrong copy, or the one that needs it, so that both are of one time.
+//! Never take single DLLs from download sites.
+
+use crate::diagnosis::case::list;
+use crate::diagnosis::{Case, Finding, Problem};
+use crate::loader::Cause;
+
+pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
+    problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::MissingExport { .. }))
+}
+
+pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+    let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
+    else {
+        return;
+    };
+    let Cause::MissingExport { provider, symbols, forwarder } = &fault.cause else {
+        return;
+    };
+    let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
+    let more = match symbols.len().saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let importer = case.short_of(fault.importer());
+    finding.what = format!(
+        "{}: {} has no {}{more}, which {importer} imports from it.",
+        case.consequence(finding.severity),
+        case.short(&provider.path),
+        list(&names, "and"),
+    );
+    let forwarded = match forwarder {
+        Some(target) => format!("It hands that on to {target}, which does not exist. "),
+        None => String::new(),
+    };
+    let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+    finding.evidence = format!(
+        "{forwarded}The exports of {} were read{code}; {}.",
+        provider.path,
+        case.why_this_one(provider)
+    );
+    let owner = |path| case.reinstall_owner(path);
+    let needs = fault.importer().and_then(|link| link.path.as_ref()).and_then(owner);
+    match owner(&provider.path).or(needs) {
+        Some(mut fix) => {
+            finding.advice = "Install the package that the DLL comes from again.".to_owned();
+            fix.preferred = true;
+            finding.fixes.push(fix);
+        }
+        None => {
+            finding.advice =
+                "Update or remove what brought this copy, or install the package that needs it again."
+                    .to_owned();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn a_copy_that_another_package_loaded_first_lacks_a_function() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import old
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports hdf5.dll!H5open, hdf5.dll!H5new
+            /Python/Lib/site-packages/pkg/hdf5.dll       exports H5open, H5new
+            /Python/Lib/site-packages/old/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/old/native.pyd     imports hdf5.dll!H5open
+            /Python/Lib/site-packages/old/hdf5.dll       exports H5open
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-export: hdf5.dll
+                  `import pkg` will fail: old/hdf5.dll has no `H5new`, which pkg/native.pyd imports from it.
+                  The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first (old/__init__.py:1 → old/native.pyd), and Windows takes a DLL that is loaded wherever it lies.
+                  Update or remove what brought this copy, or install the package that needs it again.
+                  Python: ImportError: DLL load failed while importing native: The specified procedure could not be found.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_not_exported() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd     imports parts.dll!#7, parts.dll!#20
+            /Python/Lib/site-packages/parts.dll   exports a@7
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-export: parts.dll
+                  `import pkg` will fail: parts.dll has no `#20`, which pkg.pyd imports from it.
+                  The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 182); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
+                  Update or remove what brought this copy, or install the package that needs it again.
+                  Python: ImportError: DLL load failed while importing pkg: The operating system cannot run %1.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_forwarder_that_leads_nowhere() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd     imports parts.dll!a
+            /Python/Lib/site-packages/parts.dll   exports a=more.b
+            /Python/Lib/site-packages/more.dll    exports c
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-export: parts.dll
+                  `import pkg` will fail: parts.dll has no `a`, which pkg.pyd imports from it.
+                  It hands that on to more.b, which does not exist. The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 127); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
+                  Update or remove what brought this copy, or install the package that needs it again.
+                  Python: ImportError: DLL load failed while importing pkg: The specified procedure could not be found.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn forwarders_are_followed() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd     imports parts.dll!a, parts.dll!b
+            /Python/Lib/site-packages/parts.dll   exports a=more.b, b=more.#9
+            /Python/Lib/site-packages/more.dll    exports b=most.z, q@9
+            /Python/Lib/site-packages/most.dll    exports z
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+}

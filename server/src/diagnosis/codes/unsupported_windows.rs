@@ -1,0 +1,121 @@
+//! # unsupported-windows
+//!
+//! A module needs a newer Windows than this one.
+//!
+//! ## What it means
+//! It imports a function or an API set that this version of Windows does not have yet (error 127 or 126), or its header asks for a
+//! newer version. No DLL can be added to mend that: the function is a part of Windows itself.
+//!
+//! ## How we know
+//! The load was simulated: the missing function belongs to a DLL of the Windows directory, or the name is that of an API set that
+//! this machine does not know, or the file's header names a newer version than the machine has.
+//!
+//! ## What to do
+//! Install an older version of the package that still supports this Windows, or update Windows.
+
+use crate::diagnosis::case::list;
+use crate::diagnosis::{Case, Finding, Problem, redistributable};
+use crate::loader::{Cause, Fault};
+
+pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
+    problem.fault().is_some_and(|fault| why(case, fault).is_some())
+}
+
+/// What of Windows is missing.
+fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
+    let windows = &case.host.windows_directory;
+    match &fault.cause {
+        Cause::NewerWindows { needs, .. } => {
+            Some(format!("Its header asks for Windows {}.{}", needs.0, needs.1))
+        }
+        Cause::MissingExport { provider, symbols, .. }
+            if provider.path.is_within(windows) && !redistributable::contains(provider.path.file_name()) =>
+        {
+            let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
+            Some(format!("It imports {}, which {} does not export", list(&names, "and"), provider.path))
+        }
+        Cause::NotFound { .. } if is_api_set(fault.culprit()) => {
+            Some(format!("It imports the API set {}, which this Windows does not have", fault.culprit()))
+        }
+        _ => None,
+    }
+}
+
+/// Names that Windows keeps for its API sets (Microsoft, "Windows API sets").
+fn is_api_set(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("api-ms-") || name.starts_with("ext-ms-")
+}
+
+pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+    let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
+    else {
+        return;
+    };
+    let Some(why) = why(case, fault) else { return };
+    let asking = match fault.cause {
+        Cause::NewerWindows { .. } => fault.chain.last(),
+        _ => fault.importer(),
+    };
+    let path = asking.and_then(|link| link.path.as_ref());
+    let module = path.map_or_else(|| fault.culprit().to_owned(), |path| case.short(path));
+    let version = case.host.windows_version.as_deref().map_or(String::new(), |v| format!(" ({v})"));
+    finding.what = format!(
+        "{}: {module} needs a newer Windows than this one{version}.",
+        case.consequence(finding.severity)
+    );
+    let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+    finding.evidence = format!("{why}{code}.");
+    finding.advice =
+        "Install an older version of its package that supports this Windows, or update Windows.".to_owned();
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::testing::check;
+
+    #[test]
+    fn an_api_set_that_this_windows_does_not_have() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            machine windows-10
+            /Python/Lib/site-packages/a.pyd  imports api-ms-win-core-future-l1-1-0.dll
+            import a
+            "#,
+            expect![[r#"
+                error unsupported-windows: api-ms-win-core-future-l1-1-0.dll
+                  `import a` will fail: a.pyd needs a newer Windows than this one (10.0.19045).
+                  It imports the API set api-ms-win-core-future-l1-1-0.dll, which this Windows does not have (Windows error 126).
+                  Install an older version of its package that supports this Windows, or update Windows.
+                  Python: ImportError: DLL load failed while importing a: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_header_that_asks_for_a_later_windows() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/a.pyd  needs windows 11.0
+            import a
+            "#,
+            expect![[r#"
+                error unsupported-windows: a.pyd
+                  `import a` will fail: a.pyd needs a newer Windows than this one (10.0.22631).
+                  Its header asks for Windows 11.0 (Windows error 193).
+                  Install an older version of its package that supports this Windows, or update Windows.
+                  Python: ImportError: DLL load failed while importing a: %1 is not a valid Win32 application.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+}
