@@ -215,14 +215,14 @@ impl Process {
         if !binding.missing.is_empty() {
             let symbols = binding.missing.clone();
             let cause =
-                Cause::MissingExport { provider: self.provider(exporter, load), symbols, forwarder: None };
+                Cause::MissingExport { provider: self.provider_of(exporter, load), symbols, forwarder: None };
             self.fail(&name, Some(exporting.clone()), cause, load);
         }
         for forwarded in &binding.forwarded {
             let (dll, symbol) = (&forwarded.dll, &forwarded.target);
             if !self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
                 let cause = Cause::MissingExport {
-                    provider: self.provider(exporter, load),
+                    provider: self.provider_of(exporter, load),
                     symbols: vec![forwarded.symbol.clone()],
                     forwarder: Some(format!("{dll}.{symbol}")),
                 };
@@ -276,14 +276,18 @@ impl Process {
         let Some(version) = version.filter(|version| *version < CONSTEXPR_MUTEX) else {
             return;
         };
-        let provider = self.provider(runtime, load);
+        let provider = self.provider_of(runtime, load);
         let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX };
         let chain = load.down_to(&module.name, Some(module.path.clone()));
         load.crashes.push(Fault { chain, cause });
     }
 
-    /// A module, and how it came in.
-    fn provider(&self, id: ModuleId, load: &Load) -> Provider {
+    fn provider_of(&self, id: ModuleId, load: &Load) -> Provider {
+        Provider { was_loaded: id < load.first, ..self.provider(id) }
+    }
+
+    /// A loaded module, and how it came in.
+    pub fn provider(&self, id: ModuleId) -> Provider {
         let module = &self.modules[id];
         let mut brought_by = Vec::new();
         let mut root = module;
@@ -297,7 +301,7 @@ impl Process {
             rule: module.rule.clone(),
             brought_by,
             asked_by: root.asked_by.clone(),
-            was_loaded: id < load.first,
+            was_loaded: true,
         }
     }
 
