@@ -33,7 +33,7 @@ use crate::diagnosis::{Diagnosis, Finding, diagnose};
 use crate::environment::Environment;
 use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
 use crate::image::{Binding, Export, Machine, Symbol};
-use crate::loader::{Cause, Failure, LoadFlags, Module, Process};
+use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
 use crate::source::{STACK, Script};
 
@@ -414,8 +414,10 @@ fn tell(out: &mut String, failure: &Failure) {
             Cause::Unreadable { error, .. } => error.to_string(),
             Cause::MissingExport { provider, symbols, forwarder } => {
                 let symbols: Vec<String> = symbols.iter().map(ToString::to_string).collect();
-                let forwarder =
-                    forwarder.as_ref().map(|to| format!(", forwarded to {to}")).unwrap_or_default();
+                let forwarder = forwarder
+                    .as_ref()
+                    .map(|to: &BrokenForwarder| format!(", forwarded to {}", to.target))
+                    .unwrap_or_default();
                 format!("{} lacks {}{forwarder} ({})", provider.path, symbols.join(", "), provider.rule)
             }
             Cause::MissingAssembly { assembly } => {

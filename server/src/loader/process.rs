@@ -154,9 +154,15 @@ impl Process {
         self.dll_directory = path;
     }
 
-    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on.
-    pub fn set_default_directories(&mut self, flags: LoadFlags) {
-        self.default_directories = flags;
+    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on. Windows takes
+    /// nothing but application, user, System32 and default directories (`test_SetDefaultDllDirectories` in Wine's
+    /// `dlls/kernel32/tests/module.c`); whether it does.
+    pub fn set_default_directories(&mut self, flags: LoadFlags) -> bool {
+        let is_taken = flags != LoadFlags::NONE && flags.0 & !0x1e00 == 0;
+        if is_taken {
+            self.default_directories = flags;
+        }
+        is_taken
     }
 
     /// `SafeDllSearchMode`, which is on by default: the current directory comes behind the system's.

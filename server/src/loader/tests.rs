@@ -222,7 +222,7 @@ fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
         load /dlls/b.dll
         ",
         expect![[r#"
-            193: a.dll > b.dll: C:\dlls\b.dll is for x86
+            193: a.dll > b.dll: C:\app\b.dll is for arm64
             193: b.dll: C:\dlls\b.dll is for x86
         "#]],
     );
@@ -722,7 +722,7 @@ fn forwarders_load_the_dll_that_they_name() {
         load /dlls/a.dll
         ",
         expect![[r#"
-            127: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to b.g (the DLL's own directory)
+            193: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to b.g (the DLL's own directory)
         "#]],
     );
     check(
@@ -733,7 +733,7 @@ fn forwarders_load_the_dll_that_they_name() {
         load /dlls/a.dll
         ",
         expect![[r#"
-            127: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to nowhere.g (the DLL's own directory)
+            126: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to nowhere.g (the DLL's own directory)
         "#]],
     );
 }

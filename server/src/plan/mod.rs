@@ -34,6 +34,8 @@ pub struct Plan<'e> {
     sys_path: Vec<WinPath>,
     /// Environment variables that were given a value which is not known.
     unknown_variables: FxHashSet<String>,
+    /// Some directory was added of which the text does not tell which it is.
+    unknown_directories: bool,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
     steps: Vec<Step>,
@@ -160,6 +162,7 @@ impl<'e> Plan<'e> {
             failed_modules: Vec::new(),
             sys_path,
             unknown_variables: FxHashSet::default(),
+            unknown_directories: false,
             recorded: None,
             steps: Vec::new(),
             failures: Vec::new(),

@@ -699,6 +699,7 @@ impl Plan<'_> {
 
     fn add_dll_directory(&mut self, path: Option<WinPath>, place: &Place) -> Outcome {
         let Some(path) = path.filter(WinPath::is_absolute) else {
+            self.unknown_directories = true;
             return Ok(self.cannot_know("a directory given to os.add_dll_directory", place));
         };
         let path = path.normalized();
@@ -741,6 +742,10 @@ impl Plan<'_> {
         let Err(error) = result else {
             return Ok(());
         };
+        if self.may_lie_elsewhere(&error) {
+            self.step(Event::Unknown(format!("{target} may lie in a directory that is not known")), place);
+            return Ok(());
+        }
         let (class, text) = self.interpreter.ctypes_sentence(target, &error);
         let failure = self.failed(LoadFailure {
             target: target.to_owned(),
