@@ -429,6 +429,7 @@ fn tell(out: &mut String, failure: &Failure) {
                 let by = provider.asked_by.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
                 format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)
             }
+            Cause::PathTooLong { path } => format!("the path of {} is too long", path.file_name()),
             Cause::InvalidParameter => "the flags are refused".to_owned(),
         };
         let _ = writeln!(out, "{}: {}: {why}", fault.cause.code(), chain.join(" > "));

@@ -23,6 +23,7 @@ const BROKEN: &[&str] = &[
     "machine windows-11+vcredist\n/s/pkg.pyd  imports msvcp140.dll!_Mtx_lock\n/Python/msvcp140.dll  x86, version 14.29.0.0, exports _Mtx_lock",
     "machine windows-10\n/s/pkg.pyd  imports api-ms-win-core-future-l1-1-0.dll",
     "/s/pkg.pyd  manifest \"<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>\"",
+    "/s/pkg/__init__.py  text\n    from . import LONG\n/s/pkg/LONG.pyd  manifest \"<assembly/>\"",
     "/s/pkg.pyd  empty",
     "/s/pkg.pyd  imports a.dll\n/s/a.dll  html",
     "/s/pkg.pyd\ndenied /s/pkg.pyd",
@@ -46,6 +47,7 @@ fn all_findings() -> Vec<Finding> {
         );
         for broken in BROKEN {
             let text = format!("{python}import pkg\n{broken}\n").replace("/s/", "/Python/Lib/site-packages/");
+            let text = text.replace("LONG", &"a".repeat(230));
             let world = World::new(&text).unwrap();
             let (_, _, diagnosis) = diagnosed(&world);
             assert_eq!(diagnosis.health, Health::of(&diagnosis.findings));

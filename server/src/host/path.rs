@@ -85,6 +85,11 @@ impl WinPath {
         }
     }
 
+    /// Whether it is a path of a Windows drive or share, and not one of the system that we analyse it on.
+    pub fn is_on_drive(&self) -> bool {
+        !self.0.starts_with('/')
+    }
+
     /// Whether the file name ends in `.extension`, in any case.
     pub fn has_extension(&self, extension: &str) -> bool {
         self.extension().eq_ignore_ascii_case(extension)

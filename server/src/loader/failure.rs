@@ -82,6 +82,8 @@ pub enum Cause {
     /// The VC++ runtime that is loaded is older than what the module above it was built for, and that one's
     /// initialization will crash.
     OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion },
+    /// Its path has 260 characters or more, and it has a manifest.
+    PathTooLong { path: WinPath },
     /// Windows refuses the flags of the load.
     InvalidParameter,
 }
@@ -99,6 +101,7 @@ impl Cause {
             Cause::MissingAssembly { .. } => 14001,
             Cause::NewerWindows { .. } => 193,
             Cause::OutdatedRuntime { .. } => 1114,
+            Cause::PathTooLong { .. } => 206,
             Cause::InvalidParameter => 87,
         }
     }
@@ -109,7 +112,8 @@ impl Cause {
             Cause::WrongMachine { path, .. }
             | Cause::BadImage { path, .. }
             | Cause::Unreadable { path, .. }
-            | Cause::NewerWindows { path, .. } => Some(path),
+            | Cause::NewerWindows { path, .. }
+            | Cause::PathTooLong { path } => Some(path),
             Cause::MissingExport { provider, .. } | Cause::OutdatedRuntime { provider, .. } => {
                 Some(&provider.path)
             }

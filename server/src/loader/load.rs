@@ -16,6 +16,9 @@ const DEEPEST: usize = 500;
 /// Forwarders that lead to forwarders are followed so far: Windows has chains of three.
 const LONGEST_FORWARD: usize = 32;
 
+/// `MAX_PATH`, in UTF-16 units with the NUL at the end.
+const LONGEST_PATH: usize = 260;
+
 /// The first runtime in whose memory layout a `std::mutex` needs no initialization (microsoft/STL, changelog of Visual
 /// Studio 2022 17.10).
 const CONSTEXPR_MUTEX: FileVersion = FileVersion([14, 40, 0, 0]);
@@ -122,6 +125,12 @@ impl Process {
         let path = path.clone();
         if !runs_in(image, self.machine, self.host.machine) {
             return Some(Cause::WrongMachine { path, machine: image.machine, searched: Vec::new() });
+        }
+        // With long paths switched on Python finds the file, and Windows loads it unless it has to make an activation context
+        // for it (python/cpython, issue 126929; astropy/astropy, issue 19965).
+        let has_manifest = image.manifests.iter().any(|(number, _)| *number == LIBRARY_MANIFEST);
+        if has_manifest && path.is_on_drive() && path.as_str().encode_utf16().count() >= LONGEST_PATH {
+            return Some(Cause::PathTooLong { path });
         }
         // Only programs are refused for that; whether a DLL is, nobody has written down.
         let needs = image.subsystem_version;

@@ -14,6 +14,7 @@ pub mod missing_vc_runtime;
 pub mod not_installed;
 pub mod not_on_search_path;
 pub mod outdated_vc_runtime;
+pub mod path_too_long;
 pub mod unsupported_python;
 pub mod unsupported_windows;
 pub mod wrong_architecture;
@@ -66,6 +67,7 @@ codes! {
     DamagedInstall, "damaged-install", damaged_install;
     NotOnSearchPath, "not-on-search-path", not_on_search_path;
     MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
+    PathTooLong, "path-too-long", path_too_long;
     UnsupportedWindows, "unsupported-windows", unsupported_windows;
     ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
     OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
