@@ -216,3 +216,44 @@ fn the_cache_changes_no_answer() {
     }
     assert_eq!(run(&cache), fresh, "when it is damaged");
 }
+
+#[test]
+fn tensorflow_2_21_is_healthy_where_the_redistributable_is_installed() {
+    for machine in ["windows-11+vcredist", "drive-with"] {
+        let report = check("complete-2.21", machine, &[]);
+        assert!(report.is_healthy(), "{report:?}");
+        assert_eq!(report.json["packages"][0]["version"], "2.21.0");
+    }
+}
+
+#[test]
+fn tensorflow_2_21_needs_the_redistributable_too() {
+    for machine in ["windows-11", "drive-without"] {
+        let finding = failure("complete-2.21", machine, &[]);
+        assert_eq!(finding["code"], "missing-vc-runtime");
+        assert_eq!(finding["dlls"], json!(["msvcp140.dll", "msvcp140_1.dll"]));
+    }
+}
+
+#[test]
+fn an_old_runtime_beside_python_wins_over_a_good_one() {
+    for machine in ["windows-11+vcredist", "drive-with"] {
+        let finding = failure("old-runtime-2.21", machine, &[]);
+        assert_eq!(finding["code"], "conflicting-vc-runtime");
+        assert_eq!(finding["dlls"], json!(["msvcp140.dll"]));
+        assert_eq!(finding["winError"], 1114);
+        let chain: Vec<String> = strings(&finding["chain"]).into_iter().map(file_name).collect();
+        assert_eq!(
+            chain,
+            ["_pywrap_tensorflow_internal.pyd", "_pywrap_tensorflow_common.dll", "msvcp140.dll"]
+        );
+        assert!(says(&finding, "application directory"), "{finding:#}");
+    }
+}
+
+#[test]
+fn an_old_runtime_is_outdated_where_there_is_no_other() {
+    let finding = failure("old-runtime-2.21", "windows-11", &[]);
+    assert_eq!(finding["code"], "outdated-vc-runtime");
+    assert_eq!(finding["dlls"], json!(["msvcp140.dll"]));
+}

@@ -4,6 +4,7 @@
 //! This is knowledge of the standard library, the same for every program. Whatever is not named here
 //! gives a value that is not known.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::evaluate::message_of;
@@ -54,6 +55,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("pathlib", &["Path", "PurePath", "WindowsPath"]),
     ("traceback", &["format_exc"]),
     ("itertools", &["chain"]),
+    ("collections", &["OrderedDict"]),
 ];
 
 /// Attributes that these modules do not have on Windows, which programs ask for with `hasattr`.
@@ -73,6 +75,7 @@ const FUNCTIONS: &[&str] = &[
     "tuple",
     "set",
     "frozenset",
+    "dict",
     "sorted",
     "reversed",
     "hasattr",
@@ -147,7 +150,6 @@ const OTHER_BUILTINS: &[&str] = &[
     "compile",
     "complex",
     "delattr",
-    "dict",
     "dir",
     "divmod",
     "eval",
@@ -472,6 +474,23 @@ impl Plan<'_> {
                     _ => {}
                 }
                 Value::list(items)
+            }
+            "dict" | "collections.OrderedDict" => {
+                let pairs = match first {
+                    _ if arguments.is_empty() => Some(Vec::new()),
+                    Value::Dict(items) => Some(items.borrow().clone()),
+                    // Of a longer item Python makes an exception.
+                    other => other.items().and_then(|items| items.iter().map(pair).collect()),
+                };
+                let Some(mut pairs) = pairs else {
+                    return Ok(Value::Unknown);
+                };
+                pairs.extend(keywords.iter().map(|(name, value)| (Value::str(name), value.clone())));
+                if self.may_nest(pairs.iter().map(|(_, value)| value)) {
+                    Value::Dict(Rc::new(RefCell::new(pairs)))
+                } else {
+                    Value::Unknown
+                }
             }
             "any" | "all" => {
                 let decides = name == "any";
@@ -841,6 +860,12 @@ impl Plan<'_> {
                 entries.iter().filter_map(Value::text).map(|entry| WinPath::new(&*entry)).collect();
         }
     }
+}
+
+/// A pair of values.
+fn pair(value: &Value) -> Option<(Value, Value)> {
+    let [key, value] = value.items()?.try_into().ok()?;
+    Some((key, value))
 }
 
 fn standard_or_own(module: &super::value::ModuleRef, name: &str, plan: &Plan<'_>) -> Value {

@@ -1410,3 +1410,62 @@ fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
         "#]],
     );
 }
+
+#[test]
+fn a_failing_native_module_within_nested_handlers() {
+    init_does(
+        "import os, sys, ctypes, traceback
+_can_set = (hasattr(sys, 'getdlopenflags') and hasattr(sys, 'setdlopenflags'))
+try:
+    if _can_set:
+        sys.setdlopenflags(1)
+    try:
+        ModuleNotFoundError
+    except NameError:
+        ModuleNotFoundError = ImportError
+    try:
+        from pkg.broken import *
+    except ModuleNotFoundError:
+        pass
+except ImportError as exc:
+    if os.name == 'nt':
+        try:
+            from pkg import diagnostics
+        except (ImportError, RuntimeError, OSError):
+            pass
+    raise ImportError(f'{traceback.format_exc()}\\n\\nFailed to load.') from exc",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            native pkg.broken FAILS <- __init__.py:11
+            => ImportError: Traceback (most recent call last):
+              …
+            ImportError: DLL load failed while importing broken: The specified module could not be found.
+
+            Failed to load.
+        "#]],
+    );
+}
+
+#[test]
+fn tables_of_names_are_known() {
+    init_does(
+        "import collections, ctypes
+info = collections.OrderedDict([('cuda', False), ('names', 'kernel32.dll,missing.dll')])
+missing = []
+if 'names' in info:
+    for name in info['names'].split(','):
+        try:
+            ctypes.WinDLL(name)
+        except OSError:
+            missing.append(name)
+if missing:
+    raise ImportError('Could not find %r' % ' or '.join(missing))",
+        expect![[r#"
+            pkg <- line 1
+            library kernel32.dll <- __init__.py:7
+            library missing.dll FAILS <- __init__.py:7
+            => ImportError: Could not find 'missing.dll'
+        "#]],
+    );
+}
