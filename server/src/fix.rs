@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 /// A way to mend a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// For a menu: an imperative sentence without a full stop.
     pub title: String,
@@ -14,7 +16,7 @@ pub struct Fix {
 }
 
 /// What a fix does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Run a program. Never done without being asked.
     Run(Command),
@@ -27,7 +29,7 @@ pub enum Action {
 }
 
 /// A program and its arguments; never a line for a shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// Full path, or the name of a program on PATH.
     pub program: String,

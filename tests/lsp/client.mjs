@@ -4,6 +4,9 @@
  */
 
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import {
   createProtocolConnection,
@@ -14,6 +17,10 @@ import {
 } from "vscode-languageserver-protocol/node";
 
 export const PATIENCE = 20_000;
+
+/** What is remembered between runs is kept to one run of the tests. */
+const CACHE = mkdtempSync(join(tmpdir(), "whydll-cache-"));
+process.on("exit", () => rmSync(CACHE, { recursive: true, force: true }));
 
 const CAPABILITIES = {
   general: { positionEncodings: ["utf-16"] },
@@ -64,7 +71,7 @@ export class Client {
   /** Starts `WHYDLL_BIN server --stdio`, or another program. */
   constructor({ program = process.env.WHYDLL_BIN, args = ["server", "--stdio"], env = {}, cwd } = {}) {
     if (!program) throw new Error("WHYDLL_BIN must name the whydll program");
-    this.process = spawn(program, args, { env: { ...process.env, ...env }, cwd });
+    this.process = spawn(program, args, { env: { ...process.env, WHYDLL_CACHE_DIR: CACHE, ...env }, cwd });
     this.process.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
     this.process.stdin.on("error", () => {}); // A server that left early is reported as such, not as a broken pipe.
     /** `{ code, signal }`, once the server is gone. */

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::target::{Target, TargetArguments};
 use super::{CommandError, Format, print};
-use crate::diagnosis::{self, Diagnosis, Severity};
+use crate::diagnosis::{Diagnosis, Severity};
 use crate::report::{self, CheckedDocument, Located, Report};
 use crate::source::{Document, Guard};
 
@@ -67,7 +67,7 @@ pub fn check<'a>(
         documents,
     };
     if !by_document {
-        let diagnosis = diagnosis::diagnose(&target.host, &target.environment, imports);
+        let diagnosis = target.diagnose(imports);
         report.packages = diagnosis.packages;
         report.findings =
             diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
@@ -84,9 +84,7 @@ pub fn check<'a>(
                 continue;
             }
             let name = import.module.to_string();
-            let diagnosis = known
-                .entry(name.clone())
-                .or_insert_with(|| diagnosis::diagnose(&target.host, &target.environment, &[name]));
+            let diagnosis = known.entry(name.clone()).or_insert_with(|| target.diagnose(&[name]));
             for package in &diagnosis.packages {
                 if !report.packages.contains(package) {
                     report.packages.push(package.clone());

@@ -1,14 +1,14 @@
 //! Which environment, on which machine: `--python`, `--host` and what goes with them.
 
-use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::CommandError;
+use crate::diagnosis::{self, Diagnosis};
 use crate::environment::Environment;
-use crate::host::{FactCache, Host, WinPath};
+use crate::host::{Answers, FactCache, Host, WinPath};
 
 /// Options that name an environment and a machine.
 #[derive(Args, Clone, Default)]
@@ -35,7 +35,8 @@ pub struct Target {
     /// What was assumed without being told.
     pub assumed: Option<String>,
     cache: Arc<FactCache>,
-    cache_file: Option<PathBuf>,
+    /// Where answers are kept for the next run.
+    answers: Option<Answers>,
 }
 
 impl TargetArguments {
@@ -48,8 +49,9 @@ impl TargetArguments {
     pub fn resolve_with(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Target, CommandError> {
         let mut assumed = None;
         let python = self.python.clone().or_else(|| self.host.is_none().then(find_interpreter).flatten());
-        let cache_file = python.as_deref().and_then(cache_file);
-        let cache = Arc::new(cache_file.as_deref().map_or_else(FactCache::default, FactCache::open));
+        let answers = python.as_deref().and_then(Answers::of);
+        let cache = answers.as_ref().map(|answers| FactCache::open(&answers.facts_file()));
+        let cache = Arc::new(cache.unwrap_or_default());
         let host = match (&self.host, &python) {
             (Some(name), _) => Host::named_on_drive(name, self.drive.as_deref(), cache.clone())?,
             (None, Some(python)) => match Host::drive_of(python) {
@@ -75,20 +77,25 @@ impl TargetArguments {
         };
         let host = wrap(host);
         let environment = Environment::at(&python, &*host.files)?;
-        Ok(Target { host, environment, assumed, cache, cache_file })
+        Ok(Target { host, environment, assumed, cache, answers })
     }
 }
 
 impl Target {
     /// A recorded machine and its environment.
     pub fn of_recorded(host: Host, environment: Environment) -> Target {
-        Target { host, environment, assumed: None, cache: Arc::default(), cache_file: None }
+        Target { host, environment, assumed: None, cache: Arc::default(), answers: None }
+    }
+
+    /// The diagnosis of these imports, which may be remembered.
+    pub fn diagnose(&self, imports: &[String]) -> Diagnosis {
+        diagnosis::diagnose_or_recall(&self.host, &self.environment, imports, self.answers.as_ref())
     }
 
     /// Keeps what was learnt for the next run. A cache that cannot be written costs time, nothing else.
     pub fn remember(&self) {
-        if let Some(file) = &self.cache_file {
-            let _ = self.cache.store(file);
+        if let Some(answers) = &self.answers {
+            let _ = self.cache.store(&answers.facts_file());
         }
     }
 
@@ -108,23 +115,4 @@ fn find_interpreter() -> Option<PathBuf> {
         return Some(local.to_owned());
     }
     which::which("python").or_else(|_| which::which("python3")).ok()
-}
-
-/// Where facts are kept between runs: one file for each environment, in the user's cache folder.
-fn cache_file(python: &Path) -> Option<PathBuf> {
-    let folder = match std::env::var_os("WHYDLL_CACHE_DIR") {
-        Some(folder) if folder.is_empty() => return None,
-        Some(folder) => PathBuf::from(folder),
-        None if cfg!(windows) => {
-            PathBuf::from(std::env::var_os("LOCALAPPDATA")?).join("whydll").join("cache")
-        }
-        None => match std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
-            Some(folder) => PathBuf::from(folder).join("whydll"),
-            None => PathBuf::from(std::env::var_os("HOME")?).join(".cache").join("whydll"),
-        },
-    };
-    let python = WinPath::from_native(&std::path::absolute(python).ok()?).key();
-    let mut name = rustc_hash::FxHasher::default();
-    name.write(python.as_bytes());
-    Some(folder.join(format!("facts-{:016x}.bin", name.finish())))
 }

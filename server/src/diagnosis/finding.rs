@@ -1,11 +1,13 @@
 //! A finding: one cause, told so that a person who knows no loader can act on it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnosis::Code;
 use crate::fix::Fix;
 use crate::host::WinPath;
 
 /// One cause of failure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which kind of cause.
     pub code: Code,
@@ -48,7 +50,7 @@ impl Finding {
 }
 
 /// A module on the way to the culprit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainLink {
     /// Base name.
     pub name: String,
@@ -57,7 +59,7 @@ pub struct ChainLink {
 }
 
 /// A directory that was searched, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchedDirectory {
     /// Where.
     pub directory: WinPath,
@@ -68,7 +70,7 @@ pub struct SearchedDirectory {
 }
 
 /// A place in a Python file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Related {
     /// The file.
     pub file: WinPath,
@@ -79,7 +81,7 @@ pub struct Related {
 }
 
 /// What will happen on the import line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// The import fails.
     Error,
@@ -104,7 +106,7 @@ impl Severity {
 }
 
 /// An environment in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
     /// Nothing that would fail.
     Healthy,

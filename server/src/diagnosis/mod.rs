@@ -11,10 +11,13 @@ mod chain;
 pub mod codes;
 mod finding;
 mod redistributable;
+mod remembered;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::cpython::{Finder, Found, Interpreter};
 use crate::environment::Environment;
@@ -26,9 +29,10 @@ pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, chain};
 pub use codes::Code;
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
+pub use remembered::diagnose_or_recall;
 
 /// The answer for some imports in one environment on one machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// In order of the imports; errors first among those of one import.
     pub findings: Vec<Finding>,
@@ -39,7 +43,7 @@ pub struct Diagnosis {
 }
 
 /// An import that was asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// Its top-level name.
     pub import: String,

@@ -157,6 +157,12 @@ impl Distribution {
         Some(Distribution::new(name, Some(version), DistributionKind::Conda, location, prefix))
     }
 
+    /// Forgets what was read of it.
+    pub(super) fn forget(&mut self) {
+        self.metadata = OnceLock::new();
+        self.record = OnceLock::new();
+    }
+
     /// What it says about itself; for a conda package nothing but name and version.
     pub fn metadata(&self, files: &dyn Files) -> Result<Arc<Metadata>, FileError> {
         let read = || {

@@ -322,6 +322,13 @@ impl Environment {
         })
     }
 
+    /// The same environment, of whose distributions nothing has been read yet: whoever asks it is seen to ask.
+    pub fn unread(&self) -> Environment {
+        let mut unread = self.clone();
+        unread.distributions.iter_mut().for_each(Distribution::forget);
+        unread
+    }
+
     /// The endings of native modules, in the order in which CPython tries them: `.cp38-win_amd64.pyd`, then
     /// `.pyd` (Python/dynload_win.c and Include/internal/pycore_importdl.h).
     pub fn extension_suffixes(&self) -> Vec<String> {

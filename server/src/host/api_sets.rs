@@ -4,6 +4,7 @@
 //! (Microsoft, "Windows API sets"; "Dynamic-link library search order").
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,18 @@ impl ApiSets {
             Some((contract_key(name)?.to_owned(), contract))
         });
         ApiSets { contracts: contracts.collect(), may_know_more: false }
+    }
+
+    /// The same number for equal schemas.
+    pub(super) fn sum(&self) -> u64 {
+        let of_contract = |(name, contract): (&String, &Contract)| {
+            let mut exceptions: Vec<_> = contract.exceptions.iter().collect();
+            exceptions.sort_unstable();
+            let mut hasher = DefaultHasher::new();
+            (name, &contract.host, exceptions).hash(&mut hasher);
+            hasher.finish()
+        };
+        self.contracts.iter().map(of_contract).fold(u64::from(self.may_know_more), u64::wrapping_add)
     }
 
     /// Resolves `name` as imported by the DLL `importer` (base names, any case).

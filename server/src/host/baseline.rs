@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
+use super::reading::Proof;
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
@@ -152,6 +153,14 @@ impl<F: Files> Files for BaselineFiles<F> {
         match self.system_image(path) {
             None => self.rest.export(path, symbol),
             Some(found) => Ok(found.map(|_| Some(Export::Address(0)))?),
+        }
+    }
+
+    fn proof(&self, path: &WinPath) -> Proof {
+        match self.system_image(path) {
+            None => self.rest.proof(path),
+            Some(Ok(_)) => Proof::BuiltIn,
+            Some(Err(error)) => Proof::Fails(error),
         }
     }
 

@@ -6,10 +6,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
@@ -28,12 +28,22 @@ pub struct Stamp {
     modified: u128,
 }
 
+/// A file that changed so short a time ago may change again without its time telling: times are as coarse as
+/// two seconds (FAT).
+const UNSETTLED: Duration = Duration::from_secs(2);
+
+/// A time further in the future was set, and says nothing of when the file changed. What is nearer may come
+/// from another machine's clock.
+const SET: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Stamp {
-    /// The stamp of a file.
-    pub fn of(metadata: &fs::Metadata) -> Stamp {
-        let modified = metadata.modified().ok();
-        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Stamp { bytes: metadata.len(), modified: since.map_or(0, |since| since.as_nanos()) }
+    /// The stamp of a file; none if the file changed just now, or has no time.
+    pub fn of(metadata: &fs::Metadata) -> Option<Stamp> {
+        let modified = metadata.modified().ok()?;
+        let now = SystemTime::now();
+        let unsettled = now.checked_sub(UNSETTLED)? < modified && modified < now.checked_add(SET)?;
+        let since = modified.duration_since(UNIX_EPOCH).ok()?;
+        (!unsettled).then_some(Stamp { bytes: metadata.len(), modified: since.as_nanos() })
     }
 
     /// The stamp of two files together.
@@ -65,13 +75,21 @@ type Shelf = Mutex<FxHashMap<String, Remembered>>;
 /// Facts by file.
 #[derive(Default)]
 pub struct FactCache {
+    /// Where they are stored. It is read when the first fact is asked for, since a run whose answer is remembered
+    /// needs hardly any.
+    file: Option<PathBuf>,
+    contents: OnceLock<Contents>,
+    changed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Contents {
     images: Shelf,
     bindings: Shelf,
     scripts: Shelf,
     archives: Shelf,
     /// The bytes of a cache read from disk.
     stored: Vec<u8>,
-    changed: AtomicBool,
 }
 
 /// Changes with the meaning of what is stored.
@@ -83,28 +101,11 @@ type Index = Vec<(String, Stamp, u32, u32)>;
 impl FactCache {
     /// The cache stored at `file`, or an empty one.
     pub fn open(file: &Path) -> FactCache {
-        FactCache::read(file).unwrap_or_default()
+        FactCache { file: Some(file.to_owned()), ..FactCache::default() }
     }
 
-    fn read(file: &Path) -> Option<FactCache> {
-        let stored = fs::read(file).ok()?;
-        let body = stored.strip_prefix(FORMAT)?;
-        // A torn or damaged file is told by its check sum, which stands in front.
-        let (expected, body) = body.split_at_checked(4)?;
-        if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
-            return None;
-        }
-        let (indexes, blobs): ([Index; 4], &[u8]) = postcard::take_from_bytes(body).ok()?;
-        let start = stored.len() - blobs.len();
-        let [images, bindings, scripts, archives] = indexes;
-        Some(FactCache {
-            images: shelf(images, start),
-            bindings: shelf(bindings, start),
-            scripts: shelf(scripts, start),
-            archives: shelf(archives, start),
-            changed: AtomicBool::new(false),
-            stored,
-        })
+    fn contents(&self) -> &Contents {
+        self.contents.get_or_init(|| self.file.as_deref().and_then(Contents::read).unwrap_or_default())
     }
 
     /// Stores the cache at `file`, if anything in it is new: written beside it and renamed, so that a
@@ -114,11 +115,14 @@ impl FactCache {
             return Ok(());
         }
         // Held for as long as it takes to write, so that index and contents agree.
-        let shelves = [&self.images, &self.bindings, &self.scripts, &self.archives].map(|shelf| lock(shelf));
+        let contents = self.contents();
+        let shelves = [&contents.images, &contents.bindings, &contents.scripts, &contents.archives];
+        let shelves = shelves.map(|shelf| lock(shelf));
         let mut end = 0_u32;
-        let indexes = shelves.each_ref().map(|shelf| self.index(shelf, &mut end));
+        let indexes = shelves.each_ref().map(|shelf| contents.index(shelf, &mut end));
         let index = postcard::to_stdvec(&indexes).map_err(std::io::Error::other)?;
-        let blobs = || shelves.iter().flat_map(|shelf| shelf.values()).map(|known| self.bytes(&known.bytes));
+        let blobs =
+            || shelves.iter().flat_map(|shelf| shelf.values()).map(|known| contents.bytes(&known.bytes));
         let mut sum = flate2::Crc::new();
         std::iter::once(index.as_slice()).chain(blobs()).for_each(|part| sum.update(part));
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -138,62 +142,65 @@ impl FactCache {
         })
     }
 
-    /// What `path` says, by `read` if nothing is remembered of a file with this stamp.
+    /// What `path` says, by `read` if nothing is remembered of a file with this stamp. Without a stamp nothing is.
     pub fn image(
         &self,
         path: &WinPath,
-        stamp: Stamp,
+        stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<ImageFacts, ImageFault>,
     ) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.recall(&self.images, path.key(), stamp, read)
+        self.recall(|contents| &contents.images, path.key(), stamp, read)
     }
 
     /// What an importer's symbols find in an exporter, by `read` if nothing is remembered of two files with these
     /// stamps.
     pub fn binding(
         &self,
-        (importer, importer_stamp): (&WinPath, Stamp),
+        (importer, importer_stamp): (&WinPath, Option<Stamp>),
         dll: &str,
-        (exporter, exporter_stamp): (&WinPath, Stamp),
+        (exporter, exporter_stamp): (&WinPath, Option<Stamp>),
         read: impl FnOnce() -> Result<Binding, ImageFault>,
     ) -> Result<Arc<Binding>, ImageFault> {
         // No path of Windows holds a `|`.
         let key = format!("{}|{dll}|{}", importer.key(), exporter.key());
-        let stamp = importer_stamp.and(exporter_stamp);
-        self.recall(&self.bindings, key, stamp, read)
+        let stamp = importer_stamp.zip(exporter_stamp).map(|(importer, exporter)| importer.and(exporter));
+        self.recall(|contents| &contents.bindings, key, stamp, read)
     }
 
     /// As [`FactCache::image`], of a Python module.
     pub fn script(
         &self,
         path: &WinPath,
-        stamp: Stamp,
+        stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<Script, FileError>,
     ) -> Result<Arc<Script>, FileError> {
-        self.recall(&self.scripts, path.key(), stamp, read)
+        self.recall(|contents| &contents.scripts, path.key(), stamp, read)
     }
 
     /// As [`FactCache::image`], of a zip archive.
     pub fn archive(
         &self,
         path: &WinPath,
-        stamp: Stamp,
+        stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<Vec<String>, FileError>,
     ) -> Result<Arc<Vec<String>>, FileError> {
-        self.recall(&self.archives, path.key(), stamp, read)
+        self.recall(|contents| &contents.archives, path.key(), stamp, read)
     }
 
     fn recall<T: Serialize + DeserializeOwned, E>(
         &self,
-        shelf: &Shelf,
+        shelf: impl FnOnce(&Contents) -> &Shelf,
         key: String,
-        stamp: Stamp,
+        stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
+        let Some(stamp) = stamp else { return read().map(Arc::new) };
+        let contents = self.contents();
+        let shelf = shelf(contents);
         let known = lock(shelf)
             .get(&key)
             .filter(|known| known.stamp == stamp)
-            .and_then(|known| postcard::from_bytes(self.bytes(&known.bytes)).ok());
+            .and_then(|known| postcard::from_bytes(contents.bytes(&known.bytes)).ok());
         if let Some(value) = known {
             return Ok(Arc::new(value));
         }
@@ -204,6 +211,28 @@ impl FactCache {
             lock(shelf).insert(key, Remembered { stamp, bytes });
         }
         Ok(Arc::new(value))
+    }
+}
+
+impl Contents {
+    fn read(file: &Path) -> Option<Contents> {
+        let stored = fs::read(file).ok()?;
+        let body = stored.strip_prefix(FORMAT)?;
+        // A torn or damaged file is told by its check sum, which stands in front.
+        let (expected, body) = body.split_at_checked(4)?;
+        if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
+            return None;
+        }
+        let (indexes, blobs): ([Index; 4], &[u8]) = postcard::take_from_bytes(body).ok()?;
+        let start = stored.len() - blobs.len();
+        let [images, bindings, scripts, archives] = indexes;
+        Some(Contents {
+            images: shelf(images, start),
+            bindings: shelf(bindings, start),
+            scripts: shelf(scripts, start),
+            archives: shelf(archives, start),
+            stored,
+        })
     }
 
     fn bytes<'a>(&'a self, bytes: &'a Bytes) -> &'a [u8] {
@@ -225,7 +254,7 @@ impl FactCache {
     }
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     let mut sum = flate2::Crc::new();
     sum.update(bytes);
     sum.sum()
@@ -247,8 +276,8 @@ fn lock(shelf: &Shelf) -> std::sync::MutexGuard<'_, FxHashMap<String, Remembered
 mod tests {
     use super::*;
 
-    fn stamp(bytes: u64) -> Stamp {
-        Stamp { bytes, modified: 7 }
+    fn stamp(bytes: u64) -> Option<Stamp> {
+        Some(Stamp { bytes, modified: 7 })
     }
 
     fn module(text: &str) -> Result<Script, FileError> {

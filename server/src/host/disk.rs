@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
 use super::path::WinPath;
+use super::reading::Proof;
 use super::{archive, map};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
@@ -27,6 +28,8 @@ pub struct Disk {
     images: Answers<WinPath, Arc<ImageFacts>, ImageFault>,
     archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
     exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
+    /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
+    looks: Answers<WinPath, Look, FileError>,
     modules_read: AtomicU64,
 }
 
@@ -39,6 +42,16 @@ struct Listed {
     folder: Arc<Folder>,
 }
 
+/// A name, looked at without opening it.
+#[derive(Clone)]
+struct Look {
+    native: PathBuf,
+    bytes: u64,
+    is_folder: bool,
+    /// None if the file changed just now, or may not be read.
+    stamp: Option<Stamp>,
+}
+
 impl Disk {
     /// This system's own files.
     pub fn new(cache: Arc<FactCache>) -> Disk {
@@ -49,6 +62,7 @@ impl Disk {
             images: Mutex::default(),
             archives: Mutex::default(),
             exports: Mutex::default(),
+            looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
         }
     }
@@ -96,8 +110,8 @@ impl Disk {
             return known.clone();
         }
         let listed = self.list(path);
-        lock(&self.folders).insert(key, listed.clone());
-        listed
+        // Another thread may have been faster; all shall see the same.
+        lock(&self.folders).entry(key).or_insert(listed).clone()
     }
 
     fn list(&self, path: &WinPath) -> Result<Listed, FileError> {
@@ -130,14 +144,55 @@ impl Disk {
         }
     }
 
-    fn stamped(&self, path: &WinPath) -> Result<(PathBuf, Stamp), FileError> {
-        let native = self.native(path)?;
-        let metadata = fs::metadata(&native)?;
-        if metadata.is_dir() {
+    fn look(&self, path: &WinPath) -> Result<Look, FileError> {
+        once(&self.looks, path, || {
+            let native = self.native(path)?;
+            let metadata = fs::metadata(&native)?;
+            let (bytes, is_folder) = (metadata.len(), metadata.is_dir());
+            let stamp = Stamp::of(&metadata).filter(|_| may_be_read(&native, &metadata));
+            Ok(Look { native, bytes, is_folder, stamp })
+        })
+    }
+
+    fn stamped(&self, path: &WinPath) -> Result<(PathBuf, Option<Stamp>), FileError> {
+        let look = self.look(path)?;
+        if look.is_folder {
             return Err(FileError::WrongKind("a folder".into()));
         }
-        Ok((native, Stamp::of(&metadata)))
+        Ok((look.native, look.stamp))
     }
+
+    /// Where the drive `C:` of the analysed machine lies here.
+    pub(super) fn drive(&self) -> Option<&Path> {
+        self.drive.as_deref()
+    }
+}
+
+/// Whether this user may read a file: its size and time say nothing of that. Most files let everybody.
+#[cfg(unix)]
+fn may_be_read(native: &Path, metadata: &fs::Metadata) -> bool {
+    let public = std::os::unix::fs::MetadataExt::mode(metadata) & 0o444 == 0o444;
+    public || rustix::fs::access(native, rustix::fs::Access::READ_OK).is_ok()
+}
+
+/// Only opening tells, and virus scanners make that slow; [`Disk::proof`] does it where it counts.
+#[cfg(not(unix))]
+fn may_be_read(_: &Path, _: &fs::Metadata) -> bool {
+    true
+}
+
+/// Whether an image cannot be opened: a virus scanner may have locked it away.
+#[cfg(not(unix))]
+fn is_locked_away(native: &Path) -> bool {
+    let extension = native.extension().unwrap_or_default();
+    let is_image = ["dll", "exe", "pyd"].iter().any(|image| extension.eq_ignore_ascii_case(image));
+    is_image && fs::File::open(native).is_err()
+}
+
+/// Its mode has told already.
+#[cfg(unix)]
+fn is_locked_away(_: &Path) -> bool {
+    false
 }
 
 /// An answer that is worked out once.
@@ -150,8 +205,7 @@ fn once<K: Clone + Eq + Hash, T: Clone>(
         return known.clone();
     }
     let answer = work();
-    lock(answers).insert(key.clone(), answer.clone());
-    answer
+    lock(answers).entry(key.clone()).or_insert(answer).clone()
 }
 
 fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -177,7 +231,7 @@ impl Files for Disk {
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        Ok(fs::metadata(self.native(path)?)?.len())
+        self.look(path).map(|look| look.bytes)
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
@@ -200,7 +254,7 @@ impl Files for Disk {
     }
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        once(&self.exports, &(path.clone(), symbol.clone()), || map::export(&self.native(path)?, symbol))
+        once(&self.exports, &(path.clone(), symbol.clone()), || map::export(&self.stamped(path)?.0, symbol))
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
@@ -213,6 +267,15 @@ impl Files for Disk {
                 Err(_) => source::lower(&String::from_utf8_lossy(&bytes)),
             })
         })
+    }
+
+    fn proof(&self, path: &WinPath) -> Proof {
+        match self.look(path) {
+            Err(error) => Proof::Fails(error),
+            Ok(look) if look.is_folder => Proof::Fails(FileError::WrongKind("a folder".into())),
+            Ok(Look { stamp: Some(stamp), native, .. }) if !is_locked_away(&native) => Proof::Stamp(stamp),
+            Ok(_) => Proof::Nothing,
+        }
     }
 
     fn modules_read(&self) -> u64 {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::path::{WinPath, fold_name};
+use super::reading::Proof;
 use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Manifest, Symbol};
 use crate::source::Script;
 
@@ -40,6 +41,17 @@ pub trait Files: Send + Sync {
 
     /// What an image exports under a name or an ordinal.
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault>;
+
+    /// What proves later that a file says what it said when it was first looked at through this value.
+    fn proof(&self, _path: &WinPath) -> Proof {
+        Proof::Nothing
+    }
+
+    /// The same files, for one who reads ahead what may be asked for later: it decides nothing, and so need not
+    /// be witnessed. None if nobody witnesses what these are asked.
+    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
+        None
+    }
 
     /// How many modules had to be read so far, because nothing was remembered of them.
     fn modules_read(&self) -> u64 {
@@ -112,6 +124,11 @@ impl Folder {
     /// Whether a file of this name is there.
     pub fn has_file(&self, name: &str) -> bool {
         self.entry(name).is_some_and(|e| e.kind == EntryKind::File)
+    }
+
+    /// All entries, in no order that means anything.
+    pub(super) fn unordered(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
     }
 
     /// All entries as NTFS lists them: sorted by their names in upper case, so that `_` follows letters.
@@ -249,6 +266,14 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
         (**self).export(path, symbol)
+    }
+
+    fn proof(&self, path: &WinPath) -> Proof {
+        (**self).proof(path)
+    }
+
+    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
+        (**self).unwitnessed()
     }
 
     fn modules_read(&self) -> u64 {

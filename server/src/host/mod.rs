@@ -4,6 +4,7 @@
 //! the built-in [`Baseline`]s, or a recorded [`snapshot`]. They differ in where the facts come from and in
 //! nothing else; whatever looks at a machine looks at a [`Host`].
 
+mod answers;
 mod api_sets;
 mod archive;
 mod baseline;
@@ -15,7 +16,9 @@ mod map;
 #[cfg(test)]
 mod memory;
 mod path;
+mod reading;
 pub mod snapshot;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,14 +27,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use answers::{Answers, Question};
 pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles};
-pub use cache::FactCache;
+pub use cache::{FactCache, Stamp};
 pub use disk::Disk;
 pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 #[cfg(test)]
 pub use memory::MemoryFiles;
 pub use path::{WinPath, fold_name};
+pub use reading::{Proof, Reading};
+pub use witness::Witness;
 
 use crate::image::{FileVersion, Machine};
 
@@ -232,6 +238,15 @@ impl Host {
             Some(disk) => disk.windows_path(native),
             None => WinPath::from_native(native),
         }
+    }
+
+    /// All that decides an answer about this machine beside its files, as bytes that are equal for equal machines.
+    /// None of a recorded one, which is not read from a disk.
+    pub fn facts(&self) -> Option<Vec<u8>> {
+        let drive = self.disk.as_ref()?.drive().map(|drive| drive.to_string_lossy());
+        let machine = (&self.kind, &self.windows_version, self.machine, &self.windows_directory);
+        let rules = (&*self.known_dlls, &self.variables, self.api_sets.sum());
+        postcard::to_stdvec(&(machine, rules, &self.recorded_interpreter, drive)).ok()
     }
 
     /// What a process of this machine sees as `C:\Windows\System32`: 32-bit processes on a 64-bit

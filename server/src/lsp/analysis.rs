@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::interpreter::Choice;
 use crate::diagnosis::{self, Diagnosis, Severity};
 use crate::environment::{Environment, EnvironmentError};
-use crate::host::{FactCache, Host, HostError, HostKind, WinPath};
+use crate::host::{Answers, FactCache, Host, HostError, HostKind, WinPath};
 
 /// An interpreter on a machine: what has one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub struct Analysis {
     pub imports: Vec<String>,
     /// What was read for the analysis before.
     pub facts: Arc<FactCache>,
+    /// What earlier runs found out is not believed, even if nothing seems to have changed since.
+    pub afresh: bool,
 }
 
 /// What was found out.
@@ -73,6 +75,8 @@ impl Analysis {
 
     fn examine(&self, python: Option<&Path>) -> Result<Answer, String> {
         let (host, name) = self.host(python).map_err(|error| error.to_string())?;
+        let answers =
+            python.and_then(Answers::of).map(|known| if self.afresh { known.afresh() } else { known });
         let named = matches!(self.target.interpreter, Choice::Named(_));
         let recorded = host.recorded_interpreter.clone().filter(|_| !named);
         let python = recorded.or_else(|| python.map(|python| path_on(&host, python)));
@@ -100,7 +104,9 @@ impl Analysis {
         };
         for import in &self.imports {
             if answer.diagnosis(import).is_none() {
-                let diagnosis = diagnosis::diagnose(&host, &environment, std::slice::from_ref(import));
+                let import_alone = std::slice::from_ref(import);
+                let diagnosis =
+                    diagnosis::diagnose_or_recall(&host, &environment, import_alone, answers.as_ref());
                 answer.diagnoses.insert(import.clone(), Arc::new(diagnosis));
             }
         }

@@ -70,6 +70,8 @@ pub struct Session {
     answers: HashMap<Target, Answer>,
     /// Answers that may have changed.
     stale: HashSet<Target>,
+    /// Where somebody asked to be told afresh.
+    doubted: HashSet<Target>,
     /// The analysis whose answer is awaited.
     running: Option<Running>,
     /// Analyses that have not ended, awaited or superseded.
@@ -105,6 +107,7 @@ impl Default for Session {
             selected: HashMap::new(),
             answers: HashMap::new(),
             stale: HashSet::new(),
+            doubted: HashSet::new(),
             running: None,
             threads: 0,
             facts: None,
@@ -241,6 +244,7 @@ impl Session {
 
     /// Forgets every answer.
     pub fn check_again(&mut self) {
+        self.doubted = self.scopes.iter().map(|scope| scope.target.clone()).collect();
         self.answers.clear();
         self.stale.clear();
         self.running = None;
@@ -398,7 +402,9 @@ impl Session {
         let facts = self.facts.get_or_insert_default().clone();
         let generation = self.generation;
         self.running = Some(Running { generation, target: target.clone(), anew, since: Instant::now() });
-        self.effects.push(Effect::Analyse { generation, analysis: Analysis { target, imports, facts } });
+        let afresh = self.doubted.remove(&target);
+        let analysis = Analysis { target, imports, facts, afresh };
+        self.effects.push(Effect::Analyse { generation, analysis });
     }
 
     /// The modules that matter to a scope; a package comes before what is in it.

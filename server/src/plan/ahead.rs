@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::host::{Files, WinPath};
+use crate::host::{EntryKind, Files, WinPath};
 use crate::source::{Stmt, StmtKind};
 
 /// So many modules read for the first time mean that most are.
-pub(super) const WORTHWHILE: u64 = 24;
+pub(super) const WORTHWHILE: u64 = 3;
 
 /// A thread that reads ahead until it is dropped.
 pub(super) struct Ahead {
@@ -27,8 +27,15 @@ impl Ahead {
     pub fn start(files: Arc<dyn Files>, sys_path: Vec<WinPath>, dotted: String) -> Option<Ahead> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let read = move || Reader { files, sys_path, seen: FxHashSet::default() }.read(dotted, &stopped);
-        let thread = std::thread::Builder::new().stack_size(crate::source::STACK).spawn(read).ok()?;
+        let read = move || {
+            let (seen, packages) = Default::default();
+            Reader { files, sys_path, seen, packages }.read(dotted, &stopped)
+        };
+        let thread = std::thread::Builder::new()
+            .name("ahead".to_owned())
+            .stack_size(crate::source::STACK)
+            .spawn(read)
+            .ok()?;
         Some(Ahead { stop, thread: Some(thread) })
     }
 }
@@ -47,6 +54,8 @@ struct Reader {
     files: Arc<dyn Files>,
     sys_path: Vec<WinPath>,
     seen: FxHashSet<String>,
+    /// The folders of the packages that were found.
+    packages: FxHashMap<String, WinPath>,
 }
 
 impl Reader {
@@ -69,18 +78,50 @@ impl Reader {
         }
     }
 
-    /// The source file of a module, where packages are plain folders.
-    fn find(&self, dotted: &str) -> Option<(WinPath, bool)> {
-        let tail = dotted.replace('.', "/");
-        self.sys_path.iter().find_map(|folder| {
-            let base = folder.join(&tail);
-            let init = base.join("__init__.py");
-            if self.files.is_folder(&base) && self.files.is_file(&init) {
-                return Some((init, true));
+    /// The source file of a module, where packages are plain folders. Only packages are looked into: most of
+    /// what modules import from each other are no modules.
+    fn find(&mut self, dotted: &str) -> Option<(WinPath, bool)> {
+        let Some((package, name)) = dotted.rsplit_once('.') else {
+            return self.sys_path.iter().find_map(|folder| self.find_in(folder, dotted));
+        };
+        let folder = self.package(package)?;
+        self.find_in(&folder, name)
+    }
+
+    /// The folder of a package.
+    fn package(&mut self, dotted: &str) -> Option<WinPath> {
+        if let Some(known) = self.packages.get(dotted) {
+            return Some(known.clone());
+        }
+        let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
+        let mut folder = None;
+        for package in ends.filter_map(|end| dotted.get(..end)) {
+            folder = match self.packages.get(package) {
+                Some(known) => Some(known.clone()),
+                None => {
+                    let (init, is_package) = match (&folder, package.rsplit_once('.')) {
+                        (Some(outer), Some((_, name))) => self.find_in(outer, name)?,
+                        _ => self.find(package)?,
+                    };
+                    let found = init.parent().filter(|_| is_package)?;
+                    self.packages.insert(package.to_owned(), found.clone());
+                    Some(found)
+                }
+            };
+        }
+        folder
+    }
+
+    fn find_in(&self, folder: &WinPath, name: &str) -> Option<(WinPath, bool)> {
+        let listing = self.files.folder(folder).ok()?;
+        let source = format!("{name}.py");
+        match listing.entry(name).map(|entry| entry.kind) {
+            Some(EntryKind::Folder) => {
+                let init = folder.join(name).join("__init__.py");
+                self.files.is_file(&init).then_some((init, true))
             }
-            let source = folder.join(&format!("{tail}.py"));
-            self.files.is_file(&source).then_some((source, false))
-        })
+            _ => listing.has_file(&source).then(|| (folder.join(&source), false)),
+        }
     }
 }
 

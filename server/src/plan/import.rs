@@ -126,7 +126,8 @@ impl Plan<'_> {
         }
         let files = &self.interpreter.process.host().files;
         if self.ahead.is_none() && files.modules_read() >= ahead::WORTHWHILE {
-            self.ahead = ahead::Ahead::start(files.clone(), self.sys_path.clone(), self.asked.clone());
+            let files = files.unwitnessed().unwrap_or_else(|| files.clone());
+            self.ahead = ahead::Ahead::start(files, self.sys_path.clone(), self.asked.clone());
         }
         let script = match files.script(&file) {
             Ok(script) => script,

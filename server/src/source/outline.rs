@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
+
 /// A function whose text has none of these neither imports nor loads by itself.
 const LOADING_WORDS: [&str; 8] =
     ["import", "DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ", "sys.path"];
@@ -71,29 +73,36 @@ fn blank(body: &mut [u8]) {
 
 /// A function that calls one which matters matters too.
 fn keep_callers(text: &str, definitions: &mut [Definition<'_>]) {
-    loop {
-        let loading: Vec<&str> = {
-            let long = |d: &&Definition<'_>| d.keep && d.body.len() > SHORT;
-            definitions.iter().filter(long).map(|definition| definition.name).collect()
-        };
-        let mut found = false;
-        for definition in definitions.iter_mut().filter(|definition| !definition.keep) {
-            let body = text.get(definition.body.clone()).unwrap_or_default();
-            definition.keep = loading.iter().any(|name| calls(body, name));
-            found |= definition.keep;
+    let loads = |definition: &Definition<'_>| definition.keep && definition.body.len() > SHORT;
+    let mut loading: Vec<&str> = definitions.iter().filter(|d| loads(d)).map(|d| d.name).collect();
+    if loading.is_empty() {
+        return;
+    }
+    let mut callers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+    for (index, definition) in definitions.iter().enumerate().filter(|(_, definition)| !definition.keep) {
+        for name in called(text.get(definition.body.clone()).unwrap_or_default()) {
+            let known = callers.entry(name).or_default();
+            if known.last() != Some(&index) {
+                known.push(index);
+            }
         }
-        if !found {
-            return;
+    }
+    while let Some(name) = loading.pop() {
+        for index in callers.remove(name).unwrap_or_default() {
+            if let Some(caller) = definitions.get_mut(index).filter(|caller| !caller.keep) {
+                caller.keep = true;
+                loading.push(caller.name);
+            }
         }
     }
 }
 
-/// Whether `body` calls `name`, as far as its text tells.
-fn calls(body: &str, name: &str) -> bool {
-    body.match_indices(name).any(|(at, _)| {
-        let before = body[..at].chars().next_back();
-        let after = body[at + name.len()..].chars().next();
-        after == Some('(') && !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.')
+/// The names that are called in `body`, as far as its text tells.
+fn called(body: &str) -> impl Iterator<Item = &str> {
+    memchr::memchr_iter(b'(', body.as_bytes()).filter_map(|at| {
+        let before = body.get(..at)?;
+        let start = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+        (!start.ends_with('.')).then(|| before.get(start.len()..)).flatten()
     })
 }
 

@@ -19,6 +19,8 @@ pub mod unsupported_python;
 pub mod unsupported_windows;
 pub mod wrong_architecture;
 
+use serde::{Deserialize, Serialize};
+
 use super::case::{Case, Problem};
 use super::finding::Finding;
 
@@ -26,7 +28,7 @@ use super::finding::Finding;
 macro_rules! codes {
     ($($variant:ident, $name:literal, $module:ident;)+) => {
         /// Which kind of cause a finding has. Its name is stable.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Code {
             $(#[doc = concat!("`", $name, "`, see [`", stringify!($module), "`].")] $variant,)+
         }

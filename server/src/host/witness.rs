@@ -1,0 +1,131 @@
+//! Files that remember what they were asked, and what proves each answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::Host;
+use super::files::{FileError, Files, Folder, ImageFacts, ImageFault};
+use super::path::WinPath;
+use super::reading::{self, Proof, Reading};
+use crate::image::{Binding, Export, Symbol};
+use crate::source::Script;
+
+/// Stands between a question about a machine and its files.
+pub struct Witness {
+    files: Arc<dyn Files>,
+    folders: Mutex<FxHashMap<WinPath, Result<Arc<Folder>, FileError>>>,
+    proofs: Mutex<FxHashMap<WinPath, Proof>>,
+}
+
+impl Witness {
+    /// `host`, with all that is read from it witnessed. What an [`Environment`](crate::environment::Environment)
+    /// read before is not seen: take one that is [`unread`](crate::environment::Environment::unread).
+    pub fn over(host: &Host) -> (Host, Arc<Witness>) {
+        let witness = Arc::new(Witness {
+            files: host.files.clone(),
+            folders: Mutex::default(),
+            proofs: Mutex::default(),
+        });
+        (Host { files: witness.clone(), ..host.clone() }, witness)
+    }
+
+    /// What was read so far; none if something was that cannot be proven.
+    pub fn reading(&self) -> Option<Reading> {
+        let folders = lock(&self.folders);
+        let listings = folders.iter().map(|(path, folder)| (path.clone(), reading::of_listing(folder)));
+        let proofs = lock(&self.proofs);
+        Reading::of(listings, proofs.iter().map(|(path, proof)| (path.clone(), proof.clone())))
+    }
+
+    /// The answer of `ask`, and the file's proof noted, which is taken first: if the file changes in between,
+    /// the proof is the old one and will not hold.
+    fn note<T, E>(
+        &self,
+        path: &WinPath,
+        ask: impl FnOnce(&dyn Files) -> Result<T, E>,
+        of_file: fn(&E) -> Option<&FileError>,
+    ) -> Result<T, E> {
+        let known = lock(&self.proofs).get(path).cloned();
+        let mut proof = known.clone().unwrap_or_else(|| self.files.proof(path));
+        let answer = ask(&*self.files);
+        let agrees = match (&proof, answer.as_ref().map_err(of_file)) {
+            (Proof::Fails(expected), Err(Some(error))) => expected == error,
+            (Proof::Fails(_), _) => false,
+            // What the file itself says, its size or its contents.
+            (_, Ok(_) | Err(None | Some(FileError::TooLarge(_) | FileError::BadArchive(_)))) => true,
+            (_, Err(Some(_))) => false,
+        };
+        if !agrees {
+            proof = Proof::Nothing;
+        }
+        if known.as_ref() != Some(&proof) {
+            lock(&self.proofs).insert(path.clone(), proof);
+        }
+        answer
+    }
+}
+
+/// That the file itself cannot be had, not that it is no image.
+fn of_file(fault: &ImageFault) -> Option<&FileError> {
+    match fault {
+        ImageFault::File(error) => Some(error),
+        ImageFault::Image(_) => None,
+    }
+}
+
+fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Files for Witness {
+    fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        if let Some(known) = lock(&self.folders).get(path) {
+            return known.clone();
+        }
+        let folder = self.files.folder(path);
+        lock(&self.folders).insert(path.clone(), folder.clone());
+        folder
+    }
+
+    fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        self.note(path, |files| files.size(path), |error| Some(error))
+    }
+
+    fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        self.note(path, |files| files.text(path), |error| Some(error))
+    }
+
+    fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        self.note(path, |files| files.image(path), of_file)
+    }
+
+    fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
+        let of_exporter = |files: &dyn Files| files.binding(importer, dll, exporter);
+        self.note(importer, |_| self.note(exporter, of_exporter, of_file), of_file)
+    }
+
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        self.note(path, |files| files.export(path, symbol), of_file)
+    }
+
+    fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        self.note(path, |files| files.script(path), |error| Some(error))
+    }
+
+    fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        self.note(path, |files| files.archive(path), |error| Some(error))
+    }
+
+    fn proof(&self, path: &WinPath) -> Proof {
+        self.files.proof(path)
+    }
+
+    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
+        Some(self.files.clone())
+    }
+
+    fn modules_read(&self) -> u64 {
+        self.files.modules_read()
+    }
+}
