@@ -327,18 +327,19 @@ impl Case<'_> {
         copies
     }
 
-    /// Why this module and no other serves an import: "this copy was loaded first (scipy/_distributor_init.py:40)".
+    /// Why this module and no other serves an import: "this copy was loaded first by the rule "full path"
+    /// (scipy/_distributor_init.py:40)".
     pub(super) fn why_this_one(&self, provider: &Provider) -> String {
         let mut by: Vec<String> = provider.asked_by.iter().map(ToString::to_string).collect();
         by.extend(provider.brought_by.iter().map(|link| self.short_of(Some(link))));
         let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(" → ")) };
-        match (provider.was_loaded, &provider.rule) {
-            (true, _) => {
-                format!(
-                    "this copy was loaded first{by}, and Windows takes a DLL that is loaded wherever it lies"
-                )
-            }
-            (false, rule) => format!("this copy is taken by the rule \"{rule}\"{by}"),
+        let rule = format!("by the rule \"{}\"{by}", provider.rule);
+        if provider.was_loaded {
+            format!(
+                "this copy was loaded first {rule}, and Windows takes a DLL that is loaded wherever it lies"
+            )
+        } else {
+            format!("this copy is taken {rule}")
         }
     }
 

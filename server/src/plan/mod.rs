@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use crate::cpython::{Finder, Interpreter, LoadError};
 use crate::host::WinPath;
-use crate::source::Name;
+use crate::source::{Function, Name};
 
 use value::{Exception, ModuleRef, Value};
 
@@ -49,6 +49,8 @@ pub struct Plan<'e> {
     /// How many values were made that hold others.
     nested: u32,
     depth: u32,
+    /// The functions that run, outermost first.
+    running: Vec<*const Function>,
     /// The import that was asked for, and whoever reads ahead for it.
     asked: String,
     ahead: Option<ahead::Ahead>,
@@ -171,6 +173,7 @@ impl<'e> Plan<'e> {
             budget: BUDGET,
             nested: 0,
             depth: 0,
+            running: Vec::new(),
             asked: String::new(),
             ahead: None,
         }

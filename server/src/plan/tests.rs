@@ -1469,3 +1469,33 @@ if missing:
         "#]],
     );
 }
+
+#[test]
+fn a_recursion_of_which_the_end_is_not_known_ends() {
+    init_does(
+        "def look(path, depth=0):
+    while True:
+        while True:
+            if not read(path):
+                break
+        if not read(path):
+            break
+    for name in names_in(path):
+        for folder in folders_of(name):
+            if exists(folder, name):
+                look(folder, depth + 1)
+                break
+        for other in siblings(name):
+            look(other, depth + 1)
+try:
+    from . import broken
+except ImportError:
+    look(unknown())
+    raise",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:16
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::import::{LONGEST_TRACE, traced};
 use super::value::{Class, Closure, Exception, LONGEST, ModuleRef, Value};
@@ -522,7 +523,12 @@ impl Plan<'_> {
     }
 
     fn repeat(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
+        let before = self.uncertain;
         for _ in 0..MOST_ROUNDS {
+            // Once it was perhaps left, more rounds would tell no more.
+            if self.uncertain > before {
+                break;
+            }
             match self.evaluate(test, frame).map(|value| value.truth()) {
                 Err(exception) => return Flow::Raise(exception),
                 Ok(Some(false)) => break,
@@ -749,7 +755,10 @@ impl Plan<'_> {
         let Some(body) = &closure.function.body else {
             return Ok(Value::Unknown);
         };
-        if self.depth >= DEEPEST_CALL {
+        // A recursion under a condition that is not known need not come to an end.
+        let function = Arc::as_ptr(&closure.function);
+        let may_not_end = self.uncertain > 0 && self.running.contains(&function);
+        if may_not_end || self.depth >= DEEPEST_CALL {
             return Ok(Value::Unknown);
         }
         let mut locals = FxHashMap::default();
@@ -767,7 +776,9 @@ impl Plan<'_> {
         let mut frame = Frame::of_call(closure.module.clone(), locals);
         let before = self.uncertain;
         self.depth += 1;
+        self.running.push(function);
         let flow = self.block(body, &mut frame);
+        self.running.pop();
         self.depth -= 1;
         self.uncertain = before;
         match flow {

@@ -124,7 +124,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes as it starts.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update scipy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Update scipy, which brings the older copy | C:\Python\python.exe -m pip install --upgrade scipy
@@ -177,7 +177,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes as it starts.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update the package that brings the older copy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Choose another interpreter | whydll.interpreter

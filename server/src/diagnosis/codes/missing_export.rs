@@ -96,7 +96,7 @@ mod tests {
             expect![[r#"
                 error missing-export: hdf5.dll
                   `import pkg` will fail: old/hdf5.dll has no `H5new`, which pkg/native.pyd imports from it.
-                  The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first (old/__init__.py:1 → old/native.pyd), and Windows takes a DLL that is loaded wherever it lies.
+                  The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (old/__init__.py:1 → old/native.pyd), and Windows takes a DLL that is loaded wherever it lies.
                   Update or remove what brought this copy, or install the package that needs it again.
                   Python: ImportError: DLL load failed while importing native: The specified procedure could not be found.
                   * Choose another interpreter | whydll.interpreter
