@@ -135,7 +135,7 @@ pub enum Note {
         file: WinPath,
         /// The line, 1-based.
         line: u32,
-        /// The code, cut.
+        /// The code; a very long line is cut.
         text: String,
         /// A well-known line that does not touch what imports find.
         usual: bool,

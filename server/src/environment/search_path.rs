@@ -76,8 +76,8 @@ pub(super) struct SearchPath {
 /// More lines than any real `.pth` file has.
 const LONGEST_PTH: usize = 10_000;
 
-/// So much of a line of code is shown.
-const SHOWN_CODE: usize = 200;
+/// Longest line of code in a `.pth` file that is kept, in characters: more than any tool writes.
+const LONGEST_CODE: usize = 10_000;
 
 impl SearchPath {
     pub fn of(
@@ -337,5 +337,5 @@ fn numbered(text: &str) -> impl Iterator<Item = (u32, &str)> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CODE).collect()
+    text.chars().take(LONGEST_CODE).collect()
 }

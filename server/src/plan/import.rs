@@ -81,7 +81,7 @@ impl Plan<'_> {
         }
     }
 
-    fn add_module(
+    pub(super) fn add_module(
         &mut self,
         dotted: &str,
         file: Option<WinPath>,
@@ -110,7 +110,7 @@ impl Plan<'_> {
 
     /// Runs a source module. It is in `sys.modules` while it runs, so that circular imports end, and is
     /// taken out again if it fails.
-    fn run(
+    pub(super) fn run(
         &mut self,
         dotted: &str,
         file: WinPath,

@@ -9,6 +9,7 @@ mod ahead;
 mod evaluate;
 mod import;
 mod standard;
+mod startup;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -49,6 +50,8 @@ pub struct Plan<'e> {
     /// How many values were made that hold others.
     nested: u32,
     depth: u32,
+    /// What runs before the program has run.
+    started: bool,
     /// The functions that run, outermost first.
     running: Vec<*const Function>,
     /// The import that was asked for, and whoever reads ahead for it.
@@ -173,6 +176,7 @@ impl<'e> Plan<'e> {
             budget: BUDGET,
             nested: 0,
             depth: 0,
+            started: false,
             running: Vec::new(),
             asked: String::new(),
             ahead: None,
@@ -181,6 +185,7 @@ impl<'e> Plan<'e> {
 
     /// Follows `import name` (dotted).
     pub fn import(&mut self, name: &str) -> Imported {
+        self.start_up();
         let place = Place { file: None, line: 1 };
         self.asked = name.to_owned();
         let error = self.import_dotted(name, &place).err();

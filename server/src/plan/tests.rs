@@ -1499,3 +1499,35 @@ except ImportError:
         "#]],
     );
 }
+
+#[test]
+fn code_in_pth_files_runs_first() {
+    let world = r#"
+        /Python/python.exe       imports python313.dll
+        /Python/python313.dll    version 3.13.2150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/win.pth            text
+            win32
+            import win_bootstrap
+        /Python/Lib/site-packages/win32/win_bootstrap.py   text
+            try:
+                import win_system32
+            except ImportError:
+                pass
+            else:
+                import os
+                for path in win_system32.__path__:
+                    if os.path.isdir(path):
+                        os.add_dll_directory(path)
+                        break
+        /Python/Lib/site-packages/win32/api.pyd            imports types.dll
+        /Python/Lib/site-packages/win_system32/types.dll
+        import api
+        "#;
+    check(
+        world,
+        expect![[r#"
+        healthy
+    "#]],
+    );
+}

@@ -1,0 +1,41 @@
+//! What runs before the program: code in `.pth` files and `sitecustomize` (`Lib/site.py`). Packages add DLL directories
+//! there (pywin32).
+
+use super::walk::Frame;
+use super::{Flow, Place, Plan};
+use crate::environment::Note;
+use crate::source;
+
+impl Plan<'_> {
+    /// Runs it once. What fails there is printed by Python and stops nothing, so it proves nothing.
+    pub(super) fn start_up(&mut self) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        for note in &self.interpreter.environment.notes {
+            match note {
+                Note::PthCode { file, line, text, usual: false } => {
+                    let script = source::lower(text);
+                    let module = self.add_module("site", Some(file.clone()), None, false);
+                    let mut frame = Frame::of_module(module);
+                    let place = Place { file: Some(file.clone()), line: *line };
+                    if let Flow::Raise(_) = self.block(&script.body, &mut frame) {
+                        self.step(
+                            super::Event::Unknown("the line fails, and Python goes on".to_owned()),
+                            &place,
+                        );
+                    }
+                    self.modules.remove("site");
+                }
+                Note::Customization { path } => {
+                    let name = path.file_name().trim_end_matches(".py");
+                    let _ = self.run(name, path.clone(), None, &Place { file: None, line: 0 });
+                }
+                _ => {}
+            }
+        }
+        for failure in &mut self.failures {
+            failure.uncertain = true;
+        }
+    }
+}
