@@ -244,7 +244,15 @@ impl Process {
         left: usize,
     ) -> bool {
         let known = load.faults.len();
-        let brought = self.bring_in(&forwarded_name(dll), load);
+        let before = self.modules.len();
+        let mut brought = self.bring_in(&forwarded_name(dll), load);
+        if load.faults.len() > known {
+            // The forwarder itself is what fails; what it led to is told with it. A DLL that lacks something is no target, and
+            // is unloaded (Wine's `find_forwarded_export`).
+            load.faults.truncate(known);
+            self.unload_from(before);
+            brought = Brought::Nothing;
+        }
         let is_noted = self.modules[importer]
             .dependencies
             .iter()
@@ -252,8 +260,6 @@ impl Process {
         if !is_noted {
             self.note(importer, dll, DependencyKind::Forwarder, &brought);
         }
-        // The forwarder itself is what fails; what it led to is told with it.
-        load.faults.truncate(known);
         let exporter = match brought {
             Brought::PartOfWindows => return true,
             Brought::Nothing => return false,

@@ -262,7 +262,7 @@ impl Process {
         id
     }
 
-    fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
+    pub(super) fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
         self.by_name.retain(|_, id| *id < first);
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)
