@@ -203,7 +203,16 @@ impl Process {
     /// # Errors
     /// What Windows reports. Modules that were found on the way are unloaded again.
     pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
-        self.load_with(name, flags, LIBRARY_MANIFEST)
+        match self.current_drive().filter(|_| name.starts_with('\\') && !name.starts_with(r"\\")) {
+            Some(drive) => self.load_with(&format!("{drive}{name}"), flags, LIBRARY_MANIFEST),
+            None => self.load_with(name, flags, LIBRARY_MANIFEST),
+        }
+    }
+
+    /// Where a path begins that names a root without a drive.
+    fn current_drive(&self) -> Option<&str> {
+        let folder = self.current_directory.as_ref().unwrap_or(&self.application_directory).as_str();
+        folder.get(..2).filter(|drive| drive.ends_with(':'))
     }
 
     fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
