@@ -112,24 +112,6 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         },
     },
     KnownDifference {
-        name: "last of a name",
-        wine: "answers a bare name with the module that it looked at last, if that one has this name",
-        windows: "answers it with the first module of this name",
-        source: "Wine: cached_modref in find_basename_module, dlls/ntdll/loader.c. Windows: LdrpFindLoadedDllByName \
-                 walks a list to whose end new modules are put",
-        translate: |case| {
-            let first = case.loaded_before().cloned();
-            let is_bare = case.is_bare_name();
-            let (Some(first), Some(outcome)) = (first, &mut case.outcome) else { return false };
-            let is_another = outcome.module.as_ref().is_some_and(|module| *module != first);
-            let is_it = is_bare && is_another && outcome.modules == case.before;
-            if is_it {
-                outcome.module = Some(first);
-            }
-            is_it
-        },
-    },
-    KnownDifference {
         name: "dot at the end",
         wine: "does not take a name with a dot at its end for that of a loaded module",
         windows: "takes the dot for nothing but the sign that no suffix is to be added",

@@ -20,7 +20,7 @@ use loaders::written;
 const MACHINES: usize = 2;
 
 /// So many seeds, if nothing else is asked for.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 1500;
 
 /// A world that differs is run so often to make it small, and only for the first few of them.
 const TRIALS: usize = 500;
