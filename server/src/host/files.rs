@@ -144,6 +144,9 @@ impl Folder {
 pub struct ImageFacts {
     /// The machine that the code is for.
     pub machine: Machine,
+    /// It is a DLL, and not a program.
+    #[serde(default = "yes")]
+    pub is_dll: bool,
     /// Names in the import table, in its order. Those of which nothing is imported are not among them: the loader
     /// passes over them (ReactOS' `LdrpHandleOneNewFormatImportDescriptor`, Wine's `import_dll`).
     pub imports: Vec<String>,
@@ -168,11 +171,17 @@ pub struct ImageFacts {
     pub size: u64,
 }
 
+/// Snapshots from before a field existed.
+fn yes() -> bool {
+    true
+}
+
 impl Default for ImageFacts {
     /// An x64 image that imports nothing and says no more of itself than it must.
     fn default() -> ImageFacts {
         ImageFacts {
             machine: Machine::X64,
+            is_dll: true,
             imports: Vec::new(),
             delay_imports: Vec::new(),
             version: None,

@@ -46,6 +46,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     let names = |imports: Vec<crate::image::Import>| imports.into_iter().map(|i| i.dll).collect();
     Ok(ImageFacts {
         machine: image.machine(),
+        is_dll: image.is_dll(),
         imports: names(imports),
         delay_imports: image.delay_imports().map(names).unwrap_or_default(),
         version: image.version().unwrap_or_default(),

@@ -31,6 +31,8 @@ pub(super) struct Load {
     redirections: Option<Rc<Redirections>>,
     /// The number of the manifest that the module which the load names is looked up with.
     manifest: u32,
+    /// Whether imports are followed: `DONT_RESOLVE_DLL_REFERENCES` forbids it.
+    resolves: bool,
     /// From the module that was asked for down to the one being looked at.
     chain: Vec<Link>,
     importer: Option<ModuleId>,
@@ -59,11 +61,12 @@ impl Brought {
 }
 
 impl Load {
-    pub fn new(manifest: u32, first: ModuleId) -> Load {
+    pub fn new(manifest: u32, flags: LoadFlags, first: ModuleId) -> Load {
         Load {
             order: Rc::default(),
             redirections: None,
             manifest,
+            resolves: !flags.has(LoadFlags::DONT_RESOLVE_REFERENCES),
             chain: Vec::new(),
             importer: None,
             first,
@@ -151,8 +154,10 @@ impl Process {
                 load.order = Rc::new(order);
             }
         }
-        // The loader calls into nothing of pure .NET code.
-        let imports = if image.any_cpu { &[][..] } else { &image.imports };
+        // The loader resolves nothing of pure .NET code, nor of a program that is loaded like a DLL (Wine's conformance test
+        // `test_import_resolution` in `dlls/kernel32/tests/loader.c`).
+        let is_resolved = load.resolves && !image.any_cpu && (image.is_dll || manifest == PROGRAM_MANIFEST);
+        let imports = if is_resolved { image.imports.as_slice() } else { &[] };
         for import in imports {
             let brought = self.bring_in(import, load);
             self.note(id, import, DependencyKind::Import, &brought);
@@ -260,7 +265,15 @@ impl Process {
         left: usize,
     ) -> Result<(), u32> {
         let known = load.faults.len();
-        let brought = self.bring_in(&forwarded_name(dll), load);
+        let before = self.modules.len();
+        let mut brought = self.bring_in(&forwarded_name(dll), load);
+        // The forwarder itself is what fails; what it led to is told with it. A DLL that lacks something is no target, and
+        // is unloaded (Wine's `find_forwarded_export`).
+        let failed = load.faults.drain(known..).next().map(|fault| fault.cause.code());
+        if failed.is_some() {
+            self.unload_from(before);
+            brought = Brought::Nothing;
+        }
         let is_noted = self.modules[importer]
             .dependencies
             .iter()
@@ -268,8 +281,6 @@ impl Process {
         if !is_noted {
             self.note(importer, dll, DependencyKind::Forwarder, &brought);
         }
-        // The forwarder itself is what fails; what it led to is told with it.
-        let failed = load.faults.drain(known..).next().map(|fault| fault.cause.code());
         let exporter = match brought {
             Brought::PartOfWindows => return Ok(()),
             // It may be told already, as a culprit of its own.

@@ -11,6 +11,8 @@ pub struct LoadFlags(pub u32);
 impl LoadFlags {
     /// No flags: what LoadLibraryW does.
     pub const NONE: LoadFlags = LoadFlags(0);
+    /// `DONT_RESOLVE_DLL_REFERENCES`: the file is mapped, and nothing that it needs.
+    pub const DONT_RESOLVE_REFERENCES: LoadFlags = LoadFlags(0x1);
     /// `LOAD_WITH_ALTERED_SEARCH_PATH`: the DLL's directory takes the application's place.
     pub const ALTERED_SEARCH_PATH: LoadFlags = LoadFlags(0x8);
     /// `LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR`
@@ -30,7 +32,7 @@ impl LoadFlags {
         LoadFlags(self.0 | other.0)
     }
 
-    fn has(self, other: LoadFlags) -> bool {
+    pub(super) fn has(self, other: LoadFlags) -> bool {
         self.0 & other.0 != 0
     }
 
@@ -125,13 +127,16 @@ impl SearchContext<'_> {
     pub fn directories(&self, name: &str, flags: LoadFlags) -> Option<Vec<(WinPath, Rule)>> {
         let top = Some(WinPath::new(name)).filter(WinPath::is_absolute).and_then(|path| path.parent());
         let altered = flags.has(LoadFlags::ALTERED_SEARCH_PATH);
+        // `C:/x/a.dll` alters no search: only a backslash tells a path there (Wine's `LdrGetDllPath`; Microsoft: "be sure
+        // to use backslashes"). A path of the system that we run on stands for the one that Windows would have.
+        let tells_directory = name.contains('\\') || name.starts_with('/');
         let default = self.default_directories;
         let flags = match (flags.is_restricted(), altered) {
             (true, true) => return None,
             (true, false) => flags,
             (false, true) if default.is_restricted() => default.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
             (false, false) if default.is_restricted() => default,
-            (false, _) => return Some(self.standard(top.filter(|_| altered))),
+            (false, _) => return Some(self.standard(top.filter(|_| altered && tells_directory))),
         };
         if flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR) && top.is_none() {
             return None;

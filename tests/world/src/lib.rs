@@ -101,6 +101,7 @@ use script::{File, Script};
 #[derive(Debug)]
 pub struct World {
     root: Root,
+    files: Vec<String>,
     directives: Vec<String>,
 }
 
@@ -133,6 +134,11 @@ impl World {
         real
     }
 
+    /// The paths that it declares, in order; folders too, without a slash at the end.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
     /// The lines that declare no file, in order.
     pub fn directives(&self) -> &[String] {
         &self.directives
@@ -153,7 +159,8 @@ impl World {
     }
 
     fn build(script: Script, root: Root) -> Result<World, WorldError> {
-        let world = World { root, directives: script.directives };
+        let files = script.files.iter().map(|file| file.path.clone()).collect();
+        let world = World { root, files, directives: script.directives };
         for file in &script.files {
             let path = world.path(&file.path);
             write(file, &path).map_err(|source| WorldError::Unwritable { line: file.line, path, source })?;
