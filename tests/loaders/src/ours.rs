@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use whydll::host::Host;
-use whydll::image::Machine;
+use whydll::image::{Machine, Symbol};
 use whydll::loader::{Cause, Failure, Process};
 
 use crate::outcome::{Fault, Outcome};
@@ -77,12 +77,25 @@ fn failed(failure: &Failure) -> Outcome {
         match fault.cause {
             // A loader sees no more of it than that the initialization of the importer crashes.
             Cause::OutdatedRuntime { .. } => {
-                Fault::new(fault.cause.code(), None, importer.unwrap_or_default())
+                Fault::new(code(&fault.cause), None, importer.unwrap_or_default())
             }
-            _ => Fault::new(fault.cause.code(), importer, fault.culprit()),
+            _ => Fault::new(code(&fault.cause), importer, fault.culprit()),
         }
     });
-    Outcome { code: failure.code(), module: None, faults: faults.collect(), modules: Vec::new() }
+    let faults = faults.collect();
+    Outcome { code: code(&failure.first.cause), module: None, faults, modules: Vec::new() }
+}
+
+/// Of a forwarder that leads nowhere Wine tells which symbol has no implementation. Windows passes on why its target cannot
+/// be loaded, which Wine has forgotten by then: that code is not compared.
+fn code(cause: &Cause) -> u32 {
+    match cause {
+        Cause::MissingExport { forwarder: Some(_), symbols, .. } => match symbols.first() {
+            Some(Symbol::Ordinal(_)) => 182,
+            _ => 127,
+        },
+        cause => cause.code(),
+    }
 }
 
 /// Whether a path is that of one of a world's files.
