@@ -7,13 +7,16 @@
 //! |---|---|
 //! | `machine windows-10` · `windows-11` · `windows-11+vcredist` | which Windows (default: `windows-11`) |
 //! | `path /a;/b` | PATH of the process |
+//! | `variable NAME value` | a variable of the environment |
 //! | `python /env` | the interpreter or environment (default: `/Python`) |
 //! | `denied /x` | a file or folder that this user may not read |
 //! | `application /app` · `/app x86` | a process without Python, for loads alone |
 //! | `current /x` | SetCurrentDirectory of that process |
+//! | `start /app/program.exe` | starts the program, with all that its folder and its manifest redirect |
 //! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
+//! | `set directory /x`, `default directories 0x1000` | SetDllDirectory, SetDefaultDllDirectories |
 //! | `load /env/a.pyd` | as the interpreter loads an extension module |
-//! | `load NAME plain` · `altered` · `modern` · `ctypes` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
+//! | `load NAME plain` · `altered` · `modern` · `ctypes` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
 //! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
 //! | `import NAME` | diagnoses the import |
 //! | `follow NAME` | the steps of the import |
@@ -30,7 +33,7 @@ use crate::diagnosis::{Diagnosis, Finding, diagnose};
 use crate::environment::Environment;
 use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
 use crate::image::{Binding, Export, Machine, Symbol};
-use crate::loader::{Cause, Failure, LoadFlags, Process};
+use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
 use crate::source::{STACK, Script};
 
@@ -91,6 +94,7 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 struct Story<'w> {
     machine: String,
     path: String,
+    variables: Vec<(String, String)>,
     python: WinPath,
     denied: BTreeSet<WinPath>,
     process: Option<Process>,
@@ -103,6 +107,7 @@ impl Story<'_> {
         Story {
             machine: "windows-11".to_owned(),
             path: String::new(),
+            variables: Vec::new(),
             python: WinPath::new(r"C:\Python"),
             denied: BTreeSet::new(),
             process: None,
@@ -121,6 +126,10 @@ impl Story<'_> {
                     rest.split(';').map(|folder| on_drive(folder).to_string()).collect();
                 self.path = folders.join(";");
             }
+            "variable" => {
+                let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.variables.push((name.to_owned(), value.to_owned()));
+            }
             "python" => self.python = on_drive(rest),
             "denied" => drop(self.denied.insert(on_drive(rest))),
             "application" => {
@@ -137,6 +146,21 @@ impl Story<'_> {
                 let folder = on_drive(rest.trim_start_matches("directory "));
                 self.process().remove_dll_directory(&folder);
             }
+            "start" => match self.process().start(&on_drive(rest)) {
+                Ok(_) => {
+                    let told: Vec<String> = self.process().modules().iter().map(told_module).collect();
+                    self.out += &told.concat();
+                }
+                Err(failure) => tell(&mut self.out, &failure),
+            },
+            "set" => {
+                let folder = on_drive(rest.trim_start_matches("directory "));
+                self.process().set_dll_directory(Some(folder));
+            }
+            "default" => {
+                let flags = number(rest.trim_start_matches("directories "));
+                self.process().set_default_directories(LoadFlags(flags));
+            }
             "load" => self.load(rest),
             "find" => self.find(rest),
             "import" => self.import(rest),
@@ -150,7 +174,10 @@ impl Story<'_> {
         if !self.denied.is_empty() {
             host.files = Arc::new(Guarded { files: host.files, denied: self.denied.clone() });
         }
-        host.with_variable("PATH", &self.path)
+        let variables = self.variables.iter();
+        variables.fold(host.with_variable("PATH", &self.path), |host, (name, value)| {
+            host.with_variable(name, value)
+        })
     }
 
     fn environment(&self, host: &Host) -> Environment {
@@ -169,14 +196,14 @@ impl Story<'_> {
                 "plain" => LoadFlags::NONE,
                 "altered" => LoadFlags::ALTERED_SEARCH_PATH,
                 "ctypes" => LoadFlags::SEARCH_DEFAULT_DIRS,
+                _ if how.starts_with("flags ") => LoadFlags(number(&how[6..])),
                 _ => LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
             };
             let before = process.modules().len();
             match process.load(&target, flags) {
                 Ok(_) => {
-                    for module in &process.modules()[before..] {
-                        let _ = writeln!(self.out, "{} ({})", module.path, module.rule);
-                    }
+                    let told: Vec<String> = process.modules()[before..].iter().map(told_module).collect();
+                    self.out += &told.concat();
                 }
                 Err(failure) => tell(&mut self.out, &failure),
             }
@@ -192,9 +219,8 @@ impl Story<'_> {
         };
         match result {
             Ok(()) => {
-                for module in &interpreter.process.modules()[before..] {
-                    let _ = writeln!(self.out, "{} ({})", module.path, module.rule);
-                }
+                let modules = &interpreter.process.modules()[before..];
+                self.out += &modules.iter().map(told_module).collect::<String>();
             }
             Err(error) => {
                 if let LoadError::Windows(failure) = &error {
@@ -364,6 +390,14 @@ impl Files for Guarded {
     }
 }
 
+fn told_module(module: &Module) -> String {
+    format!("{} ({})\n", module.path, module.rule)
+}
+
+fn number(hexadecimal: &str) -> u32 {
+    u32::from_str_radix(hexadecimal.trim_start_matches("0x"), 16).unwrap()
+}
+
 /// `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python, System32`
 fn tell(out: &mut String, failure: &Failure) {
     for fault in failure.faults() {
@@ -380,8 +414,10 @@ fn tell(out: &mut String, failure: &Failure) {
             Cause::Unreadable { error, .. } => error.to_string(),
             Cause::MissingExport { provider, symbols, forwarder } => {
                 let symbols: Vec<String> = symbols.iter().map(ToString::to_string).collect();
-                let forwarder =
-                    forwarder.as_ref().map(|to| format!(", forwarded to {to}")).unwrap_or_default();
+                let forwarder = forwarder
+                    .as_ref()
+                    .map(|to: &BrokenForwarder| format!(", forwarded to {}", to.target))
+                    .unwrap_or_default();
                 format!("{} lacks {}{forwarder} ({})", provider.path, symbols.join(", "), provider.rule)
             }
             Cause::MissingAssembly { assembly } => {

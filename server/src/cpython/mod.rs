@@ -4,10 +4,11 @@
 //! Sources: `Python/dynload_win.c`, `Lib/ctypes/__init__.py`, `Lib/importlib/_bootstrap_external.py`,
 //! `PC/config.c` of CPython; conda's patch `CondaEcosystemModifyDllSearchPath`.
 
+mod conda;
 mod finder;
 mod sentence;
 
-use crate::environment::{Environment, Kind};
+use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
@@ -24,6 +25,8 @@ pub struct Interpreter<'e> {
     pub environment: &'e Environment,
     /// What is loaded.
     pub process: Process,
+    /// What conda's patch made of PATH last.
+    conda: Option<conda::Added>,
 }
 
 /// An extension module cannot be imported, or a library not be loaded.
@@ -60,26 +63,9 @@ impl<'e> Interpreter<'e> {
         if let Some(stable) = stable.filter(|path| host.files.is_file(path)) {
             let _ = process.load(stable.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
         }
-        let mut interpreter = Interpreter { environment, process };
-        if environment.base_kind == Kind::Conda {
-            interpreter.add_conda_directories();
-        }
+        let mut interpreter = Interpreter { environment, process, conda: None };
+        interpreter.start_conda();
         Ok(interpreter)
-    }
-
-    /// By default conda's Python adds the directories of its prefix as `os.add_dll_directory` would.
-    fn add_conda_directories(&mut self) {
-        if self.searches_path() {
-            return;
-        }
-        let tails = ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
-        // The newest is searched first, so the first of conda's order is added last.
-        for tail in tails {
-            let directory = self.environment.base_prefix.join(tail);
-            if self.process.host().files.is_folder(&directory) {
-                self.process.add_dll_directory(directory, "conda's Python".to_owned());
-            }
-        }
     }
 
     /// Python up to 3.7 gives LoadLibraryEx the old search, which ends with PATH.
@@ -95,6 +81,7 @@ impl<'e> Interpreter<'e> {
         } else {
             LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
         };
+        self.resync_conda();
         match self.other_python(path) {
             None => self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows),
             Some(dll) => {

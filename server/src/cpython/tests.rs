@@ -289,15 +289,42 @@ fn condas_python_adds_the_directories_of_its_prefix() {
         expect![[r#"
             C:\env\pkg\a.pyd (full path)
             C:\conda\Library\bin\mkl.dll (added by conda's Python)
-            C:\conda\bin\twice.dll (added by conda's Python)
+            C:\conda\Library\bin\twice.dll (added by conda's Python)
         "#]],
     );
     check(
         &conda(8),
         expect![[r#"
-            126: a.pyd > far.dll: nowhere in C:\env\pkg, C:\conda, C:\conda\bin, C:\conda\Library\bin, C:\Windows\System32
+            126: a.pyd > far.dll: nowhere in C:\env\pkg, C:\conda, C:\conda\Library\bin, C:\conda\bin, C:\Windows\System32
             ImportError: DLL load failed while importing a: The specified module could not be found.
         "#]],
+    );
+}
+
+#[test]
+fn condas_python_searches_path_where_it_is_told_to() {
+    let world = "
+            variable CONDA_DLL_SEARCH_MODIFICATION_ENABLE 1
+            path /conda/Library/other;/conda/bin
+            /conda/Library/other/twice.dll
+    "
+    .to_owned()
+        + &conda(8);
+    check(
+        &world,
+        expect![[r#"
+        C:\env\pkg\a.pyd (full path)
+        C:\conda\Library\bin\mkl.dll (added by conda's Python)
+        C:\conda\Library\bin\twice.dll (added by conda's Python)
+        C:\conda\Library\other\far.dll (added by conda's Python, from PATH)
+    "#]],
+    );
+    check(
+        &world.replace("ENABLE 1", "ENABLE 0"),
+        expect![[r#"
+        126: a.pyd > far.dll: nowhere in C:\env\pkg, C:\conda, C:\conda\Library\bin, C:\conda\bin, C:\Windows\System32
+        ImportError: DLL load failed while importing a: The specified module could not be found.
+    "#]],
     );
 }
 

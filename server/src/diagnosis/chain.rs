@@ -21,7 +21,7 @@ pub struct Chain {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChainError {
     /// A native load failed.
-    Load { failure: Failure, sentence: String },
+    Load { failure: Box<Failure>, sentence: String },
     /// Python refuses before or after any load.
     Python(String),
 }
@@ -36,7 +36,7 @@ pub fn chain(host: &Host, environment: &Environment, target: &str) -> Chain {
             return Chain {
                 modules: Vec::new(),
                 of_interpreter: 0,
-                error: Some(ChainError::Load { failure, sentence }),
+                error: Some(ChainError::Load { failure: Box::new(failure), sentence }),
             };
         }
     };
@@ -77,7 +77,7 @@ pub fn chain(host: &Host, environment: &Environment, target: &str) -> Chain {
 
 fn of_load(error: LoadError, sentence: String) -> ChainError {
     match error {
-        LoadError::Windows(failure) => ChainError::Load { failure, sentence },
+        LoadError::Windows(failure) => ChainError::Load { failure: Box::new(failure), sentence },
         LoadError::OtherPython(_) => ChainError::Python(sentence),
     }
 }

@@ -134,6 +134,10 @@ fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Findin
     for finding in case.explain(guarded, Severity::Warning, None) {
         merge(&mut findings, finding);
     }
+    let process = &plan.interpreter().process;
+    if let Some(finding) = codes::outdated_vc_runtime::older_than_toolset(&case, process) {
+        merge(&mut findings, finding);
+    }
     for finding in codes::damaged_install::of_installed_files(&case, &executed(&plan), &findings) {
         merge(&mut findings, finding);
     }

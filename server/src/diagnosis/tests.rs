@@ -21,7 +21,7 @@ const BROKEN: &[&str] = &[
     "/s/pkg.pyd  imports msvcp140.dll!_Mtx_lock\n/Python/msvcp140.dll  version 14.29.0.0, exports _Mtx_lock",
     "machine windows-11+vcredist\n/s/pkg.pyd  imports msvcp140.dll!_Mtx_lock\n/Python/msvcp140.dll  version 14.29.0.0, exports _Mtx_lock",
     "machine windows-11+vcredist\n/s/pkg.pyd  imports msvcp140.dll!_Mtx_lock\n/Python/msvcp140.dll  x86, version 14.29.0.0, exports _Mtx_lock",
-    "/s/pkg.pyd  needs windows 11.0",
+    "machine windows-10\n/s/pkg.pyd  imports api-ms-win-core-future-l1-1-0.dll",
     "/s/pkg.pyd  manifest \"<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>\"",
     "/s/pkg.pyd  empty",
     "/s/pkg.pyd  imports a.dll\n/s/a.dll  html",

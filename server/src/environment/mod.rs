@@ -328,7 +328,7 @@ impl Environment {
         let platform = match self.machine {
             Machine::X86 => Some("win32"),
             Machine::X64 | Machine::Arm64Ec => Some("win_amd64"),
-            Machine::Arm64 => Some("win_arm64"),
+            Machine::Arm64 | Machine::Arm64X => Some("win_arm64"),
             Machine::Arm => Some("win_arm32"),
             Machine::Other(_) => None,
         };

@@ -24,13 +24,13 @@ pub struct Disk {
     cache: Arc<FactCache>,
     folders: Mutex<FxHashMap<String, Result<Listed, FileError>>>,
     /// Answers that are asked for again and again, for the life of this value.
-    images: Answers<Arc<ImageFacts>, ImageFault>,
-    archives: Answers<Arc<Vec<String>>, FileError>,
-    exports: Mutex<FxHashMap<(WinPath, Symbol), Result<Option<Export>, ImageFault>>>,
+    images: Answers<WinPath, Arc<ImageFacts>, ImageFault>,
+    archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
+    exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
     modules_read: AtomicU64,
 }
 
-type Answers<T, E> = Mutex<FxHashMap<WinPath, Result<T, E>>>;
+type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
 
 /// A folder and where it really lies.
 #[derive(Clone)]

@@ -243,9 +243,7 @@ impl Host {
 
     /// The directories of PATH, in order, as an absolute path each.
     pub fn path_directories(&self) -> Vec<WinPath> {
-        let path = self.variables.get("PATH").map_or("", String::as_str);
-        let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
-        entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
+        path_directories(self.variables.get("PATH").map_or("", String::as_str))
     }
 
     /// The VC++ runtimes in the system directories.
@@ -260,6 +258,12 @@ impl Host {
         runtimes.dedup_by(|a, b| a.path == b.path);
         runtimes
     }
+}
+
+/// The directories of a value of PATH, in order, as an absolute path each.
+pub fn path_directories(path: &str) -> Vec<WinPath> {
+    let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
+    entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
 }
 
 fn absolute(path: &Path) -> PathBuf {

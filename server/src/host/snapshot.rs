@@ -50,7 +50,7 @@ struct Facts {
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
     images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
-    /// By importer, name of the import, and exporter.
+    /// By importer, name of the import, and exporter; those where everything is found are left out.
     #[serde(default)]
     bindings: BTreeMap<String, Result<Arc<Binding>, ImageFault>>,
     /// By image and symbol.
@@ -197,6 +197,7 @@ impl Recorder {
         let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
+        facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
                 *text = essence(file, text);
@@ -373,7 +374,8 @@ impl Files for Recorded {
     }
 
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
-        recall(&self.facts.bindings, &binding_key(importer, dll, exporter))
+        let known = self.facts.bindings.get(&binding_key(importer, dll, exporter));
+        known.cloned().unwrap_or_else(|| Ok(Arc::default()))
     }
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {

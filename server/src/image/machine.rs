@@ -16,6 +16,8 @@ pub enum Machine {
     Arm64,
     /// 64-bit ARM code that x64 processes can call; its header says [`Machine::X64`].
     Arm64Ec,
+    /// Code for both ARM64 and ARM64EC; its header says [`Machine::Arm64`].
+    Arm64X,
     /// 32-bit ARM (Thumb-2, which "PE Format" calls ARMNT).
     Arm,
     /// Anything else: the header's machine field.
@@ -42,6 +44,7 @@ impl Machine {
             Machine::X64 => "64-bit (x64)",
             Machine::Arm64 => "ARM64",
             Machine::Arm64Ec => "ARM64EC (ARM64 code for x64 processes)",
+            Machine::Arm64X => "ARM64X (ARM64 code for ARM64 and x64 processes)",
             Machine::Arm => "32-bit ARM",
             Machine::Other(_) => "an unknown processor",
         }
@@ -55,6 +58,7 @@ impl fmt::Display for Machine {
             Machine::X64 => f.write_str("x86_64"),
             Machine::Arm64 => f.write_str("arm64"),
             Machine::Arm64Ec => f.write_str("arm64ec"),
+            Machine::Arm64X => f.write_str("arm64x"),
             Machine::Arm => f.write_str("arm"),
             Machine::Other(field) => write!(f, "machine {field:#06x}"),
         }
@@ -72,7 +76,8 @@ impl TryFrom<String> for Machine {
 
     /// The inverse of `Display`.
     fn try_from(text: String) -> Result<Machine, String> {
-        [Machine::X86, Machine::X64, Machine::Arm64, Machine::Arm64Ec, Machine::Arm]
+        use Machine::{Arm, Arm64, Arm64Ec, Arm64X, X64, X86};
+        [X86, X64, Arm64, Arm64Ec, Arm64X, Arm]
             .into_iter()
             .find(|machine| machine.to_string() == text)
             .or_else(|| {

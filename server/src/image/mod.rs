@@ -94,11 +94,12 @@ impl<'a> Image<'a> {
 
     /// The processor the image's code is for.
     ///
-    /// An x64 header is not the last word: ARM64EC code hides behind one, and is told apart by
-    /// the load configuration, which this reads in that case.
+    /// An x64 or ARM64 header is not the last word: ARM64EC and ARM64X code hide behind them, and are told
+    /// apart by the load configuration, which this reads in that case.
     pub fn machine(&self) -> Machine {
         match Machine::from_header(self.headers.machine) {
             Machine::X64 if self.is_hybrid() => Machine::Arm64Ec,
+            Machine::Arm64 if self.is_hybrid() => Machine::Arm64X,
             machine => machine,
         }
     }

@@ -264,7 +264,7 @@ fn machines() {
         x64, metadata beyond Size: "x86_64", 64-bit (x64), hybrid false, flags 0x800
         x64, flags beyond Size: "x86_64", 64-bit (x64), hybrid false, flags 0x0
         ARM64: "arm64", ARM64, hybrid false, flags 0x0
-        ARM64, metadata: "arm64", ARM64, hybrid true, flags 0x800
+        ARM64, metadata: "arm64x", ARM64X (ARM64 code for ARM64 and x64 processes), hybrid true, flags 0x800
         x86: "x86", 32-bit (x86), hybrid false, flags 0x0
         ARM: "arm", 32-bit ARM, hybrid false, flags 0x0
         Itanium: "machine 0x0200", an unknown processor, hybrid false, flags 0x0

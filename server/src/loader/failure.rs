@@ -73,8 +73,8 @@ pub enum Cause {
     /// It was found, and cannot be read.
     Unreadable { path: WinPath, error: FileError },
     /// It was found, and does not export what the module above it imports. Where it exports that as a forwarder which leads
-    /// nowhere, that forwarder (`other.symbol`).
-    MissingExport { provider: Provider, symbols: Vec<Symbol>, forwarder: Option<String> },
+    /// nowhere, that forwarder.
+    MissingExport { provider: Provider, symbols: Vec<Symbol>, forwarder: Option<BrokenForwarder> },
     /// A side-by-side assembly that its manifest asks for is nowhere.
     MissingAssembly { assembly: Assembly },
     /// It asks for this version of Windows, major and minor.
@@ -94,10 +94,8 @@ impl Cause {
             Cause::WrongMachine { .. } | Cause::BadImage { .. } => 193,
             Cause::Unreadable { error: FileError::AccessDenied, .. } => 5,
             Cause::Unreadable { .. } => 126,
-            Cause::MissingExport { symbols, .. } => match symbols.first() {
-                Some(Symbol::Ordinal(_)) => 182,
-                _ => 127,
-            },
+            Cause::MissingExport { forwarder: Some(forwarder), .. } => forwarder.code,
+            Cause::MissingExport { symbols, .. } => symbols.first().map_or(127, not_exported),
             Cause::MissingAssembly { .. } => 14001,
             Cause::NewerWindows { .. } => 193,
             Cause::OutdatedRuntime { .. } => 1114,
@@ -133,6 +131,23 @@ impl Cause {
             ImageFault::Image(error) => Cause::BadImage { path, error },
             ImageFault::File(error) => Cause::Unreadable { path, error },
         }
+    }
+}
+
+/// A forwarder that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenForwarder {
+    /// `other.symbol` or `other.#7`
+    pub target: String,
+    /// What the load fails with.
+    pub code: u32,
+}
+
+/// The Win32 code for a symbol that is not exported.
+pub(super) fn not_exported(symbol: &Symbol) -> u32 {
+    match symbol {
+        Symbol::Name(_) => 127,
+        Symbol::Ordinal(_) => 182,
     }
 }
 

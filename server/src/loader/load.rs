@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::failure::{Cause, Fault, Link, Provider};
+use super::failure::{BrokenForwarder, Cause, Fault, Link, Provider, not_exported};
 use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
@@ -103,7 +103,8 @@ impl Process {
                 return Brought::Nothing;
             }
         };
-        if let Some(cause) = self.refused(&path, &image) {
+        let is_program = load.manifest == PROGRAM_MANIFEST;
+        if let Some(cause) = self.refused(&path, &image, is_program) {
             self.fail(&name, Some(path), cause, load);
             return Brought::Nothing;
         }
@@ -117,14 +118,15 @@ impl Process {
     }
 
     /// Whether Windows refuses to map an image into this process.
-    fn refused(&self, path: &WinPath, image: &ImageFacts) -> Option<Cause> {
+    fn refused(&self, path: &WinPath, image: &ImageFacts, is_program: bool) -> Option<Cause> {
         let path = path.clone();
-        if !runs_in(image, self.machine) {
+        if !runs_in(image, self.machine, self.host.machine) {
             return Some(Cause::WrongMachine { path, machine: image.machine, searched: Vec::new() });
         }
+        // Only programs are refused for that; whether a DLL is, nobody has written down.
         let needs = image.subsystem_version;
-        let has = self.host.version_number();
-        has.is_some_and(|has| needs > has).then_some(Cause::NewerWindows { path, needs })
+        let is_newer = self.host.version_number().is_some_and(|has| needs > has);
+        (is_program && is_newer).then_some(Cause::NewerWindows { path, needs })
     }
 
     fn bring_in_dependencies(&mut self, id: ModuleId, path: &WinPath, image: &ImageFacts, load: &mut Load) {
@@ -215,16 +217,16 @@ impl Process {
         if !binding.missing.is_empty() {
             let symbols = binding.missing.clone();
             let cause =
-                Cause::MissingExport { provider: self.provider(exporter, load), symbols, forwarder: None };
+                Cause::MissingExport { provider: self.provider_of(exporter, load), symbols, forwarder: None };
             self.fail(&name, Some(exporting.clone()), cause, load);
         }
         for forwarded in &binding.forwarded {
             let (dll, symbol) = (&forwarded.dll, &forwarded.target);
-            if !self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
+            if let Err(code) = self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
                 let cause = Cause::MissingExport {
-                    provider: self.provider(exporter, load),
+                    provider: self.provider_of(exporter, load),
                     symbols: vec![forwarded.symbol.clone()],
-                    forwarder: Some(format!("{dll}.{symbol}")),
+                    forwarder: Some(BrokenForwarder { target: format!("{dll}.{symbol}"), code }),
                 };
                 self.fail(&name, Some(exporting.clone()), cause, load);
             }
@@ -234,7 +236,12 @@ impl Process {
         }
     }
 
-    /// Loads the DLL that a forwarder names and looks the symbol up there. Whether that works.
+    /// Loads the DLL that a forwarder names and looks the symbol up there. The DLL is searched as the running load searches;
+    /// where the forwarder stands plays no part (ReactOS' reconstruction of `LdrpResolveForwarder`, Wine's
+    /// `find_forwarded_export`).
+    ///
+    /// # Errors
+    /// The Win32 code that the load fails with.
     fn follow_forwarder(
         &mut self,
         importer: ModuleId,
@@ -242,7 +249,7 @@ impl Process {
         symbol: &Symbol,
         load: &mut Load,
         left: usize,
-    ) -> bool {
+    ) -> Result<(), u32> {
         let known = load.faults.len();
         let brought = self.bring_in(&forwarded_name(dll), load);
         let is_noted = self.modules[importer]
@@ -253,18 +260,21 @@ impl Process {
             self.note(importer, dll, DependencyKind::Forwarder, &brought);
         }
         // The forwarder itself is what fails; what it led to is told with it.
-        load.faults.truncate(known);
+        let failed = load.faults.drain(known..).next().map(|fault| fault.cause.code());
         let exporter = match brought {
-            Brought::PartOfWindows => return true,
-            Brought::Nothing => return false,
+            Brought::PartOfWindows => return Ok(()),
+            // It may be told already, as a culprit of its own.
+            Brought::Nothing => return Err(failed.unwrap_or(126)),
             Brought::New(id) | Brought::Known(id, _) => id,
         };
         match self.host.files.export(&self.modules[exporter].path, symbol) {
-            Ok(Some(Export::Address(_))) | Err(_) => true,
-            Ok(Some(Export::Forward { dll, symbol })) => {
-                left > 0 && self.follow_forwarder(importer, &dll, &symbol, load, left - 1)
+            Ok(Some(Export::Address(_))) | Err(_) => Ok(()),
+            Ok(Some(Export::Forward { dll, symbol })) if left > 0 => {
+                self.follow_forwarder(importer, &dll, &symbol, load, left - 1)
             }
-            Ok(None) => false,
+            // A chain without end is an invalid image to Windows.
+            Ok(Some(Export::Forward { .. })) => Err(193),
+            Ok(None) => Err(not_exported(symbol)),
         }
     }
 
@@ -276,14 +286,18 @@ impl Process {
         let Some(version) = version.filter(|version| *version < CONSTEXPR_MUTEX) else {
             return;
         };
-        let provider = self.provider(runtime, load);
+        let provider = self.provider_of(runtime, load);
         let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX };
         let chain = load.down_to(&module.name, Some(module.path.clone()));
         load.crashes.push(Fault { chain, cause });
     }
 
-    /// A module, and how it came in.
-    fn provider(&self, id: ModuleId, load: &Load) -> Provider {
+    fn provider_of(&self, id: ModuleId, load: &Load) -> Provider {
+        Provider { was_loaded: id < load.first, ..self.provider(id) }
+    }
+
+    /// A loaded module, and how it came in.
+    pub fn provider(&self, id: ModuleId) -> Provider {
         let module = &self.modules[id];
         let mut brought_by = Vec::new();
         let mut root = module;
@@ -297,7 +311,7 @@ impl Process {
             rule: module.rule.clone(),
             brought_by,
             asked_by: root.asked_by.clone(),
-            was_loaded: id < load.first,
+            was_loaded: true,
         }
     }
 
@@ -332,12 +346,25 @@ fn forwarded_name(dll: &str) -> String {
     }
 }
 
-/// Whether an image can be loaded into a process of `process`.
-pub(super) fn runs_in(image: &ImageFacts, process: Machine) -> bool {
-    image.any_cpu
-        || image.machine == process
-        || matches!(
-            (image.machine, process),
-            (Machine::Arm64Ec, Machine::X64) | (Machine::X64, Machine::Arm64Ec)
-        )
+/// Whether an image can be loaded into a process of `process` on a `host` (Microsoft, "Arm64X PE files"): ARM64EC code
+/// looks like x64's and runs on ARM64 only, ARM64X is either.
+pub(super) fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
+    let on_arm = host == Machine::Arm64;
+    match (image.machine, process) {
+        _ if image.any_cpu => true,
+        (Machine::Arm64Ec, Machine::X64 | Machine::Arm64Ec) => on_arm,
+        (Machine::X64, Machine::Arm64Ec) => true,
+        (Machine::Arm64X, Machine::X64 | Machine::Arm64Ec | Machine::Arm64) => on_arm,
+        (image, process) => image == process,
+    }
+}
+
+/// Whether a machine maps images for `image` at all, in whatever process. What it does not map ends a search instead of
+/// being passed over (Wine's conformance test `map_image_section` in `dlls/kernel32/tests/loader.c`).
+pub(super) fn is_mapped_by(image: Machine, host: Machine) -> bool {
+    match host {
+        Machine::X86 => image == Machine::X86,
+        Machine::Arm64 => !matches!(image, Machine::Other(_)),
+        _ => matches!(image, Machine::X86 | Machine::X64 | Machine::Arm64Ec),
+    }
 }

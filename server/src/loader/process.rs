@@ -1,5 +1,6 @@
 //! A process and what is loaded into it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::failure::{Cause, Failure};
 use super::load::Load;
 use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
 use super::side_by_side::{self, Redirections};
-use crate::host::{EntryKind, Host, WinPath, fold_name};
+use crate::host::{EntryKind, Host, WinPath, fold_name, path_directories};
 use crate::image::{Assembly, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
 
 /// A place in the list of modules of a [`Process`].
@@ -77,6 +78,9 @@ pub struct Process {
     pub(super) machine: Machine,
     application_directory: WinPath,
     current_directory: Option<WinPath>,
+    /// The environment of the process; names in upper case.
+    variables: Arc<BTreeMap<String, String>>,
+    /// The directories of its PATH.
     path: Vec<WinPath>,
     safe_search: bool,
     added: Vec<AddedDirectory>,
@@ -97,8 +101,10 @@ impl Process {
     /// runs.
     pub fn new(host: Host, machine: Machine, application_directory: WinPath) -> Process {
         let path = host.path_directories();
+        let variables = Arc::new(host.variables.clone());
         Process {
             host,
+            variables,
             machine,
             application_directory,
             current_directory: None,
@@ -148,9 +154,15 @@ impl Process {
         self.dll_directory = path;
     }
 
-    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on.
-    pub fn set_default_directories(&mut self, flags: LoadFlags) {
-        self.default_directories = flags;
+    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on. Windows takes
+    /// nothing but application, user, System32 and default directories (`test_SetDefaultDllDirectories` in Wine's
+    /// `dlls/kernel32/tests/module.c`); whether it does.
+    pub fn set_default_directories(&mut self, flags: LoadFlags) -> bool {
+        let is_taken = flags != LoadFlags::NONE && flags.0 & !0x1e00 == 0;
+        if is_taken {
+            self.default_directories = flags;
+        }
+        is_taken
     }
 
     /// `SafeDllSearchMode`, which is on by default: the current directory comes behind the system's.
@@ -163,9 +175,32 @@ impl Process {
         self.current_directory = Some(path);
     }
 
-    /// The program changes its PATH.
-    pub fn set_path(&mut self, directories: Vec<WinPath>) {
-        self.path = directories;
+    /// The current directory, where it is known.
+    pub fn current_directory(&self) -> Option<&WinPath> {
+        self.current_directory.as_ref()
+    }
+
+    /// A variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(&name.to_ascii_uppercase()).map(String::as_str)
+    }
+
+    /// SetEnvironmentVariable; none removes it.
+    pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
+        let name = name.to_ascii_uppercase();
+        if name == "PATH" {
+            self.path = path_directories(value.unwrap_or_default());
+        }
+        let variables = Arc::make_mut(&mut self.variables);
+        match value {
+            Some(value) => drop(variables.insert(name, value.to_owned())),
+            None => drop(variables.remove(&name)),
+        }
+    }
+
+    /// The directories of its PATH, in order.
+    pub fn path_directories(&self) -> &[WinPath] {
+        &self.path
     }
 
     /// What in the program makes the loads that follow: `scipy/_distributor_init.py:40`; none for the program that is asked
@@ -212,10 +247,11 @@ impl Process {
         match self.search_context().directories(name, flags) {
             Some(order) => {
                 load.order = Rc::new(order);
-                if let Some(id) = self.bring_in(name, &mut load).module() {
-                    if load.faults.is_empty() && load.crashes.is_empty() {
-                        return Ok(id);
-                    }
+                if let Some(id) = self.bring_in(name, &mut load).module()
+                    && load.faults.is_empty()
+                    && load.crashes.is_empty()
+                {
+                    return Ok(id);
                 }
             }
             None => self.fail(name, None, Cause::InvalidParameter, &mut load),

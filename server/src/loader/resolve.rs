@@ -1,11 +1,11 @@
 //! From a name to a file, or to a module that is loaded already.
 
 use super::failure::{Cause, PassedOver, Searched};
-use super::load::runs_in;
+use super::load::{is_mapped_by, runs_in};
 use super::process::{ModuleId, Process};
 use super::search::Rule;
 use super::side_by_side::Redirections;
-use crate::host::{ApiSet, WinPath, fold_name};
+use crate::host::{ApiSet, ImageFacts, WinPath, fold_name};
 use crate::image::Machine;
 
 /// Where a name leads.
@@ -81,8 +81,15 @@ impl Process {
         }
     }
 
-    /// A file for another machine does not end the search (Wine's `search_dll_file`, ReactOS'
-    /// `LdrpMapDllSearchPath`); any other bad file does.
+    /// .NET code for any processor is taken by its full path, and passed over where it is searched.
+    fn passes_over(&self, image: &ImageFacts) -> bool {
+        let (process, host) = (self.machine, self.host.machine);
+        let fits = runs_in(image, process, host) && (!image.any_cpu || image.machine == process);
+        !fits && is_mapped_by(image.machine, host)
+    }
+
+    /// A file for another machine that this one runs too does not end the search (Wine's conformance test
+    /// `map_image_section`, ReactOS' `LdrpMapDllSearchPath`); any other bad file does.
     fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<(WinPath, Rule), Cause> {
         let mut searched = Vec::new();
         let mut wrong: Option<(WinPath, Machine)> = None;
@@ -91,7 +98,7 @@ impl Process {
             let mut passed_over = None;
             if self.host.files.is_file(&path) {
                 match self.host.files.image(&path) {
-                    Ok(image) if !runs_in(&image, self.machine) => {
+                    Ok(image) if self.passes_over(&image) => {
                         passed_over = Some(PassedOver { machine: image.machine });
                         wrong.get_or_insert((path, image.machine));
                     }

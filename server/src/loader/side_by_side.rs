@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::host::{EntryKind, Host, WinPath, fold_name};
-use crate::image::{Assembly, Machine, Manifest, PROGRAM_MANIFEST};
+use crate::image::{Assembly, Machine, Manifest};
 
 /// From a DLL's name, in lower case, to its file and the assembly that it is part of.
 pub(super) type Redirections = FxHashMap<String, (WinPath, String)>;
@@ -109,7 +109,7 @@ fn find_shared(
     Some(Ok(FoundAssembly { folder, manifest: Manifest::parse(&text)? }))
 }
 
-/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest, `NAME.manifest`, the same in a folder `NAME`; all
+/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest (of several, the one with the lowest number), `NAME.manifest`, the same in a folder `NAME`; all
 /// that first in the folder of its language.
 fn find_private(host: &Host, directory: &WinPath, assembly: &Assembly) -> Option<FoundAssembly> {
     let files = &*host.files;
@@ -123,7 +123,7 @@ fn find_private(host: &Host, directory: &WinPath, assembly: &Assembly) -> Option
             let library = folder.join(&format!("{name}.dll"));
             if files.is_file(&library)
                 && let Ok(image) = files.image(&library)
-                && let Some((_, carried)) = image.manifests.iter().find(|(id, _)| *id == PROGRAM_MANIFEST)
+                && let Some((_, carried)) = image.manifests.first()
             {
                 return Some(FoundAssembly { folder, manifest: carried.clone() });
             }

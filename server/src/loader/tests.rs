@@ -54,7 +54,11 @@ const EVERYWHERE: &str = "
 
 /// Where `b.dll` is found when it lies everywhere, then when the winner is taken away, and so on.
 fn order(how: &str) -> String {
-    let mut world = format!("{EVERYWHERE}    load /dlls/a.dll {how}");
+    order_in(EVERYWHERE, how)
+}
+
+fn order_in(world: &str, how: &str) -> String {
+    let mut world = format!("{world}    load /dlls/a.dll {how}");
     let mut order = Vec::new();
     loop {
         let told = answer(&world);
@@ -218,7 +222,7 @@ fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
         load /dlls/b.dll
         ",
         expect![[r#"
-            193: a.dll > b.dll: C:\dlls\b.dll is for x86
+            193: a.dll > b.dll: C:\app\b.dll is for arm64
             193: b.dll: C:\dlls\b.dll is for x86
         "#]],
     );
@@ -606,4 +610,251 @@ fn a_chain_as_long_as_a_thousand_modules_ends() {
         text += &format!("/dlls/m{at}.dll  imports m{}.dll\n", at + 1);
     }
     assert!(answer(&text).contains(r"C:\dlls\m499.dll"));
+}
+
+#[test]
+fn set_dll_directory_takes_the_current_directorys_place() {
+    let world = EVERYWHERE.to_owned() + "    set directory /set\n    /set/b.dll\n";
+    expect![[r#"
+        app (application directory) > set (SetDllDirectory) > path (PATH)
+        126: a.dll > b.dll: nowhere in C:\app, C:\set, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\path
+    "#]]
+    .assert_eq(&order_in(&world, "plain"));
+    expect![[r#"
+        dlls (the DLL's own directory) > set (SetDllDirectory) > path (PATH)
+        126: a.dll > b.dll: nowhere in C:\dlls, C:\set, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\path
+    "#]]
+    .assert_eq(&order_in(&world, "altered"));
+    expect![[r#"
+        dlls (the DLL's own directory) > app (application directory) > added (added by the test) > set (SetDllDirectory)
+        126: a.dll > b.dll: nowhere in C:\dlls, C:\app, C:\added, C:\set, C:\Windows\System32
+    "#]]
+    .assert_eq(&order_in(&world, "modern"));
+}
+
+#[test]
+fn default_directories_count_for_loads_that_name_none() {
+    let world = EVERYWHERE.to_owned() + "    default directories 0x1000\n";
+    expect![[r#"
+        app (application directory) > added (added by the test)
+        126: a.dll > b.dll: nowhere in C:\app, C:\added, C:\Windows\System32
+    "#]]
+    .assert_eq(&order_in(&world, "plain"));
+    expect![[r#"
+        dlls (the DLL's own directory) > app (application directory) > added (added by the test)
+        126: a.dll > b.dll: nowhere in C:\dlls, C:\app, C:\added, C:\Windows\System32
+    "#]]
+    .assert_eq(&order_in(&world, "altered"));
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    check(
+        "
+        /dlls/a.dll
+        application /app
+        load /dlls/a.dll flags 0x108
+        load a.dll flags 0x100
+        load a.dll flags 0x1100
+        load /dlls/a.dll flags 0x800
+        ",
+        expect![[r#"
+            87: a.dll: the flags are refused
+            87: a.dll: the flags are refused
+            87: a.dll: the flags are refused
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn symbols_are_looked_up_in_the_module_that_serves_the_import() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll!there, b.dll!gone, b.dll!#20
+        /dlls/b.dll   exports there
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            127: a.dll > b.dll: C:\dlls\b.dll lacks gone, #20 (the DLL's own directory)
+        "#]],
+    );
+    check(
+        "
+        /one/b.dll    exports f
+        /two/a.dll    imports b.dll!g
+        /two/b.dll    exports g
+        application /app
+        load /one/b.dll
+        load /two/a.dll
+        ",
+        expect![[r#"
+            C:\one\b.dll (full path)
+            127: a.dll > b.dll: C:\one\b.dll lacks g (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn forwarders_load_the_dll_that_they_name() {
+    check(
+        "
+        /dlls/a.dll   imports b.dll!f, b.dll!g
+        /dlls/b.dll   exports f=c.h, g=c.#7
+        /dlls/c.dll   exports h=d.i, x@7
+        /dlls/d.dll   exports i
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\dlls\b.dll (the DLL's own directory)
+            C:\dlls\c.dll (the DLL's own directory)
+            C:\dlls\d.dll (the DLL's own directory)
+        "#]],
+    );
+    check(
+        "
+        /dlls/a.dll   imports b.dll!f
+        /dlls/b.dll   exports f=b.g, g=b.f
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            193: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to b.g (the DLL's own directory)
+        "#]],
+    );
+    check(
+        "
+        /dlls/a.dll   imports b.dll!f
+        /dlls/b.dll   exports f=nowhere.g
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            126: a.dll > b.dll: C:\dlls\b.dll lacks f, forwarded to nowhere.g (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_dll_of_which_nothing_is_imported_is_not_loaded() {
+    check(
+        "
+        /dlls/a.dll   imports nowhere.dll!
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn a_local_folder_redirects_whatever_the_program_loads() {
+    check(
+        "
+        /app/p.exe                exe
+        /app/p.exe.local/b.dll
+        /dlls/a.dll               imports b.dll
+        /dlls/b.dll
+        application /app
+        start /app/p.exe
+        load /dlls/a.dll
+        load /dlls/b.dll
+        ",
+        expect![[r#"
+            C:\app\p.exe (full path)
+            C:\dlls\a.dll (full path)
+            C:\app\p.exe.local\b.dll (redirected by .local)
+        "#]],
+    );
+}
+
+/// A manifest that asks for the assembly `parts`.
+const ASKS: &str = "manifest \"<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>\"";
+
+#[test]
+fn a_manifest_redirects_the_imports_of_its_dll() {
+    check(
+        &format!(
+            "
+            /dlls/a.dll                  imports b.dll, {ASKS}
+            /dlls/b.dll
+            /dlls/c.dll                  imports b.dll
+            /dlls/parts/parts.manifest   text
+                <assembly><file name='B.dll'/></assembly>
+            /dlls/parts/b.dll
+            application /app
+            load /dlls/a.dll
+            load /dlls/b.dll
+            load /dlls/c.dll
+            "
+        ),
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\dlls\parts\B.dll (side-by-side assembly parts)
+            C:\dlls\b.dll (full path)
+            C:\dlls\c.dll (full path)
+        "#]],
+    );
+}
+
+#[test]
+fn an_assembly_that_is_nowhere_fails_the_dll_that_asks_for_it() {
+    check(
+        &format!(
+            "
+            /dlls/top.dll   imports a.dll
+            /dlls/a.dll     imports b.dll, {ASKS}
+            /dlls/b.dll
+            application /app
+            load /dlls/top.dll
+            "
+        ),
+        expect![[r#"
+            14001: top.dll > a.dll > parts: no assembly parts 1.0.0.0
+        "#]],
+    );
+}
+
+#[test]
+fn pure_net_code_loads_into_any_process_and_imports_nothing() {
+    check(
+        "
+        /dlls/net.dll     clr
+        /dlls/net32.dll   clr, x86
+        /dlls/mixed.dll   clr, x86, imports b.dll
+        application /app
+        load /dlls/net.dll
+        load /dlls/net32.dll
+        load /dlls/mixed.dll
+        ",
+        expect![[r#"
+            C:\dlls\net.dll (full path)
+            C:\dlls\net32.dll (full path)
+            193: mixed.dll: C:\dlls\mixed.dll is for x86
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_loaded_by_another_way_is_the_same_module() {
+    check(
+        r"
+        /dlls/a.dll   imports sub\b.dll
+        /dlls/sub/b.dll
+        application /app
+        load /dlls/sub/b.dll
+        load /dlls/a.dll
+        load /DLLS/Sub/B.DLL
+        load /dlls/./sub/../sub/b.dll
+        ",
+        expect![[r#"
+            C:\dlls\sub\b.dll (full path)
+            C:\dlls\a.dll (full path)
+        "#]],
+    );
 }

@@ -39,6 +39,11 @@ impl Plan<'_> {
                 let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
                 binary(*op, &left, &right)
             }
+            Expr::Named(name, value) => {
+                let value = self.evaluate(value, frame)?;
+                self.bind(name, value.clone(), frame);
+                value
+            }
             Expr::Not(operand) => match self.evaluate(operand, frame)?.truth() {
                 Some(truth) => Value::Bool(!truth),
                 None => Value::Unknown,

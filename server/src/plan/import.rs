@@ -8,8 +8,9 @@ use super::ahead;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::walk::Frame;
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::Found;
+use crate::cpython::{Found, LoadError};
 use crate::host::{FileError, WinPath};
+use crate::loader::{Cause, Fault};
 use crate::source::Name;
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
@@ -177,6 +178,11 @@ impl Plan<'_> {
         self.step(event, at);
         let error = match result {
             Ok(()) => return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true)),
+            Err(error) if self.may_lie_elsewhere(&error) => {
+                let what = format!("what {path} needs may lie in a directory that is not known");
+                self.step(Event::Unknown(what), at);
+                return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true));
+            }
             Err(error) => error,
         };
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
@@ -192,6 +198,21 @@ impl Plan<'_> {
         let mut exception = Exception::new("ImportError", Some(message.into()));
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
+    }
+
+    /// Whether a load failed for nothing but DLLs that were not found, while directories are searched of which it is not
+    /// known which they are: that proves nothing.
+    pub(super) fn may_lie_elsewhere(&self, error: &LoadError) -> bool {
+        // What is for another machine is passed over, and the search goes on.
+        let is_not_found = |fault: &Fault| match &fault.cause {
+            Cause::NotFound { .. } => true,
+            Cause::WrongMachine { searched, .. } => !searched.is_empty(),
+            _ => false,
+        };
+        match error {
+            LoadError::Windows(failure) => self.unknown_directories && failure.faults().all(is_not_found),
+            LoadError::OtherPython(_) => false,
+        }
     }
 
     /// Remembers a failed load and returns its number.

@@ -14,7 +14,7 @@ mod tests;
 mod value;
 mod walk;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
 use crate::cpython::{Finder, Interpreter, LoadError};
@@ -32,6 +32,10 @@ pub struct Plan<'e> {
     /// Modules that were taken out of it, since they failed.
     failed_modules: Vec<ModuleRef>,
     sys_path: Vec<WinPath>,
+    /// Environment variables that were given a value which is not known.
+    unknown_variables: FxHashSet<String>,
+    /// Some directory was added of which the text does not tell which it is.
+    unknown_directories: bool,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
     steps: Vec<Step>,
@@ -157,6 +161,8 @@ impl<'e> Plan<'e> {
             modules: FxHashMap::default(),
             failed_modules: Vec::new(),
             sys_path,
+            unknown_variables: FxHashSet::default(),
+            unknown_directories: false,
             recorded: None,
             steps: Vec::new(),
             failures: Vec::new(),

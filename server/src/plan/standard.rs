@@ -699,6 +699,7 @@ impl Plan<'_> {
 
     fn add_dll_directory(&mut self, path: Option<WinPath>, place: &Place) -> Outcome {
         let Some(path) = path.filter(WinPath::is_absolute) else {
+            self.unknown_directories = true;
             return Ok(self.cannot_know("a directory given to os.add_dll_directory", place));
         };
         let path = path.normalized();
@@ -741,6 +742,10 @@ impl Plan<'_> {
         let Err(error) = result else {
             return Ok(());
         };
+        if self.may_lie_elsewhere(&error) {
+            self.step(Event::Unknown(format!("{target} may lie in a directory that is not known")), place);
+            return Ok(());
+        }
         let (class, text) = self.interpreter.ctypes_sentence(target, &error);
         let failure = self.failed(LoadFailure {
             target: target.to_owned(),
@@ -800,7 +805,10 @@ impl Plan<'_> {
             return Value::Unknown;
         };
         let name = name.to_ascii_uppercase();
-        match self.interpreter.process.host().variables.get(&name) {
+        if self.unknown_variables.contains(&name) {
+            return Value::Unknown;
+        }
+        match self.interpreter.process.variable(&name) {
             Some(value) => Value::str(value),
             // Every process has a PATH, even if we do not know which.
             None if name == "PATH" => Value::str(""),
@@ -810,16 +818,19 @@ impl Plan<'_> {
 
     /// `os.environ["PATH"] = …`
     pub(super) fn set_variable(&mut self, name: &Value, value: &Value, frame: &Frame) {
-        if !name.text().is_some_and(|name| name.eq_ignore_ascii_case("PATH")) {
+        let Some(name) = name.text().map(|name| name.to_ascii_uppercase()) else {
             return;
-        }
+        };
         match value.text() {
-            Some(path) => {
-                let entries = path.split(';').map(WinPath::new).filter(WinPath::is_absolute);
-                self.interpreter.process.set_path(entries.collect());
+            Some(value) => {
+                self.unknown_variables.remove(&name);
+                self.interpreter.process.set_variable(&name, Some(&value));
             }
             None => {
-                self.cannot_know("a new value of PATH", &frame.place());
+                if name == "PATH" {
+                    self.cannot_know("a new value of PATH", &frame.place());
+                }
+                self.unknown_variables.insert(name);
             }
         }
     }

@@ -1351,3 +1351,62 @@ fn links_that_lead_in_a_circle_end() {
         "#]],
     );
 }
+
+#[test]
+fn a_name_may_be_bound_within_a_condition() {
+    check(
+        r#"
+        /Python/python.exe       imports python313.dll
+        /Python/python313.dll    version 3.13.2150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg.libs/b.dll
+        /Python/Lib/site-packages/pkg/native.pyd     imports b.dll
+        /Python/Lib/site-packages/pkg/__init__.py    text
+            def _delvewheel_patch():
+                import os
+                if os.path.isdir(libs := os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, 'pkg.libs'))):
+                    os.add_dll_directory(libs)
+            _delvewheel_patch()
+            from . import native
+        import pkg
+        "#,
+        expect![[r#"
+            healthy
+        "#]],
+    );
+}
+
+#[test]
+fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
+    let world = r#"
+        /Python/python.exe       imports python313.dll
+        /Python/python313.dll    version 3.13.2150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/native.pyd     imports b.dll
+        /Python/Lib/site-packages/pkg/__init__.py    text
+            import os
+            os.add_dll_directory(os.path.join(some_setting(), 'bin'))
+            from . import native
+        import pkg
+        "#;
+    check(
+        world,
+        expect![[r#"
+            healthy
+        "#]],
+    );
+    // An image that is found and broken is broken all the same.
+    let broken =
+        world.replace("import pkg\n", "/Python/Lib/site-packages/pkg/b.dll  junk\n        import pkg\n");
+    check(
+        &broken,
+        expect![[r#"
+            error bad-image: b.dll
+              `import pkg` will fail: pkg/b.dll is damaged.
+              Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for.
+              Replace C:\Python\Lib\site-packages\pkg\b.dll by a good copy from where it came.
+              Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}

@@ -381,7 +381,10 @@ impl Lowering<'_> {
             ast::Expr::Generator(generator) => {
                 self.comprehension(&generator.elt, &generator.generators, deeper)
             }
-            ast::Expr::Named(named) => one(&named.value),
+            ast::Expr::Named(named) => match one(&named.target) {
+                Expr::Name(target) => Expr::Named(target, Box::new(one(&named.value))),
+                _ => Expr::Opaque,
+            },
             _ => Expr::Opaque,
         }
     }
@@ -467,7 +470,7 @@ fn name(identifier: &ast::Identifier) -> Name {
 fn has_call(expr: &Expr) -> bool {
     match expr {
         Expr::Call(_) | Expr::Comprehension(_) => true,
-        Expr::Attribute(object, _) | Expr::Not(object) => has_call(object),
+        Expr::Attribute(object, _) | Expr::Not(object) | Expr::Named(_, object) => has_call(object),
         Expr::Binary(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Compare(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Subscript(parts) => has_call(&parts.0) || has_call(&parts.1),

@@ -156,7 +156,7 @@ fn any(expr: &Expr, loading: &HashSet<Name>) -> bool {
                 || call.arguments.iter().any(inner)
                 || call.keywords.iter().any(|(_, value)| inner(value))
         }
-        Expr::Not(operand) => inner(operand),
+        Expr::Not(operand) | Expr::Named(_, operand) => inner(operand),
         Expr::Binary(parts) => inner(&parts.0) || inner(&parts.2),
         Expr::Compare(parts) => inner(&parts.0) || inner(&parts.2),
         Expr::Subscript(parts) => inner(&parts.0) || inner(&parts.1),

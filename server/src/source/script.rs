@@ -154,6 +154,8 @@ pub enum Expr {
     Conditional(Box<(Expr, Expr, Expr)>),
     /// `[element for target in iter if conditions]`, also as set or generator.
     Comprehension(Box<Comprehension>),
+    /// `(name := value)`
+    Named(Name, Box<Expr>),
 }
 
 /// `function(arguments, name=value)`

@@ -18,7 +18,7 @@ use crate::diagnosis::case::name_of;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::fix::{Action, Command, Fix};
 use crate::host::WinPath;
-use crate::loader::{Cause, Fault};
+use crate::loader::{Cause, Fault, Provider};
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| better_copy(case, fault).is_some())
@@ -56,14 +56,19 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         case.why_this_one(told.provider),
         better
     );
+    cure(case, told.provider, finding);
+}
+
+/// Ways to have the better copy win.
+pub(super) fn cure(case: &Case<'_>, provider: &Provider, finding: &mut Finding) {
     let files = &*case.host.files;
-    if let Some(owner) = case.environment.owner_of(&told.provider.path, files) {
+    if let Some(owner) = case.environment.owner_of(&provider.path, files) {
         let name = name_of(owner, files);
         let command = case.pip(&["install", "--upgrade", &name]);
         let mut upgrade = Fix::new(format!("Update {name}, which brings the older copy"), command);
         upgrade.preferred = true;
         finding.fixes.push(upgrade);
-        let order = if told.provider.was_loaded { ", or import this one before it" } else { "" };
+        let order = if provider.was_loaded { ", or import this one before it" } else { "" };
         finding.advice = format!("Update {name}{order}.");
     } else if case.is_conda() {
         let command = Command::new("conda", ["install", "-c", "conda-forge", "vc14_runtime"]);
@@ -71,7 +76,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         update.preferred = true;
         finding.fixes.push(update);
         finding.advice = "Update the runtime that the environment brings.".to_owned();
-    } else if told.provider.path.parent().as_ref() == Some(&case.environment.application_directory) {
+    } else if provider.path.parent().as_ref() == Some(&case.environment.application_directory) {
         // A newer copy beside Python takes the old one's place.
         let beside = redistributable::fixes(case.environment).into_iter();
         finding.fixes = beside.filter(|fix| matches!(fix.action, Action::Run(_))).collect();

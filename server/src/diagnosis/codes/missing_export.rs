@@ -44,7 +44,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         list(&names, "and"),
     );
     let forwarded = match forwarder {
-        Some(target) => format!("It hands that on to {target}, which does not exist. "),
+        Some(forwarder) => format!("It hands that on to {}, which does not exist. ", forwarder.target),
         None => String::new(),
     };
     let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));

@@ -9,6 +9,9 @@
 //! (error 1114), or it just ends. TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
 //! (error 127).
 //!
+//! Short of that, Microsoft promises only that a runtime serves code of the same or an older compiler. Where that promise is
+//! broken and nothing is known to fail, this is a hint.
+//!
 //! ## How we know
 //! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
 //! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40.
@@ -18,10 +21,10 @@
 //! rights: `python -m pip install --upgrade msvc-runtime`.
 
 use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, Finding, Problem, redistributable};
+use crate::diagnosis::{Case, ChainLink, Code, Finding, Problem, Severity, redistributable};
 use crate::host::WinPath;
 use crate::image::FileVersion;
-use crate::loader::{Cause, Fault, Provider};
+use crate::loader::{Answer, Cause, Fault, ModuleId, Process, Provider};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| too_old(fault).is_some())
@@ -50,6 +53,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.what = format!("{}: {}.", case.consequence(finding.severity), told.what);
     finding.evidence =
         format!("{}{}; {}.", told.evidence, told.code(problem), case.why_this_one(told.provider));
+    cure(case, finding);
+}
+
+fn cure(case: &Case<'_>, finding: &mut Finding) {
     finding.advice =
         "Install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`."
             .to_owned();
@@ -97,6 +104,76 @@ impl<'f> Told<'f> {
     pub fn code(&self, problem: &Problem) -> String {
         problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"))
     }
+}
+
+/// Modules that are loaded and linked by a newer toolset than the runtime that serves them: outside of what Microsoft
+/// promises ("C++ binary compatibility 2015–2022"), but no failure that can be foreseen. Only `msvcp140.dll` counts: every
+/// Python brings a `vcruntime140.dll` of its own age, and it serves newer code well.
+pub(in crate::diagnosis) fn older_than_toolset(case: &Case<'_>, process: &Process) -> Option<Finding> {
+    let files = &*case.host.files;
+    let mut newest: Option<((u8, u8), ModuleId, ModuleId)> = None;
+    for (id, module) in process.modules().iter().enumerate() {
+        for dependency in &module.dependencies {
+            let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
+                continue;
+            };
+            if !dependency.name.eq_ignore_ascii_case("msvcp140.dll") {
+                continue;
+            }
+            let linker = files.image(&module.path).map_or((0, 0), |image| image.linker);
+            let version = version_of(case, &process.modules()[runtime].path);
+            let is_older = version.is_some_and(|v| v.0[0] == 14 && v.0[1] < u16::from(linker.1));
+            // lld says 14.0, whatever it links for.
+            if linker.0 == 14 && is_older && newest.is_none_or(|(known, ..)| linker > known) {
+                newest = Some((linker, id, runtime));
+            }
+        }
+    }
+    let (linker, module, runtime) = newest?;
+    let (module, mut provider) = (&process.modules()[module], process.provider(runtime));
+    provider.was_loaded = !provider.brought_by.iter().any(|link| link.path.as_ref() == Some(&module.path));
+    let version = version_of(case, &provider.path)?;
+    let toolset = FileVersion([u16::from(linker.0), u16::from(linker.1), 0, 0]);
+    let better = case
+        .other_copies(&provider.path)
+        .into_iter()
+        .find(|copy| version_of(case, copy).is_some_and(|version| version >= toolset));
+    let (code, severity) = match better {
+        Some(_) => (Code::ConflictingVcRuntime, Severity::Information),
+        None => (Code::OutdatedVcRuntime, Severity::Hint),
+    };
+    let mut finding = case.finding(code, &[], severity, None);
+    let built = format!("{}.{}", linker.0, linker.1);
+    finding.dlls = vec![module_name(&provider.path)];
+    finding.chain = [module.path.clone(), provider.path.clone()]
+        .map(|path| ChainLink { name: module_name(&path), path: Some(path) })
+        .into();
+    finding.what = format!(
+        "{} was built with a newer compiler ({built}) than the msvcp140.dll that it gets ({version}).",
+        case.short(&module.path),
+    );
+    let instead = better.as_ref().map_or(String::new(), |copy| format!(" {copy} is newer."));
+    finding.evidence = format!(
+        "The file's header and the version of {} say so; {}.{instead}",
+        provider.path,
+        case.why_this_one(&provider)
+    );
+    match better {
+        Some(_) => super::conflicting_vc_runtime::cure(case, &provider, &mut finding),
+        None => cure(case, &mut finding),
+    }
+    let promise = "It usually works, but Microsoft promises it only for a runtime that is at least as new.";
+    finding.advice = format!("{promise} If something crashes: {}", lower_first(&finding.advice));
+    Some(finding)
+}
+
+fn lower_first(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn module_name(path: &WinPath) -> String {
+    path.file_name().to_owned()
 }
 
 /// The version that a file says it has.
@@ -165,6 +242,41 @@ mod tests {
             "#,
             expect![[r#"
                 healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_newer_compiler_than_the_runtime_is_a_hint() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/msvcp140.dll             version 14.16.27033.0
+            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll, linker 14.29
+            /Python/Lib/site-packages/b.pyd  imports msvcp140.dll, linker 14.16
+            /Python/Lib/site-packages/c.pyd  imports msvcp140.dll, linker 14.0
+            import a
+            import b
+            import c
+            machine windows-11+vcredist
+            import a
+            "#,
+            expect![[r#"
+                hint outdated-vc-runtime: msvcp140.dll
+                  a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
+                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd).
+                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                healthy
+                healthy
+                information conflicting-vc-runtime: msvcp140.dll
+                  a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
+                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll is newer.
+                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: replace or remove the older copy beside Python.
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
             "#]],
         );
     }

@@ -60,14 +60,15 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let path = asking.and_then(|link| link.path.as_ref());
     let module = path.map_or_else(|| fault.culprit().to_owned(), |path| case.short(path));
     let version = case.host.windows_version.as_deref().map_or(String::new(), |v| format!(" ({v})"));
-    finding.what = format!(
-        "{}: {module} needs a newer Windows than this one{version}.",
-        case.consequence(finding.severity)
-    );
+    let (consequence, package) = match problem.loaded_by {
+        Some(_) => (case.consequence(finding.severity), "its package"),
+        None => ("Python itself cannot start".to_owned(), "Python"),
+    };
+    finding.what = format!("{consequence}: {module} needs a newer Windows than this one{version}.");
     let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
     finding.evidence = format!("{why}{code}.");
     finding.advice =
-        "Install an older version of its package that supports this Windows, or update Windows.".to_owned();
+        format!("Install an older version of {package} that supports this Windows, or update Windows.");
 }
 
 #[cfg(test)]
@@ -99,21 +100,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_asks_for_a_later_windows() {
+    fn a_python_whose_header_asks_for_a_later_windows() {
         check(
             r#"
-            /Python/python.exe       imports python313.dll
-            /Python/python313.dll    version 3.13.2150.1013
+            /Python/python.exe       imports python313.dll, needs windows 11.0
+            /Python/python313.dll    version 3.13.2150.1013, needs windows 11.0
             /Python/Lib/os.py        text
-            /Python/Lib/site-packages/a.pyd  needs windows 11.0
+            /Python/Lib/site-packages/a.pyd
             import a
             "#,
             expect![[r#"
-                error unsupported-windows: a.pyd
-                  `import a` will fail: a.pyd needs a newer Windows than this one (10.0.22631).
+                error unsupported-windows: python.exe
+                  Python itself cannot start: C:\Python\python.exe needs a newer Windows than this one (10.0.22631).
                   Its header asks for Windows 11.0 (Windows error 193).
-                  Install an older version of its package that supports this Windows, or update Windows.
-                  Python: ImportError: DLL load failed while importing a: %1 is not a valid Win32 application.
+                  Install an older version of Python that supports this Windows, or update Windows.
                   * Choose another interpreter | whydll.interpreter
             "#]],
         );

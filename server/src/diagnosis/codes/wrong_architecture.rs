@@ -141,7 +141,7 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: a.dll
                   `import pkg` will fail: pkg/a.dll is ARM64, but this Python is 64-bit (x64).
-                  The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
+                  The file's header says so; Windows refuses it (error 193).
                   Choose a Python that is ARM64 like it, or replace the file.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   * Choose an interpreter that is ARM64 | whydll.interpreter
