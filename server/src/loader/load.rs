@@ -251,7 +251,16 @@ impl Process {
         left: usize,
     ) -> Result<(), u32> {
         let known = load.faults.len();
-        let brought = self.bring_in(&forwarded_name(dll), load);
+        let before = self.modules.len();
+        let mut brought = self.bring_in(&forwarded_name(dll), load);
+        let failed = load.faults.get(known).map(|fault| fault.cause.code());
+        if failed.is_some() {
+            // The forwarder itself is what fails; what it led to is told with it. A DLL that lacks something is no target, and
+            // is unloaded (Wine's `find_forwarded_export`).
+            load.faults.truncate(known);
+            self.unload_from(before);
+            brought = Brought::Nothing;
+        }
         let is_noted = self.modules[importer]
             .dependencies
             .iter()
@@ -259,8 +268,6 @@ impl Process {
         if !is_noted {
             self.note(importer, dll, DependencyKind::Forwarder, &brought);
         }
-        // The forwarder itself is what fails; what it led to is told with it.
-        let failed = load.faults.drain(known..).next().map(|fault| fault.cause.code());
         let exporter = match brought {
             Brought::PartOfWindows => return Ok(()),
             // It may be told already, as a culprit of its own.

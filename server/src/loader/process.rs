@@ -238,7 +238,16 @@ impl Process {
     /// # Errors
     /// What Windows reports. Modules that were found on the way are unloaded again.
     pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
-        self.load_with(name, flags, LIBRARY_MANIFEST)
+        match self.current_drive().filter(|_| name.starts_with('\\') && !name.starts_with(r"\\")) {
+            Some(drive) => self.load_with(&format!("{drive}{name}"), flags, LIBRARY_MANIFEST),
+            None => self.load_with(name, flags, LIBRARY_MANIFEST),
+        }
+    }
+
+    /// Where a path begins that names a root without a drive.
+    fn current_drive(&self) -> Option<&str> {
+        let folder = self.current_directory.as_ref().unwrap_or(&self.application_directory).as_str();
+        folder.get(..2).filter(|drive| drive.ends_with(':'))
     }
 
     fn load_with(&mut self, name: &str, flags: LoadFlags, manifest: u32) -> Result<ModuleId, Failure> {
@@ -298,7 +307,7 @@ impl Process {
         id
     }
 
-    fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
+    pub(super) fn unload_from(&mut self, first: ModuleId) -> Vec<Module> {
         self.by_name.retain(|_, id| *id < first);
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)

@@ -94,7 +94,8 @@ impl Process {
         let mut searched = Vec::new();
         let mut wrong: Option<(WinPath, Machine)> = None;
         for (directory, rule) in order {
-            let path = directory.join(name);
+            // The file is one, however its directory is spelled.
+            let path = directory.join(name).normalized();
             let mut passed_over = None;
             if self.host.files.is_file(&path) {
                 match self.host.files.image(&path) {

@@ -125,13 +125,16 @@ impl SearchContext<'_> {
     pub fn directories(&self, name: &str, flags: LoadFlags) -> Option<Vec<(WinPath, Rule)>> {
         let top = Some(WinPath::new(name)).filter(WinPath::is_absolute).and_then(|path| path.parent());
         let altered = flags.has(LoadFlags::ALTERED_SEARCH_PATH);
+        // `C:/x/a.dll` alters no search: only a backslash tells a path there (Wine's `LdrGetDllPath`; Microsoft: "be sure
+        // to use backslashes"). A path of the system that we run on stands for the one that Windows would have.
+        let tells_directory = name.contains('\\') || name.starts_with('/');
         let default = self.default_directories;
         let flags = match (flags.is_restricted(), altered) {
             (true, true) => return None,
             (true, false) => flags,
             (false, true) if default.is_restricted() => default.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
             (false, false) if default.is_restricted() => default,
-            (false, _) => return Some(self.standard(top.filter(|_| altered))),
+            (false, _) => return Some(self.standard(top.filter(|_| altered && tells_directory))),
         };
         if flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR) && top.is_none() {
             return None;

@@ -35,7 +35,7 @@ pub fn run(drive: &Path, program: &Program, files: &[String]) -> Result<Vec<Outc
 /// It does not start.
 pub fn start(host: Host, program: &Program) -> Result<Process, String> {
     let mut process = Process::new(host, Machine::X64, program.application.clone());
-    process.set_path(Vec::new());
+    process.set_variable("PATH", None);
     process.set_current_directory(program.application.clone());
     let started = process.start(&program.executable());
     started.map_err(|failure| format!("the program does not start: {failure:?}"))?;
@@ -46,11 +46,15 @@ pub fn start(host: Host, program: &Program) -> Result<Process, String> {
 pub fn perform(process: &mut Process, step: &Step) -> Option<Outcome> {
     match step {
         Step::CurrentDirectory(folder) => process.set_current_directory(folder.clone()),
-        Step::Path(folders) => process.set_path(folders.clone()),
+        Step::Path(folders) => {
+            let folders: Vec<&str> = folders.iter().map(|folder| folder.as_str()).collect();
+            process.set_variable("PATH", Some(&folders.join(";")));
+        }
         Step::DllDirectory(folder) => process.set_dll_directory(folder.clone()),
         Step::AddDirectory(folder) => process.add_dll_directory(folder.clone(), "the world".to_owned()),
         Step::RemoveDirectory(folder) => process.remove_dll_directory(folder),
-        Step::DefaultDirectories(flags) => process.set_default_directories(*flags),
+        // Where one refuses the flags and the other does not, the loads that follow differ.
+        Step::DefaultDirectories(flags) => _ = process.set_default_directories(*flags),
         Step::Load { name, flags } => {
             let loaded = process.load(name, *flags);
             return Some(match loaded {
