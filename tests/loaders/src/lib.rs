@@ -31,6 +31,7 @@ pub mod known_differences;
 pub mod ours;
 pub mod outcome;
 pub mod program;
+pub mod real;
 pub mod trace;
 pub mod wine;
 pub mod written;

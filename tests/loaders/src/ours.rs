@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use whydll::host::Host;
 use whydll::image::Machine;
-use whydll::loader::{Failure, Process};
+use whydll::loader::{Cause, Failure, Process};
 
 use crate::outcome::{Fault, Outcome};
 use crate::program::{Program, Step};
@@ -74,7 +74,11 @@ pub fn perform(process: &mut Process, step: &Step) -> Option<Outcome> {
 fn failed(failure: &Failure) -> Outcome {
     let faults = failure.faults().map(|fault| {
         let importer = fault.importer().map(|link| link.name.as_str());
-        Fault::new(fault.cause.code(), importer, fault.culprit())
+        match fault.cause {
+            // A loader sees no more of it than that the initialization of the importer crashes.
+            Cause::OutdatedRuntime { .. } => Fault::new(fault.cause.code(), None, importer.unwrap_or_default()),
+            _ => Fault::new(fault.cause.code(), importer, fault.culprit()),
+        }
     });
     Outcome { code: failure.code(), module: None, faults: faults.collect(), modules: Vec::new() }
 }
