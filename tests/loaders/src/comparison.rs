@@ -5,11 +5,13 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{fs, io};
 
+use whydll::host::WinPath;
 use world::World;
 
 use crate::known_differences::{Case, KNOWN_DIFFERENCES};
-use crate::outcome::Outcome;
+use crate::outcome::{Fault, Outcome};
 use crate::program::Program;
+use crate::trace::Complaint;
 use crate::wine::{Machine, Seen};
 use crate::{ours, trace};
 
@@ -45,33 +47,25 @@ pub fn agree(program: &Program, ours: &[Outcome], wine: &[Seen]) -> Result<Used,
     let mut used = Used::new();
     let mut before: &[String] = &[];
     let loads: Vec<&str> = program.loads().collect();
-    if wine.len() != loads.len() || ours.len() != loads.len() {
-        return Err(format!("of {} loads Wine made {}, ours {}", loads.len(), wine.len(), ours.len()));
-    }
-    for ((name, ours), seen) in loads.iter().zip(ours).zip(wine) {
-        let culprits = trace::culprits(&seen.complaints);
-        let mut case = Case { before, culprits: &culprits, outcome: seen.outcome.clone(), parted: false };
+    for (at, name) in loads.iter().enumerate() {
+        let (Some(ours), Some(seen)) = (ours.get(at), wine.get(at)) else {
+            return Err(format!("of {} loads Wine made {}, ours {}", loads.len(), wine.len(), ours.len()));
+        };
+        let culprits = trace::culprits(name, &seen.complaints);
+        let outcome = Some(seen.outcome.clone());
+        let crashed = seen.crashed;
+        let mut case = Case { asked: name, before, culprits: &culprits, crashed, outcome, parted: false };
         for difference in KNOWN_DIFFERENCES {
             if (difference.translate)(&mut case) {
                 *used.entry(difference.name).or_default() += 1;
             }
         }
         let parted = case.parted;
-        let mut windows = case.outcome;
-        if windows.code != 0 {
-            windows.faults = culprits.iter().map(|complaint| complaint.fault.clone()).collect();
-            if windows.faults.is_empty() {
-                // Wine says nothing of the module that the program itself asked for.
-                windows.faults.push(crate::Fault::new(windows.code, None, name));
+        if let Some(windows) = case.outcome {
+            let windows = Outcome { faults: faults(name, &windows, &culprits), ..windows };
+            if !same(ours, &windows) {
+                return Err(told(name, ours, &windows, seen));
             }
-        }
-        if !same(ours, &windows) {
-            let mut told = format!("load {name}\n  ours:    {ours}\n  windows: {windows}\n");
-            let _ = writeln!(told, "  wine:    {}", seen.outcome);
-            for complaint in &seen.complaints {
-                let _ = writeln!(told, "           {:?}: {:?}", complaint.kind, complaint.fault);
-            }
-            return Err(told);
         }
         if parted {
             break;
@@ -81,17 +75,44 @@ pub fn agree(program: &Program, ours: &[Outcome], wine: &[Seen]) -> Result<Used,
     Ok(used)
 }
 
-/// Whether two outcomes are the same. Windows ends a load at the first fault. Wine and ours go on; but Wine does not bind the
-/// imports of a module that has failed, so ours may know of more missing exports.
+fn faults(asked: &str, outcome: &Outcome, culprits: &[Complaint]) -> Vec<Fault> {
+    if outcome.code == 0 {
+        Vec::new()
+    } else if culprits.is_empty() {
+        // Wine says nothing of the module that the program itself asked for.
+        vec![Fault::new(outcome.code, None, asked)]
+    } else {
+        culprits.iter().map(|complaint| complaint.fault.clone()).collect()
+    }
+}
+
+fn told(name: &str, ours: &Outcome, windows: &Outcome, seen: &Seen) -> String {
+    let mut told = format!("load {name}\n  ours:    {ours}\n  windows: {windows}\n");
+    let _ = writeln!(told, "  wine:    {}{}", if seen.crashed { "crashed: " } else { "" }, seen.outcome);
+    for Complaint { kind, fault } in &seen.complaints {
+        let _ = writeln!(told, "           {kind:?}: {fault}");
+    }
+    told
+}
+
+/// Whether two outcomes are the same.
+///
+/// Windows ends a load at the first fault; Wine and ours go on. But a module that has failed stays in ours until the end,
+/// and Wine tries it again. So which symbols are missing behind the first fault is not compared.
 fn same(ours: &Outcome, windows: &Outcome) -> bool {
-    let only_ours = |fault: &&crate::Fault| !windows.faults.contains(fault);
-    let path = |path: &String| path.to_ascii_lowercase();
+    let paths = |outcome: &Outcome| -> Vec<WinPath> { outcome.modules.iter().map(WinPath::new).collect() };
+    let module = |outcome: &Outcome| outcome.module.as_ref().map(WinPath::new);
+    let not_loaded = |outcome: &Outcome| -> Vec<Fault> {
+        let mut faults = outcome.faults.clone();
+        faults.retain(|fault| !matches!(fault.code, 127 | 182));
+        faults.sort();
+        faults
+    };
     ours.code == windows.code
-        && ours.module.as_ref().map(path) == windows.module.as_ref().map(path)
-        && ours.modules.iter().map(path).eq(windows.modules.iter().map(path))
+        && module(ours) == module(windows)
+        && paths(ours) == paths(windows)
         && ours.faults.first() == windows.faults.first()
-        && windows.faults.iter().all(|fault| ours.faults.contains(fault))
-        && ours.faults.iter().filter(only_ours).all(|fault| matches!(fault.code, 127 | 182))
+        && not_loaded(ours) == not_loaded(windows)
 }
 
 /// A world that lies on a machine, and goes from there when it is dropped.

@@ -3,20 +3,35 @@
 //! Each entry recognizes its case in what Wine says and shows of one load, never in what ours says, and makes of it what
 //! Windows would say. Whether ours says the same is then a comparison like any other.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, base_name};
 use crate::trace::{Complaint, Kind};
 
 /// One load, as Wine shows it and as far as it is translated.
 #[derive(Debug)]
 pub struct Case<'a> {
+    /// The name that is loaded.
+    pub asked: &'a str,
     /// The modules that were loaded before, of the world's.
     pub before: &'a [String],
     /// The culprits that Wine complains about.
     pub culprits: &'a [Complaint],
-    /// The outcome.
-    pub outcome: Outcome,
+    /// Wine's own loader crashed.
+    pub crashed: bool,
+    /// The outcome; none if Wine's says nothing of that of Windows.
+    pub outcome: Option<Outcome>,
     /// From here on the two processes have different modules: what the program does next cannot be compared.
     pub parted: bool,
+}
+
+impl Case<'_> {
+    /// The first loaded module with the base name that is asked for.
+    fn loaded_before(&self) -> Option<&String> {
+        self.before.iter().find(|module| base_name(module) == base_name(self.asked))
+    }
+
+    fn is_bare_name(&self) -> bool {
+        !self.asked.contains(['\\', '/'])
+    }
 }
 
 /// A difference.
@@ -36,17 +51,31 @@ pub struct KnownDifference {
 /// All of them, in the order in which they are asked.
 pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     KnownDifference {
+        name: "crash",
+        wine: "may crash over the remains of a dependency that could not be loaded",
+        windows: "does not",
+        source: "Wine: \"there are several more dangling references left\" in build_module, dlls/ntdll/loader.c",
+        translate: |case| {
+            let is_it = case.crashed && !case.culprits.is_empty();
+            if is_it {
+                case.outcome = None;
+                case.parted = true;
+            }
+            is_it
+        },
+    },
+    KnownDifference {
         name: "stub",
         wine: "binds an import that is not exported, or whose forwarder leads nowhere, to a stub; the load succeeds",
         windows: "fails with 127, or 182 for an ordinal",
         source: "Wine: allocate_stub in import_dll, dlls/ntdll/loader.c. Windows: STATUS_ENTRYPOINT_NOT_FOUND and \
                  STATUS_ORDINAL_NOT_FOUND, whose Win32 codes these are",
         translate: |case| {
-            let Some(first) = case.culprits.first().filter(|first| first.kind == Kind::NoImplementation) else {
-                return false;
-            };
+            let first = case.culprits.first().filter(|first| first.kind == Kind::NoImplementation);
+            let (Some(first), Some(outcome)) = (first, &mut case.outcome) else { return false };
+            outcome.code = first.fault.code;
+            outcome.module = None;
             case.parted = true;
-            case.outcome = Outcome { code: first.fault.code, module: None, ..case.outcome.clone() };
             true
         },
     },
@@ -55,15 +84,14 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         wine: "fails with 126 whatever is wrong with a dependency",
         windows: "fails with the code of the dependency's fault",
         source: "Wine: fixup_imports in dlls/ntdll/loader.c returns STATUS_DLL_NOT_FOUND. Windows: LdrLoadDll passes the \
-                 status on, as `ImportError: DLL load failed: %1 is not a valid Win32 application` for a good extension \
-                 module shows",
+                 status on; Python's \"DLL load failed: %1 is not a valid Win32 application\" for a good extension \
+                 module with a 32-bit dependency is what users see of it",
         translate: |case| {
-            let Some(first) = case.culprits.first().filter(|first| first.kind == Kind::NotLoaded) else {
-                return false;
-            };
-            let is_it = case.outcome.code == 126 && first.fault.code != 126;
+            let first = case.culprits.first().filter(|first| first.kind == Kind::NotLoaded);
+            let (Some(first), Some(outcome)) = (first, &mut case.outcome) else { return false };
+            let is_it = outcome.code == 126 && first.fault.code != 126;
             if is_it {
-                case.outcome.code = first.fault.code;
+                outcome.code = first.fault.code;
             }
             is_it
         },
@@ -88,11 +116,88 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         name: "left behind",
         wine: "leaves the dependencies of a failed load loaded that came before the one that failed",
         windows: "unloads all that the failed load brought in",
-        source: "Wine: \"there are several more dangling references left\" in build_module, dlls/ntdll/loader.c",
+        source: "Wine: \"Including dlls loaded by this dll before the failed one\" in build_module, dlls/ntdll/loader.c",
         translate: |case| {
-            let is_it = case.outcome.code != 0 && case.outcome.modules.len() > case.before.len();
+            let Some(outcome) = &mut case.outcome else { return false };
+            let is_it = outcome.code != 0 && outcome.modules.len() > case.before.len();
             if is_it {
-                case.outcome.modules.retain(|module| case.before.contains(module));
+                outcome.modules.retain(|module| case.before.contains(module));
+                case.parted = true;
+            }
+            is_it
+        },
+    },
+    KnownDifference {
+        name: "last of a name",
+        wine: "answers a bare name with the module that it looked at last, if that one has this name",
+        windows: "answers it with the first module of this name",
+        source: "Wine: cached_modref in find_basename_module, dlls/ntdll/loader.c. Windows: LdrpFindLoadedDllByName \
+                 walks a list to whose end new modules are put",
+        translate: |case| {
+            let first = case.loaded_before().cloned();
+            let is_bare = case.is_bare_name();
+            let (Some(first), Some(outcome)) = (first, &mut case.outcome) else { return false };
+            let is_another = outcome.module.as_ref().is_some_and(|module| *module != first);
+            let is_it = is_bare && is_another && outcome.modules == case.before;
+            if is_it {
+                outcome.module = Some(first);
+            }
+            is_it
+        },
+    },
+    KnownDifference {
+        name: "dot at the end",
+        wine: "does not take a name with a dot at its end for that of a loaded module",
+        windows: "takes the dot for nothing but the sign that no suffix is to be added",
+        source: "Wine: find_basename_module in dlls/ntdll/loader.c compares the name as it is. Windows: Microsoft, \
+                 \"LoadLibraryW\" and \"GetModuleHandleW\" (\"include a trailing point character\")",
+        translate: |case| {
+            let is_dotted = case.is_bare_name() && case.asked.ends_with('.');
+            let first = case.loaded_before().cloned();
+            let (true, Some(first), Some(outcome)) = (is_dotted, first, &mut case.outcome) else {
+                return false;
+            };
+            let found =
+                Outcome { code: 0, module: Some(first), modules: case.before.to_vec(), ..outcome.clone() };
+            let is_it = matches!(outcome.code, 0 | 126 | 193) && *outcome != found;
+            if !is_it {
+                return false;
+            }
+            case.parted |= outcome.modules != found.modules;
+            *outcome = found;
+            true
+        },
+    },
+    KnownDifference {
+        name: "no assembly",
+        wine: "loads a DLL whose manifest asks for an assembly that is nowhere",
+        windows: "fails with 14001",
+        source: "Wine: fixup_imports in dlls/ntdll/loader.c goes on if create_module_activation_context fails. Windows: \
+                 STATUS_SXS_CANT_GEN_ACTCTX of parse_depend_manifests in dlls/ntdll/actctx.c, whose test \
+                 (dlls/kernel32/tests/actctx.c) is run on Windows, and its Win32 code",
+        translate: |case| {
+            let first = case.culprits.first().filter(|first| first.kind == Kind::NoAssembly);
+            let (Some(first), Some(outcome)) = (first, &mut case.outcome) else { return false };
+            *outcome = Outcome {
+                code: first.fault.code,
+                module: None,
+                modules: case.before.to_vec(),
+                faults: Vec::new(),
+            };
+            case.parted = true;
+            true
+        },
+    },
+    KnownDifference {
+        name: "DllMain",
+        wine: "runs it: 1114 if it refuses, 998 if it crashes",
+        windows: "runs it: 1114 in both cases. Ours runs nothing, so what it does cannot be compared",
+        source: "Wine: process_attach and MODULE_InitDLL in dlls/ntdll/loader.c",
+        translate: |case| {
+            let is_it = case.culprits.iter().any(|culprit| culprit.kind == Kind::NotInitialized)
+                && case.outcome.as_ref().is_some_and(|outcome| matches!(outcome.code, 1114 | 998));
+            if is_it {
+                case.outcome = None;
                 case.parted = true;
             }
             is_it

@@ -20,10 +20,21 @@
 //!
 //! A NAME that begins with a slash is a file of the world; any other one is passed on as it is.
 //!
+//! A NAME may also be a path as Windows writes it. Folders that a directive names must exist, or Windows refuses it.
+//!
 //! The worlds written by hand lie in `worlds/`, one file for each kind of rule; a line `== title` begins a world. Those in
-//! [`generated`] come from a seed each. What is compared is an [`Outcome`] for every load. System modules are not
-//! compared: Wine's DLLs import each other in their own way. Where Wine is known to differ from Windows,
-//! [`known_differences`] translate what Wine says before the comparison, without a look at what ours says.
+//! [`generated`] come from a seed each; one in which the loaders differ is made as small as possible and printed, ready
+//! to be put into a file of `worlds/`.
+//!
+//! What is compared is an [`Outcome`] for every load: whether it succeeds, the Win32 code, who is to blame, the file of the
+//! module, and the files of all modules of the world in the order of the process's list. Of system modules nothing is
+//! compared but that a load of one gives it: Wine's DLLs import each other in their own way.
+//!
+//! Where Wine is known to differ from Windows, [`known_differences`] translate what Wine says before the comparison,
+//! without a look at what ours says. Some things Wine cannot judge at all, so no world has them: `.local`,
+//! `/DEPENDENTLOADFLAG`, versions of Windows that are too old, KnownDLLs and contracts of API sets (its lists are its own),
+//! .NET, a file for a machine that Wine does not know at all in the middle of a search (ARM64), folders with the name of a
+//! DLL, and files that may not be read (which root may).
 
 pub mod comparison;
 pub mod generated;

@@ -16,7 +16,7 @@ pub struct Outcome {
 }
 
 /// One culprit of a load.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// Its Win32 code.
     pub code: u32,
@@ -43,6 +43,13 @@ pub fn base_name(name: &str) -> String {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let importer = self.importer.as_deref().unwrap_or("the program");
+        write!(f, "{} for {}, needed by {importer}", self.code, self.culprit)
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.module {
@@ -50,8 +57,7 @@ impl fmt::Display for Outcome {
             None => write!(f, "error {}", self.code)?,
         }
         for fault in &self.faults {
-            let importer = fault.importer.as_deref().unwrap_or("the program");
-            write!(f, "; {} of {} for {importer}", fault.code, fault.culprit)?;
+            write!(f, "; {fault}")?;
         }
         write!(f, "; loaded: {}", self.modules.join(", "))
     }

@@ -1,4 +1,5 @@
-//! Wine's trace: what its loader (`dlls/ntdll/loader.c`) complains about with `WINEDEBUG=err+module,warn+module`.
+//! Wine's trace: what its loader complains about (`dlls/ntdll/loader.c`, `WINEDEBUG=err+module,warn+module`; for manifests
+//! `dlls/ntdll/actctx.c`, `fixme+actctx`).
 
 use crate::outcome::{Fault, base_name};
 
@@ -18,6 +19,10 @@ pub enum Kind {
     NotLoaded,
     /// A symbol is not exported, or its forwarder leads nowhere.
     NoImplementation,
+    /// The DLL that a forwarder names is not loaded.
+    NoTarget,
+    /// An assembly that a manifest asks for is nowhere; the trace does not say whose manifest.
+    NoAssembly,
     /// A `DllMain` fails.
     NotInitialized,
 }
@@ -27,7 +32,8 @@ pub fn complaint(line: &str) -> Option<Complaint> {
     let told = |kind, code, importer: Option<&str>, culprit: &str| {
         Some(Complaint { kind, fault: Fault::new(code, importer, culprit) })
     };
-    let text = line.split_once("import_dll ").or_else(|| line.split_once("process_attach "))?.1;
+    let (_, text) = line.split_once(":module:").or_else(|| line.split_once(":actctx:"))?;
+    let (_, text) = text.split_once(' ')?;
     if let Some(rest) = text.strip_prefix("Library ") {
         let (culprit, importer) = needed_by(rest)?;
         told(Kind::NotLoaded, 126, Some(&importer), culprit)
@@ -40,27 +46,61 @@ pub fn complaint(line: &str) -> Option<Complaint> {
         let (culprit, symbol) = symbol.rsplit_once('.')?;
         let code = if symbol.bytes().all(|byte| byte.is_ascii_digit()) { 182 } else { 127 };
         told(Kind::NoImplementation, code, Some(&quoted(rest)?), culprit)
+    } else if let Some(rest) = text.strip_prefix("module not found for forward '") {
+        let (target, rest) = rest.split_once("' used by ")?;
+        told(Kind::NoTarget, 126, Some(&quoted(rest)?), target.rsplit_once('.')?.0)
+    } else if let Some(rest) = text.strip_prefix("Could not find dependent assembly ") {
+        told(Kind::NoAssembly, 14001, None, &quoted(rest)?)
     } else {
         let culprit = quoted(text.strip_prefix("Initialization of ")?)?;
         told(Kind::NotInitialized, 1114, None, &culprit)
     }
 }
 
-/// The culprits among the complaints of one load, each once. A module that fails only because of another one is none:
-/// Wine first complains about the one that it needs.
-pub fn culprits(complaints: &[Complaint]) -> Vec<Complaint> {
+/// The culprits among the complaints about a load of `asked`, each once.
+///
+/// A module that fails only because of another one is none; Wine first complains about the one that it needs. Nor is what
+/// the target of a forwarder lacks: Wine then complains of the symbol that has no implementation.
+pub fn culprits(asked: &str, complaints: &[Complaint]) -> Vec<Complaint> {
+    let asked = base_name(asked);
     let mut culprits: Vec<Complaint> = Vec::new();
     for (at, complaint) in complaints.iter().enumerate() {
         let name = &complaint.fault.culprit;
-        let failed_before = |other: &Complaint| {
-            other.kind == Kind::NotLoaded && other.fault.importer.as_ref() == Some(name)
-        };
         let is_known = culprits.iter().any(|known| known.fault.culprit == *name);
-        if !is_known && !complaints[..at].iter().any(failed_before) {
-            culprits.push(complaint.clone());
+        let failed_before = complaints[..at].iter().any(|other| other.fails(name));
+        let counts = match complaint.kind {
+            Kind::NotLoaded => !failed_before && leads_to(&asked, at, complaints),
+            Kind::NoImplementation | Kind::NotInitialized | Kind::NoAssembly => true,
+            Kind::NoTarget => false,
+        };
+        if counts && !is_known {
+            let mut culprit = complaint.clone();
+            if complaint.kind == Kind::NoAssembly {
+                culprit.fault.importer = Some(asked.clone());
+            }
+            culprits.push(culprit);
         }
     }
     culprits
+}
+
+/// Whether the module that failed in complaint `at` is the one that was asked for, or was imported on the way from there.
+fn leads_to(asked: &str, at: usize, complaints: &[Complaint]) -> bool {
+    let Some(failed) = &complaints[at].fault.importer else { return true };
+    let above = complaints.iter().enumerate().skip(at + 1).find(|(_, other)| {
+        matches!(other.kind, Kind::NotLoaded | Kind::NoTarget) && other.fault.culprit == *failed
+    });
+    match above {
+        Some((above, other)) => other.kind == Kind::NotLoaded && leads_to(asked, above, complaints),
+        None => failed == asked,
+    }
+}
+
+impl Complaint {
+    /// Whether the module of this name fails because of this.
+    fn fails(&self, name: &str) -> bool {
+        self.kind == Kind::NotLoaded && self.fault.importer.as_deref() == Some(name)
+    }
 }
 
 /// `b.dll (which is needed by L"C:\\dlls\\a.dll") ...`

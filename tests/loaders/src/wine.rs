@@ -10,13 +10,16 @@ use std::{env, thread};
 
 use tempfile::TempDir;
 
-use crate::outcome::Outcome;
 use crate::ours::is_one_of;
+use crate::outcome::Outcome;
 use crate::program::{Program, Step};
 use crate::trace::{self, Complaint};
 
+/// What Wine says when a program does what it may not, before it looks for a debugger.
+const CRASH: &str = "wine: Unhandled ";
+
 /// A program is given so long; it takes a twentieth of a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const INSTALL: &str = "Debian and Ubuntu: apt-get install --no-install-recommends wine wine64 mingw-w64";
 
@@ -37,6 +40,8 @@ pub struct Seen {
     pub outcome: Outcome,
     /// What Wine complained about meanwhile.
     pub complaints: Vec<Complaint>,
+    /// Wine's own loader crashed over it, and the outcome is unknown.
+    pub crashed: bool,
 }
 
 impl Laboratory {
@@ -133,18 +138,25 @@ impl Laboratory {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C.UTF-8")
             // Wine links a user's real folders into the drive.
             .env("HOME", prefix)
             .env("WINEPREFIX", prefix)
             .env("WINEARCH", "win64")
             .env("WINESERVER", &self.server)
-            .env("WINEDEBUG", "-all,err+module,warn+module")
+            .env("WINEDEBUG", "-all,err+module,warn+module,fixme+actctx")
             .env("WINEDLLOVERRIDES", "winemenubuilder.exe=d;mscoree=d;mshtml=d;winedbg.exe=d")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command
     }
+}
+
+/// The output of a program and of Wine.
+struct Said {
+    lines: Vec<String>,
+    ended: bool,
 }
 
 /// A Windows machine under Wine, for one world at a time.
@@ -182,6 +194,18 @@ impl Machine<'_> {
     /// # Errors
     /// It does not come to its end.
     pub fn run(&self, program: &Program, files: &[String]) -> Result<Vec<Seen>, String> {
+        let said = match self.said(program)? {
+            // Once in thousands of times Wine does not come to the program at all.
+            Said { lines, ended: false } if lines.is_empty() => self.said(program)?,
+            said => said,
+        };
+        if said.ended {
+            return understood(&said.lines, files);
+        }
+        Err(format!("the program does not end under Wine. It said:\n{}", said.lines.join("\n")))
+    }
+
+    fn said(&self, program: &Program) -> Result<Said, String> {
         let told = |error: io::Error| format!("Wine cannot be run: {error}");
         fs::write(self.path("/commands.txt"), commands(program)).map_err(told)?;
         let (reader, writer) = io::pipe().map_err(told)?;
@@ -201,19 +225,18 @@ impl Machine<'_> {
             }
         });
         let deadline = Instant::now() + PATIENCE;
-        let mut said = Vec::new();
-        while said.last().is_none_or(|line| line != "> end") {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => said.push(line),
-                Err(_) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(format!("the program does not end under Wine. It said:\n{}", said.join("\n")));
-                }
+        let mut said = Said { lines: Vec::new(), ended: false };
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            said.ended = line == "> end" || line.starts_with(CRASH);
+            said.lines.push(line);
+            if said.ended {
+                break;
             }
         }
+        // It has ended itself, or must be ended.
+        let _ = child.kill();
         child.wait().map_err(told)?;
-        understood(&said, files)
+        Ok(said)
     }
 }
 
@@ -252,6 +275,11 @@ fn understood(said: &[String], files: &[String]) -> Result<Vec<Seen>, String> {
     let mut complaints = Vec::new();
     for line in said {
         let Some(own) = line.strip_prefix("> ") else {
+            if line.starts_with(CRASH) {
+                let outcome = Outcome { code: 0, module: None, faults: Vec::new(), modules: Vec::new() };
+                seen.push(Seen { outcome, complaints: std::mem::take(&mut complaints), crashed: true });
+                break;
+            }
             complaints.extend(trace::complaint(line));
             continue;
         };
@@ -262,7 +290,7 @@ fn understood(said: &[String], files: &[String]) -> Result<Vec<Seen>, String> {
                 let code = code.parse().map_err(|_| format!("not understood: {line}"))?;
                 let module = Some(path.to_owned()).filter(|path| !path.is_empty());
                 let outcome = Outcome { code, module, faults: Vec::new(), modules: Vec::new() };
-                seen.push(Seen { outcome, complaints: std::mem::take(&mut complaints) });
+                seen.push(Seen { outcome, complaints: std::mem::take(&mut complaints), crashed: false });
             }
             "module" if is_one_of(files, rest) => {
                 let last = seen.last_mut().ok_or_else(|| format!("modules of no load: {line}"))?;

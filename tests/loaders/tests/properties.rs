@@ -1,1 +1,149 @@
+//! What holds of the simulated loader in any world, without another one to compare with.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, path::Path};
+
+use loaders::generated::{Generated, any_world};
+use loaders::outcome::Outcome;
+use loaders::{Program, Step, ours};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use whydll::host::Host;
+use whydll::loader::Process;
+use world::World;
+
+/// No world takes longer, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Worlds of these seeds, always the same.
+fn in_any_world(property: impl Fn(&World, &Program)) {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let outcome = runner.run(&any_world(), |generated: Generated| {
+        let world = World::new(&generated.to_string()).expect("a world");
+        let program = Program::read(world.directives()).expect("directives");
+        furnish(world.root(), &program);
+        property(&world, &program);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// A world is a machine if it has a system directory, and the program lies where it says.
+fn furnish(drive: &Path, program: &Program) {
+    fs::create_dir_all(drive.join("windows/system32")).expect("a system directory");
+    let application = drive.join("app");
+    fs::create_dir_all(&application).expect("an application directory");
+    assert_eq!(program.application.as_str(), r"C:\app");
+    World::at("/app/probe.exe", drive).expect("a program");
+}
+
+fn process(world: &World, program: &Program) -> Process {
+    let host = Host::directory(world.root(), Arc::default()).expect("a machine");
+    ours::start(host, program).expect("a program that starts")
+}
+
+fn all(process: &mut Process, program: &Program) -> Vec<Outcome> {
+    program.steps.iter().filter_map(|step| ours::perform(process, step)).collect()
+}
+
+#[test]
+fn every_program_ends_soon() {
+    in_any_world(|world, program| {
+        let begun = Instant::now();
+        all(&mut process(world, program), program);
+        assert!(begun.elapsed() < PATIENCE);
+    });
+}
+
+#[test]
+fn a_load_that_succeeded_changes_nothing_when_it_is_made_again() {
+    let made_again = AtomicUsize::new(0);
+    in_any_world(|world, program| {
+        let mut process = process(world, program);
+        for step in &program.steps {
+            let outcome = ours::perform(&mut process, step);
+            if outcome.is_none_or(|outcome| outcome.code != 0) {
+                continue;
+            }
+            let before = process.modules().to_vec();
+            let again = ours::perform(&mut process, step);
+            assert_eq!(again.map(|outcome| outcome.code), Some(0));
+            assert_eq!(process.modules(), before);
+            made_again.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    assert!(made_again.into_inner() > 100);
+}
+
+#[test]
+fn a_load_that_failed_leaves_nothing_behind_and_fails_again() {
+    let failed = AtomicUsize::new(0);
+    in_any_world(|world, program| {
+        let mut process = process(world, program);
+        for step in &program.steps {
+            let before = process.modules().to_vec();
+            let outcome = ours::perform(&mut process, step);
+            if outcome.as_ref().is_some_and(|outcome| outcome.code != 0) {
+                assert_eq!(process.modules(), before);
+                assert_eq!(ours::perform(&mut process, step), outcome);
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    assert!(failed.into_inner() > 100);
+}
+
+#[test]
+fn a_file_that_nobody_asks_for_changes_nothing() {
+    in_any_world(|world, program| {
+        let mut without = process(world, program);
+        let outcomes = all(&mut without, program);
+        World::at(
+            "/dlls/zulu.dll  x86, imports yankee.dll\n/app/yankee.dll  empty\n/path/zulu.dll",
+            world.root(),
+        )
+        .expect("more files");
+        let mut with = process(world, program);
+        assert_eq!(all(&mut with, program), outcomes);
+        assert_eq!(with.modules(), without.modules());
+    });
+}
+
+#[test]
+fn a_module_is_found_by_the_path_of_its_file() {
+    in_any_world(|world, program| {
+        let mut process = process(world, program);
+        all(&mut process, program);
+        let modules = process.modules().to_vec();
+        for (at, module) in modules.iter().enumerate() {
+            for step in [module.path.as_str().to_owned(), module.path.as_str().to_uppercase()] {
+                let flags = whydll::loader::LoadFlags::NONE;
+                assert_eq!(process.load(&step, flags), Ok(at));
+            }
+        }
+        assert_eq!(process.modules(), modules);
+    });
+}
+
+#[test]
+fn a_bare_name_finds_the_first_module_of_that_name() {
+    in_any_world(|world, program| {
+        let mut process = process(world, program);
+        all(&mut process, program);
+        let modules = process.modules().to_vec();
+        for module in &modules {
+            let name = module.path.file_name();
+            let first = modules.iter().position(|other| other.path.file_name().eq_ignore_ascii_case(name));
+            let step = Step::Load { name: name.to_owned(), flags: whydll::loader::LoadFlags::NONE };
+            let outcome = ours::perform(&mut process, &step).expect("a load");
+            let found = first.map(|first| modules[first].path.as_str().to_owned());
+            assert_eq!((outcome.code, outcome.module), (0, found));
+        }
+        assert_eq!(process.modules(), modules);
+    });
+}
