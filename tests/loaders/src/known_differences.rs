@@ -97,22 +97,6 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         },
     },
     KnownDifference {
-        name: "crash in DllMain",
-        wine: "fails with 998, \"invalid access to memory location\"",
-        windows: "fails with 1114, \"a DLL initialization routine failed\"",
-        source: "Wine: MODULE_InitDLL in dlls/ntdll/loader.c returns the exception's code; Wine's test \
-                 dlls/kernel32/tests/loader.c, which is run on Windows, takes either status; \
-                 fo40225/tensorflow-windows-wheel issue 48 shows 1114 where TensorFlow's initialization crashes",
-        translate: |case| {
-            let first = case.culprits.first().filter(|first| first.kind == Kind::NotInitialized);
-            let is_it = first.is_some() && case.outcome.code == 998;
-            if is_it {
-                case.outcome.code = 1114;
-            }
-            is_it
-        },
-    },
-    KnownDifference {
         name: "left behind",
         wine: "leaves the dependencies of a failed load loaded that came before the one that failed",
         windows: "unloads all that the failed load brought in",

@@ -76,7 +76,9 @@ fn failed(failure: &Failure) -> Outcome {
         let importer = fault.importer().map(|link| link.name.as_str());
         match fault.cause {
             // A loader sees no more of it than that the initialization of the importer crashes.
-            Cause::OutdatedRuntime { .. } => Fault::new(fault.cause.code(), None, importer.unwrap_or_default()),
+            Cause::OutdatedRuntime { .. } => {
+                Fault::new(fault.cause.code(), None, importer.unwrap_or_default())
+            }
             _ => Fault::new(fault.cause.code(), importer, fault.culprit()),
         }
     });

@@ -146,6 +146,10 @@ pub const FAULTS: &[Fault] = &[
     fault("pywrap_tflite_common.dll is absent", ONLY_2_21, Modern, &[Delete("<tensorflow>/lite/python/pywrap_tflite_common.dll")]),
 ];
 
+/// Modules that lock a `std::mutex` which an old VC++ runtime does not understand, but not in their initialization. Ours
+/// cannot know when they do, and foresees the crash of the load; in truth it comes with the first use.
+pub const FORESEEN_TOO_EARLY: &[&str] = &["pywrap_tflite_common.dll"];
+
 const fn fault(
     title: &'static str,
     release: Option<&'static str>,
@@ -159,6 +163,11 @@ impl Fault {
     /// Whether a release can have it.
     pub fn concerns(&self, release: &Release) -> bool {
         self.release.is_none_or(|version| version == release.version)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_none(&self) -> bool {
+        self.changes.is_empty()
     }
 
     /// What the import loads then.
@@ -282,7 +291,7 @@ impl Real {
             Text(path) => write(&at(path), "This is not a DLL.\r\n".repeat(1000).as_bytes()),
             Unreadable(path) => {
                 write(&at(path), b"Nobody knows.")?;
-                fs::set_permissions(at(path), Permissions::from_mode(0))
+                fs::set_permissions(at(path), Permissions::from_mode(0o000))
             }
             Replace32(path) => put(&self.redistributable(X86).join("msvcp140.dll"), &at(path)),
             OnPath(_) => Ok(()),
@@ -297,8 +306,9 @@ fn link_images(from: &Path, to: &Path, below: bool) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        let is_image =
-            path.extension().is_some_and(|extension| ["pyd", "dll", "exe"].iter().any(|known| extension == *known));
+        let is_image = path
+            .extension()
+            .is_some_and(|extension| ["pyd", "dll", "exe"].iter().any(|known| extension == *known));
         if entry.file_type()?.is_dir() {
             if below {
                 link_images(&path, &copy, below)?;
