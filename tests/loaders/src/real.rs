@@ -3,10 +3,10 @@
 //! The program lies where `python.exe` does, so that the application's directory is Python's. Environments, redistributables
 //! and the machine are those of `tests/real/setup`.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::program::Program;
 use crate::wine::Machine;
@@ -291,7 +291,7 @@ impl Real {
             Text(path) => write(&at(path), "This is not a DLL.\r\n".repeat(1000).as_bytes()),
             Unreadable(path) => {
                 write(&at(path), b"Nobody knows.")?;
-                fs::set_permissions(at(path), Permissions::from_mode(0o000))
+                close(&at(path))
             }
             Replace32(path) => put(&self.redistributable(X86).join("msvcp140.dll"), &at(path)),
             OnPath(_) => Ok(()),
@@ -335,6 +335,15 @@ fn put(from: &Path, to: &Path) -> io::Result<()> {
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     remove(path)?;
     fs::write(path, content)
+}
+
+/// Takes the right to read a file from everybody.
+///
+/// # Errors
+/// That is not possible here.
+pub fn close(path: &Path) -> io::Result<()> {
+    let status = Command::new("chmod").arg("000").arg(path).status()?;
+    status.success().then_some(()).ok_or_else(|| io::Error::other(format!("chmod: {status}")))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -5,7 +5,6 @@
 //!
 //! Where `WHYDLL_REAL` does not name the folder that `tests/real/setup` prints, that is run first.
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +15,9 @@ use loaders::comparison::{Used, agree};
 use loaders::ours;
 use loaders::outcome::{Outcome, base_name};
 use loaders::program::{Program, Step};
-use loaders::real::{FAULTS, FORESEEN_TOO_EARLY, Fault, Real, Release, TENSORFLOW_2_3, TENSORFLOW_2_21};
+use loaders::real::{
+    FAULTS, FORESEEN_TOO_EARLY, Fault, Real, Release, TENSORFLOW_2_3, TENSORFLOW_2_21, close,
+};
 use loaders::trace::{Complaint, Kind};
 use loaders::wine::{Laboratory, Machine, Seen};
 
@@ -32,7 +33,7 @@ const TOO_EARLY: &str = "foreseen too early, by ours";
 type Job = (&'static Release, &'static Fault);
 
 fn main() -> ExitCode {
-    match lack_rights().and_then(|()| run()) {
+    match without_rights().and_then(|done| done.map_or_else(run, Ok)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -194,23 +195,22 @@ fn environments() -> Result<PathBuf, String> {
     }
 }
 
-/// Root reads what nobody may read. So this process becomes one that lacks this right, and so does Wine below it.
-fn lack_rights() -> Result<(), String> {
-    let told =
-        |error: std::io::Error| format!("setpriv: {error}; Debian and Ubuntu: apt-get install util-linux");
-    let probe = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    let closed = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o000);
-    fs::set_permissions(probe.path(), closed).map_err(|error| error.to_string())?;
-    if fs::read(probe.path()).is_err() {
-        return Ok(());
+/// Root reads what nobody may read. So root runs this once more, as a process that lacks this right, and Wine below it does
+/// so, too. What came out of it; none if this process is the one.
+fn without_rights() -> Result<Option<bool>, String> {
+    let closed = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    close(closed.path()).map_err(|error| error.to_string())?;
+    if fs::read(closed.path()).is_err() {
+        return Ok(None);
     }
     if env::var_os(UNPRIVILEGED).is_some() {
         return Err("setpriv does not take away the right to read everything".to_owned());
     }
-    drop(probe);
     let rights = "-dac_override,-dac_read_search";
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let mut again = Command::new("setpriv");
     again.args(["--bounding-set", rights, "--inh-caps", rights]).arg(program).args(env::args_os().skip(1));
-    Err(told(again.env(UNPRIVILEGED, "1").exec()))
+    let status = again.env(UNPRIVILEGED, "1").status();
+    let install = "Debian and Ubuntu: apt-get install util-linux";
+    Ok(Some(status.map_err(|error| format!("setpriv: {error}; {install}"))?.success()))
 }
