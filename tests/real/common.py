@@ -13,6 +13,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
 CACHE = Path(os.environ.get("WHYDLL_TEST_CACHE") or "~/.cache/whydll-tests").expanduser().absolute()
 ENVIRONMENTS = CACHE / "environments"
 PREFIXES = CACHE / "wine"
+REDISTRIBUTABLES = CACHE / "redistributables"
 
 INSTALL_WINE = "Debian and Ubuntu: apt-get install --no-install-recommends wine wine64 mingw-w64"
 

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::TargetArguments;
+use super::target::{Target, TargetArguments};
 use super::{CommandError, Format, print};
 use crate::{diagnosis, report};
 
 #[derive(Args)]
 pub struct ChainArguments {
-    /// A package, or the path of a .pyd or .dll
-    #[arg(value_name = "TARGET")]
-    name: String,
+    /// Packages, or paths of .pyd and .dll files; all are loaded into one process, in this order
+    #[arg(value_name = "TARGET", required = true)]
+    names: Vec<String>,
     #[command(flatten)]
     target: TargetArguments,
     #[arg(long, value_enum, default_value_t)]
@@ -21,17 +21,26 @@ pub struct ChainArguments {
 
 pub fn run(arguments: ChainArguments) -> Result<ExitCode, CommandError> {
     let target = arguments.target.resolve()?;
-    let path = target.path_of(&arguments.name);
-    let is_file = ["pyd", "dll", "so"].iter().any(|extension| path.has_extension(extension));
-    if is_file && !target.host.files.is_file(&path) {
-        return Err(CommandError::NoTarget(arguments.name));
-    }
-    let name = if is_file { path.as_str() } else { &arguments.name };
-    let chain = diagnosis::chain(&target.host, &target.environment, name);
+    let names: Result<Vec<String>, CommandError> =
+        arguments.names.iter().map(|name| loadable(&target, name)).collect();
+    let names = names?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let chain = diagnosis::chain(&target.host, &target.environment, &names);
     target.remember();
     print(&match arguments.format {
         Format::Text => report::chain_text(&chain),
         Format::Json => report::chain_json(&chain),
     })?;
     Ok(ExitCode::from(u8::from(chain.error.is_some())))
+}
+
+/// What to load for a name that is given: the path of a file as the machine knows it, or the name of a package.
+fn loadable(target: &Target, name: &str) -> Result<String, CommandError> {
+    let path = target.path_of(name);
+    let is_file = ["pyd", "dll", "so"].iter().any(|extension| path.has_extension(extension));
+    match is_file {
+        true if !target.host.files.is_file(&path) => Err(CommandError::NoTarget(name.to_owned())),
+        true => Ok(path.as_str().to_owned()),
+        false => Ok(name.to_owned()),
+    }
 }

@@ -32,7 +32,7 @@ enum Command {
     Server(ServerArguments),
     /// Diagnose the imports of Python files, or of packages by name
     Check(check::CheckArguments),
-    /// Draw the DLL tree of a package, a .pyd or a .dll
+    /// Draw the DLL tree of packages, .pyd and .dll files
     Chain(chain::ChainArguments),
     /// Record all facts that a diagnosis reads into one file, which --host replays anywhere
     Snapshot(snapshot::SnapshotArguments),

@@ -1,4 +1,4 @@
-//! The DLL tree of one target: what is loaded, from where, by which rule, and what failed.
+//! The DLL tree of one or more targets: what is loaded, from where, by which rule, and what failed.
 
 use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError};
 use crate::environment::Environment;
@@ -13,7 +13,7 @@ pub struct Chain {
     pub modules: Vec<Module>,
     /// How many of them the interpreter itself needs.
     pub of_interpreter: usize,
-    /// Why the target cannot be loaded, if it cannot.
+    /// Why a target cannot be loaded, if one cannot.
     pub error: Option<ChainError>,
 }
 
@@ -26,10 +26,10 @@ pub enum ChainError {
     Python(String),
 }
 
-/// Loads `target` into a fresh process: a `.pyd` as an extension module, a `.dll` as `ctypes.WinDLL` of its
-/// full path, anything else as an import.
-pub fn chain(host: &Host, environment: &Environment, target: &str) -> Chain {
-    let mut interpreter = match Interpreter::start(host, environment) {
+/// Loads `targets` into one fresh process, in this order and up to the first that fails: a `.pyd` as an extension module, a
+/// `.dll` as `ctypes.WinDLL` of its full path, anything else as an import.
+pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain {
+    let interpreter = match Interpreter::start(host, environment) {
         Ok(interpreter) => interpreter,
         Err(failure) => {
             let sentence = "Python itself cannot start".to_owned();
@@ -41,38 +41,35 @@ pub fn chain(host: &Host, environment: &Environment, target: &str) -> Chain {
         }
     };
     let of_interpreter = interpreter.process.modules().len();
-    let path = WinPath::new(target);
-    let is_extension = path.has_extension("pyd") || path.has_extension("so");
-    if is_extension || path.has_extension("dll") {
-        let result = match is_extension {
-            true => interpreter.load_extension(&path),
-            false => interpreter.load_library(target, CtypesMode::default()),
-        };
-        let error = result.err().map(|error| {
-            let stem = path.file_name().split('.').next().unwrap_or_default();
-            let sentence = match is_extension {
-                true => format!("ImportError: {}", interpreter.import_sentence(stem, &error)),
-                false => {
-                    let (class, text) = interpreter.ctypes_sentence(target, &error);
-                    format!("{class}: {text}")
-                }
-            };
-            of_load(error, sentence)
-        });
-        let modules = interpreter.process.modules().to_vec();
-        return Chain { modules, of_interpreter, error };
-    }
     let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
-    let imported = plan.import(target);
-    let error = imported.error.map(|error| {
-        let load = error.loads.first().and_then(|at| plan.failures().get(*at));
-        match load {
-            Some(load) => of_load(load.error.clone(), error.sentence),
-            None => ChainError::Python(error.sentence),
-        }
-    });
+    let error = targets.iter().find_map(|target| load(&mut plan, target).err());
     let modules = plan.interpreter().process.modules().to_vec();
     Chain { modules, of_interpreter, error }
+}
+
+fn load(plan: &mut Plan<'_>, target: &str) -> Result<(), ChainError> {
+    let path = WinPath::new(target);
+    if path.has_extension("pyd") || path.has_extension("so") {
+        let interpreter = plan.interpreter_mut();
+        interpreter.load_extension(&path).map_err(|error| {
+            let stem = path.file_name().split('.').next().unwrap_or_default();
+            let sentence = format!("ImportError: {}", interpreter.import_sentence(stem, &error));
+            of_load(error, sentence)
+        })
+    } else if path.has_extension("dll") {
+        let interpreter = plan.interpreter_mut();
+        interpreter.load_library(target, CtypesMode::default()).map_err(|error| {
+            let (class, text) = interpreter.ctypes_sentence(target, &error);
+            of_load(error, format!("{class}: {text}"))
+        })
+    } else {
+        let Some(error) = plan.import(target).error else { return Ok(()) };
+        let load = error.loads.first().and_then(|at| plan.failures().get(*at));
+        Err(match load {
+            Some(load) => of_load(load.error.clone(), error.sentence),
+            None => ChainError::Python(error.sentence),
+        })
+    }
 }
 
 fn of_load(error: LoadError, sentence: String) -> ChainError {

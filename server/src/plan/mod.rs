@@ -208,6 +208,11 @@ impl<'e> Plan<'e> {
         &self.interpreter
     }
 
+    /// As [`Plan::interpreter`], for loads that no import makes.
+    pub fn interpreter_mut(&mut self) -> &mut Interpreter<'e> {
+        &mut self.interpreter
+    }
+
     /// Whether the import was followed to its end; otherwise the budget ran out.
     pub fn is_complete(&self) -> bool {
         self.budget > 0

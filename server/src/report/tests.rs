@@ -353,10 +353,12 @@ fn json_escapes_what_names_may_hold() {
     assert_eq!(json["findings"][0]["dll"], "größe'😀.dll");
 }
 
+/// The chain of targets with a space between them.
 fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain) -> String) -> String {
     let world = World::new(world).unwrap();
     let (host, environment, _) = diagnosed(&world);
-    draw(&on_large_stack(|| chain(&host, &environment, target)))
+    let targets: Vec<&str> = target.split(' ').collect();
+    draw(&on_large_stack(|| chain(&host, &environment, &targets)))
 }
 
 #[test]
@@ -387,6 +389,36 @@ fn a_chain_is_drawn_as_a_tree() {
         loaded: 3 modules beside Python's own
     "#]]
     .assert_eq(&plain(&chained(&healthy, "pkg", chain_text)));
+}
+
+#[test]
+fn several_targets_share_one_process_up_to_the_first_that_fails() {
+    let both = r"C:\cuda\cudart64_101.dll pkg C:\Python\Lib\site-packages\pkg\helper.dll";
+    expect![[r#"
+        Python itself: 2 modules
+        cudart64_101.dll  C:\cuda\cudart64_101.dll [full path]
+        native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path by pkg/__init__.py:1]
+           helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
+              cudart64_101.dll  already loaded
+        loaded: 3 modules beside Python's own
+    "#]]
+    .assert_eq(&plain(&chained(BROKEN, both, chain_text)));
+    let last = r"C:\Python\Lib\site-packages\pkg\helper.dll C:\cuda\cudart64_101.dll";
+    expect![[r#"
+        Python itself: 2 modules
+        helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [full path] (unloaded again)
+           cudart64_101.dll  fails
+
+        cudart64_101.dll  Windows error 126
+          C:\Python\Lib\site-packages\pkg\helper.dll
+             cudart64_101.dll
+          not in C:\Python\Lib\site-packages\pkg (the DLL's own directory)
+          not in C:\Python (application directory)
+          not in C:\Windows\System32 (System32)
+
+        FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\helper.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+    "#]]
+    .assert_eq(&plain(&chained(BROKEN, last, chain_text)));
 }
 
 #[test]

@@ -39,7 +39,11 @@ pub fn compare(text: &str, machine: &Machine<'_>) -> Result<Used, Disagreement> 
     agree(program, &ours, &wine).map_err(Disagreement::Differ)
 }
 
-fn agree(program: &Program, ours: &[Outcome], wine: &[Seen]) -> Result<Used, String> {
+/// Whether what the loaders say of a program's loads agrees: that of Wine, brought into what Windows would say.
+///
+/// # Errors
+/// What differs.
+pub fn agree(program: &Program, ours: &[Outcome], wine: &[Seen]) -> Result<Used, String> {
     let mut used = Used::new();
     let mut before: &[String] = &[];
     let loads: Vec<&str> = program.loads().collect();

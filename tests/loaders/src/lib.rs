@@ -35,6 +35,8 @@
 //! `/DEPENDENTLOADFLAG`, versions of Windows that are too old, KnownDLLs and contracts of API sets (its lists are its own),
 //! .NET, a file for a machine that Wine does not know at all in the middle of a search (ARM64), folders with the name of a
 //! DLL, and files that may not be read (which root may).
+//!
+//! [`real`] are TensorFlow's own modules instead of a world's, well and with one fault each.
 
 pub mod comparison;
 pub mod generated;
@@ -42,6 +44,7 @@ pub mod known_differences;
 pub mod ours;
 pub mod outcome;
 pub mod program;
+pub mod real;
 pub mod trace;
 pub mod wine;
 pub mod written;

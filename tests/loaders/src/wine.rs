@@ -94,13 +94,21 @@ impl Laboratory {
     /// # Errors
     /// It cannot be made.
     pub fn machine(&self) -> Result<Machine<'_>, String> {
+        self.machine_like(&self.template())
+    }
+
+    /// As [`Laboratory::machine`], of another prefix.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn machine_like(&self, template: &Path) -> Result<Machine<'_>, String> {
         let told = |error: io::Error| format!("{}: {error}", self.folder.display());
         let folder = tempfile::Builder::new().prefix("machine-").tempdir_in(&self.folder).map_err(told)?;
         let mut copy = Command::new("cp");
-        copy.args(["--archive", "--link"]).arg(self.template().join(".")).arg(folder.path());
+        copy.args(["--archive", "--link"]).arg(template.join(".")).arg(folder.path());
         succeed(copy)?;
         // Wine writes its registry in place where a file has two names.
-        for entry in fs::read_dir(self.template()).map_err(told)? {
+        for entry in fs::read_dir(template).map_err(told)? {
             let path = entry.map_err(told)?.path();
             if path.extension().is_some_and(|extension| extension == "reg") {
                 let own = folder.path().join(path.file_name().unwrap_or_default());

@@ -1,0 +1,216 @@
+//! TensorFlow's real modules in both loaders, well and with one fault each.
+//!
+//!     cargo test -p loaders --test real
+//!     cargo test -p loaders --test real -- PATH     only the faults whose title says PATH
+//!
+//! Where `WHYDLL_REAL` does not name the folder that `tests/real/setup` prints, that is run first.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use std::{env, fs, thread};
+
+use loaders::comparison::{Used, agree};
+use loaders::ours;
+use loaders::outcome::{Outcome, base_name};
+use loaders::program::{Program, Step};
+use loaders::real::{
+    FAULTS, FORESEEN_TOO_EARLY, Fault, Real, Release, TENSORFLOW_2_3, TENSORFLOW_2_21, close,
+};
+use loaders::trace::{Complaint, Kind};
+use loaders::wine::{Laboratory, Machine, Seen};
+
+/// So many faults are looked at at a time, each on a machine of its own.
+const MACHINES: usize = 2;
+
+/// Says that this is the process which lacks root's rights.
+const UNPRIVILEGED: &str = "WHYDLL_TEST_UNPRIVILEGED";
+
+/// Counted among the known differences.
+const TOO_EARLY: &str = "foreseen too early, by ours";
+
+type Job = (&'static Release, &'static Fault);
+
+fn main() -> ExitCode {
+    match without_rights().and_then(|done| done.map_or_else(run, Ok)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool, String> {
+    let asked = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let real = Real::at(&environments()?)?;
+    let laboratory = Laboratory::open()?;
+    let begun = Instant::now();
+    // The large one first, so that no machine is left with it at the end.
+    let releases = [&TENSORFLOW_2_21, &TENSORFLOW_2_3];
+    let jobs: Vec<Job> = releases
+        .iter()
+        .flat_map(|release| FAULTS.iter().map(|fault| (*release, fault)))
+        .filter(|(release, fault)| fault.concerns(release) && fault.title.contains(&asked))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let machines: Result<Vec<Machine<'_>>, String> =
+        (0..MACHINES).map(|_| laboratory.machine_like(&real.machine())).collect();
+    let found = thread::scope(|scope| {
+        let (real, jobs, next) = (&real, &jobs, &next);
+        let threads: Vec<_> = machines?
+            .into_iter()
+            .map(|machine| scope.spawn(move || work(&machine, real, jobs, next)))
+            .collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked".to_owned()));
+        joined.collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut differing = 0;
+    let mut used = Used::new();
+    for (told, one) in found {
+        differing += told.len();
+        told.iter().for_each(|told| println!("{told}\n"));
+        one.into_iter().for_each(|(name, times)| *used.entry(name).or_default() += times);
+    }
+    if asked.is_empty() && !used.contains_key(TOO_EARLY) {
+        differing += 1;
+        println!("no crash is foreseen too early any more: {FORESEEN_TOO_EARLY:?}\n");
+    }
+    let count = |release: &Release| jobs.iter().filter(|(other, _)| other.version == release.version).count();
+    let counts = releases.map(|release| format!("{} of TensorFlow {}", count(release), release.version));
+    let used: Vec<String> = used.iter().map(|(name, times)| format!("{name} {times}")).collect();
+    println!(
+        "real modules, {}, in both loaders in {} s: {differing} differ; known differences: {}",
+        counts.join(" and "),
+        begun.elapsed().as_secs(),
+        used.join(", ")
+    );
+    Ok(differing == 0)
+}
+
+/// Takes one job after the other. Says what differs, and which known differences were needed.
+fn work(machine: &Machine<'_>, real: &Real, jobs: &[Job], next: &AtomicUsize) -> (Vec<String>, Used) {
+    let (mut told, mut used) = (Vec::new(), Used::new());
+    while let Some((release, fault)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let begun = Instant::now();
+        match look(machine, real, release, fault) {
+            Ok(one) => one.into_iter().for_each(|(name, times)| *used.entry(name).or_default() += times),
+            Err(why) => told.push(format!("== TensorFlow {}: {}\n{why}", release.version, fault.title)),
+        }
+        if env::var_os("WHYDLL_TEST_TIMES").is_some() {
+            println!("{:5.1} s  {}: {}", begun.elapsed().as_secs_f32(), release.version, fault.title);
+        }
+    }
+    (told, used)
+}
+
+fn look(machine: &Machine<'_>, real: &Real, release: &Release, fault: &Fault) -> Result<Used, String> {
+    let files = real.install(machine, release, fault).map_err(|error| format!("not installed: {error}"))?;
+    let program = fault.program(release)?;
+    machine.install(&program).map_err(|error| format!("the program: {error}"))?;
+    let compare = |program: &Program| {
+        let mut seen = machine.run(program, &files)?;
+        seen.iter_mut().for_each(|load| load.complaints.retain(|complaint| is_of_windows(complaint, &files)));
+        let mut ours = ours::run(&machine.drive(), program, &files)?;
+        if let Some(broken) = seen.iter().find(|load| fault.is_none() && load.outcome.code != 0) {
+            return Err(format!("nothing is wrong, and Wine says: {}", broken.outcome));
+        }
+        initializations(&ours, &seen)?;
+        let mut used = Used::new();
+        let mut program = program.clone();
+        if let Some(at) = foreseen_too_early(&ours, &seen) {
+            used.insert(TOO_EARLY, 1);
+            // From here on the two processes have different modules.
+            ours.truncate(at);
+            seen.truncate(at);
+            let step = program.steps.iter().enumerate().filter(|(_, step)| is_load(step)).nth(at);
+            let end = step.map_or(0, |(step, _)| step);
+            program.steps.truncate(end);
+        }
+        used.extend(agree(&program, &ours, &seen)?);
+        Ok::<Used, String>(used)
+    };
+    let mut used = compare(&program)?;
+    if used.is_empty() {
+        return Ok(used);
+    }
+    // A known difference may have parted the two processes, and what came then was not compared. So each load once more, in a
+    // process of its own.
+    for at in (0..program.steps.len()).filter(|at| is_load(&program.steps[*at])) {
+        let is_wanted = |(other, step): &(usize, &Step)| *other == at || !is_load(step);
+        let steps = program.steps.iter().enumerate().filter(is_wanted).map(|(_, step)| step.clone());
+        let alone = Program { steps: steps.collect(), ..program.clone() };
+        compare(&alone)?.into_iter().for_each(|(name, times)| *used.entry(name).or_default() += times);
+    }
+    Ok(used)
+}
+
+fn is_load(step: &Step) -> bool {
+    matches!(step, Step::Load { .. })
+}
+
+/// Ours runs nothing, but foresees that the initialization of some modules crashes in an old VC++ runtime. Wine runs it, and
+/// fails with 998 where Windows fails with 1114.
+fn initializations(ours: &[Outcome], wine: &[Seen]) -> Result<(), String> {
+    for (ours, seen) in ours.iter().zip(wine) {
+        let not_initialized = |complaint: &&Complaint| complaint.kind == Kind::NotInitialized;
+        if let Some(crash) = seen.complaints.iter().find(not_initialized)
+            && !(ours.code == 1114 && ours.faults.first() == Some(&crash.fault))
+        {
+            return Err(format!("  ours: {ours}\n  wine: {}; {}", seen.outcome, crash.fault));
+        }
+    }
+    Ok(())
+}
+
+/// The load of which ours says that a module's initialization crashes, where the module is known to get through it.
+fn foreseen_too_early(ours: &[Outcome], wine: &[Seen]) -> Option<usize> {
+    ours.iter().zip(wine).position(|(ours, seen)| {
+        let crash = ours.faults.first().filter(|_| ours.code == 1114);
+        let is_known = crash.is_some_and(|crash| FORESEEN_TOO_EARLY.contains(&crash.culprit.as_str()));
+        is_known && seen.outcome.code == 0
+    })
+}
+
+/// Wine's kernel32.dll and its kin lack what newer programs ask of them. That says nothing of Windows.
+fn is_of_windows(complaint: &Complaint, files: &[String]) -> bool {
+    complaint.kind != Kind::NoImplementation
+        || files.iter().any(|file| base_name(file) == complaint.fault.culprit)
+}
+
+fn environments() -> Result<PathBuf, String> {
+    if let Some(folder) = env::var_os("WHYDLL_REAL") {
+        return Ok(PathBuf::from(folder));
+    }
+    let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../real/setup");
+    let done = Command::new(&setup).stderr(Stdio::inherit()).output();
+    let done = done.map_err(|error| format!("{}: {error}", setup.display()))?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    match said.lines().last().filter(|_| done.status.success()) {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Err(format!("{}: {}", setup.display(), done.status)),
+    }
+}
+
+/// Root reads what nobody may read. So root runs this once more, as a process that lacks this right, and Wine below it does
+/// so, too. What came out of it; none if this process is the one.
+fn without_rights() -> Result<Option<bool>, String> {
+    let closed = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    close(closed.path()).map_err(|error| error.to_string())?;
+    if fs::read(closed.path()).is_err() {
+        return Ok(None);
+    }
+    if env::var_os(UNPRIVILEGED).is_some() {
+        return Err("setpriv does not take away the right to read everything".to_owned());
+    }
+    let rights = "-dac_override,-dac_read_search";
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let mut again = Command::new("setpriv");
+    again.args(["--bounding-set", rights, "--inh-caps", rights]).arg(program).args(env::args_os().skip(1));
+    let status = again.env(UNPRIVILEGED, "1").status();
+    let install = "Debian and Ubuntu: apt-get install util-linux";
+    Ok(Some(status.map_err(|error| format!("setpriv: {error}; {install}"))?.success()))
+}
