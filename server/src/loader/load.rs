@@ -92,15 +92,16 @@ impl Process {
     pub(super) fn bring_in(&mut self, name: &str, load: &mut Load) -> Brought {
         let name = with_suffix(name);
         let redirections = load.redirections.clone().or_else(|| self.redirections.clone());
-        let (path, rule) = match self.resolve(&name, load.importer, &load.order, redirections.as_deref()) {
+        let found = match self.resolve(&name, load.importer, &load.order, redirections.as_deref()) {
             Ok(Resolution::Loaded(id, rule)) => return Brought::Known(id, rule),
             Ok(Resolution::PartOfWindows) => return Brought::PartOfWindows,
-            Ok(Resolution::File(path, rule)) => (path, rule),
+            Ok(Resolution::File(found)) => found,
             Err(cause) => {
                 self.fail(&name, cause.path().cloned(), cause, load);
                 return Brought::Nothing;
             }
         };
+        let path = found.path.clone();
         let image = match self.host.files.image(&path) {
             Ok(image) => image,
             Err(fault) => {
@@ -114,7 +115,7 @@ impl Process {
             self.fail(&name, Some(path), cause, load);
             return Brought::Nothing;
         }
-        let id = self.register(&name, path.clone(), rule, load.importer);
+        let id = self.register(&name, found, load.importer);
         if load.chain.len() < DEEPEST {
             load.chain.push(Load::link(&name, Some(path.clone())));
             self.bring_in_dependencies(id, &path, &image, load);
@@ -213,7 +214,7 @@ impl Process {
         let answer = match found {
             Ok(Resolution::Loaded(id, rule)) => Answer::AlreadyLoaded(id, rule),
             Ok(Resolution::PartOfWindows) => Answer::PartOfWindows,
-            Ok(Resolution::File(path, rule)) => Answer::Waiting(path, rule),
+            Ok(Resolution::File(found)) => Answer::Waiting(found.path, found.rule),
             Err(_) => Answer::Nothing,
         };
         let kind = DependencyKind::DelayImport;

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::failure::{Cause, Failure};
 use super::load::Load;
+use super::resolve::Found;
 use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
 use super::side_by_side::{self, Redirections};
 use crate::host::{EntryKind, Host, WinPath, fold_name, path_directories};
@@ -29,6 +30,8 @@ pub struct Module {
     pub required_by: Option<ModuleId>,
     /// What in the program loaded it, where it did: `scipy/_distributor_init.py:40`.
     pub asked_by: Option<Arc<str>>,
+    /// Files of its name that the search passed over, since they are for these other machines.
+    pub passed_over: Vec<(WinPath, Machine)>,
     /// What it needs, in the order in which the loader takes it, and where that was found.
     pub dependencies: Vec<Dependency>,
 }
@@ -291,19 +294,15 @@ impl Process {
         }
     }
 
-    pub(super) fn register(
-        &mut self,
-        name: &str,
-        path: WinPath,
-        rule: Rule,
-        required_by: Option<ModuleId>,
-    ) -> ModuleId {
+    pub(super) fn register(&mut self, name: &str, found: Found, required_by: Option<ModuleId>) -> ModuleId {
+        let Found { path, rule, passed_over } = found;
         let id = self.modules.len();
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);
         let name = WinPath::new(name).file_name().to_owned();
         let asked_by = if required_by.is_none() { self.caller.clone() } else { None };
-        self.modules.push(Module { name, path, rule, required_by, asked_by, dependencies: Vec::new() });
+        let dependencies = Vec::new();
+        self.modules.push(Module { name, path, rule, required_by, asked_by, passed_over, dependencies });
         id
     }
 

@@ -8,10 +8,18 @@ use super::side_by_side::Redirections;
 use crate::host::{ApiSet, ImageFacts, WinPath, fold_name};
 use crate::image::Machine;
 
+/// A file that answers a name.
+pub(super) struct Found {
+    pub path: WinPath,
+    pub rule: Rule,
+    /// Files of that name which were passed over on the way.
+    pub passed_over: Vec<(WinPath, Machine)>,
+}
+
 /// Where a name leads.
 pub(super) enum Resolution {
     Loaded(ModuleId, Rule),
-    File(WinPath, Rule),
+    File(Found),
     /// Part of Windows that we hold no file of; it loads.
     PartOfWindows,
 }
@@ -50,7 +58,7 @@ impl Process {
                 let path = system.join(host);
                 return match self.by_name.get(&fold_name(host)) {
                     Some(id) => Ok(Resolution::Loaded(*id, Rule::ApiSet)),
-                    None if self.host.files.is_file(&path) => Ok(Resolution::File(path, Rule::ApiSet)),
+                    None if self.host.files.is_file(&path) => Ok(self.at(path, Rule::ApiSet)),
                     None => Ok(Resolution::PartOfWindows),
                 };
             }
@@ -66,18 +74,21 @@ impl Process {
         if self.host.known_dlls.contains(&folded) {
             let path = system.join(name);
             if self.host.files.is_file(&path) {
-                return Ok(Resolution::File(path, Rule::KnownDll));
+                return Ok(self.at(path, Rule::KnownDll));
             }
         }
-        let (path, rule) = self.search(name, order)?;
-        Ok(self.at(path, rule))
+        let found = self.search(name, order)?;
+        Ok(match self.by_path.get(&found.path) {
+            Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
+            None => Resolution::File(found),
+        })
     }
 
     /// The file, or the module that is loaded from it.
     fn at(&self, path: WinPath, rule: Rule) -> Resolution {
         match self.by_path.get(&path) {
             Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
-            None => Resolution::File(path, rule),
+            None => Resolution::File(Found { path, rule, passed_over: Vec::new() }),
         }
     }
 
@@ -90,9 +101,9 @@ impl Process {
 
     /// A file for another machine that this one runs too does not end the search (Wine's conformance test
     /// `map_image_section`, ReactOS' `LdrpMapDllSearchPath`); any other bad file does.
-    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<(WinPath, Rule), Cause> {
+    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<Found, Cause> {
         let mut searched = Vec::new();
-        let mut wrong: Option<(WinPath, Machine)> = None;
+        let mut wrong: Vec<(WinPath, Machine)> = Vec::new();
         for (directory, rule) in order {
             // The file is one, however its directory is spelled.
             let path = directory.join(name).normalized();
@@ -101,14 +112,14 @@ impl Process {
                 match self.host.files.image(&path) {
                     Ok(image) if self.passes_over(&image) => {
                         passed_over = Some(PassedOver { machine: image.machine });
-                        wrong.get_or_insert((path, image.machine));
+                        wrong.push((path, image.machine));
                     }
-                    _ => return Ok((path, rule.clone())),
+                    _ => return Ok(Found { path, rule: rule.clone(), passed_over: wrong }),
                 }
             }
             searched.push(Searched { directory: directory.clone(), rule: rule.clone(), passed_over });
         }
-        match wrong {
+        match wrong.into_iter().next() {
             Some((path, machine)) => Err(Cause::WrongMachine { path, machine, searched }),
             None => Err(Cause::NotFound { searched }),
         }

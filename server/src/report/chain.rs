@@ -34,8 +34,17 @@ struct JsonModule<'a> {
     /// What in Python loaded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_by: Option<&'a str>,
+    /// Files of its name that the search passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passed_over: Vec<JsonPassedOver<'a>>,
     /// What it needs, and where that is.
     dependencies: Vec<JsonDependency<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPassedOver<'a> {
+    path: &'a str,
+    machine: String,
 }
 
 #[derive(Serialize)]
@@ -75,6 +84,14 @@ pub fn chain_json(chain: &Chain) -> String {
                 reason: module.rule.to_string(),
                 required_by: module.required_by.and_then(|id| modules.get(id)).map(|by| by.path.as_str()),
                 asked_by: module.asked_by.as_deref(),
+                passed_over: module
+                    .passed_over
+                    .iter()
+                    .map(|(path, machine)| JsonPassedOver {
+                        path: path.as_str(),
+                        machine: machine.to_string(),
+                    })
+                    .collect(),
                 dependencies: module.dependencies.iter().map(|one| dependency(&modules, one)).collect(),
             })
             .collect(),
@@ -143,7 +160,12 @@ pub fn chain_text(chain: &Chain) -> String {
                     let _ = writeln!(out, "  {}{name}", "   ".repeat(depth));
                 }
                 for searched in fault.cause.searched() {
-                    let _ = writeln!(out, "  {DIM}not in {} ({}){DIM:#}", searched.directory, searched.rule);
+                    let remark = match &searched.passed_over {
+                        Some(over) => format!(", the one there is {}", over.machine.words()),
+                        None => String::new(),
+                    };
+                    let (directory, rule) = (&searched.directory, &searched.rule);
+                    let _ = writeln!(out, "  {DIM}not in {directory} ({rule}){remark}{DIM:#}");
                 }
             }
             let _ = writeln!(out, "\n{sentence}");
@@ -165,6 +187,9 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
         "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}{by}]{gone}{DIM:#}",
         module.name, module.path, module.rule
     );
+    for (path, machine) in &module.passed_over {
+        let _ = writeln!(out, "{indent}   {DIM}passed over: {path} is {}{DIM:#}", machine.words());
+    }
     for dependency in &module.dependencies {
         let name = &dependency.name;
         let indent = "   ".repeat(depth + 1);

@@ -362,6 +362,31 @@ fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain
 }
 
 #[test]
+fn a_chain_tells_what_was_passed_over_what_waits_and_what_leads_elsewhere() {
+    const WORLD: &str = "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/both.dll         exports f=version.GetFileVersionInfoA
+        /Python/late.dll
+        /Python/Lib/site-packages/both.dll    x86
+        /Python/Lib/site-packages/pkg.pyd     imports both.dll!f, delay imports late.dll, never.dll
+        import pkg
+    ";
+    expect![[r#"
+        Python itself: 2 modules
+        pkg.pyd  C:\Python\Lib\site-packages\pkg.pyd [full path]
+           both.dll  C:\Python\both.dll [application directory]
+              passed over: C:\Python\Lib\site-packages\both.dll is 32-bit (x86)
+           version.dll  C:\Windows\System32\version.dll [System32]
+           late.dll (delay import)  C:\Python\late.dll [application directory], at the first call
+           never.dll (delay import)  not found
+        loaded: 3 modules beside Python's own
+    "#]]
+    .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
+}
+
+#[test]
 fn a_chain_is_drawn_as_a_tree() {
     expect![[r#"
         Python itself: 2 modules
