@@ -10,6 +10,7 @@ mod case;
 mod chain;
 pub mod codes;
 mod finding;
+mod old_runtime;
 mod redistributable;
 mod remembered;
 #[cfg(test)]
@@ -139,7 +140,8 @@ fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Findin
         merge(&mut findings, finding);
     }
     let process = &plan.interpreter().process;
-    if let Some(finding) = codes::outdated_vc_runtime::older_than_toolset(&case, process) {
+    let old = old_runtime::older_than_toolset(&case, process);
+    for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
         merge(&mut findings, finding);
     }
     for finding in codes::damaged_install::of_installed_files(&case, &executed(&plan), &findings) {

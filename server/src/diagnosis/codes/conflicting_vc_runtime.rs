@@ -13,54 +13,26 @@
 //! ## What to do
 //! Update the package that brings the old copy. If it must stay, import the package that needs the newer runtime first.
 
-use super::outdated_vc_runtime::{Told, too_old, version_of};
 use crate::diagnosis::case::name_of;
+use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::fix::{Action, Command, Fix};
-use crate::host::WinPath;
-use crate::loader::{Cause, Fault, Provider};
+use crate::loader::Provider;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
-    problem.fault().is_some_and(|fault| better_copy(case, fault).is_some())
-}
-
-/// A copy that has what the fault's importer needs.
-fn better_copy(case: &Case<'_>, fault: &Fault) -> Option<WinPath> {
-    let provider = too_old(fault)?;
-    let files = &*case.host.files;
-    case.other_copies(&provider.path).into_iter().find(|copy| match &fault.cause {
-        Cause::OutdatedRuntime { needs, .. } => {
-            version_of(case, copy).is_some_and(|version| version >= *needs)
-        }
-        Cause::MissingExport { symbols, .. } => {
-            symbols.iter().all(|symbol| matches!(files.export(copy, symbol), Ok(Some(_))))
-        }
-        _ => false,
-    })
+    OldRuntime::of(problem).is_some_and(|old| old.better_copy(case).is_some())
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
-    else {
+    let Some(old) = problems.first().and_then(OldRuntime::of) else {
         return;
     };
-    let (Some(told), Some(better)) = (Told::of(case, fault), better_copy(case, fault)) else {
-        return;
-    };
-    let version = version_of(case, &better).map_or(String::new(), |version| format!(" {version}"));
-    finding.what = format!("{}: {}.", case.consequence(finding.severity), told.what);
-    finding.evidence = format!(
-        "{}{}; {}. {}{version} would do.",
-        told.evidence,
-        told.code(problem),
-        case.why_this_one(told.provider),
-        better
-    );
-    cure(case, told.provider, finding);
+    cure(case, old.provider, finding);
+    old.tell(case, old.better_copy(case), finding);
 }
 
 /// Ways to have the better copy win.
-pub(super) fn cure(case: &Case<'_>, provider: &Provider, finding: &mut Finding) {
+fn cure(case: &Case<'_>, provider: &Provider, finding: &mut Finding) {
     let files = &*case.host.files;
     if let Some(owner) = case.environment.owner_of(&provider.path, files) {
         let name = name_of(owner, files);

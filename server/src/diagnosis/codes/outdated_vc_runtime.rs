@@ -20,165 +20,22 @@
 //! Install the current Microsoft Visual C++ Redistributable 2015–2022: it replaces the older one. Without administrator
 //! rights: `python -m pip install --upgrade msvc-runtime`.
 
-use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, ChainLink, Code, Finding, Problem, Severity, redistributable};
-use crate::host::WinPath;
-use crate::image::FileVersion;
-use crate::loader::{Answer, Cause, Fault, ModuleId, Process, Provider};
+use crate::diagnosis::old_runtime::OldRuntime;
+use crate::diagnosis::{Case, Finding, Problem, redistributable};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
-    problem.fault().is_some_and(|fault| too_old(fault).is_some())
-}
-
-/// The copy of the runtime that a fault blames.
-pub(super) fn too_old(fault: &Fault) -> Option<&Provider> {
-    match &fault.cause {
-        Cause::OutdatedRuntime { provider, .. } => Some(provider),
-        Cause::MissingExport { provider, forwarder: None, .. }
-            if redistributable::contains(provider.path.file_name()) =>
-        {
-            Some(provider)
-        }
-        _ => None,
-    }
+    OldRuntime::of(problem).is_some()
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let Some(problem) = problems.first() else {
+    let Some(old) = problems.first().and_then(OldRuntime::of) else {
         return;
     };
-    let Some(told) = problem.fault().and_then(|fault| Told::of(case, fault)) else {
-        return;
-    };
-    finding.what = format!("{}: {}.", case.consequence(finding.severity), told.what);
-    finding.evidence =
-        format!("{}{}; {}.", told.evidence, told.code(problem), case.why_this_one(told.provider));
-    cure(case, finding);
-}
-
-fn cure(case: &Case<'_>, finding: &mut Finding) {
     finding.advice =
         "Install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`."
             .to_owned();
     finding.fixes = redistributable::fixes(case.environment);
-}
-
-/// What this code and [`conflicting_vc_runtime`](super::conflicting_vc_runtime) say alike.
-pub(super) struct Told<'f> {
-    pub provider: &'f Provider,
-    pub what: String,
-    pub evidence: String,
-}
-
-impl<'f> Told<'f> {
-    pub fn of(case: &Case<'_>, fault: &'f Fault) -> Option<Told<'f>> {
-        let provider = too_old(fault)?;
-        let name = provider.path.file_name();
-        let version = version_of(case, &provider.path).map_or(String::new(), |version| format!(" {version}"));
-        let importer = case.short_of(fault.importer());
-        let (what, evidence) = match &fault.cause {
-            Cause::OutdatedRuntime { needs, .. } => {
-                let needs = format!("{}.{}", needs.0[0], needs.0[1]);
-                (
-                    format!(
-                        "{importer} needs {name} {needs} or newer, but gets{version} and crashes as it starts"
-                    ),
-                    format!(
-                        "It locks mutexes as only code for {name} from {needs} on does, and {} is older",
-                        provider.path
-                    ),
-                )
-            }
-            Cause::MissingExport { symbols, .. } => {
-                let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
-                (
-                    format!("{importer} needs a newer {name} than{version}"),
-                    format!("It imports {}, which {} does not export", list(&names, "and"), provider.path),
-                )
-            }
-            _ => return None,
-        };
-        Some(Told { provider, what, evidence })
-    }
-
-    pub fn code(&self, problem: &Problem) -> String {
-        problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"))
-    }
-}
-
-/// Modules that are loaded and linked by a newer toolset than the runtime that serves them: outside of what Microsoft
-/// promises ("C++ binary compatibility 2015–2022"), but no failure that can be foreseen. Only `msvcp140.dll` counts: every
-/// Python brings a `vcruntime140.dll` of its own age, and it serves newer code well.
-pub(in crate::diagnosis) fn older_than_toolset(case: &Case<'_>, process: &Process) -> Option<Finding> {
-    let files = &*case.host.files;
-    let mut newest: Option<((u8, u8), ModuleId, ModuleId)> = None;
-    for (id, module) in process.modules().iter().enumerate() {
-        for dependency in &module.dependencies {
-            let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
-                continue;
-            };
-            if !dependency.name.eq_ignore_ascii_case("msvcp140.dll") {
-                continue;
-            }
-            let linker = files.image(&module.path).map_or((0, 0), |image| image.linker);
-            let version = version_of(case, &process.modules()[runtime].path);
-            let is_older = version.is_some_and(|v| v.0[0] == 14 && v.0[1] < u16::from(linker.1));
-            // lld says 14.0, whatever it links for.
-            if linker.0 == 14 && is_older && newest.is_none_or(|(known, ..)| linker > known) {
-                newest = Some((linker, id, runtime));
-            }
-        }
-    }
-    let (linker, module, runtime) = newest?;
-    let (module, mut provider) = (&process.modules()[module], process.provider(runtime));
-    provider.was_loaded = !provider.brought_by.iter().any(|link| link.path.as_ref() == Some(&module.path));
-    let version = version_of(case, &provider.path)?;
-    let toolset = FileVersion([u16::from(linker.0), u16::from(linker.1), 0, 0]);
-    let better = case
-        .other_copies(&provider.path)
-        .into_iter()
-        .find(|copy| version_of(case, copy).is_some_and(|version| version >= toolset));
-    let (code, severity) = match better {
-        Some(_) => (Code::ConflictingVcRuntime, Severity::Information),
-        None => (Code::OutdatedVcRuntime, Severity::Hint),
-    };
-    let mut finding = case.finding(code, &[], severity, None);
-    let built = format!("{}.{}", linker.0, linker.1);
-    finding.dlls = vec![module_name(&provider.path)];
-    finding.chain = [module.path.clone(), provider.path.clone()]
-        .map(|path| ChainLink { name: module_name(&path), path: Some(path) })
-        .into();
-    finding.what = format!(
-        "{} was built with a newer compiler ({built}) than the msvcp140.dll that it gets ({version}).",
-        case.short(&module.path),
-    );
-    let instead = better.as_ref().map_or(String::new(), |copy| format!(" {copy} is newer."));
-    finding.evidence = format!(
-        "The file's header and the version of {} say so; {}.{instead}",
-        provider.path,
-        case.why_this_one(&provider)
-    );
-    match better {
-        Some(_) => super::conflicting_vc_runtime::cure(case, &provider, &mut finding),
-        None => cure(case, &mut finding),
-    }
-    let promise = "It usually works, but Microsoft promises it only for a runtime that is at least as new.";
-    finding.advice = format!("{promise} If something crashes: {}", lower_first(&finding.advice));
-    Some(finding)
-}
-
-fn lower_first(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
-}
-
-fn module_name(path: &WinPath) -> String {
-    path.file_name().to_owned()
-}
-
-/// The version that a file says it has.
-pub(super) fn version_of(case: &Case<'_>, path: &WinPath) -> Option<FileVersion> {
-    case.host.files.image(path).ok()?.version
+    old.tell(case, None, finding);
 }
 
 #[cfg(test)]
@@ -272,9 +129,9 @@ mod tests {
                   - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                 healthy
                 healthy
-                information conflicting-vc-runtime: msvcp140.dll
+                hint conflicting-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
-                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll is newer.
+                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: replace or remove the older copy beside Python.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
             "#]],
