@@ -61,9 +61,7 @@ impl<'p> OldRuntime<'p> {
             (Needs::Version(needs), Some(_)) => {
                 let needs = format!("{}.{}", needs.0[0], needs.0[1]);
                 (
-                    format!(
-                        "{importer} needs {name} {needs} or newer, but gets {version} and crashes as it starts"
-                    ),
+                    format!("{importer} needs {name} {needs} or newer, but gets {version} and crashes in it"),
                     format!(
                         "It locks mutexes as only code for {name} from {needs} on does, and {path} is older"
                     ),

@@ -95,7 +95,7 @@ mod tests {
             "#,
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes as it starts.
+                  `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
                   It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update scipy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
@@ -118,7 +118,7 @@ mod tests {
             "#,
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
-                  `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes as it starts.
+                  `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
                   It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Replace or remove the older copy beside Python.
                   Python: ImportError: DLL load failed while importing a: A dynamic link library (DLL) initialization routine failed.
@@ -148,7 +148,7 @@ mod tests {
             "#,
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes as it starts.
+                  `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes in it.
                   It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update the package that brings the older copy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.

@@ -5,7 +5,7 @@
 //! ## What it means
 //! A module that was built with a newer Microsoft compiler may not run with an older `msvcp140.dll`. Since Visual Studio 2022 17.10
 //! (runtime 14.40) the difference is deadly: code built since then locks its mutexes in a way that an older `msvcp140.dll`
-//! does not understand, and crashes as soon as it starts. Python says "A dynamic link library (DLL) initialization routine failed"
+//! does not understand, and crashes as soon as it locks one, mostly as it starts. Python says "A dynamic link library (DLL) initialization routine failed"
 //! (error 1114), or it just ends. TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
 //! (error 127).
 //!
@@ -60,7 +60,7 @@ mod tests {
             "#,
             expect![[r#"
                 error outdated-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: pkg/core.dll needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes as it starts.
+                  `import pkg` will fail: pkg/core.dll needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
                   It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (pkg/__init__.py:1 → pkg/native.pyd → pkg/core.dll).
                   Install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
