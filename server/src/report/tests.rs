@@ -75,44 +75,44 @@ fn an_import_is_underlined_and_explained() {
         BROKEN,
         Some("import os\nimport pkg.data as d\n"),
         expect![[r#"
-        error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
-        Python 3.8 does not look.
-          --> main.py:2:8
-          |
-        2 | import pkg.data as d
-          |        ^^^^^^^^
+            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
+            Python 3.8 does not look.
+              --> main.py:2:8
+              |
+            2 | import pkg.data as d
+              |        ^^^^^^^^
 
-          how we know
-            pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
-            System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
-            search PATH for DLLs.
+              how we know
+                pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
+                System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
+                search PATH for DLLs.
 
-          chain
-            pkg\__init__.py line 1
-            └─ pkg\native.pyd
-               └─ pkg\helper.dll
-                  └─ cudart64_101.dll  not found
+              chain
+                pkg/__init__.py line 1
+                └─ pkg/native.pyd
+                   └─ pkg/helper.dll
+                      └─ cudart64_101.dll  not found
 
-          searched for cudart64_101.dll in
-            1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
-            2. C:\Python                        application directory
-            3. C:\Windows\System32              System32
+              searched for cudart64_101.dll in
+                1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
+                2. C:\Python                        application directory
+                3. C:\Windows\System32              System32
 
-          Python says
-            ImportError: DLL load failed while importing native: The specified module could not be
-            found.
+              Python says
+                ImportError: DLL load failed while importing native: The specified module could not be
+                found.
 
-          what to do
-            * Add C:\cuda with os.add_dll_directory before the import
-              os.add_dll_directory(r"C:\cuda")
+              what to do
+                * Add C:\cuda with os.add_dll_directory before the import
+                  os.add_dll_directory(r"C:\cuda")
 
-          more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
+              more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
 
-        broken: 1 error, 0 warnings
-          package      pkg in C:\Python\Lib\site-packages\pkg
-          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
-          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]],
+            broken: 1 error, 0 warnings
+              package      pkg in C:\Python\Lib\site-packages\pkg
+              interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+              machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+        "#]],
     );
 }
 
@@ -174,40 +174,40 @@ fn without_a_document_there_is_nothing_to_underline() {
         BROKEN,
         None,
         expect![[r#"
-        error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
-        Python 3.8 does not look.
+            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
+            Python 3.8 does not look.
 
-          how we know
-            pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
-            System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
-            search PATH for DLLs.
+              how we know
+                pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
+                System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not
+                search PATH for DLLs.
 
-          chain
-            pkg\__init__.py line 1
-            └─ pkg\native.pyd
-               └─ pkg\helper.dll
-                  └─ cudart64_101.dll  not found
+              chain
+                pkg/__init__.py line 1
+                └─ pkg/native.pyd
+                   └─ pkg/helper.dll
+                      └─ cudart64_101.dll  not found
 
-          searched for cudart64_101.dll in
-            1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
-            2. C:\Python                        application directory
-            3. C:\Windows\System32              System32
+              searched for cudart64_101.dll in
+                1. C:\Python\Lib\site-packages\pkg  the DLL's own directory
+                2. C:\Python                        application directory
+                3. C:\Windows\System32              System32
 
-          Python says
-            ImportError: DLL load failed while importing native: The specified module could not be
-            found.
+              Python says
+                ImportError: DLL load failed while importing native: The specified module could not be
+                found.
 
-          what to do
-            * Add C:\cuda with os.add_dll_directory before the import
-              os.add_dll_directory(r"C:\cuda")
+              what to do
+                * Add C:\cuda with os.add_dll_directory before the import
+                  os.add_dll_directory(r"C:\cuda")
 
-          more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
+              more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
 
-        broken: 1 error, 0 warnings
-          package      pkg in C:\Python\Lib\site-packages\pkg
-          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
-          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]],
+            broken: 1 error, 0 warnings
+              package      pkg in C:\Python\Lib\site-packages\pkg
+              interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+              machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+        "#]],
     );
 }
 

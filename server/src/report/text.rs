@@ -149,7 +149,8 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) {
     let short = |path: &WinPath| {
         let folders = &report.environment.site_packages;
-        folders.iter().find_map(|folder| path.below(folder)).unwrap_or(path.as_str()).to_owned()
+        let below = folders.iter().find_map(|folder| path.below(folder));
+        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     };
     let mut nodes: Vec<String> = Vec::new();
     for related in finding.related.iter().rev() {
