@@ -575,9 +575,10 @@ mod tests {
         for at in (0..snapshot.len()).step_by(snapshot.len() / 200) {
             let mut damaged = snapshot.clone();
             damaged[at] ^= 0x55;
-            // The header holds a time and flags that nobody checks; whatever else changes is noticed.
-            if let Ok(diagnosis) = read(&*damaged, "machine.json.gz") {
-                assert!(at < 10 && diagnosis.recorded_interpreter.is_some(), "byte {at} was not noticed");
+            // The header holds a time and flags that nobody checks, and a repetition may be taken from another place that
+            // says the same. Whatever else changes is noticed.
+            if read(&*damaged, "machine.json.gz").is_ok() {
+                assert!(at < 10 || unpacked(&damaged) == unpacked(&snapshot), "byte {at} was not noticed");
             }
         }
     }

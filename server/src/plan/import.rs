@@ -11,7 +11,7 @@ use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, LoadError};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::source::Name;
+use crate::source::{Name, Stmt};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
@@ -155,15 +155,37 @@ impl Plan<'_> {
         }
         self.depth += 1;
         let mut frame = Frame::of_module(module.clone());
-        let flow = self.block(&script.body, &mut frame);
+        let raised = self.statements(&script.body, &mut frame);
         self.depth -= 1;
-        match flow {
-            Flow::Raise(exception) => {
+        match raised {
+            Some(exception) => {
                 self.failed_modules.extend(self.modules.remove(dotted));
                 Err(traced(exception, at))
             }
-            _ => Ok(module),
+            None => Ok(module),
         }
+    }
+
+    /// Runs the statements of a module; the exception that ends it.
+    ///
+    /// One that no failed load and no missing module leads to, and that nobody waits for, would mean that the package never
+    /// works. It rather means that something was not followed as Python does, so it is noted, and the module goes on.
+    fn statements(&mut self, body: &[Stmt], frame: &mut Frame) -> Option<Rc<Exception>> {
+        for stmt in body {
+            match self.block(std::slice::from_ref(stmt), frame) {
+                Flow::Next => {}
+                Flow::Raise(exception) if exception.is_unfounded() && self.import_handlers == 0 => {
+                    let sentence = exception.sentence().unwrap_or_else(|| exception.class.to_string());
+                    self.step(
+                        Event::Unknown(format!("taken for a mistake of ours: {sentence}")),
+                        &frame.place(),
+                    );
+                }
+                Flow::Raise(exception) => return Some(exception),
+                _ => break,
+            }
+        }
+        None
     }
 
     fn load_extension(

@@ -583,7 +583,7 @@ fn relative_imports_start_at_their_package() {
             pkg.sub.deep <- __init__.py:1
             pkg.sub.side <- __init__.py:1
             pkg.sub.deep.leaf <- __init__.py:1
-            => ImportError: attempted relative import beyond top-level package
+            unknown: taken for a mistake of ours: ImportError: attempted relative import beyond top-level package <- leaf.py:3
         "#]],
     );
 }
@@ -787,7 +787,7 @@ os.add_dll_directory(r'C:\\nowhere')",
             os <- __init__.py:1
             native pkg.good <- __init__.py:5
             unknown: a directory given to os.add_dll_directory is not known from the text <- __init__.py:7
-            => FileNotFoundError: [WinError 2] The system cannot find the file specified: 'C:\\nowhere'
+            unknown: taken for a mistake of ours: FileNotFoundError: [WinError 2] The system cannot find the file specified: 'C:\\nowhere' <- __init__.py:10
         "#]],
     );
 }
@@ -1529,5 +1529,32 @@ fn code_in_pth_files_runs_first() {
         expect![[r#"
         healthy
     "#]],
+    );
+}
+
+#[test]
+fn an_exception_that_no_load_leads_to_ends_nothing() {
+    init_does(
+        "from contextlib import contextmanager
+options = {}
+def register(name):
+    import sys
+    if name in options:
+        raise KeyError(name)
+    options[name] = sys
+register('reader')
+with prefix('more'):
+    register('reader')
+from . import good
+try:
+    register('reader')
+except KeyError:
+    from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            unknown: taken for a mistake of ours: KeyError: reader <- __init__.py:10
+            native pkg.good <- __init__.py:11
+            native pkg.extra <- __init__.py:15
+        "#]],
     );
 }

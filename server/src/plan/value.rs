@@ -141,6 +141,12 @@ impl Exception {
         }
     }
 
+    /// Whether neither a load nor a module that is missing or may not be read leads to it, nor what led to that.
+    pub fn is_unfounded(&self) -> bool {
+        let here = self.failures.is_empty() && self.missing.is_none() && self.denied.is_none();
+        here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
+    }
+
     /// Whether `except class` catches it.
     pub fn is_a(&self, class: &str) -> bool {
         self.class == class
