@@ -18,6 +18,7 @@
 //! | `load /env/a.pyd` | as the interpreter loads an extension module |
 //! | `load NAME plain` · `altered` · `modern` · `ctypes` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
 //! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
+//! | `before STATEMENT` | what the program does first; several lines follow each other |
 //! | `import NAME` | diagnoses the import |
 //! | `follow NAME` | the steps of the import |
 
@@ -29,7 +30,7 @@ use expect_test::Expect;
 use world::World;
 
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
-use crate::diagnosis::{Diagnosis, Finding, diagnose};
+use crate::diagnosis::{Diagnosis, Finding, Import, diagnose};
 use crate::environment::Environment;
 use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
 use crate::image::{Binding, Export, Machine, Symbol};
@@ -78,7 +79,7 @@ pub fn diagnosed(world: &World) -> (Host, Environment, Diagnosis) {
         }
         let host = story.host();
         let environment = story.environment(&host);
-        let diagnosis = diagnose(&host, &environment, &[import.to_owned()]);
+        let diagnosis = diagnose(&host, &environment, &[Import::first(import)]);
         (host, environment, diagnosis)
     })
 }
@@ -97,6 +98,7 @@ struct Story<'w> {
     variables: Vec<(String, String)>,
     python: WinPath,
     denied: BTreeSet<WinPath>,
+    before: String,
     process: Option<Process>,
     out: String,
     world: &'w World,
@@ -110,6 +112,7 @@ impl Story<'_> {
             variables: Vec::new(),
             python: WinPath::new(r"C:\Python"),
             denied: BTreeSet::new(),
+            before: String::new(),
             process: None,
             out: String::new(),
             world,
@@ -162,6 +165,7 @@ impl Story<'_> {
                 self.process().set_default_directories(LoadFlags(flags));
             }
             "load" => self.load(rest),
+            "before" => self.before += &format!("{rest}\n"),
             "find" => self.find(rest),
             "import" => self.import(rest),
             "follow" => self.steps(rest),
@@ -271,7 +275,8 @@ impl Story<'_> {
     fn import(&mut self, name: &str) {
         let host = self.host();
         let environment = self.environment(&host);
-        let diagnosis = diagnose(&host, &environment, &[name.to_owned()]);
+        let import = Import { name: name.to_owned(), before: self.before.as_str().into() };
+        let diagnosis = diagnose(&host, &environment, &[import]);
         let out = &mut self.out;
         if diagnosis.findings.is_empty() {
             let _ = writeln!(out, "{}", diagnosis.health.name());

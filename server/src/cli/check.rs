@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::target::{Target, TargetArguments};
 use super::{CommandError, Format, print};
-use crate::diagnosis::{Diagnosis, Severity};
+use crate::diagnosis::{Diagnosis, Import, Severity};
 use crate::report::{self, CheckedDocument, Located, Report};
 use crate::source::{Document, Guard};
 
@@ -67,13 +67,14 @@ pub fn check<'a>(
         documents,
     };
     if !by_document {
-        let diagnosis = target.diagnose(imports);
+        let first: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
+        let diagnosis = target.diagnose(&first);
         report.packages = diagnosis.packages;
         report.findings =
             diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
         return report;
     }
-    let mut known: HashMap<String, Diagnosis> = HashMap::new();
+    let mut known: HashMap<Import, Diagnosis> = HashMap::new();
     for (at, document) in report.documents.iter_mut().enumerate() {
         for import in Document::parse(&document.text).imports {
             if import.guard == Guard::NotRun || !imports.iter().any(|watched| watched == import.top_level()) {
@@ -83,8 +84,8 @@ pub fn check<'a>(
             if document.watched_imports > MOST_PLACES {
                 continue;
             }
-            let name = import.module.to_string();
-            let diagnosis = known.entry(name.clone()).or_insert_with(|| target.diagnose(&[name]));
+            let asked = Import::of(&import);
+            let diagnosis = known.entry(asked.clone()).or_insert_with(|| target.diagnose(&[asked]));
             for package in &diagnosis.packages {
                 if !report.packages.contains(package) {
                     report.packages.push(package.clone());

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::target::TargetArguments;
 use super::{CommandError, print};
-use crate::diagnosis;
+use crate::diagnosis::{self, Import};
 use crate::host::snapshot::Recorder;
 
 #[derive(Args)]
@@ -31,7 +31,8 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         recorded
     })?;
     let imports = super::or_tensorflow(arguments.imports);
-    diagnosis::diagnose(&target.host, &target.environment, &imports);
+    let asked: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
+    diagnosis::diagnose(&target.host, &target.environment, &asked);
     target.host.vc_runtimes();
     if let Some(recorder) = recorder {
         let environment = &target.environment;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CommandError;
-use crate::diagnosis::{self, Diagnosis};
+use crate::diagnosis::{self, Diagnosis, Import};
 use crate::environment::Environment;
 use crate::host::{Answers, FactCache, Host, WinPath};
 
@@ -88,7 +88,7 @@ impl Target {
     }
 
     /// The diagnosis of these imports, which may be remembered.
-    pub fn diagnose(&self, imports: &[String]) -> Diagnosis {
+    pub fn diagnose(&self, imports: &[Import]) -> Diagnosis {
         diagnosis::diagnose_or_recall(&self.host, &self.environment, imports, self.answers.as_ref())
     }
 

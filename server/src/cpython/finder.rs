@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use crate::environment::Environment;
 use crate::host::{EntryKind, FileError, Files, Folder, WinPath};
 use crate::image::Machine;
+use crate::source::is_standard;
 
 /// What a finder found under a name.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,10 +41,6 @@ const BUILTIN: &str = "_abc _ast _bisect _blake2 _codecs _codecs_cn _codecs_hk _
 
 static BUILTIN_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| BUILTIN.split_whitespace().collect());
 
-/// `sys.stdlib_module_names` of all versions since 3.5.
-static STANDARD_LIBRARY: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("../../data/standard-library.txt").lines().collect());
-
 /// The finders of one environment.
 pub struct Finder<'a> {
     environment: &'a Environment,
@@ -63,9 +60,7 @@ impl<'a> Finder<'a> {
             return Found::Builtin;
         }
         match self.on_path(name, name, path) {
-            Found::NotFound { .. } | Found::Denied(_) if STANDARD_LIBRARY.contains(name) => {
-                Found::Opaque { path: None }
-            }
+            Found::NotFound { .. } | Found::Denied(_) if is_standard(name) => Found::Opaque { path: None },
             found => found,
         }
     }

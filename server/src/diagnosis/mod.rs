@@ -17,6 +17,7 @@ mod remembered;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::Fault;
 use crate::plan::{Event, LoadKind, Plan};
+use crate::source::ImportStatement;
 
 pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, chain};
@@ -43,6 +45,33 @@ pub struct Diagnosis {
     pub health: Health,
 }
 
+/// An import to be diagnosed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Import {
+    /// Dotted name.
+    pub name: String,
+    /// What the program does before, as Python text; mostly empty.
+    pub before: Arc<str>,
+}
+
+impl Import {
+    /// An import that a program begins with.
+    pub fn first(name: &str) -> Import {
+        Import { name: name.to_owned(), before: Arc::default() }
+    }
+
+    /// An import of a document.
+    pub fn of(statement: &ImportStatement) -> Import {
+        Import { name: statement.module.to_string(), before: statement.before.clone() }
+    }
+
+    /// The same of the package that it is in.
+    pub fn top_level(&self) -> Import {
+        let name = self.name.split('.').next().unwrap_or(&self.name);
+        Import { name: name.to_owned(), before: self.before.clone() }
+    }
+}
+
 /// An import that was asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
@@ -56,16 +85,16 @@ pub struct Package {
     pub path: Option<WinPath>,
 }
 
-/// Diagnoses each of `imports` (dotted names), each in a fresh process.
+/// Diagnoses each of `imports`, each in a fresh process.
 ///
 /// Run it on a thread with [`crate::source::STACK`] bytes of stack: Python is followed by recursion.
-pub fn diagnose(host: &Host, environment: &Environment, imports: &[String]) -> Diagnosis {
+pub fn diagnose(host: &Host, environment: &Environment, imports: &[Import]) -> Diagnosis {
     let mut findings = Vec::new();
     let mut packages: Vec<Package> = Vec::new();
     for import in imports {
-        let top_level = import.split('.').next().unwrap_or(import);
+        let top_level = import.top_level().name;
         if !packages.iter().any(|package| package.import == top_level) {
-            packages.push(package(host, environment, top_level));
+            packages.push(package(host, environment, &top_level));
         }
         findings.extend(of_import(host, environment, import));
     }
@@ -99,14 +128,17 @@ fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     }
 }
 
-fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Finding> {
-    let case = Case { host, environment, import };
+fn of_import(host: &Host, environment: &Environment, import: &Import) -> Vec<Finding> {
+    let case = Case { host, environment, import: &import.name };
     let interpreter = match Interpreter::start(host, environment) {
         Ok(interpreter) => interpreter,
         Err(failure) => return case.explain(vec![Problem::of_start(failure)], Severity::Error, None),
     };
     let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
-    let imported = plan.import(import);
+    plan.run(&import.before);
+    // What fails before belongs to other statements.
+    let (first_failure, first_step) = (plan.failures().len(), plan.steps().len());
+    let imported = plan.import(&import.name);
     let mut findings = Vec::new();
     let mut reported: Vec<usize> = Vec::new();
     if let Some(error) = &imported.error {
@@ -124,7 +156,7 @@ fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Findin
     }
     // What a package tries and does without: it works, but something that it uses is broken.
     let mut guarded: Vec<Problem> = Vec::new();
-    for (at, load) in plan.failures().iter().enumerate() {
+    for (at, load) in plan.failures().iter().enumerate().skip(first_failure) {
         let counts = load.kind == LoadKind::Extension && !load.uncertain;
         if counts && !reported.contains(&at) {
             guarded.extend(Problem::of_load(load));
@@ -144,16 +176,17 @@ fn of_import(host: &Host, environment: &Environment, import: &str) -> Vec<Findin
     for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
         merge(&mut findings, finding);
     }
-    for finding in codes::damaged_install::of_installed_files(&case, &executed(&plan), &findings) {
+    for finding in codes::damaged_install::of_installed_files(&case, &executed(&plan, first_step), &findings)
+    {
         merge(&mut findings, finding);
     }
     findings
 }
 
-/// The top-level names of all modules that ran.
-fn executed(plan: &Plan<'_>) -> Vec<String> {
+/// The top-level names of all modules that ran from a step on.
+fn executed(plan: &Plan<'_>, first_step: usize) -> Vec<String> {
     let mut names = BTreeMap::new();
-    for step in plan.steps() {
+    for step in plan.steps().iter().skip(first_step) {
         if let Event::Module { name, .. } | Event::Extension { name, .. } = &step.event {
             let top_level = name.split('.').next().unwrap_or(name);
             names.entry(top_level.to_owned()).or_insert(());

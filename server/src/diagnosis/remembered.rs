@@ -3,14 +3,14 @@
 use crate::environment::Environment;
 use crate::host::{Answers, Host, Question, Witness};
 
-use super::{Diagnosis, Health, diagnose};
+use super::{Diagnosis, Health, Import, diagnose};
 
 /// As [`diagnose`]; what is remembered in `answers` and still holds is not worked out again, and what is worked
 /// out is remembered.
 pub fn diagnose_or_recall(
     host: &Host,
     environment: &Environment,
-    imports: &[String],
+    imports: &[Import],
     answers: Option<&Answers>,
 ) -> Diagnosis {
     let known = answers.and_then(|answers| Some((answers, host.facts()?, facts(environment)?)));
@@ -19,10 +19,11 @@ pub fn diagnose_or_recall(
     };
     let mut all = Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy };
     for import in imports {
-        let of_import = match Question::of(&[&machine, &python, import.as_bytes()]) {
-            Some(question) => of_import(host, environment, import, answers, question),
-            None => diagnose(host, environment, std::slice::from_ref(import)),
-        };
+        let of_import =
+            match Question::of(&[&machine, &python, import.name.as_bytes(), import.before.as_bytes()]) {
+                Some(question) => of_import(host, environment, import, answers, question),
+                None => diagnose(host, environment, std::slice::from_ref(import)),
+            };
         for package in of_import.packages {
             if !all.packages.iter().any(|known| known.import == package.import) {
                 all.packages.push(package);
@@ -42,7 +43,7 @@ fn facts(environment: &Environment) -> Option<Vec<u8>> {
 fn of_import(
     host: &Host,
     environment: &Environment,
-    import: &str,
+    import: &Import,
     answers: &Answers,
     question: Question,
 ) -> Diagnosis {
@@ -51,7 +52,7 @@ fn of_import(
         return known;
     }
     let (witnessed, witness) = Witness::over(host);
-    let diagnosis = diagnose(&witnessed, &environment.unread(), &[import.to_owned()]);
+    let diagnosis = diagnose(&witnessed, &environment.unread(), std::slice::from_ref(import));
     if let (Some(reading), Ok(bytes)) = (witness.reading(), postcard::to_stdvec(&diagnosis)) {
         // Whoever cannot remember has to work it out again, and that is all.
         let _ = answers.keep(question, reading, &bytes);

@@ -397,7 +397,7 @@ mod tests {
     use world::World;
 
     use super::*;
-    use crate::diagnosis::{Diagnosis, diagnose};
+    use crate::diagnosis::{Diagnosis, Import, diagnose};
     use crate::environment::Environment;
     use crate::testing::{diagnosed, on_large_stack};
 
@@ -440,7 +440,7 @@ mod tests {
         let (host, recorder) = Recorder::over(&host);
         on_large_stack(|| {
             let environment = Environment::at(&environment.interpreter, &*host.files).unwrap();
-            diagnose(&host, &environment, &["pkg".to_owned()]);
+            diagnose(&host, &environment, &[Import::first("pkg")]);
         });
         let file = world.root().join("machine.json.gz");
         let prefixes = [&environment.prefix, &environment.base_prefix];
@@ -453,7 +453,7 @@ mod tests {
         let interpreter = host.recorded_interpreter.clone().unwrap();
         Ok(on_large_stack(|| {
             let environment = Environment::at(&interpreter, &*host.files).unwrap();
-            diagnose(&host, &environment, &["pkg".to_owned()])
+            diagnose(&host, &environment, &[Import::first("pkg")])
         }))
     }
 
@@ -602,7 +602,7 @@ mod tests {
             };
             on_large_stack(|| {
                 if let Ok(environment) = Environment::at(&interpreter, &*host.files) {
-                    diagnose(&host, &environment, &["pkg".to_owned()]);
+                    diagnose(&host, &environment, &[Import::first("pkg")]);
                 }
             });
         }

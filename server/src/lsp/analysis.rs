@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::interpreter::Choice;
-use crate::diagnosis::{self, Diagnosis, Severity};
+use crate::diagnosis::{self, Diagnosis, Import, Severity};
 use crate::environment::{Environment, EnvironmentError};
 use crate::host::{Answers, FactCache, Host, HostError, HostKind, WinPath};
 
@@ -24,8 +24,8 @@ pub struct Target {
 pub struct Analysis {
     /// Where.
     pub target: Target,
-    /// Dotted names of modules, packages before what is in them.
-    pub imports: Vec<String>,
+    /// What is asked about, packages before what is in them.
+    pub imports: Vec<Import>,
     /// What was read for the analysis before.
     pub facts: Arc<FactCache>,
     /// What earlier runs found out is not believed, even if nothing seems to have changed since.
@@ -38,7 +38,7 @@ pub struct Answer {
     /// The environment, or why there is none to look at.
     pub environment: Result<Examined, NotExamined>,
     /// By import.
-    pub diagnoses: BTreeMap<String, Arc<Diagnosis>>,
+    pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
 }
 
 /// An environment that was looked at.
@@ -154,23 +154,29 @@ impl Answer {
     }
 
     /// What is known of an import. Where a package fails, all that is in it fails with it.
-    pub fn diagnosis(&self, import: &str) -> Option<&Arc<Diagnosis>> {
+    pub fn diagnosis(&self, import: &Import) -> Option<&Arc<Diagnosis>> {
         let fails = |diagnosis: &&Arc<Diagnosis>| {
             diagnosis.findings.iter().any(|finding| finding.severity == Severity::Error)
         };
-        let packages = import.match_indices('.').filter_map(|(at, _)| import.get(..at));
-        let failing = packages.filter_map(|package| self.diagnoses.get(package)).find(fails);
+        let packages = import.name.match_indices('.').filter_map(|(at, _)| import.name.get(..at));
+        let package = |name: &str| Import { name: name.to_owned(), before: import.before.clone() };
+        let failing = packages.filter_map(|name| self.diagnoses.get(&package(name))).find(fails);
         failing.or_else(|| self.diagnoses.get(import))
     }
 
     /// Whether nothing is left to find out about an import.
-    pub fn covers(&self, import: &str) -> bool {
+    pub fn covers(&self, import: &Import) -> bool {
         self.environment.is_err() || self.diagnosis(import).is_some()
     }
 }
 
+/// For people.
+pub fn names<'i>(imports: impl IntoIterator<Item = &'i Import>) -> String {
+    imports.into_iter().map(|import| import.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 impl std::fmt::Debug for Analysis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} in {:?}", self.imports.join(", "), self.target)
+        write!(f, "{} in {:?}", names(&self.imports), self.target)
     }
 }

@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::notification::Notification;
 
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
-use crate::diagnosis::{self, Finding, Package, Severity};
+use crate::diagnosis::{self, Finding, Import, Package, Severity};
 
 /// Our own notification from server to client.
 pub enum HealthChanged {}
@@ -94,7 +94,7 @@ impl Health {
         let mut packages: Vec<&Package> = Vec::new();
         let mut findings: Vec<(Severity, &Finding)> = Vec::new();
         for name in &settings.packages {
-            let Some(diagnosis) = answer.diagnosis(name) else { continue };
+            let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
             let package = diagnosis.packages.iter().find(|package| package.import == *name);
             let installed = package.filter(|package| package.path.is_some());
             packages.extend(installed);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tower_lsp::Client;
 use tower_lsp::lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
 
-use super::analysis::{Analysis, Answer, Target};
+use super::analysis::{Analysis, Answer, Target, names};
 use super::client::ClientAbilities;
 use super::convert;
 use super::document::{Change, OpenDocument};
@@ -21,7 +21,7 @@ use super::interpreter::{Choice, expanded};
 use super::mailbox::{Event, Mailbox};
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Finding, Import, Severity};
 use crate::host::FactCache;
 use crate::source::{Guard, ImportStatement};
 
@@ -315,7 +315,7 @@ impl Session {
             self.answers.retain(|target, _| used.contains(target));
         }
         if self.answers.values().any(|answer| answer.diagnoses.len() > MOST_DIAGNOSES) {
-            let wanted: BTreeSet<String> =
+            let wanted: BTreeSet<Import> =
                 (0..self.scopes.len()).flat_map(|scope| self.wanted(scope)).collect();
             for answer in self.answers.values_mut() {
                 answer.diagnoses.retain(|import, _| wanted.contains(import));
@@ -384,8 +384,8 @@ impl Session {
             self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
                 let anew = self.stale.contains(&scope.target);
                 let answer = self.answers.get(&scope.target);
-                let missing = |import: &String| anew || answer.is_none_or(|answer| !answer.covers(import));
-                let imports: Vec<String> = self.wanted(at).into_iter().filter(missing).collect();
+                let missing = |import: &Import| anew || answer.is_none_or(|answer| !answer.covers(import));
+                let imports: Vec<Import> = self.wanted(at).into_iter().filter(missing).collect();
                 // Without anything to import there is still an environment to look at.
                 let needed = answer.is_none() || !imports.is_empty();
                 needed.then(|| (scope.target.clone(), imports, anew))
@@ -408,13 +408,14 @@ impl Session {
     }
 
     /// The modules that matter to a scope; a package comes before what is in it.
-    fn wanted(&self, scope: usize) -> BTreeSet<String> {
+    fn wanted(&self, scope: usize) -> BTreeSet<Import> {
         let mut wanted = BTreeSet::new();
         let Some(home) = self.scopes.get(scope) else { return wanted };
-        wanted.extend(self.settings_of(home).packages.iter().cloned());
+        wanted.extend(self.settings_of(home).packages.iter().map(|name| Import::first(name)));
         for import in self.imports_in(scope) {
-            wanted.insert(import.top_level().to_owned());
-            wanted.insert(import.module.to_string());
+            let import = Import::of(import);
+            wanted.insert(import.top_level());
+            wanted.insert(import);
         }
         wanted
     }
@@ -450,7 +451,8 @@ impl Session {
             let Some(scope) = self.scopes.get(at).filter(|scope| scope.in_use) else { continue };
             let settings = self.settings_of(scope);
             let answer = self.answers.get(&scope.target);
-            let known = answer.filter(|answer| settings.packages.iter().all(|name| answer.covers(name)));
+            let known = answer
+                .filter(|answer| settings.packages.iter().all(|name| answer.covers(&Import::first(name))));
             let health = match known {
                 Some(answer) => {
                     let imported = self.imports_in(at).map(ImportStatement::top_level).collect();
@@ -511,9 +513,9 @@ impl<'a> View<'a> {
 
     /// What is known of an import, and how severe it is to the user. None while it is being found out.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        let module = asked(import);
-        let answer = self.answer.filter(|answer| answer.covers(module))?;
-        let findings = answer.diagnosis(module).into_iter().flat_map(|known| &known.findings);
+        let asked = asked(import);
+        let answer = self.answer.filter(|answer| answer.covers(&asked))?;
+        let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }
 
@@ -542,20 +544,19 @@ impl<'a> View<'a> {
     }
 }
 
-/// The module to be diagnosed for an import. For one that is not run its package will do, which is known.
-pub fn asked(import: &ImportStatement) -> &str {
-    if import.guard == Guard::NotRun { import.top_level() } else { &import.module }
+/// What is to be diagnosed for an import. For one that is not run its package will do, which is known.
+pub fn asked(import: &ImportStatement) -> Import {
+    if import.guard == Guard::NotRun { Import::first(import.top_level()) } else { Import::of(import) }
 }
 
 fn told_of(running: &Running, answer: &Answer) -> String {
     let took = running.since.elapsed().as_millis();
     match &answer.environment {
         Ok(examined) => {
-            let imports: Vec<&str> = answer.diagnoses.keys().map(String::as_str).collect();
             let findings: usize = answer.diagnoses.values().map(|known| known.findings.len()).sum();
             format!(
                 "checked {} with {} on {} in {took} ms: {findings} findings",
-                imports.join(", "),
+                names(answer.diagnoses.keys()),
                 examined.interpreter,
                 examined.machine
             )

@@ -68,8 +68,8 @@ impl Plan<'_> {
                 Ok(self.add_module(dotted, Some(path), inside, true))
             }
             Found::Namespace(portions) => Ok(self.add_module(dotted, None, Some(portions), false)),
-            Found::Package { init, folder } => self.run(dotted, init, Some(vec![folder]), at),
-            Found::Source(path) => self.run(dotted, path, None, at),
+            Found::Package { init, folder } => self.run_module(dotted, init, Some(vec![folder]), at),
+            Found::Source(path) => self.run_module(dotted, path, None, at),
             Found::Extension { path, folder } => self.load_extension(dotted, path, folder, at),
             Found::Denied(folder) => {
                 let exception = Exception { denied: Some(folder), ..self.module_not_found(dotted) };
@@ -110,7 +110,7 @@ impl Plan<'_> {
 
     /// Runs a source module. It is in `sys.modules` while it runs, so that circular imports end, and is
     /// taken out again if it fails.
-    pub(super) fn run(
+    pub(super) fn run_module(
         &mut self,
         dotted: &str,
         file: WinPath,

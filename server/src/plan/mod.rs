@@ -20,9 +20,10 @@ use std::rc::Rc;
 
 use crate::cpython::{Finder, Interpreter, LoadError};
 use crate::host::WinPath;
-use crate::source::{Function, Name};
+use crate::source::{self, Function, Name};
 
 use value::{Exception, ModuleRef, Value};
+use walk::Frame;
 
 /// A program that imports, in a simulated interpreter.
 pub struct Plan<'e> {
@@ -180,6 +181,21 @@ impl<'e> Plan<'e> {
             running: Vec::new(),
             asked: String::new(),
             ahead: None,
+        }
+    }
+
+    /// Follows what a program does before the import that is asked about. Whatever fails there fails in a statement of its
+    /// own, and the rest is followed all the same.
+    pub fn run(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.start_up();
+        let script = source::lower(text);
+        let program = self.add_module("__main__", None, None, false);
+        let mut frame = Frame::of_module(program);
+        for stmt in &script.body {
+            let _ = self.block(std::slice::from_ref(stmt), &mut frame);
         }
     }
 

@@ -29,7 +29,7 @@ impl Plan<'_> {
                 }
                 Note::Customization { path } => {
                     let name = path.file_name().trim_end_matches(".py");
-                    let _ = self.run(name, path.clone(), None, &Place { file: None, line: 0 });
+                    let _ = self.run_module(name, path.clone(), None, &Place { file: None, line: 0 });
                 }
                 _ => {}
             }

@@ -1,11 +1,14 @@
 //! The import statements of a document, with the place of each module's name.
 
+use std::sync::Arc;
+
 use ruff_python_ast::{self as ast, PySourceType};
 use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
+use super::prelude::Prelude;
 use super::script::Name;
 
 /// A document's imports, and where a statement could be inserted above them.
@@ -33,6 +36,8 @@ pub struct ImportStatement {
     pub statement_line: u32,
     /// What stands around it.
     pub guard: Guard,
+    /// What the program does before and may change what the import loads, as Python text; mostly empty.
+    pub before: Arc<str>,
 }
 
 impl ImportStatement {
@@ -65,6 +70,7 @@ impl Document {
                 document: Document::default(),
                 guard: Guard::None,
                 outermost: None,
+                prelude: Prelude::default(),
             };
             reader.prologue(&parsed.syntax().body);
             reader.block(&parsed.syntax().body);
@@ -79,9 +85,10 @@ struct Reader<'a> {
     document: Document,
     guard: Guard,
     outermost: Option<u32>,
+    prelude: Prelude<'a>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn prologue(&mut self, body: &[ast::Stmt]) {
         for (at, stmt) in body.iter().enumerate() {
             let skipped = match stmt {
@@ -99,7 +106,7 @@ impl Reader<'_> {
         }
     }
 
-    fn block(&mut self, body: &[ast::Stmt]) {
+    fn block(&mut self, body: &'a [ast::Stmt]) {
         for stmt in body {
             let outermost = self.outermost.is_none();
             if outermost {
@@ -108,11 +115,12 @@ impl Reader<'_> {
             self.stmt(stmt, outermost);
             if outermost {
                 self.outermost = None;
+                self.prelude.pass(self.text, stmt);
             }
         }
     }
 
-    fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
+    fn stmt(&mut self, stmt: &'a ast::Stmt, outermost: bool) {
         match stmt {
             ast::Stmt::Import(import) => {
                 for alias in &import.names {
@@ -177,7 +185,7 @@ impl Reader<'_> {
     }
 
     /// Reads a block under a guard; what is not run stays so, whatever stands within.
-    fn guarded(&mut self, guard: Guard, body: &[ast::Stmt]) {
+    fn guarded(&mut self, guard: Guard, body: &'a [ast::Stmt]) {
         let before = self.guard;
         self.guard = match (before, guard) {
             (Guard::NotRun, _) | (_, Guard::NotRun) => Guard::NotRun,
@@ -200,6 +208,7 @@ impl Reader<'_> {
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             guard: self.guard,
+            before: self.prelude.before(module.split('.').next().unwrap_or(module)),
         });
     }
 }

@@ -6,8 +6,10 @@ mod imports;
 mod lines;
 mod lower;
 mod outline;
+mod prelude;
 mod prune;
 mod script;
+mod standard;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,7 @@ pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
     StmtKind, Try,
 };
+pub use standard::is_standard;
 
 /// Bytes of stack for a thread that reads Python: syntax trees are walked by recursion.
 pub const STACK: usize = 256 << 20;

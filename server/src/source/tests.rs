@@ -374,3 +374,50 @@ proptest::proptest! {
         drop(Document::parse(&text));
     }
 }
+
+/// For each import, what the program does before it.
+fn before(text: &str) -> String {
+    let imports = Document::parse(text).imports;
+    imports.iter().map(|import| format!("{}: {:?}\n", import.module, &*import.before)).collect()
+}
+
+#[test]
+fn what_a_program_does_before_an_import_counts_if_it_may_load() {
+    expect![[r#"
+        __future__: ""
+        os: ""
+        sys: ""
+        scipy: ""
+        tensorflow: "import scipy\n"
+        torch: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nimport tensorflow as tf\nos.add_dll_directory(LIBS)\nprint(tf)\n"
+        tensorflow: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nos.add_dll_directory(LIBS)\nprint(tf)\ntry:\n    import torch\nexcept ImportError:\n    torch = None\n"
+    "#]].assert_eq(&before(
+        "'A program.'
+from __future__ import annotations
+import os, sys
+import scipy
+LIBS = os.path.join('C:', 'libs')
+import tensorflow as tf
+os.add_dll_directory(LIBS)
+print(tf)
+try:
+    import torch
+except ImportError:
+    torch = None
+from tensorflow import keras
+",
+    ));
+    // Without a word about loading, neither the standard library nor values matter.
+    expect![[r#"
+        os: ""
+        tensorflow: ""
+    "#]].assert_eq(&before("import os\nx = os.getcwd()\nprint(x)\nimport tensorflow\n"));
+}
+
+#[test]
+fn more_than_can_be_followed_is_left_out() {
+    let many: String = (0..5_000).map(|at| format!("import package_{at}\n")).collect();
+    let imports = Document::parse(&many).imports;
+    assert_eq!(&*imports[1].before, "import package_0\n");
+    assert_eq!(&*imports[4_999].before, "");
+}

@@ -156,4 +156,34 @@ mod tests {
             "#]],
         );
     }
+
+    #[test]
+    fn the_order_of_a_programs_imports_decides() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            machine windows-11+vcredist
+            /Python/Lib/site-packages/pkg.pyd     imports msvcp140.dll!_Mtx_lock
+            /Python/Lib/site-packages/scipy/.libs/msvcp140.dll    version 14.0.24210.0, exports _Mtx_lock, _Mtx_init_in_situ
+            /Python/Lib/site-packages/scipy/__init__.py  text
+                import os
+                from ctypes import WinDLL
+                WinDLL(os.path.join(os.path.dirname(__file__), '.libs', 'msvcp140.dll'))
+            import pkg
+            before import scipy
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+                error conflicting-vc-runtime: msvcp140.dll
+                  `import pkg` will fail: pkg.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
+                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  Update the package that brings the older copy, or import this one before it.
+                  Python: ImportError: DLL load failed while importing pkg: A dynamic link library (DLL) initialization routine failed.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
 }

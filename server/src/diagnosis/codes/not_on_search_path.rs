@@ -257,4 +257,34 @@ mod tests {
             "#]],
         );
     }
+
+    #[test]
+    fn a_program_that_adds_the_directory_is_well() {
+        let world = r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd     imports cudart64_110.dll
+            /cuda/bin/cudart64_110.dll
+            path /cuda/bin
+            before import os
+            before os.add_dll_directory(r"C:\cuda\bin")
+            import pkg
+            "#;
+        check(
+            world,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+        // A directory that cannot be known may hold it.
+        check(
+            &world.replace(r#"r"C:\cuda\bin""#, "os.path.dirname(__file__)"),
+            expect![[r#"
+                healthy
+            "#]],
+        );
+        let told = crate::testing::answer(&world.replace(r#"r"C:\cuda\bin""#, r#"r"C:\Python""#));
+        assert!(told.starts_with("error not-on-search-path: cudart64_110.dll"), "{told}");
+    }
 }

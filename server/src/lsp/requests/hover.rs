@@ -34,7 +34,7 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
         Ok(examined) => examined,
         Err(reason) => return format!("**{}**: unknown, {}\n", escaped(name), escaped(&reason.reason)),
     };
-    let diagnosis = answer.diagnosis(asked(import));
+    let diagnosis = answer.diagnosis(&asked(import));
     let package = diagnosis.and_then(|known| known.packages.iter().find(|package| package.import == name));
     let mut text = format!("**{}**", escaped(name));
     if let Some(version) = package.and_then(|package| package.version.as_ref()) {

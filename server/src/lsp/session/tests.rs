@@ -7,9 +7,9 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 
 use super::*;
-use crate::diagnosis::{Code, Diagnosis, Health as Word, Package};
+use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Package};
 use crate::host::WinPath;
-use crate::lsp::analysis::Examined;
+use crate::lsp::analysis::{Examined, names};
 use crate::source::Position;
 
 /// A window with the folder `/w`, whose settings name the interpreter `/env`.
@@ -74,7 +74,7 @@ impl Window {
             }
             Effect::Analyse { generation, analysis } => {
                 self.last = *generation;
-                format!("analyse {} in {:?}\n", analysis.imports.join(", "), analysis.target.interpreter)
+                format!("analyse {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
             }
             Effect::PullSettings { folders, .. } => {
                 format!("ask for settings of {} folders\n", folders.len())
@@ -102,7 +102,7 @@ fn answer(findings: &[(&str, &[Finding])]) -> Answer {
         };
         let diagnosis =
             Diagnosis { findings: findings.to_vec(), packages: vec![package], health: Word::of(findings) };
-        diagnoses.insert((*import).to_owned(), Arc::new(diagnosis));
+        diagnoses.insert(Import::first(import), Arc::new(diagnosis));
     }
     let examined = Examined {
         interpreter: "/env/python.exe".to_owned(),

@@ -1,0 +1,96 @@
+//! What a program does before an import that may change what the import loads: other packages that it imports first,
+//! `os.add_dll_directory`, `WinDLL`, changes of PATH.
+
+use std::sync::Arc;
+
+use ruff_python_ast as ast;
+use ruff_text_size::Ranged;
+
+use super::standard::is_standard;
+
+/// The statements at the top of a document so far, as far as they may matter.
+#[derive(Default)]
+pub(super) struct Prelude<'a> {
+    earlier: Vec<Earlier<'a>>,
+    /// Bytes of their text.
+    length: usize,
+}
+
+struct Earlier<'a> {
+    text: &'a str,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    /// Imports these packages, none of them of the standard library.
+    Packages(Vec<&'a str>),
+    /// Loads something, or changes where is searched.
+    Loads,
+    /// Gives a value that the latter may need: an import of the standard library, an assignment, a call.
+    Prepares,
+}
+
+/// A statement without any of these loads nothing by itself and changes nothing about searches.
+const LOADING_WORDS: [&str; 6] = ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
+
+/// A program with more text than this in such statements is not followed, in bytes.
+const LONGEST: usize = 16 << 10;
+
+/// A longer assignment or call gives data, and no path, in bytes.
+const LONGEST_VALUE: usize = 500;
+
+impl<'a> Prelude<'a> {
+    /// A statement at the top of the document has been passed.
+    pub fn pass(&mut self, text: &'a str, stmt: &'a ast::Stmt) {
+        let Some(text) = text.get(stmt.range().to_std_range()) else { return };
+        let loads = || LOADING_WORDS.iter().any(|word| text.contains(word));
+        let kind = match stmt {
+            ast::Stmt::Import(import) => {
+                imported(import.names.iter().map(|alias| alias.name.as_str()).collect())
+            }
+            ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
+                if module.as_str() == "__future__" {
+                    return;
+                }
+                imported(vec![module.as_str()])
+            }
+            // What is relative belongs to a package, and no program is one.
+            ast::Stmt::ImportFrom(_) => return,
+            _ if loads() => Kind::Loads,
+            ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return,
+            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
+            ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
+                Kind::Packages(Vec::new())
+            }
+            _ => return,
+        };
+        let is_data = matches!(kind, Kind::Prepares) && text.len() > LONGEST_VALUE;
+        if !is_data && self.length <= LONGEST {
+            self.length += text.len();
+            self.earlier.push(Earlier { text, kind });
+        }
+    }
+
+    /// What runs before an import of something in `package` and may change what it loads, as Python text; empty if
+    /// nothing does, or if it is too much to follow.
+    pub fn before(&self, package: &str) -> Arc<str> {
+        if self.length > LONGEST {
+            return Arc::default();
+        }
+        let loads = self.earlier.iter().any(|earlier| matches!(earlier.kind, Kind::Loads));
+        let counts = |earlier: &&Earlier<'_>| match &earlier.kind {
+            // An earlier import of the same package makes this one no different.
+            Kind::Packages(packages) => !packages.contains(&package),
+            Kind::Loads => true,
+            Kind::Prepares => loads,
+        };
+        let lines = self.earlier.iter().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
+        lines.collect::<String>().into()
+    }
+}
+
+fn imported(names: Vec<&str>) -> Kind<'_> {
+    let mut packages: Vec<&str> = names.iter().filter_map(|name| name.split('.').next()).collect();
+    packages.retain(|package| !is_standard(package));
+    if packages.is_empty() { Kind::Prepares } else { Kind::Packages(packages) }
+}
