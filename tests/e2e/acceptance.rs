@@ -1,6 +1,6 @@
 //! What a user is told of each real environment on each machine (`tests/real/README.md` lists them).
 
-use end_to_end::{check, file_name, on, real, strings, text, whydll};
+use end_to_end::{Report, check, file_name, on, real, strings, text, whydll};
 use serde_json::{Value, json};
 
 /// TensorFlow 2.3's own words, which name two DLLs and no cause.
@@ -256,4 +256,43 @@ fn an_old_runtime_is_outdated_where_there_is_no_other() {
     let finding = failure("old-runtime-2.21", "windows-11", &[]);
     assert_eq!(finding["code"], "outdated-vc-runtime");
     assert_eq!(finding["dlls"], json!(["msvcp140.dll"]));
+}
+
+/// What `check` says of a program of these lines, in an environment on a machine.
+fn check_program(environment: &str, machine: &str, more: &[&str], lines: &[&str]) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("main.py");
+    std::fs::write(&program, lines.join("\n")).unwrap();
+    let program = text(&program);
+    check(environment, machine, &[more, &[program.as_str()]].concat())
+}
+
+#[test]
+fn a_program_that_adds_the_directory_is_healthy() {
+    let extra = text(&real("on-path-only").join("extra"));
+    let add = format!("os.add_dll_directory({extra:?})");
+    let program = ["import os", &add, "import tensorflow as tf"];
+    let run = |lines: &[&str]| check_program("on-path-only", "windows-11", &["--path", &extra], lines);
+    assert!(run(&program).is_healthy());
+    assert_eq!(run(&program[..1]).findings().len(), 0, "nothing is imported");
+    assert_eq!(run(&[program[0], program[2]]).finding()["code"], "not-on-search-path");
+    // Too late.
+    assert_eq!(run(&[program[0], program[2], program[1]]).finding()["code"], "not-on-search-path");
+}
+
+/// SciPy 1.4.1 brings an old msvcp140.dll and loads it by its full path.
+#[test]
+fn the_order_of_imports_decides_which_runtime_wins() {
+    for machine in ["windows-11+vcredist", "drive-with"] {
+        let run = |lines: &[&str]| check_program("complete", machine, &[], lines);
+        assert!(run(&["import tensorflow", "import scipy"]).is_healthy());
+        let report = run(&["import scipy", "import tensorflow"]);
+        let finding = report.finding();
+        assert_eq!(
+            (&finding["code"], &finding["severity"]),
+            (&json!("conflicting-vc-runtime"), &json!("hint"))
+        );
+        assert!(says(finding, "scipy/_distributor_init.py:26"), "{finding:#}");
+        assert_eq!(report.status, 0);
+    }
 }

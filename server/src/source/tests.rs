@@ -411,7 +411,8 @@ from tensorflow import keras
     expect![[r#"
         os: ""
         tensorflow: ""
-    "#]].assert_eq(&before("import os\nx = os.getcwd()\nprint(x)\nimport tensorflow\n"));
+    "#]]
+    .assert_eq(&before("import os\nx = os.getcwd()\nprint(x)\nimport tensorflow\n"));
 }
 
 #[test]
