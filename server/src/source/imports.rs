@@ -123,18 +123,19 @@ impl<'a> Reader<'a> {
     fn stmt(&mut self, stmt: &'a ast::Stmt, outermost: bool) {
         match stmt {
             ast::Stmt::Import(import) => {
-                for alias in &import.names {
+                for (at, alias) in import.names.iter().enumerate() {
                     if outermost && alias.name.as_str() == "os" && alias.asname.is_none() {
                         let line = self.lines.line_of(stmt.start().to_usize());
                         self.document.imports_os.get_or_insert(line);
                     }
-                    self.import(alias.name.as_str(), alias.name.range(), Vec::new());
+                    let earlier = import.names.get(..at).unwrap_or_default();
+                    self.import(alias.name.as_str(), alias.name.range(), Vec::new(), earlier);
                 }
             }
             ast::Stmt::ImportFrom(import) => {
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
-                    self.import(module.as_str(), module.range(), names);
+                    self.import(module.as_str(), module.range(), names, &[]);
                 }
             }
             ast::Stmt::If(branch) => {
@@ -196,7 +197,8 @@ impl<'a> Reader<'a> {
         self.guard = before;
     }
 
-    fn import(&mut self, module: &str, range: TextRange, names: Vec<Name>) {
+    /// One imported module; `earlier` are those that the same statement imports first.
+    fn import(&mut self, module: &str, range: TextRange, names: Vec<Name>, earlier: &[ast::Alias]) {
         if module.is_empty() {
             return;
         }
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             guard: self.guard,
-            before: self.prelude.before(module.split('.').next().unwrap_or(module)),
+            before: self.prelude.before(module.split('.').next().unwrap_or(module), earlier),
         });
     }
 }

@@ -72,8 +72,8 @@ impl<'a> Prelude<'a> {
     }
 
     /// What runs before an import of something in `package` and may change what it loads, as Python text; empty if
-    /// nothing does, or if it is too much to follow.
-    pub fn before(&self, package: &str) -> Arc<str> {
+    /// nothing does, or if it is too much to follow. `earlier` are the modules that the same statement imports first.
+    pub fn before(&self, package: &str, earlier: &[ast::Alias]) -> Arc<str> {
         if self.length > LONGEST {
             return Arc::default();
         }
@@ -85,12 +85,21 @@ impl<'a> Prelude<'a> {
             Kind::Prepares => loads,
         };
         let lines = self.earlier.iter().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
-        lines.collect::<String>().into()
+        let mut text: String = lines.collect();
+        let others = earlier.iter().map(|alias| alias.name.as_str());
+        for module in others.filter(|name| !is_standard(top_level(name)) && top_level(name) != package) {
+            text += &format!("import {module}\n");
+        }
+        text.into()
     }
 }
 
 fn imported(names: Vec<&str>) -> Kind<'_> {
-    let mut packages: Vec<&str> = names.iter().filter_map(|name| name.split('.').next()).collect();
+    let mut packages: Vec<&str> = names.into_iter().map(top_level).collect();
     packages.retain(|package| !is_standard(package));
     if packages.is_empty() { Kind::Prepares } else { Kind::Packages(packages) }
+}
+
+fn top_level(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }

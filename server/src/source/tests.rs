@@ -407,6 +407,13 @@ except ImportError:
 from tensorflow import keras
 ",
     ));
+    // The names of one statement are imported one after the other.
+    expect![[r#"
+        os: ""
+        scipy.linalg: ""
+        tensorflow.keras: "import scipy.linalg\n"
+        tensorflow: "import scipy.linalg\n"
+    "#]].assert_eq(&before("import os, scipy.linalg, tensorflow.keras, tensorflow\n"));
     // Without a word about loading, neither the standard library nor values matter.
     expect![[r#"
         os: ""
