@@ -36,6 +36,9 @@ const LOADING_WORDS: [&str; 6] = ["DLL", "LoadLibrary", "dll_directory", "cdll",
 /// A program with more text than this in such statements is not followed, in bytes.
 const LONGEST: usize = 16 << 10;
 
+/// A statement that imports more modules is not followed.
+const MOST_NAMES: usize = 100;
+
 /// A longer assignment or call gives data, and no path, in bytes.
 const LONGEST_VALUE: usize = 500;
 
@@ -74,7 +77,7 @@ impl<'a> Prelude<'a> {
     /// What runs before an import of something in `package` and may change what it loads, as Python text; empty if
     /// nothing does, or if it is too much to follow. `earlier` are the modules that the same statement imports first.
     pub fn before(&self, package: &str, earlier: &[ast::Alias]) -> Arc<str> {
-        if self.length > LONGEST {
+        if self.length > LONGEST || earlier.len() > MOST_NAMES {
             return Arc::default();
         }
         let loads = self.earlier.iter().any(|earlier| matches!(earlier.kind, Kind::Loads));

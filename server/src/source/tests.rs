@@ -413,7 +413,8 @@ from tensorflow import keras
         scipy.linalg: ""
         tensorflow.keras: "import scipy.linalg\n"
         tensorflow: "import scipy.linalg\n"
-    "#]].assert_eq(&before("import os, scipy.linalg, tensorflow.keras, tensorflow\n"));
+    "#]]
+    .assert_eq(&before("import os, scipy.linalg, tensorflow.keras, tensorflow\n"));
     // Without a word about loading, neither the standard library nor values matter.
     expect![[r#"
         os: ""
@@ -428,4 +429,7 @@ fn more_than_can_be_followed_is_left_out() {
     let imports = Document::parse(&many).imports;
     assert_eq!(&*imports[1].before, "import package_0\n");
     assert_eq!(&*imports[4_999].before, "");
+    let in_one: Vec<String> = (0..100_000).map(|at| format!("package_{at}")).collect();
+    let imports = Document::parse(&format!("import {}\n", in_one.join(", "))).imports;
+    assert_eq!(&*imports[99_999].before, "");
 }
