@@ -18,6 +18,9 @@ pub struct Range {
 #[derive(Debug, Clone)]
 pub struct LineIndex {
     starts: Vec<u32>,
+    /// Behind each character that has more bytes than UTF-16 units: its end, and how many more all of them up to there
+    /// have. So a column costs the same wherever it is in a line, however long.
+    surplus: Vec<(u32, u32)>,
 }
 
 impl LineIndex {
@@ -28,7 +31,21 @@ impl LineIndex {
         let ends = ends.filter(|at| bytes.get(*at) == Some(&b'\n') || bytes.get(at + 1) != Some(&b'\n'));
         let starts = ends.map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX));
         let starts = std::iter::once(0).chain(starts).collect();
-        LineIndex { starts }
+        let mut surplus = Vec::new();
+        if !text.is_ascii() {
+            let mut more = 0;
+            for (at, c) in text.char_indices().filter(|(_, c)| !c.is_ascii()) {
+                more += (c.len_utf8() - c.len_utf16()) as u32;
+                surplus.push((u32::try_from(at + c.len_utf8()).unwrap_or(u32::MAX), more));
+            }
+        }
+        LineIndex { starts, surplus }
+    }
+
+    /// How many bytes more than UTF-16 units there are before a byte offset.
+    fn surplus_before(&self, offset: usize) -> usize {
+        let after = self.surplus.partition_point(|(end, _)| *end as usize <= offset);
+        after.checked_sub(1).and_then(|last| self.surplus.get(last)).map_or(0, |(_, more)| *more as usize)
     }
 
     /// 0-based line that holds this byte offset.
@@ -41,9 +58,9 @@ impl LineIndex {
     pub fn position(&self, text: &str, offset: usize) -> Position {
         let line = self.line_of(offset);
         let start = self.starts.get(line as usize).map_or(0, |s| *s as usize);
-        let before = text.get(start..offset).unwrap_or_default();
-        let character =
-            if before.is_ascii() { before.len() } else { before.chars().map(char::len_utf16).sum() };
+        let offset = offset.min(text.len());
+        let surplus = self.surplus_before(offset).saturating_sub(self.surplus_before(start));
+        let character = offset.saturating_sub(start).saturating_sub(surplus);
         Position { line, character: u32::try_from(character).unwrap_or(u32::MAX) }
     }
 
