@@ -66,6 +66,10 @@ impl Baseline {
     }
 }
 
+/// What the lists leave out, since it does not end in `.dll`, and programs import all the same: the SDK's import libraries of
+/// these names (`bthprops.lib`, `irprops.lib`) lead there.
+const OTHER_SUFFIXES: [&str; 2] = ["bthprops.cpl", "irprops.cpl"];
+
 /// A clean Windows' system directories over the files of `rest`.
 pub struct BaselineFiles<F> {
     rest: F,
@@ -79,7 +83,7 @@ impl<F: Files> BaselineFiles<F> {
         let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
         let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
         let folders = baseline.lists().map(|(name, machine, list)| {
-            let names = list.lines().chain(added.iter().copied());
+            let names = list.lines().chain(OTHER_SUFFIXES).chain(added.iter().copied());
             let entries = names.map(|name| Entry { name: name.to_owned(), kind: EntryKind::File });
             (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
         });

@@ -246,7 +246,7 @@ impl Process {
                 self.fail(&name, Some(exporting.clone()), cause, load);
             }
         }
-        if binding.constexpr_mutex {
+        if binding.constexpr_mutex && self.may_have_constexpr_mutexes(importer) {
             self.foresee_crash(exporter, load);
         }
     }
@@ -297,6 +297,16 @@ impl Process {
             Ok(Some(Export::Forward { .. })) => Err(193),
             Ok(None) => Err(not_exported(symbol)),
         }
+    }
+
+    /// Whether the toolset that linked a module may be one whose mutexes are `constexpr`. An older one's may lock mutexes that
+    /// another module has initialized (vtk's do); lld says 14.0, whatever it links.
+    fn may_have_constexpr_mutexes(&self, id: ModuleId) -> bool {
+        let image = self.host.files.image(&self.modules[id].path);
+        image.is_ok_and(|image| {
+            let (major, minor) = image.linker;
+            major != 14 || minor == 0 || u16::from(minor) >= CONSTEXPR_MUTEX.0[1]
+        })
     }
 
     /// A module locks mutexes that only a runtime from 14.40 on understands; its initialization crashes in an older

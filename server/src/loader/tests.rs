@@ -858,3 +858,17 @@ fn a_file_that_is_loaded_by_another_way_is_the_same_module() {
         "#]],
     );
 }
+
+#[test]
+fn windows_has_dlls_of_other_suffixes() {
+    check(
+        "
+        /dlls/a.dll   imports bthprops.cpl!BluetoothFindFirstRadio, WINSPOOL.DRV!OpenPrinterW, nowhere.cpl
+        application /app
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            126: a.dll > nowhere.cpl: nowhere in C:\dlls, C:\app, C:\Windows\System32
+        "#]],
+    );
+}

@@ -14,7 +14,8 @@
 //!
 //! ## How we know
 //! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
-//! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40.
+//! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40, unless the linker that made
+//! the file is older than that.
 //!
 //! ## What to do
 //! Install the current Microsoft Visual C++ Redistributable 2015–2022: it replaces the older one. Without administrator
@@ -134,6 +135,23 @@ mod tests {
                   The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: replace or remove the older copy beside Python.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_older_compiler_may_lock_what_another_module_has_initialized() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/msvcp140.dll             version 14.35.32217.1, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
+            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock, linker 14.35
+            import a
+            "#,
+            expect![[r#"
+                healthy
             "#]],
         );
     }
