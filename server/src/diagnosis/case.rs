@@ -4,11 +4,15 @@ use crate::cpython::LoadError;
 use crate::environment::{Distribution, Environment, Kind};
 use crate::fix::{Action, Command, Fix};
 use crate::host::{EntryKind, Files, Host, WinPath};
+use crate::image::Symbol;
 use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
 use super::codes;
 use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
+
+/// A sentence names so many symbols at most.
+pub(super) const MOST_SYMBOLS: usize = 3;
 
 /// An import that was asked about, where it was asked.
 pub struct Case<'a> {
@@ -268,7 +272,7 @@ impl Case<'_> {
                 _ => self.short(&searched.directory),
             })
             .collect();
-        let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+        let code = windows_error(problem.code);
         if names.is_empty() {
             return format!("it does not exist{code}");
         }
@@ -402,6 +406,17 @@ fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
                 .map(|over| format!("the one there is {}", over.machine.words())),
         })
         .collect()
+}
+
+/// " (Windows error 126)"; nothing if the load itself goes well.
+pub(super) fn windows_error(code: Option<u32>) -> String {
+    code.map_or(String::new(), |code| format!(" (Windows error {code})"))
+}
+
+/// The first [`MOST_SYMBOLS`]: "`a`, `b` and `c`".
+pub(super) fn first_symbols(symbols: &[Symbol]) -> String {
+    let names: Vec<String> = symbols.iter().take(MOST_SYMBOLS).map(|symbol| format!("`{symbol}`")).collect();
+    list(&names, "and")
 }
 
 /// "a", "a and b", "a, b and c"

@@ -26,7 +26,7 @@ use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::Fault;
 use crate::plan::{Event, LoadKind, Plan};
-use crate::source::ImportStatement;
+use crate::source::{self, ImportStatement};
 
 pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, chain};
@@ -67,8 +67,7 @@ impl Import {
 
     /// The same of the package that it is in.
     pub fn top_level(&self) -> Import {
-        let name = self.name.split('.').next().unwrap_or(&self.name);
-        Import { name: name.to_owned(), before: self.before.clone() }
+        Import { name: source::top_level(&self.name).to_owned(), before: self.before.clone() }
     }
 }
 
@@ -188,8 +187,7 @@ fn executed(plan: &Plan<'_>, first_step: usize) -> Vec<String> {
     let mut names = BTreeMap::new();
     for step in plan.steps().iter().skip(first_step) {
         if let Event::Module { name, .. } | Event::Extension { name, .. } = &step.event {
-            let top_level = name.split('.').next().unwrap_or(name);
-            names.entry(top_level.to_owned()).or_insert(());
+            names.entry(source::top_level(name).to_owned()).or_insert(());
         }
     }
     names.into_keys().collect()

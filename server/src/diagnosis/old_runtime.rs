@@ -1,7 +1,7 @@
 //! A VC++ runtime that is older than what a module needs: how it is recognized and told. Whether a better copy lies elsewhere
 //! decides which of two codes it is.
 
-use super::case::{Case, Culprit, Problem, list};
+use super::case::{Case, Culprit, Problem, first_symbols, windows_error};
 use super::finding::Finding;
 use super::redistributable;
 use crate::host::WinPath;
@@ -74,19 +74,16 @@ impl<'p> OldRuntime<'p> {
                 ),
                 format!("The file's header and the version of {path} say so"),
             ),
-            (Needs::Symbols(symbols), _) => {
-                let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
-                (
-                    format!("{importer} needs a newer {name} than {version}"),
-                    format!("It imports {}, which {path} does not export", list(&names, "and")),
-                )
-            }
+            (Needs::Symbols(symbols), _) => (
+                format!("{importer} needs a newer {name} than {version}"),
+                format!("It imports {}, which {path} does not export", first_symbols(symbols)),
+            ),
         };
         finding.what = match self.code {
             Some(_) => format!("{}: {what}.", case.consequence(finding.severity)),
             None => format!("{what}."),
         };
-        let code = self.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+        let code = windows_error(self.code);
         let would_do = better.map_or(String::new(), |copy| {
             let version = version_of(case, &copy).map_or(String::new(), |version| format!(" {version}"));
             format!(" {copy}{version} would do.")

@@ -6,7 +6,7 @@ use super::failure::{BrokenForwarder, Cause, Fault, Link, Provider, not_exported
 use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
-use super::side_by_side::{Missing, Redirections};
+use super::side_by_side::{self, Missing, Redirections};
 use crate::host::{ImageFacts, WinPath};
 use crate::image::{Export, FileVersion, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol};
 
@@ -181,8 +181,9 @@ impl Process {
             return;
         };
         let Some(directory) = path.parent() else { return };
-        match self.activate(&directory, &manifest.dependencies) {
+        match side_by_side::redirections(&self.host, self.machine, &directory, &manifest.dependencies) {
             Ok(redirections) => {
+                let redirections = Rc::new(redirections);
                 if number == PROGRAM_MANIFEST {
                     // A program's assemblies count for whatever it loads later, too.
                     self.redirections = Some(redirections.clone());

@@ -10,9 +10,9 @@ use super::failure::{Cause, Failure};
 use super::load::Load;
 use super::resolve::Found;
 use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
-use super::side_by_side::{self, Redirections};
+use super::side_by_side::Redirections;
 use crate::host::{EntryKind, Host, WinPath, fold_name, path_directories};
-use crate::image::{Assembly, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
+use crate::image::{LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
 
 /// A place in the list of modules of a [`Process`].
 pub type ModuleId = usize;
@@ -310,14 +310,5 @@ impl Process {
         self.by_name.retain(|_, id| *id < first);
         self.by_path.retain(|_, id| *id < first);
         self.modules.split_off(first)
-    }
-
-    /// The redirections of the manifests of an image, if there are any.
-    pub(super) fn activate(
-        &self,
-        directory: &WinPath,
-        dependencies: &[Assembly],
-    ) -> Result<Rc<Redirections>, side_by_side::Missing> {
-        side_by_side::redirections(&self.host, self.machine, directory, dependencies).map(Rc::new)
     }
 }

@@ -16,6 +16,12 @@ pub(super) struct Found {
     pub passed_over: Vec<(WinPath, Machine)>,
 }
 
+impl Found {
+    fn at(path: WinPath, rule: Rule) -> Self {
+        Self { path, rule, passed_over: Vec::new() }
+    }
+}
+
 /// Where a name leads.
 pub(super) enum Resolution {
     Loaded(ModuleId, Rule),
@@ -38,13 +44,13 @@ impl Process {
         if let Some(local) = &self.local_directory {
             let path = local.join(path.file_name());
             if self.host.files.is_file(&path) {
-                return Ok(self.at(path, Rule::Local));
+                return Ok(self.loaded_or(Found::at(path, Rule::Local)));
             }
         }
         if path.is_absolute() {
             let path = path.normalized();
             return if self.by_path.contains_key(&path) || self.host.files.is_file(&path) {
-                Ok(self.at(path, Rule::FullPath))
+                Ok(self.loaded_or(Found::at(path, Rule::FullPath)))
             } else {
                 Err(Cause::NotFound { searched: Vec::new() })
             };
@@ -58,7 +64,9 @@ impl Process {
                 let path = system.join(host);
                 return match self.by_name.get(&fold_name(host)) {
                     Some(id) => Ok(Resolution::Loaded(*id, Rule::ApiSet)),
-                    None if self.host.files.is_file(&path) => Ok(self.at(path, Rule::ApiSet)),
+                    None if self.host.files.is_file(&path) => {
+                        Ok(self.loaded_or(Found::at(path, Rule::ApiSet)))
+                    }
                     None => Ok(Resolution::PartOfWindows),
                 };
             }
@@ -66,7 +74,7 @@ impl Process {
             ApiSet::PerhapsNewer => return Ok(Resolution::PartOfWindows),
         }
         if let Some((path, assembly)) = redirections.and_then(|known| known.get(&folded)) {
-            return Ok(self.at(path.clone(), Rule::SideBySide(assembly.clone())));
+            return Ok(self.loaded_or(Found::at(path.clone(), Rule::SideBySide(assembly.clone()))));
         }
         if let Some(id) = self.by_name.get(&folded) {
             return Ok(Resolution::Loaded(*id, Rule::AlreadyLoaded));
@@ -74,21 +82,17 @@ impl Process {
         if self.host.known_dlls.contains(&folded) {
             let path = system.join(name);
             if self.host.files.is_file(&path) {
-                return Ok(self.at(path, Rule::KnownDll));
+                return Ok(self.loaded_or(Found::at(path, Rule::KnownDll)));
             }
         }
-        let found = self.search(name, order)?;
-        Ok(match self.by_path.get(&found.path) {
-            Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
-            None => Resolution::File(found),
-        })
+        Ok(self.loaded_or(self.search(name, order)?))
     }
 
-    /// The file, or the module that is loaded from it.
-    fn at(&self, path: WinPath, rule: Rule) -> Resolution {
-        match self.by_path.get(&path) {
+    /// The module that is loaded from the file, or else the file.
+    fn loaded_or(&self, found: Found) -> Resolution {
+        match self.by_path.get(&found.path) {
             Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
-            None => Resolution::File(Found { path, rule, passed_over: Vec::new() }),
+            None => Resolution::File(found),
         }
     }
 

@@ -32,10 +32,9 @@ pub(super) fn redirections(
     add(&mut waiting, directory, dependencies, 0);
     while let Some((directory, assembly, depth)) = waiting.pop() {
         let found_assembly = match find(host, machine, &directory, &assembly) {
-            Some(Ok(found)) => found,
-            // Which shared assemblies this Windows has is not known.
-            Some(Err(Unknown)) => continue,
-            None => return Err(Missing(assembly)),
+            Lookup::Found(found) => found,
+            Lookup::Unknown => continue,
+            Lookup::Nowhere => return Err(Missing(assembly)),
         };
         for file in &found_assembly.manifest.files {
             let path = found_assembly.folder.join(file);
@@ -53,37 +52,35 @@ struct FoundAssembly {
     manifest: Manifest,
 }
 
-/// Nothing is known of the shared assemblies of this machine.
-struct Unknown;
+/// What a search for an assembly comes to.
+enum Lookup {
+    Found(FoundAssembly),
+    Nowhere,
+    /// Which shared assemblies this Windows has is not known.
+    Unknown,
+}
 
-fn find(
-    host: &Host,
-    machine: Machine,
-    directory: &WinPath,
-    assembly: &Assembly,
-) -> Option<Result<FoundAssembly, Unknown>> {
-    let shared = assembly.public_key_token.as_ref().map(|token| find_shared(host, machine, assembly, token));
+/// The shared assemblies come before those beside the manifest.
+fn find(host: &Host, machine: Machine, directory: &WinPath, assembly: &Assembly) -> Lookup {
+    let shared = match &assembly.public_key_token {
+        Some(token) => find_shared(host, machine, assembly, token),
+        None => Lookup::Nowhere,
+    };
     match shared {
-        Some(Some(Ok(found))) => return Some(Ok(found)),
-        Some(Some(Err(unknown))) => {
-            return Some(find_private(host, directory, assembly).ok_or(unknown));
+        Lookup::Found(_) => shared,
+        Lookup::Nowhere | Lookup::Unknown => {
+            find_private(host, directory, assembly).map_or(shared, Lookup::Found)
         }
-        Some(None) | None => {}
     }
-    find_private(host, directory, assembly).map(Ok)
 }
 
 /// `WinSxS\Manifests\amd64_microsoft.vc90.crt_1fc8b3b9a1e18e3b_9.0.30729.1_none_….manifest` and the folder of the same
 /// name: of the versions that agree in their first two numbers the highest, as publishers' policies have it.
-fn find_shared(
-    host: &Host,
-    machine: Machine,
-    assembly: &Assembly,
-    token: &str,
-) -> Option<Result<FoundAssembly, Unknown>> {
+fn find_shared(host: &Host, machine: Machine, assembly: &Assembly, token: &str) -> Lookup {
     let store = host.windows_directory.join("WinSxS");
-    let Ok(listing) = host.files.folder(&store.join("Manifests")) else {
-        return Some(Err(Unknown));
+    let manifests = store.join("Manifests");
+    let Ok(listing) = host.files.folder(&manifests) else {
+        return Lookup::Unknown;
     };
     let architecture = match (assembly.architecture.as_str(), machine) {
         ("" | "*", Machine::X86) => "x86",
@@ -103,14 +100,16 @@ fn find_shared(
         let fits = version[..2] == wanted[..2] && version >= wanted && rest.starts_with(&language);
         fits.then(|| (version, entry.name.clone()))
     });
-    let (_, name) = candidates.max()?;
-    let text = host.files.text(&store.join("Manifests").join(&name)).ok()?;
-    let folder = store.join(name.rsplit_once('.')?.0);
-    Some(Ok(FoundAssembly { folder, manifest: Manifest::parse(&text)? }))
+    let found = candidates.max().and_then(|(_, name)| {
+        let text = host.files.text(&manifests.join(&name)).ok()?;
+        let folder = store.join(name.rsplit_once('.')?.0);
+        Some(FoundAssembly { folder, manifest: Manifest::parse(&text)? })
+    });
+    found.map_or(Lookup::Nowhere, Lookup::Found)
 }
 
-/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest (of several, the one with the lowest number), `NAME.manifest`, the same in a folder `NAME`; all
-/// that first in the folder of its language.
+/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest (of several, the one with the lowest number),
+/// `NAME.manifest`, the same in a folder `NAME`; all that first in the folder of its language.
 fn find_private(host: &Host, directory: &WinPath, assembly: &Assembly) -> Option<FoundAssembly> {
     let files = &*host.files;
     let name = &assembly.name;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::diagnosis::{Finding, Severity};
+use crate::source::top_level;
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +83,7 @@ impl Settings {
             "packages" => {
                 let names = value.as_array()?;
                 let known = names.iter().filter_map(Value::as_str);
-                let top_level = known.filter_map(|name| filled(name.split('.').next().unwrap_or_default()));
-                self.packages = top_level.collect();
+                self.packages = known.filter_map(|name| filled(top_level(name))).collect();
                 names.iter().all(Value::is_string).then_some(())?;
             }
             "severity" => {

@@ -15,7 +15,7 @@ use super::{Event, LoadFailure, LoadKind, Place, Plan};
 use crate::cpython::{CtypesMode, LoadError, windows_message};
 use crate::host::{EntryKind, WinPath, fold_name};
 use crate::image::Machine;
-use crate::source::Name;
+use crate::source::{Name, top_level};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -325,8 +325,9 @@ impl Plan<'_> {
             "__import__" => match first.text() {
                 Some(module) => {
                     self.import_expected(&module, frame, place)?;
-                    let top = module.split('.').next().unwrap_or_default();
-                    self.modules.get(top).map_or(Value::Unknown, |top| Value::Module(top.clone()))
+                    self.modules
+                        .get(top_level(&module))
+                        .map_or(Value::Unknown, |top| Value::Module(top.clone()))
                 }
                 None => self.cannot_know("the name of a module that __import__ imports", place),
             },

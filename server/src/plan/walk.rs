@@ -8,7 +8,7 @@ use super::import::{LONGEST_TRACE, traced};
 use super::value::{Class, Closure, Exception, LONGEST, ModuleRef, Value};
 use super::{Flow, Place, Plan};
 use crate::cpython::Found;
-use crate::source::{Expr, Function, Handler, Name, Stmt, StmtKind, Try};
+use crate::source::{Expr, Function, Handler, Name, Stmt, StmtKind, Try, top_level};
 
 /// More rounds of a loop than any module makes to load something.
 const MOST_ROUNDS: usize = 2_000;
@@ -206,7 +206,7 @@ impl Plan<'_> {
         let (name, value) = match alias {
             Some(alias) => (alias.as_str(), last),
             None => {
-                let first = module.split('.').next().unwrap_or(module);
+                let first = top_level(module);
                 match self.modules.get(first) {
                     Some(top) => (first, top.clone()),
                     None => (first, last),

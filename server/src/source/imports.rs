@@ -9,7 +9,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
 use super::prelude::Prelude;
-use super::script::Name;
+use super::script::{Name, top_level};
 
 /// A document's imports, and where a statement could be inserted above them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,7 +43,7 @@ pub struct ImportStatement {
 impl ImportStatement {
     /// The first component: `tensorflow`.
     pub fn top_level(&self) -> &str {
-        self.module.split('.').next().unwrap_or_default()
+        top_level(&self.module)
     }
 }
 
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             guard: self.guard,
-            before: self.prelude.before(module.split('.').next().unwrap_or(module), earlier),
+            before: self.prelude.before(top_level(module), earlier),
         });
     }
 }

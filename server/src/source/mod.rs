@@ -18,7 +18,7 @@ pub use lines::{LineIndex, Position, Range};
 pub use lower::lower;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
-    StmtKind, Try,
+    StmtKind, Try, top_level,
 };
 pub use standard::is_standard;
 

@@ -8,9 +8,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-/// A function whose text has none of these neither imports nor loads by itself.
-const LOADING_WORDS: [&str; 8] =
-    ["import", "DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ", "sys.path"];
+use super::prelude::may_load;
 
 /// A body of at most so many bytes is kept: it may be a single `return` whose value decides something.
 const SHORT: usize = 200;
@@ -24,12 +22,17 @@ struct Definition<'a> {
     keep: bool,
 }
 
+/// Whether a body may import something, change where modules are searched, or load DLLs.
+fn matters(body: &str) -> bool {
+    body.contains("import") || body.contains("sys.path") || may_load(body)
+}
+
 /// The text with the bodies that do not matter blanked out; none if the text is not understood, or has none.
 pub(super) fn without_inert_bodies(text: &str) -> Option<String> {
     let mut definitions = definitions(text)?;
     for definition in &mut definitions {
         let body = text.get(definition.body.clone())?;
-        definition.keep = body.len() <= SHORT || LOADING_WORDS.iter().any(|word| body.contains(word));
+        definition.keep = body.len() <= SHORT || matters(body);
     }
     keep_callers(text, &mut definitions);
     let mut bytes = text.as_bytes().to_vec();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ruff_python_ast as ast;
 use ruff_text_size::Ranged;
 
+use super::script::top_level;
 use super::standard::is_standard;
 
 /// The statements at the top of a document so far, as far as they may matter.
@@ -30,8 +31,13 @@ enum Kind<'a> {
     Prepares,
 }
 
-/// A statement without any of these loads nothing by itself and changes nothing about searches.
+/// Code without any of these loads no DLL by itself and changes nothing about where DLLs are searched.
 const LOADING_WORDS: [&str; 6] = ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
+
+/// Whether Python code may load DLLs itself, or change where they are searched.
+pub(super) fn may_load(text: &str) -> bool {
+    LOADING_WORDS.iter().any(|word| text.contains(word))
+}
 
 /// A program with more text than this in such statements is not followed, in bytes.
 const LONGEST: usize = 16 << 10;
@@ -46,7 +52,6 @@ impl<'a> Prelude<'a> {
     /// A statement at the top of the document has been passed.
     pub fn pass(&mut self, text: &'a str, stmt: &'a ast::Stmt) {
         let Some(text) = text.get(stmt.range().to_std_range()) else { return };
-        let loads = || LOADING_WORDS.iter().any(|word| text.contains(word));
         let kind = match stmt {
             ast::Stmt::Import(import) => {
                 imported(import.names.iter().map(|alias| alias.name.as_str()).collect())
@@ -59,7 +64,7 @@ impl<'a> Prelude<'a> {
             }
             // What is relative belongs to a package, and no program is one.
             ast::Stmt::ImportFrom(_) => return,
-            _ if loads() => Kind::Loads,
+            _ if may_load(text) => Kind::Loads,
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return,
             ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
@@ -101,8 +106,4 @@ fn imported(names: Vec<&str>) -> Kind<'_> {
     let mut packages: Vec<&str> = names.into_iter().map(top_level).collect();
     packages.retain(|package| !is_standard(package));
     if packages.is_empty() { Kind::Prepares } else { Kind::Packages(packages) }
-}
-
-fn top_level(name: &str) -> &str {
-    name.split('.').next().unwrap_or(name)
 }

@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 /// A Python identifier or dotted module name.
 pub type Name = CompactString;
 
+/// The package or module that a dotted name begins with: `scipy` of `scipy.linalg`.
+pub fn top_level(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(top, _)| top)
+}
+
 /// The top level of a module, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Script {

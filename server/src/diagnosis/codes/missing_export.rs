@@ -15,7 +15,7 @@
 //! Update or install again the package that brings the wrong copy, or the one that needs it, so that both are of one time.
 //! Never take single DLLs from download sites.
 
-use crate::diagnosis::case::list;
+use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, windows_error};
 use crate::diagnosis::{Case, Finding, Problem};
 use crate::loader::Cause;
 
@@ -31,8 +31,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let Cause::MissingExport { provider, symbols, forwarder } = &fault.cause else {
         return;
     };
-    let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
-    let more = match symbols.len().saturating_sub(names.len()) {
+    let more = match symbols.len().saturating_sub(MOST_SYMBOLS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -41,13 +40,13 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         "{}: {} has no {}{more}, which {importer} imports from it.",
         case.consequence(finding.severity),
         case.short(&provider.path),
-        list(&names, "and"),
+        first_symbols(symbols),
     );
     let forwarded = match forwarder {
         Some(forwarder) => format!("It hands that on to {}, which does not exist. ", forwarder.target),
         None => String::new(),
     };
-    let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+    let code = windows_error(problem.code);
     finding.evidence = format!(
         "{forwarded}The exports of {} were read{code}; {}.",
         provider.path,

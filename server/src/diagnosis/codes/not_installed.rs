@@ -16,6 +16,7 @@
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::environment::{Note, normalized};
 use crate::fix::{Action, Fix};
+use crate::source;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     matches!(problem.culprit, Culprit::Module(_))
@@ -25,7 +26,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let Some(Culprit::Module(missing)) = problems.first().map(|problem| &problem.culprit) else {
         return;
     };
-    let top_level = case.import.split('.').next().unwrap_or(case.import);
+    let top_level = source::top_level(case.import);
     let asked = missing.name == case.import || missing.name == top_level;
     let environment = case.environment;
     let interpreter = &environment.interpreter;
@@ -75,7 +76,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     };
     finding.advice = "Choose the environment that has it, or install it into this one.".to_owned();
     // The names of a distribution and of what it provides differ at times; for the well-known they agree.
-    let distribution = normalized(missing.name.split('.').next().unwrap_or(&missing.name));
+    let distribution = normalized(source::top_level(&missing.name));
     let install = Fix::new(
         format!("Install {distribution} into this environment"),
         case.pip(&["install", &distribution]),

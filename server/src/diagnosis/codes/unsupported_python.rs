@@ -23,6 +23,7 @@
 use crate::cpython::is_versioned_python;
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::fix::{Action, Fix};
+use crate::source;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     match &problem.culprit {
@@ -63,14 +64,13 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         format!("{module} is for {built_for}; {} is Python {version}.", case.environment.python_dll);
     finding.advice = format!(
         "Choose an interpreter with {built_for}, or install {} again with this one.",
-        case.import.split('.').next().unwrap_or(case.import)
+        source::top_level(case.import)
     );
     let mut choose = Fix::new(format!("Choose an interpreter with {built_for}"), Action::ChooseInterpreter);
     choose.preferred = true;
     finding.fixes.push(choose);
-    let top_level = case.import.split('.').next().unwrap_or(case.import);
     let files = &*case.host.files;
-    if let Some(owner) = case.environment.providers(top_level, files).first() {
+    if let Some(owner) = case.environment.providers(source::top_level(case.import), files).first() {
         let action = case.pip(&["install", "--force-reinstall", &owner.name]);
         finding.fixes.push(Fix::new(format!("Install {} anew for Python {own}", owner.name), action));
     }

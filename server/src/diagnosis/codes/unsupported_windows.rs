@@ -13,7 +13,7 @@
 //! ## What to do
 //! Install an older version of the package that still supports this Windows, or update Windows.
 
-use crate::diagnosis::case::list;
+use crate::diagnosis::case::{first_symbols, windows_error};
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::loader::{Cause, Fault};
 
@@ -31,8 +31,7 @@ fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
         Cause::MissingExport { provider, symbols, .. }
             if provider.path.is_within(windows) && !redistributable::contains(provider.path.file_name()) =>
         {
-            let names: Vec<String> = symbols.iter().take(3).map(|symbol| format!("`{symbol}`")).collect();
-            Some(format!("It imports {}, which {} does not export", list(&names, "and"), provider.path))
+            Some(format!("It imports {}, which {} does not export", first_symbols(symbols), provider.path))
         }
         Cause::NotFound { .. } if is_api_set(fault.culprit()) => {
             Some(format!("It imports the API set {}, which this Windows does not have", fault.culprit()))
@@ -65,7 +64,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         None => ("Python itself cannot start".to_owned(), "Python"),
     };
     finding.what = format!("{consequence}: {module} needs a newer Windows than this one{version}.");
-    let code = problem.code.map_or(String::new(), |code| format!(" (Windows error {code})"));
+    let code = windows_error(problem.code);
     finding.evidence = format!("{why}{code}.");
     finding.advice =
         format!("Install an older version of {package} that supports this Windows, or update Windows.");
