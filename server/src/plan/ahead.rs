@@ -135,7 +135,7 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
         match &stmt.kind {
             StmtKind::Import { module, .. } => found.push(module.to_string()),
             StmtKind::ImportFrom { level, module, names } => {
-                let Some(base) = super::walk::absolute_name(package, *level, module) else {
+                let Some(base) = super::import_statement::absolute_name(package, *level, module) else {
                     continue;
                 };
                 found.push(base.clone());

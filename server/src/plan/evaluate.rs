@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::Plan;
+use super::frame::Frame;
 use super::standard;
 use super::value::{Exception, LONGEST, Value};
-use super::walk::Frame;
 use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
 
 type Outcome = Result<Value, Rc<Exception>>;

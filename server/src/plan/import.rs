@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::ahead;
+use super::frame::Frame;
 use super::value::{Exception, Module, ModuleRef, Value};
-use super::walk::Frame;
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, LoadError};
 use crate::host::{FileError, WinPath};

@@ -6,8 +6,12 @@
 //! what fails in such a branch proves nothing. Nothing here knows any package by name.
 
 mod ahead;
+mod definitions;
 mod evaluate;
+mod exceptions;
+mod frame;
 mod import;
+mod import_statement;
 mod standard;
 mod startup;
 #[cfg(test)]
@@ -22,8 +26,8 @@ use crate::cpython::{Finder, Interpreter, LoadError};
 use crate::host::WinPath;
 use crate::source::{self, Function, Name};
 
+use frame::Frame;
 use value::{Exception, ModuleRef, Value};
-use walk::Frame;
 
 /// A program that imports, in a simulated interpreter.
 pub struct Plan<'e> {

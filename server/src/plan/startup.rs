@@ -1,7 +1,7 @@
 //! What runs before the program: code in `.pth` files and `sitecustomize` (`Lib/site.py`). Packages add DLL directories
 //! there (pywin32).
 
-use super::walk::Frame;
+use super::frame::Frame;
 use super::{Flow, Place, Plan};
 use crate::environment::Note;
 use crate::source;

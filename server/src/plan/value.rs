@@ -396,3 +396,23 @@ fn all_equal(a: &[Value], b: &[Value], parts: &mut u32) -> Option<bool> {
     }
     (!unknown).then_some(true)
 }
+
+/// The names of an exception class, or of a tuple of them.
+pub(super) fn class_names(value: &Value) -> Vec<Name> {
+    let name = |value: &Value| match value {
+        Value::Known(name) => Some(name.clone()),
+        Value::Class(class) => Some(class.name.clone()),
+        _ => None,
+    };
+    match value {
+        // Tuples may hold each other; nobody writes more than a few classes.
+        Value::Tuple(values) => {
+            let inner = values.iter().flat_map(|value| match value {
+                Value::Tuple(values) => values.iter().filter_map(name).collect(),
+                value => Vec::from_iter(name(value)),
+            });
+            inner.collect()
+        }
+        value => Vec::from_iter(name(value)),
+    }
+}

@@ -1,0 +1,147 @@
+//! `try`, `raise` and `with`.
+
+use std::rc::Rc;
+
+use super::frame::{Catches, Frame};
+use super::import::{LONGEST_TRACE, traced};
+use super::value::{Exception, Value, class_names};
+use super::{Flow, Plan};
+use crate::source::{Expr, Handler, Name, Stmt, Try};
+
+impl Plan<'_> {
+    pub(super) fn attempt(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
+        let catches = self.catches(&attempt.handlers, frame);
+        let ready = catches.any_of(&["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
+        frame.handlers.push(catches);
+        self.import_handlers += u32::from(ready);
+        let flow = self.block(&attempt.body, frame);
+        self.import_handlers -= u32::from(ready);
+        frame.handlers.pop();
+        let flow = match flow {
+            Flow::Raise(exception) => self.handle(&attempt.handlers, exception, frame),
+            Flow::Next => self.block(&attempt.otherwise, frame),
+            flow => flow,
+        };
+        let before = frame.handling.clone();
+        if let Flow::Raise(exception) = &flow {
+            frame.handling = Some(exception.clone());
+        }
+        let last = self.block(&attempt.finally, frame);
+        frame.handling = before;
+        match last {
+            Flow::Next => flow,
+            other => other,
+        }
+    }
+
+    fn catches(&mut self, handlers: &[Handler], frame: &mut Frame) -> Catches {
+        let mut catches = Catches { classes: Vec::new(), everything: false };
+        for handler in handlers {
+            match handler.catches.as_ref().map(|class| self.evaluate(class, frame)) {
+                None => catches.everything = true,
+                Some(Ok(class)) => catches.classes.extend(class_names(&class)),
+                Some(Err(_)) => {}
+            }
+        }
+        catches
+    }
+
+    fn handle(&mut self, handlers: &[Handler], exception: Rc<Exception>, frame: &mut Frame) -> Flow {
+        for handler in handlers {
+            let caught = match handler.catches.as_ref().map(|class| self.evaluate(class, frame)) {
+                None => true,
+                Some(Ok(Value::Unknown)) => true,
+                Some(Ok(class)) => class_names(&class).iter().any(|class| exception.is_a(class)),
+                Some(Err(_)) => false,
+            };
+            if !caught {
+                continue;
+            }
+            frame.has_caught(exception.failures.iter().copied());
+            if let Some(name) = &handler.name {
+                self.bind(name, Value::Exception(exception.clone()), frame);
+            }
+            let before = frame.handling.replace(exception);
+            let flow = self.block(&handler.body, frame);
+            frame.handling = before;
+            return flow;
+        }
+        Flow::Raise(exception)
+    }
+
+    pub(super) fn raise(&mut self, exception: Option<&Expr>, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+        self.spend_many(100);
+        let place = frame.place();
+        let Some(expr) = exception else {
+            let again = frame.handling.clone();
+            return Err(again.unwrap_or_else(|| Rc::new(Exception::new("RuntimeError", None))));
+        };
+        let mut raised = match self.evaluate(expr, frame)? {
+            Value::Exception(exception) => (*exception).clone(),
+            Value::Class(class) => {
+                Exception { bases: class.bases.clone(), ..Exception::new(&class.name, Some("".into())) }
+            }
+            Value::Known(name) => Exception::new(&name, Some("".into())),
+            _ => Exception::new("Exception", None),
+        };
+        if raised.trace.is_empty() {
+            if raised.context.is_none() {
+                raised.context = frame.handling.clone().filter(|context| {
+                    context.context.is_none() || self.may_nest([&Value::Exception(context.clone())])
+                });
+            }
+            if let Some(context) = raised.context.clone() {
+                raised.failures.extend(&context.failures);
+                raised.missing = raised.missing.or_else(|| context.missing.clone());
+                raised.denied = raised.denied.or_else(|| context.denied.clone());
+                raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
+            }
+            // A function that has caught failed loads and raises afterwards does so because of them.
+            if raised.failures.is_empty() {
+                raised.failures.extend(&frame.caught);
+            }
+        }
+        Err(traced(Rc::new(raised), &place))
+    }
+
+    pub(super) fn with(&mut self, items: &[(Expr, Option<Expr>)], body: &[Stmt], frame: &mut Frame) -> Flow {
+        let mut suppressed: Vec<Name> = Vec::new();
+        let mut added = Vec::new();
+        for (context, target) in items {
+            match self.evaluate(context, frame) {
+                Err(exception) => return Flow::Raise(exception),
+                Ok(value) => {
+                    let bound = match &value {
+                        Value::Suppress(classes) => {
+                            suppressed.extend(classes.iter().flat_map(class_names));
+                            Value::Unknown
+                        }
+                        Value::AddedDirectory(path) => {
+                            added.push(path.clone());
+                            value
+                        }
+                        Value::File(_) => value,
+                        _ => Value::Unknown,
+                    };
+                    if let Some(target) = target {
+                        self.assign(target, bound, frame);
+                    }
+                }
+            }
+        }
+        let catches = Catches { classes: suppressed.clone(), everything: false };
+        let ready = catches.any_of(&["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
+        frame.handlers.push(catches);
+        self.import_handlers += u32::from(ready);
+        let flow = self.block(body, frame);
+        self.import_handlers -= u32::from(ready);
+        frame.handlers.pop();
+        for path in added {
+            self.interpreter.process.remove_dll_directory(&path);
+        }
+        match flow {
+            Flow::Raise(exception) if suppressed.iter().any(|class| exception.is_a(class)) => Flow::Next,
+            flow => flow,
+        }
+    }
+}

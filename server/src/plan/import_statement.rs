@@ -1,0 +1,191 @@
+//! `import` and `from … import`, as statements: what they bind, and what a `try` around them expects.
+
+use std::rc::Rc;
+
+use super::frame::Frame;
+use super::import::traced;
+use super::value::{Exception, ModuleRef, Value};
+use super::{Place, Plan};
+use crate::cpython::Found;
+use crate::source::{Name, top_level};
+
+impl Plan<'_> {
+    pub(super) fn import_statement(
+        &mut self,
+        module: &Name,
+        alias: Option<&Name>,
+        frame: &mut Frame,
+    ) -> Result<(), Rc<Exception>> {
+        let place = frame.place();
+        let last = self.import_expected(module, frame, &place)?;
+        let (name, value) = match alias {
+            Some(alias) => (alias.as_str(), last),
+            None => {
+                let first = top_level(module);
+                match self.modules.get(first) {
+                    Some(top) => (first, top.clone()),
+                    None => (first, last),
+                }
+            }
+        };
+        self.bind(name, Value::Module(value), frame);
+        Ok(())
+    }
+
+    /// Imports a module; one that the finders do not see is an error where the frame expects that.
+    pub(super) fn import_expected(
+        &mut self,
+        dotted: &str,
+        frame: &Frame,
+        place: &Place,
+    ) -> Result<ModuleRef, Rc<Exception>> {
+        if frame.expects(&["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
+            && let Some(missing) = self.certainly_missing(dotted)
+        {
+            return Err(traced(Rc::new(self.module_not_found(&missing)), place));
+        }
+        self.import_dotted(dotted, place)
+    }
+
+    /// The part of a dotted name that does not exist, if its parent is imported already or it is a
+    /// top-level name; importing the parents tells the rest.
+    fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
+        if self.modules.contains_key(dotted) {
+            return None;
+        }
+        self.spend_many(200);
+        match dotted.rsplit_once('.') {
+            Some((parent, name)) => {
+                let parent = self.modules.get(parent)?;
+                let unknown = parent.path.is_none() && parent.open.get();
+                (!unknown && !self.submodule_exists(parent, name)).then(|| dotted.to_owned())
+            }
+            None => {
+                let found = self.finder.top_level(dotted, &self.sys_path);
+                matches!(found, Found::NotFound { .. }).then(|| dotted.to_owned())
+            }
+        }
+    }
+
+    pub(super) fn import_from(
+        &mut self,
+        level: u32,
+        module: &Name,
+        names: &[(Name, Option<Name>)],
+        frame: &mut Frame,
+    ) -> Result<(), Rc<Exception>> {
+        let place = frame.place();
+        let Some(dotted) = absolute_name(frame.module.package(), level, module) else {
+            let text = "attempted relative import beyond top-level package";
+            return Err(traced(Rc::new(Exception::new("ImportError", Some(text.into()))), &place));
+        };
+        let source = self.import_expected(&dotted, frame, &place)?;
+        for (name, alias) in names {
+            if name == "*" {
+                self.import_star(&source, frame, &place)?;
+                continue;
+            }
+            let value = match source.get(name) {
+                Some(value) => value,
+                None => self.import_name(&source, name, frame, &place)?,
+            };
+            self.bind(alias.as_ref().unwrap_or(name), value, frame);
+        }
+        Ok(())
+    }
+
+    /// `from source import name` where source has no such attribute: a submodule, or something that the
+    /// text does not show.
+    fn import_name(
+        &mut self,
+        source: &ModuleRef,
+        name: &Name,
+        frame: &Frame,
+        place: &Place,
+    ) -> Result<Value, Rc<Exception>> {
+        let dotted = format!("{}.{name}", source.name);
+        if let Some(known) = super::standard::attribute(&source.name, name, self) {
+            return Ok(known);
+        }
+        if self.modules.contains_key(dotted.as_str()) {
+            return self.import_dotted(&dotted, place).map(Value::Module);
+        }
+        if let Some(path) = &source.path {
+            match self.finder.submodule(&source.name, name, path) {
+                Found::NotFound { for_other_python: None } => {
+                    if !source.open.get() && self.recorded_file(&dotted).is_some() {
+                        return Err(traced(Rc::new(self.module_not_found(&dotted)), place));
+                    }
+                }
+                Found::NotFound { .. } => {
+                    return Err(traced(Rc::new(self.module_not_found(&dotted)), place));
+                }
+                _ => return self.import_dotted(&dotted, place).map(Value::Module),
+            }
+        }
+        if !source.open.get() && frame.expects(&["ImportError", "Exception", "BaseException"]) {
+            let text = format!("cannot import name '{name}' from '{}'", source.name);
+            return Err(traced(Rc::new(Exception::new("ImportError", Some(text.into()))), place));
+        }
+        Ok(Value::Unknown)
+    }
+
+    fn import_star(
+        &mut self,
+        source: &ModuleRef,
+        frame: &mut Frame,
+        place: &Place,
+    ) -> Result<(), Rc<Exception>> {
+        if source.open.get() {
+            frame.module.open.set(true);
+        }
+        match source.get("__all__").and_then(|all| all.items()) {
+            Some(all) => {
+                for name in all {
+                    let Some(name) = name.text() else {
+                        frame.module.open.set(true);
+                        continue;
+                    };
+                    let value = match source.get(&name) {
+                        Some(value) => value,
+                        // `__all__` may name submodules, which are imported then.
+                        None if self.submodule_exists(source, &name) => {
+                            let dotted = format!("{}.{name}", source.name);
+                            Value::Module(self.import_dotted(&dotted, place)?)
+                        }
+                        None => Value::Unknown,
+                    };
+                    self.bind(&name, value, frame);
+                }
+            }
+            None => {
+                let names: Vec<(Name, Value)> = source
+                    .names
+                    .borrow()
+                    .iter()
+                    .filter(|(name, _)| !name.starts_with('_'))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+                for (name, value) in names {
+                    self.bind(&name, value, frame);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `from ..module` in a package, as an absolute name.
+pub(super) fn absolute_name(package: &str, level: u32, module: &str) -> Option<String> {
+    if level == 0 {
+        return Some(module.to_owned());
+    }
+    let mut base = package;
+    for _ in 1..level {
+        base = base.rsplit_once('.')?.0;
+    }
+    if base.is_empty() {
+        return None;
+    }
+    Some(if module.is_empty() { base.to_owned() } else { format!("{base}.{module}") })
+}

@@ -1,0 +1,151 @@
+//! What loads, or decides where is searched: `ctypes`, `os.add_dll_directory`, PATH, `sys.path`.
+
+use std::rc::Rc;
+
+use super::super::frame::Frame;
+use super::super::import::traced;
+use super::super::value::{Exception, Value};
+use super::super::{Event, LoadFailure, LoadKind, Place, Plan};
+use super::Outcome;
+use crate::cpython::{LoadError, windows_message};
+use crate::host::{WinPath, fold_name};
+
+impl Plan<'_> {
+    pub(super) fn add_dll_directory(&mut self, path: Option<WinPath>, place: &Place) -> Outcome {
+        let Some(path) = path.filter(WinPath::is_absolute) else {
+            self.unknown_directories = true;
+            return Ok(self.cannot_know("a directory given to os.add_dll_directory", place));
+        };
+        let path = path.normalized();
+        if !self.interpreter.process.host().files.is_folder(&path) {
+            let quoted = Value::str(path.as_str()).to_repr().unwrap_or_default();
+            let text = format!("[WinError 2] The system cannot find the file specified: {quoted}");
+            return Err(traced(Rc::new(Exception::new("FileNotFoundError", Some(text.into()))), place));
+        }
+        self.step(Event::DirectoryAdded(path.clone()), place);
+        let by = self.described(place);
+        self.interpreter.process.add_dll_directory(path.clone(), by);
+        Ok(Value::AddedDirectory(path))
+    }
+
+    /// `numpy/__init__.py:12`, from the folder of packages on.
+    /// Tells the process which statement makes the next load.
+    pub(in crate::plan) fn name_caller(&mut self, place: &Place) {
+        let caller = place.file.is_some().then(|| self.described(place));
+        self.interpreter.process.set_caller(caller.as_deref());
+    }
+
+    fn described(&self, place: &Place) -> String {
+        let Some(file) = &place.file else {
+            return format!("line {}", place.line);
+        };
+        let below =
+            self.sys_path.iter().filter_map(|folder| file.below(folder)).min_by_key(|tail| tail.len());
+        let tail = below.unwrap_or(file.as_str()).replace('\\', "/");
+        format!("{tail}:{}", place.line)
+    }
+
+    pub(super) fn loaded_library(
+        &mut self,
+        target: &str,
+        result: Result<(), crate::cpython::LoadError>,
+        place: &Place,
+    ) -> Result<(), Rc<Exception>> {
+        let event = Event::Library { name: target.to_owned(), loaded: result.is_ok() };
+        self.step(event, place);
+        let Err(error) = result else {
+            return Ok(());
+        };
+        if self.may_lie_elsewhere(&error) {
+            self.step(Event::Unknown(format!("{target} may lie in a directory that is not known")), place);
+            return Ok(());
+        }
+        let (class, text) = self.interpreter.ctypes_sentence(target, &error);
+        let failure = self.failed(LoadFailure {
+            target: target.to_owned(),
+            kind: LoadKind::Ctypes,
+            at: place.clone(),
+            error,
+            sentence: format!("{class}: {text}"),
+            uncertain: self.uncertain > 0,
+        });
+        let mut exception = Exception::new(class, Some(text.into()));
+        exception.failures.push(failure);
+        Err(traced(Rc::new(exception), place))
+    }
+
+    /// A function of a library that ctypes has loaded. LoadLibrary is called by hand by packages that
+    /// need flags which ctypes does not give; it returns NULL where it fails.
+    pub(super) fn library_function(
+        &mut self,
+        library: &str,
+        name: &str,
+        arguments: &[Value],
+        place: &Place,
+    ) -> Outcome {
+        let kernel = fold_name(library).trim_end_matches(".dll") == "kernel32";
+        if !kernel || !name.starts_with("LoadLibrary") {
+            return Ok(Value::Unknown);
+        }
+        let Some(target) = arguments.first().and_then(Value::text) else {
+            return Ok(self.cannot_know("the name of a library that LoadLibrary loads", place));
+        };
+        let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
+        self.name_caller(place);
+        let result = self.interpreter.load_with_flags(&target, flags.unwrap_or(0));
+        if self.loaded_library(&target, result, place).is_ok() {
+            return Ok(Value::Int(1));
+        }
+        // NULL, and no exception: what the program makes of it is in its own code. Most raise ctypes.WinError.
+        if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) =
+            self.failures.last_mut()
+        {
+            let text = windows_message(failure.code()).unwrap_or("unknown error");
+            *sentence = format!("OSError: [WinError {}] {text}", failure.code());
+        }
+        Ok(Value::None)
+    }
+
+    /// A variable of the process's environment, None if it is not set.
+    pub(in crate::plan) fn variable(&self, name: &Value) -> Value {
+        let Some(name) = name.text() else {
+            return Value::Unknown;
+        };
+        let name = name.to_ascii_uppercase();
+        if self.unknown_variables.contains(&name) {
+            return Value::Unknown;
+        }
+        match self.interpreter.process.variable(&name) {
+            Some(value) => Value::str(value),
+            // Every process has a PATH, even if we do not know which.
+            None if name == "PATH" => Value::str(""),
+            None => Value::None,
+        }
+    }
+
+    /// `os.environ["PATH"] = …`
+    pub(in crate::plan) fn set_variable(&mut self, name: &Value, value: &Value, frame: &Frame) {
+        let Some(name) = name.text().map(|name| name.to_ascii_uppercase()) else {
+            return;
+        };
+        match value.text() {
+            Some(value) => {
+                self.unknown_variables.remove(&name);
+                self.interpreter.process.set_variable(&name, Some(&value));
+            }
+            None => {
+                if name == "PATH" {
+                    self.cannot_know("a new value of PATH", &frame.place());
+                }
+                self.unknown_variables.insert(name);
+            }
+        }
+    }
+
+    pub(in crate::plan) fn set_sys_path(&mut self, value: &Value) {
+        if let Some(entries) = value.items() {
+            self.sys_path =
+                entries.iter().filter_map(Value::text).map(|entry| WinPath::new(&*entry)).collect();
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The part of Python's library that decides loads, performed by the plan itself: `os.path`, `glob`,
+//! `sys.platform`, `ctypes`, `os.add_dll_directory`, `importlib.import_module`.
+//!
+//! This is knowledge of the standard library, the same for every program. Whatever is not named here
+//! gives a value that is not known.
+
+mod loads;
+mod methods;
+mod names;
+mod paths;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::evaluate::message_of;
+use super::frame::Frame;
+use super::value::{Exception, Value};
+use super::{Event, Place, Plan};
+use crate::cpython::CtypesMode;
+use crate::host::{EntryKind, WinPath};
+use crate::image::Machine;
+use crate::source::{Name, top_level};
+
+pub(super) use names::{attribute, builtin, has_methods, is_builtin_name, is_exception};
+pub(super) use paths::path_attribute;
+
+use names::standard_or_own;
+
+type Outcome = Result<Value, Rc<Exception>>;
+
+impl Plan<'_> {
+    /// Calls a function of the standard library by its dotted name.
+    pub(super) fn call_known(
+        &mut self,
+        name: &str,
+        arguments: Vec<Value>,
+        keywords: &[(Name, Value)],
+        frame: &mut Frame,
+        place: &Place,
+    ) -> Outcome {
+        let first = arguments.first().unwrap_or(&Value::Unknown);
+        let second = arguments.get(1);
+        let path = || first.text().map(|text| WinPath::new(&*text));
+        let on_path = |work: &dyn Fn(&WinPath) -> Value| path().map_or(Value::Unknown, |path| work(&path));
+        let keyword = |wanted: &str| keywords.iter().find(|(name, _)| name == wanted).map(|(_, v)| v);
+        if is_exception(name) {
+            let exception = Exception::new(name, message_of(&arguments));
+            return Ok(Value::Exception(Rc::new(exception)));
+        }
+        Ok(match name {
+            "__import__" => match first.text() {
+                Some(module) => {
+                    self.import_expected(&module, frame, place)?;
+                    self.modules
+                        .get(top_level(&module))
+                        .map_or(Value::Unknown, |top| Value::Module(top.clone()))
+                }
+                None => self.cannot_know("the name of a module that __import__ imports", place),
+            },
+            "importlib.import_module" => match first.text() {
+                Some(module) => {
+                    let package = second.or(keyword("package")).and_then(Value::text);
+                    match resolve_relative(&module, package.as_deref()) {
+                        Some(dotted) => Value::Module(self.import_expected(&dotted, frame, place)?),
+                        None => Value::Unknown,
+                    }
+                }
+                None => self.cannot_know("the name of a module that import_module imports", place),
+            },
+            "os.path.join" => {
+                let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
+                match parts.as_deref() {
+                    Some([base, rest @ ..]) => {
+                        let base = WinPath::new(&**base);
+                        let joined = rest.iter().fold(base, |base, part| base.join(part));
+                        Value::str(joined.as_str())
+                    }
+                    _ => Value::Unknown,
+                }
+            }
+            "os.path.dirname" => {
+                on_path(&|path| Value::str(path.parent().as_ref().map_or("", WinPath::as_str)))
+            }
+            "os.path.basename" => on_path(&|path| Value::str(path.file_name())),
+            "os.path.abspath" | "os.path.realpath" | "os.path.normpath" => on_path(&|path| {
+                if path.is_absolute() { Value::str(path.normalized().as_str()) } else { Value::Unknown }
+            }),
+            "os.path.normcase" => on_path(&|path| Value::str(path.as_str().to_lowercase())),
+            "os.path.isabs" => on_path(&|path| Value::Bool(path.is_absolute())),
+            "os.path.split" => on_path(&|path| {
+                let parent = path.parent().as_ref().map_or(String::new(), |p| p.as_str().to_owned());
+                Value::Tuple(Rc::new(vec![Value::str(parent), Value::str(path.file_name())]))
+            }),
+            "os.path.splitext" => on_path(&|path| {
+                let text = path.as_str();
+                let extension = path.extension();
+                let cut = if extension.is_empty() { text.len() } else { text.len() - extension.len() - 1 };
+                Value::Tuple(Rc::new(vec![Value::str(&text[..cut]), Value::str(&text[cut..])]))
+            }),
+            "os.path.exists" => self.kind_is(path(), |kind| kind.is_some()),
+            "os.path.isfile" => self.kind_is(path(), |kind| kind == Some(EntryKind::File)),
+            "os.path.isdir" => self.kind_is(path(), |kind| kind == Some(EntryKind::Folder)),
+            "os.listdir" => match path().map(|path| self.interpreter.process.host().files.folder(&path)) {
+                Some(Ok(folder)) => {
+                    Value::list(folder.entries().iter().map(|entry| Value::str(&entry.name)).collect())
+                }
+                _ => Value::Unknown,
+            },
+            "os.fspath" | "os.fsdecode" => first.text().map_or(Value::Unknown, Value::Str),
+            "os.getenv" => match self.variable(first) {
+                Value::None => second.cloned().unwrap_or(Value::None),
+                value => value,
+            },
+            "os.add_dll_directory" => return self.add_dll_directory(path(), place),
+            "glob.glob" | "glob.iglob" => path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown),
+            "platform.system" => Value::str("Windows"),
+            "platform.machine" => Value::str(match self.interpreter.environment.machine {
+                Machine::X86 => "x86",
+                Machine::Arm64 => "ARM64",
+                _ => "AMD64",
+            }),
+            "platform.python_implementation" => Value::str("CPython"),
+            "platform.architecture" => {
+                let bits =
+                    if self.interpreter.environment.machine == Machine::X86 { "32bit" } else { "64bit" };
+                Value::Tuple(Rc::new(vec![Value::str(bits), Value::str("WindowsPE")]))
+            }
+            "ctypes.WinDLL"
+            | "ctypes.CDLL"
+            | "ctypes.PyDLL"
+            | "ctypes.OleDLL"
+            | "ctypes.windll.LoadLibrary"
+            | "ctypes.cdll.LoadLibrary"
+            | "ctypes.oledll.LoadLibrary"
+            | "ctypes.pydll.LoadLibrary" => {
+                let target = arguments.first().or(keyword("name"));
+                let winmode = keyword("winmode").or(arguments.get(5)).and_then(Value::number);
+                let winmode = winmode.and_then(|mode| u32::try_from(mode).ok());
+                match target.and_then(Value::text) {
+                    Some(target) => {
+                        let mode = CtypesMode { winmode };
+                        self.name_caller(place);
+                        let result = self.interpreter.load_library(&target, mode);
+                        self.loaded_library(&target, result, place)?;
+                        Value::Library(target)
+                    }
+                    None if matches!(target, Some(Value::None)) => Value::Unknown,
+                    None => self.cannot_know("the name of a library that ctypes loads", place),
+                }
+            }
+            "ctypes.util.find_library" => match first.text() {
+                Some(library) => {
+                    let files = &self.interpreter.process.host().files;
+                    let folders = self.interpreter.process.host().path_directories();
+                    let found = folders.iter().find_map(|folder| {
+                        [library.to_string(), format!("{library}.dll")]
+                            .iter()
+                            .map(|name| folder.join(name))
+                            .find(|path| files.is_file(path))
+                    });
+                    found.map_or(Value::None, |path| Value::str(path.as_str()))
+                }
+                None => Value::Unknown,
+            },
+            // The text of a module's own data file: delvewheel keeps the order of loads in one.
+            "open" => match path().filter(|path| self.interpreter.process.host().files.is_file(path)) {
+                Some(path) if second.is_none() => Value::File(path),
+                _ => Value::Unknown,
+            },
+            "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
+            "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
+            "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" => {
+                first.text().map_or(Value::Unknown, Value::Path)
+            }
+            "traceback.format_exc" => match frame.handled_sentence() {
+                Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
+                None => Value::Unknown,
+            },
+            "len" => first.items().map_or(Value::Unknown, |items| Value::Int(items.len() as i64)),
+            "str" => first.to_text().map_or(Value::Unknown, Value::str),
+            "repr" => first.to_repr().map_or(Value::Unknown, Value::str),
+            "int" => match first {
+                Value::Str(text) => text.trim().parse().map_or(Value::Unknown, Value::Int),
+                value => value.number().map_or(Value::Unknown, Value::Int),
+            },
+            "bool" => first.truth().map_or(Value::Unknown, Value::Bool),
+            "list" | "tuple" | "set" | "frozenset" | "reversed" | "sorted" => {
+                let Some(mut items) = (if arguments.is_empty() { Some(Vec::new()) } else { first.items() })
+                else {
+                    return Ok(Value::Unknown);
+                };
+                match name {
+                    "tuple" => return Ok(Value::Tuple(Rc::new(items))),
+                    "reversed" => items.reverse(),
+                    "sorted" => {
+                        if items.iter().any(|item| item.text().is_none()) {
+                            return Ok(Value::Unknown);
+                        }
+                        items.sort_by_key(Value::text);
+                    }
+                    _ => {}
+                }
+                Value::list(items)
+            }
+            "dict" | "collections.OrderedDict" => {
+                let pairs = match first {
+                    _ if arguments.is_empty() => Some(Vec::new()),
+                    Value::Dict(items) => Some(items.borrow().clone()),
+                    // Of a longer item Python makes an exception.
+                    other => other.items().and_then(|items| items.iter().map(pair).collect()),
+                };
+                let Some(mut pairs) = pairs else {
+                    return Ok(Value::Unknown);
+                };
+                pairs.extend(keywords.iter().map(|(name, value)| (Value::str(name), value.clone())));
+                if self.may_nest(pairs.iter().map(|(_, value)| value)) {
+                    Value::Dict(Rc::new(RefCell::new(pairs)))
+                } else {
+                    Value::Unknown
+                }
+            }
+            "any" | "all" => {
+                let decides = name == "any";
+                let Some(items) = first.items() else {
+                    return Ok(Value::Unknown);
+                };
+                if items.iter().any(|item| item.truth() == Some(decides)) {
+                    Value::Bool(decides)
+                } else if items.iter().all(|item| item.truth().is_some()) {
+                    Value::Bool(!decides)
+                } else {
+                    Value::Unknown
+                }
+            }
+            "enumerate" => first.items().map_or(Value::Unknown, |items| {
+                let pairs = items.into_iter().enumerate();
+                Value::list(
+                    pairs
+                        .map(|(at, item)| Value::Tuple(Rc::new(vec![Value::Int(at as i64), item])))
+                        .collect(),
+                )
+            }),
+            "zip" => match (first.items(), second.and_then(Value::items)) {
+                (Some(a), Some(b)) if arguments.len() == 2 => {
+                    let pairs = a.into_iter().zip(b);
+                    Value::list(pairs.map(|(a, b)| Value::Tuple(Rc::new(vec![a, b]))).collect())
+                }
+                _ => Value::Unknown,
+            },
+            "range" => match (first.number(), second) {
+                (Some(end), None) if (0..2_000).contains(&end) => {
+                    Value::list((0..end).map(Value::Int).collect())
+                }
+                _ => Value::Unknown,
+            },
+            "hasattr" => match second.and_then(Value::text) {
+                Some(attribute) => self.has_attribute(first, &attribute).map_or(Value::Unknown, Value::Bool),
+                None => Value::Unknown,
+            },
+            "getattr" => match second.and_then(Value::text) {
+                Some(attribute) => match (self.has_attribute(first, &attribute), arguments.get(2)) {
+                    (Some(false), Some(default)) => default.clone(),
+                    (Some(true), _) => match first {
+                        Value::Module(module) => standard_or_own(module, &attribute, self),
+                        Value::Known(known) => {
+                            self::attribute(known, &attribute, self).unwrap_or(Value::Unknown)
+                        }
+                        _ => Value::Unknown,
+                    },
+                    _ => Value::Unknown,
+                },
+                None => Value::Unknown,
+            },
+            "print" => Value::None,
+            _ => Value::Unknown,
+        })
+    }
+
+    pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {
+        self.step(Event::Unknown(format!("{what} is not known from the text")), place);
+        Value::Unknown
+    }
+}
+
+/// A pair of values.
+fn pair(value: &Value) -> Option<(Value, Value)> {
+    let [key, value] = value.items()?.try_into().ok()?;
+    Some((key, value))
+}
+
+/// `import_module(".name", package)`
+fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
+    let tail = name.trim_start_matches('.');
+    let level = name.len() - tail.len();
+    if level == 0 {
+        return Some(name.to_owned());
+    }
+    let mut base = package?;
+    for _ in 1..level {
+        base = base.rsplit_once('.')?.0;
+    }
+    Some(if tail.is_empty() { base.to_owned() } else { format!("{base}.{tail}") })
+}

@@ -1,0 +1,296 @@
+//! The names of the standard library that the plan knows, and what a module has.
+
+use std::rc::Rc;
+
+use super::super::Plan;
+use super::super::value::{ModuleRef, Value};
+use crate::image::Machine;
+
+/// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("os", &["path", "environ", "getenv", "listdir", "add_dll_directory", "fspath", "fsdecode"]),
+    (
+        "os.path",
+        &[
+            "join", "dirname", "basename", "abspath", "realpath", "normpath", "normcase", "exists", "isfile",
+            "isdir", "split", "splitext", "isabs",
+        ],
+    ),
+    ("sys", &["path", "modules"]),
+    ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
+    ("sysconfig", &["get_platform"]),
+    (
+        "ctypes",
+        &[
+            "WinDLL",
+            "CDLL",
+            "PyDLL",
+            "OleDLL",
+            "windll",
+            "cdll",
+            "oledll",
+            "pydll",
+            "util",
+            "c_wchar_p",
+            "c_char_p",
+        ],
+    ),
+    ("ctypes.util", &["find_library"]),
+    ("glob", &["glob", "iglob"]),
+    ("importlib", &["import_module"]),
+    ("contextlib", &["suppress"]),
+    ("pathlib", &["Path", "PurePath", "WindowsPath"]),
+    ("traceback", &["format_exc"]),
+    ("itertools", &["chain"]),
+    ("collections", &["OrderedDict"]),
+];
+
+/// Attributes that these modules do not have on Windows, which programs ask for with `hasattr`.
+const ABSENT: &[(&str, &[&str])] = &[
+    ("sys", &["getdlopenflags", "setdlopenflags", "frozen", "_MEIPASS", "real_prefix", "pypy_version_info"]),
+    ("os", &["fork", "uname", "getuid", "geteuid", "sched_getaffinity"]),
+];
+
+const FUNCTIONS: &[&str] = &[
+    "__import__",
+    "len",
+    "str",
+    "repr",
+    "int",
+    "bool",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "dict",
+    "sorted",
+    "reversed",
+    "hasattr",
+    "getattr",
+    "any",
+    "all",
+    "range",
+    "enumerate",
+    "zip",
+    "isinstance",
+    "open",
+    "print",
+];
+
+const EXCEPTIONS: &[&str] = &[
+    "BaseException",
+    "Exception",
+    "ImportError",
+    "ModuleNotFoundError",
+    "OSError",
+    "IOError",
+    "EnvironmentError",
+    "WindowsError",
+    "FileNotFoundError",
+    "PermissionError",
+    "RuntimeError",
+    "NotImplementedError",
+    "RecursionError",
+    "AttributeError",
+    "NameError",
+    "UnboundLocalError",
+    "KeyError",
+    "IndexError",
+    "LookupError",
+    "ValueError",
+    "TypeError",
+    "AssertionError",
+    "SystemError",
+    "SystemExit",
+    "KeyboardInterrupt",
+    "StopIteration",
+    "UnicodeDecodeError",
+    "UnicodeError",
+    "EOFError",
+    "Warning",
+    "ImportWarning",
+    "DeprecationWarning",
+    "UserWarning",
+    "RuntimeWarning",
+    "ArithmeticError",
+    "ZeroDivisionError",
+    "OverflowError",
+    "MemoryError",
+    "SyntaxError",
+    "TimeoutError",
+    "ConnectionError",
+];
+
+/// Names of the module `builtins` of Python 3 that are neither functions above nor exceptions.
+const OTHER_BUILTINS: &[&str] = &[
+    "abs",
+    "aiter",
+    "anext",
+    "ascii",
+    "bin",
+    "breakpoint",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "compile",
+    "complex",
+    "delattr",
+    "dir",
+    "divmod",
+    "eval",
+    "exec",
+    "exit",
+    "filter",
+    "float",
+    "format",
+    "globals",
+    "hash",
+    "help",
+    "hex",
+    "id",
+    "input",
+    "issubclass",
+    "iter",
+    "locals",
+    "map",
+    "max",
+    "memoryview",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "ord",
+    "pow",
+    "property",
+    "quit",
+    "round",
+    "setattr",
+    "slice",
+    "staticmethod",
+    "sum",
+    "super",
+    "type",
+    "vars",
+    "copyright",
+    "credits",
+    "license",
+    "NotImplemented",
+    "Ellipsis",
+    "__debug__",
+    "__build_class__",
+    "__doc__",
+    "__spec__",
+    "__loader__",
+    "__package__",
+    "__file__",
+    "__name__",
+    "__path__",
+    "__builtins__",
+    "__cached__",
+    "__dict__",
+    "__annotations__",
+];
+
+pub(in crate::plan) fn is_exception(name: &str) -> bool {
+    EXCEPTIONS.contains(&name)
+}
+
+/// Whether it is an object whose methods the plan performs, rather than a namespace.
+pub(in crate::plan) fn has_methods(known: &str) -> bool {
+    matches!(known, "os.environ" | "sys.path")
+}
+
+/// The built-in of this name, if the plan knows what it does.
+pub(in crate::plan) fn builtin(name: &str) -> Option<Value> {
+    (FUNCTIONS.contains(&name) || is_exception(name)).then(|| Value::Known(name.into()))
+}
+
+/// Whether a name is defined without the module's doing.
+pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
+    builtin(name).is_some()
+        || OTHER_BUILTINS.contains(&name)
+        || name.ends_with("Warning")
+        || name.ends_with("Error")
+}
+
+/// An attribute of a module or namespace of the standard library.
+pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> Option<Value> {
+    let module = if module == "ntpath" { "os.path" } else { module };
+    let environment = plan.interpreter().environment;
+    let version = &environment.version;
+    let value = match (module, name) {
+        ("os", "name") => Value::str("nt"),
+        ("os" | "os.path", "sep") => Value::str("\\"),
+        ("os" | "os.path", "altsep") => Value::str("/"),
+        ("os" | "os.path", "pathsep") => Value::str(";"),
+        ("os" | "os.path", "curdir") => Value::str("."),
+        ("os" | "os.path", "pardir") => Value::str(".."),
+        ("os", "add_dll_directory") if plan.interpreter().searches_path() => return None,
+        ("sys", "platform") => Value::str("win32"),
+        ("sys", "byteorder") => Value::str("little"),
+        ("sys", "executable" | "_base_executable") => Value::str(environment.interpreter.as_str()),
+        ("sys", "prefix" | "exec_prefix") => Value::str(environment.prefix.as_str()),
+        ("sys", "base_prefix" | "base_exec_prefix") => Value::str(environment.base_prefix.as_str()),
+        ("sys", "version_info") => {
+            let number = |part: u16| Value::Int(i64::from(part));
+            let micro = version.micro.unwrap_or_default();
+            Value::Tuple(Rc::new(vec![
+                number(version.major),
+                number(version.minor),
+                number(micro),
+                Value::str("final"),
+                Value::Int(0),
+            ]))
+        }
+        ("sys", "hexversion") => Value::Int(
+            (i64::from(version.major) << 24)
+                | (i64::from(version.minor) << 16)
+                | (i64::from(version.micro.unwrap_or_default()) << 8)
+                | 0xf0,
+        ),
+        ("sys", "maxsize") if environment.machine == Machine::X86 => Value::Int(i64::from(i32::MAX)),
+        ("sys", "maxsize") => Value::Int(i64::MAX),
+        ("typing" | "typing_extensions", "TYPE_CHECKING") => Value::Bool(false),
+        ("ctypes.windll" | "ctypes.cdll" | "ctypes.oledll" | "ctypes.pydll", name) => {
+            return Some(match name {
+                "LoadLibrary" => Value::Known(format!("{module}.{name}").into()),
+                _ => Value::Library(name.into()),
+            });
+        }
+        _ => {
+            let (_, names) = KNOWN.iter().find(|(known, _)| *known == module)?;
+            return names.contains(&name).then(|| Value::Known(format!("{module}.{name}").into()));
+        }
+    };
+    Some(value)
+}
+
+pub(super) fn standard_or_own(module: &ModuleRef, name: &str, plan: &Plan<'_>) -> Value {
+    attribute(&module.name, name, plan).or_else(|| module.get(name)).unwrap_or(Value::Unknown)
+}
+
+impl Plan<'_> {
+    pub(super) fn has_attribute(&self, object: &Value, name: &str) -> Option<bool> {
+        let module = match object {
+            Value::Module(module) => &module.name,
+            Value::Known(known) => known,
+            _ => return None,
+        };
+        if attribute(module, name, self).is_some() {
+            return Some(true);
+        }
+        let listed = |table: &[(&str, &[&str])]| {
+            table.iter().any(|(known, names)| known == module && names.contains(&name))
+        };
+        if listed(ABSENT) || listed(KNOWN) {
+            return Some(false);
+        }
+        match object {
+            Value::Module(own) if own.get(name).is_some() => Some(true),
+            Value::Module(own) if !own.open.get() => Some(false),
+            _ => None,
+        }
+    }
+}
