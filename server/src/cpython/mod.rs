@@ -8,7 +8,7 @@ mod conda;
 mod finder;
 mod sentence;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Platform};
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
@@ -53,6 +53,9 @@ impl<'e> Interpreter<'e> {
     pub fn start(host: &Host, environment: &'e Environment) -> Result<Interpreter<'e>, Failure> {
         let application = environment.application_directory.clone();
         let mut process = Process::new(host.clone(), environment.machine, application);
+        if environment.platform == Platform::Linux {
+            return Ok(Interpreter { environment, process, conda: None });
+        }
         let executable = environment.application_directory.join(environment.interpreter.file_name());
         let executable =
             if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
@@ -68,6 +71,11 @@ impl<'e> Interpreter<'e> {
         Ok(interpreter)
     }
 
+    /// What Linux loads is not simulated.
+    fn loads_everything(&self) -> bool {
+        self.environment.platform == Platform::Linux
+    }
+
     /// Python up to 3.7 gives LoadLibraryEx the old search, which ends with PATH.
     pub fn searches_path(&self) -> bool {
         let version = &self.environment.version;
@@ -76,6 +84,9 @@ impl<'e> Interpreter<'e> {
 
     /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does.
     pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
+        if self.loads_everything() {
+            return Ok(());
+        }
         let flags = if self.searches_path() {
             LoadFlags::ALTERED_SEARCH_PATH
         } else {
@@ -102,6 +113,9 @@ impl<'e> Interpreter<'e> {
 
     /// `ctypes.WinDLL(name)` and its kin.
     pub fn load_library(&mut self, name: &str, mode: CtypesMode) -> Result<(), LoadError> {
+        if self.loads_everything() {
+            return Ok(());
+        }
         let flags = match mode.winmode {
             _ if self.searches_path() => LoadFlags::NONE,
             Some(winmode) => LoadFlags(winmode),

@@ -12,6 +12,7 @@
 //! | `record` | which native files should be there, and are they? |
 //! | `metadata` | what does a distribution require? |
 //! | `version` | what do the DLL and its name say? |
+//! | `platform` | whose answers does a program get? |
 //!
 //! What cannot be known without running Python is in [`Environment::notes`]. What the registry and
 //! environment variables would add is for the caller to say, as [`Surroundings`].
@@ -19,6 +20,7 @@
 mod distributions;
 mod layout;
 mod metadata;
+mod platform;
 mod record;
 mod search_path;
 mod version;
@@ -36,6 +38,7 @@ use crate::image::Machine;
 pub use distributions::{Distribution, DistributionKind, normalized};
 pub use layout::VenvFault;
 pub use metadata::{Metadata, Requirement};
+pub use platform::Platform;
 pub use record::{DamagedFile, Found, Record, RecordRow};
 pub use search_path::{Origin, PathEntry};
 pub use version::PythonVersion;
@@ -48,6 +51,9 @@ use search_path::SearchPath;
 pub struct Environment {
     /// The `python.exe` as selected: in a virtual environment that of its `Scripts`.
     pub interpreter: WinPath,
+    /// The system that it runs on.
+    #[serde(default)]
+    pub platform: Platform,
     /// What kind of environment it is.
     pub kind: Kind,
     /// What kind of Python runs in the end: other than `kind` only for a virtual environment.
@@ -302,6 +308,7 @@ impl Environment {
             .collect();
         Ok(Environment {
             interpreter: layout.interpreter,
+            platform: Platform::Windows,
             kind: layout.kind,
             base_kind: layout.base_kind,
             version: layout.version,
@@ -330,8 +337,13 @@ impl Environment {
     }
 
     /// The endings of native modules, in the order in which CPython tries them: `.cp38-win_amd64.pyd`, then
-    /// `.pyd` (Python/dynload_win.c and Include/internal/pycore_importdl.h).
+    /// `.pyd` (Python/dynload_win.c and Include/internal/pycore_importdl.h); for Linux Python/dynload_shlib.c.
     pub fn extension_suffixes(&self) -> Vec<String> {
+        if self.platform == Platform::Linux {
+            let PythonVersion { major, minor, .. } = self.version;
+            let tagged = format!(".cpython-{major}{minor}-x86_64-linux-gnu.so");
+            return vec![tagged, ".abi3.so".to_owned(), ".so".to_owned()];
+        }
         let platform = match self.machine {
             Machine::X86 => Some("win32"),
             Machine::X64 | Machine::Arm64Ec => Some("win_amd64"),

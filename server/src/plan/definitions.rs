@@ -31,7 +31,14 @@ impl Plan<'_> {
             defaults.fill(None);
         }
         let name = function.name.clone();
-        let closure = Closure { function: function.clone(), module: frame.module.clone(), defaults };
+        let enclosing = frame.locals.as_ref().and_then(|locals| {
+            let mut seen = frame.enclosing.as_deref().cloned().unwrap_or_default();
+            seen.extend(locals.iter().map(|(name, value)| (name.clone(), value.clone())));
+            self.spend_many(seen.len() as u64);
+            self.may_nest(seen.values()).then(|| Rc::new(seen))
+        });
+        let closure =
+            Closure { function: function.clone(), module: frame.module.clone(), defaults, enclosing };
         if name == "__getattr__" && frame.locals.is_none() {
             frame.module.open.set(true);
         }
@@ -104,6 +111,7 @@ impl Plan<'_> {
             locals.insert(parameter.name.clone(), value);
         }
         let mut frame = Frame::of_call(closure.module.clone(), locals);
+        frame.enclosing = closure.enclosing.clone();
         let before = self.uncertain;
         self.depth += 1;
         self.running.push(function);

@@ -31,6 +31,11 @@ impl Plan<'_> {
             Expr::Name(name) => return self.name(name, frame),
             Expr::Attribute(object, name) => {
                 let object = self.evaluate(object, frame)?;
+                if let Value::Module(module) = &object
+                    && let Some(value) = self.lazy_attribute(module, name, &frame.place())?
+                {
+                    return Ok(value);
+                }
                 self.attribute(object, name)
             }
             Expr::Call(call) => return self.call(call, frame),
@@ -121,6 +126,9 @@ impl Plan<'_> {
         if let Some(value) = frame.locals.as_ref().and_then(|locals| locals.get(name)) {
             return Ok(value.clone());
         }
+        if let Some(value) = frame.enclosing.as_ref().and_then(|enclosing| enclosing.get(name)) {
+            return Ok(value.clone());
+        }
         if let Some(value) = frame.module.get(name) {
             return Ok(value);
         }
@@ -137,6 +145,35 @@ impl Plan<'_> {
             return Err(super::import::traced(exception, &frame.place()));
         }
         Ok(Value::Unknown)
+    }
+
+    /// What the module's `__getattr__` (PEP 562) returns for a name that it has not, and most often imports first. None if it has
+    /// the name, or no such function.
+    pub(super) fn lazy_attribute(
+        &mut self,
+        module: &super::value::ModuleRef,
+        name: &Name,
+        place: &super::Place,
+    ) -> Result<Option<Value>, Rc<Exception>> {
+        if module.get(name).is_some() || name.starts_with("__") {
+            return Ok(None);
+        }
+        let Some(Value::Function(getter)) = module.get("__getattr__") else {
+            return Ok(None);
+        };
+        // It may ask for names of its own module: the same one again means that it does not know it either.
+        let asked = (std::rc::Rc::as_ptr(module), name.clone());
+        if getter.function.body.is_none() || self.asked_lazily.contains(&asked) {
+            return Ok(None);
+        }
+        self.asked_lazily.push(asked);
+        let value = self.call_function(&getter, vec![Value::str(name)], Vec::new(), place);
+        self.asked_lazily.pop();
+        match value {
+            Ok(value) => Ok(Some(value)),
+            Err(exception) if exception.is_a("AttributeError") => Ok(None),
+            Err(exception) => Err(exception),
+        }
     }
 
     fn attribute(&mut self, object: Value, name: &Name) -> Value {
@@ -228,10 +265,20 @@ impl Plan<'_> {
                 }
                 if unsure { Ok(Value::Unknown) } else { key_error(self) }
             }
+            Value::Known(name) if name == "sys.path" => {
+                return self.subscript(&self.sys_path_entries(), index, frame);
+            }
             Value::Known(name) if name == "os.environ" => match self.variable(index) {
                 Value::None => key_error(self),
                 value => Ok(value),
             },
+            Value::Globals(module) => {
+                Ok(index.text().and_then(|name| module.get(&name)).unwrap_or(Value::Unknown))
+            }
+            Value::Known(name) if name == "sys.modules" => {
+                let module = index.text().and_then(|dotted| self.modules.get(&*dotted).cloned());
+                Ok(module.map_or(Value::Unknown, Value::Module))
+            }
             Value::Tuple(_) | Value::List(_) | Value::Str(_) => {
                 let items = object.items().unwrap_or_default();
                 let at = index.number().map(|at| if at < 0 { at + items.len() as i64 } else { at });
@@ -244,7 +291,7 @@ impl Plan<'_> {
 
     fn comprehension(&mut self, comprehension: &Comprehension, frame: &mut Frame) -> Outcome {
         let iter = self.evaluate(&comprehension.iter, frame)?;
-        let Some(items) = iter.items().filter(|items| items.len() <= LONGEST) else {
+        let Some(items) = self.items_of(&iter).filter(|items| items.len() <= LONGEST) else {
             return Ok(Value::Unknown);
         };
         let Expr::Name(target) = &comprehension.target else {
@@ -321,6 +368,9 @@ impl Plan<'_> {
         match &function {
             Value::Function(closure) => {
                 let closure = closure.clone();
+                if closure.is_of_library() && !frame.module.is_of_library() {
+                    return Ok(Value::Unknown);
+                }
                 let before = self.failures.len();
                 let result = self.call_function(&closure, arguments, keywords, &place)?;
                 self.swallowed(before, closure.module.file.as_ref(), frame);

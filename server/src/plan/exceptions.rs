@@ -8,15 +8,13 @@ use super::value::{Exception, Value, class_names};
 use super::{Flow, Plan};
 use crate::source::{Expr, Handler, Name, Stmt, Try};
 
+/// Classes of which a handler catches that a module is missing.
+const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"];
+
 impl Plan<'_> {
     pub(super) fn attempt(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
         let catches = self.catches(&attempt.handlers, frame);
-        let ready = catches.any_of(&["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
-        frame.handlers.push(catches);
-        self.import_handlers += u32::from(ready);
-        let flow = self.block(&attempt.body, frame);
-        self.import_handlers -= u32::from(ready);
-        frame.handlers.pop();
+        let flow = self.ready_for(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
         let flow = match flow {
             Flow::Raise(exception) => self.handle(&attempt.handlers, exception, frame),
             Flow::Next => self.block(&attempt.otherwise, frame),
@@ -32,6 +30,26 @@ impl Plan<'_> {
             Flow::Next => flow,
             other => other,
         }
+    }
+
+    /// Runs something while these exceptions are waited for.
+    fn ready_for(
+        &mut self,
+        catches: Catches,
+        frame: &mut Frame,
+        run: impl FnOnce(&mut Self, &mut Frame) -> Flow,
+    ) -> Flow {
+        frame.handlers.push(catches.clone());
+        self.waiting.push(catches);
+        let flow = run(self, frame);
+        self.waiting.pop();
+        frame.handlers.pop();
+        flow
+    }
+
+    /// Whether somebody up the stack is ready for the absence of a module.
+    pub(super) fn absence_is_expected(&self) -> bool {
+        self.waiting.iter().any(|catches| catches.any_of(&ABSENCE))
     }
 
     fn catches(&mut self, handlers: &[Handler], frame: &mut Frame) -> Catches {
@@ -130,12 +148,7 @@ impl Plan<'_> {
             }
         }
         let catches = Catches { classes: suppressed.clone(), everything: false };
-        let ready = catches.any_of(&["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
-        frame.handlers.push(catches);
-        self.import_handlers += u32::from(ready);
-        let flow = self.block(body, frame);
-        self.import_handlers -= u32::from(ready);
-        frame.handlers.pop();
+        let flow = self.ready_for(catches, frame, |plan, frame| plan.block(body, frame));
         for path in added {
             self.interpreter.process.remove_dll_directory(&path);
         }

@@ -13,6 +13,8 @@ pub(super) struct Frame {
     pub module: ModuleRef,
     /// None at module level, where names are the module's.
     pub locals: Option<FxHashMap<Name, Value>>,
+    /// What a function sees of those that it is defined in.
+    pub enclosing: Option<Rc<FxHashMap<Name, Value>>>,
     pub globals: Vec<Name>,
     /// What each `try` around the current statement catches, innermost last.
     pub handlers: Vec<Catches>,
@@ -30,6 +32,7 @@ pub(super) struct Frame {
 }
 
 /// What the handlers of a `try` catch.
+#[derive(Clone)]
 pub(super) struct Catches {
     pub classes: Vec<Name>,
     pub everything: bool,
@@ -39,6 +42,11 @@ impl Catches {
     pub fn any_of(&self, classes: &[&str]) -> bool {
         self.everything || self.classes.iter().any(|class| classes.contains(&class.as_str()))
     }
+
+    /// Whether one of the handlers catches it.
+    pub fn catches(&self, exception: &Exception) -> bool {
+        self.everything || self.classes.iter().any(|class| exception.is_a(class))
+    }
 }
 
 impl Frame {
@@ -46,6 +54,7 @@ impl Frame {
         Frame {
             module,
             locals: None,
+            enclosing: None,
             globals: Vec::new(),
             handlers: Vec::new(),
             caught: Vec::new(),

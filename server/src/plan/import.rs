@@ -90,6 +90,8 @@ impl Plan<'_> {
     ) -> ModuleRef {
         let mut names = FxHashMap::default();
         names.insert(Name::from("__name__"), Value::str(dotted));
+        let package = if path.is_some() { dotted } else { dotted.rsplit_once('.').map_or("", |(p, _)| p) };
+        names.insert(Name::from("__package__"), Value::str(package));
         if let Some(file) = &file {
             names.insert(Name::from("__file__"), Value::str(file.as_str()));
         }
@@ -174,7 +176,10 @@ impl Plan<'_> {
         for stmt in body {
             match self.block(std::slice::from_ref(stmt), frame) {
                 Flow::Next => {}
-                Flow::Raise(exception) if exception.is_unfounded() && self.import_handlers == 0 => {
+                Flow::Raise(exception)
+                    if exception.is_unfounded()
+                        && !self.waiting.iter().any(|catches| catches.catches(&exception)) =>
+                {
                     let sentence = exception.sentence().unwrap_or_else(|| exception.class.to_string());
                     self.step(
                         Event::Unknown(format!("taken for a mistake of ours: {sentence}")),
@@ -258,7 +263,7 @@ impl Plan<'_> {
         let expected = match parent {
             // A top-level module that lies nowhere may come from an import hook; somebody up the
             // stack who is ready for its absence settles the matter.
-            None => self.import_handlers > 0,
+            None => self.absence_is_expected(),
             Some(_) => false,
         };
         if certain || expected || at.file.is_none() {

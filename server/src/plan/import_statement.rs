@@ -85,7 +85,9 @@ impl Plan<'_> {
                 self.import_star(&source, frame, &place)?;
                 continue;
             }
-            let value = match source.get(name) {
+            // What the plan performs itself comes before the library's own code, which was followed too.
+            let known = super::standard::attribute(&source.name, name, self).or_else(|| source.get(name));
+            let value = match known {
                 Some(value) => value,
                 None => self.import_name(&source, name, frame, &place)?,
             };
@@ -104,8 +106,9 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
         let dotted = format!("{}.{name}", source.name);
-        if let Some(known) = super::standard::attribute(&source.name, name, self) {
-            return Ok(known);
+        match self.lazy_attribute(source, name, place)? {
+            None | Some(Value::Unknown) => {}
+            Some(value) => return Ok(value),
         }
         if self.modules.contains_key(dotted.as_str()) {
             return self.import_dotted(&dotted, place).map(Value::Module);

@@ -35,7 +35,7 @@ pub struct Plan<'e> {
     finder: Finder<'e>,
     /// `sys.modules`: none while a name is known not to exist.
     modules: FxHashMap<Name, ModuleRef>,
-    /// Modules that were taken out of it, since they failed.
+    /// Modules that were taken out of it, most of them since they failed.
     failed_modules: Vec<ModuleRef>,
     sys_path: Vec<WinPath>,
     /// Environment variables that were given a value which is not known.
@@ -48,8 +48,8 @@ pub struct Plan<'e> {
     failures: Vec<LoadFailure>,
     /// How many unknown conditions stand around the current statement.
     uncertain: u32,
-    /// How many `try` statements around it, in all frames, catch ImportError.
-    import_handlers: u32,
+    /// What the `try` statements around it catch, in all frames, the outermost first.
+    waiting: Vec<frame::Catches>,
     /// Statements and expressions that may still be looked at.
     budget: u64,
     /// How many values were made that hold others.
@@ -57,6 +57,8 @@ pub struct Plan<'e> {
     depth: u32,
     /// What runs before the program has run.
     started: bool,
+    /// Names that modules are asked for by `__getattr__`, outermost first.
+    asked_lazily: Vec<(*const value::Module, Name)>,
     /// The functions that run, outermost first.
     running: Vec<*const Function>,
     /// The import that was asked for, and whoever reads ahead for it.
@@ -177,11 +179,12 @@ impl<'e> Plan<'e> {
             steps: Vec::new(),
             failures: Vec::new(),
             uncertain: 0,
-            import_handlers: 0,
+            waiting: Vec::new(),
             budget: BUDGET,
             nested: 0,
             depth: 0,
             started: false,
+            asked_lazily: Vec::new(),
             running: Vec::new(),
             asked: String::new(),
             ahead: None,

@@ -1005,7 +1005,9 @@ fn what_is_lazy_does_not_run() {
     init_does(
         "import importlib
 def __getattr__(name):
-    return importlib.import_module('.broken', __name__)
+    if name == 'broken':
+        return importlib.import_module('.broken', __name__)
+    raise AttributeError(name)
 def unused():
     from . import broken
 class Lazy:
@@ -1022,8 +1024,40 @@ call = lambda: __import__('pkg.broken')
 from . import good",
         expect![[r#"
             pkg <- line 1
-            native pkg.good <- __init__.py:17
+            native pkg.good <- __init__.py:19
         "#]],
+    );
+}
+
+#[test]
+fn a_lazy_module_is_imported_where_it_is_used_as_in_numpy() {
+    let world = "
+        /s/lazy/good.pyd
+        /s/lazy/extra.pyd
+        /s/lazy/broken.pyd    imports missing.dll
+        /s/lazy/__init__.py   text
+            import importlib
+            def __getattr__(name):
+                if name in ('good', 'extra', 'broken'):
+                    return importlib.import_module('.' + name, __name__)
+                raise AttributeError(name)
+        /s/pkg/__init__.py    text
+            import lazy
+            Alias = int | lazy.good.Thing
+            from lazy import extra
+            lazy.unknown
+            class Table(lazy.broken.Base): pass
+    ";
+    follow(
+        world,
+        expect![[r#"
+        pkg <- line 1
+        lazy <- __init__.py:1
+        native lazy.good <- __init__.py:4
+        native lazy.extra <- __init__.py:4
+        native lazy.broken FAILS <- __init__.py:4
+        => ImportError: DLL load failed while importing broken: The specified module could not be found.
+    "#]],
     );
 }
 
@@ -1555,6 +1589,173 @@ except KeyError:
             unknown: taken for a mistake of ours: KeyError: reader <- __init__.py:10
             native pkg.good <- __init__.py:11
             native pkg.extra <- __init__.py:15
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_library_defines_is_still_performed_where_its_own_code_was_followed() {
+    let world = "
+        /Python/Lib/pathlib.py              text
+            class Path: pass
+        /Python/Lib/importlib/__init__.py   text
+            def import_module(name, package=None):
+                return _gcd_import(name)
+        /s/pkg/lib/native.dll
+        /s/pkg/good.pyd
+        /s/pkg/__init__.py                  text
+            import ctypes
+            from importlib import import_module
+            from pathlib import Path
+            import_module('pkg.good')
+            ctypes.CDLL(str(Path(__file__).parent / 'lib' / 'native.dll'))
+    ";
+    follow(
+        world,
+        expect![[r#"
+        pkg <- line 1
+        importlib <- __init__.py:2
+        pathlib <- __init__.py:3
+        native pkg.good <- __init__.py:4
+        library C:\Python\Lib\site-packages\pkg\lib\native.dll <- __init__.py:5
+    "#]],
+    );
+}
+
+#[test]
+fn a_path_that_another_module_finds_is_loaded_as_in_lightgbm() {
+    let world = "
+        /s/pkg/lib/native.dll
+        /s/pkg/found.py      text
+            from pathlib import Path
+            def find_library():
+                \"\"\"Where it may lie.\"\"\"
+                here = Path(__file__).resolve()
+                candidates = [here.parents[1], here.parents[0] / 'bin', here.parents[0] / 'lib']
+                candidates = [folder / 'native.dll' for folder in candidates]
+                found = [str(path) for path in candidates if path.is_file()]
+                if not found:
+                    raise Exception('cannot find it')
+                return found
+        /s/pkg/__init__.py   text
+            import ctypes
+            from .found import find_library
+            library = ctypes.cdll.LoadLibrary(find_library()[0])
+    ";
+    follow(
+        world,
+        expect![[r#"
+        pkg <- line 1
+        pkg.found <- __init__.py:2
+        library C:\Python\Lib\site-packages\pkg\lib\native.dll <- __init__.py:3
+    "#]],
+    );
+}
+
+#[test]
+fn a_package_that_puts_its_native_module_in_its_own_place_as_opencv_does() {
+    let world = "
+        /s/pkg/pkg.pyd       imports bundled.dll
+        /s/pkg/bin/bundled.dll
+        /s/pkg/wrapper.py    text
+            def run(path, names, values):
+                with open(path) as f:
+                    code = compile(f.read(), path, 'exec')
+                    exec(code, names, values)
+        /s/pkg/config.py     text
+            import os
+            BINARIES = [os.path.join(HERE, 'bin')] + BINARIES
+            EXTENSIONS = [HERE] + EXTENSIONS
+        /s/pkg/__init__.py   text
+            import importlib
+            import os
+            import sys
+            def bootstrap():
+                import copy
+                saved = copy.copy(sys.path)
+                if hasattr(sys, 'Pkg_LOADER'):
+                    raise ImportError('recursion')
+                sys.Pkg_LOADER = True
+                HERE = os.path.dirname(os.path.abspath(__file__))
+                BINARIES = []
+                EXTENSIONS = []
+                names = globals()
+                values = locals().copy()
+                from .wrapper import run
+                def load(files):
+                    for file in files:
+                        path = os.path.join(HERE, file)
+                        if not os.path.exists(path):
+                            continue
+                        run(path, names, values)
+                        return True
+                load(['missing.py', 'config.py'])
+                for folder in reversed(values['EXTENSIONS']):
+                    sys.path.insert(1, folder)
+                for folder in values['BINARIES']:
+                    os.add_dll_directory(folder)
+                own = sys.modules.pop('pkg')
+                native = importlib.import_module('pkg')
+                sys.modules['pkg'] = own
+                sys.path = saved
+            bootstrap()
+    ";
+    follow(
+        world,
+        expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:2
+        pkg.wrapper <- __init__.py:15
+        directory C:\Python\Lib\site-packages\pkg\bin <- __init__.py:27
+        native pkg <- __init__.py:29
+    "#]],
+    );
+}
+
+#[test]
+fn a_mistake_of_ours_is_not_taken_for_an_error_because_somebody_waits_for_another() {
+    let world = "
+        /s/other/__init__.py   text
+            options = {}
+            def register(key):
+                import sys
+                if key in options:
+                    raise KeyError(key)
+                options[key] = sys
+            register('reader')
+            with prefixed('excel'):
+                register('reader')
+            from . import native
+        /s/other/native.pyd
+        /s/pkg/__init__.py     text
+            try:
+                import other
+            except ImportError:
+                other = None
+    ";
+    follow(
+        world,
+        expect![[r#"
+        pkg <- line 1
+        other <- __init__.py:2
+        unknown: taken for a mistake of ours: KeyError: reader <- __init__.py:9
+        native other.native <- __init__.py:10
+    "#]],
+    );
+}
+
+#[test]
+fn the_absence_of_a_module_is_asked_for_by_find_spec() {
+    init_does(
+        "import importlib.util
+if importlib.util.find_spec('nowhere') is None:
+    from . import good
+if importlib.util.find_spec('pkg') is not None:
+    from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:3
+            native pkg.extra <- __init__.py:5
         "#]],
     );
 }

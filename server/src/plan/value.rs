@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::host::WinPath;
-use crate::source::{Function, Name};
+use crate::source::{self, Function, Name};
 
 /// Lists can hold each other, or themselves: more parts of a value than this are not looked at.
 const MOST_PARTS: u32 = 10_000;
@@ -47,6 +47,10 @@ pub(super) enum Value {
     Suppress(Rc<Vec<Value>>),
     /// An exception that was caught.
     Exception(Rc<Exception>),
+    /// `globals()`
+    Globals(ModuleRef),
+    /// What `compile(text, …)` returns.
+    Code(Rc<str>),
 }
 
 /// A function and the module that it was defined in.
@@ -56,6 +60,15 @@ pub(super) struct Closure {
     pub module: ModuleRef,
     /// Defaults are evaluated where the function is defined.
     pub defaults: Vec<Option<Value>>,
+    /// Names of the functions around it, as they were when it was defined.
+    pub enclosing: Option<Rc<FxHashMap<Name, Value>>>,
+}
+
+impl Closure {
+    /// Whether Python's own library defines it.
+    pub fn is_of_library(&self) -> bool {
+        self.module.is_of_library()
+    }
 }
 
 /// A class: enough to tell whether it is an exception, and which.
@@ -89,6 +102,11 @@ impl Module {
 
     pub fn set(&self, name: &str, value: Value) {
         self.names.borrow_mut().insert(name.into(), value);
+    }
+
+    /// Whether it belongs to Python's own library, whose functions the plan knows or need not know.
+    pub fn is_of_library(&self) -> bool {
+        source::is_standard(source::top_level(&self.name))
     }
 
     /// What `__package__` is: relative imports start here.

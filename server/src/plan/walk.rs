@@ -139,6 +139,16 @@ impl Plan<'_> {
                     Value::Known(name) if name == "os.environ" => {
                         self.set_variable(&index, &value, frame);
                     }
+                    Value::Known(name) if name == "sys.modules" && self.uncertain == 0 => {
+                        if let (Some(dotted), Value::Module(module)) = (index.text(), value) {
+                            self.failed_modules.extend(self.modules.insert((&*dotted).into(), module));
+                        }
+                    }
+                    Value::Globals(module) => {
+                        if let Some(name) = index.text() {
+                            module.set(&name, value);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -234,7 +244,7 @@ impl Plan<'_> {
     ) -> Flow {
         let items = match self.evaluate(iter, frame) {
             Err(exception) => return Flow::Raise(exception),
-            Ok(value) => value.items(),
+            Ok(value) => self.items_of(&value),
         };
         let Some(items) = items else {
             self.assign(target, Value::Unknown, frame);

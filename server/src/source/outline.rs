@@ -22,9 +22,9 @@ struct Definition<'a> {
     keep: bool,
 }
 
-/// Whether a body may import something, change where modules are searched, or load DLLs.
+/// Whether a body may import something, change where modules are searched, load DLLs or find out where they are.
 fn matters(body: &str) -> bool {
-    body.contains("import") || body.contains("sys.path") || may_load(body)
+    ["import", "sys.path", ".dll", ".pyd", ".so"].iter().any(|word| body.contains(word)) || may_load(body)
 }
 
 /// The text with the bodies that do not matter blanked out; none if the text is not understood, or has none.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::script::{Expr, Name, Script, Stmt, StmtKind};
 
 /// Names whose use in a function means that it may load something, or change where is searched.
-const LOADING_NAMES: [&str; 13] = [
+const LOADING_NAMES: [&str; 14] = [
     "WinDLL",
     "CDLL",
     "PyDLL",
@@ -22,7 +22,11 @@ const LOADING_NAMES: [&str; 13] = [
     "__import__",
     "environ",
     "putenv",
+    "exec",
 ];
+
+/// How the names of native files end.
+const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
 /// A body of at most so many statements is kept for the value that it returns.
 const SHORT: usize = 3;
@@ -169,6 +173,8 @@ fn any(expr: &Expr, loading: &HashSet<Name>) -> bool {
         | Expr::Joined(values) => values.iter().any(inner),
         Expr::Dict(items) => items.iter().any(|(key, value)| inner(key) || inner(value)),
         Expr::Comprehension(comprehension) => inner(&comprehension.element) || inner(&comprehension.iter),
-        Expr::Opaque | Expr::None | Expr::Bool(_) | Expr::Int(_) | Expr::Str(_) => false,
+        // Who finds the path of a DLL returns it to who loads it.
+        Expr::Str(text) => NATIVE.iter().any(|ending| text.ends_with(ending)),
+        Expr::Opaque | Expr::None | Expr::Bool(_) | Expr::Int(_) => false,
     }
 }

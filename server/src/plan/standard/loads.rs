@@ -142,6 +142,19 @@ impl Plan<'_> {
         }
     }
 
+    /// `sys.path`, as a list of its own.
+    pub(in crate::plan) fn sys_path_entries(&self) -> Value {
+        Value::list(self.sys_path.iter().map(|entry| Value::str(entry.as_str())).collect())
+    }
+
+    /// What a `for` goes through, if that is known.
+    pub(in crate::plan) fn items_of(&self, value: &Value) -> Option<Vec<Value>> {
+        match value {
+            Value::Known(name) if name == "sys.path" => self.sys_path_entries().items(),
+            value => value.items(),
+        }
+    }
+
     pub(in crate::plan) fn set_sys_path(&mut self, value: &Value) {
         if let Some(entries) = value.items() {
             self.sys_path =

@@ -55,6 +55,7 @@ impl Plan<'_> {
                     "get" => found(first).unwrap_or_else(|| arguments.get(1).cloned().unwrap_or(Value::None)),
                     "keys" => Value::list(items.iter().map(|(key, _)| key.clone()).collect()),
                     "values" => Value::list(items.iter().map(|(_, value)| value.clone()).collect()),
+                    "copy" => Value::Dict(Rc::new(items.clone().into())),
                     "items" => Value::list(
                         items
                             .iter()
@@ -78,6 +79,15 @@ impl Plan<'_> {
                             Value::path(&joined)
                         }
                         None => Value::Unknown,
+                    },
+                    "with_name" | "with_suffix" => match (first.text(), path.parent()) {
+                        (Some(text), Some(folder)) if name == "with_name" => Value::path(&folder.join(&text)),
+                        (Some(text), Some(folder)) => {
+                            let own = path.file_name();
+                            let stem = own.rsplit_once('.').map_or(own, |(stem, _)| stem);
+                            Value::path(&folder.join(&format!("{stem}{text}")))
+                        }
+                        _ => Value::Unknown,
                     },
                     "resolve" | "absolute" | "expanduser" => Value::path(&path.normalized()),
                     "exists" => self.kind_is(Some(path), |kind| kind.is_some()),
@@ -114,16 +124,32 @@ impl Plan<'_> {
             },
             Value::Known(known) if known == "sys.path" => {
                 let entry = arguments.last().and_then(Value::text).map(|entry| WinPath::new(&*entry));
+                self.spend_many(self.sys_path.len() as u64);
                 match (name, entry.filter(WinPath::is_absolute)) {
-                    // Where it stands in the list matters only if it is first.
-                    ("insert", Some(entry)) if first.number() == Some(0) && self.uncertain == 0 => {
-                        self.sys_path.insert(0, entry);
+                    ("copy", _) => return Ok(self.sys_path_entries()),
+                    ("insert", Some(entry)) if self.uncertain == 0 => {
+                        // The first entry is the folder of the program, which is not in our list.
+                        let at = first.number().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+                        let at = at.saturating_sub(1).min(self.sys_path.len());
+                        self.sys_path.insert(at, entry);
                     }
                     ("append" | "insert", Some(entry)) => self.sys_path.push(entry),
                     _ => {}
                 }
-                self.spend_many(self.sys_path.len() as u64);
                 Value::None
+            }
+            Value::Known(known) if known == "sys.modules" => {
+                let module = first.text().and_then(|dotted| match name {
+                    "pop" if self.uncertain == 0 => {
+                        let module = self.modules.remove(&*dotted);
+                        self.failed_modules.extend(module.clone());
+                        module
+                    }
+                    "get" | "pop" => self.modules.get(&*dotted).cloned(),
+                    _ => None,
+                });
+                // What was imported before us is not in our list.
+                module.map_or(Value::Unknown, Value::Module)
             }
             Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
                 ("read", Ok(text)) => Value::str(text),

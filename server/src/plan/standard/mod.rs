@@ -15,11 +15,12 @@ use std::rc::Rc;
 use super::evaluate::message_of;
 use super::frame::Frame;
 use super::value::{Exception, Value};
-use super::{Event, Place, Plan};
-use crate::cpython::CtypesMode;
+use super::{Event, Flow, Place, Plan};
+use crate::cpython::{CtypesMode, Found};
+use crate::environment::Platform;
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
-use crate::source::{Name, top_level};
+use crate::source::{self, Name, top_level};
 
 pub(super) use names::{attribute, builtin, has_methods, is_builtin_name, is_exception};
 pub(super) use paths::path_attribute;
@@ -43,6 +44,7 @@ impl Plan<'_> {
         let path = || first.text().map(|text| WinPath::new(&*text));
         let on_path = |work: &dyn Fn(&WinPath) -> Value| path().map_or(Value::Unknown, |path| work(&path));
         let keyword = |wanted: &str| keywords.iter().find(|(name, _)| name == wanted).map(|(_, v)| v);
+        let is_linux = self.interpreter.environment.platform == Platform::Linux;
         if is_exception(name) {
             let exception = Exception::new(name, message_of(&arguments));
             return Ok(Value::Exception(Rc::new(exception)));
@@ -113,6 +115,11 @@ impl Plan<'_> {
             },
             "os.add_dll_directory" => return self.add_dll_directory(path(), place),
             "glob.glob" | "glob.iglob" => path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown),
+            "platform.system" if is_linux => Value::str("Linux"),
+            "platform.machine" if is_linux => Value::str("x86_64"),
+            "platform.architecture" if is_linux => {
+                Value::Tuple(Rc::new(vec![Value::str("64bit"), Value::str("ELF")]))
+            }
             "platform.system" => Value::str("Windows"),
             "platform.machine" => Value::str(match self.interpreter.environment.machine {
                 Machine::X86 => "x86",
@@ -213,11 +220,7 @@ impl Plan<'_> {
                     return Ok(Value::Unknown);
                 };
                 pairs.extend(keywords.iter().map(|(name, value)| (Value::str(name), value.clone())));
-                if self.may_nest(pairs.iter().map(|(_, value)| value)) {
-                    Value::Dict(Rc::new(RefCell::new(pairs)))
-                } else {
-                    Value::Unknown
-                }
+                self.table(pairs)
             }
             "any" | "all" => {
                 let decides = name == "any";
@@ -260,6 +263,11 @@ impl Plan<'_> {
             "getattr" => match second.and_then(Value::text) {
                 Some(attribute) => match (self.has_attribute(first, &attribute), arguments.get(2)) {
                     (Some(false), Some(default)) => default.clone(),
+                    (None, _) if matches!(first, Value::Module(_)) => {
+                        let Value::Module(module) = first else { return Ok(Value::Unknown) };
+                        self.lazy_attribute(module, &Name::from(&*attribute), place)?
+                            .unwrap_or(Value::Unknown)
+                    }
                     (Some(true), _) => match first {
                         Value::Module(module) => standard_or_own(module, &attribute, self),
                         Value::Known(known) => {
@@ -271,9 +279,126 @@ impl Plan<'_> {
                 },
                 None => Value::Unknown,
             },
+            "globals" => Value::Globals(frame.module.clone()),
+            "locals" => match &frame.locals {
+                Some(locals) => {
+                    let mut names: Vec<_> = locals.iter().collect();
+                    names.sort_by_key(|(name, _)| name.as_str());
+                    let pairs: Vec<_> =
+                        names.into_iter().map(|(name, value)| (Value::str(name), value.clone())).collect();
+                    self.table(pairs)
+                }
+                None => Value::Globals(frame.module.clone()),
+            },
+            "compile" => match first {
+                Value::Str(text) => Value::Code(text.clone()),
+                _ => Value::Unknown,
+            },
+            "exec" => return self.execute(first, &arguments, frame),
+            "copy.copy" | "copy.deepcopy" => match first {
+                Value::Known(name) if name == "sys.path" => self.sys_path_entries(),
+                Value::List(items) => Value::list(items.borrow().clone()),
+                Value::Dict(items) => Value::Dict(Rc::new(items.borrow().clone().into())),
+                value => value.clone(),
+            },
+            "filter" => match (first, second.and_then(|items| self.items_of(items))) {
+                (Value::Function(test), Some(items)) => {
+                    let mut kept = Vec::new();
+                    for item in items {
+                        match self.call_function(test, vec![item.clone()], Vec::new(), place)?.truth() {
+                            Some(true) => kept.push(item),
+                            Some(false) => {}
+                            None => return Ok(Value::Unknown),
+                        }
+                    }
+                    Value::list(kept)
+                }
+                _ => Value::Unknown,
+            },
+            "importlib.util.find_spec" => match first.text() {
+                Some(name) if !name.starts_with('.') => self.find_spec(&name),
+                _ => Value::Unknown,
+            },
+            "sysconfig.get_path" => {
+                let environment = self.interpreter.environment;
+                let own =
+                    environment.site_packages.iter().find(|folder| folder.is_within(&environment.prefix));
+                match (first.text().as_deref(), own) {
+                    (Some("platlib" | "purelib"), Some(folder)) => Value::str(folder.as_str()),
+                    _ => Value::Unknown,
+                }
+            }
             "print" => Value::None,
             _ => Value::Unknown,
         })
+    }
+
+    fn table(&mut self, pairs: Vec<(Value, Value)>) -> Value {
+        if self.may_nest(pairs.iter().map(|(_, value)| value)) {
+            Value::Dict(Rc::new(RefCell::new(pairs)))
+        } else {
+            Value::Unknown
+        }
+    }
+
+    /// Whether a module would be found: None if not. Finding a submodule imports its parents first, which is left out here.
+    fn find_spec(&self, name: &str) -> Value {
+        let found = match name.rsplit_once('.') {
+            None => {
+                self.modules.contains_key(name)
+                    || !matches!(self.finder.top_level(name, &self.sys_path), Found::NotFound { .. })
+            }
+            Some((parent, child)) => match self.modules.get(parent) {
+                Some(parent) => self.submodule_exists(parent, child),
+                None => return Value::Unknown,
+            },
+        };
+        if found { Value::Known("importlib.machinery.ModuleSpec".into()) } else { Value::None }
+    }
+
+    /// `exec(code, globals, locals)`: the names that it binds are in the table that is given, if one is.
+    fn execute(&mut self, code: &Value, arguments: &[Value], frame: &mut Frame) -> Outcome {
+        const DEEPEST: u32 = 200;
+        let (Value::Code(text) | Value::Str(text)) = code else {
+            return Ok(Value::Unknown);
+        };
+        if self.depth >= DEEPEST {
+            return Ok(Value::Unknown);
+        }
+        let module = match arguments.get(1) {
+            None => frame.module.clone(),
+            Some(Value::Globals(module)) => module.clone(),
+            Some(_) => return Ok(Value::Unknown),
+        };
+        self.spend_many(text.len() as u64);
+        let script = source::lower(text);
+        let mut inner = Frame::of_module(module);
+        let table = match arguments.get(2) {
+            Some(Value::Dict(items)) => {
+                let named = |(key, value): &(Value, Value)| Some((Name::from(&*key.text()?), value.clone()));
+                inner.locals = Some(items.borrow().iter().filter_map(named).collect());
+                Some(items.clone())
+            }
+            _ => None,
+        };
+        self.depth += 1;
+        let flow = self.block(&script.body, &mut inner);
+        self.depth -= 1;
+        if let (Some(table), Some(mut names)) = (table, inner.locals) {
+            let mut items = table.borrow_mut();
+            for (key, value) in items.iter_mut() {
+                if let Some(new) = key.text().and_then(|key| names.remove(&*key)) {
+                    *value = new;
+                }
+            }
+            let mut new: Vec<_> = names.into_iter().collect();
+            new.sort_by(|(a, _), (b, _)| a.cmp(b));
+            items.extend(new.into_iter().map(|(name, value)| (Value::str(name), value)));
+        }
+        match flow {
+            Flow::Raise(exception) => Err(exception),
+            _ => Ok(Value::None),
+        }
     }
 
     pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::{ModuleRef, Value};
+use crate::environment::Platform;
 use crate::image::Machine;
 
 /// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
@@ -16,9 +17,9 @@ const KNOWN: &[(&str, &[&str])] = &[
             "isdir", "split", "splitext", "isabs",
         ],
     ),
-    ("sys", &["path", "modules"]),
+    ("sys", &["path", "modules", "implementation"]),
     ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
-    ("sysconfig", &["get_platform"]),
+    ("sysconfig", &["get_platform", "get_path"]),
     (
         "ctypes",
         &[
@@ -37,7 +38,9 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
-    ("importlib", &["import_module"]),
+    ("copy", &["copy", "deepcopy"]),
+    ("importlib", &["import_module", "util"]),
+    ("importlib.util", &["find_spec"]),
     ("contextlib", &["suppress"]),
     ("pathlib", &["Path", "PurePath", "WindowsPath"]),
     ("traceback", &["format_exc"]),
@@ -71,6 +74,11 @@ const FUNCTIONS: &[&str] = &[
     "all",
     "range",
     "enumerate",
+    "filter",
+    "globals",
+    "locals",
+    "compile",
+    "exec",
     "zip",
     "isinstance",
     "open",
@@ -134,18 +142,14 @@ const OTHER_BUILTINS: &[&str] = &[
     "callable",
     "chr",
     "classmethod",
-    "compile",
     "complex",
     "delattr",
     "dir",
     "divmod",
     "eval",
-    "exec",
     "exit",
-    "filter",
     "float",
     "format",
-    "globals",
     "hash",
     "help",
     "hex",
@@ -153,7 +157,6 @@ const OTHER_BUILTINS: &[&str] = &[
     "input",
     "issubclass",
     "iter",
-    "locals",
     "map",
     "max",
     "memoryview",
@@ -199,7 +202,7 @@ pub(in crate::plan) fn is_exception(name: &str) -> bool {
 
 /// Whether it is an object whose methods the plan performs, rather than a namespace.
 pub(in crate::plan) fn has_methods(known: &str) -> bool {
-    matches!(known, "os.environ" | "sys.path")
+    matches!(known, "os.environ" | "sys.path" | "sys.modules")
 }
 
 /// The built-in of this name, if the plan knows what it does.
@@ -220,6 +223,23 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
     let module = if module == "ntpath" { "os.path" } else { module };
     let environment = plan.interpreter().environment;
     let version = &environment.version;
+    if environment.platform == Platform::Linux {
+        let value = match (module, name) {
+            ("os", "name") => Some(Value::str("posix")),
+            ("os" | "os.path", "sep") => Some(Value::str("/")),
+            ("os" | "os.path", "altsep") => Some(Value::None),
+            ("os" | "os.path", "pathsep") => Some(Value::str(":")),
+            ("sys", "platform") => Some(Value::str("linux")),
+            _ => None,
+        };
+        let of_windows = matches!(
+            (module, name),
+            ("os", "add_dll_directory") | ("ctypes", "WinDLL" | "OleDLL" | "windll" | "oledll")
+        );
+        if value.is_some() || of_windows {
+            return value;
+        }
+    }
     let value = match (module, name) {
         ("os", "name") => Value::str("nt"),
         ("os" | "os.path", "sep") => Value::str("\\"),
@@ -229,6 +249,10 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("os" | "os.path", "pardir") => Value::str(".."),
         ("os", "add_dll_directory") if plan.interpreter().searches_path() => return None,
         ("sys", "platform") => Value::str("win32"),
+        ("sys.implementation", "name") => Value::str("cpython"),
+        ("sys.implementation", "cache_tag") => {
+            Value::str(format!("cpython-{}{}", version.major, version.minor))
+        }
         ("sys", "byteorder") => Value::str("little"),
         ("sys", "executable" | "_base_executable") => Value::str(environment.interpreter.as_str()),
         ("sys", "prefix" | "exec_prefix") => Value::str(environment.prefix.as_str()),
@@ -284,7 +308,13 @@ impl Plan<'_> {
         let listed = |table: &[(&str, &[&str])]| {
             table.iter().any(|(known, names)| known == module && names.contains(&name))
         };
-        if listed(ABSENT) || listed(KNOWN) {
+        let absent = listed(ABSENT) && self.interpreter.environment.platform == Platform::Windows;
+        if absent || listed(KNOWN) {
+            return Some(false);
+        }
+        // Programs leave messages for each other there; no name of CPython's own has a capital letter.
+        let message = module == "sys" && name.contains(|c: char| c.is_ascii_uppercase());
+        if message && matches!(object, Value::Module(own) if own.get(name).is_none()) {
             return Some(false);
         }
         match object {

@@ -1,0 +1,54 @@
+//! The system that a Python runs on.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Environment, Kind, Origin, PathEntry, PythonVersion, distributions};
+use crate::host::{Files, WinPath};
+use crate::image::Machine;
+
+/// Windows is what is analysed. What is not about Windows, how imports are followed, can be held against a real Python where
+/// one is at hand, on Linux: then a program gets Linux's answers, and every native load succeeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    #[default]
+    Windows,
+    Linux,
+}
+
+impl Environment {
+    /// A Python of Linux on x86-64, as it says of itself: its `sys.executable`, version, `sys.prefix` and `sys.path`.
+    pub fn of_linux(
+        interpreter: WinPath,
+        version: PythonVersion,
+        prefix: WinPath,
+        sys_path: Vec<WinPath>,
+        files: &dyn Files,
+    ) -> Environment {
+        let entry = |path| PathEntry { path, origin: Origin::PythonPath };
+        let sys_path: Vec<PathEntry> = sys_path.into_iter().map(entry).collect();
+        let mut notes = Vec::new();
+        let distributions = distributions::installed(&sys_path, None, files, &mut notes);
+        Environment {
+            platform: Platform::Linux,
+            kind: Kind::Installed,
+            base_kind: Kind::Installed,
+            version,
+            machine: Machine::X64,
+            free_threaded: false,
+            debug: false,
+            application_directory: interpreter.parent().unwrap_or_else(|| prefix.clone()),
+            python_dll: interpreter.clone(),
+            interpreter,
+            base_prefix: prefix.clone(),
+            prefix,
+            site_packages: sys_path.iter().map(|entry| entry.path.clone()).collect(),
+            sys_path,
+            isolated: false,
+            site: true,
+            user_site: None,
+            distributions,
+            notes,
+        }
+    }
+}
