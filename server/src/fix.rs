@@ -24,6 +24,13 @@ pub enum Action {
     Open(String),
     /// Insert `os.add_dll_directory(r"…")` before the import.
     AddDllDirectory(String),
+    /// Give a file or folder another name, in its folder.
+    Rename {
+        /// Its full path.
+        from: String,
+        /// The new name.
+        to: String,
+    },
     /// Select another interpreter.
     ChooseInterpreter,
 }
@@ -51,16 +58,21 @@ impl Action {
             Action::Run(_) => "run",
             Action::Open(_) => "open",
             Action::AddDllDirectory(_) => "edit",
+            Action::Rename { .. } => "rename",
             Action::ChooseInterpreter => "setting",
         }
     }
 
-    /// Its object as one line of text: a command for PowerShell, an address, a statement, a setting.
+    /// Its object as one line of text: a command for PowerShell, which renaming is too, an address, a statement, a setting.
     pub fn value(&self) -> String {
         match self {
             Action::Run(command) => command.for_powershell(),
             Action::Open(address) => address.clone(),
             Action::AddDllDirectory(directory) => add_dll_directory(directory),
+            // A square bracket in a name is no pattern.
+            Action::Rename { from, to } => {
+                Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).for_powershell()
+            }
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
         }
     }

@@ -18,8 +18,11 @@
 //! | `load /env/a.pyd` | as the interpreter loads an extension module |
 //! | `load NAME plain` · `altered` · `modern` · `ctypes` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
 //! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
+//! | `script /w/main.py` | the document that the imports stand in |
+//! | `watch` | of the imports from here on it is told only what goes wrong with installed native code |
 //! | `before STATEMENT` | what the program does first; several lines follow each other |
 //! | `import NAME` | diagnoses the import |
+//! | `program /w/main.py` | diagnoses the imports of that file |
 //! | `follow NAME` | the steps of the import |
 
 use std::collections::BTreeSet;
@@ -30,13 +33,13 @@ use expect_test::Expect;
 use world::World;
 
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
-use crate::diagnosis::{Diagnosis, Finding, Import, diagnose};
+use crate::diagnosis::{Diagnoses, Diagnosis, Finding, Import, Watch, Watched, diagnose, run_as};
 use crate::environment::Environment;
 use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
-use crate::source::{STACK, Script};
+use crate::source::{Document, STACK, Script};
 
 /// Builds the world, follows its directives, and compares what they give.
 pub fn check(text: &str, expected: Expect) {
@@ -79,7 +82,8 @@ pub fn diagnosed(world: &World) -> (Host, Environment, Diagnosis) {
         }
         let host = story.host();
         let environment = story.environment(&host);
-        let diagnosis = diagnose(&host, &environment, &[Import::first(import)]);
+        let import = Import { document: story.script.clone(), ..Import::first(import) };
+        let diagnosis = diagnose(&host, &environment, &[import]);
         (host, environment, diagnosis)
     })
 }
@@ -99,6 +103,8 @@ struct Story<'w> {
     python: WinPath,
     denied: BTreeSet<WinPath>,
     before: String,
+    script: Option<WinPath>,
+    watched: Watched,
     process: Option<Process>,
     out: String,
     world: &'w World,
@@ -113,6 +119,8 @@ impl Story<'_> {
             python: WinPath::new(r"C:\Python"),
             denied: BTreeSet::new(),
             before: String::new(),
+            script: None,
+            watched: Watched::Named,
             process: None,
             out: String::new(),
             world,
@@ -166,6 +174,9 @@ impl Story<'_> {
             }
             "load" => self.load(rest),
             "before" => self.before += &format!("{rest}\n"),
+            "script" => self.script = Some(on_drive(rest)),
+            "watch" => self.watched = Watched::IfNative,
+            "program" => self.program(rest),
             "find" => self.find(rest),
             "import" => self.import(rest),
             "follow" => self.steps(rest),
@@ -275,8 +286,42 @@ impl Story<'_> {
     fn import(&mut self, name: &str) {
         let host = self.host();
         let environment = self.environment(&host);
-        let import = Import { name: name.to_owned(), before: self.before.as_str().into() };
+        let import = Import {
+            name: name.to_owned(),
+            names: Vec::new(),
+            before: self.before.as_str().into(),
+            document: self.script.clone(),
+            watched: self.watched,
+        };
         let diagnosis = diagnose(&host, &environment, &[import]);
+        self.tell(&diagnosis);
+    }
+
+    /// Each import of a document in the world that is watched by default, and what is told of it.
+    fn program(&mut self, file: &str) {
+        let host = self.host();
+        let environment = self.environment(&host);
+        let text = std::fs::read_to_string(self.world.path(file)).unwrap();
+        let document = Document::parse(&text);
+        let path = run_as(&document, Some(on_drive(file)));
+        let imports: Vec<Import> = document
+            .imports
+            .iter()
+            .filter_map(|statement| Watch::Native.import(statement, path.as_ref()))
+            .collect();
+        let together = Diagnoses::new(&host, &environment, None).of_document(&imports);
+        for (import, diagnosis) in imports.iter().zip(&together) {
+            // In a process of its own, an import comes to the same.
+            assert_eq!(diagnose(&host, &environment, std::slice::from_ref(import)), *diagnosis);
+            let _ = write!(self.out, "{}: ", import.name);
+            match diagnosis.packages.is_empty() {
+                true => self.out += "not watched\n",
+                false => self.tell(diagnosis),
+            }
+        }
+    }
+
+    fn tell(&mut self, diagnosis: &Diagnosis) {
         let out = &mut self.out;
         if diagnosis.findings.is_empty() {
             let _ = writeln!(out, "{}", diagnosis.health.name());

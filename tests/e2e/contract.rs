@@ -25,7 +25,7 @@ fn shape() -> Value {
             "file-": "text", "range-": { "start": position, "end": position },
             "dll": "text?", "dlls": ["text"], "chain": ["text"], "searched": ["text"],
             "winError": "number?", "pythonError": "text?",
-            "fixes": [{ "title": "text", "kind": "run|open|edit|setting", "value": "text", "preferred": "flag" }],
+            "fixes": [{ "title": "text", "kind": "run|open|edit|rename|setting", "value": "text", "preferred": "flag" }],
         }],
     })
 }

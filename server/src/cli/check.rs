@@ -1,6 +1,5 @@
 //! `whydll check`
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,9 +8,9 @@ use clap::Args;
 
 use super::target::{Target, TargetArguments};
 use super::{CommandError, Format, print};
-use crate::diagnosis::{Diagnosis, Import, Severity};
+use crate::diagnosis::{Finding, Import, Watch, run_as};
 use crate::report::{self, CheckedDocument, Located, Report};
-use crate::source::{Document, Guard};
+use crate::source::{Document, Guard, ImportStatement, top_level};
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -20,7 +19,8 @@ pub struct CheckArguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     target: TargetArguments,
-    /// A package to diagnose, or to watch in the files (default: tensorflow)
+    /// A package to diagnose, or to watch in the files (default: tensorflow; in files all that are
+    /// installed with native code, too)
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -39,8 +39,13 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         read_documents(path, &mut documents)?;
     }
     let target = arguments.target.resolve()?;
-    let imports = super::or_tensorflow(arguments.imports);
-    let report = check(&target, documents, !arguments.files.is_empty(), &imports);
+    let report = if arguments.files.is_empty() {
+        check_packages(&target, &super::or_tensorflow(arguments.imports))
+    } else {
+        let named = arguments.imports.iter().map(|name| top_level(name).to_owned()).collect();
+        let watch = if arguments.imports.is_empty() { Watch::Native } else { Watch::Named(named) };
+        check_documents(&target, documents, &watch)
+    };
     let text = match arguments.format {
         Format::Text => report::check_text(&report),
         Format::Json => report::check_json(&report),
@@ -51,62 +56,81 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Diagnoses the imports of the documents that are watched; without documents, all of `imports`.
-pub fn check<'a>(
-    target: &'a Target,
-    documents: Vec<CheckedDocument>,
-    by_document: bool,
-    imports: &[String],
-) -> Report<'a> {
-    let mut report = Report {
+/// Diagnoses packages by name.
+fn check_packages<'a>(target: &'a Target, names: &[String]) -> Report<'a> {
+    let first: Vec<Import> = names.iter().map(|name| Import::first(name)).collect();
+    let diagnosis = target.diagnoses().of_all(&first);
+    let located = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None });
+    Report { packages: diagnosis.packages, findings: located.collect(), ..nothing(target) }
+}
+
+/// Nothing was checked so far.
+fn nothing(target: &Target) -> Report<'_> {
+    Report {
         environment: &target.environment,
         host: &target.host,
         assumed: target.assumed.clone(),
         packages: Vec::new(),
         findings: Vec::new(),
-        documents,
-    };
-    if !by_document {
-        let first: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
-        let diagnosis = target.diagnose(&first);
-        report.packages = diagnosis.packages;
-        report.findings =
-            diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
-        return report;
+        documents: Vec::new(),
     }
-    let mut known: HashMap<Import, Diagnosis> = HashMap::new();
-    for (at, document) in report.documents.iter_mut().enumerate() {
-        for import in Document::parse(&document.text).imports {
-            if import.guard == Guard::NotRun || !imports.iter().any(|watched| watched == import.top_level()) {
+}
+
+/// Diagnoses the imports of documents that are watched; each document with the file that it is, if it is one.
+pub fn check_documents<'a>(
+    target: &'a Target,
+    documents: Vec<(CheckedDocument, Option<PathBuf>)>,
+    watch: &Watch,
+) -> Report<'a> {
+    let mut report = nothing(target);
+    let mut diagnoses = target.diagnoses();
+    for (at, (mut checked, path)) in documents.into_iter().enumerate() {
+        let mut document = Document::parse(&checked.text);
+        watch.retain(&mut document.imports);
+        let path = run_as(&document, path.map(|path| target.host.path_of(&path)));
+        let imports = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
+        let asked = imports.filter_map(|import| Some((import, watch.import(import, path.as_ref())?)));
+        let (places, asked): (Vec<&ImportStatement>, Vec<Import>) = asked.unzip();
+        let mut distinct = asked.clone();
+        distinct.sort();
+        distinct.dedup();
+        distinct.truncate(MOST_PLACES);
+        let known = diagnoses.of_document(&distinct);
+        for (import, asked) in places.into_iter().zip(asked) {
+            let Some(diagnosis) = distinct.binary_search(&asked).ok().and_then(|place| known.get(place))
+            else {
+                continue;
+            };
+            if diagnosis.packages.is_empty() {
                 continue;
             }
-            document.watched_imports += 1;
-            if document.watched_imports > MOST_PLACES {
+            checked.watched_imports += 1;
+            if checked.watched_imports > MOST_PLACES {
                 continue;
             }
-            let asked = Import::of(&import);
-            let diagnosis = known.entry(asked.clone()).or_insert_with(|| target.diagnose(&[asked]));
             for package in &diagnosis.packages {
                 if !report.packages.contains(package) {
                     report.packages.push(package.clone());
                 }
             }
             for finding in &diagnosis.findings {
-                let mut finding = finding.clone();
-                if import.guard == Guard::Handled {
-                    finding.severity = finding.severity.max(Severity::Information);
-                }
+                let severity = finding.severity_under(finding.severity, import.guard);
+                let finding = Finding { severity, ..finding.clone() };
                 report.findings.push(Located { finding, at: Some((at, import.range)) });
             }
         }
+        report.documents.push(checked);
     }
     report
 }
 
 /// Reads a file, or the Python files below a folder: not those of environments, nor what is ignored.
-fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(), CommandError> {
+fn read_documents(
+    path: &Path,
+    documents: &mut Vec<(CheckedDocument, Option<PathBuf>)>,
+) -> Result<(), CommandError> {
     if !path.is_dir() {
-        documents.push(read_document(path)?);
+        documents.push((read_document(path)?, Some(path.to_owned())));
         return Ok(());
     }
     let walk = ignore::WalkBuilder::new(path)
@@ -129,7 +153,7 @@ fn read_documents(path: &Path, documents: &mut Vec<CheckedDocument>) -> Result<(
         };
         let is_python = entry.path().extension().is_some_and(|e| e == "py" || e == "pyw");
         if is_python && entry.file_type().is_some_and(|kind| kind.is_file()) {
-            documents.push(read_document(entry.path())?);
+            documents.push((read_document(entry.path())?, Some(entry.path().to_owned())));
         }
     }
     Ok(())

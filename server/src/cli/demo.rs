@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::target::Target;
 use super::{CommandError, Format, check, print};
+use crate::diagnosis::{ALWAYS, Watch};
 use crate::environment::Environment;
 use crate::host::snapshot;
 use crate::report::{self, CheckedDocument};
@@ -36,7 +37,8 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let target = Target::of_recorded(host, environment);
     let document =
         CheckedDocument { name: "train.py".to_owned(), text: PROGRAM.to_owned(), watched_imports: 0 };
-    let report = check::check(&target, vec![document], true, &["tensorflow".to_owned()]);
+    let watch = Watch::Named(vec![ALWAYS.to_owned()]);
+    let report = check::check_documents(&target, vec![(document, None)], &watch);
     let failed = report.has_errors();
     print(&match arguments.format {
         Format::Text => report::check_text(&report),

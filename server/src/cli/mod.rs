@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::diagnosis::ALWAYS;
 use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
@@ -122,7 +123,7 @@ fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Res
 
 /// What `--import` names, or else what it is all about.
 fn or_tensorflow(imports: Vec<String>) -> Vec<String> {
-    if imports.is_empty() { vec!["tensorflow".to_owned()] } else { imports }
+    if imports.is_empty() { vec![ALWAYS.to_owned()] } else { imports }
 }
 
 /// A dotted module name, as an import statement has it.

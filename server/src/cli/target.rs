@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CommandError;
-use crate::diagnosis::{self, Diagnosis, Import};
+use crate::diagnosis::Diagnoses;
 use crate::environment::Environment;
 use crate::host::{Answers, FactCache, Host, WinPath};
 
@@ -87,9 +87,9 @@ impl Target {
         Target { host, environment, assumed: None, cache: Arc::default(), answers: None }
     }
 
-    /// The diagnosis of these imports, which may be remembered.
-    pub fn diagnose(&self, imports: &[Import]) -> Diagnosis {
-        diagnosis::diagnose_or_recall(&self.host, &self.environment, imports, self.answers.as_ref())
+    /// The diagnoses of its imports, which may be remembered.
+    pub fn diagnoses(&self) -> Diagnoses<'_> {
+        Diagnoses::new(&self.host, &self.environment, self.answers.as_ref())
     }
 
     /// Keeps what was learnt for the next run. A cache that cannot be written costs time, nothing else.

@@ -1,6 +1,7 @@
 //! Where CPython finds a module: built in, on `sys.path`, or in a package's `__path__`.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use crate::environment::Environment;
@@ -46,18 +47,33 @@ pub struct Finder<'a> {
     environment: &'a Environment,
     files: &'a dyn Files,
     suffixes: Vec<String>,
+    looked_for: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Finder<'a> {
     /// Finders for the Python of `environment`.
     pub fn new(environment: &'a Environment, files: &'a dyn Files) -> Finder<'a> {
-        Finder { environment, files, suffixes: environment.extension_suffixes() }
+        Finder {
+            environment,
+            files,
+            suffixes: environment.extension_suffixes(),
+            looked_for: RefCell::default(),
+        }
+    }
+
+    /// The names of all top-level modules that were looked for on `sys.path` so far, also in vain: a folder that offers
+    /// none of them changes nothing, wherever it stands on `sys.path`.
+    pub fn looked_for(&self) -> BTreeSet<String> {
+        self.looked_for.borrow().clone()
     }
 
     /// A top-level module; `path` is `sys.path` as the program has changed it.
     pub fn top_level(&self, name: &str, path: &[WinPath]) -> Found {
         if BUILTIN_NAMES.contains(name) {
             return Found::Builtin;
+        }
+        if !self.looked_for.borrow().contains(name) {
+            self.looked_for.borrow_mut().insert(name.to_owned());
         }
         match self.on_path(name, name, path) {
             Found::NotFound { .. } | Found::Denied(_) if is_standard(name) => Found::Opaque { path: None },
@@ -160,6 +176,29 @@ impl<'a> Finder<'a> {
             .map(|file| path.join(&file))
     }
 }
+
+/// The names of top-level modules that a folder on `sys.path` may offer. Each file counts, whatever it really is.
+pub fn offered_by(folder: &Folder) -> BTreeSet<String> {
+    let names = folder.entries().into_iter();
+    names.map(|entry| entry.name.split('.').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Modules of the standard library that every start of Python on Windows imports before the program's folder is on
+/// `sys.path` (`python -X importtime -c pass`, 3.5 to 3.13): nothing in that folder hides them.
+pub const IMPORTED_AT_START: [&str; 12] = [
+    "_bootlocale",
+    "_collections_abc",
+    "_sitebuiltins",
+    "abc",
+    "codecs",
+    "encodings",
+    "genericpath",
+    "io",
+    "ntpath",
+    "os",
+    "site",
+    "stat",
+];
 
 fn exact(folder: &Folder, name: &str, kind: EntryKind) -> bool {
     folder.entry(name).is_some_and(|entry| entry.kind == kind && entry.name == name)

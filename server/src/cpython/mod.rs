@@ -12,7 +12,7 @@ use crate::environment::{Environment, Platform};
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
-pub use finder::{Finder, Found};
+pub use finder::{Finder, Found, IMPORTED_AT_START, offered_by};
 pub use sentence::{windows_message, windows_sentence};
 
 #[cfg(test)]

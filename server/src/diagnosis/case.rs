@@ -9,6 +9,7 @@ use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
 use super::codes;
+use super::codes::shadowed_module::HiddenPackage;
 use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
 
 /// A sentence names so many symbols at most.
@@ -48,6 +49,8 @@ pub enum Culprit {
     OtherPython { module: WinPath, dll: String },
     /// A Python module is not there.
     Module(MissingModule),
+    /// A module of the program is found before the installed package.
+    HiddenPackage(HiddenPackage),
 }
 
 impl Problem {
@@ -89,6 +92,17 @@ impl Problem {
         Problem {
             culprit: Culprit::Module(missing),
             trace: trace.iter().map(place).collect(),
+            loaded_by: None,
+            sentence: None,
+            code: None,
+        }
+    }
+
+    /// A package that is not what is imported.
+    pub fn of_hidden_package(hidden: HiddenPackage) -> Problem {
+        Problem {
+            culprit: Culprit::HiddenPackage(hidden),
+            trace: Vec::new(),
             loaded_by: None,
             sentence: None,
             code: None,
@@ -208,6 +222,7 @@ impl Case<'_> {
             }
             (Culprit::OtherPython { module, .. }, _) => format!("{} is imported here", module.file_name()),
             (Culprit::Module(missing), _) => format!("{} is imported here", missing.name),
+            (Culprit::HiddenPackage(hidden), _) => format!("{} is imported here", hidden.by.file_name()),
         }
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnosis::Code;
 use crate::fix::Fix;
 use crate::host::WinPath;
+use crate::source::Guard;
 
 /// One cause of failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,20 @@ impl Finding {
             .copied()
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    /// How severe it is where this stands around the import: a program that is ready for the failure goes on. `severity` is
+    /// what it would be without, which a user may have chosen.
+    pub fn severity_under(&self, severity: Severity, guard: Guard) -> Severity {
+        let is_absent = || {
+            let sentence = self.python_error.as_deref().unwrap_or_default();
+            self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
+        };
+        match guard {
+            Guard::None => severity,
+            Guard::HandledIfAbsent if !is_absent() => severity,
+            Guard::HandledIfAbsent | Guard::Handled | Guard::NotRun => severity.max(Severity::Hint),
+        }
     }
 }
 

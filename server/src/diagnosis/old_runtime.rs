@@ -99,10 +99,11 @@ impl<'p> OldRuntime<'p> {
 
 /// The module that was linked by the newest toolset among those that are newer than the runtime that serves them: outside of
 /// what Microsoft promises ("C++ binary compatibility 2015–2022"), but no failure that can be foreseen. Only `msvcp140.dll`
-/// counts: every Python brings a `vcruntime140.dll` of its own age, and it serves newer code well.
-pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process) -> Option<Problem> {
+/// counts: every Python brings a `vcruntime140.dll` of its own age, and it serves newer code well. What was loaded before
+/// the module of this number belongs to other imports.
+pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usize) -> Option<Problem> {
     let mut newest: Option<(FileVersion, ModuleId, ModuleId)> = None;
-    for (id, module) in process.modules().iter().enumerate() {
+    for (id, module) in process.modules().iter().enumerate().skip(first) {
         for dependency in &module.dependencies {
             let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
                 continue;

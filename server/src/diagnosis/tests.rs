@@ -34,6 +34,7 @@ const BROKEN: &[&str] = &[
     "/s/pkg/other.pyd\nimport pkg.sub",
     "/s/pkg/__init__.py  text\n    from . import a\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg/a.pyd,,9",
     "/s/pkg.py  text\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg.py,,\n    a.pyd,,9",
+    "/s/pkg.pyd\n/w/pkg.py  text\nscript /w/main.py",
     "/s/pkg.py  text\n    try:\n        import other\n    except ImportError:\n        pass\n/s/other.pyd  imports nowhere.dll",
 ];
 
@@ -198,4 +199,277 @@ fn health_is_the_worst_of_all() {
     let severities: Vec<Severity> = diagnosis.findings.iter().map(|finding| finding.severity).collect();
     assert_eq!(severities, [Severity::Warning]);
     assert_eq!(Health::of(&[]), Health::Healthy);
+}
+
+const PYTHON: &str = "\
+/Python/python.exe       imports python38.dll
+/Python/python38.dll     version 3.8.10150.1013
+/Python/Lib/os.py        text
+/Python/Lib/random.py    text
+/Python/Lib/site-packages/core/__init__.py    text
+    from . import native
+/Python/Lib/site-packages/core/native.pyd     imports far.dll
+/Python/Lib/site-packages/other.pyd           imports absent.dll
+/Python/Lib/site-packages/user.py             text
+    import core
+/Python/Lib/site-packages/pure.py             text
+    import random
+/libs/far.dll
+";
+
+/// A program, which begins with the folder `/w`.
+fn check_program(program: &str, expected: expect_test::Expect) {
+    check(&format!("{PYTHON}{program}"), expected);
+}
+
+#[test]
+fn a_module_of_the_program_adds_the_directory() {
+    check_program(
+        "\
+/w/main.py  text
+    import core
+    import settings
+    import core
+/w/settings.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+program /w/main.py
+",
+        expect![[r#"
+            core: error missing-dll: far.dll
+              `import core` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            settings: not watched
+            core: healthy
+        "#]],
+    );
+    check_program(
+        "\
+/w/main.py  text
+    from app import settings
+    import core
+/w/app/settings.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+program /w/main.py
+",
+        expect![[r#"
+            app: not watched
+            core: healthy
+        "#]],
+    );
+    // The same module elsewhere: a package's own folder is not searched, the one around it is.
+    check_program(
+        "\
+/w/app/__init__.py  text
+/w/app/main.py  text
+    import settings
+    import core
+/w/app/settings.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+program /w/app/main.py
+",
+        expect![[r#"
+            settings: not watched
+            core: error missing-dll: far.dll
+              `import core` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}
+
+#[test]
+fn the_program_knows_where_it_lies_and_where_it_looks() {
+    check_program(
+        "\
+/w/main.py  text
+    import os, sys
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), 'src'))
+    import paths
+    import core
+/w/src/paths.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+program /w/main.py
+",
+        expect![[r#"
+            paths: not watched
+            core: healthy
+        "#]],
+    );
+    // What may lie in a folder that is not known is not missing.
+    check_program(
+        "\
+/w/main.py  text
+    import tensorflow
+    import sys
+    sys.path.append(sys.argv[1])
+    import tensorflow
+program /w/main.py
+",
+        expect![[r#"
+            tensorflow: error not-installed: 
+              tensorflow is not installed in the selected environment, so `import tensorflow` will fail.
+              tensorflow is not in C:\Python\Lib\site-packages.
+              Choose the environment that has it, or install it into this one.
+              Python: ModuleNotFoundError: No module named 'tensorflow'
+              * Choose another interpreter | whydll.interpreter
+              - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+            tensorflow: healthy
+        "#]],
+    );
+}
+
+#[test]
+fn what_starts_with_python_is_not_hidden_and_the_rest_of_the_library_is() {
+    check_program(
+        "\
+/w/main.py  text
+    import pure
+    import core
+/w/os.py  text
+    import other
+/w/random.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+program /w/main.py
+",
+        expect![[r#"
+            pure: not watched
+            core: healthy
+        "#]],
+    );
+}
+
+#[test]
+fn all_that_brings_native_code_is_watched() {
+    check_program(
+        "\
+/w/main.py  text
+    import os
+    import pure
+    import nowhere
+    import user, helper
+    try:
+        import other
+    except ImportError:
+        pass
+    def f():
+        import core.native
+/w/helper.py  text
+    import other
+program /w/main.py
+",
+        expect![[r#"
+            pure: not watched
+            nowhere: not watched
+            user: error missing-dll: far.dll
+              `import user` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            helper: not watched
+            other: error missing-dll: absent.dll
+              `import other` will fail: absent.dll is missing.
+              other.pyd imports absent.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing other: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            core.native: error missing-dll: far.dll
+              `import core.native` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}
+
+#[test]
+fn one_import_after_the_other_in_one_process() {
+    check_program(
+        "\
+/Python/Lib/site-packages/one.pyd  imports shared.dll
+/Python/Lib/site-packages/two/__init__.py  text
+/Python/Lib/site-packages/two/sub.pyd  imports shared.dll
+/first/shared.dll
+/w/main.py  text
+    import os
+    import one
+    import core
+    os.add_dll_directory('C:/first')
+    from two import sub
+    import one, core
+    os.add_dll_directory('C:/libs')
+    import one
+    from core import native
+    import core.native as again
+    from two import sub
+    from two import absent
+program /w/main.py
+",
+        expect![[r#"
+            one: error missing-dll: shared.dll
+              `import one` will fail: shared.dll is missing.
+              one.pyd imports shared.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing one: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            core: error missing-dll: far.dll
+              `import core` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            two: healthy
+            one: healthy
+            core: error missing-dll: far.dll
+              `import core` will fail: far.dll is missing.
+              core/native.pyd imports far.dll; Python 3.8 looks for it in core, C:\Python, C:/first and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            one: healthy
+            core: healthy
+            core.native: healthy
+            two: healthy
+            two: not watched
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_taken_out_of_a_package_may_be_a_module() {
+    check_program(
+        "\
+/Python/Lib/site-packages/qt/__init__.py  text
+    known = 1
+/Python/Lib/site-packages/qt/widgets.pyd  imports absent.dll
+/Python/Lib/site-packages/qt/known.pyd    imports absent.dll
+/Python/Lib/site-packages/qt/text.py      text
+/w/main.py  text
+    import qt
+    from qt import known, text
+    from qt import text, widgets
+program /w/main.py
+",
+        expect![[r#"
+            qt: not watched
+            qt: not watched
+            qt: error missing-dll: absent.dll
+              `import qt.widgets` will fail: absent.dll is missing.
+              qt/widgets.pyd imports absent.dll; Python 3.8 looks for it in qt, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::interpreter::Choice;
-use crate::diagnosis::{self, Diagnosis, Import, Severity};
+use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known, Severity};
 use crate::environment::{Environment, EnvironmentError};
 use crate::host::{Answers, FactCache, Host, HostError, HostKind, WinPath};
 
@@ -24,8 +24,10 @@ pub struct Target {
 pub struct Analysis {
     /// Where.
     pub target: Target,
-    /// What is asked about, packages before what is in them.
+    /// What is asked about. Documents are named as this system names them.
     pub imports: Vec<Import>,
+    /// What the analysis before found out, if it still holds.
+    pub known: Known,
     /// What was read for the analysis before.
     pub facts: Arc<FactCache>,
     /// What earlier runs found out is not believed, even if nothing seems to have changed since.
@@ -33,12 +35,14 @@ pub struct Analysis {
 }
 
 /// What was found out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// The environment, or why there is none to look at.
     pub environment: Result<Examined, NotExamined>,
     /// By import.
     pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
+    /// For the next analysis.
+    pub known: Known,
 }
 
 /// An environment that was looked at.
@@ -101,16 +105,31 @@ impl Analysis {
                 },
             }),
             diagnoses: BTreeMap::new(),
+            known: Known::default(),
         };
-        for import in &self.imports {
-            if answer.diagnosis(import).is_none() {
-                let import_alone = std::slice::from_ref(import);
-                let diagnosis =
-                    diagnosis::diagnose_or_recall(&host, &environment, import_alone, answers.as_ref());
-                answer.diagnoses.insert(import.clone(), Arc::new(diagnosis));
-            }
+        let mut diagnoses = Diagnoses::new(&host, &environment, answers.as_ref()).knowing(self.known.clone());
+        for imports in self.by_program() {
+            let on_host = |import: &&Import| {
+                let document = import.document.as_ref();
+                let document = document.map(|path| host.path_of(Path::new(path.as_str())));
+                Import { document, ..(*import).clone() }
+            };
+            let known = diagnoses.of_document(&imports.iter().map(on_host).collect::<Vec<Import>>());
+            let known = imports.into_iter().cloned().zip(known.into_iter().map(Arc::new));
+            answer.diagnoses.extend(known);
         }
+        answer.known = diagnoses.into_known();
         Ok(answer)
+    }
+
+    /// The imports of each document together, and each by itself that begins a program.
+    fn by_program(&self) -> Vec<Vec<&Import>> {
+        let mut programs: BTreeMap<(Option<&WinPath>, Option<&Import>), Vec<&Import>> = BTreeMap::new();
+        for import in &self.imports {
+            let alone = import.document.is_none() && import.before.is_empty();
+            programs.entry((import.document.as_ref(), alone.then_some(import))).or_default().push(import);
+        }
+        programs.into_values().collect()
     }
 
     /// The machine, and its name for people.
@@ -145,7 +164,7 @@ impl Answer {
     /// Nothing can be said.
     pub fn unknown(reason: impl Into<String>, interpreter: Option<String>) -> Answer {
         let reason = NotExamined { reason: reason.into(), interpreter };
-        Answer { environment: Err(reason), diagnoses: BTreeMap::new() }
+        Answer { environment: Err(reason), diagnoses: BTreeMap::new(), known: Known::default() }
     }
 
     /// The analysis itself failed.
@@ -159,7 +178,8 @@ impl Answer {
             diagnosis.findings.iter().any(|finding| finding.severity == Severity::Error)
         };
         let packages = import.name.match_indices('.').filter_map(|(at, _)| import.name.get(..at));
-        let package = |name: &str| Import { name: name.to_owned(), before: import.before.clone() };
+        let packages = packages.chain((!import.names.is_empty()).then_some(import.name.as_str()));
+        let package = |name: &str| Import { name: name.to_owned(), names: Vec::new(), ..import.clone() };
         let failing = packages.filter_map(|name| self.diagnoses.get(&package(name))).find(fails);
         failing.or_else(|| self.diagnoses.get(import))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tower_lsp::lsp_types::ClientCapabilities;
+use tower_lsp::lsp_types::{ClientCapabilities, ResourceOperationKind};
 
 /// The abilities that change what we send.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct ClientAbilities {
     pub show_document: bool,
     /// It knows edits with a document's version.
     pub versioned_edits: bool,
+    /// It renames files as part of an edit.
+    pub renames_files: bool,
     /// Commands that it runs itself: `initializationOptions.clientCommands`.
     pub commands: BTreeSet<String>,
 }
@@ -30,6 +32,8 @@ impl ClientAbilities {
         let registers_files = workspace.and_then(|w| w.did_change_watched_files.as_ref());
         let show_document = capabilities.window.as_ref().and_then(|w| w.show_document.as_ref());
         let edits = workspace.and_then(|w| w.workspace_edit.as_ref());
+        let versioned_edits = edits.and_then(|ability| ability.document_changes) == Some(true);
+        let operations = edits.and_then(|ability| ability.resource_operations.as_ref());
         let commands = options.and_then(|options| options.get("clientCommands"));
         let commands = commands.and_then(Value::as_array).into_iter().flatten();
         ClientAbilities {
@@ -39,7 +43,9 @@ impl ClientAbilities {
             registers_watched_files: registers_files.and_then(|ability| ability.dynamic_registration)
                 == Some(true),
             show_document: show_document.is_some_and(|ability| ability.support),
-            versioned_edits: edits.and_then(|ability| ability.document_changes) == Some(true),
+            versioned_edits,
+            renames_files: versioned_edits
+                && operations.is_some_and(|known| known.contains(&ResourceOperationKind::Rename)),
             commands: commands.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
         }
     }

@@ -66,6 +66,7 @@ fn related(related: &Related) -> Option<DiagnosticRelatedInformation> {
     })
 }
 
-fn address(path: &WinPath) -> Option<Url> {
+/// The address of a file that is on this system.
+pub fn address(path: &WinPath) -> Option<Url> {
     Url::from_file_path(path.as_str()).ok()
 }

@@ -5,7 +5,9 @@ use std::panic::catch_unwind;
 
 use tower_lsp::lsp_types::Diagnostic;
 
-use crate::source::{Document, ImportStatement, LineIndex, Position, Range};
+use crate::diagnosis::{Import, Watch, run_as};
+use crate::host::WinPath;
+use crate::source::{Document, Guard, ImportStatement, LineIndex, Position, Range};
 
 /// A Python document that is open in the editor.
 pub struct OpenDocument {
@@ -17,6 +19,8 @@ pub struct OpenDocument {
     pub published: Option<(i32, Vec<Diagnostic>)>,
     /// Something changed since, so its diagnostics are to be looked at anew.
     pub due: bool,
+    /// Its file, as this system names it; none if it is not on a disk.
+    path: Option<WinPath>,
     text: String,
     read: OnceCell<Document>,
 }
@@ -30,8 +34,8 @@ pub struct Change {
 
 impl OpenDocument {
     /// As opened.
-    pub fn new(version: i32, text: String, scope: usize) -> OpenDocument {
-        OpenDocument { version, scope, published: None, due: true, text, read: OnceCell::new() }
+    pub fn new(version: i32, text: String, scope: usize, path: Option<WinPath>) -> OpenDocument {
+        OpenDocument { version, scope, published: None, due: true, path, text, read: OnceCell::new() }
     }
 
     /// Its text.
@@ -64,24 +68,38 @@ impl OpenDocument {
     }
 
     /// Its imports of these packages. Read once for each state of the text.
-    pub fn read(&self, packages: &[String]) -> &Document {
+    pub fn read(&self, packages: &Watch) -> &Document {
         self.read.get_or_init(|| {
-            // Most texts name none of them, and need no parser to say so.
-            if !packages.iter().any(|package| self.text.contains(package.as_str())) {
+            // Many texts name none of them, and need no parser to say so.
+            let may_import = match packages {
+                Watch::Native => self.text.contains("import"),
+                Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
+            };
+            if !may_import {
                 return Document::default();
             }
             let text = self.text.as_str();
             let mut read = catch_unwind(|| Document::parse(text)).unwrap_or_default();
-            read.imports.retain(|import| packages.iter().any(|package| package == import.top_level()));
+            packages.retain(&mut read.imports);
             read.imports.shrink_to_fit();
             read
         })
     }
 
     /// The import of these packages whose name is at `position`.
-    pub fn import_at(&self, position: Position, packages: &[String]) -> Option<&ImportStatement> {
+    pub fn import_at(&self, position: Position, packages: &Watch) -> Option<&ImportStatement> {
         let touches = |range: Range| range.start <= position && position <= range.end;
         self.read(packages).imports.iter().find(|import| touches(import.range))
+    }
+
+    /// What is to be diagnosed for one of its imports. For one that is not run its package alone will do.
+    pub fn asked(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
+        if import.guard == Guard::NotRun {
+            let watched = packages.of(import.top_level())?;
+            return Some(Import { watched, ..Import::first(import.top_level()) });
+        }
+        let path = run_as(self.read(packages), self.path.clone());
+        packages.import(import, path.as_ref())
     }
 
     /// How its lines end.
@@ -103,7 +121,7 @@ mod tests {
     }
 
     fn changed(text: &str, changes: &[(Position, Position, &str)]) -> String {
-        let mut document = OpenDocument::new(1, text.to_owned(), 0);
+        let mut document = OpenDocument::new(1, text.to_owned(), 0, None);
         let changes = changes
             .iter()
             .map(|&(start, end, text)| Change { range: Some(Range { start, end }), text: text.to_owned() });
@@ -138,12 +156,15 @@ mod tests {
 
     #[test]
     fn only_watched_imports_are_kept() {
-        let packages = ["tensorflow".to_owned()];
-        let document =
-            OpenDocument::new(1, "import os, tensorflow.keras\nimport tensorflow_hub\n".to_owned(), 0);
-        let read = document.read(&packages);
-        assert_eq!(read.imports.len(), 1);
-        assert!(document.import_at(at(0, 11), &packages).is_some());
-        assert!(document.import_at(at(0, 7), &packages).is_none());
+        let text = "import os, tensorflow.keras\nimport tensorflow_hub\n";
+        let named = Watch::Named(vec!["tensorflow".to_owned()]);
+        let document = OpenDocument::new(1, text.to_owned(), 0, None);
+        assert_eq!(document.read(&named).imports.len(), 1);
+        assert!(document.import_at(at(0, 11), &named).is_some());
+        assert!(document.import_at(at(0, 7), &named).is_none());
+        // All but the standard library, if they turn out to have native code.
+        let document = OpenDocument::new(1, text.to_owned(), 0, None);
+        assert_eq!(document.read(&Watch::Native).imports.len(), 2);
+        assert!(document.import_at(at(0, 7), &Watch::Native).is_none());
     }
 }

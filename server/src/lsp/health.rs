@@ -1,7 +1,5 @@
 //! `whydll/health`: how the environment of a scope is, for the status bar.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
@@ -9,6 +7,7 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, Package, Severity};
+use crate::source::{Guard, top_level};
 
 /// Our own notification from server to client.
 pub enum HealthChanged {}
@@ -64,19 +63,20 @@ impl Health {
         Health {
             scope_uri,
             state: State::Checking,
-            summary: format!("checking {}", list(&settings.packages)),
+            summary: format!("checking {}", list(&settings.packages.named())),
             interpreter: target.interpreter.path().map(|path| path.display().to_string()),
             version: None,
             findings: 0,
         }
     }
 
-    /// Once it is known. A package counts if it is installed or `imported` by an open document.
+    /// Once it is known. A package that the settings name counts if it is installed or `imported` by an open document, any
+    /// other one as far as that import is concerned.
     pub fn of(
         scope_uri: Option<Url>,
         answer: &Answer,
         settings: &Settings,
-        imported: &BTreeSet<&str>,
+        imported: &[(Import, Guard)],
     ) -> Health {
         let examined = match &answer.environment {
             Ok(examined) => examined,
@@ -93,21 +93,38 @@ impl Health {
         };
         let mut packages: Vec<&Package> = Vec::new();
         let mut findings: Vec<(Severity, &Finding)> = Vec::new();
-        for name in &settings.packages {
+        let names = settings.packages.named();
+        for &name in &names {
             let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
-            let package = diagnosis.packages.iter().find(|package| package.import == *name);
+            let package = diagnosis.packages.iter().find(|package| package.import == name);
             let installed = package.filter(|package| package.path.is_some());
             packages.extend(installed);
-            if installed.is_some() || imported.contains(name.as_str()) {
+            if installed.is_some() || imported.iter().any(|(import, _)| top_level(&import.name) == name) {
                 let shown = |finding| Some((settings.severity_of(finding)?, finding));
                 findings.extend(diagnosis.findings.iter().filter_map(shown));
+            }
+        }
+        for (import, guard) in imported {
+            let Some(diagnosis) = answer.diagnosis(import) else { continue };
+            if names.contains(&top_level(&import.name)) {
+                continue;
+            }
+            let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
+            packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
+            for finding in &diagnosis.findings {
+                let Some(severity) = settings.severity_of(finding) else { continue };
+                let shown = (finding.severity_under(severity, *guard), finding);
+                // Several documents may run into the same.
+                if !findings.contains(&shown) {
+                    findings.push(shown);
+                }
             }
         }
         let worst = findings.iter().min_by_key(|(severity, _)| *severity);
         let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
         let summary = match worst {
             Some((_, finding)) if state != State::Healthy => first_sentence(&finding.what).to_owned(),
-            _ if packages.is_empty() => match settings.packages.as_slice() {
+            _ if packages.is_empty() => match names.as_slice() {
                 [] => "no package is watched".to_owned(),
                 names => format!("{} is not installed, and no open file imports it", list(names)),
             },
@@ -167,10 +184,11 @@ fn first_sentence(text: &str) -> &str {
     text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.')
 }
 
-fn list(names: &[String]) -> String {
-    match names {
+fn list<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
         [] => "nothing".to_owned(),
-        [only] => only.clone(),
+        [only] => (*only).to_owned(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }

@@ -55,7 +55,7 @@ impl Scope {
 }
 
 /// The path of a `file:` address.
-fn path_of(address: &Url) -> Option<PathBuf> {
+pub fn path_of(address: &Url) -> Option<PathBuf> {
     (address.scheme() == "file").then(|| address.to_file_path().ok()).flatten()
 }
 

@@ -19,10 +19,10 @@ use super::effect::Effect;
 use super::health::Health;
 use super::interpreter::{Choice, expanded};
 use super::mailbox::{Event, Mailbox};
-use super::scope::Scope;
+use super::scope::{Scope, path_of};
 use super::settings::{LogLevel, Settings};
-use crate::diagnosis::{Finding, Import, Severity};
-use crate::host::FactCache;
+use crate::diagnosis::{Diagnosis, Finding, Import, Severity};
+use crate::host::{FactCache, WinPath};
 use crate::source::{Guard, ImportStatement};
 
 /// Applies events in order, and carries out what follows from them.
@@ -144,7 +144,8 @@ impl Session {
         if let Some(scope) = self.scopes.get_mut(home) {
             scope.in_use = true;
         }
-        self.documents.insert(uri, OpenDocument::new(version, text, home));
+        let path = path_of(&uri).map(|path| WinPath::from_native(&path));
+        self.documents.insert(uri, OpenDocument::new(version, text, home, path));
     }
 
     /// A document was edited.
@@ -161,11 +162,16 @@ impl Session {
         }
     }
 
-    /// A document was saved. Whoever works on an environment that is ill wants to know whether it helped.
+    /// A document was saved. Whoever works on an environment that is ill wants to know whether it helped. And other
+    /// documents may import the one that was saved: they do it as it is on the disk.
     pub fn saved(&mut self, uri: &Url) {
         let Some(view) = self.view(uri) else { return };
         let ill = view.scope.told.as_ref().is_some_and(Health::is_ill);
-        if ill && !view.imports().is_empty() {
+        let others = self.documents.iter().filter(|(other, _)| *other != uri);
+        let others = others.filter(|(_, other)| other.scope == view.document.scope);
+        let is_of_use =
+            |(_, other): (&Url, &OpenDocument)| !other.read(&view.settings.packages).imports.is_empty();
+        if (ill && !view.imports().is_empty()) || others.into_iter().any(is_of_use) {
             let target = view.scope.target.clone();
             self.stale.insert(target);
         }
@@ -263,6 +269,7 @@ impl Session {
         match self.answers.get_mut(&running.target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
+                known.known = answer.known;
             }
             _ => drop(self.answers.insert(running.target, answer)),
         }
@@ -403,7 +410,8 @@ impl Session {
         let generation = self.generation;
         self.running = Some(Running { generation, target: target.clone(), anew, since: Instant::now() });
         let afresh = self.doubted.remove(&target);
-        let analysis = Analysis { target, imports, facts, afresh };
+        let known = self.answers.get(&target).filter(|_| !anew).map(|answer| answer.known.clone());
+        let analysis = Analysis { target, imports, known: known.unwrap_or_default(), facts, afresh };
         self.effects.push(Effect::Analyse { generation, analysis });
     }
 
@@ -411,22 +419,26 @@ impl Session {
     fn wanted(&self, scope: usize) -> BTreeSet<Import> {
         let mut wanted = BTreeSet::new();
         let Some(home) = self.scopes.get(scope) else { return wanted };
-        wanted.extend(self.settings_of(home).packages.iter().map(|name| Import::first(name)));
-        for import in self.imports_in(scope) {
-            let import = Import::of(import);
+        wanted.extend(self.settings_of(home).packages.named().into_iter().map(Import::first));
+        for (import, _) in self.imports_in(scope) {
             wanted.insert(import.top_level());
+            wanted.insert(Import { names: Vec::new(), ..import.clone() });
             wanted.insert(import);
         }
         wanted
     }
 
-    /// The watched imports in the open documents of a scope, as far as they are run.
-    fn imports_in(&self, scope: usize) -> impl Iterator<Item = &ImportStatement> {
+    /// The watched imports in the open documents of a scope, as far as they are run, and what stands around them.
+    fn imports_in(&self, scope: usize) -> impl Iterator<Item = (Import, Guard)> {
         let documents = self.documents.values().filter(move |document| document.scope == scope);
-        let packages = self.scopes.get(scope).map(|scope| self.settings_of(scope).packages.as_slice());
-        documents
-            .flat_map(move |document| &document.read(packages.unwrap_or_default()).imports)
-            .filter(|import| import.guard != Guard::NotRun)
+        let packages = self.scopes.get(scope).map(|scope| &self.settings_of(scope).packages);
+        documents.flat_map(move |document| packages.map(|packages| (document, packages))).flat_map(
+            |(document, packages)| {
+                let run = document.read(packages).imports.iter();
+                let run = run.filter(|import| import.guard != Guard::NotRun);
+                run.filter_map(|import| Some((document.asked(import, packages)?, import.guard)))
+            },
+        )
     }
 
     fn publish(&mut self) {
@@ -451,11 +463,12 @@ impl Session {
             let Some(scope) = self.scopes.get(at).filter(|scope| scope.in_use) else { continue };
             let settings = self.settings_of(scope);
             let answer = self.answers.get(&scope.target);
-            let known = answer
-                .filter(|answer| settings.packages.iter().all(|name| answer.covers(&Import::first(name))));
-            let health = match known {
+            let covers = |answer: &&Answer| {
+                settings.packages.named().into_iter().all(|name| answer.covers(&Import::first(name)))
+            };
+            let health = match answer.filter(covers) {
                 Some(answer) => {
-                    let imported = self.imports_in(at).map(ImportStatement::top_level).collect();
+                    let imported: Vec<(Import, Guard)> = self.imports_in(at).collect();
                     Health::of(scope.folder.clone(), answer, settings, &imported)
                 }
                 None => Health::checking(scope.folder.clone(), &scope.target, settings),
@@ -511,9 +524,15 @@ impl<'a> View<'a> {
         &self.document.read(&self.settings.packages).imports
     }
 
+    /// The diagnosis of an import. None while it is being found out.
+    pub fn diagnosis(&self, import: &ImportStatement) -> Option<&'a Diagnosis> {
+        let asked = self.document.asked(import, &self.settings.packages)?;
+        self.answer?.diagnosis(&asked).map(|known| &**known)
+    }
+
     /// What is known of an import, and how severe it is to the user. None while it is being found out.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        let asked = asked(import);
+        let asked = self.document.asked(import, &self.settings.packages)?;
         let answer = self.answer.filter(|answer| answer.covers(&asked))?;
         let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
@@ -521,15 +540,11 @@ impl<'a> View<'a> {
 
     /// What is to be shown on an import, with regard to what stands around it.
     pub fn findings(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        match import.guard {
-            Guard::NotRun => Some(Vec::new()),
-            Guard::None => self.known(import),
-            // A program that expects the failure goes on.
-            Guard::Handled => {
-                let lowered = |(severity, finding)| (Severity::Information.max(severity), finding);
-                Some(self.known(import)?.into_iter().map(lowered).collect())
-            }
+        if import.guard == Guard::NotRun {
+            return Some(Vec::new());
         }
+        let known = self.known(import)?.into_iter();
+        Some(known.map(|(severity, one)| (one.severity_under(severity, import.guard), one)).collect())
     }
 
     /// All diagnostics of the document. None while something is being found out.
@@ -542,11 +557,6 @@ impl<'a> View<'a> {
         }
         Some(diagnostics)
     }
-}
-
-/// What is to be diagnosed for an import. For one that is not run its package will do, which is known.
-pub fn asked(import: &ImportStatement) -> Import {
-    if import.guard == Guard::NotRun { Import::first(import.top_level()) } else { Import::of(import) }
 }
 
 fn told_of(running: &Running, answer: &Answer) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Finding, Severity, Watch};
 use crate::source::top_level;
 
 /// What the user wants.
@@ -16,8 +16,8 @@ pub struct Settings {
     pub host: Option<String>,
     /// PATH of the analysed machine.
     pub search_path: Option<String>,
-    /// Top-level names of the packages whose imports are watched.
-    pub packages: Vec<String>,
+    /// The packages whose imports are watched.
+    pub packages: Watch,
     /// How a finding is shown, by the name of its code; none hides it.
     pub severity: BTreeMap<String, Option<Severity>>,
     /// How much is logged.
@@ -40,7 +40,7 @@ impl Default for Settings {
             interpreter: None,
             host: None,
             search_path: None,
-            packages: vec!["tensorflow".to_owned()],
+            packages: Watch::Native,
             severity: BTreeMap::new(),
             log_level: LogLevel::Info,
         }
@@ -83,7 +83,7 @@ impl Settings {
             "packages" => {
                 let names = value.as_array()?;
                 let known = names.iter().filter_map(Value::as_str);
-                self.packages = known.filter_map(|name| filled(top_level(name))).collect();
+                self.packages = Watch::Named(known.filter_map(|name| filled(top_level(name))).collect());
                 names.iter().all(Value::is_string).then_some(())?;
             }
             "severity" => {
@@ -170,10 +170,12 @@ mod tests {
                     search_path: Some(
                         "C:\\a;C:\\b",
                     ),
-                    packages: [
-                        "tensorflow",
-                        "torch",
-                    ],
+                    packages: Named(
+                        [
+                            "tensorflow",
+                            "torch",
+                        ],
+                    ),
                     severity: {
                         "bad-image": None,
                         "missing-dll": Some(
@@ -197,9 +199,7 @@ mod tests {
                     search_path: Some(
                         "a;b",
                     ),
-                    packages: [
-                        "tensorflow",
-                    ],
+                    packages: Native,
                     severity: {},
                     log_level: Info,
                 }
@@ -219,9 +219,11 @@ mod tests {
                     interpreter: None,
                     host: None,
                     search_path: None,
-                    packages: [
-                        "torch",
-                    ],
+                    packages: Named(
+                        [
+                            "torch",
+                        ],
+                    ),
                     severity: {
                         "bad-image": Some(
                             Hint,

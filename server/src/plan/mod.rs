@@ -22,9 +22,9 @@ mod walk;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
-use crate::cpython::{Finder, Interpreter, LoadError};
+use crate::cpython::{Finder, IMPORTED_AT_START, Interpreter, LoadError, offered_by};
 use crate::host::WinPath;
-use crate::source::{self, Function, Name};
+use crate::source::{Function, Name, Stmt};
 
 use frame::Frame;
 use value::{Exception, ModuleRef, Value};
@@ -101,6 +101,13 @@ pub struct MissingModule {
     pub recorded: Option<WinPath>,
     /// The file or folder of it that may not be read.
     pub denied: Option<WinPath>,
+}
+
+impl MissingModule {
+    /// Nothing tells where it should be.
+    pub fn is_unknown(&self) -> bool {
+        self.for_other_python.is_none() && self.recorded.is_none() && self.denied.is_none()
+    }
 }
 
 /// A native load that failed.
@@ -191,17 +198,35 @@ impl<'e> Plan<'e> {
         }
     }
 
+    /// Begins the program of the file `file`, as `python FILE` does: `folder`, where there is one, comes first on `sys.path`
+    /// once site.py has run (`pymain_run_python` in Modules/main.c).
+    pub fn begin(&mut self, folder: Option<&WinPath>, file: Option<&WinPath>) {
+        self.start_up();
+        if let Some(folder) = folder {
+            let offered = self.interpreter.process.host().files.folder(folder);
+            let offered = offered.map(|listing| offered_by(&listing)).unwrap_or_default();
+            for name in IMPORTED_AT_START.into_iter().filter(|name| offered.contains(*name)) {
+                let _ = self.import_dotted(name, &Place { file: None, line: 0 });
+            }
+            self.sys_path.insert(0, folder.clone());
+        }
+        let program = self.add_module("__main__", None, None, false);
+        if let Some(file) = file {
+            program.set("__file__", Value::str(file.as_str()));
+        }
+    }
+
     /// Follows what a program does before the import that is asked about. Whatever fails there fails in a statement of its
-    /// own, and the rest is followed all the same.
-    pub fn run(&mut self, text: &str) {
-        if text.is_empty() {
+    /// own, and the rest is followed all the same. May be called again with what follows.
+    pub fn run(&mut self, statements: &[Stmt]) {
+        if statements.is_empty() {
             return;
         }
         self.start_up();
-        let script = source::lower(text);
-        let program = self.add_module("__main__", None, None, false);
+        let program = self.modules.get("__main__").cloned();
+        let program = program.unwrap_or_else(|| self.add_module("__main__", None, None, false));
         let mut frame = Frame::of_module(program);
-        for stmt in &script.body {
+        for stmt in statements {
             let _ = self.block(std::slice::from_ref(stmt), &mut frame);
         }
     }
@@ -216,9 +241,20 @@ impl<'e> Plan<'e> {
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
+    /// Whether the imported package `package` has a submodule of this name that is not bound in it yet.
+    pub fn lacks_submodule(&self, package: &str, name: &str) -> bool {
+        let package = self.modules.get(package);
+        package.is_some_and(|package| package.get(name).is_none() && self.submodule_exists(package, name))
+    }
+
     /// What happened so far, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// The names of top-level modules that were looked for on `sys.path` so far, see [`Finder::looked_for`].
+    pub fn looked_for(&self) -> std::collections::BTreeSet<String> {
+        self.finder.looked_for()
     }
 
     /// The native loads that failed so far.

@@ -103,6 +103,11 @@ struct JsonFix<'a> {
     /// The command as a list of arguments: for programs, which must not parse a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<Vec<&'a str>>,
+    /// The full path of what is to be renamed, whose new name is `to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
     preferred: bool,
 }
 
@@ -200,11 +205,17 @@ fn fix(fix: &Fix) -> JsonFix<'_> {
         }
         _ => None,
     };
+    let (from, to) = match &fix.action {
+        Action::Rename { from, to } => (Some(from.as_str()), Some(to.as_str())),
+        _ => (None, None),
+    };
     JsonFix {
         title: &fix.title,
         kind: fix.action.kind(),
         value: fix.action.value(),
         command,
+        from,
+        to,
         preferred: fix.preferred,
     }
 }

@@ -20,6 +20,8 @@ pub struct Document {
     pub imports_os: Option<u32>,
     /// 0-based line before which a first statement may stand: after docstring and `from __future__`.
     pub first_statement_line: u32,
+    /// It imports relatively, so that it is part of a package: it is imported itself, and not run as a program.
+    pub is_in_package: bool,
 }
 
 /// One imported module: `import a.b, c` makes two.
@@ -55,8 +57,24 @@ pub enum Guard {
     None,
     /// Nothing: a handler for ImportError stands around it.
     Handled,
+    /// Nothing, as long as the module is just not there: a handler for ModuleNotFoundError stands around it. A DLL
+    /// that cannot be loaded raises ImportError, which that is not.
+    HandledIfAbsent,
     /// Nothing: it is not run on Windows (`if TYPE_CHECKING`, `if sys.platform == "linux"`).
     NotRun,
+}
+
+impl Guard {
+    /// What two of them do together.
+    fn or(self, other: Guard) -> Guard {
+        let strength = |guard| match guard {
+            Guard::None => 0,
+            Guard::HandledIfAbsent => 1,
+            Guard::Handled => 2,
+            Guard::NotRun => 3,
+        };
+        if strength(self) >= strength(other) { self } else { other }
+    }
 }
 
 impl Document {
@@ -133,6 +151,7 @@ impl<'a> Reader<'a> {
                 }
             }
             ast::Stmt::ImportFrom(import) => {
+                self.document.is_in_package |= import.level > 0;
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
                     self.import(module.as_str(), module.range(), names, &[]);
@@ -154,11 +173,10 @@ impl<'a> Reader<'a> {
                 }
             }
             ast::Stmt::Try(attempt) => {
-                let catches = attempt.handlers.iter().any(|ast::ExceptHandler::ExceptHandler(h)| {
-                    h.type_.as_ref().is_none_or(|class| catches_import_error(class))
+                let handlers = attempt.handlers.iter().map(|ast::ExceptHandler::ExceptHandler(handler)| {
+                    handler.type_.as_ref().map_or(Guard::Handled, |class| caught_by(class))
                 });
-                let guard = if catches { Guard::Handled } else { Guard::None };
-                self.guarded(guard, &attempt.body);
+                self.guarded(handlers.fold(Guard::None, Guard::or), &attempt.body);
                 for ast::ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
                     self.block(&handler.body);
                 }
@@ -173,7 +191,10 @@ impl<'a> Reader<'a> {
                 self.block(&repeat.body);
                 self.block(&repeat.orelse);
             }
-            ast::Stmt::With(with) => self.block(&with.body),
+            ast::Stmt::With(with) => {
+                let guards = with.items.iter().map(|item| suppressed_by(&item.context_expr));
+                self.guarded(guards.fold(Guard::None, Guard::or), &with.body);
+            }
             ast::Stmt::FunctionDef(def) => self.block(&def.body),
             ast::Stmt::ClassDef(class) => self.block(&class.body),
             ast::Stmt::Match(choice) => {
@@ -188,11 +209,7 @@ impl<'a> Reader<'a> {
     /// Reads a block under a guard; what is not run stays so, whatever stands within.
     fn guarded(&mut self, guard: Guard, body: &'a [ast::Stmt]) {
         let before = self.guard;
-        self.guard = match (before, guard) {
-            (Guard::NotRun, _) | (_, Guard::NotRun) => Guard::NotRun,
-            (Guard::Handled, _) | (_, Guard::Handled) => Guard::Handled,
-            _ => Guard::None,
-        };
+        self.guard = before.or(guard);
         self.block(body);
         self.guard = before;
     }
@@ -271,15 +288,31 @@ fn platform_name(expr: &ast::Expr) -> Option<&'static str> {
     }
 }
 
-/// A failing DLL raises ImportError, which these classes catch; ModuleNotFoundError does not.
-fn catches_import_error(class: &ast::Expr) -> bool {
+/// What a handler for an exception class, or for a tuple of them, catches.
+fn caught_by(class: &ast::Expr) -> Guard {
     match class {
-        ast::Expr::Name(name) => {
-            matches!(name.id.as_str(), "ImportError" | "Exception" | "BaseException")
-        }
-        ast::Expr::Tuple(tuple) => tuple.elts.iter().any(catches_import_error),
-        _ => false,
+        ast::Expr::Name(name) => match name.id.as_str() {
+            "ImportError" | "Exception" | "BaseException" => Guard::Handled,
+            "ModuleNotFoundError" => Guard::HandledIfAbsent,
+            _ => Guard::None,
+        },
+        ast::Expr::Tuple(tuple) => tuple.elts.iter().map(caught_by).fold(Guard::None, Guard::or),
+        _ => Guard::None,
     }
+}
+
+/// `with suppress(ImportError):`, by its name in `contextlib`.
+fn suppressed_by(context: &ast::Expr) -> Guard {
+    let Some(call) = context.as_call_expr() else {
+        return Guard::None;
+    };
+    let name = match &*call.func {
+        ast::Expr::Name(name) => name.id.as_str(),
+        ast::Expr::Attribute(attribute) => attribute.attr.as_str(),
+        _ => "",
+    };
+    let classes = call.arguments.args.iter().filter(|_| name == "suppress");
+    classes.map(caught_by).fold(Guard::None, Guard::or)
 }
 
 #[cfg(test)]
@@ -303,6 +336,7 @@ mod tests {
                 match import.guard {
                     Guard::None => "",
                     Guard::Handled => " (handled)",
+                    Guard::HandledIfAbsent => " (handled if absent)",
                     Guard::NotRun => " (not run)",
                 },
             );
@@ -349,7 +383,7 @@ mod tests {
             expect![[r#"
                 1:9-10 a (handled)
                 3:9-10 b
-                5:9-10 c
+                5:9-10 c (handled if absent)
                 9:9-10 d
                 11:9-10 e (not run)
                 13:9-10 f
@@ -360,6 +394,30 @@ mod tests {
                 23:9-10 k (not run)
             "#]],
         );
+    }
+
+    #[test]
+    fn who_is_ready_for_a_failure() {
+        check(
+            "with suppress(ImportError):\n  import a\n\
+             with contextlib.suppress(KeyError, ModuleNotFoundError):\n  import b\n\
+             with open(ImportError):\n  import c\n\
+             try:\n  import d\nexcept (KeyError, ImportError):\n  pass\n\
+             try:\n  try:\n    import e\n  except ModuleNotFoundError:\n    pass\nexcept:\n  pass\n",
+            expect![[r#"
+                1:9-10 a (handled)
+                3:9-10 b (handled if absent)
+                5:9-10 c
+                7:9-10 d (handled)
+                12:11-12 e (handled)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_imports_relatively_is_no_program() {
+        assert!(Document::parse("def f():\n    from .. import x\n").is_in_package);
+        assert!(!Document::parse("from x import y\n").is_in_package);
     }
 
     #[test]

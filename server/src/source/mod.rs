@@ -16,6 +16,7 @@ mod tests;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
 pub use lower::lower;
+pub use prelude::may_find_elsewhere;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
     StmtKind, Try, top_level,

@@ -1,5 +1,5 @@
-//! What a program does before an import that may change what the import loads: other packages that it imports first,
-//! `os.add_dll_directory`, `WinDLL`, changes of PATH.
+//! What a program does before an import that may change what the import loads: other packages and modules of its own
+//! that it imports first, `os.add_dll_directory`, `WinDLL`, changes of PATH and of `sys.path`.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ struct Earlier<'a> {
 enum Kind<'a> {
     /// Imports these packages, none of them of the standard library.
     Packages(Vec<&'a str>),
-    /// Loads something, or changes where is searched.
+    /// Loads something, or changes where is searched for DLLs or for modules.
     Loads,
     /// Gives a value that the latter may need: an import of the standard library, an assignment, a call.
     Prepares,
@@ -37,6 +37,14 @@ const LOADING_WORDS: [&str; 6] = ["DLL", "LoadLibrary", "dll_directory", "cdll",
 /// Whether Python code may load DLLs itself, or change where they are searched.
 pub(super) fn may_load(text: &str) -> bool {
     LOADING_WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Code without any of these finds the modules that it would find anyway (`Lib/site.py` has the second).
+const FINDING_WORDS: [&str; 2] = ["sys.path", "addsitedir"];
+
+/// Whether Python code may change where modules are found.
+pub fn may_find_elsewhere(text: &str) -> bool {
+    FINDING_WORDS.iter().any(|word| text.contains(word))
 }
 
 /// A program with more text than this in such statements is not followed, in bytes.
@@ -62,9 +70,9 @@ impl<'a> Prelude<'a> {
                 }
                 imported(vec![module.as_str()])
             }
-            // What is relative belongs to a package, and no program is one.
+            // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
             ast::Stmt::ImportFrom(_) => return,
-            _ if may_load(text) => Kind::Loads,
+            _ if may_load(text) || may_find_elsewhere(text) => Kind::Loads,
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return,
             ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {

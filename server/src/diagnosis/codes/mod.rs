@@ -15,6 +15,7 @@ pub mod not_installed;
 pub mod not_on_search_path;
 pub mod outdated_vc_runtime;
 pub mod path_too_long;
+pub mod shadowed_module;
 pub mod unsupported_python;
 pub mod unsupported_windows;
 pub mod wrong_architecture;
@@ -74,6 +75,7 @@ codes! {
     ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
     OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
     MissingExport, "missing-export", missing_export;
+    ShadowedModule, "shadowed-module", shadowed_module;
     NotInstalled, "not-installed", not_installed;
     MissingDll, "missing-dll", missing_dll;
 }

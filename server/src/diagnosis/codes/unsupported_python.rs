@@ -29,6 +29,7 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     match &problem.culprit {
         Culprit::OtherPython { .. } => true,
         Culprit::Module(missing) => missing.for_other_python.is_some(),
+        Culprit::HiddenPackage(_) => false,
         Culprit::Image(_) => problem.not_found().is_some_and(|fault| {
             let own = case.environment.python_dll.file_name();
             is_versioned_python(fault.culprit()) && !fault.culprit().eq_ignore_ascii_case(own)
@@ -53,7 +54,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             let path = importer.and_then(|link| link.path.as_ref());
             (path.map_or_else(String::new, |path| case.short(path)), version_of_dll(fault.culprit()))
         }
-        None => return,
+        Some(Culprit::HiddenPackage(_)) | None => return,
     };
     let built_for = built_for.unwrap_or_else(|| "another Python".to_owned());
     finding.what = format!(

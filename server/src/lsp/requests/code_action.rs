@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use serde_json::json;
 use tower_lsp::lsp_types::{
     CodeAction, CodeActionContext, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse,
-    Command, Diagnostic, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range,
+    Command, Diagnostic, DocumentChangeOperation, DocumentChanges, OneOf,
+    OptionalVersionedTextDocumentIdentifier, Position, Range, RenameFile, RenameFileOptions, ResourceOp,
     TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
 };
 
 use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND};
 use crate::fix::{self, Action, Fix};
+use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
@@ -77,6 +79,10 @@ impl Offer<'_> {
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
             Action::AddDllDirectory(directory) => (Some(self.edit(directory)?), None),
+            Action::Rename { from, to } => match self.rename(from, to) {
+                Some(edit) => (Some(edit), None),
+                None => (None, Some(self.command(fix)?)),
+            },
             _ => (None, Some(self.command(fix)?)),
         };
         Some(CodeAction {
@@ -103,12 +109,29 @@ impl Offer<'_> {
                     "title": fix.title, "powershell": command.for_powershell(), "cmd": command.for_cmd()
                 }),
             ),
+            // Where the editor does not do it, a person may.
+            Action::Rename { .. } => {
+                (SHOW_COMMAND, json!({ "title": fix.title, "powershell": fix.action.value() }))
+            }
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
                 (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
             }
             Action::ChooseInterpreter | Action::AddDllDirectory(_) => return None,
         };
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
+    }
+
+    /// None if the editor cannot, or the file is not on this system.
+    fn rename(&self, from: &str, to: &str) -> Option<WorkspaceEdit> {
+        let old_uri = convert::address(&WinPath::new(from)).filter(|_| self.abilities.renames_files)?;
+        let new_uri = convert::address(&WinPath::new(from).parent()?.join(to))?;
+        let options = RenameFileOptions { overwrite: Some(false), ignore_if_exists: Some(false) };
+        let rename = RenameFile { old_uri, new_uri, options: Some(options), annotation_id: None };
+        let rename = DocumentChangeOperation::Op(ResourceOp::Rename(rename));
+        Some(WorkspaceEdit {
+            document_changes: Some(DocumentChanges::Operations(vec![rename])),
+            ..WorkspaceEdit::default()
+        })
     }
 
     fn edit(&self, directory: &str) -> Option<WorkspaceEdit> {

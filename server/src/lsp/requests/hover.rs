@@ -8,13 +8,18 @@ use crate::diagnosis::{Finding, Severity};
 use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
-use crate::lsp::session::{Session, View, asked};
-use crate::source::ImportStatement;
+use crate::lsp::session::{Session, View};
+use crate::source::{Guard, ImportStatement};
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let at = &params.text_document_position_params;
     let view = session.view(&at.text_document.uri)?;
     let import = view.document.import_at(convert::place(at.position), &view.settings.packages)?;
+    // What turned out to have no native code is none of ours, and of what is not run not much may be known.
+    let diagnosis = view.diagnosis(import);
+    if diagnosis.map_or(import.guard == Guard::NotRun, |known| known.packages.is_empty()) {
+        return None;
+    }
     Some(Hover {
         contents: HoverContents::Markup(MarkupContent {
             kind: MarkupKind::Markdown,
@@ -34,8 +39,8 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
         Ok(examined) => examined,
         Err(reason) => return format!("**{}**: unknown, {}\n", escaped(name), escaped(&reason.reason)),
     };
-    let diagnosis = answer.diagnosis(&asked(import));
-    let package = diagnosis.and_then(|known| known.packages.iter().find(|package| package.import == name));
+    let package =
+        view.diagnosis(import).and_then(|known| known.packages.iter().find(|package| package.import == name));
     let mut text = format!("**{}**", escaped(name));
     if let Some(version) = package.and_then(|package| package.version.as_ref()) {
         let _ = write!(text, " {}", escaped(version));

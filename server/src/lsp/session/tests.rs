@@ -7,15 +7,17 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 
 use super::*;
-use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Package};
+use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
 use crate::host::WinPath;
-use crate::lsp::analysis::{Examined, names};
+use crate::lsp::analysis::Examined;
 use crate::source::Position;
 
 /// A window with the folder `/w`, whose settings name the interpreter `/env`.
 struct Window {
     session: Session,
     last: u64,
+    /// What the last analysis is asked.
+    asked: Vec<Import>,
 }
 
 impl Window {
@@ -27,7 +29,7 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0 }
+        Window { session, last: 0, asked: Vec::new() }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -37,7 +39,7 @@ impl Window {
 
     /// The analysis that was begun last ends so.
     fn answered(&mut self, findings: &[(&str, &[Finding])]) -> &mut Window {
-        let answer = answer(findings);
+        let answer = answer(&self.asked, findings);
         self.session.analysed(self.last, answer);
         self
     }
@@ -74,7 +76,13 @@ impl Window {
             }
             Effect::Analyse { generation, analysis } => {
                 self.last = *generation;
-                format!("analyse {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
+                self.asked = analysis.imports.clone();
+                let asked = analysis.imports.iter().map(|import| match &import.document {
+                    Some(path) => format!("{} of {path}", import.name),
+                    None => import.name.clone(),
+                });
+                let asked = asked.collect::<Vec<String>>().join(", ");
+                format!("analyse {asked} in {:?}\n", analysis.target.interpreter)
             }
             Effect::PullSettings { folders, .. } => {
                 format!("ask for settings of {} folders\n", folders.len())
@@ -89,7 +97,8 @@ fn uri(path: &str) -> Url {
     Url::parse(&format!("file://{path}")).unwrap()
 }
 
-fn answer(findings: &[(&str, &[Finding])]) -> Answer {
+/// What was asked, and what is found of these names; of other names nothing is known.
+fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
     let mut diagnoses = BTreeMap::new();
     for (import, findings) in findings {
         let name = import.split('.').next().unwrap();
@@ -102,7 +111,9 @@ fn answer(findings: &[(&str, &[Finding])]) -> Answer {
         };
         let diagnosis =
             Diagnosis { findings: findings.to_vec(), packages: vec![package], health: Word::of(findings) };
-        diagnoses.insert(Import::first(import), Arc::new(diagnosis));
+        let diagnosis = Arc::new(diagnosis);
+        let named = asked.iter().filter(|asked| asked.name == *import).cloned();
+        diagnoses.extend(named.map(|asked| (asked, diagnosis.clone())));
     }
     let examined = Examined {
         interpreter: "/env/python.exe".to_owned(),
@@ -110,7 +121,7 @@ fn answer(findings: &[(&str, &[Finding])]) -> Answer {
         kind: "venv".to_owned(),
         machine: "windows-11".to_owned(),
     };
-    Answer { environment: Ok(examined), diagnoses }
+    Answer { environment: Ok(examined), diagnoses, known: Known::default() }
 }
 
 fn finding(code: Code, severity: Severity) -> Finding {
@@ -136,7 +147,7 @@ fn failure() -> Finding {
 }
 
 #[test]
-fn the_first_document_waits_for_the_answer_and_the_second_does_not() {
+fn each_document_waits_for_its_own_answer() {
     Window::new()
         .check(expect![[r#"
             analyse tensorflow in Named("/env")
@@ -149,11 +160,19 @@ fn the_first_document_waits_for_the_answer_and_the_second_does_not() {
         "#]])
         .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
-            file:///w/a.py v1:
-                0:7 Error missing-vc-runtime is the matter. And more.
+            analyse tensorflow of /w/a.py in Named("/env")
             file:///w is broken: missing-vc-runtime is the matter (1)
         "#]])
+        .answered(&[("tensorflow", &[failure()])])
+        .check(expect![[r#"
+            file:///w/a.py v1:
+                0:7 Error missing-vc-runtime is the matter. And more.
+        "#]])
         .open("/w/b.py", "\nimport tensorflow\n")
+        .check(expect![[r#"
+            analyse tensorflow of /w/b.py in Named("/env")
+        "#]])
+        .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
             file:///w/b.py v1:
                 1:7 Error missing-vc-runtime is the matter. And more.
@@ -168,8 +187,11 @@ fn each_state_of_a_text_is_told_and_the_end_too() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        file:///w/a.py v1: nothing
+        analyse tensorflow of /w/a.py in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+    "#]]);
+    window.answered(&[("tensorflow", &[])]).check(expect![[r#"
+        file:///w/a.py v1: nothing
     "#]]);
     let place = Position { line: 0, character: 0 };
     let insert = |text: &str| {
@@ -192,16 +214,17 @@ fn each_state_of_a_text_is_told_and_the_end_too() {
 fn an_answer_that_came_too_late_is_dropped() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let superseded = window.last;
     window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
     window.check(expect![[r#"
-        analyse tensorflow in Named("/other")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/other")
         file:///w is checking: checking tensorflow (0)
     "#]]);
-    window.session.analysed(superseded, answer(&[("tensorflow", &[failure()])]));
+    let late = answer(&window.asked, &[("tensorflow", &[failure()])]);
+    window.session.analysed(superseded, late);
     window.check(expect![""]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
@@ -210,7 +233,7 @@ fn an_answer_that_came_too_late_is_dropped() {
     // Back to the setting, whose answer was dropped. A document in the folder stands for it.
     window.session.interpreter_selected(Some(uri("/w/a.py")), None);
     window.check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -235,18 +258,21 @@ fn what_is_in_a_package_fails_with_it_and_else_is_asked_for() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).open("/w/a.py", text).check(expect![[r#"
+        analyse tensorflow of /w/a.py, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
+        file:///w is broken: missing-vc-runtime is the matter (1)
+    "#]]);
+    window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
             0:7 Error missing-vc-runtime is the matter. And more.
             1:5 Error missing-vc-runtime is the matter. And more.
-        file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     window.session.check_again();
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow.keras in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
-        analyse tensorflow.keras in Named("/env")
+        analyse tensorflow.keras of /w/a.py in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
     let missing = finding(Code::NotInstalled, Severity::Error);
@@ -262,12 +288,12 @@ fn what_stands_around_an_import_and_the_user_decide_how_severe_it_is() {
                 if TYPE_CHECKING:\n    import tensorflow\n";
     let mut window = Window::new();
     window.open("/w/a.py", text).check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            1:11 Information missing-vc-runtime is the matter. And more.
+            1:11 Hint missing-vc-runtime is the matter. And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     let settings = json!({ "interpreter": "/env", "severity": { "missing-vc-runtime": "off" } });
@@ -286,13 +312,16 @@ fn a_package_that_nobody_imports_may_be_absent() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let missing = finding(Code::NotInstalled, Severity::Error);
-    window.answered(&[("tensorflow", &[missing])]).check(expect![[r#"
+    window.answered(&[("tensorflow", std::slice::from_ref(&missing))]).check(expect![[r#"
         file:///w is healthy: tensorflow is not installed, and no open file imports it (0)
     "#]]);
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
+        analyse tensorflow of /w/a.py in Named("/env")
+        file:///w is broken: not-installed is the matter (1)
+    "#]]);
+    window.answered(&[("tensorflow", &[missing])]).check(expect![[r#"
         file:///w/a.py v1:
             0:7 Error not-installed is the matter. And more.
-        file:///w is broken: not-installed is the matter (1)
     "#]]);
 }
 
@@ -315,7 +344,7 @@ fn nothing_begins_before_the_settings_are_known() {
         elsewhere is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /elsewhere.py in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
 }
@@ -329,14 +358,17 @@ fn a_folder_that_is_added_takes_its_documents() {
         elsewhere is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
-        file:///v/a.py v1: nothing
+        analyse tensorflow of /v/a.py in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
         elsewhere is healthy: tensorflow-cpu 2.3.0 imports (0)
+    "#]]);
+    window.answered(&[("tensorflow", &[])]).check(expect![[r#"
+        file:///v/a.py v1: nothing
     "#]]);
     window.session.interpreter_selected(Some(uri("/v")), Some("/other".into()));
     window.session.folders_changed(vec![uri("/v")], &[uri("/w")]);
     window.check(expect![[r#"
-        analyse tensorflow in Named("/other")
+        analyse tensorflow, tensorflow of /v/a.py in Named("/other")
         file:///v is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -350,7 +382,7 @@ fn a_folder_that_is_added_takes_its_documents() {
 fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -360,7 +392,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     "#]]);
     window.session.saved(&uri("/w/a.py"));
     window.check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
@@ -378,7 +410,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     window.check(expect![""]);
     window.session.quiet(2);
     window.check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
     "#]]);
 }
 
@@ -386,7 +418,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
 fn an_analysis_that_fails_leaves_the_health_unknown() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.session.analysed(window.last, Answer::failed());
@@ -401,6 +433,66 @@ fn an_event_whose_handling_panics_leaves_the_rest() {
     let mut window = Window::new();
     window.session.apply(Box::new(|_| panic!("on purpose")));
     window.check(expect![[r#"
+        analyse tensorflow in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+}
+
+#[test]
+fn any_package_with_native_code_is_watched_without_a_word_about_it() {
+    let mut window = Window::new();
+    let text =
+        "import os\nimport pandas\nimport settings\ntry:\n    import h5py\nexcept ImportError:\n    pass\n";
+    window.open("/w/a.py", text).check(expect![[r#"
+        analyse h5py of /w/a.py, pandas of /w/a.py, settings of /w/a.py, tensorflow in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    let broken = finding(Code::MissingDll, Severity::Error);
+    let damaged = finding(Code::DamagedInstall, Severity::Error);
+    let findings: [(&str, &[Finding]); 4] =
+        [("tensorflow", &[]), ("pandas", &[broken]), ("settings", &[]), ("h5py", &[damaged])];
+    window.answered(&findings).check(expect![[r#"
+        file:///w/a.py v1:
+            1:7 Error missing-dll is the matter. And more.
+            4:11 Hint damaged-install is the matter. And more.
+        file:///w is broken: missing-dll is the matter (2)
+    "#]]);
+    // What the user names is watched, and nothing else.
+    let settings = json!({ "interpreter": "/env", "packages": ["h5py"] });
+    window.session.settings_changed(&json!({ "whydll": settings }));
+    window.check(expect![[r#"
+        analyse h5py, h5py of /w/a.py in Named("/env")
+        file:///w is checking: checking h5py (0)
+    "#]]);
+}
+
+#[test]
+fn a_module_that_is_saved_may_change_what_others_import() {
+    let mut window = Window::new();
+    window.open("/w/a.py", "import settings\nimport tensorflow\n").open("/w/settings.py", "x = 1\n");
+    window.check(expect![[r#"
+        analyse settings of /w/a.py, tensorflow, tensorflow of /w/a.py in Named("/env")
+        file:///w/settings.py v1: nothing
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    window.answered(&[("tensorflow", &[]), ("settings", &[])]).check(expect![[r#"
+        file:///w/a.py v1: nothing
+        file:///w is healthy: tensorflow-cpu 2.3.0 and settings-cpu 2.3.0 import (0)
+    "#]]);
+    window.session.saved(&uri("/w/settings.py"));
+    window.check(expect![[r#"
+        analyse settings of /w/a.py, tensorflow, tensorflow of /w/a.py in Named("/env")
+    "#]]);
+    window.answered(&[("tensorflow", &[]), ("settings", &[])]).check(expect![""]);
+    // Nobody else imports.
+    window.session.saved(&uri("/w/a.py"));
+    window.check(expect![""]);
+}
+
+#[test]
+fn a_part_of_a_package_is_not_run_by_itself() {
+    let mut window = Window::new();
+    window.open("/w/pkg/a.py", "from . import b\nimport tensorflow\n").check(expect![[r#"
         analyse tensorflow in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);

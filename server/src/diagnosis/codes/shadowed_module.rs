@@ -1,0 +1,294 @@
+//! # shadowed-module
+//!
+//! A file or folder of your program has the name of an installed package and is imported in its place.
+//!
+//! ## What it means
+//! Python looks for a module in the folder of the program that it runs, before it looks among the installed packages. A
+//! `tensorflow.py` beside your program, or a folder `tensorflow` with an `__init__.py`, so hides the real TensorFlow. The import
+//! itself mostly works; what follows fails, with *partially initialized module 'tensorflow' has no attribute …*, *cannot import
+//! name …* or *'tensorflow' is not a package*.
+//!
+//! ## How we know
+//! The search for the module was followed as Python makes it, with the folder of the program first. It ended at your file, and
+//! the package lies further down `sys.path`. A folder without `__init__.py` hides nothing, and neither does the source of the
+//! very package in the folder of its project.
+//!
+//! ## What to do
+//! Give the file or folder another name, also where your program imports it.
+
+use crate::cpython::{Finder, Found};
+use crate::diagnosis::case::name_of;
+use crate::diagnosis::{Case, Culprit, Finding, Problem, Severity};
+use crate::environment::normalized;
+use crate::fix::{Action, Fix};
+use crate::host::{Files, WinPath};
+use crate::plan::{Event, Plan};
+use crate::source::{StmtKind, is_standard, top_level};
+
+/// An installed package, and what is imported in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HiddenPackage {
+    /// The file or folder in the folder of the program.
+    pub by: WinPath,
+    /// The file that ran.
+    file: WinPath,
+    /// Where the package lies.
+    package: WinPath,
+}
+
+/// The installed package that the program hides by what lies in its folder, if that is what an import came to.
+pub(in crate::diagnosis) fn hidden(
+    case: &Case<'_>,
+    plan: &Plan<'_>,
+    folder: &WinPath,
+) -> Option<HiddenPackage> {
+    let name = top_level(case.import);
+    let file = plan.steps().iter().find_map(|step| match &step.event {
+        Event::Module { name: module, path } | Event::Extension { name: module, path, .. } => {
+            (module == name).then_some(path)
+        }
+        _ => None,
+    })?;
+    let own = folder.join(name);
+    let by = match file.parent()? {
+        parent if parent == *folder => file.clone(),
+        parent if parent == own => own,
+        _ => return None,
+    };
+    let files = &*case.host.files;
+    let installed: Vec<WinPath> = case.environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
+    let package = match Finder::new(case.environment, files).top_level(name, &installed) {
+        Found::Package { folder, .. } => folder,
+        Found::Source(path)
+        | Found::Extension { path, folder: None }
+        | Found::Opaque { path: Some(path) } => path,
+        Found::Extension { folder: Some(folder), .. } => folder,
+        _ => return None,
+    };
+    let is_another = package != by && !is_standard(name);
+    (is_another && !is_source_of(case, name, folder)).then(|| HiddenPackage {
+        by,
+        file: file.clone(),
+        package,
+    })
+}
+
+/// Whether a folder is the project that a package was installed from: whoever works there wants what lies there.
+fn is_source_of(case: &Case<'_>, package: &str, folder: &WinPath) -> bool {
+    let files = &*case.host.files;
+    let distributions = case.environment.providers(package, files);
+    let is_its_name = |name: &str| distributions.iter().any(|one| one.normalized == normalized(name));
+    let described = ["pyproject.toml", "setup.cfg", "setup.py"].into_iter();
+    let described = described.map(|name| folder.join(name)).filter(|file| files.is_file(file));
+    described.filter_map(|file| files.text(&file).ok()).any(|text| {
+        text.lines().any(|line| {
+            let value = line.trim_start().strip_prefix("name").map(str::trim_start);
+            let value = value.and_then(|rest| rest.strip_prefix('=')).unwrap_or_default();
+            is_its_name(value.trim_matches(|c: char| c.is_whitespace() || "\"',".contains(c)))
+        })
+    })
+}
+
+pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
+    matches!(problem.culprit, Culprit::HiddenPackage(_))
+}
+
+pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+    let Some(Culprit::HiddenPackage(hidden)) = problems.first().map(|problem| &problem.culprit) else {
+        return;
+    };
+    let files = &*case.host.files;
+    let name = top_level(case.import);
+    let own = hidden.by.file_name();
+    let provider = case.environment.providers(name, files).into_iter().next();
+    let package = match provider.map(|provider| (name_of(provider, files), provider.version.as_ref())) {
+        Some((name, Some(version))) => format!("the installed {name} {version}"),
+        Some((name, None)) => format!("the installed {name}"),
+        None => format!("the installed {name}"),
+    };
+    let is_folder = hidden.by != hidden.file;
+    let thing = if is_folder { "folder" } else { "file" };
+    finding.what = match finding.severity {
+        Severity::Error => {
+            format!("`import {}` will fail: your {thing} {own} hides {package}.", case.import)
+        }
+        _ => format!("`import {}` takes your {thing} {own}, not {package}.", case.import),
+    };
+    let folder = hidden.by.parent().map(|folder| folder.as_str().to_owned()).unwrap_or_default();
+    let again = match imports_itself(files, &hidden.file, name) {
+        true => " The file imports that name itself, and so gets itself, half made.",
+        false => "",
+    };
+    finding.evidence =
+        format!("Python looks into {folder} first, and only then for {}.{again}", hidden.package);
+    // importlib's sentence goes on, as ours does not (`_find_and_load_unlocked`).
+    if let Some(sentence) = finding.python_error.as_mut().filter(|_| !is_folder)
+        && sentence.starts_with("ModuleNotFoundError: No module named")
+    {
+        *sentence = format!("{sentence}; '{name}' is not a package");
+    }
+    let to = free_name(files, &hidden.by);
+    finding.advice = format!("Give the {thing} another name, also where your program imports it.");
+    let rename = Action::Rename { from: hidden.by.as_str().to_owned(), to: to.clone() };
+    finding.fixes =
+        vec![Fix { preferred: true, ..Fix::new(format!("Rename the {thing} {own} to {to}"), rename) }];
+}
+
+/// Whether a module imports its own name as it runs.
+fn imports_itself(files: &dyn Files, module: &WinPath, name: &str) -> bool {
+    let script = files.script(module).unwrap_or_default();
+    script.body.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Import { module, .. } | StmtKind::ImportFrom { level: 0, module, .. } => {
+            top_level(module) == name
+        }
+        _ => false,
+    })
+}
+
+/// A name that nothing has yet in the same folder: `my_tensorflow.py`.
+fn free_name(files: &dyn Files, path: &WinPath) -> String {
+    const MOST: usize = 100;
+    let name = path.file_name();
+    let first = format!("my_{name}");
+    let (stem, ending) = first.split_at(first.find('.').unwrap_or(first.len()));
+    let more = (2..MOST).map(|number| format!("{stem}_{number}{ending}"));
+    let is_free =
+        |name: &String| path.parent().is_some_and(|folder| files.kind(&folder.join(name.as_str())).is_none());
+    std::iter::once(first.clone()).chain(more).find(is_free).unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use crate::testing::check;
+
+    /// A Python with a package of native code, and a program in `/w`.
+    fn check_with(program: &str, expected: Expect) {
+        let python = "\
+/Python/python.exe       imports python38.dll
+/Python/python38.dll     version 3.8.10150.1013
+/Python/Lib/os.py        text
+/Python/Lib/site-packages/pkg/__init__.py    text
+    from . import core
+/Python/Lib/site-packages/pkg/core.pyd
+/Python/Lib/site-packages/pkg/sub.py         text
+/Python/Lib/site-packages/pkg_cpu-1.2.dist-info/METADATA    text
+    Name: pkg-cpu
+/Python/Lib/site-packages/pkg_cpu-1.2.dist-info/RECORD      text
+    pkg/__init__.py,,
+    pkg/core.pyd,,
+script /w/main.py
+";
+        check(&format!("{python}{program}"), expected);
+    }
+
+    #[test]
+    fn a_file_beside_the_program() {
+        check_with(
+            "/w/pkg.py  text\n    import pkg\nimport pkg\nimport pkg.sub\n",
+            expect![[r#"
+            warning shadowed-module: 
+              `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+              Give the file another name, also where your program imports it.
+              * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
+            error shadowed-module: 
+              `import pkg.sub` will fail: your file pkg.py hides the installed pkg-cpu 1.2.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+              Give the file another name, also where your program imports it.
+              Python: ModuleNotFoundError: No module named 'pkg.sub'; 'pkg' is not a package
+              * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_folder_beside_the_program() {
+        check_with(
+            "/w/pkg/__init__.py  text\nimport pkg\n",
+            expect![[r#"
+            warning shadowed-module: 
+              `import pkg` takes your folder pkg, not the installed pkg-cpu 1.2.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
+              Give the folder another name, also where your program imports it.
+              * Rename the folder pkg to my_pkg | Rename-Item -LiteralPath C:\w\pkg -NewName my_pkg
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_hides_nothing() {
+        // A folder without `__init__.py`.
+        check_with(
+            "/w/pkg/data.txt  text\nimport pkg\n",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+        // Letter case counts.
+        check_with(
+            "/w/PKG.py  text\nimport pkg\n",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+        // Nothing is installed.
+        check_with(
+            "/w/other.py  text\nimport other\n",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+        // The project of the package itself.
+        check_with(
+            "/w/pkg.py  text\n/w/pyproject.toml  text\n    [project]\n    name = \"Pkg.CPU\"\nimport pkg\n",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+        // A module of a package is not beside the program.
+        check_with(
+            "/w/__init__.py  text\n/w/pkg.py  text\nimport pkg\n",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_isolated_python_does_not_look_there() {
+        check(
+            r#"
+            /embed/python.exe       imports python38.dll
+            /embed/python38.dll     version 3.8.10150.1013
+            /embed/python38.zip     zip
+            /embed/python38._pth    text
+                python38.zip
+                Lib/site-packages
+            /embed/Lib/site-packages/pkg.pyd
+            /w/pkg.py               text
+            python /embed
+            script /w/main.py
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_new_name_is_free() {
+        check_with(
+            "/w/pkg.py  text\n/w/my_pkg.py  text\n/w/MY_pkg_2.py  text\nimport pkg\n",
+            expect![[r#"
+                warning shadowed-module: 
+                  `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
+                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
+                  Give the file another name, also where your program imports it.
+                  * Rename the file pkg.py to my_pkg_3.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg_3.py
+            "#]],
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! What is asked about: an import, where it stands, and whether anybody wants to hear of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::WinPath;
+use crate::source::{self, Document, ImportStatement, Name};
+
+/// An import to be diagnosed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Import {
+    /// Dotted name.
+    pub name: String,
+    /// What `from name import …` takes out of it, which may be modules; empty for a plain import.
+    pub names: Vec<Name>,
+    /// What the program does before, as Python text; mostly empty.
+    pub before: Arc<str>,
+    /// The file of the document that it stands in, which Python is taken to run; none where nobody knows it.
+    pub document: Option<WinPath>,
+    /// What is told of it.
+    pub watched: Watched,
+}
+
+/// What is told of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Watched {
+    /// Everything: somebody named its package.
+    Named,
+    /// What goes wrong if it is an installed package with native code, be it its own or that of what it imports. Nothing if it
+    /// is a module of the program itself, or of the standard library, or is not installed.
+    IfNative,
+}
+
+/// The packages whose imports are diagnosed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watch {
+    /// All that are installed with native code, and [`ALWAYS`].
+    Native,
+    /// Those with these top-level names.
+    Named(Vec<String>),
+}
+
+/// What it is all about: its absence is told too.
+pub const ALWAYS: &str = "tensorflow";
+
+/// More imports of packages that nobody named are not looked at in a document: no person wrote it.
+const MOST_OTHERS: usize = 1_000;
+
+impl Import {
+    /// An import that a program begins with.
+    pub fn first(name: &str) -> Import {
+        Import {
+            name: name.to_owned(),
+            names: Vec::new(),
+            before: Arc::default(),
+            document: None,
+            watched: Watched::Named,
+        }
+    }
+
+    /// The same of the package that it is in.
+    pub fn top_level(&self) -> Import {
+        Import { name: source::top_level(&self.name).to_owned(), names: Vec::new(), ..self.clone() }
+    }
+}
+
+impl Watch {
+    /// The names of packages that are told of even if no document imports them.
+    pub fn named(&self) -> Vec<&str> {
+        match self {
+            Watch::Native => vec![ALWAYS],
+            Watch::Named(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What is told of the imports of a top-level name; none if they are not even looked at.
+    pub fn of(&self, top_level: &str) -> Option<Watched> {
+        match self {
+            Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
+            Watch::Native if top_level == ALWAYS => Some(Watched::Named),
+            Watch::Native => (!source::is_standard(top_level)).then_some(Watched::IfNative),
+        }
+    }
+
+    /// Leaves those imports of a document that are looked at.
+    pub fn retain(&self, imports: &mut Vec<ImportStatement>) {
+        let mut others = 0;
+        imports.retain(|import| match self.of(import.top_level()) {
+            None => false,
+            Some(Watched::Named) => true,
+            Some(Watched::IfNative) => {
+                others += 1;
+                others <= MOST_OTHERS
+            }
+        });
+    }
+
+    /// What is to be asked about an import of a document, which lies in the file `path`.
+    pub fn import(&self, statement: &ImportStatement, path: Option<&WinPath>) -> Option<Import> {
+        let watched = self.of(statement.top_level())?;
+        Some(Import {
+            name: statement.module.to_string(),
+            names: statement.names.clone(),
+            before: statement.before.clone(),
+            document: path.cloned(),
+            watched,
+        })
+    }
+}
+
+/// The file that `document` is run as; none for a part of a package, which is only imported.
+pub fn run_as(document: &Document, path: Option<WinPath>) -> Option<WinPath> {
+    path.filter(|_| !document.is_in_package)
+}

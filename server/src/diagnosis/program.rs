@@ -1,0 +1,383 @@
+//! A program that is followed from one import to the next.
+//!
+//! The imports of a document are made in one process, as far as each begins where the one before it left off: ten imports cost no
+//! more than the last of them alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cpython::{Finder, Found, Interpreter};
+use crate::environment::Environment;
+use crate::host::{Files, Host, WinPath};
+use crate::loader::{Failure, Fault};
+use crate::plan::{Event, LoadKind, MissingModule, Plan};
+use crate::source::{self, Stmt, StmtKind, top_level};
+
+use super::case::{Case, Culprit, Problem, name_of};
+use super::codes::{self, shadowed_module};
+use super::finding::{Finding, Health, Severity};
+use super::import::{Import, Watched};
+use super::{Diagnosis, Package, old_runtime};
+
+/// What `python FILE` makes of the file that it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Script {
+    /// What comes first on `sys.path`.
+    pub folder: Option<WinPath>,
+    /// `__file__`.
+    pub file: Option<WinPath>,
+}
+
+/// So many folders may lie between a module and the folder that its package is in.
+const DEEPEST_PACKAGE: usize = 50;
+
+impl Script {
+    /// Of a document in this file. `sys.path` begins with its folder, but for an isolated Python, which does without
+    /// (`pymain_run_python` in Modules/main.c). A document in a package is imported, and so its package's folder is on
+    /// `sys.path`: the first one upwards that has no `__init__.py`. No folder if the machine does not have it.
+    pub fn of(document: &WinPath, environment: &Environment, files: &dyn Files) -> Script {
+        let above = std::iter::successors(document.parent(), WinPath::parent).take(DEEPEST_PACKAGE);
+        let mut outside = above.filter(|folder| !files.is_file(&folder.join("__init__.py")));
+        let folder = outside.next().filter(|folder| !environment.isolated && files.folder(folder).is_ok());
+        Script { folder, file: Some(document.clone()) }
+    }
+}
+
+/// What became of imports.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// One for each import.
+    pub diagnoses: Vec<Diagnosis>,
+    /// The names of all top-level modules that were looked for, see [`Finder::looked_for`].
+    pub looked_for: BTreeSet<String>,
+}
+
+/// Diagnoses each of `imports` in a program that is run as `script`.
+pub(super) fn diagnose(
+    host: &Host,
+    environment: &Environment,
+    script: &Script,
+    imports: &[&Import],
+) -> Outcome {
+    let mut looked_for = BTreeSet::new();
+    let mut program: Option<Program<'_>> = None;
+    let mut by_place: BTreeMap<usize, Diagnosis> = BTreeMap::new();
+    // In the order of the text: what is done before grows.
+    let mut ordered: Vec<(usize, &Import)> = imports.iter().copied().enumerate().collect();
+    ordered.sort_by_key(|(_, import)| (import.before.len(), &import.name));
+    for (place, import) in ordered {
+        let case = Case { host, environment, import: &import.name };
+        let package = package(host, environment, top_level(&import.name));
+        if import.watched == Watched::IfNative && package.path.is_none() {
+            by_place.insert(place, Diagnosis::of_nothing());
+            continue;
+        }
+        let goes_on = program.as_mut().is_some_and(|program| program.go_on_to(import));
+        if !goes_on {
+            looked_for.extend(program.take().map(|program| program.plan.looked_for()).unwrap_or_default());
+            match Program::begin(host, environment, script, import) {
+                Ok(begun) => program = Some(begun),
+                Err(failure) => {
+                    let findings = case.explain(vec![Problem::of_start(failure)], Severity::Error, None);
+                    by_place.insert(place, Diagnosis::new(findings, vec![package]));
+                    continue;
+                }
+            }
+        }
+        let Some(program) = &mut program else { continue };
+        let (mut findings, mut native) = program.import(&case, script);
+        for name in &import.names {
+            let Some(module) = program.module_to_import(&import.name, name) else { continue };
+            let case = Case { host, environment, import: &module };
+            let (more, native_too) = program.import(&case, script);
+            more.into_iter().for_each(|finding| merge(&mut findings, finding));
+            native |= native_too;
+        }
+        let told = match import.watched {
+            Watched::Named => true,
+            Watched::IfNative => {
+                native
+                    || findings.iter().any(|finding| !finding.dlls.is_empty())
+                    || (!findings.is_empty() && brings_native_code(host, environment, import))
+            }
+        };
+        let diagnosis = if told { Diagnosis::new(findings, vec![package]) } else { Diagnosis::of_nothing() };
+        by_place.insert(place, diagnosis);
+    }
+    looked_for.extend(program.map(|program| program.plan.looked_for()).unwrap_or_default());
+    Outcome { diagnoses: by_place.into_values().collect(), looked_for }
+}
+
+/// Whether a package whose import says nothing of it has native code all the same: its distribution recorded some, or the
+/// package that is hidden by a module of the program loads some.
+fn brings_native_code(host: &Host, environment: &Environment, import: &Import) -> bool {
+    let files = &*host.files;
+    let top_level = import.top_level();
+    let mut providers = environment.providers(&top_level.name, files).into_iter();
+    if providers.any(|provider| provider.expected_files(files).is_ok_and(|files| !files.is_empty())) {
+        return true;
+    }
+    let alone = Import::first(&top_level.name);
+    let case = Case { host, environment, import: &alone.name };
+    let without = Script::default();
+    Program::begin(host, environment, &without, &alone)
+        .is_ok_and(|mut program| program.import(&case, &without).1)
+}
+
+struct Program<'e> {
+    plan: Plan<'e>,
+    /// What was done before the import that was made last.
+    before: Arc<str>,
+    /// What was imported since.
+    imported: Vec<String>,
+    /// The last import failed.
+    failed: bool,
+    /// How many loads had failed before, how many steps been made, how many images been loaded.
+    failures: usize,
+    steps: usize,
+    modules: usize,
+}
+
+impl<'e> Program<'e> {
+    /// Runs what a program does before an import.
+    fn begin(
+        host: &'e Host,
+        environment: &'e Environment,
+        script: &Script,
+        import: &Import,
+    ) -> Result<Program<'e>, Failure> {
+        let interpreter = Interpreter::start(host, environment)?;
+        let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
+        if *script != Script::default() {
+            plan.begin(script.folder.as_ref(), script.file.as_ref());
+        }
+        plan.run(&source::lower(&import.before).body);
+        let mut program = Program {
+            plan,
+            before: import.before.clone(),
+            imported: Vec::new(),
+            failed: false,
+            failures: 0,
+            steps: 0,
+            modules: 0,
+        };
+        program.mark();
+        Ok(program)
+    }
+
+    /// Runs what comes between the last import and this one; false if that is not how the program goes: then it has to be
+    /// begun anew.
+    fn go_on_to(&mut self, import: &Import) -> bool {
+        let Some(between) = import.before.strip_prefix(&*self.before) else { return false };
+        let does_all = |(module, names): &(&str, Vec<&str>)| {
+            let in_it = |known: &str| {
+                known
+                    .rsplit_once('.')
+                    .is_some_and(|(package, name)| package == *module && names.contains(&name))
+            };
+            self.imported.iter().all(|known| is_or_holds(known, module) || in_it(known))
+        };
+        if between.is_empty() {
+            let names = import.names.iter().map(|name| name.as_str()).collect();
+            return !self.failed && does_all(&(&import.name, names));
+        }
+        let script = source::lower(between);
+        if script.syntax_error.is_some() {
+            return false;
+        }
+        let body = match script.body.split_first() {
+            // It has failed once, and need not fail again.
+            Some((first, rest)) if self.failed => match imported_by(first) {
+                Some(imported) if does_all(&imported) => rest,
+                _ => return false,
+            },
+            Some((first, _)) => match imported_within(first) {
+                Some(imported) if does_all(&imported) => &script.body,
+                _ if self.imported.is_empty() => &script.body,
+                _ => return false,
+            },
+            None => &script.body,
+        };
+        self.plan.run(body);
+        self.before = import.before.clone();
+        self.imported.clear();
+        self.failed = false;
+        self.mark();
+        true
+    }
+
+    /// The submodule that `from module import name` imports; none if it finds the name without, or after a failure
+    /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py).
+    fn module_to_import(&self, module: &str, name: &str) -> Option<String> {
+        (!self.failed && self.plan.lacks_submodule(module, name)).then(|| format!("{module}.{name}"))
+    }
+
+    fn mark(&mut self) {
+        self.failures = self.plan.failures().len();
+        self.steps = self.plan.steps().len();
+        self.modules = self.plan.interpreter().process.modules().len();
+    }
+
+    /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
+    fn import(&mut self, case: &Case<'_>, script: &Script) -> (Vec<Finding>, bool) {
+        let imported = self.plan.import(case.import);
+        self.imported.push(case.import.to_owned());
+        self.failed |= imported.error.is_some();
+        let plan = &self.plan;
+        let hidden = script.folder.as_ref().and_then(|folder| shadowed_module::hidden(case, plan, folder));
+        let mut findings = Vec::new();
+        let mut reported: Vec<usize> = Vec::new();
+        if let Some(error) = &imported.error {
+            let mut problems: Vec<Problem> = Vec::new();
+            for &at in &error.loads {
+                if let Some(load) = plan.failures().get(at).filter(|_| !reported.contains(&at)) {
+                    reported.push(at);
+                    problems.extend(Problem::of_load(load));
+                }
+            }
+            if let (true, Some(missing)) = (problems.is_empty(), &error.missing) {
+                problems.push(match &hidden {
+                    // The package has it, but it is not the package that is imported.
+                    Some(hidden) if top_level(&missing.name) == top_level(case.import) => {
+                        Problem::of_hidden_package(hidden.clone())
+                    }
+                    _ => Problem::of_missing_module(missing.clone(), &error.trace),
+                });
+            }
+            // It may lie in a folder that the program adds and the text does not tell.
+            if source::may_find_elsewhere(&self.before) {
+                let name = top_level(case.import);
+                let lies_nowhere = |missing: &MissingModule| missing.name == name && missing.is_unknown();
+                problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if lies_nowhere(m)));
+            }
+            findings.extend(case.explain(problems, Severity::Error, Some(error)));
+        }
+        if let Some(hidden) = hidden
+            && !findings.iter().any(|finding| finding.code == codes::Code::ShadowedModule)
+        {
+            findings.extend(case.explain(vec![Problem::of_hidden_package(hidden)], Severity::Warning, None));
+        }
+        // What a package tries and does without: it works, but something that it uses is broken.
+        let mut guarded: Vec<Problem> = Vec::new();
+        for (at, load) in plan.failures().iter().enumerate().skip(self.failures) {
+            let counts = load.kind == LoadKind::Extension && !load.uncertain;
+            if counts && !reported.contains(&at) {
+                guarded.extend(Problem::of_load(load));
+            }
+        }
+        // A culprit that is told already is left out, but not the others that the same module lacks.
+        let told: Vec<String> = findings.iter().flat_map(|finding| finding.dlls.clone()).collect();
+        guarded.retain(|problem| {
+            let culprit = problem.fault().map(Fault::culprit);
+            culprit.is_none_or(|culprit| !told.iter().any(|dll| dll.eq_ignore_ascii_case(culprit)))
+        });
+        for finding in case.explain(guarded, Severity::Warning, None) {
+            merge(&mut findings, finding);
+        }
+        let process = &plan.interpreter().process;
+        let old = old_runtime::older_than_toolset(case, process, self.modules);
+        for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
+            merge(&mut findings, finding);
+        }
+        let executed = self.executed();
+        for finding in codes::damaged_install::of_installed_files(case, &executed, &findings) {
+            merge(&mut findings, finding);
+        }
+        (findings, self.has_loaded_native_code(case.environment))
+    }
+
+    /// The top-level names of all modules that ran since the import began.
+    fn executed(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for step in self.plan.steps().iter().skip(self.steps) {
+            if let Event::Module { name, .. } | Event::Extension { name, .. } = &step.event {
+                names.insert(top_level(name).to_owned());
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// Whether native code of packages was loaded since the import began, or should have been.
+    fn has_loaded_native_code(&self, environment: &Environment) -> bool {
+        let of_package =
+            |path: &WinPath| environment.site_packages.iter().any(|folder| path.is_within(folder));
+        self.plan.steps().iter().skip(self.steps).any(|step| match &step.event {
+            Event::Extension { path, .. } => of_package(path),
+            Event::Library { .. } => true,
+            _ => false,
+        })
+    }
+}
+
+/// Whether importing `name` imports `module`: it is the same, or a package around it.
+fn is_or_holds(module: &str, name: &str) -> bool {
+    name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The module that a statement imports, and what it takes out of it, if that is all it does.
+fn imported_by(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
+    match &stmt.kind {
+        StmtKind::Import { module, .. } => Some((module, Vec::new())),
+        StmtKind::ImportFrom { level: 0, module, names } => {
+            Some((module, names.iter().map(|(name, _)| name.as_str()).collect()))
+        }
+        _ => None,
+    }
+}
+
+/// The same of a statement that imports before it does anything else.
+fn imported_within(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
+    match &stmt.kind {
+        StmtKind::Try(attempt) => imported_by(attempt.body.first()?),
+        _ => imported_by(stmt),
+    }
+}
+
+/// One cause is one finding: what has the same culprit as a finding before it is left out.
+fn merge(findings: &mut Vec<Finding>, new: Finding) {
+    let same = |old: &Finding| {
+        old.dlls.iter().any(|dll| new.dlls.iter().any(|other| dll.eq_ignore_ascii_case(other)))
+    };
+    if !findings.iter().any(same) {
+        findings.push(new);
+    }
+}
+
+/// What is installed under a top-level name.
+pub(super) fn package(host: &Host, environment: &Environment, import: &str) -> Package {
+    let files = &*host.files;
+    let finder = Finder::new(environment, files);
+    let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
+    let path = match finder.top_level(import, &sys_path) {
+        Found::Package { folder, .. } => Some(folder),
+        Found::Namespace(portions) => portions.into_iter().next(),
+        Found::Source(path) | Found::Extension { path, .. } => Some(path),
+        Found::Opaque { path } => path,
+        Found::Builtin | Found::Denied(_) | Found::NotFound { .. } => None,
+    };
+    // Only what lies there can be provided; leftovers of a removed distribution are not asked.
+    let provider = path.is_some().then(|| environment.find(import)).flatten();
+    let provider = match provider {
+        Some(provider) if provider.shim_for(files).is_none() => Some(provider),
+        _ if path.is_some() => environment.providers(import, files).into_iter().next(),
+        _ => None,
+    };
+    Package {
+        import: import.to_owned(),
+        distribution: provider.map(|provider| name_of(provider, files)),
+        version: provider.and_then(|provider| provider.version.clone()),
+        path,
+    }
+}
+
+impl Diagnosis {
+    fn new(findings: Vec<Finding>, packages: Vec<Package>) -> Diagnosis {
+        let health = Health::of(&findings);
+        Diagnosis { findings, packages, health }
+    }
+
+    /// Of an import of which nothing is told.
+    fn of_nothing() -> Diagnosis {
+        Diagnosis::new(Vec::new(), Vec::new())
+    }
+}
