@@ -161,6 +161,12 @@ mod tests {
     }
 
     #[test]
+    fn renaming_is_a_line_for_powershell() {
+        let rename = Action::Rename { from: r"C:\my work\[old].py".to_owned(), to: "new.py".to_owned() };
+        assert_eq!(rename.value(), r"Rename-Item -LiteralPath 'C:\my work\[old].py' -NewName new.py");
+    }
+
+    #[test]
     fn a_directory_becomes_a_python_string() {
         assert_eq!(add_dll_directory(r"C:\a b"), "os.add_dll_directory(r\"C:\\a b\")");
         assert_eq!(add_dll_directory("C:\\"), "os.add_dll_directory(\"C:\\\\\")");

@@ -260,7 +260,23 @@ fn an_old_runtime_is_outdated_where_there_is_no_other() {
 
 /// What `check` says of a program of these lines, in an environment on a machine.
 fn check_program(environment: &str, machine: &str, more: &[&str], lines: &[&str]) -> Report {
+    check_program_beside(environment, machine, more, lines, &[])
+}
+
+/// The same with files beside the program: each with its name and its text.
+fn check_program_beside(
+    environment: &str,
+    machine: &str,
+    more: &[&str],
+    lines: &[&str],
+    beside: &[(&str, &str)],
+) -> Report {
     let folder = tempfile::tempdir().unwrap();
+    for (name, text) in beside {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
     let program = folder.path().join("main.py");
     std::fs::write(&program, lines.join("\n")).unwrap();
     let program = text(&program);
@@ -295,4 +311,85 @@ fn the_order_of_imports_decides_which_runtime_wins() {
         assert!(says(finding, "scipy/_distributor_init.py:26"), "{finding:#}");
         assert_eq!(report.status, 0);
     }
+}
+
+/// It does the same where a module of the program imports SciPy.
+#[test]
+fn the_modules_of_a_program_run_before_what_it_imports_next() {
+    let beside =
+        [("science.py", "from numerics import solve\n"), ("numerics/solve.py", "import scipy.linalg\n")];
+    let run = |lines: &[&str]| check_program_beside("complete", "drive-with", &[], lines, &beside);
+    assert!(run(&["import tensorflow", "import science"]).is_healthy());
+    let report = run(&["import science", "import tensorflow"]);
+    assert_eq!(report.finding()["code"], "conflicting-vc-runtime");
+    assert!(says(report.finding(), "scipy/_distributor_init.py:26"), "{report:?}");
+
+    let extra = text(&real("on-path-only").join("extra"));
+    let settings = format!("import os\nos.add_dll_directory({extra:?})\n");
+    let lines = ["import settings", "import tensorflow as tf"];
+    let beside = [("settings.py", settings.as_str())];
+    assert!(check_program_beside("on-path-only", "windows-11", &[], &lines, &beside).is_healthy());
+    assert_eq!(check_program("on-path-only", "windows-11", &[], &lines).status, 1);
+}
+
+#[test]
+fn a_file_that_hides_tensorflow() {
+    let lines = ["import tensorflow as tf", "print(tf.__version__)"];
+    let beside = [("tensorflow.py", "import tensorflow as tf\n\nmodel = tf.keras.Sequential()\n")];
+    for machine in ["windows-11", "drive-with"] {
+        let report = check_program_beside("complete", machine, &[], &lines, &beside);
+        let finding = report.finding();
+        assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("warning")));
+        for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, half made"] {
+            assert!(says(finding, words), "{finding:#}");
+        }
+        let rename = preferred(finding);
+        assert_eq!((&rename["kind"], &rename["to"]), (&json!("rename"), &json!("my_tensorflow.py")));
+        assert!(rename["from"].as_str().unwrap().ends_with("tensorflow.py"), "{rename}");
+    }
+    let report = check_program_beside("complete", "drive-with", &[], &["import tensorflow.keras"], &beside);
+    let finding = report.finding();
+    assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("error")));
+    assert_eq!(
+        finding["pythonError"],
+        "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package"
+    );
+    // No package, and so found last.
+    let beside = [("tensorflow/notes.txt", "")];
+    assert!(check_program_beside("complete", "drive-with", &[], &lines, &beside).is_healthy());
+}
+
+/// Without `--import` every package with native code is watched.
+#[test]
+fn other_packages_are_watched_in_files() {
+    let lines = [
+        "import os, json",
+        "import numpy as np",
+        "import h5py",
+        "try:",
+        "    from h5py import h5f",
+        "except ImportError:",
+        "    pass",
+        "import requests",
+        "import tensorflow",
+        "import nowhere",
+    ];
+    let report = check_program("hdf5-deleted", "drive-with", &[], &lines);
+    let told: Vec<(u64, &str, &str)> = report
+        .findings()
+        .iter()
+        .map(|finding| {
+            assert_eq!(finding["dlls"], json!(["hdf5.dll"]));
+            let line = finding["range"]["start"]["line"].as_u64().unwrap();
+            (line, finding["severity"].as_str().unwrap(), finding["package"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(told, [(2, "error", "h5py"), (4, "hint", "h5py"), (8, "warning", "tensorflow")]);
+    let packages = report.json["packages"].as_array().unwrap();
+    let packages: Vec<&str> = packages.iter().map(|package| package["import"].as_str().unwrap()).collect();
+    assert_eq!(packages, ["numpy", "h5py", "tensorflow"]);
+    assert!(check_program("complete", "drive-with", &[], &lines).is_healthy());
+    // Whoever names packages hears of no others.
+    let named = check_program("hdf5-deleted", "drive-with", &["--import", "numpy"], &lines);
+    assert!(named.is_healthy(), "{named:?}");
 }

@@ -407,12 +407,9 @@ fn files_and_folders() {
     assert!(check("/project/quiet.py").is_healthy());
     assert_eq!(places(&check("/project/train.py")), ["/project/train.py:1 error"]);
     let guarded = check("/project/sub");
-    assert_eq!(
-        (guarded.status, places(&guarded)),
-        (0, vec!["/project/sub/guarded.py:1 information".to_owned()])
-    );
+    assert_eq!((guarded.status, places(&guarded)), (0, vec!["/project/sub/guarded.py:1 hint".to_owned()]));
     let all = check("/project");
-    assert_eq!(places(&all), ["/project/sub/guarded.py:1 information", "/project/train.py:1 error"]);
+    assert_eq!(places(&all), ["/project/sub/guarded.py:1 hint", "/project/train.py:1 error"]);
 }
 
 /// As in `whydll check | head -1`.

@@ -167,6 +167,43 @@ fn what_is_found_in_documents_is_recalled_too() {
     assert_ne!(machine.ask_truly(&arguments), first);
 }
 
+/// What a program imports from its own folder is part of the question, and of what is looked at again.
+#[test]
+fn the_folder_of_the_program_changes() {
+    let machine = Machine::small();
+    let folder = machine.path("/work");
+    fs::create_dir(&folder).unwrap();
+    let [program, settings, hiding] =
+        ["main.py", "settings.py", "tensorflow.py"].map(|name| folder.join(name));
+    write(&program, "import settings\nimport tensorflow\n");
+    write(&settings, "#");
+    let arguments = [&*text(&program)];
+    let broken = machine.ask_truly(&arguments);
+    assert!(broken.1.contains("absent.dll"), "{broken:?}");
+    assert!(machine.recalls(&arguments));
+
+    write(&settings, format!("import os\nos.add_dll_directory({:?})\n", text(&machine.path("/extra"))));
+    let mended = machine.ask_truly(&arguments);
+    assert_eq!(mended.0, 0, "{mended:?}");
+    assert!(machine.recalls(&arguments));
+
+    write(&hiding, "");
+    let hidden = machine.ask_truly(&arguments);
+    assert!(hidden.1.contains("shadowed-module"), "{hidden:?}");
+    fs::remove_file(&hiding).unwrap();
+    fs::remove_file(&settings).unwrap();
+    assert_eq!(machine.ask_truly(&arguments), broken);
+
+    // In another folder where nothing is looked for it is no other question.
+    let kept = machine.kept("answer-").len();
+    let elsewhere = machine.path("/elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let program = elsewhere.join("main.py");
+    write(&program, "import settings\nimport tensorflow\n");
+    machine.ask_truly(&[&text(&program)]);
+    assert_eq!(machine.kept("answer-").len(), kept);
+}
+
 #[test]
 fn a_dll_is_deleted() {
     let deleted = |machine: &Machine| fs::remove_file(machine.path(PACKAGE).join("core.dll")).unwrap();

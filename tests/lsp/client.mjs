@@ -30,7 +30,7 @@ const CAPABILITIES = {
     didChangeConfiguration: { dynamicRegistration: true },
     didChangeWatchedFiles: { dynamicRegistration: true },
     workspaceFolders: true,
-    workspaceEdit: { documentChanges: true },
+    workspaceEdit: { documentChanges: true, resourceOperations: ["create", "rename", "delete"] },
   },
   textDocument: {
     synchronization: { didSave: true },
@@ -102,7 +102,7 @@ export class Client {
     this.connection.listen();
   }
 
-  async initialize({ settings = {}, folders = null, clientCommands = [], processId = process.pid } = {}) {
+  async initialize({ settings = {}, folders = null, clientCommands = [], processId = process.pid, resourceOperations } = {}) {
     this.settings = settings;
     this.folders = folders?.map((uri) => ({ uri, name: decodeURIComponent(uri.split("/").at(-1)) })) ?? null;
     const result = await this.request("initialize", {
@@ -110,11 +110,15 @@ export class Client {
       clientInfo: { name: "whydll-lsp-tests" },
       rootUri: folders?.[0] ?? null,
       workspaceFolders: this.folders,
-      capabilities: CAPABILITIES,
+      capabilities: resourceOperations ? withResourceOperations(resourceOperations) : CAPABILITIES,
       initializationOptions: { settings, clientCommands },
     });
     this.notify("initialized", {});
     return result;
+  }
+
+  save(document) {
+    this.notify("textDocument/didSave", { textDocument: { uri: document.uri } });
   }
 
   /** Changes the settings, as a user does in the editor. */
@@ -329,6 +333,13 @@ class OpenDocument {
   close() {
     this.#client.notify("textDocument/didClose", { textDocument: { uri: this.uri } });
   }
+}
+
+/** An editor that does these things to files. */
+function withResourceOperations(resourceOperations) {
+  const { workspace } = CAPABILITIES;
+  const workspaceEdit = { ...workspace.workspaceEdit, resourceOperations };
+  return { ...CAPABILITIES, workspace: { ...workspace, workspaceEdit } };
 }
 
 /** The library would send an absent parameter as `[null]`. */

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, test } from "node:test";
@@ -343,6 +343,109 @@ describe("libraries that only PATH leads to", () => {
   }
 });
 
+describe("the folder of a program", () => {
+  const CREATED = 1;
+  const hidesTensorFlow = "import tensorflow as tf\nmodel = tf.keras.Sequential()\n";
+
+  test("may hold a file that hides TensorFlow, which the editor renames", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
+    const hiding = join(folder.path, "tensorflow.py");
+    writeFileSync(hiding, hidesTensorFlow);
+    const document = open("import os\nimport tensorflow as tf\n");
+    const [diagnostic, ...more] = await client.diagnostics(document, some);
+    assert.deepEqual(more, []);
+    assert.equal(diagnostic.code, "shadowed-module");
+    assert.equal(diagnostic.severity, 2);
+    assert.ok(diagnostic.message.includes("tensorflow.py"), diagnostic.message);
+    assert.deepEqual(diagnostic.range, document.rangeOf("tensorflow"));
+
+    const [{ edit, command }] = (await client.codeActions(document, diagnostic)).filter((action) => action.isPreferred);
+    assert.equal(command, undefined);
+    const [rename, ...others] = edit.documentChanges;
+    assert.deepEqual(others, []);
+    assert.equal(rename.kind, "rename");
+    assert.equal(rename.oldUri, pathToFileURL(hiding).href);
+    assert.equal(rename.newUri, pathToFileURL(join(folder.path, "my_tensorflow.py")).href);
+
+    renameSync(hiding, join(folder.path, "my_tensorflow.py"));
+    client.notify("workspace/didChangeWatchedFiles", { changes: [{ uri: rename.newUri, type: CREATED }] });
+    await client.diagnostics(document, none);
+  });
+
+  test("may hold it where the editor renames nothing: then the user is told how", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED, resourceOperations: ["create"] });
+    writeFileSync(join(folder.path, "tensorflow.py"), "");
+    const document = open("import tensorflow\n");
+    const actions = await quickFixes(client, document);
+    const shown = client.next("window/showMessage");
+    await client.execute(command(actions, "whydll.showCommand"));
+    const { message } = await shown;
+    assert.ok(message.includes("Rename-Item") && message.includes("my_tensorflow.py"), message);
+  });
+
+  test("may be hidden by the open document itself", async (t) => {
+    const { client, folder } = await editor(t, { python: "complete", host: EQUIPPED });
+    writeFileSync(join(folder.path, "tensorflow.py"), hidesTensorFlow);
+    const document = client.open(`${folder.uri}/tensorflow.py`, hidesTensorFlow);
+    const [{ code, message }] = await client.diagnostics(document, some);
+    assert.equal(code, "shadowed-module");
+    assert.match(message, /half made/);
+    // An unsaved document hides nothing yet.
+    const unsaved = client.open("untitled:Untitled-1", hidesTensorFlow);
+    assert.deepEqual(await client.diagnostics(unsaved), []);
+  });
+
+  test("holds modules that run before what is imported next, as they are saved", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
+    const settings = join(folder.path, "settings.py");
+    writeFileSync(settings, "import scipy.linalg\n");
+    const module = client.open(`${folder.uri}/settings.py`, "import scipy.linalg\n");
+    const document = open("import settings\nimport tensorflow\n");
+    const [{ code, message, range }] = await client.diagnostics(document, some);
+    assert.equal(code, "conflicting-vc-runtime");
+    assert.match(message, /_distributor_init/);
+    assert.deepEqual(range, document.rangeOf("tensorflow"));
+
+    module.change({ text: "x = 1\n" });
+    await sleep(300);
+    assert.equal((await client.diagnostics(document)).length, 1, "nothing is saved");
+    writeFileSync(settings, "x = 1\n");
+    client.save(module);
+    await client.diagnostics(document, none);
+  });
+});
+
+describe("packages that nobody named", () => {
+  const text = "import numpy\nimport h5py\ntry:\n    import h5py.h5f\nexcept ImportError:\n    pass\nimport nowhere\n";
+
+  test("are watched if they have native code", async (t) => {
+    const { client, open } = await editor(t, { python: "hdf5-deleted", host: EQUIPPED });
+    const document = open(text);
+    const found = await client.diagnostics(document, some);
+    assert.deepEqual(found.map(({ severity, range }) => [severity, range.start.line]), [[1, 1], [4, 3]]);
+    for (const { code, message } of found) {
+      assert.match(code, /^(damaged-install|missing-dll)$/);
+      assert.match(message, /hdf5\.dll/);
+    }
+    const health = await client.health("broken");
+    assert.match(health.summary, /h5py/);
+    const hover = await client.hover(document, document.rangeOf("numpy").start);
+    assert.ok(hover.contents.value.includes("numpy"), hover.contents.value);
+    assert.equal(await client.hover(document, document.rangeOf("nowhere").start), null);
+  });
+
+  test("are not if the user named others", async (t) => {
+    const { client, open, settings } = await editor(t, { python: "hdf5-deleted", host: EQUIPPED });
+    const document = open(text);
+    await client.diagnostics(document, some);
+    client.configure({ ...settings, packages: ["numpy"] });
+    await client.diagnostics(document, none);
+    await client.health("healthy");
+    client.configure({ ...settings, packages: null });
+    await client.diagnostics(document, some);
+  });
+});
+
 describe("what no editor should send", () => {
   test("a file with syntax errors is read as far as it can be", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
@@ -455,7 +558,10 @@ const some = (diagnostics) => diagnostics.length > 0;
 const none = (diagnostics) => diagnostics.length === 0;
 
 /** An editor with its server running and, unless told otherwise, one empty workspace folder open. */
-async function editor(t, { python, host = BARE, clientCommands, folder, folderCount = 1, env, processId } = {}) {
+async function editor(
+  t,
+  { python, host = BARE, clientCommands, folder, folderCount = 1, env, processId, resourceOperations } = {},
+) {
   const folders = folder ? [folder] : Array.from({ length: folderCount }, () => temporaryFolder(t));
   // Neither a virtual environment of the caller nor PYTHONPATH takes part.
   const client = new Client({ env: { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, ...env } });
@@ -464,6 +570,7 @@ async function editor(t, { python, host = BARE, clientCommands, folder, folderCo
   await client.initialize({
     settings,
     clientCommands,
+    resourceOperations,
     ...(processId !== undefined && { processId }),
     folders: folders.length > 0 ? folders.map(({ uri }) => uri) : null,
   });

@@ -58,11 +58,6 @@ impl Import {
             watched: Watched::Named,
         }
     }
-
-    /// The same of the package that it is in.
-    pub fn top_level(&self) -> Import {
-        Import { name: source::top_level(&self.name).to_owned(), names: Vec::new(), ..self.clone() }
-    }
 }
 
 impl Watch {

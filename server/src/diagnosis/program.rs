@@ -112,12 +112,11 @@ pub(super) fn diagnose(
 /// package that is hidden by a module of the program loads some.
 fn brings_native_code(host: &Host, environment: &Environment, import: &Import) -> bool {
     let files = &*host.files;
-    let top_level = import.top_level();
-    let mut providers = environment.providers(&top_level.name, files).into_iter();
+    let mut providers = environment.providers(top_level(&import.name), files).into_iter();
     if providers.any(|provider| provider.expected_files(files).is_ok_and(|files| !files.is_empty())) {
         return true;
     }
-    let alone = Import::first(&top_level.name);
+    let alone = Import::first(top_level(&import.name));
     let case = Case { host, environment, import: &alone.name };
     let without = Script::default();
     Program::begin(host, environment, &without, &alone)
@@ -283,7 +282,7 @@ impl<'e> Program<'e> {
         for finding in codes::damaged_install::of_installed_files(case, &executed, &findings) {
             merge(&mut findings, finding);
         }
-        (findings, self.has_loaded_native_code(case.environment))
+        (findings, self.has_loaded_native_code(case))
     }
 
     /// The top-level names of all modules that ran since the import began.
@@ -297,13 +296,16 @@ impl<'e> Program<'e> {
         names.into_iter().collect()
     }
 
-    /// Whether native code of packages was loaded since the import began, or should have been.
-    fn has_loaded_native_code(&self, environment: &Environment) -> bool {
-        let of_package =
-            |path: &WinPath| environment.site_packages.iter().any(|folder| path.is_within(folder));
-        self.plan.steps().iter().skip(self.steps).any(|step| match &step.event {
-            Event::Extension { path, .. } => of_package(path),
-            Event::Library { .. } => true,
+    /// Whether native code of packages was loaded since the import began, or should have been, or the package's own before.
+    fn has_loaded_native_code(&self, case: &Case<'_>) -> bool {
+        let folders = &case.environment.site_packages;
+        let of_package = |path: &WinPath| folders.iter().any(|folder| path.is_within(folder));
+        let own = top_level(case.import);
+        self.plan.steps().iter().enumerate().any(|(at, step)| match &step.event {
+            Event::Extension { name, path, .. } => {
+                (at >= self.steps || top_level(name) == own) && of_package(path)
+            }
+            Event::Library { .. } => at >= self.steps,
             _ => false,
         })
     }

@@ -441,7 +441,7 @@ program /w/main.py
             core: healthy
             core.native: healthy
             two: healthy
-            two: not watched
+            two: healthy
         "#]],
     );
 }

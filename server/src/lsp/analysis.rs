@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::interpreter::Choice;
-use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known, Severity};
+use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known};
 use crate::environment::{Environment, EnvironmentError};
 use crate::host::{Answers, FactCache, Host, HostError, HostKind, WinPath};
 
@@ -172,16 +172,9 @@ impl Answer {
         Answer::unknown("the analysis failed in a way that it should not; please report it", None)
     }
 
-    /// What is known of an import. Where a package fails, all that is in it fails with it.
+    /// What is known of an import.
     pub fn diagnosis(&self, import: &Import) -> Option<&Arc<Diagnosis>> {
-        let fails = |diagnosis: &&Arc<Diagnosis>| {
-            diagnosis.findings.iter().any(|finding| finding.severity == Severity::Error)
-        };
-        let packages = import.name.match_indices('.').filter_map(|(at, _)| import.name.get(..at));
-        let packages = packages.chain((!import.names.is_empty()).then_some(import.name.as_str()));
-        let package = |name: &str| Import { name: name.to_owned(), names: Vec::new(), ..import.clone() };
-        let failing = packages.filter_map(|name| self.diagnoses.get(&package(name))).find(fails);
-        failing.or_else(|| self.diagnoses.get(import))
+        self.diagnoses.get(import)
     }
 
     /// Whether nothing is left to find out about an import.

@@ -415,16 +415,12 @@ impl Session {
         self.effects.push(Effect::Analyse { generation, analysis });
     }
 
-    /// The modules that matter to a scope; a package comes before what is in it.
+    /// The imports that matter to a scope.
     fn wanted(&self, scope: usize) -> BTreeSet<Import> {
         let mut wanted = BTreeSet::new();
         let Some(home) = self.scopes.get(scope) else { return wanted };
         wanted.extend(self.settings_of(home).packages.named().into_iter().map(Import::first));
-        for (import, _) in self.imports_in(scope) {
-            wanted.insert(import.top_level());
-            wanted.insert(Import { names: Vec::new(), ..import.clone() });
-            wanted.insert(import);
-        }
+        wanted.extend(self.imports_in(scope).map(|(import, _)| import));
         wanted
     }
 

@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             guard: self.guard,
-            before: self.prelude.before(top_level(module), earlier),
+            before: self.prelude.before(earlier),
         });
     }
 }

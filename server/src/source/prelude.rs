@@ -1,6 +1,7 @@
 //! What a program does before an import that may change what the import loads: other packages and modules of its own
 //! that it imports first, `os.add_dll_directory`, `WinDLL`, changes of PATH and of `sys.path`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ruff_python_ast as ast;
@@ -13,18 +14,20 @@ use super::standard::is_standard;
 #[derive(Default)]
 pub(super) struct Prelude<'a> {
     earlier: Vec<Earlier<'a>>,
+    /// The import statements among them: to make one again does nothing.
+    imports: HashSet<&'a str>,
     /// Bytes of their text.
     length: usize,
 }
 
 struct Earlier<'a> {
     text: &'a str,
-    kind: Kind<'a>,
+    kind: Kind,
 }
 
-enum Kind<'a> {
-    /// Imports these packages, none of them of the standard library.
-    Packages(Vec<&'a str>),
+enum Kind {
+    /// Imports something that is not of the standard library.
+    Imports,
     /// Loads something, or changes where is searched for DLLs or for modules.
     Loads,
     /// Gives a value that the latter may need: an import of the standard library, an assignment, a call.
@@ -61,14 +64,12 @@ impl<'a> Prelude<'a> {
     pub fn pass(&mut self, text: &'a str, stmt: &'a ast::Stmt) {
         let Some(text) = text.get(stmt.range().to_std_range()) else { return };
         let kind = match stmt {
-            ast::Stmt::Import(import) => {
-                imported(import.names.iter().map(|alias| alias.name.as_str()).collect())
-            }
+            ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
             ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
                 if module.as_str() == "__future__" {
                     return;
                 }
-                imported(vec![module.as_str()])
+                imported(std::iter::once(module.as_str()))
             }
             // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
             ast::Stmt::ImportFrom(_) => return,
@@ -76,42 +77,36 @@ impl<'a> Prelude<'a> {
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return,
             ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
-                Kind::Packages(Vec::new())
+                Kind::Imports
             }
             _ => return,
         };
         let is_data = matches!(kind, Kind::Prepares) && text.len() > LONGEST_VALUE;
-        if !is_data && self.length <= LONGEST {
+        let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
+        if !is_data && self.length <= LONGEST && (!is_import || self.imports.insert(text)) {
             self.length += text.len();
             self.earlier.push(Earlier { text, kind });
         }
     }
 
-    /// What runs before an import of something in `package` and may change what it loads, as Python text; empty if
-    /// nothing does, or if it is too much to follow. `earlier` are the modules that the same statement imports first.
-    pub fn before(&self, package: &str, earlier: &[ast::Alias]) -> Arc<str> {
+    /// What runs before an import and may change what it loads, as Python text; empty if nothing does, or if it is too much
+    /// to follow. `earlier` are the modules that the same statement imports first.
+    pub fn before(&self, earlier: &[ast::Alias]) -> Arc<str> {
         if self.length > LONGEST || earlier.len() > MOST_NAMES {
             return Arc::default();
         }
         let loads = self.earlier.iter().any(|earlier| matches!(earlier.kind, Kind::Loads));
-        let counts = |earlier: &&Earlier<'_>| match &earlier.kind {
-            // An earlier import of the same package makes this one no different.
-            Kind::Packages(packages) => !packages.contains(&package),
-            Kind::Loads => true,
-            Kind::Prepares => loads,
-        };
+        let counts = |earlier: &&Earlier<'_>| loads || !matches!(earlier.kind, Kind::Prepares);
         let lines = self.earlier.iter().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
         let mut text: String = lines.collect();
         let others = earlier.iter().map(|alias| alias.name.as_str());
-        for module in others.filter(|name| !is_standard(top_level(name)) && top_level(name) != package) {
+        for module in others.filter(|name| !is_standard(top_level(name))) {
             text += &format!("import {module}\n");
         }
         text.into()
     }
 }
 
-fn imported(names: Vec<&str>) -> Kind<'_> {
-    let mut packages: Vec<&str> = names.into_iter().map(top_level).collect();
-    packages.retain(|package| !is_standard(package));
-    if packages.is_empty() { Kind::Prepares } else { Kind::Packages(packages) }
+fn imported<'a>(mut names: impl Iterator<Item = &'a str>) -> Kind {
+    if names.all(|name| is_standard(top_level(name))) { Kind::Prepares } else { Kind::Imports }
 }

@@ -390,7 +390,7 @@ fn what_a_program_does_before_an_import_counts_if_it_may_load() {
         scipy: ""
         tensorflow: "import scipy\n"
         torch: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nimport tensorflow as tf\nos.add_dll_directory(LIBS)\nprint(tf)\n"
-        tensorflow: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nos.add_dll_directory(LIBS)\nprint(tf)\ntry:\n    import torch\nexcept ImportError:\n    torch = None\n"
+        tensorflow: "import os, sys\nimport scipy\nLIBS = os.path.join('C:', 'libs')\nimport tensorflow as tf\nos.add_dll_directory(LIBS)\nprint(tf)\ntry:\n    import torch\nexcept ImportError:\n    torch = None\n"
     "#]].assert_eq(&before(
         "'A program.'
 from __future__ import annotations
@@ -407,12 +407,21 @@ except ImportError:
 from tensorflow import keras
 ",
     ));
+    // To import a thing again does nothing.
+    expect![[r#"
+        a: ""
+        b: "import a\n"
+        a: "import a\nimport b\n"
+        b: "import a\nimport b\n"
+        c: "import a\nimport b\nimport b\n"
+        a: "import a\nimport b\nimport b, c\n"
+    "#]].assert_eq(&before("import a\nimport b\nimport a\nimport b, c\nimport a\n"));
     // The names of one statement are imported one after the other.
     expect![[r#"
         os: ""
         scipy.linalg: ""
         tensorflow.keras: "import scipy.linalg\n"
-        tensorflow: "import scipy.linalg\n"
+        tensorflow: "import scipy.linalg\nimport tensorflow.keras\n"
     "#]]
     .assert_eq(&before("import os, scipy.linalg, tensorflow.keras, tensorflow\n"));
     // Without a word about loading, neither the standard library nor values matter.

@@ -250,35 +250,32 @@ fn an_answer_that_came_too_late_is_dropped() {
 }
 
 #[test]
-fn what_is_in_a_package_fails_with_it_and_else_is_asked_for() {
+fn each_import_is_told_for_itself() {
     let text = "import tensorflow.keras\nfrom tensorflow import keras\n";
     let mut window = Window::new();
-    window.check(expect![[r#"
-        analyse tensorflow in Named("/env")
+    window.open("/w/a.py", text).check(expect![[r#"
+        analyse tensorflow, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
-    window.answered(&[("tensorflow", &[failure()])]).open("/w/a.py", text).check(expect![[r#"
-        analyse tensorflow of /w/a.py, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
-        file:///w is broken: missing-vc-runtime is the matter (1)
-    "#]]);
-    window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
+    let missing = finding(Code::NotInstalled, Severity::Error);
+    window.answered(&[("tensorflow", &[]), ("tensorflow.keras", &[missing])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
-            1:5 Error missing-vc-runtime is the matter. And more.
+            0:7 Error not-installed is the matter. And more.
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
     window.session.check_again();
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
-    window.answered(&[("tensorflow", &[])]).check(expect![[r#"
+    window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         analyse tensorflow.keras of /w/a.py in Named("/env")
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
-    let missing = finding(Code::NotInstalled, Severity::Error);
-    window.answered(&[("tensorflow.keras", &[missing])]).check(expect![[r#"
+    window.answered(&[("tensorflow.keras", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error not-installed is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter. And more.
+            1:5 Error missing-vc-runtime is the matter. And more.
     "#]]);
 }
 
