@@ -89,7 +89,8 @@ pub(super) fn diagnose(
         for name in &import.names {
             let Some(module) = program.module_to_import(&import.name, name) else { continue };
             let case = Case { host, environment, import: &module };
-            let (more, native_too) = program.import(&case, script);
+            // That it is another package was said already.
+            let (more, native_too) = program.import(&case, &Script::default());
             more.into_iter().for_each(|finding| merge(&mut findings, finding));
             native |= native_too;
         }
@@ -98,7 +99,7 @@ pub(super) fn diagnose(
             Watched::IfNative => {
                 native
                     || findings.iter().any(|finding| !finding.dlls.is_empty())
-                    || (!findings.is_empty() && brings_native_code(host, environment, import))
+                    || (!findings.is_empty() && brings_native_code(host, environment, &package))
             }
         };
         let diagnosis = if told { Diagnosis::new(findings, vec![package]) } else { Diagnosis::of_nothing() };
@@ -108,15 +109,19 @@ pub(super) fn diagnose(
     Outcome { diagnoses: by_place.into_values().collect(), looked_for }
 }
 
-/// Whether a package whose import says nothing of it has native code all the same: its distribution recorded some, or the
-/// package that is hidden by a module of the program loads some.
-fn brings_native_code(host: &Host, environment: &Environment, import: &Import) -> bool {
+/// Whether an installed package has native code although its import loaded none: a distribution recorded some in it, or a module
+/// of the program hides it and it loads some.
+fn brings_native_code(host: &Host, environment: &Environment, package: &Package) -> bool {
     let files = &*host.files;
-    let mut providers = environment.providers(top_level(&import.name), files).into_iter();
-    if providers.any(|provider| provider.expected_files(files).is_ok_and(|files| !files.is_empty())) {
+    let is_in_it = |file: &WinPath| package.path.as_ref().is_some_and(|path| file.is_within(path));
+    let recorded = environment.providers(&package.import, files).into_iter().any(|provider| {
+        let files = provider.expected_files(files).unwrap_or_default();
+        files.iter().any(|row| is_in_it(&row.path))
+    });
+    if recorded {
         return true;
     }
-    let alone = Import::first(top_level(&import.name));
+    let alone = Import::first(&package.import);
     let case = Case { host, environment, import: &alone.name };
     let without = Script::default();
     Program::begin(host, environment, &without, &alone)

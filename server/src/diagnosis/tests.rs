@@ -473,3 +473,83 @@ program /w/main.py
         "#]],
     );
 }
+
+#[test]
+fn what_hides_a_package_counts_if_that_brings_native_code() {
+    // `tests` came with a package that has native code, elsewhere.
+    check_program(
+        "\
+/Python/Lib/site-packages/tests/__init__.py  text
+/Python/Lib/site-packages/other-1.dist-info/METADATA  text
+    Name: other
+/Python/Lib/site-packages/other-1.dist-info/RECORD  text
+    other.pyd,,
+    tests/__init__.py,,
+/w/main.py  text
+    import tests, user
+    from core import native
+    import other
+/w/tests/__init__.py  text
+/w/user.py  text
+/w/core/__init__.py  text
+/w/core/native.py  text
+/w/other.py  text
+program /w/main.py
+",
+        expect![[r#"
+            tests: not watched
+            user: warning shadowed-module: 
+              `import user` takes your file user.py, not the installed user.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\user.py.
+              Give the file another name, also where your program imports it.
+              * Rename the file user.py to my_user.py | Rename-Item -LiteralPath C:\w\user.py -NewName my_user.py
+            core: warning shadowed-module: 
+              `import core` takes your folder core, not the installed core.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\core.
+              Give the folder another name, also where your program imports it.
+              * Rename the folder core to my_core | Rename-Item -LiteralPath C:\w\core -NewName my_core
+            other: warning shadowed-module: 
+              `import other` takes your file other.py, not the installed other 1.
+              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\other.pyd.
+              Give the file another name, also where your program imports it.
+              * Rename the file other.py to my_other.py | Rename-Item -LiteralPath C:\w\other.py -NewName my_other.py
+        "#]],
+    );
+}
+
+#[test]
+fn a_package_says_where_its_submodules_lie() {
+    check_program(
+        "\
+/Python/Lib/site-packages/moved/__init__.py  text
+    __path__ = [__path__[0] + '/inner', __path__[0]]
+/Python/Lib/site-packages/moved/inner/sub.pyd  imports absent.dll
+/Python/Lib/site-packages/hidden/__init__.py  text
+    from core import native
+    __path__ = native.somewhere()
+/Python/Lib/site-packages/plain/__init__.py  text
+/Python/Lib/site-packages/plain/native.pyd
+/w/main.py  text
+    import os
+    os.add_dll_directory('C:/libs')
+    import moved.sub
+    import hidden.sub
+    from hidden import sub
+    import plain.native, plain.sub
+program /w/main.py
+",
+        expect![[r#"
+            moved.sub: not watched
+            hidden.sub: healthy
+            hidden: not watched
+            plain.native: healthy
+            plain.sub: error not-installed: 
+              `import plain.sub` will fail: plain is installed, but there is no plain.sub in it.
+              No file or folder of that name lies in the package.
+              Choose the environment whose version has it, or install another version.
+              Python: ModuleNotFoundError: No module named 'plain.sub'
+              * Install the newest plain | C:\Python\python.exe -m pip install --upgrade plain
+              - Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}

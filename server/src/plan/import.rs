@@ -54,7 +54,14 @@ impl Plan<'_> {
         let found = match parent {
             None => self.finder.top_level(name, &self.sys_path),
             Some(parent) => match &parent.path {
-                Some(path) => self.finder.submodule(&parent.name, name, path),
+                Some(path) => match changed_path(parent) {
+                    Some(path) => self.finder.submodule(&parent.name, name, &path),
+                    // It was given a value that is not known, and so what is not found may lie there.
+                    None => match self.finder.submodule(&parent.name, name, path) {
+                        Found::NotFound { for_other_python: None } => Found::Opaque { path: None },
+                        found => found,
+                    },
+                },
                 // A module may make itself a package at run time (`six.moves`), and what is inside an
                 // archive cannot be seen.
                 None if parent.open.get() => Found::Opaque { path: None },
@@ -290,8 +297,11 @@ impl Plan<'_> {
         let Some(path) = &parent.path else {
             return false;
         };
-        !matches!(self.finder.submodule(&parent.name, name, path), Found::NotFound { for_other_python: None })
-            || self.recorded_path(&dotted).is_some()
+        let path = changed_path(parent).unwrap_or_else(|| path.clone());
+        !matches!(
+            self.finder.submodule(&parent.name, name, &path),
+            Found::NotFound { for_other_python: None }
+        ) || self.recorded_path(&dotted).is_some()
     }
 
     pub(super) fn missing_module(&self, dotted: &str) -> MissingModule {
@@ -346,6 +356,13 @@ impl Plan<'_> {
                 .find(|file| self.is_recorded(file))
         })
     }
+}
+
+/// `__path__` of a package, which it may have changed as it ran (TensorFlow puts a folder of Keras in front); none if it is
+/// not known.
+fn changed_path(package: &ModuleRef) -> Option<Vec<WinPath>> {
+    let entries = package.get("__path__")?.items()?;
+    entries.iter().map(|entry| Some(WinPath::new(&*entry.text()?))).collect()
 }
 
 /// An exception that passes the statement `at` on its way up.

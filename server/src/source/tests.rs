@@ -415,7 +415,8 @@ from tensorflow import keras
         b: "import a\nimport b\n"
         c: "import a\nimport b\nimport b\n"
         a: "import a\nimport b\nimport b, c\n"
-    "#]].assert_eq(&before("import a\nimport b\nimport a\nimport b, c\nimport a\n"));
+    "#]]
+    .assert_eq(&before("import a\nimport b\nimport a\nimport b, c\nimport a\n"));
     // The names of one statement are imported one after the other.
     expect![[r#"
         os: ""
