@@ -539,7 +539,12 @@ fn a_package_says_where_its_submodules_lie() {
 program /w/main.py
 ",
         expect![[r#"
-            moved.sub: not watched
+            moved.sub: error missing-dll: absent.dll
+              `import moved.sub` will fail: absent.dll is missing.
+              moved/inner/sub.pyd imports absent.dll; Python 3.8 looks for it in moved/inner, C:\Python, C:/libs and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing sub: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
             hidden.sub: healthy
             hidden: not watched
             plain.native: healthy
