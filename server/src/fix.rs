@@ -31,6 +31,9 @@ pub enum Action {
         /// The new name.
         to: String,
     },
+    /// Insert `os.environ["PATH"] = r"…;" + os.environ["PATH"]` before the import: for a DLL that is looked for as
+    /// LoadLibrary does without flags, which knows nothing of `os.add_dll_directory`.
+    PrependPath(String),
     /// Select another interpreter.
     ChooseInterpreter,
 }
@@ -57,7 +60,7 @@ impl Action {
         match self {
             Action::Run(_) => "run",
             Action::Open(_) => "open",
-            Action::AddDllDirectory(_) => "edit",
+            Action::AddDllDirectory(_) | Action::PrependPath(_) => "edit",
             Action::Rename { .. } => "rename",
             Action::ChooseInterpreter => "setting",
         }
@@ -73,6 +76,7 @@ impl Action {
             Action::Rename { from, to } => {
                 Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).for_powershell()
             }
+            Action::PrependPath(directory) => prepend_path(directory),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
         }
     }
@@ -110,6 +114,16 @@ pub fn add_dll_directory(directory: &str) -> String {
         format!("os.add_dll_directory({directory:?})")
     } else {
         format!("os.add_dll_directory(r\"{directory}\")")
+    }
+}
+
+/// A statement that puts a directory in front of PATH, for this process. Windows allows no quotes in names; one that comes
+/// from a file all the same must not end the string.
+pub fn prepend_path(directory: &str) -> String {
+    if directory.contains('"') {
+        format!("os.environ[\"PATH\"] = {:?} + os.environ[\"PATH\"]", format!("{directory};"))
+    } else {
+        format!("os.environ[\"PATH\"] = r\"{directory};\" + os.environ[\"PATH\"]")
     }
 }
 
@@ -170,5 +184,7 @@ mod tests {
     fn a_directory_becomes_a_python_string() {
         assert_eq!(add_dll_directory(r"C:\a b"), "os.add_dll_directory(r\"C:\\a b\")");
         assert_eq!(add_dll_directory("C:\\"), "os.add_dll_directory(\"C:\\\\\")");
+        assert_eq!(prepend_path("C:\\"), r#"os.environ["PATH"] = r"C:\;" + os.environ["PATH"]"#);
+        assert_eq!(prepend_path("C:\\\""), r#"os.environ["PATH"] = "C:\\\";" + os.environ["PATH"]"#);
     }
 }

@@ -429,6 +429,11 @@ impl Files for Guarded {
         self.files.export(path, symbol)
     }
 
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.may_read(path)?;
+        self.files.holds(path, text)
+    }
+
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         self.may_read(path)?;
         self.files.script(path)

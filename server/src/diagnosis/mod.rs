@@ -10,6 +10,7 @@ mod case;
 mod chain;
 pub mod codes;
 mod finding;
+mod gpu;
 mod import;
 mod old_runtime;
 mod program;

@@ -287,6 +287,13 @@ impl<'e> Program<'e> {
         for finding in codes::damaged_install::of_installed_files(case, &executed, &findings) {
             merge(&mut findings, finding);
         }
+        findings.extend(codes::incompatible_versions::of_imported(case, plan, self.steps));
+        // A TensorFlow that cannot be imported looks for no GPU.
+        if imported.error.is_none() && !findings.iter().any(|finding| finding.severity == Severity::Error) {
+            findings.extend(codes::missing_gpu_library::after_import(case, plan, self.steps));
+            findings.extend(codes::gpu_not_supported::after_import(case, plan, self.steps));
+        }
+        findings.sort_by_key(|finding| finding.severity);
         (findings, self.has_loaded_native_code(case))
     }
 

@@ -36,6 +36,9 @@ const BROKEN: &[&str] = &[
     "/s/pkg.py  text\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg.py,,\n    a.pyd,,9",
     "/s/pkg.pyd\n/w/pkg.py  text\nscript /w/main.py",
     "/s/pkg.py  text\n    try:\n        import other\n    except ImportError:\n        pass\n/s/other.pyd  imports nowhere.dll",
+    "/s/pkg_pb2.py  text\n    fields=[\n        _descriptor.FieldDescriptor()]\n/s/pkg.py  text\n    import pkg_pb2\n/s/protobuf-4.dist-info/METADATA  text\n    Name: protobuf\n/s/google/_upb/_message.pyd",
+    "/s/pkg.py  text\n    import tensorflow.python.platform.build_info\n/s/tensorflow/python/platform/build_info.py  text\n    is_cuda_build = True; cuda_version_number = '10.0'\n/s/nvidia/cudnn/bin/cudnn64_7.dll",
+    "/s/pkg.py  text\n    import tensorflow.python.platform.build_info\n/s/tensorflow/python/platform/build_info.py  text\n    is_cuda_build = False\n/s/tensorflow-2.12.dist-info/RECORD  text\n    tensorflow/python/platform/build_info.py,,\n/s/nvidia/cudnn/bin/cudnn64_7.dll",
 ];
 
 /// Their findings, with and without a PATH, in 64 and 32 bits, in an old and a newer Python.
@@ -170,10 +173,10 @@ fn a_part_of_the_package_is_broken_only_if_the_import_runs_into_it() {
             healthy
             error missing-dll: cudart64_101.dll
               `import pkg.gpu` will fail: cudart64_101.dll is missing.
-              pkg/gpu.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-              Install the program or package that the DLL belongs to.
+              pkg/gpu.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 10.1.
+              Install CUDA 10.1 (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
               Python: ImportError: DLL load failed while importing gpu: The specified module could not be found.
-              * Choose another interpreter | whydll.interpreter
+              * Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
         "#]],
     );
 }

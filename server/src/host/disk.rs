@@ -28,6 +28,7 @@ pub struct Disk {
     images: Answers<WinPath, Arc<ImageFacts>, ImageFault>,
     archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
     exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
+    held: Answers<(WinPath, String), bool, FileError>,
     /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
     looks: Answers<WinPath, Look, FileError>,
     modules_read: AtomicU64,
@@ -62,6 +63,7 @@ impl Disk {
             images: Mutex::default(),
             archives: Mutex::default(),
             exports: Mutex::default(),
+            held: Mutex::default(),
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
         }
@@ -267,6 +269,10 @@ impl Files for Disk {
                 Err(_) => source::lower(&String::from_utf8_lossy(&bytes)),
             })
         })
+    }
+
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        once(&self.held, &(path.clone(), text.to_owned()), || map::holds(&self.stamped(path)?.0, text))
     }
 
     fn proof(&self, path: &WinPath) -> Proof {

@@ -42,6 +42,10 @@ pub trait Files: Send + Sync {
     /// What an image exports under a name or an ordinal.
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault>;
 
+    /// Whether the bytes of a file, at most [`LARGEST_SEARCHED`], hold this text. It reads the whole file: to be asked only
+    /// where something else gives reason to.
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
+
     /// What proves later that a file says what it said when it was first looked at through this value.
     fn proof(&self, _path: &WinPath) -> Proof {
         Proof::Nothing
@@ -80,6 +84,9 @@ pub trait Files: Send + Sync {
 
 /// The longest text that is read: TensorFlow's RECORD has 2 MB.
 pub const TEXT_LIMIT: u64 = 16 << 20;
+
+/// The longest file that is searched for a text, in bytes: no image is larger (the size of one has 32 bits).
+pub const LARGEST_SEARCHED: u64 = 4 << 30;
 
 /// A folder, listed once.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +163,10 @@ pub struct ImageFacts {
     pub version: Option<FileVersion>,
     /// Version of the linker that made it: the toolset, for an image linked by MSVC.
     pub linker: (u8, u8),
+    /// When it was linked, in seconds since 1970; of a reproducible build it is a hash, and of some linkers 0 ("PE Format",
+    /// TimeDateStamp).
+    #[serde(default)]
+    pub time_stamp: u32,
     /// Lowest version of Windows that it asks for.
     pub subsystem_version: (u16, u16),
     /// `/DEPENDENTLOADFLAG`: `LOAD_LIBRARY_SEARCH_*` for its imports; 0 is the usual search.
@@ -186,6 +197,7 @@ impl Default for ImageFacts {
             delay_imports: Vec::new(),
             version: None,
             linker: (14, 0),
+            time_stamp: 0,
             subsystem_version: (6, 0),
             dependent_load_flags: 0,
             manifests: Vec::new(),
@@ -275,6 +287,10 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
         (**self).export(path, symbol)
+    }
+
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        (**self).holds(path, text)
     }
 
     fn proof(&self, path: &WinPath) -> Proof {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::files::{FileError, ImageFacts, ImageFault};
+use super::files::{FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
 use crate::image::{Binding, Export, Image, ImageError, Symbol};
 
 /// A map of a whole file, of which only the pages that are looked at are read.
@@ -16,18 +16,22 @@ pub struct Mapped(Mmap);
 
 impl Mapped {
     /// Maps a file that is not empty.
-    #[allow(unsafe_code)]
     pub fn of(native: &Path) -> Result<Mapped, ImageFault> {
         let file = File::open(native).map_err(FileError::from)?;
         if file.metadata().map_err(FileError::from)?.len() == 0 {
             return Err(ImageError::Empty.into());
         }
+        let map = Mapped::whole(&file)?;
+        #[cfg(unix)]
+        let _ = map.0.advise(memmap2::Advice::Random);
+        Ok(map)
+    }
+
+    #[allow(unsafe_code)]
+    fn whole(file: &File) -> Result<Mapped, FileError> {
         // SAFETY: the map is private and read once. Another process that truncates the file meanwhile would
         // raise a fault; installers replace images rather than shorten them, as Windows enforces.
-        let map = unsafe { MmapOptions::new().map(&file) }.map_err(FileError::from)?;
-        #[cfg(unix)]
-        let _ = map.advise(memmap2::Advice::Random);
-        Ok(Mapped(map))
+        Ok(Mapped(unsafe { MmapOptions::new().map(file) }?))
     }
 
     /// The image in it.
@@ -51,6 +55,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
         delay_imports: image.delay_imports().map(names).unwrap_or_default(),
         version: image.version().unwrap_or_default(),
         linker: image.linker_version(),
+        time_stamp: image.time_date_stamp(),
         subsystem_version: image.subsystem_version(),
         dependent_load_flags: image.dependent_load_flags(),
         manifests: image.manifests().unwrap_or_default(),
@@ -71,4 +76,15 @@ pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFau
     let image = map.image()?;
     let found = image.export(symbol)?;
     Ok(found.or_else(|| image.is_of_wine().then_some(Export::Address(0))))
+}
+
+/// Whether the bytes of a file hold this text.
+pub fn holds(native: &Path, text: &str) -> Result<bool, FileError> {
+    let file = File::open(native)?;
+    match file.metadata()?.len() {
+        // No system maps an empty file.
+        0 => Ok(text.is_empty()),
+        size if size > LARGEST_SEARCHED => Err(FileError::TooLarge(size)),
+        _ => Ok(memchr::memmem::find(&Mapped::whole(&file)?.0, text.as_bytes()).is_some()),
+    }
 }

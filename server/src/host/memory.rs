@@ -233,6 +233,10 @@ impl Files for MemoryFiles {
         Ok(None)
     }
 
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        Ok(self.text(path)?.contains(text))
+    }
+
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         let archive = self.file(path)?.archive.clone();
         archive.map(Arc::new).ok_or_else(|| FileError::BadArchive("not one in this test".into()))

@@ -56,6 +56,9 @@ struct Facts {
     /// By image and symbol.
     #[serde(default)]
     exports: BTreeMap<String, Result<Option<Export>, ImageFault>>,
+    /// By file and text; those that do not hold it are left out.
+    #[serde(default)]
+    held: BTreeMap<String, Result<bool, FileError>>,
     #[serde(skip)]
     scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
@@ -197,6 +200,7 @@ impl Recorder {
         let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
+        facts.held.retain(|_, held| *held != Ok(false));
         facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
@@ -322,6 +326,10 @@ impl Files for Recorder {
         self.note(|facts| &mut facts.scripts, path, self.files.script(path))
     }
 
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.note(|facts| &mut facts.held, &held_key(path, text), self.files.holds(path, text))
+    }
+
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         self.note(|facts| &mut facts.archives, path, self.files.archive(path))
     }
@@ -334,6 +342,10 @@ fn binding_key(importer: &WinPath, dll: &str, exporter: &WinPath) -> String {
 
 fn export_key(path: &WinPath, symbol: &Symbol) -> String {
     format!("{}|{symbol}", path.key())
+}
+
+fn held_key(path: &WinPath, text: &str) -> String {
+    format!("{}|{text}", path.key())
 }
 
 /// Files of which only the recorded answers are known.
@@ -384,6 +396,11 @@ impl Files for Recorded {
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         recall(&self.facts.scripts, path)
+    }
+
+    /// What is not recorded was not asked, or not there.
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {

@@ -117,6 +117,10 @@ impl Files for Witness {
         self.note(path, |files| files.archive(path), |error| Some(error))
     }
 
+    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.note(path, |files| files.holds(path, text), |error| Some(error))
+    }
+
     fn proof(&self, path: &WinPath) -> Proof {
         self.files.proof(path)
     }

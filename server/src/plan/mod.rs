@@ -152,6 +152,19 @@ pub struct Step {
     pub event: Event,
     /// By which statement.
     pub at: Place,
+    /// It stands under a condition that is not known, so perhaps it never happens.
+    pub uncertain: bool,
+    /// A `try` statement around it, in whatever frame, catches ImportError or every exception.
+    pub guarded: bool,
+}
+
+/// A value that a module holds when it has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Constant {
+    /// `True`, `False`
+    Bool(bool),
+    /// A string.
+    Text(String),
 }
 
 /// What can happen.
@@ -262,6 +275,31 @@ impl<'e> Plan<'e> {
         &self.failures
     }
 
+    /// What a name of the module `module` (dotted) is bound to, or, with a key, what the table holds that it is bound
+    /// to. None if the module has not run, or if it is nothing that the text alone tells.
+    pub fn constant(&self, module: &str, name: &str, key: Option<&str>) -> Option<Constant> {
+        let bound = self.modules.get(module)?.get(name)?;
+        let value = match (key, &bound) {
+            (None, _) => bound,
+            (Some(key), Value::Dict(items)) => {
+                let is_key = |item: &Value| item.text().is_some_and(|text| *text == *key);
+                items.borrow().iter().rev().find(|(item, _)| is_key(item))?.1.clone()
+            }
+            (Some(_), _) => return None,
+        };
+        match value {
+            Value::Bool(value) => Some(Constant::Bool(value)),
+            Value::Str(text) => Some(Constant::Text(text.to_string())),
+            _ => None,
+        }
+    }
+
+    /// The value that a variable of the environment has by now; none if it is not set, or not known.
+    pub fn known_variable(&self, name: &str) -> Option<&str> {
+        let is_unknown = self.unknown_variables.contains(&name.to_ascii_uppercase());
+        self.interpreter.process.variable(name).filter(|_| !is_unknown)
+    }
+
     /// The interpreter and its process.
     pub fn interpreter(&self) -> &Interpreter<'e> {
         &self.interpreter
@@ -303,7 +341,8 @@ impl<'e> Plan<'e> {
     fn step(&mut self, event: Event, at: &Place) {
         // What is remembered costs more than what is only looked at.
         self.spend_many(100);
-        self.steps.push(Step { event, at: at.clone() });
+        let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
+        self.steps.push(Step { event, at: at.clone(), uncertain, guarded });
     }
 }
 

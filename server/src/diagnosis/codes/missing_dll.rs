@@ -12,9 +12,14 @@
 //!
 //! ## What to do
 //! Install the package again, or install what the DLL belongs to. Never take single DLLs from download sites.
+//!
+//! Libraries of NVIDIA (`cudart64_100.dll`, `cudnn64_7.dll`) belong to the version of CUDA or cuDNN that their names tell; another
+//! version has other names. GPU builds of TensorFlow up to 1.14 cannot be imported without them: install that version, or
+//! the build without GPU.
 
 use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, Finding, Problem};
+use crate::diagnosis::{Case, Finding, Problem, gpu};
+use crate::fix::{Action, Fix};
 use crate::loader::Cause;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
@@ -46,6 +51,9 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let verb = if finding.dlls.len() == 1 { "is" } else { "are" };
     finding.what = format!("{package}: {} {verb} missing.", list(&finding.dlls, "and"));
     finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
+    if tell_of_nvidia(case, finding) {
+        return;
+    }
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     match importer.and_then(|path| case.reinstall_owner(path)) {
         Some(mut fix) => {
@@ -56,6 +64,41 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         }
         None => finding.advice = "Install the program or package that the DLL belongs to.".to_owned(),
     }
+}
+
+/// What the DLLs belong to, where all of them are NVIDIA's; whether they are.
+fn tell_of_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
+    let mut products: Vec<String> = Vec::new();
+    for dll in &finding.dlls {
+        let Some(product) = gpu::product(dll) else {
+            return false;
+        };
+        // "CUDA 10.0" says more than "CUDA".
+        if !products.iter().any(|known| known.starts_with(&product)) {
+            products.retain(|known| !product.starts_with(known.as_str()));
+            products.push(product);
+        }
+    }
+    let belong = if finding.dlls.len() == 1 { "It belongs" } else { "They belong" };
+    let named = list(&products, "and");
+    finding.evidence = format!("{} {belong} to {named}.", finding.evidence);
+    let folders = if products.len() == 1 { "its bin folder" } else { "their bin folders" };
+    let where_to = match case.environment.version.at_least(3, 8) {
+        true => format!("add {folders} with os.add_dll_directory before the import"),
+        false => format!("put {folders} on PATH"),
+    };
+    finding.advice = format!(
+        "Install {named} (another version of CUDA has other names) and {where_to}, or install the build of the package without GPU."
+    );
+    let archives = [("CUDA", gpu::CUDA_ARCHIVE), ("cuDNN", gpu::CUDNN_ARCHIVE)];
+    for (name, address) in archives {
+        if let Some(product) = products.iter().find(|product| product.starts_with(name)) {
+            let title = format!("Open NVIDIA's archive for {product}");
+            let preferred = finding.fixes.is_empty();
+            finding.fixes.push(Fix { preferred, ..Fix::new(title, Action::Open(address.to_owned())) });
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -244,6 +287,30 @@ mod tests {
             "#,
             expect![[r#"
                 healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_library_of_cuda_names_the_version_that_is_wanted() {
+        check(
+            r#"
+            /Python/python.exe       imports python37.dll
+            /Python/python37.dll     version 3.7.9150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports cudart64_100.dll, cublas64_100.dll, cudnn64_7.dll, nvcuda.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: cudart64_100.dll, cublas64_100.dll, cudnn64_7.dll, nvcuda.dll
+                  `import pkg` will fail: cudart64_100.dll, cublas64_100.dll, cudnn64_7.dll and nvcuda.dll are missing.
+                  pkg/native.pyd imports cudart64_100.dll; Python 3.7 looks for it in pkg, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). They belong to CUDA 10.0, cuDNN 7 and the NVIDIA driver.
+                  Install CUDA 10.0, cuDNN 7 and the NVIDIA driver (another version of CUDA has other names) and put their bin folders on PATH, or install the build of the package without GPU.
+                  Python: ImportError: DLL load failed: The specified module could not be found.
+                  * Open NVIDIA's archive for CUDA 10.0 | https://developer.nvidia.com/cuda-toolkit-archive
+                  - Open NVIDIA's archive for cuDNN 7 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }

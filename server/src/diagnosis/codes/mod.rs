@@ -1,15 +1,20 @@
 //! The codes, one file each: which problems are its own, what it says, how to cure it, its page, its tests.
 //!
 //! To add one: write its file with a `recognizes` and a `tell`, and add it to the table below in the place
-//! where it shall be asked: the first code that recognizes a problem explains it. The comment at the
-//! head of its file is its page in `docs/codes/`.
+//! where it shall be asked: the first code that recognizes a problem explains it. A code of something that is
+//! no failed load is listed behind the others, and has a function of its own that
+//! [`diagnose`](super::diagnose) asks after the import. The comment at the head of its file is its page in
+//! `docs/codes/`.
 
 pub mod access_denied;
 pub mod bad_image;
 pub mod conflicting_vc_runtime;
 pub mod damaged_install;
+pub mod gpu_not_supported;
+pub mod incompatible_versions;
 pub mod missing_dll;
 pub mod missing_export;
+pub mod missing_gpu_library;
 pub mod missing_vc_runtime;
 pub mod not_installed;
 pub mod not_on_search_path;
@@ -25,27 +30,34 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, Problem};
 use super::finding::Finding;
 
-/// Declares the codes in the order in which they are asked.
+/// Declares the codes in the order in which they are asked, then those that explain no failed load.
 macro_rules! codes {
-    ($($variant:ident, $name:literal, $module:ident;)+) => {
+    (
+        of_loads { $($variant:ident, $name:literal, $module:ident;)+ }
+        beside { $($other:ident, $other_name:literal, $other_module:ident;)+ }
+    ) => {
         /// Which kind of cause a finding has. Its name is stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Code {
             $(#[doc = concat!("`", $name, "`, see [`", stringify!($module), "`].")] $variant,)+
+            $(#[doc = concat!("`", $other_name, "`, see [`", stringify!($other_module), "`].")] $other,)+
         }
 
         impl Code {
             /// All of them.
-            pub const ALL: &[Code] = &[$(Code::$variant),+];
+            pub const ALL: &[Code] = &[$(Code::$variant,)+ $(Code::$other,)+];
 
             /// Its stable name.
             pub fn name(self) -> &'static str {
-                match self { $(Code::$variant => $name,)+ }
+                match self { $(Code::$variant => $name,)+ $(Code::$other => $other_name,)+ }
             }
 
             #[cfg(test)]
             fn source(self) -> &'static str {
-                match self { $(Code::$variant => include_str!(concat!(stringify!($module), ".rs")),)+ }
+                match self {
+                    $(Code::$variant => include_str!(concat!(stringify!($module), ".rs")),)+
+                    $(Code::$other => include_str!(concat!(stringify!($other_module), ".rs")),)+
+                }
             }
         }
 
@@ -57,27 +69,38 @@ macro_rules! codes {
 
         /// Has a code tell the problems that it recognized.
         pub(super) fn tell(code: Code, case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-            match code { $(Code::$variant => $module::tell(case, problems, finding),)+ }
+            match code {
+                $(Code::$variant => $module::tell(case, problems, finding),)+
+                // Never explains a problem, so it is never asked to.
+                $(Code::$other => {})+
+            }
         }
     };
 }
 
 codes! {
-    UnsupportedPython, "unsupported-python", unsupported_python;
-    BadImage, "bad-image", bad_image;
-    WrongArchitecture, "wrong-architecture", wrong_architecture;
-    AccessDenied, "access-denied", access_denied;
-    DamagedInstall, "damaged-install", damaged_install;
-    NotOnSearchPath, "not-on-search-path", not_on_search_path;
-    MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
-    PathTooLong, "path-too-long", path_too_long;
-    UnsupportedWindows, "unsupported-windows", unsupported_windows;
-    ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
-    OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
-    MissingExport, "missing-export", missing_export;
-    ShadowedModule, "shadowed-module", shadowed_module;
-    NotInstalled, "not-installed", not_installed;
-    MissingDll, "missing-dll", missing_dll;
+    of_loads {
+        UnsupportedPython, "unsupported-python", unsupported_python;
+        BadImage, "bad-image", bad_image;
+        WrongArchitecture, "wrong-architecture", wrong_architecture;
+        AccessDenied, "access-denied", access_denied;
+        DamagedInstall, "damaged-install", damaged_install;
+        NotOnSearchPath, "not-on-search-path", not_on_search_path;
+        MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
+        PathTooLong, "path-too-long", path_too_long;
+        UnsupportedWindows, "unsupported-windows", unsupported_windows;
+        ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
+        OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;
+        MissingExport, "missing-export", missing_export;
+        ShadowedModule, "shadowed-module", shadowed_module;
+        NotInstalled, "not-installed", not_installed;
+        MissingDll, "missing-dll", missing_dll;
+    }
+    beside {
+        IncompatibleVersions, "incompatible-versions", incompatible_versions;
+        MissingGpuLibrary, "missing-gpu-library", missing_gpu_library;
+        GpuNotSupported, "gpu-not-supported", gpu_not_supported;
+    }
 }
 
 impl Code {

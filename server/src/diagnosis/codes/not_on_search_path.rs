@@ -224,10 +224,10 @@ mod tests {
             expect![[r#"
                 error missing-dll: cudart64_101.dll
                   `import pkg` will fail: cudart64_101.dll is missing.
-                  pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install the program or package that the DLL belongs to.
+                  pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 10.1.
+                  Install CUDA 10.1 (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
+                  * Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
             "#]],
         );
     }

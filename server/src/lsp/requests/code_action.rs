@@ -11,7 +11,7 @@ use tower_lsp::lsp_types::{
 };
 
 use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND};
-use crate::fix::{self, Action, Fix};
+use crate::fix::{Action, Fix};
 use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
@@ -78,7 +78,9 @@ impl Offer<'_> {
     /// None for a fix that this editor, or this text, cannot take.
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
-            Action::AddDllDirectory(directory) => (Some(self.edit(directory)?), None),
+            Action::AddDllDirectory(_) | Action::PrependPath(_) => {
+                (Some(self.edit(&fix.action.value())?), None)
+            }
             Action::Rename { from, to } => match self.rename(from, to) {
                 Some(edit) => (Some(edit), None),
                 None => (None, Some(self.command(fix)?)),
@@ -116,7 +118,7 @@ impl Offer<'_> {
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
                 (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
             }
-            Action::ChooseInterpreter | Action::AddDllDirectory(_) => return None,
+            Action::ChooseInterpreter | Action::AddDllDirectory(_) | Action::PrependPath(_) => return None,
         };
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
     }
@@ -134,8 +136,8 @@ impl Offer<'_> {
         })
     }
 
-    fn edit(&self, directory: &str) -> Option<WorkspaceEdit> {
-        let edit = insertion(self.view, self.import, directory)?;
+    fn edit(&self, statement: &str) -> Option<WorkspaceEdit> {
+        let edit = insertion(self.view, self.import, statement)?;
         if !self.abilities.versioned_edits {
             return Some(WorkspaceEdit::new(HashMap::from([(self.uri.clone(), vec![edit])])));
         }
@@ -151,11 +153,11 @@ impl Offer<'_> {
     }
 }
 
-/// `os.add_dll_directory(…)` on a line of its own before the outermost statement that holds the import.
-fn insertion(view: &View<'_>, import: &ImportStatement, directory: &str) -> Option<TextEdit> {
+/// A statement that uses `os`, on a line of its own before the outermost statement that holds the import.
+fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
     let document = view.document;
     let imports_os = document.read(&view.settings.packages).imports_os;
-    let text = added(document.text(), import, imports_os, document.line_ending(), directory)?;
+    let text = added(document.text(), import, imports_os, document.line_ending(), statement)?;
     let first_column = u32::from(import.statement_line == 0 && document.text().starts_with('\u{feff}'));
     let place = Position { line: import.statement_line, character: first_column };
     Some(TextEdit { range: Range { start: place, end: place }, new_text: text })
@@ -168,7 +170,7 @@ fn added(
     import: &ImportStatement,
     imports_os: Option<u32>,
     line_ending: &str,
-    directory: &str,
+    statement: &str,
 ) -> Option<String> {
     let line = crate::source::Position { line: import.statement_line, character: 0 };
     let (before, after) = text.split_at_checked(LineIndex::new(text).offset(text, line))?;
@@ -183,7 +185,6 @@ fn added(
         return None;
     }
     let has_os = imports_os.is_some_and(|line| line < import.statement_line);
-    let statement = fix::add_dll_directory(directory);
     Some(format!("{}{statement}{line_ending}", if has_os { "" } else { &import_os }))
 }
 
@@ -197,7 +198,8 @@ mod tests {
     fn check(text: &str, expected: Expect) {
         let document = Document::parse(text);
         let import = document.imports.last().unwrap();
-        let added = added(text, import, document.imports_os, "\n", r"C:\dlls");
+        let added =
+            added(text, import, document.imports_os, "\n", &crate::fix::add_dll_directory(r"C:\dlls"));
         let added = added.unwrap_or_else(|| "nothing\n".to_owned());
         expected.assert_eq(&format!("before line {}:\n{added}", import.statement_line));
     }

@@ -1,0 +1,193 @@
+//! # gpu-not-supported
+//!
+//! This TensorFlow cannot use a GPU on Windows. It works on the CPU.
+//!
+//! ## What it means
+//! TensorFlow 2.10 was the last version with GPU support on native Windows. From 2.11 on the wheels for Windows are built
+//! without CUDA: installing CUDA, cuDNN or newer drivers changes nothing, and `tf.config.list_physical_devices("GPU")` stays
+//! empty.
+//!
+//! ## How we know
+//! The installed build says that it was built without CUDA (`tensorflow/python/platform/build_info.py`), and its version is 2.11 or
+//! later. It is told only where there is a sign that a GPU is wanted: the NVIDIA driver (`nvcuda.dll` loads), `CUDA_PATH`, an
+//! installed CUDA toolkit, or NVIDIA's wheels in the environment.
+//!
+//! ## What to do
+//! If you do not want the GPU, nothing. Else run TensorFlow in WSL2, where its Linux wheels support the GPU; or use TensorFlow 2.10 with
+//! CUDA 11.2 in an environment with Python 3.7 to 3.10 (it is old, and gets no fixes); or another framework whose Windows wheels
+//! support CUDA. Microsoft's `tensorflow-directml-plugin` works with TensorFlow 2.10 only, and its development is paused since 2023.
+
+use std::str::FromStr;
+
+use pep440_rs::Version;
+
+use crate::diagnosis::finding::Severity;
+use crate::diagnosis::{Case, Code, Finding, gpu};
+use crate::fix::{Action, Fix};
+use crate::loader::LoadFlags;
+use crate::plan::Plan;
+
+/// TensorFlow's own words on it.
+const GUIDE: &str = "https://www.tensorflow.org/install/pip#windows-wsl2_1";
+
+/// What there is to say of a GPU after an import of a TensorFlow without support of it.
+pub(in crate::diagnosis) fn after_import(
+    case: &Case<'_>,
+    plan: &Plan<'_>,
+    first_step: usize,
+) -> Option<Finding> {
+    let build = gpu::Build::of(plan, first_step).filter(|build| !build.is_cuda)?;
+    let owner = case.environment.owner_of(&build.file, &*case.host.files)?;
+    let version = Version::from_str(owner.version.as_deref()?).ok()?;
+    // Before, a build without CUDA was somebody's choice: another wheel had it.
+    if version < Version::new([2, 11]) {
+        return None;
+    }
+    let mut process = plan.interpreter().process.clone();
+    let driver = process.load(gpu::DRIVER, LoadFlags::ALTERED_SEARCH_PATH).is_ok();
+    let sign = match driver {
+        true => format!("the NVIDIA driver is there ({} loads)", gpu::DRIVER),
+        false => case.sign_of_cuda()?,
+    };
+    let mut finding = case.finding(Code::GpuNotSupported, &[], Severity::Information, None);
+    finding.what = format!(
+        "TensorFlow {version} cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU."
+    );
+    finding.evidence =
+        format!("{} says that this build is without CUDA, and {sign}.", case.short(&build.file));
+    finding.advice =
+        "If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA."
+            .to_owned();
+    let mut guide = Fix::new("Open TensorFlow's guide for WSL2", Action::Open(GUIDE.to_owned()));
+    guide.preferred = true;
+    finding.fixes.push(guide);
+    let python = &case.environment.version;
+    // The wheels of 2.10 are for Python 3.7 to 3.10; they were built with NumPy 1, which they do not say.
+    if python.at_least(3, 7) && !python.at_least(3, 11) {
+        let action = case.pip(&["install", "tensorflow==2.10.1", "numpy<2"]);
+        finding.fixes.push(Fix::new("Install TensorFlow 2.10 into this environment", action));
+    }
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use crate::testing;
+
+    /// TensorFlow `version` without CUDA on Python 3.`minor`, on a machine with these files and directives.
+    fn check(version: &str, minor: u32, machine: &str, expected: Expect) {
+        testing::check(
+            &format!(
+                "
+                /Python/python.exe           imports python3{minor}.dll
+                /Python/python3{minor}.dll   version 3.{minor}.10150.1013
+                /Python/Lib/os.py            text
+                /Python/Lib/site-packages/tensorflow/__init__.py    text
+                    from tensorflow.python.platform import build_info
+                /Python/Lib/site-packages/tensorflow/python/platform/build_info.py    text
+                    import collections
+                    build_info = collections.OrderedDict([('is_cuda_build', False), ('is_rocm_build', False)])
+                /Python/Lib/site-packages/tensorflow_intel-{version}.dist-info/METADATA   text
+                    Name: tensorflow-intel
+                    Version: {version}
+                /Python/Lib/site-packages/tensorflow_intel-{version}.dist-info/RECORD     text
+                    tensorflow/__init__.py,,
+                    tensorflow/python/platform/build_info.py,,
+                {machine}
+                import tensorflow
+                "
+            ),
+            expected,
+        );
+    }
+
+    const DRIVER: &str = "/driver/nvcuda.dll\n                path /driver";
+
+    #[test]
+    fn a_driver_shows_that_there_is_a_gpu() {
+        check(
+            "2.15.0",
+            10,
+            DRIVER,
+            expect![[r#"
+            information gpu-not-supported: 
+              TensorFlow 2.15.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+              tensorflow/python/platform/build_info.py says that this build is without CUDA, and the NVIDIA driver is there (nvcuda.dll loads).
+              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+              - Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
+        "#]],
+        );
+    }
+
+    #[test]
+    fn cuda_path_shows_that_somebody_installed_cuda() {
+        check(
+            "2.20.0rc0",
+            13,
+            "variable CUDA_PATH C:\\cuda",
+            expect![[r#"
+            information gpu-not-supported: 
+              TensorFlow 2.20.0rc0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+              tensorflow/python/platform/build_info.py says that this build is without CUDA, and CUDA_PATH is C:\cuda.
+              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+        "#]],
+        );
+    }
+
+    #[test]
+    fn wheels_of_nvidia_show_that_somebody_wants_the_gpu() {
+        check(
+            "2.11.0",
+            9,
+            "/Python/Lib/site-packages/nvidia/cudnn/bin/cudnn64_8.dll",
+            expect![[r#"
+            information gpu-not-supported: 
+              TensorFlow 2.11.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+              tensorflow/python/platform/build_info.py says that this build is without CUDA, and nvidia/cudnn/bin is there.
+              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+              - Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
+        "#]],
+        );
+    }
+
+    #[test]
+    fn without_any_sign_nothing_is_said() {
+        check(
+            "2.20.0",
+            13,
+            "",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+
+    #[test]
+    fn before_2_11_a_build_without_cuda_was_chosen() {
+        check(
+            "2.10.1",
+            10,
+            DRIVER,
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_driver_for_another_machine_is_none() {
+        check(
+            "2.15.0",
+            10,
+            "/driver/nvcuda.dll  arm64\n                path /driver",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+}

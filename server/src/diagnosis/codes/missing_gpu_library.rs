@@ -1,0 +1,639 @@
+//! # missing-gpu-library
+//!
+//! A library of CUDA or cuDNN is missing, so TensorFlow will not use the GPU. It works on the CPU.
+//!
+//! ## What it means
+//! TensorFlow 1.15 and 2.0 to 2.10 for Windows come without CUDA. When such a build looks for GPUs it loads the NVIDIA
+//! driver's library, and then those of CUDA and cuDNN by name: `cudart64_110.dll`, `cudnn64_8.dll` and so on. If a
+//! single one does not load it prints "Could not load dynamic library …" and "Skipping registering GPU
+//! devices…", and goes on without a GPU.
+//!
+//! Each build wants names of one version. A newer CUDA has other names, so it does not help.
+//!
+//! ## How we know
+//! The installed build says which CUDA it is for (`tensorflow/python/platform/build_info.py`). After the import each name is
+//! loaded in the simulated process, as TensorFlow does it (`LoadLibraryExW` with a bare name and
+//! `LOAD_WITH_ALTERED_SEARCH_PATH`): Windows takes what is loaded already, and then searches the folder of `python.exe`, System32,
+//! the Windows folder, the current directory and `PATH`. It does not search the directories of `os.add_dll_directory`.
+//! The finding is a warning where the NVIDIA driver is there (`nvcuda.dll` loads) and PATH is known.
+//!
+//! ## What to do
+//! If you do not want the GPU, ignore it. Else install the CUDA and the cuDNN that the message names, and put their `bin` folders on
+//! `PATH`, for instance with `os.environ["PATH"] = r"C:\…\bin;" + os.environ["PATH"]` before the import. In a conda environment,
+//! conda can install both. The Python of the Microsoft Store does not search PATH: use the one from python.org. Do not copy
+//! the DLLs into System32, and take none from download sites.
+
+use crate::diagnosis::case::{list, windows_error};
+use crate::diagnosis::finding::Severity;
+use crate::diagnosis::{Case, Code, Culprit, Finding, Problem, gpu};
+use crate::environment::Kind;
+use crate::fix::{Action, Command, Fix};
+use crate::host::WinPath;
+use crate::loader::{Fault, LoadFlags, Process};
+use crate::plan::Plan;
+
+/// A sentence names so many DLLs at most.
+const MOST_NAMES: usize = 3;
+
+/// What TensorFlow will not find when it looks for GPUs, after an import that worked.
+pub(in crate::diagnosis) fn after_import(
+    case: &Case<'_>,
+    plan: &Plan<'_>,
+    first_step: usize,
+) -> Option<Finding> {
+    let build = gpu::Build::of(plan, first_step).filter(|build| build.is_cuda)?;
+    let wanted = gpu::libraries(build.cuda?)?;
+    // The usual way to say that no GPU is wanted (CUDA C++ Programming Guide, "CUDA Environment Variables").
+    if plan.known_variable("CUDA_VISIBLE_DEVICES").is_some_and(|devices| matches!(devices, "-1" | "")) {
+        return None;
+    }
+    let mut process = plan.interpreter().process.clone();
+    if case.is_conda() {
+        activate(case, plan, &mut process);
+    }
+    let driver = load(&mut process, gpu::DRIVER).is_none();
+    let sign = if driver { None } else { case.sign_of_cuda() };
+    if !driver && sign.is_none() {
+        return None;
+    }
+    let mut problems: Vec<Problem> = Vec::new();
+    for name in wanted.names {
+        problems.extend(load(&mut process, name));
+    }
+    if problems.is_empty() {
+        return None;
+    }
+    let path_is_known = case.host.variables.contains_key("PATH") && plan.known_variable("PATH").is_some();
+    let severity = if driver && path_is_known { Severity::Warning } else { Severity::Information };
+    let mut finding = case.finding(Code::MissingGpuLibrary, &problems, severity, None);
+    let copies = copies(case, &finding.dlls);
+    let are_all_there = copies.iter().all(|(_, copy)| copy.is_some());
+    // The installer of CUDA puts its folder on PATH.
+    if are_all_there && !path_is_known {
+        return None;
+    }
+    let folders = folders(&copies);
+    let refused = problems.iter().find(|problem| problem.not_found().is_none());
+    finding.what = format!(
+        "TensorFlow will work without the GPU: {} {}.",
+        named(&finding.dlls),
+        match (refused, are_all_there, finding.dlls.len()) {
+            (Some(_), ..) => "cannot be loaded".to_owned(),
+            (None, true, 1) => format!("lies in {}, where it does not look", written(&folders)),
+            (None, true, _) => format!("lie in {}, where it does not look", written(&folders)),
+            (None, false, 1) => "is missing".to_owned(),
+            (None, false, _) => "are missing".to_owned(),
+        }
+    );
+    let path = match path_is_known {
+        true => "the directories of PATH",
+        false => "PATH (which is not known here)",
+    };
+    let name = |problem: &Problem| problem.fault().map_or("one of them", Fault::culprit).to_owned();
+    let why = match (refused, problems.first()) {
+        (Some(refused), _) => {
+            format!("Windows refuses {}{}", name(refused), windows_error(refused.code))
+        }
+        (None, first) => format!(
+            "{} is neither in the folder of python.exe nor in the Windows folders nor in {path}",
+            first.map_or_else(|| "one".to_owned(), name)
+        ),
+    };
+    let on_gpu = match (driver, sign) {
+        (true, _) => format!("The NVIDIA driver is there ({} loads).", gpu::DRIVER),
+        (false, Some(sign)) => {
+            format!("{} of the NVIDIA driver is not found either, but {sign}.", gpu::DRIVER)
+        }
+        (false, None) => return None,
+    };
+    finding.evidence = format!(
+        "{} says that this build is for CUDA {}; it loads the libraries by name when it looks for GPUs, and {why}. {on_gpu}",
+        case.short(&build.file),
+        wanted.cuda,
+    );
+    cure(case, &wanted, &folders, are_all_there, &mut finding);
+    Some(finding)
+}
+
+/// As TensorFlow's `LoadDynamicLibrary` (`core/platform/windows/load_library.cc`): a bare name and
+/// `LOAD_WITH_ALTERED_SEARCH_PATH`.
+fn load(process: &mut Process, name: &str) -> Option<Problem> {
+    let failure = process.load(name, LoadFlags::ALTERED_SEARCH_PATH).err()?;
+    Some(Problem {
+        code: Some(failure.code()),
+        culprit: Culprit::Image(failure.first),
+        trace: Vec::new(),
+        loaded_by: None,
+        sentence: None,
+    })
+}
+
+/// PATH as it is when the environment of conda is activated, as it is meant to be run (conda's `activate.py`,
+/// `_get_path_dirs`).
+fn activate(case: &Case<'_>, plan: &Plan<'_>, process: &mut Process) {
+    let prefix = &case.environment.prefix;
+    let tails = ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
+    let mut path = vec![prefix.as_str().to_owned()];
+    path.extend(tails.iter().map(|tail| prefix.join(tail).as_str().to_owned()));
+    path.extend(plan.known_variable("PATH").map(str::to_owned));
+    process.set_variable("PATH", Some(&path.join(";")));
+}
+
+/// Each DLL, with a copy for the same machine where NVIDIA's installers put them, or else somewhere else.
+fn copies(case: &Case<'_>, dlls: &[String]) -> Vec<(String, Option<WinPath>)> {
+    let files = &*case.host.files;
+    let installed = case.cuda_folders();
+    let fits = |path: &WinPath| {
+        files.is_file(path) && files.image(path).is_ok_and(|image| image.machine == case.environment.machine)
+    };
+    let copy = |dll: &String| {
+        let beside = installed.iter().map(|folder| folder.join(dll)).find(fits);
+        beside.or_else(|| case.elsewhere(dll).into_iter().next())
+    };
+    dlls.iter().map(|dll| (dll.clone(), copy(dll))).collect()
+}
+
+fn folders(copies: &[(String, Option<WinPath>)]) -> Vec<WinPath> {
+    let mut folders: Vec<WinPath> = Vec::new();
+    for folder in copies.iter().filter_map(|(_, copy)| copy.as_ref()?.parent()) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// "a.dll and b.dll", "a.dll, b.dll, c.dll and 5 more"
+fn named(dlls: &[String]) -> String {
+    let mut names: Vec<String> = dlls.iter().take(MOST_NAMES).cloned().collect();
+    match dlls.len().saturating_sub(names.len()) {
+        0 => {}
+        1 => names.extend(dlls.last().cloned()),
+        more => names.push(format!("{more} more")),
+    }
+    list(&names, "and")
+}
+
+fn written(folders: &[WinPath]) -> String {
+    let names: Vec<String> = folders.iter().map(|folder| folder.as_str().to_owned()).collect();
+    list(&names, "and")
+}
+
+fn cure(
+    case: &Case<'_>,
+    wanted: &gpu::Libraries,
+    folders: &[WinPath],
+    are_all_there: bool,
+    finding: &mut Finding,
+) {
+    let (cuda, cudnn) = (wanted.cuda, wanted.cudnn);
+    let store = match case.environment.base_kind {
+        Kind::Store => {
+            " The Python of the Microsoft Store does not search PATH: use the one from python.org."
+        }
+        _ => "",
+    };
+    if are_all_there {
+        let what = if folders.len() == 1 { "that folder" } else { "those folders" };
+        finding.advice = format!(
+            "Put {what} on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).{store}"
+        );
+    } else {
+        finding.advice = format!(
+            "If you do not want the GPU, ignore it. Else install CUDA {cuda} and cuDNN {cudnn} (a newer CUDA has other names) and put their bin folders on PATH.{store}"
+        );
+        if case.is_conda() {
+            let prefix = case.environment.prefix.as_str();
+            let (toolkit, cudnn) = (format!("cudatoolkit={cuda}"), format!("cudnn={cudnn}"));
+            let words = ["install", "--prefix", prefix, "-c", "conda-forge", &toolkit, &cudnn];
+            let title = format!("Install CUDA {cuda} and its cuDNN with conda");
+            finding.fixes.push(Fix::new(title, Action::Run(Command::new("conda", words))));
+        }
+        let cudnn_only = finding.dlls.iter().all(|dll| dll.starts_with("cudnn"));
+        if !cudnn_only {
+            let title = format!("Open NVIDIA's archive for CUDA {cuda}");
+            finding.fixes.push(Fix::new(title, Action::Open(gpu::CUDA_ARCHIVE.to_owned())));
+        }
+        if finding.dlls.iter().any(|dll| dll.starts_with("cudnn")) {
+            let title = format!("Open NVIDIA's archive for cuDNN {cudnn}");
+            finding.fixes.push(Fix::new(title, Action::Open(gpu::CUDNN_ARCHIVE.to_owned())));
+        }
+    }
+    for folder in folders {
+        let title = format!("Put {folder} on PATH before the import");
+        finding.fixes.push(Fix::new(title, Action::PrependPath(folder.as_str().to_owned())));
+    }
+    if let Some(first) = finding.fixes.first_mut() {
+        first.preferred = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use crate::testing;
+
+    /// A TensorFlow of Python 3.8 whose build says these things of itself, on a machine with these files and directives.
+    fn check(build_info: &str, machine: &str, expected: Expect) {
+        testing::check(
+            &format!(
+                "
+                /Python/python.exe       imports python38.dll
+                /Python/python38.dll     version 3.8.10150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/tensorflow/__init__.py    text
+                    from tensorflow.python.platform import build_info
+                /Python/Lib/site-packages/tensorflow/python/platform/build_info.py    text
+                    {build_info}
+                {machine}
+                "
+            ),
+            expected,
+        );
+    }
+
+    const CUDA_10_1: &str =
+        "build_info = {'cuda_version': '64_101', 'cudnn_version': '64_7', 'is_cuda_build': True}";
+
+    /// As [`CUDA_10_1`], as 2.1 and 2.2 say it.
+    const NAMES: &str = "is_cuda_build = True; cuda_version_number = '10.1'; cudnn_version_number = '7'";
+
+    const CUDA_11_2: &str = "import collections; build_info = collections.OrderedDict([('cuda_version', '64_112'), ('is_cuda_build', True)])";
+
+    #[test]
+    fn with_a_driver_and_no_cuda() {
+        check(
+            CUDA_11_2,
+            "
+                /driver/nvcuda.dll
+                path /driver
+                import tensorflow
+            ",
+            expect![[r#"
+                warning missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
+                  TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_build_that_says_it_in_names_of_the_module() {
+        check(
+            NAMES,
+            "
+                /driver/nvcuda.dll
+                path /driver;/cuda/bin
+                /cuda/bin/cudart64_101.dll
+                /cuda/bin/cublas64_10.dll
+                /cuda/bin/cufft64_10.dll
+                /cuda/bin/curand64_10.dll
+                /cuda/bin/cusolver64_10.dll
+                /cuda/bin/cusparse64_10.dll
+                import tensorflow
+            ",
+            expect![[r#"
+                warning missing-gpu-library: cudnn64_7.dll
+                  TensorFlow will work without the GPU: cudnn64_7.dll is missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn all_of_it_on_path_is_healthy() {
+        check(
+            CUDA_10_1,
+            "
+                /driver/nvcuda.dll
+                path /driver;/cuda/bin;/cudnn/bin
+                /cuda/bin/cudart64_101.dll
+                /cuda/bin/cublas64_10.dll
+                /cuda/bin/cufft64_10.dll
+                /cuda/bin/curand64_10.dll
+                /cuda/bin/cusolver64_10.dll
+                /cuda/bin/cusparse64_10.dll
+                /cudnn/bin/cudnn64_7.dll
+                import tensorflow
+            ",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    /// CUDA where its installer puts it, cuDNN where pip does.
+    const ELSEWHERE: &str = "
+                /driver/nvcuda.dll
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cudart64_101.dll\"
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cublas64_10.dll\"
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cufft64_10.dll\"
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/curand64_10.dll\"
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cusolver64_10.dll\"
+                \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cusparse64_10.dll\"
+                /Python/Lib/site-packages/nvidia/cudnn/bin/cudnn64_7.dll
+                path /driver
+        ";
+
+    #[test]
+    fn all_of_it_where_nothing_looks() {
+        check(
+            CUDA_10_1,
+            &format!("{ELSEWHERE}\n                import tensorflow"),
+            expect![[r#"
+            warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
+              TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
+              tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+              Put those folders on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).
+              * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"]
+              - Put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
+        "#]],
+        );
+    }
+
+    #[test]
+    fn add_dll_directory_does_not_help_and_path_does() {
+        check(
+            CUDA_10_1,
+            &format!(
+                "{ELSEWHERE}
+                before import os
+                before os.add_dll_directory(r'C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v10.1\\bin')
+                import tensorflow
+                before os.environ[\"PATH\"] = r\"C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v10.1\\bin;\" + os.environ[\"PATH\"]
+                before os.environ[\"PATH\"] = r\"C:\\Python\\Lib\\site-packages\\nvidia\\cudnn\\bin;\" + os.environ[\"PATH\"]
+                import tensorflow
+                "
+            ),
+            expect![[r#"
+                warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
+                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  Put those folders on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).
+                  * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"]
+                  - Put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn without_a_driver_and_without_a_sign_of_cuda_nothing_is_said() {
+        check(
+            CUDA_11_2,
+            "import tensorflow",
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+
+    #[test]
+    fn without_a_driver_but_with_cuda_path_it_is_information() {
+        check(
+            CUDA_11_2,
+            "
+                variable CUDA_PATH C:\\cuda
+                path /bin
+                import tensorflow
+            ",
+            expect![[r#"
+                information missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
+                  TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. nvcuda.dll of the NVIDIA driver is not found either, but CUDA_PATH is C:\cuda.
+                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn whoever_hides_all_devices_wants_no_gpu() {
+        check(
+            CUDA_11_2,
+            "
+                /driver/nvcuda.dll
+                path /driver
+                before import os
+                before os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
+                import tensorflow
+            ",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_library_that_cannot_be_loaded() {
+        check(
+            CUDA_10_1,
+            "
+                /driver/nvcuda.dll
+                path /driver;/cuda/bin
+                /cuda/bin/cudart64_101.dll
+                /cuda/bin/cublas64_10.dll
+                /cuda/bin/cufft64_10.dll
+                /cuda/bin/curand64_10.dll
+                /cuda/bin/cusolver64_10.dll
+                /cuda/bin/cusparse64_10.dll
+                /cuda/bin/cudnn64_7.dll      junk
+                import tensorflow
+            ",
+            expect![[r#"
+                warning missing-gpu-library: cudnn64_7.dll
+                  TensorFlow will work without the GPU: cudnn64_7.dll cannot be loaded.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and Windows refuses cudnn64_7.dll (Windows error 193). The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_cuda_whose_names_are_not_known_says_nothing() {
+        check(
+            "build_info = {'cuda_version': '64_999', 'is_cuda_build': True}",
+            "
+                /driver/nvcuda.dll
+                path /driver
+                import tensorflow
+            ",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_build_without_cuda_says_nothing() {
+        check(
+            "build_info = {'is_cuda_build': False}",
+            "
+                /driver/nvcuda.dll
+                path /driver
+                import tensorflow
+            ",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn another_package_that_says_the_same_of_itself_is_not_asked() {
+        testing::check(
+            r"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/other/__init__.py    text
+                from other.python.platform import build_info
+            /Python/Lib/site-packages/other/python/platform/build_info.py    text
+                build_info = {'cuda_version': '64_112', 'is_cuda_build': True}
+            /driver/nvcuda.dll
+            path /driver
+            import other
+            ",
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn in_a_conda_environment_its_own_folder_is_on_path() {
+        testing::check(
+            r"
+            /conda/python.exe       imports python38.dll
+            /conda/python38.dll     version 3.8.10150.1013
+            /conda/conda-meta/history
+            /conda/Lib/os.py        text
+            /conda/Lib/site-packages/tensorflow/__init__.py    text
+                from tensorflow.python.platform import build_info
+            /conda/Lib/site-packages/tensorflow/python/platform/build_info.py    text
+                build_info = {'cuda_version': '64_101', 'is_cuda_build': True}
+            /conda/Library/bin/cudart64_101.dll
+            /conda/Library/bin/cublas64_10.dll
+            /conda/Library/bin/cufft64_10.dll
+            /conda/Library/bin/curand64_10.dll
+            /conda/Library/bin/cusolver64_10.dll
+            /conda/Library/bin/cusparse64_10.dll
+            /driver/nvcuda.dll
+            path /driver
+            python /conda
+            import tensorflow
+            ",
+            expect![[r#"
+                warning missing-gpu-library: cudnn64_7.dll
+                  TensorFlow will work without the GPU: cudnn64_7.dll is missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Install CUDA 10.1 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=10.1 cudnn=7.6
+                  - Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn where_path_is_not_known_what_its_installer_puts_there_is_taken_to_be_there() {
+        check(
+            CUDA_10_1,
+            &format!(
+                "{ELSEWHERE}
+                before import os
+                before os.environ['PATH'] = input()
+                import tensorflow"
+            ),
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn where_path_is_not_known_it_is_information() {
+        check(
+            CUDA_11_2,
+            "
+                /driver/nvcuda.dll
+                path /driver
+                before import os
+                before os.environ['PATH'] = input()
+                import tensorflow
+            ",
+            expect![[r#"
+                information missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
+                  TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in PATH (which is not known here). The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn conda_installs_cuda_itself() {
+        testing::check(
+            r"
+            /conda/python.exe       imports python38.dll
+            /conda/python38.dll     version 3.8.10150.1013
+            /conda/conda-meta/history
+            /conda/Lib/os.py        text
+            /conda/Lib/site-packages/tensorflow/__init__.py    text
+                from tensorflow.python.platform import build_info
+            /conda/Lib/site-packages/tensorflow/python/platform/build_info.py    text
+                build_info = {'cuda_version': '64_110', 'is_cuda_build': True}
+            /driver/nvcuda.dll
+            path /driver
+            python /conda
+            import tensorflow
+            ",
+            expect![[r#"
+                warning missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_11.dll, cudnn64_8.dll
+                  TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.0; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  If you do not want the GPU, ignore it. Else install CUDA 11.0 and cuDNN 8.0 (a newer CUDA has other names) and put their bin folders on PATH.
+                  * Install CUDA 11.0 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=11.0 cudnn=8.0
+                  - Open NVIDIA's archive for CUDA 11.0 | https://developer.nvidia.com/cuda-toolkit-archive
+                  - Open NVIDIA's archive for cuDNN 8.0 | https://developer.nvidia.com/rdp/cudnn-archive
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_tensorflow_that_cannot_be_imported_looks_for_no_gpu() {
+        testing::check(
+            r"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/tensorflow/__init__.py    text
+                from tensorflow.python.platform import build_info
+                from tensorflow.python import native
+            /Python/Lib/site-packages/tensorflow/python/native.pyd    imports nowhere.dll
+            /Python/Lib/site-packages/tensorflow/python/platform/build_info.py    text
+                build_info = {'cuda_version': '64_112', 'is_cuda_build': True}
+            /driver/nvcuda.dll
+            path /driver
+            import tensorflow
+            ",
+            expect![[r#"
+                error missing-dll: nowhere.dll
+                  `import tensorflow` will fail: nowhere.dll is missing.
+                  tensorflow/python/native.pyd imports nowhere.dll; Python 3.8 looks for it in tensorflow/python, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+}
