@@ -497,6 +497,30 @@ mod tests {
     }
 
     #[test]
+    fn what_files_hold_is_recorded_without_the_files() {
+        let story = "
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py   text
+                from . import shape_pb2
+            /Python/Lib/site-packages/pkg/shape_pb2.py  text
+                _SHAPE = _descriptor.Descriptor(
+                  fields=[
+                    _descriptor.FieldDescriptor(  # a remark that stays at home
+                      name='size')])
+            /Python/Lib/site-packages/protobuf-4.25.3.dist-info/METADATA   text
+                Name: protobuf
+            /Python/Lib/site-packages/google/_upb/_message.pyd
+            import pkg
+        ";
+        let (snapshot, told) = recorded(story);
+        assert_eq!(told.findings.len(), 1);
+        assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
+        assert!(!unpacked(&snapshot).contains("stays at home"));
+    }
+
+    #[test]
     fn a_snapshot_need_not_be_compressed() {
         let (snapshot, told) = recorded(STORY);
         let text = unpacked(&snapshot);

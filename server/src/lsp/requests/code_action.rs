@@ -232,6 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_for_path_is_put_there_in_the_same_way() {
+        let text = "import tensorflow\n";
+        let document = Document::parse(text);
+        let import = document.imports.last().unwrap();
+        let statement = Action::PrependPath(r"C:\cuda\bin".to_owned()).value();
+        expect![[r#"
+            import os
+            os.environ["PATH"] = r"C:\cuda\bin;" + os.environ["PATH"]
+        "#]]
+        .assert_eq(&added(text, import, document.imports_os, "\n", &statement).unwrap());
+    }
+
+    #[test]
     fn no_line_within_a_statement_or_before_a_future() {
         check(
             "x = '''\n'''; import tensorflow\n",
