@@ -1,7 +1,7 @@
 //! Drives the program as its users do: by its arguments, its output and its exit status.
 //!
 //! `WHYDLL_BIN` names the program (else the one that `cargo build` made last), `WHYDLL_REAL` the folder of real
-//! environments that `tests/real/setup` prints.
+//! environments that `tests/real/setup` and `tests/real/packages` print.
 
 pub mod contract;
 
@@ -129,10 +129,12 @@ fn modified(file: &Path) -> Option<std::time::SystemTime> {
 /// A real environment, or the drive of a machine, by its name in `tests/real/README.md`.
 pub fn real(name: &str) -> PathBuf {
     let folder = env::var_os("WHYDLL_REAL").map(PathBuf::from);
-    let folder = folder.filter(|folder| folder.join("complete").is_dir()).expect(
-        "no real environments: run `tests/real/setup` and set WHYDLL_REAL to the folder that it prints",
-    );
-    folder.join(name)
+    folder.map(|folder| folder.join(name)).filter(|real| real.exists()).unwrap_or_else(|| {
+        panic!(
+            "no real environment {name}: run `tests/real/setup` and `tests/real/packages`, and set WHYDLL_REAL to the \
+             folder that they print"
+        )
+    })
 }
 
 /// What `--host` is given for a machine: `drive-…` are real ones, the others are built in.
