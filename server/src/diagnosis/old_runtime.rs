@@ -63,7 +63,7 @@ impl<'p> OldRuntime<'p> {
                 (
                     format!("{importer} needs {name} {needs} or newer, but gets {version} and crashes in it"),
                     format!(
-                        "It locks mutexes as only code for {name} from {needs} on does, and {path} is older"
+                        "It locks mutexes as it starts, and as only code for {name} from {needs} on does, and {path} is older"
                     ),
                 )
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Export, Image, ImageError, Symbol};
+use super::{Export, FileVersion, Image, ImageError, Symbol};
 
 /// What an importer's symbols find in the image that serves the import.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,8 +11,8 @@ pub struct Binding {
     pub missing: Vec<Symbol>,
     /// Symbols that are exported as forwarders, in that order.
     pub forwarded: Vec<Forwarded>,
-    /// The importer locks `std::mutex`es that it initializes without the runtime's help; see
-    /// [`Binding::between`].
+    /// The importer locks, as it starts, a `std::mutex` that was initialized without the runtime's help, and the
+    /// exporter cannot do that; see [`Binding::between`].
     pub constexpr_mutex: bool,
 }
 
@@ -30,13 +30,18 @@ pub struct Forwarded {
 /// So many missing symbols say all that there is to say.
 pub const MOST_MISSING: usize = 64;
 
+/// The first runtime in whose memory layout a `std::mutex` needs no initialization (microsoft/STL, changelog of Visual
+/// Studio 2022 17.10).
+pub const CONSTEXPR_MUTEX: FileVersion = FileVersion([14, 40, 0, 0]);
+
 impl Binding {
     /// Looks up all that `importer` imports under the name `dll` in `exporter`.
     ///
     /// Until Visual Studio 2022 17.10 the constructor of `std::mutex` called `_Mtx_init_in_situ`. Since then
     /// it is `constexpr`, and `_Mtx_lock` of a runtime from before 14.40 meets memory that it takes for a pointer
     /// (microsoft/STL, changelog of VS 2022 17.10; issues 4730 and 4978). No symbol is missing: what tells
-    /// such code is that it imports the one and not the other.
+    /// such code is that it imports the one and not the other. Many a module locks none before it is asked for something,
+    /// and is imported well: only a lock that its start leads to makes the import fail.
     ///
     /// # Errors
     /// As [`Image::symbols`] and [`Image::export`].
@@ -63,7 +68,10 @@ impl Binding {
                 }
             }
         }
-        binding.constexpr_mutex = locks && !initializes;
+        binding.constexpr_mutex = locks
+            && !initializes
+            && exporter.version().ok().flatten().is_some_and(|version| version < CONSTEXPR_MUTEX)
+            && importer.calls_at_start("_Mtx_lock")?;
         Ok(binding)
     }
 }

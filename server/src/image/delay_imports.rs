@@ -48,6 +48,7 @@ impl Image<'_> {
                 dll: self.memory.string(rva(dll)?, MAX_DLL_NAME, "the name of a delay-loaded DLL")?,
                 // The address table is no substitute, as it is of an import: it points at code.
                 thunks: if names != 0 { rva(names)? } else { 0 },
+                addresses: 0,
                 thunk_base: base,
             });
         }

@@ -19,6 +19,8 @@ pub(super) struct Headers {
     pub subsystem_version: (u16, u16),
     /// The address the image would like to be loaded at.
     pub image_base: u64,
+    /// The RVA where it starts to run; 0 if it has no code of its own to start.
+    pub entry_point: u32,
     pub size_of_image: u32,
     pub size_of_headers: u32,
     pub section_alignment: u32,
@@ -65,6 +67,7 @@ impl Headers {
                     subsystem: $optional.Subsystem,
                     subsystem_version: ($optional.SubsystemVersion.Major, $optional.SubsystemVersion.Minor),
                     image_base: $optional.ImageBase.into(),
+                    entry_point: $optional.AddressOfEntryPoint,
                     size_of_image: $optional.SizeOfImage,
                     size_of_headers: $optional.SizeOfHeaders,
                     section_alignment: $optional.SectionAlignment,

@@ -16,6 +16,8 @@ pub struct Import {
     /// (Borland's), the import address table, which says the same until it is bound. Zero if
     /// there is neither.
     pub(super) thunks: u32,
+    /// The RVA of the import address table, through which code calls; zero in a delay import.
+    pub(super) addresses: u32,
     /// What to subtract from each thunk to get an RVA; zero but for the oldest delay imports.
     pub(super) thunk_base: u64,
 }
@@ -77,6 +79,7 @@ impl Image<'_> {
             }
             imports.push(Import {
                 dll: self.memory.string(dll, MAX_DLL_NAME, "the name of an imported DLL")?,
+                addresses: address_table,
                 thunks: if name_table != 0 { name_table } else { address_table },
                 thunk_base: 0,
             });

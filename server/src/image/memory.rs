@@ -121,6 +121,12 @@ impl<'a> Memory<'a> {
         here.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
     }
 
+    /// The bytes that the file stores from an RVA on, at most `limit` of them.
+    pub fn stored(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
+        let stored = self.here(rva, 1, what)?.stored;
+        Ok(stored.get(..limit).unwrap_or(stored))
+    }
+
     /// The bytes at an RVA before the next NUL, but at most `limit` of them.
     pub fn until_nul(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
         let here = self.here(rva, 1, what)?;

@@ -24,6 +24,7 @@
 //! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
 //! | `binding` | what one image's imports find in another |
+//! | `start` | which functions the code calls as the image starts |
 //! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
 //!
@@ -46,13 +47,14 @@ mod machine;
 mod manifest;
 mod memory;
 mod resources;
+mod start;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use binding::{Binding, Forwarded};
+pub use binding::{Binding, CONSTEXPR_MUTEX, Forwarded};
 pub use error::{ImageError, LooksLike, Problem};
 pub use exports::Export;
 pub use imports::{Import, Symbol};

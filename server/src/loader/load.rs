@@ -8,7 +8,7 @@ use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
 use super::side_by_side::{self, Missing, Redirections};
 use crate::host::{ImageFacts, WinPath};
-use crate::image::{Export, FileVersion, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol};
+use crate::image::{CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol};
 
 /// A chain of dependencies longer than this is cut; Windows itself runs out of stack before.
 const DEEPEST: usize = 500;
@@ -18,10 +18,6 @@ const LONGEST_FORWARD: usize = 32;
 
 /// `MAX_PATH`, in UTF-16 units with the NUL at the end.
 const LONGEST_PATH: usize = 260;
-
-/// The first runtime in whose memory layout a `std::mutex` needs no initialization (microsoft/STL, changelog of Visual
-/// Studio 2022 17.10).
-const CONSTEXPR_MUTEX: FileVersion = FileVersion([14, 40, 0, 0]);
 
 /// A load under way: what it searches, and what it has met so far.
 pub(super) struct Load {

@@ -69,6 +69,7 @@
 //! | `dependent load flags 0x800` | has a load configuration with these flags |
 //! | `clr` | is a .NET assembly; a mixed one if it has `imports`, else pure IL |
 //! | `crashes`, `refuses` | has a `DllMain` that crashes or returns `FALSE` (has none) |
+//! | `calls its first import` | has a `DllMain` that calls the first function that is imported, on x86_64 |
 //!
 //! A list ends at the next attribute: an item that is an attribute is never one of
 //! a list, except its first. The items of one DLL are one import, in the place of

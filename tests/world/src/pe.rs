@@ -154,6 +154,9 @@ pub enum EntryPoint {
     Refuses,
     /// It writes to address 0.
     Crashes,
+    /// A library's `DllMain` calls the first function that the image imports, without arguments, and returns `TRUE`: in code
+    /// for x86_64; for other machines as [`Succeeds`](EntryPoint::Succeeds).
+    CallsFirstImport,
 }
 
 /// The bytes of the image's file.
@@ -224,12 +227,17 @@ impl Image {
             (EntryPoint::Succeeds, Kind::Exe) => code.returns_zero,
             (EntryPoint::Refuses, _) => code.refuses,
             (EntryPoint::Crashes, _) => code.faults,
+            (EntryPoint::CallsFirstImport, _) if machine == Machine::X86_64 => Code::put_call(&mut text),
+            (EntryPoint::CallsFirstImport, _) => 0,
         };
 
         let data = pe::IMAGE_SCN_CNT_INITIALIZED_DATA | pe::IMAGE_SCN_MEM_READ;
         let mut rdata = Section::new(b".rdata\0\0", data, after(&text));
         if !spec.imports.is_empty() {
             let imports = imports::put(&mut rdata, machine, &spec.imports);
+            if spec.entry_point == EntryPoint::CallsFirstImport && entry_point != 0 {
+                Code::lead_call_to(&mut text, entry_point, imports.addresses.rva);
+            }
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_IMPORT, imports.directory));
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_IAT, imports.addresses));
         }

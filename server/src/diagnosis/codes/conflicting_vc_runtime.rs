@@ -79,7 +79,7 @@ mod tests {
             /Python/Lib/site-packages/pkg/__init__.py    text
                 import scipy
                 from . import native
-            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll!_Mtx_lock
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll!_Mtx_lock, calls its first import
             /Python/Lib/site-packages/scipy/.libs/msvcp140.dll    version 14.0.24210.0, exports _Mtx_lock, _Mtx_init_in_situ
             /Python/Lib/site-packages/scipy/__init__.py  text
                 import os
@@ -96,7 +96,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update scipy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Update scipy, which brings the older copy | C:\Python\python.exe -m pip install --upgrade scipy
@@ -113,13 +113,13 @@ mod tests {
             /Python/Lib/os.py        text
             machine windows-11+vcredist
             /Python/msvcp140.dll             version 14.29.30133.0, exports _Mtx_lock, _Mtx_init_in_situ
-            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock
+            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import
             import a
             "#,
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Replace or remove the older copy beside Python.
                   Python: ImportError: DLL load failed while importing a: A dynamic link library (DLL) initialization routine failed.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
@@ -138,7 +138,7 @@ mod tests {
             /Python/Lib/site-packages/pkg/__init__.py    text
                 import qt
                 from . import native
-            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll!_Mtx_lock
+            /Python/Lib/site-packages/pkg/native.pyd     imports msvcp140.dll!_Mtx_lock, calls its first import
             /Python/Lib/site-packages/qt/__init__.py     text
                 from . import core
             /Python/Lib/site-packages/qt/core.pyd        imports qt5.dll
@@ -149,7 +149,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes in it.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update the package that brings the older copy, or import this one before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Choose another interpreter | whydll.interpreter
@@ -165,7 +165,7 @@ mod tests {
             /Python/python313.dll    version 3.13.2150.1013
             /Python/Lib/os.py        text
             machine windows-11+vcredist
-            /Python/Lib/site-packages/pkg.pyd     imports msvcp140.dll!_Mtx_lock
+            /Python/Lib/site-packages/pkg.pyd     imports msvcp140.dll!_Mtx_lock, calls its first import
             /Python/Lib/site-packages/scipy/.libs/msvcp140.dll    version 14.0.24210.0, exports _Mtx_lock, _Mtx_init_in_situ
             /Python/Lib/site-packages/scipy/__init__.py  text
                 import os
@@ -179,7 +179,7 @@ mod tests {
                 healthy
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   Update the package that brings the older copy, or import this one before it.
                   Python: ImportError: DLL load failed while importing pkg: A dynamic link library (DLL) initialization routine failed.
                   * Choose another interpreter | whydll.interpreter

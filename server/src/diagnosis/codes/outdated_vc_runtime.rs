@@ -5,7 +5,7 @@
 //! ## What it means
 //! A module that was built with a newer Microsoft compiler may not run with an older `msvcp140.dll`. Since Visual Studio 2022 17.10
 //! (runtime 14.40) the difference is deadly: code built since then locks its mutexes in a way that an older `msvcp140.dll`
-//! does not understand, and crashes as soon as it locks one, mostly as it starts. Python says "A dynamic link library (DLL) initialization routine failed"
+//! does not understand, and crashes as soon as it locks one. If it does so as it starts, Python says "A dynamic link library (DLL) initialization routine failed"
 //! (error 1114), or it just ends. TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
 //! (error 127).
 //!
@@ -15,7 +15,8 @@
 //! ## How we know
 //! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
 //! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40, unless the linker that made
-//! the file is older than that.
+//! the file is older than that. That it locks one as it starts shows in its code: calls lead to `_Mtx_lock` from its entry point, or from
+//! an initializer of a global object.
 //!
 //! ## What to do
 //! Install the current Microsoft Visual C++ Redistributable 2015–2022: it replaces the older one. Without administrator
@@ -56,13 +57,13 @@ mod tests {
             /Python/Lib/site-packages/pkg/__init__.py    text
                 from . import native
             /Python/Lib/site-packages/pkg/native.pyd     imports core.dll
-            /Python/Lib/site-packages/pkg/core.dll       imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_unlock
+            /Python/Lib/site-packages/pkg/core.dll       imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_unlock, calls its first import
             import pkg
             "#,
             expect![[r#"
                 error outdated-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/core.dll needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  It locks mutexes as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (pkg/__init__.py:1 → pkg/native.pyd → pkg/core.dll).
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (pkg/__init__.py:1 → pkg/native.pyd → pkg/core.dll).
                   Install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
@@ -79,8 +80,8 @@ mod tests {
             /Python/python313.dll    version 3.13.2150.1013
             /Python/Lib/os.py        text
             /Python/msvcp140.dll             version 14.40.33810.0, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
-            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock
-            /Python/Lib/site-packages/b.pyd  imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_init_in_situ
+            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import
+            /Python/Lib/site-packages/b.pyd  imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_init_in_situ, calls its first import
             import a
             import b
             "#,
@@ -95,7 +96,7 @@ mod tests {
             /Python/python313.dll    version 3.13.2150.1013
             /Python/Lib/os.py        text
             /Python/msvcp140.dll             version 14.0.24210.0, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
-            /Python/Lib/site-packages/b.pyd  imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_init_in_situ
+            /Python/Lib/site-packages/b.pyd  imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_init_in_situ, calls its first import
             import b
             "#,
             expect![[r#"
@@ -147,10 +148,31 @@ mod tests {
             /Python/python313.dll    version 3.13.2150.1013
             /Python/Lib/os.py        text
             /Python/msvcp140.dll             version 14.35.32217.1, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
-            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock, linker 14.35
+            /Python/Lib/site-packages/a.pyd  imports msvcp140.dll!_Mtx_lock, linker 14.35, calls its first import
             import a
             "#,
             expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    /// As faiss-cpu 1.8 does, whose msvcp140.dll of 14.16 serves a module that was linked by 14.40: Python imports it.
+    #[test]
+    fn code_that_locks_nothing_as_it_starts_is_imported_well() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/msvcp140-b9d2f193.dll    version 14.16.27033.0, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
+            /Python/Lib/site-packages/a.pyd  imports msvcp140-b9d2f193.dll!_Mtx_lock, linker 14.40
+            /Python/Lib/site-packages/b.pyd  imports msvcp140-b9d2f193.dll!_Mtx_unlock, msvcp140-b9d2f193.dll!_Mtx_lock, calls its first import
+            import a
+            import b
+            "#,
+            expect![[r#"
+                healthy
                 healthy
             "#]],
         );

@@ -25,6 +25,24 @@ impl Code {
         });
         Code { returns_zero, refuses, faults }
     }
+
+    /// A `DllMain` for x86_64 that calls through a slot of the import address table: see [`Code::lead_call_to`].
+    pub(super) fn put_call(text: &mut Section) -> u32 {
+        text.align(16);
+        text.put(&[
+            0x48, 0x83, 0xec, 0x28, // sub rsp, 40
+            0xff, 0x15, 0x00, 0x00, 0x00, 0x00, // call [rip + 0]
+            0xb8, 0x01, 0x00, 0x00, 0x00, // mov eax, 1
+            0x48, 0x83, 0xc4, 0x28, // add rsp, 40
+            0xc3, // ret
+        ])
+    }
+
+    /// Says which slot the function at `start` calls through. Both are RVAs.
+    pub(super) fn lead_call_to(text: &mut Section, start: u32, slot: u32) {
+        let next = start + 10;
+        text.fill(start + 6, &slot.wrapping_sub(next).to_le_bytes());
+    }
 }
 
 fn functions(machine: Machine) -> [&'static [u8]; 3] {
