@@ -144,6 +144,7 @@ impl Case<'_> {
                 None => groups.push((code, vec![problem])),
             }
         }
+        codes::damaged_install::take_consequences(self, &mut groups);
         groups
             .into_iter()
             .map(|(code, group)| {

@@ -44,6 +44,22 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
         .map(|damaged| damaged.path)
 }
 
+/// A program may look for one file to find the folder of many (PyQt looks for Qt5Core.dll, and adds its folder). Where that
+/// file has disappeared, what still lies beside it is not found either, for no reason of its own.
+pub(in crate::diagnosis) fn take_consequences(case: &Case<'_>, groups: &mut Vec<(Code, Vec<Problem>)>) {
+    let damaged = groups.iter().filter(|(code, _)| *code == Code::DamagedInstall);
+    let gone = damaged.flat_map(|(_, problems)| problems).filter_map(|problem| missing_path(case, problem));
+    let folders: Vec<WinPath> = gone.filter_map(|path| path.parent()).collect();
+    let is_consequence = |problem: &Problem| {
+        let dll = problem.not_found().map(|fault| fault.culprit().to_owned());
+        dll.is_some_and(|dll| folders.iter().any(|folder| case.host.files.is_file(&folder.join(&dll))))
+    };
+    for (_, problems) in groups.iter_mut().filter(|(code, _)| *code != Code::DamagedInstall) {
+        problems.retain(|problem| !is_consequence(problem));
+    }
+    groups.retain(|(_, problems)| !problems.is_empty());
+}
+
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, path)) =
         problems.iter().find_map(|problem| Some((problem, missing_path(case, problem)?)))
@@ -141,6 +157,42 @@ mod tests {
     use expect_test::expect;
 
     use crate::testing::check;
+
+    #[test]
+    fn what_lies_beside_it_is_no_cause_of_its_own() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/qt/__init__.py    text
+                import os
+                folder = os.path.dirname(__file__) + '\\bin'
+                if os.path.isfile(folder + '\\core.dll'):
+                    os.add_dll_directory(folder)
+                from . import widgets
+            /Python/Lib/site-packages/qt/widgets.pyd    imports gui.dll, core.dll
+            /Python/Lib/site-packages/qt/bin/gui.dll    imports core.dll
+            /Python/Lib/site-packages/qt-5.dist-info/METADATA    text
+                Name: qt
+                Version: 5
+            /Python/Lib/site-packages/qt-5.dist-info/RECORD    text
+                qt/__init__.py,,
+                qt/widgets.pyd,,
+                qt/bin/gui.dll,,
+                qt/bin/core.dll,,
+            import qt
+            "#,
+            expect![[r#"
+                error damaged-install: core.dll
+                  `import qt` will fail: qt/bin/core.dll has disappeared.
+                  qt installed it, as its RECORD says, but it is gone; qt/widgets.pyd imports core.dll (Windows error 126).
+                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
+                  * Reinstall qt 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir qt==5
+            "#]],
+        );
+    }
 
     #[test]
     fn a_module_that_was_installed_has_disappeared() {
