@@ -72,6 +72,44 @@ except ModuleNotFoundError:
     );
 }
 
+/// As LightGBM and XGBoost do: one function, of another module, says where the library lies.
+#[test]
+fn a_function_that_composes_the_path_of_a_dll_is_followed() {
+    follow(
+        r#"
+        /s/pkg/lib/pkg.dll      imports kernel32.dll
+        /s/pkg/libpath.py       text
+            import os
+            from pathlib import Path
+            from platform import system
+
+            def find_lib_path():
+                """Finds the library, in the folder of the package or where it was built, on each system that there is."""
+                here = os.path.dirname(os.path.abspath(os.path.expanduser(__file__)))
+                candidates = [os.path.join(here, "Release"), os.path.join(here, "lib")]
+                if system() in ("Windows", "Microsoft"):
+                    candidates = [os.path.join(folder, "pkg.dll") for folder in candidates]
+                else:
+                    candidates = [os.path.join(folder, "pkg.so") for folder in candidates]
+                found = [path for path in candidates if os.path.exists(path) and os.path.isfile(path)]
+                if not found:
+                    listed = "\n".join(candidates)
+                    raise RuntimeError(f"Cannot find it in:\n{listed}")
+                return found
+        /s/pkg/__init__.py      text
+            import ctypes
+            from .libpath import find_lib_path
+            _LIB = ctypes.cdll.LoadLibrary(find_lib_path()[0])
+        "#,
+        expect![[r#"
+            pkg <- line 1
+            pkg.libpath <- __init__.py:2
+            os <- libpath.py:1
+            library C:\Python\Lib\site-packages\pkg\lib\pkg.dll <- __init__.py:3
+        "#]],
+    );
+}
+
 #[test]
 fn oserror_does_not_catch_a_failing_module_but_a_failing_library() {
     init_does(

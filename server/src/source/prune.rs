@@ -31,8 +31,8 @@ const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 /// A body of at most so many statements is kept for the value that it returns.
 const SHORT: usize = 3;
 
-/// Replaces the functions that neither import nor load, nor call one of this module that does, by their
-/// names.
+/// Replaces the functions that neither import nor load nor name a DLL, nor call one of this module that does, by
+/// their names.
 pub(super) fn prune(script: &mut Script) {
     let mut loading: HashSet<Name> = HashSet::new();
     loop {

@@ -87,6 +87,10 @@ impl Plan<'_> {
             "os.path.abspath" | "os.path.realpath" | "os.path.normpath" => on_path(&|path| {
                 if path.is_absolute() { Value::str(path.normalized().as_str()) } else { Value::Unknown }
             }),
+            // Without a tilde there is nothing to expand.
+            "os.path.expanduser" => on_path(&|path| {
+                if path.as_str().starts_with('~') { Value::Unknown } else { Value::str(path.as_str()) }
+            }),
             "os.path.normcase" => on_path(&|path| Value::str(path.as_str().to_lowercase())),
             "os.path.isabs" => on_path(&|path| Value::Bool(path.is_absolute())),
             "os.path.split" => on_path(&|path| {
