@@ -9,7 +9,6 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::prelude::may_load;
-use super::prune::DLL_SUFFIX;
 
 /// A body of at most so many bytes is kept: it may be a single `return` whose value decides something.
 const SHORT: usize = 200;
