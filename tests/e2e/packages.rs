@@ -228,9 +228,11 @@ fn plain(path: &str) -> String {
     path.replace('\\', "/").to_lowercase()
 }
 
-/// For each Python, an import, and a DLL that comes with a package and that this import needs: its name or how it begins.
-/// The folder is relative to site-packages.
-const DELETED: [(&str, &[(&str, &str, &str)]); 3] = [
+/// An import, and a DLL that it needs: its folder, relative to site-packages, and its name or how that begins.
+type Deleted = (&'static str, &'static str, &'static str);
+
+/// For each Python, DLLs that come with packages.
+const DELETED: [(&str, &[Deleted]); 3] = [
     (
         "3.8",
         &[
