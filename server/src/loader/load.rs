@@ -163,7 +163,7 @@ impl Process {
             }
         }
         for import in &image.delay_imports {
-            self.note_delayed(id, import, load);
+            self.note_delayed(id, import);
         }
         load.importer = importer;
         load.order = order;
@@ -204,10 +204,13 @@ impl Process {
         self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
     }
 
-    /// A delay import is looked up, for whoever wants to know, and not loaded.
-    fn note_delayed(&mut self, importer: ModuleId, name: &str, load: &Load) {
-        let found =
-            self.resolve(&with_suffix(name), Some(importer), &load.order, load.redirections.as_deref());
+    /// A delay import is looked up, for whoever wants to know, and not loaded. At the first call the helper that the linker
+    /// puts into the module asks LoadLibraryEx for the bare name with no flags (`delayhlp.cpp` of Visual C++; Microsoft,
+    /// "Understand the delay load helper function"), so neither the search of the running load nor its manifests count.
+    fn note_delayed(&mut self, importer: ModuleId, name: &str) {
+        let file = with_suffix(name);
+        let order = self.search_context().directories(&file, LoadFlags::NONE).unwrap_or_default();
+        let found = self.resolve(&file, None, &order, self.redirections.as_deref());
         let answer = match found {
             Ok(Resolution::Loaded(id, rule)) => Answer::AlreadyLoaded(id, rule),
             Ok(Resolution::PartOfWindows) => Answer::PartOfWindows,

@@ -386,6 +386,34 @@ fn a_chain_tells_what_was_passed_over_what_waits_and_what_leads_elsewhere() {
     .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
 }
 
+/// The module's own directory served when it was loaded, and PATH did not: at the first call it is the other way round.
+#[test]
+fn what_waits_for_its_first_call_is_searched_as_a_plain_load_searches() {
+    const WORLD: &str = "
+        path /tools
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /tools/early.dll
+        /tools/late.dll
+        /Python/Lib/site-packages/early.dll
+        /Python/Lib/site-packages/late.dll
+        /Python/Lib/site-packages/never.dll
+        /Python/Lib/site-packages/pkg.pyd     imports early.dll, delay imports early.dll, late.dll, never.dll
+        import pkg
+    ";
+    expect![[r#"
+        Python itself: 2 modules
+        pkg.pyd  C:\Python\Lib\site-packages\pkg.pyd [full path]
+           early.dll  C:\Python\Lib\site-packages\early.dll [the DLL's own directory]
+           early.dll (delay import)  already loaded
+           late.dll (delay import)  C:\tools\late.dll [PATH], at the first call
+           never.dll (delay import)  not found
+        loaded: 2 modules beside Python's own
+    "#]]
+    .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
+}
+
 #[test]
 fn a_chain_is_drawn_as_a_tree() {
     expect![[r#"
