@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use rustc_hash::FxHashSet;
+
 use super::Plan;
 use super::frame::Frame;
 use super::standard;
@@ -426,6 +428,26 @@ pub(super) fn add(left: &Value, right: &Value) -> Value {
     }
 }
 
+/// Of sets of names, which are lists to us: modules put their `__all__` together like that.
+fn union(left: &Value, right: &Value) -> Value {
+    let (Value::List(left), Value::List(right)) = (left, right) else {
+        return Value::Unknown;
+    };
+    let mut seen = FxHashSet::default();
+    let mut all = Vec::new();
+    for item in left.borrow().iter().chain(right.borrow().iter()) {
+        match item.text() {
+            Some(text) if all.len() < LONGEST => {
+                if seen.insert(text) {
+                    all.push(item.clone());
+                }
+            }
+            _ => return Value::Unknown,
+        }
+    }
+    Value::list(all)
+}
+
 fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
     let numbers = left.number().zip(right.number());
     let known = match (op, left) {
@@ -439,6 +461,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
                 None => Value::Unknown,
             };
         }
+        (BinaryOp::Union, _) => return union(left, right),
         (BinaryOp::Subtract, _) => numbers.and_then(|(a, b)| a.checked_sub(b)),
         (BinaryOp::Multiply, _) => numbers.and_then(|(a, b)| a.checked_mul(b)),
         (BinaryOp::Power, _) => numbers.and_then(|(a, b)| a.checked_pow(u32::try_from(b).ok()?)),

@@ -705,6 +705,39 @@ fn a_star_takes_all_that_all_names_even_submodules() {
     );
 }
 
+/// As NumPy 2 does. Its order is that of the texts' hashes in truth, another one in every process.
+#[test]
+fn names_that_a_union_of_sets_puts_together_are_known() {
+    follow(
+        "
+        /s/pkg/__init__.py         text
+            from .listed import *
+        /s/pkg/listed/__init__.py  text
+            from . import part
+            submodules = {'one', 'two'}
+            __all__ = list(submodules | set(part.__all__) | {'two', 'absent'})
+            def __getattr__(name):
+                if name == 'one':
+                    import pkg.listed.one as one
+                    return one
+        /s/pkg/listed/part.py      text
+            __all__ = ['three']
+        /s/pkg/listed/one.pyd
+        /s/pkg/listed/two.pyd
+        /s/pkg/listed/three.pyd
+        /s/pkg/listed/unnamed.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.listed <- __init__.py:1
+            pkg.listed.part <- __init__.py:1
+            native pkg.listed.one <- __init__.py:1
+            native pkg.listed.two <- __init__.py:1
+            native pkg.listed.three <- __init__.py:1
+        "#]],
+    );
+}
+
 #[test]
 fn import_functions_import() {
     init_does(

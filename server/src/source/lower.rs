@@ -328,6 +328,7 @@ impl Lowering<'_> {
                     ast::Operator::Mult => BinaryOp::Multiply,
                     ast::Operator::Pow => BinaryOp::Power,
                     ast::Operator::Div => BinaryOp::Divide,
+                    ast::Operator::BitOr => BinaryOp::Union,
                     _ => BinaryOp::Other,
                 };
                 Expr::Binary(Box::new((one(&binary.left), op, one(&binary.right))))

@@ -192,6 +192,8 @@ pub enum BinaryOp {
     /// Of paths it joins.
     Divide,
     Other,
+    /// Of sets: all of both.
+    Union,
 }
 
 /// Comparisons.
