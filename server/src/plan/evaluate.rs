@@ -268,7 +268,7 @@ impl Plan<'_> {
                 if unsure { Ok(Value::Unknown) } else { key_error(self) }
             }
             Value::Known(name) if name == "sys.path" => {
-                return self.subscript(&self.sys_path_entries(), index, frame);
+                self.subscript(&self.sys_path_entries(), index, frame)
             }
             Value::Known(name) if name == "os.environ" => match self.variable(index) {
                 Value::None => key_error(self),

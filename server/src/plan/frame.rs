@@ -27,6 +27,8 @@ pub(super) struct Frame {
     pub journals: Vec<Vec<(Name, Option<Value>)>>,
     /// It may have returned already, under a condition that is not known.
     pub may_have_returned: bool,
+    /// The line of the `exec` whose text runs here.
+    pub in_text_at: Option<u32>,
     /// Line of the current statement.
     pub line: u32,
 }
@@ -61,6 +63,7 @@ impl Frame {
             handling: None,
             journals: Vec::new(),
             may_have_returned: false,
+            in_text_at: None,
             line: 0,
         }
     }

@@ -9,6 +9,7 @@ mod ahead;
 mod definitions;
 mod evaluate;
 mod exceptions;
+mod exec;
 mod frame;
 mod import;
 mod import_statement;

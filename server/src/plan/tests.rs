@@ -738,6 +738,70 @@ fn names_that_a_union_of_sets_puts_together_are_known() {
     );
 }
 
+/// SciPy and scikit-learn take all names of NumPy so, and then import parts of themselves by their package's name.
+#[test]
+fn a_text_that_is_run_imports() {
+    follow(
+        r#"
+        /s/pkg/__init__.py         text
+            from .clone import clone
+            clone('pkg.listed')
+            exec("import pkg.one\nname = 'two'")
+            __import__(__package__ + '.' + name)
+            exec(input())
+            try:
+                exec("from . import broken")
+            except ImportError:
+                exec("from . import three")
+        /s/pkg/clone.py            text
+            import importlib
+            def clone(name):
+                module = importlib.import_module(name)
+                names = {}
+                exec(f"from {module.__name__} import *", names)
+                return list(names)
+        /s/pkg/listed/__init__.py  text
+            __all__ = ['part']
+        /s/pkg/listed/part.pyd
+        /s/pkg/one.pyd
+        /s/pkg/two.pyd
+        /s/pkg/three.pyd
+        /s/pkg/broken.pyd          imports missing.dll
+        "#,
+        expect![[r#"
+            pkg <- line 1
+            pkg.clone <- __init__.py:1
+            pkg.listed <- clone.py:3
+            native pkg.listed.part <- clone.py:5
+            native pkg.one <- __init__.py:3
+            native pkg.two <- __init__.py:4
+            unknown: what exec runs is not known from the text <- __init__.py:5
+            native pkg.broken FAILS <- __init__.py:7
+            native pkg.three <- __init__.py:9
+        "#]],
+    );
+}
+
+/// A text that runs itself has no end in Python either.
+#[test]
+fn a_text_that_runs_itself_ends() {
+    follow(
+        r#"
+        /s/pkg/__init__.py  text
+            def again():
+                import pkg.one
+                exec("again()")
+                exec("again()", {})
+            again()
+        /s/pkg/one.pyd
+        "#,
+        expect![[r#"
+            pkg <- line 1
+            native pkg.one <- __init__.py:2
+        "#]],
+    );
+}
+
 #[test]
 fn import_functions_import() {
     init_does(

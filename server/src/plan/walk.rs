@@ -16,7 +16,7 @@ impl Plan<'_> {
             if !self.spend() {
                 return Flow::Next;
             }
-            frame.line = stmt.line;
+            frame.line = frame.in_text_at.unwrap_or(stmt.line);
             match self.stmt(&stmt.kind, frame) {
                 Flow::Next => {}
                 flow => return flow,

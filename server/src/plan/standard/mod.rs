@@ -15,12 +15,12 @@ use std::rc::Rc;
 use super::evaluate::message_of;
 use super::frame::Frame;
 use super::value::{Exception, Value};
-use super::{Event, Flow, Place, Plan};
+use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, Found};
 use crate::environment::Platform;
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
-use crate::source::{self, Name, top_level};
+use crate::source::{Name, top_level};
 
 pub(super) use names::{attribute, builtin, has_methods, is_builtin_name, is_exception};
 pub(super) use paths::path_attribute;
@@ -298,7 +298,12 @@ impl Plan<'_> {
                 Value::Str(text) => Value::Code(text.clone()),
                 _ => Value::Unknown,
             },
-            "exec" => return self.execute(first, &arguments, frame),
+            "exec" => match first {
+                Value::Code(text) | Value::Str(text) => {
+                    return self.exec(text, second, arguments.get(2), frame);
+                }
+                _ => self.cannot_know("what exec runs", place),
+            },
             "copy.copy" | "copy.deepcopy" => match first {
                 Value::Known(name) if name == "sys.path" => self.sys_path_entries(),
                 Value::List(items) => Value::list(items.borrow().clone()),
@@ -358,51 +363,6 @@ impl Plan<'_> {
             },
         };
         if found { Value::Known("importlib.machinery.ModuleSpec".into()) } else { Value::None }
-    }
-
-    /// `exec(code, globals, locals)`: the names that it binds are in the table that is given, if one is.
-    fn execute(&mut self, code: &Value, arguments: &[Value], frame: &mut Frame) -> Outcome {
-        const DEEPEST: u32 = 200;
-        let (Value::Code(text) | Value::Str(text)) = code else {
-            return Ok(Value::Unknown);
-        };
-        if self.depth >= DEEPEST {
-            return Ok(Value::Unknown);
-        }
-        let module = match arguments.get(1) {
-            None => frame.module.clone(),
-            Some(Value::Globals(module)) => module.clone(),
-            Some(_) => return Ok(Value::Unknown),
-        };
-        self.spend_many(text.len() as u64);
-        let script = source::lower(text);
-        let mut inner = Frame::of_module(module);
-        let table = match arguments.get(2) {
-            Some(Value::Dict(items)) => {
-                let named = |(key, value): &(Value, Value)| Some((Name::from(&*key.text()?), value.clone()));
-                inner.locals = Some(items.borrow().iter().filter_map(named).collect());
-                Some(items.clone())
-            }
-            _ => None,
-        };
-        self.depth += 1;
-        let flow = self.block(&script.body, &mut inner);
-        self.depth -= 1;
-        if let (Some(table), Some(mut names)) = (table, inner.locals) {
-            let mut items = table.borrow_mut();
-            for (key, value) in items.iter_mut() {
-                if let Some(new) = key.text().and_then(|key| names.remove(&*key)) {
-                    *value = new;
-                }
-            }
-            let mut new: Vec<_> = names.into_iter().collect();
-            new.sort_by(|(a, _), (b, _)| a.cmp(b));
-            items.extend(new.into_iter().map(|(name, value)| (Value::str(name), value)));
-        }
-        match flow {
-            Flow::Raise(exception) => Err(exception),
-            _ => Ok(Value::None),
-        }
     }
 
     pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {

@@ -1,0 +1,101 @@
+//! `exec` of a text that is known.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::frame::Frame;
+use super::value::{Exception, LONGEST, Module, Value};
+use super::{Flow, Plan};
+use crate::source::{self, Name};
+
+/// Texts that run texts: each takes several frames of ours.
+const DEEPEST: u32 = 100;
+
+/// The namespaces that are given with a text: a table of names and values.
+type Table = Rc<RefCell<Vec<(Value, Value)>>>;
+
+impl Plan<'_> {
+    /// Follows the statements of a text: `exec(text, globals, locals)`. Without namespaces they run in the frame that calls, and
+    /// what they bind is found there; else in the tables that are given. All of them stand at the line of the call.
+    pub(super) fn exec(
+        &mut self,
+        text: &str,
+        globals: Option<&Value>,
+        locals: Option<&Value>,
+        frame: &mut Frame,
+    ) -> Result<Value, Rc<Exception>> {
+        if text.len() > LONGEST || self.depth >= DEEPEST {
+            return Ok(Value::None);
+        }
+        self.spend_many(text.len() as u64);
+        let script = source::lower(text);
+        self.depth += 1;
+        let line = frame.in_text_at.unwrap_or(frame.line);
+        let flow = if let Some(globals) = globals {
+            let table = match globals {
+                Value::Dict(table) => Some(table.clone()),
+                _ => None,
+            };
+            let module = match globals {
+                Value::Globals(module) => module.clone(),
+                // What else the namespace may hold is not known.
+                _ => Rc::new(Module {
+                    name: frame.module.name.clone(),
+                    file: frame.module.file.clone(),
+                    path: None,
+                    names: RefCell::new(table.as_ref().map(names_of).unwrap_or_default()),
+                    open: Cell::new(true),
+                }),
+            };
+            // Functions that are defined in it hold it, and it holds them, until the plan ends.
+            self.failed_modules.push(module.clone());
+            let mut inner = Frame::of_module(module.clone());
+            inner.in_text_at = Some(line);
+            let own = match locals {
+                Some(Value::Dict(table)) => {
+                    inner.locals = Some(names_of(table));
+                    Some(table.clone())
+                }
+                _ => None,
+            };
+            let flow = self.block(&script.body, &mut inner);
+            if let (Some(table), Some(names)) = (own, inner.locals) {
+                store(&table, names);
+            }
+            if let Some(table) = table {
+                store(&table, module.names.take());
+            }
+            flow
+        } else {
+            let outer = frame.in_text_at.replace(line);
+            let flow = self.block(&script.body, frame);
+            frame.in_text_at = outer;
+            flow
+        };
+        self.depth -= 1;
+        match flow {
+            Flow::Raise(exception) => Err(exception),
+            _ => Ok(Value::None),
+        }
+    }
+}
+
+fn names_of(table: &Table) -> FxHashMap<Name, Value> {
+    let named = |(key, value): &(Value, Value)| Some((Name::from(&*key.text()?), value.clone()));
+    table.borrow().iter().filter_map(named).collect()
+}
+
+/// Puts what was bound back into the table: new names in the order of the alphabet, since that of their statements is lost.
+fn store(table: &Table, mut names: FxHashMap<Name, Value>) {
+    let mut table = table.borrow_mut();
+    for (key, value) in table.iter_mut() {
+        if let Some(new) = key.text().and_then(|key| names.remove(&*key)) {
+            *value = new;
+        }
+    }
+    let mut new: Vec<_> = names.into_iter().collect();
+    new.sort_by(|(a, _), (b, _)| a.cmp(b));
+    table.extend(new.into_iter().map(|(name, value)| (Value::str(name), value)));
+}
