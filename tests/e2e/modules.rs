@@ -1,71 +1,370 @@
-//! The modules that `whydll chain tensorflow` lists, against those that a real Python loads
-//! (`tests/real/modules-2.3.txt`).
+//! The native modules and DLLs that `whydll chain` lists, against those that a real Python loads under Wine
+//! (`tests/real/modules`): the same ones, in the same order. What differs stands here by name, with its reason, and must
+//! differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use end_to_end::{on, real, text, whydll};
+use serde_json::Value;
 
-/// Imported by the standard library, which this Python has as `python38.zip`: that holds compiled modules only, whose
-/// import statements are not read.
-const IMPORTED_BY_ZIPPED_MODULES: [&str; 12] = [
-    "_asyncio.pyd",
-    "_bz2.pyd",
-    "_decimal.pyd",
-    "_hashlib.pyd",
-    "_lzma.pyd",
-    "_multiprocessing.pyd",
-    "_overlapped.pyd",
-    "_queue.pyd",
-    "_socket.pyd",
-    "_ssl.pyd",
-    "libcrypto-1_1.dll",
-    "libssl-1_1.dll",
+/// Files that are not where, or when, Python has them.
+struct Difference {
+    environment: &'static str,
+    reason: &'static str,
+    files: &'static [&'static str],
+}
+
+const BY_COMPILED_LIBRARY: &str = "the standard library imports them, which these Pythons have as a zip archive of \
+    compiled modules: their import statements are not read";
+
+const BY_NATIVE_CODE: &str = "the machine code of an extension module imports them, or what brings them, as those made with \
+    Cython do";
+
+const BY_LOAD_LIBRARY: &str = "TensorFlow's machine code loads a library of operations";
+
+const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
+    `truth` holds it fast";
+
+const PERHAPS: &str = "Keras asks a file of the user's home which backend it shall use, and nobody knows the user: NumPy's \
+    is followed too, and what fails there counts for nothing";
+
+/// Python loads them, and WhyDLL does not.
+const UNSEEN: &[Difference] = &[
+    Difference {
+        environment: "complete",
+        reason: BY_COMPILED_LIBRARY,
+        files: &[
+            "_asyncio.pyd",
+            "_bz2.pyd",
+            "_decimal.pyd",
+            "_hashlib.pyd",
+            "_lzma.pyd",
+            "_multiprocessing.pyd",
+            "_overlapped.pyd",
+            "_queue.pyd",
+            "_socket.pyd",
+            "_ssl.pyd",
+            "libcrypto-1_1.dll",
+            "libssl-1_1.dll",
+            "select.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete",
+        reason: BY_NATIVE_CODE,
+        files: &[
+            "lib/site-packages/h5py/_proxy.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/defs.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5ac.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/hdf5_hl.dll",
+            "lib/site-packages/h5py/utils.cp38-win_amd64.pyd",
+            "lib/site-packages/scipy/_lib/messagestream.cp38-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_blas.cp38-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_lapack.cp38-win_amd64.pyd",
+            "lib/site-packages/scipy/special/_ufuncs_cxx.cp38-win_amd64.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete",
+        reason: BY_LOAD_LIBRARY,
+        files: &[
+            "lib/site-packages/tensorflow/lite/experimental/microfrontend/python/ops/_audio_microfrontend_op.so",
+        ],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: BY_COMPILED_LIBRARY,
+        files: &[
+            "_asyncio.pyd",
+            "_bz2.pyd",
+            "_ctypes.pyd",
+            "_decimal.pyd",
+            "_hashlib.pyd",
+            "_lzma.pyd",
+            "_multiprocessing.pyd",
+            "_overlapped.pyd",
+            "_queue.pyd",
+            "_socket.pyd",
+            "_ssl.pyd",
+            "_uuid.pyd",
+            "libcrypto-3.dll",
+            "libffi-8.dll",
+            "libssl-3.dll",
+            "select.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: BY_NATIVE_CODE,
+        files: &[
+            "lib/site-packages/h5py/_npystrings.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/_proxy.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/defs.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5ac.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/hdf5_hl.dll",
+            "lib/site-packages/h5py/utils.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/_cyutility.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/_lib/messagestream.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_blas.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_lapack.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/special/_ufuncs_cxx.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/special/cython_special.cp313-win_amd64.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: BY_LOAD_LIBRARY,
+        files: &[
+            "lib/site-packages/tensorflow/lite/experimental/microfrontend/python/ops/_audio_microfrontend_op.so",
+        ],
+    },
 ];
 
-/// Imported by machine code: extension modules made with Cython import others as they start (and
-/// `hdf5_hl.dll` comes with one of them), and TensorFlow loads a library of operations.
-const IMPORTED_BY_NATIVE_CODE: [&str; 8] = [
-    "lib/site-packages/h5py/_proxy.cp38-win_amd64.pyd",
-    "lib/site-packages/h5py/defs.cp38-win_amd64.pyd",
-    "lib/site-packages/h5py/h5ac.cp38-win_amd64.pyd",
-    "lib/site-packages/h5py/hdf5_hl.dll",
-    "lib/site-packages/h5py/utils.cp38-win_amd64.pyd",
-    "lib/site-packages/scipy/linalg/cython_blas.cp38-win_amd64.pyd",
-    "lib/site-packages/scipy/linalg/cython_lapack.cp38-win_amd64.pyd",
-    "lib/site-packages/tensorflow/lite/experimental/microfrontend/python/ops/_audio_microfrontend_op.so",
+/// WhyDLL loads them, and Python does not.
+const INVENTED: &[Difference] = &[Difference {
+    environment: "complete-2.21",
+    reason: PERHAPS,
+    files: &[
+        "lib/site-packages/scipy.libs/libscipy_openblas-197ee2fc9b4d071f7e048078cac74115.dll",
+        "lib/site-packages/scipy/linalg/_batched_linalg.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_cythonized_array_utils.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_decomp_update.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_fblas.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_flapack.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_internal_matfuncs.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_linalg_pythran.cp313-win_amd64.pyd",
+        "lib/site-packages/scipy/linalg/_solve_toeplitz.cp313-win_amd64.pyd",
+    ],
+}];
+
+/// Both load them, at different times.
+const MOVED: &[Difference] = &[
+    Difference {
+        environment: "complete",
+        reason: BY_COMPILED_LIBRARY,
+        files: &["_ctypes.pyd", "libffi-7.dll", "select.pyd"],
+    },
+    Difference {
+        environment: "complete",
+        reason: BY_NATIVE_CODE,
+        files: &[
+            "lib/site-packages/h5py/_objects.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/defs.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5fd.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5p.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5pl.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5r.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5s.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/h5t.cp38-win_amd64.pyd",
+            "lib/site-packages/h5py/hdf5_hl.dll",
+            "lib/site-packages/numpy/random/_bit_generator.cp38-win_amd64.pyd",
+            "lib/site-packages/numpy/random/_bounded_integers.cp38-win_amd64.pyd",
+            "lib/site-packages/numpy/random/_common.cp38-win_amd64.pyd",
+            "lib/site-packages/numpy/random/_mt19937.cp38-win_amd64.pyd",
+            "lib/site-packages/scipy/sparse/csgraph/_tools.cp38-win_amd64.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: BY_COMPILED_LIBRARY,
+        files: &["_socket.pyd", "select.pyd"],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: IN_ORDER_OF_HASHES,
+        files: &[
+            "lib/site-packages/charset_normalizer/cd.cp313-win_amd64.pyd",
+            "lib/site-packages/charset_normalizer/md.cp313-win_amd64.pyd",
+            "unicodedata.pyd",
+        ],
+    },
+    Difference {
+        environment: "complete-2.21",
+        reason: BY_NATIVE_CODE,
+        files: &[
+            "lib/site-packages/h5py/_objects.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/defs.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5fd.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5p.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5pl.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5r.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5s.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/h5t.cp313-win_amd64.pyd",
+            "lib/site-packages/h5py/hdf5_hl.dll",
+            "lib/site-packages/numpy/random/_mt19937.cp313-win_amd64.pyd",
+            "lib/site-packages/numpy/random/bit_generator.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/_lib/_uarray/_uarray.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/fft/_duccfft/pyduccfft.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/sparse/csgraph/_tools.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/special/_ellip_harm_2.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/special/_special_ufuncs.cp313-win_amd64.pyd",
+        ],
+    },
 ];
 
 #[test]
 fn whydll_loads_what_python_loads() {
-    let mut command =
-        vec!["chain".to_owned(), "tensorflow".to_owned(), "--format".to_owned(), "json".to_owned()];
-    command.extend(on("complete", "drive-with"));
-    let answer = whydll(command);
-    assert_eq!((answer.status, answer.err.as_str()), (0, ""));
-    let chain = answer.json();
-    assert_eq!(chain["loaded"], true);
+    let lists = lists();
+    assert!(lists.len() >= 16, "lists are gone");
+    let mut used = BTreeSet::new();
+    let mut wrong = String::new();
+    for list in &lists {
+        let (environment, package) = (list.environment.as_str(), list.package.as_str());
+        let predicted = predicted(environment, &list.drive(), package);
+        let told = compare(environment, &list.files, &predicted, &mut used);
+        let correlation = correlation(&list.files, &predicted);
+        println!(
+            "{environment}: import {package}: Python loads {}, WhyDLL {}, rank correlation {correlation:.4}",
+            list.files.len(),
+            predicted.len()
+        );
+        if !told.is_empty() {
+            let _ = writeln!(wrong, "{environment}: import {package}\n{told}");
+        }
+    }
+    for (kind, differences) in [("unseen", UNSEEN), ("invented", INVENTED), ("moved", MOVED)] {
+        for difference in differences {
+            for file in difference.files {
+                if !used.contains(&(kind, difference.environment.to_owned(), (*file).to_owned())) {
+                    let (environment, reason) = (difference.environment, difference.reason);
+                    let _ =
+                        writeln!(wrong, "{environment}: {file} is not {kind} any more, although {reason}");
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
 
+/// What a real Python loaded, file by file, each after those that it needs.
+struct List {
+    environment: String,
+    package: String,
+    files: Vec<String>,
+}
+
+impl List {
+    /// The machine that it was measured on.
+    fn drive(&self) -> String {
+        let drive = if self.environment == "complete" { "drive-with" } else { "drive-with-ucrt" };
+        drive.to_owned()
+    }
+}
+
+fn lists() -> Vec<List> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("real/modules");
+    let entries = |folder: &Path| {
+        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let mut lists = Vec::new();
+    for environment in entries(&folder) {
+        for file in entries(&environment) {
+            let files = fs::read_to_string(&file).unwrap();
+            lists.push(List {
+                environment: environment.file_name().unwrap().to_string_lossy().into_owned(),
+                package: file.file_stem().unwrap().to_string_lossy().into_owned(),
+                files: files.lines().filter(|path| !is_of_windows(path)).map(str::to_owned).collect(),
+            });
+        }
+    }
+    lists
+}
+
+/// What differs and is not known to; `used` learns which known differences there are.
+fn compare(
+    environment: &str,
+    truth: &[String],
+    predicted: &[String],
+    used: &mut BTreeSet<(&'static str, String, String)>,
+) -> String {
+    let mut told = String::new();
+    let both = |list: &[String], other: &[String]| -> Vec<String> {
+        list.iter().filter(|file| other.contains(file)).cloned().collect()
+    };
+    for (kind, known, list, other) in
+        [("unseen", UNSEEN, truth, predicted), ("invented", INVENTED, predicted, truth)]
+    {
+        for file in list.iter().filter(|file| !other.contains(file)) {
+            used.insert((kind, environment.to_owned(), file.clone()));
+            if !is_known(known, environment, file) {
+                let _ = writeln!(told, "  {kind}: {file}");
+            }
+        }
+    }
+    // In their order, those that are known to be moved left out.
+    let (truth, predicted) = (both(truth, predicted), both(predicted, truth));
+    let steady = |list: &[String], except: Option<&String>| -> Vec<String> {
+        let is_steady = |file: &&String| Some(*file) == except || !is_known(MOVED, environment, file);
+        list.iter().filter(is_steady).cloned().collect()
+    };
+    let (real, ours) = (steady(&truth, None), steady(&predicted, None));
+    if let Some(at) = (0..real.len()).find(|at| real[*at] != ours[*at]) {
+        let _ = writeln!(told, "  moved: after {} files Python loads {}", at, real[at]);
+        let _ = writeln!(told, "         {}and WhyDLL  {}", " ".repeat(at.to_string().len()), ours[at]);
+    }
+    for file in &truth {
+        if steady(&truth, Some(file)) != steady(&predicted, Some(file)) {
+            used.insert(("moved", environment.to_owned(), file.clone()));
+        }
+    }
+    told
+}
+
+fn is_known(differences: &[Difference], environment: &str, file: &str) -> bool {
+    differences.iter().any(|known| known.environment == environment && known.files.contains(&file))
+}
+
+/// What WhyDLL loads for an import: each file after those that it needs, as Wine's loader tells it.
+fn predicted(environment: &str, drive: &str, package: &str) -> Vec<String> {
+    let chain = chain(environment, drive, package);
     let modules = chain["modules"].as_array().unwrap();
-    let paths = modules.iter().map(|module| relative(module["path"].as_str().unwrap()));
-    let predicted: BTreeSet<String> = paths.filter(|path| !is_of_windows(path)).collect();
-    let truth: BTreeSet<String> =
-        include_str!("../real/modules-2.3.txt").lines().map(str::to_owned).collect();
+    let mut needed: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+    for module in modules {
+        needed.entry(module["requiredBy"].as_str()).or_default().push(module["path"].as_str().unwrap());
+    }
+    let mut order = Vec::new();
+    append(None, &needed, &mut order);
+    assert_eq!(order.len(), modules.len());
+    let files: Vec<String> = order.iter().map(|path| relative(environment, path)).collect();
+    // Of the program itself Wine tells first, although its DLLs are loaded before it is done.
+    let (program, others): (Vec<String>, Vec<String>) =
+        files.into_iter().filter(|file| !is_of_windows(file)).partition(|file| file == "python.exe");
+    [program, others].concat()
+}
 
-    let unseen: Vec<&String> = truth.difference(&predicted).collect();
-    let mut known = [IMPORTED_BY_ZIPPED_MODULES.as_slice(), &IMPORTED_BY_NATIVE_CODE].concat();
-    known.sort_unstable();
-    assert_eq!(unseen, known, "Python loads them, WhyDLL does not");
-    let invented: Vec<&String> = predicted.difference(&truth).collect();
-    assert!(invented.is_empty(), "WhyDLL loads them, Python does not: {invented:#?}");
+fn append<'a>(
+    above: Option<&'a str>,
+    needed: &BTreeMap<Option<&'a str>, Vec<&'a str>>,
+    order: &mut Vec<&'a str>,
+) {
+    for path in needed.get(&above).map(Vec::as_slice).unwrap_or_default() {
+        append(Some(path), needed, order);
+        order.push(path);
+    }
+}
+
+/// Spearman's: 1 where both have the same order.
+fn correlation(truth: &[String], predicted: &[String]) -> f64 {
+    let common: Vec<&String> = truth.iter().filter(|file| predicted.contains(file)).collect();
+    let ours: Vec<&String> = predicted.iter().filter(|file| truth.contains(file)).collect();
+    let distance = |(at, file): (usize, &&String)| {
+        let other = ours.iter().position(|ours| ours == file).unwrap();
+        (at as f64 - other as f64).powi(2)
+    };
+    let squares: f64 = common.iter().enumerate().map(distance).sum();
+    let count = common.len() as f64;
+    1.0 - 6.0 * squares / (count * (count * count - 1.0))
 }
 
 /// Each module is required by one that is loaded before it, up to a file that Python names.
 #[test]
 fn whydll_says_who_requires_a_module() {
-    let mut command =
-        vec!["chain".to_owned(), "tensorflow".to_owned(), "--format".to_owned(), "json".to_owned()];
-    command.extend(on("complete", "drive-with"));
-    let chain = whydll(command).json();
+    let chain = chain("complete", "drive-with", "tensorflow");
     let mut loaded = BTreeSet::new();
     for module in chain["modules"].as_array().unwrap() {
         if let Some(required_by) = module["requiredBy"].as_str() {
@@ -76,14 +375,25 @@ fn whydll_says_who_requires_a_module() {
     }
 }
 
-/// As the list writes it: in lower case, relative to the environment or to Windows.
-fn relative(path: &str) -> String {
-    let environment = text(&real("complete")) + "/";
+fn chain(environment: &str, drive: &str, package: &str) -> Value {
+    let mut command = ["chain", package, "--format", "json"].map(str::to_owned).to_vec();
+    command.extend(on(environment, drive));
+    let answer = whydll(command);
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{environment}: {package}");
+    let chain = answer.json();
+    assert_eq!(chain["loaded"], true);
+    chain
+}
+
+/// As the lists write it: in lower case, relative to the environment or to Windows.
+fn relative(environment: &str, path: &str) -> String {
+    let environment = text(&real(environment)) + "/";
     let path = path.strip_prefix(&environment).unwrap_or(path).to_lowercase().replace('\\', "/");
     path.strip_prefix("c:/windows/").unwrap_or(&path).to_owned()
 }
 
-/// Windows' own DLLs, for which Wine has others. Those of the redistributable lie beside them.
+/// Windows' own DLLs, for which Wine has others, but for the C runtime of one machine. Those of the redistributable lie beside
+/// them.
 fn is_of_windows(path: &str) -> bool {
     let file = path.strip_prefix("system32/");
     file.is_some_and(|file| {

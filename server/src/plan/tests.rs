@@ -738,7 +738,7 @@ fn names_that_a_union_of_sets_puts_together_are_known() {
     );
 }
 
-/// SciPy and scikit-learn take all names of NumPy so, and then import parts of themselves by their package's name.
+/// SciPy takes all names of NumPy so, and then imports parts of itself by its package's name.
 #[test]
 fn a_text_that_is_run_imports() {
     follow(
