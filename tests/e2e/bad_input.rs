@@ -436,3 +436,72 @@ fn closed_pipe() -> Stdio {
     drop(reader);
     writer.into()
 }
+
+/// Packages that keep a reader busy, or that nobody can read. Each is answered in time, and what is not known of it is said
+/// once, with its place.
+#[test]
+fn packages_that_keep_us_busy() {
+    const INIT: &str = "/Python38/Lib/site-packages/tensorflow/__init__.py";
+    let doubling = "def f(n):\n    import sys\n    if n:\n        f(n - 1)\n        f(n - 1)\nf(200)\n";
+    let quines = "text = 'import sys; exec(text)'\nexec(text)\nfrom . import _native\n";
+    let endless = "import sys\nwhile True:\n    import os\n    for a in range(1999):\n        for b in range(1999):\n            import os\n";
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("unparsable", b"import (\nfrom . import _native\n".to_vec(), "the module cannot be read in full"),
+        ("undecodable", b"# \xff\xfe\xe9\nfrom . import _native\n".to_vec(), ""),
+        ("recursion", doubling.into(), "takes too long"),
+        ("a text that runs itself", quines.into(), ""),
+        ("no end", endless.into(), "takes too long"),
+        (
+            "deep brackets",
+            format!("x = {}\n", "[".repeat(200_000)).into(),
+            "the module cannot be read in full",
+        ),
+    ];
+    for (name, content, unknown) in cases {
+        let world = small_with(INIT, &content);
+        let python = text(&world.path("/Python38"));
+        let on = ["--format", "json", "--host", "windows-11", "--python", &python];
+        report(&whydll(["check"].iter().chain(&on)));
+        let chain = whydll(["chain", "tensorflow"].iter().chain(&on)).json();
+        let steps = chain["steps"].as_array().unwrap();
+        let said: Vec<&serde_json::Value> = steps.iter().filter(|step| step["event"] == "unknown").collect();
+        let told = |step: &&&serde_json::Value| step["name"].as_str().unwrap().contains(unknown);
+        assert_eq!(said.iter().filter(told).count(), usize::from(!unknown.is_empty()), "{name}: {said:#?}");
+        for step in said {
+            assert!(step["file"].is_string() && step["line"].as_u64().unwrap() > 0, "{name}: {step}");
+        }
+    }
+}
+
+/// Fifty thousand modules that import each other, behind a link to their own folder.
+#[test]
+fn a_package_of_fifty_thousand_modules() {
+    let world = small_with("/Python38/Lib/site-packages/tensorflow/many/__init__.py", b"from . import m0\n");
+    let many = world.path("/Python38/Lib/site-packages/tensorflow/many");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&many, many.join("again")).unwrap();
+    const MODULES: usize = 50_000;
+    // A tree, since Python gives up at a depth of some hundreds.
+    for at in 0..MODULES {
+        let children = (2 * at + 1..=2 * at + 2).filter(|child| *child < MODULES);
+        let imports: String = children.map(|child| format!("from . import m{child}\n")).collect();
+        fs::write(many.join(format!("m{at}.py")), imports).unwrap();
+    }
+    let last = format!("{}.py", MODULES - 1);
+    fs::write(
+        many.join(format!("m{last}")),
+        "from tensorflow.many.again.again import m1\nimport tensorflow._native\n",
+    )
+    .unwrap();
+    fs::write(world.path("/Python38/Lib/site-packages/tensorflow/__init__.py"), "from . import many\n")
+        .unwrap();
+    let python = text(&world.path("/Python38"));
+    let chain =
+        whydll(["chain", "tensorflow", "--format", "json", "--host", "windows-11", "--python", &python])
+            .json();
+    let steps = chain["steps"].as_array().unwrap();
+    let extensions = steps.iter().filter(|step| step["event"] == "extension").count();
+    assert!(steps.len() > MODULES, "all are followed, not only {}", steps.len());
+    assert_eq!(extensions, 1, "the last one loads the native module");
+    assert!(report(&check(&world)).is_healthy());
+}

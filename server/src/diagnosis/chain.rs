@@ -4,7 +4,7 @@ use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, Module};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 
 /// All modules of a process after a load.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Chain {
     pub modules: Vec<Module>,
     /// How many of them the interpreter itself needs.
     pub of_interpreter: usize,
+    /// What Python does, in order.
+    pub steps: Vec<Step>,
     /// Why a target cannot be loaded, if one cannot.
     pub error: Option<ChainError>,
 }
@@ -35,6 +37,7 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
             let sentence = "Python itself cannot start".to_owned();
             return Chain {
                 modules: Vec::new(),
+                steps: Vec::new(),
                 of_interpreter: 0,
                 error: Some(ChainError::Load { failure: Box::new(failure), sentence }),
             };
@@ -44,7 +47,7 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
     let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
     let error = targets.iter().find_map(|target| load(&mut plan, target).err());
     let modules = plan.interpreter().process.modules().to_vec();
-    Chain { modules, of_interpreter, error }
+    Chain { modules, steps: plan.steps().to_vec(), of_interpreter, error }
 }
 
 fn load(plan: &mut Plan<'_>, target: &str) -> Result<(), ChainError> {

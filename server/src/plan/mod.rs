@@ -46,6 +46,8 @@ pub struct Plan<'e> {
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
     steps: Vec<Step>,
+    /// What was said not to be known, and where.
+    unknown: FxHashSet<(Event, Place)>,
     failures: Vec<LoadFailure>,
     /// How many unknown conditions stand around the current statement.
     uncertain: u32,
@@ -53,6 +55,8 @@ pub struct Plan<'e> {
     waiting: Vec<frame::Catches>,
     /// Statements and expressions that may still be looked at.
     budget: u64,
+    /// It was said that it ran out.
+    gave_up: bool,
     /// How many values were made that hold others.
     nested: u32,
     depth: u32,
@@ -138,7 +142,7 @@ pub enum LoadKind {
 }
 
 /// A file and a 1-based line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Python file; none for the program that is asked about.
     pub file: Option<WinPath>,
@@ -169,7 +173,7 @@ pub enum Constant {
 }
 
 /// What can happen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A Python module begins to run.
     Module { name: String, path: WinPath },
@@ -198,10 +202,12 @@ impl<'e> Plan<'e> {
             unknown_directories: false,
             recorded: None,
             steps: Vec::new(),
+            unknown: FxHashSet::default(),
             failures: Vec::new(),
             uncertain: 0,
             waiting: Vec::new(),
             budget: BUDGET,
+            gave_up: false,
             nested: 0,
             depth: 0,
             started: false,
@@ -311,11 +317,6 @@ impl<'e> Plan<'e> {
         &mut self.interpreter
     }
 
-    /// Whether the import was followed to its end; otherwise the budget ran out.
-    pub fn is_complete(&self) -> bool {
-        self.budget > 0
-    }
-
     fn describe(&self, exception: &Rc<Exception>) -> ImportFailure {
         // What a handler raises instead may not be known word for word; then the first exception's
         // sentence, which Python prints above it, says more.
@@ -343,7 +344,12 @@ impl<'e> Plan<'e> {
         // What is remembered costs more than what is only looked at.
         self.spend_many(100);
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
-        self.steps.push(Step { event, at: at.clone(), uncertain, guarded });
+        let step = Step { event, at: at.clone(), uncertain, guarded };
+        // What is not known is said once, however often the statement runs.
+        if matches!(step.event, Event::Unknown(_)) && !self.unknown.insert((step.event.clone(), at.clone())) {
+            return;
+        }
+        self.steps.push(step);
     }
 }
 

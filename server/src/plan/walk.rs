@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::frame::Frame;
 use super::value::{Exception, LONGEST, Value};
-use super::{Flow, Plan};
+use super::{Event, Flow, Place, Plan};
 use crate::source::{Expr, Stmt, StmtKind};
 
 /// More rounds of a loop than any module makes to load something.
@@ -14,6 +14,10 @@ impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         for stmt in body {
             if !self.spend() {
+                if !std::mem::replace(&mut self.gave_up, true) {
+                    let what = "this takes too long to be followed: nothing is known from here on";
+                    self.step(Event::Unknown(what.to_owned()), &Place { line: stmt.line, ..frame.place() });
+                }
                 return Flow::Next;
             }
             frame.line = frame.in_text_at.unwrap_or(stmt.line);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::diagnosis::{Chain, ChainError};
 use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module, ModuleId};
+use crate::plan::{Event, Step};
 
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -22,6 +23,27 @@ struct JsonChain<'a> {
     chain: Vec<&'a str>,
     python_error: Option<&'a str>,
     modules: Vec<JsonModule<'a>>,
+    steps: Vec<JsonStep<'a>>,
+}
+
+/// What Python does: `module` (its code runs), `extension` (it is imported), `library` (loaded by ctypes), `directory` (added to those that
+/// are searched), `unknown` (the text does not tell).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonStep<'a> {
+    event: &'static str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    /// Whether it could be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<bool>,
+    /// It stands under a condition that is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    uncertain: bool,
+    /// The statement.
+    file: Option<&'a str>,
+    line: u32,
 }
 
 #[derive(Serialize)]
@@ -95,8 +117,23 @@ pub fn chain_json(chain: &Chain) -> String {
                 dependencies: module.dependencies.iter().map(|one| dependency(&modules, one)).collect(),
             })
             .collect(),
+        steps: chain.steps.iter().map(step).collect(),
     };
     serde_json::to_string_pretty(&json).unwrap_or_default()
+}
+
+fn step(step: &Step) -> JsonStep<'_> {
+    let (event, name, path, loaded) = match &step.event {
+        Event::Module { name, path } => ("module", name.as_str(), Some(path.as_str()), None),
+        Event::Extension { name, path, loaded } => {
+            ("extension", name.as_str(), Some(path.as_str()), Some(*loaded))
+        }
+        Event::Library { name, loaded } => ("library", name.as_str(), None, Some(*loaded)),
+        Event::DirectoryAdded(path) => ("directory", path.as_str(), None, None),
+        Event::Unknown(what) => ("unknown", what.as_str(), None, None),
+    };
+    let file = step.at.file.as_ref().map(|file| file.as_str());
+    JsonStep { event, name, path, loaded, uncertain: step.uncertain, file, line: step.at.line }
 }
 
 fn dependency<'a>(modules: &[&'a Module], dependency: &'a Dependency) -> JsonDependency<'a> {
@@ -143,6 +180,11 @@ pub fn chain_text(chain: &Chain) -> String {
     for (id, module) in modules.iter().enumerate().skip(chain.of_interpreter) {
         if module.required_by.is_none() {
             branch(&mut out, &modules, chain, id, 0);
+        }
+    }
+    for step in &chain.steps {
+        if let Event::Unknown(what) = &step.event {
+            let _ = writeln!(out, "{DIM}not known: {what} ({}){DIM:#}", step.at);
         }
     }
     match &chain.error {

@@ -513,6 +513,7 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
           ],
           "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
           "schema": 1,
+          "steps": [],
           "winError": 126
         }"#]]
     .assert_eq(&format!("{json:#}"));
