@@ -76,9 +76,29 @@ impl<'a> Finder<'a> {
             self.looked_for.borrow_mut().insert(name.to_owned());
         }
         match self.on_path(name, name, path) {
+            Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
+                self.installed_in_place(name)
+            }
             Found::NotFound { .. } | Found::Denied(_) if is_standard(name) => Found::Opaque { path: None },
             found => found,
         }
+    }
+
+    /// `_EditableFinder.find_spec` of setuptools: what lies at the path, or at the path with a module's suffix.
+    fn installed_in_place(&self, name: &str) -> Found {
+        let nothing = Found::NotFound { for_other_python: None };
+        let Some(path) = self.environment.editable.get(name) else {
+            return nothing;
+        };
+        match self.in_folder(path, "__init__") {
+            Some(Found::Source(init)) => return Found::Package { init, folder: path.clone() },
+            Some(Found::Extension { path: init, .. }) => {
+                return Found::Extension { path: init, folder: Some(path.clone()) };
+            }
+            _ => {}
+        }
+        let module = path.parent().and_then(|folder| self.in_folder(&folder, path.file_name()));
+        module.unwrap_or(nothing)
     }
 
     /// The submodule `name` of the package `package` with this `__path__`.

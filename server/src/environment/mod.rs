@@ -9,6 +9,7 @@
 //! | `layout` | which DLL, which folders, what kind of Python is it? |
 //! | `search_path` | what is `sys.path`, and who put each entry there? |
 //! | `distributions` | what is installed, and who provides or owns a thing? |
+//! | `editable` | what is installed in place, beside `sys.path`? |
 //! | `record` | which native files should be there, and are they? |
 //! | `metadata` | what does a distribution require? |
 //! | `version` | what do the DLL and its name say? |
@@ -18,6 +19,7 @@
 //! environment variables would add is for the caller to say, as [`Surroundings`].
 
 mod distributions;
+mod editable;
 mod layout;
 mod metadata;
 mod platform;
@@ -28,6 +30,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +83,10 @@ pub struct Environment {
     pub sys_path: Vec<PathEntry>,
     /// The site-packages folders on `sys.path`, in order.
     pub site_packages: Vec<WinPath>,
+    /// Packages that are installed in place, by name, which are looked for after `sys.path`: a folder, or a module's file without
+    /// its suffix.
+    #[serde(default)]
+    pub editable: BTreeMap<String, WinPath>,
     /// A `._pth` file isolates it: no PYTHONPATH, no user site, and the script's folder is not searched.
     pub isolated: bool,
     /// Whether site.py runs at start-up.
@@ -300,6 +307,7 @@ impl Environment {
         let search = SearchPath::of(&layout, surroundings, files, &mut notes);
         let conda_prefix = (layout.kind == Kind::Conda).then_some(&layout.prefix);
         let distributions = distributions::installed(&search.entries, conda_prefix, files, &mut notes);
+        let editable = editable::mapped(&notes, files);
         let site_packages = search
             .entries
             .iter()
@@ -321,6 +329,7 @@ impl Environment {
             python_dll: layout.dll.path,
             sys_path: search.entries,
             site_packages,
+            editable,
             isolated: search.isolated,
             site: search.site,
             user_site: search.user_site,

@@ -1,5 +1,7 @@
 //! The system that a Python runs on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Environment, Kind, Origin, PathEntry, PythonVersion, distributions};
@@ -44,6 +46,7 @@ impl Environment {
             prefix,
             site_packages: sys_path.iter().map(|entry| entry.path.clone()).collect(),
             sys_path,
+            editable: BTreeMap::new(),
             isolated: false,
             site: true,
             user_site: None,

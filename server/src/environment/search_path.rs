@@ -17,7 +17,7 @@ use crate::host::{FileError, Files, WinPath};
 use crate::image::Machine;
 
 use super::layout::Layout;
-use super::{Note, Surroundings};
+use super::{Note, Surroundings, editable};
 
 /// A place where imports are searched. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,7 +320,7 @@ fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
 }
 
 /// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools
-/// (google, protobuf), setuptools' distutils, virtualenv's and coverage's hooks.
+/// (google, protobuf), its packages installed in place, which we look up ourselves, its distutils, virtualenv's and coverage's hooks.
 fn is_usual_code(file_name: &str, text: &str) -> bool {
     let is_namespace =
         file_name.ends_with("-nspkg.pth") && text.contains("types") && text.contains("sys._getframe");
@@ -328,7 +328,8 @@ fn is_usual_code(file_name: &str, text: &str) -> bool {
     let is_virtualenv = file_name == "_virtualenv.pth" && text.trim() == "import _virtualenv";
     let is_coverage =
         text.starts_with("import sys; exec('try: import coverage") || text.contains("process_startup()");
-    is_namespace || is_distutils || is_virtualenv || is_coverage
+    let is_editable = editable::finder_of(text).is_some();
+    is_editable || is_namespace || is_distutils || is_virtualenv || is_coverage
 }
 
 /// The lines with their numbers, as many as make sense.

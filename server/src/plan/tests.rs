@@ -1894,3 +1894,27 @@ if importlib.util.find_spec('pkg') is not None:
         "#]],
     );
 }
+
+#[test]
+fn what_is_installed_in_place_by_setuptools_is_found() {
+    let world = r#"
+        /s/__editable__.pkg-1.0.pth              text
+            import __editable___pkg_1_0_finder; __editable___pkg_1_0_finder.install()
+        /s/__editable___pkg_1_0_finder.py        text
+            import sys
+            MAPPING: dict[str, str] = {'pkg': 'C:\\project\\src\\pkg', 'single': 'C:\\project\\src\\single'}
+            def install():
+                if not any(finder == _EditableFinder for finder in sys.meta_path):
+                    sys.meta_path.append(_EditableFinder)
+        /project/src/single.pyd
+        /project/src/pkg/native.pyd
+        /project/src/pkg/__init__.py             text
+            from . import native
+            import single
+    "#;
+    follow(world, expect![[r#"
+        pkg <- line 1
+        native pkg.native <- __init__.py:1
+        native single <- __init__.py:2
+    "#]]);
+}
