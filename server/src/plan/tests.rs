@@ -1912,9 +1912,12 @@ fn what_is_installed_in_place_by_setuptools_is_found() {
             from . import native
             import single
     "#;
-    follow(world, expect![[r#"
+    follow(
+        world,
+        expect![[r#"
         pkg <- line 1
         native pkg.native <- __init__.py:1
         native single <- __init__.py:2
-    "#]]);
+    "#]],
+    );
 }

@@ -19,8 +19,11 @@ use super::script::{
 use super::{outline, prune};
 
 /// Longer text and literals are data, not names of modules or DLLs.
-const LONGEST_TEXT: usize = 4096;
+const LONGEST_TEXT: usize = 1024;
 const LONGEST_LITERAL: usize = 4096;
+
+/// A table of more numbers than this is data: versions have fewer.
+const MOST_NUMBERS: usize = 32;
 
 /// Expressions nested deeper than this are opaque, so that no input can exhaust the stack.
 const DEEPEST: u32 = 100;
@@ -356,6 +359,11 @@ impl Lowering<'_> {
                     ))),
                     index => Expr::Subscript(Box::new((value, one(index)))),
                 }
+            }
+            ast::Expr::Tuple(ast::ExprTuple { elts, .. }) | ast::Expr::List(ast::ExprList { elts, .. })
+                if elts.len() > MOST_NUMBERS && elts.iter().all(ast::Expr::is_number_literal_expr) =>
+            {
+                Expr::Opaque
             }
             ast::Expr::Tuple(tuple) if tuple.elts.len() <= LONGEST_LITERAL => {
                 Expr::Tuple(self.exprs(&tuple.elts, depth))

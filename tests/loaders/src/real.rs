@@ -146,10 +146,6 @@ pub const FAULTS: &[Fault] = &[
     fault("pywrap_tflite_common.dll is absent", ONLY_2_21, Modern, &[Delete("<tensorflow>/lite/python/pywrap_tflite_common.dll")]),
 ];
 
-/// Modules that lock a `std::mutex` which an old VC++ runtime does not understand, but not in their initialization. Ours
-/// cannot know when they do, and foresees the crash of the load; in truth it comes with the first use.
-pub const FORESEEN_TOO_EARLY: &[&str] = &["pywrap_tflite_common.dll"];
-
 const fn fault(
     title: &'static str,
     release: Option<&'static str>,

@@ -15,9 +15,7 @@ use loaders::comparison::{Used, agree};
 use loaders::ours;
 use loaders::outcome::{Outcome, base_name};
 use loaders::program::{Program, Step};
-use loaders::real::{
-    FAULTS, FORESEEN_TOO_EARLY, Fault, Real, Release, TENSORFLOW_2_3, TENSORFLOW_2_21, close,
-};
+use loaders::real::{FAULTS, Fault, Real, Release, TENSORFLOW_2_3, TENSORFLOW_2_21, close};
 use loaders::trace::{Complaint, Kind};
 use loaders::wine::{Laboratory, Machine, Seen};
 
@@ -26,9 +24,6 @@ const MACHINES: usize = 2;
 
 /// Says that this is the process which lacks root's rights.
 const UNPRIVILEGED: &str = "WHYDLL_TEST_UNPRIVILEGED";
-
-/// Counted among the known differences.
-const TOO_EARLY: &str = "foreseen too early, by ours";
 
 type Job = (&'static Release, &'static Fault);
 
@@ -75,10 +70,6 @@ fn run() -> Result<bool, String> {
         told.iter().for_each(|told| println!("{told}\n"));
         one.into_iter().for_each(|(name, times)| *used.entry(name).or_default() += times);
     }
-    if asked.is_empty() && !used.contains_key(TOO_EARLY) {
-        differing += 1;
-        println!("no crash is foreseen too early any more: {FORESEEN_TOO_EARLY:?}\n");
-    }
     let count = |release: &Release| jobs.iter().filter(|(other, _)| other.version == release.version).count();
     let counts = releases.map(|release| format!("{} of TensorFlow {}", count(release), release.version));
     let used: Vec<String> = used.iter().map(|(name, times)| format!("{name} {times}")).collect();
@@ -114,24 +105,12 @@ fn look(machine: &Machine<'_>, real: &Real, release: &Release, fault: &Fault) ->
     let compare = |program: &Program| {
         let mut seen = machine.run(program, &files)?;
         seen.iter_mut().for_each(|load| load.complaints.retain(|complaint| is_of_windows(complaint, &files)));
-        let mut ours = ours::run(&machine.drive(), program, &files)?;
+        let ours = ours::run(&machine.drive(), program, &files)?;
         if let Some(broken) = seen.iter().find(|load| fault.is_none() && load.outcome.code != 0) {
             return Err(format!("nothing is wrong, and Wine says: {}", broken.outcome));
         }
         initializations(&ours, &seen)?;
-        let mut used = Used::new();
-        let mut program = program.clone();
-        if let Some(at) = foreseen_too_early(&ours, &seen) {
-            used.insert(TOO_EARLY, 1);
-            // From here on the two processes have different modules.
-            ours.truncate(at);
-            seen.truncate(at);
-            let step = program.steps.iter().enumerate().filter(|(_, step)| is_load(step)).nth(at);
-            let end = step.map_or(0, |(step, _)| step);
-            program.steps.truncate(end);
-        }
-        used.extend(agree(&program, &ours, &seen)?);
-        Ok::<Used, String>(used)
+        agree(program, &ours, &seen)
     };
     let mut used = compare(&program)?;
     if used.is_empty() {
@@ -164,15 +143,6 @@ fn initializations(ours: &[Outcome], wine: &[Seen]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The load of which ours says that a module's initialization crashes, where the module is known to get through it.
-fn foreseen_too_early(ours: &[Outcome], wine: &[Seen]) -> Option<usize> {
-    ours.iter().zip(wine).position(|(ours, seen)| {
-        let crash = ours.faults.first().filter(|_| ours.code == 1114);
-        let is_known = crash.is_some_and(|crash| FORESEEN_TOO_EARLY.contains(&crash.culprit.as_str()));
-        is_known && seen.outcome.code == 0
-    })
 }
 
 /// Wine's kernel32.dll and its kin lack what newer programs ask of them. That says nothing of Windows.
