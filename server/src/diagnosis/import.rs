@@ -1,7 +1,9 @@
 //! What is asked about: an import, where it stands, and whether anybody wants to hear of it.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::host::WinPath;
@@ -105,6 +107,17 @@ impl Watch {
 }
 
 /// The file that `document` is run as; none for a part of a package, which is only imported.
+///
+/// Documents of one folder that make the same imports are one and the same, but where they ask for `__file__`: one answer serves all. So the
+/// file is called by what it imports.
 pub fn run_as(document: &Document, path: Option<WinPath>) -> Option<WinPath> {
-    path.filter(|_| !document.is_in_package)
+    let path = path.filter(|_| !document.is_in_package)?;
+    if document.imports.iter().any(|import| import.before.contains("__file__")) {
+        return Some(path);
+    }
+    let mut imports = FxHasher::default();
+    for import in &document.imports {
+        (&import.module, &import.names, &import.before).hash(&mut imports);
+    }
+    Some(path.parent()?.join(&format!("{:016x}.py", imports.finish())))
 }

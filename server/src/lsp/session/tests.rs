@@ -77,8 +77,9 @@ impl Window {
             Effect::Analyse { generation, analysis } => {
                 self.last = *generation;
                 self.asked = analysis.imports.clone();
-                let asked = analysis.imports.iter().map(|import| match &import.document {
-                    Some(path) => format!("{} of {path}", import.name),
+                let folder = |import: &Import| import.document.as_ref().and_then(WinPath::parent);
+                let asked = analysis.imports.iter().map(|import| match folder(import) {
+                    Some(folder) => format!("{} in {folder}", import.name),
                     None => import.name.clone(),
                 });
                 let asked = asked.collect::<Vec<String>>().join(", ");
@@ -147,7 +148,7 @@ fn failure() -> Finding {
 }
 
 #[test]
-fn each_document_waits_for_its_own_answer() {
+fn documents_that_import_the_same_in_one_folder_have_one_answer() {
     Window::new()
         .check(expect![[r#"
             analyse tensorflow in Named("/env")
@@ -160,7 +161,7 @@ fn each_document_waits_for_its_own_answer() {
         "#]])
         .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
-            analyse tensorflow of /w/a.py in Named("/env")
+            analyse tensorflow in /w in Named("/env")
             file:///w is broken: missing-vc-runtime is the matter (1)
         "#]])
         .answered(&[("tensorflow", &[failure()])])
@@ -170,12 +171,12 @@ fn each_document_waits_for_its_own_answer() {
         "#]])
         .open("/w/b.py", "\nimport tensorflow\n")
         .check(expect![[r#"
-            analyse tensorflow of /w/b.py in Named("/env")
-        "#]])
-        .answered(&[("tensorflow", &[failure()])])
-        .check(expect![[r#"
             file:///w/b.py v1:
                 1:7 Error missing-vc-runtime is the matter. And more.
+        "#]])
+        .open("/w/inner/c.py", "import tensorflow\n")
+        .check(expect![[r#"
+            analyse tensorflow in /w/inner in Named("/env")
         "#]]);
 }
 
@@ -187,7 +188,7 @@ fn each_state_of_a_text_is_told_and_the_end_too() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow in /w in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
@@ -214,13 +215,13 @@ fn each_state_of_a_text_is_told_and_the_end_too() {
 fn an_answer_that_came_too_late_is_dropped() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let superseded = window.last;
     window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/other")
+        analyse tensorflow, tensorflow in /w in Named("/other")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let late = answer(&window.asked, &[("tensorflow", &[failure()])]);
@@ -233,7 +234,7 @@ fn an_answer_that_came_too_late_is_dropped() {
     // Back to the setting, whose answer was dropped. A document in the folder stands for it.
     window.session.interpreter_selected(Some(uri("/w/a.py")), None);
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -254,7 +255,7 @@ fn each_import_is_told_for_itself() {
     let text = "import tensorflow.keras\nfrom tensorflow import keras\n";
     let mut window = Window::new();
     window.open("/w/a.py", text).check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w, tensorflow.keras in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let missing = finding(Code::NotInstalled, Severity::Error);
@@ -265,11 +266,11 @@ fn each_import_is_told_for_itself() {
     "#]]);
     window.session.check_again();
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py, tensorflow.keras of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w, tensorflow.keras in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
-        analyse tensorflow.keras of /w/a.py in Named("/env")
+        analyse tensorflow.keras in /w in Named("/env")
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     window.answered(&[("tensorflow.keras", &[failure()])]).check(expect![[r#"
@@ -285,7 +286,7 @@ fn what_stands_around_an_import_and_the_user_decide_how_severe_it_is() {
                 if TYPE_CHECKING:\n    import tensorflow\n";
     let mut window = Window::new();
     window.open("/w/a.py", text).check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -313,7 +314,7 @@ fn a_package_that_nobody_imports_may_be_absent() {
         file:///w is healthy: tensorflow is not installed, and no open file imports it (0)
     "#]]);
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow in /w in Named("/env")
         file:///w is broken: not-installed is the matter (1)
     "#]]);
     window.answered(&[("tensorflow", &[missing])]).check(expect![[r#"
@@ -341,7 +342,7 @@ fn nothing_begins_before_the_settings_are_known() {
         elsewhere is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
-        analyse tensorflow, tensorflow of /elsewhere.py in Named("/env")
+        analyse tensorflow, tensorflow in / in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
 }
@@ -355,7 +356,7 @@ fn a_folder_that_is_added_takes_its_documents() {
         elsewhere is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
-        analyse tensorflow of /v/a.py in Named("/env")
+        analyse tensorflow in /v in Named("/env")
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
         elsewhere is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
@@ -365,7 +366,7 @@ fn a_folder_that_is_added_takes_its_documents() {
     window.session.interpreter_selected(Some(uri("/v")), Some("/other".into()));
     window.session.folders_changed(vec![uri("/v")], &[uri("/w")]);
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /v/a.py in Named("/other")
+        analyse tensorflow, tensorflow in /v in Named("/other")
         file:///v is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -379,7 +380,7 @@ fn a_folder_that_is_added_takes_its_documents() {
 fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
@@ -389,7 +390,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     "#]]);
     window.session.saved(&uri("/w/a.py"));
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
@@ -407,7 +408,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     window.check(expect![""]);
     window.session.quiet(2);
     window.check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
     "#]]);
 }
 
@@ -415,7 +416,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
 fn an_analysis_that_fails_leaves_the_health_unknown() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
-        analyse tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     window.session.analysed(window.last, Answer::failed());
@@ -441,7 +442,7 @@ fn any_package_with_native_code_is_watched_without_a_word_about_it() {
     let text =
         "import os\nimport pandas\nimport settings\ntry:\n    import h5py\nexcept ImportError:\n    pass\n";
     window.open("/w/a.py", text).check(expect![[r#"
-        analyse h5py of /w/a.py, pandas of /w/a.py, settings of /w/a.py, tensorflow in Named("/env")
+        analyse h5py in /w, pandas in /w, settings in /w, tensorflow in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let broken = finding(Code::MissingDll, Severity::Error);
@@ -458,7 +459,7 @@ fn any_package_with_native_code_is_watched_without_a_word_about_it() {
     let settings = json!({ "interpreter": "/env", "packages": ["h5py"] });
     window.session.settings_changed(&json!({ "whydll": settings }));
     window.check(expect![[r#"
-        analyse h5py, h5py of /w/a.py in Named("/env")
+        analyse h5py, h5py in /w in Named("/env")
         file:///w is checking: checking h5py (0)
     "#]]);
 }
@@ -468,7 +469,7 @@ fn a_module_that_is_saved_may_change_what_others_import() {
     let mut window = Window::new();
     window.open("/w/a.py", "import settings\nimport tensorflow\n").open("/w/settings.py", "x = 1\n");
     window.check(expect![[r#"
-        analyse settings of /w/a.py, tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse settings in /w, tensorflow, tensorflow in /w in Named("/env")
         file:///w/settings.py v1: nothing
         file:///w is checking: checking tensorflow (0)
     "#]]);
@@ -478,7 +479,7 @@ fn a_module_that_is_saved_may_change_what_others_import() {
     "#]]);
     window.session.saved(&uri("/w/settings.py"));
     window.check(expect![[r#"
-        analyse settings of /w/a.py, tensorflow, tensorflow of /w/a.py in Named("/env")
+        analyse settings in /w, tensorflow, tensorflow in /w in Named("/env")
     "#]]);
     window.answered(&[("tensorflow", &[]), ("settings", &[])]).check(expect![""]);
     // Nobody else imports.
