@@ -271,10 +271,6 @@ const DELETED: [(&str, &[Deleted]); 3] = [
     ),
 ];
 
-/// Imports that look for the file themselves, and raise an exception of their own where it is not. No load leads to that, so
-/// that WhyDLL does not rely on it: the finding is a warning.
-const LOOK_THEMSELVES: [&str; 2] = ["lightgbm", "xgboost"];
-
 #[test]
 fn a_dll_that_was_deleted_from_a_package_is_named() {
     let mut wrong = Vec::new();
@@ -291,8 +287,7 @@ fn a_dll_that_was_deleted_from_a_package_is_named() {
             // With a PATH that is known: fiona adds whatever directory of it holds a GDAL.
             let path = ["--path", r"C:\Windows\System32"];
             let report = check(&text(&environment), MACHINE, &[&["--import", import], &path[..]].concat());
-            let severity = if LOOK_THEMSELVES.contains(import) { "warning" } else { "error" };
-            if let Err(fault) = names(&report, &dll, severity) {
+            if let Err(fault) = names(&report, &dll) {
                 wrong.push(format!("Python {version}, `import {import}` without {dll}: {fault}"));
             }
             fs::hard_link(original.join(&place).join(&dll), environment.join(&place).join(&dll)).unwrap();
@@ -301,15 +296,15 @@ fn a_dll_that_was_deleted_from_a_package_is_named() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether there is one alarm: it is about this DLL and says that its package is damaged.
-fn names(report: &Report, dll: &str, severity: &str) -> Result<(), String> {
+/// Whether there is one alarm, an error: it is about this DLL and says that its package is damaged.
+fn names(report: &Report, dll: &str) -> Result<(), String> {
     let findings: Vec<&Value> = alarms(report).collect();
     let [finding] = findings.as_slice() else {
         return Err(format!("expected one finding, not {}: {findings:#?}", findings.len()));
     };
     let named: Vec<String> = strings(&finding["dlls"]).into_iter().map(file_name).collect();
     match (finding["severity"].as_str(), finding["code"].as_str()) {
-        (Some(told), Some("damaged-install")) if told == severity && named == [dll.to_lowercase()] => Ok(()),
+        (Some("error"), Some("damaged-install")) if named == [dll.to_lowercase()] => Ok(()),
         _ => Err(format!("{finding:#}")),
     }
 }

@@ -284,7 +284,9 @@ impl<'e> Program<'e> {
             merge(&mut findings, finding);
         }
         let executed = self.executed();
-        for finding in codes::damaged_install::of_installed_files(case, &executed, &findings) {
+        for finding in
+            codes::damaged_install::of_installed_files(case, &executed, &findings, imported.error.as_ref())
+        {
             merge(&mut findings, finding);
         }
         findings.extend(codes::incompatible_versions::of_imported(case, plan, self.steps));

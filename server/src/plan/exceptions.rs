@@ -112,11 +112,16 @@ impl Plan<'_> {
                 raised.failures.extend(&context.failures);
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
                 raised.denied = raised.denied.or_else(|| context.denied.clone());
+                raised.lost = raised.lost.or_else(|| context.lost.clone());
                 raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }
             // A function that has caught failed loads and raises afterwards does so because of them.
             if raised.failures.is_empty() {
                 raised.failures.extend(&frame.caught);
+            }
+            // "Cannot find the library": it was installed, and is gone.
+            if raised.is_unfounded() && self.uncertain == 0 {
+                raised.lost = self.lost_file();
             }
         }
         Err(traced(Rc::new(raised), &place))

@@ -331,13 +331,35 @@ impl Plan<'_> {
 
     /// The file that a distribution says it installed for the module `dotted`, although it is not there.
     pub(super) fn recorded_file(&mut self, dotted: &str) -> Option<WinPath> {
+        self.read_records();
+        self.recorded_path(dotted)
+    }
+
+    fn read_records(&mut self) {
         if self.recorded.is_none() {
             let files = &*self.interpreter.process.host().files;
             let distributions = self.interpreter.environment.distributions.iter();
             let rows = distributions.filter_map(|one| one.expected_files(files).ok()).flatten();
             self.recorded = Some(rows.map(|row| row.path.key()).collect());
         }
-        self.recorded_path(dotted)
+    }
+
+    /// Remembers a native file that is not there.
+    pub(super) fn looked_in_vain(&mut self, path: WinPath) {
+        const MOST: usize = 100;
+        let is_native = ["dll", "pyd"].iter().any(|extension| path.has_extension(extension));
+        if is_native && self.looked_in_vain.len() < MOST {
+            self.looked_in_vain.push(path);
+        }
+    }
+
+    /// The first native file for which the program looked in vain although it was installed.
+    pub(super) fn lost_file(&mut self) -> Option<WinPath> {
+        if self.looked_in_vain.is_empty() {
+            return None;
+        }
+        self.read_records();
+        self.looked_in_vain.iter().find(|file| self.is_recorded(file)).cloned()
     }
 
     fn is_recorded(&self, file: &WinPath) -> bool {

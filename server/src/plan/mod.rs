@@ -45,6 +45,8 @@ pub struct Plan<'e> {
     unknown_directories: bool,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
+    /// Native files for which the program looked in vain.
+    looked_in_vain: Vec<WinPath>,
     steps: Vec<Step>,
     /// What was said not to be known, and where.
     unknown: FxHashSet<(Event, Place)>,
@@ -87,6 +89,8 @@ pub struct Imported {
 pub struct ImportFailure {
     /// What Python prints last: `ImportError: …`.
     pub sentence: String,
+    /// A native file that its distribution installed, and for which the program looked in vain.
+    pub lost: Option<WinPath>,
     /// The loads that made it fail, as indices into [`Plan::failures`]; the root cause first.
     pub loads: Vec<usize>,
     /// The module that was not found, where that made it fail.
@@ -201,6 +205,7 @@ impl<'e> Plan<'e> {
             unknown_variables: FxHashSet::default(),
             unknown_directories: false,
             recorded: None,
+            looked_in_vain: Vec::new(),
             steps: Vec::new(),
             unknown: FxHashSet::default(),
             failures: Vec::new(),
@@ -331,6 +336,7 @@ impl<'e> Plan<'e> {
         let of_load = || Some(self.failures.get(*exception.failures.first()?)?.sentence.clone());
         ImportFailure {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
+            lost: exception.lost.clone(),
             loads: exception.failures.clone(),
             missing: exception
                 .missing

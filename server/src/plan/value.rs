@@ -141,6 +141,8 @@ pub(super) struct Exception {
     pub missing: Option<Name>,
     /// The file or folder of it that may not be read.
     pub denied: Option<WinPath>,
+    /// A native file that its distribution installed, for which the program looked in vain before it raised this.
+    pub lost: Option<WinPath>,
     /// Innermost first: file and line.
     pub trace: Vec<(WinPath, u32)>,
 }
@@ -155,13 +157,17 @@ impl Exception {
             failures: Vec::new(),
             missing: None,
             denied: None,
+            lost: None,
             trace: Vec::new(),
         }
     }
 
-    /// Whether neither a load nor a module that is missing or may not be read leads to it, nor what led to that.
+    /// Whether neither a load nor a module or file that is missing or may not be read leads to it, nor what led to that.
     pub fn is_unfounded(&self) -> bool {
-        let here = self.failures.is_empty() && self.missing.is_none() && self.denied.is_none();
+        let here = self.failures.is_empty()
+            && self.missing.is_none()
+            && self.denied.is_none()
+            && self.lost.is_none();
         here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
     }
 

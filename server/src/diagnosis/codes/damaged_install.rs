@@ -20,6 +20,7 @@ use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Problem};
 use crate::environment::{DamagedFile, Distribution, Found};
 use crate::host::WinPath;
+use crate::plan::ImportFailure;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     missing_path(case, problem).is_some()
@@ -104,6 +105,7 @@ pub(in crate::diagnosis) fn of_installed_files(
     case: &Case<'_>,
     top_level_names: &[String],
     known: &[Finding],
+    error: Option<&ImportFailure>,
 ) -> Vec<Finding> {
     let files = &*case.host.files;
     let mut findings = Vec::new();
@@ -122,15 +124,20 @@ pub(in crate::diagnosis) fn of_installed_files(
         {
             continue;
         }
-        let severity = Severity::Warning;
-        let mut finding = case.finding(Code::DamagedInstall, &[], severity, None);
+        // The program looked for one of them, and raised an exception because it is not there.
+        let error = error.filter(|error| damaged.iter().any(|file| Some(&file.path) == error.lost.as_ref()));
+        let severity = if error.is_some() { Severity::Error } else { Severity::Warning };
+        let mut finding = case.finding(Code::DamagedInstall, &[], severity, error);
         finding.dlls = damaged.iter().map(|file| file.path.file_name().to_owned()).collect();
         let names: Vec<String> = damaged.iter().take(3).map(|file| case.short(&file.path)).collect();
         let more = damaged.len().saturating_sub(names.len());
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let begin = match error {
+            Some(_) => format!("`import {}` will fail", case.import),
+            None => format!("{} is damaged", name_of(distribution, files)),
+        };
         finding.what = format!(
-            "{} is damaged: {}{more} {}.",
-            name_of(distribution, files),
+            "{begin}: {}{more} {}.",
             list(&names, "and"),
             if damaged.iter().all(|file| file.found == Found::Missing) {
                 "disappeared since it was installed"
@@ -143,6 +150,12 @@ pub(in crate::diagnosis) fn of_installed_files(
         finding.evidence = match damaged.first() {
             Some(DamagedFile { path, expected: Some(expected), found: Found::Size(size) }) => {
                 format!("RECORD says that {} has {expected} bytes, and it has {size}.", case.short(path))
+            }
+            _ if error.is_some() => {
+                let name = name_of(distribution, files);
+                format!(
+                    "{name} installed it, as its RECORD says, and raises an exception if it does not find it."
+                )
             }
             _ => "RECORD lists what was installed.".to_owned(),
         };
@@ -191,6 +204,51 @@ mod tests {
                   Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
                   * Reinstall qt 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir qt==5
             "#]],
+        );
+    }
+
+    #[test]
+    fn a_dll_that_the_package_looks_for_itself_has_disappeared() {
+        let world = r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/boost/__init__.py    text
+                import ctypes
+                from pathlib import Path
+                def find_library():
+                    here = Path(__file__).parent
+                    candidates = [here / 'lib' / 'boost.dll', here / 'boost.dll']
+                    found = [str(path) for path in candidates if path.is_file()]
+                    if not found:
+                        raise FileNotFoundError('Cannot find the library')
+                    return found
+                library = ctypes.cdll.LoadLibrary(find_library()[0])
+            /Python/Lib/site-packages/boost-5.dist-info/METADATA    text
+                Name: boost
+                Version: 5
+            /Python/Lib/site-packages/boost-5.dist-info/RECORD    text
+                boost/__init__.py,,
+                RECORDED
+            import boost
+            "#;
+        check(
+            &world.replace("RECORDED", "boost/lib/boost.dll,,"),
+            expect![[r#"
+            error damaged-install: boost.dll
+              `import boost` will fail: boost/lib/boost.dll disappeared since it was installed.
+              boost installed it, as its RECORD says, and raises an exception if it does not find it.
+              Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+              Python: FileNotFoundError: Cannot find the library
+              * Reinstall boost 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir boost==5
+        "#]],
+        );
+        // Where nobody installed it, we rather do not understand how the package works.
+        check(
+            &world.replace("RECORDED", ""),
+            expect![[r#"
+            healthy
+        "#]],
         );
     }
 

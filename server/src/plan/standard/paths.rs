@@ -29,10 +29,18 @@ pub(in crate::plan) fn path_attribute(path: &str, name: &str) -> Option<Value> {
 }
 
 impl Plan<'_> {
-    pub(super) fn kind_is(&self, path: Option<WinPath>, test: impl Fn(Option<EntryKind>) -> bool) -> Value {
+    pub(super) fn kind_is(
+        &mut self,
+        path: Option<WinPath>,
+        test: impl Fn(Option<EntryKind>) -> bool,
+    ) -> Value {
         match path.filter(WinPath::is_absolute) {
             Some(path) => {
-                let kind = self.interpreter.process.host().files.kind(&path.normalized());
+                let path = path.normalized();
+                let kind = self.interpreter.process.host().files.kind(&path);
+                if kind.is_none() {
+                    self.looked_in_vain(path);
+                }
                 Value::Bool(test(kind))
             }
             None => Value::Unknown,
