@@ -9,7 +9,8 @@ use crate::host::WinPath;
 use crate::loader::LoadFlags;
 
 /// Tails of the prefix, the first to be searched in front.
-const FOLDERS: [&str; 5] = ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
+pub const CONDA_FOLDERS: [&str; 5] =
+    ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
 
 /// The variable that asks for the search of PATH, unless it is `0`.
 const ENABLE: &str = "CONDA_DLL_SEARCH_MODIFICATION_ENABLE";
@@ -67,7 +68,7 @@ impl Interpreter<'_> {
     }
 
     fn add_prefix(&mut self, known: &[WinPath]) {
-        for tail in FOLDERS.iter().rev() {
+        for tail in CONDA_FOLDERS.iter().rev() {
             let directory = self.environment.base_prefix.join(tail);
             if !known.contains(&directory) {
                 self.add(directory, "conda's Python");

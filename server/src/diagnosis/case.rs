@@ -75,8 +75,8 @@ impl Problem {
         }
     }
 
-    /// The interpreter itself cannot start.
-    pub fn of_start(failure: Failure) -> Problem {
+    /// A load that no statement makes: the start of the interpreter, or what native code asks for.
+    pub fn of_process(failure: Failure) -> Problem {
         Problem {
             code: Some(failure.code()),
             culprit: Culprit::Image(failure.first),
@@ -319,13 +319,17 @@ impl Case<'_> {
         let mut found: Vec<WinPath> = Vec::new();
         for folder in folders {
             let path = folder.join(dll);
-            let fits = files.is_file(&path)
-                && files.image(&path).is_ok_and(|image| image.machine == self.environment.machine);
-            if fits && !found.contains(&path) {
+            if self.fits(&path) && !found.contains(&path) {
                 found.push(path);
             }
         }
         found
+    }
+
+    /// Whether a file is there that is an image for the environment's machine.
+    pub(super) fn fits(&self, path: &WinPath) -> bool {
+        let files = &*self.host.files;
+        files.is_file(path) && files.image(path).is_ok_and(|image| image.machine == self.environment.machine)
     }
 
     /// Other copies of the DLL at `path`, for the same machine: in the system directory, beside the program, and
@@ -334,10 +338,7 @@ impl Case<'_> {
         let machine = self.environment.machine;
         let dll = path.file_name();
         let first = [self.host.system_directory(machine), self.environment.application_directory.clone()];
-        let first = first.into_iter().map(|folder| folder.join(dll)).filter(|copy| {
-            let files = &*self.host.files;
-            files.is_file(copy) && files.image(copy).is_ok_and(|image| image.machine == machine)
-        });
+        let first = first.into_iter().map(|folder| folder.join(dll)).filter(|copy| self.fits(copy));
         let mut copies: Vec<WinPath> = Vec::new();
         for copy in first.chain(self.elsewhere(dll)) {
             if copy != *path && !copies.contains(&copy) {
@@ -432,6 +433,18 @@ pub(super) fn windows_error(code: Option<u32>) -> String {
 /// The first [`MOST_SYMBOLS`]: "`a`, `b` and `c`".
 pub(super) fn first_symbols(symbols: &[Symbol]) -> String {
     let names: Vec<String> = symbols.iter().take(MOST_SYMBOLS).map(|symbol| format!("`{symbol}`")).collect();
+    list(&names, "and")
+}
+
+/// The first `most` of them, and how many more there are: "a and b", "a, b and c", "a, b and 5 more".
+pub(super) fn some_of(all: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = all.len().saturating_sub(most);
+    // One more is named as well.
+    let named = if more == 1 { most + 1 } else { most };
+    let mut names: Vec<String> = all.take(named).collect();
+    if more > 1 {
+        names.push(format!("{more} more"));
+    }
     list(&names, "and")
 }
 

@@ -78,7 +78,7 @@ pub(super) fn diagnose(
             match Program::begin(host, environment, script, import) {
                 Ok(begun) => program = Some(begun),
                 Err(failure) => {
-                    let findings = case.explain(vec![Problem::of_start(failure)], Severity::Error, None);
+                    let findings = case.explain(vec![Problem::of_process(failure)], Severity::Error, None);
                     by_place.insert(place, Diagnosis::new(findings, vec![package]));
                     continue;
                 }

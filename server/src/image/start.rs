@@ -69,6 +69,14 @@ impl Image<'_> {
     }
 }
 
+impl<'a> Image<'a> {
+    /// Reads the code from an RVA on.
+    fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
+        let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
+        Some(Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE))
+    }
+}
+
 /// A walk through code, the nearest first. Addresses are RVAs.
 struct Walk<'i, 'a> {
     image: &'i Image<'a>,
@@ -97,18 +105,11 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn decoder(&self, at: u32) -> Option<Decoder<'_>> {
-        let code = self.image.memory.stored(at, LONGEST_PIECE, "code").ok()?;
-        Some(Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE))
-    }
-
     /// Looks at the code from here to where it jumps away or returns. True if it calls what is looked for.
     fn passes(&mut self, at: u32) -> bool {
-        let image = self.image;
-        let Ok(code) = image.memory.stored(at, LONGEST_PIECE, "code") else {
+        let Some(mut decoder) = self.image.decoder(at) else {
             return false;
         };
-        let mut decoder = Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE);
         let mut instruction = Instruction::default();
         // The addresses that the registers of the first two arguments were given last.
         let (mut first, mut second) = (None, None);
@@ -159,7 +160,7 @@ impl Walk<'_, '_> {
     /// The imported function that code does nothing but jump to: linkers make such for functions that are not declared to be
     /// imported.
     fn jumps_to(&self, address: u64) -> Option<Called> {
-        let mut decoder = self.decoder(u32::try_from(address).ok()?)?;
+        let mut decoder = self.image.decoder(u32::try_from(address).ok()?)?;
         let instruction = decoder.decode();
         let is_jump = instruction.flow_control() == FlowControl::IndirectBranch;
         address_of(&instruction).filter(|_| is_jump).and_then(|slot| self.slots.get(&slot)).copied()

@@ -22,7 +22,15 @@ pub struct OpenDocument {
     /// Its file, as this system names it; none if it is not on a disk.
     path: Option<WinPath>,
     text: String,
-    read: OnceCell<Document>,
+    read: OnceCell<Read>,
+}
+
+/// What was read of a text.
+#[derive(Default)]
+struct Read {
+    document: Document,
+    /// What it is run as, see [`run_as`].
+    run_as: Option<WinPath>,
 }
 
 /// A change of a text: of a part of it, or of all.
@@ -69,6 +77,10 @@ impl OpenDocument {
 
     /// Its imports of these packages. Read once for each state of the text.
     pub fn read(&self, packages: &Watch) -> &Document {
+        &self.read_once(packages).document
+    }
+
+    fn read_once(&self, packages: &Watch) -> &Read {
         self.read.get_or_init(|| {
             // Many texts name none of them, and need no parser to say so.
             let may_import = match packages {
@@ -76,13 +88,14 @@ impl OpenDocument {
                 Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
             };
             if !may_import {
-                return Document::default();
+                return Read::default();
             }
             let text = self.text.as_str();
-            let mut read = catch_unwind(|| Document::parse(text)).unwrap_or_default();
-            packages.retain(&mut read.imports);
-            read.imports.shrink_to_fit();
-            read
+            let mut document = catch_unwind(|| Document::parse(text)).unwrap_or_default();
+            packages.retain(&mut document.imports);
+            document.imports.shrink_to_fit();
+            let run_as = run_as(&document, self.path.clone());
+            Read { document, run_as }
         })
     }
 
@@ -98,8 +111,7 @@ impl OpenDocument {
             let watched = packages.of(import.top_level())?;
             return Some(Import { watched, ..Import::first(import.top_level()) });
         }
-        let path = run_as(self.read(packages), self.path.clone());
-        packages.import(import, path.as_ref())
+        packages.import(import, self.read_once(packages).run_as.as_ref())
     }
 
     /// How its lines end.

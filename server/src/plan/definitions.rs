@@ -14,7 +14,7 @@ use crate::source::{Expr, Function, Name, Stmt};
 impl Plan<'_> {
     pub(super) fn define(
         &mut self,
-        function: &std::sync::Arc<Function>,
+        function: &Arc<Function>,
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
         for decorator in &function.decorators {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
-use super::Plan;
 use super::frame::Frame;
 use super::standard;
-use super::value::{Exception, LONGEST, Value};
+use super::value::{Exception, LONGEST, ModuleRef, Value};
+use super::{Place, Plan};
 use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
 
 type Outcome = Result<Value, Rc<Exception>>;
@@ -153,9 +153,9 @@ impl Plan<'_> {
     /// the name, or no such function.
     pub(super) fn lazy_attribute(
         &mut self,
-        module: &super::value::ModuleRef,
+        module: &ModuleRef,
         name: &Name,
-        place: &super::Place,
+        place: &Place,
     ) -> Result<Option<Value>, Rc<Exception>> {
         if module.get(name).is_some() || name.starts_with("__") {
             return Ok(None);
@@ -164,7 +164,7 @@ impl Plan<'_> {
             return Ok(None);
         };
         // It may ask for names of its own module: the same one again means that it does not know it either.
-        let asked = (std::rc::Rc::as_ptr(module), name.clone());
+        let asked = (Rc::as_ptr(module), name.clone());
         if getter.function.body.is_none() || self.asked_lazily.contains(&asked) {
             return Ok(None);
         }

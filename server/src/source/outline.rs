@@ -9,6 +9,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::prelude::may_load;
+use super::prune::NATIVE;
 
 /// A body of at most so many bytes is kept: it may be a single `return` whose value decides something.
 const SHORT: usize = 200;
@@ -24,7 +25,7 @@ struct Definition<'a> {
 
 /// Whether a body may import something, change where modules are searched, load DLLs or find out where they are.
 fn matters(body: &str) -> bool {
-    ["import", "sys.path", ".dll", ".pyd", ".so"].iter().any(|word| body.contains(word)) || may_load(body)
+    ["import", "sys.path"].iter().chain(&NATIVE).any(|word| body.contains(word)) || may_load(body)
 }
 
 /// The text with the bodies that do not matter blanked out; none if the text is not understood, or has none.

@@ -26,7 +26,7 @@ const LOADING_NAMES: [&str; 14] = [
 ];
 
 /// How the names of native files end.
-const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
+pub(super) const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
 /// A body of at most so many statements is kept for the value that it returns.
 const SHORT: usize = 3;

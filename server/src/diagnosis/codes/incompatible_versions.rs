@@ -34,7 +34,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use version_ranges::Ranges;
 
 use crate::cpython::{Finder, Found};
-use crate::diagnosis::case::{list, name_of};
+use crate::diagnosis::case::{name_of, some_of};
 use crate::diagnosis::finding::{Related, Severity};
 use crate::diagnosis::{Case, Code, Finding};
 use crate::environment::{Distribution, DistributionKind, Requirement};
@@ -86,14 +86,7 @@ fn finding(case: &Case<'_>, culprits: &[Culprit<'_>]) -> Finding {
 
 /// "pkg/a.pyd", "pkg/a.pyd and pkg/b.pyd", "pkg/a.pyd, pkg/b.pyd and 7 more"
 fn named(case: &Case<'_>, culprits: &[Culprit<'_>]) -> String {
-    let mut names: Vec<String> =
-        culprits.iter().take(MOST_MODULES).map(|culprit| case.short(culprit.path)).collect();
-    match culprits.len().saturating_sub(names.len()) {
-        0 => {}
-        1 => names.extend(culprits.last().map(|culprit| case.short(culprit.path))),
-        more => names.push(format!("{more} more")),
-    }
-    list(&names, "and")
+    some_of(culprits.iter().map(|culprit| case.short(culprit.path)), MOST_MODULES)
 }
 
 fn built_for_numpy_1(case: &Case<'_>, steps: &[&Step]) -> Option<Finding> {

@@ -23,9 +23,10 @@
 //! conda can install both. The Python of the Microsoft Store does not search PATH: use the one from python.org. Do not copy
 //! the DLLs into System32, and take none from download sites.
 
-use crate::diagnosis::case::{list, windows_error};
+use crate::cpython::CONDA_FOLDERS;
+use crate::diagnosis::case::{list, some_of, windows_error};
 use crate::diagnosis::finding::Severity;
-use crate::diagnosis::{Case, Code, Culprit, Finding, Problem, gpu};
+use crate::diagnosis::{Case, Code, Finding, Problem, gpu};
 use crate::environment::Kind;
 use crate::fix::{Action, Command, Fix};
 use crate::host::WinPath;
@@ -118,36 +119,24 @@ pub(in crate::diagnosis) fn after_import(
 /// As TensorFlow's `LoadDynamicLibrary` (`core/platform/windows/load_library.cc`): a bare name and
 /// `LOAD_WITH_ALTERED_SEARCH_PATH`.
 fn load(process: &mut Process, name: &str) -> Option<Problem> {
-    let failure = process.load(name, LoadFlags::ALTERED_SEARCH_PATH).err()?;
-    Some(Problem {
-        code: Some(failure.code()),
-        culprit: Culprit::Image(failure.first),
-        trace: Vec::new(),
-        loaded_by: None,
-        sentence: None,
-    })
+    process.load(name, LoadFlags::ALTERED_SEARCH_PATH).err().map(Problem::of_process)
 }
 
 /// PATH as it is when the environment of conda is activated, as it is meant to be run (conda's `activate.py`,
 /// `_get_path_dirs`).
 fn activate(case: &Case<'_>, plan: &Plan<'_>, process: &mut Process) {
     let prefix = &case.environment.prefix;
-    let tails = ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
     let mut path = vec![prefix.as_str().to_owned()];
-    path.extend(tails.iter().map(|tail| prefix.join(tail).as_str().to_owned()));
+    path.extend(CONDA_FOLDERS.iter().map(|tail| prefix.join(tail).as_str().to_owned()));
     path.extend(plan.known_variable("PATH").map(str::to_owned));
     process.set_variable("PATH", Some(&path.join(";")));
 }
 
 /// Each DLL, with a copy for the same machine where NVIDIA's installers put them, or else somewhere else.
 fn copies(case: &Case<'_>, dlls: &[String]) -> Vec<(String, Option<WinPath>)> {
-    let files = &*case.host.files;
     let installed = case.cuda_folders();
-    let fits = |path: &WinPath| {
-        files.is_file(path) && files.image(path).is_ok_and(|image| image.machine == case.environment.machine)
-    };
     let copy = |dll: &String| {
-        let beside = installed.iter().map(|folder| folder.join(dll)).find(fits);
+        let beside = installed.iter().map(|folder| folder.join(dll)).find(|copy| case.fits(copy));
         beside.or_else(|| case.elsewhere(dll).into_iter().next())
     };
     dlls.iter().map(|dll| (dll.clone(), copy(dll))).collect()
@@ -165,13 +154,7 @@ fn folders(copies: &[(String, Option<WinPath>)]) -> Vec<WinPath> {
 
 /// "a.dll and b.dll", "a.dll, b.dll, c.dll and 5 more"
 fn named(dlls: &[String]) -> String {
-    let mut names: Vec<String> = dlls.iter().take(MOST_NAMES).cloned().collect();
-    match dlls.len().saturating_sub(names.len()) {
-        0 => {}
-        1 => names.extend(dlls.last().cloned()),
-        more => names.push(format!("{more} more")),
-    }
-    list(&names, "and")
+    some_of(dlls.iter().cloned(), MOST_NAMES)
 }
 
 fn written(folders: &[WinPath]) -> String {
