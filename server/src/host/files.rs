@@ -178,6 +178,9 @@ pub struct ImageFacts {
     /// It holds nothing but .NET code for any processor, which a process of any machine can map.
     #[serde(default)]
     pub any_cpu: bool,
+    /// The Python modules that its code imports while it is imported itself ([`Image::module_imports`](crate::image::Image)).
+    #[serde(default)]
+    pub module_imports: Vec<String>,
     /// Size of the file in bytes.
     pub size: u64,
 }
@@ -202,6 +205,7 @@ impl Default for ImageFacts {
             dependent_load_flags: 0,
             manifests: Vec::new(),
             any_cpu: false,
+            module_imports: Vec::new(),
             size: 0,
         }
     }

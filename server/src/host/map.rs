@@ -60,6 +60,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
         dependent_load_flags: image.dependent_load_flags(),
         manifests: image.manifests().unwrap_or_default(),
         any_cpu: image.is_any_cpu(),
+        module_imports: image.module_imports().unwrap_or_default(),
         size: map.0.len() as u64,
     })
 }

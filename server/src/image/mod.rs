@@ -25,6 +25,7 @@
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
 //! | `binding` | what one image's imports find in another |
 //! | `start` | which functions the code calls as the image starts |
+//! | `module_imports` | which Python modules the code of an extension module imports as it is initialized |
 //! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
 //!
@@ -46,6 +47,7 @@ mod load_config;
 mod machine;
 mod manifest;
 mod memory;
+mod module_imports;
 mod resources;
 mod start;
 

@@ -71,7 +71,7 @@ impl Image<'_> {
 
 impl<'a> Image<'a> {
     /// Reads the code from an RVA on.
-    fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
+    pub(super) fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
         let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
         Some(Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE))
     }
@@ -185,7 +185,7 @@ impl Walk<'_, '_> {
 }
 
 /// The address that an instruction's operand in memory has, if the place of the instruction tells.
-fn address_of(instruction: &Instruction) -> Option<u32> {
+pub(super) fn address_of(instruction: &Instruction) -> Option<u32> {
     match instruction.is_ip_rel_memory_operand() {
         true => u32::try_from(instruction.ip_rel_memory_address()).ok(),
         false => None,

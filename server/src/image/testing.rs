@@ -12,7 +12,7 @@ pub const RDATA: u32 = 0x1000;
 pub const RDATA_OFFSET: usize = 0x200;
 
 /// The address the images ask to be loaded at.
-const IMAGE_BASE: u32 = 0x1000_0000;
+pub const IMAGE_BASE: u32 = 0x1000_0000;
 
 /// An image in the making.
 #[derive(Clone)]

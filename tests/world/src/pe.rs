@@ -50,6 +50,9 @@ pub struct ImageSpec {
     pub dependent_load_flags: Option<u16>,
     /// What its entry point does.
     pub entry_point: EntryPoint,
+    /// The Python modules that the code of its `PyInit_…` imports as Cython's does, on x86_64. It has to import
+    /// `PyImport_AddModule` and `PyImport_ImportModule`.
+    pub cimports: Vec<String>,
 }
 
 impl ImageSpec {
@@ -69,6 +72,7 @@ impl ImageSpec {
             clr: false,
             dependent_load_flags: None,
             entry_point: EntryPoint::Succeeds,
+            cimports: Vec::new(),
         }
     }
 
@@ -231,6 +235,9 @@ impl Image {
             (EntryPoint::CallsFirstImport, _) => 0,
         };
 
+        let initializer =
+            (!spec.cimports.is_empty()).then(|| Code::reserve_initializer(&mut text, &spec.cimports));
+
         let data = pe::IMAGE_SCN_CNT_INITIALIZED_DATA | pe::IMAGE_SCN_MEM_READ;
         let mut rdata = Section::new(b".rdata\0\0", data, after(&text));
         if !spec.imports.is_empty() {
@@ -238,11 +245,23 @@ impl Image {
             if spec.entry_point == EntryPoint::CallsFirstImport && entry_point != 0 {
                 Code::lead_call_to(&mut text, entry_point, imports.addresses.rva);
             }
+            if let Some(initializer) = initializer {
+                let slot = |function| imports::slot(&imports, machine, &spec.imports, function);
+                let (add, import) = (slot("PyImport_AddModule"), slot("PyImport_ImportModule"));
+                let names = std::iter::once("cython_runtime").chain(spec.cimports.iter().map(String::as_str));
+                let calls = names.zip(std::iter::once(add).chain(std::iter::repeat(import)));
+                let calls = calls.map(|(name, slot)| (rdata.put_string(name), slot));
+                Code::fill_initializer(&mut text, initializer, calls);
+            }
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_IMPORT, imports.directory));
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_IAT, imports.addresses));
         }
         if !spec.exports.is_empty() {
-            let span = exports::put(&mut rdata, spec, code.returns_zero);
+            let function = |name: Option<&str>| match initializer {
+                Some(initializer) if name.is_some_and(|name| name.starts_with("PyInit_")) => initializer,
+                _ => code.returns_zero,
+            };
+            let span = exports::put(&mut rdata, spec, function);
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_EXPORT, span));
         }
         if let Some(flags) = spec.dependent_load_flags {

@@ -1,4 +1,4 @@
-//! The three functions of an image, in the machine code of its machine.
+//! The functions of an image, in the machine code of its machine.
 //!
 //! All are leaves that keep to the calling convention without touching the
 //! stack, so that they need no unwind data.
@@ -36,6 +36,27 @@ impl Code {
             0x48, 0x83, 0xc4, 0x28, // add rsp, 40
             0xc3, // ret
         ])
+    }
+
+    /// Leaves room for a function for x86_64 that makes a call with a literal for each of these names, and one more.
+    pub(super) fn reserve_initializer(text: &mut Section, names: &[String]) -> u32 {
+        text.align(16);
+        text.reserve(4 + 13 * (names.len() + 1) + 7).rva
+    }
+
+    /// Writes that function: it calls through slots, each with the address of a name. All are RVAs.
+    pub(super) fn fill_initializer(text: &mut Section, start: u32, calls: impl Iterator<Item = (u32, u32)>) {
+        text.fill(start, &[0x48, 0x83, 0xec, 0x28]); // sub rsp, 40
+        let mut at = start + 4;
+        for (name, slot) in calls {
+            text.fill(at, &[0x48, 0x8d, 0x0d]); // lea rcx, [rip + name]
+            text.fill(at + 3, &name.wrapping_sub(at + 7).to_le_bytes());
+            text.fill(at + 7, &[0xff, 0x15]); // call [rip + slot]
+            text.fill(at + 9, &slot.wrapping_sub(at + 13).to_le_bytes());
+            at += 13;
+        }
+        // xor eax, eax; add rsp, 40; ret
+        text.fill(at, &[0x31, 0xc0, 0x48, 0x83, 0xc4, 0x28, 0xc3]);
     }
 
     /// Says which slot the function at `start` calls through. Both are RVAs.

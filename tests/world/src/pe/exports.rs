@@ -8,7 +8,7 @@ use super::{Export, ImageSpec};
 
 /// Puts the directory and all it refers to. A forwarder is told from a function
 /// by its address alone, which lies inside the directory: hence the one span.
-pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Span {
+pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: impl Fn(Option<&str>) -> u32) -> Span {
     let ordinals = ordinals(&spec.exports);
     let base = ordinals.iter().copied().min().unwrap_or(1);
     let last = ordinals.iter().copied().max().unwrap_or(base);
@@ -31,7 +31,7 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Span 
     for (export, ordinal) in spec.exports.iter().zip(&ordinals) {
         let target = match &export.forward {
             Some(forward) => rdata.put_string(forward),
-            None => function,
+            None => function(export.name.as_deref()),
         };
         let slot = addresses.rva + u32::from(ordinal - base) * 4;
         rdata.fill(slot, &target.to_le_bytes());

@@ -43,6 +43,19 @@ pub(super) fn put(rdata: &mut Section, machine: Machine, imports: &[Import]) -> 
     Imports { directory, addresses }
 }
 
+/// The slot of the import address table that the loader writes the address of `function` into.
+///
+/// # Panics
+///
+/// If the image does not import it.
+pub(super) fn slot(tables: &Imports, machine: Machine, imports: &[Import], function: &str) -> u32 {
+    // Each DLL's table ends with a slot of its own.
+    let slots = imports.iter().flat_map(|import| import.symbols.iter().map(Some).chain([None]));
+    let is_it = |symbol: Option<&Symbol>| matches!(symbol, Some(Symbol::Name(name)) if name == function);
+    let index = slots.into_iter().position(is_it).expect("cimports need an import of their functions");
+    tables.addresses.rva + (index * machine.word()) as u32
+}
+
 /// Where the delay-import tables lie.
 pub(super) struct DelayImports {
     pub(super) directory: Span,

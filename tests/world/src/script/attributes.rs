@@ -142,6 +142,7 @@ enum ImageAttribute<'a> {
     ManifestFollows,
     DependentLoadFlags(u16),
     EntryPoint(EntryPoint),
+    Cimports(Vec<&'a str>),
 }
 
 fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake> {
@@ -163,6 +164,15 @@ fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake
         ImageAttribute::ManifestFollows => {}
         ImageAttribute::DependentLoadFlags(flags) => image.dependent_load_flags = Some(flags),
         ImageAttribute::EntryPoint(entry_point) => image.entry_point = entry_point,
+        ImageAttribute::Cimports(modules) => {
+            let stem = image.name.split('.').next().unwrap_or_default();
+            image.exports.push(Export::named(format!("PyInit_{stem}")));
+            add_imports(
+                &mut image.imports,
+                &["python3.dll!PyImport_AddModule", "python3.dll!PyImport_ImportModule"],
+            )?;
+            image.cimports.extend(modules.into_iter().map(str::to_owned));
+        }
     }
     Ok(())
 }
@@ -181,7 +191,8 @@ fn parse(text: &str) -> Result<Vec<(&str, Attribute<'_>)>, Mistake> {
                 Attribute::Image(
                     ImageAttribute::Imports(list)
                     | ImageAttribute::DelayImports(list)
-                    | ImageAttribute::Exports(list),
+                    | ImageAttribute::Exports(list)
+                    | ImageAttribute::Cimports(list),
                 ),
             )) if !item.is_empty() => list.push(item),
             _ => return Err(Mistake::Attribute(item.to_owned())),
@@ -240,6 +251,8 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
         image(Of::DelayImports(vec![first]))
     } else if let Some(first) = after("exports", item) {
         image(Of::Exports(vec![first]))
+    } else if let Some(first) = after("cimports", item) {
+        image(Of::Cimports(vec![first]))
     } else if let Some(text) = after("version", item) {
         image(Of::Version(version(text)?))
     } else if let Some(text) = after("linker", item) {
