@@ -258,7 +258,7 @@ impl Story<'_> {
         let environment = self.environment(&host);
         let finder = Finder::new(&environment, &*host.files);
         let found = match rest.split_once(" in ") {
-            Some((name, folder)) => finder.submodule("package", name, &[on_drive(folder)]),
+            Some((name, folder)) => finder.submodule(name, &[on_drive(folder)]),
             None => {
                 let path: Vec<WinPath> =
                     environment.sys_path.iter().map(|entry| entry.path.clone()).collect();

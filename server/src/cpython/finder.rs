@@ -16,13 +16,13 @@ pub enum Found {
     Package { init: WinPath, folder: WinPath },
     /// A folder, or several, without `__init__.py`.
     Namespace(Vec<WinPath>),
-    /// A `.py` file.
+    /// A `.py` file, or a lone `.pyc`.
     Source(WinPath),
     /// A native extension module; `folder` if it is a package's `__init__`.
     Extension { path: WinPath, folder: Option<WinPath> },
     /// Part of pythonXY.dll.
     Builtin,
-    /// It exists, but its source cannot be read: inside a zip archive, or a lone `.pyc`.
+    /// It exists, but what it does cannot be read.
     Opaque { path: Option<WinPath> },
     /// It lies in this folder, or would, and the folder may not be read.
     Denied(WinPath),
@@ -75,7 +75,7 @@ impl<'a> Finder<'a> {
         if !self.looked_for.borrow().contains(name) {
             self.looked_for.borrow_mut().insert(name.to_owned());
         }
-        match self.on_path(name, name, path) {
+        match self.on_path(name, path) {
             Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
                 self.installed_in_place(name)
             }
@@ -102,24 +102,21 @@ impl<'a> Finder<'a> {
     }
 
     /// The submodule `name` of the package `package` with this `__path__`.
-    pub fn submodule(&self, package: &str, name: &str, path: &[WinPath]) -> Found {
-        let inner = format!("{package}.{name}").replace('.', "/");
-        self.on_path(name, &inner, path)
+    pub fn submodule(&self, name: &str, path: &[WinPath]) -> Found {
+        self.on_path(name, path)
     }
 
     /// `FileFinder.find_spec` for each directory, `zipimporter` for each archive.
-    fn on_path(&self, name: &str, in_archive: &str, path: &[WinPath]) -> Found {
+    fn on_path(&self, name: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
         let mut for_other_python = None;
         let mut denied = None;
         for entry in path {
-            if entry.has_extension("zip") {
-                let known = self.files.archive(entry);
-                if known.is_ok_and(|modules| modules.binary_search_by(|m| m.as_str().cmp(in_archive)).is_ok())
-                {
-                    return Found::Opaque { path: Some(entry.clone()) };
+            if let Some((archive, inside)) = entry.in_archive() {
+                match self.in_archive(&archive, &inside, name) {
+                    Some(found) => return found,
+                    None => continue,
                 }
-                continue;
             }
             let folder = match self.files.folder(entry) {
                 Ok(folder) => folder,
@@ -162,6 +159,25 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// A module in an archive, or in a folder inside it (`zipimport._zip_searchorder`).
+    fn in_archive(&self, archive: &WinPath, inside: &str, name: &str) -> Option<Found> {
+        let modules = self.files.archive(archive).ok()?;
+        let stem = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
+        let holds = |file: &str| modules.binary_search_by(|known| known.as_str().cmp(file)).is_ok();
+        let file = |suffix: &str| {
+            let file = format!("{stem}{suffix}");
+            holds(&file).then(|| archive.join(&file))
+        };
+        if let Some(init) = file("/__init__.pyc").or_else(|| file("/__init__.py")) {
+            return Some(Found::Package { init, folder: archive.join(&stem) });
+        }
+        if let Some(source) = file(".pyc").or_else(|| file(".py")) {
+            return Some(Found::Source(source));
+        }
+        // Older snapshots hold the names of modules only.
+        holds(&stem).then(|| Found::Opaque { path: Some(archive.join(&stem)) })
+    }
+
     /// A module file in a folder: extensions come before source (`_get_supported_file_loaders`).
     fn in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
         let folder = self.files.folder(path).ok()?;
@@ -171,14 +187,9 @@ impl<'a> Finder<'a> {
                 return Some(Found::Extension { path: path.join(&file), folder: None });
             }
         }
-        for suffix in [".py", ".pyw"] {
-            let file = format!("{name}{suffix}");
-            if exact(&folder, &file, EntryKind::File) {
-                return Some(Found::Source(path.join(&file)));
-            }
-        }
-        let file = format!("{name}.pyc");
-        exact(&folder, &file, EntryKind::File).then(|| Found::Opaque { path: Some(path.join(&file)) })
+        let sources = [".py", ".pyw", ".pyc"].map(|suffix| format!("{name}{suffix}"));
+        let source = sources.into_iter().find(|file| exact(&folder, file, EntryKind::File));
+        source.map(|file| Found::Source(path.join(&file)))
     }
 
     /// `name.cp39-win_amd64.pyd` where this is no Python 3.9.

@@ -1,29 +1,59 @@
-//! The directory of a zip archive on `sys.path` (`python38.zip` of an embeddable Python).
+//! Zip archives on `sys.path` (`python38.zip` of an embeddable Python), and the modules in them.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::files::FileError;
+use crate::source;
 
 /// More entries than any archive of Python modules has.
 const MOST_ENTRIES: usize = 200_000;
 
-/// Names of the Python modules in an archive: `encodings/utf_8` for `encodings/utf_8.pyc`.
-pub fn python_modules(native: &Path) -> Result<Vec<String>, FileError> {
-    let bad = |error: zip::result::ZipError| FileError::BadArchive(error.to_string());
-    let archive = zip::ZipArchive::new(File::open(native)?).map_err(bad)?;
-    if archive.len() > MOST_ENTRIES {
-        return Err(FileError::BadArchive(format!("{} entries", archive.len())));
+/// An archive that stays open while modules are read from it.
+pub(super) struct Archive(Mutex<zip::ZipArchive<File>>);
+
+impl Archive {
+    pub fn open(native: &Path) -> Result<Archive, FileError> {
+        let archive = zip::ZipArchive::new(File::open(native)?).map_err(bad)?;
+        if archive.len() > MOST_ENTRIES {
+            return Err(FileError::BadArchive(format!("{} entries", archive.len())));
+        }
+        Ok(Archive(Mutex::new(archive)))
     }
-    let mut modules: Vec<String> =
-        archive.file_names().filter_map(Result::ok).filter_map(|name| python_module(&name)).collect();
-    modules.sort_unstable();
-    modules.dedup();
-    Ok(modules)
+
+    /// The files of Python modules in it, such as `encodings/utf_8.pyc`, in the order of their names.
+    pub fn modules(&self) -> Vec<String> {
+        let archive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = archive.file_names().filter_map(Result::ok);
+        let mut modules: Vec<String> =
+            names.filter(|name| is_module(name)).map(|name| name.to_string()).collect();
+        modules.sort_unstable();
+        modules.dedup();
+        modules
+    }
+
+    /// The content of a module's file, by its full name in the archive.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, FileError> {
+        let mut archive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match archive.by_name(name) {
+            Err(zip::result::ZipError::FileNotFound) => return Err(FileError::NotFound),
+            file => file.map_err(bad)?,
+        };
+        let mut bytes = Vec::new();
+        file.take(source::LONGEST_MODULE + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 {
+            len if len > source::LONGEST_MODULE => Err(FileError::TooLarge(len)),
+            _ => Ok(bytes),
+        }
+    }
 }
 
-/// `encodings/utf_8` of `encodings/utf_8.pyc`.
-fn python_module(name: &str) -> Option<String> {
-    let stem = name.strip_suffix(".pyc").or_else(|| name.strip_suffix(".py"))?;
-    Some(stem.strip_suffix("/__init__").unwrap_or(stem).to_owned())
+fn is_module(name: &str) -> bool {
+    name.ends_with(".pyc") || name.ends_with(".py")
+}
+
+fn bad(error: zip::result::ZipError) -> FileError {
+    FileError::BadArchive(error.to_string())
 }

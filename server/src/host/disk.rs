@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::archive::Archive;
 use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
+use super::map;
 use super::path::WinPath;
 use super::reading::Proof;
-use super::{archive, map};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
 
@@ -26,7 +27,8 @@ pub struct Disk {
     folders: Mutex<FxHashMap<String, Result<Listed, FileError>>>,
     /// Answers that are asked for again and again, for the life of this value.
     images: Answers<WinPath, Arc<ImageFacts>, ImageFault>,
-    archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
+    archives: Answers<WinPath, Arc<Archive>, FileError>,
+    modules_in_archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
     exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
     held: Answers<(WinPath, String), bool, FileError>,
     /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
@@ -62,6 +64,7 @@ impl Disk {
             folders: Mutex::default(),
             images: Mutex::default(),
             archives: Mutex::default(),
+            modules_in_archives: Mutex::default(),
             exports: Mutex::default(),
             held: Mutex::default(),
             looks: Mutex::default(),
@@ -164,6 +167,10 @@ impl Disk {
         Ok((look.native, look.stamp))
     }
 
+    fn opened(&self, archive: &WinPath) -> Result<Arc<Archive>, FileError> {
+        once(&self.archives, archive, || Archive::open(&self.native(archive)?).map(Arc::new))
+    }
+
     /// Where the drive `C:` of the analysed machine lies here.
     pub(super) fn drive(&self) -> Option<&Path> {
         self.drive.as_deref()
@@ -260,10 +267,18 @@ impl Files for Disk {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        let (native, stamp) = self.stamped(path)?;
+        let archived =
+            path.in_archive().filter(|(archive, inside)| !inside.is_empty() && self.is_file(archive));
+        let (native, stamp) = self.stamped(archived.as_ref().map_or(path, |(archive, _)| archive))?;
         self.cache.script(path, stamp, || {
             self.modules_read.fetch_add(1, Ordering::Relaxed);
-            let bytes = read(&native, source::LONGEST_MODULE)?;
+            let bytes = match &archived {
+                Some((archive, inside)) => self.opened(archive)?.read(inside)?,
+                None => read(&native, source::LONGEST_MODULE)?,
+            };
+            if path.has_extension("pyc") {
+                return source::lower_compiled(&bytes).map_err(|error| FileError::Other(error.to_string()));
+            }
             Ok(match std::str::from_utf8(&bytes) {
                 Ok(text) => source::lower(text),
                 Err(_) => source::lower(&String::from_utf8_lossy(&bytes)),
@@ -289,9 +304,9 @@ impl Files for Disk {
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        once(&self.archives, path, || {
-            let (native, stamp) = self.stamped(path)?;
-            self.cache.archive(path, stamp, || archive::python_modules(&native))
+        once(&self.modules_in_archives, path, || {
+            let (_, stamp) = self.stamped(path)?;
+            self.cache.archive(path, stamp, || self.opened(path).map(|archive| archive.modules()))
         })
     }
 }

@@ -95,6 +95,15 @@ impl WinPath {
         self.extension().eq_ignore_ascii_case(extension)
     }
 
+    /// The zip archive that a path leads into, and where in it, with `/` between the parts: what Python makes of
+    /// `C:\Python\python38.zip\encodings` on `sys.path`. Nothing behind the archive's name is the archive itself.
+    pub fn in_archive(&self) -> Option<(WinPath, String)> {
+        let ends = self.0.match_indices(is_separator).map(|(at, _)| at).chain([self.0.len()]);
+        let archive = ends.map(|end| WinPath(self.0[..end].into())).find(|path| path.has_extension("zip"))?;
+        let inside = self.0[archive.0.len()..].trim_start_matches(is_separator).replace('\\', "/");
+        Some((archive, inside))
+    }
+
     /// Drive, UNC share or Unix root in front?
     pub fn is_absolute(&self) -> bool {
         root_length(&self.0) > 0
@@ -283,6 +292,16 @@ mod tests {
         assert_eq!(WinPath::new(r"C:\Env\a").below(&"c:/env".into()), Some("a"));
         assert_eq!(WinPath::new(r"C:\Environment").below(&r"C:\Env".into()), None);
         assert_eq!(WinPath::new(r"C:\a").below(&r"C:\".into()), Some("a"));
+    }
+
+    #[test]
+    fn a_path_may_lead_into_an_archive() {
+        let archive = |path: &str| WinPath::new(path).in_archive();
+        let python = WinPath::new(r"C:\Python\python38.ZIP");
+        assert_eq!(archive(r"C:\Python\python38.ZIP"), Some((python.clone(), String::new())));
+        assert_eq!(archive(r"C:\Python\python38.ZIP\a/b.pyc"), Some((python, "a/b.pyc".to_owned())));
+        assert_eq!(archive("/p.zip/a"), Some((WinPath::new("/p.zip"), "a".to_owned())));
+        assert_eq!(archive(r"C:\zip\a.py"), None);
     }
 
     #[test]

@@ -55,9 +55,9 @@ impl Plan<'_> {
             None => self.finder.top_level(name, &self.sys_path),
             Some(parent) => match &parent.path {
                 Some(path) => match changed_path(parent) {
-                    Some(path) => self.finder.submodule(&parent.name, name, &path),
+                    Some(path) => self.finder.submodule(name, &path),
                     // It was given a value that is not known, and so what is not found may lie there.
-                    None => match self.finder.submodule(&parent.name, name, path) {
+                    None => match self.finder.submodule(name, path) {
                         Found::NotFound { for_other_python: None } => Found::Opaque { path: None },
                         found => found,
                     },
@@ -70,8 +70,9 @@ impl Plan<'_> {
         };
         match found {
             Found::Builtin | Found::Opaque { path: None } => Ok(self.add_module(dotted, None, None, true)),
+            // In an archive it may be a package.
             Found::Opaque { path: Some(path) } => {
-                let inside = path.has_extension("zip").then(|| vec![path.clone()]);
+                let inside = path.in_archive().map(|_| vec![path.clone()]);
                 Ok(self.add_module(dotted, Some(path), inside, true))
             }
             Found::Namespace(portions) => Ok(self.add_module(dotted, None, Some(portions), false)),
@@ -126,7 +127,9 @@ impl Plan<'_> {
         path: Option<Vec<WinPath>>,
         at: &Place,
     ) -> Outcome<ModuleRef> {
-        let module = self.add_module(dotted, Some(file.clone()), path, false);
+        // Of a compiled module not all is known: what its functions do, and its classes.
+        let is_compiled = file.has_extension("pyc");
+        let module = self.add_module(dotted, Some(file.clone()), path, is_compiled);
         self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
         if self.depth >= DEEPEST_IMPORT {
             module.open.set(true);
@@ -150,6 +153,7 @@ impl Plan<'_> {
                 };
                 return Err(traced(Rc::new(exception), at));
             }
+            Err(_) if is_compiled => return Ok(module),
             Err(error) => {
                 module.open.set(true);
                 let what = format!("{file} cannot be read: {error}");
@@ -212,7 +216,7 @@ impl Plan<'_> {
         let event = Event::Extension { name: dotted.to_owned(), path: path.clone(), loaded: result.is_ok() };
         self.step(event, at);
         let error = match result {
-            Ok(()) => return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true)),
+            Ok(()) => return self.initialize_extension(dotted, path, folder, at),
             Err(error) if self.may_lie_elsewhere(&error) => {
                 let what = format!("what {path} needs may lie in a directory that is not known");
                 self.step(Event::Unknown(what), at);
@@ -233,6 +237,37 @@ impl Plan<'_> {
         let mut exception = Exception::new("ImportError", Some(message.into()));
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
+    }
+
+    /// Imports what the code of a loaded extension module imports. Such code may well do without a module that is not
+    /// there, and this is not seen; but it does not catch what comes of a failed load.
+    fn initialize_extension(
+        &mut self,
+        dotted: &str,
+        path: WinPath,
+        folder: Option<WinPath>,
+        at: &Place,
+    ) -> Outcome<ModuleRef> {
+        let imports = self.interpreter.imported_by(&path);
+        let module = self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true);
+        if self.depth >= DEEPEST_IMPORT {
+            return Ok(module);
+        }
+        self.depth += 1;
+        let failed = imports.iter().find_map(|import| {
+            let exception = self.import_dotted(import, at).err()?;
+            let missing = exception.missing.as_deref();
+            let is_lost = missing.is_some_and(|missing| self.recorded_file(missing).is_some());
+            (is_lost || !exception.failures.is_empty()).then_some(exception)
+        });
+        self.depth -= 1;
+        match failed {
+            Some(exception) => {
+                self.failed_modules.extend(self.modules.remove(dotted));
+                Err(exception)
+            }
+            None => Ok(module),
+        }
     }
 
     /// Whether a load failed for nothing but DLLs that were not found, while directories are searched of which it is not
@@ -298,22 +333,20 @@ impl Plan<'_> {
             return false;
         };
         let path = changed_path(parent).unwrap_or_else(|| path.clone());
-        !matches!(
-            self.finder.submodule(&parent.name, name, &path),
-            Found::NotFound { for_other_python: None }
-        ) || self.recorded_path(&dotted).is_some()
+        !matches!(self.finder.submodule(name, &path), Found::NotFound { for_other_python: None })
+            || self.recorded_path(&dotted).is_some()
     }
 
     pub(super) fn missing_module(&self, dotted: &str) -> MissingModule {
         let found = match dotted.rsplit_once('.') {
             None => self.finder.top_level(dotted, &self.sys_path),
             Some((parent, name)) => match self.modules.get(parent).and_then(|p| p.path.as_ref()) {
-                Some(path) => self.finder.submodule(parent, name, path),
+                Some(path) => self.finder.submodule(name, path),
                 // The parent failed and left `sys.modules`: look where its name leads.
                 None => {
                     let tail = parent.replace('.', "/");
                     let path: Vec<WinPath> = self.sys_path.iter().map(|entry| entry.join(&tail)).collect();
-                    self.finder.submodule(parent, name, &path)
+                    self.finder.submodule(name, &path)
                 }
             },
         };

@@ -114,7 +114,7 @@ impl Plan<'_> {
             return self.import_dotted(&dotted, place).map(Value::Module);
         }
         if let Some(path) = &source.path {
-            match self.finder.submodule(&source.name, name, path) {
+            match self.finder.submodule(name, path) {
                 Found::NotFound { for_other_python: None } => {
                     if !source.open.get() && self.recorded_file(&dotted).is_some() {
                         return Err(traced(Rc::new(self.module_not_found(&dotted)), place));

@@ -2,6 +2,7 @@
 //!
 //! Knows Python's grammar, but neither files nor Windows.
 
+mod compiled;
 mod imports;
 mod lines;
 mod lower;
@@ -13,6 +14,7 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
+pub use compiled::lower_compiled;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
 pub use lower::lower;

@@ -245,7 +245,7 @@ fn runs_in_upb(case: &Case<'_>, plan: &Plan<'_>, protobuf: &Distribution) -> boo
     }
     let finder = Finder::new(case.environment, &*case.host.files);
     let folder = protobuf.folder.join("google\\_upb");
-    match finder.submodule("google._upb", "_message", &[folder]) {
+    match finder.submodule("_message", &[folder]) {
         Found::Extension { path, .. } => plan.interpreter().clone().load_extension(&path).is_ok(),
         _ => false,
     }

@@ -1,0 +1,172 @@
+//! Objects as CPython's `marshal` writes them (`Python/marshal.c`), as far as a module's code needs them.
+
+/// Nested objects beyond this depth are refused; CPython writes none (`MAX_MARSHAL_STACK_DEPTH` is 2000).
+const DEEPEST: u32 = 200;
+
+/// An object in a `.pyc` file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Object {
+    None,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Tuple(Vec<Object>),
+    Code(Box<CodeObject>),
+    /// Of no importance here.
+    Other,
+}
+
+/// A compiled module.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct CodeObject {
+    pub code: Vec<u8>,
+    pub constants: Vec<Object>,
+    pub names: Vec<String>,
+    pub first_line: u32,
+    /// How instructions follow lines.
+    pub lines: Vec<u8>,
+    /// Ranges of code and their handlers; of Python 3.11 and later.
+    pub exceptions: Vec<u8>,
+}
+
+/// Reads an object; none if the bytes are no such, or end too early.
+pub(super) struct Reader<'b> {
+    bytes: &'b [u8],
+    /// Python 3.11 and later lay out code objects in another way.
+    of_3_11: bool,
+    /// Objects that are referred to later, by number.
+    known: Vec<Object>,
+}
+
+impl<'b> Reader<'b> {
+    pub fn new(bytes: &'b [u8], of_3_11: bool) -> Reader<'b> {
+        Reader { bytes, of_3_11, known: Vec::new() }
+    }
+
+    pub fn object(&mut self) -> Option<Object> {
+        self.nested(0)
+    }
+
+    fn nested(&mut self, depth: u32) -> Option<Object> {
+        const REFERRED_TO: u8 = 0x80;
+        if depth > DEEPEST {
+            return None;
+        }
+        let [kind] = self.array()?;
+        // A number is given before what is inside gets its own.
+        let number = (kind & REFERRED_TO != 0).then(|| {
+            self.known.push(Object::Other);
+            self.known.len() - 1
+        });
+        let object = match kind & !REFERRED_TO {
+            b'0' | b'S' | b'.' => Object::Other,
+            b'N' => Object::None,
+            b'F' => Object::Bool(false),
+            b'T' => Object::Bool(true),
+            b'i' => Object::Int(i32::from_le_bytes(self.array()?).into()),
+            b'I' => Object::Int(i64::from_le_bytes(self.array()?)),
+            b'l' => {
+                let digits = i32::from_le_bytes(self.array()?).unsigned_abs();
+                self.take(usize::try_from(digits).ok()?.checked_mul(2)?)?;
+                Object::Other
+            }
+            b'g' => self.skip(8)?,
+            b'y' => self.skip(16)?,
+            b's' => {
+                let len = self.size()?;
+                Object::Bytes(self.take(len)?.to_vec())
+            }
+            b'a' | b'A' | b't' | b'u' => {
+                let len = self.size()?;
+                self.text(len)?
+            }
+            b'z' | b'Z' => {
+                let [len] = self.array()?;
+                self.text(len.into())?
+            }
+            b')' => {
+                let [len] = self.array()?;
+                Object::Tuple(self.objects(len.into(), depth)?)
+            }
+            b'(' => {
+                let len = self.size()?;
+                Object::Tuple(self.objects(len, depth)?)
+            }
+            b'<' | b'>' | b'[' => {
+                let len = self.size()?;
+                self.objects(len, depth)?;
+                Object::Other
+            }
+            b'r' => {
+                let index = self.size()?;
+                self.known.get(index)?.clone()
+            }
+            b'c' => Object::Code(Box::new(self.code(depth)?)),
+            _ => return None,
+        };
+        if let Some(place) = number.and_then(|number| self.known.get_mut(number)) {
+            // Code is never referred to twice, and large.
+            *place = if matches!(object, Object::Code(_)) { Object::Other } else { object.clone() };
+        }
+        Some(object)
+    }
+
+    /// The fields of `w_complex_object` for code: before 3.11 `argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags,
+    /// code, consts, names, varnames, freevars, cellvars, filename, name, firstlineno, lnotab`; since then without `nlocals`,
+    /// with `localsplusnames, localspluskinds, filename, name, qualname` and with `linetable, exceptiontable` at the end.
+    fn code(&mut self, depth: u32) -> Option<CodeObject> {
+        self.take(if self.of_3_11 { 20 } else { 24 })?;
+        let Object::Bytes(code) = self.nested(depth + 1)? else { return None };
+        let Object::Tuple(constants) = self.nested(depth + 1)? else { return None };
+        let Object::Tuple(names) = self.nested(depth + 1)? else { return None };
+        for _ in 0..5 {
+            self.nested(depth + 1)?;
+        }
+        let first_line = u32::from_le_bytes(self.array()?);
+        let Object::Bytes(lines) = self.nested(depth + 1)? else { return None };
+        let mut exceptions = Vec::new();
+        if self.of_3_11 {
+            let Object::Bytes(table) = self.nested(depth + 1)? else { return None };
+            exceptions = table;
+        }
+        let name = |object| match object {
+            Object::Text(name) => Some(name),
+            _ => None,
+        };
+        let names = names.into_iter().map(name).collect::<Option<Vec<String>>>()?;
+        Some(CodeObject { code, constants, names, first_line, lines, exceptions })
+    }
+
+    fn objects(&mut self, len: usize, depth: u32) -> Option<Vec<Object>> {
+        // Each takes a byte at least: a length beyond that is no reason to make room.
+        if len > self.bytes.len() {
+            return None;
+        }
+        (0..len).map(|_| self.nested(depth + 1)).collect()
+    }
+
+    fn text(&mut self, len: usize) -> Option<Object> {
+        Some(Object::Text(String::from_utf8_lossy(self.take(len)?).into_owned()))
+    }
+
+    fn skip(&mut self, len: usize) -> Option<Object> {
+        self.take(len).map(|_| Object::Other)
+    }
+
+    fn size(&mut self) -> Option<usize> {
+        usize::try_from(i32::from_le_bytes(self.array()?)).ok()
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(*taken)
+    }
+}

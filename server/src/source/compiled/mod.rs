@@ -1,0 +1,327 @@
+//! A compiled module (`.pyc`) as a [`Script`]: what an embeddable Python has of its standard library.
+//!
+//! Its top level is followed as far as imports and the conditions around them go. Functions and classes stay unknown, and so does
+//! whatever a handler of exceptions does. Python's compiler lays out `if` and `try` as they stand in the text: a jump over a block, and
+//! at the block's end one over the other.
+
+mod instructions;
+mod lines;
+mod marshal;
+
+use instructions::{Dialect, Instruction, Kind, guarded};
+use lines::line_starts;
+use marshal::{CodeObject, Object, Reader};
+
+use super::script::{CompareOp, Expr, Handler, Name, Script, Stmt, StmtKind, Try, top_level};
+
+/// A magic number, flags, and two words about the source (`_code_to_timestamp_pyc`, PEP 552).
+const HEADER: usize = 16;
+
+/// Conditions within conditions are followed so deep.
+const DEEPEST: u32 = 100;
+
+/// A compiled module cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CompiledError {
+    /// It does not begin as one, or is of a version that this program does not know.
+    #[error("it is compiled by a version of Python that is not known")]
+    UnknownVersion,
+    /// What follows is damaged.
+    #[error("it is damaged")]
+    Damaged,
+}
+
+/// What importing a compiled module does.
+///
+/// # Errors
+/// [`CompiledError`]; whatever the bytes are, there is no panic.
+pub fn lower_compiled(bytes: &[u8]) -> Result<Script, CompiledError> {
+    let dialect = match bytes {
+        [low, high, b'\r', b'\n', ..] => Dialect::of(u16::from_le_bytes([*low, *high])),
+        _ => None,
+    };
+    let dialect = dialect.ok_or(CompiledError::UnknownVersion)?;
+    let body = bytes.get(HEADER..).ok_or(CompiledError::Damaged)?;
+    let Some(Object::Code(module)) = Reader::new(body, dialect >= Dialect::Of3_11).object() else {
+        return Err(CompiledError::Damaged);
+    };
+    let guarded = guarded(dialect, &module.code, &module.exceptions);
+    let lines = line_starts(dialect, module.first_line, &module.lines);
+    let mut reading = Reading { dialect, module: &module, lines, guarded, stack: Vec::new(), depth: 0 };
+    let end = module.code.len();
+    Ok(Script { body: reading.block(0, end).body, syntax_error: None })
+}
+
+/// A stretch of code.
+#[derive(Default)]
+struct Block {
+    body: Vec<Stmt>,
+    /// It leads beyond its end, to this offset.
+    leads_to: Option<usize>,
+    /// It ends the module.
+    returns: bool,
+}
+
+struct Reading<'m> {
+    dialect: Dialect,
+    module: &'m CodeObject,
+    /// Where the code of each line begins.
+    lines: Vec<(usize, u32)>,
+    /// Ranges that have a handler and were not entered yet.
+    guarded: Vec<(usize, usize)>,
+    /// Values on Python's stack, as far as they are known.
+    stack: Vec<Expr>,
+    depth: u32,
+}
+
+impl Reading<'_> {
+    /// Reads from one offset to before another.
+    fn block(&mut self, mut at: usize, end: usize) -> Block {
+        let mut block = Block::default();
+        if self.depth >= DEEPEST {
+            return block;
+        }
+        self.depth += 1;
+        while at < end {
+            if let Some(index) = self.guarded.iter().position(|(start, to)| *start == at && *to <= end) {
+                // The longest that begins here comes first: those within it follow.
+                let (_, to) = self.guarded.remove(self.longest(index));
+                at = self.attempt(at, to, &mut block);
+                continue;
+            }
+            let Some(instruction) = self.dialect.decode(&self.module.code, at) else { break };
+            at = match instruction.kind {
+                Kind::Jump(target) if target >= end => {
+                    block.leads_to = Some(target);
+                    break;
+                }
+                Kind::Jump(target) if target > at => target,
+                Kind::Returns | Kind::Raises => {
+                    block.returns = instruction.kind == Kind::Returns;
+                    break;
+                }
+                Kind::Try(handler) if (instruction.next..=end).contains(&handler) => {
+                    self.attempt(instruction.next, handler, &mut block)
+                }
+                Kind::JumpIf { inverted, target } if target > at => {
+                    let test = self.pop();
+                    let test = if inverted { Expr::Not(Box::new(test)) } else { test };
+                    self.branch((at, test), instruction.next, target, end, &mut block)
+                }
+                Kind::Import(name) => {
+                    let (kind, next) = self.import(name, instruction.next);
+                    block.body.push(self.statement(at, kind));
+                    next
+                }
+                Kind::Store(name) => {
+                    let (targets, value) = (vec![Expr::Name(self.name(name))], self.pop());
+                    self.stack.clear();
+                    block.body.push(self.statement(at, StmtKind::Assign { targets, value }));
+                    instruction.next
+                }
+                kind => {
+                    self.value(kind);
+                    instruction.next
+                }
+            };
+        }
+        self.depth -= 1;
+        block
+    }
+
+    /// The longest of the guarded ranges that begin where the one at `index` does.
+    fn longest(&self, index: usize) -> usize {
+        let start = self.guarded.get(index).map(|(start, _)| *start);
+        let same = self.guarded.iter().enumerate().filter(|(_, (other, _))| Some(*other) == start);
+        same.max_by_key(|(_, (_, to))| *to).map_or(index, |(index, _)| index)
+    }
+
+    /// A block whose exceptions are caught. Returns where the code goes on.
+    fn attempt(&mut self, at: usize, end: usize, block: &mut Block) -> usize {
+        self.stack.clear();
+        let attempted = self.block(at, end);
+        let caught = Handler { catches: None, name: None, body: Vec::new() };
+        if !attempted.body.is_empty() {
+            let attempt = Try {
+                body: attempted.body,
+                handlers: vec![caught],
+                otherwise: Vec::new(),
+                finally: Vec::new(),
+            };
+            block.body.push(self.statement(at, StmtKind::Try(Box::new(attempt))));
+        }
+        attempted.leads_to.unwrap_or(end)
+    }
+
+    /// What runs where a condition holds, and where it does not. Returns where the code goes on.
+    fn branch(
+        &mut self,
+        (asked, test): (usize, Expr),
+        at: usize,
+        target: usize,
+        end: usize,
+        block: &mut Block,
+    ) -> usize {
+        self.stack.clear();
+        let mut then = self.block(at, target.min(end));
+        self.stack.clear();
+        let (mut otherwise, next) = match then.leads_to {
+            // One of several conditions: whoever asked the one before knows more.
+            _ if target > end => {
+                block.leads_to = Some(target);
+                (Block::default(), end)
+            }
+            // `a or b`: the second condition jumps over what the first one jumps to.
+            Some(beyond) if beyond <= end && is_condition(&then.body) => {
+                let second = then.body.pop();
+                let body = self.block(target, beyond);
+                let test = second.map_or(Expr::Opaque, |second| either(test, second));
+                block.body.push(self.conditional(asked, test, body.body, Vec::new()));
+                return body.leads_to.filter(|to| (beyond..=end).contains(to)).unwrap_or(beyond);
+            }
+            Some(beyond) if beyond <= end => (self.block(target, beyond), beyond),
+            Some(beyond) => {
+                block.leads_to = Some(beyond);
+                (self.block(target, end), end)
+            }
+            // All that follows is what runs otherwise.
+            None if then.returns => (self.block(target, end), end),
+            None => (Block::default(), target),
+        };
+        let otherwise = std::mem::take(&mut otherwise.body);
+        if target > end || !then.body.is_empty() || !otherwise.is_empty() {
+            block.body.push(self.conditional(asked, test, then.body, otherwise));
+        }
+        next
+    }
+
+    /// An import with the names that it binds, and where the code goes on.
+    fn import(&mut self, name: usize, mut at: usize) -> (StmtKind, usize) {
+        let (names, level) = (self.pop(), self.pop());
+        self.stack.clear();
+        let level = match level {
+            Expr::Int(level) => u32::try_from(level).unwrap_or(0),
+            _ => 0,
+        };
+        let module = self.name(name);
+        let mut taken: Vec<(Name, Option<Name>)> = Vec::new();
+        let mut whole = None;
+        while let Some(Instruction { kind, next }) = self.dialect.decode(&self.module.code, at) {
+            match kind {
+                Kind::ImportFrom(name) => taken.push((self.name(name), None)),
+                Kind::ImportStar => taken.push(("*".into(), None)),
+                Kind::Store(name) => match taken.last_mut() {
+                    Some((_, bound @ None)) => *bound = Some(self.name(name)),
+                    _ => whole = Some(self.name(name)),
+                },
+                // Values are turned on the stack, and the module is taken from it.
+                Kind::Other if !taken.is_empty() => {}
+                Kind::Passes => {}
+                _ => break,
+            }
+            at = next;
+            if whole.is_some() || kind == Kind::ImportStar {
+                break;
+            }
+        }
+        let kind = match names {
+            Expr::Tuple(_) => {
+                let renamed = |(name, bound): (Name, Option<Name>)| {
+                    let alias = bound.filter(|bound| *bound != name);
+                    (name, alias)
+                };
+                StmtKind::ImportFrom { level, module, names: taken.into_iter().map(renamed).collect() }
+            }
+            // Of `import a.b as c` the attribute is taken, and bound.
+            _ => {
+                let bound = whole.or_else(|| taken.pop().and_then(|(_, bound)| bound));
+                let alias = bound.filter(|bound| bound != top_level(&module));
+                StmtKind::Import { module, alias }
+            }
+        };
+        (kind, at)
+    }
+
+    /// Follows values on the stack.
+    fn value(&mut self, kind: Kind) {
+        match kind {
+            Kind::Constant(index) => {
+                let value = self.module.constants.get(index).map_or(Expr::Opaque, constant);
+                self.stack.push(value);
+            }
+            Kind::Name(index) => self.stack.push(Expr::Name(self.name(index))),
+            Kind::Attribute(index) => {
+                let object = self.pop();
+                let attribute = self.name(index);
+                self.stack.push(Expr::Attribute(Box::new(object), attribute));
+            }
+            Kind::Compare(operator) => {
+                let right = self.pop();
+                let left = self.pop();
+                self.stack.push(compare(left, operator, right));
+            }
+            Kind::Not => {
+                let value = self.pop();
+                self.stack.push(Expr::Not(Box::new(value)));
+            }
+            Kind::Passes => {}
+            _ => self.stack.clear(),
+        }
+    }
+
+    fn pop(&mut self) -> Expr {
+        self.stack.pop().unwrap_or(Expr::Opaque)
+    }
+
+    fn name(&self, index: usize) -> Name {
+        self.module.names.get(index).map_or_else(Name::default, |name| name.as_str().into())
+    }
+
+    fn statement(&self, at: usize, kind: StmtKind) -> Stmt {
+        let next = self.lines.partition_point(|(start, _)| *start <= at);
+        let line = next.checked_sub(1).and_then(|index| self.lines.get(index));
+        Stmt { line: line.map_or(self.module.first_line, |(_, line)| *line), kind }
+    }
+
+    fn conditional(&self, at: usize, test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt>) -> Stmt {
+        self.statement(at, StmtKind::If { test, then, otherwise })
+    }
+}
+
+/// Whether a block does nothing but ask one more question.
+fn is_condition(body: &[Stmt]) -> bool {
+    matches!(body, [Stmt { kind: StmtKind::If { then, otherwise, .. }, .. }] if then.is_empty() && otherwise.is_empty())
+}
+
+/// That the first condition does not hold, or the second one does.
+fn either(first: Expr, second: Stmt) -> Expr {
+    let first = match first {
+        Expr::Not(first) => *first,
+        first => Expr::Not(Box::new(first)),
+    };
+    match second.kind {
+        StmtKind::If { test, .. } => Expr::Or(vec![first, test]),
+        _ => Expr::Opaque,
+    }
+}
+
+fn compare(left: Expr, operator: CompareOp, right: Expr) -> Expr {
+    match (&left, &right) {
+        (Expr::Opaque, _) | (_, Expr::Opaque) => Expr::Opaque,
+        _ => Expr::Compare(Box::new((left, operator, right))),
+    }
+}
+
+fn constant(object: &Object) -> Expr {
+    match object {
+        Object::None => Expr::None,
+        Object::Bool(value) => Expr::Bool(*value),
+        Object::Int(value) => Expr::Int(*value),
+        Object::Text(text) => Expr::Str(text.as_str().into()),
+        Object::Tuple(items) => Expr::Tuple(items.iter().map(constant).collect()),
+        Object::Bytes(_) | Object::Code(_) | Object::Other => Expr::Opaque,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+"""What the samples beside this file are compiled from: python -m py_compile, with each version."""
+import sys, os.path as path
+from .. import (first, second as renamed)
+from everything import *
+
+if sys.platform == "win32":
+    import on_windows
+elif "posix" in sys.builtin_module_names:
+    import on_posix
+else:
+    import elsewhere
+
+try:
+    import attempted
+    from attempted import part
+except ImportError:
+    attempted = None
+else:
+    import succeeded
+
+if first or renamed:
+    import either
+if first and not renamed:
+    import one
+
+
+class Class:
+    import within_a_class
+
+
+def function():
+    import within_a_function
+
+
+with open(path.join("a", "b")) as file:
+    import within_with
+
+for number in range(3):
+    import within_a_loop
+
+if sys.version_info < (3, 0):
+    raise ImportError("too old")
+
+names = sys.builtin_module_names
+if "nt" in names and sys.version_info >= (3, 8):
+    import a.b.c
+    import a.b.c as c

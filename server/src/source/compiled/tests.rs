@@ -1,0 +1,125 @@
+//! One module, compiled by each version of Python (`samples/module.py`).
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+const SAMPLES: [(&str, &[u8]); 6] = [
+    ("3.8", include_bytes!("samples/3.8.pyc")),
+    ("3.9", include_bytes!("samples/3.9.pyc")),
+    ("3.10", include_bytes!("samples/3.10.pyc")),
+    ("3.11", include_bytes!("samples/3.11.pyc")),
+    ("3.12", include_bytes!("samples/3.12.pyc")),
+    ("3.13", include_bytes!("samples/3.13.pyc")),
+];
+
+/// The imports of a module and what is around them, with their lines.
+fn told(body: &[Stmt], indent: usize, out: &mut String) {
+    for stmt in body {
+        let mut line = |text: String| out.push_str(&format!("{:indent$}{}: {text}\n", "", stmt.line));
+        match &stmt.kind {
+            StmtKind::Import { module, alias } => {
+                let alias = alias.as_ref().map(|alias| format!(" as {alias}")).unwrap_or_default();
+                line(format!("import {module}{alias}"));
+            }
+            StmtKind::ImportFrom { level, module, names } => {
+                let names: Vec<String> = names
+                    .iter()
+                    .map(|(name, alias)| match alias {
+                        Some(alias) => format!("{name} as {alias}"),
+                        None => name.to_string(),
+                    })
+                    .collect();
+                line(format!("from {}{module} import {}", ".".repeat(*level as usize), names.join(", ")));
+            }
+            StmtKind::If { test, then, otherwise } => {
+                // Versions differ in which line of it they mean.
+                out.push_str(&format!("{:indent$}if {test:?}\n", ""));
+                told(then, indent + 4, out);
+                if !otherwise.is_empty() {
+                    out.push_str(&format!("{:indent$}else\n", ""));
+                    told(otherwise, indent + 4, out);
+                }
+            }
+            StmtKind::Try(attempt) => {
+                line("try".to_owned());
+                told(&attempt.body, indent + 4, out);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn every_version_says(expected: Expect) {
+    let said = SAMPLES.map(|(version, bytes)| {
+        let mut out = String::new();
+        told(&lower_compiled(bytes).unwrap().body, 0, &mut out);
+        (version, out)
+    });
+    let (_, first) = &said[0];
+    expected.assert_eq(first);
+    for (version, text) in &said {
+        assert_eq!(text, first, "{version}");
+    }
+}
+
+#[test]
+fn each_version_compiles_the_same_imports() {
+    every_version_says(expect![[r#"
+        2: import sys
+        2: import os.path as path
+        3: from .. import first, second as renamed
+        4: from everything import *
+        7: if Compare((Attribute(Name("sys"), "platform"), Eq, Str("win32")))
+            7: import on_windows
+        else
+            9: if Compare((Str("posix"), In, Attribute(Name("sys"), "builtin_module_names")))
+                9: import on_posix
+            else
+                11: import elsewhere
+        14: try
+            14: import attempted
+            15: from attempted import part
+        19: import succeeded
+        21: if Or([Name("first"), Name("renamed")])
+            22: import either
+        23: if Name("first")
+            24: if Not(Name("renamed"))
+                24: import one
+        36: import within_with
+        39: import within_a_loop
+        45: if Compare((Str("nt"), In, Name("names")))
+            46: if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
+                46: import a.b.c
+                47: import a.b.c as c
+    "#]]);
+}
+
+#[test]
+fn damaged_modules_are_refused() {
+    assert_eq!(lower_compiled(b""), Err(CompiledError::UnknownVersion));
+    assert_eq!(lower_compiled(b"\x00\x00\r\nnothing"), Err(CompiledError::UnknownVersion));
+    for (version, bytes) in SAMPLES {
+        assert_eq!(lower_compiled(&bytes[..12]), Err(CompiledError::Damaged), "{version}");
+        for len in 16..bytes.len() {
+            assert_eq!(lower_compiled(&bytes[..len]), Err(CompiledError::Damaged), "{version}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    #[test]
+    fn any_bytes_are_read_without_a_panic(
+        sample in 0usize..6,
+        changes in proptest::collection::vec((0usize..4000, 0u8..), 1..20),
+    ) {
+        let mut bytes = SAMPLES[sample].1.to_vec();
+        for (at, byte) in changes {
+            if let Some(place) = bytes.get_mut(16 + at) {
+                *place = byte;
+            }
+        }
+        crate::testing::on_large_stack(|| drop(lower_compiled(&bytes)));
+    }
+}
