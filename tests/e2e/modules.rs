@@ -17,13 +17,13 @@ struct Difference {
     files: &'static [&'static str],
 }
 
-const BY_COMPILED_LIBRARY: &str = "the standard library imports them, which these Pythons have as a zip archive of \
-    compiled modules: their import statements are not read";
+const BY_COMPILED_FUNCTION: &str = "a function of the standard library imports them when it is called, and these Pythons have \
+    it compiled: of compiled modules the top level is read";
 
-const BY_NATIVE_CODE: &str = "the machine code of an extension module imports them, or what brings them, as those made with \
-    Cython do";
+const BY_NATIVE_CODE: &str = "the machine code of an extension module imports them, or what brings them, by names that it puts \
+    together as it starts: Cython's `import`, as against its `cimport`";
 
-const BY_LOAD_LIBRARY: &str = "TensorFlow's machine code loads a library of operations";
+const HIDDEN: &str = "`truth` hides it, because Wine never answers it";
 
 const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
     `truth` holds it fast";
@@ -35,142 +35,61 @@ const PERHAPS: &str = "Keras asks a file of the user's home which backend it sha
 const UNSEEN: &[Difference] = &[
     Difference {
         environment: "complete",
-        reason: BY_COMPILED_LIBRARY,
-        files: &[
-            "_asyncio.pyd",
-            "_bz2.pyd",
-            "_decimal.pyd",
-            "_hashlib.pyd",
-            "_lzma.pyd",
-            "_multiprocessing.pyd",
-            "_overlapped.pyd",
-            "_queue.pyd",
-            "_socket.pyd",
-            "_ssl.pyd",
-            "libcrypto-1_1.dll",
-            "libssl-1_1.dll",
-            "select.pyd",
-        ],
+        reason: BY_COMPILED_FUNCTION,
+        files: &["_socket.pyd", "select.pyd"],
     },
     Difference {
         environment: "complete",
         reason: BY_NATIVE_CODE,
-        files: &[
-            "lib/site-packages/h5py/_proxy.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/defs.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5ac.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/hdf5_hl.dll",
-            "lib/site-packages/h5py/utils.cp38-win_amd64.pyd",
-            "lib/site-packages/scipy/_lib/messagestream.cp38-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_blas.cp38-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_lapack.cp38-win_amd64.pyd",
-            "lib/site-packages/scipy/special/_ufuncs_cxx.cp38-win_amd64.pyd",
-        ],
-    },
-    Difference {
-        environment: "complete",
-        reason: BY_LOAD_LIBRARY,
-        files: &[
-            "lib/site-packages/tensorflow/lite/experimental/microfrontend/python/ops/_audio_microfrontend_op.so",
-        ],
+        files: &["_hashlib.pyd", "libcrypto-1_1.dll"],
     },
     Difference {
         environment: "complete-2.21",
-        reason: BY_COMPILED_LIBRARY,
-        files: &[
-            "_asyncio.pyd",
-            "_bz2.pyd",
-            "_ctypes.pyd",
-            "_decimal.pyd",
-            "_hashlib.pyd",
-            "_lzma.pyd",
-            "_multiprocessing.pyd",
-            "_overlapped.pyd",
-            "_queue.pyd",
-            "_socket.pyd",
-            "_ssl.pyd",
-            "_uuid.pyd",
-            "libcrypto-3.dll",
-            "libffi-8.dll",
-            "libssl-3.dll",
-            "select.pyd",
-        ],
+        reason: BY_COMPILED_FUNCTION,
+        files: &["_queue.pyd", "_socket.pyd", "select.pyd"],
     },
     Difference {
         environment: "complete-2.21",
         reason: BY_NATIVE_CODE,
-        files: &[
-            "lib/site-packages/h5py/_npystrings.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/_proxy.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/defs.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5ac.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/hdf5_hl.dll",
-            "lib/site-packages/h5py/utils.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/_cyutility.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/_lib/messagestream.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_blas.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_lapack.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/special/_ufuncs_cxx.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/special/cython_special.cp313-win_amd64.pyd",
-        ],
-    },
-    Difference {
-        environment: "complete-2.21",
-        reason: BY_LOAD_LIBRARY,
-        files: &[
-            "lib/site-packages/tensorflow/lite/experimental/microfrontend/python/ops/_audio_microfrontend_op.so",
-        ],
+        files: &["_hashlib.pyd", "lib/site-packages/h5py/_npystrings.cp313-win_amd64.pyd", "libcrypto-3.dll"],
     },
 ];
 
 /// WhyDLL loads them, and Python does not.
-const INVENTED: &[Difference] = &[Difference {
-    environment: "complete-2.21",
-    reason: PERHAPS,
-    files: &[
-        "lib/site-packages/scipy.libs/libscipy_openblas-197ee2fc9b4d071f7e048078cac74115.dll",
-        "lib/site-packages/scipy/linalg/_batched_linalg.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_cythonized_array_utils.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_decomp_update.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_fblas.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_flapack.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_internal_matfuncs.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_linalg_pythran.cp313-win_amd64.pyd",
-        "lib/site-packages/scipy/linalg/_solve_toeplitz.cp313-win_amd64.pyd",
-    ],
-}];
+const INVENTED: &[Difference] = &[
+    Difference { environment: "complete-2.21", reason: HIDDEN, files: &["_wmi.pyd"] },
+    Difference {
+        environment: "complete-2.21",
+        reason: PERHAPS,
+        files: &[
+            "lib/site-packages/scipy.libs/libscipy_openblas-197ee2fc9b4d071f7e048078cac74115.dll",
+            "lib/site-packages/scipy/linalg/_batched_linalg.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_cythonized_array_utils.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_decomp_update.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_fblas.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_flapack.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_internal_matfuncs.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_linalg_pythran.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/_solve_toeplitz.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_blas.cp313-win_amd64.pyd",
+            "lib/site-packages/scipy/linalg/cython_lapack.cp313-win_amd64.pyd",
+        ],
+    },
+];
 
 /// Both load them, at different times.
 const MOVED: &[Difference] = &[
-    Difference {
-        environment: "complete",
-        reason: BY_COMPILED_LIBRARY,
-        files: &["_ctypes.pyd", "libffi-7.dll", "select.pyd"],
-    },
+    Difference { environment: "complete", reason: BY_COMPILED_FUNCTION, files: &["_queue.pyd"] },
     Difference {
         environment: "complete",
         reason: BY_NATIVE_CODE,
         files: &[
             "lib/site-packages/h5py/_objects.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/defs.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5fd.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5p.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5pl.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5r.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5s.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/h5t.cp38-win_amd64.pyd",
-            "lib/site-packages/h5py/hdf5_hl.dll",
-            "lib/site-packages/numpy/random/_bit_generator.cp38-win_amd64.pyd",
-            "lib/site-packages/numpy/random/_bounded_integers.cp38-win_amd64.pyd",
-            "lib/site-packages/numpy/random/_common.cp38-win_amd64.pyd",
             "lib/site-packages/numpy/random/_mt19937.cp38-win_amd64.pyd",
             "lib/site-packages/scipy/sparse/csgraph/_tools.cp38-win_amd64.pyd",
+            "_hashlib.pyd",
+            "libcrypto-1_1.dll",
         ],
-    },
-    Difference {
-        environment: "complete-2.21",
-        reason: BY_COMPILED_LIBRARY,
-        files: &["_socket.pyd", "select.pyd"],
     },
     Difference {
         environment: "complete-2.21",
@@ -186,20 +105,12 @@ const MOVED: &[Difference] = &[
         reason: BY_NATIVE_CODE,
         files: &[
             "lib/site-packages/h5py/_objects.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/defs.cp313-win_amd64.pyd",
             "lib/site-packages/h5py/h5fd.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5p.cp313-win_amd64.pyd",
             "lib/site-packages/h5py/h5pl.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5r.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5s.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5t.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/hdf5_hl.dll",
             "lib/site-packages/numpy/random/_mt19937.cp313-win_amd64.pyd",
-            "lib/site-packages/numpy/random/bit_generator.cp313-win_amd64.pyd",
             "lib/site-packages/scipy/_lib/_uarray/_uarray.cp313-win_amd64.pyd",
             "lib/site-packages/scipy/fft/_duccfft/pyduccfft.cp313-win_amd64.pyd",
             "lib/site-packages/scipy/sparse/csgraph/_tools.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/special/_ellip_harm_2.cp313-win_amd64.pyd",
             "lib/site-packages/scipy/special/_special_ufuncs.cp313-win_amd64.pyd",
         ],
     },

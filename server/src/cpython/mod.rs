@@ -104,6 +104,14 @@ impl<'e> Interpreter<'e> {
         }
     }
 
+    /// The modules that an extension module imports from its own code, in order, as its code is run.
+    pub fn imported_by(&self, path: &WinPath) -> Vec<String> {
+        if self.loads_everything() {
+            return Vec::new();
+        }
+        self.process.host().files.image(path).map(|image| image.module_imports.clone()).unwrap_or_default()
+    }
+
     /// CPython compares the first `pythonXY.dll` that the module imports with its own name.
     fn other_python(&self, path: &WinPath) -> Option<String> {
         let image = self.process.host().files.image(path).ok()?;
@@ -131,8 +139,11 @@ impl<'e> Interpreter<'e> {
     }
 
     /// `LoadLibraryExW` called by hand, with its flags.
-    pub fn load_with_flags(&mut self, name: &str, flags: u32) -> Result<(), LoadError> {
-        self.process.load(name, LoadFlags(flags)).map(drop).map_err(LoadError::Windows)
+    pub fn load_with_flags(&mut self, name: &str, flags: LoadFlags) -> Result<(), LoadError> {
+        if self.loads_everything() {
+            return Ok(());
+        }
+        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
     }
 }
 

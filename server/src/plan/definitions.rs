@@ -89,12 +89,16 @@ impl Plan<'_> {
         at: &Place,
     ) -> Result<Value, Rc<Exception>> {
         const DEEPEST_CALL: u32 = 400;
+        // TensorFlow has its own around `inspect.getfile`, which looks through decorators.
+        if let (Some(Value::Frame(file)), "getfile") = (arguments.first(), closure.function.name.as_str()) {
+            return Ok(Value::str(file.as_str()));
+        }
         let Some(body) = &closure.function.body else {
             return Ok(Value::Unknown);
         };
         // A recursion under a condition that is not known need not come to an end.
         let function = Arc::as_ptr(&closure.function);
-        let may_not_end = self.uncertain > 0 && self.running.contains(&function);
+        let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == function);
         if may_not_end || self.depth >= DEEPEST_CALL {
             return Ok(Value::Unknown);
         }
@@ -114,7 +118,7 @@ impl Plan<'_> {
         frame.enclosing = closure.enclosing.clone();
         let before = self.uncertain;
         self.depth += 1;
-        self.running.push(function);
+        self.running.push((function, at.file.clone()));
         let flow = self.block(body, &mut frame);
         self.running.pop();
         self.depth -= 1;

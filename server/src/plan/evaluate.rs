@@ -184,10 +184,7 @@ impl Plan<'_> {
                 if let Some(known) = standard::attribute(&module.name, name, self) {
                     return known;
                 }
-                match module.get(name) {
-                    Some(value) => value,
-                    None => Value::Unknown,
-                }
+                module.get(name).or_else(|| standard::exported_loader(name)).unwrap_or(Value::Unknown)
             }
             Value::Known(known) if standard::has_methods(known) => {
                 Value::Method(Rc::new((object, name.clone())))

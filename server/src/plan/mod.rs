@@ -66,8 +66,8 @@ pub struct Plan<'e> {
     started: bool,
     /// Names that modules are asked for by `__getattr__`, outermost first.
     asked_lazily: Vec<(*const value::Module, Name)>,
-    /// The functions that run, outermost first.
-    running: Vec<*const Function>,
+    /// The functions that run, outermost first, each with the file of the code that called it.
+    running: Vec<(*const Function, Option<WinPath>)>,
     /// The import that was asked for, and whoever reads ahead for it.
     asked: String,
     ahead: Option<ahead::Ahead>,

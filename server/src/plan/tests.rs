@@ -1921,3 +1921,110 @@ fn what_is_installed_in_place_by_setuptools_is_found() {
     "#]],
     );
 }
+
+#[test]
+fn a_library_of_operations_lies_beside_the_module_that_loads_it() {
+    let loads = |library: &str| {
+        format!(
+            r#"
+        /s/pkg/core.pyd
+        /s/pkg/broken_ops.so     imports gone.dll
+        /s/pkg/good_ops.so
+        /s/pkg/loading.py        text
+            import inspect as _inspect
+            import os as _os
+            import sys as _sys
+            from pkg import core
+            def path_to(path):
+                """Its documentation is long, so that the body of this function is not kept for being short, which it is not:
+                whoever calls it wants to have the path of a file that lies beside the one that calls, wherever that is, and so on."""
+                return _os.path.join(_os.path.dirname(_inspect.getfile(_sys._getframe(1))), path)
+            def load(path):
+                handle = core.TF_LoadLibrary(path)
+                return handle
+        /s/pkg/ops/__init__.py   text
+            from pkg import loading
+            loading.load(loading.path_to("../{library}"))
+        /s/pkg/__init__.py       text
+            from pkg import ops
+        "#
+        )
+    };
+    follow(
+        &loads("good_ops.so"),
+        expect![[r#"
+            pkg <- line 1
+            pkg.ops <- __init__.py:1
+            pkg.loading <- __init__.py:1
+            os <- loading.py:2
+            native pkg.core <- loading.py:4
+            library C:\Python\Lib\site-packages\pkg\ops\..\good_ops.so <- loading.py:10
+        "#]],
+    );
+    follow(
+        &loads("broken_ops.so"),
+        expect![[r#"
+            pkg <- line 1
+            pkg.ops <- __init__.py:1
+            pkg.loading <- __init__.py:1
+            os <- loading.py:2
+            native pkg.core <- loading.py:4
+            library C:\Python\Lib\site-packages\pkg\ops\..\broken_ops.so FAILS <- loading.py:10
+            => NotFoundError: C:\Python\Lib\site-packages\pkg\ops\..\broken_ops.so not found
+        "#]],
+    );
+}
+
+/// A package of a module made with Cython that imports others.
+fn cython(files: &str) -> String {
+    format!(
+        "
+        /Python/python3.dll  exports PyImport_AddModule, PyImport_ImportModule
+        /s/pkg/__init__.py   text
+            from . import a
+        /s/pkg/a.pyd         cimports pkg.b, numpy, pkg.c
+        {files}
+        "
+    )
+}
+
+#[test]
+fn the_code_of_a_cython_module_imports_modules() {
+    follow(
+        &cython("/s/pkg/b.pyd  cimports pkg.c\n        /s/pkg/c.pyd  cimports pkg.a"),
+        expect![[r#"
+            pkg <- line 1
+            native pkg.a <- __init__.py:1
+            native pkg.b <- __init__.py:1
+            native pkg.c <- __init__.py:1
+            unknown: no module numpy is found <- __init__.py:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_that_a_cython_module_imports_fails_to_load() {
+    follow(
+        &cython("/s/pkg/b.pyd  imports gone.dll\n        /s/pkg/c.pyd"),
+        expect![[r#"
+            pkg <- line 1
+            native pkg.a <- __init__.py:1
+            native pkg.b FAILS <- __init__.py:1
+            => ImportError: DLL load failed while importing b: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_cython_module_may_do_without_what_is_not_there() {
+    follow(
+        &cython("/s/pkg/c.pyd"),
+        expect![[r#"
+            pkg <- line 1
+            native pkg.a <- __init__.py:1
+            unknown: no module pkg.b is found <- __init__.py:1
+            unknown: no module numpy is found <- __init__.py:1
+            native pkg.c <- __init__.py:1
+        "#]],
+    );
+}

@@ -43,6 +43,8 @@ pub(super) enum Value {
     AddedDirectory(WinPath),
     /// What `open(path)` returns.
     File(WinPath),
+    /// What `sys._getframe(…)` returns: the file whose code runs there.
+    Frame(WinPath),
     /// What `contextlib.suppress(…)` returns.
     Suppress(Rc<Vec<Value>>),
     /// An exception that was caught.

@@ -194,9 +194,8 @@ impl Lowering<'_> {
                 body: self.block(&with.body),
             },
             ast::Stmt::FunctionDef(def) => match self.function(def) {
-                // Calling it tells nothing, so its name is all that matters; but a module with a
-                // `__getattr__` may have any name.
-                function if function.body.is_none() && function.name != "__getattr__" => {
+                // Calling it tells nothing, so its name is all that matters.
+                function if function.body.is_none() && !prune::KEPT.contains(&function.name.as_str()) => {
                     StmtKind::Assign { targets: vec![Expr::Name(function.name)], value: Expr::Opaque }
                 }
                 function => StmtKind::Function(Arc::new(function)),

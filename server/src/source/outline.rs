@@ -25,7 +25,8 @@ struct Definition<'a> {
 
 /// Whether a body may import something, change where modules are searched, load DLLs or find out where they are.
 fn matters(body: &str) -> bool {
-    ["import", "sys.path"].iter().chain(&NATIVE).any(|word| body.contains(word)) || may_load(body)
+    ["import", "sys.path", "_getframe"].iter().chain(&NATIVE).any(|word| body.contains(word))
+        || may_load(body)
 }
 
 /// The text with the bodies that do not matter blanked out; none if the text is not understood, or has none.
@@ -60,15 +61,15 @@ pub(super) fn without_inert_bodies(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A body becomes a single `0` at its own indentation.
+/// A body becomes a single `0` at its own indentation, and a long comment of nothing, which the parser passes over at once.
 fn blank(body: &mut [u8]) {
     let indent = body.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0c')).count();
     let ends_line = body.last() == Some(&b'\n');
     for byte in body.iter_mut().skip(indent) {
         *byte = b' ';
     }
-    if let Some(first) = body.get_mut(indent) {
-        *first = b'0';
+    if let Some(start) = body.get_mut(indent..indent + 2) {
+        start.copy_from_slice(b"0#");
     }
     if let Some(last) = body.last_mut().filter(|_| ends_line) {
         *last = b'\n';
@@ -257,7 +258,7 @@ mod tests {
                 import a
                 def f(x,
                       y):
-                        0
+                        0#
                 import b
             "#]],
         );
@@ -289,7 +290,7 @@ mod tests {
                         value = compute(value) + 1
                         f()
                 def h():
-                        0
+                        0#
             "#]],
         );
     }

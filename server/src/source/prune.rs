@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use super::script::{Expr, Name, Script, Stmt, StmtKind};
 
 /// Names whose use in a function means that it may load something, or change where is searched.
-const LOADING_NAMES: [&str; 14] = [
+const LOADING_NAMES: [&str; 16] = [
+    "TF_LoadLibrary",
+    "_getframe",
     "WinDLL",
     "CDLL",
     "PyDLL",
@@ -27,6 +29,10 @@ const LOADING_NAMES: [&str; 14] = [
 
 /// How the names of native files end.
 pub(super) const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
+
+/// Functions that say something by their names alone: a module with the first may have any name, and the second returns the file of
+/// what it is given.
+pub(super) const KEPT: [&str; 2] = ["__getattr__", "getfile"];
 
 /// A body of at most so many statements is kept for the value that it returns.
 const SHORT: usize = 3;
@@ -82,7 +88,7 @@ fn drop_bodies(body: &mut [Stmt], loading: &HashSet<Name>) {
         match &mut stmt.kind {
             StmtKind::Function(function) => {
                 let keep = loading.contains(&function.name)
-                    || function.name == "__getattr__"
+                    || KEPT.contains(&function.name.as_str())
                     || function.body.as_ref().is_some_and(|body| body.len() <= SHORT);
                 if !keep {
                     let target = Expr::Name(function.name.clone());

@@ -9,6 +9,7 @@ use super::super::{Event, LoadFailure, LoadKind, Place, Plan};
 use super::Outcome;
 use crate::cpython::{LoadError, windows_message};
 use crate::host::{WinPath, fold_name};
+use crate::loader::LoadFlags;
 
 impl Plan<'_> {
     pub(super) fn add_dll_directory(&mut self, path: Option<WinPath>, place: &Place) -> Outcome {
@@ -92,7 +93,7 @@ impl Plan<'_> {
         };
         let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
         self.name_caller(place);
-        let result = self.interpreter.load_with_flags(&target, flags.unwrap_or(0));
+        let result = self.interpreter.load_with_flags(&target, LoadFlags(flags.unwrap_or(0)));
         if self.loaded_library(&target, result, place).is_ok() {
             return Ok(Value::Int(1));
         }
@@ -104,6 +105,22 @@ impl Plan<'_> {
             *sentence = format!("OSError: [WinError {}] {text}", failure.code());
         }
         Ok(Value::None)
+    }
+
+    /// A library of TensorFlow's operations. `LoadDynamicLibrary` (`tsl/platform/windows/load_library.cc`) gives it the old search from its own
+    /// folder, and makes an error of its own of whatever fails.
+    pub(super) fn load_operations(&mut self, target: &str, place: &Place) -> Outcome {
+        self.name_caller(place);
+        let result = self.interpreter.load_with_flags(target, LoadFlags::ALTERED_SEARCH_PATH);
+        let Err(failed) = self.loaded_library(target, result, place) else {
+            return Ok(Value::Unknown);
+        };
+        let text = format!("{target} not found");
+        if let Some(failure) = self.failures.last_mut() {
+            failure.sentence = format!("tensorflow.errors.NotFoundError: {text}");
+        }
+        let exception = Exception::new("NotFoundError", Some(text.into()));
+        Err(traced(Rc::new(Exception { failures: failed.failures.clone(), ..exception }), place))
     }
 
     /// A variable of the process's environment, None if it is not set.

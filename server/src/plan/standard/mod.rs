@@ -22,7 +22,7 @@ use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
 use crate::source::{Name, top_level};
 
-pub(super) use names::{attribute, builtin, has_methods, is_builtin_name, is_exception};
+pub(super) use names::{attribute, builtin, exported_loader, has_methods, is_builtin_name, is_exception};
 pub(super) use paths::path_attribute;
 
 use names::standard_or_own;
@@ -159,6 +159,23 @@ impl Plan<'_> {
                     None => self.cannot_know("the name of a library that ctypes loads", place),
                 }
             }
+            "TF_LoadLibrary" => match first.text() {
+                Some(target) => return self.load_operations(&target, place),
+                None => self.cannot_know("the name of a library that TensorFlow loads", place),
+            },
+            "sys._getframe" => {
+                let depth = if arguments.is_empty() { Some(0) } else { first.number() };
+                let caller = |depth: i64| {
+                    let callers = self.running.iter().rev().map(|(_, caller)| caller);
+                    std::iter::once(&frame.module.file).chain(callers).nth(usize::try_from(depth).ok()?)
+                };
+                let file = depth.and_then(caller).cloned().flatten();
+                file.map_or(Value::Unknown, Value::Frame)
+            }
+            "inspect.getfile" => match first {
+                Value::Frame(file) => Value::str(file.as_str()),
+                _ => Value::Unknown,
+            },
             "ctypes.util.find_library" => match first.text() {
                 Some(library) => {
                     let files = &self.interpreter.process.host().files;

@@ -29,7 +29,8 @@ const KNOWN: &[(&str, &[&str])] = &[
             "expanduser",
         ],
     ),
-    ("sys", &["path", "modules", "implementation"]),
+    ("sys", &["path", "modules", "implementation", "_getframe"]),
+    ("inspect", &["getfile"]),
     ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
     ("sysconfig", &["get_platform", "get_path"]),
     (
@@ -231,6 +232,12 @@ pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
 }
 
 /// An attribute of a module or namespace of the standard library.
+/// A function that loads what it is given, if a module of native code exports one of this name. TensorFlow's brings in libraries of
+/// operations (`tensorflow/c/c_api.h`).
+pub(in crate::plan) fn exported_loader(name: &str) -> Option<Value> {
+    (name == "TF_LoadLibrary").then(|| Value::Known(name.into()))
+}
+
 pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> Option<Value> {
     let module = if module == "ntpath" { "os.path" } else { module };
     let environment = plan.interpreter().environment;
