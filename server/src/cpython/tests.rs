@@ -390,7 +390,7 @@ fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
             nothing
             nothing
             source C:\pkg\window.pyw
-            unseen in C:\pkg\compiled.pyc
+            source C:\pkg\compiled.pyc
         "#]],
     );
 }
