@@ -18,8 +18,8 @@ interface TerminalRequest {
 export function registerCommands(server: Server, log: LogOutputChannel): Disposable[] {
   return [
     commands.registerCommand("whydll.runInTerminal", runInTerminal),
-    commands.registerCommand("whydll.chooseInterpreter", (request?: { scopeUri?: string | null }) =>
-      chooseInterpreter(request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri),
+    commands.registerCommand("whydll.chooseInterpreter", (request?: { scopeUri?: string | null; path?: string }) =>
+      chooseInterpreter(request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri, request?.path),
     ),
     commands.registerCommand("whydll.restart", () => server.restart()),
     commands.registerCommand("whydll.showLogs", () => log.show()),

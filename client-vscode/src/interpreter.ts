@@ -105,9 +105,10 @@ export class Interpreters implements Disposable {
   }
 }
 
-/** Lets the user choose, in the place where the choice has an effect. */
-export async function chooseInterpreter(scope: Uri | undefined): Promise<void> {
+/** Takes `path`, or lets the user choose, in the place where the choice has an effect. */
+export async function chooseInterpreter(scope: Uri | undefined, path?: string): Promise<void> {
   const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
+  if (path !== undefined) return writeSetting(folder, path);
   const python = extensions.getExtension("ms-python.python") !== undefined;
   if (python && setting(folder) === undefined) {
     await commands.executeCommand("python.setInterpreter");

@@ -36,6 +36,8 @@ pub enum Action {
     PrependPath(String),
     /// Select another interpreter.
     ChooseInterpreter,
+    /// Select this interpreter.
+    UseInterpreter(String),
 }
 
 /// A program and its arguments; never a line for a shell.
@@ -62,11 +64,12 @@ impl Action {
             Action::Open(_) => "open",
             Action::AddDllDirectory(_) | Action::PrependPath(_) => "edit",
             Action::Rename { .. } => "rename",
-            Action::ChooseInterpreter => "setting",
+            Action::ChooseInterpreter | Action::UseInterpreter(_) => "setting",
         }
     }
 
-    /// Its object as one line of text: a command for PowerShell, which renaming is too, an address, a statement, a setting.
+    /// Its object as one line of text: a command for PowerShell, which renaming is too, an address, a statement, a setting, with its
+    /// value as a line of `settings.json` where that is known.
     pub fn value(&self) -> String {
         match self {
             Action::Run(command) => command.for_powershell(),
@@ -78,6 +81,9 @@ impl Action {
             }
             Action::PrependPath(directory) => prepend_path(directory),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
+            Action::UseInterpreter(python) => {
+                format!("\"whydll.interpreter\": {}", serde_json::Value::from(python.as_str()))
+            }
         }
     }
 }

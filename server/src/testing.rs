@@ -196,7 +196,7 @@ impl Story<'_> {
     }
 
     fn environment(&self, host: &Host) -> Environment {
-        Environment::at(&self.python, &*host.files).unwrap()
+        Environment::on(&self.python, host).unwrap()
     }
 
     fn process(&mut self) -> &mut Process {

@@ -6,6 +6,7 @@
 mod chain;
 mod check;
 mod demo;
+mod environments;
 mod snapshot;
 mod target;
 
@@ -35,6 +36,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Draw the DLL tree of packages, .pyd and .dll files
     Chain(chain::ChainArguments),
+    /// List the Pythons of a machine, and which of them is meant in a folder
+    Environments(environments::EnvironmentsArguments),
     /// Record all facts that a diagnosis reads into one file, which --host replays anywhere
     Snapshot(snapshot::SnapshotArguments),
     /// Diagnose a recorded real environment that is built in
@@ -107,6 +110,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Check(arguments) => check::run(arguments),
         Command::Chain(arguments) => chain::run(arguments),
+        Command::Environments(arguments) => environments::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Server(_) => Ok(crate::lsp::serve()),

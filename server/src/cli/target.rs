@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::CommandError;
 use crate::diagnosis::Diagnoses;
-use crate::environment::Environment;
+use crate::environment::{Environment, discovery};
 use crate::host::{Answers, FactCache, Host, WinPath};
 
 /// Options that name an environment and a machine.
@@ -48,7 +48,12 @@ impl TargetArguments {
     /// As [`TargetArguments::resolve`]; the environment is read through what `wrap` makes of the machine.
     pub fn resolve_with(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Target, CommandError> {
         let mut assumed = None;
-        let python = self.python.clone().or_else(|| self.host.is_none().then(find_interpreter).flatten());
+        // The environment that is activated, or meant in the current folder.
+        let meant = || {
+            let folder = std::env::current_dir().ok();
+            discovery::meant_in(folder.as_deref(), self.host.as_deref(), self.drive.as_deref())
+        };
+        let python = self.python.clone().or_else(|| self.host.is_none().then(meant).flatten());
         let answers = python.as_deref().and_then(Answers::of);
         let cache = answers.as_ref().map(|answers| FactCache::open(&answers.facts_file()));
         let cache = Arc::new(cache.unwrap_or_default());
@@ -57,7 +62,7 @@ impl TargetArguments {
             (None, Some(python)) => match Host::drive_of(python) {
                 Some(drive) => {
                     assumed = Some(format!("the drive {} that it lies on was assumed", drive.display()));
-                    Host::directory(&drive, cache.clone())?
+                    Host::directory(&drive, cache.clone())?.in_this_session()
                 }
                 None => {
                     assumed = Some("assumed, since no --host was given".to_owned());
@@ -66,17 +71,16 @@ impl TargetArguments {
             },
             (None, None) => return Err(CommandError::NoInterpreter),
         };
-        let python =
-            match python.or_else(|| host.recorded_interpreter.is_none().then(find_interpreter).flatten()) {
-                Some(python) => host.path_of(&python),
-                None => host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?,
-            };
+        let python = match python.or_else(|| host.recorded_interpreter.is_none().then(meant).flatten()) {
+            Some(python) => host.path_of(&python),
+            None => host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?,
+        };
         let host = match &self.path {
             Some(path) => host.with_variable("PATH", path),
             None => host,
         };
         let host = wrap(host);
-        let environment = Environment::at(&python, &*host.files)?;
+        let environment = Environment::on(&python, &host)?;
         Ok(Target { host, environment, assumed, cache, answers })
     }
 }
@@ -103,16 +107,4 @@ impl Target {
     pub fn path_of(&self, name: &str) -> WinPath {
         if Path::new(name).exists() { self.host.path_of(Path::new(name)) } else { WinPath::new(name) }
     }
-}
-
-/// An activated environment, `.venv` of the current folder, or the first Python on PATH.
-fn find_interpreter() -> Option<PathBuf> {
-    if let Some(active) = std::env::var_os("VIRTUAL_ENV").or_else(|| std::env::var_os("CONDA_PREFIX")) {
-        return Some(PathBuf::from(active));
-    }
-    let local = Path::new(".venv");
-    if local.is_dir() {
-        return Some(local.to_owned());
-    }
-    which::which("python").or_else(|_| which::which("python3")).ok()
 }

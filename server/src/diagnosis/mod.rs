@@ -29,6 +29,7 @@ pub use chain::{Chain, ChainError, chain};
 pub use codes::Code;
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
+pub use program::package;
 pub use remembered::{Diagnoses, Known};
 
 /// The answer for some imports in one environment on one machine.

@@ -360,7 +360,7 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
 }
 
 /// What is installed under a top-level name.
-pub(super) fn package(host: &Host, environment: &Environment, import: &str) -> Package {
+pub fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     let files = &*host.files;
     let finder = Finder::new(environment, files);
     let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();

@@ -7,6 +7,7 @@
 use crate::host::{EntryKind, FileError, Files, WinPath};
 use crate::image::Machine;
 
+use super::discovery::is_store_alias;
 use super::version::{DllName, PythonVersion};
 use super::{EnvironmentError, Kind, Note};
 
@@ -315,10 +316,7 @@ fn unstartable(
     files: &dyn Files,
 ) -> EnvironmentError {
     // Windows' aliases are empty reparse points; what they lead to cannot be read from them.
-    let above = directory.parent();
-    if directory.file_name().eq_ignore_ascii_case("WindowsApps")
-        && above.is_some_and(|above| above.file_name().eq_ignore_ascii_case("Microsoft"))
-    {
+    if is_store_alias(&interpreter) {
         return EnvironmentError::StoreAlias { interpreter };
     }
     let is_script_folder = directory.file_name().eq_ignore_ascii_case("Scripts");

@@ -14,10 +14,12 @@
 //! | `metadata` | what does a distribution require? |
 //! | `version` | what do the DLL and its name say? |
 //! | `platform` | whose answers does a program get? |
+//! | `discovery` | which Pythons are there, and which one is meant? |
 //!
-//! What cannot be known without running Python is in [`Environment::notes`]. What the registry and
-//! environment variables would add is for the caller to say, as [`Surroundings`].
+//! What cannot be known without running Python is in [`Environment::notes`]. What environment variables add are
+//! [`Surroundings`].
 
+pub mod discovery;
 mod distributions;
 mod editable;
 mod layout;
@@ -35,7 +37,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{FileError, Files, ImageFault, WinPath};
+use crate::host::{FileError, Files, Host, ImageFault, WinPath, path_directories};
 use crate::image::Machine;
 
 pub use distributions::{Distribution, DistributionKind, normalized};
@@ -133,8 +135,26 @@ impl fmt::Display for Kind {
 pub struct Surroundings {
     /// The folders of the variable `PYTHONPATH`.
     pub python_path: Vec<WinPath>,
-    /// The user's site-packages (`%APPDATA%\Python\Python38\site-packages`), to be searched.
-    pub user_site: Option<WinPath>,
+    /// What the user's site-packages lie below, to be searched: `PYTHONUSERBASE`, or `%APPDATA%\Python`.
+    pub user_base: Option<WinPath>,
+    /// `%LOCALAPPDATA%`, where packages of the Store keep theirs.
+    pub local_data: Option<WinPath>,
+    /// `PYTHONNOUSERSITE` is set: the user's site-packages are not searched.
+    pub no_user_site: bool,
+}
+
+impl Surroundings {
+    /// What the variables of a machine tell.
+    pub fn of(host: &Host) -> Surroundings {
+        let variable = |name: &str| host.variables.get(name).filter(|value| !value.is_empty());
+        let roaming = || variable("APPDATA").map(|data| WinPath::new(data.as_str()).join("Python"));
+        Surroundings {
+            python_path: path_directories(variable("PYTHONPATH").map_or("", String::as_str)),
+            user_base: variable("PYTHONUSERBASE").map(WinPath::new).or_else(roaming),
+            local_data: variable("LOCALAPPDATA").map(WinPath::new),
+            no_user_site: variable("PYTHONNOUSERSITE").is_some(),
+        }
+    }
 }
 
 /// Something that a reader of the result should know.
@@ -294,6 +314,13 @@ impl Environment {
     /// The environment of this `python.exe`, or in this folder.
     pub fn at(path: &WinPath, files: &dyn Files) -> Result<Environment, EnvironmentError> {
         Environment::within(path, &Surroundings::default(), files)
+    }
+
+    /// The environment of this `python.exe` on this machine, with what its variables tell. An alias of the Store stands for what it
+    /// starts.
+    pub fn on(path: &WinPath, host: &Host) -> Result<Environment, EnvironmentError> {
+        let package = discovery::behind_alias(path, host);
+        Environment::within(package.as_ref().unwrap_or(path), &Surroundings::of(host), &*host.files)
     }
 
     /// The same, with what the caller knows of variables and of the user.

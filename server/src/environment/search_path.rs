@@ -17,7 +17,7 @@ use crate::host::{FileError, Files, WinPath};
 use crate::image::Machine;
 
 use super::layout::Layout;
-use super::{Note, Surroundings, editable};
+use super::{Kind, Note, Surroundings, editable};
 
 /// A place where imports are searched. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +178,7 @@ impl Builder<'_> {
     fn add_site(&mut self, surroundings: &Surroundings, isolated: bool) -> Option<WinPath> {
         let layout = self.layout;
         let mut prefixes = vec![layout.prefix.clone()];
-        let mut user_site_enabled = !isolated;
+        let mut user_site_enabled = !isolated && !surroundings.no_user_site;
         if let Some(venv) = &layout.venv {
             if venv.legacy {
                 // Its own site.py takes the standard library of the Python that it was made with.
@@ -205,17 +205,42 @@ impl Builder<'_> {
         self.add_site_folder(&prefix.join("Lib").join("site-packages"), Origin::SitePackages);
     }
 
-    /// The user's site-packages are searched only if the caller knows where they are; a guess is noted.
+    /// The user's site-packages are searched only if it is known where they are; a guess is noted.
     fn add_user_site(&mut self, surroundings: &Surroundings) -> Option<WinPath> {
-        if let Some(folder) = &surroundings.user_site {
-            self.add_site_folder(folder, Origin::UserSite);
-            return Some(folder.clone());
+        let base = match self.layout.base_kind {
+            Kind::Store => self.store_user_base(surroundings),
+            _ => surroundings.user_base.clone(),
+        };
+        if let Some(base) = base {
+            let folder = user_site_below(&base, self.layout);
+            self.add_site_folder(&folder, Origin::UserSite);
+            return Some(folder);
         }
         let guess = guessed_user_site(self.layout)?;
         self.files.folder(&guess).is_ok().then(|| {
             self.notes.push(Note::UserSite { path: guess.clone() });
             guess
         })
+    }
+
+    /// Where pip installs with a Python of the Store, whose own folder nobody may write: `python.exe` sets `PYTHONUSERBASE`
+    /// (PC/python_uwp.cpp). If nobody says who the user is, it is the only one who has it.
+    fn store_user_base(&self, surroundings: &Surroundings) -> Option<WinPath> {
+        let name = self.layout.base_prefix.file_name();
+        let (name, publisher) = (name.split_once('_')?.0, name.rsplit_once('_')?.1);
+        let below = format!(r"Packages\{name}_{publisher}\LocalCache\local-packages");
+        if let Some(local) = &surroundings.local_data {
+            return Some(local.join(&below));
+        }
+        let drive = std::iter::successors(Some(self.layout.base_prefix.clone()), WinPath::parent).last()?;
+        let users = drive.join("Users");
+        let listing = self.files.folder(&users).ok()?;
+        let bases = listing
+            .entries()
+            .into_iter()
+            .map(|user| users.join(&user.name).join(r"AppData\Local").join(&below));
+        let mut existing = bases.filter(|base| self.files.folder(base).is_ok());
+        existing.next().filter(|_| existing.next().is_none())
     }
 
     /// site.addsitedir: the folder, if it exists, and what its `.pth` files name.
@@ -294,15 +319,21 @@ impl Builder<'_> {
 }
 
 /// Where this Python keeps the user's site-packages, if its own place tells who the user is:
-/// `%APPDATA%\Python\Python38\site-packages`, after `sys.winver` from 3.10 on (site.py).
+/// `%APPDATA%\Python\Python38\site-packages`.
 fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
-    let version = layout.version;
     let home = std::iter::successors(Some(layout.interpreter.clone()), WinPath::parent).find(|folder| {
         folder.parent().is_some_and(|users| {
             users.file_name().eq_ignore_ascii_case("Users")
                 && users.parent().is_some_and(|root| root.file_name().is_empty())
         })
     })?;
+    let base = ["AppData", "Roaming", "Python"].iter().fold(home, |path, part| path.join(part));
+    Some(user_site_below(&base, layout))
+}
+
+/// `Python38\site-packages`, after `sys.winver` from 3.10 on (`_get_path` in site.py).
+fn user_site_below(base: &WinPath, layout: &Layout) -> WinPath {
+    let version = layout.version;
     let build = match layout.machine {
         _ if !version.at_least(3, 10) => "",
         Machine::X86 => "-32",
@@ -311,12 +342,7 @@ fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
         _ => "",
     };
     let threads = if layout.dll.name.free_threaded { "t" } else { "" };
-    let folder = format!("Python{}{}{threads}{build}", version.major, version.minor);
-    Some(
-        ["AppData", "Roaming", "Python", &folder, "site-packages"]
-            .iter()
-            .fold(home, |path, part| path.join(part)),
-    )
+    base.join(&format!("Python{}{}{threads}{build}", version.major, version.minor)).join("site-packages")
 }
 
 /// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools

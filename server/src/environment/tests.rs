@@ -716,8 +716,11 @@ fn packages_of_the_user() {
             r"packages in C:\Users\Me\AppData\Roaming\Python\Python38\site-packages come before those of the environment, if Python is run by that user"
         ]
     );
-    let surroundings =
-        Surroundings { python_path: vec![r"D:\lib".into()], user_site: environment.user_site.clone() };
+    let surroundings = Surroundings {
+        python_path: vec![r"D:\lib".into()],
+        user_base: Some(r"C:\Users\Me\AppData\Roaming\Python".into()),
+        ..Surroundings::default()
+    };
     check_within(
         &disk,
         python,

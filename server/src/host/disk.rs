@@ -91,7 +91,7 @@ impl Disk {
     }
 
     /// Where a path may lie here, before regard to case.
-    fn spelled(&self, path: &WinPath) -> Option<PathBuf> {
+    pub(super) fn spelled(&self, path: &WinPath) -> Option<PathBuf> {
         match &self.drive {
             Some(drive) => {
                 let tail = path.below(&WinPath::new(r"C:\"));

@@ -17,6 +17,8 @@ mod map;
 mod memory;
 mod path;
 mod reading;
+pub mod registered_pythons;
+pub mod session;
 pub mod snapshot;
 mod witness;
 
@@ -37,6 +39,7 @@ pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFau
 pub use memory::MemoryFiles;
 pub use path::{WinPath, fold_name};
 pub use reading::{Proof, Reading};
+pub use registered_pythons::{RegisteredPython, Registration};
 pub use witness::Witness;
 
 use crate::image::{FileVersion, Machine};
@@ -60,6 +63,8 @@ pub struct Host {
     pub variables: BTreeMap<String, String>,
     /// The interpreter that a snapshot was recorded of.
     pub recorded_interpreter: Option<WinPath>,
+    /// The Pythons that its registry tells of; none where the registry cannot be seen.
+    pub registered_pythons: Arc<Vec<RegisteredPython>>,
     /// Its files.
     pub files: Arc<dyn Files>,
     /// Where our system's paths lie on this machine; none if none of them does.
@@ -171,6 +176,7 @@ impl Host {
             api_sets: Arc::new(api_sets),
             variables: BTreeMap::new(),
             recorded_interpreter: None,
+            registered_pythons: Arc::default(),
             files: Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone())),
             windows_directory,
             disk: Some(disk),
@@ -204,6 +210,7 @@ impl Host {
             api_sets: Arc::new(ApiSets::of_windows_11()),
             variables: BTreeMap::new(),
             recorded_interpreter: None,
+            registered_pythons: Arc::default(),
             windows_directory,
             files: disk.clone(),
             disk: Some(disk),
@@ -240,12 +247,17 @@ impl Host {
         }
     }
 
+    /// The path by which the system that we run on knows a file of this machine, but for letter case; none if it has none.
+    pub fn native_of(&self, path: &WinPath) -> Option<PathBuf> {
+        self.disk.as_ref()?.spelled(path)
+    }
+
     /// All that decides an answer about this machine beside its files, as bytes that are equal for equal machines.
     /// None of a recorded one, which is not read from a disk.
     pub fn facts(&self) -> Option<Vec<u8>> {
         let drive = self.disk.as_ref()?.drive().map(|drive| drive.to_string_lossy());
         let machine = (&self.kind, &self.windows_version, self.machine, &self.windows_directory);
-        let rules = (&*self.known_dlls, &self.variables, self.api_sets.sum());
+        let rules = (&*self.known_dlls, &self.variables, self.api_sets.sum(), &*self.registered_pythons);
         postcard::to_stdvec(&(machine, rules, &self.recorded_interpreter, drive)).ok()
     }
 

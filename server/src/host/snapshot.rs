@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Entry, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::{ApiSets, Host, HostKind};
+use super::{ApiSets, Host, HostKind, RegisteredPython};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::Script;
 
@@ -36,6 +36,8 @@ struct Snapshot {
     known_dlls: BTreeSet<String>,
     api_sets: ApiSets,
     variables: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    registered_pythons: Vec<RegisteredPython>,
     /// What modules do; many are alike.
     modules: Vec<Arc<Script>>,
     /// Which of them stands at a path.
@@ -134,6 +136,7 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         known_dlls: Arc::new(snapshot.known_dlls),
         api_sets: Arc::new(snapshot.api_sets),
         variables: snapshot.variables,
+        registered_pythons: Arc::new(snapshot.registered_pythons),
         recorded_interpreter: Some(snapshot.interpreter),
         files: Arc::new(Recorded::new(snapshot.facts)),
         disk: None,
@@ -232,6 +235,7 @@ impl Recorder {
             known_dlls: (*host.known_dlls).clone(),
             api_sets: (*host.api_sets).clone(),
             variables: host.variables.clone(),
+            registered_pythons: (*host.registered_pythons).clone(),
             modules,
             scripts,
             facts,
@@ -255,18 +259,33 @@ impl Recorder {
     }
 }
 
-/// Folders above the environment were listed only on the way to it: what else lies there is nobody's business.
+/// Folders above the environment were listed only on the way to it, and those of users and programs only to find other
+/// environments: what else lies there is nobody's business.
 fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
+    let listed = facts.folders.iter().filter(|(_, listing)| listing.is_ok()).map(|(path, _)| path);
+    let read = facts.texts.iter().filter(|(_, text)| text.is_ok()).map(|(path, _)| path);
+    let seen: Vec<WinPath> = listed.chain(read).chain(prefixes.iter().copied()).cloned().collect();
     for (folder, listing) in &mut facts.folders {
         let inside = prefixes.iter().any(|prefix| folder.is_within(prefix));
         let above = prefixes.iter().any(|prefix| prefix.is_within(folder));
-        if let (Ok(listing), false, true) = (listing, inside, above) {
+        if let (Ok(listing), false, true) = (listing, inside, above || is_of_many(folder)) {
             let leads_down = |entry: &&Entry| {
                 let path = folder.join(&entry.name);
-                prefixes.iter().any(|prefix| prefix.is_within(&path))
+                seen.iter().any(|seen| seen.is_within(&path))
             };
             *listing = Arc::new(Folder::new(listing.entries().into_iter().filter(leads_down).cloned()));
         }
+    }
+}
+
+/// `C:\`, `C:\Users`, `C:\Users\me` and what lies open there, `C:\Program Files`, `C:\ProgramData`.
+fn is_of_many(folder: &WinPath) -> bool {
+    let folder = folder.as_str().to_ascii_lowercase();
+    let parts: Vec<&str> = folder.split(['/', '\\']).filter(|part| !part.is_empty()).skip(1).collect();
+    match parts.as_slice() {
+        [] | ["users"] | ["users", _] | ["users", _, "desktop" | "downloads"] => true,
+        [only] => only.starts_with("program"),
+        _ => false,
     }
 }
 
@@ -280,7 +299,8 @@ fn essence(file: &WinPath, text: &Arc<str>) -> Arc<str> {
                 let path = line.split(',').next().unwrap_or_default().to_ascii_lowercase();
                 let native = [".pyd", ".dll", ".so", ".exe"].iter().any(|suffix| path.ends_with(suffix));
                 let top = path.split('/').next().unwrap_or_default().to_owned();
-                native || (path.ends_with(".py") && seen.insert(top))
+                let first = path.strip_prefix(&top).is_some_and(|rest| rest == "/__init__.py");
+                native || first || (path.ends_with(".py") && seen.insert(top))
             });
             // That there is a hash counts, but not which.
             let rows = kept.map(|line| match (line.find(",sha256="), line.rfind(',')) {

@@ -70,7 +70,7 @@ pub struct NotExamined {
 impl Analysis {
     /// Finds it out. Needs [`crate::source::STACK`] bytes of stack.
     pub fn run(&self) -> Answer {
-        let python = self.target.interpreter.find();
+        let python = self.target.interpreter.find(self.target.host.as_deref());
         match self.examine(python.as_deref()) {
             Ok(answer) => answer,
             Err(reason) => Answer::unknown(reason, python.map(|path| path.display().to_string())),
@@ -87,7 +87,7 @@ impl Analysis {
         let python = python.ok_or(
             "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
         )?;
-        let environment = Environment::at(&python, &*host.files).map_err(|error| match error {
+        let environment = Environment::on(&python, &host).map_err(|error| match error {
             // What PATH leads to on another system may be a script that starts a Python.
             EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
                 format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
@@ -137,7 +137,9 @@ impl Analysis {
         let facts = self.facts.clone();
         let (host, name) = match (&self.target.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
-            (None, Some(drive)) => (Host::directory(&drive, facts)?, drive.display().to_string()),
+            (None, Some(drive)) => {
+                (Host::directory(&drive, facts)?.in_this_session(), drive.display().to_string())
+            }
             (None, None) => (Host::named("windows-11", facts)?, "windows-11, assumed".to_owned()),
         };
         // This process got its PATH from the editor, and so will a Python that is started there.

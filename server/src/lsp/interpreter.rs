@@ -1,10 +1,11 @@
 //! Which interpreter is a folder's.
 //!
-//! The one that was selected in the editor, else the one of the settings: [`Choice::named`]. Else the
-//! environment in the folder, else the first Python on PATH: [`Choice::Sought`].
+//! The one that was selected in the editor, else the one of the settings: [`Choice::named`]. Else the one that
+//! [`discovery`] finds for the folder: [`Choice::Sought`].
 
 use std::path::{Path, PathBuf};
 
+use crate::environment::discovery;
 use crate::host::WinPath;
 
 /// How the interpreter is to be had. Looked up by an analysis only: a folder can be on a slow disk.
@@ -34,14 +35,11 @@ impl Choice {
         }
     }
 
-    /// Finds the interpreter, or the folder of its environment.
-    pub fn find(&self) -> Option<PathBuf> {
+    /// Finds the interpreter, or the folder of its environment, on the machine that `--host` would name so.
+    pub fn find(&self, host: Option<&str>) -> Option<PathBuf> {
         match self {
             Choice::Named(path) => Some(path.clone()),
-            Choice::Sought(folder) => {
-                let own = folder.as_ref().and_then(|folder| environment_in(folder));
-                own.or_else(|| which::which("python").ok()).or_else(|| which::which("python3").ok())
-            }
+            Choice::Sought(folder) => discovery::meant_in(folder.as_deref(), host, None),
         }
     }
 }
@@ -59,13 +57,6 @@ pub fn expanded(text: &str, folder: Option<&Path>) -> String {
     }
 }
 
-/// The folder's own environment, for whichever system it was made.
-fn environment_in(folder: &Path) -> Option<PathBuf> {
-    let signs = ["pyvenv.cfg", "python.exe", "Scripts/python.exe", "bin/python"];
-    let mut candidates = [".venv", "venv"].map(|name| folder.join(name)).into_iter();
-    candidates.find(|candidate| signs.iter().any(|sign| candidate.join(sign).is_file()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -75,7 +66,7 @@ mod tests {
     #[test]
     fn paths_as_people_write_them() {
         let folder = Path::new("/work");
-        let named = |text| Choice::named(text, Some(folder)).find().unwrap();
+        let named = |text| Choice::named(text, Some(folder)).find(None).unwrap();
         assert_eq!(named("env"), Path::new("/work/env"));
         assert_eq!(named("${workspaceFolder}/env/python.exe"), Path::new("/work/env/python.exe"));
         assert_eq!(named("/opt/env"), Path::new("/opt/env"));
@@ -90,8 +81,8 @@ mod tests {
         fs::create_dir_all(folder.path().join("venv/Scripts")).unwrap();
         fs::write(folder.path().join("venv/Scripts/python.exe"), "").unwrap();
         let sought = Choice::Sought(Some(folder.path().to_owned()));
-        assert_eq!(sought.find(), Some(folder.path().join("venv")));
+        assert_eq!(sought.find(None), Some(folder.path().join("venv")));
         fs::write(folder.path().join(".venv/pyvenv.cfg"), "").unwrap();
-        assert_eq!(sought.find(), Some(folder.path().join(".venv")));
+        assert_eq!(sought.find(None), Some(folder.path().join(".venv")));
     }
 }

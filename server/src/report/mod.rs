@@ -1,6 +1,7 @@
 //! Findings as text for a terminal and as JSON for programs. Knows nothing of editors.
 
 mod chain;
+mod environments;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use crate::host::Host;
 use crate::source::Range;
 
 pub use chain::{chain_json, chain_text};
+pub use environments::{Environments, Listed, environments_json, environments_text};
 pub use json::check_json;
 pub use text::check_text;
 

@@ -8,15 +8,23 @@
 //!
 //! ## How we know
 //! `sys.path` of the selected interpreter was worked out as Python itself does it, and each of its directories was
-//! looked into.
+//! looked into. So it was for the other environments of the machine (`whydll environments` lists them): the message names
+//! those that have the package.
 //!
 //! ## What to do
 //! Choose the environment that has the package, or install it into this one.
 
-use crate::diagnosis::{Case, Culprit, Finding, Problem};
-use crate::environment::{Note, normalized};
+use crate::cpython::{Finder, Found};
+use crate::diagnosis::case::some_of;
+use crate::diagnosis::{Case, Culprit, Finding, Package, Problem, package};
+use crate::environment::discovery::Search;
+use crate::environment::{Environment, Kind, Note, normalized};
 use crate::fix::{Action, Fix};
+use crate::host::WinPath;
 use crate::source;
+
+/// So many environments that have the package are named, and offered.
+const MOST_NAMED: usize = 3;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     matches!(problem.culprit, Culprit::Module(_))
@@ -74,16 +82,55 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         (None, true) => format!("{interpreter} has no folder of packages."),
         (None, false) => format!("{} is not in {}.", missing.name, folders.join(" or ")),
     };
+    let others = others_with(case, source::top_level(&missing.name));
+    if !others.is_empty() {
+        let words = |(environment, package): &(Environment, Package)| {
+            let version = environment.version;
+            format!("{} (Python {version}, {})", environment.interpreter, installed(package))
+        };
+        let named = some_of(others.iter().map(words), MOST_NAMED);
+        finding.evidence = format!("{} It is in {named}.", finding.evidence);
+    }
     finding.advice = "Choose the environment that has it, or install it into this one.".to_owned();
-    // The names of a distribution and of what it provides differ at times; for the well-known they agree.
-    let distribution = normalized(source::top_level(&missing.name));
-    let install = Fix::new(
-        format!("Install {distribution} into this environment"),
-        case.pip(&["install", &distribution]),
-    );
-    let mut choose = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
-    choose.preferred = true;
-    finding.fixes = if no_site.is_some() { vec![choose] } else { vec![choose, install] };
+    let offers = others.iter().take(MOST_NAMED).map(|(environment, package)| {
+        let python = environment.interpreter.as_str().to_owned();
+        Fix::new(format!("Use {python}, which has {}", installed(package)), Action::UseInterpreter(python))
+    });
+    finding.fixes = offers.collect();
+    finding.fixes.push(Fix::new("Choose another interpreter", Action::ChooseInterpreter));
+    if no_site.is_none() {
+        // The names of a distribution and of what it provides differ at times; for the well-known they agree.
+        let distribution = normalized(source::top_level(&missing.name));
+        let install = case.pip(&["install", &distribution]);
+        finding.fixes.push(Fix::new(format!("Install {distribution} into this environment"), install));
+    }
+    if let Some(first) = finding.fixes.first_mut() {
+        first.preferred = true;
+    }
+}
+
+/// `tensorflow-cpu 2.3.0`, or as much of it as is known.
+fn installed(package: &Package) -> String {
+    let name = package.distribution.as_deref().unwrap_or(&package.import);
+    package.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+}
+
+/// The other environments of the machine whose Python finds this module.
+fn others_with(case: &Case<'_>, name: &str) -> Vec<(Environment, Package)> {
+    let files = &*case.host.files;
+    // Whoever has one environment in a folder may have another beside it.
+    let folder = case.environment.prefix.parent().filter(|_| case.environment.kind == Kind::Venv);
+    let others = Search::on(case.host).in_folder(folder).all().into_iter();
+    let others = others.filter_map(|found| found.environment.ok());
+    let others = others.filter(|other| other.interpreter != case.environment.interpreter);
+    let having = others.filter_map(|other| {
+        let sys_path: Vec<WinPath> = other.sys_path.iter().map(|entry| entry.path.clone()).collect();
+        let found = Finder::new(&other, files).top_level(name, &sys_path);
+        let has = matches!(found, Found::Package { .. } | Found::Source(_) | Found::Extension { .. });
+        let package = has.then(|| package(case.host, &other, name))?;
+        Some((other, package))
+    });
+    having.collect()
 }
 
 #[cfg(test)]
@@ -117,6 +164,49 @@ mod tests {
                   Python: ModuleNotFoundError: No module named 'tensorflow'
                   * Choose another interpreter | whydll.interpreter
                   - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_that_other_environments_have() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /work/a/Scripts/python.exe
+            /work/a/pyvenv.cfg       text
+                home = C:\Python
+            /work/.venv/Scripts/python.exe
+            /work/.venv/pyvenv.cfg   text
+                home = C:\Python
+            /work/.venv/Lib/site-packages/pkg/__init__.py    text
+            /work/.venv/Lib/site-packages/pkg_cpu-1.2.dist-info/METADATA    text
+                Name: pkg-cpu
+            /work/.venv/Lib/site-packages/pkg_cpu-1.2.dist-info/RECORD      text
+                pkg/__init__.py,,
+            /Users/me/miniconda3/envs/ml/python.exe      imports python311.dll
+            /Users/me/miniconda3/envs/ml/python311.dll   version 3.11.4150.1013
+            /Users/me/miniconda3/envs/ml/Lib/os.py       text
+            /Users/me/miniconda3/envs/ml/conda-meta/history          text
+            /Users/me/miniconda3/envs/ml/Lib/site-packages/pkg.py    text
+            /Users/me/miniconda3/envs/other/python.exe   imports python311.dll
+            /Users/me/miniconda3/envs/other/python311.dll
+            /Users/me/miniconda3/envs/other/conda-meta/history       text
+            python /work/a
+            import pkg
+            "#,
+            expect![[r#"
+                error not-installed: 
+                  pkg is not installed in the selected environment, so `import pkg` will fail.
+                  C:\work\a\Scripts\python.exe has no folder of packages. It is in C:\work\.venv\Scripts\python.exe (Python 3.8.10, pkg-cpu 1.2) and C:\Users\me\miniconda3\envs\ml\python.exe (Python 3.11.4, pkg).
+                  Choose the environment that has it, or install it into this one.
+                  Python: ModuleNotFoundError: No module named 'pkg'
+                  * Use C:\work\.venv\Scripts\python.exe, which has pkg-cpu 1.2 | "whydll.interpreter": "C:\\work\\.venv\\Scripts\\python.exe"
+                  - Use C:\Users\me\miniconda3\envs\ml\python.exe, which has pkg | "whydll.interpreter": "C:\\Users\\me\\miniconda3\\envs\\ml\\python.exe"
+                  - Choose another interpreter | whydll.interpreter
+                  - Install pkg into this environment | C:\work\a\Scripts\python.exe -m pip install pkg
             "#]],
         );
     }

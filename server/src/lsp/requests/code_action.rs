@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::{
     TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
 };
 
-use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND};
+use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
 use crate::fix::{Action, Fix};
 use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
@@ -118,7 +118,18 @@ impl Offer<'_> {
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
                 (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
             }
-            Action::ChooseInterpreter | Action::AddDllDirectory(_) | Action::PrependPath(_) => return None,
+            // A path that only the analysed machine understands needs that machine's name.
+            Action::UseInterpreter(python)
+                if cfg!(windows) || python.starts_with('/') || self.view.scope.target.host.is_some() =>
+            {
+                let known = self.abilities.runs(CHOOSE_INTERPRETER);
+                let name = if known { CHOOSE_INTERPRETER } else { USE_INTERPRETER };
+                (name, json!({ "scopeUri": self.view.scope.folder, "path": python }))
+            }
+            Action::UseInterpreter(_)
+            | Action::ChooseInterpreter
+            | Action::AddDllDirectory(_)
+            | Action::PrependPath(_) => return None,
         };
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
     }

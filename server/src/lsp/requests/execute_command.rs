@@ -4,6 +4,7 @@ use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
+use crate::lsp::notifications::interpreter_changed;
 use crate::lsp::server::Server;
 
 /// Opens an address in the browser: `[address]`.
@@ -13,8 +14,11 @@ pub const SHOW_COMMAND: &str = "whydll.showCommand";
 /// Forgets every answer and diagnoses anew.
 pub const CHECK_AGAIN: &str = "whydll.checkAgain";
 
+/// Selects an interpreter until the editor selects another: `[{ scopeUri, path }]`.
+pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
+
 /// All of them.
-pub const COMMANDS: [&str; 3] = [OPEN_ADDRESS, SHOW_COMMAND, CHECK_AGAIN];
+pub const COMMANDS: [&str; 4] = [OPEN_ADDRESS, SHOW_COMMAND, CHECK_AGAIN, USE_INTERPRETER];
 
 pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Option<Value>> {
     let argument = params.arguments.first();
@@ -22,9 +26,19 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
         OPEN_ADDRESS => open_address(server, argument).await?,
         SHOW_COMMAND => show_command(server, argument).await?,
         CHECK_AGAIN => server.mailbox.tell(|session| session.check_again()),
+        USE_INTERPRETER => use_interpreter(server, argument)?,
         unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),
     }
     Ok(None)
+}
+
+fn use_interpreter(server: &Server, argument: Option<&Value>) -> Result<()> {
+    let params = argument.cloned().unwrap_or_default();
+    if params.get("path").is_none_or(|path| !path.is_string()) {
+        return Err(Error::invalid_params("the argument must be an object with `path`"));
+    }
+    server.mailbox.tell(move |session| interpreter_changed::apply(session, &params));
+    Ok(())
 }
 
 async fn open_address(server: &Server, argument: Option<&Value>) -> Result<()> {

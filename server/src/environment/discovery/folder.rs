@@ -1,0 +1,42 @@
+//! Environments in the folder that somebody works in.
+
+use crate::host::WinPath;
+
+use super::{Search, Sighting, Source};
+
+/// Names that are an environment's wherever they stand, the most usual first.
+const USUAL: [&str; 3] = [".venv", "venv", "env"];
+
+/// The one that is meant: of a usual name, or pixi's default (`.pixi\envs\default`).
+pub(super) fn usual(search: &Search<'_>) -> Option<Sighting> {
+    let folder = search.folder.as_ref()?;
+    let usual = USUAL.iter().map(|name| folder.join(name)).find(|own| search.is_environment(own));
+    let usual = usual.map(|own| sighting(folder, own, Source::Folder));
+    usual.or_else(|| {
+        let pixi = pixi(folder).join("default");
+        search.is_environment(&pixi).then(|| sighting(folder, pixi, Source::Pixi))
+    })
+}
+
+/// Every environment in it.
+pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+    let Some(folder) = &search.folder else { return Vec::new() };
+    let mut inner: Vec<WinPath> = USUAL.iter().map(|name| folder.join(name)).collect();
+    if search.thorough {
+        inner.extend(search.folders_in(folder));
+    }
+    inner.retain(|inner| search.is_environment(inner));
+    let mut found: Vec<Sighting> =
+        inner.into_iter().map(|inner| sighting(folder, inner, Source::Folder)).collect();
+    found.extend(search.environments_in(&pixi(folder), Source::Pixi));
+    found
+}
+
+fn pixi(folder: &WinPath) -> WinPath {
+    folder.join(".pixi").join("envs")
+}
+
+fn sighting(folder: &WinPath, environment: WinPath, source: Source) -> Sighting {
+    let name = environment.below(folder).unwrap_or_default().replace('/', "\\");
+    Sighting::new(environment, source, format!("{name} in {folder}"))
+}

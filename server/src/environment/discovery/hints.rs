@@ -1,0 +1,143 @@
+//! What the files of a folder say about the Python that is to be used there.
+
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use pep440_rs::{Version, VersionSpecifiers};
+use sha2::{Digest, Sha256};
+
+use crate::environment::Environment;
+use crate::host::WinPath;
+
+use super::{Search, Sighting, Source, conda, managed, registry, store};
+
+/// The first that a file asks for and that is there: an environment that Poetry, Pipenv or conda made for the folder, or else an
+/// interpreter of the version that it needs.
+pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
+    let folder = search.folder.as_ref()?;
+    let pyproject = folder.join("pyproject.toml");
+    let project = search.text(&pyproject).and_then(|text| text.parse::<toml::Table>().ok());
+    of_poetry(search, folder, project.as_ref())
+        .or_else(|| of_pipenv(search, folder))
+        .or_else(|| of_conda(search, folder))
+        .or_else(|| of_version_file(search, folder))
+        .or_else(|| {
+            let required = project.as_ref()?.get("project")?.get("requires-python")?.as_str()?;
+            let specifiers = VersionSpecifiers::from_str(required).ok()?;
+            let fits = |version: &Version| specifiers.contains(version);
+            of_version(search, fits, &format!("{pyproject} requires Python {required}"))
+        })
+}
+
+/// Poetry names an environment after the project and a hash of its folder (`generate_env_name` in poetry's env_manager.py), and then
+/// the version of Python; which one is in use stands in `envs.toml`.
+fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table>) -> Option<Sighting> {
+    let project = project?;
+    let of_tool = project.get("tool").and_then(|tool| tool.get("poetry"));
+    if of_tool.is_none() && !search.is_file(&folder.join("poetry.lock")) {
+        return None;
+    }
+    let name = [of_tool, project.get("project")]
+        .into_iter()
+        .flatten()
+        .find_map(|table| table.get("name")?.as_str())?;
+    let name: String = name
+        .to_lowercase()
+        .chars()
+        .take(LONGEST_NAME)
+        .map(|c| if " $`!*@\"\\\r\n\t".contains(c) { '_' } else { c })
+        .collect();
+    // `os.path.normcase` of Windows.
+    let hashed = folder.normalized().as_str().to_lowercase().replace('/', "\\");
+    let hash = URL_SAFE.encode(Sha256::digest(hashed.as_bytes()));
+    let name = format!("{name}-{}", hash.get(..8)?);
+    for above in managed::poetry_folders(search) {
+        let in_use = search.text(&above.join("envs.toml")).and_then(|text| text.parse::<toml::Table>().ok());
+        let in_use =
+            in_use.and_then(|table| Some(format!("{name}-py{}", table.get(&name)?.get("minor")?.as_str()?)));
+        let mut made: Vec<WinPath> = search.folders_in(&above);
+        made.retain(|path| {
+            path.file_name()
+                .strip_prefix(&name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("-py"))
+        });
+        made.sort_by_key(|path| minor_of(path));
+        let chosen = made.iter().find(|path| in_use.as_deref() == Some(path.file_name())).or(made.last());
+        if let Some(path) = chosen {
+            return Some(Sighting::new(path.clone(), Source::Hint, format!("Poetry made it for {folder}")));
+        }
+    }
+    None
+}
+
+/// Poetry cuts longer names.
+const LONGEST_NAME: usize = 42;
+
+/// 11 of `name-Hash-py3.11`.
+fn minor_of(path: &WinPath) -> u32 {
+    path.file_name().rsplit_once('.').and_then(|(_, minor)| minor.parse().ok()).unwrap_or(0)
+}
+
+/// Pipenv, and virtualenvwrapper, write the folder that an environment is for into its file `.project`.
+fn of_pipenv(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+    let above = managed::virtualenv_folders(search).into_iter();
+    let made =
+        above.flat_map(|above| search.environments_in(&above, Source::Hint)).map(|sighting| sighting.path);
+    let is_for = |path: &WinPath| {
+        search
+            .text(&path.join(".project"))
+            .is_some_and(|text| WinPath::new(text.trim()).normalized() == folder.normalized())
+    };
+    let path = made.into_iter().find(is_for)?;
+    Some(Sighting::new(path, Source::Hint, format!("made for {folder}")))
+}
+
+/// `name:` of an `environment.yml`.
+fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+    let mut files = ["environment.yml", "environment.yaml"].into_iter().map(|name| folder.join(name));
+    files.find_map(|file| {
+        let text = search.text(&file)?;
+        let name = text.lines().find_map(|line| line.strip_prefix("name:"))?;
+        let name = name.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let path = conda::named(search, name)?;
+        Some(Sighting::new(path, Source::Hint, format!("{file} names the environment {name}")))
+    })
+}
+
+/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`, `cpython-3.11`.
+fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+    let file = folder.join(".python-version");
+    let text = search.text(&file)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.take(MOST_VERSIONS).find_map(|line| {
+        let wished = line.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let wished = Version::from_str(wished.split(['-', '+']).next()?).ok()?;
+        let fits = |version: &Version| version.release().starts_with(wished.release());
+        of_version(search, fits, &format!("{file} says {line}"))
+    })
+}
+
+const MOST_VERSIONS: usize = 20;
+
+/// An interpreter whose version fits: pyenv's and uv's, which were installed to be found so, then registered ones.
+fn of_version(search: &Search<'_>, fits: impl Fn(&Version) -> bool, reason: &str) -> Option<Sighting> {
+    let mut fitting: Option<(Version, Sighting)> = None;
+    for group in [managed::interpreters(search), registry::all(search), store::all(search)] {
+        for sighting in group {
+            let Ok(environment) = Environment::on(&sighting.path, search.host) else { continue };
+            let Ok(version) = Version::from_str(&environment.version.to_string()) else { continue };
+            if fits(&version) && fitting.as_ref().is_none_or(|(known, _)| *known < version) {
+                fitting = Some((version, sighting));
+            }
+        }
+        if let Some((_, sighting)) = fitting {
+            return Some(Sighting {
+                source: Source::Hint,
+                reason: format!("{reason} ({})", sighting.reason),
+                ..sighting
+            });
+        }
+    }
+    None
+}

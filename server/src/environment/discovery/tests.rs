@@ -1,0 +1,435 @@
+//! Machines with Pythons of every kind, as disks in text, and what is found on them.
+
+use std::fmt::Write;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::host::{MemoryFiles, RegisteredPython, Registration};
+
+/// A machine: its disk, and lines of its registry (`user PythonCore 3.11 C:\…\python.exe`) and of its variables (`NAME=value`).
+fn machine(disk: &str, facts: &str) -> Host {
+    let mut host = Host::named("windows-11", Arc::default()).unwrap();
+    host.files = Arc::new(MemoryFiles::new(disk));
+    let mut registered = Vec::new();
+    for line in facts.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some((name, value)) = line.split_once('=') {
+            host = host.with_variable(name, value);
+            continue;
+        }
+        let [registration, company, tag, executable] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let registration = match registration {
+            "user" => Registration::User,
+            "machine" => Registration::Machine,
+            "machine32" => Registration::Machine32,
+            "package" => Registration::Package,
+            _ => panic!("{line}"),
+        };
+        let (company, tag, executable) = (company.to_owned(), tag.to_owned(), WinPath::new(executable));
+        registered.push(RegisteredPython { registration, company, tag, executable });
+    }
+    host.with_registered_pythons(registered)
+}
+
+/// All that is found for the folder `C:\work`; the one that is meant has a star.
+fn check(disk: &str, facts: &str, expected: Expect) {
+    let host = machine(disk, facts);
+    let search = Search::on(&host).in_folder(Some(r"C:\work".into())).thorough();
+    let mut out = String::new();
+    for (at, found) in search.all().iter().enumerate() {
+        let star = if at == 0 && search.chosen().is_some() { "* " } else { "" };
+        let _ = match &found.environment {
+            Ok(environment) => {
+                writeln!(out, "{star}{} {} {}", found.interpreter, environment.kind, environment.version)
+            }
+            Err(error) => writeln!(out, "{star}{error}"),
+        };
+        for sighting in &found.sightings {
+            let _ = writeln!(out, "    {}: {}", sighting.source.name(), sighting.reason);
+        }
+    }
+    expected.assert_eq(&out);
+}
+
+/// Which one is meant in `C:\work`, and why.
+fn check_chosen(disk: &str, facts: &str, expected: Expect) {
+    let host = machine(disk, facts);
+    let search = Search::on(&host).in_folder(Some(r"C:\work".into()));
+    let chosen = search.chosen();
+    expected.assert_eq(&chosen.map_or("none\n".to_owned(), |one| format!("{}\n{}\n", one.path, one.reason)));
+}
+
+/// A Python of this version in a folder.
+fn python(folder: &str, minor: u32) -> String {
+    format!(
+        "
+{folder}\\python.exe          imports python3{minor}.dll
+{folder}\\python3{minor}.dll    version 3.{minor}.4150.1013
+{folder}\\Lib\\os.py           text
+"
+    )
+}
+
+/// A virtual environment of the Python in `home`.
+fn venv(folder: &str, home: &str) -> String {
+    format!("\n{folder}\\Scripts\\python.exe\n{folder}\\pyvenv.cfg  text\n    home = {home}\n")
+}
+
+const ME: &str = r"C:\Users\me";
+
+#[test]
+fn what_is_registered() {
+    let disk = [python(r"C:\Py311", 11), python(r"C:\Py39", 9), python(r"C:\Conda", 12)].concat();
+    let facts = r"
+        machine PythonCore 3.9 C:\Py39\python.exe
+        machine32 PythonCore 3.12-32 C:\Gone\python.exe
+        user ContinuumAnalytics Anaconda312-64 C:\Conda\python.exe
+        user PythonCore 3.11 C:\Py311\python.exe
+    ";
+    check(
+        &disk,
+        facts,
+        expect![[r#"
+        * C:\Py311\python.exe installed 3.11.4
+            registry: what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
+            registry: HKEY_CURRENT_USER\Software\Python\PythonCore\3.11
+        C:\Gone\python.exe does not exist
+            registry: HKEY_LOCAL_MACHINE\Software\WOW6432Node\Python\PythonCore\3.12-32
+        C:\Py39\python.exe installed 3.9.4
+            registry: HKEY_LOCAL_MACHINE\Software\Python\PythonCore\3.9
+        C:\Conda\python.exe installed 3.12.4
+            registry: HKEY_CURRENT_USER\Software\Python\ContinuumAnalytics\Anaconda312-64
+    "#]],
+    );
+    check_chosen(
+        &disk,
+        &format!("{facts}PY_PYTHON=3.9"),
+        expect![[r#"
+        C:\Py39\python.exe
+        PY_PYTHON says 3.9
+    "#]],
+    );
+    let ini = format!(
+        "{disk}\nC:\\Windows\\py.ini  text\n    [commands]\n    python=x\n    [defaults]\n    python = 3.9\n"
+    );
+    check_chosen(
+        &ini,
+        facts,
+        expect![[r#"
+        C:\Py39\python.exe
+        C:\Windows\py.ini says 3.9
+    "#]],
+    );
+    let none = format!("{disk}\nC:\\Windows\\py.ini  text\n    [defaults]\n    python=2\n");
+    check_chosen(
+        &none,
+        facts,
+        expect![[r#"
+        C:\Py311\python.exe
+        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
+    "#]],
+    );
+}
+
+#[test]
+fn the_folder_s_own_goes_before_all_else() {
+    let disk =
+        [python(r"C:\Py39", 9), venv(r"C:\work\env", r"C:\Py39"), venv(r"C:\work\.tox-env", r"C:\Py39")]
+            .concat();
+    let facts = r"user PythonCore 3.9 C:\Py39\python.exe";
+    check(
+        &disk,
+        facts,
+        expect![[r#"
+        * C:\work\env\Scripts\python.exe venv 3.9.4
+            folder: env in C:\work
+        C:\work\.tox-env\Scripts\python.exe venv 3.9.4
+            folder: .tox-env in C:\work
+        C:\Py39\python.exe installed 3.9.4
+            registry: HKEY_CURRENT_USER\Software\Python\PythonCore\3.9
+    "#]],
+    );
+    let host = machine(
+        &[disk.clone(), venv(r"C:\work\.venv", r"C:\Gone"), venv(r"C:\other", r"C:\Py39")].concat(),
+        facts,
+    );
+    let search = || Search::on(&host).in_folder(Some(r"C:\work".into()));
+    // It is meant even if it is broken: that is what somebody has to know.
+    assert_eq!(search().chosen().unwrap().path.as_str(), r"C:\work\.venv");
+    let activated = search().with_activated(Some(r"C:\other".into()));
+    assert_eq!(activated.chosen().unwrap().path.as_str(), r"C:\other");
+}
+
+#[test]
+fn packages_of_the_store_and_their_aliases() {
+    let apps = r"C:\Program Files\WindowsApps";
+    let package = format!(r"{apps}\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0");
+    let aliases = format!(r"{ME}\AppData\Local\Microsoft\WindowsApps");
+    let disk = [
+        python(&package, 11),
+        format!("\n{aliases}\\python.exe  size 0\n{aliases}\\python3.11.exe  size 0\n"),
+        format!("{aliases}\\PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0\\python.exe  size 0\n"),
+        format!("{ME}\\AppData\\Local\\Packages\\PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0\\LocalCache\\local-packages\\Python311\\site-packages\\six.py  text\n"),
+    ]
+    .concat();
+    check(
+        &disk,
+        &format!("PATH={aliases}"),
+        expect![[r#"
+        * C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0\python.exe store 3.11.4
+            store: what py starts (the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
+            store: the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
+            path: on PATH
+    "#]],
+    );
+    let host = machine(&disk, "");
+    let of = |alias: &str| Environment::on(&format!(r"{aliases}\{alias}").as_str().into(), &host);
+    let python = of("python3.11.exe").unwrap();
+    assert_eq!(python.interpreter.as_str(), format!(r"{package}\python.exe"));
+    assert_eq!(python.user_site.unwrap().file_name(), "site-packages");
+    assert!(of("python.exe").is_ok());
+    assert!(of("python3.12.exe").is_err());
+    // Where nobody may list the packages, the registry tells where each lies.
+    let denied = format!("{disk}\n{apps}\\  denied\n");
+    check(
+        &denied,
+        "",
+        expect![[r#"
+            C:\Users\me\AppData\Local\Microsoft\WindowsApps\PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0\python.exe is only Windows' alias for the Python of the Microsoft Store: name the python.exe itself (`py -0p` lists it)
+                store: the Store's package PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0
+        "#]],
+    );
+    check(
+        &denied,
+        &format!(
+            r"package PythonSoftwareFoundation PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0 {package}\python.exe"
+        ),
+        expect![[r#"
+            * C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0\python.exe store 3.11.4
+                store: what py starts (the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
+                store: the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
+        "#]],
+    );
+}
+
+#[test]
+fn environments_of_conda_mamba_and_pixi() {
+    let disk = [
+        python(r"C:\Users\me\miniforge3", 12),
+        python(r"C:\Users\me\miniforge3\envs\tf", 10),
+        python(r"D:\far\away", 11),
+        python(r"E:\envs\listed", 11),
+        python(r"C:\Users\me\.pixi\envs\tool", 12),
+        python(r"C:\work\.pixi\envs\default", 12),
+        r"
+C:\Users\me\miniforge3\conda-meta\history  text
+C:\Users\me\miniforge3\envs\tf\conda-meta\history  text
+C:\Users\me\miniforge3\envs\without-python\conda-meta\history  text
+C:\Users\me\.pixi\envs\tool\conda-meta\pixi  text
+C:\work\.pixi\envs\default\conda-meta\pixi  text
+D:\far\away\conda-meta\history  text
+E:\envs\listed\conda-meta\history  text
+C:\Users\me\.conda\environments.txt  text
+    C:\Users\me\miniforge3
+    C:\removed
+    D:\far\away
+C:\Users\me\.condarc  text
+    channels:
+      - conda-forge
+    envs_dirs:
+      - E:\envs
+    auto_activate_base: false
+"
+        .to_owned(),
+    ]
+    .concat();
+    check(
+        &disk,
+        "",
+        expect![[r#"
+            * C:\work\.pixi\envs\default\python.exe conda 3.12.4
+                pixi: .pixi\envs\default in C:\work
+                pixi: in C:\work\.pixi\envs
+            C:\Users\me\miniforge3\python.exe conda 3.12.4
+                conda: listed in C:\Users\me\.conda\environments.txt
+                conda: an installation of conda
+            D:\far\away\python.exe conda 3.11.4
+                conda: listed in C:\Users\me\.conda\environments.txt
+            C:\Users\me\miniforge3\envs\tf\python.exe conda 3.10.4
+                conda: in C:\Users\me\miniforge3\envs
+            E:\envs\listed\python.exe conda 3.11.4
+                conda: in E:\envs
+            C:\Users\me\.pixi\envs\tool\python.exe conda 3.12.4
+                pixi: in C:\Users\me\.pixi\envs
+        "#]],
+    );
+    let hinted = disk.replace(r"C:\work\.pixi\envs\default", r"C:\elsewhere")
+        + "\nC:\\work\\environment.yml  text\n    name: tf # ours\n    dependencies: [tensorflow]\n";
+    check_chosen(
+        &hinted,
+        "",
+        expect![[r#"
+        C:\Users\me\miniforge3\envs\tf
+        C:\work\environment.yml names the environment tf
+    "#]],
+    );
+}
+
+#[test]
+fn pythons_of_uv_and_pyenv() {
+    let disk = [
+        python(&format!(r"{ME}\AppData\Roaming\uv\python\cpython-3.12.4-windows-x86_64-none"), 12),
+        python(&format!(r"{ME}\AppData\Roaming\uv\python\cpython-3.12-windows-x86_64-none"), 12),
+        python(&format!(r"{ME}\.pyenv\pyenv-win\versions\3.10.4"), 10),
+        python(&format!(r"{ME}\.pyenv\pyenv-win\versions\3.9.4"), 9),
+    ]
+    .concat();
+    check(
+        &disk,
+        "",
+        expect![[r#"
+        C:\Users\me\AppData\Roaming\uv\python\cpython-3.12.4-windows-x86_64-none\python.exe installed 3.12.4
+            uv: in C:\Users\me\AppData\Roaming\uv\python
+        C:\Users\me\.pyenv\pyenv-win\versions\3.10.4\python.exe installed 3.10.4
+            pyenv: in C:\Users\me\.pyenv\pyenv-win\versions
+        C:\Users\me\.pyenv\pyenv-win\versions\3.9.4\python.exe installed 3.9.4
+            pyenv: in C:\Users\me\.pyenv\pyenv-win\versions
+    "#]],
+    );
+    let file =
+        |version: &str| format!("{disk}\nC:\\work\\.python-version  text\n    # ours\n    {version}\n");
+    check_chosen(
+        &file("3.9"),
+        "",
+        expect![[r#"
+        C:\Users\me\.pyenv\pyenv-win\versions\3.9.4
+        C:\work\.python-version says 3.9 (in C:\Users\me\.pyenv\pyenv-win\versions)
+    "#]],
+    );
+    check_chosen(
+        &file("cpython-3.12.4-windows"),
+        "",
+        expect![[r#"
+        C:\Users\me\AppData\Roaming\uv\python\cpython-3.12.4-windows-x86_64-none
+        C:\work\.python-version says cpython-3.12.4-windows (in C:\Users\me\AppData\Roaming\uv\python)
+    "#]],
+    );
+    check_chosen(
+        &file("3.8"),
+        "",
+        expect![[r#"
+        none
+    "#]],
+    );
+    let project = "\nC:\\work\\pyproject.toml  text\n    [project]\n    name = \"x\"\n    requires-python = \">=3.9,<3.12\"\n";
+    check_chosen(
+        &(disk.clone() + project),
+        "",
+        expect![[r#"
+        C:\Users\me\.pyenv\pyenv-win\versions\3.10.4
+        C:\work\pyproject.toml requires Python >=3.9,<3.12 (in C:\Users\me\.pyenv\pyenv-win\versions)
+    "#]],
+    );
+}
+
+#[test]
+fn environments_of_poetry_and_pipenv() {
+    let above = format!(r"{ME}\AppData\Local\pypoetry\Cache\virtualenvs");
+    let disk = [
+        python(r"C:\Py39", 9),
+        // The hash is of `c:\work`.
+        venv(&format!(r"{above}\my_app-GUwnu2WK-py3.9"), r"C:\Py39"),
+        venv(&format!(r"{above}\my_app-Another1-py3.9"), r"C:\Py39"),
+        venv(&format!(r"{ME}\.virtualenvs\work-AbCdEfGh"), r"C:\Py39"),
+        format!("\n{ME}\\.virtualenvs\\work-AbCdEfGh\\.project  text\n    C:\\Work\n"),
+    ]
+    .concat();
+    check(
+        &disk,
+        "",
+        expect![[r#"
+        * C:\Users\me\.virtualenvs\work-AbCdEfGh\Scripts\python.exe venv 3.9.4
+            hint: made for C:\work
+            virtualenvs: in C:\Users\me\.virtualenvs
+        C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-Another1-py3.9\Scripts\python.exe venv 3.9.4
+            poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
+        C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-GUwnu2WK-py3.9\Scripts\python.exe venv 3.9.4
+            poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
+    "#]],
+    );
+    let project = "\nC:\\work\\pyproject.toml  text\n    [tool.poetry]\n    name = \"My App\"\n";
+    check_chosen(
+        &(disk.clone() + project),
+        "",
+        expect![[r#"
+            C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-GUwnu2WK-py3.9
+            Poetry made it for C:\work
+        "#]],
+    );
+}
+
+#[test]
+fn what_nobody_registered() {
+    let disk = [
+        python(r"C:\Python27-embed", 8),
+        python(r"C:\WPy64-31150\python-3.11.5.amd64", 11),
+        python(r"C:\Users\me\AppData\Local\Programs\Python\Python310", 10),
+        python(r"C:\Users\me\AppData\Local\Python\pythoncore-3.14-64", 14),
+        python(r"C:\Program Files\Python39", 9),
+        python(r"C:\Program Files (x86)\Microsoft Visual Studio\Shared\Python39_64", 9),
+        python(r"D:\on path", 13),
+        python(r"C:\Users\Public\python", 8),
+    ]
+    .concat();
+    check(
+        &disk,
+        r"PATH=C:\nothing;D:\on path\;relative",
+        expect![[r#"
+        * D:\on path\python.exe installed 3.13.4
+            path: on PATH
+        C:\Program Files (x86)\Microsoft Visual Studio\Shared\Python39_64\python.exe installed 3.9.4
+            place: in C:\Program Files (x86)\Microsoft Visual Studio\Shared
+        C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe installed 3.14.4
+            place: in C:\Users\me\AppData\Local\Python
+        C:\Python27-embed\python.exe installed 3.8.4
+            place: in C:\
+        C:\WPy64-31150\python-3.11.5.amd64\python.exe installed 3.11.4
+            place: in C:\
+        C:\Program Files\Python39\python.exe installed 3.9.4
+            place: in C:\Program Files
+        C:\Users\me\AppData\Local\Programs\Python\Python310\python.exe installed 3.10.4
+            place: in C:\Users\me\AppData\Local\Programs\Python
+    "#]],
+    );
+}
+
+#[test]
+fn a_machine_without_a_python() {
+    check("C:\\Windows\\System32\\kernel32.dll", "", expect![[r#""#]]);
+    check_chosen(
+        "C:\\work\\pyproject.toml  text\n    [broken",
+        "PATH=;;",
+        expect![[r#"
+        none
+    "#]],
+    );
+}
+
+#[test]
+fn whoever_is_known_to_be_the_user_has_folders_where_the_variables_say() {
+    let disk = [
+        python(r"E:\data\roaming\uv\python\cpython-3.12.4-x", 12),
+        python(r"C:\Users\other\AppData\Roaming\uv\python\cpython-3.11.4-x", 11),
+    ]
+    .concat();
+    check(
+        &disk,
+        "USERPROFILE=E:\\me\nAPPDATA=E:\\data\\roaming",
+        expect![[r#"
+        E:\data\roaming\uv\python\cpython-3.12.4-x\python.exe installed 3.12.4
+            uv: in E:\data\roaming\uv\python
+    "#]],
+    );
+}
