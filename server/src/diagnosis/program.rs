@@ -283,6 +283,8 @@ impl<'e> Program<'e> {
         for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
             merge(&mut findings, finding);
         }
+        // What another package overwrote is not damaged.
+        findings.extend(codes::mixed_environment::of_imported(case, plan, self.steps, &findings));
         let executed = self.executed();
         for finding in
             codes::damaged_install::of_installed_files(case, &executed, &findings, imported.error.as_ref())

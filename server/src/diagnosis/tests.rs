@@ -35,6 +35,8 @@ const BROKEN: &[&str] = &[
     "/s/pkg/__init__.py  text\n    from . import a\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg/a.pyd,,9",
     "/s/pkg.py  text\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg.py,,\n    a.pyd,,9",
     "/s/pkg.pyd\n/w/pkg.py  text\nscript /w/main.py",
+    "/s/pkg.py  text\n/s/~kg/x.py  text",
+    "/s/pkg.pyd  imports nowhere.dll\n/s/~kg/x.py  text\n/s/pkg-1.dist-info/METADATA  text\n    Name: pkg\n/s/pkg-1.dist-info/RECORD  text\n    pkg.pyd,,9",
     "/s/pkg.py  text\n    try:\n        import other\n    except ImportError:\n        pass\n/s/other.pyd  imports nowhere.dll",
     "/s/pkg_pb2.py  text\n    fields=[\n        _descriptor.FieldDescriptor()]\n/s/pkg.py  text\n    import pkg_pb2\n/s/protobuf-4.dist-info/METADATA  text\n    Name: protobuf\n/s/google/_upb/_message.pyd",
     "/s/pkg.py  text\n    import tensorflow.python.platform.build_info\n/s/tensorflow/python/platform/build_info.py  text\n    is_cuda_build = True; cuda_version_number = '10.0'\n/s/nvidia/cudnn/bin/cudnn64_7.dll",

@@ -16,6 +16,7 @@ pub mod missing_dll;
 pub mod missing_export;
 pub mod missing_gpu_library;
 pub mod missing_vc_runtime;
+pub mod mixed_environment;
 pub mod not_installed;
 pub mod not_on_search_path;
 pub mod outdated_vc_runtime;
@@ -98,6 +99,7 @@ codes! {
     }
     beside {
         IncompatibleVersions, "incompatible-versions", incompatible_versions;
+        MixedEnvironment, "mixed-environment", mixed_environment;
         MissingGpuLibrary, "missing-gpu-library", missing_gpu_library;
         GpuNotSupported, "gpu-not-supported", gpu_not_supported;
     }
