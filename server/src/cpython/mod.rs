@@ -8,7 +8,7 @@ mod conda;
 mod finder;
 mod sentence;
 
-use crate::environment::{Environment, Platform};
+use crate::environment::{Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
@@ -56,6 +56,9 @@ impl<'e> Interpreter<'e> {
         let mut process = Process::new(host.clone(), environment.machine, application);
         if environment.platform == Platform::Linux {
             return Ok(Interpreter { environment, process, conda: None });
+        }
+        if environment.base_kind == Kind::Store {
+            process.be_packaged();
         }
         let executable = environment.application_directory.join(environment.interpreter.file_name());
         let executable =

@@ -40,6 +40,30 @@ fn up_to_3_7_the_dlls_of_a_module_are_found_on_path_and_since_3_8_not() {
 }
 
 #[test]
+fn a_python_of_the_store_does_not_search_path() {
+    let store =
+        "/Program Files/WindowsApps/PythonSoftwareFoundation.Python.3.7_3.7.2544.0_x64__qbz5n2kfra8p0";
+    check(
+        &format!(
+            r#"
+            "{store}/python.exe"       imports python37.dll
+            "{store}/python37.dll"     version 3.7.9150.1013
+            "{store}/Lib/os.py"        text
+            /env/pkg/_native.pyd   imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll
+            path /cuda/bin
+            python {store}
+            load /env/pkg/_native.pyd
+            "#
+        ),
+        expect![[r#"
+            126: _native.pyd > cudart64_101.dll: nowhere in C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.7_3.7.2544.0_x64__qbz5n2kfra8p0, C:\env\pkg, C:\Windows\System32
+            ImportError: DLL load failed: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
 fn up_to_3_7_the_application_directory_does_not_serve_modules() {
     check_both(
         "

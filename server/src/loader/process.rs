@@ -86,6 +86,7 @@ pub struct Process {
     /// The directories of its PATH.
     path: Vec<WinPath>,
     safe_search: bool,
+    packaged: bool,
     added: Vec<AddedDirectory>,
     dll_directory: Option<WinPath>,
     default_directories: LoadFlags,
@@ -113,6 +114,7 @@ impl Process {
             current_directory: None,
             path,
             safe_search: true,
+            packaged: false,
             added: Vec::new(),
             dll_directory: None,
             default_directories: LoadFlags::NONE,
@@ -123,6 +125,11 @@ impl Process {
             by_name: FxHashMap::default(),
             by_path: FxHashMap::default(),
         }
+    }
+
+    /// The program is a package of the Store: the search without flags knows neither PATH nor the current directory.
+    pub fn be_packaged(&mut self) {
+        self.packaged = true;
     }
 
     /// The machine that it runs on.
@@ -290,6 +297,7 @@ impl Process {
             windows: &self.host.windows_directory,
             current: self.current_directory.as_ref(),
             safe: self.safe_search,
+            packaged: self.packaged,
             path: &self.path,
         }
     }

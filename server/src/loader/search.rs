@@ -118,6 +118,8 @@ pub(super) struct SearchContext<'a> {
     pub windows: &'a WinPath,
     pub current: Option<&'a WinPath>,
     pub safe: bool,
+    /// The program is a package of the Store.
+    pub packaged: bool,
     pub path: &'a [WinPath],
 }
 
@@ -147,6 +149,14 @@ impl SearchContext<'_> {
     /// The standard search, with `instead` of the application's directory.
     fn standard(&self, instead: Option<WinPath>) -> Vec<(WinPath, Rule)> {
         let mut order = Order::default();
+        if self.packaged {
+            // The package, then what else takes the application's place, then System32, and nothing more (Microsoft:
+            // "Dynamic-link library search order", packaged apps). The Store's Pythons depend on no other package.
+            order.add(self.application, Rule::ApplicationDirectory);
+            instead.iter().for_each(|directory| order.add(directory, Rule::DllDirectory));
+            order.add(&self.system, Rule::System32);
+            return order.0;
+        }
         match &instead {
             Some(directory) => order.add(directory, Rule::DllDirectory),
             None => order.add(self.application, Rule::ApplicationDirectory),

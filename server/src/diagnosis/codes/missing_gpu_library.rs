@@ -202,7 +202,7 @@ fn cure(
             finding.fixes.push(Fix::new(title, Action::Open(gpu::CUDNN_ARCHIVE.to_owned())));
         }
     }
-    for folder in folders {
+    for folder in folders.iter().filter(|_| store.is_empty()) {
         let title = format!("Put {folder} on PATH before the import");
         finding.fixes.push(Fix::new(title, Action::PrependPath(folder.as_str().to_owned())));
     }

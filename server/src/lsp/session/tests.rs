@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::*;
 use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
+use crate::fix::{Action, Fix};
 use crate::host::WinPath;
 use crate::lsp::analysis::Examined;
+use crate::lsp::requests::code_action;
 use crate::source::Position;
 
 /// A window with the folder `/w`, whose settings name the interpreter `/env`.
@@ -494,4 +496,66 @@ fn a_part_of_a_package_is_not_run_by_itself() {
         analyse tensorflow in Named("/env")
         file:///w is checking: checking tensorflow (0)
     "#]]);
+}
+
+/// The commands that are offered on the import of a document.
+fn check_offers(window: &Window, expected: Expect) {
+    let params = json!({
+        "textDocument": { "uri": uri("/w/main.py") },
+        "range": { "start": { "line": 0, "character": 8 }, "end": { "line": 0, "character": 8 } },
+        "context": { "diagnostics": [] }
+    });
+    let offered = code_action::answer(&window.session, &serde_json::from_value(params).unwrap()).unwrap();
+    let words: String = offered
+        .iter()
+        .map(|offer| {
+            let offer = serde_json::to_value(offer).unwrap();
+            format!("{}: {} {}\n", offer["title"], offer["command"]["command"], offer["command"]["arguments"])
+        })
+        .collect();
+    expected.assert_eq(&words);
+}
+
+#[test]
+fn an_environment_that_has_the_package_can_be_taken() {
+    let missing = |python: &str| {
+        let use_it = Fix::new("Use it", Action::UseInterpreter(python.to_owned()));
+        Finding { fixes: vec![use_it], ..finding(Code::NotInstalled, Severity::Error) }
+    };
+    let answered = |settings: Value, commands: &[&str], python: &str| {
+        let commands = commands.iter().map(|&name| name.to_owned()).collect();
+        let mut window = Window::with(settings, ClientAbilities { commands, ..ClientAbilities::default() });
+        window.open("/w/main.py", "import tensorflow\n").session.settle();
+        let effects = window.session.take_effects();
+        effects.iter().for_each(|effect| drop(window.told(effect)));
+        window.answered(&[("tensorflow", &[missing(python)])]).session.settle();
+        window
+    };
+    let window = answered(json!({}), &["whydll.chooseInterpreter"], "/other/python.exe");
+    check_offers(
+        &window,
+        expect![[r#"
+        "Use it": "whydll.chooseInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
+    "#]],
+    );
+    // Where the editor cannot, the server does.
+    let mut window = answered(json!({}), &[], "/other/python.exe");
+    check_offers(
+        &window,
+        expect![[r#"
+        "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
+    "#]],
+    );
+    window.session.interpreter_selected(Some(uri("/w")), Some("/other/python.exe".into()));
+    assert_eq!(window.session.scopes[0].target.interpreter, Choice::Named("/other/python.exe".into()));
+    // A path of another machine says nothing without that machine's name.
+    check_offers(
+        &answered(json!({ "host": "/mnt" }), &[], r"C:\other\python.exe"),
+        expect![[r#"
+        "Use it": "whydll.useInterpreter" [{"path":"C:\\other\\python.exe","scopeUri":"file:///w"}]
+    "#]],
+    );
+    if !cfg!(windows) {
+        check_offers(&answered(json!({}), &[], r"C:\other\python.exe"), expect![[r#""#]]);
+    }
 }
