@@ -57,12 +57,24 @@ pub(in crate::diagnosis) fn of_imported(
             ran.entry(top_level(name)).or_insert(path);
         }
     }
-    let mut findings: Vec<Finding> = from_elsewhere(case, &ran, fails).into_iter().collect();
-    findings.extend(of_two_owners(case, &ran, fails));
-    findings.extend(pip_over_conda(case, &ran, fails));
-    findings.extend(leftover(case, &ran, fails));
+    // What each distribution provides is asked once: it takes a look at the disk.
+    let mut providers: Providers<'_> = BTreeMap::new();
+    for distribution in &case.environment.distributions {
+        for name in distribution.top_level(&*case.host.files) {
+            if ran.contains_key(name.as_str()) || name == top_level(case.import) {
+                providers.entry(name).or_default().push(distribution);
+            }
+        }
+    }
+    let mut findings: Vec<Finding> = from_elsewhere(case, &ran, &providers, fails).into_iter().collect();
+    findings.extend(of_two_owners(case, &providers, fails));
+    findings.extend(pip_over_conda(case, &providers, fails));
+    findings.extend(leftover(case, &ran, &providers, fails));
     findings
 }
+
+/// The distributions that provide the top-level packages and modules that ran, in the order of `sys.path`.
+type Providers<'a> = BTreeMap<String, Vec<&'a Distribution>>;
 
 fn finding(case: &Case<'_>, is_suspect: bool, otherwise: Severity) -> Finding {
     let severity = if is_suspect { Severity::Warning } else { otherwise };
@@ -100,8 +112,12 @@ fn foreign(case: &Case<'_>, entry: &PathEntry) -> Option<String> {
     }
 }
 
-fn from_elsewhere(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) -> Option<Finding> {
-    let files = &*case.host.files;
+fn from_elsewhere(
+    case: &Case<'_>,
+    ran: &BTreeMap<&str, &WinPath>,
+    providers: &Providers<'_>,
+    fails: bool,
+) -> Option<Finding> {
     let environment = case.environment;
     let serving = |path: &WinPath| {
         let holding = environment.sys_path.iter().filter(|entry| path.is_within(&entry.path));
@@ -121,8 +137,7 @@ fn from_elsewhere(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) 
     }
     let (entry, words, names) = from?;
     let provided_in = |is_there: &dyn Fn(&WinPath) -> bool, name: &str| {
-        let mut providers = environment.providers(name, files).into_iter();
-        providers.find(|one| is_there(&one.folder))
+        providers.get(name)?.iter().copied().find(|one| is_there(&one.folder))
     };
     let own: Vec<&Distribution> = names
         .iter()
@@ -180,12 +195,10 @@ struct Shared {
     is_of: (bool, bool),
 }
 
-fn of_two_owners(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) -> Vec<Finding> {
-    let files = &*case.host.files;
+fn of_two_owners(case: &Case<'_>, providers: &Providers<'_>, fails: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut told: BTreeSet<(&WinPath, &WinPath)> = BTreeSet::new();
-    for name in ran.keys() {
-        let providers = case.environment.providers(name, files);
+    for (name, providers) in providers {
         for (at, one) in providers.iter().enumerate() {
             for other in providers.iter().skip(at + 1).filter(|other| other.folder == one.folder) {
                 if told.contains(&(&one.location, &other.location)) {
@@ -275,24 +288,19 @@ fn of_these_owners(
     finding
 }
 
-fn pip_over_conda(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) -> Vec<Finding> {
+fn pip_over_conda(case: &Case<'_>, providers: &Providers<'_>, fails: bool) -> Vec<Finding> {
     let files = &*case.host.files;
-    let distributions = &case.environment.distributions;
     let mut findings = Vec::new();
-    let of_conda = distributions.iter().filter(|one| one.kind == DistributionKind::Conda);
+    let of_conda = case.environment.distributions.iter().filter(|one| one.kind == DistributionKind::Conda);
     for conda in of_conda {
         let is_of_pip = |one: &&Distribution| {
-            let installer = files.text(&one.location.join("INSTALLER")).unwrap_or_default();
+            let installer = || files.text(&one.location.join("INSTALLER")).unwrap_or_default();
             one.kind == DistributionKind::DistInfo
                 && one.normalized == conda.normalized
-                && !installer.trim().is_empty()
-                && installer.trim() != "conda"
                 && are_different(one.version.as_deref(), conda.version.as_deref())
+                && !matches!(installer().trim(), "" | "conda")
         };
-        let Some(pip) = distributions.iter().find(is_of_pip) else { continue };
-        if !pip.top_level(files).iter().any(|name| ran.contains_key(name.as_str())) {
-            continue;
-        }
+        let Some(pip) = providers.values().flatten().copied().find(is_of_pip) else { continue };
         let mut finding = finding(case, fails, Severity::Information);
         let name = name_of(pip, files);
         let version = conda.version.as_deref().unwrap_or_default();
@@ -326,15 +334,15 @@ fn are_different(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-fn leftover(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) -> Option<Finding> {
-    let files = &*case.host.files;
-    let names = ran.keys().copied().chain([top_level(case.import)]);
-    let names: Vec<String> = names
-        .flat_map(|name| {
-            let providers = case.environment.providers(name, files).into_iter();
-            providers.map(|one| one.name.clone()).chain([name.to_owned()])
-        })
-        .collect();
+fn leftover(
+    case: &Case<'_>,
+    ran: &BTreeMap<&str, &WinPath>,
+    providers: &Providers<'_>,
+    fails: bool,
+) -> Option<Finding> {
+    let asked = top_level(case.import);
+    let distributions = providers.values().flatten().map(|one| one.name.as_str());
+    let names: BTreeSet<&str> = ran.keys().copied().chain([asked]).chain(distributions).collect();
     let is_of_these = |path: &&WinPath| names.iter().any(|name| is_leftover_of(path.file_name(), name));
     let notes = case.environment.notes.iter();
     let left = notes.filter_map(|note| if let Note::Leftover { path } = note { Some(path) } else { None });
@@ -349,7 +357,7 @@ fn leftover(case: &Case<'_>, ran: &BTreeMap<&str, &WinPath>, fails: bool) -> Opt
         true => "Install the package again, and delete what is left.".to_owned(),
         false => "It can be deleted.".to_owned(),
     };
-    let provider = case.environment.providers(top_level(case.import), files).into_iter().next();
+    let provider = providers.get(asked).and_then(|providers| providers.first());
     finding
         .fixes
         .extend(provider.filter(|_| fails).map(|one| Fix { preferred: true, ..case.reinstall(one) }));

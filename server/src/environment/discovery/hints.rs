@@ -62,7 +62,7 @@ fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table
                 .strip_prefix(&name)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with("-py"))
         });
-        made.sort_by_key(|path| minor_of(path));
+        made.sort_by_key(minor_of);
         let chosen = made.iter().find(|path| in_use.as_deref() == Some(path.file_name())).or(made.last());
         if let Some(path) = chosen {
             return Some(Sighting::new(path.clone(), Source::Hint, format!("Poetry made it for {folder}")));
