@@ -142,7 +142,11 @@ impl Answers {
     }
 
     /// Keeps an answer: written beside its file and renamed, so that a reader never sees half of it. Makes room for it.
+    /// Nothing is kept of what cannot be proven later.
     pub fn keep(&self, question: Question, reading: Reading, answer: &[u8]) -> std::io::Result<()> {
+        if !reading.is_proven() {
+            return Ok(());
+        }
         let stored = Stored { question, reading, answer };
         let body = postcard::to_stdvec(&stored).map_err(std::io::Error::other)?;
         if body.len() as u64 > LONGEST / 2 {
@@ -320,7 +324,7 @@ mod tests {
             Host::directory(self.root.path(), Default::default()).unwrap()
         }
 
-        fn read(&self) -> Option<Reading> {
+        fn read(&self) -> Reading {
             let (host, witness) = Witness::over(&self.host());
             let windows = WinPath::new(r"C:\Windows");
             let _ = host.files.text(&windows.join("a.txt"));
@@ -332,18 +336,18 @@ mod tests {
 
         fn recall(&self) -> Option<Vec<u8>> {
             let (answer, reading) = self.answers.recall(self.question, &*self.host().files)?;
-            assert_eq!(Some(reading), self.read());
+            assert_eq!(reading, self.read());
             Some(answer)
         }
 
         fn keep(&self) {
-            self.answers.keep(self.question, self.read().unwrap(), b"because").unwrap();
+            self.answers.keep(self.question, self.read(), b"because").unwrap();
         }
     }
 
     #[test]
     fn a_reading_names_what_was_found_and_what_was_not() {
-        let reading = Asked::new().read().unwrap();
+        let reading = Asked::new().read();
         let folders: Vec<&str> = reading.folders().map(WinPath::as_str).collect();
         assert_eq!(folders, [r"C:\Windows\nowhere", r"C:\Windows\System32"]);
         let files: Vec<WinPath> = reading.files().collect();
@@ -373,11 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_just_now_has_no_proof() {
+    fn what_changed_just_now_is_not_kept() {
         let asked = Asked::new();
         fs::write(asked.root.path().join("Windows/a.txt"), "text").unwrap();
-        assert_eq!(asked.host().files.proof(&r"C:\Windows\a.txt".into()), Proof::Nothing);
-        assert_eq!(asked.read(), None);
+        assert!(matches!(asked.host().files.proof(&r"C:\Windows\a.txt".into()), Proof::Young(_)));
+        let reading = asked.read();
+        assert!(reading.still_holds(&*asked.host().files) && !reading.is_proven());
+        asked.keep();
+        assert_eq!(asked.recall(), None);
     }
 
     #[test]
@@ -409,7 +416,7 @@ mod tests {
         let questions: Vec<Question> =
             (0..MOST_ANSWERS as u8 + 5).map(|n| Question::of(&[&[n]]).unwrap()).collect();
         for (at, question) in questions.iter().enumerate() {
-            asked.answers.keep(*question, asked.read().unwrap(), b"because").unwrap();
+            asked.answers.keep(*question, asked.read(), b"because").unwrap();
             let used = SystemTime::now() - DAY + Duration::from_secs(at as u64);
             let file = fs::File::options().append(true).open(asked.answers.answer_file(*question));
             file.unwrap().set_modified(used).unwrap();

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
 use super::reading::Proof;
@@ -173,6 +174,11 @@ impl<F: Files> Files for BaselineFiles<F> {
             Some(Ok(_)) => Proof::BuiltIn,
             Some(Err(error)) => Proof::Fails(error),
         }
+    }
+
+    fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
+        let BaselineFiles { folders, version, .. } = self;
+        Some(Arc::new(BaselineFiles { rest: disk.clone(), folders: folders.clone(), version: *version }))
     }
 
     fn modules_read(&self) -> u64 {

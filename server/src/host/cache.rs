@@ -37,13 +37,17 @@ const UNSETTLED: Duration = Duration::from_secs(2);
 const SET: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Stamp {
-    /// The stamp of a file; none if the file changed just now, or has no time.
+    /// The stamp of a file; none if it has no time.
     pub fn of(metadata: &fs::Metadata) -> Option<Stamp> {
-        let modified = metadata.modified().ok()?;
-        let now = SystemTime::now();
-        let unsettled = now.checked_sub(UNSETTLED)? < modified && modified < now.checked_add(SET)?;
-        let since = modified.duration_since(UNIX_EPOCH).ok()?;
-        (!unsettled).then_some(Stamp { bytes: metadata.len(), modified: since.as_nanos() })
+        let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Stamp { bytes: metadata.len(), modified: since.as_nanos() })
+    }
+
+    /// Whether the file had been left alone for a while by now, so that its next change will leave another stamp.
+    pub fn is_settled(self) -> bool {
+        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
+        let now = now.as_nanos();
+        self.modified <= now.saturating_sub(UNSETTLED.as_nanos()) || self.modified >= now + SET.as_nanos()
     }
 
     /// The stamp of two files together.

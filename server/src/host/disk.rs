@@ -13,7 +13,7 @@ use super::archive::Archive;
 use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
 use super::map;
-use super::path::WinPath;
+use super::path::{WinPath, fold_name};
 use super::reading::Proof;
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
@@ -43,6 +43,10 @@ type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
 struct Listed {
     native: PathBuf,
     folder: Arc<Folder>,
+    /// What the list itself says of sizes and times, by names that are folded: on Windows it does, and to ask each file costs
+    /// more than all else. NTFS keeps it up to date for the name by which a file was written (Microsoft, "FindFirstFileW"), and
+    /// installers write files by the names that Python will find.
+    looks: Arc<FxHashMap<String, fs::Metadata>>,
 }
 
 /// A name, looked at without opening it.
@@ -51,8 +55,10 @@ struct Look {
     native: PathBuf,
     bytes: u64,
     is_folder: bool,
-    /// None if the file changed just now, or may not be read.
+    /// None if it may not be read, or has no time.
     stamp: Option<Stamp>,
+    /// That stamp serves as a proof later.
+    is_settled: bool,
 }
 
 impl Disk {
@@ -152,11 +158,17 @@ impl Disk {
     fn look(&self, path: &WinPath) -> Result<Look, FileError> {
         once(&self.looks, path, || {
             let native = self.native(path)?;
-            let metadata = fs::metadata(&native)?;
+            let metadata = self.listed_look(path).map_or_else(|| fs::metadata(&native), Ok)?;
             let (bytes, is_folder) = (metadata.len(), metadata.is_dir());
             let stamp = Stamp::of(&metadata).filter(|_| may_be_read(&native, &metadata));
-            Ok(Look { native, bytes, is_folder, stamp })
+            let is_settled = stamp.is_some_and(Stamp::is_settled);
+            Ok(Look { native, bytes, is_folder, stamp, is_settled })
         })
+    }
+
+    fn listed_look(&self, path: &WinPath) -> Option<fs::Metadata> {
+        let listed = self.listed(&path.parent()?).ok()?;
+        listed.looks.get(&fold_name(path.file_name())).cloned()
     }
 
     fn stamped(&self, path: &WinPath) -> Result<(PathBuf, Option<Stamp>), FileError> {
@@ -164,7 +176,28 @@ impl Disk {
         if look.is_folder {
             return Err(FileError::WrongKind("a folder".into()));
         }
-        Ok((look.native, look.stamp))
+        Ok((look.native, look.stamp.filter(|_| look.is_settled)))
+    }
+
+    /// The same files, of which nothing is known yet.
+    pub(super) fn afresh(&self) -> Disk {
+        Disk { drive: self.drive.clone(), ..Disk::new(Arc::default()) }
+    }
+
+    /// Whether it is a folder that can be listed.
+    pub(super) fn is_there(&self, folder: &WinPath) -> bool {
+        self.listed(folder).is_ok()
+    }
+
+    /// The folder here that stands for one of the machine, or, if that is not there, the nearest one above it that is.
+    pub(super) fn place(&self, folder: &WinPath) -> Option<PathBuf> {
+        let above = std::iter::successors(Some(folder.clone()), WinPath::parent);
+        above.into_iter().find_map(|folder| match self.listed(&folder) {
+            Ok(listed) => Some(listed.native),
+            // It is there, and only its list is refused.
+            Err(FileError::AccessDenied) => self.spelled(&folder),
+            Err(_) => None,
+        })
     }
 
     fn opened(&self, archive: &WinPath) -> Result<Arc<Archive>, FileError> {
@@ -222,16 +255,25 @@ fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
+    let mut looks = FxHashMap::default();
     let entries = entries.filter_map(Result::ok).map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Elsewhere it would ask each file; and of a link it tells nothing of what that leads to.
+        if cfg!(windows)
+            && let Ok(metadata) = entry.metadata()
+            && metadata.is_file()
+        {
+            looks.insert(fold_name(&name), metadata);
+        }
         let kind = match entry.file_type() {
             Ok(kind) if kind.is_dir() => EntryKind::Folder,
             Ok(kind) if kind.is_symlink() && entry.path().is_dir() => EntryKind::Folder,
             _ => EntryKind::File,
         };
-        Entry { name: entry.file_name().to_string_lossy().into_owned(), kind }
+        Entry { name, kind }
     });
     let folder = Arc::new(Folder::new(entries));
-    Listed { native, folder }
+    Listed { native, folder, looks: Arc::new(looks) }
 }
 
 impl Files for Disk {
@@ -294,9 +336,19 @@ impl Files for Disk {
         match self.look(path) {
             Err(error) => Proof::Fails(error),
             Ok(look) if look.is_folder => Proof::Fails(FileError::WrongKind("a folder".into())),
-            Ok(Look { stamp: Some(stamp), native, .. }) if !is_locked_away(&native) => Proof::Stamp(stamp),
+            Ok(Look { stamp: Some(stamp), native, is_settled, .. }) if !is_locked_away(&native) => {
+                if is_settled {
+                    Proof::Stamp(stamp)
+                } else {
+                    Proof::Young(stamp)
+                }
+            }
             Ok(_) => Proof::Nothing,
         }
+    }
+
+    fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
+        Some(disk.clone())
     }
 
     fn modules_read(&self) -> u64 {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::Disk;
 use super::path::{WinPath, fold_name};
 use super::reading::Proof;
 use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Manifest, Symbol};
@@ -54,6 +55,11 @@ pub trait Files: Send + Sync {
     /// The same files, for one who reads ahead what may be asked for later: it decides nothing, and so need not
     /// be witnessed. None if nobody witnesses what these are asked.
     fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
+        None
+    }
+
+    /// The same files with `disk` below them; none if they lie on no disk.
+    fn on(&self, _disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
         None
     }
 
@@ -303,6 +309,10 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
         (**self).unwitnessed()
+    }
+
+    fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
+        (**self).on(disk)
     }
 
     fn modules_read(&self) -> u64 {

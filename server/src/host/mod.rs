@@ -20,6 +20,7 @@ mod reading;
 pub mod registered_pythons;
 pub mod session;
 pub mod snapshot;
+mod watch;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +41,8 @@ pub use memory::MemoryFiles;
 pub use path::{WinPath, fold_name};
 pub use reading::{Proof, Reading};
 pub use registered_pythons::{RegisteredPython, Registration};
-pub use witness::Witness;
+pub use watch::{Watched, Watcher};
+pub use witness::{Stop, Stopped, Witness};
 
 use crate::image::{FileVersion, Machine};
 
@@ -250,6 +252,12 @@ impl Host {
     /// The path by which the system that we run on knows a file of this machine, but for letter case; none if it has none.
     pub fn native_of(&self, path: &WinPath) -> Option<PathBuf> {
         self.disk.as_ref()?.spelled(path)
+    }
+
+    /// The same machine, of whose files nothing is known yet; none if it lies on no disk.
+    pub fn afresh(&self) -> Option<Host> {
+        let disk = Arc::new(self.disk.as_ref()?.afresh());
+        Some(Host { files: self.files.on(&disk)?, disk: Some(disk), ..self.clone() })
     }
 
     /// All that decides an answer about this machine beside its files, as bytes that are equal for equal machines.

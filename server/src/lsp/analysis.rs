@@ -1,13 +1,13 @@
 //! The slow part: finds the environment and diagnoses imports in it. Runs on a thread of its own.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::interpreter::Choice;
 use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known};
 use crate::environment::{Environment, EnvironmentError};
-use crate::host::{Answers, FactCache, Host, HostError, HostKind, WinPath};
+use crate::host::{Answers, FactCache, Host, HostError, HostKind, Stop, Watched, WinPath, Witness};
 
 /// An interpreter on a machine: what has one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,14 +28,29 @@ pub struct Analysis {
     pub imports: Vec<Import>,
     /// What the analysis before found out, if it still holds.
     pub known: Known,
-    /// What was read for the analysis before.
-    pub facts: Arc<FactCache>,
+    /// What was read for the analyses before.
+    pub facts: Arc<Facts>,
     /// What earlier runs found out is not believed, even if nothing seems to have changed since.
     pub afresh: bool,
+    /// Said when nobody waits for the answer any more.
+    pub stop: Stop,
+}
+
+/// What files said, by the file where it is kept from run to run. Whoever diagnoses anew after a change reads little else than
+/// what changed.
+#[derive(Default)]
+pub struct Facts(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
+
+impl Facts {
+    fn of(&self, answers: Option<&Answers>) -> Arc<FactCache> {
+        let Some(answers) = answers else { return Arc::default() };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = answers.facts_file();
+        kept.entry(file).or_insert_with_key(|file| Arc::new(FactCache::open(file))).clone()
+    }
 }
 
 /// What was found out.
-#[derive(Clone)]
 pub struct Answer {
     /// The environment, or why there is none to look at.
     pub environment: Result<Examined, NotExamined>,
@@ -43,6 +58,8 @@ pub struct Answer {
     pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
     /// For the next analysis.
     pub known: Known,
+    /// What was read; none if it lies on no disk.
+    pub watched: Option<Watched>,
 }
 
 /// An environment that was looked at.
@@ -68,32 +85,59 @@ pub struct NotExamined {
 }
 
 impl Analysis {
-    /// Finds it out. Needs [`crate::source::STACK`] bytes of stack.
+    /// Finds it out. Needs [`crate::source::STACK`] bytes of stack. Unwinds with [`Stopped`](crate::host::Stopped) when it is
+    /// told to stop.
     pub fn run(&self) -> Answer {
         let python = self.target.interpreter.find(self.target.host.as_deref());
-        match self.examine(python.as_deref()) {
-            Ok(answer) => answer,
-            Err(reason) => Answer::unknown(reason, python.map(|path| path.display().to_string())),
+        let unknown =
+            |reason| Answer::unknown(reason, python.as_ref().map(|path| path.display().to_string()));
+        let answers = python.as_deref().and_then(Answers::of);
+        let facts = if self.afresh { Arc::default() } else { self.facts.of(answers.as_ref()) };
+        let (host, name) = match self.host(python.as_deref(), facts.clone()) {
+            Ok(host) => host,
+            Err(error) => return Answer { watched: self.absent_host(), ..unknown(error.to_string()) },
+        };
+        let (witnessed, witness) = Witness::until(self.stop.clone(), &host);
+        // Where an environment may appear.
+        for folder in self.target.interpreter.sought_in() {
+            let _ = witnessed.files.folder(&host.path_of(&folder));
         }
+        let (mut answer, roots) = match self.examine(python.as_deref(), &witnessed, name, answers.as_ref()) {
+            Ok(examined) => examined,
+            Err(reason) => (unknown(reason), Vec::new()),
+        };
+        let is_ill = answer.diagnoses.values().any(|known| !known.findings.is_empty());
+        answer.watched = Watched::new(&host, &witness.reading(), roots, is_ill);
+        if let Some(answers) = &answers {
+            // Whoever cannot keep it has to read it again.
+            let _ = facts.store(&answers.facts_file());
+        }
+        answer
     }
 
-    fn examine(&self, python: Option<&Path>) -> Result<Answer, String> {
-        let (host, name) = self.host(python).map_err(|error| error.to_string())?;
-        let answers =
-            python.and_then(Answers::of).map(|known| if self.afresh { known.afresh() } else { known });
+    /// The answer, and the folders that the environment is in.
+    fn examine(
+        &self,
+        python: Option<&Path>,
+        host: &Host,
+        name: String,
+        answers: Option<&Answers>,
+    ) -> Result<(Answer, Vec<WinPath>), String> {
+        let answers = answers.cloned().map(|known| if self.afresh { known.afresh() } else { known });
         let named = matches!(self.target.interpreter, Choice::Named(_));
         let recorded = host.recorded_interpreter.clone().filter(|_| !named);
-        let python = recorded.or_else(|| python.map(|python| path_on(&host, python)));
+        let python = recorded.or_else(|| python.map(|python| path_on(host, python)));
         let python = python.ok_or(
             "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
         )?;
-        let environment = Environment::on(&python, &host).map_err(|error| match error {
+        let not_there = |error| match error {
             // What PATH leads to on another system may be a script that starts a Python.
             EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
                 format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
             }
             error => error.to_string(),
-        })?;
+        };
+        let environment = Environment::on(&python, host).map_err(not_there)?;
         let mut answer = Answer {
             environment: Ok(Examined {
                 interpreter: environment.interpreter.to_string(),
@@ -106,8 +150,9 @@ impl Analysis {
             }),
             diagnoses: BTreeMap::new(),
             known: Known::default(),
+            watched: None,
         };
-        let mut diagnoses = Diagnoses::new(&host, &environment, answers.as_ref()).knowing(self.known.clone());
+        let mut diagnoses = Diagnoses::new(host, &environment, answers.as_ref()).knowing(self.known.clone());
         for imports in self.by_program() {
             let on_host = |import: &&Import| {
                 let document = import.document.as_ref();
@@ -119,7 +164,27 @@ impl Analysis {
             answer.diagnoses.extend(known);
         }
         answer.known = diagnoses.into_known();
-        Ok(answer)
+        // What was found in an environment that is being removed says nothing.
+        if let Some(today) = host.afresh() {
+            Environment::at(&python, &*today.files).map_err(not_there)?;
+        }
+        let mut roots: Vec<WinPath> = Vec::new();
+        let folders =
+            [environment.prefix, environment.base_prefix].into_iter().chain(environment.site_packages);
+        for folder in folders {
+            if !roots.iter().any(|root| folder.is_within(root)) {
+                roots.push(folder);
+            }
+        }
+        Ok((answer, roots))
+    }
+
+    /// The folder that should hold the machine, so that it is noticed when it is there.
+    fn absent_host(&self) -> Option<Watched> {
+        let here = Host::named("windows-11", Arc::default()).ok()?;
+        let (witnessed, witness) = Witness::over(&here);
+        let _ = witnessed.files.folder(&here.path_of(Path::new(self.target.host.as_ref()?)));
+        Watched::new(&here, &witness.reading(), Vec::new(), false)
     }
 
     /// The imports of each document together, and each by itself that begins a program.
@@ -133,8 +198,7 @@ impl Analysis {
     }
 
     /// The machine, and its name for people.
-    fn host(&self, python: Option<&Path>) -> Result<(Host, String), HostError> {
-        let facts = self.facts.clone();
+    fn host(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
         let (host, name) = match (&self.target.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
             (None, Some(drive)) => {
@@ -166,7 +230,8 @@ impl Answer {
     /// Nothing can be said.
     pub fn unknown(reason: impl Into<String>, interpreter: Option<String>) -> Answer {
         let reason = NotExamined { reason: reason.into(), interpreter };
-        Answer { environment: Err(reason), diagnoses: BTreeMap::new(), known: Known::default() }
+        let (diagnoses, known) = Default::default();
+        Answer { environment: Err(reason), diagnoses, known, watched: None }
     }
 
     /// The analysis itself failed.

@@ -12,8 +12,6 @@ pub struct ClientAbilities {
     pub configuration: bool,
     /// It can be asked to tell of changed settings.
     pub registers_configuration: bool,
-    /// It can be asked to tell of changed files.
-    pub registers_watched_files: bool,
     /// It opens addresses.
     pub show_document: bool,
     /// It knows edits with a document's version.
@@ -29,7 +27,6 @@ impl ClientAbilities {
     pub fn of(capabilities: &ClientCapabilities, options: Option<&Value>) -> ClientAbilities {
         let workspace = capabilities.workspace.as_ref();
         let registers_configuration = workspace.and_then(|w| w.did_change_configuration.as_ref());
-        let registers_files = workspace.and_then(|w| w.did_change_watched_files.as_ref());
         let show_document = capabilities.window.as_ref().and_then(|w| w.show_document.as_ref());
         let edits = workspace.and_then(|w| w.workspace_edit.as_ref());
         let versioned_edits = edits.and_then(|ability| ability.document_changes) == Some(true);
@@ -39,8 +36,6 @@ impl ClientAbilities {
         ClientAbilities {
             configuration: workspace.and_then(|w| w.configuration) == Some(true),
             registers_configuration: registers_configuration.and_then(|ability| ability.dynamic_registration)
-                == Some(true),
-            registers_watched_files: registers_files.and_then(|ability| ability.dynamic_registration)
                 == Some(true),
             show_document: show_document.is_some_and(|ability| ability.support),
             versioned_edits,

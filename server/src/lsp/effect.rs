@@ -6,14 +6,14 @@ use std::time::Duration;
 use tower_lsp::Client;
 use tower_lsp::lsp_types::{ConfigurationItem, MessageType, PublishDiagnosticsParams, Registration, Url};
 
-use super::analysis::{Analysis, Answer};
+use super::analysis::{Analysis, Answer, Target};
 use super::health::{Health, HealthChanged};
 use super::mailbox::Mailbox;
 use super::settings::LogLevel;
+use crate::host::{Stopped, Watched, Watcher};
 use crate::source::STACK;
 
 /// Carried out after the event that led to it, in order.
-#[derive(Debug)]
 pub enum Effect {
     /// Tell the editor the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
@@ -25,10 +25,12 @@ pub enum Effect {
     PullSettings { generation: u64, folders: Vec<Url> },
     /// Ask the editor to tell of changes.
     Register(Vec<Registration>),
-    /// Say when files have been left alone for a while.
-    AwaitQuiet { unrest: u64 },
-    /// Diagnose, elsewhere.
-    Analyse { generation: u64, analysis: Analysis },
+    /// Diagnose, elsewhere; `anew`, if what is known of the target does not hold.
+    Analyse { generation: u64, analysis: Analysis, anew: bool },
+    /// Say when what was read for this target changes; instead of what was read before, if it was read `anew`.
+    Watch { target: Target, watched: Box<Watched>, anew: bool },
+    /// Watch that target no longer.
+    Forget(Target),
     /// Let the system have what the last analysis used.
     GiveBackMemory,
 }
@@ -36,12 +38,9 @@ pub enum Effect {
 /// An editor that does not answer a question for settings is served with those that it sent.
 const PATIENCE_FOR_SETTINGS: Duration = Duration::from_secs(3);
 
-/// An installation that writes nothing for so long is done.
-const QUIET: Duration = Duration::from_secs(2);
-
 impl Effect {
     /// Carries it out; waits only for the editor to take the message.
-    pub async fn perform(self, client: &Client, mailbox: &Mailbox) {
+    pub async fn perform(self, client: &Client, mailbox: &Mailbox, watcher: &Watcher<Target>) {
         match self {
             Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version }) => {
                 client.publish_diagnostics(uri, diagnostics, version).await;
@@ -57,14 +56,14 @@ impl Effect {
                     let _ = client.register_capability(registrations).await;
                 });
             }
-            Effect::AwaitQuiet { unrest } => {
-                let mailbox = mailbox.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(QUIET).await;
-                    mailbox.tell(move |session| session.quiet(unrest));
-                });
+            Effect::Analyse { generation, analysis, anew } => {
+                if anew {
+                    watcher.expect(analysis.target.clone());
+                }
+                analyse(generation, analysis, mailbox.clone());
             }
-            Effect::Analyse { generation, analysis } => analyse(generation, analysis, mailbox.clone()),
+            Effect::Watch { target, watched, anew } => watcher.watch(target, *watched, anew),
+            Effect::Forget(target) => watcher.forget(target),
             Effect::GiveBackMemory => drop(tokio::task::spawn_blocking(give_back_memory)),
         }
     }
@@ -85,7 +84,7 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     let work = move || {
         // What a panic leaves behind is thrown away.
         let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
-        if answer.is_err() {
+        if answer.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
             let lost = format!("the analysis of {analysis:?} failed, please report it");
             report.tell(|session| session.log(LogLevel::Error, || lost));
         }

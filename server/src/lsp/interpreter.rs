@@ -35,6 +35,16 @@ impl Choice {
         }
     }
 
+    /// The folders in which an environment may appear that would be chosen.
+    pub fn sought_in(&self) -> Vec<PathBuf> {
+        match self {
+            Choice::Sought(Some(folder)) => {
+                discovery::USUAL.iter().map(|name| folder.join(name)).chain([folder.clone()]).collect()
+            }
+            Choice::Named(_) | Choice::Sought(None) => Vec::new(),
+        }
+    }
+
     /// Finds the interpreter, or the folder of its environment, on the machine that `--host` would name so.
     pub fn find(&self, host: Option<&str>) -> Option<PathBuf> {
         match self {

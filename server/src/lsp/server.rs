@@ -122,10 +122,6 @@ impl LanguageServer for Server {
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
         self.mailbox.tell(|session| notifications::did_change_workspace_folders::apply(session, params));
     }
-
-    async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
-        self.mailbox.tell(move |session| notifications::did_change_watched_files::apply(session, &params));
-    }
 }
 
 impl Server {

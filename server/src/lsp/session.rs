@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tower_lsp::Client;
 use tower_lsp::lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
 
-use super::analysis::{Analysis, Answer, Target, names};
+use super::analysis::{Analysis, Answer, Facts, Target, names};
 use super::client::ClientAbilities;
 use super::convert;
 use super::document::{Change, OpenDocument};
@@ -22,12 +22,14 @@ use super::mailbox::{Event, Mailbox};
 use super::scope::{Scope, path_of};
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::{Diagnosis, Finding, Import, Severity};
-use crate::host::{FactCache, WinPath};
+use crate::host::{Stop, Watcher, WinPath};
 use crate::source::{Guard, ImportStatement};
 
 /// Applies events in order, and carries out what follows from them.
 pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
     let mut session = Session::default();
+    let changed = mailbox.clone();
+    let watcher = Watcher::new(move |target| changed.tell(|session| session.changed(target)));
     while let Some(event) = events.recv().await {
         session.apply(event);
         // What came meanwhile is applied first: of many edits only the last state is looked at.
@@ -39,7 +41,7 @@ pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: 
         }
         session.settle();
         for effect in session.take_effects() {
-            effect.perform(&client, &mailbox).await;
+            effect.perform(&client, &mailbox, &watcher).await;
         }
     }
 }
@@ -53,7 +55,7 @@ const MOST_ANSWERS: usize = 8;
 /// Diagnoses of so many modules are kept for a target: names that are being typed leave many behind.
 const MOST_DIAGNOSES: usize = 64;
 
-/// A superseded analysis cannot be stopped; so many may run at a time.
+/// A superseded analysis stops at its next look at a file; until then it may run beside the next one.
 const MOST_THREADS: usize = 2;
 
 /// All that is known.
@@ -77,13 +79,11 @@ pub struct Session {
     /// Analyses that have not ended, awaited or superseded.
     threads: usize,
     /// Facts are kept while one analysis follows another, and take much memory.
-    facts: Option<Arc<FactCache>>,
+    facts: Option<Arc<Facts>>,
     /// Numbers what is asked; an answer of an older number is dropped.
     generation: u64,
     /// The question for settings whose answer is awaited.
     pulling: Option<u64>,
-    /// The changes of files that are being waited out.
-    unrest: u64,
     /// The editor is ready, and its settings are known.
     ready: bool,
     effects: Vec<Effect>,
@@ -95,6 +95,14 @@ struct Running {
     /// The answer takes the place of the one that is known.
     anew: bool,
     since: Instant,
+    stop: Stop,
+}
+
+/// Nobody waits for it any more.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.say();
+    }
 }
 
 impl Default for Session {
@@ -113,7 +121,6 @@ impl Default for Session {
             facts: None,
             generation: 0,
             pulling: None,
-            unrest: 0,
             ready: false,
             effects: Vec::new(),
         }
@@ -235,23 +242,18 @@ impl Session {
         self.pull_settings();
     }
 
-    /// Files of some environment changed. An installation changes many: it is waited out.
-    pub fn files_changed(&mut self) {
-        self.unrest += 1;
-        self.effects.push(Effect::AwaitQuiet { unrest: self.unrest });
-    }
-
-    /// Nothing changed for a while.
-    pub fn quiet(&mut self, unrest: u64) {
-        if self.unrest == unrest {
-            self.stale.extend(self.answers.keys().cloned());
+    /// What was read for an answer is not as it was.
+    pub fn changed(&mut self, target: Target) {
+        if self.answers.contains_key(&target) {
+            self.log(LogLevel::Debug, || "something changed that was looked at".to_owned());
+            self.stale.insert(target);
         }
     }
 
     /// Forgets every answer.
     pub fn check_again(&mut self) {
         self.doubted = self.scopes.iter().map(|scope| scope.target.clone()).collect();
-        self.answers.clear();
+        self.effects.extend(self.answers.drain().map(|(target, _)| Effect::Forget(target)));
         self.stale.clear();
         self.running = None;
         self.facts = None;
@@ -260,19 +262,28 @@ impl Session {
     }
 
     /// An analysis ended.
-    pub fn analysed(&mut self, generation: u64, answer: Answer) {
+    pub fn analysed(&mut self, generation: u64, mut answer: Answer) {
         self.threads = self.threads.saturating_sub(1);
         let Some(running) = self.running.take_if(|running| running.generation == generation) else {
             return;
         };
         self.log(LogLevel::Info, || told_of(&running, &answer));
-        match self.answers.get_mut(&running.target) {
+        let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
+        let anew = match self.answers.get_mut(&target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
                 known.known = answer.known;
+                false
             }
-            _ => drop(self.answers.insert(running.target, answer)),
-        }
+            _ => {
+                self.answers.insert(target.clone(), answer);
+                true
+            }
+        };
+        self.effects.push(match watched {
+            Some(watched) => Effect::Watch { target, watched, anew },
+            None => Effect::Forget(target),
+        });
         self.clear_out();
         self.look_again();
     }
@@ -319,7 +330,8 @@ impl Session {
     fn clear_out(&mut self) {
         let used: HashSet<&Target> = self.scopes.iter().map(|scope| &scope.target).collect();
         if self.answers.len() > MOST_ANSWERS {
-            self.answers.retain(|target, _| used.contains(target));
+            let unused = self.answers.extract_if(|target, _| !used.contains(target));
+            self.effects.extend(unused.map(|(target, _)| Effect::Forget(target)));
         }
         if self.answers.values().any(|answer| answer.diagnoses.len() > MOST_DIAGNOSES) {
             let wanted: BTreeSet<Import> =
@@ -408,11 +420,14 @@ impl Session {
         self.threads += 1;
         let facts = self.facts.get_or_insert_default().clone();
         let generation = self.generation;
-        self.running = Some(Running { generation, target: target.clone(), anew, since: Instant::now() });
+        let stop = Stop::default();
+        let since = Instant::now();
+        self.running = Some(Running { generation, target: target.clone(), anew, since, stop: stop.clone() });
         let afresh = self.doubted.remove(&target);
         let known = self.answers.get(&target).filter(|_| !anew).map(|answer| answer.known.clone());
-        let analysis = Analysis { target, imports, known: known.unwrap_or_default(), facts, afresh };
-        self.effects.push(Effect::Analyse { generation, analysis });
+        let known = known.unwrap_or_default();
+        let analysis = Analysis { target, imports, known, facts, afresh, stop };
+        self.effects.push(Effect::Analyse { generation, analysis, anew });
     }
 
     /// The imports that matter to a scope.

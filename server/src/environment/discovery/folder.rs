@@ -5,7 +5,7 @@ use crate::host::WinPath;
 use super::{Search, Sighting, Source};
 
 /// Names that are an environment's wherever they stand, the most usual first.
-const USUAL: [&str; 3] = [".venv", "venv", "env"];
+pub const USUAL: [&str; 3] = [".venv", "venv", "env"];
 
 /// The one that is meant: of a usual name, or pixi's default (`.pixi\envs\default`).
 pub(super) fn usual(search: &Search<'_>) -> Option<Sighting> {

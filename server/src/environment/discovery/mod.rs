@@ -24,6 +24,7 @@ mod registry;
 mod store;
 mod users;
 
+pub use folder::USUAL;
 pub(super) use store::is_alias as is_store_alias;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
 use crate::fix::{Action, Fix};
-use crate::host::WinPath;
+use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::Examined;
 use crate::lsp::requests::code_action;
 use crate::source::Position;
@@ -20,6 +20,8 @@ struct Window {
     last: u64,
     /// What the last analysis is asked.
     asked: Vec<Import>,
+    /// By what it is stopped.
+    stop: Stop,
 }
 
 impl Window {
@@ -31,7 +33,7 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0, asked: Vec::new() }
+        Window { session, last: 0, asked: Vec::new(), stop: Stop::default() }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -76,8 +78,9 @@ impl Window {
                 let scope = health.scope_uri.as_ref().map_or("elsewhere", |uri| uri.as_str());
                 format!("{scope} is {}: {} ({})\n", health.state.name(), health.summary, health.findings)
             }
-            Effect::Analyse { generation, analysis } => {
+            Effect::Analyse { generation, analysis, .. } => {
                 self.last = *generation;
+                self.stop = analysis.stop.clone();
                 self.asked = analysis.imports.clone();
                 let folder = |import: &Import| import.document.as_ref().and_then(WinPath::parent);
                 let asked = analysis.imports.iter().map(|import| match folder(import) {
@@ -90,8 +93,12 @@ impl Window {
             Effect::PullSettings { folders, .. } => {
                 format!("ask for settings of {} folders\n", folders.len())
             }
-            Effect::AwaitQuiet { .. } => "wait for quiet\n".to_owned(),
-            Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => String::new(),
+            Effect::Watch { target, anew, .. } => {
+                format!("watch {:?}{}\n", target.interpreter, if *anew { " anew" } else { "" })
+            }
+            Effect::Forget(_) | Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => {
+                String::new()
+            }
         }
     }
 }
@@ -124,7 +131,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
         kind: "venv".to_owned(),
         machine: "windows-11".to_owned(),
     };
-    Answer { environment: Ok(examined), diagnoses, known: Known::default() }
+    Answer { environment: Ok(examined), diagnoses, known: Known::default(), watched: None }
 }
 
 fn finding(code: Code, severity: Severity) -> Finding {
@@ -379,7 +386,7 @@ fn a_folder_that_is_added_takes_its_documents() {
 }
 
 #[test]
-fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
+fn what_is_ill_is_looked_at_again_when_something_is_saved() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
@@ -400,18 +407,69 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved_or_installed() {
     "#]]);
     window.session.saved(&uri("/w/a.py"));
     window.check(expect![""]);
-    window.session.files_changed();
-    window.session.files_changed();
-    window.check(expect![[r#"
-        wait for quiet
-        wait for quiet
-    "#]]);
-    window.session.quiet(1);
-    window.check(expect![""]);
-    window.session.quiet(2);
-    window.check(expect![[r#"
+}
+
+#[test]
+fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
+    let read = || {
+        let host = Host::named("windows-11", Default::default()).unwrap();
+        Watched::new(&host, &Default::default(), Vec::new(), false)
+    };
+    let mut window = Window::new();
+    window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
     "#]]);
+    let target = window.session.scopes[0].target.clone();
+    // Nothing is known yet that could change.
+    window.session.changed(target.clone());
+    let found = answer(&window.asked, &[("tensorflow", &[])]);
+    window.session.analysed(window.last, Answer { watched: read(), ..found });
+    window.check(expect![[r#"
+        watch Named("/env") anew
+        file:///w/a.py v1: nothing
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+    "#]]);
+    window.open("/w/inner/b.py", "import tensorflow\n").check(expect![[r#"
+        analyse tensorflow in /w/inner in Named("/env")
+    "#]]);
+    let found = answer(&window.asked, &[("tensorflow", &[])]);
+    window.session.analysed(window.last, Answer { watched: read(), ..found });
+    window.check(expect![[r#"
+        watch Named("/env")
+        file:///w/inner/b.py v1: nothing
+    "#]]);
+    window.session.changed(target.clone());
+    window.session.changed(target);
+    window.check(expect![[r#"
+        analyse tensorflow, tensorflow in /w, tensorflow in /w/inner in Named("/env")
+    "#]]);
+    let gone = Answer { watched: read(), ..Answer::unknown("it is gone", None) };
+    window.session.analysed(window.last, gone);
+    window.check(expect![[r#"
+        watch Named("/env") anew
+        file:///w is unknown: it is gone (0)
+    "#]]);
+}
+
+#[test]
+fn an_analysis_that_nobody_waits_for_is_stopped() {
+    let mut window = Window::new();
+    window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
+        analyse tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    let superseded = window.stop.clone();
+    window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
+    assert!(!superseded.is_said());
+    window.check(expect![[r#"
+        analyse tensorflow, tensorflow in /w in Named("/other")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    assert!(superseded.is_said());
+    let doubted = window.stop.clone();
+    window.session.check_again();
+    assert!(doubted.is_said());
 }
 
 #[test]

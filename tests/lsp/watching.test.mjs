@@ -1,0 +1,239 @@
+/**
+ * A squiggle that comes and goes by itself, while files change under the server's eyes and nobody tells it: real environments,
+ * copied by hard links so that they can be damaged.
+ *
+ * WHYDLL_BIN and WHYDLL_REAL as in server.test.mjs. With WHYDLL_WINE, the program for Wine, WHYDLL_BIN is one for Windows and
+ * runs under it: then paths are those of Wine's drive Z.
+ */
+
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  cpSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "./client.mjs";
+
+const { WHYDLL_BIN: PROGRAM, WHYDLL_REAL: REAL, WHYDLL_WINE: WINE } = process.env;
+if (!PROGRAM || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+
+/** How long the user waits after the last write, on a machine that does nothing else. One that does has WHYDLL_PATIENCE times as long. */
+const SOON = 1000 * Number(process.env.WHYDLL_PATIENCE ?? 1);
+const BARE = "windows-11"; // a machine without the Visual C++ redistributable
+const EQUIPPED = "windows-11+vcredist";
+const RUNTIME = ["msvcp140.dll", "msvcp140_1.dll"];
+
+describe("without a word from the editor", () => {
+  test("a DLL that is deleted is missed, and one that is restored is not", async (t) => {
+    const { client, document, python } = await watched(t, { host: EQUIPPED });
+    await client.diagnostics(document, none);
+    const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
+    for (let round = 0; round < 2; round++) {
+      await within(SOON, "the deleted DLL is told", client, () => renameSync(dll, join(python, "../away")), document, some);
+      await client.health("broken");
+      await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), dll), document, none);
+      await client.health("healthy");
+    }
+  });
+
+  test("the runtime is found when pip puts it beside Python", async (t) => {
+    const { client, document, python } = await watched(t, { host: BARE });
+    const [{ code }] = await client.diagnostics(document, some);
+    assert.equal(code, "missing-vc-runtime");
+    const install = () => {
+      for (const name of RUNTIME) cpSync(runtime(name), join(python, name));
+      const info = join(python, "Lib/site-packages/msvc_runtime-14.44.35112.dist-info");
+      mkdirSync(info);
+      writeFileSync(join(info, "METADATA"), "Metadata-Version: 2.1\nName: msvc-runtime\nVersion: 14.44.35112\n");
+      writeFileSync(join(info, "RECORD"), RUNTIME.map((name) => `../../${name},,\n`).join(""));
+    };
+    await within(SOON, "the installed runtime is told", client, install, document, none);
+    await client.health("healthy");
+  });
+
+  test("the runtime is found when its installer puts it into System32", async (t) => {
+    const { client, document, drive } = await watched(t, { host: "drive" });
+    const [{ code }] = await client.diagnostics(document, some);
+    assert.equal(code, "missing-vc-runtime");
+    const system = join(drive, readdirSync(drive).find((name) => /^windows$/i.test(name)));
+    const system32 = join(system, readdirSync(system).find((name) => /^system32$/i.test(name)));
+    const install = () => RUNTIME.forEach((name) => cpSync(runtime(name), join(system32, name)));
+    await within(SOON, "the installed runtime is told", client, install, document, none);
+  });
+
+  test("ten thousand files are looked at once, when all are written", async (t) => {
+    const { client, document, python } = await watched(t, { host: EQUIPPED });
+    await client.diagnostics(document, none);
+    await sleep(500);
+    const before = checks(client);
+    const began = cpu(client);
+    for (let n = 0; n < 10_000; n++) {
+      const folder = join(python, "Lib/site-packages", `package${Math.floor(n / 1000)}`, `part${Math.floor(n / 100) % 10}`);
+      if (n % 100 === 0) mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, `module${n % 100}.py`), "x = 1\n");
+      // As pip does it: some are waited for.
+      if (n % 500 === 0) await sleep(150);
+    }
+    const written = performance.now();
+    assert.equal(checks(client), before, "it was looked at before all were written");
+    await client.until("a new look", () => (checks(client) > before ? true : undefined));
+    const took = performance.now() - written;
+    await sleep(3000);
+    t.diagnostic(`looked at after ${Math.round(took)} ms; ${cpu(client) - began} ticks of the processor for all of it`);
+    assert.ok(took < SOON, `${took} ms`);
+    assert.equal(checks(client), before + 1);
+    assert.deepEqual(await client.diagnostics(document), []);
+  });
+
+  test("an environment that vanishes is unknown until it is back", async (t) => {
+    const { client, document, python } = await watched(t, { host: EQUIPPED });
+    await client.diagnostics(document, none);
+    await client.health("healthy");
+    renameSync(python, `${python}.gone`);
+    const health = await client.health("unknown");
+    assert.deepEqual(await client.diagnostics(document), []);
+    assert.equal(health.findings, 0);
+    renameSync(`${python}.gone`, python);
+    await client.health("healthy");
+    rmSync(join(python, "python.exe"));
+    await client.health("unknown");
+    linkSync(join(REAL, "complete", "python.exe"), join(python, "python.exe"));
+    await client.health("healthy");
+  });
+
+  test("an environment that appears in the folder is taken", { skip: WINE && "Wine's own Python is found on no PATH" }, async (t) => {
+    const { client, document, folder } = await watched(t, { host: EQUIPPED, sought: true });
+    await client.health("unknown");
+    assert.deepEqual(await client.diagnostics(document), []);
+    const environment = copy("internal-deleted", join(folder, "copied"));
+    renameSync(environment, join(folder, ".venv"));
+    await client.diagnostics(document, some);
+    await client.health("broken");
+  });
+
+  test("a module of the program counts as it is written", async (t) => {
+    const { client, document, folder } = await watched(t, { host: EQUIPPED, text: "import settings\nimport tensorflow\n" });
+    await client.diagnostics(document, none);
+    const settings = join(folder, "settings.py");
+    const write = (text) => () => writeFileSync(settings, text);
+    await within(SOON, "the module is told", client, write("import scipy.linalg\n"), document, some);
+    await within(SOON, "its end is told", client, write("x = 1\n"), document, none);
+  });
+
+  test("what is registered of the runtime counts while it is missing", { skip: !WINE && "only Windows has a registry" }, async (t) => {
+    const { client, document } = await watched(t, { host: BARE });
+    await client.diagnostics(document, some);
+    await sleep(1500);
+    const key = "HKLM\\SOFTWARE\\Microsoft\\VisualStudio\\WhyDLL";
+    t.after(() => execFileSync(WINE, ["reg", "delete", key, "/f"], { stdio: "ignore" }));
+    const before = checks(client);
+    execFileSync(WINE, ["reg", "add", key, "/f"], { stdio: "ignore" });
+    await client.until("a new look", () => (checks(client) > before ? true : undefined));
+  });
+
+  const hasNamespaces = !WINE && spawnSync("unshare", ["-Ur", "true"]).status === 0;
+  test("what the system does not watch is polled", { skip: !hasNamespaces && "needs unshare -Ur" }, async (t) => {
+    const limited = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$0" "$@"';
+    const program = { program: "unshare", args: ["-Ur", "sh", "-c", limited, PROGRAM, "server", "--stdio"] };
+    const { client, document, python } = await watched(t, { host: EQUIPPED, ...program });
+    await client.diagnostics(document, none);
+    const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
+    await within(3 * SOON, "the deleted DLL is told", client, () => renameSync(dll, `${dll}.away`), document, some);
+    await within(3 * SOON, "the restored DLL is told", client, () => renameSync(`${dll}.away`, dll), document, none);
+  });
+});
+
+describe("left alone", () => {
+  test("the server takes neither time nor memory", async (t) => {
+    const { client, document } = await watched(t, { host: EQUIPPED });
+    await client.diagnostics(document, none);
+    await sleep(2000);
+    const began = cpu(client);
+    await sleep(5000);
+    const ticks = cpu(client) - began;
+    const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${processId(client)}/status`, "utf8"))[1]) / 1024;
+    t.diagnostic(`idle: ${ticks} ticks of the processor (10 ms each) in 5 s, ${resident.toFixed(1)} MB resident`);
+    assert.ok(ticks <= (WINE ? 5 : 1), `${ticks} ticks`);
+    if (!WINE) assert.ok(resident < 25, `${resident} MB`);
+  });
+});
+
+const some = (diagnostics) => diagnostics.length > 0;
+const none = (diagnostics) => diagnostics.length === 0;
+
+/** A DLL of the redistributable, as pip's msvc-runtime brings it. */
+function runtime(name) {
+  return join(REAL, "on-path-only", "extra", name);
+}
+
+/** A server with one document open, and an environment of its own. */
+async function watched(t, { host, text = "import tensorflow\n", sought = false, program, args }) {
+  const root = mkdtempSync(join(tmpdir(), "whydll-watching-"));
+  t.after(() => rmSync(root, { recursive: true }));
+  let drive;
+  let python;
+  if (host === "drive") {
+    drive = copy("drive-without", join(root, "drive"));
+    python = copy("complete", join(drive, "py"));
+  } else if (!sought) {
+    python = copy("complete", join(root, "python"));
+  }
+  const folder = join(root, "project");
+  mkdirSync(folder);
+  const env = { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined };
+  if (sought) env.PATH = dirname(process.execPath) === "/usr/bin" ? "/nowhere" : dirname(process.execPath);
+  const started = WINE ? { program: WINE, args: [PROGRAM, "server", "--stdio"] } : { program: program ?? PROGRAM, args };
+  const client = new Client({ env, ...started });
+  t.after(() => client.stop());
+  const settings = { host: drive ? named(drive) : host, ...(python && { interpreter: named(join(python, "python.exe")) }) };
+  await client.initialize({ settings, folders: [address(folder)], ...(WINE && { processId: null }) });
+  const document = client.open(`${address(folder)}/main.py`, text);
+  return { client, document, root, folder, drive, python };
+}
+
+/** A path as the server's system names it. */
+function named(path) {
+  return WINE ? `Z:${path.replaceAll("/", "\\")}` : path;
+}
+
+function address(path) {
+  return WINE ? `file:///z%3A${path}` : `file://${path}`;
+}
+
+/** A copy of a real environment, of hard links. */
+function copy(name, to) {
+  execFileSync("cp", ["-al", realpathSync(join(REAL, name)), to]);
+  assert.ok(lstatSync(to).isDirectory() && existsSync(to));
+  return to;
+}
+
+/** Does something, and waits for what the editor is shown then. */
+async function within(patience, what, client, act, document, wanted) {
+  // The watch begins a moment after the answer.
+  await sleep(WINE ? 1500 : 300);
+  act();
+  const began = performance.now();
+  await client.diagnostics(document, wanted);
+  const took = performance.now() - began;
+  console.log(`# ${what} after ${Math.round(took)} ms`);
+  assert.ok(took < patience, `${what} after ${took} ms`);
+}
+
+/** How often the environment was diagnosed. */
+function checks(client) {
+  return client.received.filter(({ method, params }) => method === "window/logMessage" && /^checked /.test(params.message)).length;
+}
+
+/** The processor's time that the server took, in ticks. */
+function cpu(client) {
+  const fields = readFileSync(`/proc/${processId(client)}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Wine's loader replaces itself and keeps its number. */
+function processId(client) {
+  return client.process.pid;
+}
