@@ -188,7 +188,7 @@ async function watched(t, { host, text = "import tensorflow\n", sought = false, 
   const started = WINE ? { program: WINE, args: [PROGRAM, "server", "--stdio"] } : { program: program ?? PROGRAM, args };
   const client = new Client({ env, ...started });
   t.after(() => client.stop());
-  const settings = { host: drive ? named(drive) : host, ...(python && { interpreter: named(join(python, "python.exe")) }) };
+  const settings = { logLevel: "debug", host: drive ? named(drive) : host, ...(python && { interpreter: named(join(python, "python.exe")) }) };
   await client.initialize({ settings, folders: [address(folder)], ...(WINE && { processId: null }) });
   const document = client.open(`${address(folder)}/main.py`, text);
   return { client, document, root, folder, drive, python };
@@ -216,15 +216,24 @@ async function within(patience, what, client, act, document, wanted) {
   await sleep(WINE ? 1500 : 300);
   act();
   const began = performance.now();
+  const before = noticed(client);
+  await client.until("a notice", () => (noticed(client) > before ? true : undefined));
+  const until = performance.now() - began;
   await client.diagnostics(document, wanted);
   const took = performance.now() - began;
-  console.log(`# ${what} after ${Math.round(took)} ms`);
+  console.log(`# ${what} after ${Math.round(took)} ms, noticed after ${Math.round(until)} ms`);
   assert.ok(took < patience, `${what} after ${took} ms`);
+  if (patience === SOON) assert.ok(until < 1000, `noticed after ${until} ms`);
 }
 
 /** How often the environment was diagnosed. */
 function checks(client) {
   return client.received.filter(({ method, params }) => method === "window/logMessage" && /^checked /.test(params.message)).length;
+}
+
+/** How often the server saw that something is not as it was. */
+function noticed(client) {
+  return client.received.filter(({ method, params }) => method === "window/logMessage" && /^something changed/.test(params.message)).length;
 }
 
 /** The processor's time that the server took, in ticks. */

@@ -32,6 +32,9 @@ use system::{RegistryNotice, is_silent, is_wine};
 /// Nothing changed for so long: somebody who deletes, copies or installs is done.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// So many changes are an installation, which may pause for longer: virus scanners and pip's own work take their time.
+const INSTALLATION: u32 = 100;
+
 /// What changes all the time is looked at all the same, and once in so long: the folder of a program that writes files while it runs.
 const LONGEST_UNREST: Duration = Duration::from_secs(5);
 
@@ -205,8 +208,9 @@ struct Unrest {
     since: Instant,
     /// The last change of something that was read.
     last: Option<Instant>,
-    /// The last change in the environment, of whatever.
+    /// The last change in the environment, of whatever, and how many there were.
     in_environment: Option<Instant>,
+    many: u32,
     /// Some notices may not come any more: what was watched is gone, or another one has its name.
     is_torn: bool,
     /// Proofs of files do not tell whether it counts.
@@ -216,8 +220,9 @@ struct Unrest {
 impl Unrest {
     /// When it is over, if nothing more happens.
     fn end(&self, calm: Duration) -> Instant {
+        let quiet = if self.many < INSTALLATION { QUIET } else { QUIET * 2 };
         let environment =
-            self.in_environment.map(|last| (last + QUIET).min(self.since + LONGEST_INSTALLATION));
+            self.in_environment.map(|last| (last + quiet).min(self.since + LONGEST_INSTALLATION));
         let elsewhere = self.last.map(|last| (last + calm).min(self.since + LONGEST_UNREST));
         match (environment, elsewhere) {
             // Who installs something is not kept waiting because of what others do.
@@ -235,10 +240,13 @@ impl Kept {
 
     fn stir(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut Unrest {
         let (last, is_torn, is_elsewhere) = (None, false, false);
-        let new = Unrest { since: at, last, in_environment: None, is_torn, is_elsewhere };
+        let new = Unrest { since: at, last, in_environment: None, many: 0, is_torn, is_elsewhere };
         let unrest = self.unrest.get_or_insert(new);
         unrest.last = if counts { Some(at) } else { unrest.last };
-        unrest.in_environment = if in_environment { Some(at) } else { unrest.in_environment };
+        if in_environment {
+            unrest.in_environment = Some(at);
+            unrest.many = unrest.many.saturating_add(1);
+        }
         unrest
     }
 

@@ -79,8 +79,10 @@ impl Drive {
     }
 }
 
+type Change = (&'static str, fn(&Drive));
+
 /// Each of these changes what was read.
-fn changes() -> [(&'static str, fn(&Drive)); 6] {
+fn changes() -> [Change; 6] {
     [
         ("a file is deleted", |drive| drive.delete("env/Lib/site-packages/pkg/a.dll")),
         ("a file is another one", |drive| {
