@@ -70,10 +70,10 @@ fn each_version_compiles_the_same_imports() {
         2: import os.path as path
         3: from .. import first, second as renamed
         4: from everything import *
-        7: if Compare((Attribute(Name("sys"), "platform"), Eq, Str("win32")))
+        if Compare((Attribute(Name("sys"), "platform"), Eq, Str("win32")))
             7: import on_windows
         else
-            9: if Compare((Str("posix"), In, Attribute(Name("sys"), "builtin_module_names")))
+            if Compare((Str("posix"), In, Attribute(Name("sys"), "builtin_module_names")))
                 9: import on_posix
             else
                 11: import elsewhere
@@ -81,15 +81,15 @@ fn each_version_compiles_the_same_imports() {
             14: import attempted
             15: from attempted import part
         19: import succeeded
-        21: if Or([Name("first"), Name("renamed")])
+        if Or([Name("first"), Name("renamed")])
             22: import either
-        23: if Name("first")
-            24: if Not(Name("renamed"))
+        if Name("first")
+            if Not(Name("renamed"))
                 24: import one
         36: import within_with
         39: import within_a_loop
-        45: if Compare((Str("nt"), In, Name("names")))
-            46: if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
+        if Compare((Str("nt"), In, Name("names")))
+            if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
                 46: import a.b.c
                 47: import a.b.c as c
     "#]]);
