@@ -9,6 +9,10 @@
 //! | `path /a;/b` | PATH of the process |
 //! | `variable NAME value` | a variable of the environment |
 //! | `python /env` | the interpreter or environment (default: `/Python`) |
+//! | `processor sse3 avx` | the sets of instructions that the processor has |
+//! | `registered 14.38.33130.0` | the redistributable for x64 that the registry says is installed |
+//! | `new path /a` | PATH of programs that are started anew |
+//! | `short paths` | long paths are switched off |
 //! | `denied /x` | a file or folder that this user may not read |
 //! | `application /app` · `/app x86` | a process without Python, for loads alone |
 //! | `current /x` | SetCurrentDirectory of that process |
@@ -35,8 +39,10 @@ use world::World;
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
 use crate::diagnosis::{Diagnoses, Diagnosis, Finding, Import, Watch, Watched, diagnose, run_as};
 use crate::environment::Environment;
-use crate::host::{FileError, Files, Folder, Host, ImageFacts, ImageFault, WinPath};
-use crate::image::{Binding, Export, Machine, Symbol};
+use crate::host::{
+    FileError, Files, Folder, Host, ImageFacts, ImageFault, RegisteredRuntime, Running, WinPath,
+};
+use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
 use crate::source::{Document, STACK, Script};
@@ -102,6 +108,7 @@ struct Story<'w> {
     variables: Vec<(String, String)>,
     python: WinPath,
     denied: BTreeSet<WinPath>,
+    running: Running,
     before: String,
     script: Option<WinPath>,
     watched: Watched,
@@ -118,6 +125,7 @@ impl Story<'_> {
             variables: Vec::new(),
             python: WinPath::new(r"C:\Python"),
             denied: BTreeSet::new(),
+            running: Running::default(),
             before: String::new(),
             script: None,
             watched: Watched::Named,
@@ -142,6 +150,15 @@ impl Story<'_> {
                 self.variables.push((name.to_owned(), value.to_owned()));
             }
             "python" => self.python = on_drive(rest),
+            "processor" => {
+                self.running.instructions = Some(rest.split_whitespace().map(str::to_owned).collect());
+            }
+            "registered" => {
+                let version = FileVersion::parse(rest).unwrap();
+                self.running.registered_runtimes = vec![RegisteredRuntime { machine: Machine::X64, version }];
+            }
+            "new" => self.running.path = on_drive(rest.strip_prefix("path ").unwrap()).to_string(),
+            "short" => self.running.long_paths = Some(false),
             "denied" => drop(self.denied.insert(on_drive(rest))),
             "application" => {
                 let (folder, machine) = rest.split_once(' ').unwrap_or((rest, "x86_64"));
@@ -186,6 +203,7 @@ impl Story<'_> {
 
     fn host(&self) -> Host {
         let mut host = Host::named_on_drive(&self.machine, Some(self.world.root()), Arc::default()).unwrap();
+        host.running = self.running.clone();
         if !self.denied.is_empty() {
             host.files = Arc::new(Guarded { files: host.files, denied: self.denied.clone() });
         }
@@ -256,7 +274,7 @@ impl Story<'_> {
     fn find(&mut self, rest: &str) {
         let host = self.host();
         let environment = self.environment(&host);
-        let finder = Finder::new(&environment, &*host.files);
+        let finder = Finder::new(&environment, &host);
         let found = match rest.split_once(" in ") {
             Some((name, folder)) => finder.submodule(name, &[on_drive(folder)]),
             None => {
@@ -279,7 +297,7 @@ impl Story<'_> {
             Found::Opaque { path: None } => writeln!(self.out, "standard library"),
             Found::NotFound { for_other_python: Some(path) } => writeln!(self.out, "nothing but {path}"),
             Found::NotFound { for_other_python: None } => writeln!(self.out, "nothing"),
-            Found::Denied(path) => writeln!(self.out, "denied {path}"),
+            Found::Withheld(it) => writeln!(self.out, "{} withheld: {}", it.path, it.why),
         };
     }
 
@@ -347,7 +365,7 @@ impl Story<'_> {
         let host = self.host();
         let environment = self.environment(&host);
         let interpreter = Interpreter::start(&host, &environment).unwrap();
-        let mut plan = Plan::new(interpreter, Finder::new(&environment, &*host.files));
+        let mut plan = Plan::new(interpreter, Finder::new(&environment, &host));
         let imported = plan.import(name);
         for step in plan.steps() {
             let at = &step.at;
@@ -434,6 +452,11 @@ impl Files for Guarded {
         self.files.holds(path, text)
     }
 
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        self.may_read(path)?;
+        self.files.instructions(path)
+    }
+
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         self.may_read(path)?;
         self.files.script(path)
@@ -485,6 +508,7 @@ fn tell(out: &mut String, failure: &Failure) {
                 format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)
             }
             Cause::PathTooLong { path } => format!("the path of {} is too long", path.file_name()),
+            Cause::LacksInstructions { path, sets } => format!("{path} needs {}", sets.join(", ")),
             Cause::InvalidParameter => "the flags are refused".to_owned(),
         };
         let _ = writeln!(out, "{}: {}: {why}", fault.cause.code(), chain.join(" > "));

@@ -16,8 +16,8 @@ pub struct TargetArguments {
     /// The interpreter, or the environment's folder
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
-    /// The machine: a folder that holds a Windows system drive, a snapshot file, windows-10, windows-11 or
-    /// windows-11+vcredist
+    /// The machine: live (this Windows), a folder that holds a Windows system drive, a snapshot file,
+    /// windows-10, windows-11 or windows-11+vcredist
     #[arg(long)]
     pub host: Option<String>,
     /// PATH of the process that will run Python, separated by semicolons
@@ -59,10 +59,11 @@ impl TargetArguments {
         let cache = Arc::new(cache.unwrap_or_default());
         let host = match (&self.host, &python) {
             (Some(name), _) => Host::named_on_drive(name, self.drive.as_deref(), cache.clone())?,
+            (None, Some(_)) if cfg!(windows) && self.drive.is_none() => Host::live(cache.clone())?,
             (None, Some(python)) => match Host::drive_of(python) {
                 Some(drive) => {
                     assumed = Some(format!("the drive {} that it lies on was assumed", drive.display()));
-                    Host::directory(&drive, cache.clone())?.in_this_session()
+                    Host::directory(&drive, cache.clone())?
                 }
                 None => {
                     assumed = Some("assumed, since no --host was given".to_owned());

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use crate::environment::Environment;
-use crate::host::{EntryKind, FileError, Files, Folder, WinPath};
+use crate::host::{EntryKind, FileError, Files, Folder, Host, WinPath};
 use crate::image::Machine;
 use crate::source::is_standard;
 
@@ -24,10 +24,19 @@ pub enum Found {
     Builtin,
     /// It exists, but what it does cannot be read.
     Opaque { path: Option<WinPath> },
-    /// It lies in this folder, or would, and the folder may not be read.
-    Denied(WinPath),
+    /// This file or folder would be it, or hold it, and Python cannot look at it.
+    Withheld(Withheld),
     /// No such module; `for_other_python` is a file that would be it for another Python version.
     NotFound { for_other_python: Option<WinPath> },
+}
+
+/// A file or folder that is there, and that Python cannot look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// Which.
+    pub path: WinPath,
+    /// Why not.
+    pub why: FileError,
 }
 
 /// Modules compiled into pythonXY.dll on Windows, of all versions since 3.5 (`PC/config.c`).
@@ -46,16 +55,19 @@ static BUILTIN_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| BUILTIN.split_w
 pub struct Finder<'a> {
     environment: &'a Environment,
     files: &'a dyn Files,
+    /// Python cannot use paths of 260 characters and more: its manifest asks for them, and the machine forbids them.
+    short_paths: bool,
     suffixes: Vec<String>,
     looked_for: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Finder<'a> {
-    /// Finders for the Python of `environment`.
-    pub fn new(environment: &'a Environment, files: &'a dyn Files) -> Finder<'a> {
+    /// Finders for the Python of `environment` on a machine.
+    pub fn new(environment: &'a Environment, host: &'a Host) -> Finder<'a> {
         Finder {
             environment,
-            files,
+            files: &*host.files,
+            short_paths: host.running.long_paths == Some(false),
             suffixes: environment.extension_suffixes(),
             looked_for: RefCell::default(),
         }
@@ -79,7 +91,7 @@ impl<'a> Finder<'a> {
             Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
                 self.installed_in_place(name)
             }
-            Found::NotFound { .. } | Found::Denied(_) if is_standard(name) => Found::Opaque { path: None },
+            Found::NotFound { .. } | Found::Withheld(_) if is_standard(name) => Found::Opaque { path: None },
             found => found,
         }
     }
@@ -110,7 +122,7 @@ impl<'a> Finder<'a> {
     fn on_path(&self, name: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
         let mut for_other_python = None;
-        let mut denied = None;
+        let mut withheld = None;
         for entry in path {
             if let Some((archive, inside)) = entry.in_archive() {
                 match self.in_archive(&archive, &inside, name) {
@@ -122,7 +134,10 @@ impl<'a> Finder<'a> {
                 Ok(folder) => folder,
                 Err(FileError::AccessDenied) => {
                     // Python takes it for empty, and says that there is no such module.
-                    denied.get_or_insert_with(|| entry.clone());
+                    withheld.get_or_insert_with(|| Withheld {
+                        path: entry.clone(),
+                        why: FileError::AccessDenied,
+                    });
                     continue;
                 }
                 Err(_) => continue,
@@ -132,19 +147,22 @@ impl<'a> Finder<'a> {
             if is_folder {
                 let package = entry.join(name);
                 if self.files.folder(&package) == Err(FileError::AccessDenied) {
-                    return Found::Denied(package);
+                    return Found::Withheld(Withheld { path: package, why: FileError::AccessDenied });
                 }
                 match self.in_folder(&package, "__init__") {
                     Some(Found::Source(init)) => return Found::Package { init, folder: package },
                     Some(Found::Extension { path, .. }) => {
                         return Found::Extension { path, folder: Some(package) };
                     }
+                    Some(Found::Withheld(it)) => drop(withheld.get_or_insert(it)),
                     Some(found) => return found,
                     None => {}
                 }
             }
-            if let Some(found) = self.in_folder(entry, name) {
-                return found;
+            match self.in_folder(entry, name) {
+                Some(Found::Withheld(it)) => drop(withheld.get_or_insert(it)),
+                Some(found) => return found,
+                None => {}
             }
             if is_folder {
                 portions.push(entry.join(name));
@@ -152,9 +170,10 @@ impl<'a> Finder<'a> {
                 for_other_python = self.other_python(entry, &folder, name);
             }
         }
-        match (portions.is_empty(), denied) {
+        match (portions.is_empty(), withheld) {
+            (_, Some(it)) if it.why == FileError::PathTooLong => Found::Withheld(it),
             (false, _) => Found::Namespace(portions),
-            (true, Some(folder)) if for_other_python.is_none() => Found::Denied(folder),
+            (true, Some(it)) if for_other_python.is_none() => Found::Withheld(it),
             (true, _) => Found::NotFound { for_other_python },
         }
     }
@@ -178,8 +197,21 @@ impl<'a> Finder<'a> {
         holds(&stem).then(|| Found::Opaque { path: Some(archive.join(&stem)) })
     }
 
-    /// A module file in a folder: extensions come before source (`_get_supported_file_loaders`).
+    /// A module file in a folder: extensions come before source (`_get_supported_file_loaders`). Of a file whose path is too
+    /// long `os.stat` says that it is not there, and the next one is looked for.
     fn in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
+        let found = self.any_in_folder(path, name)?;
+        let file = match &found {
+            Found::Extension { path, .. } | Found::Source(path) | Found::Opaque { path: Some(path) } => path,
+            _ => return Some(found),
+        };
+        match self.short_paths && file.is_long() {
+            true => Some(Found::Withheld(Withheld { path: file.clone(), why: FileError::PathTooLong })),
+            false => Some(found),
+        }
+    }
+
+    fn any_in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
         let folder = self.files.folder(path).ok()?;
         for suffix in &self.suffixes {
             let file = format!("{name}{suffix}");

@@ -13,7 +13,7 @@ use crate::host::{Host, WinPath};
 use crate::loader::{Failure, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
-pub use finder::{Finder, Found, IMPORTED_AT_START, offered_by};
+pub use finder::{Finder, Found, IMPORTED_AT_START, Withheld, offered_by};
 pub use sentence::{windows_message, windows_sentence};
 
 #[cfg(test)]

@@ -548,7 +548,7 @@ fn a_folder_that_may_not_be_listed_hides_what_is_in_it() {
             "
         ),
         expect![[r#"
-            denied C:\pkg\a
+            C:\pkg\a withheld: access is denied
         "#]],
     );
 }

@@ -305,6 +305,7 @@ impl Case<'_> {
     pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
         let files = &*self.host.files;
         let mut folders = self.host.path_directories();
+        folders.extend(self.host.running.path_directories());
         for prefix in [&self.environment.prefix, &self.environment.base_prefix] {
             folders.push(prefix.clone());
             for inner in ["Library\\bin", "Library\\mingw-w64\\bin"] {
@@ -362,6 +363,22 @@ impl Case<'_> {
         } else {
             format!("this copy is taken {rule}")
         }
+    }
+
+    /// What the registry says of the VC++ redistributable for this environment, where it does not agree with its DLL:
+    /// a sentence with a blank in front.
+    pub(super) fn registry_disagrees(&self) -> String {
+        let all = self.host.misregistered_runtimes();
+        let Some(it) = all.iter().find(|it| it.registered.machine == self.environment.machine) else {
+            return String::new();
+        };
+        let system = self.host.system_directory(self.environment.machine).join("msvcp140.dll");
+        let found = match it.found {
+            Some(version) => format!("is {version}"),
+            None => "is gone".to_owned(),
+        };
+        let version = it.registered.version;
+        format!(" The registry says that the redistributable {version} is installed, but {system} {found}.")
     }
 
     /// `python -m pip …` of this environment.

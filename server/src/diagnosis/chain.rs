@@ -44,7 +44,7 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
         }
     };
     let of_interpreter = interpreter.process.modules().len();
-    let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
+    let mut plan = Plan::new(interpreter, Finder::new(environment, host));
     let error = targets.iter().find_map(|target| load(&mut plan, target).err());
     let modules = plan.interpreter().process.modules().to_vec();
     Chain { modules, steps: plan.steps().to_vec(), of_interpreter, error }

@@ -88,7 +88,9 @@ impl<'p> OldRuntime<'p> {
             let version = version_of(case, &copy).map_or(String::new(), |version| format!(" {version}"));
             format!(" {copy}{version} would do.")
         });
-        finding.evidence = format!("{how}{code}; {}.{would_do}", case.why_this_one(self.provider));
+        let registry = case.registry_disagrees();
+        let why = case.why_this_one(self.provider);
+        finding.evidence = format!("{how}{code}; {why}.{would_do}{registry}");
         if self.code.is_none() {
             let promise =
                 "It usually works, but Microsoft promises it only for a runtime that is at least as new.";

@@ -151,7 +151,7 @@ impl<'e> Program<'e> {
         import: &Import,
     ) -> Result<Program<'e>, Failure> {
         let interpreter = Interpreter::start(host, environment)?;
-        let mut plan = Plan::new(interpreter, Finder::new(environment, &*host.files));
+        let mut plan = Plan::new(interpreter, Finder::new(environment, host));
         if *script != Script::default() {
             plan.begin(script.folder.as_ref(), script.file.as_ref());
         }
@@ -364,14 +364,14 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
 /// What is installed under a top-level name.
 pub fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     let files = &*host.files;
-    let finder = Finder::new(environment, files);
+    let finder = Finder::new(environment, host);
     let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
     let path = match finder.top_level(import, &sys_path) {
         Found::Package { folder, .. } => Some(folder),
         Found::Namespace(portions) => portions.into_iter().next(),
         Found::Source(path) | Found::Extension { path, .. } => Some(path),
         Found::Opaque { path } => path,
-        Found::Builtin | Found::Denied(_) | Found::NotFound { .. } => None,
+        Found::Builtin | Found::Withheld(_) | Found::NotFound { .. } => None,
     };
     // Only what lies there can be provided; leftovers of a removed distribution are not asked.
     let provider = path.is_some().then(|| environment.find(import)).flatten();

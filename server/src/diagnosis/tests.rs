@@ -24,6 +24,7 @@ const BROKEN: &[&str] = &[
     "machine windows-10\n/s/pkg.pyd  imports api-ms-win-core-future-l1-1-0.dll",
     "/s/pkg.pyd  manifest \"<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>\"",
     "/s/pkg/__init__.py  text\n    from . import LONG\n/s/pkg/LONG.pyd  manifest \"<assembly/>\"",
+    "/s/pkg.pyd  uses avx\nprocessor sse3",
     "/s/pkg.pyd  empty",
     "/s/pkg.pyd  imports a.dll\n/s/a.dll  html",
     "/s/pkg.pyd\ndenied /s/pkg.pyd",

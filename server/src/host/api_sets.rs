@@ -17,6 +17,10 @@ pub struct ApiSets {
     may_know_more: bool,
 }
 
+/// Sizes of `API_SET_NAMESPACE_ENTRY` and `API_SET_VALUE_ENTRY`.
+const ENTRY: usize = 24;
+const VALUE: usize = 20;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Contract {
     /// Empty: the contract is known, but nothing implements it on this Windows.
@@ -65,6 +69,43 @@ impl ApiSets {
             Some((contract_key(name)?.to_owned(), contract))
         });
         ApiSets { contracts: contracts.collect(), may_know_more: false }
+    }
+
+    /// Reads the section `.apiset` of `apisetschema.dll`, in the form that it has since Windows 10 (`API_SET_NAMESPACE` of
+    /// version 6 in Wine's `include/winternl.h`): each contract has values, one without a name and one for each importer
+    /// that is served by another DLL. Offsets count from the beginning of the section.
+    pub(super) fn from_schema(section: &[u8]) -> Option<ApiSets> {
+        let word =
+            |at: usize| section.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes) as usize);
+        let record = |start: usize, size: usize, number: usize| start.checked_add(size.checked_mul(number)?);
+        let text = |at: usize| {
+            let (start, length) = (word(at)?, word(at + 4)?);
+            let bytes = section.get(start..start.checked_add(length)?)?;
+            let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+            Some(String::from_utf16_lossy(&units.collect::<Vec<u16>>()).to_ascii_lowercase())
+        };
+        let [version, count, entries] = [word(0)?, word(12)?, word(16)?];
+        if version != 6 || count > section.len() / ENTRY {
+            return None;
+        }
+        let mut sets = ApiSets::default();
+        for number in 0..count {
+            let entry = record(entries, ENTRY, number)?;
+            let (name, values, value_count) = (text(entry + 4)?, word(entry + 16)?, word(entry + 20)?);
+            let mut contract = Contract::default();
+            for number in 0..value_count.min(section.len() / VALUE) {
+                let value = record(values, VALUE, number)?;
+                let (importer, host) = (text(value + 4)?, text(value + 12)?);
+                match importer.is_empty() {
+                    true => contract.host = host,
+                    false => drop(contract.exceptions.insert(importer, host)),
+                }
+            }
+            if let Some(key) = contract_key(&name) {
+                sets.contracts.insert(key.to_owned(), contract);
+            }
+        }
+        Some(sets)
     }
 
     /// The same number for equal schemas.
@@ -123,6 +164,46 @@ mod tests {
         assert_eq!(newer.resolve("api-ms-win-nonexistent-l1-1-0.dll", "a.dll"), ApiSet::PerhapsNewer);
         assert_eq!(sets.resolve("kernel32.dll", "a.dll"), ApiSet::NotOne);
         assert_eq!(sets.resolve("api.dll", "a.dll"), ApiSet::NotOne);
+    }
+
+    /// The section of one contract, which serves `kernel32.dll` from another DLL than all others.
+    fn schema() -> Vec<u8> {
+        let texts = ["api-ms-win-x-l1-1-0", "kernel32.dll", "kernelbase.dll"];
+        let (entry, values) = (28, 28 + ENTRY);
+        let mut at = values + 2 * VALUE;
+        let mut places = Vec::new();
+        for text in texts {
+            places.push([at, text.len() * 2]);
+            at += text.len() * 2;
+        }
+        let [name, first, second] = [places[0], places[1], places[2]];
+        let words = [
+            vec![6, at, 0, 1, entry, 0, 31],
+            vec![0, name[0], name[1], 34, values, 2],
+            vec![0, 0, 0, first[0], first[1]],
+            vec![0, first[0], first[1], second[0], second[1]],
+        ];
+        let words = words.concat().into_iter().flat_map(|word| (word as u32).to_le_bytes());
+        words.chain(texts.concat().encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    }
+
+    #[test]
+    fn the_schema_of_a_machine_is_read() {
+        let sets = ApiSets::from_schema(&schema()).unwrap();
+        assert_eq!(sets.resolve("api-ms-win-x-l1-1-3.dll", "a.dll"), ApiSet::Host("kernel32.dll"));
+        assert_eq!(sets.resolve("api-ms-win-x-l1-1-0.dll", "KERNEL32.dll"), ApiSet::Host("kernelbase.dll"));
+        assert_eq!(sets.resolve("api-ms-win-y-l1-1-0.dll", "a.dll"), ApiSet::NotOne);
+    }
+
+    #[test]
+    fn a_schema_that_is_cut_or_altered_anywhere_does_no_harm() {
+        let whole = schema();
+        for at in 0..whole.len() {
+            assert_eq!(ApiSets::from_schema(&whole[..at]), None, "{at} bytes");
+            let mut altered = whole.clone();
+            altered[at] = 0xff;
+            let _ = ApiSets::from_schema(&altered);
+        }
     }
 
     #[test]

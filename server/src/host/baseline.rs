@@ -3,7 +3,7 @@
 //! Used where the machine itself is not at hand. Its own DLLs are taken to load; what they import is not
 //! known and does not matter.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::disk::Disk;
@@ -165,6 +165,14 @@ impl<F: Files> Files for BaselineFiles<F> {
         match self.system_image(path) {
             None => self.rest.holds(path, text),
             Some(found) => found.map(|_| false),
+        }
+    }
+
+    /// Windows runs on every processor that it starts on.
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        match self.system_image(path) {
+            None => self.rest.instructions(path),
+            Some(found) => Ok(found.map(|_| Arc::default())?),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The files of the system that we run on, read as Windows would.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::Hash;
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::api_sets::ApiSets;
 use super::archive::Archive;
 use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
@@ -31,6 +33,7 @@ pub struct Disk {
     modules_in_archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
     exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
     held: Answers<(WinPath, String), bool, FileError>,
+    instructions: Answers<WinPath, Arc<BTreeSet<String>>, ImageFault>,
     /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
     looks: Answers<WinPath, Look, FileError>,
     modules_read: AtomicU64,
@@ -73,6 +76,7 @@ impl Disk {
             modules_in_archives: Mutex::default(),
             exports: Mutex::default(),
             held: Mutex::default(),
+            instructions: Mutex::default(),
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
         }
@@ -204,6 +208,12 @@ impl Disk {
         once(&self.archives, archive, || Archive::open(&self.native(archive)?).map(Arc::new))
     }
 
+    /// The schema of API sets that Windows maps into every process, out of the system directory; none if there is none that
+    /// we understand.
+    pub(super) fn api_sets(&self, system: &WinPath) -> Option<ApiSets> {
+        map::api_sets(&self.native(&system.join("apisetschema.dll")).ok()?).ok()?
+    }
+
     /// Where the drive `C:` of the analysed machine lies here.
     pub(super) fn drive(&self) -> Option<&Path> {
         self.drive.as_deref()
@@ -228,7 +238,7 @@ fn may_be_read(_: &Path, _: &fs::Metadata) -> bool {
 fn is_locked_away(native: &Path) -> bool {
     let extension = native.extension().unwrap_or_default();
     let is_image = ["dll", "exe", "pyd"].iter().any(|image| extension.eq_ignore_ascii_case(image));
-    is_image && fs::File::open(native).is_err()
+    is_image && map::open(native).is_err()
 }
 
 /// Its mode has told already.
@@ -332,6 +342,10 @@ impl Files for Disk {
         once(&self.held, &(path.clone(), text.to_owned()), || map::holds(&self.stamped(path)?.0, text))
     }
 
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        once(&self.instructions, path, || map::instructions(&self.stamped(path)?.0).map(Arc::new))
+    }
+
     fn proof(&self, path: &WinPath) -> Proof {
         match self.look(path) {
             Err(error) => Proof::Fails(error),
@@ -365,7 +379,11 @@ impl Files for Disk {
 
 /// Reads a whole file, but never more than `limit` bytes: pipes and devices have no size.
 fn read(native: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let mut file = fs::File::open(native)?;
+    let mut file = fs::File::open(native).map_err(|error| match native.is_dir() {
+        // Windows denies access to it.
+        true => FileError::WrongKind("a folder".into()),
+        false => error.into(),
+    })?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(FileError::WrongKind("a folder".into()));

@@ -4,6 +4,7 @@
 //! snapshot, and can be watched. Nothing above this room opens a file.
 
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub trait Files: Send + Sync {
     /// Whether the bytes of a file, at most [`LARGEST_SEARCHED`], hold this text. It reads the whole file: to be asked only
     /// where something else gives reason to.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
+
+    /// The sets of instructions without which an image cannot start, see [`Image::instructions_at_start`]: to be asked only where the
+    /// processor lacks some.
+    ///
+    /// [`Image::instructions_at_start`]: crate::image::Image::instructions_at_start
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault>;
 
     /// What proves later that a file says what it said when it was first looked at through this value.
     fn proof(&self, _path: &WinPath) -> Proof {
@@ -226,6 +233,9 @@ pub enum FileError {
     /// This user may not read it.
     #[error("access is denied")]
     AccessDenied,
+    /// Its path is longer than programs may use on this machine.
+    #[error("its path is too long")]
+    PathTooLong,
     /// A folder where a file was asked for, or the reverse.
     #[error("it is {0}")]
     WrongKind(String),
@@ -301,6 +311,10 @@ impl<F: Files + ?Sized> Files for Arc<F> {
 
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         (**self).holds(path, text)
+    }
+
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        (**self).instructions(path)
     }
 
     fn proof(&self, path: &WinPath) -> Proof {

@@ -9,7 +9,7 @@ use super::files::Files;
 use super::path::{WinPath, fold_name};
 
 /// The registry's list on Windows 10 and 11, without the DLLs that only run 32-bit programs.
-const REGISTERED: [&str; 32] = [
+pub const REGISTERED: [&str; 32] = [
     "advapi32.dll",
     "clbcatq.dll",
     "combase.dll",
@@ -62,10 +62,15 @@ pub fn of_clean_windows() -> BTreeSet<String> {
     REGISTERED.iter().chain(&IMPORTED).map(|name| (*name).to_owned()).collect()
 }
 
-/// The registered names that `system` holds, and all that they import from there.
+/// The names that every Windows registers and `system` holds, and all that they import from there.
 pub fn of_directory(system: &WinPath, files: &dyn Files) -> BTreeSet<String> {
+    with_imports(REGISTERED.map(str::to_owned).to_vec(), system, files)
+}
+
+/// Those of the registered names that `system` holds, and all that they import from there.
+pub fn with_imports(registered: Vec<String>, system: &WinPath, files: &dyn Files) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
-    let mut waiting: VecDeque<String> = REGISTERED.iter().map(|name| (*name).to_owned()).collect();
+    let mut waiting = VecDeque::from(registered);
     waiting.push_back("ntdll.dll".to_owned());
     while let Some(name) = waiting.pop_front() {
         let path = system.join(&name);

@@ -3,11 +3,13 @@
 //! The map is dropped at once: on Windows an image that is mapped cannot be replaced, and pip must never
 //! fail because we looked.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
 
+use super::api_sets::ApiSets;
 use super::files::{FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
 use crate::image::{Binding, Export, Image, ImageError, Symbol};
 
@@ -17,7 +19,7 @@ pub struct Mapped(Mmap);
 impl Mapped {
     /// Maps a file that is not empty.
     pub fn of(native: &Path) -> Result<Mapped, ImageFault> {
-        let file = File::open(native).map_err(FileError::from)?;
+        let file = open(native).map_err(FileError::from)?;
         if file.metadata().map_err(FileError::from)?.len() == 0 {
             return Err(ImageError::Empty.into());
         }
@@ -38,6 +40,21 @@ impl Mapped {
     pub fn image(&self) -> Result<Image<'_>, ImageError> {
         Image::parse(&self.0)
     }
+}
+
+/// Opens an image as the loader does: who may read and not execute it cannot load it (Microsoft, "File Security and Access
+/// Rights"; `open_dll_file` of Wine's `dlls/ntdll/loader.c`).
+#[cfg(windows)]
+pub fn open(native: &Path) -> std::io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    use windows_sys::Win32::Foundation::{GENERIC_EXECUTE, GENERIC_READ};
+    File::options().access_mode(GENERIC_READ | GENERIC_EXECUTE).open(native)
+}
+
+/// Opens an image. Here nobody executes it.
+#[cfg(not(windows))]
+pub fn open(native: &Path) -> std::io::Result<File> {
+    File::open(native)
 }
 
 /// Reads what the loader needs to know; touches only the pages of headers, import tables and resources.
@@ -77,6 +94,17 @@ pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFau
     let image = map.image()?;
     let found = image.export(symbol)?;
     Ok(found.or_else(|| image.is_of_wine().then_some(Export::Address(0))))
+}
+
+/// The sets of instructions that an image needs to start.
+pub fn instructions(native: &Path) -> Result<BTreeSet<String>, ImageFault> {
+    Ok(Mapped::of(native)?.image()?.instructions_at_start()?)
+}
+
+/// The schema of API sets that a file holds (`apisetschema.dll`), if we understand it.
+pub fn api_sets(native: &Path) -> Result<Option<ApiSets>, ImageFault> {
+    let map = Mapped::of(native)?;
+    Ok(map.image()?.section(".apiset")?.and_then(ApiSets::from_schema))
 }
 
 /// Whether the bytes of a file hold this text.

@@ -237,6 +237,10 @@ impl Files for MemoryFiles {
         Ok(self.text(path)?.contains(text))
     }
 
+    fn instructions(&self, _: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        Ok(Arc::default())
+    }
+
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         let archive = self.file(path)?.archive.clone();
         archive.map(Arc::new).ok_or_else(|| FileError::BadArchive("not one in this test".into()))

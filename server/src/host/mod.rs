@@ -1,7 +1,7 @@
 //! A Windows machine: its system directories, KnownDLLs, API sets, PATH, and its files.
 //!
-//! The machine need not be the one that we run on: it can be a folder that holds a system drive, one of
-//! the built-in [`Baseline`]s, or a recorded [`snapshot`]. They differ in where the facts come from and in
+//! The machine can be the one that we run on, a folder that holds a system drive, one of the built-in [`Baseline`]s, or a
+//! recorded [`snapshot`]. They differ in where the facts come from and in
 //! nothing else; whatever looks at a machine looks at a [`Host`].
 
 mod answers;
@@ -12,12 +12,15 @@ mod cache;
 mod disk;
 mod files;
 mod known_dlls;
+#[cfg(windows)]
+mod live;
 mod map;
 #[cfg(test)]
 mod memory;
 mod path;
 mod reading;
 pub mod registered_pythons;
+mod running;
 pub mod session;
 pub mod snapshot;
 mod watch;
@@ -38,9 +41,10 @@ pub use disk::Disk;
 pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 #[cfg(test)]
 pub use memory::MemoryFiles;
-pub use path::{WinPath, fold_name};
+pub use path::{WinPath, fold_name, path_directories};
 pub use reading::{Proof, Reading};
 pub use registered_pythons::{RegisteredPython, Registration};
+pub use running::{RegisteredRuntime, Running};
 pub use watch::{Watched, Watcher};
 pub use witness::{Stop, Stopped, Witness};
 
@@ -63,6 +67,8 @@ pub struct Host {
     pub api_sets: Arc<ApiSets>,
     /// The environment of the process that will run Python; names in upper case.
     pub variables: BTreeMap<String, String>,
+    /// What its registry and its processor say.
+    pub running: Running,
     /// The interpreter that a snapshot was recorded of.
     pub recorded_interpreter: Option<WinPath>,
     /// The Pythons that its registry tells of; none where the registry cannot be seen.
@@ -77,6 +83,8 @@ pub struct Host {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostKind {
+    /// The Windows that we run on.
+    Live,
     /// A folder that holds a system drive.
     Directory,
     /// A clean Windows of this name.
@@ -88,6 +96,7 @@ pub enum HostKind {
 impl fmt::Display for HostKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            HostKind::Live => f.write_str("live"),
             HostKind::Directory => f.write_str("directory"),
             HostKind::Baseline(name) => f.write_str(name),
             HostKind::Snapshot => f.write_str("snapshot"),
@@ -109,9 +118,11 @@ pub enum HostError {
     /// A system directory that this user may not look into.
     #[error("Windows/System32 of {folder} cannot be read: {error}")]
     UnreadableSystemDirectory { folder: String, error: FileError },
-    /// Contract, but not in this version.
-    #[error("the host \"live\" is not part of this version yet: name a folder, a snapshot or a baseline")]
-    Live,
+    /// The machine that we run on is no Windows.
+    #[error(
+        "the host \"live\" is the Windows that whydll runs on, and this is none: name a folder, a snapshot or a baseline"
+    )]
+    NotWindows,
     /// A snapshot that cannot be replayed.
     #[error(transparent)]
     Snapshot(#[from] snapshot::SnapshotError),
@@ -126,6 +137,15 @@ pub struct VcRuntime {
     pub version: FileVersion,
     /// That file.
     pub path: WinPath,
+}
+
+/// A VC++ redistributable that the registry says is installed, while its `msvcp140.dll` is another or gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misregistered {
+    /// What the registry says.
+    pub registered: RegisteredRuntime,
+    /// Version of the DLL in the system directory, if it is there.
+    pub found: Option<FileVersion>,
 }
 
 impl Host {
@@ -145,7 +165,7 @@ impl Host {
             "windows-10" => baseline(Baseline::Windows10),
             "windows-11" => baseline(Baseline::Windows11),
             "windows-11+vcredist" => baseline(Baseline::Windows11WithRedistributable),
-            "live" => Err(HostError::Live),
+            "live" => Host::live(cache),
             _ => {
                 let path = Path::new(name);
                 if path.is_dir() {
@@ -177,6 +197,7 @@ impl Host {
             known_dlls: Arc::new(known_dlls::of_clean_windows()),
             api_sets: Arc::new(api_sets),
             variables: BTreeMap::new(),
+            running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
             files: Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone())),
@@ -185,22 +206,24 @@ impl Host {
         }
     }
 
+    /// The Windows that we run on.
+    #[cfg(windows)]
+    pub fn live(cache: Arc<FactCache>) -> Result<Host, HostError> {
+        live::host(cache)
+    }
+
+    /// The Windows that we run on, if it were one.
+    #[cfg(not(windows))]
+    pub fn live(_: Arc<FactCache>) -> Result<Host, HostError> {
+        Err(HostError::NotWindows)
+    }
+
     /// The machine whose system drive `folder` holds.
     pub fn directory(folder: &Path, cache: Arc<FactCache>) -> Result<Host, HostError> {
         let drive = absolute(folder);
         let disk = Arc::new(Disk::with_drive(drive, cache));
         let windows_directory = WinPath::new(r"C:\Windows");
-        let system = windows_directory.join("System32");
-        match disk.folder(&system) {
-            Ok(_) => {}
-            Err(FileError::NotFound) => {
-                return Err(HostError::NoSystemDirectory(folder.display().to_string()));
-            }
-            Err(error) => {
-                let folder = folder.display().to_string();
-                return Err(HostError::UnreadableSystemDirectory { folder, error });
-            }
-        }
+        let system = readable_system_directory(&windows_directory, &disk, &folder.display().to_string())?;
         let kernel = disk.image(&system.join("kernel32.dll"));
         let machine = kernel.as_ref().map_or(Machine::X64, |image| image.machine);
         let version = kernel.ok().and_then(|image| image.version);
@@ -209,8 +232,9 @@ impl Host {
             windows_version: version.map(|v| format!("{}.{}.{}", v.0[0], v.0[1], v.0[2])),
             machine,
             known_dlls: Arc::new(known_dlls::of_directory(&system, &*disk)),
-            api_sets: Arc::new(ApiSets::of_windows_11()),
+            api_sets: Arc::new(disk.api_sets(&system).unwrap_or_else(ApiSets::of_windows_11)),
             variables: BTreeMap::new(),
+            running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
             windows_directory,
@@ -265,7 +289,13 @@ impl Host {
     pub fn facts(&self) -> Option<Vec<u8>> {
         let drive = self.disk.as_ref()?.drive().map(|drive| drive.to_string_lossy());
         let machine = (&self.kind, &self.windows_version, self.machine, &self.windows_directory);
-        let rules = (&*self.known_dlls, &self.variables, self.api_sets.sum(), &*self.registered_pythons);
+        let rules = (
+            &*self.known_dlls,
+            &self.variables,
+            &self.running,
+            self.api_sets.sum(),
+            &*self.registered_pythons,
+        );
         postcard::to_stdvec(&(machine, rules, &self.recorded_interpreter, drive)).ok()
     }
 
@@ -281,13 +311,27 @@ impl Host {
         path_directories(self.variables.get("PATH").map_or("", String::as_str))
     }
 
+    fn vc_runtime(&self, process: Machine) -> Option<VcRuntime> {
+        let path = self.system_directory(process).join("msvcp140.dll");
+        let image = self.files.is_file(&path).then(|| self.files.image(&path))?.ok()?;
+        Some(VcRuntime { machine: image.machine, version: image.version?, path })
+    }
+
+    /// The VC++ redistributables of which the registry says something else than their DLLs do.
+    pub fn misregistered_runtimes(&self) -> Vec<Misregistered> {
+        let registered = self.running.registered_runtimes.iter().cloned();
+        let found = registered.map(|registered| {
+            let found = self.vc_runtime(registered.machine).map(|runtime| runtime.version);
+            Misregistered { registered, found }
+        });
+        found
+            .filter(|it| it.found.is_none_or(|found| found.build() != it.registered.version.build()))
+            .collect()
+    }
+
     /// The VC++ runtimes in the system directories.
     pub fn vc_runtimes(&self) -> Vec<VcRuntime> {
-        let runtime = |machine| {
-            let path = self.system_directory(machine).join("msvcp140.dll");
-            let image = self.files.is_file(&path).then(|| self.files.image(&path))?.ok()?;
-            Some(VcRuntime { machine: image.machine, version: image.version?, path })
-        };
+        let runtime = |machine| self.vc_runtime(machine);
         let mut runtimes: Vec<VcRuntime> =
             [Machine::X64, Machine::X86].into_iter().filter_map(runtime).collect();
         runtimes.dedup_by(|a, b| a.path == b.path);
@@ -295,10 +339,14 @@ impl Host {
     }
 }
 
-/// The directories of a value of PATH, in order, as an absolute path each.
-pub fn path_directories(path: &str) -> Vec<WinPath> {
-    let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
-    entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
+/// System32 of a machine that `name` stands for.
+fn readable_system_directory(windows: &WinPath, disk: &Disk, name: &str) -> Result<WinPath, HostError> {
+    let system = windows.join("System32");
+    match disk.folder(&system) {
+        Ok(_) => Ok(system),
+        Err(FileError::NotFound) => Err(HostError::NoSystemDirectory(name.to_owned())),
+        Err(error) => Err(HostError::UnreadableSystemDirectory { folder: name.to_owned(), error }),
+    }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+const MAX_PATH: usize = 260;
+
 /// An absolute or relative path, compared without regard to case and kind of separator.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -104,6 +106,12 @@ impl WinPath {
         Some((archive, inside))
     }
 
+    /// Whether it is a path of Windows that has `MAX_PATH` characters with the NUL at its end, or more (Microsoft, "Maximum
+    /// Path Length Limitation").
+    pub fn is_long(&self) -> bool {
+        self.is_on_drive() && self.0.len() >= MAX_PATH && self.0.encode_utf16().count() >= MAX_PATH
+    }
+
     /// Drive, UNC share or Unix root in front?
     pub fn is_absolute(&self) -> bool {
         root_length(&self.0) > 0
@@ -164,6 +172,12 @@ impl WinPath {
     fn separator(&self) -> char {
         if self.0.starts_with('/') && !self.0.starts_with("//") { '/' } else { '\\' }
     }
+}
+
+/// The directories of a value of PATH, in order, as an absolute path each.
+pub fn path_directories(path: &str) -> Vec<WinPath> {
+    let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
+    entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
 }
 
 /// One spelling for all names that Windows holds for equal.

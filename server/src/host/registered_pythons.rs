@@ -64,20 +64,6 @@ impl RegisteredPython {
 }
 
 impl Host {
-    /// This machine, if it is the Windows that we run on, with what the session that we run in knows of it: variables, and
-    /// the registry.
-    pub fn in_this_session(self) -> Host {
-        let own = std::env::var("SystemDrive").ok().map(|system| WinPath::new(format!("{system}\\")));
-        let drive = self.disk.as_ref().and_then(|disk| disk.drive()).map(WinPath::from_native);
-        if !cfg!(windows) || (drive.is_some() && drive != own) {
-            return self;
-        }
-        let known = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let host = known.fold(self, |host, (name, value)| host.with_variable(&name, &value));
-        host.with_registered_pythons(of_this_system())
-    }
-
     /// With these entries of its registry.
     pub fn with_registered_pythons(mut self, pythons: Vec<RegisteredPython>) -> Host {
         self.registered_pythons = pythons.into();
@@ -85,15 +71,9 @@ impl Host {
     }
 }
 
-/// What the registry of the system that we run on tells.
-#[cfg(not(windows))]
-pub fn of_this_system() -> Vec<RegisteredPython> {
-    Vec::new()
-}
-
 /// What the registry of the system that we run on tells. A key that cannot be read tells nothing.
 #[cfg(windows)]
-pub fn of_this_system() -> Vec<RegisteredPython> {
+pub(super) fn of_this_system() -> Vec<RegisteredPython> {
     use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
 
     let mut found = Vec::new();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Entry, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::{ApiSets, Host, HostKind, RegisteredPython};
+use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::Script;
 
@@ -38,6 +38,8 @@ struct Snapshot {
     variables: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     registered_pythons: Vec<RegisteredPython>,
+    #[serde(default)]
+    running: Running,
     /// What modules do; many are alike.
     modules: Vec<Arc<Script>>,
     /// Which of them stands at a path.
@@ -61,6 +63,9 @@ struct Facts {
     /// By file and text; those that do not hold it are left out.
     #[serde(default)]
     held: BTreeMap<String, Result<bool, FileError>>,
+    /// Those that need nothing special are left out.
+    #[serde(default)]
+    instructions: BTreeMap<WinPath, Result<Arc<BTreeSet<String>>, ImageFault>>,
     #[serde(skip)]
     scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
@@ -137,6 +142,7 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         api_sets: Arc::new(snapshot.api_sets),
         variables: snapshot.variables,
         registered_pythons: Arc::new(snapshot.registered_pythons),
+        running: snapshot.running,
         recorded_interpreter: Some(snapshot.interpreter),
         files: Arc::new(Recorded::new(snapshot.facts)),
         disk: None,
@@ -204,6 +210,7 @@ impl Recorder {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
         facts.held.retain(|_, held| *held != Ok(false));
+        facts.instructions.retain(|_, needed| !matches!(needed, Ok(needed) if needed.is_empty()));
         facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
@@ -236,6 +243,7 @@ impl Recorder {
             api_sets: (*host.api_sets).clone(),
             variables: host.variables.clone(),
             registered_pythons: (*host.registered_pythons).clone(),
+            running: host.running.clone(),
             modules,
             scripts,
             facts,
@@ -350,6 +358,10 @@ impl Files for Recorder {
         self.note(|facts| &mut facts.held, &held_key(path, text), self.files.holds(path, text))
     }
 
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        self.note(|facts| &mut facts.instructions, path, self.files.instructions(path))
+    }
+
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         self.note(|facts| &mut facts.archives, path, self.files.archive(path))
     }
@@ -421,6 +433,10 @@ impl Files for Recorded {
     /// What is not recorded was not asked, or not there.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))
+    }
+
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        self.facts.instructions.get(path).cloned().unwrap_or_else(|| Ok(Arc::default()))
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
@@ -538,6 +554,35 @@ mod tests {
         assert_eq!(told.findings.len(), 1);
         assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
         assert!(!unpacked(&snapshot).contains("stays at home"));
+    }
+
+    #[test]
+    fn what_only_a_running_machine_tells_is_recorded() {
+        let long = "d".repeat(240);
+        let story = format!(
+            "
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py   text
+                try:
+                    from . import native
+                except ImportError:
+                    pass
+                from . import {long}
+            /Python/Lib/site-packages/pkg/{long}.pyd
+            /Python/Lib/site-packages/pkg/native.pyd    uses avx, imports msvcp140.dll
+            short paths
+            processor sse3
+            registered 14.38.33130.0
+            import pkg
+            "
+        );
+        let (snapshot, told) = recorded(&story);
+        let codes: Vec<&str> = told.findings.iter().map(|finding| finding.code.name()).collect();
+        assert_eq!(codes, ["path-too-long", "missing-vc-runtime", "unsupported-cpu"]);
+        assert!(told.findings.iter().any(|finding| finding.evidence.contains("The registry says")));
+        assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
     }
 
     #[test]

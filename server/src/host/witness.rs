@@ -1,5 +1,6 @@
 //! Files that remember what they were asked, and what proves each answer.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -158,6 +159,10 @@ impl Files for Witness {
     }
 
     /// A question, too: whoever finds that an answer still holds has the same right to it as one who worked it out.
+    fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
+        self.note(path, |files| files.instructions(path), of_file)
+    }
+
     fn proof(&self, path: &WinPath) -> Proof {
         self.go_on();
         let known = lock(&self.proofs).get(path).cloned();

@@ -26,7 +26,7 @@ pub enum Machine {
 
 impl Machine {
     /// The machine of a header's field, by the table "Machine Types" in "PE Format".
-    pub(super) fn from_header(field: u16) -> Machine {
+    pub fn from_header(field: u16) -> Machine {
         match field {
             0x014c => Machine::X86,
             0x8664 => Machine::X64,

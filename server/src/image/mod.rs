@@ -24,7 +24,7 @@
 //! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
 //! | `binding` | what one image's imports find in another |
-//! | `start` | which functions the code calls as the image starts |
+//! | `start` | what the code calls as the image starts, and which processor it needs for that |
 //! | `module_imports` | which Python modules the code of an extension module imports as it is initialized |
 //! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
@@ -63,6 +63,7 @@ pub use imports::{Import, Symbol};
 pub use machine::Machine;
 pub use manifest::{Assembly, LIBRARY_MANIFEST, Manifest, PROGRAM_MANIFEST};
 pub use resources::FileVersion;
+pub use start::instruction_sets;
 
 use headers::Headers;
 use memory::Memory;
@@ -163,6 +164,22 @@ impl<'a> Image<'a> {
     /// When the image was linked, in seconds since 1970; or, of a reproducible build, a hash.
     pub fn time_date_stamp(&self) -> u32 {
         self.headers.time_date_stamp
+    }
+
+    /// The bytes of the section of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the section lies outside the image; none of that name is `None`.
+    pub fn section(&self, name: &str) -> Result<Option<&'a [u8]>, ImageError> {
+        let named = self.headers.sections.iter().find(|section| {
+            let bytes = section.Name.as_ref();
+            bytes.split(|byte| *byte == 0).next() == Some(name.as_bytes())
+        });
+        let read = |section: &pe::IMAGE_SECTION_HEADER| {
+            self.memory.slice(section.VirtualAddress, section.VirtualSize, "a section")
+        };
+        named.map(read).transpose()
     }
 
     /// How many bytes of address space the loaded image takes.

@@ -14,6 +14,25 @@ use super::{Image, ImageError, Problem, error::bad_table, imports::entry};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct FileVersion(pub [u16; 4]);
 
+impl FileVersion {
+    /// `14.38.33130.0`, or only its first numbers.
+    pub fn parse(text: &str) -> Option<FileVersion> {
+        let mut parts = text.split('.').map(str::parse);
+        let mut version = [0; 4];
+        version[0] = parts.next()?.ok()?;
+        for number in &mut version[1..] {
+            *number = parts.next().unwrap_or(Ok(0)).ok()?;
+        }
+        Some(FileVersion(version))
+    }
+
+    /// Major and minor version and build: a revision of the same build is no other version.
+    pub fn build(&self) -> [u16; 3] {
+        let [major, minor, build, _] = self.0;
+        [major, minor, build]
+    }
+}
+
 impl fmt::Display for FileVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, build, revision] = self.0;

@@ -1,8 +1,8 @@
 //! What the code of an image calls as it starts, as far as direct calls tell.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
+use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::imports::entry;
@@ -42,9 +42,71 @@ impl Image<'_> {
     /// # Errors
     /// As [`Image::imports`] and [`Image::symbols`].
     pub fn calls_at_start(&self, function: &str) -> Result<bool, ImageError> {
+        Ok(self.walk(function)?.is_some_and(|mut walk| walk.arrives()))
+    }
+}
+
+/// The sets of instructions that compilers are told to use, by the names that Rust and LLVM have for them. Every x64 processor
+/// has what is older; what is newer nobody asks of all processors.
+const INSTRUCTION_SETS: [(CpuidFeature, &str); 12] = [
+    (CpuidFeature::SSE3, "sse3"),
+    (CpuidFeature::SSSE3, "ssse3"),
+    (CpuidFeature::SSE4_1, "sse4.1"),
+    (CpuidFeature::SSE4_2, "sse4.2"),
+    (CpuidFeature::POPCNT, "popcnt"),
+    (CpuidFeature::AVX, "avx"),
+    (CpuidFeature::AVX2, "avx2"),
+    (CpuidFeature::FMA, "fma"),
+    (CpuidFeature::F16C, "f16c"),
+    (CpuidFeature::BMI1, "bmi1"),
+    (CpuidFeature::BMI2, "bmi2"),
+    (CpuidFeature::MOVBE, "movbe"),
+];
+
+/// The names of the sets that [`Image::instructions_at_start`] tells.
+pub fn instruction_sets() -> impl Iterator<Item = &'static str> {
+    INSTRUCTION_SETS.iter().map(|(_, name)| *name)
+}
+
+impl Image<'_> {
+    /// The sets of instructions without which the image cannot start: what stands at the very beginning of its entry point and of
+    /// the initializers of global objects that it hands to the C runtime, up to the first branch. A function that asks the processor
+    /// what it can do has to branch first, so that nothing of what follows counts.
+    ///
+    /// # Errors
+    /// As [`Image::calls_at_start`].
+    pub fn instructions_at_start(&self) -> Result<BTreeSet<String>, ImageError> {
+        let mut needed = BTreeSet::new();
+        let Some(mut walk) = self.walk("")? else { return Ok(needed) };
+        walk.arrives();
+        for start in walk.initializers.drain(..).chain([self.headers.entry_point]) {
+            let Some(mut decoder) = self.decoder(start) else { continue };
+            let mut instruction = Instruction::default();
+            while decoder.can_decode() {
+                decoder.decode_out(&mut instruction);
+                if instruction.flow_control() != FlowControl::Next || instruction.code() == Code::INVALID {
+                    break;
+                }
+                // An older processor takes it for another instruction.
+                if instruction.mnemonic() == Mnemonic::Tzcnt {
+                    continue;
+                }
+                for feature in instruction.cpuid_features() {
+                    let named = INSTRUCTION_SETS.iter().find(|(known, _)| known == feature);
+                    needed.extend(named.map(|(_, name)| (*name).to_owned()));
+                }
+            }
+        }
+        Ok(needed)
+    }
+}
+
+impl<'a> Image<'a> {
+    /// A walk that begins at the entry point, to an imported function of this name; none if there is no code of x64.
+    fn walk(&self, function: &str) -> Result<Option<Walk<'_, 'a>>, ImageError> {
         let start = self.headers.entry_point;
         if self.machine() != Machine::X64 || start == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let mut slots = FxHashMap::default();
         for import in self.imports()? {
@@ -62,14 +124,13 @@ impl Image<'_> {
             slots,
             seen: FxHashSet::default(),
             open: VecDeque::new(),
+            initializers: Vec::new(),
             left: MOST_INSTRUCTIONS,
         };
         walk.enter(start.into());
-        Ok(walk.arrives())
+        Ok(Some(walk))
     }
-}
 
-impl<'a> Image<'a> {
     /// Reads the code from an RVA on.
     pub(super) fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
         let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
@@ -83,6 +144,8 @@ struct Walk<'i, 'a> {
     slots: FxHashMap<u32, Called>,
     seen: FxHashSet<u32>,
     open: VecDeque<u32>,
+    /// The functions that the tables name which were handed to the C runtime.
+    initializers: Vec<u32>,
     /// How many more instructions are looked at.
     left: u32,
 }
@@ -179,6 +242,7 @@ impl Walk<'_, '_> {
             // Zeros lie between those of different sections.
             if let Some(rva) = pointer.ok().and_then(|at| at.checked_sub(self.image.headers.image_base)) {
                 self.enter(rva);
+                self.initializers.extend(u32::try_from(rva));
             }
         }
     }

@@ -84,6 +84,8 @@ pub enum Cause {
     OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion },
     /// Its path has 260 characters or more, and it has a manifest.
     PathTooLong { path: WinPath },
+    /// It cannot start without these sets of instructions, which the processor lacks.
+    LacksInstructions { path: WinPath, sets: Vec<String> },
     /// Windows refuses the flags of the load.
     InvalidParameter,
 }
@@ -100,7 +102,7 @@ impl Cause {
             Cause::MissingExport { symbols, .. } => symbols.first().map_or(127, not_exported),
             Cause::MissingAssembly { .. } => 14001,
             Cause::NewerWindows { .. } => 193,
-            Cause::OutdatedRuntime { .. } => 1114,
+            Cause::OutdatedRuntime { .. } | Cause::LacksInstructions { .. } => 1114,
             Cause::PathTooLong { .. } => 206,
             Cause::InvalidParameter => 87,
         }
@@ -113,6 +115,7 @@ impl Cause {
             | Cause::BadImage { path, .. }
             | Cause::Unreadable { path, .. }
             | Cause::NewerWindows { path, .. }
+            | Cause::LacksInstructions { path, .. }
             | Cause::PathTooLong { path } => Some(path),
             Cause::MissingExport { provider, .. } | Cause::OutdatedRuntime { provider, .. } => {
                 Some(&provider.path)

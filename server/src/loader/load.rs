@@ -8,16 +8,15 @@ use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
 use super::side_by_side::{self, Missing, Redirections};
 use crate::host::{ImageFacts, WinPath};
-use crate::image::{CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol};
+use crate::image::{
+    CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol, instruction_sets,
+};
 
 /// A chain of dependencies longer than this is cut; Windows itself runs out of stack before.
 const DEEPEST: usize = 500;
 
 /// Forwarders that lead to forwarders are followed so far: Windows has chains of three.
 const LONGEST_FORWARD: usize = 32;
-
-/// `MAX_PATH`, in UTF-16 units with the NUL at the end.
-const LONGEST_PATH: usize = 260;
 
 /// A load under way: what it searches, and what it has met so far.
 pub(super) struct Load {
@@ -115,6 +114,7 @@ impl Process {
         if load.chain.len() < DEEPEST {
             load.chain.push(Load::link(&name, Some(path.clone())));
             self.bring_in_dependencies(id, &path, &image, load);
+            self.foresee_illegal_instruction(&path, load);
             load.chain.pop();
         }
         Brought::New(id)
@@ -129,7 +129,8 @@ impl Process {
         // With long paths switched on Python finds the file, and Windows loads it unless it has to make an activation context
         // for it (python/cpython, issue 126929; astropy/astropy, issue 19965).
         let has_manifest = image.manifests.iter().any(|(number, _)| *number == LIBRARY_MANIFEST);
-        if has_manifest && path.is_on_drive() && path.as_str().encode_utf16().count() >= LONGEST_PATH {
+        let is_refused = has_manifest || self.host.running.long_paths == Some(false);
+        if is_refused && path.is_long() {
             return Some(Cause::PathTooLong { path });
         }
         // Only programs are refused for that; whether a DLL is, nobody has written down.
@@ -321,6 +322,22 @@ impl Process {
         let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX };
         let chain = load.down_to(&module.name, Some(module.path.clone()));
         load.crashes.push(Fault { chain, cause });
+    }
+
+    /// The processor lacks what the module needs to start: its initialization ends with an exception (0xC000001D). Windows' own
+    /// modules run wherever it does.
+    fn foresee_illegal_instruction(&self, path: &WinPath, load: &mut Load) {
+        let Some(has) = &self.host.running.instructions else { return };
+        let is_complete = instruction_sets().all(|set| has.contains(set));
+        if is_complete || self.machine != Machine::X64 || path.is_within(&self.host.windows_directory) {
+            return;
+        }
+        let Ok(needs) = self.host.files.instructions(path) else { return };
+        let sets: Vec<String> = needs.difference(has).cloned().collect();
+        if !sets.is_empty() {
+            let cause = Cause::LacksInstructions { path: path.clone(), sets };
+            load.crashes.push(Fault { chain: load.chain.clone(), cause });
+        }
     }
 
     fn provider_of(&self, id: ModuleId, load: &Load) -> Provider {

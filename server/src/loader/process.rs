@@ -106,6 +106,7 @@ impl Process {
     pub fn new(host: Host, machine: Machine, application_directory: WinPath) -> Process {
         let path = host.path_directories();
         let variables = Arc::new(host.variables.clone());
+        let safe_search = !host.running.unsafe_search;
         Process {
             host,
             variables,
@@ -113,7 +114,7 @@ impl Process {
             application_directory,
             current_directory: None,
             path,
-            safe_search: true,
+            safe_search,
             packaged: false,
             added: Vec::new(),
             dll_directory: None,
@@ -173,11 +174,6 @@ impl Process {
             self.default_directories = flags;
         }
         is_taken
-    }
-
-    /// `SafeDllSearchMode`, which is on by default: the current directory comes behind the system's.
-    pub fn set_safe_search(&mut self, safe: bool) {
-        self.safe_search = safe;
     }
 
     /// SetCurrentDirectory.

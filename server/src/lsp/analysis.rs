@@ -201,21 +201,13 @@ impl Analysis {
     fn host(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
         let (host, name) = match (&self.target.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
-            (None, Some(drive)) => {
-                (Host::directory(&drive, facts)?.in_this_session(), drive.display().to_string())
-            }
+            (None, _) if cfg!(windows) => (Host::live(facts)?, HostKind::Live.to_string()),
+            (None, Some(drive)) => (Host::directory(&drive, facts)?, drive.display().to_string()),
             (None, None) => (Host::named("windows-11", facts)?, "windows-11, assumed".to_owned()),
         };
-        // This process got its PATH from the editor, and so will a Python that is started there.
-        let own = || {
-            let here = cfg!(windows) && self.target.host.is_none();
-            here.then(|| std::env::var("PATH").ok()).flatten()
-        };
-        Ok(match self.target.search_path.clone().or_else(own) {
-            Some(path) if host.kind != HostKind::Snapshot || self.target.search_path.is_some() => {
-                (host.with_variable("PATH", &path), name)
-            }
-            _ => (host, name),
+        Ok(match &self.target.search_path {
+            Some(path) => (host.with_variable("PATH", path), name),
+            None => (host, name),
         })
     }
 }

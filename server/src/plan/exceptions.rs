@@ -111,7 +111,7 @@ impl Plan<'_> {
             if let Some(context) = raised.context.clone() {
                 raised.failures.extend(&context.failures);
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
-                raised.denied = raised.denied.or_else(|| context.denied.clone());
+                raised.withheld = raised.withheld.or_else(|| context.withheld.clone());
                 raised.lost = raised.lost.or_else(|| context.lost.clone());
                 raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }

@@ -8,7 +8,7 @@ use super::ahead;
 use super::frame::Frame;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::{Found, LoadError};
+use crate::cpython::{Found, LoadError, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
 use crate::source::{Name, Stmt};
@@ -79,8 +79,8 @@ impl Plan<'_> {
             Found::Package { init, folder } => self.run_module(dotted, init, Some(vec![folder]), at),
             Found::Source(path) => self.run_module(dotted, path, None, at),
             Found::Extension { path, folder } => self.load_extension(dotted, path, folder, at),
-            Found::Denied(folder) => {
-                let exception = Exception { denied: Some(folder), ..self.module_not_found(dotted) };
+            Found::Withheld(it) => {
+                let exception = Exception { withheld: Some(it), ..self.module_not_found(dotted) };
                 Err(traced(Rc::new(exception), at))
             }
             Found::NotFound { for_other_python } => {
@@ -148,7 +148,7 @@ impl Plan<'_> {
                 let message = format!("[Errno 13] Permission denied: '{file}'");
                 let exception = Exception {
                     missing: Some(dotted.into()),
-                    denied: Some(file),
+                    withheld: Some(Withheld { path: file, why: FileError::AccessDenied }),
                     ..Exception::new("PermissionError", Some(message.into()))
                 };
                 return Err(traced(Rc::new(exception), at));
@@ -358,7 +358,7 @@ impl Plan<'_> {
             name: dotted.to_owned(),
             for_other_python,
             recorded: self.recorded_path(dotted),
-            denied: None,
+            withheld: None,
         }
     }
 

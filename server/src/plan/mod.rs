@@ -23,7 +23,7 @@ mod walk;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
-use crate::cpython::{Finder, IMPORTED_AT_START, Interpreter, LoadError, offered_by};
+use crate::cpython::{Finder, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
 use crate::host::WinPath;
 use crate::source::{Function, Name, Stmt};
 
@@ -108,14 +108,14 @@ pub struct MissingModule {
     pub for_other_python: Option<WinPath>,
     /// The file that its distribution says it installed.
     pub recorded: Option<WinPath>,
-    /// The file or folder of it that may not be read.
-    pub denied: Option<WinPath>,
+    /// The file or folder of it that Python cannot look at.
+    pub withheld: Option<Withheld>,
 }
 
 impl MissingModule {
     /// Nothing tells where it should be.
     pub fn is_unknown(&self) -> bool {
-        self.for_other_python.is_none() && self.recorded.is_none() && self.denied.is_none()
+        self.for_other_python.is_none() && self.recorded.is_none() && self.withheld.is_none()
     }
 }
 
@@ -338,10 +338,10 @@ impl<'e> Plan<'e> {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             lost: exception.lost.clone(),
             loads: exception.failures.clone(),
-            missing: exception
-                .missing
-                .as_ref()
-                .map(|name| MissingModule { denied: exception.denied.clone(), ..self.missing_module(name) }),
+            missing: exception.missing.as_ref().map(|name| MissingModule {
+                withheld: exception.withheld.clone(),
+                ..self.missing_module(name)
+            }),
             trace: exception.trace.clone(),
         }
     }

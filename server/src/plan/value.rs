@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::cpython::Withheld;
 use crate::host::WinPath;
 use crate::source::{self, Function, Name};
 
@@ -141,8 +142,8 @@ pub(super) struct Exception {
     pub failures: Vec<usize>,
     /// The missing module that led to it, if no load did.
     pub missing: Option<Name>,
-    /// The file or folder of it that may not be read.
-    pub denied: Option<WinPath>,
+    /// The file or folder of it that Python cannot look at.
+    pub withheld: Option<Withheld>,
     /// A native file that its distribution installed, for which the program looked in vain before it raised this.
     pub lost: Option<WinPath>,
     /// Innermost first: file and line.
@@ -158,7 +159,7 @@ impl Exception {
             context: None,
             failures: Vec::new(),
             missing: None,
-            denied: None,
+            withheld: None,
             lost: None,
             trace: Vec::new(),
         }
@@ -168,7 +169,7 @@ impl Exception {
     pub fn is_unfounded(&self) -> bool {
         let here = self.failures.is_empty()
             && self.missing.is_none()
-            && self.denied.is_none()
+            && self.withheld.is_none()
             && self.lost.is_none();
         here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
     }

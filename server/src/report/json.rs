@@ -37,6 +37,9 @@ struct Host<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     assumed: Option<&'a str>,
     vc_runtimes: Vec<VcRuntime>,
+    /// What the registry says, where it was asked: it can differ from the DLLs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registered_runtimes: Vec<RegisteredRuntime>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +47,12 @@ struct VcRuntime {
     machine: String,
     version: String,
     path: String,
+}
+
+#[derive(Serialize)]
+struct RegisteredRuntime {
+    machine: String,
+    version: String,
 }
 
 #[derive(Serialize)]
@@ -130,6 +139,7 @@ pub fn check_json(report: &Report<'_>) -> String {
             windows: report.host.windows_version.as_deref(),
             assumed: report.assumed.as_deref(),
             vc_runtimes: vc_runtimes(report),
+            registered_runtimes: registered_runtimes(report),
         },
         health: report.health().name(),
         packages: report
@@ -155,6 +165,16 @@ fn vc_runtimes(report: &Report<'_>) -> Vec<VcRuntime> {
             machine: runtime.machine.to_string(),
             version: runtime.version.to_string(),
             path: runtime.path.to_string(),
+        })
+        .collect()
+}
+
+fn registered_runtimes(report: &Report<'_>) -> Vec<RegisteredRuntime> {
+    let registered = report.host.running.registered_runtimes.iter();
+    registered
+        .map(|runtime| RegisteredRuntime {
+            machine: runtime.machine.to_string(),
+            version: runtime.version.to_string(),
         })
         .collect()
 }

@@ -267,10 +267,16 @@ fn summary(out: &mut String, report: &Report<'_>) {
         [] => "no VC++ runtime in its system directory".to_owned(),
         some => format!("VC++ runtime {}", some.join(", ")),
     };
+    let registered = report.host.misregistered_runtimes().into_iter();
+    let registered = registered.map(|it| format!("{} ({})", it.registered.version, it.registered.machine));
+    let registered = match registered.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        some => format!(", though {some} is registered"),
+    };
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
     let _ = writeln!(
         out,
-        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{assumed}){DIM:#}",
+        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{registered}{assumed}){DIM:#}",
         report.host.kind
     );
 }

@@ -161,6 +161,8 @@ pub enum EntryPoint {
     /// A library's `DllMain` calls the first function that the image imports, without arguments, and returns `TRUE`: in code
     /// for x86_64; for other machines as [`Succeeds`](EntryPoint::Succeeds).
     CallsFirstImport,
+    /// A library's `DllMain` begins with an AVX instruction, in code for x86_64.
+    UsesAvx,
 }
 
 /// The bytes of the image's file.
@@ -232,7 +234,8 @@ impl Image {
             (EntryPoint::Refuses, _) => code.refuses,
             (EntryPoint::Crashes, _) => code.faults,
             (EntryPoint::CallsFirstImport, _) if machine == Machine::X86_64 => Code::put_call(&mut text),
-            (EntryPoint::CallsFirstImport, _) => 0,
+            (EntryPoint::UsesAvx, _) if machine == Machine::X86_64 => Code::put_avx(&mut text),
+            (EntryPoint::CallsFirstImport | EntryPoint::UsesAvx, _) => 0,
         };
 
         let initializer =

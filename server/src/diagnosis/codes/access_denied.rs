@@ -7,32 +7,64 @@
 //! narrower rights, or an antivirus program holds the file back.
 //!
 //! ## How we know
-//! Opening the file for reading fails with "access denied".
+//! Opening the file for reading, on Windows for executing too, fails with "access denied"; or the folder of the environment in which
+//! it is looked for cannot be listed. Where a folder denies, it is named.
 //!
 //! ## What to do
 //! Give yourself the right to read and execute the file and its folder, or install the package again as the user who
 //! runs it. If it comes back, look at the antivirus program's messages.
 
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
-use crate::host::FileError;
+use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::plan::MissingModule;
 
-pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
-    if let Culprit::Module(missing) = &problem.culprit {
-        return missing.denied.is_some();
+pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
+    unreadable(case, problem).is_some()
+}
+
+/// The file or folder that cannot be opened, and why.
+fn unreadable(case: &Case<'_>, problem: &Problem) -> Option<(WinPath, FileError)> {
+    match &problem.culprit {
+        Culprit::Module(missing) => {
+            let withheld = missing.withheld.as_ref().filter(|it| it.why == FileError::AccessDenied)?;
+            Some((withheld.path.clone(), FileError::AccessDenied))
+        }
+        Culprit::Image(Fault { cause: Cause::Unreadable { path, error }, .. }) => {
+            Some((path.clone(), error.clone()))
+        }
+        Culprit::Image(Fault { cause: Cause::NotFound { searched }, .. }) => {
+            let own = |folder: &WinPath| {
+                let environment = case.environment;
+                [&environment.prefix, &environment.base_prefix].iter().any(|prefix| folder.is_within(prefix))
+            };
+            let mut folders =
+                searched.iter().map(|searched| &searched.directory).filter(|folder| own(folder));
+            let folder = folders.find(|folder| denies(case, folder))?;
+            Some((folder.clone(), FileError::AccessDenied))
+        }
+        _ => None,
     }
-    problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::Unreadable { .. }))
+}
+
+fn denies(case: &Case<'_>, folder: &WinPath) -> bool {
+    case.host.files.folder(folder) == Err(FileError::AccessDenied)
+}
+
+/// The outermost folder around `path` that cannot be listed.
+fn denying_folder(case: &Case<'_>, path: &WinPath) -> Option<WinPath> {
+    let folders = std::iter::successors(path.parent(), WinPath::parent);
+    folders.filter(|folder| denies(case, folder)).last()
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let (path, error) = match problems.first().map(|problem| &problem.culprit) {
-        Some(Culprit::Module(MissingModule { denied: Some(path), .. })) => (path, &FileError::AccessDenied),
-        Some(Culprit::Image(Fault { cause: Cause::Unreadable { path, error }, .. })) => (path, error),
-        _ => return,
+    let Some((path, error)) = problems.first().and_then(|problem| unreadable(case, problem)) else {
+        return;
     };
+    let path = &path;
+    let folder =
+        denying_folder(case, path).map_or(String::new(), |folder| format!(" The folder {folder} denies it."));
     finding.what = format!("{}: {} cannot be read.", case.consequence(finding.severity), case.short(path));
-    finding.evidence = format!("Opening {path} fails: {error}.");
+    finding.evidence = format!("Opening {path} fails: {error}.{folder}");
     finding.advice = "Mend the rights of the file and its folder, or install its package again.".to_owned();
     if let Some(mut fix) = case.reinstall_owner(path) {
         fix.preferred = true;
@@ -65,6 +97,33 @@ mod tests {
                   Opening C:\Python\Lib\site-packages\pkg\native.pyd fails: access is denied.
                   Mend the rights of the file and its folder, or install its package again.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_folder_that_this_user_may_not_look_into() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import os
+                os.add_dll_directory(os.path.join(os.path.dirname(__file__), 'libs'))
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports a.dll
+            /Python/Lib/site-packages/pkg/libs/a.dll
+            denied /Python/Lib/site-packages/pkg/libs
+            import pkg
+            "#,
+            expect![[r#"
+                error access-denied: a.dll
+                  `import pkg` will fail: pkg/libs cannot be read.
+                  Opening C:\Python\Lib\site-packages\pkg\libs fails: access is denied.
+                  Mend the rights of the file and its folder, or install its package again.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Choose another interpreter | whydll.interpreter
             "#]],
         );

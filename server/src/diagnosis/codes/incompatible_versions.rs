@@ -243,7 +243,7 @@ fn runs_in_upb(case: &Case<'_>, plan: &Plan<'_>, protobuf: &Distribution) -> boo
     if plan.known_variable("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION").is_some_and(|chosen| chosen != "upb") {
         return false;
     }
-    let finder = Finder::new(case.environment, &*case.host.files);
+    let finder = Finder::new(case.environment, case.host);
     let folder = protobuf.folder.join("google\\_upb");
     match finder.submodule("_message", &[folder]) {
         Found::Extension { path, .. } => plan.interpreter().clone().load_extension(&path).is_ok(),

@@ -45,7 +45,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         list(&finding.dlls, "and"),
         redistributable::name(case.environment.machine)
     );
-    finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
+    let registry = case.registry_disagrees();
+    finding.evidence = format!("{}; {}.{registry}", case.who_needs(problem), case.where_searched(problem));
     let mut fixes = redistributable::fixes(case.environment);
     if problem.loaded_by.is_none() {
         // A Python that cannot start cannot run pip.
@@ -88,6 +89,33 @@ mod tests {
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
                   - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_runtime_that_is_registered_and_gone() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd            imports msvcp140.dll
+            registered 14.38.33130.0
+            import pkg
+            registered 14.44.35211.0
+            machine windows-11+vcredist
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: msvcp140.dll
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  pkg.pyd imports msvcp140.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). The registry says that the redistributable 14.38.33130.0 is installed, but C:\Windows\System32\msvcp140.dll is gone.
+                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                healthy
             "#]],
         );
     }

@@ -22,6 +22,7 @@ pub mod not_on_search_path;
 pub mod outdated_vc_runtime;
 pub mod path_too_long;
 pub mod shadowed_module;
+pub mod unsupported_cpu;
 pub mod unsupported_python;
 pub mod unsupported_windows;
 pub mod wrong_architecture;
@@ -89,6 +90,7 @@ codes! {
         NotOnSearchPath, "not-on-search-path", not_on_search_path;
         MissingVcRuntime, "missing-vc-runtime", missing_vc_runtime;
         PathTooLong, "path-too-long", path_too_long;
+        UnsupportedCpu, "unsupported-cpu", unsupported_cpu;
         UnsupportedWindows, "unsupported-windows", unsupported_windows;
         ConflictingVcRuntime, "conflicting-vc-runtime", conflicting_vc_runtime;
         OutdatedVcRuntime, "outdated-vc-runtime", outdated_vc_runtime;

@@ -117,7 +117,6 @@ fn installed(package: &Package) -> String {
 
 /// The other environments of the machine whose Python finds this module.
 fn others_with(case: &Case<'_>, name: &str) -> Vec<(Environment, Package)> {
-    let files = &*case.host.files;
     // Whoever has one environment in a folder may have another beside it.
     let folder = case.environment.prefix.parent().filter(|_| case.environment.kind == Kind::Venv);
     let others = Search::on(case.host).in_folder(folder).all().into_iter();
@@ -125,7 +124,7 @@ fn others_with(case: &Case<'_>, name: &str) -> Vec<(Environment, Package)> {
     let others = others.filter(|other| other.interpreter != case.environment.interpreter);
     let having = others.filter_map(|other| {
         let sys_path: Vec<WinPath> = other.sys_path.iter().map(|entry| entry.path.clone()).collect();
-        let found = Finder::new(&other, files).top_level(name, &sys_path);
+        let found = Finder::new(&other, case.host).top_level(name, &sys_path);
         let has = matches!(found, Found::Package { .. } | Found::Source(_) | Found::Extension { .. });
         let package = has.then(|| package(case.host, &other, name))?;
         Some((other, package))

@@ -52,10 +52,11 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         version.major,
         version.minor,
     );
-    let path_rule = if on_path && version.at_least(3, 8) {
-        " Since version 3.8 Python does not search PATH for DLLs."
-    } else {
-        ""
+    let on_new_path = directories.iter().any(|it| case.host.running.path_directories().contains(it));
+    let path_rule = match version.at_least(3, 8) {
+        true if on_path || on_new_path => " Since version 3.8 Python does not search PATH for DLLs.",
+        false if on_new_path => " Programs that are started anew have the directory on PATH.",
+        _ => "",
     };
     finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
     let add = if directories.len() == 1 { "add the directory" } else { "add the directories" };
@@ -103,6 +104,29 @@ mod tests {
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
                   Add the directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_directory_that_only_new_programs_have_on_path() {
+        check(
+            r#"
+            /Python/python.exe       imports python37.dll
+            /Python/python37.dll     version 3.7.9150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd     imports cudart64_101.dll
+            /cuda/bin/cudart64_101.dll
+            new path /cuda/bin
+            import pkg
+            "#,
+            expect![[r#"
+                error not-on-search-path: cudart64_101.dll
+                  `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.7 does not look.
+                  pkg.pyd imports cudart64_101.dll; Python 3.7 looks for it in C:\Python\Lib\site-packages, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). Programs that are started anew have the directory on PATH.
+                  Add the directory before the import.
+                  Python: ImportError: DLL load failed: The specified module could not be found.
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
             "#]],
         );

@@ -3,36 +3,53 @@
 //! The path of a module has 260 characters or more, and Windows cannot load it from there.
 //!
 //! ## What it means
-//! Windows' loader was made for paths of at most 259 characters. With `LongPathsEnabled` set, Python finds files beyond that,
-//! but a DLL or extension module that carries a manifest (most do) is still refused: "The filename or extension is too long"
+//! Windows was made for paths of at most 259 characters. Unless `LongPathsEnabled` is set, Python does not find files beyond that: it
+//! says "No module named" of a module that is there. With `LongPathsEnabled` Python, whose manifest asks for long paths since 3.6, finds
+//! them, but a DLL or extension module that carries a manifest (most do) is still refused: "The filename or extension is too long"
 //! (error 206).
 //!
 //! ## How we know
-//! The length of the path, and the manifest in the file.
+//! The length of the path, the manifest in the file, and the setting in the registry, where this machine's can be asked.
 //!
 //! ## What to do
-//! Make the environment anew in a folder near the root of the drive, such as `C:\venvs\tf`. The setting `LongPathsEnabled` alone
-//! does not help here.
+//! Make the environment anew in a folder near the root of the drive, such as `C:\venvs\tf`. The setting `LongPathsEnabled` helps only
+//! where all native modules do without a manifest.
 
-use crate::diagnosis::{Case, Finding, Problem};
+use crate::diagnosis::case::windows_error;
+use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::fix::{Action, Fix};
-use crate::loader::Cause;
+use crate::host::{FileError, WinPath};
+use crate::loader::{Cause, Fault};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
-    problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::PathTooLong { .. }))
+    long_path(problem).is_some()
+}
+
+fn long_path(problem: &Problem) -> Option<&WinPath> {
+    match &problem.culprit {
+        Culprit::Image(Fault { cause: Cause::PathTooLong { path }, .. }) => Some(path),
+        Culprit::Module(missing) => {
+            missing.withheld.as_ref().filter(|it| it.why == FileError::PathTooLong).map(|it| &it.path)
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let Some(Cause::PathTooLong { path }) =
-        problems.first().and_then(Problem::fault).map(|fault| &fault.cause)
+    let Some((problem, path)) = problems.first().and_then(|problem| Some((problem, long_path(problem)?)))
     else {
         return;
+    };
+    let rule = match case.host.running.long_paths {
+        Some(false) => "without LongPathsEnabled programs use paths of at most 259",
+        _ => "Windows loads a module with a manifest from at most 259",
     };
     finding.what =
         format!("{}: the path of {} is too long.", case.consequence(finding.severity), path.file_name());
     finding.evidence = format!(
-        "{path} has {} characters; Windows loads a module with a manifest from at most 259 (Windows error 206).",
-        path.as_str().encode_utf16().count()
+        "{path} has {} characters; {rule}{}.",
+        path.as_str().encode_utf16().count(),
+        windows_error(problem.code)
     );
     finding.advice = "Make the environment anew in a shorter folder.".to_owned();
     let choose = Fix::new("Choose an interpreter in a shorter folder", Action::ChooseInterpreter);
@@ -78,5 +95,15 @@ mod tests {
                 healthy
             "#]],
         );
+        let short = world("").replace("import pkg", "short paths\n                import pkg");
+        let told = crate::testing::answer(&short).replace(&folder, "d…d");
+        expect![[r#"
+            error path-too-long: 
+              `import pkg` will fail: the path of __init__.py is too long.
+              C:\Python\Lib\site-packages\pkg\d…d\d…d\__init__.py has 285 characters; without LongPathsEnabled programs use paths of at most 259.
+              Make the environment anew in a shorter folder.
+              Python: ModuleNotFoundError: No module named 'pkg.d…d.d…d'
+              * Choose an interpreter in a shorter folder | whydll.interpreter
+        "#]].assert_eq(&told);
     }
 }

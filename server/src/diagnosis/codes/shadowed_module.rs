@@ -55,9 +55,8 @@ pub(in crate::diagnosis) fn hidden(
         parent if parent == own => own,
         _ => return None,
     };
-    let files = &*case.host.files;
     let installed: Vec<WinPath> = case.environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
-    let package = match Finder::new(case.environment, files).top_level(name, &installed) {
+    let package = match Finder::new(case.environment, case.host).top_level(name, &installed) {
         Found::Package { folder, .. } => folder,
         Found::Source(path)
         | Found::Extension { path, folder: None }

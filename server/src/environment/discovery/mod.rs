@@ -263,13 +263,10 @@ pub fn machine(
     let cache = Arc::default();
     match (named, landmark.and_then(Host::drive_of)) {
         (Some(name), _) => Ok((Host::named_on_drive(name, drive, cache)?, None)),
-        (None, Some(drive)) if !cfg!(windows) => {
+        (None, _) if cfg!(windows) && drive.is_none() => Ok((Host::live(cache)?, None)),
+        (None, Some(drive)) => {
             let assumed = format!("the drive {} that it lies on was assumed", drive.display());
             Ok((Host::directory(&drive, cache)?, Some(assumed)))
-        }
-        // All drives of the system that we run on can be looked at, and only its own rules are assumed.
-        (None, _) if cfg!(windows) => {
-            Ok((Host::named_on_drive("windows-11", drive, cache)?.in_this_session(), None))
         }
         (None, _) => {
             let assumed = "assumed, since no --host was given".to_owned();

@@ -59,6 +59,16 @@ impl Code {
         text.fill(at, &[0x31, 0xc0, 0x48, 0x83, 0xc4, 0x28, 0xc3]);
     }
 
+    /// A `DllMain` for x86_64 that uses AVX.
+    pub(super) fn put_avx(text: &mut Section) -> u32 {
+        text.align(16);
+        text.put(&[
+            0xc5, 0xf8, 0x57, 0xc0, // vxorps xmm0, xmm0, xmm0
+            0xb8, 0x01, 0x00, 0x00, 0x00, // mov eax, 1
+            0xc3, // ret
+        ])
+    }
+
     /// Says which slot the function at `start` calls through. Both are RVAs.
     pub(super) fn lead_call_to(text: &mut Section, start: u32, slot: u32) {
         let next = start + 10;

@@ -241,6 +241,7 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
         "clr" => return image(Of::Clr),
         "crashes" => return image(Of::EntryPoint(EntryPoint::Crashes)),
         "refuses" => return image(Of::EntryPoint(EntryPoint::Refuses)),
+        "uses avx" => return image(Of::EntryPoint(EntryPoint::UsesAvx)),
         "calls its first import" => return image(Of::EntryPoint(EntryPoint::CallsFirstImport)),
         "manifest" => return image(Of::ManifestFollows),
         _ => {}
