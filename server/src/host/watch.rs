@@ -453,7 +453,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
                 kept.stir(at, counts, in_environment).is_torn |= is_torn;
             }
             // What an installation adds is only watched to see when it ends.
-            let appeared = names && in_environment && !WATCHES_TREES && path.is_dir();
+            let appeared = names && in_environment && (!WATCHES_TREES || is_wine()) && path.is_dir();
             if let Some(notices) =
                 kept.notices.as_mut().filter(|_| appeared && !kept.places.contains_key(&path))
             {

@@ -43,7 +43,7 @@ pub fn is_silent(_: &Path) -> bool {
 }
 
 /// Wine tells of a tree only what happens in its uppermost folder and in folders that are made later (server/change.c), so that
-/// each folder has to be watched by itself. No pip is hindered there by open folders.
+/// each folder has to be watched by itself, and new ones too. No pip is hindered there by open folders.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 pub fn is_wine() -> bool {
