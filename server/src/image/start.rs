@@ -69,9 +69,10 @@ pub fn instruction_sets() -> impl Iterator<Item = &'static str> {
 }
 
 impl Image<'_> {
-    /// The sets of instructions without which the image cannot start: what stands at the very beginning of its entry point and of
-    /// the initializers of global objects that it hands to the C runtime, up to the first branch. A function that asks the processor
-    /// what it can do has to branch first, so that nothing of what follows counts.
+    /// The sets of instructions without which the image cannot start: what stands in its entry point, in the initializers of global
+    /// objects that it hands to the C runtime, and in the functions that those call, each up to its first condition. Code that asks
+    /// the processor what it can do has to decide on that, so that nothing of what follows counts. A call that does not come
+    /// back ends the start as well.
     ///
     /// # Errors
     /// As [`Image::calls_at_start`].
@@ -79,13 +80,25 @@ impl Image<'_> {
         let mut needed = BTreeSet::new();
         let Some(mut walk) = self.walk("")? else { return Ok(needed) };
         walk.arrives();
-        for start in walk.initializers.drain(..).chain([self.headers.entry_point]) {
-            let Some(mut decoder) = self.decoder(start) else { continue };
+        let mut open: Vec<u64> = walk.initializers.iter().map(|start| u64::from(*start)).collect();
+        open.push(self.headers.entry_point.into());
+        let mut seen = FxHashSet::default();
+        let mut left = MOST_INSTRUCTIONS;
+        while let Some(start) = open.pop() {
+            let Ok(at) = u32::try_from(start) else { continue };
+            let Some(mut decoder) = self.decoder(at).filter(|_| seen.insert(at)) else { continue };
             let mut instruction = Instruction::default();
-            while decoder.can_decode() {
+            while decoder.can_decode() && left > 0 {
+                left -= 1;
                 decoder.decode_out(&mut instruction);
-                if instruction.flow_control() != FlowControl::Next || instruction.code() == Code::INVALID {
-                    break;
+                match instruction.flow_control() {
+                    FlowControl::Next | FlowControl::IndirectCall => {}
+                    FlowControl::Call => open.push(instruction.near_branch_target()),
+                    FlowControl::UnconditionalBranch => {
+                        open.push(instruction.near_branch_target());
+                        break;
+                    }
+                    _ => break,
                 }
                 // An older processor takes it for another instruction.
                 if instruction.mnemonic() == Mnemonic::Tzcnt {

@@ -56,7 +56,7 @@ impl Followed {
     /// Follows `import name`.
     pub fn import(&self, name: &str) -> Import {
         let interpreter = Interpreter::start(&self.host, &self.environment).expect("Linux starts everything");
-        let mut plan = Plan::new(interpreter, Finder::new(&self.environment, &*self.host.files));
+        let mut plan = Plan::new(interpreter, Finder::new(&self.environment, &self.host));
         let imported = plan.import(name);
         let mut import = Import { error: imported.error.map(|error| error.sentence), ..Import::default() };
         let (mut natives, mut modules) = (Once::default(), Once::default());

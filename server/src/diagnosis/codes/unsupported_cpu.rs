@@ -3,14 +3,15 @@
 //! A module is built for newer processors than this machine's.
 //!
 //! ## What it means
-//! Compilers can be told to use instructions that older processors lack. TensorFlow's own builds use AVX since version 1.6: on a
-//! processor without it (or in a virtual machine that hides it) they end as they start, either by an illegal instruction, which Python
-//! reports as "A dynamic link library (DLL) initialization routine failed" (error 1114) or not at all, or by TensorFlow's own check: "The
-//! TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine."
+//! Compilers can be told to use instructions that older processors lack. TensorFlow's builds for Windows have used AVX since version 1.6
+//! (2.3 does throughout; 2.21, which another compiler makes, does without): on a processor that lacks it, or in a virtual machine that
+//! hides it, they end as they start, either by an illegal instruction, which Python reports as "A dynamic link library (DLL) initialization
+//! routine failed" (error 1114) or not at all, or by TensorFlow's own check: "The TensorFlow library was compiled to use AVX
+//! instructions, but these aren't available on your machine."
 //!
 //! ## How we know
-//! The code was read that runs first when the module starts: the beginning of its entry point, and of the initializers of its global
-//! objects, up to the first branch. What stands there runs on every machine. What this machine's processor can do, a running machine
+//! The code was read that runs when the module starts: its entry point, the initializers of its global objects, and what they
+//! call, each up to its first condition. What stands there runs on every machine. What this machine's processor can do, a running machine
 //! tells (`--host live`), and a snapshot of one; of other hosts it is not known, and nothing is said.
 //!
 //! ## What to do
@@ -32,7 +33,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let module = case.short(path);
     finding.what = format!("{}: {module} needs a processor with {sets}.", case.consequence(finding.severity));
     finding.evidence = format!(
-        "The code that runs first when it starts uses {sets}, and this machine's processor does not offer that{}.",
+        "The code that runs on every machine when it starts uses {sets}, and this machine's processor does not offer that{}.",
         windows_error(problem.code)
     );
     finding.advice = "Use another machine or a build for older processors; a virtual machine may have to pass on the features of \
@@ -68,7 +69,7 @@ mod tests {
                 healthy
                 error unsupported-cpu: core.dll
                   `import pkg` will fail: pkg/core.dll needs a processor with AVX.
-                  The code that runs first when it starts uses AVX, and this machine's processor does not offer that (Windows error 1114).
+                  The code that runs on every machine when it starts uses AVX, and this machine's processor does not offer that (Windows error 1114).
                   Use another machine or a build for older processors; a virtual machine may have to pass on the features of its processor.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Choose another interpreter | whydll.interpreter
