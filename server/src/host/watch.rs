@@ -120,7 +120,7 @@ pub struct Watcher<K> {
 enum Order<K> {
     Watch {
         key: K,
-        watched: Watched,
+        watched: Box<Watched>,
         anew: bool,
     },
     Expect(K),
@@ -152,7 +152,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Watcher<K> {
 
     /// Watches what was read: beside what is watched under this key already or, if it was read `anew`, instead.
     pub fn watch(&self, key: K, watched: Watched, anew: bool) {
-        let _ = self.orders.send(Order::Watch { key, watched, anew });
+        let _ = self.orders.send(Order::Watch { key, watched: Box::new(watched), anew });
     }
 
     /// Whatever happened so far will be seen by a reading that begins now.
@@ -336,7 +336,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Watch { key, watched, anew }) => self.watch(key, watched, anew),
+                Ok(Order::Watch { key, watched, anew }) => self.watch(key, *watched, anew),
                 Ok(Order::Expect(key)) => drop(self.kept.get_mut(&key).and_then(|kept| kept.unrest.take())),
                 Ok(Order::Forget(key)) => {
                     self.kept.remove(&key);
