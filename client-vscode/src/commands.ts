@@ -3,7 +3,6 @@
 import { commands, env, Uri, window, workspace, type Disposable, type LogOutputChannel, type Terminal } from "vscode";
 import { chooseInterpreter } from "./interpreter";
 import { commandLine, shellOf } from "./quoting";
-import type { Server } from "./server";
 
 /** What the server may put into its quick fixes; announced to it at its start. */
 export const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
@@ -15,13 +14,13 @@ interface TerminalRequest {
   cwd?: string;
 }
 
-export function registerCommands(server: Server, log: LogOutputChannel): Disposable[] {
+export function registerCommands(restart: () => Promise<void>, log: LogOutputChannel): Disposable[] {
   return [
     commands.registerCommand("whydll.runInTerminal", runInTerminal),
     commands.registerCommand("whydll.chooseInterpreter", (request?: { scopeUri?: string | null; path?: string }) =>
       chooseInterpreter(request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri, request?.path),
     ),
-    commands.registerCommand("whydll.restart", () => server.restart()),
+    commands.registerCommand("whydll.restart", restart),
     commands.registerCommand("whydll.showLogs", () => log.show()),
     commands.registerCommand("whydll.showMenu", showMenu),
   ];

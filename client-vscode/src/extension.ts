@@ -44,7 +44,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     log,
     status,
     interpreters,
-    ...registerCommands(running, log),
+    ...registerCommands(() => running.restart(), log),
     interpreters.onDidChange(tellInterpreters),
     workspace.onDidChangeWorkspaceFolders(tellInterpreters),
     workspace.onDidChangeConfiguration((event) => {

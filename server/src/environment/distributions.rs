@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::{EntryKind, FileError, Files, WinPath};
 
 use super::Note;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, normalized};
 use super::record::{DamagedFile, Record, RecordRow};
 use super::search_path::{Origin, PathEntry};
 
@@ -43,19 +43,6 @@ pub enum DistributionKind {
     EggInfo,
     /// A package of conda, in `conda-meta`.
     Conda,
-}
-
-/// The name by PEP 503: lower case, and runs of `-`, `_` and `.` are one `-`.
-pub fn normalized(name: &str) -> String {
-    let mut normalized = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' if normalized.ends_with('-') => {}
-            '-' | '_' | '.' => normalized.push('-'),
-            c => normalized.extend(c.to_lowercase()),
-        }
-    }
-    normalized
 }
 
 /// What is installed in the folders of `sys.path`, in its order, then conda's packages.

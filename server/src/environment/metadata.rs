@@ -2,7 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::distributions::normalized;
+/// The name by PEP 503: lower case, and runs of `-`, `_` and `.` are one `-`.
+pub fn normalized(name: &str) -> String {
+    let mut normalized = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if normalized.ends_with('-') => {}
+            '-' | '_' | '.' => normalized.push('-'),
+            c => normalized.extend(c.to_lowercase()),
+        }
+    }
+    normalized
+}
 
 /// What a distribution says about itself. Unknown and malformed headers are passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

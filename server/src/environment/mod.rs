@@ -40,9 +40,9 @@ use serde::{Deserialize, Serialize};
 use crate::host::{FileError, Files, Host, ImageFault, WinPath, path_directories};
 use crate::image::Machine;
 
-pub use distributions::{Distribution, DistributionKind, normalized};
+pub use distributions::{Distribution, DistributionKind};
 pub use layout::VenvFault;
-pub use metadata::{Metadata, Requirement};
+pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;
 pub use record::{DamagedFile, Found, Record, RecordRow};
 pub use search_path::{Origin, PathEntry};
