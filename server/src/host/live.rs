@@ -120,10 +120,21 @@ fn registered_runtimes() -> Vec<RegisteredRuntime> {
     machines.into_iter().filter_map(runtime).collect()
 }
 
-/// The variables that can decide what is loaded. Others stay out: they may hold secrets, which a snapshot would carry
-/// away.
+/// The variables that can decide what is loaded, or say where environments are. Others stay out: they may hold secrets, which a
+/// snapshot would carry away.
 fn variables() -> BTreeMap<String, String> {
-    const WHOLE: [&str; 8] = [
+    const WHOLE: [&str; 19] = [
+        "APPDATA",
+        "LOCALAPPDATA",
+        "USERPROFILE",
+        "PIXI_HOME",
+        "MAMBA_ROOT_PREFIX",
+        "PYENV",
+        "PYENV_ROOT",
+        "POETRY_CACHE_DIR",
+        "POETRY_VIRTUALENVS_PATH",
+        "UV_PYTHON_INSTALL_DIR",
+        "WORKON_HOME",
         "PATH",
         "SYSTEMROOT",
         "WINDIR",
@@ -133,7 +144,8 @@ fn variables() -> BTreeMap<String, String> {
         "VIRTUAL_ENV",
         "PROCESSOR_ARCHITECTURE",
     ];
-    const BEGINNINGS: [&str; 7] = ["CONDA_", "CUDA_", "CUDNN", "NVTOOLSEXT_", "PYTHON", "TF_", "KERAS_"];
+    const BEGINNINGS: [&str; 8] =
+        ["CONDA_", "CUDA_", "CUDNN", "NVTOOLSEXT_", "PY_PYTHON", "PYTHON", "TF_", "KERAS_"];
     let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let all = all.map(|(name, value)| (name.to_ascii_uppercase(), value.to_string_lossy().into_owned()));
     let decides =
