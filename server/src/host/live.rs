@@ -144,8 +144,21 @@ fn variables() -> BTreeMap<String, String> {
         "VIRTUAL_ENV",
         "PROCESSOR_ARCHITECTURE",
     ];
-    const BEGINNINGS: [&str; 8] =
-        ["CONDA_", "CUDA_", "CUDNN", "NVTOOLSEXT_", "PY_PYTHON", "PYTHON", "TF_", "KERAS_"];
+    // Not all that begins with `TF_` is TensorFlow's: Terraform keeps passwords so.
+    const BEGINNINGS: [&str; 12] = [
+        "CONDA_",
+        "CUDA_",
+        "CUDNN",
+        "KERAS_",
+        "NVTOOLSEXT_",
+        "PY_PYTHON",
+        "PYTHON",
+        "TF_CPP_",
+        "TF_ENABLE_",
+        "TF_FORCE_",
+        "TF_USE_",
+        "TF_XLA_",
+    ];
     let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let all = all.map(|(name, value)| (name.to_ascii_uppercase(), value.to_string_lossy().into_owned()));
     let decides =
