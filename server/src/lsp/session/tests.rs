@@ -581,7 +581,8 @@ fn check_offers(window: &Window, expected: Expect) {
             format!("{}: {} {}\n", offer["title"], offer["command"]["command"], offer["command"]["arguments"])
         })
         .collect();
-    expected.assert_eq(&words);
+    // On Windows a folder has a drive.
+    expected.assert_eq(&words.replace("file:///c:/", "file:///"));
 }
 
 #[test]
