@@ -329,7 +329,8 @@ impl Files for Disk {
                 None => read(&native, source::LONGEST_MODULE)?,
             };
             if path.has_extension("pyc") {
-                return source::lower_compiled(&bytes).map_err(|error| FileError::Other(error.to_string()));
+                return source::lower_compiled(&bytes)
+                    .map_err(|error| FileError::BadModule(error.to_string()));
             }
             Ok(match std::str::from_utf8(&bytes) {
                 Ok(text) => source::lower(text),

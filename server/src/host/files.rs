@@ -248,6 +248,9 @@ pub enum FileError {
     /// A recorded snapshot holds nothing about it.
     #[error("the snapshot does not hold it")]
     NotRecorded,
+    /// The compiled module cannot be read.
+    #[error("it is no module that can be read: {0}")]
+    BadModule(String),
     /// Anything else that the system said.
     #[error("{0}")]
     Other(String),
