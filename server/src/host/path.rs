@@ -101,7 +101,13 @@ impl WinPath {
     /// `C:\Python\python38.zip\encodings` on `sys.path`. Nothing behind the archive's name is the archive itself.
     pub fn in_archive(&self) -> Option<(WinPath, String)> {
         let ends = self.0.match_indices(is_separator).map(|(at, _)| at).chain([self.0.len()]);
-        let archive = ends.map(|end| WinPath(self.0[..end].into())).find(|path| path.has_extension("zip"))?;
+        // Asked for every file: nearly all lie in no archive, and that is told without a copy.
+        let is_named_so = |end: &usize| {
+            let name = self.0.as_bytes().get(..*end).unwrap_or_default();
+            name.last_chunk().is_some_and(|suffix: &[u8; 4]| suffix.eq_ignore_ascii_case(b".zip"))
+        };
+        let mut named_so = ends.filter(is_named_so).map(|end| WinPath(self.0[..end].into()));
+        let archive = named_so.find(|path| path.has_extension("zip"))?;
         let inside = self.0[archive.0.len()..].trim_start_matches(is_separator).replace('\\', "/");
         Some((archive, inside))
     }

@@ -198,12 +198,8 @@ impl Walk<'_, '_> {
                 let register = instruction.op0_register();
                 known.functions.iter().find(|(known, _)| *known == register).map(|(_, called)| *called)
             }
-            // Linkers make functions that do nothing but jump through a slot.
             OpKind::NearBranch64 => {
-                let target = u32::try_from(instruction.near_branch_target()).ok()?;
-                let first = self.image.decoder(target)?.decode();
-                let is_jump = first.mnemonic() == Mnemonic::Jmp && first.op0_kind() == OpKind::Memory;
-                address_of(&first).filter(|_| is_jump).and_then(|slot| self.slots.get(&slot)).copied()
+                self.slots.get(&self.image.slot_behind(instruction.near_branch_target())?).copied()
             }
             _ => None,
         }

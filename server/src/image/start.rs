@@ -149,6 +149,14 @@ impl<'a> Image<'a> {
         let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
         Some(Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE))
     }
+
+    /// The slot of the import address table that code does nothing but jump through: linkers make such code for functions that are
+    /// not declared to be imported.
+    pub(super) fn slot_behind(&self, address: u64) -> Option<u32> {
+        let first = self.decoder(u32::try_from(address).ok()?)?.decode();
+        let is_jump = first.flow_control() == FlowControl::IndirectBranch;
+        address_of(&first).filter(|_| is_jump)
+    }
 }
 
 /// A walk through code, the nearest first. Addresses are RVAs.
@@ -233,13 +241,9 @@ impl Walk<'_, '_> {
         false
     }
 
-    /// The imported function that code does nothing but jump to: linkers make such for functions that are not declared to be
-    /// imported.
+    /// The imported function that code does nothing but jump to.
     fn jumps_to(&self, address: u64) -> Option<Called> {
-        let mut decoder = self.image.decoder(u32::try_from(address).ok()?)?;
-        let instruction = decoder.decode();
-        let is_jump = instruction.flow_control() == FlowControl::IndirectBranch;
-        address_of(&instruction).filter(|_| is_jump).and_then(|slot| self.slots.get(&slot)).copied()
+        self.slots.get(&self.image.slot_behind(address)?).copied()
     }
 
     /// The functions that a table names, as addresses of the image where it wants to lie.
