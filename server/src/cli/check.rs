@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::target::{Target, TargetArguments};
-use super::{CommandError, Format, print};
+use super::{CommandError, ReportFormat, print};
 use crate::diagnosis::{Finding, Import, Watch, run_as};
-use crate::report::{self, CheckedDocument, Located, Report};
+use crate::report::{CheckedDocument, Located, Report};
 use crate::source::{Document, Guard, ImportStatement, top_level};
 
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub struct CheckArguments {
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// More failing imports than anybody reads; a document that repeats one is told so often and no more.
@@ -46,10 +46,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         let watch = if arguments.imports.is_empty() { Watch::Native } else { Watch::Named(named) };
         check_documents(&target, documents, &watch)
     };
-    let text = match arguments.format {
-        Format::Text => report::check_text(&report),
-        Format::Json => report::check_json(&report),
-    };
+    let text = arguments.format.told(&report);
     let failed = report.has_errors();
     target.remember();
     print(&text)?;

@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::target::Target;
-use super::{CommandError, Format, check, print};
+use super::{CommandError, ReportFormat, check, print};
 use crate::diagnosis::{ALWAYS, Watch};
 use crate::environment::Environment;
 use crate::host::snapshot;
-use crate::report::{self, CheckedDocument};
+use crate::report::CheckedDocument;
 
 #[derive(Args)]
 pub struct DemoArguments {
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// TensorFlow 2.3.0 for Windows with Python 3.8, on a Windows 11 without the VC++ redistributable: facts
@@ -40,9 +40,6 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let watch = Watch::Named(vec![ALWAYS.to_owned()]);
     let report = check::check_documents(&target, vec![(document, None)], &watch);
     let failed = report.has_errors();
-    print(&match arguments.format {
-        Format::Text => report::check_text(&report),
-        Format::Json => report::check_json(&report),
-    })?;
+    print(&arguments.format.told(&report))?;
     Ok(ExitCode::from(u8::from(failed)))
 }

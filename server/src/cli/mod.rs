@@ -19,6 +19,7 @@ use crate::diagnosis::ALWAYS;
 use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
+use crate::report::{self, Report};
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
@@ -58,6 +59,28 @@ enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// How a report is told.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For a bug report
+    Markdown,
+}
+
+impl ReportFormat {
+    fn told(self, report: &Report<'_>) -> String {
+        match self {
+            ReportFormat::Text => report::check_text(report),
+            ReportFormat::Json => report::check_json(report),
+            ReportFormat::Markdown => report::check_markdown(report),
+        }
+    }
 }
 
 /// Why a command could not be done.

@@ -49,6 +49,13 @@ impl Finding {
             .join(" ")
     }
 
+    /// The ways to mend it, the preferred one first.
+    pub fn ordered_fixes(&self) -> Vec<&Fix> {
+        let mut fixes: Vec<&Fix> = self.fixes.iter().collect();
+        fixes.sort_by_key(|fix| !fix.preferred);
+        fixes
+    }
+
     /// How severe it is where this stands around the import: a program that is ready for the failure goes on. `severity` is
     /// what it would be without, which a user may have chosen.
     pub fn severity_under(&self, severity: Severity, guard: Guard) -> Severity {

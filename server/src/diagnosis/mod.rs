@@ -56,6 +56,14 @@ pub struct Package {
     pub path: Option<WinPath>,
 }
 
+impl Package {
+    /// `tensorflow-cpu 2.3.0`, or as much of it as is known.
+    pub fn installed(&self) -> String {
+        let name = self.distribution.as_deref().unwrap_or(&self.import);
+        self.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+    }
+}
+
 /// Diagnoses each of `imports`. Those of one document go on in one process, see [`program`].
 ///
 /// Run it on a thread with [`crate::source::STACK`] bytes of stack: Python is followed by recursion.

@@ -129,7 +129,7 @@ impl Health {
                 names => format!("{} is not installed, and no open file imports it", list(names)),
             },
             _ => {
-                let names: Vec<String> = packages.iter().map(|package| name(package)).collect();
+                let names: Vec<String> = packages.iter().map(|package| package.installed()).collect();
                 format!("{} {}", list(&names), if names.len() == 1 { "imports" } else { "import" })
             }
         };
@@ -168,15 +168,6 @@ impl State {
             State::Broken => "broken",
             State::Unknown => "unknown",
         }
-    }
-}
-
-/// `tensorflow-cpu 2.3.0`
-fn name(package: &Package) -> String {
-    let name = package.distribution.as_ref().unwrap_or(&package.import);
-    match &package.version {
-        Some(version) => format!("{name} {version}"),
-        None => name.clone(),
     }
 }
 

@@ -148,7 +148,7 @@ fn dependency<'a>(modules: &[&'a Module], dependency: &'a Dependency) -> JsonDep
     JsonDependency { name: &dependency.name, kind: kind(dependency.kind), path, reason }
 }
 
-fn kind(kind: DependencyKind) -> &'static str {
+pub(super) fn kind(kind: DependencyKind) -> &'static str {
     match kind {
         DependencyKind::Import => "import",
         DependencyKind::DelayImport => "delay import",
@@ -157,7 +157,7 @@ fn kind(kind: DependencyKind) -> &'static str {
 }
 
 /// The modules of the process, and behind them those that a failed load found: Windows unloads them again.
-fn all_modules(chain: &Chain) -> Vec<&Module> {
+pub(super) fn all_modules(chain: &Chain) -> Vec<&Module> {
     let mut modules: Vec<&Module> = chain.modules.iter().collect();
     if let Some(ChainError::Load { failure, .. }) = &chain.error {
         modules.extend(&failure.found);

@@ -1,21 +1,25 @@
-//! Findings as text for a terminal and as JSON for programs. Knows nothing of editors.
+//! Findings as text for a terminal, as a document in Markdown, and as JSON for programs. Knows nothing of editors.
 
 mod chain;
 mod environments;
 mod json;
+pub mod markdown;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 
 use crate::diagnosis::{Finding, Health, Package, Severity};
 use crate::environment::Environment;
-use crate::host::Host;
+use crate::host::{Host, WinPath};
 use crate::source::Range;
 
 pub use chain::{chain_json, chain_text};
 pub use environments::{Environments, Listed, environments_json, environments_text};
 pub use json::check_json;
+pub use markdown::check_markdown;
 pub use text::check_text;
+pub use tree::{Node, NodeState, chain_tree};
 
 /// The answer of a check.
 pub struct Report<'a> {
@@ -61,5 +65,108 @@ impl Report<'_> {
     /// Whether some import fails.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|located| located.finding.severity == Severity::Error)
+    }
+
+    /// One cause is told once, however many imports run into it.
+    fn causes(&self) -> Vec<&Located> {
+        let mut told: Vec<&Located> = Vec::new();
+        for located in &self.findings {
+            if !told.iter().any(|known| known.has_same_cause(located)) {
+                told.push(located);
+            }
+        }
+        told
+    }
+
+    /// Where a cause is met: its own place first. `main.py:3`
+    fn places_of(&self, located: &Located) -> Vec<String> {
+        let others = self.findings.iter().filter(|other| other.at != located.at);
+        let met = std::iter::once(located).chain(others.filter(|other| other.has_same_cause(located)));
+        let place = |located: &Located| {
+            let (document, range) = located.at?;
+            Some(format!("{}:{}", self.documents.get(document)?.name, range.start.line + 1))
+        };
+        let mut places: Vec<String> = met.filter_map(place).collect();
+        if places.len() > MOST_PLACES {
+            let more = places.split_off(MOST_PLACES).len();
+            places.push(format!("and {more} more"));
+        }
+        places
+    }
+
+    /// From the Python file that imports down to the culprit.
+    fn chain_of(&self, finding: &Finding) -> Vec<Link> {
+        let python = finding.related.iter().rev();
+        let python = python.map(|at| Link { name: self.short(&at.file), remark: Remark::Line(at.line) });
+        let last = finding.chain.len();
+        let native = finding.chain.iter().enumerate().map(|(at, link)| Link {
+            name: link.path.as_ref().map_or_else(|| link.name.clone(), |path| self.short(path)),
+            remark: match (at + 1 == last, &link.path) {
+                (true, None) => Remark::Culprit("not found"),
+                (true, Some(_)) => Remark::Culprit("cannot be loaded"),
+                _ => Remark::None,
+            },
+        });
+        python.chain(native).collect()
+    }
+
+    /// Paths in the folder of packages begin there.
+    fn short(&self, path: &WinPath) -> String {
+        let below = self.environment.site_packages.iter().find_map(|folder| path.below(folder));
+        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    }
+
+    /// The VC++ runtimes of the machine: those that lie there, and those that are registered although they do not.
+    fn runtimes(&self) -> String {
+        let runtimes =
+            self.host.vc_runtimes().into_iter().map(|it| format!("{} ({})", it.version, it.machine));
+        let registered = self.host.misregistered_runtimes().into_iter();
+        let registered =
+            registered.map(|it| format!("{} ({})", it.registered.version, it.registered.machine));
+        let there = match runtimes.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "no VC++ runtime in its system directory".to_owned(),
+            some => format!("VC++ runtime {some}"),
+        };
+        match registered.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => there,
+            some => format!("{there}, though {some} is registered"),
+        }
+    }
+}
+
+/// Of the places where one cause is met, so many are told.
+const MOST_PLACES: usize = 11;
+
+/// A line of a finding's chain.
+struct Link {
+    name: String,
+    remark: Remark,
+}
+
+enum Remark {
+    None,
+    /// The line of a Python file.
+    Line(u32),
+    Culprit(&'static str),
+}
+
+impl Link {
+    /// Without colours.
+    fn text(&self) -> String {
+        match self.remark {
+            Remark::None => self.name.clone(),
+            Remark::Line(line) => format!("{} line {line}", self.name),
+            Remark::Culprit(what) => format!("{}  {what}", self.name),
+        }
+    }
+}
+
+impl Located {
+    fn has_same_cause(&self, other: &Located) -> bool {
+        let (one, other) = (&self.finding, &other.finding);
+        one.code == other.code
+            && one.severity == other.severity
+            && one.package == other.package
+            && one.dlls == other.dlls
     }
 }

@@ -526,3 +526,131 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
     let json: Value = serde_json::from_str(&chained(BROKEN, "absent", chain_json)).unwrap();
     assert_eq!(json["pythonError"], "ModuleNotFoundError: No module named 'absent'");
 }
+
+#[test]
+fn a_document_for_a_bug_report() {
+    expect![[r##"
+        # WhyDLL: broken
+
+        | | |
+        |---|---|
+        | Interpreter | `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed) |
+        | Machine | windows-11, Windows 10.0.22631 |
+        | VC++ runtime | no VC++ runtime in its system directory |
+        | `import pkg` | pkg in `C:\Python\Lib\site-packages\pkg` |
+        | WhyDLL | 0.1.0 |
+
+        ## Error: `import pkg` will fail: cudart64\_101.dll lies in C:\\cuda, where Python 3.8 does not look.
+
+        - `main.py:1`
+        - `main.py:2`
+
+        **How we know**
+
+        pkg/helper.dll imports cudart64\_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
+
+        ```text
+        pkg/__init__.py line 1
+        └─ pkg/native.pyd
+           └─ pkg/helper.dll
+              └─ cudart64_101.dll  not found
+        ```
+
+        `cudart64_101.dll` was searched in
+
+        1. `C:\Python\Lib\site-packages\pkg`, the DLL's own directory
+        2. `C:\Python`, application directory
+        3. `C:\Windows\System32`, System32
+
+        **Python says**
+
+        ```text
+        ImportError: DLL load failed while importing native: The specified module could not be found.
+        ```
+
+        **What to do**
+
+        - Add C:\\cuda with os.add\_dll\_directory before the import (recommended)
+
+          ```python
+          os.add_dll_directory(r"C:\cuda")
+          ```
+
+
+        More: [not-on-search-path](https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md)
+    "##]].assert_eq(&reported(BROKEN, Some("import pkg\nimport pkg.sub\n"), check_markdown));
+    let healthy = BROKEN.replace("path /cuda", "").replace("/cuda/cuda", "/Python/cuda");
+    expect![[r#"
+        # WhyDLL: healthy
+
+        | | |
+        |---|---|
+        | Interpreter | `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed) |
+        | Machine | windows-11, Windows 10.0.22631 |
+        | VC++ runtime | no VC++ runtime in its system directory |
+        | `import pkg` | pkg in `C:\Python\Lib\site-packages\pkg` |
+        | WhyDLL | 0.1.0 |
+
+        Nothing is wrong with `import pkg`.
+    "#]]
+    .assert_eq(&reported(&healthy, None, check_markdown));
+}
+
+/// The nodes of the tree, indented.
+fn tree(world: &str, targets: &[&str], expected: Expect) {
+    fn draw(out: &mut String, nodes: &[Node], depth: usize) {
+        for node in nodes {
+            let path = node.path.as_ref().map_or(String::new(), |path| format!(" {path}"));
+            let version = node.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            let indent = "  ".repeat(depth);
+            *out += &format!("{indent}{:?} {}{path}{version} [{}]\n", node.state, node.name, node.rule);
+            draw(out, &node.children, depth + 1);
+        }
+    }
+    let world = World::new(world).unwrap();
+    let (host, environment, _) = diagnosed(&world);
+    let nodes = on_large_stack(|| chain_tree(&chain(&host, &environment, targets), &host));
+    let mut out = String::new();
+    draw(&mut out, &nodes, 0);
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn a_tree_shows_what_is_loaded_missing_and_skipped() {
+    let world = format!("{BROKEN}\n    /Python/Lib/site-packages/pkg/aside.dll    imports version.dll");
+    let world = world.replace("imports helper.dll", "imports aside.dll, helper.dll");
+    tree(
+        &world,
+        &["pkg"],
+        expect![[r#"
+        System Python itself [2 modules]
+          Loaded python.exe C:\Python\python.exe [full path]
+            Loaded python38.dll C:\Python\python38.dll 3.8.10150.1013 [application directory]
+        Unloaded native.pyd C:\Python\Lib\site-packages\pkg\native.pyd [full path, loaded by pkg/__init__.py:1]
+          Unloaded aside.dll C:\Python\Lib\site-packages\pkg\aside.dll [the DLL's own directory]
+            Unloaded version.dll C:\Windows\System32\version.dll 10.0.22631.0 [System32]
+          Unloaded helper.dll C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
+            Missing cudart64_101.dll [not found: Windows error 126]
+              Skipped C:\Python\Lib\site-packages\pkg [the DLL's own directory, not there]
+              Skipped C:\Python [application directory, not there]
+              Skipped C:\Windows\System32 [System32, not there]
+    "#]],
+    );
+}
+
+#[test]
+fn a_tree_shows_what_the_program_itself_asked_for_in_vain() {
+    let world = BROKEN.replace("from . import native", "import ctypes; ctypes.WinDLL('nowhere.dll')");
+    tree(
+        &world,
+        &["pkg"],
+        expect![[r#"
+        System Python itself [2 modules]
+          Loaded python.exe C:\Python\python.exe [full path]
+            Loaded python38.dll C:\Python\python38.dll 3.8.10150.1013 [application directory]
+        Missing nowhere.dll [not found: Windows error 126]
+          Skipped C:\Python [application directory, not there]
+          Skipped C:\Windows\System32 [System32, not there]
+    "#]],
+    );
+}

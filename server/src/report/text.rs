@@ -5,10 +5,9 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Located, Report};
-use crate::diagnosis::{Finding, Package, Severity};
-use crate::fix::{Action, Fix};
-use crate::host::WinPath;
+use super::{Link, Located, Remark, Report};
+use crate::diagnosis::{Finding, Severity};
+use crate::fix::Action;
 use crate::source::{LineIndex, Position};
 
 const BOLD: Style = Style::new().bold();
@@ -22,12 +21,7 @@ const WIDTH: usize = 96;
 /// The report, with ANSI styles; the writer strips them where the output is no terminal.
 pub fn check_text(report: &Report<'_>) -> String {
     let mut out = String::new();
-    let mut told: Vec<&Located> = Vec::new();
-    for located in &report.findings {
-        if told.iter().any(|known| same_cause(known, located)) {
-            continue;
-        }
-        told.push(located);
+    for located in report.causes() {
         finding(&mut out, report, located);
         also_at(&mut out, report, located);
         out.push('\n');
@@ -36,29 +30,10 @@ pub fn check_text(report: &Report<'_>) -> String {
     out
 }
 
-/// One cause is told once, however many imports run into it.
-fn same_cause(one: &Located, other: &Located) -> bool {
-    let (one, other) = (&one.finding, &other.finding);
-    one.code == other.code
-        && one.severity == other.severity
-        && one.package == other.package
-        && one.dlls == other.dlls
-}
-
 /// The other imports with the same cause.
 fn also_at(out: &mut String, report: &Report<'_>, located: &Located) {
-    const MOST: usize = 10;
-    let same = report.findings.iter().filter(|other| same_cause(located, other));
-    let mut places = same.filter(|other| other.at != located.at).filter_map(|other| {
-        let (document, range) = other.at?;
-        Some(format!("{}:{}", report.documents.get(document)?.name, range.start.line + 1))
-    });
-    let mut lines: Vec<String> = places.by_ref().take(MOST).collect();
-    match places.count() {
-        0 => {}
-        more => lines.push(format!("and {more} more")),
-    }
-    section(out, "also at", &lines);
+    let places = report.places_of(located);
+    section(out, "also at", places.get(1..).unwrap_or_default());
 }
 
 fn color(severity: Severity) -> Style {
@@ -145,26 +120,14 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-/// From the Python file that imports down to the culprit. Paths in the folder of packages begin there.
+/// The chain, each module below what needs it.
 fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) {
-    let short = |path: &WinPath| {
-        let folders = &report.environment.site_packages;
-        let below = folders.iter().find_map(|folder| path.below(folder));
-        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    let styled = |link: Link| match link.remark {
+        Remark::None => link.name,
+        Remark::Line(line) => format!("{} {DIM}line {line}{DIM:#}", link.name),
+        Remark::Culprit(what) => format!("{style}{}{style:#}  {what}", link.name),
     };
-    let mut nodes: Vec<String> = Vec::new();
-    for related in finding.related.iter().rev() {
-        nodes.push(format!("{} {DIM}line {}{DIM:#}", short(&related.file), related.line));
-    }
-    let last = finding.chain.len();
-    for (at, link) in finding.chain.iter().enumerate() {
-        let found = link.path.as_ref().map_or(link.name.clone(), short);
-        nodes.push(match (at + 1 == last, &link.path) {
-            (true, None) => format!("{style}{found}{style:#}  not found"),
-            (true, Some(_)) => format!("{style}{found}{style:#}  cannot be loaded"),
-            _ => found,
-        });
-    }
+    let nodes: Vec<String> = report.chain_of(finding).into_iter().map(styled).collect();
     if nodes.is_empty() {
         return;
     }
@@ -205,9 +168,7 @@ fn fixes(out: &mut String, finding: &Finding) {
         return;
     }
     let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}");
-    let mut ordered: Vec<&Fix> = finding.fixes.iter().collect();
-    ordered.sort_by_key(|fix| !fix.preferred);
-    for fix in ordered {
+    for fix in finding.ordered_fixes() {
         let mark = if fix.preferred { format!("{GREEN}*{GREEN:#}") } else { "-".to_owned() };
         let _ = writeln!(out, "    {mark} {}", fix.title);
         if !matches!(fix.action, Action::ChooseInterpreter) {
@@ -244,13 +205,13 @@ fn summary(out: &mut String, report: &Report<'_>) {
                 out,
                 "{GREEN}healthy{GREEN:#}: `import {}` works ({})",
                 package.import,
-                installed(package)
+                package.installed()
             );
         }
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
         let path = package.path.as_ref().map_or("", |path| path.as_str());
-        let _ = writeln!(out, "  {DIM}package{DIM:#}      {} in {path}", installed(package));
+        let _ = writeln!(out, "  {DIM}package{DIM:#}      {} in {path}", package.installed());
     }
     let _ = writeln!(
         out,
@@ -261,30 +222,13 @@ fn summary(out: &mut String, report: &Report<'_>) {
         environment.kind
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!("Windows {v}, "));
-    let runtimes: Vec<String> =
-        report.host.vc_runtimes().iter().map(|r| format!("{} ({})", r.version, r.machine)).collect();
-    let runtimes = match runtimes.as_slice() {
-        [] => "no VC++ runtime in its system directory".to_owned(),
-        some => format!("VC++ runtime {}", some.join(", ")),
-    };
-    let registered = report.host.misregistered_runtimes().into_iter();
-    let registered = registered.map(|it| format!("{} ({})", it.registered.version, it.registered.machine));
-    let registered = match registered.collect::<Vec<_>>().join(", ") {
-        none if none.is_empty() => none,
-        some => format!(", though {some} is registered"),
-    };
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
     let _ = writeln!(
         out,
-        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{runtimes}{registered}{assumed}){DIM:#}",
-        report.host.kind
+        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{}{assumed}){DIM:#}",
+        report.host.kind,
+        report.runtimes()
     );
-}
-
-/// `tensorflow-cpu 2.3.0`, or as much of it as is known.
-fn installed(package: &Package) -> String {
-    let name = package.distribution.as_deref().unwrap_or(&package.import);
-    package.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
 /// Breaks running text into lines, the first of at most `first` characters and the others of `rest`. Words

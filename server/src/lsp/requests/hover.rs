@@ -9,6 +9,7 @@ use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
 use crate::lsp::session::{Session, View};
+use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, ImportStatement};
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
@@ -85,35 +86,4 @@ fn told_of(severity: Severity, finding: &Finding) -> String {
     }
     text.push_str("```");
     text
-}
-
-/// A span of code holds everything as it is, between marks that it does not hold itself.
-fn code(text: &str) -> String {
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
-}
-
-/// Nothing in it is taken for Markdown but the spans of code that it has.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_code = false;
-    for c in text.chars() {
-        in_code ^= c == '`';
-        if !in_code && matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '~' | '&') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_not_taken_for_markdown() {
-        assert_eq!(escaped(r"_a_ in C:\_x: `import a_b`"), r"\_a\_ in C:\\\_x: `import a_b`");
-        assert_eq!(code(r"C:\_x_"), r"`C:\_x_`");
-        assert_eq!(code("a`b"), "`` a`b ``");
-    }
 }

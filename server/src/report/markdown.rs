@@ -1,0 +1,160 @@
+//! The answer of a check as a document in Markdown: to be read in an editor and pasted into a bug report.
+
+use std::fmt::Write;
+
+use super::{Located, Report};
+use crate::diagnosis::{Finding, Severity};
+use crate::fix::Action;
+
+/// The report. One cause is told once, with all the places that run into it.
+pub fn check_markdown(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "# WhyDLL: {}\n", report.health().name());
+    facts(&mut out, report);
+    for located in report.causes() {
+        cause(&mut out, report, located);
+    }
+    if report.findings.is_empty() {
+        let names: Vec<String> =
+            report.packages.iter().map(|package| code(&format!("import {}", package.import))).collect();
+        let _ = match names.as_slice() {
+            [] => writeln!(out, "\nNothing is imported that is watched."),
+            names => writeln!(out, "\nNothing is wrong with {}.", names.join(", ")),
+        };
+    }
+    out
+}
+
+fn facts(out: &mut String, report: &Report<'_>) {
+    let environment = report.environment;
+    let _ = writeln!(out, "| | |\n|---|---|");
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(out, "| {name} | {} |", in_cell(&value));
+    };
+    row(
+        "Interpreter",
+        format!(
+            "{} (Python {}, {}, {})",
+            code(environment.interpreter.as_str()),
+            environment.version,
+            environment.machine.words(),
+            environment.kind
+        ),
+    );
+    let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!(", Windows {v}"));
+    let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {}", escaped(assumed)));
+    row("Machine", format!("{}{windows}{assumed}", escaped(&report.host.kind.to_string())));
+    row("VC++ runtime", escaped(&report.runtimes()));
+    for package in &report.packages {
+        let place = match &package.path {
+            Some(path) => format!("{} in {}", escaped(&package.installed()), code(path.as_str())),
+            None => "not installed".to_owned(),
+        };
+        row(&code(&format!("import {}", package.import)), place);
+    }
+    row("WhyDLL", env!("CARGO_PKG_VERSION").to_owned());
+}
+
+fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
+    let finding = &located.finding;
+    let _ = writeln!(out, "\n## {}: {}\n", severity(finding.severity), escaped(&finding.what));
+    for place in report.places_of(located) {
+        let _ = writeln!(out, "- {}", code(&place));
+    }
+    paragraph(out, "How we know", &escaped(&finding.evidence));
+    let chain = report.chain_of(finding);
+    if !chain.is_empty() {
+        let _ = writeln!(out, "\n```text");
+        for (depth, link) in chain.iter().enumerate() {
+            let _ = match depth {
+                0 => writeln!(out, "{}", link.text()),
+                _ => writeln!(out, "{}└─ {}", "   ".repeat(depth - 1), link.text()),
+            };
+        }
+        let _ = writeln!(out, "```");
+    }
+    searched(out, finding);
+    if let Some(sentence) = &finding.python_error {
+        let _ = writeln!(out, "\n**Python says**\n\n```text\n{}\n```", sentence.trim_end());
+    }
+    let _ = writeln!(out, "\n**What to do**\n");
+    if finding.fixes.is_empty() {
+        let _ = writeln!(out, "{}", escaped(&finding.advice));
+    }
+    for fix in finding.ordered_fixes() {
+        let mark = if fix.preferred { " (recommended)" } else { "" };
+        let _ = writeln!(out, "- {}{mark}", escaped(&fix.title));
+        let value = fix.action.value();
+        let _ = match &fix.action {
+            Action::ChooseInterpreter => Ok(()),
+            Action::Open(address) => writeln!(out, "  <{address}>"),
+            Action::Run(_) | Action::Rename { .. } => writeln!(out, "\n  ```powershell\n  {value}\n  ```\n"),
+            Action::AddDllDirectory(_) | Action::PrependPath(_) => {
+                writeln!(out, "\n  ```python\n  {value}\n  ```\n")
+            }
+            Action::UseInterpreter(_) => writeln!(out, "\n  ```json\n  {value}\n  ```\n"),
+        };
+    }
+    let _ = writeln!(out, "\nMore: [{}]({})", finding.code, finding.code.page());
+}
+
+fn searched(out: &mut String, finding: &Finding) {
+    let Some(dll) = finding.dlls.first().filter(|_| !finding.searched.is_empty()) else { return };
+    let _ = writeln!(out, "\n{} was searched in\n", code(dll));
+    for (at, searched) in finding.searched.iter().enumerate() {
+        let remark = searched.remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
+        let rule = escaped(&format!("{}{remark}", searched.rule));
+        let _ = writeln!(out, "{}. {}, {rule}", at + 1, code(searched.directory.as_str()));
+    }
+}
+
+fn paragraph(out: &mut String, title: &str, text: &str) {
+    if !text.is_empty() {
+        let _ = writeln!(out, "\n**{title}**\n\n{text}");
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+        Severity::Information => "Information",
+        Severity::Hint => "Hint",
+    }
+}
+
+/// A bar ends a cell, even within a span of code.
+fn in_cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\r', '\n'], " ")
+}
+
+/// A span of code holds everything as it is, between marks that it does not hold itself.
+pub fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// Nothing in it is taken for Markdown but the spans of code that it has.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
+    for c in text.chars() {
+        in_code ^= c == '`';
+        if !in_code && matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '~' | '&') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_not_taken_for_markdown() {
+        assert_eq!(escaped(r"_a_ in C:\_x: `import a_b`"), r"\_a\_ in C:\\\_x: `import a_b`");
+        assert_eq!(code(r"C:\_x_"), r"`C:\_x_`");
+        assert_eq!(code("a`b"), "`` a`b ``");
+    }
+}
