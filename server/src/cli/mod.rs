@@ -20,6 +20,7 @@ use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
+use crate::source::is_module_name;
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
@@ -155,12 +156,7 @@ fn or_tensorflow(imports: Vec<String>) -> Vec<String> {
 
 /// A dotted module name, as an import statement has it.
 fn module_name(text: &str) -> Result<String, String> {
-    let is_identifier = |part: &str| {
-        let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
-            && chars.all(|c| c.is_alphanumeric() || c == '_')
-    };
-    match text.split('.').all(is_identifier) {
+    match is_module_name(text) {
         true => Ok(text.to_owned()),
         false => Err("it is no name of a module".to_owned()),
     }

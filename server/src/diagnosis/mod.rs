@@ -41,6 +41,17 @@ pub struct Diagnosis {
     pub packages: Vec<Package>,
     /// In one word.
     pub health: Health,
+    /// The VC++ runtime that is loaded once the imports are made.
+    pub runtime: Option<LoadedRuntime>,
+}
+
+/// The copy of the VC++ runtime that a process has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedRuntime {
+    /// `msvcp140.dll`, or without it `vcruntime140.dll`.
+    pub path: WinPath,
+    /// Its file version, where it has one.
+    pub version: Option<String>,
 }
 
 /// An import that was asked about.

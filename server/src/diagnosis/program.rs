@@ -17,7 +17,7 @@ use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
 use super::finding::{Finding, Health, Severity};
 use super::import::{Import, Watched};
-use super::{Diagnosis, Package, old_runtime};
+use super::{Diagnosis, LoadedRuntime, Package, old_runtime, redistributable};
 
 /// What `python FILE` makes of the file that it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +102,10 @@ pub(super) fn diagnose(
                     || (!findings.is_empty() && brings_native_code(host, environment, &package))
             }
         };
-        let diagnosis = if told { Diagnosis::new(findings, vec![package]) } else { Diagnosis::of_nothing() };
+        let diagnosis = match told {
+            true => Diagnosis { runtime: program.runtime(host), ..Diagnosis::new(findings, vec![package]) },
+            false => Diagnosis::of_nothing(),
+        };
         by_place.insert(place, diagnosis);
     }
     looked_for.extend(program.map(|program| program.plan.looked_for()).unwrap_or_default());
@@ -312,6 +315,15 @@ impl<'e> Program<'e> {
         names.into_iter().collect()
     }
 
+    /// The VC++ runtime that is loaded by now.
+    fn runtime(&self, host: &Host) -> Option<LoadedRuntime> {
+        let process = &self.plan.interpreter().process;
+        let named = |name: &&str| process.module_named(name);
+        let module = redistributable::MAIN.iter().find_map(named)?;
+        let version = host.files.image(&module.path).ok().and_then(|image| image.version);
+        Some(LoadedRuntime { path: module.path.clone(), version: version.map(|version| version.to_string()) })
+    }
+
     /// Whether native code of packages was loaded since the import began, or should have been, or the package's own before.
     fn has_loaded_native_code(&self, case: &Case<'_>) -> bool {
         let folders = &case.environment.site_packages;
@@ -391,7 +403,7 @@ pub fn package(host: &Host, environment: &Environment, import: &str) -> Package 
 impl Diagnosis {
     fn new(findings: Vec<Finding>, packages: Vec<Package>) -> Diagnosis {
         let health = Health::of(&findings);
-        Diagnosis { findings, packages, health }
+        Diagnosis { findings, packages, health, runtime: None }
     }
 
     /// Of an import of which nothing is told.

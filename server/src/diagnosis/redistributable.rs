@@ -21,6 +21,9 @@ const DLLS: [&str; 13] = [
     "mfc140u.dll",
 ];
 
+/// Those whose version stands for that of the whole, the better one first.
+pub const MAIN: [&str; 2] = ["msvcp140.dll", "vcruntime140.dll"];
+
 /// Whether a DLL is part of it.
 pub fn contains(dll: &str) -> bool {
     DLLS.iter().any(|known| known.eq_ignore_ascii_case(dll))

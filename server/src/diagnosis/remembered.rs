@@ -73,7 +73,8 @@ impl<'a> Diagnoses<'a> {
 
     /// The diagnosis of all of these.
     pub fn of_all(&mut self, imports: &[Import]) -> Diagnosis {
-        let mut all = Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy };
+        let mut all =
+            Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy, runtime: None };
         for import in imports {
             for diagnosis in self.of_document(std::slice::from_ref(import)) {
                 for package in diagnosis.packages {
@@ -82,6 +83,7 @@ impl<'a> Diagnoses<'a> {
                     }
                 }
                 all.findings.extend(diagnosis.findings);
+                all.runtime = diagnosis.runtime.or(all.runtime);
             }
         }
         all.health = Health::of(&all.findings);

@@ -75,6 +75,16 @@ pub struct Examined {
     pub machine: String,
 }
 
+/// A target that can be asked.
+pub struct Opened {
+    /// The machine.
+    pub host: Host,
+    /// The environment on it.
+    pub environment: Environment,
+    /// What was assumed of the machine without being told.
+    pub assumed: Option<String>,
+}
+
 /// Why nothing can be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotExamined {
@@ -93,7 +103,7 @@ impl Analysis {
             |reason| Answer::unknown(reason, python.as_ref().map(|path| path.display().to_string()));
         let answers = python.as_deref().and_then(Answers::of);
         let facts = if self.afresh { Arc::default() } else { self.facts.of(answers.as_ref()) };
-        let (host, name) = match self.host(python.as_deref(), facts.clone()) {
+        let (host, name) = match self.target.machine(python.as_deref(), facts.clone()) {
             Ok(host) => host,
             Err(error) => return Answer { watched: self.absent_host(), ..unknown(error.to_string()) },
         };
@@ -124,20 +134,7 @@ impl Analysis {
         answers: Option<&Answers>,
     ) -> Result<(Answer, Vec<WinPath>), String> {
         let answers = answers.cloned().map(|known| if self.afresh { known.afresh() } else { known });
-        let named = matches!(self.target.interpreter, Choice::Named(_));
-        let recorded = host.recorded_interpreter.clone().filter(|_| !named);
-        let python = recorded.or_else(|| python.map(|python| path_on(host, python)));
-        let python = python.ok_or(
-            "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
-        )?;
-        let not_there = |error| match error {
-            // What PATH leads to on another system may be a script that starts a Python.
-            EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
-                format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
-            }
-            error => error.to_string(),
-        };
-        let environment = Environment::on(&python, host).map_err(not_there)?;
+        let (python, environment) = self.target.environment(python, host)?;
         let mut answer = Answer {
             environment: Ok(Examined {
                 interpreter: environment.interpreter.to_string(),
@@ -166,7 +163,7 @@ impl Analysis {
         answer.known = diagnoses.into_known();
         // What was found in an environment that is being removed says nothing.
         if let Some(today) = host.afresh() {
-            Environment::at(&python, &*today.files).map_err(not_there)?;
+            Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;
         }
         let mut roots: Vec<WinPath> = Vec::new();
         let folders =
@@ -196,19 +193,57 @@ impl Analysis {
         }
         programs.into_values().collect()
     }
+}
 
+impl Target {
     /// The machine, and its name for people.
-    fn host(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
-        let (host, name) = match (&self.target.host, python.and_then(Host::drive_of)) {
+    fn machine(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
+        let (host, name) = match (&self.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
             (None, _) if cfg!(windows) => (Host::live(facts)?, HostKind::Live.to_string()),
             (None, Some(drive)) => (Host::directory(&drive, facts)?, drive.display().to_string()),
             (None, None) => (Host::named("windows-11", facts)?, "windows-11, assumed".to_owned()),
         };
-        Ok(match &self.target.search_path {
+        Ok(match &self.search_path {
             Some(path) => (host.with_variable("PATH", path), name),
             None => (host, name),
         })
+    }
+
+    /// The interpreter on that machine, and its environment; in a sentence, why there is none.
+    fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), String> {
+        let named = matches!(self.interpreter, Choice::Named(_));
+        let recorded = host.recorded_interpreter.clone().filter(|_| !named);
+        let python = recorded.or_else(|| python.map(|python| path_on(host, python)));
+        let python = python.ok_or(
+            "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
+        )?;
+        let environment = Environment::on(&python, host).map_err(|error| self.not_there(error))?;
+        Ok((python, environment))
+    }
+
+    fn not_there(&self, error: EnvironmentError) -> String {
+        let named = matches!(self.interpreter, Choice::Named(_));
+        match error {
+            // What PATH leads to on another system may be a script that starts a Python.
+            EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
+                format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
+            }
+            error => error.to_string(),
+        }
+    }
+
+    /// The machine and the environment, for questions that no diagnosis answers; in a sentence, why there is nothing to ask.
+    /// The environment is read through what `wrap` makes of the machine.
+    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Opened, String> {
+        let python = self.interpreter.find(self.host.as_deref());
+        let answers = python.as_deref().and_then(Answers::of);
+        let facts = Facts::default().of(answers.as_ref());
+        let (host, name) = self.machine(python.as_deref(), facts).map_err(|error| error.to_string())?;
+        let host = wrap(host);
+        let (_, environment) = self.environment(python.as_deref(), &host)?;
+        let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
+        Ok(Opened { host, environment, assumed })
     }
 }
 

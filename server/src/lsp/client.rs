@@ -12,6 +12,8 @@ pub struct ClientAbilities {
     pub configuration: bool,
     /// It can be asked to tell of changed settings.
     pub registers_configuration: bool,
+    /// It shows how long work goes on.
+    pub shows_progress: bool,
     /// It opens addresses.
     pub show_document: bool,
     /// It knows edits with a document's version.
@@ -37,6 +39,7 @@ impl ClientAbilities {
             configuration: workspace.and_then(|w| w.configuration) == Some(true),
             registers_configuration: registers_configuration.and_then(|ability| ability.dynamic_registration)
                 == Some(true),
+            shows_progress: capabilities.window.as_ref().and_then(|w| w.work_done_progress) == Some(true),
             show_document: show_document.is_some_and(|ability| ability.support),
             versioned_edits,
             renames_files: versioned_edits

@@ -3,8 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tower_lsp::Client;
-use tower_lsp::lsp_types::{ConfigurationItem, MessageType, PublishDiagnosticsParams, Registration, Url};
+use tower_lsp::lsp_types::notification::Progress;
+use tower_lsp::lsp_types::request::WorkDoneProgressCreate;
+use tower_lsp::lsp_types::{
+    ConfigurationItem, MessageType, NumberOrString, ProgressParams, ProgressParamsValue,
+    PublishDiagnosticsParams, Registration, Url, WorkDoneProgress, WorkDoneProgressBegin,
+    WorkDoneProgressCreateParams, WorkDoneProgressEnd,
+};
 
 use super::analysis::{Analysis, Answer, Target};
 use super::health::{Health, HealthChanged};
@@ -27,6 +34,10 @@ pub enum Effect {
     Register(Vec<Registration>),
     /// Diagnose, elsewhere; `anew`, if what is known of the target does not hold.
     Analyse { generation: u64, analysis: Analysis, anew: bool },
+    /// Tell the editor that this analysis takes a while, if it does.
+    ShowProgress(u64),
+    /// Tell the editor that work goes on, until `ended` has no sender any more.
+    Progress { generation: u64, message: String, ended: oneshot::Receiver<()> },
     /// Say when what was read for this target changes; instead of what was read before, if it was read `anew`.
     Watch { target: Target, watched: Box<Watched>, anew: bool },
     /// Watch that target no longer.
@@ -34,6 +45,9 @@ pub enum Effect {
     /// Let the system have what the last analysis used.
     GiveBackMemory,
 }
+
+/// Whoever waits no longer than this needs not be told why.
+const UNNOTICED: Duration = Duration::from_millis(500);
 
 /// An editor that does not answer a question for settings is served with those that it sent.
 const PATIENCE_FOR_SETTINGS: Duration = Duration::from_secs(3);
@@ -62,6 +76,16 @@ impl Effect {
                 }
                 analyse(generation, analysis, mailbox.clone());
             }
+            Effect::ShowProgress(generation) => {
+                let mailbox = mailbox.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(UNNOTICED).await;
+                    mailbox.tell(move |session| session.still_running(generation));
+                });
+            }
+            Effect::Progress { generation, message, ended } => {
+                tokio::spawn(show_progress(client.clone(), generation, message, ended));
+            }
             Effect::Watch { target, watched, anew } => watcher.watch(target, *watched, anew),
             Effect::Forget(target) => watcher.forget(target),
             Effect::GiveBackMemory => drop(tokio::task::spawn_blocking(give_back_memory)),
@@ -76,6 +100,27 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, client.configuration(items)).await;
     let values = pulled.ok().and_then(Result::ok).unwrap_or_default();
     mailbox.tell(move |session| session.settings_pulled(generation, &values));
+}
+
+/// One task for all of it: the editor has to know the token first, and must hear of the end last.
+async fn show_progress(client: Client, generation: u64, message: String, ended: oneshot::Receiver<()>) {
+    let token = NumberOrString::String(format!("whydll/analysis/{generation}"));
+    let create = WorkDoneProgressCreateParams { token: token.clone() };
+    if client.send_request::<WorkDoneProgressCreate>(create).await.is_err() {
+        return;
+    }
+    let told = |shown| ProgressParams { token: token.clone(), value: ProgressParamsValue::WorkDone(shown) };
+    let begin = WorkDoneProgressBegin {
+        title: "WhyDLL".to_owned(),
+        cancellable: Some(false),
+        message: Some(message),
+        percentage: None,
+    };
+    client.send_notification::<Progress>(told(WorkDoneProgress::Begin(begin))).await;
+    // There is nothing but the end to be received.
+    let _ = ended.await;
+    let end = WorkDoneProgressEnd { message: None };
+    client.send_notification::<Progress>(told(WorkDoneProgress::End(end))).await;
 }
 
 /// A thread for each analysis: its stack is large, and is given back with it.

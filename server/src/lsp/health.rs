@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::notification::Notification;
 
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
-use crate::diagnosis::{self, Finding, Import, Package, Severity};
+use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
 use crate::source::{Guard, top_level};
 
 /// Our own notification from server to client.
@@ -31,8 +31,34 @@ pub struct Health {
     pub interpreter: Option<String>,
     /// `3.8.10`
     pub version: Option<String>,
+    /// The packages that it is about, as they are installed.
+    #[serde(default)]
+    pub packages: Vec<Installed>,
+    /// The VC++ runtime that their imports load.
+    #[serde(default)]
+    pub vc_runtime: Option<Runtime>,
     /// How many findings there are.
     pub findings: usize,
+}
+
+/// A package of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// The name that it is imported with.
+    pub import: String,
+    /// `tensorflow-cpu`
+    pub distribution: Option<String>,
+    /// `2.3.0`
+    pub version: Option<String>,
+}
+
+/// A VC++ runtime that is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Full path of the DLL whose version it is.
+    pub path: String,
+    /// `14.38.33130.0`
+    pub version: Option<String>,
 }
 
 /// An environment in one word.
@@ -66,6 +92,8 @@ impl Health {
             summary: format!("checking {}", list(&settings.packages.named())),
             interpreter: target.interpreter.path().map(|path| path.display().to_string()),
             version: None,
+            packages: Vec::new(),
+            vc_runtime: None,
             findings: 0,
         }
     }
@@ -87,15 +115,19 @@ impl Health {
                     summary: reason.reason.clone(),
                     interpreter: reason.interpreter.clone(),
                     version: None,
+                    packages: Vec::new(),
+                    vc_runtime: None,
                     findings: 0,
                 };
             }
         };
         let mut packages: Vec<&Package> = Vec::new();
         let mut findings: Vec<(Severity, &Finding)> = Vec::new();
+        let mut runtime = None;
         let names = settings.packages.named();
         for &name in &names {
             let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
+            runtime = runtime.or(diagnosis.runtime.as_ref());
             let package = diagnosis.packages.iter().find(|package| package.import == name);
             let installed = package.filter(|package| package.path.is_some());
             packages.extend(installed);
@@ -109,6 +141,7 @@ impl Health {
             if names.contains(&top_level(&import.name)) {
                 continue;
             }
+            runtime = runtime.or(diagnosis.runtime.as_ref());
             let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
             packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
             for finding in &diagnosis.findings {
@@ -139,6 +172,8 @@ impl Health {
             summary,
             interpreter: Some(examined.interpreter.clone()),
             version: Some(examined.version.clone()),
+            packages: packages.iter().map(|package| Installed::of(package)).collect(),
+            vc_runtime: runtime.map(Runtime::of),
             findings: findings.len(),
         }
     }
@@ -146,6 +181,22 @@ impl Health {
     /// Whether there is something to mend.
     pub fn is_ill(&self) -> bool {
         matches!(self.state, State::Broken | State::Degraded | State::Unknown)
+    }
+}
+
+impl Installed {
+    fn of(package: &Package) -> Installed {
+        Installed {
+            import: package.import.clone(),
+            distribution: package.distribution.clone(),
+            version: package.version.clone(),
+        }
+    }
+}
+
+impl Runtime {
+    fn of(loaded: &LoadedRuntime) -> Runtime {
+        Runtime { path: loaded.path.to_string(), version: loaded.version.clone() }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
 //! | `session`, `scope`, `document` | what is known: documents, folders, answers |
 //! | `interpreter`, `analysis` | which interpreter is a folder's, and what is the answer for it? |
+//! | `inquiry` | how is a command answered that asks for more than diagnoses? |
 //! | `settings`, `client` | what does the user want, and what can the editor do? |
 //! | `health`, `convert` | how is an answer said in the protocol? |
 //! | `mailbox`, `effect`, `lifecycle` | how do events come in, effects go out, and when do we leave? |
@@ -26,6 +27,7 @@ mod convert;
 mod document;
 mod effect;
 mod health;
+mod inquiry;
 mod interpreter;
 mod lifecycle;
 mod mailbox;

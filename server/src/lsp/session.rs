@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tower_lsp::Client;
 use tower_lsp::lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
 
@@ -76,6 +77,8 @@ pub struct Session {
     doubted: HashSet<Target>,
     /// The analysis whose answer is awaited.
     running: Option<Running>,
+    /// The analysis of which the editor shows that it goes on, as long as this sender is there.
+    shown: Option<(u64, oneshot::Sender<()>)>,
     /// Analyses that have not ended, awaited or superseded.
     threads: usize,
     /// Facts are kept while one analysis follows another, and take much memory.
@@ -95,6 +98,8 @@ struct Running {
     /// The answer takes the place of the one that is known.
     anew: bool,
     since: Instant,
+    /// What is asked about, for people.
+    asked: String,
     stop: Stop,
 }
 
@@ -117,6 +122,7 @@ impl Default for Session {
             stale: HashSet::new(),
             doubted: HashSet::new(),
             running: None,
+            shown: None,
             threads: 0,
             facts: None,
             generation: 0,
@@ -288,6 +294,23 @@ impl Session {
         self.look_again();
     }
 
+    /// An analysis takes a while: people want to know that something goes on.
+    pub fn still_running(&mut self, generation: u64) {
+        let Some(running) = self.running.as_ref().filter(|running| running.generation == generation) else {
+            return;
+        };
+        let message = format!("checking {}", running.asked);
+        let (shown, ended) = oneshot::channel();
+        self.shown = Some((generation, shown));
+        self.effects.push(Effect::Progress { generation, message, ended });
+    }
+
+    /// Once nobody waits for the analysis of which the editor shows that it goes on.
+    fn end_progress(&mut self) {
+        let awaited = self.running.as_ref().map(|running| running.generation);
+        self.shown.take_if(|(generation, _)| awaited != Some(*generation));
+    }
+
     /// Has every document read anew and every diagnostic looked at again.
     fn retarget(&mut self) {
         for scope in &mut self.scopes {
@@ -381,6 +404,7 @@ impl Session {
         self.analyse();
         self.publish();
         self.tell_health();
+        self.end_progress();
     }
 
     /// What is to be done, in order.
@@ -422,7 +446,13 @@ impl Session {
         let generation = self.generation;
         let stop = Stop::default();
         let since = Instant::now();
-        self.running = Some(Running { generation, target: target.clone(), anew, since, stop: stop.clone() });
+        let asked: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
+        let asked = asked.into_iter().collect::<Vec<&str>>().join(", ");
+        self.running =
+            Some(Running { generation, target: target.clone(), anew, since, asked, stop: stop.clone() });
+        if self.abilities.shows_progress {
+            self.effects.push(Effect::ShowProgress(generation));
+        }
         let afresh = self.doubted.remove(&target);
         let known = self.answers.get(&target).filter(|_| !anew).map(|answer| answer.known.clone());
         let known = known.unwrap_or_default();
@@ -508,6 +538,33 @@ impl Session {
         })
     }
 
+    /// What is known of the folder of this document or folder; without one, of the first folder.
+    pub fn outlook(&self, uri: Option<&Url>) -> Outlook<'_> {
+        let at = uri.map_or(0, |uri| self.scope_at(uri));
+        // There is always one: that of what is outside of every folder.
+        self.outlook_at(at.min(self.scopes.len().saturating_sub(1)))
+    }
+
+    /// What is known of each folder that is in use.
+    pub fn outlooks(&self) -> impl Iterator<Item = Outlook<'_>> {
+        let in_use = self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use);
+        in_use.map(|(at, _)| self.outlook_at(at))
+    }
+
+    fn outlook_at(&self, at: usize) -> Outlook<'_> {
+        let scope = &self.scopes[at];
+        let documents = self.documents.iter().filter(|(_, document)| document.scope == at);
+        let mut documents: Vec<(&Url, View<'_>)> =
+            documents.filter_map(|(uri, _)| Some((uri, self.view(uri)?))).collect();
+        documents.sort_by_key(|(uri, _)| *uri);
+        Outlook {
+            scope,
+            settings: self.settings_of(scope),
+            answer: self.answers.get(&scope.target),
+            documents,
+        }
+    }
+
     fn settings_of<'a>(&'a self, scope: &'a Scope) -> &'a Settings {
         scope.settings.as_ref().unwrap_or(&self.settings)
     }
@@ -518,6 +575,16 @@ impl Session {
         let holding = scopes.filter_map(|(at, scope)| Some((scope.holds(uri)?, at)));
         holding.max_by_key(|(depth, _)| *depth).map_or(0, |(_, at)| at)
     }
+}
+
+/// A folder and what is known for it.
+pub struct Outlook<'a> {
+    pub scope: &'a Scope,
+    pub settings: &'a Settings,
+    /// None while it is being found out.
+    pub answer: Option<&'a Answer>,
+    /// Its open documents.
+    pub documents: Vec<(&'a Url, View<'a>)>,
 }
 
 /// An open document and what is known for it.

@@ -21,7 +21,7 @@ pub use lower::lower;
 pub use prelude::may_find_elsewhere;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
-    StmtKind, Try, top_level,
+    StmtKind, Try, is_module_name, top_level,
 };
 pub use standard::is_standard;
 

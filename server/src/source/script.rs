@@ -18,6 +18,16 @@ pub fn top_level(name: &str) -> &str {
     name.split_once('.').map_or(name, |(top, _)| top)
 }
 
+/// Whether it is a dotted name, as an import statement has it.
+pub fn is_module_name(text: &str) -> bool {
+    let is_identifier = |part: &str| {
+        let mut chars = part.chars();
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+            && chars.all(|c| c.is_alphanumeric() || c == '_')
+    };
+    text.split('.').all(is_identifier)
+}
+
 /// The top level of a module, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Script {

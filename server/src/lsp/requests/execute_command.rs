@@ -1,11 +1,17 @@
 //! `workspace/executeCommand`: the commands that the server runs itself.
 
+use serde::Serialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
+use super::confirm::{self, Prediction, Seen};
+use super::{chain, debug_information, report};
+use crate::lsp::inquiry;
 use crate::lsp::notifications::interpreter_changed;
 use crate::lsp::server::Server;
+use crate::lsp::session::Session;
+use crate::source::is_module_name;
 
 /// Opens an address in the browser: `[address]`.
 pub const OPEN_ADDRESS: &str = "whydll.openAddress";
@@ -17,8 +23,20 @@ pub const CHECK_AGAIN: &str = "whydll.checkAgain";
 /// Selects an interpreter until the editor selects another: `[{ scopeUri, path }]`.
 pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
 
+/// The whole diagnosis in Markdown: `[{ scopeUri }]`.
+pub const REPORT: &str = "whydll.report";
+/// The DLL tree of a package: `[{ scopeUri, package }]`.
+pub const CHAIN: &str = "whydll.chain";
+/// What an import will do: `[{ scopeUri, package }]`.
+pub const PREDICT: &str = "whydll.predict";
+/// Whether it did: `[{ scopeUri, package, exitCode, output }]`.
+pub const COMPARE: &str = "whydll.compare";
+/// What the server knows.
+pub const STATE: &str = "whydll.state";
+
 /// All of them.
-pub const COMMANDS: [&str; 4] = [OPEN_ADDRESS, SHOW_COMMAND, CHECK_AGAIN, USE_INTERPRETER];
+pub const COMMANDS: [&str; 9] =
+    [OPEN_ADDRESS, SHOW_COMMAND, CHECK_AGAIN, USE_INTERPRETER, REPORT, CHAIN, PREDICT, COMPARE, STATE];
 
 pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Option<Value>> {
     let argument = params.arguments.first();
@@ -27,9 +45,51 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
         SHOW_COMMAND => show_command(server, argument).await?,
         CHECK_AGAIN => server.mailbox.tell(|session| session.check_again()),
         USE_INTERPRETER => use_interpreter(server, argument)?,
+        REPORT => {
+            let scope = inquiry::scope_in(argument)?;
+            let known = server.mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
+            return to_value(inquiry::answer(move || report::told(known)).await?);
+        }
+        CHAIN => {
+            let scope = inquiry::scope_in(argument)?;
+            let package = package_in(argument)?;
+            let asked =
+                server.mailbox.ask(move |session| chain::asked(session, scope.as_ref(), package)).await?;
+            return to_value(
+                inquiry::answer(move || asked.and_then(|(target, package)| chain::drawn(&target, package)))
+                    .await?,
+            );
+        }
+        PREDICT => return to_value(predict(server, argument).await?),
+        COMPARE => {
+            let prediction = predict(server, argument).await?;
+            return to_value(confirm::comparison(&prediction, &Seen::of(argument)));
+        }
+        STATE => return to_value(server.mailbox.ask(debug_information::told).await?),
         unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),
     }
     Ok(None)
+}
+
+async fn predict(server: &Server, argument: Option<&Value>) -> Result<Prediction> {
+    let scope = inquiry::scope_in(argument)?;
+    let package = package_in(argument)?;
+    let asked = move |session: &Session| confirm::prediction(session, scope.as_ref(), package.as_deref());
+    let prediction = server.mailbox.ask(asked).await?;
+    inquiry::answer(move || prediction).await
+}
+
+/// The package in the argument; it must be the name of one, since an editor may put it into a program.
+fn package_in(argument: Option<&Value>) -> Result<Option<String>> {
+    let Some(name) = inquiry::text_in(argument, "package") else { return Ok(None) };
+    match is_module_name(name) {
+        true => Ok(Some(name.to_owned())),
+        false => Err(Error::invalid_params("`package` must be the name of a module")),
+    }
+}
+
+fn to_value(answer: impl Serialize) -> Result<Option<Value>> {
+    serde_json::to_value(answer).map(Some).map_err(|_| Error::internal_error())
 }
 
 fn use_interpreter(server: &Server, argument: Option<&Value>) -> Result<()> {

@@ -1,7 +1,12 @@
-//! What the editor asks. Each file is named for its method; `answer` reads the session and changes nothing.
+//! What the editor asks. Each file is named for its method, or for the command that a person gives; what answers reads the session and
+//! changes nothing.
 
+pub mod chain;
 pub mod code_action;
+pub mod confirm;
+pub mod debug_information;
 pub mod execute_command;
 pub mod hover;
 pub mod initialize;
+pub mod report;
 pub mod shutdown;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use serde_json::json;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
@@ -90,6 +91,8 @@ impl Window {
                 let asked = asked.collect::<Vec<String>>().join(", ");
                 format!("analyse {asked} in {:?}\n", analysis.target.interpreter)
             }
+            Effect::ShowProgress(_) => "show progress, if it takes a while\n".to_owned(),
+            Effect::Progress { message, .. } => format!("progress: {message}\n"),
             Effect::PullSettings { folders, .. } => {
                 format!("ask for settings of {} folders\n", folders.len())
             }
@@ -129,8 +132,12 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
             version: (!missing).then(|| "2.3.0".to_owned()),
             path: (!missing).then(|| WinPath::new("/env/Lib/site-packages").join(name)),
         };
-        let diagnosis =
-            Diagnosis { findings: findings.to_vec(), packages: vec![package], health: Word::of(findings) };
+        let diagnosis = Diagnosis {
+            findings: findings.to_vec(),
+            packages: vec![package],
+            health: Word::of(findings),
+            runtime: None,
+        };
         let diagnosis = Arc::new(diagnosis);
         let named = asked.iter().filter(|asked| asked.name == *import).cloned();
         diagnoses.extend(named.map(|asked| (asked, diagnosis.clone())));
@@ -627,4 +634,28 @@ fn an_environment_that_has_the_package_can_be_taken() {
     if !cfg!(windows) {
         check_offers(&answered(json!({}), &[], r"C:\other\python.exe"), expect![[r#""#]]);
     }
+}
+
+#[test]
+fn what_takes_a_while_is_seen_to_go_on_and_to_end() {
+    let abilities = ClientAbilities { shows_progress: true, ..ClientAbilities::default() };
+    let mut window = Window::with(json!({ "interpreter": "/env", "packages": ["tensorflow"] }), abilities);
+    window.open("/w/main.py", "import tensorflow\n").check(expect![[r#"
+        show progress, if it takes a while
+        analyse tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    let number = window.last;
+    window.session.still_running(number);
+    let mut effects = window.session.take_effects();
+    let Some(Effect::Progress { message, ended, .. }) = effects.first_mut() else { panic!("no progress") };
+    assert_eq!(message, "checking tensorflow");
+    window.session.settle();
+    assert_eq!(ended.try_recv(), Err(TryRecvError::Empty));
+    window.answered(&[("tensorflow", &[])]).session.settle();
+    assert_eq!(ended.try_recv(), Err(TryRecvError::Closed));
+    // What was quick enough is not mentioned afterwards.
+    window.session.take_effects();
+    window.session.still_running(number);
+    assert!(window.session.take_effects().is_empty());
 }

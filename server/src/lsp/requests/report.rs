@@ -1,0 +1,97 @@
+//! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri }]`
+
+use tower_lsp::lsp_types::Url;
+
+use crate::diagnosis::{Finding, Import};
+use crate::lsp::analysis::Target;
+use crate::lsp::scope::path_of;
+use crate::lsp::session::{Outlook, Session};
+use crate::report::{CheckedDocument, Located, Report, check_markdown};
+
+/// What the session knows of it.
+pub struct Known {
+    target: Target,
+    packages: Vec<crate::diagnosis::Package>,
+    findings: Vec<Located>,
+    documents: Vec<CheckedDocument>,
+}
+
+pub fn known(session: &Session, scope: Option<&Url>) -> Known {
+    let outlook = session.outlook(scope);
+    let mut known = Known {
+        target: outlook.scope.target.clone(),
+        packages: Vec::new(),
+        findings: Vec::new(),
+        documents: Vec::new(),
+    };
+    known.add_documents(&outlook);
+    known.add_named(&outlook);
+    known
+}
+
+/// The document.
+pub fn told(known: Known) -> Result<String, String> {
+    let opened = known.target.open(|host| host)?;
+    Ok(check_markdown(&Report {
+        environment: &opened.environment,
+        host: &opened.host,
+        assumed: opened.assumed,
+        packages: known.packages,
+        findings: known.findings,
+        documents: known.documents,
+    }))
+}
+
+impl Known {
+    /// What is found on the imports of open documents.
+    fn add_documents(&mut self, outlook: &Outlook<'_>) {
+        for (uri, view) in &outlook.documents {
+            let at = self.documents.len();
+            let mut watched_imports = 0;
+            for import in view.imports() {
+                let packages = view.diagnosis(import).map(|known| &known.packages);
+                for package in packages.into_iter().flatten() {
+                    watched_imports += 1;
+                    if !self.packages.contains(package) {
+                        self.packages.push(package.clone());
+                    }
+                }
+                for (severity, finding) in view.findings(import).unwrap_or_default() {
+                    let finding = Finding { severity, ..finding.clone() };
+                    self.findings.push(Located { finding, at: Some((at, import.range)) });
+                }
+            }
+            let folder = outlook.scope.path.as_deref();
+            let path = path_of(uri);
+            let within =
+                path.as_deref().map(|path| folder.and_then(|f| path.strip_prefix(f).ok()).unwrap_or(path));
+            let name = within.map_or_else(|| uri.to_string(), |path| path.display().to_string());
+            self.documents.push(CheckedDocument {
+                name,
+                text: view.document.text().to_owned(),
+                watched_imports,
+            });
+        }
+    }
+
+    /// What is found on packages that the settings name, whether a document imports them or not.
+    fn add_named(&mut self, outlook: &Outlook<'_>) {
+        let Some(answer) = outlook.answer else { return };
+        for name in outlook.settings.packages.named() {
+            let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
+            let is_new = |import: &str| !self.packages.iter().any(|known| known.import == import);
+            let installed = diagnosis.packages.iter().filter(|package| package.path.is_some());
+            let new: Vec<_> = installed.filter(|package| is_new(&package.import)).cloned().collect();
+            if new.is_empty() {
+                continue;
+            }
+            self.packages.extend(new);
+            for finding in &diagnosis.findings {
+                if let Some(severity) = outlook.settings.severity_of(finding) {
+                    let finding = Finding { severity, ..finding.clone() };
+                    self.findings.push(Located { finding, at: None });
+                }
+            }
+        }
+    }
+}
