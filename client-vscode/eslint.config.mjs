@@ -5,6 +5,7 @@ import tseslint from "typescript-eslint";
 export default defineConfig(
   { ignores: ["dist", "out", "bundled"] },
   eslint.configs.recommended,
+  { files: ["**/*.mjs"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -1,10 +1,12 @@
 /** Joins the parts: the server's diagnosis goes to the editor, the editor's interpreter goes to the server. */
 
-import { window, workspace, type ExtensionContext } from "vscode";
+import { commands, l10n, window, workspace, type ExtensionContext } from "vscode";
+import { ChainView } from "./chain";
 import { registerCommands } from "./commands";
+import { Documents } from "./documents";
 import { Interpreters } from "./interpreter";
 import { Server } from "./server";
-import { Status } from "./status";
+import { Status, type Health } from "./status";
 
 let server: Server | undefined;
 
@@ -12,6 +14,8 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel("WhyDLL", { log: true });
   const status = new Status();
   const interpreters = new Interpreters(log);
+  const documents = new Documents();
+  const chain = new ChainView();
 
   /** What the running server was told, by folder. A new server knows nothing. */
   const told = new Map<string, string | undefined>();
@@ -36,7 +40,11 @@ export async function activate(context: ExtensionContext): Promise<void> {
       void tellInterpreters();
     },
     stopped: () => status.clear(),
-    health: (health) => status.update(health),
+    health: (health) => {
+      const before = status.update(health);
+      notify(health, before);
+      if (chain.isVisible && health.state !== "checking" && before?.state !== health.state) void commands.executeCommand("whydll.showChain");
+    },
   });
   server = running;
 
@@ -44,7 +52,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
     log,
     status,
     interpreters,
-    ...registerCommands(() => running.restart(), log),
+    documents,
+    chain,
+    ...registerCommands({ server: running, documents, chain, log }),
     interpreters.onDidChange(tellInterpreters),
     workspace.onDidChangeWorkspaceFolders(tellInterpreters),
     workspace.onDidChangeConfiguration((event) => {
@@ -52,6 +62,16 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }),
   );
   await running.restart();
+}
+
+/** For those who want it: once for each time that an environment breaks. */
+function notify({ state, summary }: Health, before: Health | undefined): void {
+  const isNews = state === "broken" && before?.state !== "broken";
+  if (!isNews || !workspace.getConfiguration("whydll").get<boolean>("showNotifications", false)) return;
+  const show = l10n.t("Show Report");
+  void window.showWarningMessage(`WhyDLL: ${summary}`, show).then((answer) => {
+    if (answer === show) void commands.executeCommand("whydll.showReport");
+  });
 }
 
 export function deactivate(): Promise<void> | undefined {

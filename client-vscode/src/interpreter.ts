@@ -6,7 +6,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import {
-  commands, ConfigurationTarget, EventEmitter, extensions, Uri, window, workspace,
+  commands, ConfigurationTarget, EventEmitter, extensions, l10n, Uri, window, workspace,
   type Disposable, type Event, type LogOutputChannel, type WorkspaceFolder,
 } from "vscode";
 
@@ -114,14 +114,14 @@ export async function chooseInterpreter(scope: Uri | undefined, path?: string): 
     await commands.executeCommand("python.setInterpreter");
     return;
   }
-  const follow = "Follow the Python extension";
-  const browse = "Browse…";
-  const title = "whydll.interpreter is set and goes before the Python extension's selection";
+  const follow = l10n.t("Follow the Python extension");
+  const browse = l10n.t("Browse…");
+  const title = l10n.t("whydll.interpreter is set and goes before the Python extension's selection");
   const choice = python ? await window.showQuickPick([follow, browse], { title }) : browse;
   if (choice === follow) await writeSetting(folder, undefined);
   if (choice === browse) {
     const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
-    const picked = await window.showOpenDialog({ title: "Choose the Python Interpreter", openLabel: "Choose", filters });
+    const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
     if (picked?.[0]) await writeSetting(folder, picked[0].fsPath);
   }
 }

@@ -2,13 +2,21 @@
 
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
-import { commands, window, workspace, type LogOutputChannel, type Uri } from "vscode";
-import { LanguageClient, RevealOutputChannelOn, State, TransportKind } from "vscode-languageclient/node";
+import { commands, l10n, window, workspace, type LogOutputChannel, type Uri } from "vscode";
+import {
+  CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, RevealOutputChannelOn, State, TransportKind,
+  type CloseHandlerResult, type ErrorHandler,
+} from "vscode-languageclient/node";
 import { CLIENT_COMMANDS } from "./commands";
 import type { Health } from "./status";
 
 const PROGRAM = process.platform === "win32" ? "whydll.exe" : "whydll";
 const SETTINGS = ["interpreter", "host", "packages", "severity", "logLevel"];
+
+/** How long to wait before a crashed server is started again, in milliseconds; after the last one it is left alone. */
+const BACK_OFF = [0, 1000, 4000, 16_000];
+/** Crashes that lie so far apart have nothing to do with each other. */
+const FORGIVEN = 5 * 60_000;
 
 export interface ServerEvents {
   /** The server answers: for the first time, after a restart or after a crash. */
@@ -37,6 +45,13 @@ export class Server {
 
   stop(): Promise<void> {
     return this.inTurn(() => this.stopClient());
+  }
+
+  /** One of the server's own commands. */
+  async ask<T>(command: string, argument: object): Promise<T> {
+    if (this.client?.state !== State.Running) throw new Error(l10n.t("the server does not run"));
+    const answer: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [argument] });
+    return answer as T;
   }
 
   interpreterChanged(scope: Uri | undefined, path: string | undefined): void {
@@ -70,13 +85,21 @@ export class Server {
     await this.client.start();
   }
 
+  private async offerRestart(): Promise<void> {
+    const [again, logs] = [l10n.t("Start Again"), l10n.t("Show Logs")];
+    const answer = await window.showErrorMessage(l10n.t("The WhyDLL server keeps ending unexpectedly, and is not started again."), again, logs);
+    if (answer === again) await this.restart();
+    if (answer === logs) this.log.show();
+  }
+
   private createClient(program: string): LanguageClient {
     const client = new LanguageClient(
       "whydll",
       "WhyDLL",
       { command: program, args: ["server"], transport: TransportKind.stdio },
       {
-        documentSelector: ["file", "untitled"].map((scheme) => ({ scheme, language: "python" })),
+        documentSelector: ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme, language: "python" })),
+        errorHandler: new BackOff(() => void this.offerRestart()),
         initializationOptions: () => ({ settings: settings(), clientCommands: CLIENT_COMMANDS }),
         // The pull model, which replaces it, brings a change only to a server that registers for it.
         // eslint-disable-next-line @typescript-eslint/no-deprecated
@@ -92,6 +115,29 @@ export class Server {
       if (newState === State.Stopped) this.events.stopped();
     });
     return client;
+  }
+}
+
+/** Starts a crashed server again, each time a little later, and gives up when that does not help. */
+class BackOff implements ErrorHandler {
+  private crashes: number[] = [];
+
+  constructor(private readonly giveUp: () => void) {}
+
+  error(): { action: ErrorAction } {
+    return { action: ErrorAction.Continue };
+  }
+
+  async closed(): Promise<CloseHandlerResult> {
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter((then) => now - then < FORGIVEN), now];
+    const wait = BACK_OFF[this.crashes.length - 1];
+    if (wait === undefined) {
+      this.giveUp();
+      return { action: CloseAction.DoNotRestart, handled: true };
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    return { action: CloseAction.Restart, handled: true, message: l10n.t("The server ended unexpectedly, and is started again.") };
   }
 }
 
@@ -119,8 +165,8 @@ function isProgram(path: string): boolean {
 }
 
 async function offerSettings(): Promise<void> {
-  const open = "Open Settings";
-  const text = "WhyDLL found no server to start: the setting whydll.path must name an existing program, or be empty and whydll be on PATH.";
+  const open = l10n.t("Open Settings");
+  const text = l10n.t("WhyDLL found no server to start: the setting whydll.path must name an existing program, or be empty and whydll be on PATH.");
   if ((await window.showErrorMessage(text, open)) === open) {
     await commands.executeCommand("workbench.action.openSettings", "whydll.path");
   }

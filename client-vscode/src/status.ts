@@ -1,9 +1,10 @@
-/** The status bar item: the health of the environment that the shown file's imports run in. */
+/** The health of the environment that the shown file's imports run in: in the status bar, and as a status of the language. */
 
 import {
-  MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace,
+  l10n, languages, LanguageStatusSeverity, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace,
   type Disposable, type TextEditor,
 } from "vscode";
+import { placeOf } from "./scope";
 
 /** `whydll/health`, as the server sends it. */
 export interface Health {
@@ -12,6 +13,8 @@ export interface Health {
   summary: string;
   interpreter: string | null;
   version: string | null;
+  packages: { import: string; distribution: string | null; version: string | null }[];
+  vcRuntime: { path: string; version: string | null } | null;
   findings: number;
 }
 
@@ -23,8 +26,19 @@ const ICON: Record<Health["state"], string> = {
   unknown: "$(question)",
 };
 
+const SEVERITY: Partial<Record<Health["state"], LanguageStatusSeverity>> = {
+  degraded: LanguageStatusSeverity.Warning,
+  broken: LanguageStatusSeverity.Error,
+};
+
+const BACKGROUND: Partial<Record<Health["state"], ThemeColor>> = {
+  degraded: new ThemeColor("statusBarItem.warningBackground"),
+  broken: new ThemeColor("statusBarItem.errorBackground"),
+};
+
 export class Status implements Disposable {
   private readonly item = window.createStatusBarItem("health", StatusBarAlignment.Left);
+  private readonly language = languages.createLanguageStatusItem("whydll.health", { language: "python" });
   private readonly healthOf = new Map<string, Health>();
   private readonly subscription = window.onDidChangeActiveTextEditor((editor) => {
     if (editor) this.show(editor);
@@ -33,43 +47,76 @@ export class Status implements Disposable {
   constructor() {
     this.item.name = "WhyDLL";
     this.item.command = "whydll.showMenu";
+    this.language.name = "WhyDLL";
+    this.language.command = { command: "whydll.showMenu", title: l10n.t("More") };
+    this.showLanguage(undefined);
   }
 
-  update(health: Health): void {
+  /** Answers what was known before. */
+  update(health: Health): Health | undefined {
+    const before = this.healthOf.get(key(health.scopeUri));
     this.healthOf.set(key(health.scopeUri), health);
     this.show(window.activeTextEditor);
+    return before;
   }
 
   clear(): void {
     this.healthOf.clear();
     this.item.hide();
+    this.showLanguage(undefined);
   }
 
   dispose(): void {
     this.item.dispose();
+    this.language.dispose();
     this.subscription.dispose();
   }
 
   private show(editor: TextEditor | undefined): void {
     // An output panel takes the editor's place while it is read; that is no reason to hide.
     if (editor?.document.uri.scheme === "output") return;
-    const folder = editor && workspace.getWorkspaceFolder(editor.document.uri);
+    const place = placeOf(editor);
+    const folder = place && workspace.getWorkspaceFolder(place);
     const health = this.healthOf.get(key(folder?.uri.toString() ?? null)) ?? this.healthOf.get(key(null));
     if (editor?.document.languageId !== "python" || !health) {
       this.item.hide();
       return;
     }
-    this.item.text = `${ICON[health.state]} WhyDLL: ${health.state}`;
+    this.item.text = `${ICON[health.state]} WhyDLL: ${word(health.state)}`;
     this.item.tooltip = tooltip(health);
-    this.item.accessibilityInformation = { label: `WhyDLL: ${health.state}. ${health.summary}`, role: "button" };
-    this.item.backgroundColor = health.state === "broken" ? new ThemeColor("statusBarItem.errorBackground") : undefined;
+    this.item.accessibilityInformation = { label: `WhyDLL: ${word(health.state)}. ${health.summary}`, role: "button" };
+    this.item.backgroundColor = BACKGROUND[health.state];
     this.item.show();
+    this.showLanguage(health);
+  }
+
+  private showLanguage(health: Health | undefined): void {
+    this.language.text = health ? `WhyDLL: ${word(health.state)}` : "WhyDLL";
+    this.language.detail = health?.summary ?? l10n.t("not running");
+    this.language.severity = (health && SEVERITY[health.state]) ?? LanguageStatusSeverity.Information;
+    this.language.busy = health?.state === "checking";
   }
 }
 
-function tooltip({ summary, interpreter, version }: Health): MarkdownString {
-  const text = new MarkdownString().appendText(summary);
-  if (version) text.appendMarkdown("\n\nPython ").appendText(version);
+function word(state: Health["state"]): string {
+  switch (state) {
+    case "checking": return l10n.t("checking");
+    case "healthy": return l10n.t("healthy");
+    case "degraded": return l10n.t("degraded");
+    case "broken": return l10n.t("broken");
+    case "unknown": return l10n.t("unknown");
+  }
+}
+
+function tooltip({ summary, interpreter, version, packages, vcRuntime, findings }: Health): MarkdownString {
+  const text = new MarkdownString().appendText(summary).appendMarkdown("\n\n");
+  const row = (name: string, value: string | null | undefined): void => {
+    if (value) text.appendMarkdown("- ").appendText(name ? `${name}: ${value}` : value).appendMarkdown("\n");
+  };
+  row("Python", version);
+  for (const one of packages) row(one.distribution ?? one.import, one.version ?? l10n.t("not installed"));
+  row(l10n.t("VC++ runtime"), vcRuntime && [vcRuntime.version, vcRuntime.path].filter(Boolean).join(", "));
+  row(l10n.t("findings"), String(findings));
   if (interpreter) text.appendCodeblock(interpreter, "text");
   return text;
 }

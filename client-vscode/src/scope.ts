@@ -1,0 +1,21 @@
+/** Which folder is meant: that of what is open, else the only one, else the one that the user picks. */
+
+import { Uri, window, workspace, type TextEditor } from "vscode";
+
+/** The address that tells where an editor's text lies: of a cell that is its notebook. */
+export function placeOf(editor: TextEditor | undefined): Uri | undefined {
+  const uri = editor?.document.uri;
+  if (uri?.scheme !== "vscode-notebook-cell") return uri;
+  return workspace.notebookDocuments.find((notebook) => notebook.getCells().some((cell) => cell.document === editor?.document))?.uri;
+}
+
+/** The folder of a command, or what is outside of every folder (`null`). `undefined` if the user wants none. */
+export async function chosenScope(): Promise<Uri | null | undefined> {
+  const place = window.activeNotebookEditor?.notebook.uri ?? placeOf(window.activeTextEditor);
+  const folder = place && workspace.getWorkspaceFolder(place);
+  const folders = workspace.workspaceFolders ?? [];
+  if (folder) return folder.uri;
+  if (place && ["file", "untitled"].includes(place.scheme)) return folders.length === 1 ? (folders[0]?.uri ?? null) : null;
+  if (folders.length > 1) return (await window.showWorkspaceFolderPick())?.uri;
+  return folders[0]?.uri ?? null;
+}

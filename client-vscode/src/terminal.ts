@@ -1,0 +1,46 @@
+/** Fixes that run something: the command is typed into a terminal, and the user's Enter runs it. */
+
+import { commands, env, l10n, window, workspace, type Terminal } from "vscode";
+import { commandLine, shellOf } from "./quoting";
+
+export interface TerminalRequest {
+  title: string;
+  program: string;
+  args: string[];
+  cwd?: string;
+}
+
+/** Whether something may be run here; if not, says so and offers to change it. */
+export async function isTrusted(refusal: string): Promise<boolean> {
+  if (workspace.isTrusted) return true;
+  const manage = l10n.t("Manage Workspace Trust");
+  if ((await window.showWarningMessage(refusal, manage)) === manage) await commands.executeCommand("workbench.trust.manage");
+  return false;
+}
+
+/** Types the command into a new terminal. Only the user's Enter runs it, unless `whydll.runFixes` says otherwise. */
+export async function runInTerminal({ title, program, args, cwd }: TerminalRequest): Promise<void> {
+  if (!(await isTrusted(l10n.t("WhyDLL types no command into a terminal while this workspace is not trusted.")))) return;
+  const line = commandLine(shellOf(env.shell), program, args);
+  // Created hidden, because the Python extension types its activation script into a terminal that is created visible,
+  // right behind our line. The program's full path needs no activation.
+  const terminal = window.createTerminal({ name: title, hideFromUser: true, ...(cwd !== undefined && { cwd }) });
+  terminal.show();
+  await shellStart(terminal);
+  terminal.sendText(line, workspace.getConfiguration("whydll").get("runFixes") === "run");
+}
+
+/** Typed before the prompt, the line would be shown twice. Shells tell of their start shortly before it, or not at all. */
+function shellStart(terminal: Terminal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      started.dispose();
+      resolve();
+    };
+    const timer = setTimeout(finish, 2000);
+    const started = window.onDidChangeTerminalShellIntegration((event) => {
+      if (event.terminal === terminal) setTimeout(finish, 200);
+    });
+  });
+}
