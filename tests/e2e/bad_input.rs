@@ -6,7 +6,7 @@ use std::io::Read;
 use std::process::Stdio;
 
 use end_to_end::{Answer, Report, answer, command, on, real, report, text, whydll};
-use flate2::read::GzDecoder;
+use lzma_rust2::XzReader;
 use world::World;
 
 /// A small Python with a small TensorFlow.
@@ -111,10 +111,10 @@ fn what_is_no_machine() {
     let mut command = vec!["snapshot".to_owned(), "-o".to_owned(), text(&recorded)];
     command.extend(on("not-installed", "windows-11"));
     assert_eq!(whydll(command).status, 0);
-    GzDecoder::new(fs::File::open(&recorded).unwrap()).read_to_end(&mut snapshot).unwrap();
+    XzReader::new(fs::File::open(&recorded).unwrap(), false).read_to_end(&mut snapshot).unwrap();
     let packed = fs::read(&recorded).unwrap();
     let newer = String::from_utf8(snapshot.clone()).unwrap();
-    let newer = newer.replacen("\"whydllSnapshot\":1", "\"whydllSnapshot\":1000", 1);
+    let newer = newer.replacen("\"whydllSnapshot\":2", "\"whydllSnapshot\":1000", 1);
     let files: [(&str, &[u8]); 8] = [
         ("empty", b""),
         ("garbage", &[0xa7; 5000]),

@@ -184,15 +184,21 @@ fn who_lacks_a_package_is_told_who_has_it_also_from_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(world.path("/Users/me/secret")).unwrap();
     let file = text(&folder.path().join("recorded"));
-    let answer = whydll(["snapshot", "-o", &file, "--host", &host, "--python", &python]);
+    let answer = whydll(["snapshot", "-o", &file, "--host", &host, "--python", &python, "--keep-names"]);
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
     let replayed = report(&whydll(["check", "--format", "json", "--host", &file]));
     assert_eq!(replayed.json["findings"], direct.json["findings"]);
     // What else somebody has is nobody's business.
     let mut recorded = String::new();
     let packed = fs::File::open(&file).unwrap();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut recorded).unwrap();
+    std::io::Read::read_to_string(&mut lzma_rust2::XzReader::new(packed, false), &mut recorded).unwrap();
     assert!(!recorded.contains("secret"));
+    // Under another name, her environments are found all the same.
+    let answer = whydll(["snapshot", "-o", &file, "--host", &host, "--python", &python]);
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""));
+    let nameless = report(&whydll(["check", "--format", "json", "--host", &file]));
+    let expected = direct.json["findings"].to_string().replace(r"\me\", r"\us\");
+    assert_eq!(nameless.json["findings"].to_string(), expected);
 }
 
 #[test]

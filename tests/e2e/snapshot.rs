@@ -4,11 +4,13 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use end_to_end::{check, on, real, report, text, whydll};
-use flate2::read::GzDecoder;
+use end_to_end::{Report, answer, check, command, on, real, report, text, whydll};
+use lzma_rust2::XzReader;
 use serde_json::Value;
+use world::World;
 
-const RECORDED: [(&str, &str); 4] = [
+const RECORDED: [(&str, &str); 5] = [
+    ("complete-2.21", "drive-with"),
     ("complete", "windows-11"),
     ("venv", "drive-with"),
     ("hdf5-deleted", "drive-with"),
@@ -18,8 +20,16 @@ const RECORDED: [(&str, &str); 4] = [
 fn record(environment: &str, machine: &str, file: &Path) {
     let mut arguments = vec!["snapshot".to_owned(), "-o".to_owned(), text(file)];
     arguments.extend(on(environment, machine));
+    // They may lie in the home of whoever runs the tests.
+    arguments.push("--keep-names".to_owned());
     let answer = whydll(arguments);
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
+}
+
+/// The JSON of a check, without the kind of its host: what a replay and the machine itself must have in common.
+fn told(mut report: Report) -> String {
+    report.json["host"]["kind"] = Value::Null;
+    report.json.to_string()
 }
 
 #[test]
@@ -28,14 +38,116 @@ fn a_recorded_machine_gets_the_same_diagnosis() {
     for (environment, machine) in RECORDED {
         let file = folder.path().join(environment);
         record(environment, machine, &file);
-        let mut replayed = report(&whydll(["check", "--format", "json", "--host", &text(&file)]));
-        let mut direct = check(environment, machine, &[]);
+        let replayed = report(&whydll(["check", "--format", "json", "--host", &text(&file)]));
         assert_eq!(replayed.json["host"]["kind"], "snapshot");
-        for report in [&mut replayed, &mut direct] {
-            report.json["host"]["kind"] = Value::Null;
-        }
-        assert_eq!(replayed.json.to_string(), direct.json.to_string(), "{environment} on {machine}");
+        assert_eq!(told(replayed), told(check(environment, machine, &[])), "{environment} on {machine}");
     }
+}
+
+/// What TensorFlow imports can be asked about by itself, and so can what is not there.
+#[test]
+fn a_replay_answers_for_other_imports_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (environment, machine) = RECORDED[0];
+    let file = folder.path().join("recorded");
+    record(environment, machine, &file);
+    for import in ["numpy", "scipy", "h5py", "keras", "google.protobuf", "flask"] {
+        let about = ["--import", import];
+        let replay = ["check", "--format", "json", "--host", &text(&file)];
+        let replayed = report(&whydll(replay.into_iter().chain(about)));
+        assert_eq!(told(replayed), told(check(environment, machine, &about)), "{import}");
+    }
+}
+
+/// A machine on which a user has everything in her home.
+const HOME: &str = r#"
+/Windows/System32/kernel32.dll    version 10.0.19045.1
+"/Users/NAME/python/python.exe"    imports python38.dll
+"/Users/NAME/python/python38.dll"    version 3.8.10150.1013
+"/Users/NAME/python/Lib/os.py"    text
+"/Users/NAME/python/Lib/site-packages/pkg/__init__.py"    text
+    import ctypes, os
+    try:
+        import extra
+    except OSError:
+        pass
+    from . import native
+"/Users/NAME/python/Lib/site-packages/pkg/native.pyd"    imports msvcp140.dll, helper.dll
+"/Users/NAME/python/Lib/site-packages/linked.pth"    text
+    C:\Users\NAME\python\Lib\users\python
+"/Users/NAME/python/Lib/users/python/extra.py"    text
+    import ctypes
+    ctypes.CDLL('C:/Users/NAME/lib/needed.dll')
+"/Users/NAME/lib/needed.dll"    imports gone.dll
+"/Users/NAME/cuda/helper.dll"
+"/Users/NAME/bin/"
+"#;
+
+/// The interpreter, the findings and the JSON of a snapshot of [`HOME`] and of the machine itself.
+fn home(name: &str, more: &[&str]) -> (String, String, String) {
+    let world = World::new(&HOME.replace("NAME", name)).unwrap();
+    let python = text(&world.path(&format!("/Users/{name}/python")));
+    let path = format!(r"C:\Users\{name}\bin;C:\Users\{name}\cuda");
+    let file = world.root().join("recorded");
+    let machine = ["--host", &text(world.root()), "--path", &path, "--python", &python];
+    let recorded =
+        whydll(["snapshot", "-o", &text(&file), "--import", "pkg"].iter().chain(&machine).chain(more));
+    assert_eq!((recorded.status, recorded.err.as_str()), (0, ""));
+    let about = ["check", "--format", "json", "--import", "pkg"];
+    let direct = report(&whydll(about.iter().chain(&machine)));
+    let replayed = report(&whydll(about.iter().chain(&["--host", &text(&file)])));
+    assert_eq!(direct.json["findings"].as_array().unwrap().len(), 2, "{}", direct.json);
+    (told(direct), told(replayed), unpacked(&file))
+}
+
+const NAMES: [&str; 6] = ["Anna", "Jürgen Müller", "李雷", "python", "lib", "O'Brien"];
+
+/// A replay says what would be said if the user were really called so.
+#[test]
+fn users_have_other_names_in_a_snapshot() {
+    for name in NAMES {
+        let (_, replayed, recorded) = home(name, &[]);
+        let other = replayed.split(r"C:\\Users\\").nth(1).and_then(|rest| rest.split('\\').next()).unwrap();
+        assert!(other.starts_with("us"), "{name} is called {other}");
+        assert_eq!(replayed, home(other, &[]).0);
+        let recorded = recorded.to_lowercase();
+        let [windows, slashes] =
+            [r"c:\\users\\", "c:/users/"].map(|users| format!("{users}{}", name.to_lowercase()));
+        assert!(!recorded.contains(&windows) && !recorded.contains(&slashes), "{name}");
+        // Two of them have folders of that name, too.
+        assert_eq!(recorded.contains(&name.to_lowercase()), ["python", "lib"].contains(&name), "{name}");
+        assert!(recorded.contains(r"python\\lib\\users\\python"), "{recorded}");
+    }
+}
+
+#[test]
+fn users_keep_their_names_if_that_is_wanted() {
+    for name in NAMES {
+        let (direct, replayed, recorded) = home(name, &["--keep-names"]);
+        assert_eq!(replayed, direct);
+        assert!(recorded.contains(&format!(r"C:\\Users\\{name}\\python")));
+    }
+}
+
+/// As a home that an administrator put somewhere else.
+#[cfg(unix)]
+#[test]
+fn a_home_that_lies_elsewhere_is_known() {
+    let world = World::new(&HOME.replace("/Users/NAME", "/people/Anna")).unwrap();
+    let file = world.root().join("recorded");
+    let mut recording = command();
+    recording.env("HOME", world.path("/people/Anna"));
+    recording.args(["snapshot", "--host", "windows-11", "--import", "pkg", "-o"]).arg(&file);
+    recording.arg("--python").arg(world.path("/people/Anna/python"));
+    let answered = answer(recording);
+    let told = format!(
+        "{} records `import pkg`; the names of users are replaced (--keep-names keeps them)\n",
+        file.display()
+    );
+    assert_eq!((answered.status, answered.out.as_str(), answered.err.as_str()), (0, told.as_str(), ""));
+    let replayed = whydll(["check", "--host", &text(&file), "--import", "pkg"]);
+    assert!(replayed.out.contains("/people/user/python"), "{replayed:?}");
+    assert!(!unpacked(&file).contains("Anna"));
 }
 
 #[test]
@@ -82,6 +194,6 @@ fn a_snapshot_tells_nothing_else() {
 
 fn unpacked(file: &Path) -> String {
     let mut text = String::new();
-    GzDecoder::new(fs::File::open(file).unwrap()).read_to_string(&mut text).unwrap();
+    XzReader::new(fs::File::open(file).unwrap(), false).read_to_string(&mut text).unwrap();
     text
 }

@@ -49,9 +49,9 @@ describe("a machine without the redistributable", () => {
   });
 
   test("a snapshot of it says the same elsewhere", () => {
-    const recorded = machine.whydll(["snapshot", "-o", "C:\\machine.json.gz", ...TENSORFLOW]);
+    const recorded = machine.whydll(["snapshot", "-o", "C:\\machine.json.xz", "--keep-names", ...TENSORFLOW]);
     assert.equal(recorded.status, 0, JSON.stringify(recorded));
-    const file = join(machine.prefix, "drive_c", "machine.json.gz");
+    const file = join(machine.prefix, "drive_c", "machine.json.xz");
     const replayed = spawnSync(WHYDLL_BIN, ["check", "--format", "json", "--host", file], { encoding: "utf8" });
     const { status, ...live } = machine.check(TENSORFLOW);
     live.host.kind = "snapshot";

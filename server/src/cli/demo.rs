@@ -19,7 +19,7 @@ pub struct DemoArguments {
 
 /// TensorFlow 2.3.0 for Windows with Python 3.8, on a Windows 11 without the VC++ redistributable: facts
 /// recorded by `whydll snapshot`, see `data/README.md`.
-const RECORDED: &[u8] = include_bytes!("../../data/demo.snapshot.json.gz");
+const RECORDED: &[u8] = include_bytes!("../../data/demo.snapshot.json.xz");
 
 /// The program of somebody who wants to learn something from data.
 const PROGRAM: &str = "\

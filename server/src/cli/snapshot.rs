@@ -21,6 +21,9 @@ pub struct SnapshotArguments {
     /// A package whose diagnosis is recorded (default: tensorflow)
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
+    /// Keep the names of users and home folders, which are replaced otherwise
+    #[arg(long)]
+    keep_names: bool,
 }
 
 pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
@@ -34,11 +37,19 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let asked: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
     diagnosis::diagnose(&target.host, &target.environment, &asked);
     target.host.vc_runtimes();
+    let mut renamed = 0;
     if let Some(recorder) = recorder {
         let environment = &target.environment;
         let prefixes = [&environment.prefix, &environment.base_prefix];
-        recorder.write(&target.host, &environment.interpreter, &prefixes, &arguments.output)?;
+        let interpreter = &environment.interpreter;
+        let (keep, output) = (arguments.keep_names, &arguments.output);
+        renamed = recorder.write(&target.host, interpreter, &prefixes, keep, output)?;
     }
-    print(&format!("{} records `import {}`", arguments.output.display(), imports.join("`, `import ")))?;
+    let names = match renamed {
+        0 => "",
+        _ => "; the names of users are replaced (--keep-names keeps them)",
+    };
+    let imports = imports.join("`, `import ");
+    print(&format!("{} records `import {imports}`{names}", arguments.output.display()))?;
     Ok(ExitCode::SUCCESS)
 }

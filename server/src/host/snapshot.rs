@@ -3,28 +3,43 @@
 //! A [`Recorder`] stands between a diagnosis and the files of a machine and writes down each answer.
 //! Replayed on any system, the same questions get the same answers, so the findings are the same.
 
+mod notation;
+mod users;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use lzma_rust2::{XzOptions, XzReader, XzWriter};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
-use super::files::{Entry, FileError, Files, Folder, ImageFacts, ImageFault};
+use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::Script;
+use notation::Notated;
+use users::Users;
 
-/// Version of the format. Older ones stay readable; newer ones are refused.
-const VERSION: u32 = 1;
+/// Version of the format. Older ones stay readable; newer ones are refused. The first told modules and folders field by field, and
+/// was packed by gzip.
+const VERSION: u32 = 2;
 
 /// More than any real snapshot unpacks to, in bytes.
 const LARGEST: u64 = 512 << 20;
 
+/// What unpacking may cost, in KiB. We pack with a dictionary of 8 MiB, `xz -9` with one of 64 MiB, and a hostile file may ask for 4 GiB.
+const MEMORY: u32 = 80 << 10;
+
+/// How hard is tried to make it small: xz's own default.
+const PRESET: u32 = 6;
+
 /// The recorded machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Snapshot {
     whydll_snapshot: u32,
@@ -41,16 +56,16 @@ struct Snapshot {
     #[serde(default)]
     running: Running,
     /// What modules do; many are alike.
-    modules: Vec<Arc<Script>>,
+    modules: Vec<Notated>,
     /// Which of them stands at a path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     facts: Facts,
 }
 
 /// Answers by path.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Default, Clone, Serialize, Deserialize)]
 struct Facts {
-    folders: BTreeMap<WinPath, Result<Arc<Folder>, FileError>>,
+    folders: BTreeMap<WinPath, Result<Listing, FileError>>,
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
     images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
@@ -69,6 +84,37 @@ struct Facts {
     #[serde(skip)]
     scripts: BTreeMap<WinPath, Result<Arc<Script>, FileError>>,
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
+}
+
+/// A folder, told by the names of the folders in it and those of the files.
+#[derive(Clone)]
+struct Listing(Arc<Folder>);
+
+impl Serialize for Listing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.0.entries();
+        let names = |kind| -> Vec<&str> {
+            entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.name.as_str()).collect()
+        };
+        (names(EntryKind::Folder), names(EntryKind::File)).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listing, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // The first format told it field by field.
+        if value.is_object() {
+            return serde_json::from_value(value)
+                .map(|folder| Listing(Arc::new(folder)))
+                .map_err(D::Error::custom);
+        }
+        let (folders, files): (Vec<String>, Vec<String>) =
+            serde_json::from_value(value).map_err(D::Error::custom)?;
+        let entries = |names: Vec<String>, kind| names.into_iter().map(move |name| Entry { name, kind });
+        let entries = entries(folders, EntryKind::Folder).chain(entries(files, EntryKind::File));
+        Ok(Listing(Arc::new(Folder::new(entries))))
+    }
 }
 
 /// A snapshot that cannot be replayed or written.
@@ -96,18 +142,9 @@ pub fn open(path: &Path) -> Result<Host, SnapshotError> {
 }
 
 /// Reads a recorded machine; `name` is for messages.
-pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
+pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
     let damaged = |reason: String| SnapshotError::Damaged { path: name.to_owned(), reason };
-    let mut bytes = Vec::new();
-    let mut head = [0; 2];
-    let begun = input.read(&mut head).map_err(|error| damaged(error.to_string()))?;
-    let mut all = std::io::Cursor::new(head[..begun].to_vec()).chain(input);
-    let unpacked = if head == [0x1f, 0x8b] {
-        flate2::read::GzDecoder::new(all).take(LARGEST).read_to_end(&mut bytes)
-    } else {
-        all.by_ref().take(LARGEST).read_to_end(&mut bytes)
-    };
-    unpacked.map_err(|error| damaged(error.to_string()))?;
+    let bytes = unpacked(input).map_err(|error| damaged(error.to_string()))?;
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Head {
@@ -118,20 +155,22 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         return Err(damaged(format!("it is nested {depth} levels deep")));
     }
     let head: Head = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if head.whydll_snapshot > VERSION {
-        return Err(SnapshotError::TooNew { path: name.to_owned(), found: head.whydll_snapshot });
+    match head.whydll_snapshot {
+        0 => return Err(damaged("there is no format 0".to_owned())),
+        1..=VERSION => {}
+        found => return Err(SnapshotError::TooNew { path: name.to_owned(), found }),
     }
-    let mut snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let mut facts = snapshot.facts;
     for (path, module) in snapshot.scripts {
         let script = match module {
-            Ok(number) => Ok(snapshot
-                .modules
-                .get(number)
-                .cloned()
-                .ok_or_else(|| damaged(format!("no module {number}")))?),
+            Ok(number) => {
+                let module = snapshot.modules.get(number);
+                Ok(module.ok_or_else(|| damaged(format!("no module {number}")))?.0.clone())
+            }
             Err(error) => Err(error),
         };
-        snapshot.facts.scripts.insert(path, script);
+        facts.scripts.insert(path, script);
     }
     Ok(Host {
         kind: HostKind::Snapshot,
@@ -144,9 +183,25 @@ pub fn read(mut input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         registered_pythons: Arc::new(snapshot.registered_pythons),
         running: snapshot.running,
         recorded_interpreter: Some(snapshot.interpreter),
-        files: Arc::new(Recorded::new(snapshot.facts)),
+        files: Arc::new(Recorded::new(facts)),
         disk: None,
     })
+}
+
+/// The JSON, which may be packed by xz, or by gzip as the first format was.
+fn unpacked(mut input: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    input.by_ref().take(6).read_to_end(&mut head)?;
+    let all = std::io::Cursor::new(head.clone()).chain(input);
+    let mut bytes = Vec::new();
+    if head == *b"\xfd7zXZ\0" {
+        XzReader::new_mem_limit(all, false, MEMORY).take(LARGEST).read_to_end(&mut bytes)?;
+    } else if head.starts_with(b"\x1f\x8b") {
+        flate2::read::GzDecoder::new(all).take(LARGEST).read_to_end(&mut bytes)?;
+    } else {
+        all.take(LARGEST).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Deepest nesting of a snapshot: that of the longest chain of `elif` in a module.
@@ -196,16 +251,18 @@ impl Recorder {
         (recorded, recorder)
     }
 
-    /// Writes the snapshot, as compressed JSON.
+    /// Writes the snapshot, as compressed JSON, and says how many users it gave other names.
     ///
-    /// `prefixes` are the folders of the environment; of the folders above them only the way down is told.
+    /// `prefixes` are the folders of the environment; of the folders above them only the way down is told. Users keep their names
+    /// with `keep_names`.
     pub fn write(
         &self,
         host: &Host,
         interpreter: &WinPath,
         prefixes: &[&WinPath],
+        keep_names: bool,
         path: &Path,
-    ) -> Result<(), SnapshotError> {
+    ) -> Result<usize, SnapshotError> {
         let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
@@ -217,15 +274,20 @@ impl Recorder {
                 *text = essence(file, text);
             }
         }
+        let mut users = users_of(host, &facts);
+        if !keep_names {
+            hide_homes(&mut facts, &mut users);
+        }
         let mut modules = Vec::new();
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut scripts = BTreeMap::new();
         for (path, script) in &facts.scripts {
             let module = match script {
                 Ok(script) => {
-                    let told = serde_json::to_string(&**script).map_err(|error| failed(error.to_string()))?;
+                    let module = Notated(script.clone());
+                    let told = serde_json::to_string(&module).map_err(|error| failed(error.to_string()))?;
                     Ok(*numbers.entry(told).or_insert_with(|| {
-                        modules.push(script.clone());
+                        modules.push(module);
                         modules.len() - 1
                     }))
                 }
@@ -248,11 +310,16 @@ impl Recorder {
             scripts,
             facts,
         };
+        let json = serde_json::to_string(&snapshot).map_err(|error| failed(error.to_string()))?;
+        let json = if keep_names { json } else { users.hidden_in_json(&json) };
         let file = File::create(path).map_err(|error| failed(error.to_string()))?;
-        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::best());
-        serde_json::to_writer(&mut packed, &snapshot).map_err(|error| failed(error.to_string()))?;
-        packed.finish().map_err(|error| failed(error.to_string()))?;
-        Ok(())
+        let write = || -> std::io::Result<()> {
+            let mut packed = XzWriter::new(file, XzOptions::with_preset(PRESET))?;
+            packed.write_all(json.as_bytes())?;
+            packed.finish().map(drop)
+        };
+        write().map_err(|error| failed(error.to_string()))?;
+        Ok(if keep_names { 0 } else { users.met() })
     }
 
     fn note<K: Clone + Ord, T: Clone>(
@@ -281,7 +348,42 @@ fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
                 let path = folder.join(&entry.name);
                 seen.iter().any(|seen| seen.is_within(&path))
             };
-            *listing = Arc::new(Folder::new(listing.entries().into_iter().filter(leads_down).cloned()));
+            let kept = listing.0.entries().into_iter().filter(leads_down).cloned();
+            *listing = Listing(Arc::new(Folder::new(kept)));
+        }
+    }
+}
+
+/// The users whose folders a recorded machine tells of: where they are told as paths, since it is clear there where a name ends.
+fn users_of(host: &Host, facts: &Facts) -> Users {
+    let mut homes: Vec<WinPath> = host.variables.get("USERPROFILE").map(WinPath::new).into_iter().collect();
+    if host.kind != HostKind::Snapshot {
+        homes.extend(std::env::home_dir().map(|home| host.path_of(&home)));
+    }
+    let homes = homes.into_iter().filter(|home| home.is_absolute() && *home != WinPath::new("/root"));
+    let mut users = Users::with_homes(homes, &host.windows_directory);
+    for path in facts.folders.keys().chain(facts.images.keys()).chain(facts.scripts.keys()) {
+        users.meet(path.as_str());
+    }
+    for python in host.registered_pythons.iter() {
+        users.meet(python.executable.as_str());
+    }
+    for folder in host.variables.values().chain([&host.running.path]).flat_map(|value| value.split(';')) {
+        users.meet(folder);
+    }
+    users
+}
+
+/// Homes are called in the folders that hold them as they are called in paths.
+fn hide_homes(facts: &mut Facts, users: &mut Users) {
+    for (folder, listing) in &mut facts.folders {
+        let Ok(listing) = listing else { continue };
+        let entries = listing.0.entries().into_iter();
+        let names: Vec<Option<String>> = entries.map(|entry| users.hidden_in(folder, &entry.name)).collect();
+        if names.iter().any(Option::is_some) {
+            let entries = listing.0.entries().into_iter().cloned().zip(names);
+            let told = entries.map(|(entry, name)| Entry { name: name.unwrap_or(entry.name), ..entry });
+            *listing = Listing(Arc::new(Folder::new(told)));
         }
     }
 }
@@ -326,7 +428,8 @@ fn essence(file: &WinPath, text: &Arc<str>) -> Arc<str> {
 
 impl Files for Recorder {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
-        self.note(|facts| &mut facts.folders, path, self.files.folder(path))
+        let answer = self.files.folder(path);
+        self.note(|facts| &mut facts.folders, path, answer.map(Listing)).map(|listing| listing.0)
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
@@ -388,7 +491,8 @@ struct Recorded {
 
 impl Recorded {
     fn new(mut facts: Facts) -> Recorded {
-        let folders = std::mem::take(&mut facts.folders).into_iter().collect();
+        let folders = std::mem::take(&mut facts.folders).into_iter();
+        let folders = folders.map(|(path, folder)| (path, folder.map(|listing| listing.0))).collect();
         Recorded { folders, facts }
     }
 }
@@ -445,281 +549,4 @@ impl Files for Recorded {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use world::World;
-
-    use super::*;
-    use crate::diagnosis::{Diagnosis, Import, diagnose};
-    use crate::environment::Environment;
-    use crate::testing::{diagnosed, on_large_stack};
-
-    const STORY: &str = "
-        /Python/python.exe       imports python38.dll
-        /Python/python38.dll     version 3.8.10150.1013
-        /Python/Lib/os.py        text
-        /Python/Lib/site-packages/pkg/__init__.py   text
-            import os, glob, ctypes
-            for dll in glob.glob(os.path.join(os.path.dirname(__file__), '*.dll')):
-                ctypes.WinDLL(dll)
-            try:
-                from . import optional
-            except ImportError:
-                pass
-            from . import native
-        /Python/Lib/site-packages/pkg/native.cp38-win_amd64.pyd   imports msvcp140.dll, helper.dll
-        /Python/Lib/site-packages/pkg/optional.pyd  imports cudart64_101.dll
-        /Python/Lib/site-packages/pkg/helper.dll
-        /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
-            Metadata-Version: 2.1
-            Name: pkg
-            Version: 1.0
-
-            A description that stays at home.
-        /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
-            pkg/__init__.py,sha256=x,20
-            pkg/helper.dll,sha256=x,7
-            pkg/gone.dll,sha256=x,7
-            secret_plans/secret.txt,sha256=x,20
-        /cuda/cudart64_101.dll
-        path /cuda
-        import pkg
-    ";
-
-    /// The snapshot of a world's diagnosis, and that diagnosis.
-    fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
-        let world = World::new(text).unwrap();
-        let (host, environment, told) = diagnosed(&world);
-        let (host, recorder) = Recorder::over(&host);
-        on_large_stack(|| {
-            let environment = Environment::at(&environment.interpreter, &*host.files).unwrap();
-            diagnose(&host, &environment, &[Import::first("pkg")]);
-        });
-        let file = world.root().join("machine.json.gz");
-        let prefixes = [&environment.prefix, &environment.base_prefix];
-        recorder.write(&host, &environment.interpreter, &prefixes, &file).unwrap();
-        (std::fs::read(file).unwrap(), told)
-    }
-
-    fn replayed(snapshot: &[u8]) -> Result<Diagnosis, SnapshotError> {
-        let host = read(snapshot, "machine.json.gz")?;
-        let interpreter = host.recorded_interpreter.clone().unwrap();
-        Ok(on_large_stack(|| {
-            let environment = Environment::at(&interpreter, &*host.files).unwrap();
-            diagnose(&host, &environment, &[Import::first("pkg")])
-        }))
-    }
-
-    fn unpacked(snapshot: &[u8]) -> String {
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(snapshot).read_to_string(&mut text).unwrap();
-        text
-    }
-
-    fn refused(snapshot: &[u8], expected: Expect) {
-        match read(snapshot, "machine.json.gz") {
-            Ok(_) => panic!("it was read"),
-            Err(error) => expected.assert_eq(&error.to_string()),
-        }
-    }
-
-    #[test]
-    fn a_recorded_machine_gives_the_same_diagnosis() {
-        let (snapshot, told) = recorded(STORY);
-        let again = replayed(&snapshot).unwrap();
-        assert_eq!(told.findings.len(), 3);
-        assert_eq!(again.findings, told.findings);
-        assert_eq!((again.packages, again.health), (told.packages, told.health));
-    }
-
-    #[test]
-    fn what_files_hold_is_recorded_without_the_files() {
-        let story = "
-            /Python/python.exe       imports python38.dll
-            /Python/python38.dll     version 3.8.10150.1013
-            /Python/Lib/os.py        text
-            /Python/Lib/site-packages/pkg/__init__.py   text
-                from . import shape_pb2
-            /Python/Lib/site-packages/pkg/shape_pb2.py  text
-                _SHAPE = _descriptor.Descriptor(
-                  fields=[
-                    _descriptor.FieldDescriptor(  # a remark that stays at home
-                      name='size')])
-            /Python/Lib/site-packages/protobuf-4.25.3.dist-info/METADATA   text
-                Name: protobuf
-            /Python/Lib/site-packages/google/_upb/_message.pyd
-            import pkg
-        ";
-        let (snapshot, told) = recorded(story);
-        assert_eq!(told.findings.len(), 1);
-        assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
-        assert!(!unpacked(&snapshot).contains("stays at home"));
-    }
-
-    #[test]
-    fn what_only_a_running_machine_tells_is_recorded() {
-        let long = "d".repeat(240);
-        let story = format!(
-            "
-            /Python/python.exe       imports python38.dll
-            /Python/python38.dll     version 3.8.10150.1013
-            /Python/Lib/os.py        text
-            /Python/Lib/site-packages/pkg/__init__.py   text
-                try:
-                    from . import native
-                except ImportError:
-                    pass
-                from . import {long}
-            /Python/Lib/site-packages/pkg/{long}.pyd
-            /Python/Lib/site-packages/pkg/native.pyd    uses avx, imports msvcp140.dll
-            short paths
-            processor sse3
-            registered 14.38.33130.0
-            import pkg
-            "
-        );
-        let (snapshot, told) = recorded(&story);
-        let codes: Vec<&str> = told.findings.iter().map(|finding| finding.code.name()).collect();
-        assert_eq!(codes, ["path-too-long", "missing-vc-runtime", "unsupported-cpu"]);
-        assert!(told.findings.iter().any(|finding| finding.evidence.contains("The registry says")));
-        assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
-    }
-
-    #[test]
-    fn a_snapshot_need_not_be_compressed() {
-        let (snapshot, told) = recorded(STORY);
-        let text = unpacked(&snapshot);
-        assert_eq!(replayed(text.as_bytes()).unwrap().findings, told.findings);
-    }
-
-    #[test]
-    fn what_a_diagnosis_does_not_need_stays_on_the_machine() {
-        let text = unpacked(&recorded(STORY).0);
-        for secret in ["A description that stays at home", "secret.txt"] {
-            assert!(!text.contains(secret), "{secret} is in the snapshot");
-        }
-    }
-
-    #[test]
-    fn what_was_not_recorded_is_not_known() {
-        let (snapshot, _) = recorded(STORY);
-        let host = read(&*snapshot, "machine.json.gz").unwrap();
-        let elsewhere = WinPath::new(r"C:\nowhere\a.dll");
-        assert_eq!(host.files.size(&elsewhere), Err(FileError::NotRecorded));
-        assert_eq!(host.files.text(&elsewhere), Err(FileError::NotRecorded));
-        assert!(host.files.image(&elsewhere).is_err() && host.files.script(&elsewhere).is_err());
-        assert!(host.files.folder(&elsewhere).is_err() && host.files.archive(&elsewhere).is_err());
-    }
-
-    #[test]
-    fn a_snapshot_of_a_newer_program_says_so() {
-        refused(
-            br#"{"whydllSnapshot": 99, "anything": ["new"]}"#,
-            expect![
-                "machine.json.gz is a snapshot of format 99; this program reads formats up to 1: get a newer whydll"
-            ],
-        );
-    }
-
-    #[test]
-    fn what_is_no_snapshot_is_refused_with_a_reason() {
-        refused(
-            b"",
-            expect![
-                "machine.json.gz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"
-            ],
-        );
-        refused(
-            b"{",
-            expect![
-                "machine.json.gz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"
-            ],
-        );
-        refused(
-            b"MZ\x90\0 a program",
-            expect!["machine.json.gz is no snapshot that can be read: expected value at line 1 column 1"],
-        );
-        refused(
-            br#"{"whydllSnapshot": 1}"#,
-            expect![
-                "machine.json.gz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"
-            ],
-        );
-        refused(
-            br#"{"whydllSnapshot": -1}"#,
-            expect![
-                "machine.json.gz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"
-            ],
-        );
-        refused(
-            b"\x1f\x8b and no more of it",
-            expect!["machine.json.gz is no snapshot that can be read: invalid gzip header"],
-        );
-        refused(
-            b"\x1f\x8b",
-            expect!["machine.json.gz is no snapshot that can be read: unexpected end of file"],
-        );
-        refused(
-            "[".repeat(1_000_000).as_bytes(),
-            expect!["machine.json.gz is no snapshot that can be read: it is nested 1000000 levels deep"],
-        );
-    }
-
-    #[test]
-    fn a_snapshot_cut_short_anywhere_is_refused() {
-        let (snapshot, _) = recorded(STORY);
-        let lengths = (0..snapshot.len()).step_by(snapshot.len() / 50);
-        for length in lengths.chain([snapshot.len() - 1]) {
-            let error = read(&snapshot[..length], "machine.json.gz").err();
-            assert!(matches!(error, Some(SnapshotError::Damaged { .. })), "{length} bytes: {error:?}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_snapshot_is_refused() {
-        let (snapshot, _) = recorded(STORY);
-        for at in (0..snapshot.len()).step_by(snapshot.len() / 200) {
-            let mut damaged = snapshot.clone();
-            damaged[at] ^= 0x55;
-            // The header holds a time and flags that nobody checks, and a repetition may be taken from another place that
-            // says the same. Whatever else changes is noticed.
-            if read(&*damaged, "machine.json.gz").is_ok() {
-                assert!(at < 10 || unpacked(&damaged) == unpacked(&snapshot), "byte {at} was not noticed");
-            }
-        }
-    }
-
-    #[test]
-    fn a_snapshot_of_hostile_facts_does_no_harm() {
-        let text = unpacked(&recorded(STORY).0);
-        let hostile = [
-            text.replace("site-packages", "site-packages\u{0}"),
-            text.replace(r"C:\\", ""),
-            text.replace("native", ""),
-            text.replace("1000", "-1"),
-            text.replace(".dll", ""),
-        ];
-        for text in hostile {
-            let Ok(host) = read(text.as_bytes(), "machine.json.gz") else {
-                continue;
-            };
-            let Some(interpreter) = host.recorded_interpreter.clone() else {
-                continue;
-            };
-            on_large_stack(|| {
-                if let Ok(environment) = Environment::at(&interpreter, &*host.files) {
-                    diagnose(&host, &environment, &[Import::first("pkg")]);
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_an_error_with_its_name() {
-        let error = open(Path::new("/nowhere/machine.json.gz")).err().unwrap();
-        assert!(
-            matches!(error, SnapshotError::File { .. })
-                && error.to_string().contains("/nowhere/machine.json.gz")
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,281 @@
+use expect_test::{Expect, expect};
+use world::World;
+
+use super::*;
+use crate::diagnosis::{Diagnosis, Import, diagnose};
+use crate::environment::Environment;
+use crate::testing::{diagnosed, on_large_stack};
+
+const STORY: &str = "
+    /Python/python.exe       imports python38.dll
+    /Python/python38.dll     version 3.8.10150.1013
+    /Python/Lib/os.py        text
+    /Python/Lib/site-packages/pkg/__init__.py   text
+        import os, glob, ctypes
+        for dll in glob.glob(os.path.join(os.path.dirname(__file__), '*.dll')):
+            ctypes.WinDLL(dll)
+        try:
+            from . import optional
+        except ImportError:
+            pass
+        from . import native
+    /Python/Lib/site-packages/pkg/native.cp38-win_amd64.pyd   imports msvcp140.dll, helper.dll
+    /Python/Lib/site-packages/pkg/optional.pyd  imports cudart64_101.dll
+    /Python/Lib/site-packages/pkg/helper.dll
+    /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+        Metadata-Version: 2.1
+        Name: pkg
+        Version: 1.0
+
+        A description that stays at home.
+    /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+        pkg/__init__.py,sha256=x,20
+        pkg/helper.dll,sha256=x,7
+        pkg/gone.dll,sha256=x,7
+        secret_plans/secret.txt,sha256=x,20
+    /cuda/cudart64_101.dll
+    path /cuda
+    import pkg
+";
+
+/// The snapshot of a world's diagnosis, and that diagnosis.
+fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
+    let world = World::new(text).unwrap();
+    let (host, environment, told) = diagnosed(&world);
+    let (host, recorder) = Recorder::over(&host);
+    on_large_stack(|| {
+        let environment = Environment::at(&environment.interpreter, &*host.files).unwrap();
+        diagnose(&host, &environment, &[Import::first("pkg")]);
+    });
+    let file = world.root().join("machine.json.xz");
+    let prefixes = [&environment.prefix, &environment.base_prefix];
+    recorder.write(&host, &environment.interpreter, &prefixes, false, &file).unwrap();
+    (std::fs::read(file).unwrap(), told)
+}
+
+fn replayed(snapshot: &[u8]) -> Result<Diagnosis, SnapshotError> {
+    let host = read(snapshot, "machine.json.xz")?;
+    let interpreter = host.recorded_interpreter.clone().unwrap();
+    Ok(on_large_stack(|| {
+        let environment = Environment::at(&interpreter, &*host.files).unwrap();
+        diagnose(&host, &environment, &[Import::first("pkg")])
+    }))
+}
+
+fn unpacked(snapshot: &[u8]) -> String {
+    let mut text = String::new();
+    XzReader::new(snapshot, false).read_to_string(&mut text).unwrap();
+    text
+}
+
+fn refused(snapshot: &[u8], expected: Expect) {
+    match read(snapshot, "machine.json.xz") {
+        Ok(_) => panic!("it was read"),
+        Err(error) => expected.assert_eq(&error.to_string()),
+    }
+}
+
+#[test]
+fn a_recorded_machine_gives_the_same_diagnosis() {
+    let (snapshot, told) = recorded(STORY);
+    let again = replayed(&snapshot).unwrap();
+    assert_eq!(told.findings.len(), 3);
+    assert_eq!(again.findings, told.findings);
+    assert_eq!((again.packages, again.health), (told.packages, told.health));
+}
+
+#[test]
+fn what_files_hold_is_recorded_without_the_files() {
+    let story = "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            from . import shape_pb2
+        /Python/Lib/site-packages/pkg/shape_pb2.py  text
+            _SHAPE = _descriptor.Descriptor(
+              fields=[
+                _descriptor.FieldDescriptor(  # a remark that stays at home
+                  name='size')])
+        /Python/Lib/site-packages/protobuf-4.25.3.dist-info/METADATA   text
+            Name: protobuf
+        /Python/Lib/site-packages/google/_upb/_message.pyd
+        import pkg
+    ";
+    let (snapshot, told) = recorded(story);
+    assert_eq!(told.findings.len(), 1);
+    assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
+    assert!(!unpacked(&snapshot).contains("stays at home"));
+}
+
+#[test]
+fn what_only_a_running_machine_tells_is_recorded() {
+    let long = "d".repeat(240);
+    let story = format!(
+        "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            try:
+                from . import native
+            except ImportError:
+                pass
+            from . import {long}
+        /Python/Lib/site-packages/pkg/{long}.pyd
+        /Python/Lib/site-packages/pkg/native.pyd    uses avx, imports msvcp140.dll
+        short paths
+        processor sse3
+        registered 14.38.33130.0
+        import pkg
+        "
+    );
+    let (snapshot, told) = recorded(&story);
+    let codes: Vec<&str> = told.findings.iter().map(|finding| finding.code.name()).collect();
+    assert_eq!(codes, ["path-too-long", "missing-vc-runtime", "unsupported-cpu"]);
+    assert!(told.findings.iter().any(|finding| finding.evidence.contains("The registry says")));
+    assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
+}
+
+#[test]
+fn a_snapshot_need_not_be_compressed() {
+    let (snapshot, told) = recorded(STORY);
+    let text = unpacked(&snapshot);
+    assert_eq!(replayed(text.as_bytes()).unwrap().findings, told.findings);
+}
+
+#[test]
+fn what_a_diagnosis_does_not_need_stays_on_the_machine() {
+    let text = unpacked(&recorded(STORY).0);
+    for secret in ["A description that stays at home", "secret.txt"] {
+        assert!(!text.contains(secret), "{secret} is in the snapshot");
+    }
+}
+
+#[test]
+fn what_was_not_recorded_is_not_known() {
+    let (snapshot, _) = recorded(STORY);
+    let host = read(&*snapshot, "machine.json.xz").unwrap();
+    let elsewhere = WinPath::new(r"C:\nowhere\a.dll");
+    assert_eq!(host.files.size(&elsewhere), Err(FileError::NotRecorded));
+    assert_eq!(host.files.text(&elsewhere), Err(FileError::NotRecorded));
+    assert!(host.files.image(&elsewhere).is_err() && host.files.script(&elsewhere).is_err());
+    assert!(host.files.folder(&elsewhere).is_err() && host.files.archive(&elsewhere).is_err());
+}
+
+#[test]
+fn a_snapshot_of_a_newer_program_says_so() {
+    refused(
+        br#"{"whydllSnapshot": 99, "anything": ["new"]}"#,
+        expect![
+            "machine.json.xz is a snapshot of format 99; this program reads formats up to 2: get a newer whydll"
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused_with_a_reason() {
+    refused(
+        b"",
+        expect![
+            "machine.json.xz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"
+        ],
+    );
+    refused(
+        b"{",
+        expect![
+            "machine.json.xz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"
+        ],
+    );
+    refused(
+        b"MZ\x90\0 a program",
+        expect!["machine.json.xz is no snapshot that can be read: expected value at line 1 column 1"],
+    );
+    refused(
+        br#"{"whydllSnapshot": 1}"#,
+        expect![
+            "machine.json.xz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"
+        ],
+    );
+    refused(
+        br#"{"whydllSnapshot": -1}"#,
+        expect![
+            "machine.json.xz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"
+        ],
+    );
+    refused(
+        b"\x1f\x8b and no more of it",
+        expect!["machine.json.xz is no snapshot that can be read: invalid gzip header"],
+    );
+    refused(b"\x1f\x8b", expect!["machine.json.xz is no snapshot that can be read: unexpected end of file"]);
+    refused(
+        "[".repeat(1_000_000).as_bytes(),
+        expect!["machine.json.xz is no snapshot that can be read: it is nested 1000000 levels deep"],
+    );
+}
+
+#[test]
+fn a_snapshot_cut_short_anywhere_is_refused() {
+    let (snapshot, _) = recorded(STORY);
+    let lengths = (0..snapshot.len()).step_by(snapshot.len() / 50);
+    for length in lengths.chain([snapshot.len() - 1]) {
+        let error = read(&snapshot[..length], "machine.json.xz").err();
+        assert!(matches!(error, Some(SnapshotError::Damaged { .. })), "{length} bytes: {error:?}");
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    let (snapshot, _) = recorded(STORY);
+    for at in (0..snapshot.len()).step_by(snapshot.len() / 200) {
+        let mut damaged = snapshot.clone();
+        damaged[at] ^= 0x55;
+        // The header holds a time and flags that nobody checks, and a repetition may be taken from another place that
+        // says the same. Whatever else changes is noticed.
+        if read(&*damaged, "machine.json.xz").is_ok() {
+            assert!(at < 10 || unpacked(&damaged) == unpacked(&snapshot), "byte {at} was not noticed");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_of_hostile_facts_does_no_harm() {
+    let text = unpacked(&recorded(STORY).0);
+    let hostile = [
+        text.replace("site-packages", "site-packages\u{0}"),
+        text.replace(r"C:\\", ""),
+        text.replace("native", ""),
+        text.replace("1000", "-1"),
+        text.replace(".dll", ""),
+    ];
+    for text in hostile {
+        let Ok(host) = read(text.as_bytes(), "machine.json.xz") else {
+            continue;
+        };
+        let Some(interpreter) = host.recorded_interpreter.clone() else {
+            continue;
+        };
+        on_large_stack(|| {
+            if let Ok(environment) = Environment::at(&interpreter, &*host.files) {
+                diagnose(&host, &environment, &[Import::first("pkg")]);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_with_its_name() {
+    let error = open(Path::new("/nowhere/machine.json.xz")).err().unwrap();
+    assert!(
+        matches!(error, SnapshotError::File { .. }) && error.to_string().contains("/nowhere/machine.json.xz")
+    );
+}
+
+/// Written by the program that had the first format, of [`STORY`] with a System32 of three DLLs.
+#[test]
+fn a_snapshot_of_the_first_format_is_still_read() {
+    let (_, told) = recorded(STORY);
+    let again = replayed(include_bytes!("first-format.json")).unwrap();
+    assert_eq!(told.findings.len(), 3);
+    assert_eq!(again.findings, told.findings);
+}

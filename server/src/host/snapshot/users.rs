@@ -1,0 +1,496 @@
+//! Who a machine's users are is nobody's business: in a snapshot their names are replaced, wherever they name a home folder.
+//!
+//! A name is what follows the folder of the users (`C:\Users\`, `/home/`, and what leads there from elsewhere: `/mnt/c/Users/`,
+//! `\\wsl.localhost\Ubuntu\home\`), in paths and within texts. Nothing else is touched: a user called `python` keeps the folders of that
+//! name. The replacement is as long as the name, so that a path that is too long stays it, and always the same for the same name.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::host::path::{WinPath, fold_name};
+
+/// What users are called instead; cut, or filled up with a number, to the length of the name.
+const USER: &str = "user";
+
+/// Folders beside those of people, that are alike on every machine.
+const NOBODY: [&str; 7] =
+    ["public", "default", "default user", "all users", "defaultuser0", "shared", "linuxbrew"];
+
+/// The names that were met so far, with their replacements.
+#[derive(Default)]
+pub struct Users {
+    /// By the name in lower case.
+    names: HashMap<String, String>,
+    /// Home folders that lie elsewhere, in parts in lower case.
+    homes: Vec<Vec<String>>,
+}
+
+impl Users {
+    /// `homes` are known home folders, wherever they lie, except for those that hold `windows`.
+    pub fn with_homes(homes: impl IntoIterator<Item = WinPath>, windows: &WinPath) -> Users {
+        let mut users = Users::default();
+        for home in homes.into_iter().filter(|home| !windows.is_within(home)) {
+            users.homes.extend(Some(parts_of(&home)).filter(|parts| !parts.is_empty()));
+            users.meet(home.as_str());
+        }
+        users
+    }
+
+    /// How many people were met.
+    pub fn met(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Remembers whose folders a path leads through: in a path it is clear where a name ends, in a text that is not so.
+    pub fn meet(&mut self, path: &str) {
+        for name in self.names_in(path, true) {
+            self.replaced(&path[name]);
+        }
+    }
+
+    /// What a user is called instead.
+    pub fn replaced(&mut self, name: &str) -> String {
+        let written = decoded(name);
+        let key = fold_name(&written);
+        if NOBODY.contains(&key.as_str()) {
+            return name.to_owned();
+        }
+        if let Some(known) = self.names.get(&key) {
+            return known.clone();
+        }
+        let length = written.encode_utf16().count();
+        let number = (0..).find(|number| !self.names.values().any(|taken| *taken == called(length, *number)));
+        let free = called(length, number.unwrap_or_default());
+        self.names.insert(key, free.clone());
+        free
+    }
+
+    /// A text with other names for the users.
+    pub fn hidden(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for name in self.names_in(text, false) {
+            out.push_str(&text[done..name.start]);
+            out.push_str(&self.replaced(&text[name.clone()]));
+            done = name.end;
+        }
+        out.push_str(&text[done..]);
+        out
+    }
+
+    /// What a file or folder `name` of `folder` is called, if it is somebody's home: as [`Users::hidden`] calls it in its path.
+    pub fn hidden_in(&mut self, folder: &WinPath, name: &str) -> Option<String> {
+        let path = folder.join(name);
+        let start = path.as_str().len() - name.len();
+        let is_home = self.names_in(path.as_str(), true).contains(&(start..path.as_str().len()));
+        is_home.then(|| self.replaced(name))
+    }
+
+    /// JSON with other names for the users in all its strings.
+    pub fn hidden_in_json(&mut self, json: &str) -> String {
+        let mut out = String::with_capacity(json.len());
+        let mut rest = json;
+        while let Some(start) = rest.find('"') {
+            let end = start + end_of_string(&rest[start..]);
+            out.push_str(&rest[..start]);
+            let quoted = &rest[start..end];
+            let text =
+                quoted.contains(SEPARATORS).then(|| serde_json::from_str::<String>(quoted).ok()).flatten();
+            match text.map(|text| (self.hidden(&text), text)) {
+                Some((hidden, text)) if hidden != text => {
+                    out.push_str(&serde_json::Value::String(hidden).to_string())
+                }
+                _ => out.push_str(quoted),
+            }
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Where names of users stand. `is_path`: the text is nothing but a path.
+    fn names_in(&self, text: &str, is_path: bool) -> Vec<Range<usize>> {
+        let mut names = Vec::new();
+        // The folder that was told so far; none where no path has begun.
+        let mut folder: Option<Folder> = None;
+        let mut begun = 0;
+        while let Some(found) = text[begun..].find(SEPARATORS) {
+            let before = &text[begun..begun + found];
+            let rest = text[begun + found..].trim_start_matches(SEPARATORS);
+            let after = text.len() - rest.len();
+            let begins = if is_path {
+                begun + found == 0
+            } else {
+                begun + found == 0 || before.ends_with(may_stand_before)
+            };
+            folder = match folder {
+                _ if let Some(drive) = drive_at_end(before) => {
+                    Some(Folder { parts: vec![drive], is_share: false })
+                }
+                _ if begins => {
+                    let is_share = after - (begun + found) > 1 && !before.ends_with(':');
+                    Some(Folder { parts: Vec::new(), is_share })
+                }
+                Some(_) if !is_path && before.contains(is_never_in_path) => None,
+                Some(mut folder) => {
+                    folder.parts.push(fold_name(&decoded(before)));
+                    Some(folder)
+                }
+                None => None,
+            };
+            begun = after;
+            let Some(folder) = &folder else { continue };
+            let part = rest.split(|c| SEPARATORS.contains(&c) || !is_path && is_never_in_path(c)).next();
+            let part = part.unwrap_or_default();
+            let name = if self.is_home(folder, part) {
+                part
+            } else if folder.holds_homes() {
+                if is_path { part } else { self.name_at(rest, part) }
+            } else {
+                continue;
+            };
+            // `C:\Users\%USERNAME%`, `/home/$USER`, `/home/..` and the like name nobody.
+            if decoded(name).starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+                names.push(after..after + name.len());
+            }
+        }
+        names
+    }
+
+    fn is_home(&self, folder: &Folder, part: &str) -> bool {
+        let part = fold_name(&decoded(part));
+        self.homes.iter().any(|home| home.split_last() == Some((&part, &folder.parts)))
+    }
+
+    /// The name that `rest` of a text begins with; `part` is all of it that can belong to a name.
+    fn name_at<'t>(&self, rest: &'t str, part: &'t str) -> &'t str {
+        let next = |length: usize| rest[length..].chars().next();
+        let known = self.names.keys().filter_map(|name| {
+            let end = rest.char_indices().nth(name.chars().count()).map_or(rest.len(), |(end, _)| end);
+            (fold_name(&rest[..end]) == *name).then_some(end)
+        });
+        let known = known.filter(|end| next(*end).is_none_or(|c| !c.is_alphanumeric())).max();
+        // A name may have blanks within, but in a text they are often where it ends.
+        let goes_on =
+            next(part.len()).is_some_and(|c| SEPARATORS.contains(&c)) && !part.ends_with(may_stand_before);
+        match known {
+            Some(end) if !goes_on || next(end).is_some_and(|c| SEPARATORS.contains(&c)) => &rest[..end],
+            _ if goes_on => part,
+            _ => {
+                let end =
+                    part.find(|c: char| c.is_whitespace() || ",()[]{}".contains(c)).unwrap_or(part.len());
+                part[..end].trim_end_matches('.')
+            }
+        }
+    }
+}
+
+const SEPARATORS: [char; 2] = ['/', '\\'];
+
+/// No name of a file has these, but for the last, which quotes.
+fn is_never_in_path(c: char) -> bool {
+    c.is_control() || "\"<>|*?;:'".contains(c)
+}
+
+/// After these a path may begin.
+fn may_stand_before(c: char) -> bool {
+    is_never_in_path(c) || c.is_whitespace() || "=,([{`".contains(c)
+}
+
+/// The drive that a path begins with at the end of this text, as `c:` and as addresses tell it.
+fn drive_at_end(text: &str) -> Option<String> {
+    let lower = text.len() >= 4 && text.is_char_boundary(text.len() - 3);
+    let letter = text.strip_suffix(':').or_else(|| {
+        let (head, tail) = lower.then(|| text.split_at(text.len() - 3))?;
+        tail.eq_ignore_ascii_case("%3a").then_some(head)
+    })?;
+    let mut ends = letter.chars().rev();
+    let drive = ends.next().filter(char::is_ascii_alphabetic)?;
+    ends.next().is_none_or(|c| !c.is_alphanumeric()).then(|| format!("{}:", drive.to_ascii_lowercase()))
+}
+
+fn parts_of(path: &WinPath) -> Vec<String> {
+    path.as_str().split(SEPARATORS).filter(|part| !part.is_empty()).map(fold_name).collect()
+}
+
+/// Where a path leads, in parts in lower case.
+struct Folder {
+    parts: Vec<String>,
+    /// It begins with the name of another machine.
+    is_share: bool,
+}
+
+impl Folder {
+    /// Whether the folders in it are the users' homes.
+    fn holds_homes(&self) -> bool {
+        let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
+        let is_letter = |part: &str| part.len() == 1;
+        // Wine, and shares, show a Unix as a drive.
+        let parts = match parts.as_slice() {
+            ["wsl$" | "wsl.localhost", _, parts @ ..] if self.is_share => parts,
+            [_, parts @ ..] if self.is_share => parts,
+            [drive, parts @ ..] if drive.ends_with(':') => parts,
+            parts => parts,
+        };
+        match parts {
+            ["users" | "home" | "documents and settings"] | ["run", "media"] => true,
+            [letter, "users"] => is_letter(letter),
+            ["mnt" | "cygdrive" | "volumes", _, "users"] => true,
+            ["media", _, _, "users"] | ["run", "media", _, _, "users"] => true,
+            [.., "drive_c", "users"] => true,
+            _ => false,
+        }
+    }
+}
+
+/// What stands at the number `number` of those of this length, which is told in units of UTF-16 as Windows tells the length of a path.
+fn called(length: usize, number: usize) -> String {
+    let number = if number == 0 { String::new() } else { number.to_string() };
+    let word = length.saturating_sub(number.len());
+    let zeros = "0".repeat(word.saturating_sub(USER.len()));
+    format!("{}{zeros}{number}", &USER[..word.min(USER.len())])
+}
+
+/// Without the percent signs of an address.
+fn decoded(part: &str) -> Cow<'_, str> {
+    let byte = |at: usize| u8::from_str_radix(part.get(at + 1..at + 3)?, 16).ok();
+    if !part.contains('%') {
+        return part.into();
+    }
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while let Some(&next) = part.as_bytes().get(at) {
+        let told = byte(at).filter(|_| next == b'%');
+        bytes.push(told.unwrap_or(next));
+        at += if told.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(bytes).map_or(part.into(), Cow::Owned)
+}
+
+/// Where the string of JSON that `json` begins with ends.
+fn end_of_string(json: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    json.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// What becomes of these texts, one a line, in one snapshot.
+    fn check(texts: &[&str], expected: Expect) {
+        let mut users = Users::with_homes([WinPath::new(r"D:\profiles\Carla")], &WinPath::new(r"C:\Windows"));
+        users.meet(r"C:\Users\Anna Maria");
+        let told: Vec<String> = texts.iter().map(|text| users.hidden(text)).collect();
+        expected.assert_eq(&told.join("\n"));
+    }
+
+    #[test]
+    fn names_are_replaced_in_every_kind_of_path() {
+        check(
+            &[
+                r"C:\Users\Anna Maria\env\python.exe",
+                "c:/users/anna maria/env|kernel32.dll|c:/users/anna maria/b.dll",
+                r"C:\Users\bob",
+                r"\\?\C:\Users\bob\x",
+                "/home/bob/env",
+                "/mnt/c/Users/bob/env",
+                "/c/Users/bob/env",
+                "/mnt/disk/Users/bob/env",
+                "/run/media/bob/Windows/Users/bob/env",
+                "/home/bob/.wine/drive_c/users/bob/env",
+                r"Z:\home\bob\env",
+                r"\\wsl.localhost\Ubuntu\home\bob\env",
+                r"\\nas\users\bob\env",
+                r"C:\Documents and Settings\bob\env",
+                r"d:\Profiles\carla\env",
+                "file:///C:/Users/Anna%20Maria/project",
+                "file:///c%3A/Users/bob/project",
+            ],
+            expect![[r#"
+                C:\Users\user000000\env\python.exe
+                c:/users/user000000/env|kernel32.dll|c:/users/user000000/b.dll
+                C:\Users\use
+                \\?\C:\Users\use\x
+                /home/use/env
+                /mnt/c/Users/use/env
+                /c/Users/use/env
+                /mnt/disk/Users/use/env
+                /run/media/use/Windows/Users/use/env
+                /home/use/.wine/drive_c/users/use/env
+                Z:\home\use\env
+                \\wsl.localhost\Ubuntu\home\use\env
+                \\nas\users\use\env
+                C:\Documents and Settings\use\env
+                d:\Profiles\user0\env
+                file:///C:/Users/user000000/project
+                file:///c%3A/Users/use/project"#]],
+        );
+    }
+
+    #[test]
+    fn names_are_replaced_within_texts() {
+        check(
+            &[
+                r"C:\Users\Anna Maria\bin;C:\Windows;C:\Users\bob;D:\profiles\carla\bin",
+                r#"{"source": "C:\\Users\\bob\\pkgs"}"#,
+                "'C:\\Users\\O'Brien\\x'",
+                "see C:\\Users\\Anna Maria, or /home/bob. That is all",
+                "in C:\\Users\\eve and /home/eve or C:\\Users\\anna maria and",
+                "import sys; sys.path.append('/home/bob/lib')",
+                "home = C:\\Users\\bob\\python\nversion = 3.11",
+                "--prefix=/home/bob",
+            ],
+            expect![[r#"
+                C:\Users\user000000\bin;C:\Windows;C:\Users\use;D:\profiles\user0\bin
+                {"source": "C:\\Users\\use\\pkgs"}
+                'C:\Users\u'Brien\x'
+                see C:\Users\user000000, or /home/use. That is all
+                in C:\Users\us1 and /home/us1 or C:\Users\user000000 and
+                import sys; sys.path.append('/home/use/lib')
+                home = C:\Users\use\python
+                version = 3.11
+                --prefix=/home/use"#]],
+        );
+    }
+
+    #[test]
+    fn other_parts_of_paths_are_left_alone() {
+        let texts = [
+            r"C:\Users\Public\x",
+            r"C:\Users\%USERNAME%\x",
+            "/home/$USER/x /home/{user}/x",
+            r"C:\Python\Lib\site-packages\users\bob\x.py",
+            "site-packages/home/bob",
+            "../home/bob",
+            "https://example.org/users/bob",
+            "/usr/lib/python/home/bob",
+            "/homes/bob",
+            "Users\\bob",
+            "/root/env",
+            r"C:\Windows\Users\bob",
+            r"D:\profiles\dora",
+            "C:\\Users\\",
+            "/home",
+        ];
+        check(
+            &texts,
+            expect![[r#"
+            C:\Users\Public\x
+            C:\Users\%USERNAME%\x
+            /home/$USER/x /home/{user}/x
+            C:\Python\Lib\site-packages\users\bob\x.py
+            site-packages/home/bob
+            ../home/bob
+            https://example.org/users/bob
+            /usr/lib/python/home/bob
+            /homes/bob
+            Users\bob
+            /root/env
+            C:\Windows\Users\bob
+            D:\profiles\dora
+            C:\Users\
+            /home"#]],
+        );
+    }
+
+    #[test]
+    fn a_user_may_be_called_like_a_folder() {
+        check(
+            &[
+                r"C:\Users\python\python\Lib\python.exe",
+                r"C:\Users\lib\lib\users\lib",
+                r"C:\python\lib",
+                "/home/users/users/home/users",
+                r"C:\Users\user\x",
+            ],
+            expect![[r#"
+                C:\Users\user00\python\Lib\python.exe
+                C:\Users\use\lib\users\lib
+                C:\python\lib
+                /home/user1/users/home/users
+                C:\Users\user\x"#]],
+        );
+    }
+
+    #[test]
+    fn the_replacement_is_as_long_as_the_name_and_always_the_same() {
+        let names = [
+            "Zoë",
+            "ZOË",
+            "al",
+            "bo",
+            "a",
+            "b",
+            "Анна",
+            "анна",
+            "李雷",
+            "😀",
+            "annabella",
+            "annabelle",
+            "anna",
+            "Jürgen",
+        ];
+        let mut users = Users::default();
+        let told: Vec<String> = names.iter().map(|name| format!("{name} {}", users.replaced(name))).collect();
+        expect![[r#"
+            Zoë use
+            ZOË use
+            al us
+            bo u1
+            a u
+            b 1
+            Анна user
+            анна user
+            李雷 u2
+            😀 u3
+            annabella user00000
+            annabelle user00001
+            anna use1
+            Jürgen user00"#]]
+        .assert_eq(&told.join("\n"));
+        assert_eq!(users.replaced("J%C3%BCrgen"), users.replaced("jürgen"));
+    }
+
+    #[test]
+    fn strings_of_json_are_changed_and_nothing_else() {
+        let mut users = Users::default();
+        let json =
+            r#"{"C:\\Users\\Jürgen \"x\"":["/home/j\u00fcrgen","",1,"\\\"/home/bob\""],"a":"/home/bob"}"#;
+        expect![[r#"{"C:\\Users\\user00 \"x\"":["/home/user00","",1,"\\\"/home/use\""],"a":"/home/use"}"#]]
+            .assert_eq(&users.hidden_in_json(json));
+    }
+
+    #[test]
+    fn hostile_texts_do_no_harm() {
+        let mut users =
+            Users::with_homes([WinPath::new("/"), WinPath::new("")], &WinPath::new(r"C:\Windows"));
+        for text in [
+            "/",
+            "\\",
+            "//////",
+            "/home/%",
+            "/home/%zz%C3/",
+            "/home/é",
+            "C:\\Users\\😀",
+            "é:/users/x",
+            "%3a/",
+            "/home/\u{0}",
+        ] {
+            users.hidden(text);
+            users.meet(text);
+        }
+        expect![[r#""/home/bob\"#]].assert_eq(&users.hidden_in_json("\"/home/bob\\"));
+    }
+}
