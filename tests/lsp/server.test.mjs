@@ -251,11 +251,11 @@ describe("editing", () => {
 });
 
 describe("the interpreter", () => {
-  test("follows the editor's choice, and falls back without one", async (t) => {
-    const { client, open, folder } = await editor(t, { python: "internal-deleted", host: EQUIPPED });
+  test("is the setting's, else the editor's choice, and before both the one that the user told to use", async (t) => {
+    const { client, open, folder, settings } = await editor(t, { host: EQUIPPED });
     const select = (path) => client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path });
+    const use = (path) => client.request("workspace/executeCommand", { command: "whydll.useInterpreter", arguments: [{ scopeUri: folder.uri, path }] });
     const document = open("import tensorflow\n");
-    await client.diagnostics(document, some);
 
     select(interpreter("complete"));
     await client.diagnostics(document, none);
@@ -269,14 +269,23 @@ describe("the interpreter", () => {
     await client.diagnostics(document, none);
     assert.equal((await client.health("healthy")).interpreter, interpreter("complete"));
 
-    select(null); // back to the setting
+    client.configure({ ...settings, interpreter: interpreter("internal-deleted") });
+    await client.diagnostics(document, some);
+    assert.equal((await client.health("broken")).interpreter, interpreter("internal-deleted"));
+
+    await use(interpreter("complete"));
+    await client.diagnostics(document, none);
+    assert.equal((await client.health("healthy")).interpreter, interpreter("complete"));
+
+    select(null); // so the user's word counts no more, but the setting does
     await client.diagnostics(document, some);
     assert.equal((await client.health("broken")).interpreter, interpreter("internal-deleted"));
   });
 
   test("is chosen for each folder by itself", async (t) => {
-    const { client, folder, folders } = await editor(t, { python: "complete", host: EQUIPPED, folderCount: 2 });
+    const { client, folder, folders } = await editor(t, { host: EQUIPPED, folderCount: 2 });
     const [healthy, broken] = folders.map(({ uri }) => client.open(`${uri}/main.py`, "import tensorflow\n"));
+    client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path: interpreter("complete") });
     client.notify("whydll/interpreterChanged", { scopeUri: folders[1].uri, path: interpreter("internal-deleted") });
     await client.diagnostics(broken, some);
     await client.health("broken", folders[1].uri);

@@ -1,7 +1,7 @@
 //! Which interpreter is a folder's.
 //!
-//! The one that was selected in the editor, else the one of the settings: [`Choice::named`]. Else the one that
-//! [`discovery`] finds for the folder: [`Choice::Sought`].
+//! The one that the user told us to use, else the one of the setting, else the one that was selected in the editor:
+//! [`Choice::Named`]. Else the one that [`discovery`] finds for the folder: [`Choice::Sought`].
 
 use std::path::{Path, PathBuf};
 

@@ -70,6 +70,8 @@ pub struct Session {
     scopes: Vec<Scope>,
     /// The interpreters selected in the editor.
     selected: HashMap<Option<Url>, PathBuf>,
+    /// Those that the user told us to use.
+    ordered: HashMap<Option<Url>, Ordered>,
     answers: HashMap<Target, Answer>,
     /// Answers that may have changed.
     stale: HashSet<Target>,
@@ -90,6 +92,13 @@ pub struct Session {
     /// The editor is ready, and its settings are known.
     ready: bool,
     effects: Vec<Effect>,
+}
+
+/// An interpreter that the user told us to use: it goes before the setting and the editor's choice until one of them changes.
+struct Ordered {
+    path: PathBuf,
+    /// What the setting was then.
+    setting: Option<String>,
 }
 
 struct Running {
@@ -118,6 +127,7 @@ impl Default for Session {
             documents: HashMap::new(),
             scopes: vec![Scope::new(None)],
             selected: HashMap::new(),
+            ordered: HashMap::new(),
             answers: HashMap::new(),
             stale: HashSet::new(),
             doubted: HashSet::new(),
@@ -217,16 +227,33 @@ impl Session {
         self.retarget();
     }
 
-    /// An interpreter was selected for a folder, or for what is outside; none leaves it to us.
+    /// An interpreter was selected in the editor for a folder, or for what is outside; none leaves it to us. It counts where no
+    /// setting names one.
     pub fn interpreter_selected(&mut self, scope: Option<Url>, path: Option<PathBuf>) {
-        // A document or folder within a folder stands for that.
-        let holding = scope.as_ref().and_then(|uri| self.scopes.get(self.scope_at(uri)));
-        let scope = holding.and_then(|holding| holding.folder.clone()).or(scope);
-        match path {
-            Some(path) => self.selected.insert(scope, path),
+        let scope = self.folder_of(scope);
+        let before = match &path {
+            Some(path) => self.selected.insert(scope.clone(), path.clone()),
             None => self.selected.remove(&scope),
         };
+        if before != path {
+            self.ordered.remove(&scope);
+        }
         self.retarget();
+    }
+
+    /// The user told us to use an interpreter, which goes before all else.
+    pub fn use_interpreter(&mut self, scope: Option<Url>, path: PathBuf) {
+        let scope = self.folder_of(scope);
+        let home = self.scopes.iter().find(|home| home.folder == scope);
+        let setting = home.map_or(&self.settings, |home| self.settings_of(home)).interpreter.clone();
+        self.ordered.insert(scope, Ordered { path, setting });
+        self.retarget();
+    }
+
+    /// A document or folder within a folder stands for that.
+    fn folder_of(&self, scope: Option<Url>) -> Option<Url> {
+        let holding = scope.as_ref().and_then(|uri| self.scopes.get(self.scope_at(uri)));
+        holding.and_then(|holding| holding.folder.clone()).or(scope)
     }
 
     /// Folders were added to the window, or taken out of it.
@@ -316,10 +343,16 @@ impl Session {
         for scope in &mut self.scopes {
             let settings = scope.settings.as_ref().unwrap_or(&self.settings);
             let folder = scope.path.as_deref();
-            let interpreter = match (self.selected.get(&scope.folder), &settings.interpreter) {
-                (Some(selected), _) => Choice::Named(selected.clone()),
-                (None, Some(named)) => Choice::named(named, folder),
-                (None, None) => Choice::Sought(scope.path.clone()),
+            let setting = settings.interpreter.as_ref();
+            if self.ordered.get(&scope.folder).is_some_and(|ordered| ordered.setting.as_ref() != setting) {
+                self.ordered.remove(&scope.folder);
+            }
+            let ordered = self.ordered.get(&scope.folder).map(|ordered| &ordered.path);
+            let interpreter = match (ordered, setting, self.selected.get(&scope.folder)) {
+                (Some(ordered), _, _) => Choice::Named(ordered.clone()),
+                (None, Some(named), _) => Choice::named(named, folder),
+                (None, None, Some(selected)) => Choice::Named(selected.clone()),
+                (None, None, None) => Choice::Sought(scope.path.clone()),
             };
             let host = settings.host.as_deref().map(|host| expanded(host, folder));
             scope.target = Target { interpreter, host, search_path: settings.search_path.clone() };

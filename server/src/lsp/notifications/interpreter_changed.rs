@@ -15,7 +15,8 @@ pub fn apply(session: &mut Session, params: &Value) {
     }
 }
 
-fn read(params: &Value) -> Option<(Option<Url>, Option<PathBuf>)> {
+/// Also what `whydll.useInterpreter` is told.
+pub fn read(params: &Value) -> Option<(Option<Url>, Option<PathBuf>)> {
     let text = |name: &str| match params.get(name) {
         None | Some(Value::Null) => Some(None),
         Some(value) => value.as_str().map(Some),

@@ -20,7 +20,7 @@ pub const SHOW_COMMAND: &str = "whydll.showCommand";
 /// Forgets every answer and diagnoses anew.
 pub const CHECK_AGAIN: &str = "whydll.checkAgain";
 
-/// Selects an interpreter until the editor selects another: `[{ scopeUri, path }]`.
+/// Uses an interpreter until the setting or the editor's choice changes: `[{ scopeUri, path }]`.
 pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
 
 /// The whole diagnosis in Markdown: `[{ scopeUri }]`.
@@ -93,11 +93,12 @@ fn to_value(answer: impl Serialize) -> Result<Option<Value>> {
 }
 
 fn use_interpreter(server: &Server, argument: Option<&Value>) -> Result<()> {
-    let params = argument.cloned().unwrap_or_default();
-    if params.get("path").is_none_or(|path| !path.is_string()) {
-        return Err(Error::invalid_params("the argument must be an object with `path`"));
-    }
-    server.mailbox.tell(move |session| interpreter_changed::apply(session, &params));
+    let Some((scope, Some(path))) = argument.and_then(interpreter_changed::read) else {
+        return Err(Error::invalid_params(
+            "the argument must be an object with `path`, and perhaps `scopeUri`",
+        ));
+    };
+    server.mailbox.tell(move |session| session.use_interpreter(scope, path));
     Ok(())
 }
 

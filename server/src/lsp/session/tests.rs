@@ -245,7 +245,7 @@ fn an_answer_that_came_too_late_is_dropped() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let superseded = window.last;
-    window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
+    window.session.use_interpreter(Some(uri("/w")), "/other".into());
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/other")
         file:///w is checking: checking tensorflow (0)
@@ -258,7 +258,7 @@ fn an_answer_that_came_too_late_is_dropped() {
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
     "#]]);
     // Back to the setting, whose answer was dropped. A document in the folder stands for it.
-    window.session.interpreter_selected(Some(uri("/w/a.py")), None);
+    window.session.use_interpreter(Some(uri("/w/a.py")), "/env".into());
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
         file:///w is checking: checking tensorflow (0)
@@ -269,7 +269,7 @@ fn an_answer_that_came_too_late_is_dropped() {
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     // And once more to the other: it is known.
-    window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
+    window.session.use_interpreter(Some(uri("/w")), "/other".into());
     window.check(expect![[r#"
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
@@ -389,7 +389,7 @@ fn a_folder_that_is_added_takes_its_documents() {
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///v/a.py v1: nothing
     "#]]);
-    window.session.interpreter_selected(Some(uri("/v")), Some("/other".into()));
+    window.session.use_interpreter(Some(uri("/v")), "/other".into());
     window.session.folders_changed(vec![uri("/v")], &[uri("/w")]);
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /v in Named("/other")
@@ -477,7 +477,7 @@ fn an_analysis_that_nobody_waits_for_is_stopped() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let superseded = window.stop.clone();
-    window.session.interpreter_selected(Some(uri("/w")), Some("/other".into()));
+    window.session.use_interpreter(Some(uri("/w")), "/other".into());
     assert!(!superseded.is_said());
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/other")
@@ -622,7 +622,7 @@ fn an_environment_that_has_the_package_can_be_taken() {
         "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
     "#]],
     );
-    window.session.interpreter_selected(Some(uri("/w")), Some("/other/python.exe".into()));
+    window.session.use_interpreter(Some(uri("/w")), "/other/python.exe".into());
     assert_eq!(window.session.scopes[0].target.interpreter, Choice::Named("/other/python.exe".into()));
     // A path of another machine says nothing without that machine's name.
     check_offers(
@@ -658,4 +658,57 @@ fn what_takes_a_while_is_seen_to_go_on_and_to_end() {
     window.session.take_effects();
     window.session.still_running(number);
     assert!(window.session.take_effects().is_empty());
+}
+
+#[test]
+fn the_setting_goes_before_the_choice_and_the_users_word_before_both() {
+    let mut window = Window::with(json!({}), ClientAbilities::default());
+    let mut then = |step: &str, act: &dyn Fn(&mut Session)| {
+        act(&mut window.session);
+        let meant = match &window.session.scopes[0].target.interpreter {
+            Choice::Named(path) => path.display().to_string(),
+            Choice::Sought(_) => "sought".to_owned(),
+        };
+        format!("{step}: {meant}\n")
+    };
+    let set = |session: &mut Session, path: Option<&str>| {
+        session.settings_changed(&json!({ "whydll": { "interpreter": path } }));
+    };
+    let choose = |session: &mut Session, path: Option<&str>| {
+        session.interpreter_selected(Some(uri("/w")), path.map(PathBuf::from));
+    };
+    let order = |session: &mut Session, path: &str| {
+        session.use_interpreter(Some(uri("/w/main.py")), PathBuf::from(path));
+    };
+    let story = [
+        then("nothing is named", &|_| {}),
+        then("the editor chooses", &|session| choose(session, Some("/chosen"))),
+        then("the setting names one", &|session| set(session, Some("/set"))),
+        then("the editor chooses another", &|session| choose(session, Some("/chosen2"))),
+        then("the user orders one", &|session| order(session, "/ordered")),
+        then("the setting is told again", &|session| set(session, Some("/set"))),
+        then("the choice is told again", &|session| choose(session, Some("/chosen2"))),
+        then("the editor chooses a third", &|session| choose(session, Some("/chosen3"))),
+        then("the user orders another", &|session| order(session, "/ordered2")),
+        then("the setting names another", &|session| set(session, Some("/set2"))),
+        then("the setting is emptied", &|session| set(session, None)),
+        then("the user orders a third", &|session| order(session, "/ordered3")),
+        then("the editor chooses none", &|session| choose(session, None)),
+    ];
+    expect![[r#"
+        nothing is named: sought
+        the editor chooses: /chosen
+        the setting names one: /set
+        the editor chooses another: /set
+        the user orders one: /ordered
+        the setting is told again: /ordered
+        the choice is told again: /ordered
+        the editor chooses a third: /set
+        the user orders another: /ordered2
+        the setting names another: /set2
+        the setting is emptied: /chosen3
+        the user orders a third: /ordered3
+        the editor chooses none: sought
+    "#]]
+    .assert_eq(&story.concat());
 }
