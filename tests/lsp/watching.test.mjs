@@ -24,19 +24,32 @@ if (!PROGRAM || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, 
 const SOON = 1000 * Number(process.env.WHYDLL_PATIENCE ?? 1);
 const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 const EQUIPPED = "windows-11+vcredist";
+const DLL = "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd"; // whom TensorFlow cannot do without
 const RUNTIME = ["msvcp140.dll", "msvcp140_1.dll"];
 
 describe("without a word from the editor", () => {
   test("a DLL that is deleted is missed, and one that is restored is not", async (t) => {
     const { client, document, python } = await watched(t, { host: EQUIPPED });
     await client.diagnostics(document, none);
-    const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
+    const dll = join(python, DLL);
     for (let round = 0; round < 2; round++) {
       await within(SOON, "the deleted DLL is told", client, () => renameSync(dll, join(python, "../away")), document, some);
       await client.health("broken");
       await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), dll), document, none);
       await client.health("healthy");
     }
+  });
+
+  test("what lies behind a failure is known before it is mended", async (t) => {
+    const cache = mkdtempSync(join(tmpdir(), "whydll-cache-"));
+    t.after(() => rmSync(cache, { recursive: true }));
+    const { client, document, python } = await watched(t, { host: EQUIPPED, broken: DLL, cache });
+    await client.diagnostics(document, some);
+    await client.health("broken");
+    // Never was anything read behind the DLL, by this server or another.
+    await client.until("the reading", () => (said(client, /^read behind the failure/).length > 0 ? true : undefined));
+    await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), join(python, DLL)), document, none);
+    await client.health("healthy");
   });
 
   test("the runtime is found when pip puts it beside Python", async (t) => {
@@ -144,16 +157,17 @@ describe("without a word from the editor", () => {
     const program = { program: "unshare", args: ["-Ur", "sh", "-c", limited, PROGRAM, "server", "--stdio"] };
     const { client, document, python } = await watched(t, { host: EQUIPPED, ...program });
     await client.diagnostics(document, none);
-    const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
+    const dll = join(python, DLL);
     await within(3 * SOON, "the deleted DLL is told", client, () => renameSync(dll, `${dll}.away`), document, some);
     await within(3 * SOON, "the restored DLL is told", client, () => renameSync(`${dll}.away`, dll), document, none);
   });
 });
 
 describe("left alone", () => {
-  test("the server takes neither time nor memory", async (t) => {
-    const { client, document } = await watched(t, { host: EQUIPPED });
-    await client.diagnostics(document, none);
+  for (const broken of [undefined, DLL]) test(`the server takes neither time nor memory${broken ? ", also of a broken environment" : ""}`, async (t) => {
+    const { client, document } = await watched(t, { host: EQUIPPED, broken });
+    await client.diagnostics(document, broken ? some : none);
+    if (broken) await client.until("the reading", () => (said(client, /^read behind the failure/).length > 0 ? true : undefined));
     await sleep(2000);
     const began = cpu(client);
     await sleep(5000);
@@ -174,7 +188,7 @@ function runtime(name) {
 }
 
 /** A server with one document open, and an environment of its own. */
-async function watched(t, { host, text = "import tensorflow\n", sought = false, program, args }) {
+async function watched(t, { host, text = "import tensorflow\n", sought = false, broken, cache, program, args }) {
   const root = mkdtempSync(join(tmpdir(), "whydll-watching-"));
   t.after(() => rmSync(root, { recursive: true }));
   let drive;
@@ -185,9 +199,10 @@ async function watched(t, { host, text = "import tensorflow\n", sought = false, 
   } else if (!sought) {
     python = copy("complete", join(root, "python"));
   }
+  if (broken) renameSync(join(python, broken), join(root, "away"));
   const folder = join(root, "project");
   mkdirSync(folder);
-  const env = { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined };
+  const env = { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, ...(cache && { WHYDLL_CACHE_DIR: named(cache) }) };
   if (sought) env.PATH = dirname(process.execPath) === "/usr/bin" ? "/nowhere" : dirname(process.execPath);
   const started = WINE ? { program: WINE, args: [PROGRAM, "server", "--stdio"] } : { program: program ?? PROGRAM, args };
   const client = new Client({ env, ...started });
@@ -232,12 +247,17 @@ async function within(patience, what, client, act, document, wanted) {
 
 /** How often the environment was diagnosed. */
 function checks(client) {
-  return client.received.filter(({ method, params }) => method === "window/logMessage" && /^checked /.test(params.message)).length;
+  return said(client, /^checked /).length;
 }
 
 /** How often the server saw that something is not as it was. */
 function noticed(client) {
-  return client.received.filter(({ method, params }) => method === "window/logMessage" && /^something changed/.test(params.message)).length;
+  return said(client, /^something changed/).length;
+}
+
+/** What the server wrote into its log. */
+function said(client, pattern) {
+  return client.received.filter(({ method, params }) => method === "window/logMessage" && pattern.test(params.message));
 }
 
 /** The processor's time that the server took, in ticks. */

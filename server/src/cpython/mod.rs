@@ -28,6 +28,8 @@ pub struct Interpreter<'e> {
     pub process: Process,
     /// What conda's patch made of PATH last.
     conda: Option<conda::Added>,
+    /// Loads that fail are taken to work, to see what would come after them.
+    overlooks_failures: bool,
 }
 
 /// An extension module cannot be imported, or a library not be loaded.
@@ -55,7 +57,7 @@ impl<'e> Interpreter<'e> {
         let application = environment.application_directory.clone();
         let mut process = Process::new(host.clone(), environment.machine, application);
         if environment.platform == Platform::Linux {
-            return Ok(Interpreter { environment, process, conda: None });
+            return Ok(Interpreter { environment, process, conda: None, overlooks_failures: false });
         }
         if environment.base_kind == Kind::Store {
             process.be_packaged();
@@ -70,7 +72,7 @@ impl<'e> Interpreter<'e> {
         if let Some(stable) = stable.filter(|path| host.files.is_file(path)) {
             let _ = process.load(stable.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
         }
-        let mut interpreter = Interpreter { environment, process, conda: None };
+        let mut interpreter = Interpreter { environment, process, conda: None, overlooks_failures: false };
         interpreter.start_conda();
         Ok(interpreter)
     }
@@ -86,6 +88,20 @@ impl<'e> Interpreter<'e> {
         (version.major, version.minor) < (3, 8)
     }
 
+    /// From now on it goes on after a failed load as if that had worked.
+    pub fn overlook_failures(&mut self) {
+        self.overlooks_failures = true;
+    }
+
+    /// Whether it does.
+    pub fn overlooks_failures(&self) -> bool {
+        self.overlooks_failures
+    }
+
+    fn looked_at(&self, result: Result<(), LoadError>) -> Result<(), LoadError> {
+        if self.overlooks_failures { Ok(()) } else { result }
+    }
+
     /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does.
     pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
         if self.loads_everything() {
@@ -97,14 +113,15 @@ impl<'e> Interpreter<'e> {
             LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
         };
         self.resync_conda();
-        match self.other_python(path) {
+        let result = match self.other_python(path) {
             None => self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows),
             Some(dll) => {
                 // The check comes after the load, which may fail first; its modules do not stay.
-                self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows)?;
-                Err(LoadError::OtherPython(dll))
+                let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);
+                loaded.and(Err(LoadError::OtherPython(dll)))
             }
-        }
+        };
+        self.looked_at(result)
     }
 
     /// The modules that an extension module imports from its own code, in order, as its code is run.
@@ -138,7 +155,8 @@ impl<'e> Interpreter<'e> {
             }
             None => LoadFlags::SEARCH_DEFAULT_DIRS,
         };
-        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
+        let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
+        self.looked_at(result)
     }
 
     /// `LoadLibraryExW` called by hand, with its flags.
@@ -146,7 +164,8 @@ impl<'e> Interpreter<'e> {
         if self.loads_everything() {
             return Ok(());
         }
-        self.process.load(name, flags).map(drop).map_err(LoadError::Windows)
+        let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
+        self.looked_at(result)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cpython::{Finder, Found, Interpreter};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
-use crate::plan::{Event, LoadKind, MissingModule, Plan};
+use crate::plan::{Event, Imported, LoadKind, MissingModule, Plan};
 use crate::source::{self, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
@@ -110,6 +110,28 @@ pub(super) fn diagnose(
     }
     looked_for.extend(program.map(|program| program.plan.looked_for()).unwrap_or_default());
     Outcome { diagnoses: by_place.into_values().collect(), looked_for }
+}
+
+/// Makes `imports` as if what fails in them worked, so that what lies behind is read. Says nothing.
+pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Script, imports: &[&Import]) {
+    let mut program: Option<Program<'_>> = None;
+    let mut ordered = imports.to_vec();
+    ordered.sort_by_key(|import| (import.before.len(), &import.name));
+    for import in ordered {
+        if !program.as_mut().is_some_and(|program| program.go_on_to(import)) {
+            program = Program::begin(host, environment, script, import).ok();
+            if let Some(program) = &mut program {
+                program.plan.interpreter_mut().overlook_failures();
+            }
+        }
+        let Some(program) = &mut program else { continue };
+        program.follow(&import.name);
+        for name in &import.names {
+            if let Some(module) = program.module_to_import(&import.name, name) {
+                program.follow(&module);
+            }
+        }
+    }
 }
 
 /// Whether an installed package has native code although its import loaded none: a distribution recorded some in it, or a module
@@ -225,11 +247,16 @@ impl<'e> Program<'e> {
         self.modules = self.plan.interpreter().process.modules().len();
     }
 
+    fn follow(&mut self, module: &str) -> Imported {
+        let imported = self.plan.import(module);
+        self.imported.push(module.to_owned());
+        self.failed |= imported.error.is_some();
+        imported
+    }
+
     /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
     fn import(&mut self, case: &Case<'_>, script: &Script) -> (Vec<Finding>, bool) {
-        let imported = self.plan.import(case.import);
-        self.imported.push(case.import.to_owned());
-        self.failed |= imported.error.is_some();
+        let imported = self.follow(case.import);
         let plan = &self.plan;
         let hidden = script.folder.as_ref().and_then(|folder| shadowed_module::hidden(case, plan, folder));
         let mut findings = Vec::new();

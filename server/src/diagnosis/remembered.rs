@@ -116,6 +116,14 @@ impl<'a> Diagnoses<'a> {
         self.batch(Script { folder: Some(folder), file }, imports).diagnoses.clone()
     }
 
+    /// Reads what these imports of one document would read if nothing in them failed: so that it is known by when it is asked for.
+    pub fn read_behind(&self, imports: &[Import]) {
+        let imports: Vec<&Import> = imports.iter().collect();
+        let file = imports.iter().find_map(|import| import.document.clone());
+        let script = Script { folder: None, file };
+        program::read_behind(self.host, self.environment, &script, &imports);
+    }
+
     fn batch(&mut self, script: Script, imports: &[Import]) -> Arc<Batch> {
         // Where the document lies counts as far as the script tells.
         let imports: Vec<Import> =

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use expect_test::expect;
 use world::World;
 
-use super::{Code, Finding, Health, Severity};
-use crate::testing::{check, diagnosed, told_in_full};
+use super::{Code, Diagnoses, Finding, Health, Import, Severity};
+use crate::testing::{check, diagnosed, on_large_stack, told_in_full};
 
 /// A world for each way to fail; `pkg` is what is imported.
 const BROKEN: &[&str] = &[
@@ -563,4 +563,54 @@ program /w/main.py
               - Choose another interpreter | whydll.interpreter
         "#]],
     );
+}
+
+/// What a diagnosis did not come to is read as if it had: what stands behind a load that fails, and behind a file that is gone.
+#[test]
+fn what_lies_behind_failures_is_read() {
+    let world = World::new(
+        "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            from . import broken
+            from . import second
+            from .gone import something
+            if something(): from . import third
+        /Python/Lib/site-packages/pkg/broken.pyd    imports nowhere.dll
+        /Python/Lib/site-packages/pkg/second.py     text
+            import ctypes
+            ctypes.WinDLL('nothing.dll')
+            try: import absent
+            except ImportError: from . import without
+        /Python/Lib/site-packages/pkg/without.py    text
+        /Python/Lib/site-packages/pkg/third.py      text
+        /Python/Lib/site-packages/pkg/never.py      text
+        /Python/Lib/site-packages/pkg-1.dist-info/METADATA  text
+            Name: pkg
+        /Python/Lib/site-packages/pkg-1.dist-info/RECORD  text
+            pkg/gone.pyd,,9
+        import pkg
+        ",
+    )
+    .unwrap();
+    let modules = ["__init__.py", "second.py", "without.py", "third.py", "never.py"];
+    // Of what has just been written nothing is remembered.
+    for name in modules {
+        let file = world.path(&format!("/Python/Lib/site-packages/pkg/{name}"));
+        let file = std::fs::File::options().append(true).open(file).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000))
+            .unwrap();
+    }
+    let (host, environment, told) = diagnosed(&world);
+    assert_eq!(told.health, Health::Broken);
+    on_large_stack(|| Diagnoses::new(&host, &environment, None).read_behind(&[Import::first("pkg")]));
+    let is_known = |name: &str| {
+        let read = host.files.modules_read();
+        let folder = environment.site_packages.first().unwrap().join("pkg");
+        assert!(host.files.script(&folder.join(name)).is_ok(), "{name}");
+        host.files.modules_read() == read
+    };
+    assert_eq!(modules.map(is_known), [true, true, true, true, false]);
 }

@@ -125,6 +125,28 @@ impl Analysis {
         answer
     }
 
+    /// Reads what lies behind the failures of the imports, as if they were mended: whoever mends them waits less then. It is kept
+    /// where the next analysis finds it. Needs as much stack as [`Analysis::run`], and unwinds as that does.
+    pub fn read_behind(&self) {
+        let python = self.target.interpreter.find(self.target.host.as_deref());
+        let Some(answers) = python.as_deref().and_then(Answers::of) else { return };
+        let facts = self.facts.of(Some(&answers));
+        let Ok((host, _)) = self.host(python.as_deref(), facts.clone()) else { return };
+        // Nothing can be mended in a record.
+        if host.kind == HostKind::Snapshot {
+            return;
+        }
+        let (host, _) = Witness::until(self.stop.clone(), &host);
+        let Some(python) = python.as_deref().map(|python| path_on(&host, python)) else { return };
+        let Ok(environment) = Environment::on(&python, &host) else { return };
+        let diagnoses = Diagnoses::new(&host, &environment, None);
+        for imports in self.by_program() {
+            let imports: Vec<Import> = imports.into_iter().map(|import| import_on(&host, import)).collect();
+            diagnoses.read_behind(&imports);
+        }
+        let _ = facts.store(&answers.facts_file());
+    }
+
     /// The answer, and the folders that the environment is in.
     fn examine(
         &self,
@@ -151,12 +173,8 @@ impl Analysis {
         };
         let mut diagnoses = Diagnoses::new(host, &environment, answers.as_ref()).knowing(self.known.clone());
         for imports in self.by_program() {
-            let on_host = |import: &&Import| {
-                let document = import.document.as_ref();
-                let document = document.map(|path| host.path_of(Path::new(path.as_str())));
-                Import { document, ..(*import).clone() }
-            };
-            let known = diagnoses.of_document(&imports.iter().map(on_host).collect::<Vec<Import>>());
+            let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
+            let known = diagnoses.of_document(&on_host);
             let known = imports.into_iter().cloned().zip(known.into_iter().map(Arc::new));
             answer.diagnoses.extend(known);
         }
@@ -245,6 +263,12 @@ impl Target {
         let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
         Ok(Opened { host, environment, assumed })
     }
+}
+
+/// An import whose document is named as the analysed machine names it.
+fn import_on(host: &Host, import: &Import) -> Import {
+    let document = import.document.as_ref().map(|path| host.path_of(Path::new(path.as_str())));
+    Import { document, ..import.clone() }
 }
 
 /// A path of this system, or one that only the analysed machine can understand.

@@ -17,7 +17,7 @@ use super::analysis::{Analysis, Answer, Target};
 use super::health::{Health, HealthChanged};
 use super::mailbox::Mailbox;
 use super::settings::LogLevel;
-use crate::host::{Stopped, Watched, Watcher};
+use crate::host::{Stop, Stopped, Watched, Watcher};
 use crate::source::STACK;
 
 /// Carried out after the event that led to it, in order.
@@ -38,6 +38,8 @@ pub enum Effect {
     ShowProgress(u64),
     /// Tell the editor that work goes on, until `ended` has no sender any more.
     Progress { generation: u64, message: String, ended: oneshot::Receiver<()> },
+    /// Read what lies behind failures, elsewhere and when nothing else is to be done.
+    ReadBehind(Analysis),
     /// Say when what was read for this target changes; instead of what was read before, if it was read `anew`.
     Watch { target: Target, watched: Box<Watched>, anew: bool },
     /// Watch that target no longer.
@@ -86,6 +88,7 @@ impl Effect {
             Effect::Progress { generation, message, ended } => {
                 tokio::spawn(show_progress(client.clone(), generation, message, ended));
             }
+            Effect::ReadBehind(analysis) => read_behind(analysis, mailbox.clone()),
             Effect::Watch { target, watched, anew } => watcher.watch(target, *watched, anew),
             Effect::Forget(target) => watcher.forget(target),
             Effect::GiveBackMemory => drop(tokio::task::spawn_blocking(give_back_memory)),
@@ -143,6 +146,42 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
         mailbox.tell(move |session| session.analysed(generation, Answer::failed()));
     }
 }
+
+fn read_behind(analysis: Analysis, mailbox: Mailbox) {
+    let report = mailbox.clone();
+    let work = move || {
+        give_way();
+        let stop = analysis.stop.clone();
+        // Whatever goes wrong here goes wrong in an analysis too, where it is told.
+        let _ = catch_unwind(AssertUnwindSafe(|| analysis.read_behind()));
+        drop(analysis);
+        report.tell(move |session| session.read_behind(&stop));
+    };
+    let thread = std::thread::Builder::new().name("behind".to_owned()).stack_size(STACK);
+    if thread.spawn(work).is_err() {
+        mailbox.tell(|session| session.read_behind(&Stop::default()));
+    }
+}
+
+/// Has the system prefer every other thread to this one.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Linux takes it for the thread that asks.
+    let _ = rustix::process::setpriority_process(None, 19);
+}
+
+/// Has the system prefer every other thread to this one.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+fn give_way() {
+    use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_IDLE};
+    // SAFETY: the handle is a constant that stands for this thread.
+    unsafe { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_IDLE) };
+}
+
+/// Elsewhere a thread has no priority of its own that could be asked for in a line.
+#[cfg(not(any(target_os = "linux", windows)))]
+fn give_way() {}
 
 /// An analysis leaves free pages scattered between the few that are still in use. glibc keeps such pages, tens
 /// of megabytes here, unless it is told to look for them.

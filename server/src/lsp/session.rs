@@ -22,7 +22,7 @@ use super::interpreter::{Choice, expanded};
 use super::mailbox::{Event, Mailbox};
 use super::scope::{Scope, path_of};
 use super::settings::{LogLevel, Settings};
-use crate::diagnosis::{Diagnosis, Finding, Import, Severity};
+use crate::diagnosis::{Diagnosis, Finding, Health as Word, Import, Known, Severity};
 use crate::host::{Stop, Watcher, WinPath};
 use crate::source::{Guard, ImportStatement};
 
@@ -83,6 +83,12 @@ pub struct Session {
     shown: Option<(u64, oneshot::Sender<()>)>,
     /// Analyses that have not ended, awaited or superseded.
     threads: usize,
+    /// The imports that fail, behind whose failures nobody has looked yet.
+    unread: HashMap<Target, BTreeSet<Import>>,
+    /// What is read behind failures just now.
+    reading: Option<Reading>,
+    /// Threads that read so and have not ended.
+    readers: usize,
     /// Facts are kept while one analysis follows another, and take much memory.
     facts: Option<Arc<Facts>>,
     /// Numbers what is asked; an answer of an older number is dropped.
@@ -112,6 +118,19 @@ struct Running {
     stop: Stop,
 }
 
+/// What lies behind failures is read, until something is asked.
+struct Reading {
+    target: Target,
+    since: Instant,
+    stop: Stop,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.stop.say();
+    }
+}
+
 /// Nobody waits for it any more.
 impl Drop for Running {
     fn drop(&mut self) {
@@ -134,6 +153,9 @@ impl Default for Session {
             running: None,
             shown: None,
             threads: 0,
+            unread: HashMap::new(),
+            reading: None,
+            readers: 0,
             facts: None,
             generation: 0,
             pulling: None,
@@ -289,6 +311,8 @@ impl Session {
         self.effects.extend(self.answers.drain().map(|(target, _)| Effect::Forget(target)));
         self.stale.clear();
         self.running = None;
+        self.unread.clear();
+        self.reading = None;
         self.facts = None;
         self.scopes.iter_mut().for_each(|scope| scope.told = None);
         self.look_again();
@@ -302,6 +326,8 @@ impl Session {
         };
         self.log(LogLevel::Info, || told_of(&running, &answer));
         let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
+        let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == Word::Broken);
+        let failing: BTreeSet<Import> = failing.map(|(import, _)| import.clone()).collect();
         let anew = match self.answers.get_mut(&target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
@@ -313,6 +339,12 @@ impl Session {
                 true
             }
         };
+        if anew {
+            self.unread.remove(&target);
+        }
+        if watched.is_some() && !failing.is_empty() {
+            self.unread.entry(target.clone()).or_default().extend(failing);
+        }
         self.effects.push(match watched {
             Some(watched) => Effect::Watch { target, watched, anew },
             None => Effect::Forget(target),
@@ -336,6 +368,20 @@ impl Session {
     fn end_progress(&mut self) {
         let awaited = self.running.as_ref().map(|running| running.generation);
         self.shown.take_if(|(generation, _)| awaited != Some(*generation));
+    }
+
+    /// A thread that read behind failures ended, and was not to `stop` before.
+    pub fn read_behind(&mut self, stop: &Stop) {
+        self.readers = self.readers.saturating_sub(1);
+        if !stop.is_said()
+            && let Some(reading) = self.reading.take()
+        {
+            let imports = self.unread.remove(&reading.target).unwrap_or_default();
+            let took = reading.since.elapsed().as_millis();
+            self.log(LogLevel::Debug, || {
+                format!("read behind the failure of {} in {took} ms", names(&imports))
+            });
+        }
     }
 
     /// Has every document read anew and every diagnostic looked at again.
@@ -438,6 +484,7 @@ impl Session {
         self.publish();
         self.tell_health();
         self.end_progress();
+        self.look_behind();
     }
 
     /// What is to be done, in order.
@@ -447,11 +494,13 @@ impl Session {
 
     /// Starts the next analysis, if one is needed.
     fn analyse(&mut self) {
-        let superseded = |running: &Running| {
-            self.scopes.iter().all(|scope| !scope.in_use || scope.target != running.target)
-        };
-        if self.running.as_ref().is_some_and(superseded) {
+        let is_unused =
+            |target: &Target| self.scopes.iter().all(|scope| !scope.in_use || scope.target != *target);
+        if self.running.as_ref().is_some_and(|running| is_unused(&running.target)) {
             self.running = None;
+        }
+        if self.reading.as_ref().is_some_and(|reading| is_unused(&reading.target)) {
+            self.reading = None;
         }
         if self.running.is_some() || self.threads >= MOST_THREADS {
             return;
@@ -466,12 +515,8 @@ impl Session {
                 let needed = answer.is_none() || !imports.is_empty();
                 needed.then(|| (scope.target.clone(), imports, anew))
             });
-        let Some((target, imports, anew)) = next else {
-            if self.threads == 0 && self.facts.take().is_some() {
-                self.effects.push(Effect::GiveBackMemory);
-            }
-            return;
-        };
+        let Some((target, imports, anew)) = next else { return };
+        self.reading = None;
         self.stale.remove(&target);
         self.generation += 1;
         self.threads += 1;
@@ -491,6 +536,28 @@ impl Session {
         let known = known.unwrap_or_default();
         let analysis = Analysis { target, imports, known, facts, afresh, stop };
         self.effects.push(Effect::Analyse { generation, analysis, anew });
+    }
+
+    /// When all is answered: reads what lies behind failures, and then forgets what was read.
+    fn look_behind(&mut self) {
+        if self.running.is_some() || self.threads > 0 || self.readers > 0 {
+            return;
+        }
+        self.unread
+            .retain(|target, _| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target));
+        let next = self.unread.iter().next();
+        if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
+            let stop = Stop::default();
+            self.reading =
+                Some(Reading { target: target.clone(), since: Instant::now(), stop: stop.clone() });
+            self.readers += 1;
+            let facts = self.facts.get_or_insert_default().clone();
+            let imports = imports.into_iter().collect();
+            let analysis = Analysis { target, imports, known: Known::default(), facts, afresh: false, stop };
+            self.effects.push(Effect::ReadBehind(analysis));
+        } else if self.facts.take().is_some() {
+            self.effects.push(Effect::GiveBackMemory);
+        }
     }
 
     /// The imports that matter to a scope.

@@ -23,6 +23,8 @@ struct Window {
     asked: Vec<Import>,
     /// By what it is stopped.
     stop: Stop,
+    /// By what the reading behind failures is stopped.
+    reading: Stop,
 }
 
 impl Window {
@@ -34,7 +36,7 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0, asked: Vec::new(), stop: Stop::default() }
+        Window { session, last: 0, asked: Vec::new(), stop: Stop::default(), reading: Stop::default() }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -98,6 +100,10 @@ impl Window {
             }
             Effect::Watch { target, anew, .. } => {
                 format!("watch {:?}{}\n", target.interpreter, if *anew { " anew" } else { "" })
+            }
+            Effect::ReadBehind(analysis) => {
+                self.reading = analysis.stop.clone();
+                format!("read behind {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
             }
             Effect::Forget(_) | Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => {
                 String::new()
@@ -711,4 +717,65 @@ fn the_setting_goes_before_the_choice_and_the_users_word_before_both() {
         the editor chooses none: sought
     "#]]
     .assert_eq(&story.concat());
+}
+
+#[test]
+fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is_asked() {
+    let answered = |window: &mut Window, findings: &[(&str, &[Finding])]| {
+        let host = Host::named("windows-11", Default::default()).unwrap();
+        let watched = Watched::new(&host, &Default::default(), Vec::new(), true);
+        let found = answer(&window.asked, findings);
+        window.session.analysed(window.last, Answer { watched, ..found });
+    };
+    let mut window = Window::new();
+    window.open("/w/a.py", "import tensorflow\nimport h5py\n").check(expect![[r#"
+        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[])]);
+    window.check(expect![[r#"
+        watch Named("/env") anew
+        file:///w/a.py v1:
+            0:7 Error missing-vc-runtime is the matter. And more.
+        file:///w is broken: missing-vc-runtime is the matter (1)
+        read behind tensorflow, tensorflow in Named("/env")
+    "#]]);
+    // It goes on while nothing else is to be done.
+    window.open("/w/plain.py", "import os\n").check(expect![[r#"
+        file:///w/plain.py v1: nothing
+    "#]]);
+    let first = window.reading.clone();
+    assert!(!first.is_said());
+    let target = window.session.scopes[0].target.clone();
+    window.session.changed(target.clone());
+    window.check(expect![[r#"
+        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
+    "#]]);
+    assert!(first.is_said());
+    // It has not ended yet when the answer comes: the next begins only then.
+    answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[failure()])]);
+    window.check(expect![[r#"
+        watch Named("/env") anew
+        file:///w/a.py v1:
+            0:7 Error missing-vc-runtime is the matter. And more.
+            1:7 Error missing-vc-runtime is the matter. And more.
+    "#]]);
+    window.session.read_behind(&first);
+    window.check(expect![[r#"
+        read behind h5py, tensorflow, tensorflow in Named("/env")
+    "#]]);
+    let second = window.reading.clone();
+    window.session.read_behind(&second);
+    // Once is enough.
+    window.check(expect![[r#""#]]);
+    window.session.changed(target);
+    window.check(expect![[r#"
+        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
+    "#]]);
+    answered(&mut window, &[("tensorflow", &[]), ("h5py", &[])]);
+    window.check(expect![[r#"
+        watch Named("/env") anew
+        file:///w/a.py v1: nothing
+        file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import (0)
+    "#]]);
 }
