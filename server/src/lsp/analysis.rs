@@ -131,7 +131,7 @@ impl Analysis {
         let python = self.target.interpreter.find(self.target.host.as_deref());
         let Some(answers) = python.as_deref().and_then(Answers::of) else { return };
         let facts = self.facts.of(Some(&answers));
-        let Ok((host, _)) = self.host(python.as_deref(), facts.clone()) else { return };
+        let Ok((host, _)) = self.target.machine(python.as_deref(), facts.clone()) else { return };
         // Nothing can be mended in a record.
         if host.kind == HostKind::Snapshot {
             return;
