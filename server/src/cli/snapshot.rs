@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::target::TargetArguments;
 use super::{CommandError, print};
-use crate::diagnosis::{self, Import};
+use crate::diagnosis::{Import, record};
 use crate::host::snapshot::Recorder;
 
 #[derive(Args)]
@@ -35,15 +35,10 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     })?;
     let imports = super::or_tensorflow(arguments.imports);
     let asked: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
-    diagnosis::diagnose(&target.host, &target.environment, &asked);
-    target.host.vc_runtimes();
     let mut renamed = 0;
     if let Some(recorder) = recorder {
-        let environment = &target.environment;
-        let prefixes = [&environment.prefix, &environment.base_prefix];
-        let interpreter = &environment.interpreter;
         let (keep, output) = (arguments.keep_names, &arguments.output);
-        renamed = recorder.write(&target.host, interpreter, &prefixes, keep, output)?;
+        renamed = record(&recorder, &target.host, &target.environment, &asked, keep, output)?;
     }
     let names = match renamed {
         0 => "",

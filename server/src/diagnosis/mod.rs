@@ -14,6 +14,7 @@ mod gpu;
 mod import;
 mod old_runtime;
 mod program;
+mod record;
 mod redistributable;
 mod remembered;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use codes::Code;
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
 pub use program::package;
+pub use record::record;
 pub use remembered::{Diagnoses, Known};
 
 /// The answer for some imports in one environment on one machine.

@@ -1,12 +1,14 @@
 //! `workspace/executeCommand`: the commands that the server runs itself.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
 use super::confirm::{self, Prediction, Seen};
-use super::{chain, debug_information, report};
+use super::{chain, debug_information, report, snapshot};
 use crate::lsp::inquiry;
 use crate::lsp::notifications::interpreter_changed;
 use crate::lsp::server::Server;
@@ -34,9 +36,22 @@ pub const COMPARE: &str = "whydll.compare";
 /// What the server knows.
 pub const STATE: &str = "whydll.state";
 
+/// Writes a snapshot: `[{ scopeUri, path }]`.
+pub const SNAPSHOT: &str = "whydll.snapshot";
+
 /// All of them.
-pub const COMMANDS: [&str; 9] =
-    [OPEN_ADDRESS, SHOW_COMMAND, CHECK_AGAIN, USE_INTERPRETER, REPORT, CHAIN, PREDICT, COMPARE, STATE];
+pub const COMMANDS: [&str; 10] = [
+    OPEN_ADDRESS,
+    SHOW_COMMAND,
+    CHECK_AGAIN,
+    USE_INTERPRETER,
+    REPORT,
+    CHAIN,
+    PREDICT,
+    COMPARE,
+    SNAPSHOT,
+    STATE,
+];
 
 pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Option<Value>> {
     let argument = params.arguments.first();
@@ -64,6 +79,15 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
         COMPARE => {
             let prediction = predict(server, argument).await?;
             return to_value(confirm::comparison(&prediction, &Seen::of(argument)));
+        }
+        SNAPSHOT => {
+            let scope = inquiry::scope_in(argument)?;
+            let file = inquiry::text_in(argument, "path").map(PathBuf::from);
+            let file = file.filter(|file| file.is_absolute());
+            let file = file.ok_or_else(|| Error::invalid_params("`path` must be the full path of a file"))?;
+            let (target, package) =
+                server.mailbox.ask(move |session| snapshot::asked(session, scope.as_ref())).await?;
+            return to_value(inquiry::answer(move || snapshot::written(&target, &package, &file)).await?);
         }
         STATE => return to_value(server.mailbox.ask(debug_information::told).await?),
         unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),

@@ -10,3 +10,4 @@ pub mod hover;
 pub mod initialize;
 pub mod report;
 pub mod shutdown;
+pub mod snapshot;
