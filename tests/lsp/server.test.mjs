@@ -566,6 +566,88 @@ describe("the end", () => {
 const some = (diagnostics) => diagnostics.length > 0;
 const none = (diagnostics) => diagnostics.length === 0;
 
+describe("what a person asks for by a command", () => {
+  const ask = (client, name, argument) => client.execute({ command: name, arguments: [argument] });
+
+  test("the report, as a document to be pasted", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
+    open("import tensorflow as tf\n");
+    const { summary } = await client.health("broken");
+    const report = await ask(client, "whydll.report", { scopeUri: folder.uri });
+    const facts = ["# WhyDLL: broken", "`main.py:1`", "msvcp140.dll", "3.8.10", "tensorflow-cpu 2.3.0", interpreter("complete"), summary.split(":")[0]];
+    for (const fact of facts) assert.ok(report.includes(fact), `${fact} is missing in:\n${report}`);
+  });
+
+  test("the tree of DLLs, down to the one that is missing", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "internal-deleted", host: EQUIPPED });
+    open("import tensorflow as tf\n");
+    await client.health("broken");
+    const tree = await ask(client, "whydll.chain", { scopeUri: folder.uri });
+    assert.equal(tree.package, "tensorflow");
+    const all = (nodes) => nodes.flatMap((node) => [node, ...all(node.children ?? [])]);
+    const nodes = all(tree.nodes);
+    assert.ok(nodes.some(({ state }) => state === "missing"), JSON.stringify(nodes.map(({ name, state }) => [name, state])));
+    const runtime = nodes.find(({ name, state }) => /^msvcp140\.dll$/i.test(name) && state !== "missing");
+    assert.match(runtime.version, /^14\./);
+    assert.ok(nodes.every(({ name, rule }) => name && rule));
+  });
+
+  test("what an import will do, and whether it did", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
+    open("import tensorflow as tf\n");
+    await client.health("broken");
+    const scope = { scopeUri: folder.uri };
+    const prediction = await ask(client, "whydll.predict", scope);
+    assert.equal(prediction.interpreter, interpreter("complete"));
+    assert.equal(prediction.package, "tensorflow");
+    assert.equal(prediction.fails, true);
+    const compare = (exitCode) => ask(client, "whydll.compare", { ...scope, package: "tensorflow", exitCode, output: "DLL load failed" });
+    assert.equal((await compare(1)).agrees, true);
+    assert.equal((await compare(0)).agrees, false);
+    assert.match((await compare(1)).markdown, /DLL load failed/);
+    await assert.rejects(ask(client, "whydll.predict", { ...scope, package: "os; import evil" }), /name of a module/);
+  });
+
+  test("a snapshot that tells the same elsewhere, and what the server knows", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
+    open("import tensorflow as tf\n");
+    await client.health("broken");
+    const path = join(folder.path, "machine.json.xz");
+    const told = await ask(client, "whydll.snapshot", { scopeUri: folder.uri, path });
+    assert.match(told, /tensorflow/);
+    let checked;
+    try {
+      checked = execFileSync(process.env.WHYDLL_BIN, ["check", "--host", path, "--format", "json"], { encoding: "utf8" });
+    } catch ({ status, stdout }) {
+      assert.equal(status, 1);
+      checked = stdout;
+    }
+    assert.deepEqual(JSON.parse(checked).findings.map(({ code }) => code), ["missing-vc-runtime"]);
+    await assert.rejects(ask(client, "whydll.snapshot", { scopeUri: folder.uri, path: "relative" }), /full path/);
+
+    const state = await ask(client, "whydll.state", {});
+    for (const fact of [folder.uri, interpreter("complete"), BARE]) assert.ok(state.includes(fact), `${fact} is missing in:\n${state}`);
+  });
+
+  test("of an environment that is not there, a reason", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "nowhere", host: BARE });
+    open("import tensorflow as tf\n");
+    await client.health("unknown");
+    for (const name of ["whydll.report", "whydll.chain", "whydll.predict"]) {
+      await assert.rejects(ask(client, name, { scopeUri: folder.uri, package: "tensorflow" }), /nowhere/, name);
+    }
+  });
+
+  test("health tells the packages and the runtime that they load", async (t) => {
+    const { client, open } = await editor(t, { python: "complete", host: EQUIPPED });
+    open("import tensorflow as tf\n");
+    const { packages, vcRuntime } = await client.health("healthy");
+    assert.deepEqual(packages, [{ import: "tensorflow", distribution: "tensorflow-cpu", version: "2.3.0" }]);
+    assert.match(vcRuntime.version, /^14\./);
+    assert.match(vcRuntime.path, /msvcp140\.dll$/i);
+  });
+});
+
 /** An editor with its server running and, unless told otherwise, one empty workspace folder open. */
 async function editor(
   t,
