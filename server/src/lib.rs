@@ -14,8 +14,8 @@
 //! | [`cpython`] | "import this extension module" | loads as that version makes them |
 //! | [`plan`] | "import this package" | all that it runs and loads, in order |
 //! | [`diagnosis`] | what failed | findings with their cures |
-//! | [`report`] | findings | text, JSON |
-//! | [`lsp`] | editor events | diagnostics, code actions, hovers |
+//! | [`report`] | findings | text, Markdown, JSON, the tree |
+//! | [`lsp`] | editor events | diagnostics, code actions, hovers, reports |
 //! | [`cli`] | arguments | a check, a chain, a server |
 
 #![deny(unsafe_code)]
