@@ -86,7 +86,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     if !others.is_empty() {
         let words = |(environment, package): &(Environment, Package)| {
             let version = environment.version;
-            format!("{} (Python {version}, {})", environment.interpreter, installed(package))
+            format!("{} (Python {version}, {})", environment.interpreter, package.installed())
         };
         let named = some_of(others.iter().map(words), MOST_NAMED);
         finding.evidence = format!("{} It is in {named}.", finding.evidence);
@@ -94,7 +94,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.advice = "Choose the environment that has it, or install it into this one.".to_owned();
     let offers = others.iter().take(MOST_NAMED).map(|(environment, package)| {
         let python = environment.interpreter.as_str().to_owned();
-        Fix::new(format!("Use {python}, which has {}", installed(package)), Action::UseInterpreter(python))
+        Fix::new(format!("Use {python}, which has {}", package.installed()), Action::UseInterpreter(python))
     });
     finding.fixes = offers.collect();
     finding.fixes.push(Fix::new("Choose another interpreter", Action::ChooseInterpreter));
@@ -107,12 +107,6 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     if let Some(first) = finding.fixes.first_mut() {
         first.preferred = true;
     }
-}
-
-/// `tensorflow-cpu 2.3.0`, or as much of it as is known.
-fn installed(package: &Package) -> String {
-    let name = package.distribution.as_deref().unwrap_or(&package.import);
-    package.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
 /// The other environments of the machine whose Python finds this module.
