@@ -321,7 +321,7 @@ impl Story<'_> {
         let environment = self.environment(&host);
         let text = std::fs::read_to_string(self.world.path(file)).unwrap();
         let document = Document::parse(&text);
-        let path = run_as(&document, Some(on_drive(file)));
+        let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
         let imports: Vec<Import> = document
             .imports
             .iter()

@@ -22,7 +22,7 @@ fn shape() -> Value {
         "packages": [{ "import": "text", "distribution": "text?", "version": "text?", "path": "text?" }],
         "findings": [{
             "code": "text", "severity": "error|warning|information|hint", "message": "text", "package": "text",
-            "file-": "text", "range-": { "start": position, "end": position },
+            "file-": "text", "cell-": "number", "range-": { "start": position, "end": position },
             "dll": "text?", "dlls": ["text"], "chain": ["text"], "searched": ["text"],
             "winError": "number?", "pythonError": "text?",
             "fixes": [{ "title": "text", "kind": "run|open|edit|rename|setting", "value": "text", "preferred": "flag" }],

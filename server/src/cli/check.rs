@@ -1,6 +1,7 @@
 //! `whydll check`
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,11 +11,11 @@ use super::target::{Target, TargetArguments};
 use super::{CommandError, ReportFormat, print};
 use crate::diagnosis::{Finding, Import, Watch, run_as};
 use crate::report::{CheckedDocument, Located, Report};
-use crate::source::{Document, Guard, ImportStatement, top_level};
+use crate::source::{Cell, Document, Guard, ImportStatement, code_cells, top_level};
 
 #[derive(Args)]
 pub struct CheckArguments {
-    /// Python files, or folders of them; without any, the packages that --import names
+    /// Python files and notebooks, or folders of them; without any, the packages that --import names
     #[arg(value_name = "FILES OR FOLDERS")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -27,16 +28,24 @@ pub struct CheckArguments {
     format: ReportFormat,
 }
 
-/// More failing imports than anybody reads; a document that repeats one is told so often and no more.
+/// A file to be checked.
+pub struct Program {
+    /// Its text; of a notebook the Python cells.
+    pub parts: Vec<CheckedDocument>,
+    /// The file that it is, if it is one.
+    pub path: Option<PathBuf>,
+}
+
+/// More failing imports than anybody reads; a file that repeats one is told so often and no more.
 const MOST_PLACES: usize = 1_000;
 
 /// A longer document is not read.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
 
 pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
-    let mut documents = Vec::new();
+    let mut programs = Vec::new();
     for path in &arguments.files {
-        read_documents(path, &mut documents)?;
+        read_programs(path, &mut programs)?;
     }
     let target = arguments.target.resolve()?;
     let report = if arguments.files.is_empty() {
@@ -44,7 +53,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     } else {
         let named = arguments.imports.iter().map(|name| top_level(name).to_owned()).collect();
         let watch = if arguments.imports.is_empty() { Watch::Native } else { Watch::Named(named) };
-        check_documents(&target, documents, &watch)
+        check_programs(&target, programs, &watch)
     };
     let text = arguments.format.told(&report);
     let failed = report.has_errors();
@@ -73,27 +82,29 @@ fn nothing(target: &Target) -> Report<'_> {
     }
 }
 
-/// Diagnoses the imports of documents that are watched; each document with the file that it is, if it is one.
-pub fn check_documents<'a>(
-    target: &'a Target,
-    documents: Vec<(CheckedDocument, Option<PathBuf>)>,
-    watch: &Watch,
-) -> Report<'a> {
+/// Diagnoses the imports of files that are watched.
+pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Watch) -> Report<'a> {
     let mut report = nothing(target);
     let mut diagnoses = target.diagnoses();
-    for (at, (mut checked, path)) in documents.into_iter().enumerate() {
-        let mut document = Document::parse(&checked.text);
-        watch.retain(&mut document.imports);
-        let path = run_as(&document, path.map(|path| target.host.path_of(&path)));
-        let imports = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
-        let asked = imports.filter_map(|import| Some((import, watch.import(import, path.as_ref())?)));
-        let (places, asked): (Vec<&ImportStatement>, Vec<Import>) = asked.unzip();
+    for Program { mut parts, path } in programs {
+        let first = report.documents.len();
+        let mut documents = read(&parts);
+        documents.iter_mut().for_each(|document| watch.retain(&mut document.imports));
+        let path = run_as(&documents, path.map(|path| target.host.path_of(&path)));
+        let imports = documents.iter().enumerate().flat_map(|(part, document)| {
+            let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
+            run.map(move |import| (part, import))
+        });
+        let asked =
+            imports.filter_map(|(part, import)| Some(((part, import), watch.import(import, path.as_ref())?)));
+        let (places, asked): (Vec<(usize, &ImportStatement)>, Vec<Import>) = asked.unzip();
         let mut distinct = asked.clone();
         distinct.sort();
         distinct.dedup();
         distinct.truncate(MOST_PLACES);
         let known = diagnoses.of_document(&distinct);
-        for (import, asked) in places.into_iter().zip(asked) {
+        let mut told = 0;
+        for ((part, import), asked) in places.into_iter().zip(asked) {
             let Some(diagnosis) = distinct.binary_search(&asked).ok().and_then(|place| known.get(place))
             else {
                 continue;
@@ -101,8 +112,11 @@ pub fn check_documents<'a>(
             if diagnosis.packages.is_empty() {
                 continue;
             }
-            checked.watched_imports += 1;
-            if checked.watched_imports > MOST_PLACES {
+            if let Some(checked) = parts.get_mut(part) {
+                checked.watched_imports += 1;
+            }
+            told += 1;
+            if told > MOST_PLACES {
                 continue;
             }
             for package in &diagnosis.packages {
@@ -113,21 +127,25 @@ pub fn check_documents<'a>(
             for finding in &diagnosis.findings {
                 let severity = finding.severity_under(finding.severity, import.guard);
                 let finding = Finding { severity, ..finding.clone() };
-                report.findings.push(Located { finding, at: Some((at, import.range)) });
+                report.findings.push(Located { finding, at: Some((first + part, import.range)) });
             }
         }
-        report.documents.push(checked);
+        report.documents.extend(parts);
     }
     report
 }
 
-/// Reads a file, or the Python files below a folder: not those of environments, nor what is ignored.
-fn read_documents(
-    path: &Path,
-    documents: &mut Vec<(CheckedDocument, Option<PathBuf>)>,
-) -> Result<(), CommandError> {
+fn read(parts: &[CheckedDocument]) -> Vec<Document> {
+    match parts {
+        [text] if text.cell.is_none() => vec![Document::parse(&text.text)],
+        cells => Document::of_cells(&cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<&str>>()),
+    }
+}
+
+/// Reads a file, or the Python files and notebooks below a folder: not those of environments, nor what is ignored.
+fn read_programs(path: &Path, programs: &mut Vec<Program>) -> Result<(), CommandError> {
     if !path.is_dir() {
-        documents.push((read_document(path)?, Some(path.to_owned())));
+        programs.push(read_program(path)?);
         return Ok(());
     }
     let walk = ignore::WalkBuilder::new(path)
@@ -142,32 +160,47 @@ fn read_documents(
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) if documents.is_empty() && fs::read_dir(path).is_err() => {
+            Err(error) if programs.is_empty() && fs::read_dir(path).is_err() => {
                 return Err(unreadable(path, &error));
             }
             // A folder further down that may not be read holds nothing that this user works on.
             Err(_) => continue,
         };
-        let is_python = entry.path().extension().is_some_and(|e| e == "py" || e == "pyw");
-        if is_python && entry.file_type().is_some_and(|kind| kind.is_file()) {
-            documents.push((read_document(entry.path())?, Some(entry.path().to_owned())));
+        let is_program = entry.path().extension().is_some_and(|e| e == "py" || e == "pyw" || e == "ipynb");
+        if is_program && entry.file_type().is_some_and(|kind| kind.is_file()) {
+            match read_program(entry.path()) {
+                // One among many: the others can be checked. Where it alone was named, that is all that there is to say.
+                Err(broken @ CommandError::Notebook { .. }) => {
+                    let _ = writeln!(anstream::stderr(), "whydll: {broken}; it was left out");
+                }
+                read => programs.push(read?),
+            }
         }
     }
     Ok(())
 }
 
-fn read_document(path: &Path) -> Result<CheckedDocument, CommandError> {
+fn read_program(path: &Path) -> Result<Program, CommandError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.len() > LONGEST_DOCUMENT {
         return Err(unreadable(path, &format!("it is too large ({} bytes)", metadata.len())));
     }
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(CheckedDocument {
-        name: path.display().to_string(),
-        text: text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned(),
-        watched_imports: 0,
-    })
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let name = path.display().to_string();
+    let whole = |text: &str| CheckedDocument::new(name.clone(), text.to_owned());
+    let parts = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ipynb")) {
+        let cells = code_cells(text);
+        let cells = cells.map_err(|error| CommandError::Notebook { path: name.clone(), error })?;
+        let in_cell = |Cell { index, text }| CheckedDocument { cell: Some(index), ..whole(&text) };
+        let cells: Vec<CheckedDocument> = cells.into_iter().map(in_cell).collect();
+        // One that has no Python is checked, too.
+        if cells.is_empty() { vec![whole("")] } else { cells }
+    } else {
+        vec![whole(text)]
+    };
+    Ok(Program { parts, path: Some(path.to_owned()) })
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> CommandError {

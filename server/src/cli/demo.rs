@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::check::{self, Program};
 use super::target::Target;
-use super::{CommandError, ReportFormat, check, print};
+use super::{CommandError, ReportFormat, print};
 use crate::diagnosis::{ALWAYS, Watch};
 use crate::environment::Environment;
 use crate::host::snapshot;
@@ -35,10 +36,9 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let interpreter = host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?;
     let environment = Environment::at(&interpreter, &*host.files)?;
     let target = Target::of_recorded(host, environment);
-    let document =
-        CheckedDocument { name: "train.py".to_owned(), text: PROGRAM.to_owned(), watched_imports: 0 };
+    let document = CheckedDocument::new("train.py".to_owned(), PROGRAM.to_owned());
     let watch = Watch::Named(vec![ALWAYS.to_owned()]);
-    let report = check::check_documents(&target, vec![(document, None)], &watch);
+    let report = check::check_programs(&target, vec![Program { parts: vec![document], path: None }], &watch);
     let failed = report.has_errors();
     print(&arguments.format.told(&report))?;
     Ok(ExitCode::from(u8::from(failed)))

@@ -20,7 +20,7 @@ use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
-use crate::source::is_module_name;
+use crate::source::{NotebookError, is_module_name};
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
@@ -34,7 +34,7 @@ struct Arguments {
 enum Command {
     /// Run the language server on standard input and output
     Server(ServerArguments),
-    /// Diagnose the imports of Python files, or of packages by name
+    /// Diagnose the imports of Python files and notebooks, or of packages by name
     Check(check::CheckArguments),
     /// Draw the DLL tree of packages, .pyd and .dll files
     Chain(chain::ChainArguments),
@@ -95,6 +95,8 @@ enum CommandError {
     Snapshot(#[from] SnapshotError),
     #[error("{path}: {reason}")]
     Document { path: String, reason: String },
+    #[error("{path}: {error}")]
+    Notebook { path: String, error: NotebookError },
     #[error("no interpreter: give --python, activate an environment, or run it in a folder with a .venv")]
     NoInterpreter,
     #[error("there is nothing to draw: {0} does not exist")]

@@ -106,17 +106,18 @@ impl Watch {
     }
 }
 
-/// The file that `document` is run as; none for a part of a package, which is only imported.
+/// The file that a document is run as, or the cells of a notebook; none for a part of a package, which is only imported.
 ///
 /// Documents of one folder that make the same imports are one and the same, but where they ask for `__file__`: one answer serves all. So the
 /// file is called by what it imports.
-pub fn run_as(document: &Document, path: Option<WinPath>) -> Option<WinPath> {
-    let path = path.filter(|_| !document.is_in_package)?;
-    if document.imports.iter().any(|import| import.before.contains("__file__")) {
+pub fn run_as(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
+    let path = path.filter(|_| !document.iter().any(|part| part.is_in_package))?;
+    let all = || document.iter().flat_map(|part| &part.imports);
+    if all().any(|import| import.before.contains("__file__")) {
         return Some(path);
     }
     let mut imports = FxHasher::default();
-    for import in &document.imports {
+    for import in all() {
         (&import.module, &import.names, &import.before).hash(&mut imports);
     }
     Some(path.parent()?.join(&format!("{:016x}.py", imports.finish())))

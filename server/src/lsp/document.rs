@@ -94,7 +94,7 @@ impl OpenDocument {
             let mut document = catch_unwind(|| Document::parse(text)).unwrap_or_default();
             packages.retain(&mut document.imports);
             document.imports.shrink_to_fit();
-            let run_as = run_as(&document, self.path.clone());
+            let run_as = run_as(std::slice::from_ref(&document), self.path.clone());
             Read { document, run_as }
         })
     }

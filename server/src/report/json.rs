@@ -72,6 +72,9 @@ struct Finding<'a> {
     package: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
+    /// Of a notebook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<Range>,
     dll: Option<&'a str>,
@@ -188,6 +191,7 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
         message: finding.message(),
         package: &finding.package,
         file: document.map(|document| document.name.as_str()),
+        cell: document.and_then(|document| document.cell),
         range: located.at.map(|(_, range)| Range { start: position(range.start), end: position(range.end) }),
         dll: finding.dlls.first().map(String::as_str),
         dlls: &finding.dlls,

@@ -9,10 +9,12 @@ mod tests;
 mod text;
 mod tree;
 
+use std::collections::BTreeSet;
+
 use crate::diagnosis::{Finding, Health, Package, Severity};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::source::Range;
+use crate::source::{Position, Range};
 
 pub use chain::{chain_json, chain_text};
 pub use environments::{Environments, Listed, environments_json, environments_text};
@@ -45,17 +47,42 @@ pub struct Located {
     pub at: Option<(usize, Range)>,
 }
 
-/// A Python file that was checked.
+/// A Python file that was checked, or a cell of a notebook.
 pub struct CheckedDocument {
-    /// As it was given.
+    /// The file, as it was given.
     pub name: String,
+    /// Of a cell, its 0-based place among all cells.
+    pub cell: Option<usize>,
     /// Its text.
     pub text: String,
     /// How many imports in it are of packages that are watched.
     pub watched_imports: usize,
 }
 
+impl CheckedDocument {
+    /// In which nothing was found yet.
+    pub fn new(name: String, text: String) -> CheckedDocument {
+        CheckedDocument { name, cell: None, text, watched_imports: 0 }
+    }
+
+    /// A place in it, for people: `main.py:3`, `main.ipynb, cell 2, line 3`.
+    fn place(&self, start: Position) -> String {
+        match self.cell {
+            Some(cell) => format!("{}, cell {}, line {}", self.name, cell + 1, start.line + 1),
+            None => format!("{}:{}", self.name, start.line + 1),
+        }
+    }
+}
+
 impl Report<'_> {
+    /// How many files were checked.
+    fn files(&self) -> usize {
+        let texts = self.documents.iter().filter(|document| document.cell.is_none()).count();
+        let cells = self.documents.iter().filter(|document| document.cell.is_some());
+        let notebooks: BTreeSet<&str> = cells.map(|cell| cell.name.as_str()).collect();
+        texts + notebooks.len()
+    }
+
     /// In one word.
     pub fn health(&self) -> Health {
         let findings: Vec<Finding> = self.findings.iter().map(|located| located.finding.clone()).collect();
@@ -84,7 +111,7 @@ impl Report<'_> {
         let met = std::iter::once(located).chain(others.filter(|other| other.has_same_cause(located)));
         let place = |located: &Located| {
             let (document, range) = located.at?;
-            Some(format!("{}:{}", self.documents.get(document)?.name, range.start.line + 1))
+            Some(self.documents.get(document)?.place(range.start))
         };
         let mut places: Vec<String> = met.filter_map(place).collect();
         if places.len() > MOST_PLACES {

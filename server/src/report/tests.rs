@@ -32,11 +32,8 @@ fn reported(world: &str, document: Option<&str>, report: impl FnOnce(&Report<'_>
         let imports = Document::parse(text).imports;
         let imports: Vec<_> = imports.iter().filter(|import| import.top_level() == "pkg").collect();
         places = imports.iter().map(|import| Some((0, import.range))).collect();
-        documents.push(CheckedDocument {
-            name: "main.py".to_owned(),
-            text: text.to_owned(),
-            watched_imports: places.len(),
-        });
+        let checked = CheckedDocument::new("main.py".to_owned(), text.to_owned());
+        documents.push(CheckedDocument { watched_imports: places.len(), ..checked });
     }
     let located = places.iter().flat_map(|at| {
         diagnosis.findings.iter().map(|finding| Located { finding: finding.clone(), at: *at })
@@ -653,4 +650,15 @@ fn a_tree_shows_what_the_program_itself_asked_for_in_vain() {
           Skipped C:\Windows\System32 [System32, not there]
     "#]],
     );
+}
+
+#[test]
+fn a_cell_is_told_by_its_number() {
+    let place = |cell, line| {
+        let document =
+            CheckedDocument { cell, ..CheckedDocument::new("main.ipynb".to_owned(), String::new()) };
+        document.place(Position { line, character: 7 })
+    };
+    assert_eq!(place(None, 1), "main.ipynb:2");
+    assert_eq!(place(Some(2), 1), "main.ipynb, cell 3, line 2");
 }

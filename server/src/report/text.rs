@@ -94,7 +94,8 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let start = characters(range.start.character);
     let end = characters(range.end.character).max(start + 1);
     let indent: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}:{number}:{}", document.name, start + 1);
+    let column = if document.cell.is_none() { format!(":{}", start + 1) } else { String::new() };
+    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}{column}", document.place(range.start));
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#}");
     let _ = writeln!(out, "{BLUE}{number} |{BLUE:#} {line}");
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{}{style:#}", "^".repeat(end - start));
@@ -197,7 +198,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
         let _ = writeln!(
             out,
             "{} checked: nothing is imported there that is watched",
-            plural(report.documents.len(), "file")
+            plural(report.files(), "file")
         );
     } else {
         for package in &report.packages {

@@ -1,11 +1,13 @@
 //! The import statements of a document, with the place of each module's name.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ruff_python_ast::{self as ast, PySourceType};
 use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange};
 
+use super::ipython::python_of;
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
 use super::prelude::Prelude;
@@ -18,6 +20,8 @@ pub struct Document {
     pub imports: Vec<ImportStatement>,
     /// Whether `import os` stands at the top level, on which 0-based line.
     pub imports_os: Option<u32>,
+    /// Whether a cell above does that already.
+    pub imports_os_above: bool,
     /// 0-based line before which a first statement may stand: after docstring and `from __future__`.
     pub first_statement_line: u32,
     /// It imports relatively, so that it is part of a package: it is imported itself, and not run as a program.
@@ -80,33 +84,57 @@ impl Guard {
 impl Document {
     /// Reads the imports of `text`; where it is no Python, those that can be read.
     pub fn parse(text: &str) -> Document {
-        with_stack_for(text, || {
-            let parsed = parse_unchecked_source(text, PySourceType::Python);
-            let mut reader = Reader {
-                text,
-                lines: LineIndex::new(text),
-                document: Document::default(),
-                guard: Guard::None,
-                outermost: None,
-                prelude: Prelude::default(),
+        read(text, LineIndex::new(text), &mut Prelude::default())
+    }
+
+    /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did.
+    /// IPython's commands are passed over.
+    pub fn of_cells(cells: &[&str]) -> Vec<Document> {
+        let python: Vec<Option<Cow<'_, str>>> = cells.iter().map(|cell| python_of(cell)).collect();
+        let mut prelude = Prelude::default();
+        let mut imports_os_above = false;
+        let mut documents = Vec::with_capacity(cells.len());
+        for (cell, python) in cells.iter().zip(&python) {
+            let mut document = match python {
+                Some(python) => read(python, LineIndex::new(cell), &mut prelude),
+                None => Document::default(),
             };
-            reader.prologue(&parsed.syntax().body);
-            reader.block(&parsed.syntax().body);
-            reader.document
-        })
+            document.imports_os_above = imports_os_above;
+            imports_os_above |= document.imports_os.is_some();
+            documents.push(document);
+        }
+        documents
     }
 }
 
-struct Reader<'a> {
+/// Reads Python; `lines` are of the text that it stands for byte by byte.
+fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>) -> Document {
+    with_stack_for(text, || {
+        let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let mut reader = Reader {
+            text,
+            lines,
+            document: Document::default(),
+            guard: Guard::None,
+            outermost: None,
+            prelude,
+        };
+        reader.prologue(&parsed.syntax().body);
+        reader.block(&parsed.syntax().body);
+        reader.document
+    })
+}
+
+struct Reader<'a, 'p> {
     text: &'a str,
     lines: LineIndex,
     document: Document,
     guard: Guard,
     outermost: Option<u32>,
-    prelude: Prelude<'a>,
+    prelude: &'p mut Prelude<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_, '_> {
     fn prologue(&mut self, body: &[ast::Stmt]) {
         for (at, stmt) in body.iter().enumerate() {
             let skipped = match stmt {
@@ -124,7 +152,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn block(&mut self, body: &'a [ast::Stmt]) {
+    fn block(&mut self, body: &[ast::Stmt]) {
         for stmt in body {
             let outermost = self.outermost.is_none();
             if outermost {
@@ -138,7 +166,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn stmt(&mut self, stmt: &'a ast::Stmt, outermost: bool) {
+    fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
         match stmt {
             ast::Stmt::Import(import) => {
                 for (at, alias) in import.names.iter().enumerate() {
@@ -207,7 +235,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a block under a guard; what is not run stays so, whatever stands within.
-    fn guarded(&mut self, guard: Guard, body: &'a [ast::Stmt]) {
+    fn guarded(&mut self, guard: Guard, body: &[ast::Stmt]) {
         let before = self.guard;
         self.guard = before.or(guard);
         self.block(body);
@@ -412,6 +440,48 @@ mod tests {
                 12:11-12 e (handled)
             "#]],
         );
+    }
+
+    /// What each import of a cell is made after.
+    fn check_cells(cells: &[&str], expected: Expect) {
+        let mut out = String::new();
+        for (at, document) in Document::of_cells(cells).into_iter().enumerate() {
+            for import in document.imports {
+                let (start, before) = (import.range.start, import.before.trim_end().replace('\n', " | "));
+                out +=
+                    &format!("{at} {}:{} {} after [{before}]\n", start.line, start.character, import.module);
+            }
+        }
+        expected.assert_eq(&out);
+    }
+
+    #[test]
+    fn a_cell_comes_after_those_above() {
+        check_cells(
+            &[
+                "import numpy\n%pip install tensorflow",
+                "# nothing\n",
+                "def f(:\n  x = (\n",
+                "%%bash\nimport bash\n",
+                "d = !where x.dll\n%time import os\nos.add_dll_directory(d[0])",
+                "\n!é😀\ny = '😀'; import tensorflow, numpy",
+            ],
+            expect![[r#"
+                0 0:7 numpy after []
+                4 1:13 os after [import numpy]
+                5 2:17 tensorflow after [import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀']
+                5 2:29 numpy after [import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀' | import tensorflow]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_cell_knows_what_is_imported_above() {
+        let above = |cells: &[&str]| -> Vec<bool> {
+            Document::of_cells(cells).iter().map(|document| document.imports_os_above).collect()
+        };
+        assert_eq!(above(&["import os", "%%bash\nimport os", "import os"]), [false, true, true]);
+        assert_eq!(above(&["def f():\n  import os", "x"]), [false, false]);
     }
 
     #[test]

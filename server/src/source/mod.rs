@@ -4,8 +4,10 @@
 
 mod compiled;
 mod imports;
+mod ipython;
 mod lines;
 mod lower;
+mod notebook;
 mod outline;
 mod prelude;
 mod prune;
@@ -18,6 +20,7 @@ pub use compiled::lower_compiled;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
 pub use lower::lower;
+pub use notebook::{Cell, NotebookError, code_cells};
 pub use prelude::may_find_elsewhere;
 pub use script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,

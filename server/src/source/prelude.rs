@@ -61,7 +61,7 @@ const LONGEST_VALUE: usize = 500;
 
 impl<'a> Prelude<'a> {
     /// A statement at the top of the document has been passed.
-    pub fn pass(&mut self, text: &'a str, stmt: &'a ast::Stmt) {
+    pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt) {
         let Some(text) = text.get(stmt.range().to_std_range()) else { return };
         let kind = match stmt {
             ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),

@@ -66,11 +66,8 @@ impl Known {
             let within =
                 path.as_deref().map(|path| folder.and_then(|f| path.strip_prefix(f).ok()).unwrap_or(path));
             let name = within.map_or_else(|| uri.to_string(), |path| path.display().to_string());
-            self.documents.push(CheckedDocument {
-                name,
-                text: view.document.text().to_owned(),
-                watched_imports,
-            });
+            let text = view.document.text().to_owned();
+            self.documents.push(CheckedDocument { watched_imports, ..CheckedDocument::new(name, text) });
         }
     }
 

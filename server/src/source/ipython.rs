@@ -1,0 +1,257 @@
+//! A cell of a notebook → Python: what only IPython understands is blanked out.
+//!
+//! Every byte keeps its place, so that offsets and lines stay true.
+
+use std::borrow::Cow;
+
+use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt};
+use ruff_python_ast::{self as ast, IpyEscapeKind, PySourceType};
+use ruff_python_parser::parse_unchecked_source;
+use ruff_text_size::{Ranged, TextRange};
+
+use super::lower::with_stack_for;
+
+/// Cell magics that run the rest of the cell as Python in the notebook's own process. What other ones do with it (`%%bash`,
+/// `%%sql`, `%%writefile`) nobody knows.
+const RUN_PYTHON: [&str; 12] = [
+    "capture", "debug", "heat", "ipytest", "lprun", "memit", "mprun", "prun", "scalene", "time", "timeit",
+    "wandb",
+];
+
+/// Line magics that run a statement which follows them.
+const RUN_STATEMENT: [&str; 3] = ["prun", "time", "timeit"];
+
+/// The Python of a cell; none if all of it is for something else.
+pub(super) fn python_of(cell: &str) -> Option<Cow<'_, str>> {
+    if let Some(magic) = cell_magic(cell)
+        && !RUN_PYTHON.contains(&magic)
+    {
+        return None;
+    }
+    // Without any of these there is nothing that Python does not understand.
+    let quotes = |line: &str| line.trim_start().starts_with([',', ';', '/']);
+    if !cell.contains(['%', '!', '?']) && !cell.lines().any(quotes) {
+        return Some(Cow::Borrowed(cell));
+    }
+    let mut escapes = Escapes::default();
+    with_stack_for(cell, || {
+        escapes.visit_body(&parse_unchecked_source(cell, PySourceType::Ipynb).syntax().body);
+    });
+    if escapes.0.is_empty() {
+        return Some(Cow::Borrowed(cell));
+    }
+    let mut bytes = cell.as_bytes().to_vec();
+    for (range, instead) in escapes.0 {
+        if let Some(place) = bytes.get_mut(range.to_std_range()) {
+            replace(place, instead);
+        }
+    }
+    // Only whole commands were replaced, by ASCII.
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+/// `bash` of a cell that begins with `%%bash`. Empty lines before it do not count.
+fn cell_magic(cell: &str) -> Option<&str> {
+    let first = cell.lines().find(|line| !line.trim().is_empty())?;
+    first.trim_start().strip_prefix("%%")?.split_whitespace().next()
+}
+
+/// What a command becomes.
+#[derive(Clone, Copy)]
+enum Instead {
+    /// A statement that does nothing.
+    Nothing,
+    /// A value that nobody knows.
+    Unknown,
+    /// The statement that so many bytes lead to.
+    Statement(usize),
+}
+
+/// Lines end where they did.
+fn replace(command: &mut [u8], instead: Instead) {
+    let (text, end): (&[u8], usize) = match instead {
+        Instead::Nothing => (b"0", command.len()),
+        Instead::Unknown => (b"~0", command.len()),
+        Instead::Statement(after) => (b"0;", after),
+    };
+    for byte in command.iter_mut().take(end).filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    for (byte, put) in command.iter_mut().zip(text) {
+        *byte = *put;
+    }
+}
+
+/// Where IPython's commands are.
+#[derive(Default)]
+struct Escapes(Vec<(TextRange, Instead)>);
+
+impl StatementVisitor<'_> for Escapes {
+    fn visit_stmt(&mut self, stmt: &ast::Stmt) {
+        let value = match stmt {
+            ast::Stmt::IpyEscapeCommand(command) => {
+                self.0.push((command.range(), of_statement(command)));
+                return;
+            }
+            ast::Stmt::Assign(assign) => Some(&*assign.value),
+            ast::Stmt::AnnAssign(assign) => assign.value.as_deref(),
+            _ => None,
+        };
+        match value {
+            Some(ast::Expr::IpyEscapeCommand(command)) => self.0.push((command.range(), Instead::Unknown)),
+            _ => walk_stmt(self, stmt),
+        }
+    }
+}
+
+/// `%time import x` imports x. Options are not understood, and neither are further commands.
+fn of_statement(command: &ast::StmtIpyEscapeCommand) -> Instead {
+    if command.kind != IpyEscapeKind::Magic {
+        return Instead::Nothing;
+    }
+    let Some((name, statement)) = command.value.split_once([' ', '\t']) else { return Instead::Nothing };
+    let first = statement.trim_start().chars().next();
+    match RUN_STATEMENT.contains(&name) && first.is_some_and(|first| first.is_alphabetic() || first == '_') {
+        // The sign, and the white space after the name.
+        true => Instead::Statement(1 + name.len() + 1),
+        false => Instead::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(cell: &str, expected: Expect) {
+        let python = python_of(cell);
+        if let Some(python) = &python {
+            assert_eq!(python.len(), cell.len());
+            let ends =
+                |text: &str| -> Vec<usize> { text.match_indices(['\n', '\r']).map(|(at, _)| at).collect() };
+            assert_eq!(ends(python), ends(cell));
+            let parsed = parse_unchecked_source(python, PySourceType::Python);
+            assert_eq!(parsed.errors(), []);
+        }
+        let lines: Vec<&str> =
+            python.as_deref().unwrap_or("(no Python)").lines().map(str::trim_end).collect();
+        expected.assert_eq(&(lines.join("\n") + "\n"));
+    }
+
+    #[test]
+    fn lines_for_ipython_do_nothing() {
+        check(
+            "%pip install x\n%matplotlib inline\n!cmd 'a\n?name\nname?\na.b[0]??\n%load_ext x\n,f a b\n;f a\n/f a\nimport x\n",
+            expect![[r#"
+                0
+                0
+                0
+                0
+                0
+                0
+                0
+                0
+                0
+                0
+                import x
+            "#]],
+        );
+    }
+
+    #[test]
+    fn values_of_commands_are_not_known() {
+        check(
+            "x = !cmd\ny = %magic a=b\nz: str = !w\nf(a=1)\nv = a % b\nif a != b: pass\n",
+            expect![[r#"
+                x = ~0
+                y = ~0
+                z: str = ~0
+                f(a=1)
+                v = a % b
+                if a != b: pass
+            "#]],
+        );
+    }
+
+    #[test]
+    fn commands_go_on_over_lines_and_stand_within_blocks() {
+        check(
+            "!pip install a \\\n    b \\\r\n    c\r\nif x:\n    %pip install y\n    import y\ntry:\n    !é\nexcept E:\n    a?\n",
+            expect![[r#"
+                0
+
+
+                if x:
+                    0
+                    import y
+                try:
+                    0
+                except E:
+                    0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_command_stays() {
+        check(
+            "a = '''\n%pip\n!x\n'''\nb = (1\n%2)\nc = 'x?'  # what?\n",
+            expect![[r#"
+                a = '''
+                %pip
+                !x
+                '''
+                b = (1
+                %2)
+                c = 'x?'  # what?
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_whole_cell_may_be_for_something_else() {
+        check("%%bash\nimport -window root x.png\n", expect!["(no Python)\n"]);
+        check("\n  \n%%writefile a.py\nimport a\n", expect!["(no Python)\n"]);
+        check("%%unheard_of\nimport a\n", expect!["(no Python)\n"]);
+        check(
+            "%%time\nimport a\n",
+            expect![[r#"
+                0
+                import a
+            "#]],
+        );
+        check(
+            "\n%%capture --no-stderr out\nimport a\n",
+            expect![[r#"
+
+                0
+                import a
+            "#]],
+        );
+        // Not at the beginning it is none.
+        check(
+            "import a\n%%bash\nimport b\n",
+            expect![[r#"
+                import a
+                0
+                import b
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_statement_that_is_timed_is_run() {
+        check(
+            "%time import a\nif x:\n    %timeit\timport b\n%timeit -n 1 import c\n%time\n%time !cmd\n",
+            expect![[r#"
+                0;    import a
+                if x:
+                    0;      import b
+                0
+                0
+                0
+            "#]],
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! `whydll check` of notebooks: each import after the cells above it, and told by its cell.
+
+use std::fs;
+
+use end_to_end::{Answer, check, report, text, whydll};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use world::World;
+
+/// A package whose DLL lies in a folder that somebody has to add.
+const SMALL: &str = "
+    /Python38/python.exe        imports python38.dll
+    /Python38/python38.dll      version 3.8.10150.1013
+    /Python38/Lib/os.py         text
+        pass
+    /Python38/Lib/site-packages/pkg/__init__.py  text
+        from . import _native
+    /Python38/Lib/site-packages/pkg/_native.pyd  imports helper.dll
+    /dlls/helper.dll
+    ";
+
+/// A notebook's file with these cells: Python, but for those that begin with `#`.
+fn notebook(cells: &[&str]) -> String {
+    let cells = cells.iter().map(|cell| match cell.strip_prefix('#') {
+        Some(text) => json!({ "cell_type": "markdown", "metadata": {}, "source": text }),
+        None => json!({
+            "cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [],
+            "source": cell.split_inclusive('\n').collect::<Vec<&str>>(),
+        }),
+    });
+    json!({ "cells": cells.collect::<Vec<Value>>(), "metadata": {}, "nbformat": 4, "nbformat_minor": 5 })
+        .to_string()
+}
+
+fn checked(world: &World, files: &[&str], format: &str) -> Answer {
+    let python = text(&world.path("/Python38"));
+    let (drive, files) = (text(&world.path("/")), files.iter().map(|file| text(&world.path(file))));
+    let options =
+        ["check", "--format", format, "--host", "windows-11", "--python", &python, "--drive", &drive];
+    whydll(options.map(str::to_owned).into_iter().chain(files))
+}
+
+fn world(cells: &[&str]) -> World {
+    let world = World::new(SMALL).unwrap();
+    fs::create_dir_all(world.path("/work")).unwrap();
+    fs::write(world.path("/work/main.ipynb"), notebook(cells)).unwrap();
+    world
+}
+
+/// The cell and the place of each finding.
+fn places(answer: &Answer) -> Vec<(u64, u64, u64)> {
+    let report = report(answer);
+    let number = |value: &Value| value.as_u64().unwrap();
+    let place = |finding: &Value| {
+        assert!(finding["file"].as_str().unwrap().ends_with("main.ipynb"));
+        let start = &finding["range"]["start"];
+        (number(&finding["cell"]), number(&start["line"]), number(&start["character"]))
+    };
+    report.findings().iter().map(place).collect()
+}
+
+#[test]
+fn an_import_is_told_by_its_cell() {
+    let world = world(&[
+        "# About\nimport pkg",
+        "%pip install pkg\nimport os",
+        "%%bash\nimport pkg",
+        "%%time\n!dir\nimport pkg",
+    ]);
+    let answer = checked(&world, &["/work/main.ipynb"], "json");
+    assert_eq!(answer.status, 1);
+    assert_eq!(places(&answer), [(3, 2, 7)]);
+    let told = checked(&world, &["/work/main.ipynb"], "text");
+    assert!(told.out.contains("main.ipynb, cell 4, line 3\n"), "{}", told.out);
+    assert!(told.out.contains("3 | import pkg\n"), "{}", told.out);
+}
+
+#[test]
+fn a_cell_comes_after_those_above_it() {
+    let add = "import os\nos.add_dll_directory(r'C:\\dlls')";
+    assert_eq!(places(&checked(&world(&[add, "# text", "import pkg"]), &["/work/main.ipynb"], "json")), []);
+    assert_eq!(places(&checked(&world(&["import pkg", add]), &["/work/main.ipynb"], "json")), [(0, 0, 7)]);
+}
+
+#[test]
+fn notebooks_of_a_folder_are_found_and_a_broken_one_is_left_out() {
+    let world = world(&["import pkg"]);
+    fs::write(world.path("/work/broken.ipynb"), "<<<<<<< HEAD").unwrap();
+    fs::write(world.path("/work/empty.ipynb"), "").unwrap();
+    fs::write(world.path("/work/old.ipynb"), r#"{ "nbformat": 3, "worksheets": [] }"#).unwrap();
+    let answer = checked(&world, &["/work"], "json");
+    assert_eq!(answer.status, 1);
+    let told: Vec<&str> = answer.err.lines().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("broken.ipynb: it is no notebook: "), "{told:?}");
+    assert!(
+        told[1].contains("old.ipynb: it is a notebook in format 3") && told[1].contains("nbconvert"),
+        "{told:?}"
+    );
+    assert_eq!(answer.json()["findings"].as_array().unwrap().len(), 1);
+    // Where it was named, nothing else could be done.
+    let refused = checked(&world, &["/work/broken.ipynb"], "json");
+    assert_eq!((refused.status, refused.err.lines().count()), (2, 1), "{refused:?}");
+    let nothing = checked(&world, &["/work/empty.ipynb"], "text");
+    assert!(nothing.out.starts_with("1 file checked: nothing is imported there"), "{}", nothing.out);
+}
+
+#[test]
+fn a_real_package_is_diagnosed_in_a_cell() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("train.ipynb");
+    fs::write(&file, notebook(&["# Training", "import numpy as np\n", "import tensorflow as tf"])).unwrap();
+    let report = check("complete", "windows-11", &[&text(&file)]);
+    let finding = report.finding();
+    assert_eq!(finding["code"], "missing-vc-runtime");
+    assert_eq!(finding["cell"], 2);
+    assert!(check("complete", "windows-11+vcredist", &[&text(&file)]).is_healthy());
+}
