@@ -42,6 +42,7 @@ const CAPABILITIES = {
     },
     hover: { contentFormat: ["markdown", "plaintext"] },
   },
+  notebookDocument: { synchronization: { dynamicRegistration: true, executionSummarySupport: true } },
   window: { workDoneProgress: true, showDocument: { support: true }, showMessage: {} },
 };
 
@@ -102,7 +103,7 @@ export class Client {
     this.connection.listen();
   }
 
-  async initialize({ settings = {}, folders = null, clientCommands = [], processId = process.pid, resourceOperations } = {}) {
+  async initialize({ settings = {}, folders = null, clientCommands = [], processId = process.pid, resourceOperations, notebooks } = {}) {
     this.settings = settings;
     this.folders = folders?.map((uri) => ({ uri, name: decodeURIComponent(uri.split("/").at(-1)) })) ?? null;
     const result = await this.request("initialize", {
@@ -110,7 +111,7 @@ export class Client {
       clientInfo: { name: "whydll-lsp-tests" },
       rootUri: folders?.[0] ?? null,
       workspaceFolders: this.folders,
-      capabilities: resourceOperations ? withResourceOperations(resourceOperations) : CAPABILITIES,
+      capabilities: abilities({ resourceOperations, notebooks }),
       initializationOptions: { settings, clientCommands },
     });
     this.notify("initialized", {});
@@ -129,6 +130,11 @@ export class Client {
 
   open(uri, text) {
     return new OpenDocument(this, uri, text);
+  }
+
+  /** Cells are `{ kind: 1 | 2, text }`, or the text of a cell of code. */
+  openNotebook(uri, cells) {
+    return new OpenNotebook(this, uri, cells);
   }
 
   /**
@@ -269,11 +275,18 @@ export class Client {
 class OpenDocument {
   #client;
   #mirror;
+  #notebook;
 
-  constructor(client, uri, text) {
+  /** A cell is opened, and told of, by its notebook. */
+  constructor(client, uri, text, notebook) {
     this.#client = client;
     this.#mirror = TextDocument.create(uri, "python", 1, text);
-    client.notify("textDocument/didOpen", { textDocument: { uri, languageId: "python", version: 1, text } });
+    this.#notebook = notebook;
+    if (!notebook) client.notify("textDocument/didOpen", { textDocument: this.item });
+  }
+
+  get item() {
+    return { uri: this.uri, languageId: "python", version: this.version, text: this.text };
   }
 
   get uri() {
@@ -302,6 +315,7 @@ class OpenDocument {
 
   #send(contentChanges) {
     const textDocument = { uri: this.uri, version: this.version };
+    if (this.#notebook) return this.#notebook.edited(textDocument, contentChanges);
     this.#client.notify("textDocument/didChange", { textDocument, contentChanges });
   }
 
@@ -335,11 +349,73 @@ class OpenDocument {
   }
 }
 
-/** An editor that does these things to files. */
-function withResourceOperations(resourceOperations) {
-  const { workspace } = CAPABILITIES;
-  const workspaceEdit = { ...workspace.workspaceEdit, resourceOperations };
-  return { ...CAPABILITIES, workspace: { ...workspace, workspaceEdit } };
+/** A notebook in the editor. Its cells have the addresses that VS Code gives them. */
+class OpenNotebook {
+  #client;
+  #uri;
+  #version = 1;
+  #last = 0;
+  cells;
+
+  constructor(client, uri, cells) {
+    this.#client = client;
+    this.#uri = uri;
+    this.cells = cells.map((cell) => this.#cell(cell));
+    const notebookDocument = { uri, notebookType: "jupyter-notebook", version: 1, cells: this.cells.map(listed) };
+    client.notify("notebookDocument/didOpen", { notebookDocument, cellTextDocuments: this.cells.map(({ document }) => document.item) });
+  }
+
+  /** From a cell on, takes some out, and puts others there: new ones, or ones that were taken out and stay open. */
+  splice(start, deleteCount, ...put) {
+    const cells = put.map((cell) => (cell.document ? cell : this.#cell(cell)));
+    const removed = this.cells.splice(start, deleteCount, ...cells);
+    const opened = cells.filter((cell) => !put.includes(cell));
+    this.#tell({
+      structure: {
+        array: { start, deleteCount, cells: cells.map(listed) },
+        didOpen: opened.map(({ document }) => document.item),
+        didClose: [],
+      },
+    });
+    return removed;
+  }
+
+  edited(document, changes) {
+    this.#tell({ textContent: [{ document, changes }] });
+  }
+
+  save() {
+    this.#client.notify("notebookDocument/didSave", { notebookDocument: { uri: this.#uri } });
+  }
+
+  close() {
+    const cellTextDocuments = this.cells.map(({ document }) => ({ uri: document.uri }));
+    this.#client.notify("notebookDocument/didClose", { notebookDocument: { uri: this.#uri }, cellTextDocuments });
+  }
+
+  #cell(cell) {
+    const { kind, text } = typeof cell === "string" ? { kind: 2, text: cell } : cell;
+    const uri = `${this.#uri.replace(/^file:/, "vscode-notebook-cell:")}#W${this.#last++}sZmlsZQ==`;
+    return { kind, document: new OpenDocument(this.#client, uri, text, this) };
+  }
+
+  #tell(cells) {
+    this.#version += 1;
+    this.#client.notify("notebookDocument/didChange", {
+      notebookDocument: { uri: this.#uri, version: this.#version },
+      change: { cells },
+    });
+  }
+}
+
+/** A cell as a notebook lists it. */
+const listed = ({ kind, document }) => ({ kind, document: document.uri });
+
+/** An editor that does these things to files, and one that has no notebooks. */
+function abilities({ resourceOperations, notebooks = true }) {
+  const { workspace, notebookDocument, ...others } = CAPABILITIES;
+  const workspaceEdit = { ...workspace.workspaceEdit, ...(resourceOperations && { resourceOperations }) };
+  return { ...others, workspace: { ...workspace, workspaceEdit }, ...(notebooks && { notebookDocument }) };
 }
 
 /** The library would send an absent parameter as `[null]`. */

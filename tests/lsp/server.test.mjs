@@ -352,6 +352,96 @@ describe("libraries that only PATH leads to", () => {
   }
 });
 
+describe("a notebook", () => {
+  const env = { PATH: [ON_PATH_ONLY.folder, process.env.PATH].join(delimiter) };
+  const add = `import os\nos.add_dll_directory(r"${ON_PATH_ONLY.folder}")\n`;
+
+  async function notebook(t, cells, options = { python: ON_PATH_ONLY.name, host: BARE, env }) {
+    const { client, folder, ...others } = await editor(t, options);
+    const opened = client.openNotebook(`${folder.uri}/train.ipynb`, cells);
+    return { client, folder, opened, documents: opened.cells.map(({ document }) => document), ...others };
+  }
+
+  test("is told in the cell of the import, magics or not", async (t) => {
+    const cells = ["# Training\n%pip install tensorflow\n!nvidia-smi", { kind: 1, text: "import tensorflow" }];
+    cells.push("%%time\ngpus = !nvidia-smi -L\ns = '😀'; import tensorflow as tf\ntf?", "%%bash\nimport tensorflow\n");
+    const { client, documents } = await notebook(t, cells);
+    const [magics, markdown, importing, bash] = documents;
+    const [diagnostic, ...more] = await client.diagnostics(importing, some);
+    assert.deepEqual(more, []);
+    assert.equal(diagnostic.code, "not-on-search-path");
+    assert.deepEqual(diagnostic.range, importing.rangeOf("tensorflow"));
+    for (const other of [magics, markdown, bash]) assert.deepEqual(await client.diagnostics(other), []);
+
+    const hover = await client.hover(importing, importing.rangeOf("tensorflow").start);
+    assert.ok(hover.contents.value.includes("2.3.0"), hover.contents.value);
+    assert.deepEqual(hover.range, importing.rangeOf("tensorflow"));
+    const { edit } = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
+    const mended = importing.applyEdit(edit);
+    const lines = mended.split("\n");
+    assert.deepEqual([lines[0], lines[1], lines[2]], ["%%time", "gpus = !nvidia-smi -L", "import os"]);
+    assert.match(lines[3], /^os\.add_dll_directory\(/);
+    importing.change({ text: mended });
+    await client.diagnostics(importing, none);
+  });
+
+  test("has each cell looked at after those above it", async (t) => {
+    const { client, opened, documents } = await notebook(t, ["x = 1\n", "import tensorflow\n"]);
+    const [above, importing] = documents;
+    const [diagnostic] = await client.diagnostics(importing, some);
+    // What is not imported above comes with the fix.
+    const { edit } = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
+    assert.match(importing.applyEdit(edit), /^import os\nos\.add_dll_directory/);
+
+    above.change({ text: add });
+    await client.diagnostics(importing, none);
+    above.change({ text: "import os" });
+    await client.diagnostics(importing, some);
+    const action = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
+    assert.match(importing.applyEdit(action.edit), /^os\.add_dll_directory/);
+
+    // A cell that is put above counts, one that is moved below does not, and one that is taken out neither.
+    opened.splice(1, 0, add);
+    await client.diagnostics(importing, none);
+    const [adding] = opened.splice(1, 1);
+    await client.diagnostics(importing, some);
+    opened.splice(1, 0, adding);
+    await client.diagnostics(importing, none);
+    opened.splice(1, 2, opened.cells[2], adding);
+    await client.diagnostics(importing, some);
+  });
+
+  test("that is closed has no diagnostics any more", async (t) => {
+    const { client, opened, documents } = await notebook(t, ["import tensorflow\n"]);
+    await client.diagnostics(documents[0], some);
+    const cleared = client.next("textDocument/publishDiagnostics");
+    opened.close();
+    const { uri, diagnostics } = await cleared;
+    assert.deepEqual({ uri, diagnostics }, { uri: documents[0].uri, diagnostics: [] });
+  });
+
+  test("belongs to its folder", async (t) => {
+    const { client, folders: [one, other] } = await editor(t, { host: EQUIPPED, folderCount: 2 });
+    client.notify("whydll/interpreterChanged", { scopeUri: one.uri, path: interpreter("complete") });
+    client.notify("whydll/interpreterChanged", { scopeUri: other.uri, path: interpreter("not-installed") });
+    const cellIn = (folder) => client.openNotebook(`${folder.uri}/n.ipynb`, ["import tensorflow"]).cells[0].document;
+    const [healthy, broken] = [cellIn(one), cellIn(other)];
+    const [{ code }] = await client.diagnostics(broken, some);
+    assert.equal(code, "not-installed");
+    await client.diagnostics(healthy, none);
+  });
+
+  test("is offered only to an editor that has some", async (t) => {
+    const offered = async (notebooks) => {
+      const client = new Client();
+      t.after(() => client.stop());
+      return (await client.initialize({ notebooks })).capabilities.notebookDocumentSync;
+    };
+    assert.equal(await offered(false), undefined);
+    assert.deepEqual(await offered(true), { notebookSelector: [{ notebook: "*", cells: [{ language: "python" }] }], save: true });
+  });
+});
+
 describe("the folder of a program", () => {
   const CREATED = 1;
   const hidesTensorFlow = "import tensorflow as tf\nmodel = tf.keras.Sequential()\n";

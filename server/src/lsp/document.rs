@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 
 use tower_lsp::lsp_types::Diagnostic;
 
+use super::notebook::Place;
 use crate::diagnosis::{Import, Watch, run_as};
 use crate::host::WinPath;
 use crate::source::{Document, Guard, ImportStatement, LineIndex, Position, Range};
@@ -19,6 +20,8 @@ pub struct OpenDocument {
     pub published: Option<(i32, Vec<Diagnostic>)>,
     /// Something changed since, so its diagnostics are to be looked at anew.
     pub due: bool,
+    /// Where it is in a notebook, if it is a cell.
+    pub place: Option<Place>,
     /// Its file, as this system names it; none if it is not on a disk.
     path: Option<WinPath>,
     text: String,
@@ -43,7 +46,8 @@ pub struct Change {
 impl OpenDocument {
     /// As opened.
     pub fn new(version: i32, text: String, scope: usize, path: Option<WinPath>) -> OpenDocument {
-        OpenDocument { version, scope, published: None, due: true, path, text, read: OnceCell::new() }
+        let (published, place, read) = Default::default();
+        OpenDocument { version, scope, published, due: true, place, path, text, read }
     }
 
     /// Its text.
@@ -90,10 +94,17 @@ impl OpenDocument {
             if !may_import {
                 return Read::default();
             }
+            let watched = |mut document: Document| {
+                packages.retain(&mut document.imports);
+                document.imports.shrink_to_fit();
+                document
+            };
             let text = self.text.as_str();
-            let mut document = catch_unwind(|| Document::parse(text)).unwrap_or_default();
-            packages.retain(&mut document.imports);
-            document.imports.shrink_to_fit();
+            if let Some(place) = &self.place {
+                let (document, run_as) = place.read();
+                return Read { document: watched(document), run_as };
+            }
+            let document = watched(catch_unwind(|| Document::parse(text)).unwrap_or_default());
             let run_as = run_as(std::slice::from_ref(&document), self.path.clone());
             Read { document, run_as }
         })
@@ -112,6 +123,14 @@ impl OpenDocument {
             return Some(Import { watched, ..Import::first(import.top_level()) });
         }
         packages.import(import, self.read_once(packages).run_as.as_ref())
+    }
+
+    /// Reads a text of the same kind, as if nothing were above it.
+    pub fn parse(&self, text: &str) -> Document {
+        match self.place {
+            Some(_) => Document::of_cells(&[text]).pop().unwrap_or_default(),
+            None => Document::parse(text),
+        }
     }
 
     /// How its lines end.

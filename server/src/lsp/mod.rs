@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `server` | which method goes where, and what do we offer the editor? |
 //! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
-//! | `session`, `scope`, `document` | what is known: documents, folders, answers |
+//! | `session`, `scope`, `document`, `notebook` | what is known: documents, notebooks, folders, answers |
 //! | `interpreter`, `analysis` | which interpreter is a folder's, and what is the answer for it? |
 //! | `inquiry` | how is a command answered that asks for more than diagnoses? |
 //! | `settings`, `client` | what does the user want, and what can the editor do? |
@@ -31,6 +31,8 @@ mod inquiry;
 mod interpreter;
 mod lifecycle;
 mod mailbox;
+mod notebook;
+mod notebook_sync;
 mod notifications;
 mod requests;
 mod scope;

@@ -10,6 +10,7 @@ use tower_lsp::{Client, LanguageServer, LspService};
 
 use super::lifecycle::{Doorkeeper, Lifecycle};
 use super::mailbox::Mailbox;
+use super::notebook_sync::NotebookSync;
 use super::{notifications, requests, session};
 
 /// Takes messages, and has the session deal with them.
@@ -28,8 +29,12 @@ pub async fn serve() -> ExitCode {
         Server { client, mailbox, lifecycle: lifecycle.clone() }
     })
     .custom_method("whydll/interpreterChanged", Server::interpreter_changed)
+    .custom_method("notebookDocument/didOpen", Server::notebook_did_open)
+    .custom_method("notebookDocument/didChange", Server::notebook_did_change)
+    .custom_method("notebookDocument/didSave", Server::notebook_did_save)
+    .custom_method("notebookDocument/didClose", Server::notebook_did_close)
     .finish();
-    let service = Doorkeeper { service, lifecycle: lifecycle.clone() };
+    let service = Doorkeeper { service: NotebookSync { service }, lifecycle: lifecycle.clone() };
     let server = tower_lsp::Server::new(tokio::io::stdin(), tokio::io::stdout(), socket);
     tokio::select! {
         () = server.serve(service) => {}
@@ -127,5 +132,21 @@ impl LanguageServer for Server {
 impl Server {
     async fn interpreter_changed(&self, params: Value) {
         self.mailbox.tell(move |session| notifications::interpreter_changed::apply(session, &params));
+    }
+
+    async fn notebook_did_open(&self, params: notifications::notebook_did_open::Params) {
+        self.mailbox.tell(|session| notifications::notebook_did_open::apply(session, params));
+    }
+
+    async fn notebook_did_change(&self, params: notifications::notebook_did_change::Params) {
+        self.mailbox.tell(|session| notifications::notebook_did_change::apply(session, params));
+    }
+
+    async fn notebook_did_save(&self, params: notifications::notebook_did_save::Params) {
+        self.mailbox.tell(move |session| notifications::notebook_did_save::apply(session, &params));
+    }
+
+    async fn notebook_did_close(&self, params: notifications::notebook_did_close::Params) {
+        self.mailbox.tell(move |session| notifications::notebook_did_close::apply(session, &params));
     }
 }

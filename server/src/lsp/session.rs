@@ -20,11 +20,16 @@ use super::effect::Effect;
 use super::health::Health;
 use super::interpreter::{Choice, expanded};
 use super::mailbox::{Event, Mailbox};
+use super::notebook::Notebook;
 use super::scope::{Scope, path_of};
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::{Diagnosis, Finding, Health as Word, Import, Known, Severity};
 use crate::host::{Stop, Watcher, WinPath};
 use crate::source::{Guard, ImportStatement};
+
+mod notebooks;
+
+pub use notebooks::NotebookChange;
 
 /// Applies events in order, and carries out what follows from them.
 pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
@@ -66,6 +71,8 @@ pub struct Session {
     /// The settings where a scope has none of its own.
     settings: Settings,
     documents: HashMap<Url, OpenDocument>,
+    /// Their cells are among the documents.
+    notebooks: HashMap<Url, Notebook>,
     /// The folders, and last what is outside of every folder.
     scopes: Vec<Scope>,
     /// The interpreters selected in the editor.
@@ -144,6 +151,7 @@ impl Default for Session {
             abilities: ClientAbilities::default(),
             settings: Settings::default(),
             documents: HashMap::new(),
+            notebooks: HashMap::new(),
             scopes: vec![Scope::new(None)],
             selected: HashMap::new(),
             ordered: HashMap::new(),
@@ -669,8 +677,10 @@ impl Session {
         scope.settings.as_ref().unwrap_or(&self.settings)
     }
 
-    /// Which scope a document is in: the innermost folder that holds it.
+    /// Which scope a document is in: the innermost folder that holds it. A cell is where its notebook is.
     fn scope_at(&self, uri: &Url) -> usize {
+        let place = self.documents.get(uri).and_then(|document| document.place.as_ref());
+        let uri = place.map_or(uri, |place| &place.notebook);
         let scopes = self.scopes.iter().enumerate();
         let holding = scopes.filter_map(|(at, scope)| Some((scope.holds(uri)?, at)));
         holding.max_by_key(|(depth, _)| *depth).map_or(0, |(_, at)| at)

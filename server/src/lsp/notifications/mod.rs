@@ -8,3 +8,7 @@ pub mod did_open;
 pub mod did_save;
 pub mod initialized;
 pub mod interpreter_changed;
+pub mod notebook_did_change;
+pub mod notebook_did_close;
+pub mod notebook_did_open;
+pub mod notebook_did_save;

@@ -167,8 +167,10 @@ impl Offer<'_> {
 /// A statement that uses `os`, on a line of its own before the outermost statement that holds the import.
 fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
     let document = view.document;
-    let imports_os = document.read(&view.settings.packages).imports_os;
-    let text = added(document.text(), import, imports_os, document.line_ending(), statement)?;
+    let Document { imports_os, imports_os_above, .. } = *document.read(&view.settings.packages);
+    let has_os = imports_os_above || imports_os.is_some_and(|line| line < import.statement_line);
+    let parse = |text: &str| document.parse(text);
+    let text = added(document.text(), parse, import, has_os, document.line_ending(), statement)?;
     let first_column = u32::from(import.statement_line == 0 && document.text().starts_with('\u{feff}'));
     let place = Position { line: import.statement_line, character: first_column };
     Some(TextEdit { range: Range { start: place, end: place }, new_text: text })
@@ -178,8 +180,9 @@ fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Opti
 /// `from __future__` on the import's own line.
 fn added(
     text: &str,
+    parse: impl Fn(&str) -> Document,
     import: &ImportStatement,
-    imports_os: Option<u32>,
+    has_os: bool,
     line_ending: &str,
     statement: &str,
 ) -> Option<String> {
@@ -191,11 +194,10 @@ fn added(
     };
     let import_os = format!("import os{line_ending}");
     let trial = format!("{before}{mark}{import_os}{after}");
-    let imports = |text: &str| Document::parse(text).imports.len();
+    let imports = |text: &str| parse(text).imports.len();
     if after.trim_start().starts_with("from __future__") || imports(&trial) != imports(text) + 1 {
         return None;
     }
-    let has_os = imports_os.is_some_and(|line| line < import.statement_line);
     Some(format!("{}{statement}{line_ending}", if has_os { "" } else { &import_os }))
 }
 
@@ -209,8 +211,9 @@ mod tests {
     fn check(text: &str, expected: Expect) {
         let document = Document::parse(text);
         let import = document.imports.last().unwrap();
-        let added =
-            added(text, import, document.imports_os, "\n", &crate::fix::add_dll_directory(r"C:\dlls"));
+        let has_os = document.imports_os.is_some_and(|line| line < import.statement_line);
+        let statement = crate::fix::add_dll_directory(r"C:\dlls");
+        let added = added(text, Document::parse, import, has_os, "\n", &statement);
         let added = added.unwrap_or_else(|| "nothing\n".to_owned());
         expected.assert_eq(&format!("before line {}:\n{added}", import.statement_line));
     }
@@ -252,7 +255,7 @@ mod tests {
             import os
             os.environ["PATH"] = r"C:\cuda\bin;" + os.environ["PATH"]
         "#]]
-        .assert_eq(&added(text, import, document.imports_os, "\n", &statement).unwrap());
+        .assert_eq(&added(text, Document::parse, import, false, "\n", &statement).unwrap());
     }
 
     #[test]

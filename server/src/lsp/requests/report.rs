@@ -62,12 +62,15 @@ impl Known {
                 }
             }
             let folder = outlook.scope.path.as_deref();
-            let path = path_of(uri);
+            let place = view.document.place.as_ref();
+            let path = path_of(place.map_or(uri, |place| &place.notebook));
             let within =
                 path.as_deref().map(|path| folder.and_then(|f| path.strip_prefix(f).ok()).unwrap_or(path));
             let name = within.map_or_else(|| uri.to_string(), |path| path.display().to_string());
-            let text = view.document.text().to_owned();
-            self.documents.push(CheckedDocument { watched_imports, ..CheckedDocument::new(name, text) });
+            // An editor need not tell of all cells, so their numbers are not those that a person sees.
+            let name = if place.is_some() { format!("{name} (a cell)") } else { name };
+            let checked = CheckedDocument::new(name, view.document.text().to_owned());
+            self.documents.push(CheckedDocument { watched_imports, ..checked });
         }
     }
 

@@ -8,10 +8,14 @@ use serde_json::json;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
+use crate::diagnosis::Watch;
 use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
 use crate::fix::{Action, Fix};
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::Examined;
+use crate::lsp::notifications::{
+    notebook_did_change, notebook_did_close, notebook_did_open, notebook_did_save,
+};
 use crate::lsp::requests::code_action;
 use crate::source::Position;
 
@@ -778,4 +782,202 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import (0)
     "#]]);
+}
+
+/// What an editor tells of a notebook, by the method's last word.
+fn notebook(window: &mut Window, told: &str, params: Value) {
+    let session = &mut window.session;
+    fn read<P: serde::de::DeserializeOwned>(params: Value) -> P {
+        serde_json::from_value(params).unwrap()
+    }
+    match told {
+        "open" => notebook_did_open::apply(session, read(params)),
+        "change" => notebook_did_change::apply(session, read(params)),
+        "save" => notebook_did_save::apply(session, &read(params)),
+        "close" => notebook_did_close::apply(session, &read(params)),
+        other => panic!("{other}"),
+    }
+}
+
+fn cell(name: &str) -> Value {
+    json!({ "kind": if name.starts_with('m') { 1 } else { 2 }, "document": format!("vscode-notebook-cell:/w/n.ipynb#{name}") })
+}
+
+fn cell_text(name: &str, text: &str) -> Value {
+    json!({ "uri": cell(name)["document"], "languageId": "python", "version": 1, "text": text })
+}
+
+/// A window with a notebook in its folder, of which the first analysis is done.
+fn window_with_notebook(cells: &[(&str, &str)]) -> Window {
+    let mut window = Window::new();
+    let document = json!({
+        "uri": uri("/w/n.ipynb"), "notebookType": "jupyter-notebook", "version": 1,
+        "cells": cells.iter().map(|(name, _)| cell(name)).collect::<Vec<Value>>(),
+    });
+    let texts: Vec<Value> = cells.iter().map(|(name, text)| cell_text(name, text)).collect();
+    notebook(&mut window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
+    window
+}
+
+/// Edits the notebook's cells.
+fn edit(window: &mut Window, cells: Value) {
+    let document = json!({ "uri": uri("/w/n.ipynb"), "version": 2 });
+    notebook(window, "change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
+}
+
+/// What the program does before each import in a document.
+fn befores(window: &Window) -> Vec<String> {
+    let wanted = window.session.wanted(0).into_iter().filter(|import| import.document.is_some());
+    wanted.map(|import| format!("{} after {:?}", import.name, import.before)).collect()
+}
+
+/// What follows, in the order of the alphabet.
+fn told(window: &mut Window) -> String {
+    window.session.settle();
+    let effects = window.session.take_effects();
+    let mut told: Vec<String> = effects.iter().map(|effect| window.told(effect)).collect();
+    told.sort();
+    without_drive(told.concat())
+}
+
+#[test]
+fn a_cell_is_diagnosed_after_those_above_it() {
+    let mut window = window_with_notebook(&[
+        ("W0", "import numpy\n%pip install x"),
+        ("m1", "import markdown"),
+        ("W2", "import tensorflow"),
+        ("W3", "x = 1"),
+    ]);
+    expect![[r#"
+        analyse numpy in /w, tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+        vscode-notebook-cell:/w/n.ipynb#W3 v1: nothing
+        vscode-notebook-cell:/w/n.ipynb#m1 v1: nothing
+    "#]]
+    .assert_eq(&told(&mut window));
+    assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
+    window.answered(&[("tensorflow", &[failure()]), ("numpy", &[])]);
+    expect![[r#"
+        file:///w is broken: missing-vc-runtime is the matter (1)
+        vscode-notebook-cell:/w/n.ipynb#W0 v1: nothing
+        vscode-notebook-cell:/w/n.ipynb#W2 v1:
+            0:7 Error missing-vc-runtime is the matter. And more.
+    "#]]
+    .assert_eq(&told(&mut window));
+}
+
+#[test]
+fn edits_of_a_notebook_keep_the_order() {
+    let mut window = window_with_notebook(&[("W0", "import numpy"), ("W1", "import tensorflow")]);
+    assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
+    // Moved: taken out and put elsewhere, while its text stays open.
+    let moved = json!({ "structure": { "array": { "start": 0, "deleteCount": 2, "cells": [cell("W1"), cell("W0")] } } });
+    edit(&mut window, moved);
+    assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
+    // Added, with a text that is edited at once.
+    edit(
+        &mut window,
+        json!({
+            "structure": {
+                "array": { "start": 1, "deleteCount": 0, "cells": [cell("W2")] },
+                "didOpen": [cell_text("W2", "import h5py")],
+            },
+            "textContent": [
+                { "document": { "uri": cell("W2")["document"], "version": 2 }, "changes": [{ "text": "import scipy" }] }
+            ],
+        }),
+    );
+    assert_eq!(
+        befores(&window),
+        [
+            "numpy after \"import tensorflow\\nimport scipy\\n\"",
+            "scipy after \"import tensorflow\\n\"",
+            "tensorflow after \"\""
+        ]
+    );
+    // A cell that becomes text does not count, and counts again when it is code.
+    let kind = |kind| json!({ "data": [{ "kind": kind, "document": cell("W1")["document"] }] });
+    edit(&mut window, kind(1));
+    assert_eq!(befores(&window), ["numpy after \"import scipy\\n\"", "scipy after \"\""]);
+    edit(&mut window, kind(2));
+    // Removed. Places that make no sense are drawn in.
+    let removed = json!({
+        "structure": {
+            "array": { "start": 1, "deleteCount": 1 }, "didClose": [{ "uri": cell("W2")["document"] }],
+        }
+    });
+    edit(&mut window, removed);
+    edit(&mut window, json!({ "structure": { "array": { "start": 99, "deleteCount": 7 } } }));
+    assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
+    notebook(
+        &mut window,
+        "close",
+        json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") }, "cellTextDocuments": [] }),
+    );
+    assert!(window.session.documents.is_empty() && window.session.notebooks.is_empty());
+    let published = window.session.take_effects().into_iter().filter(|e| matches!(e, Effect::Publish(_)));
+    // Each that was ever open.
+    assert_eq!(published.count(), 3);
+}
+
+#[test]
+fn a_notebook_that_was_saved_has_an_ill_environment_looked_at_again() {
+    let mut window = window_with_notebook(&[("W0", "import tensorflow")]);
+    told(&mut window);
+    window.answered(&[("tensorflow", &[failure()])]);
+    window.session.settle();
+    window.session.take_effects();
+    notebook(&mut window, "save", json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") } }));
+    window.check(expect![[r#"
+        analyse tensorflow, tensorflow in /w in Named("/env")
+    "#]]);
+}
+
+#[test]
+fn an_untitled_notebook_has_no_folder() {
+    let mut window = Window::new();
+    let document = json!({ "uri": "untitled:Untitled-1.ipynb", "cells": [cell("W0")], "notebookType": "x", "version": 1 });
+    let texts = [cell_text("W0", "import tensorflow")];
+    notebook(&mut window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
+    let document = window.session.documents.values().next().unwrap();
+    assert_eq!(document.scope, window.session.scopes.len() - 1);
+    let Some(import) = document.read(&Watch::Native).imports.first() else { panic!("nothing is imported") };
+    assert_eq!(document.asked(import, &Watch::Native).unwrap().document, None);
+}
+
+#[test]
+fn what_a_fix_adds_goes_into_the_cell() {
+    let mut window = window_with_notebook(&[("W0", "import os"), ("W1", "%%time\n!dir\nimport tensorflow")]);
+    told(&mut window);
+    let add = Fix {
+        title: "Add it".to_owned(),
+        action: Action::AddDllDirectory(r"C:\dlls".to_owned()),
+        preferred: true,
+    };
+    window.answered(&[("tensorflow", &[Finding { fixes: vec![add], ..failure() }])]);
+    let params = json!({
+        "textDocument": { "uri": cell("W1")["document"] }, "context": { "diagnostics": [] },
+        "range": { "start": { "line": 2, "character": 8 }, "end": { "line": 2, "character": 8 } },
+    });
+    let actions = code_action::answer(&window.session, &serde_json::from_value(params).unwrap());
+    let edit = serde_json::to_value(actions).unwrap()[0]["edit"]["changes"].clone();
+    expect![[r##"
+        {
+          "vscode-notebook-cell:/w/n.ipynb#W1": [
+            {
+              "newText": "os.add_dll_directory(r\"C:\\dlls\")\n",
+              "range": {
+                "end": {
+                  "character": 0,
+                  "line": 2
+                },
+                "start": {
+                  "character": 0,
+                  "line": 2
+                }
+              }
+            }
+          ]
+        }"##]]
+    .assert_eq(&serde_json::to_string_pretty(&edit).unwrap());
 }

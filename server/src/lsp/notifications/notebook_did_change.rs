@@ -1,0 +1,68 @@
+//! `notebookDocument/didChange`
+
+use serde::Deserialize;
+use tower_lsp::lsp_types::{
+    TextDocumentContentChangeEvent, TextDocumentIdentifier, TextDocumentItem, VersionedTextDocumentIdentifier,
+};
+
+use crate::lsp::convert;
+use crate::lsp::notebook::Cell;
+use crate::lsp::session::{NotebookChange, Session};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params {
+    notebook_document: TextDocumentIdentifier,
+    change: Change,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    cells: Option<Cells>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cells {
+    structure: Option<Structure>,
+    /// Kind or metadata of cells.
+    data: Option<Vec<Cell>>,
+    text_content: Option<Vec<TextContent>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Structure {
+    array: Array,
+    did_open: Option<Vec<TextDocumentItem>>,
+    did_close: Option<Vec<TextDocumentIdentifier>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Array {
+    start: usize,
+    delete_count: usize,
+    cells: Option<Vec<Cell>>,
+}
+
+#[derive(Deserialize)]
+struct TextContent {
+    document: VersionedTextDocumentIdentifier,
+    changes: Vec<TextDocumentContentChangeEvent>,
+}
+
+pub fn apply(session: &mut Session, params: Params) {
+    let Some(Cells { structure, data, text_content }) = params.change.cells else { return };
+    let mut change = NotebookChange { altered: data.unwrap_or_default(), ..NotebookChange::default() };
+    if let Some(Structure { array, did_open, did_close }) = structure {
+        change.spliced = Some((array.start, array.delete_count, array.cells.unwrap_or_default()));
+        change.opened = did_open.unwrap_or_default();
+        change.closed = did_close.into_iter().flatten().map(|closed| closed.uri).collect();
+    }
+    let edited = text_content.into_iter().flatten().map(|TextContent { document, changes }| {
+        (document.uri, document.version, changes.into_iter().map(convert::change).collect())
+    });
+    change.edited = edited.collect();
+    session.change_notebook(&params.notebook_document.uri, change);
+}

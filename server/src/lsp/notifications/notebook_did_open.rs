@@ -1,0 +1,25 @@
+//! `notebookDocument/didOpen`
+
+use serde::Deserialize;
+use tower_lsp::lsp_types::{TextDocumentItem, Url};
+
+use crate::lsp::notebook::Cell;
+use crate::lsp::session::Session;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params {
+    notebook_document: NotebookDocument,
+    cell_text_documents: Vec<TextDocumentItem>,
+}
+
+#[derive(Deserialize)]
+struct NotebookDocument {
+    uri: Url,
+    cells: Vec<Cell>,
+}
+
+pub fn apply(session: &mut Session, params: Params) {
+    let NotebookDocument { uri, cells } = params.notebook_document;
+    session.open_notebook(uri, cells, params.cell_text_documents);
+}
