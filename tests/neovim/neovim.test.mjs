@@ -10,13 +10,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 const { NVIM_OLD, NVIM_NEW, WHYDLL_BIN, WHYDLL_REAL } = process.env;
 for (const [name, value] of Object.entries({ NVIM_OLD, NVIM_NEW, WHYDLL_BIN, WHYDLL_REAL })) {
   if (!value) throw new Error(`${name} must be set, see the head of this file`);
 }
 
-const DOCUMENTATION = readFileSync(new URL("../../docs/editors.md", import.meta.url), "utf8");
+const EDITORS = fileURLToPath(new URL("../../docs/editors.md", import.meta.url));
+const DOCUMENTATION = readFileSync(EDITORS, "utf8");
 const INTERNAL = "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd";
 const PATIENCE = 90_000;
 
@@ -98,6 +100,7 @@ class Place {
         XDG_STATE_HOME: folder("state"),
         XDG_CACHE_HOME: folder("cache"),
         WHYDLL_CACHE_DIR: join(tmpdir(), `whydll-neovim-cache-${process.pid}`),
+        SESSION_DOCUMENTATION: EDITORS,
         SESSION_REAL: WHYDLL_REAL,
         SESSION_DAMAGED: damaged,
         SESSION_DELETED: join(damaged, INTERNAL),
@@ -107,7 +110,7 @@ class Place {
   }
 
   arguments(script) {
-    return ["--headless", "-n", "main.py", "-c", `luafile ${new URL(script, import.meta.url).pathname}`];
+    return ["--headless", "-n", "main.py", "-c", `luafile ${fileURLToPath(new URL(script, import.meta.url))}`];
   }
 
   /** The servers that were started: whether each runs, and its exit status. */

@@ -102,6 +102,10 @@ local function session()
     return client and vim.lsp.buf_is_attached(0, client.id) and client
   end)
   listen(client)
+  local documentation = table.concat(vim.fn.readfile(vim.env.SESSION_DOCUMENTATION), '\n')
+  for _, command in ipairs(client.server_capabilities.executeCommandProvider.commands) do
+    equal(command .. ' is in docs/editors.md', documentation:find('| `' .. command .. '` |', 1, true) ~= nil, true)
+  end
   await_diagnostics('the squiggle under tensorflow', broken('not-on-search-path', 1))
   local message = vim.diagnostic.get(0)[1].message
   equal('the message names the DLL: ' .. message, message:lower():find('msvcp140', 1, true) ~= nil, true)
