@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::Notify;
 use tower_lsp::jsonrpc::Request;
 use tower_service::Service;
@@ -66,7 +67,8 @@ fn is_running(_: u32) -> Option<bool> {
     None
 }
 
-/// Passes messages on and notes those by which an editor leaves.
+/// Passes messages on and notes those by which an editor leaves. What some editors say in another way than `tower-lsp` expects, it
+/// puts right.
 pub struct Doorkeeper<S> {
     pub service: S,
     pub lifecycle: Arc<Lifecycle>,
@@ -87,14 +89,46 @@ impl<S: Service<Request>> Service<Request> for Doorkeeper<S> {
             "exit" => self.lifecycle.leave.notify_one(),
             _ => {}
         }
-        self.service.call(request)
+        self.service.call(without_null(request))
     }
 }
 
-#[cfg(all(test, unix))]
-mod tests {
-    use super::is_running;
+/// Eglot says `"params": null` where it has none (`shutdown`), and `tower-lsp` would refuse that.
+fn without_null(request: Request) -> Request {
+    if request.params() != Some(&Value::Null) {
+        return request;
+    }
+    let (method, id, _) = request.into_parts();
+    let request = Request::build(method);
+    match id {
+        Some(id) => request.id(id).finish(),
+        None => request.finish(),
+    }
+}
 
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn null_stands_for_no_parameters() {
+        let passed = |request: Value| {
+            serde_json::to_value(without_null(serde_json::from_value(request).unwrap())).unwrap()
+        };
+        let shutdown = json!({ "jsonrpc": "2.0", "id": "1", "method": "shutdown" });
+        let exit = json!({ "jsonrpc": "2.0", "method": "exit" });
+        for plain in [shutdown, exit] {
+            let mut odd = plain.clone();
+            odd["params"] = Value::Null;
+            assert_eq!(passed(odd), plain);
+        }
+        let other = json!({ "jsonrpc": "2.0", "id": 2, "method": "x", "params": [null] });
+        assert_eq!(passed(other.clone()), other);
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_process_that_ended_is_gone() {
         assert_eq!(is_running(std::process::id()), Some(true));
