@@ -1,0 +1,75 @@
+/** A running VS Code and the browser before it: windows are opened in it, and a person's hands and eyes work in them. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Host } from "./host.mjs";
+import { Outside } from "./outside.mjs";
+import { Workbench } from "./workbench.mjs";
+
+const { WHYDLL_EDITOR, WHYDLL_PICTURES } = process.env;
+const { chromium } = createRequire(join(WHYDLL_EDITOR, "package.json"))("playwright-core");
+
+/** How long anything may take before it counts as not happening, on a machine that does much else. */
+const PATIENCE = 60_000;
+
+export class Editor {
+  /** See Host.start. */
+  static async start(options) {
+    const editor = new Editor();
+    try {
+      editor.outside = await Outside.start();
+      [editor.host, editor.browser] = await Promise.all([
+        Host.start({ outside: editor.outside, ...options }),
+        launch(editor.profile),
+      ]);
+      editor.outside.watch(editor.browser);
+    } catch (error) {
+      await editor.stop();
+      throw error;
+    }
+    return editor;
+  }
+
+  profile = mkdtempSync(join(tmpdir(), "chromium-"));
+
+  /** A window on a folder or a .code-workspace file, with files open. It is closed after the test, and photographed if that fails. */
+  async open(t, workspace, ...files) {
+    const page = await this.browser.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    const workbench = new Workbench(page, WHYDLL_PICTURES);
+    t.after(async () => {
+      if (t.passed === false) await workbench.picture(`failed ${t.name ?? ""}`).catch(() => {});
+      await page.close({ runBeforeUnload: false });
+    });
+    await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
+    await workbench.ready();
+    return workbench;
+  }
+
+  /** Ends all of it. Nothing may have asked for anything outside of this machine. */
+  async stop() {
+    await this.browser?.close();
+    await this.host?.stop();
+    await this.outside?.stop();
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
+    assert.deepEqual(this.outside?.requests, []);
+  }
+}
+
+function launch(profile) {
+  mkdirSync(WHYDLL_PICTURES, { recursive: true });
+  return chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    viewport: { width: 1280, height: 800 },
+    locale: "en-US",
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-proxy-server"],
+      // Chromium has errands of its own, which come to nothing here.
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+}

@@ -1,0 +1,44 @@
+/** What is opened: a folder with a program, and the real Windows environment that it shall run in. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const { WHYDLL_REAL } = process.env;
+
+export const BARE = "windows-11"; // a machine without the Visual C++ redistributable
+export const EQUIPPED = "windows-11+vcredist";
+
+/** A folder that is removed after the test. */
+export function place(t) {
+  const path = mkdtempSync(join(tmpdir(), "whydll-"));
+  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  return path;
+}
+
+/** A project with these files, by path, in a folder of its own; or in `where`. Its settings are those of the workspace. */
+export function project(t, { where = place(t), name = "project", files = {}, settings } = {}) {
+  const folder = join(where, name);
+  mkdirSync(folder);
+  const write = (path, content) => {
+    const file = join(folder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    return file;
+  };
+  for (const [path, content] of Object.entries(files)) write(path, content);
+  if (settings) write(".vscode/settings.json", JSON.stringify(settings, undefined, 2));
+  return { where, folder, file: (path) => join(folder, path), write };
+}
+
+/** The interpreter of one of the environments that tests/real/setup makes. */
+export function interpreter(name) {
+  return join(WHYDLL_REAL, name, "python.exe");
+}
+
+/** A copy of one, of hard links, which may be damaged: files may be removed and added, and never be written to. */
+export function copy(name, to) {
+  execFileSync("cp", ["-al", realpathSync(join(WHYDLL_REAL, name)), to]);
+  return to;
+}

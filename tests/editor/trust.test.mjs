@@ -1,0 +1,39 @@
+/** Restricted Mode: what only reads works, what would run something is refused with a reason. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Editor } from "./editor.mjs";
+import { BARE, EQUIPPED, interpreter, project } from "./project.mjs";
+
+const INSTALL = "Install the runtime into this Python with pip (no administrator needed)";
+
+let editor;
+before(async () => {
+  const settings = { "whydll.host": BARE, "python.defaultInterpreterPath": interpreter("complete") };
+  editor = await Editor.start({ trusted: false, settings });
+});
+after(() => editor?.stop());
+
+test("a folder that is not trusted is diagnosed, by the user's settings alone", async (t) => {
+  const settings = { "whydll.host": EQUIPPED, "whydll.path": "/bin/false", "whydll.interpreter": interpreter("not-installed") };
+  const { folder, file } = project(t, { files: { "main.py": "import tensorflow as tf\n" }, settings });
+  const window = await editor.open(t, folder, file("main.py"));
+  await window.statusItem("status.workspaceTrust").filter({ hasText: "Restricted Mode" }).waitFor();
+  assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow as tf" }]);
+  await window.isHealth("broken");
+  await (await window.hover(window.health, "msvcp140")).waitFor();
+
+  await window.focusEditor();
+  await window.goTo(1, 10);
+  await window.quickFixes(INSTALL);
+  await window.fix(INSTALL);
+  const refusal = window.notification("while this workspace is not trusted");
+  await refusal.waitFor();
+  await window.picture("restricted");
+  assert.equal(await window.terminals.count(), 0);
+
+  await refusal.getByRole("button", { name: "Manage Workspace Trust" }).click();
+  await window.page.getByRole("button", { name: "Trust", exact: true }).click();
+  // Now the folder's own settings count.
+  await window.notUnderlined();
+});
