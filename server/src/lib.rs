@@ -34,3 +34,4 @@ pub mod report;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod traceback;

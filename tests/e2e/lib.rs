@@ -61,8 +61,13 @@ pub fn command_without_privileges() -> Command {
 }
 
 /// Runs it to its end, which must come soon.
-pub fn answer(mut command: Command) -> Answer {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+pub fn answer(command: Command) -> Answer {
+    answer_to(command, Stdio::null())
+}
+
+/// The same with something to read on its standard input.
+pub fn answer_to(mut command: Command, input: impl Into<Stdio>) -> Answer {
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let out = reader(child.stdout.take());
     let err = reader(child.stderr.take());

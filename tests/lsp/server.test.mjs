@@ -442,6 +442,37 @@ describe("a notebook", () => {
   });
 });
 
+describe("a traceback", () => {
+  const explain = (client, argument) => client.execute({ command: "whydll.explain", arguments: [argument] });
+
+  test("is explained with the diagnosis of its import", async (t) => {
+    const { client, folder } = await editor(t, { python: "complete", host: BARE });
+    const text = [
+      "Traceback (most recent call last):",
+      '  File "<stdin>", line 1, in <module>',
+      "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Не найден указанный модуль.",
+    ].join("\r\n");
+    const told = await explain(client, { scopeUri: folder.uri, text });
+    for (const words of ["Не найден указанный модуль.", "Windows error 126", "# WhyDLL: broken", "vc_redist.x64.exe"]) {
+      assert.ok(told.includes(words), `${words} is missing in: ${told}`);
+    }
+  });
+
+  test("leads to the environment that it is of", async (t) => {
+    const { client } = await editor(t, { python: "complete", host: EQUIPPED });
+    const file = join(environment("not-installed"), "Lib", "site-packages", "numpy", "__init__.py");
+    const text = `  File "main.py", line 1, in <module>\n    import tensorflow\n  File "${file}", line 1, in <module>\nModuleNotFoundError: No module named 'tensorflow'`;
+    const told = await explain(client, { scopeUri: null, text });
+    assert.ok(told.includes(interpreter("not-installed")), told);
+  });
+
+  test("that is none is refused with a reason", async (t) => {
+    const { client } = await editor(t, { python: "complete", host: EQUIPPED });
+    await assert.rejects(explain(client, { scopeUri: null, text: "All is well." }), /no traceback/);
+    await assert.rejects(explain(client, { scopeUri: null }), /`text`/);
+  });
+});
+
 describe("the folder of a program", () => {
   const CREATED = 1;
   const hidesTensorFlow = "import tensorflow as tf\nmodel = tf.keras.Sequential()\n";

@@ -64,8 +64,12 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
 
 /// Diagnoses packages by name.
 fn check_packages<'a>(target: &'a Target, names: &[String]) -> Report<'a> {
-    let first: Vec<Import> = names.iter().map(|name| Import::first(name)).collect();
-    let diagnosis = target.diagnoses().of_all(&first);
+    check_imports(target, &names.iter().map(|name| Import::first(name)).collect::<Vec<Import>>())
+}
+
+/// Diagnoses imports that stand in no file.
+pub fn check_imports<'a>(target: &'a Target, imports: &[Import]) -> Report<'a> {
+    let diagnosis = target.diagnoses().of_all(imports);
     let located = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None });
     Report { packages: diagnosis.packages, findings: located.collect(), ..nothing(target) }
 }

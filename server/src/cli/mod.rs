@@ -7,6 +7,7 @@ mod chain;
 mod check;
 mod demo;
 mod environments;
+mod explain;
 mod snapshot;
 mod target;
 
@@ -21,6 +22,7 @@ use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
 use crate::source::{NotebookError, is_module_name};
+use crate::traceback::TracebackError;
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
@@ -36,6 +38,8 @@ enum Command {
     Server(ServerArguments),
     /// Diagnose the imports of Python files and notebooks, or of packages by name
     Check(check::CheckArguments),
+    /// Say what a traceback says, and diagnose the import that failed
+    Explain(explain::ExplainArguments),
     /// Draw the DLL tree of packages, .pyd and .dll files
     Chain(chain::ChainArguments),
     /// List the Pythons of a machine, and which of them is meant in a folder
@@ -97,6 +101,10 @@ enum CommandError {
     Document { path: String, reason: String },
     #[error("{path}: {error}")]
     Notebook { path: String, error: NotebookError },
+    #[error("{path}: {error}")]
+    Traceback { path: String, error: TracebackError },
+    #[error("{path}: the traceback does not tell which import failed: name its package with --import")]
+    NoImport { path: String },
     #[error("no interpreter: give --python, activate an environment, or run it in a folder with a .venv")]
     NoInterpreter,
     #[error("there is nothing to draw: {0} does not exist")]
@@ -135,6 +143,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Chain(arguments) => chain::run(arguments),
         Command::Environments(arguments) => environments::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),

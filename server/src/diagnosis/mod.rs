@@ -19,6 +19,7 @@ mod redistributable;
 mod remembered;
 #[cfg(test)]
 mod tests;
+mod traceback;
 
 use serde::{Deserialize, Serialize};
 

@@ -265,8 +265,12 @@ impl Host {
         self
     }
 
-    /// The path by which this machine knows a file of the system that we run on.
+    /// The path by which this machine knows a file of the system that we run on. A path that only it can understand is its own.
     pub fn path_of(&self, native: &Path) -> WinPath {
+        let foreign = WinPath::from_native(native);
+        if foreign.is_absolute() && !native.is_absolute() {
+            return foreign;
+        }
         match &self.disk {
             Some(disk) => disk.windows_path(native),
             None => WinPath::from_native(native),

@@ -12,3 +12,12 @@ pub fn activated() -> Option<PathBuf> {
 pub fn python_on_path() -> Option<PathBuf> {
     which::which("python").or_else(|_| which::which("python3")).ok()
 }
+
+/// A path as this system knows it: `~` is the home folder.
+pub fn at_home(path: &str) -> PathBuf {
+    let below = path.strip_prefix("~\\").or_else(|| path.strip_prefix("~/"));
+    match (below, std::env::home_dir()) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => PathBuf::from(path),
+    }
+}

@@ -137,7 +137,7 @@ impl Analysis {
             return;
         }
         let (host, _) = Witness::until(self.stop.clone(), &host);
-        let Some(python) = python.as_deref().map(|python| path_on(&host, python)) else { return };
+        let Some(python) = python.as_deref().map(|python| host.path_of(python)) else { return };
         let Ok(environment) = Environment::on(&python, &host) else { return };
         let diagnoses = Diagnoses::new(&host, &environment, None);
         for imports in self.by_program() {
@@ -232,7 +232,7 @@ impl Target {
     fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), String> {
         let named = matches!(self.interpreter, Choice::Named(_));
         let recorded = host.recorded_interpreter.clone().filter(|_| !named);
-        let python = recorded.or_else(|| python.map(|python| path_on(host, python)));
+        let python = recorded.or_else(|| python.map(|python| host.path_of(python)));
         let python = python.ok_or(
             "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
         )?;
@@ -269,12 +269,6 @@ impl Target {
 fn import_on(host: &Host, import: &Import) -> Import {
     let document = import.document.as_ref().map(|path| host.path_of(Path::new(path.as_str())));
     Import { document, ..import.clone() }
-}
-
-/// A path of this system, or one that only the analysed machine can understand.
-fn path_on(host: &Host, path: &Path) -> WinPath {
-    let foreign = WinPath::from_native(path);
-    if foreign.is_absolute() && !path.is_absolute() { foreign } else { host.path_of(path) }
 }
 
 impl Answer {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::explanation::Told;
 use super::{Located, Report};
 use crate::fix::{Action, Fix};
 use crate::source;
@@ -15,6 +16,9 @@ struct Check<'a> {
     health: &'static str,
     packages: Vec<Package<'a>>,
     findings: Vec<Finding<'a>>,
+    /// What it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback: Option<&'a Told<'a>>,
 }
 
 #[derive(Serialize)]
@@ -125,6 +129,11 @@ struct JsonFix<'a> {
 
 /// The answer of a check as one JSON object, on several lines.
 pub fn check_json(report: &Report<'_>) -> String {
+    check_json_with(report, None)
+}
+
+/// The same, with what a traceback said.
+pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&Told<'_>>) -> String {
     let environment = report.environment;
     let check = Check {
         schema: 1,
@@ -156,6 +165,7 @@ pub fn check_json(report: &Report<'_>) -> String {
             })
             .collect(),
         findings: report.findings.iter().map(|located| finding(report, located)).collect(),
+        traceback,
     };
     // A structure of text and numbers always has a JSON form.
     serde_json::to_string_pretty(&check).unwrap_or_default()

@@ -2,6 +2,7 @@
 
 mod chain;
 mod environments;
+mod explanation;
 mod json;
 pub mod markdown;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use crate::source::{Position, Range};
 
 pub use chain::{chain_json, chain_text};
 pub use environments::{Environments, Listed, environments_json, environments_text};
+pub use explanation::Explanation;
 pub use json::check_json;
 pub use markdown::check_markdown;
 pub use text::check_text;

@@ -8,7 +8,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
 use super::confirm::{self, Prediction, Seen};
-use super::{chain, debug_information, report, snapshot};
+use super::{chain, debug_information, explain, report, snapshot};
 use crate::lsp::inquiry;
 use crate::lsp::notifications::interpreter_changed;
 use crate::lsp::server::Server;
@@ -27,6 +27,8 @@ pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
 
 /// The whole diagnosis in Markdown: `[{ scopeUri }]`.
 pub const REPORT: &str = "whydll.report";
+/// What a traceback says, and the diagnosis of the import that failed, in Markdown: `[{ scopeUri, text }]`.
+pub const EXPLAIN: &str = "whydll.explain";
 /// The DLL tree of a package: `[{ scopeUri, package }]`.
 pub const CHAIN: &str = "whydll.chain";
 /// What an import will do: `[{ scopeUri, package }]`.
@@ -40,12 +42,13 @@ pub const STATE: &str = "whydll.state";
 pub const SNAPSHOT: &str = "whydll.snapshot";
 
 /// All of them.
-pub const COMMANDS: [&str; 10] = [
+pub const COMMANDS: [&str; 11] = [
     OPEN_ADDRESS,
     SHOW_COMMAND,
     CHECK_AGAIN,
     USE_INTERPRETER,
     REPORT,
+    EXPLAIN,
     CHAIN,
     PREDICT,
     COMPARE,
@@ -64,6 +67,15 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
             let scope = inquiry::scope_in(argument)?;
             let known = server.mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
             return to_value(inquiry::answer(move || report::told(known)).await?);
+        }
+        EXPLAIN => {
+            let scope = inquiry::scope_in(argument)?;
+            let Some(text) = inquiry::text_in(argument, "text").map(str::to_owned) else {
+                return Err(Error::invalid_params("`text` must be the text of a traceback"));
+            };
+            let target = move |session: &Session| session.outlook(scope.as_ref()).scope.target.clone();
+            let target = server.mailbox.ask(target).await?;
+            return to_value(inquiry::answer(move || explain::told(&target, &text)).await?);
         }
         CHAIN => {
             let scope = inquiry::scope_in(argument)?;

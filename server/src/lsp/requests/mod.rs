@@ -6,6 +6,7 @@ pub mod code_action;
 pub mod confirm;
 pub mod debug_information;
 pub mod execute_command;
+pub mod explain;
 pub mod hover;
 pub mod initialize;
 pub mod report;

@@ -1,0 +1,43 @@
+//! `whydll.explain`: what a traceback says, and the diagnosis of the import that failed, in Markdown. `[{ scopeUri, text }]`
+
+use crate::diagnosis::{Diagnoses, Import};
+use crate::host::session::at_home;
+use crate::lsp::analysis::{Opened, Target};
+use crate::lsp::interpreter::Choice;
+use crate::report::{Explanation, Located, Report};
+use crate::traceback::{self, Traceback};
+
+/// The document; in a sentence, why there is none. `target` is what is meant where the text does not tell its environment.
+pub fn told(target: &Target, text: &str) -> Result<String, String> {
+    if text.len() as u64 > traceback::LONGEST {
+        return Err("it is too long for a traceback".to_owned());
+    }
+    let traceback = traceback::read(text).map_err(|error| error.to_string())?;
+    let (opened, same_environment) = open(target, &traceback)?;
+    let Opened { host, environment, assumed } = opened;
+    let asked = Import::of_traceback(&traceback, &environment, &*host.files)
+        .ok_or("the traceback does not tell which import failed: take more of it")?;
+    let diagnosis = Diagnoses::new(&host, &environment, None).of_all(std::slice::from_ref(&asked));
+    let findings = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
+    let report = Report {
+        environment: &environment,
+        host: &host,
+        assumed,
+        packages: diagnosis.packages,
+        findings,
+        documents: Vec::new(),
+    };
+    let explanation = Explanation { traceback: &traceback, import: &asked.name, same_environment };
+    Ok(explanation.markdown(&report))
+}
+
+/// The environment that the traceback tells of, if this machine has it, else the one that is meant; and whether it is the
+/// traceback's.
+fn open(target: &Target, traceback: &Traceback) -> Result<(Opened, Option<bool>), String> {
+    let Some(environment) = &traceback.environment else { return Ok((target.open(|host| host)?, None)) };
+    let interpreter = Choice::Named(at_home(environment));
+    match (Target { interpreter, ..target.clone() }).open(|host| host) {
+        Ok(opened) => Ok((opened, Some(true))),
+        Err(_) => Ok((target.open(|host| host)?, Some(false))),
+    }
+}

@@ -1,0 +1,207 @@
+//! A check of what a traceback is about: first what it says, in plain words, then the check, and what it means if the two differ.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::markdown::{code, escaped};
+use super::{Report, check_markdown, check_text, json};
+use crate::diagnosis::Severity;
+use crate::traceback::{Failure, Traceback, WinError};
+
+/// What is told of a traceback beside the check.
+pub struct Explanation<'a> {
+    pub traceback: &'a Traceback,
+    /// The import that was checked.
+    pub import: &'a str,
+    /// Whether the environment that the traceback tells of is the one that was looked at; none if it tells of none.
+    pub same_environment: Option<bool>,
+}
+
+const BOLD: Style = Style::new().bold();
+const BLUE: Style = AnsiColor::Blue.on_default().bold();
+
+impl Explanation<'_> {
+    /// For a terminal.
+    pub fn text(&self, report: &Report<'_>) -> String {
+        let mut out = format!("{BOLD}{}{BOLD:#}\n\n  {BLUE}what the traceback says{BLUE:#}\n", self.quoted());
+        for sentence in self.said() {
+            let _ = writeln!(out, "    {sentence}");
+        }
+        let _ = write!(out, "\n{}", check_text(report));
+        let notes = self.notes(report);
+        if !notes.is_empty() {
+            let _ = writeln!(out, "\n  {BLUE}what may differ{BLUE:#}");
+            for note in notes {
+                let _ = writeln!(out, "    - {note}");
+            }
+        }
+        out
+    }
+
+    /// For an editor, and a bug report.
+    pub fn markdown(&self, report: &Report<'_>) -> String {
+        let mut out = format!("# What the traceback says\n\n```text\n{}\n```\n\n", self.quoted());
+        for sentence in self.said() {
+            let _ = writeln!(out, "- {}", escaped(&sentence));
+        }
+        let notes = self.notes(report);
+        if !notes.is_empty() {
+            let _ = writeln!(out, "\n**What may differ**\n");
+            for note in notes {
+                let _ = writeln!(out, "- {}", escaped(&note));
+            }
+        }
+        let _ = write!(out, "\n{}", check_markdown(report));
+        out
+    }
+
+    /// For programs: that of a check, with a field for the traceback.
+    pub fn json(&self, report: &Report<'_>) -> String {
+        let Traceback { exception, message, failure, win_error, import, environment } = self.traceback;
+        let at = import.as_ref().and_then(|import| import.at.as_ref());
+        let (module, dlls) = match failure {
+            Failure::Extension { module } => (module.as_deref(), &[][..]),
+            Failure::NoModule { module } | Failure::Part { module } => (Some(module.as_str()), &[][..]),
+            Failure::Dlls { names } => (None, names.as_slice()),
+            Failure::Other => (None, &[][..]),
+        };
+        json::check_json_with(
+            report,
+            Some(&Told {
+                exception: exception.as_deref(),
+                message,
+                import: self.import,
+                file: at.map(|(file, _)| file.as_str()),
+                line: at.and_then(|(_, line)| *line),
+                module,
+                dlls,
+                win_error: win_error.map(|error| error.code),
+                environment: environment.as_deref(),
+                said: self.said(),
+                differs: self.notes(report),
+            }),
+        )
+    }
+
+    fn quoted(&self) -> String {
+        let message = &self.traceback.message;
+        match &self.traceback.exception {
+            Some(exception) => format!("{exception}: {message}"),
+            None => message.clone(),
+        }
+    }
+
+    /// In sentences.
+    fn said(&self) -> Vec<String> {
+        let Traceback { failure, win_error, import, environment, .. } = self.traceback;
+        let mut said = Vec::new();
+        let at = import.as_ref().and_then(|import| import.at.as_ref()).map(|(file, line)| match line {
+            Some(line) => format!(" in {file}, line {line},"),
+            None => format!(" in {file}"),
+        });
+        said.push(format!("{}{} failed.", code(&format!("import {}", self.import)), at.unwrap_or_default()));
+        said.push(match failure {
+            Failure::Extension { module: Some(module) } => {
+                format!("Windows could not load the extension module {module}, or a DLL that it needs.")
+            }
+            Failure::Extension { module: None } => {
+                "Windows could not load an extension module, or a DLL that it needs. Which one is not told.".to_owned()
+            }
+            Failure::Dlls { names } => match names.as_slice() {
+                [] => "A DLL could not be loaded. Which one is not told.".to_owned(),
+                [name] => format!("{name}, or a DLL that it needs, could not be loaded."),
+                names => format!("These DLLs could not be loaded: {}.", names.join(", ")),
+            },
+            Failure::NoModule { module } => format!("There is no module {module} where this Python looked."),
+            Failure::Part { module } => {
+                format!("{module} could not be loaded. The reason stands further up in the traceback, if it is complete.")
+            }
+            Failure::Other => "It is no load of a DLL that failed, as far as the words tell.".to_owned(),
+        });
+        if let Some(WinError { code, printed }) = win_error {
+            let source = if *printed { "" } else { ", by its words" };
+            said.push(match meaning(*code) {
+                Some(meaning) => format!("Windows error {code}{source}: {meaning}."),
+                None => format!("Windows error {code}{source}."),
+            });
+        }
+        if let Some(environment) = environment {
+            said.push(format!("It ran in {environment}."));
+        }
+        said
+    }
+
+    /// Why the check says something else than the traceback.
+    fn notes(&self, report: &Report<'_>) -> Vec<String> {
+        let mut notes = Vec::new();
+        let prefix = &report.environment.prefix;
+        if self.same_environment == Some(false) {
+            let theirs = self.traceback.environment.as_deref().unwrap_or_default();
+            notes.push(format!(
+                "The traceback is of {theirs}, and {prefix} was looked at: that may be another Python."
+            ));
+        }
+        let errors = report.findings.iter().map(|located| &located.finding);
+        let errors: Vec<_> = errors.filter(|finding| finding.severity == Severity::Error).collect();
+        if errors.is_empty() {
+            notes.push(format!(
+                "Nothing that makes `import {}` fail is found today: it may have been mended since.",
+                self.import
+            ));
+            if self.same_environment.is_none() {
+                notes.push(format!("The traceback does not tell which Python it is of: {prefix} was looked at, and it may be another."));
+            }
+            notes.push(
+                "PATH and other variables of the process that failed may be others, and so may the directory that it ran in and what it \
+                 imported before."
+                    .to_owned(),
+            );
+            return notes;
+        }
+        let found: Vec<u32> = errors.iter().filter_map(|finding| finding.win_error).collect();
+        if let (Some(WinError { code, .. }), Some(first)) = (self.traceback.win_error, found.first())
+            && !found.contains(&code)
+        {
+            notes.push(format!(
+                "The traceback tells of Windows error {code}, and what is found today gives {first}: something may have changed since."
+            ));
+        }
+        notes
+    }
+}
+
+/// What a code means when a DLL is loaded.
+fn meaning(code: u32) -> Option<&'static str> {
+    Some(match code {
+        5 => "access to a file was denied",
+        126 => "a file was not found, most often a DLL that another one needs",
+        127 => {
+            "a DLL lacks a function that another one takes out of it: it is the wrong version, or another DLL of that name"
+        }
+        182 => {
+            "a DLL lacks a function that another one takes out of it by its number: it is another DLL of that name"
+        }
+        193 => "a file is damaged, or is made for another architecture (32-bit, ARM64)",
+        206 => "a path is too long",
+        1114 => "a DLL was found, and failed as it started",
+        _ => return None,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told<'a> {
+    exception: Option<&'a str>,
+    message: &'a str,
+    import: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    module: Option<&'a str>,
+    dlls: &'a [String],
+    win_error: Option<u32>,
+    environment: Option<&'a str>,
+    said: Vec<String>,
+    differs: Vec<String>,
+}

@@ -1,0 +1,119 @@
+//! Windows' sentences for the codes with which loads fail, in the languages that most people use.
+//!
+//! They are what FormatMessageW gives for the code in the language of the user, and Python prints them without the code; collected
+//! from error reports in public. They only tell what was said: nothing is diagnosed by them, and one that is not among them is just not
+//! understood.
+
+/// The code that a sentence is for.
+pub(super) fn code_of(sentence: &str) -> Option<u32> {
+    let sentence = comparable(sentence);
+    let said = |known: &&&str| {
+        let known = comparable(known);
+        // What follows may be a remark; before it stands nothing but the name of the file for which %1 stands.
+        match known.strip_prefix("%1") {
+            Some(rest) => sentence.contains(rest),
+            None => sentence.starts_with(&known),
+        }
+    };
+    SENTENCES.iter().find(|(_, known)| known.iter().any(|known| said(&known))).map(|(code, _)| *code)
+}
+
+fn comparable(sentence: &str) -> String {
+    let words = sentence.trim().trim_end_matches(['.', '。', '!']).to_lowercase();
+    words.replace(['\u{a0}', ' '], "")
+}
+
+const SENTENCES: [(u32, &[&str]); 5] = [
+    (
+        126,
+        &[
+            "The specified module could not be found",
+            "Das angegebene Modul wurde nicht gefunden",
+            "Le module spécifié est introuvable",
+            "No se puede encontrar el módulo especificado",
+            "No se encontró el módulo especificado",
+            "Impossibile trovare il modulo specificato",
+            "Não foi possível encontrar o módulo especificado",
+            "Não foi possível localizar o módulo especificado",
+            "Не найден указанный модуль",
+            "找不到指定的模块",
+            "找不到指定的模組",
+            "指定されたモジュールが見つかりません",
+            "지정된 모듈을 찾을 수 없습니다",
+            "Nie można odnaleźć określonego modułu",
+            "Belirtilen modül bulunamadı",
+        ],
+    ),
+    (
+        127,
+        &[
+            "The specified procedure could not be found",
+            "Die angegebene Prozedur wurde nicht gefunden",
+            "La procédure spécifiée est introuvable",
+            "No se encontró el proceso especificado",
+            "No se puede encontrar el procedimiento especificado",
+            "Impossibile trovare la procedura specificata",
+            "Não foi possível encontrar o procedimento especificado",
+            "Não foi possível localizar o procedimento especificado",
+            "Не найдена указанная процедура",
+            "找不到指定的程序",
+            "指定されたプロシージャが見つかりません",
+            "지정된 프로시저를 찾을 수 없습니다",
+            "Nie można odnaleźć określonej procedury",
+            "Belirtilen yordam bulunamadı",
+        ],
+    ),
+    (
+        193,
+        &[
+            "%1 is not a valid Win32 application",
+            "%1 ist keine zulässige Win32-Anwendung",
+            "%1 n'est pas une application Win32 valide",
+            "%1 no es una aplicación Win32 válida",
+            "%1 non è un'applicazione di Win32 valida",
+            "%1 não é um aplicativo Win32 válido",
+            "%1 não é uma aplicação de Win32 válida",
+            "%1 не является приложением Win32",
+            "%1 不是有效的 Win32 应用程序",
+            "%1 不是正確的 Win32 應用程式",
+            "%1 は有効な Win32 アプリケーションではありません",
+            "%1은(는) 올바른 Win32 응용 프로그램이 아닙니다",
+            "%1 nie jest prawidłową aplikacją systemu Win32",
+            "%1 geçerli bir Win32 uygulaması değil",
+        ],
+    ),
+    (
+        1114,
+        &[
+            "A dynamic link library (DLL) initialization routine failed",
+            "Eine DLL-Initialisierungsroutine ist fehlgeschlagen",
+            "Une routine d'initialisation d'une bibliothèque de liens dynamiques (DLL) a échoué",
+            "Error en una rutina de inicialización de biblioteca de vínculos dinámicos (DLL)",
+            "Routine di inizializzazione della libreria di collegamento dinamico (DLL) non riuscita",
+            "Uma rotina de inicialização da biblioteca de vínculo dinâmico (DLL) falhou",
+            "Произошел сбой в программе инициализации библиотеки динамической компоновки (DLL)",
+            "动态链接库(DLL)初始化例程失败",
+            "動態連結程式庫 (DLL) 初始化例行程序失敗",
+            "ダイナミック リンク ライブラリ (DLL) 初期化ルーチンの実行に失敗しました",
+            "DLL(동적 연결 라이브러리) 초기화 루틴을 실행할 수 없습니다",
+        ],
+    ),
+    (
+        5,
+        &[
+            "Access is denied",
+            "Zugriff verweigert",
+            "Accès refusé",
+            "Acceso denegado",
+            "Accesso negato",
+            "Acesso negado",
+            "Отказано в доступе",
+            "拒绝访问",
+            "存取被拒",
+            "アクセスが拒否されました",
+            "액세스가 거부되었습니다",
+            "Odmowa dostępu",
+            "Erişim engellendi",
+        ],
+    ),
+];

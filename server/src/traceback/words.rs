@@ -1,0 +1,200 @@
+//! What was raised, in its own words.
+
+use std::borrow::Cow;
+
+use super::{Failure, WinError, sentences};
+
+/// An exception, as far as a line tells of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Raised {
+    pub exception: Option<String>,
+    pub message: String,
+    pub failure: Failure,
+    pub win_error: Option<WinError>,
+}
+
+/// More of a message is not told, in characters.
+const LONGEST_MESSAGE: usize = 600;
+
+impl Raised {
+    /// What says most of a failed load comes first.
+    pub fn rank(&self) -> u32 {
+        match &self.failure {
+            Failure::Extension { .. } => 0,
+            Failure::Dlls { names } => u32::from(names.is_empty()),
+            Failure::NoModule { .. } => 2,
+            Failure::Part { .. } => 3,
+            Failure::Other if self.is_import() => 4,
+            Failure::Other => 5,
+        }
+    }
+
+    /// Whether it is an import that failed, or may be one.
+    pub fn is_import(&self) -> bool {
+        let imports = |class: &String| class == "ImportError" || class == "ModuleNotFoundError";
+        self.failure != Failure::Other || self.exception.as_ref().is_some_and(imports)
+    }
+}
+
+/// The text of a file: PowerShell writes UTF-16, and others what they are set to.
+pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    let units = |from: fn([u8; 2]) -> u16, rest: &[u8]| -> String {
+        let units: Vec<u16> = rest.as_chunks().0.iter().map(|pair| from(*pair)).collect();
+        String::from_utf16_lossy(&units)
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(units(u16::from_le_bytes, rest)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(units(u16::from_be_bytes, rest)),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        _ => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// Without colours, with straight quotes, and with lines that end in one way.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => match chars.next() {
+                // `ESC [ … m`
+                Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+                // `ESC ] … BEL`
+                Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
+                _ => {}
+            },
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                out.push('\n');
+            }
+            '“' | '”' => out.push('"'),
+            '‘' | '’' => out.push('\''),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// What Python and IPython print between two tracebacks, the first of which led to the second.
+pub(super) fn leads_on(line: &str) -> bool {
+    line.contains("During handling of the above exception")
+        || line.contains("was the direct cause of the following")
+}
+
+/// What stands before the words that begin a traceback.
+pub(super) fn before_header(line: &str) -> Option<&str> {
+    line.split_once("Traceback (most recent call last)").map(|(before, _)| before)
+}
+
+/// What a line says was raised. `above` is what the lines above it said: a message may go on over lines.
+pub(super) fn raised(line: &str, above: Option<&Raised>) -> Option<Raised> {
+    let (exception, message) = match class(line) {
+        Some((class, message)) => (Some(class.to_owned()), message),
+        None => (above.and_then(|above| above.exception.clone()), line),
+    };
+    let (failure, win_error, message) = failure(message);
+    let has_class = class(line).is_some();
+    if failure == Failure::Other && !has_class {
+        return None;
+    }
+    let message = message.trim().chars().take(LONGEST_MESSAGE).collect();
+    Some(Raised { exception, message, failure, win_error })
+}
+
+/// The class of an exception and its words: `ImportError: DLL load failed`, perhaps behind what a logger wrote. Code
+/// (`except ImportError:`) is none.
+fn class(line: &str) -> Option<(&str, &str)> {
+    let mut before = None;
+    let mut at = 0;
+    for word in line.split(' ') {
+        let rest = line.get(at + word.len()..).unwrap_or_default();
+        at += word.len() + 1;
+        let name = word.strip_suffix(':').unwrap_or(word).trim_start_matches(['[', '|']);
+        let ends = word.ends_with(':') || (rest.trim().is_empty() && before.is_none());
+        let is_code = before.is_some_and(|before| matches!(before, "except" | "raise" | "class" | "return"));
+        if ends && !is_code && is_class(name) {
+            return Some((name.rsplit('.').next().unwrap_or(name), rest));
+        }
+        if !word.is_empty() {
+            before = Some(word);
+        }
+    }
+    None
+}
+
+fn is_class(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    ["Error", "Exception"].iter().any(|end| last.ends_with(end))
+        && last.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+}
+
+/// What failed by the words, and the part of them that says so.
+fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
+    let numbered = number_after(message, "[WinError ")
+        .or_else(|| number_after(message, "DLL load failed with error code "));
+    let printed = numbered.map(|code| WinError { code, printed: true });
+    // CPython, Python/dynload_win.c
+    if let Some(at) = message.find("DLL load failed") {
+        let words = message.get(at..).unwrap_or_default();
+        let module = words
+            .split_once("while importing ")
+            .map(|(_, rest)| rest.split([':', ' ']).next().unwrap_or(rest));
+        let sentence = words.split_once(": ").map(|(_, sentence)| sentence);
+        let told = || sentence.and_then(sentences::code_of).map(|code| WinError { code, printed: false });
+        let module = module.filter(|module| !module.is_empty()).map(str::to_owned);
+        return (Failure::Extension { module }, printed.or_else(told), words);
+    }
+    // TensorFlow, tensorflow/python/platform/self_check.py
+    if let Some(names) = quoted_after(message, "Could not find the DLL(s) ") {
+        let names = names.split(" or ").map(|name| name.trim().to_owned()).collect();
+        return (Failure::Dlls { names }, printed.or(NOT_FOUND), message);
+    }
+    // ctypes, and older versions of the above
+    let found = quoted_after(message, "Could not find module ").or_else(|| {
+        quoted_after(message, "Could not find ").filter(|name| name.to_ascii_lowercase().ends_with(".dll"))
+    });
+    if let Some(name) = found {
+        return (Failure::Dlls { names: vec![name.to_owned()] }, printed.or(NOT_FOUND), message);
+    }
+    if printed.is_some() {
+        let library = quoted_after(message, "Error loading ").map(str::to_owned);
+        return (Failure::Dlls { names: library.into_iter().collect() }, printed, message);
+    }
+    if let Some(at) = message.find("No module named ") {
+        let name = message.get(at + "No module named ".len()..).unwrap_or_default();
+        let name: &str = name.trim_start_matches(['\'', '"']);
+        let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(name.len());
+        let module = name[..end].trim_end_matches('.').to_owned();
+        if !module.is_empty() {
+            return (Failure::NoModule { module }, None, message);
+        }
+    }
+    if message.contains("Failed to load the native TensorFlow runtime") {
+        return (Failure::Part { module: "tensorflow".to_owned() }, None, message);
+    }
+    // NumPy, to all that use it from C
+    if let Some(module) =
+        message.trim().strip_suffix(" failed to import").and_then(|before| before.split(' ').next_back())
+        && module.contains('.')
+    {
+        return (Failure::Part { module: module.to_owned() }, None, message);
+    }
+    (Failure::Other, None, message)
+}
+
+/// That it was found nowhere is what these say.
+const NOT_FOUND: Option<WinError> = Some(WinError { code: 126, printed: false });
+
+fn number_after(text: &str, mark: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(mark)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+/// What stands in quotes right after `mark`; as Python writes it, backslashes may be doubled.
+fn quoted_after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(mark)?;
+    let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    rest[1..].split(quote).next().filter(|name| !name.is_empty())
+}
