@@ -153,10 +153,12 @@ local function session()
   vim.api.nvim_win_close(floating, true)
 
   -- Another interpreter and another machine, by the settings.
-  client.config.settings.whydll.interpreter = complete
-  client.config.settings.whydll.host = 'windows-11+vcredist'
-  if client.settings then client.settings = client.config.settings end
-  client.rpc.notify('workspace/didChangeConfiguration', { settings = client.config.settings })
+  local function configure(changed)
+    for name, value in pairs(changed) do client.config.settings.whydll[name] = value end
+    if client.settings then client.settings = client.config.settings end
+    client.rpc.notify('workspace/didChangeConfiguration', { settings = client.config.settings })
+  end
+  configure({ interpreter = complete, host = 'windows-11+vcredist' })
   await_diagnostics('the settings to be followed', {})
   await_health('healthy', complete)
 
@@ -167,8 +169,8 @@ local function session()
   equal('the file is put back', vim.loop.fs_rename(damaged .. '/away', vim.env.SESSION_DELETED), true)
   await_diagnostics('the squiggle to go by itself as the DLL is back', {})
   await_health('healthy', damaged)
-  vim.cmd('WhyDLLInterpreter')
-  await_health('healthy', complete)
+  configure({ interpreter = venv })
+  await_health('healthy', venv)
 
   vim.fn.writefile({ 'passed' }, vim.env.SESSION_PASSED)
   vim.cmd('qall!')
