@@ -1,0 +1,38 @@
+/** Which system and processor a program is for, by the first bytes of its file. */
+
+import { closeSync, openSync, readSync } from "node:fs";
+
+const PE = { 0x8664: "win32-x64", 0xaa64: "win32-arm64", 0x014c: "32-bit Windows" };
+const ELF = { 62: "linux-x64", 183: "linux-arm64", 3: "32-bit Linux" };
+const MACH_O = { 0x01000007: "darwin-x64", 0x0100000c: "darwin-arm64" };
+
+/**
+ * The platform as VS Code names it (`win32-x64`), or in words what else the file is.
+ * @param {string} file
+ */
+export function platformOf(file) {
+  const head = beginning(file, 4096);
+  const number = (at, size = 4) => (at + size <= head.length ? head.readUIntLE(at, size) : NaN);
+  if (head.subarray(0, 2).toString("latin1") === "MZ") {
+    const at = number(0x3c);
+    if (number(at) !== 0x4550) return "no program for today's Windows";
+    return PE[number(at + 4, 2)] ?? `Windows on a processor of number ${number(at + 4, 2)}`;
+  }
+  if (head.subarray(0, 4).toString("latin1") === "\x7fELF") {
+    return ELF[number(0x12, 2)] ?? `ELF for a processor of number ${number(0x12, 2)}`;
+  }
+  if (number(0) === 0xfeedfacf) return MACH_O[number(4)] ?? `macOS on a processor of number ${number(4)}`;
+  // Java's classes begin with the same bytes as Apple's universal programs.
+  if (number(0) === 0xbebafeca) return "a universal program of macOS, or a class of Java";
+  return "no program";
+}
+
+function beginning(file, length) {
+  const opened = openSync(file, "r");
+  try {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(opened, bytes, 0, length, 0));
+  } finally {
+    closeSync(opened);
+  }
+}
