@@ -31,6 +31,7 @@ export class ChainView implements TreeDataProvider<Node>, Disposable {
   private readonly changed = new EventEmitter<void>();
   private readonly view = window.createTreeView("whydll.chain", { treeDataProvider: this, showCollapseAll: true });
   private tree: Tree | undefined;
+  private readonly parents = new Map<Node, Node>();
   readonly onDidChangeTreeData = this.changed.event;
 
   get isVisible(): boolean {
@@ -41,16 +42,31 @@ export class ChainView implements TreeDataProvider<Node>, Disposable {
     await commands.executeCommand("setContext", "whydll.chainShown", true);
     this.update(tree);
     await commands.executeCommand("whydll.chain.focus");
+    const first = firstMissing(tree.nodes);
+    if (first) await this.view.reveal(first, { select: true, focus: true });
   }
 
   update(tree: Tree): void {
     this.tree = tree;
+    this.parents.clear();
+    this.noteParents(tree.nodes);
     this.view.description = `import ${tree.package}`;
     this.changed.fire();
   }
 
   getChildren(node?: Node): Node[] {
     return (node ? node.children : this.tree?.nodes) ?? [];
+  }
+
+  getParent(node: Node): Node | undefined {
+    return this.parents.get(node);
+  }
+
+  private noteParents(nodes: Node[], parent?: Node): void {
+    for (const node of nodes) {
+      if (parent) this.parents.set(node, parent);
+      this.noteParents(node.children ?? [], node);
+    }
   }
 
   getTreeItem(node: Node): TreeItem {
@@ -83,6 +99,14 @@ export async function revealFile({ path }: { path?: string }): Promise<void> {
     await env.clipboard.writeText(path);
     window.setStatusBarMessage(l10n.t("Copied {0}", path), 5000);
   }
+}
+
+function firstMissing(nodes: Node[]): Node | undefined {
+  for (const node of nodes) {
+    const found = node.state === "missing" ? node : firstMissing(node.children ?? []);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function leadsToMissing(node: Node): boolean {
