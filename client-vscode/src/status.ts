@@ -92,7 +92,7 @@ export class Status implements Disposable {
 
   private showLanguage(health: Health | undefined): void {
     this.language.text = health ? `WhyDLL: ${word(health.state)}` : "WhyDLL";
-    this.language.detail = health?.summary ?? l10n.t("not running");
+    this.language.detail = health ? inShort(health) : l10n.t("not running");
     this.language.severity = (health && SEVERITY[health.state]) ?? LanguageStatusSeverity.Information;
     this.language.busy = health?.state === "checking";
   }
@@ -106,6 +106,11 @@ function word(state: Health["state"]): string {
     case "broken": return l10n.t("broken");
     case "unknown": return l10n.t("unknown");
   }
+}
+
+/** The window cuts off what is longer. The whole sentence is in the tooltip of the status bar's item. */
+function inShort({ version, findings, summary }: Health): string {
+  return version === null ? summary : `Python ${version}, ${l10n.t("findings")}: ${String(findings)}`;
 }
 
 function tooltip({ summary, interpreter, version, packages, vcRuntime, findings }: Health): MarkdownString {
