@@ -5,7 +5,7 @@ import { delimiter, isAbsolute, join } from "node:path";
 import { commands, l10n, window, workspace, type LogOutputChannel, type Uri } from "vscode";
 import {
   CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, RevealOutputChannelOn, State, TransportKind,
-  type CloseHandlerResult, type ErrorHandler,
+  type CloseHandlerResult, type ErrorHandler, type ErrorHandlerResult,
 } from "vscode-languageclient/node";
 import { CLIENT_COMMANDS } from "./commands";
 import type { Health } from "./status";
@@ -124,8 +124,9 @@ class BackOff implements ErrorHandler {
 
   constructor(private readonly giveUp: () => void) {}
 
-  error(): { action: ErrorAction } {
-    return { action: ErrorAction.Continue };
+  /** A message that could not be written; what is to be told is told when the connection closes. */
+  error(): ErrorHandlerResult {
+    return { action: ErrorAction.Continue, handled: true };
   }
 
   async closed(): Promise<CloseHandlerResult> {
