@@ -1,62 +1,64 @@
-/** A broken import: what is seen of it. */
+/** A broken import on a machine without the Visual C++ redistributable: what is seen of it, and what a person can do. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Editor } from "./editor.mjs";
-import { BARE, interpreter, project } from "./project.mjs";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { Editor, test } from "./editor.mjs";
+import { BARE, copy, place, project } from "./project.mjs";
 
 const PROGRAM = "import os\nimport tensorflow as tf\n\nprint(tf.__version__)\n";
+const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing";
+const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download the Microsoft Visual C++ Redistributable 2015–2022 (x64)";
 const INSTALL = "Install the runtime into this Python with pip (no administrator needed)";
 
 let editor;
+let window;
+let python;
 before(async () => {
-  editor = await Editor.start({ settings: { "whydll.host": BARE, "python.defaultInterpreterPath": interpreter("complete") } });
+  const where = place();
+  python = join(copy("complete", join(where, "python38")), "python.exe");
+  editor = await Editor.start({ settings: { "whydll.host": BARE, "python.defaultInterpreterPath": python } });
+  const { folder, file } = project({ where, files: { "main.py": PROGRAM, "notes.md": "# Notes\n" } });
+  window = await editor.open(folder, file("main.py"));
 });
 after(() => editor?.stop());
 
-test("the import is underlined, exactly, and the hover says why", async (t) => {
-  const { folder, file } = project(t, { files: { "main.py": PROGRAM } });
-  const window = await editor.open(t, folder, file("main.py"));
+test("the import is underlined, exactly, and the hover says why", async () => {
   assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow as tf" }]);
 
-  const hover = await window.hover(window.squiggles(), "will fail");
-  await window.picture("hover");
+  const hover = await window.hover(window.squiggles(), "tensorflow 2.3.0");
   const shown = await hover.textContent();
-  for (const fact of ["msvcp140.dll", "msvcp140_1.dll", "Microsoft Visual C++ Redistributable", "tensorflow 2.3.0", interpreter("complete"), "3.8.10"]) {
+  for (const fact of ["msvcp140.dll", "msvcp140_1.dll", "Microsoft Visual C++ Redistributable", "tensorflow 2.3.0", python, "3.8.10"]) {
     assert.ok(shown.includes(fact), `${fact} is missing in: ${shown}`);
   }
-  assert.match(await hover.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("data-href"), PAGE);
+  assert.match(await hover.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("href"), PAGE);
+  await window.picture("squiggle", window.tabs, window.lines.first(), hover);
 });
 
-const PAGE = /^https:\/\/.*missing-vc-runtime/;
-
-test("the Problems panel names the place and links to the code's page", async (t) => {
-  const { folder, file } = project(t, { files: { "main.py": PROGRAM } });
-  const window = await editor.open(t, folder, file("main.py"));
-  await window.underlined();
+test("the Problems panel names the place, and links to the code's page", async () => {
+  await window.backTo("main.py");
   const rows = await window.problems();
-  const problem = rows.filter({ hasText: "msvcp140.dll and msvcp140_1.dll are missing" });
+  const problem = rows.filter({ hasText: FAILS });
   await problem.waitFor();
-  assert.ok((await problem.textContent()).endsWith("WhyDLL(missing-vc-runtime)[Ln 2, Col 8]"), await problem.textContent());
-  const link = problem.getByRole("link", { name: "missing-vc-runtime" });
-  assert.match(await link.getAttribute("href"), PAGE);
-  // Where the chain breaks is one line below, and a click leads there.
-  await rows.filter({ hasText: "self_check.py" }).dblclick();
-  await window.shows("ctypes.WinDLL");
+  assert.match(await problem.getAttribute("aria-label"), /^Error: .* at line 2 and character 8/);
+  assert.ok((await problem.textContent()).endsWith("[Ln 2, Col 8]"), await problem.textContent());
+  assert.match(await problem.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("href"), PAGE);
   await window.picture("problems");
+
+  // Where the chain breaks is one line below, and leads there.
+  await rows.filter({ hasText: "loaded here with ctypes" }).dblclick();
+  await window.tab("self_check.py").waitFor();
+  await window.shows("ctypes.WinDLL");
+  await window.command("View: Toggle Panel Visibility");
 });
 
-test("the quick fixes begin with the preferred one, and the page is opened only after a question", async (t) => {
-  const { folder, file } = project(t, { files: { "main.py": PROGRAM } });
-  const window = await editor.open(t, folder, file("main.py"));
-  await window.underlined();
-  await window.focusEditor();
+test("the quick fixes begin with the preferred one, and a page is opened only after a question", async () => {
+  await window.backTo("main.py");
   await window.goTo(2, 10);
-  // The bulb of an editor that knows which fix it would take.
-  await window.bulb("auto-fix").waitFor();
+  await window.bulb.waitFor();
   assert.deepEqual(await window.quickFixes(DOWNLOAD), [DOWNLOAD, INSTALL]);
-  await window.picture("fixes");
+  await window.picture("quick-fix", window.tabs, window.lines.first(), window.fixMenu);
 
   await window.fix(DOWNLOAD);
   const question = window.dialog("Do you want code-server to open the external website?");
@@ -66,25 +68,83 @@ test("the quick fixes begin with the preferred one, and the page is opened only 
   await question.waitFor({ state: "hidden" });
 });
 
-test("the status bar tells the environment's health, and a click leads on", async (t) => {
-  const { folder, file } = project(t, { files: { "main.py": PROGRAM, "notes.md": "# Notes\n" } });
-  const window = await editor.open(t, folder, file("main.py"));
+test("a command is typed into a terminal, and waits for Enter", async () => {
+  await window.backTo("main.py");
+  await window.goTo(2, 10);
+  await window.quickFixes(INSTALL);
+  await window.fix(INSTALL);
+  const typed = `${python} -m pip install msvc-runtime`;
+  await window.until(
+    async () => (await window.terminalText()).replaceAll(/\s/g, "").endsWith(typed.replaceAll(/\s/g, "")),
+    async () => `the terminal shows ${await window.terminalText()}`,
+  );
+  await window.picture("terminal");
+  await window.command("Terminal: Kill All Terminals");
+});
+
+test("the status bar tells the environment's health", async () => {
+  await window.backTo("main.py");
   await window.isHealth("broken");
   assert.match(await window.health.getAttribute("class"), /error-kind/);
-
   const tooltip = await window.hover(window.health, "msvcp140");
-  const shown = await tooltip.textContent();
-  for (const fact of ["`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing", "3.8.10", interpreter("complete")]) {
+  const shown = (await tooltip.textContent()).replaceAll("\u00a0", " ");
+  for (const fact of [FAILS, "Python: 3.8.10", "tensorflow-cpu: 2.3.0", python]) {
     assert.ok(shown.includes(fact), `${fact} is missing in: ${shown}`);
   }
-  await window.picture("health");
+  await window.picture("health", window.health, tooltip);
 
-  await window.health.click();
-  await window.quickPicks.filter({ hasText: "Choose interpreter" }).waitFor();
-  await window.picture("menu");
-  await window.page.keyboard.press("Escape");
+  const status = await window.languageStatus("WhyDLL: broken");
+  const { x, width } = await status.boundingBox();
+  assert.ok(x + width <= window.page.viewportSize().width, "the status of the language is wider than the window");
+  await window.picture("language");
 
   // It speaks of Python files only.
   await window.openFile("notes.md");
   await window.health.waitFor({ state: "detached" });
 });
+
+test("a click on it leads to the report", async () => {
+  await window.backTo("main.py");
+  await window.health.click();
+  await window.quickPicks.filter({ hasText: "Choose interpreter" }).waitFor();
+  await window.picture("menu");
+  await window.quickPicks.filter({ hasText: "Show report" }).click();
+
+  const report = await window.preview("WhyDLL Report");
+  await report.locator("h1", { hasText: "WhyDLL: broken" }).waitFor();
+  const text = await report.innerText();
+  for (const fact of [FAILS.replaceAll("`", ""), "main.py:2", python, "tensorflow-cpu 2.3.0", DOWNLOAD, "msvc-runtime"]) {
+    assert.ok(text.includes(fact), `${fact} is missing in: ${text}`);
+  }
+  await window.picture("report", window.editorArea);
+});
+
+test("the DLL chain is opened where it breaks", async () => {
+  await window.backTo("main.py");
+  await window.command("WhyDLL: Show DLL Chain");
+  const rows = window.view("DLL Chain").locator(".monaco-list-row");
+  const missing = rows.filter({ hasText: "msvcp140.dll" });
+  await missing.first().waitFor();
+  assert.match(await missing.first().getAttribute("aria-label"), /^msvcp140\.dll, missing/);
+  await window.picture("chain");
+});
+
+test("the first steps have their pictures", async () => {
+  await window.backTo("main.py");
+  await window.command("Welcome: Open Walkthrough");
+  await window.quickPicks.filter({ hasText: "DLL load failed" }).click();
+  const steps = window.page.locator(".getting-started-step");
+  await steps.filter({ hasText: "See it before you run" }).waitFor();
+  await window.picture("walkthrough");
+  for (const title of ["See it before you run", "Mend it with one click", "Keep an eye on the environment", "Ask for help", "Look into the chain"]) {
+    const step = steps.filter({ hasText: title });
+    await step.click();
+    await window.until(() => window.page.evaluate(pictureIsDrawn), () => `there is no picture beside "${title}"`, 10_000);
+  }
+});
+
+/** Runs in the window. */
+function pictureIsDrawn() {
+  const image = document.querySelector(".getting-started-media img");
+  return image?.complete === true && image.naturalWidth > 100;
+}

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { test as runnerTest } from "node:test";
 import { Host } from "./host.mjs";
 import { Outside } from "./outside.mjs";
 import { Workbench } from "./workbench.mjs";
@@ -14,6 +15,21 @@ const { chromium } = createRequire(join(WHYDLL_EDITOR, "package.json"))("playwri
 
 /** How long anything may take before it counts as not happening, on a machine that does much else. */
 const PATIENCE = 60_000;
+
+/** The windows that are open. */
+const windows = new Set();
+
+/** A test of node's. If it fails, all open windows are photographed. */
+export function test(name, run) {
+  runnerTest(name, async (t) => {
+    try {
+      await run(t);
+    } catch (error) {
+      for (const window of windows) await window.picture(`failed ${name}`).catch(() => {});
+      throw error;
+    }
+  });
+}
 
 export class Editor {
   /** See Host.start. */
@@ -35,18 +51,23 @@ export class Editor {
 
   profile = mkdtempSync(join(tmpdir(), "chromium-"));
 
-  /** A window on a folder or a .code-workspace file, with files open. It is closed after the test, and photographed if that fails. */
-  async open(t, workspace, ...files) {
+  /** A window on a folder or a .code-workspace file, with files open. */
+  async open(workspace, ...files) {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(PATIENCE);
-    const workbench = new Workbench(page, WHYDLL_PICTURES);
-    t.after(async () => {
-      if (t.passed === false) await workbench.picture(`failed ${t.name ?? ""}`).catch(() => {});
-      await page.close({ runBeforeUnload: false });
-    });
+    const window = new Workbench(page, WHYDLL_PICTURES);
+    windows.add(window);
+    page.once("close", () => windows.delete(window));
     await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
-    await workbench.ready();
-    return workbench;
+    await window.ready();
+    return window;
+  }
+
+  /** The same for one test: it is closed after it. */
+  async openFor(t, workspace, ...files) {
+    const window = await this.open(workspace, ...files);
+    t.after(() => window.close());
+    return window;
   }
 
   /** Ends all of it. Nothing may have asked for anything outside of this machine. */

@@ -41,6 +41,8 @@ const SETTINGS = {
   "remote.autoForwardPorts": false,
   // The same is shown in every run.
   "workbench.colorTheme": "Default Dark Modern",
+  // Text, and no drawing of text.
+  "terminal.integrated.gpuAcceleration": "off",
   "editor.accessibilitySupport": "off",
   "editor.cursorBlinking": "solid",
   "editor.minimap.enabled": false,

@@ -27,13 +27,17 @@ export class Outside {
     return { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy, NO_PROXY: here, no_proxy: here, NODE_USE_ENV_PROXY: "1" };
   }
 
-  /** Watches the pages of a browser. */
+  /**
+   * Watches the pages of a browser. What a page's own service worker answers goes nowhere: a webview has its files under an
+   * address that looks like one of the net.
+   */
   watch(browser) {
     const note = (asked) => {
       const { protocol, hostname } = new URL(asked.url());
       if (/^(https?|wss?):$/.test(protocol) && hostname !== "127.0.0.1") this.requests.push(asked.url());
     };
-    browser.on("request", note);
+    browser.on("requestfailed", note);
+    browser.on("response", (response) => response.fromServiceWorker() || note(response));
     browser.on("page", (page) => page.on("websocket", note));
   }
 

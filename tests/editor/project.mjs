@@ -10,15 +10,15 @@ const { WHYDLL_REAL } = process.env;
 export const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 export const EQUIPPED = "windows-11+vcredist";
 
-/** A folder that is removed after the test. */
-export function place(t) {
+/** A folder that is removed in the end. */
+export function place() {
   const path = mkdtempSync(join(tmpdir(), "whydll-"));
-  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 
-/** A project with these files, by path, in a folder of its own; or in `where`. Its settings are those of the workspace. */
-export function project(t, { where = place(t), name = "project", files = {}, settings } = {}) {
+/** A project with these files, by path. Its settings are those of the workspace. */
+export function project({ where = place(), name = "project", files = {}, settings } = {}) {
   const folder = join(where, name);
   mkdirSync(folder);
   const write = (path, content) => {

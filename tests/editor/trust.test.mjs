@@ -1,8 +1,8 @@
 /** Restricted Mode: what only reads works, what would run something is refused with a reason. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Editor } from "./editor.mjs";
+import { after, before } from "node:test";
+import { Editor, test } from "./editor.mjs";
 import { BARE, EQUIPPED, interpreter, project } from "./project.mjs";
 
 const INSTALL = "Install the runtime into this Python with pip (no administrator needed)";
@@ -16,8 +16,8 @@ after(() => editor?.stop());
 
 test("a folder that is not trusted is diagnosed, by the user's settings alone", async (t) => {
   const settings = { "whydll.host": EQUIPPED, "whydll.path": "/bin/false", "whydll.interpreter": interpreter("not-installed") };
-  const { folder, file } = project(t, { files: { "main.py": "import tensorflow as tf\n" }, settings });
-  const window = await editor.open(t, folder, file("main.py"));
+  const { folder, file } = project({ files: { "main.py": "import tensorflow as tf\n" }, settings });
+  const window = await editor.openFor(t, folder, file("main.py"));
   await window.statusItem("status.workspaceTrust").filter({ hasText: "Restricted Mode" }).waitFor();
   assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow as tf" }]);
   await window.isHealth("broken");

@@ -1,6 +1,6 @@
 /** One window of VS Code as a person has it before them: what can be seen in it, and what hands can do. */
 
-import { basename, join } from "node:path";
+import { join } from "node:path";
 
 export class Workbench {
   constructor(page, pictures) {
@@ -12,9 +12,15 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
   }
 
-  /** A picture of the window, or of a part of it. */
-  picture(name, clip) {
-    return this.page.screenshot({ path: join(this.pictures, `${name.replace(/[^\w-]+/g, "-")}.png`), clip });
+  /** A picture of the window, or of the part that shows these elements. */
+  async picture(name, ...elements) {
+    const path = join(this.pictures, `${name.replace(/[^\w-]+/g, "-")}.png`);
+    const boxes = await Promise.all(elements.map((element) => element.boundingBox()));
+    await this.page.screenshot({ path, animations: "disabled", ...(boxes.length > 0 && { clip: around(boxes, this.page.viewportSize()) }) });
+  }
+
+  get editorArea() {
+    return this.page.locator(".part.editor .editor-group-container").first();
   }
 
   // --- The editor ---
@@ -34,8 +40,8 @@ export class Workbench {
 
   /** Waits for a squiggle, and gives what is underlined: the text, and the line that it is in. */
   async underlined(severity = "error") {
-    await this.squiggles(severity).first().waitFor();
-    return this.page.evaluate(underlinedText, `.squiggly-${severity}`);
+    const found = await this.page.waitForFunction(underlinedText, `.squiggly-${severity}`);
+    return found.jsonValue();
   }
 
   async notUnderlined(severity = "error") {
@@ -108,12 +114,14 @@ export class Workbench {
     });
   }
 
-  async openFile(path) {
-    await this.page.keyboard.press("Control+p");
-    await this.quickInput.fill(path);
-    await this.quickPicks.filter({ hasText: basename(path) }).first().waitFor();
-    await this.page.keyboard.press("Enter");
-    await this.quickInput.waitFor({ state: "hidden" });
+  async openFile(name) {
+    const row = this.quickPicks.filter({ hasText: name }).first();
+    await this.again(async () => {
+      await this.page.keyboard.press("Control+p");
+      await this.quickInput.fill(name, { timeout: 4000 });
+    }, row);
+    await row.click();
+    await this.tab(name).waitFor();
   }
 
   // --- Quick fixes ---
@@ -122,9 +130,9 @@ export class Workbench {
     return this.page.locator(".action-widget:not(.action-list-submenu-panel)");
   }
 
-  /** The light bulb of the line with the cursor. */
-  bulb(kind) {
-    return this.page.locator(`.editor-instance .codicon-gutter-lightbulb-${kind}, .editor-instance .codicon-light-bulb-${kind}, .editor-instance .codicon-lightbulb-${kind}`);
+  /** The light bulb of an editor that knows which fix it prefers. */
+  get bulb() {
+    return this.page.locator(".editor-instance").locator('[class*="lightbulb-auto-fix"], [class*="lightbulb-autofix"], [class*="light-bulb-autofix"]').first();
   }
 
   /** Opens the menu at the cursor, and gives the titles in their order. */
@@ -161,8 +169,34 @@ export class Workbench {
     return panel.locator(".monaco-list-row");
   }
 
+  /** What the hover of the language's status says. */
+  async languageStatus(text) {
+    const item = this.statusItem("status.languageStatus");
+    const hover = this.page.locator(".hover-language-status").filter({ hasText: text });
+    await this.again(async () => {
+      await this.page.mouse.move(5, 400);
+      await item.hover();
+    }, hover);
+    return hover.first();
+  }
+
+  /** A view of the side bar or the panel, by its title. */
+  view(title) {
+    return this.page.locator(".pane").filter({ has: this.page.locator(".pane-header .title", { hasText: title }) });
+  }
+
+  /** The page of a Markdown preview, which is a frame in a frame. */
+  async preview(title) {
+    await this.tab(title).waitFor();
+    return this.page.frameLocator("iframe.webview.ready").last().frameLocator("#active-frame").locator("body");
+  }
+
+  get notifications() {
+    return this.page.locator(".notification-toast");
+  }
+
   notification(text) {
-    return this.page.locator(".notification-toast").filter({ hasText: text }).first();
+    return this.notifications.filter({ hasText: text }).first();
   }
 
   /** A question that has to be answered before anything else. */
@@ -170,12 +204,32 @@ export class Workbench {
     return this.page.locator(".monaco-dialog-box").filter({ hasText: text });
   }
 
+  get tabs() {
+    return this.page.locator(".tabs-container").first();
+  }
+
+  tab(name) {
+    return this.page.locator(".tab.active").filter({ hasText: name });
+  }
+
+  /** What the shown terminal shows, line by line. */
+  async terminalText() {
+    return (await this.page.locator(".terminal-wrapper.active .xterm-rows > *").allTextContents()).join("\n").trimEnd();
+  }
+
   get terminals() {
     return this.page.locator(".terminal-wrapper");
   }
 
-  async close() {
-    await this.page.close({ runBeforeUnload: false });
+  /** Leaves whatever is open, for a file. */
+  async backTo(file) {
+    await this.page.keyboard.press("Escape");
+    await this.openFile(file);
+    await this.focusEditor();
+  }
+
+  close() {
+    return this.page.close({ runBeforeUnload: false });
   }
 
   // --- Waiting ---
@@ -203,9 +257,18 @@ export class Workbench {
   }
 }
 
-/** Runs in the window: which characters stand above the squiggles, by what is really drawn. */
+/** The smallest rectangle that holds all of these, with a margin, within the window. */
+function around(boxes, { width, height }, margin = 8) {
+  const x = Math.max(0, Math.min(...boxes.map((box) => box.x)) - margin);
+  const y = Math.max(0, Math.min(...boxes.map((box) => box.y)) - margin);
+  const right = Math.min(width, Math.max(...boxes.map((box) => box.x + box.width)) + margin);
+  const bottom = Math.min(height, Math.max(...boxes.map((box) => box.y + box.height)) + margin);
+  return { x, y, width: right - x, height: bottom - y };
+}
+
+/** Runs in the window: which characters stand above the squiggles, by what is really drawn. `false` if there is none. */
 function underlinedText(selector) {
-  return [...document.querySelectorAll(`.editor-instance ${selector}`)].map((squiggle) => {
+  const found = [...document.querySelectorAll(`.editor-instance ${selector}`)].map((squiggle) => {
     const under = squiggle.getBoundingClientRect();
     const middle = (under.top + under.bottom) / 2;
     const line = [...document.querySelectorAll(".editor-instance .view-line")].find((candidate) => {
@@ -226,4 +289,5 @@ function underlinedText(selector) {
     }
     return { text, line: line.textContent.replaceAll("\u00a0", " ") };
   });
+  return found.length > 0 && found;
 }
