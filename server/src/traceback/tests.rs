@@ -67,8 +67,10 @@ fn tensorflow_s_wrapper_around_a_failed_load() {
     check(
         "Failed to load the native TensorFlow runtime.\n",
         expect![[r#"
-        there is no traceback in it: paste all that Python printed, from `Traceback (most recent call last)` to the last line
-    "#]],
+            ?: Failed to load the native TensorFlow runtime.
+            Part { module: "tensorflow" }
+            import tensorflow
+        "#]],
     );
 }
 
