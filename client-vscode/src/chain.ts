@@ -43,7 +43,7 @@ export class ChainView implements TreeDataProvider<Node>, Disposable {
     this.update(tree);
     await commands.executeCommand("whydll.chain.focus");
     const first = firstMissing(tree.nodes);
-    if (first) await this.view.reveal(first, { select: true, focus: true });
+    if (first) await this.view.reveal(first, { select: true, focus: true, expand: true });
   }
 
   update(tree: Tree): void {

@@ -7,6 +7,17 @@ import { Editor, test } from "./editor.mjs";
 import { BARE, copy, place, project } from "./project.mjs";
 
 const PROGRAM = "import os\nimport tensorflow as tf\n\nprint(tf.__version__)\n";
+const FILES = {
+  "main.py": PROGRAM,
+  "notes.md": "# Notes\n",
+  "traceback.txt": `Traceback (most recent call last):
+  File "main.py", line 2, in <module>
+    import tensorflow as tf
+ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'. TensorFlow requires that these DLLs be installed
+`,
+  "train.ipynb": notebook("%pip install matplotlib\nimport os", "import tensorflow as tf", "print(tf.__version__)"),
+};
+const UNDERLINED = [{ text: "tensorflow", line: "import tensorflow as tf" }];
 const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing";
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download the Microsoft Visual C++ Redistributable 2015–2022 (x64)";
@@ -19,14 +30,16 @@ before(async () => {
   const where = place();
   python = join(copy("complete", join(where, "python38")), "python.exe");
   editor = await Editor.start({ settings: { "whydll.host": BARE, "python.defaultInterpreterPath": python } });
-  const { folder, file } = project({ where, files: { "main.py": PROGRAM, "notes.md": "# Notes\n" } });
+  const { folder, file } = project({ where, files: FILES });
   window = await editor.open(folder, file("main.py"));
 });
 after(() => editor?.stop());
 
 test("the import is underlined, exactly, and the hover says why", async () => {
-  assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow as tf" }]);
+  assert.deepEqual(await window.underlined(), UNDERLINED);
 
+  await window.focusEditor();
+  await window.goTo(3);
   const hover = await window.hover(window.squiggles(), "tensorflow 2.3.0");
   const shown = await hover.textContent();
   for (const fact of ["msvcp140.dll", "msvcp140_1.dll", "Microsoft Visual C++ Redistributable", "tensorflow 2.3.0", python, "3.8.10"]) {
@@ -123,25 +136,63 @@ test("the DLL chain is opened where it breaks", async () => {
   await window.backTo("main.py");
   await window.command("WhyDLL: Show DLL Chain");
   const rows = window.view("DLL Chain").locator(".monaco-list-row");
-  const missing = rows.filter({ hasText: "msvcp140.dll" });
-  await missing.first().waitFor();
-  assert.match(await missing.first().getAttribute("aria-label"), /^msvcp140\.dll, missing/);
-  await window.picture("chain");
+  const missing = rows.filter({ hasText: "msvcp140.dll" }).first();
+  await missing.waitFor();
+  assert.match(await missing.getAttribute("aria-label"), /^msvcp140\.dll, missing/);
+  assert.match(await missing.getAttribute("class"), /focused/);
+  await window.fold("project");
+  await window.widenSideBar(300);
+  // Below it is where it was looked for.
+  await missing.hover();
+  await window.page.mouse.wheel(0, 1000);
+  await rows.filter({ hasText: "System32" }).first().waitFor();
+  await window.picture("chain", window.sideBar);
+  await window.widenSideBar(-300);
+  await window.fold("project", false);
+});
+
+test("a traceback is explained", async () => {
+  await window.backTo("traceback.txt");
+  await window.page.keyboard.press("Control+a");
+  await window.command("WhyDLL: Explain a Traceback");
+  const explanation = await window.preview("WhyDLL Explanation");
+  await explanation.getByText("Visual C++ Redistributable").first().waitFor();
+  await window.picture("explanation");
+});
+
+test("the cell of a notebook is underlined, after the cells above it", async () => {
+  await window.backTo("main.py");
+  await window.openFile("train.ipynb");
+  await window.shows("tf.__version__");
+  assert.deepEqual(await window.underlined(), UNDERLINED);
+  await (await window.hover(window.squiggles(), "will fail")).waitFor();
+  await window.lines.filter({ hasText: "import tensorflow" }).click();
+  await window.isHealth("broken");
+  await window.picture("notebook");
 });
 
 test("the first steps have their pictures", async () => {
   await window.backTo("main.py");
-  await window.command("Welcome: Open Walkthrough");
+  // A narrow page has no place for pictures.
+  await window.page.keyboard.press("Control+b");
+  await window.sideBar.waitFor({ state: "hidden" });
+  await window.command("Welcome: Open Walkthrough...");
   await window.quickPicks.filter({ hasText: "DLL load failed" }).click();
   const steps = window.page.locator(".getting-started-step");
   await steps.filter({ hasText: "See it before you run" }).waitFor();
-  await window.picture("walkthrough");
   for (const title of ["See it before you run", "Mend it with one click", "Keep an eye on the environment", "Ask for help", "Look into the chain"]) {
     const step = steps.filter({ hasText: title });
     await step.click();
     await window.until(() => window.page.evaluate(pictureIsDrawn), () => `there is no picture beside "${title}"`, 10_000);
+    await window.picture(`walkthrough ${title}`);
   }
 });
+
+function notebook(...cells) {
+  const code = (source) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source });
+  const metadata = { language_info: { name: "python" } };
+  return JSON.stringify({ cells: cells.map(code), metadata, nbformat: 4, nbformat_minor: 4 });
+}
 
 /** Runs in the window. */
 function pictureIsDrawn() {

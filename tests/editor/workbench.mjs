@@ -2,6 +2,9 @@
 
 import { join } from "node:path";
 
+/** What holds text editors. Those in a notebook lie in a layer above it. */
+const EDITORS = ":is(.part.editor, .notebookOverlay)";
+
 export class Workbench {
   constructor(page, pictures) {
     this.page = page;
@@ -31,21 +34,21 @@ export class Workbench {
   }
 
   get lines() {
-    return this.page.locator(".editor-instance .view-line");
+    return this.page.locator(`${EDITORS} .view-line:visible`);
   }
 
   squiggles(severity = "error") {
-    return this.page.locator(`.editor-instance .squiggly-${severity}`);
+    return this.page.locator(`${EDITORS} .squiggly-${severity}:visible`);
   }
 
   /** Waits for a squiggle, and gives what is underlined: the text, and the line that it is in. */
   async underlined(severity = "error") {
-    const found = await this.page.waitForFunction(underlinedText, `.squiggly-${severity}`);
+    const found = await this.page.waitForFunction(underlinedText, { editors: EDITORS, severity });
     return found.jsonValue();
   }
 
   async notUnderlined(severity = "error") {
-    await this.squiggles(severity).first().waitFor({ state: "detached" });
+    await this.squiggles(severity).first().waitFor({ state: "hidden" });
   }
 
   async save() {
@@ -54,7 +57,7 @@ export class Workbench {
   }
 
   async focusEditor() {
-    await this.page.locator(".editor-instance .monaco-editor .view-lines").first().click();
+    await this.lines.first().click();
   }
 
   async goTo(line, column = 1) {
@@ -101,12 +104,8 @@ export class Workbench {
 
   /** Runs a command by its title. */
   async command(title) {
-    const row = this.quickPicks.filter({ hasText: title }).first();
-    await this.again(async () => {
-      await this.page.keyboard.press("F1");
-      await this.quickInput.fill(`>${title}`, { timeout: 4000 });
-    }, row);
-    await row.click();
+    await this.again(() => this.quickly("F1", `>${title}`, title), this.quickPicks.filter({ hasText: title }));
+    await this.page.keyboard.press("Enter");
     // Another question may follow in its place.
     await this.page.waitForFunction(() => {
       const input = document.querySelector(".quick-input-widget input.input");
@@ -115,13 +114,17 @@ export class Workbench {
   }
 
   async openFile(name) {
-    const row = this.quickPicks.filter({ hasText: name }).first();
     await this.again(async () => {
-      await this.page.keyboard.press("Control+p");
-      await this.quickInput.fill(name, { timeout: 4000 });
-    }, row);
-    await row.click();
-    await this.tab(name).waitFor();
+      await this.quickly("Control+p", name, name);
+      await this.page.keyboard.press("Enter");
+    }, this.tab(name));
+  }
+
+  /** Opens a list by a key, and types until a row has the focus. */
+  async quickly(key, text, row) {
+    await this.page.keyboard.press(key);
+    await this.quickInput.fill(text, { timeout: 4000 });
+    await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: row }).waitFor({ timeout: 4000 });
   }
 
   // --- Quick fixes ---
@@ -132,7 +135,7 @@ export class Workbench {
 
   /** The light bulb of an editor that knows which fix it prefers. */
   get bulb() {
-    return this.page.locator(".editor-instance").locator('[class*="lightbulb-auto-fix"], [class*="lightbulb-autofix"], [class*="light-bulb-autofix"]').first();
+    return this.page.locator(EDITORS).locator('[class*="lightbulb-auto-fix"], [class*="lightbulb-autofix"], [class*="light-bulb-autofix"]').first();
   }
 
   /** Opens the menu at the cursor, and gives the titles in their order. */
@@ -178,6 +181,25 @@ export class Workbench {
       await item.hover();
     }, hover);
     return hover.first();
+  }
+
+  get sideBar() {
+    return this.page.locator(".part.sidebar");
+  }
+
+  /** Drags the edge of the side bar. */
+  async widenSideBar(by) {
+    const { x, y, width, height } = await this.sideBar.boundingBox();
+    await this.page.mouse.move(x + width, y + height / 2);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x + width + by, y + height / 2, { steps: 5 });
+    await this.page.mouse.up();
+  }
+
+  /** Folds a view of the side bar up, or down again. */
+  async fold(title, up = true) {
+    const header = this.view(title).locator(".pane-header");
+    await this.again(() => header.locator(".title").click(), header.and(this.page.locator(`[aria-expanded="${!up}"]`)));
   }
 
   /** A view of the side bar or the panel, by its title. */
@@ -258,7 +280,7 @@ export class Workbench {
 }
 
 /** The smallest rectangle that holds all of these, with a margin, within the window. */
-function around(boxes, { width, height }, margin = 8) {
+function around(boxes, { width, height }, margin = 4) {
   const x = Math.max(0, Math.min(...boxes.map((box) => box.x)) - margin);
   const y = Math.max(0, Math.min(...boxes.map((box) => box.y)) - margin);
   const right = Math.min(width, Math.max(...boxes.map((box) => box.x + box.width)) + margin);
@@ -267,13 +289,14 @@ function around(boxes, { width, height }, margin = 8) {
 }
 
 /** Runs in the window: which characters stand above the squiggles, by what is really drawn. `false` if there is none. */
-function underlinedText(selector) {
-  const found = [...document.querySelectorAll(`.editor-instance ${selector}`)].map((squiggle) => {
+function underlinedText({ editors, severity }) {
+  const visible = [...document.querySelectorAll(`${editors} .squiggly-${severity}`)].filter((squiggle) => squiggle.offsetParent);
+  const found = visible.map((squiggle) => {
     const under = squiggle.getBoundingClientRect();
     const middle = (under.top + under.bottom) / 2;
-    const line = [...document.querySelectorAll(".editor-instance .view-line")].find((candidate) => {
+    const line = [...document.querySelectorAll(`${editors} .view-line`)].find((candidate) => {
       const { top, bottom } = candidate.getBoundingClientRect();
-      return top <= middle && middle <= bottom;
+      return candidate.offsetParent && top <= middle && middle <= bottom;
     });
     let text = "";
     const words = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
