@@ -1,6 +1,7 @@
 /** A broken import on a machine without the Visual C++ redistributable: what is seen of it, and what a person can do. */
 
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { Editor, test } from "./editor.mjs";
@@ -158,6 +159,25 @@ test("a traceback is explained", async () => {
   const explanation = await window.preview("WhyDLL Explanation");
   await explanation.getByText("Visual C++ Redistributable").first().waitFor();
   await window.picture("explanation");
+});
+
+test("a snapshot is saved where the user says, and the server tells what it knows", async () => {
+  await window.backTo("main.py");
+  await window.command("WhyDLL: Save Snapshot");
+  await window.until(
+    async () => (await window.quickInput.inputValue()).endsWith("whydll-snapshot.json.xz"),
+    async () => `the name that is offered is ${await window.quickInput.inputValue()}`,
+  );
+  const file = await window.quickInput.inputValue();
+  await window.page.keyboard.press("Enter");
+  await window.until(
+    () => Promise.resolve(statSync(file, { throwIfNoEntry: false })?.size > 10_000),
+    () => Promise.resolve(`${file} is not written`),
+  );
+
+  await window.command("WhyDLL: Debug Information");
+  const information = await window.preview("WhyDLL Debug Information");
+  await information.getByText(python).first().waitFor();
 });
 
 test("the cell of a notebook is underlined, after the cells above it", async () => {
