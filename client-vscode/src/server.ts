@@ -15,6 +15,8 @@ const SETTINGS = ["interpreter", "host", "packages", "severity", "logLevel"];
 
 /** How long to wait before a crashed server is started again, in milliseconds; after the last one it is left alone. */
 const BACK_OFF = [0, 1000, 4000, 16_000];
+/** How long a message stays in the status bar, in milliseconds. */
+const MESSAGE_SHOWN = 8000;
 /** Crashes that lie so far apart have nothing to do with each other. */
 const FORGIVEN = 5 * 60_000;
 
@@ -137,8 +139,10 @@ class BackOff implements ErrorHandler {
       this.giveUp();
       return { action: CloseAction.DoNotRestart, handled: true };
     }
+    const message = l10n.t("The WhyDLL server ended unexpectedly, and is started again.");
+    window.setStatusBarMessage(message, MESSAGE_SHOWN + wait);
     await new Promise((resolve) => setTimeout(resolve, wait));
-    return { action: CloseAction.Restart, handled: true, message: l10n.t("The server ended unexpectedly, and is started again.") };
+    return { action: CloseAction.Restart, handled: true, message };
   }
 }
 
