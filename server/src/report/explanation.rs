@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::markdown::{code, escaped};
+use super::markdown::{code, escaped, fenced};
 use super::{Report, check_markdown, check_text, json};
 use crate::diagnosis::Severity;
 use crate::traceback::{Failure, Traceback, WinError};
@@ -42,7 +42,7 @@ impl Explanation<'_> {
 
     /// For an editor, and a bug report.
     pub fn markdown(&self, report: &Report<'_>) -> String {
-        let mut out = format!("# What the traceback says\n\n```text\n{}\n```\n\n", self.quoted());
+        let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
         for sentence in self.said() {
             let _ = writeln!(out, "- {}", escaped(&sentence));
         }

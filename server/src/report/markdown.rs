@@ -75,7 +75,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     }
     searched(out, finding);
     if let Some(sentence) = &finding.python_error {
-        let _ = writeln!(out, "\n**Python says**\n\n```text\n{}\n```", sentence.trim_end());
+        let _ = writeln!(out, "\n**Python says**\n\n{}", fenced(sentence.trim_end()));
     }
     let _ = writeln!(out, "\n**What to do**\n");
     if finding.fixes.is_empty() {
@@ -131,6 +131,13 @@ fn in_cell(text: &str) -> String {
 /// A span of code holds everything as it is, between marks that it does not hold itself.
 pub fn code(text: &str) -> String {
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// In a fence that is longer than any in it.
+pub fn fenced(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}text\n{text}\n{fence}")
 }
 
 /// Nothing in it is taken for Markdown but the spans of code that it has.

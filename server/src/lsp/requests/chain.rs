@@ -25,8 +25,7 @@ pub fn asked(
     package: Option<String>,
 ) -> Result<(Target, String), String> {
     let outlook = session.outlook(scope);
-    let package = package.or_else(|| worst(&outlook));
-    let package = package.ok_or("no open file of this folder imports a package with native code")?;
+    let package = package_of(&outlook, package)?;
     Ok((outlook.scope.target.clone(), package))
 }
 
@@ -35,6 +34,12 @@ pub fn drawn(target: &Target, package: String) -> Result<Tree, String> {
     let opened = target.open(|host| host)?;
     let chain = diagnosis::chain(&opened.host, &opened.environment, &[&package]);
     Ok(Tree { nodes: chain_tree(&chain, &opened.host), package })
+}
+
+/// The package that a command is about: the one that was named, else the one that is worst off.
+pub fn package_of(outlook: &Outlook<'_>, named: Option<String>) -> Result<String, String> {
+    let package = named.or_else(|| worst(outlook));
+    package.ok_or_else(|| "no open file of this folder imports a package with native code".to_owned())
 }
 
 /// The package with the worst finding; without any, the first that is watched and installed.

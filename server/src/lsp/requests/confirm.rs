@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 use tower_lsp::lsp_types::Url;
 
-use super::chain::worst;
+use super::chain::package_of;
 use crate::diagnosis::{Finding, Import, Severity};
 use crate::lsp::inquiry::text_in;
 use crate::lsp::session::{Outlook, Session};
-use crate::report::markdown::{code, escaped};
+use crate::report::markdown::{code, escaped, fenced};
 use crate::source::top_level;
 
 /// What will happen. `whydll.predict [{ scopeUri, package }]`
@@ -37,8 +37,7 @@ pub fn prediction(
     let outlook = session.outlook(scope);
     let answer = outlook.answer.ok_or("the environment is still being checked")?;
     let examined = answer.environment.as_ref().map_err(|reason| reason.reason.clone())?;
-    let package = package.map(str::to_owned).or_else(|| worst(&outlook));
-    let package = package.ok_or("no open file of this folder imports a package with native code")?;
+    let package = package_of(&outlook, package.map(str::to_owned))?;
     let failure = failure(&outlook, &package);
     Ok(Prediction {
         interpreter: examined.interpreter.clone(),
@@ -141,13 +140,6 @@ fn last_lines(output: &str) -> String {
     let from = lines.len().saturating_sub(MOST);
     let cut = if from > 0 { "…\n" } else { "" };
     format!("{cut}{}", lines.get(from..).unwrap_or_default().join("\n"))
-}
-
-/// In a fence that is longer than any in it.
-fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
-    format!("{fence}text\n{text}\n{fence}")
 }
 
 #[cfg(test)]

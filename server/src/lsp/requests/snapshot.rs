@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use tower_lsp::lsp_types::Url;
+
 use super::chain::worst;
 use crate::diagnosis::{ALWAYS, Import, record};
 use crate::host::snapshot::Recorder;
 use crate::lsp::analysis::Target;
 use crate::lsp::session::Session;
-use tower_lsp::lsp_types::Url;
 
 /// Where to look, and at the import of what.
 pub fn asked(session: &Session, scope: Option<&Url>) -> (Target, String) {
