@@ -70,8 +70,7 @@ fn check_packages<'a>(target: &'a Target, names: &[String]) -> Report<'a> {
 /// Diagnoses imports that stand in no file.
 pub fn check_imports<'a>(target: &'a Target, imports: &[Import]) -> Report<'a> {
     let diagnosis = target.diagnoses().of_all(imports);
-    let located = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None });
-    Report { packages: diagnosis.packages, findings: located.collect(), ..nothing(target) }
+    Report::of(&target.environment, &target.host, target.assumed.clone(), diagnosis)
 }
 
 /// Nothing was checked so far.

@@ -12,7 +12,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 
-use crate::diagnosis::{Finding, Health, Package, Severity};
+use crate::diagnosis::{Diagnosis, Finding, Health, Package, Severity};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::source::{Position, Range};
@@ -73,6 +73,19 @@ impl CheckedDocument {
             Some(cell) => format!("{}, cell {}, line {}", self.name, cell + 1, start.line + 1),
             None => format!("{}:{}", self.name, start.line + 1),
         }
+    }
+}
+
+impl<'a> Report<'a> {
+    /// Of imports that stand in no document.
+    pub fn of(
+        environment: &'a Environment,
+        host: &'a Host,
+        assumed: Option<String>,
+        Diagnosis { findings, packages, .. }: Diagnosis,
+    ) -> Report<'a> {
+        let findings = findings.into_iter().map(|finding| Located { finding, at: None }).collect();
+        Report { environment, host, assumed, packages, findings, documents: Vec::new() }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::diagnosis::{Diagnoses, Import};
 use crate::host::session::at_home;
 use crate::lsp::analysis::{Opened, Target};
 use crate::lsp::interpreter::Choice;
-use crate::report::{Explanation, Located, Report};
+use crate::report::{Explanation, Report};
 use crate::traceback::{self, Traceback};
 
 /// The document; in a sentence, why there is none. `target` is what is meant where the text does not tell its environment.
@@ -18,15 +18,7 @@ pub fn told(target: &Target, text: &str) -> Result<String, String> {
     let asked = Import::of_traceback(&traceback, &environment, &*host.files)
         .ok_or("the traceback does not tell which import failed: take more of it")?;
     let diagnosis = Diagnoses::new(&host, &environment, None).of_all(std::slice::from_ref(&asked));
-    let findings = diagnosis.findings.into_iter().map(|finding| Located { finding, at: None }).collect();
-    let report = Report {
-        environment: &environment,
-        host: &host,
-        assumed,
-        packages: diagnosis.packages,
-        findings,
-        documents: Vec::new(),
-    };
+    let report = Report::of(&environment, &host, assumed, diagnosis);
     let explanation = Explanation { traceback: &traceback, import: &asked.name, same_environment };
     Ok(explanation.markdown(&report))
 }
