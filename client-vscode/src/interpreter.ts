@@ -1,10 +1,11 @@
 /**
- * Which Python is selected, folder by folder: our own setting, else what the Python Environments extension says, else the
- * Python extension, else nothing, and the server looks for itself. Only this file knows which of them answered.
+ * Which Python is selected, folder by folder: what the Python Environments extension says, else the Python extension, else
+ * nothing, and the server looks for itself. Only this file knows which of them answered. Our own setting goes before them,
+ * and is the server's to read.
  */
 
-import { homedir } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute } from "node:path";
+import type { PythonExtension } from "@vscode/python-extension";
 import {
   commands, ConfigurationTarget, EventEmitter, extensions, l10n, Uri, window, workspace,
   type Disposable, type Event, type LogOutputChannel, type WorkspaceFolder,
@@ -22,14 +23,6 @@ interface EnvironmentsApi {
   onDidChangeEnvironment: Event<unknown>;
 }
 
-/** What we need of `exports` of ms-python.python. */
-interface PythonApi {
-  environments: {
-    getActiveEnvironmentPath(scope: Uri | undefined): { path: string };
-    onDidChangeActiveEnvironmentPath: Event<unknown>;
-  };
-}
-
 /** In the order in which they are asked. */
 const PROVIDERS: [id: string, adapt: (api: never) => Provider][] = [
   [
@@ -44,7 +37,7 @@ const PROVIDERS: [id: string, adapt: (api: never) => Provider][] = [
   ],
   [
     "ms-python.python",
-    ({ environments }: PythonApi) => ({
+    ({ environments }: PythonExtension) => ({
       // A bare "python" stands for no selection.
       selected: (scope) => Promise.resolve([environments.getActiveEnvironmentPath(scope).path].find(isPath)),
       onDidChange: environments.onDidChangeActiveEnvironmentPath,
@@ -59,19 +52,12 @@ export class Interpreters implements Disposable {
   readonly onDidChange = this.changed.event;
 
   constructor(private readonly log: LogOutputChannel) {
-    this.subscriptions.push(
-      extensions.onDidChange(() => this.connect()),
-      workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration("whydll.interpreter")) this.changed.fire();
-      }),
-    );
+    this.subscriptions.push(extensions.onDidChange(() => this.connect()));
     this.connect();
   }
 
   /** The selected interpreter, or `undefined` where nobody has an opinion. Never fails. */
   async of(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
-    const configured = setting(folder);
-    if (configured !== undefined) return configured;
     for (const [id] of PROVIDERS) {
       try {
         const path = await this.connected.get(id)?.selected(folder?.uri);
@@ -110,7 +96,8 @@ export async function chooseInterpreter(scope: Uri | undefined, path?: string): 
   const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
   if (path !== undefined) return writeSetting(folder, path);
   const python = extensions.getExtension("ms-python.python") !== undefined;
-  if (python && setting(folder) === undefined) {
+  const isSet = workspace.getConfiguration("whydll", folder).get("interpreter", "").trim() !== "";
+  if (python && !isSet) {
     await commands.executeCommand("python.setInterpreter");
     return;
   }
@@ -124,13 +111,6 @@ export async function chooseInterpreter(scope: Uri | undefined, path?: string): 
     const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
     if (picked?.[0]) await writeSetting(folder, picked[0].fsPath);
   }
-}
-
-function setting(folder: WorkspaceFolder | undefined): string | undefined {
-  const value = workspace.getConfiguration("whydll", folder).get("interpreter", "").trim();
-  if (value === "") return undefined;
-  const root = folder?.uri.fsPath ?? homedir();
-  return resolve(root, value.replaceAll("${workspaceFolder}", root).replace(/^~(?=[\\/]|$)/, homedir()));
 }
 
 /** Writes the setting where it is set already, and otherwise for the folder; clearing it clears every level. */

@@ -11,10 +11,10 @@ export interface Health {
   scopeUri: string | null;
   state: "checking" | "healthy" | "degraded" | "broken" | "unknown";
   summary: string;
-  interpreter: string | null;
+  /** All that is known, in Markdown. */
+  details: string;
+  /** Python's. */
   version: string | null;
-  packages: { import: string; distribution: string | null; version: string | null }[];
-  vcRuntime: { path: string; version: string | null } | null;
   findings: number;
 }
 
@@ -83,7 +83,7 @@ export class Status implements Disposable {
       return;
     }
     this.item.text = `${ICON[health.state]} WhyDLL: ${word(health.state)}`;
-    this.item.tooltip = tooltip(health);
+    this.item.tooltip = new MarkdownString(health.details);
     this.item.accessibilityInformation = { label: `WhyDLL: ${word(health.state)}. ${health.summary}`, role: "button" };
     this.item.backgroundColor = BACKGROUND[health.state];
     this.item.show();
@@ -111,19 +111,6 @@ function word(state: Health["state"]): string {
 /** The window cuts off what is longer. The whole sentence is in the tooltip of the status bar's item. */
 function inShort({ version, findings, summary }: Health): string {
   return version === null ? summary : `Python ${version}, ${l10n.t("findings")}: ${String(findings)}`;
-}
-
-function tooltip({ summary, interpreter, version, packages, vcRuntime, findings }: Health): MarkdownString {
-  const text = new MarkdownString().appendText(summary).appendMarkdown("\n\n");
-  const row = (name: string, value: string | null | undefined): void => {
-    if (value) text.appendMarkdown("- ").appendText(name ? `${name}: ${value}` : value).appendMarkdown("\n");
-  };
-  row("Python", version);
-  for (const one of packages) row(one.distribution ?? one.import, one.version ?? l10n.t("not installed"));
-  row(l10n.t("VC++ runtime"), vcRuntime && [vcRuntime.version, vcRuntime.path].filter(Boolean).join(", "));
-  row(l10n.t("findings"), String(findings));
-  if (interpreter) text.appendCodeblock(interpreter, "text");
-  return text;
 }
 
 /** Server and editor may write the same URI differently (`c:` and `c%3A`). */

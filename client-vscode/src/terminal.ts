@@ -1,13 +1,12 @@
 /** Fixes that run something: the command is typed into a terminal, and the user's Enter runs it. */
 
 import { commands, env, l10n, window, workspace, type Terminal } from "vscode";
-import { commandLine, shellOf } from "./quoting";
+import { shellOf, type Shell } from "./shell";
 
 export interface TerminalRequest {
   title: string;
-  program: string;
-  args: string[];
-  cwd?: string;
+  /** The command, quoted by the server for each shell. */
+  lines: Record<Shell, string>;
 }
 
 /** Whether something may be run here; if not, says so and offers to change it. */
@@ -19,15 +18,14 @@ export async function isTrusted(refusal: string): Promise<boolean> {
 }
 
 /** Types the command into a new terminal. Only the user's Enter runs it, unless `whydll.runFixes` says otherwise. */
-export async function runInTerminal({ title, program, args, cwd }: TerminalRequest): Promise<void> {
+export async function runInTerminal({ title, lines }: TerminalRequest): Promise<void> {
   if (!(await isTrusted(l10n.t("WhyDLL types no command into a terminal while this workspace is not trusted.")))) return;
-  const line = commandLine(shellOf(env.shell), program, args);
   // Created hidden, because the Python extension types its activation script into a terminal that is created visible,
   // right behind our line. The program's full path needs no activation.
-  const terminal = window.createTerminal({ name: title, hideFromUser: true, ...(cwd !== undefined && { cwd }) });
+  const terminal = window.createTerminal({ name: title, hideFromUser: true });
   terminal.show();
   await shellStart(terminal);
-  terminal.sendText(line, workspace.getConfiguration("whydll").get("runFixes") === "run");
+  terminal.sendText(lines[shellOf(env.shell)], workspace.getConfiguration("whydll").get("runFixes") === "run");
 }
 
 /** Typed before the prompt, the line would be shown twice. Shells tell of their start shortly before it, or not at all. */

@@ -1,8 +1,10 @@
 //! What a fix is: something that a person can do with one click or one line.
 
-use std::fmt::Write;
+mod shell;
 
 use serde::{Deserialize, Serialize};
+
+pub use shell::Shell;
 
 /// A way to mend a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +74,13 @@ impl Action {
     /// value as a line of `settings.json` where that is known.
     pub fn value(&self) -> String {
         match self {
-            Action::Run(command) => command.for_powershell(),
+            Action::Run(command) => command.line(Shell::WindowsPowerShell),
             Action::Open(address) => address.clone(),
             Action::AddDllDirectory(directory) => add_dll_directory(directory),
             // A square bracket in a name is no pattern.
             Action::Rename { from, to } => {
-                Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).for_powershell()
+                Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to])
+                    .line(Shell::WindowsPowerShell)
             }
             Action::PrependPath(directory) => prepend_path(directory),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
@@ -94,22 +97,15 @@ impl Command {
         Command { program: program.to_owned(), arguments: arguments.into_iter().map(str::to_owned).collect() }
     }
 
-    /// To be pasted into PowerShell: a quoted program needs the call operator (about_Quoting_Rules).
-    pub fn for_powershell(&self) -> String {
-        let mut line = powershell_word(&self.program);
-        if line.starts_with('\'') {
-            line.insert_str(0, "& ");
-        }
-        for argument in &self.arguments {
-            let _ = write!(line, " {}", powershell_word(argument));
-        }
-        line
+    /// The command as a line for a shell.
+    pub fn line(&self, shell: Shell) -> String {
+        shell::line(self, shell)
     }
 
-    /// To be pasted into cmd.
-    pub fn for_cmd(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.arguments);
-        words.map(|word| cmd_word(word)).collect::<Vec<_>>().join(" ")
+    /// Whether no shell would run a part of it before the whole is there: a line break presses Enter.
+    pub fn is_one_line(&self) -> bool {
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(breaks))
     }
 }
 
@@ -133,51 +129,17 @@ pub fn prepend_path(directory: &str) -> String {
     }
 }
 
-fn is_plain(word: &str, extra: &str) -> bool {
-    !word.is_empty()
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./\\:".contains(c) || extra.contains(c))
-}
-
-fn powershell_word(word: &str) -> String {
-    if is_plain(word, "=") && !word.starts_with("--%") {
-        return word.to_owned();
-    }
-    // Typographic quotes end a string for PowerShell as the plain one does.
-    let mut quoted = String::with_capacity(word.len() + 2);
-    quoted.push('\'');
-    for c in word.chars() {
-        if matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
-            quoted.push(c);
-        }
-        quoted.push(c);
-    }
-    quoted.push('\'');
-    quoted
-}
-
-fn cmd_word(word: &str) -> String {
-    if is_plain(word, "=") {
-        word.to_owned()
-    } else {
-        // cmd expands %NAME% inside quotes too; a caret outside of them stops that.
-        format!("\"{}\"", word.replace('%', "\"^%\""))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_quoted_for_their_shell() {
-        let command = Command::new(r"C:\Users\Zoë's PC\py 3\python.exe", ["-m", "pip", "install", "numpy<2"]);
-        assert_eq!(
-            command.for_powershell(),
-            r"& 'C:\Users\Zoë''s PC\py 3\python.exe' -m pip install 'numpy<2'"
-        );
-        assert_eq!(command.for_cmd(), r#""C:\Users\Zoë's PC\py 3\python.exe" -m pip install "numpy<2""#);
-        let plain = Command::new(r"C:\Py\python.exe", ["-m", "pip", "install", "tensorflow==2.3.0"]);
-        assert_eq!(plain.for_powershell(), r"C:\Py\python.exe -m pip install tensorflow==2.3.0");
+    fn what_would_press_enter_is_no_line() {
+        for word in ["a\nb", "a\r", "\0", "\u{1b}[A", "\t", "\u{85}", "\u{2028}"] {
+            assert!(!Command::new("python", [word]).is_one_line());
+            assert!(!Command::new(word, []).is_one_line());
+        }
+        assert!(Command::new(r"C:\é 😀\python.exe", ["-m", "pip"]).is_one_line());
     }
 
     #[test]

@@ -38,6 +38,7 @@ describe("a healthy environment", () => {
     assert.equal(health.version, "3.8.10");
     assert.equal(health.findings, 0);
     assert.ok(health.summary);
+    for (const fact of ["Python 3.8.10", "2.3.0", interpreter("complete")]) assert.ok(health.details.includes(fact), health.details);
   });
 
   test("explains itself on hover", async (t) => {
@@ -83,8 +84,9 @@ describe("a machine without the Visual C++ redistributable", () => {
     const actions = await quickFixes(client, open("import tensorflow\n"));
 
     const run = command(actions, "whydll.runInTerminal");
-    const { title, program, args } = run.arguments[0];
+    const { title, program, args, lines } = run.arguments[0];
     assert.ok(title);
+    for (const shell of ["powershell", "pwsh", "cmd", "posix"]) assert.ok(lines[shell].includes("msvc-runtime"), shell);
     assert.equal(program, interpreter("complete"));
     assert.ok(args.includes("msvc-runtime"), args.join(" "));
     assert.ok(!actions.some((action) => action.command?.command === "whydll.showCommand"));

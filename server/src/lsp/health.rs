@@ -7,6 +7,7 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
+use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, top_level};
 
 /// Our own notification from server to client.
@@ -39,6 +40,9 @@ pub struct Health {
     pub vc_runtime: Option<Runtime>,
     /// How many findings there are.
     pub findings: usize,
+    /// All of it in Markdown, for a tooltip.
+    #[serde(default)]
+    pub details: String,
 }
 
 /// A package of an environment.
@@ -95,7 +99,9 @@ impl Health {
             packages: Vec::new(),
             vc_runtime: None,
             findings: 0,
+            details: String::new(),
         }
+        .with_details()
     }
 
     /// Once it is known. A package that the settings name counts if it is installed or `imported` by an open document, any
@@ -118,7 +124,9 @@ impl Health {
                     packages: Vec::new(),
                     vc_runtime: None,
                     findings: 0,
-                };
+                    details: String::new(),
+                }
+                .with_details();
             }
         };
         let mut packages: Vec<&Package> = Vec::new();
@@ -175,7 +183,32 @@ impl Health {
             packages: packages.iter().map(|package| Installed::of(package)).collect(),
             vc_runtime: runtime.map(Runtime::of),
             findings: findings.len(),
+            details: String::new(),
         }
+        .with_details()
+    }
+
+    fn with_details(mut self) -> Health {
+        let mut facts = Vec::new();
+        facts.extend(self.version.as_ref().map(|version| format!("Python {version}")));
+        for Installed { import, distribution, version } in &self.packages {
+            let name = escaped(distribution.as_ref().unwrap_or(import));
+            facts.push(format!(
+                "{name} {}",
+                version.as_ref().map_or("is not installed".into(), |v| escaped(v))
+            ));
+        }
+        if let Some(Runtime { path, version }) = &self.vc_runtime {
+            let version = version.as_deref().unwrap_or("of an unknown version");
+            facts.push(format!("VC++ runtime {}, {}", escaped(version), code(path)));
+        }
+        facts.push(match self.findings {
+            1 => "1 finding".to_owned(),
+            number => format!("{number} findings"),
+        });
+        facts.extend(self.interpreter.as_deref().map(code));
+        self.details = format!("{}\n\n- {}", escaped(&self.summary), facts.join("\n- "));
+        self
     }
 
     /// Whether there is something to mend.

@@ -27,11 +27,10 @@ pub fn check_markdown(report: &Report<'_>) -> String {
 
 fn facts(out: &mut String, report: &Report<'_>) {
     let environment = report.environment;
-    let _ = writeln!(out, "| | |\n|---|---|");
-    let mut row = |name: &str, value: String| {
-        let _ = writeln!(out, "| {name} | {} |", in_cell(&value));
+    let mut fact = |name: &str, value: String| {
+        let _ = writeln!(out, "- {name}: {}", value.replace(['\r', '\n'], " "));
     };
-    row(
+    fact(
         "Interpreter",
         format!(
             "{} (Python {}, {}, {})",
@@ -43,16 +42,16 @@ fn facts(out: &mut String, report: &Report<'_>) {
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!(", Windows {v}"));
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {}", escaped(assumed)));
-    row("Machine", format!("{}{windows}{assumed}", escaped(&report.host.kind.to_string())));
-    row("VC++ runtime", escaped(&report.runtimes()));
+    fact("Machine", format!("{}{windows}{assumed}", escaped(&report.host.kind.to_string())));
+    fact("VC++ runtime", escaped(&report.runtimes()));
     for package in &report.packages {
         let place = match &package.path {
             Some(path) => format!("{} in {}", escaped(&package.installed()), code(path.as_str())),
             None => "not installed".to_owned(),
         };
-        row(&code(&format!("import {}", package.import)), place);
+        fact(&code(&format!("import {}", package.import)), place);
     }
-    row("WhyDLL", env!("CARGO_PKG_VERSION").to_owned());
+    fact("WhyDLL", env!("CARGO_PKG_VERSION").to_owned());
 }
 
 fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
@@ -121,11 +120,6 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Information => "Information",
         Severity::Hint => "Hint",
     }
-}
-
-/// A bar ends a cell, even within a span of code.
-fn in_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 
 /// A span of code holds everything as it is, between marks that it does not hold itself.

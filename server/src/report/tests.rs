@@ -529,13 +529,11 @@ fn a_document_for_a_bug_report() {
     expect![[r##"
         # WhyDLL: broken
 
-        | | |
-        |---|---|
-        | Interpreter | `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed) |
-        | Machine | windows-11, Windows 10.0.22631 |
-        | VC++ runtime | no VC++ runtime in its system directory |
-        | `import pkg` | pkg in `C:\Python\Lib\site-packages\pkg` |
-        | WhyDLL | 0.1.0 |
+        - Interpreter: `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed)
+        - Machine: windows-11, Windows 10.0.22631
+        - VC++ runtime: no VC++ runtime in its system directory
+        - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
+        - WhyDLL: 0.1.0
 
         ## Error: `import pkg` will fail: cudart64\_101.dll lies in C:\\cuda, where Python 3.8 does not look.
 
@@ -580,13 +578,11 @@ fn a_document_for_a_bug_report() {
     expect![[r#"
         # WhyDLL: healthy
 
-        | | |
-        |---|---|
-        | Interpreter | `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed) |
-        | Machine | windows-11, Windows 10.0.22631 |
-        | VC++ runtime | no VC++ runtime in its system directory |
-        | `import pkg` | pkg in `C:\Python\Lib\site-packages\pkg` |
-        | WhyDLL | 0.1.0 |
+        - Interpreter: `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed)
+        - Machine: windows-11, Windows 10.0.22631
+        - VC++ runtime: no VC++ runtime in its system directory
+        - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
+        - WhyDLL: 0.1.0
 
         Nothing is wrong with `import pkg`.
     "#]]

@@ -11,7 +11,7 @@ use tower_lsp::lsp_types::{
 };
 
 use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
-use crate::fix::{Action, Fix};
+use crate::fix::{Action, Fix, Shell};
 use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
@@ -101,14 +101,24 @@ impl Offer<'_> {
     fn command(&self, fix: &Fix) -> Option<Command> {
         let (name, argument) = match &fix.action {
             Action::Open(address) => (OPEN_ADDRESS, json!(address)),
+            Action::Run(command) if !command.is_one_line() => return None,
             Action::Run(command) if self.abilities.runs(RUN_IN_TERMINAL) => (
                 RUN_IN_TERMINAL,
-                json!({ "title": fix.title, "program": command.program, "args": command.arguments }),
+                json!({
+                    "title": fix.title, "program": command.program, "args": command.arguments,
+                    "lines": {
+                        "powershell": command.line(Shell::WindowsPowerShell),
+                        "pwsh": command.line(Shell::PowerShell),
+                        "cmd": command.line(Shell::Cmd),
+                        "posix": command.line(Shell::Posix),
+                    },
+                }),
             ),
             Action::Run(command) => (
                 SHOW_COMMAND,
                 json!({
-                    "title": fix.title, "powershell": command.for_powershell(), "cmd": command.for_cmd()
+                    "title": fix.title, "powershell": command.line(Shell::WindowsPowerShell),
+                    "cmd": command.line(Shell::Cmd),
                 }),
             ),
             // Where the editor does not do it, a person may.
