@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
-use crate::diagnosis::Watch;
-use crate::diagnosis::{Code, Diagnosis, Health as Word, Import, Known, Package};
+use crate::diagnosis::{Code, Diagnosis, Finding, Health as Word, Import, Known, Package, Severity, Watch};
 use crate::fix::{Action, Fix};
 use crate::host::{Host, Watched, WinPath};
-use crate::lsp::analysis::Examined;
+use crate::lsp::analysis::{Examined, names};
+use crate::lsp::document::Change;
+use crate::lsp::interpreter::Choice;
 use crate::lsp::notifications::{
     notebook_did_change, notebook_did_close, notebook_did_open, notebook_did_save,
 };

@@ -1,0 +1,159 @@
+//! What follows from the changes: what is looked at next, and what is told.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Url};
+
+use super::{MOST_THREADS, Reading, Running, Session};
+use crate::diagnosis::{Import, Known};
+use crate::host::Stop;
+use crate::lsp::analysis::{Analysis, Answer, Target};
+use crate::lsp::effect::Effect;
+use crate::lsp::health::Health;
+use crate::source::Guard;
+
+impl Session {
+    /// Finds out what is missing, and tells what is known.
+    pub fn settle(&mut self) {
+        if !self.ready {
+            return;
+        }
+        self.analyse();
+        self.publish();
+        self.tell_health();
+        self.end_progress();
+        self.look_behind();
+    }
+
+    /// Starts the next analysis, if one is needed.
+    fn analyse(&mut self) {
+        let is_unused =
+            |target: &Target| self.scopes.iter().all(|scope| !scope.in_use || scope.target != *target);
+        if self.running.as_ref().is_some_and(|running| is_unused(&running.target)) {
+            self.running = None;
+        }
+        if self.reading.as_ref().is_some_and(|reading| is_unused(&reading.target)) {
+            self.reading = None;
+        }
+        if self.running.is_some() || self.threads >= MOST_THREADS {
+            return;
+        }
+        let next =
+            self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
+                let anew = self.stale.contains(&scope.target);
+                let answer = self.answers.get(&scope.target);
+                let missing = |import: &Import| anew || answer.is_none_or(|answer| !answer.covers(import));
+                let imports: Vec<Import> = self.wanted(at).into_iter().filter(missing).collect();
+                // Without anything to import there is still an environment to look at.
+                let needed = answer.is_none() || !imports.is_empty();
+                needed.then(|| (scope.target.clone(), imports, anew))
+            });
+        let Some((target, imports, anew)) = next else { return };
+        self.reading = None;
+        self.stale.remove(&target);
+        self.generation += 1;
+        self.threads += 1;
+        let facts = self.facts.get_or_insert_default().clone();
+        let generation = self.generation;
+        let stop = Stop::default();
+        let since = Instant::now();
+        let asked: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
+        let asked = asked.into_iter().collect::<Vec<&str>>().join(", ");
+        self.running =
+            Some(Running { generation, target: target.clone(), anew, since, asked, stop: stop.clone() });
+        if self.abilities.shows_progress {
+            self.effects.push(Effect::ShowProgress(generation));
+        }
+        let afresh = self.doubted.remove(&target);
+        let known = self.answers.get(&target).filter(|_| !anew).map(|answer| answer.known.clone());
+        let known = known.unwrap_or_default();
+        let analysis = Analysis { target, imports, known, facts, afresh, stop };
+        self.effects.push(Effect::Analyse { generation, analysis, anew });
+    }
+
+    /// When all is answered: reads what lies behind failures, and then forgets what was read.
+    fn look_behind(&mut self) {
+        if self.running.is_some() || self.threads > 0 || self.readers > 0 {
+            return;
+        }
+        self.unread
+            .retain(|target, _| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target));
+        let next = self.unread.iter().next();
+        if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
+            let stop = Stop::default();
+            self.reading =
+                Some(Reading { target: target.clone(), since: Instant::now(), stop: stop.clone() });
+            self.readers += 1;
+            let facts = self.facts.get_or_insert_default().clone();
+            let imports = imports.into_iter().collect();
+            let analysis = Analysis { target, imports, known: Known::default(), facts, afresh: false, stop };
+            self.effects.push(Effect::ReadBehind(analysis));
+        } else if self.facts.take().is_some() {
+            self.effects.push(Effect::GiveBackMemory);
+        }
+    }
+
+    /// The imports that matter to a scope.
+    pub(super) fn wanted(&self, scope: usize) -> BTreeSet<Import> {
+        let mut wanted = BTreeSet::new();
+        let Some(home) = self.scopes.get(scope) else { return wanted };
+        wanted.extend(self.settings_of(home).packages.named().into_iter().map(Import::first));
+        wanted.extend(self.imports_in(scope).map(|(import, _)| import));
+        wanted
+    }
+
+    /// The watched imports in the open documents of a scope, as far as they are run, and what stands around them.
+    fn imports_in(&self, scope: usize) -> impl Iterator<Item = (Import, Guard)> {
+        let documents = self.documents.values().filter(move |document| document.scope == scope);
+        let packages = self.scopes.get(scope).map(|scope| &self.settings_of(scope).packages);
+        documents.flat_map(move |document| packages.map(|packages| (document, packages))).flat_map(
+            |(document, packages)| {
+                let run = document.read(packages).imports.iter();
+                let run = run.filter(|import| import.guard != Guard::NotRun);
+                run.filter_map(|import| Some((document.asked(import, packages)?, import.guard)))
+            },
+        )
+    }
+
+    fn publish(&mut self) {
+        let due = self.documents.iter().filter(|(_, document)| document.due);
+        let known: Vec<(Url, Vec<Diagnostic>)> =
+            due.filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics()?))).collect();
+        for (uri, diagnostics) in known {
+            let Some(document) = self.documents.get_mut(&uri) else { continue };
+            document.due = false;
+            let state = Some((document.version, diagnostics));
+            if document.published != state {
+                document.published = state.clone();
+                let diagnostics = state.map(|(_, diagnostics)| diagnostics).unwrap_or_default();
+                let version = Some(document.version);
+                self.effects.push(Effect::Publish(PublishDiagnosticsParams::new(uri, diagnostics, version)));
+            }
+        }
+    }
+
+    fn tell_health(&mut self) {
+        for at in 0..self.scopes.len() {
+            let Some(scope) = self.scopes.get(at).filter(|scope| scope.in_use) else { continue };
+            let settings = self.settings_of(scope);
+            let answer = self.answers.get(&scope.target);
+            let covers = |answer: &&Answer| {
+                settings.packages.named().into_iter().all(|name| answer.covers(&Import::first(name)))
+            };
+            let health = match answer.filter(covers) {
+                Some(answer) => {
+                    let imported: Vec<(Import, Guard)> = self.imports_in(at).collect();
+                    Health::of(scope.folder.clone(), answer, settings, &imported)
+                }
+                None => Health::checking(scope.folder.clone(), &scope.target, settings),
+            };
+            if scope.told.as_ref() != Some(&health) {
+                self.effects.push(Effect::Health(health.clone()));
+                if let Some(scope) = self.scopes.get_mut(at) {
+                    scope.told = Some(health);
+                }
+            }
+        }
+    }
+}
