@@ -52,20 +52,21 @@ impl Baseline {
         }
     }
 
-    fn lists(self) -> [(&'static str, Machine, &'static str); 2] {
-        let (system32, syswow64) = match self {
-            Baseline::Windows10 => (
-                include_str!("../../data/windows-10-system32.txt"),
-                include_str!("../../data/windows-10-syswow64.txt"),
-            ),
-            _ => (
-                include_str!("../../data/windows-11-system32.txt"),
-                include_str!("../../data/windows-11-syswow64.txt"),
-            ),
-        };
-        [("System32", Machine::X64, system32), ("SysWOW64", Machine::X86, syswow64)]
+    /// The names of a table in `data` that this Windows has.
+    fn names(self, table: &'static str) -> impl Iterator<Item = &'static str> {
+        let ours = if self == Baseline::Windows10 { "10" } else { "11" };
+        table.lines().filter_map(move |line| match line.split_once('\t') {
+            Some((name, only)) => (only == ours).then_some(name),
+            None => Some(line),
+        })
     }
 }
+
+/// The system directories: name, machine, table.
+const DIRECTORIES: [(&str, Machine, &str); 2] = [
+    ("System32", Machine::X64, include_str!("../../data/system32.txt")),
+    ("SysWOW64", Machine::X86, include_str!("../../data/syswow64.txt")),
+];
 
 /// What the lists leave out, since it does not end in `.dll`, and programs import all the same: the SDK's import libraries of
 /// these names (`bthprops.lib`, `irprops.lib`) lead there.
@@ -83,8 +84,8 @@ impl<F: Files> BaselineFiles<F> {
     pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
         let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
         let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
-        let folders = baseline.lists().map(|(name, machine, list)| {
-            let names = list.lines().chain(OTHER_SUFFIXES).chain(added.iter().copied());
+        let folders = DIRECTORIES.map(|(name, machine, table)| {
+            let names = baseline.names(table).chain(OTHER_SUFFIXES).chain(added.iter().copied());
             let entries = names.map(|name| Entry { name: name.to_owned(), kind: EntryKind::File });
             (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
         });
