@@ -9,9 +9,6 @@ import { chosenScope } from "./scope";
 import type { Server } from "./server";
 import { runInTerminal } from "./terminal";
 
-/** What the server may put into its quick fixes; announced to it at its start. */
-export const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
-
 export interface Rooms {
   server: Server;
   documents: Documents;

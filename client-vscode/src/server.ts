@@ -7,10 +7,11 @@ import {
   CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, RevealOutputChannelOn, State, TransportKind,
   type CloseHandlerResult, type ErrorHandler, type ErrorHandlerResult,
 } from "vscode-languageclient/node";
-import { CLIENT_COMMANDS } from "./commands";
 import type { Health } from "./status";
 
 const PROGRAM = process.platform === "win32" ? "whydll.exe" : "whydll";
+/** What the server may put into its quick fixes. */
+const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
 const SETTINGS = ["interpreter", "host", "packages", "severity", "logLevel"];
 
 /** How long to wait before a crashed server is started again, in milliseconds; after the last one it is left alone. */

@@ -10,11 +10,21 @@ const { WHYDLL_REAL } = process.env;
 export const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 export const EQUIPPED = "windows-11+vcredist";
 
-/** A folder that is removed in the end. */
+/** A folder that is removed in the end; of the same name each time, if nobody else has it: pictures show it. */
 export function place() {
-  const path = mkdtempSync(join(tmpdir(), "whydll-"));
+  const path = made(join(tmpdir(), "data-science")) ?? mkdtempSync(join(tmpdir(), "whydll-"));
   process.once("exit", () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
+}
+
+function made(path) {
+  try {
+    mkdirSync(path);
+    return path;
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+    return undefined;
+  }
 }
 
 /** A project with these files, by path. Its settings are those of the workspace. */

@@ -5,10 +5,7 @@ use std::future::Future;
 use tokio::sync::{mpsc, oneshot};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::session::Session;
-
-/// Something to do with the session.
-pub type Event = Box<dyn FnOnce(&mut Session) + Send>;
+use super::session::{Event, Session};
 
 /// Posts events. Posting never waits, so whoever posts before awaiting keeps the order of arrival.
 #[derive(Clone)]

@@ -4,20 +4,20 @@
 //!
 //! **One task owns the state.** `tower-lsp` runs its handlers side by side and in no order. So each handler
 //! posts a closure to the [`mailbox`] before it awaits anything, and one task applies them in the order of
-//! arrival to the [`session`]. A request waits for its answer; what the session wants done (publish, ask
-//! the editor, diagnose) it leaves as [`Effect`](effect::Effect)s, which that task carries out. What takes
+//! arrival to the [`session`]: its [`owner`]. A request waits for its answer; what the session wants done (publish,
+//! ask the editor, diagnose) it leaves as [`Effect`](effect::Effect)s, which the owner carries out. What takes
 //! long, an [`analysis`], has a thread of its own and comes back through the mailbox.
 //!
 //! | file | question |
 //! |---|---|
-//! | `server` | which method goes where, and what do we offer the editor? |
+//! | `server` | which method goes where? |
 //! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
 //! | `session`, `scope`, `document`, `notebook` | what is known: documents, notebooks, folders, answers |
 //! | `interpreter`, `analysis` | which interpreter is a folder's, and what is the answer for it? |
 //! | `inquiry` | how is a command answered that asks for more than diagnoses? |
 //! | `settings`, `client` | what does the user want, and what can the editor do? |
 //! | `health`, `convert` | how is an answer said in the protocol? |
-//! | `mailbox`, `effect`, `lifecycle` | how do events come in, effects go out, and when do we leave? |
+//! | `mailbox`, `owner`, `effect`, `lifecycle` | how do events come in, effects go out, and when do we leave? |
 //!
 //! **Invariant:** requests see the session as `&Session`; only notifications and results change it.
 
@@ -34,6 +34,7 @@ mod mailbox;
 mod notebook;
 mod notebook_sync;
 mod notifications;
+mod owner;
 mod requests;
 mod scope;
 mod server;

@@ -1,4 +1,4 @@
-//! Which method goes where, and what we offer the editor.
+//! Which method goes where.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tower_lsp::{Client, LanguageServer, LspService};
 use super::lifecycle::{Doorkeeper, Lifecycle};
 use super::mailbox::Mailbox;
 use super::notebook_sync::NotebookSync;
-use super::{notifications, requests, session};
+use super::{notifications, owner, requests};
 
 /// Takes messages, and has the session deal with them.
 pub struct Server {
-    pub client: Client,
-    pub mailbox: Mailbox,
-    pub lifecycle: Arc<Lifecycle>,
+    client: Client,
+    mailbox: Mailbox,
+    lifecycle: Arc<Lifecycle>,
 }
 
 /// Serves on standard input and output until there is a reason to leave.
@@ -25,7 +25,7 @@ pub async fn serve() -> ExitCode {
     let (mailbox, events) = Mailbox::new();
     let lifecycle = Arc::new(Lifecycle::default());
     let (service, socket) = LspService::build(|client| {
-        tokio::spawn(session::own(events, client.clone(), mailbox.clone()));
+        tokio::spawn(owner::own(events, client.clone(), mailbox.clone()));
         Server { client, mailbox, lifecycle: lifecycle.clone() }
     })
     .custom_method("whydll/interpreterChanged", Server::interpreter_changed)
@@ -43,45 +43,11 @@ pub async fn serve() -> ExitCode {
     lifecycle.exit_code()
 }
 
-/// What we offer.
-pub fn capabilities() -> ServerCapabilities {
-    let sync = TextDocumentSyncOptions {
-        open_close: Some(true),
-        change: Some(TextDocumentSyncKind::INCREMENTAL),
-        save: Some(TextDocumentSyncSaveOptions::Supported(true)),
-        ..TextDocumentSyncOptions::default()
-    };
-    let actions = CodeActionOptions {
-        code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
-        ..CodeActionOptions::default()
-    };
-    let commands = ExecuteCommandOptions {
-        commands: requests::execute_command::COMMANDS.map(str::to_owned).to_vec(),
-        ..ExecuteCommandOptions::default()
-    };
-    let folders = WorkspaceFoldersServerCapabilities {
-        supported: Some(true),
-        change_notifications: Some(OneOf::Left(true)),
-    };
-    ServerCapabilities {
-        position_encoding: Some(PositionEncodingKind::UTF16),
-        text_document_sync: Some(TextDocumentSyncCapability::Options(sync)),
-        hover_provider: Some(HoverProviderCapability::Simple(true)),
-        code_action_provider: Some(CodeActionProviderCapability::Options(actions)),
-        execute_command_provider: Some(commands),
-        workspace: Some(WorkspaceServerCapabilities {
-            workspace_folders: Some(folders),
-            file_operations: None,
-        }),
-        ..ServerCapabilities::default()
-    }
-}
-
 /// Each method posts to the session before it awaits: that keeps the order in which messages came.
 #[tower_lsp::async_trait]
 impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
-        Ok(requests::initialize::answer(self, params))
+        Ok(requests::initialize::answer(&self.mailbox, &self.lifecycle, params))
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -97,7 +63,7 @@ impl LanguageServer for Server {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
-        requests::execute_command::answer(self, params).await
+        requests::execute_command::answer(&self.mailbox, &self.client, params).await
     }
 
     async fn initialized(&self, _: InitializedParams) {

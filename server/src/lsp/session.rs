@@ -1,4 +1,4 @@
-//! The state: what is open, what was selected, what is known. Owned by one task, see [`own`].
+//! The state: what is open, what was selected, what is known. Owned by one task, which applies [`Event`]s to it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,21 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
-use tower_lsp::Client;
 use tower_lsp::lsp_types::{MessageType, Url};
 
 use super::analysis::{Answer, Facts, Target};
 use super::client::ClientAbilities;
 use super::document::OpenDocument;
 use super::effect::Effect;
-use super::mailbox::{Event, Mailbox};
 use super::notebook::Notebook;
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::Import;
-use crate::host::{Stop, Watcher};
+use crate::host::Stop;
 
 mod asked;
 mod changes;
@@ -30,29 +27,8 @@ mod notebooks;
 pub use asked::{Outlook, View};
 pub use notebooks::NotebookChange;
 
-/// Applies events in order, and carries out what follows from them.
-pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
-    let mut session = Session::default();
-    let changed = mailbox.clone();
-    let watcher = Watcher::new(move |target| changed.tell(|session| session.changed(target)));
-    while let Some(event) = events.recv().await {
-        session.apply(event);
-        // What came meanwhile is applied first: of many edits only the last state is looked at.
-        for _ in 0..LARGEST_BATCH {
-            match events.try_recv() {
-                Ok(event) => session.apply(event),
-                Err(_) => break,
-            }
-        }
-        session.settle();
-        for effect in session.take_effects() {
-            effect.perform(&client, &mailbox, &watcher).await;
-        }
-    }
-}
-
-/// An editor that never pauses gets an answer after so many events.
-const LARGEST_BATCH: usize = 256;
+/// Something to do with the session.
+pub type Event = Box<dyn FnOnce(&mut Session) + Send>;
 
 /// Answers for so many targets are kept, so that going back to one is quick.
 const MOST_ANSWERS: usize = 8;
@@ -186,7 +162,8 @@ impl Session {
         holding.max_by_key(|(depth, _)| *depth).map_or(0, |(_, at)| at)
     }
 
-    fn apply(&mut self, event: Event) {
+    /// Has the session changed.
+    pub fn apply(&mut self, event: Event) {
         if catch_unwind(AssertUnwindSafe(|| event(self))).is_err() {
             self.log(LogLevel::Error, || {
                 "an event was dropped: its handling failed, please report it".to_owned()

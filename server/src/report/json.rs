@@ -2,14 +2,13 @@
 
 use serde::Serialize;
 
-use super::explanation::Told;
 use super::{Located, Report};
 use crate::fix::{Action, Fix};
 use crate::source;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Check<'a> {
+struct Check<'a, T> {
     schema: u32,
     environment: Environment<'a>,
     host: Host<'a>,
@@ -18,7 +17,7 @@ struct Check<'a> {
     findings: Vec<Finding<'a>>,
     /// What it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    traceback: Option<&'a Told<'a>>,
+    traceback: Option<&'a T>,
 }
 
 #[derive(Serialize)]
@@ -129,11 +128,11 @@ struct JsonFix<'a> {
 
 /// The answer of a check as one JSON object, on several lines.
 pub fn check_json(report: &Report<'_>) -> String {
-    check_json_with(report, None)
+    check_json_with(report, None::<&()>)
 }
 
 /// The same, with what a traceback said.
-pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&Told<'_>>) -> String {
+pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Serialize>) -> String {
     let environment = report.environment;
     let check = Check {
         schema: 1,

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
+use tower_lsp::Client;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
 use super::confirm::{self, Prediction, Seen};
 use super::{chain, debug_information, explain, report, snapshot};
 use crate::lsp::inquiry;
+use crate::lsp::mailbox::Mailbox;
 use crate::lsp::notifications::interpreter_changed;
-use crate::lsp::server::Server;
 use crate::lsp::session::Session;
 use crate::source::is_module_name;
 
@@ -56,16 +57,20 @@ pub const COMMANDS: [&str; 11] = [
     STATE,
 ];
 
-pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Option<Value>> {
+pub async fn answer(
+    mailbox: &Mailbox,
+    client: &Client,
+    params: ExecuteCommandParams,
+) -> Result<Option<Value>> {
     let argument = params.arguments.first();
     match params.command.as_str() {
-        OPEN_ADDRESS => open_address(server, argument).await?,
-        SHOW_COMMAND => show_command(server, argument).await?,
-        CHECK_AGAIN => server.mailbox.tell(|session| session.check_again()),
-        USE_INTERPRETER => use_interpreter(server, argument)?,
+        OPEN_ADDRESS => open_address(mailbox, client, argument).await?,
+        SHOW_COMMAND => show_command(client, argument).await?,
+        CHECK_AGAIN => mailbox.tell(|session| session.check_again()),
+        USE_INTERPRETER => use_interpreter(mailbox, argument)?,
         REPORT => {
             let scope = inquiry::scope_in(argument)?;
-            let known = server.mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
+            let known = mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
             return to_value(inquiry::answer(move || report::told(known)).await?);
         }
         EXPLAIN => {
@@ -74,22 +79,21 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
                 return Err(Error::invalid_params("`text` must be the text of a traceback"));
             };
             let target = move |session: &Session| session.outlook(scope.as_ref()).scope.target.clone();
-            let target = server.mailbox.ask(target).await?;
+            let target = mailbox.ask(target).await?;
             return to_value(inquiry::answer(move || explain::told(&target, &text)).await?);
         }
         CHAIN => {
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
-            let asked =
-                server.mailbox.ask(move |session| chain::asked(session, scope.as_ref(), package)).await?;
+            let asked = mailbox.ask(move |session| chain::asked(session, scope.as_ref(), package)).await?;
             return to_value(
                 inquiry::answer(move || asked.and_then(|(target, package)| chain::drawn(&target, package)))
                     .await?,
             );
         }
-        PREDICT => return to_value(predict(server, argument).await?),
+        PREDICT => return to_value(predict(mailbox, argument).await?),
         COMPARE => {
-            let prediction = predict(server, argument).await?;
+            let prediction = predict(mailbox, argument).await?;
             return to_value(confirm::comparison(&prediction, &Seen::of(argument)));
         }
         SNAPSHOT => {
@@ -98,20 +102,20 @@ pub async fn answer(server: &Server, params: ExecuteCommandParams) -> Result<Opt
             let file = file.filter(|file| file.is_absolute());
             let file = file.ok_or_else(|| Error::invalid_params("`path` must be the full path of a file"))?;
             let (target, package) =
-                server.mailbox.ask(move |session| snapshot::asked(session, scope.as_ref())).await?;
+                mailbox.ask(move |session| snapshot::asked(session, scope.as_ref())).await?;
             return to_value(inquiry::answer(move || snapshot::written(&target, &package, &file)).await?);
         }
-        STATE => return to_value(server.mailbox.ask(debug_information::told).await?),
+        STATE => return to_value(mailbox.ask(debug_information::told).await?),
         unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),
     }
     Ok(None)
 }
 
-async fn predict(server: &Server, argument: Option<&Value>) -> Result<Prediction> {
+async fn predict(mailbox: &Mailbox, argument: Option<&Value>) -> Result<Prediction> {
     let scope = inquiry::scope_in(argument)?;
     let package = package_in(argument)?;
     let asked = move |session: &Session| confirm::prediction(session, scope.as_ref(), package.as_deref());
-    let prediction = server.mailbox.ask(asked).await?;
+    let prediction = mailbox.ask(asked).await?;
     inquiry::answer(move || prediction).await
 }
 
@@ -128,23 +132,23 @@ fn to_value(answer: impl Serialize) -> Result<Option<Value>> {
     serde_json::to_value(answer).map(Some).map_err(|_| Error::internal_error())
 }
 
-fn use_interpreter(server: &Server, argument: Option<&Value>) -> Result<()> {
+fn use_interpreter(mailbox: &Mailbox, argument: Option<&Value>) -> Result<()> {
     let Some((scope, Some(path))) = argument.and_then(interpreter_changed::read) else {
         return Err(Error::invalid_params(
             "the argument must be an object with `path`, and perhaps `scopeUri`",
         ));
     };
-    server.mailbox.tell(move |session| session.use_interpreter(scope, path));
+    mailbox.tell(move |session| session.use_interpreter(scope, path));
     Ok(())
 }
 
-async fn open_address(server: &Server, argument: Option<&Value>) -> Result<()> {
+async fn open_address(mailbox: &Mailbox, client: &Client, argument: Option<&Value>) -> Result<()> {
     let address = argument.and_then(Value::as_str).and_then(|address| Url::parse(address).ok());
     let Some(address) = address.filter(|address| matches!(address.scheme(), "http" | "https")) else {
         return Err(Error::invalid_params("the argument must be an address of the web"));
     };
-    let opens = server.mailbox.ask(|session| session.abilities.show_document).await?;
-    let client = server.client.clone();
+    let opens = mailbox.ask(|session| session.abilities.show_document).await?;
+    let client = client.clone();
     // An editor may ask the user first; no other message shall wait for that.
     tokio::spawn(async move {
         let document = ShowDocumentParams {
@@ -160,7 +164,7 @@ async fn open_address(server: &Server, argument: Option<&Value>) -> Result<()> {
     Ok(())
 }
 
-async fn show_command(server: &Server, argument: Option<&Value>) -> Result<()> {
+async fn show_command(client: &Client, argument: Option<&Value>) -> Result<()> {
     let field = |name: &str| argument?.get(name)?.as_str();
     let Some(command) = field("powershell") else {
         return Err(Error::invalid_params("the argument must be an object with `powershell`"));
@@ -169,6 +173,6 @@ async fn show_command(server: &Server, argument: Option<&Value>) -> Result<()> {
         Some(title) => format!("{title}, in PowerShell: {command}"),
         None => command.to_owned(),
     };
-    server.client.show_message(MessageType::INFO, message).await;
+    client.show_message(MessageType::INFO, message).await;
     Ok(())
 }
