@@ -98,8 +98,8 @@ describe("without a word from the editor", () => {
     }
     const written = performance.now();
     const early = checks(client);
-    // Wine, on a machine that is busy with other things, may give notices so late that it seems to be quiet.
-    assert.ok(early - before <= (WINE ? 3 : 0), `it was looked at ${early - before} times before all were written`);
+    // Wine follows new folders one by one, and may give notices so late that it seems to be quiet: a few looks are no storm.
+    assert.ok(early - before <= (WINE ? 10 : 0), `it was looked at ${early - before} times before all were written`);
     await client.until("a new look", () => (checks(client) > early ? true : undefined));
     const took = performance.now() - written;
     await sleep(3000);
