@@ -77,10 +77,9 @@ impl Action {
             Action::Run(command) => command.line(Shell::WindowsPowerShell),
             Action::Open(address) => address.clone(),
             Action::AddDllDirectory(directory) => add_dll_directory(directory),
-            // A square bracket in a name is no pattern.
+            // A square bracket in a name is no pattern. And a command of PowerShell's own gets its words as they are.
             Action::Rename { from, to } => {
-                Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to])
-                    .line(Shell::WindowsPowerShell)
+                Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).line(Shell::PowerShell)
             }
             Action::PrependPath(directory) => prepend_path(directory),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),

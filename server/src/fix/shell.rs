@@ -47,12 +47,8 @@ fn word(word: &str, shell: Shell, is_program: bool) -> String {
 
 /// Words that no shell reads anything into: paths, versions, requirements.
 fn is_plain(word: &str, backslash_is_plain: bool) -> bool {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric()
-            || "_/".contains(c)
-            || (".:+-=".contains(c))
-            || (c == '\\' && backslash_is_plain)
-    };
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || "_/.:+-=".contains(c) || (c == '\\' && backslash_is_plain);
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '/') && word.chars().all(plain)
 }
 
