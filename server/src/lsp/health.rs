@@ -14,8 +14,22 @@ use crate::source::{Guard, top_level};
 pub enum HealthChanged {}
 
 impl Notification for HealthChanged {
-    type Params = Health;
+    type Params = Told;
     const METHOD: &'static str = "whydll/health";
+}
+
+/// As it is told.
+#[derive(Serialize, Deserialize)]
+pub struct Told {
+    #[serde(flatten)]
+    health: Health,
+    details: String,
+}
+
+impl From<Health> for Told {
+    fn from(health: Health) -> Told {
+        Told { details: health.details(), health }
+    }
 }
 
 /// How the environment of a scope is.
@@ -40,9 +54,6 @@ pub struct Health {
     pub vc_runtime: Option<Runtime>,
     /// How many findings there are.
     pub findings: usize,
-    /// All of it in Markdown, for a tooltip.
-    #[serde(default)]
-    pub details: String,
 }
 
 /// A package of an environment.
@@ -99,9 +110,7 @@ impl Health {
             packages: Vec::new(),
             vc_runtime: None,
             findings: 0,
-            details: String::new(),
         }
-        .with_details()
     }
 
     /// Once it is known. A package that the settings name counts if it is installed or `imported` by an open document, any
@@ -124,9 +133,7 @@ impl Health {
                     packages: Vec::new(),
                     vc_runtime: None,
                     findings: 0,
-                    details: String::new(),
-                }
-                .with_details();
+                };
             }
         };
         let mut packages: Vec<&Package> = Vec::new();
@@ -183,12 +190,11 @@ impl Health {
             packages: packages.iter().map(|package| Installed::of(package)).collect(),
             vc_runtime: runtime.map(Runtime::of),
             findings: findings.len(),
-            details: String::new(),
         }
-        .with_details()
     }
 
-    fn with_details(mut self) -> Health {
+    /// All of it in Markdown, for a tooltip.
+    fn details(&self) -> String {
         let mut facts = Vec::new();
         facts.extend(self.version.as_ref().map(|version| format!("Python {version}")));
         for Installed { import, distribution, version } in &self.packages {
@@ -207,8 +213,7 @@ impl Health {
             number => format!("{number} findings"),
         });
         facts.extend(self.interpreter.as_deref().map(code));
-        self.details = format!("{}\n\n- {}", escaped(&self.summary), facts.join("\n- "));
-        self
+        format!("{}\n\n- {}", escaped(&self.summary), facts.join("\n- "))
     }
 
     /// Whether there is something to mend.

@@ -58,7 +58,7 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
         Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version }) => {
             client.publish_diagnostics(uri, diagnostics, version).await;
         }
-        Effect::Health(health) => client.send_notification::<HealthChanged>(health).await,
+        Effect::Health(health) => client.send_notification::<HealthChanged>(health.into()).await,
         Effect::Log(kind, message) => client.log_message(kind, message).await,
         Effect::PullSettings { generation, folders } => {
             tokio::spawn(pull_settings(generation, folders, client.clone(), mailbox.clone()));
