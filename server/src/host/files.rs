@@ -191,7 +191,8 @@ pub struct ImageFacts {
     /// It holds nothing but .NET code for any processor, which a process of any machine can map.
     #[serde(default)]
     pub any_cpu: bool,
-    /// The Python modules that its code imports while it is imported itself ([`Image::module_imports`](crate::image::Image)).
+    /// The Python modules that its code imports while it is imported itself, and at which level if its text does
+    /// ([`Image::module_imports`](crate::image::Image)).
     #[serde(default)]
     pub module_imports: Vec<String>,
     /// Size of the file in bytes.

@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use super::ahead;
 use super::frame::Frame;
+use super::import_statement::absolute_name;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, LoadError, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::source::{Name, Stmt};
+use crate::source::{Name, Stmt, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
@@ -257,6 +258,10 @@ impl Plan<'_> {
         }
         self.depth += 1;
         let failed = imports.iter().find_map(|import| {
+            if let Some((level, name)) = import.split_once(':') {
+                self.import_of_cython(level, name, &module, at);
+                return None;
+            }
             let exception = self.import_dotted(import, at).err()?;
             let missing = exception.missing.as_deref();
             let is_lost = missing.is_some_and(|missing| self.recorded_file(missing).is_some());
@@ -269,6 +274,35 @@ impl Plan<'_> {
                 Err(exception)
             }
             None => Ok(module),
+        }
+    }
+
+    /// Follows an `import` of a Cython module's text ([`Image::module_imports`](crate::image::Image::module_imports)). It may stand in a
+    /// `try`, which is not seen: what fails is not known to count, and a module that is not there is no news.
+    fn import_of_cython(&mut self, level: &str, name: &str, module: &ModuleRef, at: &Place) {
+        let beside = |level| absolute_name(module.package(), level, name);
+        let dotted = match level {
+            "0" => Some(name.to_owned()),
+            // Without an ImportError from there, Cython's helper is content.
+            "-1" => match beside(1) {
+                Some(beside) if self.certainly_missing(&beside).is_none() => Some(beside),
+                _ => Some(name.to_owned()),
+            },
+            level => level.parse().ok().and_then(beside),
+        };
+        let Some(dotted) = dotted else { return };
+        let (failures, steps) = (self.failures.len(), self.steps.len());
+        if self.certainly_missing(top_level(&dotted)).is_some()
+            || self.certainly_missing(&dotted).is_some()
+            || self.import_dotted(&dotted, at).is_ok()
+        {
+            return;
+        }
+        for failure in self.failures.iter_mut().skip(failures) {
+            failure.uncertain = true;
+        }
+        for step in self.steps.iter_mut().skip(steps) {
+            step.uncertain = true;
         }
     }
 

@@ -49,7 +49,7 @@ impl Plan<'_> {
 
     /// The part of a dotted name that does not exist, if its parent is imported already or it is a
     /// top-level name; importing the parents tells the rest.
-    fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
+    pub(super) fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
         if self.modules.contains_key(dotted) {
             return None;
         }

@@ -2028,3 +2028,32 @@ fn a_cython_module_may_do_without_what_is_not_there() {
         "#]],
     );
 }
+
+/// An extension module whose text imports others, perhaps within a `try`.
+#[test]
+fn what_the_text_of_a_cython_module_imports_may_fail() {
+    follow(
+        "
+        /Python/python3.dll  exports PyImport_AddModule, PyImport_ImportModule
+        /s/pkg/__init__.py   text
+            from . import a
+        /s/pkg/a.pyd         cimports 0:pkg.b, 0:gone, 1:c, 1:gone, -1:d, -1:top
+        /s/pkg/b.pyd         imports gone.dll
+        /s/pkg/c.py          text
+            import other
+        /s/pkg/d.pyd
+        /s/d.pyd
+        /s/top.pyd
+        /s/other.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.a <- __init__.py:1
+            native pkg.b FAILS <- __init__.py:1
+            pkg.c <- __init__.py:1
+            native other <- c.py:1
+            native pkg.d <- __init__.py:1
+            native top <- __init__.py:1
+        "#]],
+    );
+}
