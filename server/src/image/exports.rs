@@ -88,10 +88,25 @@ impl Image<'_> {
         let mut names_len = 0;
         for position in 0..table.checked_name_count()? {
             let name = self.memory.string(table.name(position)?, MAX_SYMBOL_NAME, EXPORTED_NAME)?;
-            names_len = count_name(names_len, &name)?;
+            names_len = count_name(names_len, name.as_bytes())?;
             names.push(name);
         }
         Ok(names)
+    }
+
+    /// The first exported name that begins with `start`, as far as the table is sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the table or a name lies outside the image, or the name is longer than 4095 bytes.
+    pub fn export_that_begins_with(&self, start: &str) -> Result<Option<String>, ImageError> {
+        let Some(table) = self.export_table()? else { return Ok(None) };
+        let position = table.first_not_before(start)?;
+        if position >= table.name_count {
+            return Ok(None);
+        }
+        let name = self.memory.string(table.name(position)?, MAX_SYMBOL_NAME, EXPORTED_NAME)?;
+        Ok(Some(name).filter(|name| name.starts_with(start)))
     }
 
     fn export_table(&self) -> Result<Option<ExportTable<'_>>, ImageError> {
@@ -135,18 +150,25 @@ struct ExportTable<'m> {
 }
 
 impl ExportTable<'_> {
-    /// Finds a name's position in the sorted list. Touches a name for each halving of the list.
+    /// Finds a name's position in the sorted list.
     fn search(&self, name: &str) -> Result<Option<u32>, ImageError> {
+        let position = self.first_not_before(name)?;
+        let found = position < self.name_count && self.compare(position, name)? == Ordering::Equal;
+        Ok(found.then_some(position))
+    }
+
+    /// The position of the first name in the sorted list that does not stand before `name`. Touches a name for each halving of the
+    /// list.
+    fn first_not_before(&self, name: &str) -> Result<u32, ImageError> {
         let (mut start, mut end) = (0, self.name_count);
         while start < end {
             let middle = start + (end - start) / 2;
             match self.compare(middle, name)? {
-                Ordering::Equal => return Ok(Some(middle)),
                 Ordering::Less => start = middle + 1,
-                Ordering::Greater => end = middle,
+                Ordering::Equal | Ordering::Greater => end = middle,
             }
         }
-        Ok(None)
+        Ok(start)
     }
 
     /// Finds a name's position in the list, sorted or not.

@@ -109,11 +109,22 @@ impl Image<'_> {
     /// [`ImageError::BadTable`] if a thunk or a name lies outside the image, or a name is longer
     /// than 4095 bytes; [`ImageError::TooMany`] beyond a million symbols, or 64 MiB of names.
     pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
-        const WHAT: &str = "the list of imported symbols";
-        let (width, ordinal_flag) = if self.is_pe32_plus() { (8, 1 << 63) } else { (4, 1 << 31) };
         let mut symbols = Vec::new();
+        self.visit_symbols(import, |_, symbol| symbols.push(symbol.to_owned()))?;
+        Ok(symbols)
+    }
+
+    /// Goes through the symbols that one import asks for, each with its index in the table.
+    pub(super) fn visit_symbols(
+        &self,
+        import: &Import,
+        mut visit: impl FnMut(u32, SymbolRef<'_>),
+    ) -> Result<(), ImageError> {
+        const WHAT: &str = "the list of imported symbols";
+        const NAME: &str = "the name of an imported symbol";
+        let (width, ordinal_flag) = if self.is_pe32_plus() { (8, 1 << 63) } else { (4, 1 << 31) };
         if import.thunks == 0 {
-            return Ok(symbols);
+            return Ok(());
         }
         let mut names_len = 0;
         for index in 0..=MAX_SYMBOLS {
@@ -123,10 +134,10 @@ impl Image<'_> {
                 false => u32::from_le_bytes(self.memory.bytes(at, WHAT)?).into(),
             };
             if thunk == 0 {
-                return Ok(symbols);
+                return Ok(());
             }
             if thunk & ordinal_flag != 0 {
-                symbols.push(Symbol::Ordinal(thunk as u16)); // the low 16 bits are the ordinal
+                visit(index, SymbolRef::Ordinal(thunk as u16)); // the low 16 bits are the ordinal
                 continue;
             }
             // The thunk is the RVA of a 16-bit hint, where to look first, and the name.
@@ -134,11 +145,27 @@ impl Image<'_> {
                 .checked_sub(import.thunk_base)
                 .and_then(|hint| u32::try_from(hint.checked_add(2)?).ok())
                 .ok_or_else(|| bad_table("an imported symbol", at, Problem::Malformed))?;
-            let name = self.memory.string(name, MAX_SYMBOL_NAME, "the name of an imported symbol")?;
-            names_len = count_name(names_len, &name)?;
-            symbols.push(Symbol::Name(name));
+            let name = self.memory.terminated(name, MAX_SYMBOL_NAME, NAME)?;
+            names_len = count_name(names_len, name)?;
+            visit(index, SymbolRef::Name(name));
         }
         Err(ImageError::TooMany { what: "symbols imported from one DLL".into(), limit: MAX_SYMBOLS.into() })
+    }
+}
+
+/// A [`Symbol`] as its bytes lie in the image.
+#[derive(Clone, Copy)]
+pub(super) enum SymbolRef<'a> {
+    Name(&'a [u8]),
+    Ordinal(u16),
+}
+
+impl SymbolRef<'_> {
+    fn to_owned(self) -> Symbol {
+        match self {
+            SymbolRef::Name(name) => Symbol::Name(String::from_utf8_lossy(name).into_owned()),
+            SymbolRef::Ordinal(ordinal) => Symbol::Ordinal(ordinal),
+        }
     }
 }
 
@@ -151,7 +178,7 @@ pub(super) fn entry(table: u32, index: u32, size: u32, what: &'static str) -> Re
 }
 
 /// Adds a name to the length of all names read so far.
-pub(super) fn count_name(names_len: usize, name: &str) -> Result<usize, ImageError> {
+pub(super) fn count_name(names_len: usize, name: &[u8]) -> Result<usize, ImageError> {
     match names_len.saturating_add(name.len()) {
         sum if sum <= MAX_NAMES_LEN => Ok(sum),
         _ => Err(ImageError::TooMany { what: "bytes of symbol names".into(), limit: MAX_NAMES_LEN as u64 }),

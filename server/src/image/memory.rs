@@ -131,20 +131,25 @@ impl<'a> Memory<'a> {
     pub fn until_nul(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
         let here = self.here(rva, 1, what)?;
         let window = here.stored.get(..limit).unwrap_or(here.stored);
-        match window.iter().position(|&byte| byte == 0) {
+        match memchr::memchr(0, window) {
             Some(nul) => Ok(window.get(..nul).unwrap_or(window)),
             None if window.len() == limit || window.len() < here.room => Ok(window),
             None => Err(bad_table(what, rva, Problem::OutsideImage)),
         }
     }
 
+    /// The fewer than `limit` bytes up to a NUL at an RVA.
+    pub fn terminated(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
+        match self.until_nul(rva, limit, what)? {
+            bytes if bytes.len() < limit => Ok(bytes),
+            _ => Err(bad_table(what, rva, Problem::Unterminated)),
+        }
+    }
+
     /// The NUL-terminated string of fewer than `limit` bytes at an RVA. Names are ASCII in
     /// practice; what is not UTF-8 is replaced.
     pub fn string(&self, rva: u32, limit: usize, what: &'static str) -> Result<String, ImageError> {
-        match self.until_nul(rva, limit, what)? {
-            bytes if bytes.len() < limit => Ok(String::from_utf8_lossy(bytes).into_owned()),
-            _ => Err(bad_table(what, rva, Problem::Unterminated)),
-        }
+        Ok(String::from_utf8_lossy(self.terminated(rva, limit, what)?).into_owned())
     }
 
     /// The memory at an RVA, if there are `len` bytes of it before the next region.

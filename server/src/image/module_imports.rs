@@ -13,7 +13,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::exports::Export;
-use super::imports::{Symbol, entry};
+use super::imports::{Symbol, SymbolRef, entry};
 use super::start::address_of;
 use super::{Image, ImageError, Machine};
 
@@ -48,13 +48,13 @@ enum Called {
 }
 
 impl Called {
-    fn by_name(function: &str) -> Option<Called> {
+    fn by_name(function: &[u8]) -> Option<Called> {
         match function {
-            "PyImport_ImportModule" => Some(Called::Import),
-            "PyImport_AddModule" | "PyImport_AddModuleRef" => Some(Called::Add),
-            "PyModuleDef_Init" => Some(Called::Define),
-            "PyImport_ImportModuleLevelObject" => Some(Called::ImportStatement),
-            "PyList_New" | "PyTuple_New" | "PyDict_New" | "PyTuple_Pack" | "PyObject_GetAttr" => {
+            b"PyImport_ImportModule" => Some(Called::Import),
+            b"PyImport_AddModule" | b"PyImport_AddModuleRef" => Some(Called::Add),
+            b"PyModuleDef_Init" => Some(Called::Define),
+            b"PyImport_ImportModuleLevelObject" => Some(Called::ImportStatement),
+            b"PyList_New" | b"PyTuple_New" | b"PyDict_New" | b"PyTuple_Pack" | b"PyObject_GetAttr" => {
                 Some(Called::Make)
             }
             _ => None,
@@ -82,19 +82,21 @@ impl Image<'_> {
             if !import.dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python")) {
                 continue;
             }
-            for (index, symbol) in (0..).zip(self.symbols(&import)?) {
-                if let Symbol::Name(name) = &symbol
-                    && let Some(called) = Called::by_name(name)
-                {
-                    slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
+            let mut known = Vec::new();
+            self.visit_symbols(&import, |index, symbol| {
+                if let SymbolRef::Name(name) = symbol {
+                    known.extend(Called::by_name(name).map(|called| (index, called)));
                 }
+            })?;
+            for (index, called) in known {
+                slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
             }
         }
         let imports = |called| slots.values().any(|known| *known == called);
         if !imports(Called::Import) || !imports(Called::Add) {
             return Ok(Vec::new());
         }
-        let Some(init) = self.export_names()?.into_iter().find(|name| name.starts_with("PyInit_")) else {
+        let Some(init) = self.export_that_begins_with("PyInit_")? else {
             return Ok(Vec::new());
         };
         let Some(Export::Address(start)) = self.export(&Symbol::Name(init))? else {

@@ -65,16 +65,17 @@ impl Reader {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            if !self.seen.insert(dotted.clone()) {
+            // What most modules import was seen already.
+            if self.seen.contains(&dotted) {
                 continue;
             }
-            let Some((file, is_package)) = self.find(&dotted) else {
-                continue;
-            };
-            if let Ok(script) = self.files.script(&file) {
+            if let Some((file, is_package)) = self.find(&dotted)
+                && let Ok(script) = self.files.script(&file)
+            {
                 let package = if is_package { dotted.as_str() } else { parent(&dotted) };
                 imports(&script.body, package, &mut waiting);
             }
+            self.seen.insert(dotted);
         }
     }
 

@@ -1,14 +1,16 @@
-//! Blanks out the function bodies of a module that cannot matter, before it is parsed.
+//! Blanks out the functions of a module that cannot matter, but for their names, before it is parsed.
 //!
 //! Two thirds of the text of large packages are bodies of functions that neither import nor load
-//! anything. Finding where they end needs no syntax tree: indentation, brackets and quotes tell. Every byte
+//! anything, and of methods, which are never followed. Finding where they end needs no syntax tree: indentation, brackets and quotes tell. Every byte
 //! keeps its place, so that offsets and lines stay true.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use rustc_hash::FxHashMap;
 
-use super::prelude::may_load;
+use super::prelude::LOADING_WORDS;
 use super::prune::NATIVE;
 
 /// A body of at most so many bytes is kept: it may be a single `return` whose value decides something.
@@ -18,21 +20,46 @@ const SHORT: usize = 200;
 #[derive(Debug, PartialEq)]
 struct Definition<'a> {
     name: &'a str,
+    /// What goes when the function does: of a method all from its first decorator on, of others what stands behind the name.
+    rest: usize,
     /// From the first line of the body to the line after it.
     body: Range<usize>,
+    is_method: bool,
     keep: bool,
 }
 
 /// Whether a body may import something, change where modules are searched, load DLLs or find out where they are.
 fn matters(body: &str) -> bool {
-    ["import", "sys.path", "_getframe"].iter().chain(&NATIVE).any(|word| body.contains(word))
-        || may_load(body)
+    // Most of the text that there is goes through here, so all words are searched at once; only so the search makes use of
+    // instructions that look at many bytes.
+    static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        let words = ["import", "sys.path", "_getframe"].iter().chain(&NATIVE).chain(&LOADING_WORDS);
+        AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(words).ok()
+    });
+    let Some(words) = &*WORDS else { return true };
+    // Examples in docstrings import most often.
+    words.is_match(body) && logical_lines(body).any(|line| words.is_match(line))
 }
 
-/// The text with the bodies that do not matter blanked out; none if the text is not understood, or has none.
+/// The logical lines of a body that are neither comments nor begin with a string; all that is left where a string or bracket stays open.
+fn logical_lines(body: &str) -> impl Iterator<Item = &str> {
+    let bytes = body.as_bytes();
+    let mut at = 0;
+    let lines = std::iter::from_fn(move || {
+        let start = indentation(bytes, at).1;
+        if start >= bytes.len() {
+            return None;
+        }
+        at = end_of_logical_line(bytes, start).unwrap_or(bytes.len());
+        Some(body.get(start..at).unwrap_or_default())
+    });
+    lines.filter(|line| !line.starts_with(['#', '"', '\'']) && !line.starts_with("r\""))
+}
+
+/// The text with the functions that do not matter reduced to their names; none if the text is not understood, or has none.
 pub(super) fn without_inert_bodies(text: &str) -> Option<String> {
     let mut definitions = definitions(text)?;
-    for definition in &mut definitions {
+    for definition in definitions.iter_mut().filter(|definition| !definition.is_method) {
         let body = text.get(definition.body.clone())?;
         definition.keep = body.len() <= SHORT || matters(body);
     }
@@ -51,27 +78,26 @@ pub(super) fn without_inert_bodies(text: &str) -> Option<String> {
             continue;
         }
         end_of_blank = definition.body.end;
-        blank(bytes.get_mut(definition.body.clone())?);
+        let rest = bytes.get_mut(definition.rest..definition.body.end)?;
+        blank(rest, if definition.is_method { b"0#" } else { b"():0#" });
         blanked = true;
     }
     if !blanked {
         return None;
     }
-    // Only whole lines were replaced, by ASCII.
+    // What was replaced, by ASCII, begins where a name ends or a line does, and ends with a line.
     String::from_utf8(bytes).ok()
 }
 
-/// A body becomes a single `0` at its own indentation, and a long comment of nothing, which the parser passes over at once.
-fn blank(body: &mut [u8]) {
-    let indent = body.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0c')).count();
-    let ends_line = body.last() == Some(&b'\n');
-    for byte in body.iter_mut().skip(indent) {
-        *byte = b' ';
+/// A method becomes a single `0`, and what follows the name of another function a body of it; then comes a long comment of nothing,
+/// which the parser passes over at once.
+fn blank(rest: &mut [u8], by: &[u8]) {
+    let ends_line = rest.last() == Some(&b'\n');
+    rest.fill(b' ');
+    if let Some(start) = rest.get_mut(..by.len()) {
+        start.copy_from_slice(by);
     }
-    if let Some(start) = body.get_mut(indent..indent + 2) {
-        start.copy_from_slice(b"0#");
-    }
-    if let Some(last) = body.last_mut().filter(|_| ends_line) {
+    if let Some(last) = rest.last_mut().filter(|_| ends_line) {
         *last = b'\n';
     }
 }
@@ -84,7 +110,10 @@ fn keep_callers(text: &str, definitions: &mut [Definition<'_>]) {
         return;
     }
     let mut callers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-    for (index, definition) in definitions.iter().enumerate().filter(|(_, definition)| !definition.keep) {
+    for (index, definition) in definitions.iter().enumerate() {
+        if definition.keep || definition.is_method {
+            continue;
+        }
         for name in called(text.get(definition.body.clone()).unwrap_or_default()) {
             let known = callers.entry(name).or_default();
             if known.last() != Some(&index) {
@@ -111,37 +140,64 @@ fn called(body: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The first line of a definition, while it is not known whether lines of its own follow.
+struct Header<'a> {
+    /// Of a function its name, and where that ends.
+    function: Option<(&'a str, usize)>,
+    /// Where it begins, or its first decorator.
+    first: usize,
+    depth: usize,
+}
+
+/// A definition whose body has begun: its place among those found if it is a function's, and its indentation.
+struct Open {
+    function: Option<usize>,
+    depth: usize,
+}
+
 /// All function definitions with a body on lines of its own, in the order of their bodies' beginnings. None
 /// where brackets or quotes do not close.
 fn definitions(text: &str) -> Option<Vec<Definition<'_>>> {
     let bytes = text.as_bytes();
     let mut found: Vec<Definition<'_>> = Vec::new();
-    // Definitions whose body has begun, with their indentation.
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    let mut header: Option<(&str, usize)> = None;
+    let mut open: Vec<Open> = Vec::new();
+    let mut header: Option<Header<'_>> = None;
+    let mut decorators = None;
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
         let (indent, content) = indentation(bytes, start);
         let next = end_of_logical_line(bytes, content)?;
-        let first = bytes.get(content).copied().unwrap_or(b'\n');
-        if !matches!(first, b'\n' | b'\r' | b'#') {
-            if let Some((name, depth)) = header.take()
+        let sign = bytes.get(content).copied().unwrap_or(b'\n');
+        if !matches!(sign, b'\n' | b'\r' | b'#') {
+            if let Some(Header { function, first, depth }) = header.take()
                 && indent > depth
             {
-                open.push((found.len(), depth));
-                found.push(Definition { name, body: start..bytes.len(), keep: false });
+                let is_method = open.last().is_some_and(|around| around.function.is_none());
+                open.push(Open { function: function.map(|_| found.len()), depth });
+                found.extend(function.map(|(name, name_end)| Definition {
+                    name,
+                    rest: if is_method { first } else { name_end },
+                    body: start..bytes.len(),
+                    is_method,
+                    keep: false,
+                }));
             }
-            while let Some((index, depth)) = open.last().copied() {
-                if indent > depth {
+            while let Some(Open { function, depth }) = open.last() {
+                if indent > *depth {
                     break;
                 }
-                open.pop();
-                if let Some(definition) = found.get_mut(index) {
+                if let Some(definition) = function.and_then(|index| found.get_mut(index)) {
                     definition.body.end = start;
                 }
+                open.pop();
             }
-            header = function_name(text.get(content..next).unwrap_or_default()).map(|name| (name, indent));
+            let first = decorators.take().unwrap_or(content);
+            if sign == b'@' {
+                decorators = Some(first);
+            } else {
+                header = header_of(text, content).map(|function| Header { function, first, depth: indent });
+            }
         }
         at = next;
     }
@@ -164,12 +220,16 @@ fn indentation(bytes: &[u8], start: usize) -> (usize, usize) {
     (column, at)
 }
 
-/// `f` of `def f(x):`
-fn function_name(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("async ").unwrap_or(line).trim_start();
-    let rest = line.strip_prefix("def ")?.trim_start();
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
-    Some(&rest[..end])
+/// Of `def f(x):` at `start` the name `f` and where it ends; of `class A:` no name; of other lines nothing.
+fn header_of(text: &str, start: usize) -> Option<Option<(&str, usize)>> {
+    let line = text.get(start..)?;
+    if line.starts_with("class ") {
+        return Some(None);
+    }
+    let rest = line.strip_prefix("async ").unwrap_or(line).trim_start_matches(' ');
+    let rest = rest.strip_prefix("def ")?.trim_start_matches(' ');
+    let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
+    Some(Some((&rest[..length], text.len() - rest.len() + length)))
 }
 
 /// The beginning of the line after the logical line that goes through `at`. None where a string or bracket
@@ -256,9 +316,7 @@ mod tests {
             "import a\ndef f(x,\n      y):\n    LONG\nimport b\n",
             expect![[r#"
                 import a
-                def f(x,
-                      y):
-                        0#
+                def f():0#
                 import b
             "#]],
         );
@@ -289,8 +347,7 @@ mod tests {
                         value = compute(value) + 1
                         value = compute(value) + 1
                         f()
-                def h():
-                        0#
+                def h():0#
             "#]],
         );
     }
@@ -300,7 +357,53 @@ mod tests {
         check(
             "class A:\n    def f(self):\n    LONG\n        x = '''\nimport a\n'''\n        y = (1,\n2)\n# note\n        z = r'\\''\n    b = 1\nimport c\n",
             expect![[r#"
-                unchanged
+                class A:
+                    0#
+                    b = 1
+                import c
+            "#]],
+        );
+    }
+
+    #[test]
+    fn methods_are_never_followed() {
+        check(
+            "class A:\n    'About A'\n    @property\n    @other(\n        1)\n    # a note\n    def f(self): # of f\n        import b\n\n    async def g(self):\n        pass\n    def h(self): return 1\n    class B:\n        def f(self):\n            pass\n    c = 1\ndef f():\n    class D:\n        def f(self):\n            import e\n    return D\n",
+            expect![[r#"
+                class A:
+                    'About A'
+                    0#
+                    0#
+                    def h(self): return 1
+                    class B:
+                        0#
+                    c = 1
+                def f():
+                    class D:
+                        def f(self):
+                            import e
+                    return D
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_docstrings_and_comments_tell_of_is_not_done() {
+        check(
+            "def f():\n    \"\"\"For example:\n\n    import a\n    \"\"\"\n    # import a\n    LONG\ndef g():\n    r\"import a\"\n    LONG\ndef h():\n    LONG\n        x = 'import a'\n",
+            expect![[r#"
+                def f():0#
+                def g():0#
+                def h():
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        value = compute(value) + 1
+                        x = 'import a'
             "#]],
         );
     }

@@ -35,10 +35,11 @@ enum Kind {
 }
 
 /// Code without any of these loads no DLL by itself and changes nothing about where DLLs are searched.
-const LOADING_WORDS: [&str; 6] = ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
+pub(super) const LOADING_WORDS: [&str; 6] =
+    ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
 
 /// Whether Python code may load DLLs itself, or change where they are searched.
-pub(super) fn may_load(text: &str) -> bool {
+fn may_load(text: &str) -> bool {
     LOADING_WORDS.iter().any(|word| text.contains(word))
 }
 
