@@ -290,11 +290,17 @@ impl Plan<'_> {
             },
             level => level.parse().ok().and_then(beside),
         };
-        let Some(dotted) = dotted else { return };
+        if let Some(dotted) = dotted {
+            self.import_if_it_can_be(&dotted, at);
+        }
+    }
+
+    /// Makes an import of which it is not known that anybody misses it.
+    pub(super) fn import_if_it_can_be(&mut self, dotted: &str, at: &Place) {
         let (failures, steps) = (self.failures.len(), self.steps.len());
-        if self.certainly_missing(top_level(&dotted)).is_some()
-            || self.certainly_missing(&dotted).is_some()
-            || self.import_dotted(&dotted, at).is_ok()
+        if self.certainly_missing(top_level(dotted)).is_some()
+            || self.certainly_missing(dotted).is_some()
+            || self.import_dotted(dotted, at).is_ok()
         {
             return;
         }

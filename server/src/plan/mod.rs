@@ -64,6 +64,8 @@ pub struct Plan<'e> {
     depth: u32,
     /// What runs before the program has run.
     started: bool,
+    /// Something asked `platform` for the machine, which it finds out once.
+    machine_is_known: bool,
     /// Names that modules are asked for by `__getattr__`, outermost first.
     asked_lazily: Vec<(*const value::Module, Name)>,
     /// The functions that run, outermost first, each with the file of the code that called it.
@@ -216,6 +218,7 @@ impl<'e> Plan<'e> {
             nested: 0,
             depth: 0,
             started: false,
+            machine_is_known: false,
             asked_lazily: Vec::new(),
             running: Vec::new(),
             asked: String::new(),

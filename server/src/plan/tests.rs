@@ -2029,6 +2029,42 @@ fn a_cython_module_may_do_without_what_is_not_there() {
     );
 }
 
+/// `platform.uname` asks `socket` for the machine's name, if it can be had.
+#[test]
+fn who_asks_for_the_machine_imports_socket() {
+    let world = |socket: &str| {
+        format!(
+            "
+        /Python/Lib/platform.py   text
+            import sys
+        /Python/Lib/socket.py     text
+            import _socket
+        /Python/DLLs/_socket.pyd  imports {socket}
+        /s/pkg/good.pyd
+        /s/pkg/__init__.py        text
+            import platform
+            if platform.system() == 'Windows':
+                from . import good
+            platform.machine()
+        "
+        )
+    };
+    follow(&world("kernel32.dll"), expect![[r#"
+        pkg <- line 1
+        platform <- __init__.py:1
+        socket <- __init__.py:2
+        native _socket <- socket.py:1
+        native pkg.good <- __init__.py:3
+    "#]]);
+    follow(&world("gone.dll"), expect![[r#"
+        pkg <- line 1
+        platform <- __init__.py:1
+        socket <- __init__.py:2
+        native _socket FAILS <- socket.py:1
+        native pkg.good <- __init__.py:3
+    "#]]);
+}
+
 /// An extension module whose text imports others, perhaps within a `try`.
 #[test]
 fn what_the_text_of_a_cython_module_imports_may_fail() {

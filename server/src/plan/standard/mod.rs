@@ -27,6 +27,18 @@ pub(super) use paths::path_attribute;
 
 use names::standard_or_own;
 
+/// What calls `platform.uname`, or is it.
+const ASKS_FOR_THE_MACHINE: [&str; 8] = [
+    "platform.machine",
+    "platform.node",
+    "platform.platform",
+    "platform.processor",
+    "platform.release",
+    "platform.system",
+    "platform.uname",
+    "platform.version",
+];
+
 type Outcome = Result<Value, Rc<Exception>>;
 
 impl Plan<'_> {
@@ -48,6 +60,12 @@ impl Plan<'_> {
         if is_exception(name) {
             let exception = Exception::new(name, message_of(&arguments));
             return Ok(Value::Exception(Rc::new(exception)));
+        }
+        // The first that asks has `platform` find out the machine's name, for which it needs `socket` where there is no `os.uname`; without
+        // it does as well (`Lib/platform.py`: `uname`, `_node`).
+        if !is_linux && ASKS_FOR_THE_MACHINE.contains(&name) && !self.machine_is_known {
+            self.machine_is_known = true;
+            self.import_if_it_can_be("socket", place);
         }
         Ok(match name {
             "__import__" => match first.text() {

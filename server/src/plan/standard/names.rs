@@ -31,7 +31,22 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("sys", &["path", "modules", "implementation", "_getframe"]),
     ("inspect", &["getfile"]),
-    ("platform", &["system", "machine", "python_implementation", "python_version", "architecture"]),
+    (
+        "platform",
+        &[
+            "system",
+            "machine",
+            "node",
+            "release",
+            "version",
+            "processor",
+            "uname",
+            "platform",
+            "python_implementation",
+            "python_version",
+            "architecture",
+        ],
+    ),
     ("sysconfig", &["get_platform", "get_path"]),
     (
         "ctypes",

@@ -17,12 +17,14 @@ pub(super) enum Object {
     Other,
 }
 
-/// A compiled module.
+/// A compiled module or function.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct CodeObject {
     pub code: Vec<u8>,
     pub constants: Vec<Object>,
     pub names: Vec<String>,
+    /// Local variables, parameters first.
+    pub locals: Vec<String>,
     pub first_line: u32,
     /// How instructions follow lines.
     pub lines: Vec<u8>,
@@ -119,8 +121,9 @@ impl<'b> Reader<'b> {
         self.take(if self.of_3_11 { 20 } else { 24 })?;
         let Object::Bytes(code) = self.nested(depth + 1)? else { return None };
         let Object::Tuple(constants) = self.nested(depth + 1)? else { return None };
-        let Object::Tuple(names) = self.nested(depth + 1)? else { return None };
-        for _ in 0..5 {
+        let names = self.texts(depth)?;
+        let locals = self.texts(depth)?;
+        for _ in 0..4 {
             self.nested(depth + 1)?;
         }
         let first_line = u32::from_le_bytes(self.array()?);
@@ -130,12 +133,16 @@ impl<'b> Reader<'b> {
             let Object::Bytes(table) = self.nested(depth + 1)? else { return None };
             exceptions = table;
         }
-        let name = |object| match object {
-            Object::Text(name) => Some(name),
+        Some(CodeObject { code, constants, names, locals, first_line, lines, exceptions })
+    }
+
+    fn texts(&mut self, depth: u32) -> Option<Vec<String>> {
+        let Object::Tuple(texts) = self.nested(depth + 1)? else { return None };
+        let text = |object| match object {
+            Object::Text(text) => Some(text),
             _ => None,
         };
-        let names = names.into_iter().map(name).collect::<Option<Vec<String>>>()?;
-        Some(CodeObject { code, constants, names, first_line, lines, exceptions })
+        texts.into_iter().map(text).collect()
     }
 
     fn objects(&mut self, len: usize, depth: u32) -> Option<Vec<Object>> {

@@ -1,18 +1,22 @@
 //! A compiled module (`.pyc`) as a [`Script`]: what an embeddable Python has of its standard library.
 //!
-//! Its top level is followed as far as imports and the conditions around them go. Functions and classes stay unknown, and so does
-//! whatever a handler of exceptions does. Python's compiler lays out `if` and `try` as they stand in the text: a jump over a block, and
+//! Its top level is followed as far as imports and the conditions around them go, and so is its `__getattr__`. Other functions and classes
+//! stay unknown, and so does whatever a handler of exceptions does. Python's compiler lays out `if` and `try` as they stand in the text: a jump over a block, and
 //! at the block's end one over the other.
 
 mod instructions;
 mod lines;
 mod marshal;
 
+use std::sync::Arc;
+
 use instructions::{Dialect, Instruction, Kind, guarded};
 use lines::line_starts;
 use marshal::{CodeObject, Object, Reader};
 
-use super::script::{CompareOp, Expr, Handler, Name, Script, Stmt, StmtKind, Try, top_level};
+use super::script::{
+    CompareOp, Expr, Function, Handler, Name, Parameter, Script, Stmt, StmtKind, Try, top_level,
+};
 
 /// A magic number, flags, and two words about the source (`_code_to_timestamp_pyc`, PEP 552).
 const HEADER: usize = 16;
@@ -45,12 +49,11 @@ pub fn lower_compiled(bytes: &[u8]) -> Result<Script, CompiledError> {
     let Some(Object::Code(module)) = Reader::new(body, dialect >= Dialect::Of3_11).object() else {
         return Err(CompiledError::Damaged);
     };
-    let guarded = guarded(dialect, &module.code, &module.exceptions);
-    let lines = line_starts(dialect, module.first_line, &module.lines);
-    let mut reading = Reading { dialect, module: &module, lines, guarded, stack: Vec::new(), depth: 0 };
-    let end = module.code.len();
-    Ok(Script { body: reading.block(0, end).body, syntax_error: None })
+    Ok(Script { body: Reading::of(dialect, &module, false).whole(), syntax_error: None })
 }
+
+/// Imports what a module is asked for and has not yet (PEP 562).
+const GETTER: &str = "__getattr__";
 
 /// A stretch of code.
 #[derive(Default)]
@@ -64,17 +67,37 @@ struct Block {
 
 struct Reading<'m> {
     dialect: Dialect,
-    module: &'m CodeObject,
+    code: &'m CodeObject,
+    is_function: bool,
     /// Where the code of each line begins.
     lines: Vec<(usize, u32)>,
     /// Ranges that have a handler and were not entered yet.
     guarded: Vec<(usize, usize)>,
     /// Values on Python's stack, as far as they are known.
     stack: Vec<Expr>,
+    /// What the next function is made of.
+    function: Option<&'m CodeObject>,
     depth: u32,
 }
 
-impl Reading<'_> {
+impl<'m> Reading<'m> {
+    fn of(dialect: Dialect, code: &'m CodeObject, is_function: bool) -> Reading<'m> {
+        Reading {
+            dialect,
+            code,
+            is_function,
+            lines: line_starts(dialect, code.first_line, &code.lines),
+            guarded: guarded(dialect, &code.code, &code.exceptions),
+            stack: Vec::new(),
+            function: None,
+            depth: 0,
+        }
+    }
+
+    fn whole(mut self) -> Vec<Stmt> {
+        self.block(0, self.code.code.len()).body
+    }
+
     /// Reads from one offset to before another.
     fn block(&mut self, mut at: usize, end: usize) -> Block {
         let mut block = Block::default();
@@ -89,7 +112,7 @@ impl Reading<'_> {
                 at = self.attempt(at, to, &mut block);
                 continue;
             }
-            let Some(instruction) = self.dialect.decode(&self.module.code, at) else { break };
+            let Some(instruction) = self.dialect.decode(&self.code.code, at) else { break };
             at = match instruction.kind {
                 Kind::Jump(target) if target >= end => {
                     block.leads_to = Some(target);
@@ -98,6 +121,10 @@ impl Reading<'_> {
                 Kind::Jump(target) if target > at => target,
                 Kind::Returns | Kind::Raises => {
                     block.returns = instruction.kind == Kind::Returns;
+                    if self.is_function {
+                        let kind = self.end(instruction.kind);
+                        block.body.push(self.statement(at, kind));
+                    }
                     break;
                 }
                 Kind::Try(handler) if (instruction.next..=end).contains(&handler) => {
@@ -113,10 +140,14 @@ impl Reading<'_> {
                     block.body.push(self.statement(at, kind));
                     next
                 }
-                Kind::Store(name) => {
-                    let (targets, value) = (vec![Expr::Name(self.name(name))], self.pop());
+                Kind::Store(_) | Kind::StoreLocal(_) => {
+                    let name = self.stored(instruction.kind);
+                    let kind = match self.function.take() {
+                        Some(function) if name == GETTER && !self.is_function => self.getter(function),
+                        _ => StmtKind::Assign { targets: vec![Expr::Name(name)], value: self.pop() },
+                    };
                     self.stack.clear();
-                    block.body.push(self.statement(at, StmtKind::Assign { targets, value }));
+                    block.body.push(self.statement(at, kind));
                     instruction.next
                 }
                 kind => {
@@ -127,6 +158,35 @@ impl Reading<'_> {
         }
         self.depth -= 1;
         block
+    }
+
+    /// How a function ends.
+    fn end(&mut self, kind: Kind) -> StmtKind {
+        match kind {
+            // What else should a module raise that has no such name?
+            Kind::Raises => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
+            _ => StmtKind::Return(Some(self.pop())),
+        }
+    }
+
+    fn getter(&self, function: &CodeObject) -> StmtKind {
+        let parameter =
+            function.locals.first().map(|name| Parameter { name: name.as_str().into(), default: None });
+        StmtKind::Function(Arc::new(Function {
+            name: GETTER.into(),
+            parameters: parameter.into_iter().collect(),
+            body: Some(Reading::of(self.dialect, function, true).whole()),
+            decorators: Vec::new(),
+        }))
+    }
+
+    /// The name that a value is bound to.
+    fn stored(&self, kind: Kind) -> Name {
+        match kind {
+            Kind::StoreLocal(index) => self.local(index),
+            Kind::Store(index) => self.name(index),
+            _ => Name::default(),
+        }
     }
 
     /// The longest of the guarded ranges that begin where the one at `index` does.
@@ -206,13 +266,13 @@ impl Reading<'_> {
         let module = self.name(name);
         let mut taken: Vec<(Name, Option<Name>)> = Vec::new();
         let mut whole = None;
-        while let Some(Instruction { kind, next }) = self.dialect.decode(&self.module.code, at) {
+        while let Some(Instruction { kind, next }) = self.dialect.decode(&self.code.code, at) {
             match kind {
                 Kind::ImportFrom(name) => taken.push((self.name(name), None)),
                 Kind::ImportStar => taken.push(("*".into(), None)),
-                Kind::Store(name) => match taken.last_mut() {
-                    Some((_, bound @ None)) => *bound = Some(self.name(name)),
-                    _ => whole = Some(self.name(name)),
+                Kind::Store(_) | Kind::StoreLocal(_) => match taken.last_mut() {
+                    Some((_, bound @ None)) => *bound = Some(self.stored(kind)),
+                    _ => whole = Some(self.stored(kind)),
                 },
                 // Values are turned on the stack, and the module is taken from it.
                 Kind::Other if !taken.is_empty() => {}
@@ -246,10 +306,15 @@ impl Reading<'_> {
     fn value(&mut self, kind: Kind) {
         match kind {
             Kind::Constant(index) => {
-                let value = self.module.constants.get(index).map_or(Expr::Opaque, constant);
-                self.stack.push(value);
+                let code = self.code;
+                let object = code.constants.get(index);
+                if let Some(Object::Code(function)) = object {
+                    self.function = Some(function);
+                }
+                self.stack.push(object.map_or(Expr::Opaque, constant));
             }
             Kind::Name(index) => self.stack.push(Expr::Name(self.name(index))),
+            Kind::Local(index) => self.stack.push(Expr::Name(self.local(index))),
             Kind::Attribute(index) => {
                 let object = self.pop();
                 let attribute = self.name(index);
@@ -273,14 +338,18 @@ impl Reading<'_> {
         self.stack.pop().unwrap_or(Expr::Opaque)
     }
 
+    fn local(&self, index: usize) -> Name {
+        self.code.locals.get(index).map_or_else(Name::default, |name| name.as_str().into())
+    }
+
     fn name(&self, index: usize) -> Name {
-        self.module.names.get(index).map_or_else(Name::default, |name| name.as_str().into())
+        self.code.names.get(index).map_or_else(Name::default, |name| name.as_str().into())
     }
 
     fn statement(&self, at: usize, kind: StmtKind) -> Stmt {
         let next = self.lines.partition_point(|(start, _)| *start <= at);
         let line = next.checked_sub(1).and_then(|index| self.lines.get(index));
-        Stmt { line: line.map_or(self.module.first_line, |(_, line)| *line), kind }
+        Stmt { line: line.map_or(self.code.first_line, |(_, line)| *line), kind }
     }
 
     fn conditional(&self, at: usize, test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt>) -> Stmt {

@@ -45,6 +45,13 @@ fn told(body: &[Stmt], indent: usize, out: &mut String) {
                 line("try".to_owned());
                 told(&attempt.body, indent + 4, out);
             }
+            StmtKind::Function(function) => {
+                line(format!("def {}{:?}", function.name, function.parameters));
+                told(function.body.as_deref().unwrap_or_default(), indent + 4, out);
+            }
+            StmtKind::Return(Some(value)) => line(format!("return {value:?}")),
+            StmtKind::Raise { exception } => line(format!("raise {exception:?}")),
+            StmtKind::Assign { targets, value } if indent > 0 => line(format!("{targets:?} = {value:?}")),
             _ => {}
         }
     }
@@ -92,6 +99,13 @@ fn each_version_compiles_the_same_imports() {
             if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
                 46: import a.b.c
                 47: import a.b.c as c
+        50: def __getattr__[Parameter { name: "name", default: None }]
+            if Compare((Name("name"), Eq, Str("Executor")))
+                53: from .thread import Executor as executor
+                54: [Name("Executor")] = Name("executor")
+                55: return Name("executor")
+            else
+                56: raise Some(Name("AttributeError"))
     "#]]);
 }
 

@@ -45,3 +45,12 @@ names = sys.builtin_module_names
 if "nt" in names and sys.version_info >= (3, 8):
     import a.b.c
     import a.b.c as c
+
+
+def __getattr__(name):
+    global Executor
+    if name == "Executor":
+        from .thread import Executor as executor
+        Executor = executor
+        return executor
+    raise AttributeError(f"no {name}")
