@@ -20,8 +20,6 @@ struct Difference {
 const BY_NATIVE_CALL: &str = "h5py's `h5t`, machine code, asks `platform` for the machine, which imports `socket` for it: what \
     machine code calls is not followed";
 
-const BY_FINDER: &str = "TensorFlow imports it as `six.moves.queue`, and what finders of packages' own find is not followed";
-
 const BY_NATIVE_CODE: &str = "the machine code of an extension module imports them, or what brings them, by names that it puts \
     together as it starts: Cython's `import`, as against its `cimport`. Of Cython 3 the table of names is not read";
 
@@ -35,11 +33,7 @@ const PERHAPS: &str = "Keras asks a file of the user's home which backend it sha
 
 /// Python loads them, and WhyDLL does not.
 const UNSEEN: &[Difference] = &[
-    Difference {
-        environment: "complete",
-        reason: BY_NATIVE_CALL,
-        files: &["_socket.pyd", "select.pyd"],
-    },
+    Difference { environment: "complete", reason: BY_NATIVE_CALL, files: &["_socket.pyd", "select.pyd"] },
     Difference {
         environment: "complete-2.21",
         reason: BY_NATIVE_CALL,
@@ -76,7 +70,6 @@ const INVENTED: &[Difference] = &[
 
 /// Both load them, at different times.
 const MOVED: &[Difference] = &[
-    Difference { environment: "complete", reason: BY_FINDER, files: &["_queue.pyd"] },
     Difference {
         environment: "complete-2.21",
         reason: IN_ORDER_OF_HASHES,

@@ -17,6 +17,14 @@ impl Plan<'_> {
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
         let place = frame.place();
+        if self.moved(module, frame, &place)?.is_some() {
+            // What the modules that six makes bring comes when somebody takes it from them.
+            match (alias, self.modules.get(top_level(module)).cloned()) {
+                (None, Some(top)) => self.bind(top_level(module), Value::Module(top), frame),
+                (alias, _) => self.bind(alias.map_or(top_level(module), Name::as_str), Value::Unknown, frame),
+            }
+            return Ok(());
+        }
         let last = self.import_expected(module, frame, &place)?;
         let (name, value) = match alias {
             Some(alias) => (alias.as_str(), last),
@@ -79,6 +87,13 @@ impl Plan<'_> {
             let text = "attempted relative import beyond top-level package";
             return Err(traced(Rc::new(Exception::new("ImportError", Some(text.into()))), &place));
         };
+        if let Some(moved) = self.moved(&dotted, frame, &place)? {
+            for (name, alias) in names {
+                let value = self.moved_name(&moved, name, &place)?;
+                self.bind(alias.as_ref().unwrap_or(name), value, frame);
+            }
+            return Ok(());
+        }
         let source = self.import_expected(&dotted, frame, &place)?;
         for (name, alias) in names {
             if name == "*" {

@@ -13,6 +13,7 @@ mod exec;
 mod frame;
 mod import;
 mod import_statement;
+mod six;
 mod standard;
 mod startup;
 #[cfg(test)]
@@ -66,6 +67,8 @@ pub struct Plan<'e> {
     started: bool,
     /// Something asked `platform` for the machine, which it finds out once.
     machine_is_known: bool,
+    /// What each `six` that was asked makes, by its name; none of a module that is no six.
+    moved: FxHashMap<String, Option<six::Moved>>,
     /// Names that modules are asked for by `__getattr__`, outermost first.
     asked_lazily: Vec<(*const value::Module, Name)>,
     /// The functions that run, outermost first, each with the file of the code that called it.
@@ -219,6 +222,7 @@ impl<'e> Plan<'e> {
             depth: 0,
             started: false,
             machine_is_known: false,
+            moved: FxHashMap::default(),
             asked_lazily: Vec::new(),
             running: Vec::new(),
             asked: String::new(),

@@ -2049,20 +2049,71 @@ fn who_asks_for_the_machine_imports_socket() {
         "
         )
     };
-    follow(&world("kernel32.dll"), expect![[r#"
+    follow(
+        &world("kernel32.dll"),
+        expect![[r#"
         pkg <- line 1
         platform <- __init__.py:1
         socket <- __init__.py:2
         native _socket <- socket.py:1
         native pkg.good <- __init__.py:3
-    "#]]);
-    follow(&world("gone.dll"), expect![[r#"
+    "#]],
+    );
+    follow(
+        &world("gone.dll"),
+        expect![[r#"
         pkg <- line 1
         platform <- __init__.py:1
         socket <- __init__.py:2
         native _socket FAILS <- socket.py:1
         native pkg.good <- __init__.py:3
-    "#]]);
+    "#]],
+    );
+}
+
+/// Modules that six makes out of its tables, in a copy of it that a package brings.
+#[test]
+fn what_six_moves_is_imported_where_it_lies() {
+    follow(
+        r#"
+        /Python/Lib/queue.py             text
+            import _queue
+        /Python/DLLs/_queue.pyd
+        /Python/Lib/urllib/__init__.py   text
+        /Python/Lib/urllib/request.py    text
+            import _ssl
+        /Python/DLLs/_ssl.pyd            imports gone.dll
+        /s/pkg/six.py                    text
+            _moved_attributes = [
+                MovedAttribute("filter", "itertools", "builtins", "ifilter", "filter"),
+                MovedModule("queue", "Queue"),
+                MovedModule("urllib", __name__ + ".moves.urllib", __name__ + ".moves.urllib"),
+            ]
+            _urllib_request_moved_attributes = [MovedAttribute("urlopen", "urllib2", "urllib.request")]
+        /s/pkg/broken.pyd                imports gone.dll
+        /s/pkg/__init__.py               text
+            from pkg.six.moves import filter, urllib
+            try:
+                from .six.moves import queue as Queue
+            except ImportError:
+                from . import broken
+            try:
+                import pkg.six.moves.urllib.request
+            except ImportError:
+                from . import broken
+            from pkg.six.moves.urllib.request import urlopen
+        "#,
+        expect![[r#"
+            pkg <- line 1
+            pkg.six <- __init__.py:1
+            queue <- __init__.py:3
+            native _queue <- queue.py:1
+            urllib <- __init__.py:10
+            urllib.request <- __init__.py:10
+            native _ssl FAILS <- request.py:1
+            => ImportError: DLL load failed while importing _ssl: The specified module could not be found.
+        "#]],
+    );
 }
 
 /// An extension module whose text imports others, perhaps within a `try`.
