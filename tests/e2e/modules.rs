@@ -20,9 +20,6 @@ struct Difference {
 const BY_NATIVE_CALL: &str = "h5py's `h5t`, machine code, asks `platform` for the machine, which imports `socket` for it: what \
     machine code calls is not followed";
 
-const BY_NATIVE_CODE: &str = "the machine code of an extension module imports them, or what brings them, by names that it puts \
-    together as it starts: Cython's `import`, as against its `cimport`. Of Cython 3 the table of names is not read";
-
 const HIDDEN: &str = "`truth` hides it, because Wine never answers it";
 
 const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
@@ -38,11 +35,6 @@ const UNSEEN: &[Difference] = &[
         environment: "complete-2.21",
         reason: BY_NATIVE_CALL,
         files: &["_socket.pyd", "select.pyd"],
-    },
-    Difference {
-        environment: "complete-2.21",
-        reason: BY_NATIVE_CODE,
-        files: &["_hashlib.pyd", "lib/site-packages/h5py/_npystrings.cp313-win_amd64.pyd", "libcrypto-3.dll"],
     },
 ];
 
@@ -77,20 +69,6 @@ const MOVED: &[Difference] = &[
             "lib/site-packages/charset_normalizer/cd.cp313-win_amd64.pyd",
             "lib/site-packages/charset_normalizer/md.cp313-win_amd64.pyd",
             "unicodedata.pyd",
-        ],
-    },
-    Difference {
-        environment: "complete-2.21",
-        reason: BY_NATIVE_CODE,
-        files: &[
-            "lib/site-packages/h5py/_objects.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5fd.cp313-win_amd64.pyd",
-            "lib/site-packages/h5py/h5pl.cp313-win_amd64.pyd",
-            "lib/site-packages/numpy/random/_mt19937.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/_lib/_uarray/_uarray.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/fft/_duccfft/pyduccfft.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/sparse/csgraph/_tools.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/special/_special_ufuncs.cp313-win_amd64.pyd",
         ],
     },
 ];

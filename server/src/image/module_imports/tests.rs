@@ -1,0 +1,342 @@
+use std::io::Write;
+
+use crate::image::Image;
+use crate::image::testing::Pe;
+
+/// What is wrong with the tables of texts.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    /// What should be packed by zlib is not.
+    Packed,
+    /// The lengths of the texts do not sum up.
+    Lengths,
+    /// No null ends a table of pointers.
+    Endless,
+}
+
+fn imported(lines: &str) -> Vec<String> {
+    imported_despite(Fault::None, lines)
+}
+
+/// A DLL with a Python's functions in its import table, code at `PyInit_a`, and literals, of which there are the tables of texts of all
+/// Cythons. Of the code all is bytes in hexadecimal but:
+///
+/// - `call FUNCTION`, `jmp FUNCTION`, and `take FUNCTION`, which puts its address into RBX
+/// - `lea LITERAL`: the first argument is its address; that of the definition of the module, if it is `def`
+/// - `object LITERAL`, `object rdx LITERAL`: the first argument, or another, is the object of a text
+/// - `texts`, `entries`, `lengths`: RBX is the address of a table of Cython 0.29, 3.1, or of the lengths of 3.2; `stack`: the lengths are
+///   stored from [rsp+40h] on
+/// - `packed`: the arguments are the packed texts of Cython 3.2
+/// - `state`: RSI is where the objects are put
+/// - `keep`, `dictionary`: RAX is put where the dictionary of the module belongs, or taken from there
+/// - `helper`, `pointer`, `to NUMBER`: a call of what lies behind the first two bytes, of what a variable points to, of what lies so far
+///   behind the first byte
+/// - `exec`: here the definition leads
+fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
+    let functions = [
+        "PyImport_AddModule",
+        "PyImport_ImportModule",
+        "PyModuleDef_Init",
+        "PyImport_ImportModuleLevelObject",
+        "PyImport_GetModule",
+        "PyModule_GetDict",
+        "PyMemoryView_FromMemory",
+        "PyUnicode_DecodeUTF8",
+        "PyUnicode_InternFromString",
+    ];
+    let mut pe = Pe::x64().imports(&[("python311.dll", &functions)]);
+    // The import address table was put last but the table itself: the slots, a null one, and two descriptors.
+    let table = pe.next() - 40;
+    let slots = table - 8 * (functions.len() as u32 + 1);
+    let mut code: Vec<u8> = Vec::new();
+    let mut execute = None;
+    let names = lines.split_whitespace().filter(|word| word.contains('\''));
+    let names = names.chain(["'__main__'", "'__name__'", "'__test__'", "'__file__'", "'__spec__'"]);
+    let names: Vec<(&str, u32)> = names.map(|name| (name, pe.put_name(name.trim_matches('\'')))).collect();
+    let definition = pe.put(&[0; 80]);
+    // Of each literal a variable, and an entry of each table of texts.
+    let variables = pe.put(&vec![0; 8 * names.len() + 8]);
+    let [dictionary, pointer] = [pe.put(&[0; 8]), pe.put(&[0; 8])];
+    let address = |rva: u32| u64::from(rva) + IMAGE_BASE;
+    let text = |name: &str| name.trim_matches('\'').to_owned();
+    let mut table = |entries: Vec<Vec<u64>>| {
+        let times = if fault == Fault::Endless { 20_000 / entries.len() + 1 } else { 1 };
+        let entries = entries.concat().repeat(times).into_iter().chain([0; 5]);
+        pe.put(&entries.flat_map(u64::to_le_bytes).collect::<Vec<u8>>())
+    };
+    let len = |name: &str| text(name).len() as u64 + 1;
+    let texts = (0..)
+        .zip(&names)
+        .map(|(index, (name, at))| vec![address(variables + 8 * index), address(*at), len(name), 0, 1]);
+    let texts = table(texts.collect());
+    let entries = table(names.iter().map(|(name, at)| vec![address(*at), 0x60 << 32 | len(name)]).collect());
+    let mut lengths: Vec<u32> = names.iter().map(|(name, _)| text(name).len() as u32).collect();
+    *lengths.last_mut().unwrap() += u32::from(fault == Fault::Lengths);
+    let array = pe.put_words(&lengths);
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(names.iter().map(|(name, _)| text(name)).collect::<String>().as_bytes()).unwrap();
+    let mut packed = packed.finish().unwrap();
+    packed[0] ^= u8::from(fault == Fault::Packed);
+    let blob = pe.put(&packed);
+    let start = pe.next();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let here = |code: &Vec<u8>, len: u32| start + code.len() as u32 + len;
+        // An instruction whose operand in memory is told from its own place.
+        let to = |code: &mut Vec<u8>, instruction: [u8; 3], address: u32| {
+            let distance = address.wrapping_sub(here(code, 7));
+            code.extend(instruction);
+            code.extend(distance.to_le_bytes());
+        };
+        let call = |code: &mut Vec<u8>, offset: u32| {
+            let distance = (start + offset).wrapping_sub(here(code, 5));
+            code.push(0xe8);
+            code.extend(distance.to_le_bytes());
+        };
+        let slot = |name: &str| slots + 8 * functions.iter().position(|f| f.ends_with(name)).unwrap() as u32;
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("lea", name) => {
+                let literal = names.iter().find(|(known, _)| *known == name);
+                to(&mut code, [0x48, 0x8d, 0x0d], literal.map_or(definition, |(_, at)| *at));
+            }
+            (verb @ ("call" | "jmp"), name) => {
+                let distance = slot(name).wrapping_sub(here(&code, 6));
+                code.extend([0xff, if verb == "call" { 0x15 } else { 0x25 }]);
+                code.extend(distance.to_le_bytes());
+            }
+            ("take", name) => to(&mut code, [0x48, 0x8b, 0x1d], slot(name)),
+            // The flags of the first entry of the table.
+            ("texts", "") => to(&mut code, [0x48, 0x8d, 0x1d], texts + 32),
+            ("entries", "") => to(&mut code, [0x48, 0x8d, 0x1d], entries),
+            ("lengths", "") => to(&mut code, [0x48, 0x8d, 0x1d], array),
+            ("stack", "") => {
+                for (index, length) in (0..).zip(&lengths) {
+                    code.extend([0xc7, 0x44, 0x24, 0x40 + 4 * index]);
+                    code.extend(length.to_le_bytes());
+                }
+            }
+            ("packed", "") => {
+                to(&mut code, [0x48, 0x8d, 0x0d], blob);
+                code.push(0xba);
+                code.extend((packed.len() as u32).to_le_bytes());
+                code.extend([0x41, 0xb8, 0, 1, 0, 0]);
+            }
+            ("state", "") => to(&mut code, [0x48, 0x8d, 0x35], variables),
+            ("keep", "") => to(&mut code, [0x48, 0x89, 0x05], dictionary),
+            ("dictionary", "") => to(&mut code, [0x48, 0x8b, 0x05], dictionary),
+            ("pointer", "") => {
+                let distance = pointer.wrapping_sub(here(&code, 6));
+                code.extend([0xff, 0x15]);
+                code.extend(distance.to_le_bytes());
+            }
+            ("helper", "") => call(&mut code, 2),
+            ("to", number) => call(&mut code, number.parse().unwrap()),
+            ("object", name) => {
+                let (register, name) = name.split_once(' ').unwrap_or(("rcx", name));
+                let index = names.iter().position(|(known, _)| *known == name).unwrap() as u32;
+                let load = match register {
+                    "rcx" => [0x48, 0x8b, 0x0d],
+                    "rdx" => [0x48, 0x8b, 0x15],
+                    "r8" => [0x4c, 0x8b, 0x05],
+                    _ => panic!("{register}"),
+                };
+                to(&mut code, load, variables + 8 * index);
+            }
+            ("exec", "") => execute = Some(code.len()),
+            _ => code.extend(line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap())),
+        }
+    }
+    let at = pe.put(&code);
+    assert_eq!(at, start);
+    if let Some(offset) = execute {
+        let execute = u64::from(start) + offset as u64 + IMAGE_BASE;
+        let slots = pe.put(&[2u64, execute, 0, 0].map(u64::to_le_bytes).concat());
+        let address = u64::from(slots) + IMAGE_BASE;
+        pe.patch(definition + 72, &[address as u32, (address >> 32) as u32]);
+    }
+    let bytes = pe.exports("a.pyd", &[("PyInit_a", &start.to_string())]).build();
+    Image::parse(&bytes).unwrap().module_imports().unwrap()
+}
+
+const IMAGE_BASE: u64 = crate::image::testing::IMAGE_BASE as u64;
+
+const CYTHON: &str = "lea 'cython_runtime'\ncall AddModule\n";
+
+#[test]
+fn literal_imports_are_found_in_the_order_in_which_they_run() {
+    let code = format!("{CYTHON} lea 'b'\n call ImportModule\n lea 'a.c'\n call ImportModule\n c3");
+    assert_eq!(imported(&code), ["b", "a.c"]);
+}
+
+#[test]
+fn code_that_is_not_of_cython_is_not_believed() {
+    assert_eq!(imported("lea 'b'\n call ImportModule\n c3"), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_tried_after_an_import_has_failed_is_no_import() {
+    // test rax, rax; jne +13, over the second import
+    let code = format!(
+        "{CYTHON} lea 'new.core'\n call ImportModule\n 48 85 c0\n 75 0d\n lea 'old.core'\n call ImportModule\n lea 'last'\n call ImportModule\n c3"
+    );
+    assert_eq!(imported(&code), ["new.core", "last"]);
+}
+
+#[test]
+fn both_ways_are_followed_where_the_code_may_go_either() {
+    // cmp eax, 1; je +14, to the second import
+    let code = format!(
+        "{CYTHON} 83 f8 01\n 74 0e\n lea 'a'\n call ImportModule\n c3\n lea 'b'\n call ImportModule\n c3"
+    );
+    assert_eq!(imported(&code), ["a", "b"]);
+}
+
+#[test]
+fn a_function_can_be_called_through_a_register_that_holds_its_address() {
+    let code = format!("{CYTHON} take ImportModule\n lea 'a'\n ff d3\n lea 'b'\n ff d3\n c3");
+    assert_eq!(imported(&code), ["a", "b"]);
+}
+
+#[test]
+fn functions_that_are_called_are_followed() {
+    // call +1; ret; the function
+    let code = format!("{CYTHON} e8 01 00 00 00\n c3\n lea 'a'\n call ImportModule\n c3");
+    assert_eq!(imported(&code), ["a"]);
+}
+
+#[test]
+fn the_code_that_executes_a_module_is_named_by_its_definition() {
+    let code = format!("lea def\n jmp Init\n exec\n {CYTHON} lea 'a'\n call ImportModule\n c3");
+    assert_eq!(imported(&code), ["a"]);
+}
+
+#[test]
+fn imports_of_the_text_are_calls_of_a_helper_with_a_name_from_the_table_of_texts() {
+    // The helper comes first: jmp over it; mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx; call; ret; int3. Before the first
+    // call of it, xor r8d, r8d; before the second, mov r8d, 1; before the third, xor edx, edx and lea r8d, [rdx-1].
+    let code = format!(
+        "eb 13\n 48 89 cb\n 44 89 44 24 20\n 48 89 d9\n call LevelObject\n c3\n cc\n {CYTHON} texts\n \
+         45 31 c0\n object 'secrets'\n e8 ca ff ff ff\n \
+         41 b8 01 00 00 00\n object 'near'\n e8 b8 ff ff ff\n \
+         31 d2\n 44 8d 42 ff\n object 'either'\n e8 a6 ff ff ff\n \
+         object 'unknown'\n e8 9a ff ff ff\n c3"
+    );
+    assert_eq!(imported(&code), ["0:secrets", "1:near", "-1:either"]);
+}
+
+#[test]
+fn a_helper_may_know_its_level_itself() {
+    // xor edi, edi; mov [rsp+20h], edi
+    let code = format!(
+        "eb 0f\n 31 ff\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} texts\n \
+         object 'secrets'\n e8 d1 ff ff ff\n object 'not-a-name'\n e8 c5 ff ff ff\n c3"
+    );
+    assert_eq!(imported(&code), ["0:secrets"]);
+}
+
+#[test]
+fn a_function_that_imports_something_else_than_it_is_given_is_no_helper() {
+    // xor ecx, ecx before the call
+    let code = format!(
+        "eb 11\n 31 c9\n 31 ff\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} texts\n \
+         object 'secrets'\n e8 cf ff ff ff\n c3"
+    );
+    assert_eq!(imported(&code), Vec::<String>::new());
+}
+
+/// A helper that imports at level 1: jmp over it; mov edi, 1; mov [rsp+20h], edi; call; ret, at 17; int3.
+const HELPER: &str = "eb 12\n bf 01 00 00 00\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n";
+
+/// The objects of Cython 3.1: the first is put at [rsi].
+const OF_3_1: &str = "state\n entries\n lea '__main__'\n call FromString\n 48 89 06\n";
+
+/// Those of Cython 3.2: the first is put at [rsi+rbx*8].
+const OF_3_2: &str = "packed\n call FromMemory\n state\n lengths\n call DecodeUTF8\n 48 89 04 de\n";
+
+#[test]
+fn cython_3_1_tells_texts_by_a_table_of_pointers() {
+    let code =
+        format!("{HELPER} {CYTHON} {OF_3_1} object 'near'\n helper\n object 'not-a-name'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn the_names_of_an_import_without_a_module_are_modules_perhaps() {
+    // mov ecx, 2; the function that packs them only returns; mov rdx, rax
+    let code = format!(
+        "{HELPER} {CYTHON} {OF_3_1} b9 02 00 00 00\n object rdx 'first'\n object r8 'second'\n to 17\n \
+         48 89 c2\n object ''\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["1:first", "1:second"]);
+}
+
+#[test]
+fn cython_3_2_packs_texts() {
+    let code = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn the_lengths_of_packed_texts_may_be_made_on_the_stack() {
+    // mov edx, [rsp+rbx*4+40h], which is read before a text is made
+    let of_3_2 = OF_3_2.replace("lengths", "stack\n 8b 54 9c 40");
+    let code = format!("{HELPER} {CYTHON} {of_3_2} object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn the_helper_of_cython_3_2_is_known_by_the_dictionary_that_it_is_given() {
+    // mov [rsp+20h], rax; the level by mov [rsp+28h], 2, or by xor r9d, r9d
+    let code = format!(
+        "{CYTHON} {OF_3_2} call GetDict\n keep\n \
+         dictionary\n 48 89 44 24 20\n c7 44 24 28 02 00 00 00\n object 'above'\n pointer\n \
+         dictionary\n 48 89 44 24 20\n 45 31 c9\n object 'whole'\n pointer\n \
+         45 31 c9\n object 'without'\n pointer\n \
+         dictionary\n 48 89 44 24 20\n object 'levelless'\n pointer\n c3"
+    );
+    assert_eq!(imported(&code), ["2:above", "0:whole"]);
+}
+
+#[test]
+fn a_module_that_cpython_is_asked_for_is_imported_if_it_is_not_there() {
+    let code = format!("{CYTHON} {OF_3_2} object 'asked'\n call GetModule\n c3");
+    assert_eq!(imported(&code), ["0:asked"]);
+}
+
+#[test]
+fn the_level_may_lie_on_the_stack() {
+    // The helper takes its fifth argument: mov eax, [rsp+28h]; mov [rsp+20h], eax. Its caller stores 3 there.
+    let code = format!(
+        "eb 11\n 8b 44 24 28\n 89 44 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} {OF_3_2} \
+         c7 44 24 20 03 00 00 00\n object 'far'\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["3:far"]);
+}
+
+#[test]
+fn a_function_with_a_large_frame_keeps_its_arguments() {
+    // jmp over a ret; mov eax, 2000h; call of the ret; sub rsp, rax
+    let code =
+        format!("eb 01\n c3\n {CYTHON} lea 'a'\n b8 00 20 00 00\n to 2\n 48 29 c4\n call ImportModule\n c3");
+    assert_eq!(imported(&code), ["a"]);
+}
+
+#[test]
+fn tables_that_make_no_sense_are_none() {
+    let of_3_1 = format!("{HELPER} {CYTHON} {OF_3_1} object 'near'\n helper\n c3");
+    let of_3_2 = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
+    let of_0_29 = format!("{HELPER} {CYTHON} texts\n object 'near'\n helper\n c3");
+    assert_eq!(imported(&of_0_29), ["1:near"]);
+    assert_eq!(imported_despite(Fault::Packed, &of_3_2), Vec::<String>::new());
+    assert_eq!(imported_despite(Fault::Lengths, &of_3_2), Vec::<String>::new());
+    assert_eq!(imported_despite(Fault::Endless, &of_3_1), Vec::<String>::new());
+    assert_eq!(imported_despite(Fault::Endless, &of_0_29), Vec::<String>::new());
+}
+
+#[test]
+fn code_that_never_ends_or_leads_nowhere_comes_to_an_end() {
+    // jmp to itself; a call beyond the image; a definition full of zeros
+    assert_eq!(imported("eb fe"), Vec::<String>::new());
+    assert_eq!(imported("e8 00 00 00 7f\n c3"), Vec::<String>::new());
+    assert_eq!(imported("lea def\n jmp Init"), Vec::<String>::new());
+}

@@ -1,0 +1,324 @@
+//! The tables that tell the texts of a module: its names stand in the code as objects in global variables.
+//!
+//! Of Cython 0.29 `__pyx_string_tab`, entries of `__Pyx_StringTabEntry` (`Cython/Utility/ModuleSetupCode.c`), names the variable of each
+//! text. Since Cython 3.1 the objects lie one after the other in the module's state, in the order of the texts: where the first is
+//! put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of 3.2, one text packed by zlib,
+//! and an array of lengths (`Cython/Compiler/Code.py`: `generate_pystring_constants`).
+
+use std::collections::VecDeque;
+use std::io::Read;
+
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+use rustc_hash::FxHashMap;
+
+use super::known::{Held, Known};
+use super::{LONGEST_NAME, Walk};
+use crate::image::imports::entry;
+
+/// A table of more texts is none.
+const MOST_TEXTS: u32 = 20_000;
+
+/// Every module has some texts, `__main__`, `__name__` and `__test__` among them; shorter tables are of something else.
+const FEWEST_TEXTS: u32 = 5;
+
+/// The texts of a module have at most so many bytes.
+const LONGEST_TEXTS: u64 = 4 << 20;
+
+/// The array of lengths is one of so many addresses, the latest.
+const MOST_ADDRESSES: usize = 64;
+
+/// What the walk has learnt of the texts so far.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// Whether a table of Cython 0.29 or 3.1 may be found: their modules import by themselves.
+    has_tables: bool,
+    table: Table,
+    /// Where the object of the first text is put.
+    objects: Option<u32>,
+    /// An object has been made of a text, and will be put where it belongs.
+    is_made: bool,
+    /// The bytes of all texts, unpacked, as long as their lengths are not known.
+    unpacked: Vec<u8>,
+    is_unpacked: bool,
+    addresses: VecDeque<u32>,
+    /// What code has read as an array of 32-bit numbers.
+    array: Option<Held>,
+    /// Numbers that the function has stored on the stack, of which it makes such an array.
+    numbers: FxHashMap<i32, u32>,
+}
+
+#[derive(Default)]
+enum Table {
+    #[default]
+    Unknown,
+    /// The address of the text, by that of the variable.
+    Variables(FxHashMap<u32, u32>),
+    /// The address of the first entry, and their number.
+    Entries(u32, u32),
+    /// All bytes, and where each text ends.
+    Packed(Vec<u8>, Vec<u32>),
+}
+
+impl Texts {
+    pub fn new(has_tables: bool) -> Texts {
+        Texts { has_tables, ..Texts::default() }
+    }
+
+    pub fn is_known(&self) -> bool {
+        !matches!(self.table, Table::Unknown)
+    }
+
+    /// Whether arrays on the stack matter.
+    pub fn is_open(&self) -> bool {
+        self.objects.is_none()
+    }
+
+    /// A function begins, with a stack of its own; gives back what was known of its caller's.
+    pub fn begin(&mut self) -> FxHashMap<i32, u32> {
+        std::mem::take(&mut self.numbers)
+    }
+
+    /// The function has returned.
+    pub fn end(&mut self, callers: FxHashMap<i32, u32>) {
+        self.numbers = callers;
+    }
+}
+
+impl Walk<'_, '_> {
+    /// The text that an object is made of.
+    pub(super) fn text(&self, object: Option<Held>) -> Option<String> {
+        let Some(Held::Global(variable)) = object else { return None };
+        let string = |at| self.image.memory.string(at, LONGEST_NAME, "the name of a module").ok();
+        if let Table::Variables(texts) = &self.texts.table {
+            return string(*texts.get(&variable)?);
+        }
+        let distance = variable.checked_sub(self.texts.objects?)?;
+        let index = (distance % 8 == 0).then_some(distance / 8)?;
+        match &self.texts.table {
+            Table::Entries(start, count) => {
+                string(self.pointer(entry(*start, index, 16, "texts").ok().filter(|_| index < *count)?, 0)?)
+            }
+            Table::Packed(bytes, ends) => {
+                let index = index as usize;
+                let start = match index.checked_sub(1) {
+                    Some(before) => *ends.get(before)? as usize,
+                    None => 0,
+                };
+                let text = bytes.get(start..*ends.get(index)? as usize)?;
+                let text = std::str::from_utf8(text).ok()?;
+                (text.len() < LONGEST_NAME).then(|| text.to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Follows what an instruction other than a call tells of the texts, before it is known what it does to registers.
+    pub(super) fn watch(&mut self, instruction: &Instruction, known: &Known) {
+        if instruction.mnemonic() == Mnemonic::Lea
+            && let Some(Held::Address(at)) = known.place(instruction)
+        {
+            self.see_address(at);
+        }
+        if !self.texts.is_open() {
+            return;
+        }
+        if instruction.op0_kind() == OpKind::Memory {
+            self.watch_store(instruction, known);
+        } else if instruction.op1_kind() == OpKind::Memory
+            && instruction.memory_index() != Register::None
+            && instruction.memory_index_scale() == 4
+            && let Some(base @ (Held::Address(_) | Held::Stack(_))) = known.base(instruction)
+        {
+            self.texts.array = Some(base);
+        }
+    }
+
+    fn watch_store(&mut self, instruction: &Instruction, known: &Known) {
+        let size = instruction.memory_size().size();
+        let is_move = instruction.mnemonic() == Mnemonic::Mov;
+        match (known.place(instruction), known.base(instruction)) {
+            (Some(Held::Stack(at)), _) => {
+                let words = match known.value(instruction, 1, &self.slots) {
+                    Some(Held::Number(number)) if is_move => match size {
+                        1 => vec![number as u32 & 0xff],
+                        2 => vec![number as u32 & 0xffff],
+                        4 => vec![number as u32],
+                        _ => vec![number as u32, (number >> 31) as u32],
+                    },
+                    Some(Held::Global(array)) if size == 16 => {
+                        self.image.memory.words::<4>(array, "texts").map_or(Vec::new(), Vec::from)
+                    }
+                    Some(Held::Number(0)) if size == 16 => vec![0; 4],
+                    _ => Vec::new(),
+                };
+                for (index, word) in (0..).zip(words) {
+                    if (self.texts.numbers.len() as u32) < MOST_TEXTS {
+                        self.texts.numbers.insert(at.wrapping_add(4 * index), word);
+                    }
+                }
+            }
+            // A loop puts the objects where they belong: what its first round writes to is the first.
+            (_, Some(Held::Address(at))) if is_move && size == 8 && self.texts.is_made => {
+                self.texts.objects = Some(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// An address is taken, perhaps that of a table.
+    fn see_address(&mut self, at: u32) {
+        if self.texts.is_known() {
+            return;
+        }
+        if self.texts.has_tables {
+            self.read_entries(at);
+            self.read_variables(at);
+        }
+        if self.texts.addresses.len() >= MOST_ADDRESSES {
+            self.texts.addresses.pop_front();
+        }
+        self.texts.addresses.push_back(at);
+    }
+
+    /// Reads the table of Cython 0.29, if the address is one in its first entry: compilers begin with whichever field they need first.
+    ///
+    /// An entry has 40 bytes: the address of a variable, of a text, the length with the NUL at the end, an encoding's address, and three
+    /// flags. A null address ends the table.
+    fn read_variables(&mut self, address: u32) {
+        const SIZE: u32 = 40;
+        for field in (0..SIZE).step_by(8) {
+            let Some(start) = address.checked_sub(field) else { return };
+            let mut texts = FxHashMap::default();
+            let end = self.end_of_table(start, SIZE, |walk, at| {
+                let (variable, text) = walk.entry_of_variable(at)?;
+                texts.insert(variable, text);
+                Some(())
+            });
+            if end.is_some() {
+                self.texts.table = Table::Variables(texts);
+                return;
+            }
+        }
+    }
+
+    /// How many entries of a size there are up to a null one, if there are enough for a table of texts.
+    fn end_of_table(
+        &mut self,
+        start: u32,
+        size: u32,
+        mut read: impl FnMut(&Self, u32) -> Option<()>,
+    ) -> Option<u32> {
+        for count in 0..MOST_TEXTS {
+            let at = entry(start, count, size, "texts").ok()?;
+            if read(self, at).is_none() {
+                // Long tables that are none take their time as well.
+                self.left = self.left.saturating_sub(count);
+                return (count >= FEWEST_TEXTS && self.is_null(at)).then_some(count);
+            }
+        }
+        self.left = self.left.saturating_sub(MOST_TEXTS);
+        None
+    }
+
+    /// An entry of that table: its variable and its text.
+    fn entry_of_variable(&self, at: u32) -> Option<(u32, u32)> {
+        let variable = self.pointer(at, 0)?;
+        let text = self.pointer(at, 1)?;
+        let len =
+            u64::from_le_bytes(self.image.memory.bytes::<8>(entry(at, 2, 8, "texts").ok()?, "texts").ok()?);
+        let end = u32::try_from(len.checked_sub(1)?).ok()?.checked_add(text)?;
+        let ends = self.image.memory.bytes::<1>(end, "texts").ok()? == [0];
+        (ends && self.image.memory.bytes::<8>(variable, "texts").is_ok()).then_some((variable, text))
+    }
+
+    /// Reads the table of Cython 3.1, if the address is its own. An entry has 16 bytes: the address of a text, the length with the NUL
+    /// at the end, and bits. A null address ends the table.
+    fn read_entries(&mut self, start: u32) {
+        const SIZE: u32 = 16;
+        if let Some(count) = self.end_of_table(start, SIZE, |walk, at| walk.is_entry(at).then_some(())) {
+            self.texts.table = Table::Entries(start, count);
+        }
+    }
+
+    fn is_entry(&self, at: u32) -> bool {
+        const MOST_BITS: u32 = 0x7f;
+        let Some(text) = self.pointer(at, 0) else { return false };
+        let Ok([_, _, len, bits]) = self.image.memory.words::<4>(at, "texts") else { return false };
+        let end = len.checked_sub(1).and_then(|len| text.checked_add(len));
+        bits <= MOST_BITS
+            && end.is_some_and(|end| self.image.memory.bytes::<1>(end, "texts").is_ok_and(|end| end == [0]))
+    }
+
+    fn is_null(&self, at: u32) -> bool {
+        self.image.memory.bytes::<8>(at, "texts").is_ok_and(|end| end == [0; 8])
+    }
+
+    /// `PyMemoryView_FromMemory(memory, size, flags)`: Cython 3.2 hands the packed texts to Python's `zlib` so, before anything else.
+    pub(super) fn unpack(&mut self, known: &Known) {
+        const READ: i32 = 0x100;
+        let arguments = [0, 1, 2].map(|index| known.argument(index));
+        let [Some(Held::Address(memory)), Some(Held::Number(size)), Some(Held::Number(READ))] = arguments
+        else {
+            return;
+        };
+        if self.texts.is_unpacked || self.texts.is_known() {
+            return;
+        }
+        self.texts.is_unpacked = true;
+        let Ok(size) = u32::try_from(size) else { return };
+        let Ok(packed) = self.image.memory.slice(memory, size, "texts") else { return };
+        let mut bytes = Vec::new();
+        let unpacked = flate2::read::ZlibDecoder::new(packed).take(LONGEST_TEXTS + 1).read_to_end(&mut bytes);
+        if unpacked.is_ok() && bytes.len() as u64 <= LONGEST_TEXTS {
+            self.texts.unpacked = bytes;
+        }
+    }
+
+    /// An object is made of a text.
+    pub(super) fn make_text(&mut self) {
+        if !self.texts.is_known() && !self.texts.unpacked.is_empty() {
+            // The lengths are sought once.
+            let bytes = std::mem::take(&mut self.texts.unpacked);
+            if let Some(ends) = self.ends(bytes.len() as u32) {
+                self.texts.table = Table::Packed(bytes, ends);
+            }
+        }
+        self.texts.is_made |= self.texts.is_known();
+    }
+
+    /// Where each of the texts ends which have so many bytes together: as an array tells that has been read, or is at one of the
+    /// addresses, from where it was copied.
+    fn ends(&self, total: u32) -> Option<Vec<u32>> {
+        let at_address = |at: u32| {
+            let stored = self.image.memory.stored(at, 4 * MOST_TEXTS as usize, "texts").ok()?;
+            let words = stored.chunks_exact(4).filter_map(|word| word.try_into().ok());
+            sums(words.map(u32::from_le_bytes), total)
+        };
+        let by_array = match self.texts.array {
+            Some(Held::Address(at)) => at_address(at),
+            Some(Held::Stack(start)) => {
+                let places = (0..MOST_TEXTS as i32).map(|index| start.wrapping_add(4 * index));
+                sums(places.map(|at| self.texts.numbers.get(&at).copied().unwrap_or(0)), total)
+            }
+            _ => None,
+        };
+        by_array.or_else(|| {
+            let found = self.texts.addresses.iter().filter_map(|at| at_address(*at));
+            found.into_iter().find(|ends| ends.len() >= FEWEST_TEXTS as usize)
+        })
+    }
+}
+
+/// The sums of the first lengths, up to the total, which one of them must be.
+fn sums(lengths: impl Iterator<Item = u32>, total: u32) -> Option<Vec<u32>> {
+    let mut end = 0u32;
+    let mut ends = Vec::new();
+    for length in lengths {
+        end = end.checked_add(length).filter(|end| *end <= total)?;
+        ends.push(end);
+        if end == total {
+            return Some(ends);
+        }
+    }
+    None
+}
