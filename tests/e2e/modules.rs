@@ -61,17 +61,15 @@ const INVENTED: &[Difference] = &[
 ];
 
 /// Both load them, at different times.
-const MOVED: &[Difference] = &[
-    Difference {
-        environment: "complete-2.21",
-        reason: IN_ORDER_OF_HASHES,
-        files: &[
-            "lib/site-packages/charset_normalizer/cd.cp313-win_amd64.pyd",
-            "lib/site-packages/charset_normalizer/md.cp313-win_amd64.pyd",
-            "unicodedata.pyd",
-        ],
-    },
-];
+const MOVED: &[Difference] = &[Difference {
+    environment: "complete-2.21",
+    reason: IN_ORDER_OF_HASHES,
+    files: &[
+        "lib/site-packages/charset_normalizer/cd.cp313-win_amd64.pyd",
+        "lib/site-packages/charset_normalizer/md.cp313-win_amd64.pyd",
+        "unicodedata.pyd",
+    ],
+}];
 
 #[test]
 fn whydll_loads_what_python_loads() {

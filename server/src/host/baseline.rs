@@ -53,12 +53,13 @@ impl Baseline {
     }
 
     /// The names of a table in `data` that this Windows has.
-    fn names(self, table: &'static str) -> impl Iterator<Item = &'static str> {
+    fn names(self, table: &'static str) -> impl Iterator<Item = String> {
         let ours = if self == Baseline::Windows10 { "10" } else { "11" };
-        table.lines().filter_map(move |line| match line.split_once('\t') {
+        let names = table.lines().filter_map(move |line| match line.split_once('\t') {
             Some((name, only)) => (only == ours).then_some(name),
             None => Some(line),
-        })
+        });
+        names.map(|name| if name.ends_with(DRIVER) { name.to_owned() } else { format!("{name}.dll") })
     }
 }
 
@@ -67,6 +68,9 @@ const DIRECTORIES: [(&str, Machine, &str); 2] = [
     ("System32", Machine::X64, include_str!("../../data/system32.txt")),
     ("SysWOW64", Machine::X86, include_str!("../../data/syswow64.txt")),
 ];
+
+/// Names in the tables that end so stand there in full; behind all others `.dll` is left out.
+const DRIVER: &str = ".drv";
 
 /// What the lists leave out, since it does not end in `.dll`, and programs import all the same: the SDK's import libraries of
 /// these names (`bthprops.lib`, `irprops.lib`) lead there.
@@ -85,8 +89,9 @@ impl<F: Files> BaselineFiles<F> {
         let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
         let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
         let folders = DIRECTORIES.map(|(name, machine, table)| {
-            let names = baseline.names(table).chain(OTHER_SUFFIXES).chain(added.iter().copied());
-            let entries = names.map(|name| Entry { name: name.to_owned(), kind: EntryKind::File });
+            let others = OTHER_SUFFIXES.iter().chain(added).map(|name| (*name).to_owned());
+            let names = baseline.names(table).chain(others);
+            let entries = names.map(|name| Entry { name, kind: EntryKind::File });
             (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
         });
         let mut version = FileVersion([10, 0, 0, 0]);
