@@ -20,7 +20,7 @@ pub(super) enum Held {
     /// An address of the stack, counted from where RSP points as the function begins.
     Stack(i32),
     /// A list of names, by its index in [`Walk::names`](super::Walk::names).
-    Names(usize),
+    Names(u32),
     /// The function's argument at an index.
     Argument(i32),
 }

@@ -30,9 +30,12 @@ use super::imports::{Symbol, SymbolRef, entry};
 use super::start::address_of;
 use super::{Image, ImageError, Machine};
 
-/// So many instructions are looked at, a few milliseconds' work: what is imported stands before the module's own code. SciPy's
-/// `cython_special`, with a thousand functions, takes 40,000; most take 4,000.
-const MOST_INSTRUCTIONS: u32 = 100_000;
+/// So many instructions are looked at, a millisecond's work: what is imported stands before the module's own code. Most modules have
+/// 4,000.
+const MOST_INSTRUCTIONS: u32 = 40_000;
+
+/// So many more, where the texts of the module can be read: gRPC's `cygrpc` has 55,000.
+const MORE_INSTRUCTIONS: u32 = 60_000;
 
 /// Longer names of modules are none.
 const LONGEST_NAME: usize = 256;
@@ -163,7 +166,7 @@ enum Given {
     /// An object, or null if it fails.
     Object,
     /// A list of names, by its index in [`Walk::names`], or null.
-    Names(usize),
+    Names(u32),
 }
 
 /// The dictionary of the module, which the helper of Cython 3.2 is given.
@@ -293,8 +296,9 @@ impl Walk<'_, '_> {
             return Given::Object;
         }
         if let Some(names) = self.names(known) {
+            let index = u32::try_from(self.names.len());
             self.names.push(names);
-            return Given::Names(self.names.len() - 1);
+            return index.map_or(Given::Object, Given::Names);
         }
         if depth < DEEPEST_CALL {
             self.function(target, known.as_called(), depth + 1);
@@ -346,7 +350,7 @@ impl Walk<'_, '_> {
         let Some(name) = self.text(known.get(Register::RCX)) else { return };
         let names = match known.get(Register::RDX) {
             Some(Held::Names(index)) if name.is_empty() => {
-                let names = self.names.get(index).map(Vec::as_slice).unwrap_or_default();
+                let names = self.names.get(index as usize).map(Vec::as_slice).unwrap_or_default();
                 names.iter().filter_map(|name| self.text(Some(*name))).collect()
             }
             _ => vec![name],

@@ -12,7 +12,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
 use super::known::{Held, Known};
-use super::{LONGEST_NAME, Walk};
+use super::{LONGEST_NAME, MORE_INSTRUCTIONS, Walk};
 use crate::image::imports::entry;
 
 /// A table of more texts is none.
@@ -160,6 +160,7 @@ impl Walk<'_, '_> {
             // A loop puts the objects where they belong: what its first round writes to is the first.
             (_, Some(Held::Address(at))) if is_move && size == 8 && self.texts.is_made => {
                 self.texts.objects = Some(at);
+                self.left += MORE_INSTRUCTIONS;
             }
             _ => {}
         }
