@@ -3,7 +3,8 @@
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::known::{Held, Known, number};
-use super::{Called, Walk};
+use super::{Called, Dictionary, Walk};
+use crate::image::start::address_of;
 
 /// The helper that imports calls CPython within so many instructions.
 const LONGEST_HELPER: u32 = 200;
@@ -95,5 +96,29 @@ impl Walk<'_, '_> {
             [Some(Held::Number(1)), Some(Held::Number(0))] => Some(Level::Fixed(-1)),
             _ => gets.then_some(Level::Fixed(0)),
         }
+    }
+
+    /// The arguments of `__Pyx_PyList_Pack(count, …)`, of Cython 3.1, which makes the list of names for an import.
+    pub(super) fn names(&self, known: &Known) -> Option<Vec<Held>> {
+        const MOST_NAMES: i32 = 32;
+        let Some(Held::Number(count @ 1..=MOST_NAMES)) = known.get(Register::RCX) else { return None };
+        let named = |index| known.argument(index).filter(|name| self.text(Some(*name)).is_some());
+        (1..=count).map(named).collect()
+    }
+
+    /// Whether a call is one of the helper of Cython 3.2, which may lie in another module and be known by a pointer:
+    /// `__Pyx__Import(name, names, count, qualified name, dictionary of the module, level)`. Without a qualified name the level is 0,
+    /// and compilers leave it out where it is the same in all calls.
+    pub(super) fn is_given_dictionary(&self, instruction: &Instruction, known: &Known) -> bool {
+        let Dictionary::In(dictionary) = self.dictionary else { return false };
+        let is_of_unknown = match instruction.op0_kind() {
+            OpKind::NearBranch64 => true,
+            OpKind::Memory => address_of(instruction).is_some(),
+            OpKind::Register => matches!(known.get(instruction.op0_register()), Some(Held::Global(_))),
+            _ => false,
+        };
+        is_of_unknown
+            && known.argument(4) == Some(Held::Global(dictionary))
+            && self.text(known.get(Register::RCX)).is_some()
     }
 }

@@ -27,7 +27,6 @@ use self::texts::Texts;
 
 use super::exports::Export;
 use super::imports::{Symbol, SymbolRef, entry};
-use super::start::address_of;
 use super::{Image, ImageError, Machine};
 
 /// So many instructions are looked at, a millisecond's work: what is imported stands before the module's own code. Most modules have
@@ -304,30 +303,6 @@ impl Walk<'_, '_> {
             self.function(target, known.as_called(), depth + 1);
         }
         Given::Unknown
-    }
-
-    /// The arguments of `__Pyx_PyList_Pack(count, …)`, of Cython 3.1, which makes the list of names for an import.
-    fn names(&self, known: &Known) -> Option<Vec<Held>> {
-        const MOST_NAMES: i32 = 32;
-        let Some(Held::Number(count @ 1..=MOST_NAMES)) = known.get(Register::RCX) else { return None };
-        let named = |index| known.argument(index).filter(|name| self.text(Some(*name)).is_some());
-        (1..=count).map(named).collect()
-    }
-
-    /// Whether a call is one of the helper of Cython 3.2, which may lie in another module and be known by a pointer:
-    /// `__Pyx__Import(name, names, count, qualified name, dictionary of the module, level)`. Without a qualified name the level is 0,
-    /// and compilers leave it out where it is the same in all calls.
-    fn is_given_dictionary(&self, instruction: &Instruction, known: &Known) -> bool {
-        let Dictionary::In(dictionary) = self.dictionary else { return false };
-        let is_of_unknown = match instruction.op0_kind() {
-            OpKind::NearBranch64 => true,
-            OpKind::Memory => address_of(instruction).is_some(),
-            OpKind::Register => matches!(known.get(instruction.op0_register()), Some(Held::Global(_))),
-            _ => false,
-        };
-        is_of_unknown
-            && known.argument(4) == Some(Held::Global(dictionary))
-            && self.text(known.get(Register::RCX)).is_some()
     }
 
     /// The dictionary that the module was asked for is put where it is kept.
