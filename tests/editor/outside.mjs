@@ -29,14 +29,17 @@ export class Outside {
 
   /**
    * Watches the pages of a browser. What a page's own service worker answers goes nowhere: a webview has its files under an
-   * address that looks like one of the net.
+   * address that looks like one of the net. Nor does what it gives up because it is closed or shown anew.
    */
   watch(browser) {
-    const note = (asked) => {
+    const note = (asked, failure = "") => {
       const { protocol, hostname } = new URL(asked.url());
-      if (/^(https?|wss?):$/.test(protocol) && hostname !== "127.0.0.1") this.requests.push(asked.url());
+      if (/^(https?|wss?):$/.test(protocol) && hostname !== "127.0.0.1") this.requests.push(`${asked.url()} ${failure}`.trim());
     };
-    browser.on("requestfailed", note);
+    browser.on("requestfailed", (request) => {
+      const failure = request.failure()?.errorText;
+      if (!(isOfWebview(request) && failure === "net::ERR_ABORTED")) note(request, failure);
+    });
     browser.on("response", (response) => response.fromServiceWorker() || note(response));
     browser.on("page", (page) => page.on("websocket", note));
   }
@@ -45,4 +48,8 @@ export class Outside {
     this.proxy.closeAllConnections();
     await new Promise((resolve) => this.proxy.close(resolve));
   }
+}
+
+function isOfWebview(request) {
+  return new URL(request.url()).hostname.endsWith(".vscode-resource.vscode-cdn.net");
 }
