@@ -1,8 +1,8 @@
 //! Blanks out the functions of a module that cannot matter, but for their names, before it is parsed.
 //!
 //! Two thirds of the text of large packages are bodies of functions that neither import nor load
-//! anything, and of methods, which are never followed. Finding where they end needs no syntax tree: indentation, brackets and quotes tell. Every byte
-//! keeps its place, so that offsets and lines stay true.
+//! anything, and methods, which are never followed. Finding where they end needs no syntax tree: indentation,
+//! brackets and quotes tell. Every byte that stays keeps its place, so that offsets and lines stay true.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -303,8 +303,8 @@ mod tests {
         let long = "        value = compute(value) + 1\n".repeat(8);
         let text = text.replace("    LONG\n", &long);
         let out = without_inert_bodies(&text).unwrap_or_else(|| "unchanged".to_owned());
-        let shown: Vec<String> = out.lines().map(|line| line.trim_end().to_owned()).collect();
-        expected.assert_eq(&(shown.join("\n") + "\n"));
+        let shown: String = out.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        expected.assert_eq(&shown.replace(&long, "    LONG\n"));
         if out != "unchanged" {
             assert_eq!(out.len(), text.len());
         }
@@ -328,24 +328,10 @@ mod tests {
             "def f():\n    LONG\n        import c\ndef g():\n    LONG\n        f()\ndef h():\n    LONG\n",
             expect![[r#"
                 def f():
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
+                    LONG
                         import c
                 def g():
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
+                    LONG
                         f()
                 def h():0#
             "#]],
@@ -395,14 +381,7 @@ mod tests {
                 def f():0#
                 def g():0#
                 def h():
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
-                        value = compute(value) + 1
+                    LONG
                         x = 'import a'
             "#]],
         );
