@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pelite::image::IMAGE_DIRECTORY_ENTRY_IMPORT;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError, Problem, error::bad_table};
@@ -150,6 +151,29 @@ impl Image<'_> {
             visit(index, SymbolRef::Name(name));
         }
         Err(ImageError::TooMany { what: "symbols imported from one DLL".into(), limit: MAX_SYMBOLS.into() })
+    }
+}
+
+impl Image<'_> {
+    /// The slots of the import address table, by their RVAs, through which the code calls what `wanted` makes something of, given the
+    /// names of a DLL and of a function. Of images for 64 bits.
+    pub(super) fn slots<T>(
+        &self,
+        wanted: impl Fn(&str, &[u8]) -> Option<T>,
+    ) -> Result<FxHashMap<u32, T>, ImageError> {
+        let mut slots = FxHashMap::default();
+        for import in self.imports()? {
+            let mut found = Vec::new();
+            self.visit_symbols(&import, |index, symbol| {
+                if let SymbolRef::Name(name) = symbol {
+                    found.extend(wanted(&import.dll, name).map(|called| (index, called)));
+                }
+            })?;
+            for (index, called) in found {
+                slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
+            }
+        }
+        Ok(slots)
     }
 }
 

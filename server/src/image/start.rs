@@ -6,7 +6,7 @@ use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruc
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::imports::entry;
-use super::{Image, ImageError, Machine, Symbol};
+use super::{Image, ImageError, Machine};
 
 /// So many instructions are looked at, some 10 ms. In TensorFlow 2.21, of 1 GB and 2,207 initializers, a hundred thousand
 /// of them lead to what is looked for.
@@ -121,17 +121,10 @@ impl<'a> Image<'a> {
         if self.machine() != Machine::X64 || start == 0 {
             return Ok(None);
         }
-        let mut slots = FxHashMap::default();
-        for import in self.imports()? {
-            for (index, symbol) in (0..).zip(self.symbols(&import)?) {
-                let called = match &symbol {
-                    Symbol::Name(name) if name == function => Called::Wanted,
-                    Symbol::Name(name) if CALLERS.contains(&name.as_str()) => Called::Caller,
-                    _ => continue,
-                };
-                slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
-            }
-        }
+        let slots = self.slots(|_, called| match called {
+            called if called == function.as_bytes() => Some(Called::Wanted),
+            called => CALLERS.iter().any(|caller| caller.as_bytes() == called).then_some(Called::Caller),
+        })?;
         let mut walk = Walk {
             image: self,
             slots,

@@ -10,8 +10,16 @@ use super::value::{Exception, Value};
 use super::{Place, Plan};
 use crate::source::{Expr, Name, Stmt, StmtKind};
 
-/// What each name in `six.moves` and below comes from: a module, and whether it is that module.
-pub(super) type Moved = Rc<FxHashMap<Name, (Name, bool)>>;
+/// What each name in `six.moves` and below stands for.
+pub(super) type Moved = Rc<FxHashMap<Name, Origin>>;
+
+/// Where a name comes from.
+pub(super) enum Origin {
+    /// It is this module.
+    Module(Name),
+    /// It is something in this module.
+    Member(Name),
+}
 
 /// The six whose `moves`, or a module below it, this name means.
 fn six_of(dotted: &str) -> Option<&str> {
@@ -55,9 +63,11 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
         match table.get(name) {
-            Some((module, _)) if module == "builtins" => Ok(Value::Unknown),
-            Some((module, true)) => self.import_dotted(module, place).map(Value::Module),
-            Some((module, false)) => {
+            Some(Origin::Module(module) | Origin::Member(module)) if module == "builtins" => {
+                Ok(Value::Unknown)
+            }
+            Some(Origin::Module(module)) => self.import_dotted(module, place).map(Value::Module),
+            Some(Origin::Member(module)) => {
                 self.import_dotted(module, place).map(|module| module.get(name).unwrap_or(Value::Unknown))
             }
             None => Ok(Value::Unknown),
@@ -66,7 +76,7 @@ impl Plan<'_> {
 }
 
 /// Collects what the lists at the top level of six hold.
-fn tables(body: &[Stmt], table: &mut FxHashMap<Name, (Name, bool)>) {
+fn tables(body: &[Stmt], table: &mut FxHashMap<Name, Origin>) {
     for stmt in body {
         match &stmt.kind {
             StmtKind::Assign { value: Expr::List(items), .. }
@@ -83,7 +93,7 @@ fn tables(body: &[Stmt], table: &mut FxHashMap<Name, (Name, bool)>) {
 }
 
 /// `MovedModule("name", "old", "new")`, where the last may be left out if it is the name; `MovedAttribute("name", "old", "new", …)`.
-fn entry(item: &Expr) -> Option<(Name, (Name, bool))> {
+fn entry(item: &Expr) -> Option<(Name, Origin)> {
     let Expr::Call(call) = item else { return None };
     let Expr::Name(class) = &call.function else { return None };
     let text = |at: usize| match call.arguments.get(at) {
@@ -92,9 +102,9 @@ fn entry(item: &Expr) -> Option<(Name, (Name, bool))> {
     };
     let name = text(0)?;
     match (class.as_str(), call.arguments.len()) {
-        ("MovedModule", 2) => Some((name.clone(), (name, true))),
-        ("MovedModule", 3) => Some((name, (text(2)?, true))),
-        ("MovedAttribute", 3..) => Some((name, (text(2)?, false))),
+        ("MovedModule", 2) => Some((name.clone(), Origin::Module(name))),
+        ("MovedModule", 3) => Some((name, Origin::Module(text(2)?))),
+        ("MovedAttribute", 3..) => Some((name, Origin::Member(text(2)?))),
         _ => None,
     }
 }

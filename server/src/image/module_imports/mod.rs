@@ -26,7 +26,7 @@ use self::known::{Held, Known, Slots};
 use self::texts::Texts;
 
 use super::exports::Export;
-use super::imports::{Symbol, SymbolRef, entry};
+use super::imports::{Symbol, entry};
 use super::{Image, ImageError, Machine};
 
 /// So many instructions are looked at, a millisecond's work: what is imported stands before the module's own code. Most modules have
@@ -99,21 +99,8 @@ impl Image<'_> {
         if self.machine() != Machine::X64 {
             return Ok(Vec::new());
         }
-        let mut slots = Slots::default();
-        for import in self.imports()? {
-            if !import.dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python")) {
-                continue;
-            }
-            let mut known = Vec::new();
-            self.visit_symbols(&import, |index, symbol| {
-                if let SymbolRef::Name(name) = symbol {
-                    known.extend(Called::by_name(name).map(|called| (index, called)));
-                }
-            })?;
-            for (index, called) in known {
-                slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
-            }
-        }
+        let is_python = |dll: &str| dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python"));
+        let slots = self.slots(|dll, function| Called::by_name(function).filter(|_| is_python(dll)))?;
         let imports = |called| slots.values().any(|known| *known == called);
         if !imports(Called::Import) || !imports(Called::Add) {
             return Ok(Vec::new());

@@ -173,7 +173,9 @@ impl Walk<'_, '_> {
         }
         if self.texts.has_tables {
             self.read_entries(at);
-            self.read_variables(at);
+            if !self.texts.is_known() {
+                self.read_variables(at);
+            }
         }
         if self.texts.addresses.len() >= MOST_ADDRESSES {
             self.texts.addresses.pop_front();
@@ -304,8 +306,8 @@ impl Walk<'_, '_> {
             _ => None,
         };
         by_array.or_else(|| {
-            let found = self.texts.addresses.iter().filter_map(|at| at_address(*at));
-            found.into_iter().find(|ends| ends.len() >= FEWEST_TEXTS as usize)
+            let mut found = self.texts.addresses.iter().filter_map(|at| at_address(*at));
+            found.find(|ends| ends.len() >= FEWEST_TEXTS as usize)
         })
     }
 }

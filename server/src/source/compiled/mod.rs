@@ -339,11 +339,11 @@ impl<'m> Reading<'m> {
     }
 
     fn local(&self, index: usize) -> Name {
-        self.code.locals.get(index).map_or_else(Name::default, |name| name.as_str().into())
+        name_at(&self.code.locals, index)
     }
 
     fn name(&self, index: usize) -> Name {
-        self.code.names.get(index).map_or_else(Name::default, |name| name.as_str().into())
+        name_at(&self.code.names, index)
     }
 
     fn statement(&self, at: usize, kind: StmtKind) -> Stmt {
@@ -355,6 +355,10 @@ impl<'m> Reading<'m> {
     fn conditional(&self, at: usize, test: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt>) -> Stmt {
         self.statement(at, StmtKind::If { test, then, otherwise })
     }
+}
+
+fn name_at(names: &[String], index: usize) -> Name {
+    names.get(index).map_or_else(Name::default, |name| name.as_str().into())
 }
 
 /// Whether a block does nothing but ask one more question.
