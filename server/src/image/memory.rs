@@ -105,14 +105,19 @@ impl<'a> Memory<'a> {
 
     /// The 32-bit words at an RVA; a fixed-size table entry is best read as an array of them.
     pub fn words<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u32; N], ImageError> {
-        let mut bytes = self.here(rva, 4 * N, what)?.bytes();
-        Ok([(); N].map(|()| u32::from_le_bytes([(); 4].map(|()| bytes.next().unwrap_or(0)))))
+        let (whole, rest) = self.here(rva, 4 * N, what)?.stored.as_chunks();
+        let last = padded(rest);
+        let mut words = [0; N];
+        for (word, bytes) in words.iter_mut().zip(whole.iter().chain([&last])) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        Ok(words)
     }
 
     /// The `N` bytes at an RVA.
     pub fn bytes<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u8; N], ImageError> {
-        let mut bytes = self.here(rva, N, what)?.bytes();
-        Ok([(); N].map(|()| bytes.next().unwrap_or(0)))
+        let stored = self.here(rva, N, what)?.stored;
+        Ok(stored.first_chunk().copied().unwrap_or_else(|| padded(stored)))
     }
 
     /// The `len` bytes at an RVA, all of which the file must store.
@@ -174,11 +179,11 @@ struct Here<'a> {
     room: usize,
 }
 
-impl<'a> Here<'a> {
-    /// The bytes, and zeros after them for ever.
-    fn bytes(self) -> impl Iterator<Item = u8> + 'a {
-        self.stored.iter().copied().chain(std::iter::repeat(0))
-    }
+/// What the file does not store of a region is zero.
+fn padded<const N: usize>(stored: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.iter_mut().zip(stored).for_each(|(byte, stored)| *byte = *stored);
+    bytes
 }
 
 /// The mapper reads whole sectors, and takes no notice if the file lacks a part of its last one:
