@@ -1,35 +1,37 @@
 //! Objects as CPython's `marshal` writes them (`Python/marshal.c`), as far as a module's code needs them.
 
+use std::borrow::Cow;
+
 /// Nested objects beyond this depth are refused; CPython writes none (`MAX_MARSHAL_STACK_DEPTH` is 2000).
 const DEEPEST: u32 = 200;
 
 /// An object in a `.pyc` file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Object {
+pub(super) enum Object<'b> {
     None,
     Bool(bool),
     Int(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-    Tuple(Vec<Object>),
-    Code(Box<CodeObject>),
+    Text(Cow<'b, str>),
+    Bytes(&'b [u8]),
+    Tuple(Vec<Object<'b>>),
+    Code(Box<CodeObject<'b>>),
     /// Of no importance here.
     Other,
 }
 
 /// A compiled module or function.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct CodeObject {
-    pub code: Vec<u8>,
-    pub constants: Vec<Object>,
-    pub names: Vec<String>,
+pub(super) struct CodeObject<'b> {
+    pub code: &'b [u8],
+    pub constants: Vec<Object<'b>>,
+    pub names: Vec<Cow<'b, str>>,
     /// Local variables, parameters first.
-    pub locals: Vec<String>,
+    pub locals: Vec<Cow<'b, str>>,
     pub first_line: u32,
     /// How instructions follow lines.
-    pub lines: Vec<u8>,
+    pub lines: &'b [u8],
     /// Ranges of code and their handlers; of Python 3.11 and later.
-    pub exceptions: Vec<u8>,
+    pub exceptions: &'b [u8],
 }
 
 /// Reads an object; none if the bytes are no such, or end too early.
@@ -38,7 +40,7 @@ pub(super) struct Reader<'b> {
     /// Python 3.11 and later lay out code objects in another way.
     of_3_11: bool,
     /// Objects that are referred to later, by number.
-    known: Vec<Object>,
+    known: Vec<Object<'b>>,
 }
 
 impl<'b> Reader<'b> {
@@ -46,11 +48,11 @@ impl<'b> Reader<'b> {
         Reader { bytes, of_3_11, known: Vec::new() }
     }
 
-    pub fn object(&mut self) -> Option<Object> {
+    pub fn object(&mut self) -> Option<Object<'b>> {
         self.nested(0)
     }
 
-    fn nested(&mut self, depth: u32) -> Option<Object> {
+    fn nested(&mut self, depth: u32) -> Option<Object<'b>> {
         const REFERRED_TO: u8 = 0x80;
         if depth > DEEPEST {
             return None;
@@ -77,7 +79,7 @@ impl<'b> Reader<'b> {
             b'y' => self.skip(16)?,
             b's' => {
                 let len = self.size()?;
-                Object::Bytes(self.take(len)?.to_vec())
+                Object::Bytes(self.take(len)?)
             }
             b'a' | b'A' | b't' | b'u' => {
                 let len = self.size()?;
@@ -117,7 +119,7 @@ impl<'b> Reader<'b> {
     /// The fields of `w_complex_object` for code: before 3.11 `argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags,
     /// code, consts, names, varnames, freevars, cellvars, filename, name, firstlineno, lnotab`; since then without `nlocals`,
     /// with `localsplusnames, localspluskinds, filename, name, qualname` and with `linetable, exceptiontable` at the end.
-    fn code(&mut self, depth: u32) -> Option<CodeObject> {
+    fn code(&mut self, depth: u32) -> Option<CodeObject<'b>> {
         self.take(if self.of_3_11 { 20 } else { 24 })?;
         let Object::Bytes(code) = self.nested(depth + 1)? else { return None };
         let Object::Tuple(constants) = self.nested(depth + 1)? else { return None };
@@ -128,7 +130,7 @@ impl<'b> Reader<'b> {
         }
         let first_line = u32::from_le_bytes(self.array()?);
         let Object::Bytes(lines) = self.nested(depth + 1)? else { return None };
-        let mut exceptions = Vec::new();
+        let mut exceptions: &[u8] = &[];
         if self.of_3_11 {
             let Object::Bytes(table) = self.nested(depth + 1)? else { return None };
             exceptions = table;
@@ -136,7 +138,7 @@ impl<'b> Reader<'b> {
         Some(CodeObject { code, constants, names, locals, first_line, lines, exceptions })
     }
 
-    fn texts(&mut self, depth: u32) -> Option<Vec<String>> {
+    fn texts(&mut self, depth: u32) -> Option<Vec<Cow<'b, str>>> {
         let Object::Tuple(texts) = self.nested(depth + 1)? else { return None };
         let text = |object| match object {
             Object::Text(text) => Some(text),
@@ -145,7 +147,7 @@ impl<'b> Reader<'b> {
         texts.into_iter().map(text).collect()
     }
 
-    fn objects(&mut self, len: usize, depth: u32) -> Option<Vec<Object>> {
+    fn objects(&mut self, len: usize, depth: u32) -> Option<Vec<Object<'b>>> {
         // Each takes a byte at least: a length beyond that is no reason to make room.
         if len > self.bytes.len() {
             return None;
@@ -153,11 +155,11 @@ impl<'b> Reader<'b> {
         (0..len).map(|_| self.nested(depth + 1)).collect()
     }
 
-    fn text(&mut self, len: usize) -> Option<Object> {
-        Some(Object::Text(String::from_utf8_lossy(self.take(len)?).into_owned()))
+    fn text(&mut self, len: usize) -> Option<Object<'b>> {
+        Some(Object::Text(String::from_utf8_lossy(self.take(len)?)))
     }
 
-    fn skip(&mut self, len: usize) -> Option<Object> {
+    fn skip(&mut self, len: usize) -> Option<Object<'b>> {
         self.take(len).map(|_| Object::Other)
     }
 

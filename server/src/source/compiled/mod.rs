@@ -8,6 +8,7 @@ mod instructions;
 mod lines;
 mod marshal;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use instructions::{Dialect, Instruction, Kind, guarded};
@@ -67,7 +68,7 @@ struct Block {
 
 struct Reading<'m> {
     dialect: Dialect,
-    code: &'m CodeObject,
+    code: &'m CodeObject<'m>,
     is_function: bool,
     /// Where the code of each line begins.
     lines: Vec<(usize, u32)>,
@@ -76,18 +77,18 @@ struct Reading<'m> {
     /// Values on Python's stack, as far as they are known.
     stack: Vec<Expr>,
     /// What the next function is made of.
-    function: Option<&'m CodeObject>,
+    function: Option<&'m CodeObject<'m>>,
     depth: u32,
 }
 
 impl<'m> Reading<'m> {
-    fn of(dialect: Dialect, code: &'m CodeObject, is_function: bool) -> Reading<'m> {
+    fn of(dialect: Dialect, code: &'m CodeObject<'m>, is_function: bool) -> Reading<'m> {
         Reading {
             dialect,
             code,
             is_function,
-            lines: line_starts(dialect, code.first_line, &code.lines),
-            guarded: guarded(dialect, &code.code, &code.exceptions),
+            lines: line_starts(dialect, code.first_line, code.lines),
+            guarded: guarded(dialect, code.code, code.exceptions),
             stack: Vec::new(),
             function: None,
             depth: 0,
@@ -112,7 +113,7 @@ impl<'m> Reading<'m> {
                 at = self.attempt(at, to, &mut block);
                 continue;
             }
-            let Some(instruction) = self.dialect.decode(&self.code.code, at) else { break };
+            let Some(instruction) = self.dialect.decode(self.code.code, at) else { break };
             at = match instruction.kind {
                 Kind::Jump(target) if target >= end => {
                     block.leads_to = Some(target);
@@ -169,9 +170,9 @@ impl<'m> Reading<'m> {
         }
     }
 
-    fn getter(&self, function: &CodeObject) -> StmtKind {
+    fn getter(&self, function: &CodeObject<'_>) -> StmtKind {
         let parameter =
-            function.locals.first().map(|name| Parameter { name: name.as_str().into(), default: None });
+            function.locals.first().map(|name| Parameter { name: name.as_ref().into(), default: None });
         StmtKind::Function(Arc::new(Function {
             name: GETTER.into(),
             parameters: parameter.into_iter().collect(),
@@ -266,7 +267,7 @@ impl<'m> Reading<'m> {
         let module = self.name(name);
         let mut taken: Vec<(Name, Option<Name>)> = Vec::new();
         let mut whole = None;
-        while let Some(Instruction { kind, next }) = self.dialect.decode(&self.code.code, at) {
+        while let Some(Instruction { kind, next }) = self.dialect.decode(self.code.code, at) {
             match kind {
                 Kind::ImportFrom(name) => taken.push((self.name(name), None)),
                 Kind::ImportStar => taken.push(("*".into(), None)),
@@ -357,8 +358,8 @@ impl<'m> Reading<'m> {
     }
 }
 
-fn name_at(names: &[String], index: usize) -> Name {
-    names.get(index).map_or_else(Name::default, |name| name.as_str().into())
+fn name_at(names: &[Cow<'_, str>], index: usize) -> Name {
+    names.get(index).map_or_else(Name::default, |name| name.as_ref().into())
 }
 
 /// Whether a block does nothing but ask one more question.
@@ -385,12 +386,12 @@ fn compare(left: Expr, operator: CompareOp, right: Expr) -> Expr {
     }
 }
 
-fn constant(object: &Object) -> Expr {
+fn constant(object: &Object<'_>) -> Expr {
     match object {
         Object::None => Expr::None,
         Object::Bool(value) => Expr::Bool(*value),
         Object::Int(value) => Expr::Int(*value),
-        Object::Text(text) => Expr::Str(text.as_str().into()),
+        Object::Text(text) => Expr::Str(text.as_ref().into()),
         Object::Tuple(items) => Expr::Tuple(items.iter().map(constant).collect()),
         Object::Bytes(_) | Object::Code(_) | Object::Other => Expr::Opaque,
     }
