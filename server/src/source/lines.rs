@@ -1,5 +1,7 @@
 //! Where lines begin, and columns as editors count them.
 
+use std::cell::Cell;
+
 /// A place in a text: 0-based line, and column in UTF-16 code units as LSP counts by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -85,9 +87,57 @@ impl LineIndex {
     }
 }
 
+/// Tells lines of places that are asked for in order, or nearly so: to count costs less than an index of a text of which
+/// little is asked.
+pub(super) struct LineCounter<'a> {
+    bytes: &'a [u8],
+    /// It has line ends of an old kind.
+    has_returns: bool,
+    /// The last place that was asked for, and its line.
+    last: Cell<(usize, u32)>,
+}
+
+impl LineCounter<'_> {
+    pub fn new(text: &str) -> LineCounter<'_> {
+        let bytes = text.as_bytes();
+        LineCounter { bytes, has_returns: memchr::memchr(b'\r', bytes).is_some(), last: Cell::default() }
+    }
+
+    /// As [`LineIndex::line_of`].
+    pub fn line_of(&self, offset: usize) -> u32 {
+        let (last, line) = self.last.get();
+        let line =
+            if offset < last { line - self.ends(offset..last) } else { line + self.ends(last..offset) };
+        self.last.set((offset, line));
+        line
+    }
+
+    fn ends(&self, range: std::ops::Range<usize>) -> u32 {
+        let bytes = self.bytes.get(range.clone()).unwrap_or_default();
+        let mut ends = memchr::memchr_iter(b'\n', bytes).count();
+        if self.has_returns {
+            let returns = memchr::memchr_iter(b'\r', bytes).map(|at| self.bytes.get(range.start + at + 1));
+            ends += returns.filter(|next| *next != Some(&b'\n')).count();
+        }
+        u32::try_from(ends).unwrap_or(u32::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_counted_as_they_are_indexed() {
+        let text = "a\nb\r\n\r\rc\n\r\n😀\rd";
+        let (counter, index) = (LineCounter::new(text), LineIndex::new(text));
+        for from in 0..=text.len() {
+            for to in 0..=text.len() {
+                assert_eq!(counter.line_of(from), index.line_of(from), "at {from}");
+                assert_eq!(counter.line_of(to), index.line_of(to), "from {from} to {to}");
+            }
+        }
+    }
 
     #[test]
     fn columns_are_utf_16_units() {

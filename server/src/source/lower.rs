@@ -11,7 +11,7 @@ use ruff_python_ast::PySourceType;
 use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
-use super::lines::LineIndex;
+use super::lines::LineCounter;
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
     StmtKind, Try,
@@ -43,13 +43,13 @@ const STACK_PER_LEVEL: usize = 256;
 pub fn lower(text: &str) -> Script {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     with_stack_for(text, || {
-        let outline = outline::without_inert_bodies(text);
+        let outline = outline::without_inert_parts(text);
         let mut parsed = parse_unchecked_source(outline.as_deref().unwrap_or(text), PySourceType::Python);
         if outline.is_some() && parsed.has_syntax_errors() {
             // Perhaps the outline was misunderstood: what the text itself says is what counts.
             parsed = parse_unchecked_source(text, PySourceType::Python);
         }
-        let lines = LineIndex::new(text);
+        let lines = LineCounter::new(text);
         let syntax_error = parsed.errors().first().map(|error| {
             let line = lines.line_of(error.location.start().to_usize()) + 1;
             (line, error.error.to_string())
@@ -81,7 +81,7 @@ pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Sen
 
 struct Lowering<'a> {
     text: &'a str,
-    lines: &'a LineIndex,
+    lines: &'a LineCounter<'a>,
 }
 
 impl Lowering<'_> {
@@ -254,7 +254,11 @@ impl Lowering<'_> {
             // What a blank body looks like; whoever writes this by hand loads nothing either.
             [ast::Stmt::Expr(only)] if only.value.is_number_literal_expr() => None,
             // Calling it makes a generator or coroutine, which runs later if ever.
-            _ if def.is_async || self.slice(def.range()).contains("yield") => None,
+            _ if def.is_async
+                || memchr::memmem::find(self.slice(def.range()).as_bytes(), b"yield").is_some() =>
+            {
+                None
+            }
             body => Some(self.block(body)),
         };
         if body.is_none() {

@@ -1,8 +1,9 @@
-//! Blanks out the functions of a module that cannot matter, but for their names, before it is parsed.
+//! Blanks out what of a module cannot matter before it is parsed.
 //!
-//! Two thirds of the text of large packages are bodies of functions that neither import nor load
-//! anything, and methods, which are never followed. Finding where they end needs no syntax tree: indentation,
-//! brackets and quotes tell. Every byte that stays keeps its place, so that offsets and lines stay true.
+//! Three quarters of the text of large packages are bodies of functions that neither import nor load
+//! anything, methods, which are never followed, docstrings, and what instances of classes are made of. Finding where they
+//! end needs no syntax tree: indentation, brackets and quotes tell. Every byte that stays keeps its place, so that offsets
+//! and lines stay true.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -13,19 +14,41 @@ use rustc_hash::FxHashMap;
 use super::prelude::LOADING_WORDS;
 use super::prune::NATIVE;
 
-/// A body of at most so many bytes is kept: it may be a single `return` whose value decides something.
+/// A part of at most so many bytes is kept: it may be a single `return` whose value decides something.
 const SHORT: usize = 200;
 
-/// A function definition, by its place in the text.
-#[derive(Debug, PartialEq)]
-struct Definition<'a> {
+/// A part of the text that may be left out.
+#[derive(Debug)]
+struct Part<'a> {
+    kind: PartKind,
+    /// Of a function; others have none.
     name: &'a str,
-    /// What goes when the function does: of a method all from its first decorator on, of others what stands behind the name.
+    /// Where what goes begins: of a function behind the name, of a method at its first decorator.
     rest: usize,
-    /// From the first line of the body to the line after it.
+    /// From the first line of a function's body to the line after it; of others what goes, with the end of the line.
     body: Range<usize>,
-    is_method: bool,
     keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum PartKind {
+    Function,
+    Method,
+    /// A statement that is a string.
+    Docstring,
+    /// The arguments in `name = module.Class(…)`: an instance is not known by what it is made of.
+    Arguments,
+}
+
+impl PartKind {
+    /// What stands for the part. Behind it comes a long comment of nothing, which the parser passes over at once.
+    fn remains(self) -> &'static [u8] {
+        match self {
+            PartKind::Function => b"():0#",
+            PartKind::Method | PartKind::Docstring => b"0#",
+            PartKind::Arguments => b")#",
+        }
+    }
 }
 
 /// Whether a body may import something, change where modules are searched, load DLLs or find out where they are.
@@ -56,41 +79,42 @@ fn logical_lines(body: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.starts_with(['#', '"', '\'']) && !line.starts_with("r\""))
 }
 
-/// The text with the functions that do not matter reduced to their names; none if the text is not understood, or has none.
-pub(super) fn without_inert_bodies(text: &str) -> Option<String> {
-    let mut definitions = definitions(text)?;
-    for definition in definitions.iter_mut().filter(|definition| !definition.is_method) {
-        let body = text.get(definition.body.clone())?;
-        definition.keep = body.len() <= SHORT || matters(body);
+/// The text without the parts that do not matter; none if the text is not understood, or has none.
+pub(super) fn without_inert_parts(text: &str) -> Option<String> {
+    let mut parts = parts(text)?;
+    for part in &mut parts {
+        let body = text.get(part.body.clone())?;
+        part.keep = match part.kind {
+            PartKind::Method | PartKind::Docstring => false,
+            PartKind::Function => body.len() <= SHORT || matters(body),
+            PartKind::Arguments => matters(body),
+        };
     }
-    keep_callers(text, &mut definitions);
+    keep_callers(text, &mut parts);
     let mut bytes = text.as_bytes().to_vec();
     let mut blanked = false;
     let mut end_of_kept = 0;
     let mut end_of_blank = 0;
-    for definition in &definitions {
-        // Within a body that is kept, nested functions are kept with it; within a blank one all is blank.
-        if definition.keep {
-            end_of_kept = end_of_kept.max(definition.body.end);
+    for part in &parts {
+        // Within a function that is kept, nested ones are kept with it; within a blank one all is blank.
+        if part.keep && part.kind == PartKind::Function {
+            end_of_kept = end_of_kept.max(part.body.end);
         }
-        let nested = definition.body.start < end_of_kept || definition.body.start < end_of_blank;
-        if definition.keep || nested {
+        let is_kept = part.keep || (part.body.start < end_of_kept && part.kind != PartKind::Docstring);
+        if is_kept || part.body.start < end_of_blank {
             continue;
         }
-        end_of_blank = definition.body.end;
-        let rest = bytes.get_mut(definition.rest..definition.body.end)?;
-        blank(rest, if definition.is_method { b"0#" } else { b"():0#" });
+        end_of_blank = part.body.end;
+        blank(bytes.get_mut(part.rest..part.body.end)?, part.kind.remains());
         blanked = true;
     }
     if !blanked {
         return None;
     }
-    // What was replaced, by ASCII, begins where a name ends or a line does, and ends with a line.
+    // What was replaced, by ASCII, begins where a name or bracket ends or a line does, and ends with a line.
     String::from_utf8(bytes).ok()
 }
 
-/// A method becomes a single `0`, and what follows the name of another function a body of it; then comes a long comment of nothing,
-/// which the parser passes over at once.
 fn blank(rest: &mut [u8], by: &[u8]) {
     let ends_line = rest.last() == Some(&b'\n');
     rest.fill(b' ');
@@ -102,19 +126,19 @@ fn blank(rest: &mut [u8], by: &[u8]) {
     }
 }
 
-/// A function that calls one which matters matters too.
-fn keep_callers(text: &str, definitions: &mut [Definition<'_>]) {
-    let loads = |definition: &Definition<'_>| definition.keep && definition.body.len() > SHORT;
-    let mut loading: Vec<&str> = definitions.iter().filter(|d| loads(d)).map(|d| d.name).collect();
+/// What calls a function that matters matters too.
+fn keep_callers(text: &str, parts: &mut [Part<'_>]) {
+    let loads = |part: &Part<'_>| part.keep && part.kind == PartKind::Function && part.body.len() > SHORT;
+    let mut loading: Vec<&str> = parts.iter().filter(|part| loads(part)).map(|part| part.name).collect();
     if loading.is_empty() {
         return;
     }
     let mut callers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-    for (index, definition) in definitions.iter().enumerate() {
-        if definition.keep || definition.is_method {
+    for (index, part) in parts.iter().enumerate() {
+        if part.keep || !matches!(part.kind, PartKind::Function | PartKind::Arguments) {
             continue;
         }
-        for name in called(text.get(definition.body.clone()).unwrap_or_default()) {
+        for name in called(text.get(part.body.clone()).unwrap_or_default()) {
             let known = callers.entry(name).or_default();
             if known.last() != Some(&index) {
                 known.push(index);
@@ -123,9 +147,11 @@ fn keep_callers(text: &str, definitions: &mut [Definition<'_>]) {
     }
     while let Some(name) = loading.pop() {
         for index in callers.remove(name).unwrap_or_default() {
-            if let Some(caller) = definitions.get_mut(index).filter(|caller| !caller.keep) {
+            if let Some(caller) = parts.get_mut(index).filter(|caller| !caller.keep) {
                 caller.keep = true;
-                loading.push(caller.name);
+                if caller.kind == PartKind::Function {
+                    loading.push(caller.name);
+                }
             }
         }
     }
@@ -155,11 +181,11 @@ struct Open {
     depth: usize,
 }
 
-/// All function definitions with a body on lines of its own, in the order of their bodies' beginnings. None
-/// where brackets or quotes do not close.
-fn definitions(text: &str) -> Option<Vec<Definition<'_>>> {
+/// All functions with a body on lines of its own, long docstrings and long lists of arguments, in the order of their beginnings.
+/// None where brackets or quotes do not close.
+fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     let bytes = text.as_bytes();
-    let mut found: Vec<Definition<'_>> = Vec::new();
+    let mut found: Vec<Part<'_>> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut header: Option<Header<'_>> = None;
     let mut decorators = None;
@@ -175,11 +201,11 @@ fn definitions(text: &str) -> Option<Vec<Definition<'_>>> {
             {
                 let is_method = open.last().is_some_and(|around| around.function.is_none());
                 open.push(Open { function: function.map(|_| found.len()), depth });
-                found.extend(function.map(|(name, name_end)| Definition {
+                found.extend(function.map(|(name, name_end)| Part {
+                    kind: if is_method { PartKind::Method } else { PartKind::Function },
                     name,
                     rest: if is_method { first } else { name_end },
                     body: start..bytes.len(),
-                    is_method,
                     keep: false,
                 }));
             }
@@ -187,8 +213,8 @@ fn definitions(text: &str) -> Option<Vec<Definition<'_>>> {
                 if indent > *depth {
                     break;
                 }
-                if let Some(definition) = function.and_then(|index| found.get_mut(index)) {
-                    definition.body.end = start;
+                if let Some(function) = function.and_then(|index| found.get_mut(index)) {
+                    function.body.end = start;
                 }
                 open.pop();
             }
@@ -196,12 +222,42 @@ fn definitions(text: &str) -> Option<Vec<Definition<'_>>> {
             if sign == b'@' {
                 decorators = Some(first);
             } else {
-                header = header_of(text, content).map(|function| Header { function, first, depth: indent });
+                let function = matches!(sign, b'a' | b'c' | b'd').then(|| header_of(text, content)).flatten();
+                header = function.map(|function| Header { function, first, depth: indent });
+            }
+            if next - content > SHORT {
+                let statement = text.get(content..next)?;
+                found.extend(inert_part(statement).map(|(kind, rest)| {
+                    let rest = content + rest;
+                    Part { kind, name: "", rest, body: rest..next, keep: false }
+                }));
             }
         }
         at = next;
     }
     Some(found)
+}
+
+/// The part of a statement that may be left out, and where it begins.
+fn inert_part(statement: &str) -> Option<(PartKind, usize)> {
+    let bytes = statement.as_bytes();
+    let string = usize::from(statement.starts_with('r'));
+    if matches!(bytes.get(string)?, b'\'' | b'"') {
+        let end = end_of_string(bytes, string)?;
+        return statement.get(end..)?.trim_ascii().is_empty().then_some((PartKind::Docstring, 0));
+    }
+    let equals = memchr::memchr(b'=', bytes)?;
+    let (target, value) = (statement.get(..equals)?.trim_ascii_end(), statement.get(equals + 1..)?);
+    let value = value.trim_ascii_start();
+    let open = value.find('(')?;
+    let (_, class) = value.get(..open)?.rsplit_once('.')?;
+    let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // Classes are told by their names (PEP 8).
+    let is_class = class.starts_with(|c: char| c.is_ascii_uppercase());
+    let arguments = statement.len() - value.len() + open + 1;
+    let ends = value.trim_ascii_end().ends_with(')');
+    (ends && is_class && is_name(target) && value.get(..open)?.split('.').all(is_name))
+        .then_some((PartKind::Arguments, arguments))
 }
 
 /// Columns of white space at the beginning of a line, and where it ends.
@@ -232,11 +288,26 @@ fn header_of(text: &str, start: usize) -> Option<Option<(&str, usize)>> {
     Some(Some((&rest[..length], text.len() - rest.len() + length)))
 }
 
+/// Which bytes may mean something to the end of a logical line.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut at = 0;
+    while at < b"\n#'\"\\()[]{}".len() {
+        special[b"\n#'\"\\()[]{}"[at] as usize] = true;
+        at += 1;
+    }
+    special
+};
+
 /// The beginning of the line after the logical line that goes through `at`. None where a string or bracket
 /// stays open.
 fn end_of_logical_line(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_u32;
     while let Some(&byte) = bytes.get(at) {
+        if !SPECIAL[usize::from(byte)] {
+            at += 1;
+            continue;
+        }
         match byte {
             b'\n' if depth == 0 => return Some(at + 1),
             b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length),
@@ -250,25 +321,10 @@ fn end_of_logical_line(bytes: &[u8], mut at: usize) -> Option<usize> {
                 depth = depth.checked_sub(1)?;
                 at += 1;
             }
-            _ => at += plain(&bytes[at..]),
+            _ => at += 1,
         }
     }
     (depth == 0).then_some(bytes.len())
-}
-
-/// How many bytes from the first one on mean nothing to the end of a line; at least that one.
-fn plain(bytes: &[u8]) -> usize {
-    const SPECIAL: [bool; 256] = {
-        let mut special = [false; 256];
-        let mut at = 0;
-        while at < b"\n#'\"\\()[]{}".len() {
-            special[b"\n#'\"\\()[]{}"[at] as usize] = true;
-            at += 1;
-        }
-        special
-    };
-    let rest = bytes.iter().skip(1).position(|byte| SPECIAL[usize::from(*byte)]);
-    rest.map_or(bytes.len(), |skipped| skipped + 1)
 }
 
 /// The place after the string that begins at `at`. A backslash protects the next character in raw strings
@@ -296,13 +352,13 @@ fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::without_inert_bodies;
+    use super::without_inert_parts;
 
     /// Bodies of more than 200 bytes are made by repeating a line.
     fn check(text: &str, expected: Expect) {
         let long = "        value = compute(value) + 1\n".repeat(8);
         let text = text.replace("    LONG\n", &long);
-        let out = without_inert_bodies(&text).unwrap_or_else(|| "unchanged".to_owned());
+        let out = without_inert_parts(&text).unwrap_or_else(|| "unchanged".to_owned());
         let shown: String = out.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
         expected.assert_eq(&shown.replace(&long, "    LONG\n"));
         if out != "unchanged" {
@@ -383,6 +439,49 @@ mod tests {
                 def h():
                     LONG
                         x = 'import a'
+            "#]],
+        );
+    }
+
+    #[test]
+    fn long_docstrings_are_blanked_wherever_they_stand() {
+        check(
+            "'''\n    LONG\n'''\nclass A:\n    r\"\"\"\n    LONG\n    \"\"\"\n    def f(self):\n        pass\ndef g():\n    '''\n    LONG\n    '''\n    import b\n    x = '''\n    LONG\n    '''\n",
+            expect![[r#"
+                0#
+                class A:
+                    0#
+                    0#
+                def g():
+                    0#
+                    import b
+                    x = '''
+                    LONG
+                    '''
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_an_instance_is_made_of_is_blanked_unless_it_loads() {
+        check(
+            "a = b.c.Class(\n    LONG\n)\nd = b.function(\n    LONG\n)\ne = b.Class(\n    LONG\n    b.WinDLL('f')\n)\nimport g\n",
+            expect![[r#"
+                a = b.c.Class()#
+                d = b.function(
+                    LONG
+                )
+                e = b.Class(
+                    LONG
+                    b.WinDLL('f')
+                )
+                import g
+            "#]],
+        );
+        check(
+            "def f():\n    LONG\n        import a\nb = c.Class(\n    LONG\n    f()\n)\nd = c.Class(\n    LONG\n).e\n",
+            expect![[r#"
+                unchanged
             "#]],
         );
     }
