@@ -1,8 +1,8 @@
 //! Reads modules ahead on a second thread, so that a plan made for the first time takes half as long.
 //!
 //! It follows the import statements as they stand in the text, the last one first, while the plan begins
-//! with the first: the two meet in the middle. What is read is only remembered; whether a module runs
-//! is the plan's to say.
+//! with the first: the two meet in the middle. What is read, of Python text and of native modules, is only
+//! remembered; whether a module runs is the plan's to say.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::host::{EntryKind, Files, WinPath};
-use crate::source::{Stmt, StmtKind};
+use crate::host::{EntryKind, Files, Folder, WinPath};
+use crate::source::{Expr, Stmt, StmtKind};
 
 /// So many modules read for the first time mean that most are.
 pub(super) const WORTHWHILE: u64 = 3;
@@ -23,13 +23,18 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Begins with the module `dotted`; none if no thread can be had.
-    pub fn start(files: Arc<dyn Files>, sys_path: Vec<WinPath>, dotted: String) -> Option<Ahead> {
+    /// Begins with the module `dotted`; none if no thread can be had. `suffixes` are those of native modules.
+    pub fn start(
+        files: Arc<dyn Files>,
+        sys_path: Vec<WinPath>,
+        suffixes: Vec<String>,
+        dotted: String,
+    ) -> Option<Ahead> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let read = move || {
             let (seen, packages) = Default::default();
-            Reader { files, sys_path, seen, packages }.read(dotted, &stopped)
+            Reader { files, sys_path, suffixes, seen, packages }.read(dotted, &stopped)
         };
         let thread = std::thread::Builder::new()
             .name("ahead".to_owned())
@@ -53,9 +58,25 @@ impl Drop for Ahead {
 struct Reader {
     files: Arc<dyn Files>,
     sys_path: Vec<WinPath>,
+    suffixes: Vec<String>,
     seen: FxHashSet<String>,
-    /// The folders of the packages that were found.
-    packages: FxHashMap<String, WinPath>,
+    /// What dotted names mean if they are packages; most are modules.
+    packages: FxHashMap<String, Option<Package>>,
+}
+
+/// A plain folder.
+#[derive(Clone)]
+struct Package {
+    path: WinPath,
+    folder: Arc<Folder>,
+}
+
+enum Found {
+    /// A source file.
+    Module(WinPath),
+    /// A folder with its `__init__.py`.
+    Package(Package),
+    Extension(WinPath),
 }
 
 impl Reader {
@@ -69,60 +90,81 @@ impl Reader {
             if self.seen.contains(&dotted) {
                 continue;
             }
-            if let Some((file, is_package)) = self.find(&dotted)
-                && let Ok(script) = self.files.script(&file)
-            {
-                let package = if is_package { dotted.as_str() } else { parent(&dotted) };
-                imports(&script.body, package, &mut waiting);
+            match self.find(&dotted) {
+                Some(Found::Module(file)) => self.follow(&file, parent(&dotted), &mut waiting),
+                Some(Found::Package(package)) => {
+                    self.follow(&package.path.join("__init__.py"), &dotted, &mut waiting);
+                }
+                Some(Found::Extension(file)) => {
+                    let _ = self.files.image(&file);
+                }
+                None => {}
             }
             self.seen.insert(dotted);
         }
     }
 
-    /// The source file of a module, where packages are plain folders. Only packages are looked into: most of
-    /// what modules import from each other are no modules.
-    fn find(&mut self, dotted: &str) -> Option<(WinPath, bool)> {
-        let Some((package, name)) = dotted.rsplit_once('.') else {
-            return self.sys_path.iter().find_map(|folder| self.find_in(folder, dotted));
-        };
-        let folder = self.package(package)?;
-        self.find_in(&folder, name)
+    fn follow(&self, file: &WinPath, package: &str, waiting: &mut Vec<String>) {
+        if let Ok(script) = self.files.script(file) {
+            imports(&script.body, package, waiting);
+        }
     }
 
-    /// The folder of a package.
-    fn package(&mut self, dotted: &str) -> Option<WinPath> {
-        if let Some(known) = self.packages.get(dotted) {
-            return Some(known.clone());
-        }
-        let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
-        let mut folder = None;
-        for package in ends.filter_map(|end| dotted.get(..end)) {
-            folder = match self.packages.get(package) {
-                Some(known) => Some(known.clone()),
-                None => {
-                    let (init, is_package) = match (&folder, package.rsplit_once('.')) {
-                        (Some(outer), Some((_, name))) => self.find_in(outer, name)?,
-                        _ => self.find(package)?,
-                    };
-                    let found = init.parent().filter(|_| is_package)?;
-                    self.packages.insert(package.to_owned(), found.clone());
-                    Some(found)
-                }
-            };
-        }
-        folder
-    }
-
-    fn find_in(&self, folder: &WinPath, name: &str) -> Option<(WinPath, bool)> {
-        let listing = self.files.folder(folder).ok()?;
-        let source = format!("{name}.py");
-        match listing.entry(name).map(|entry| entry.kind) {
-            Some(EntryKind::Folder) => {
-                let init = folder.join(name).join("__init__.py");
-                self.files.is_file(&init).then_some((init, true))
+    /// What a dotted name means, where packages are plain folders. Only packages are looked into: most of what modules
+    /// import from each other are no modules.
+    fn find(&mut self, dotted: &str) -> Option<Found> {
+        match dotted.rsplit_once('.') {
+            None => self.find_on_path(dotted),
+            Some((package, name)) => {
+                let package = self.package(package)?;
+                self.find_in(&package, name)
             }
-            _ => listing.has_file(&source).then(|| (folder.join(&source), false)),
         }
+    }
+
+    fn package(&mut self, dotted: &str) -> Option<Package> {
+        if let Some(known) = self.packages.get(dotted) {
+            return known.clone();
+        }
+        // From its beginning: a name may have more parts than functions can call each other.
+        let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
+        let mut around: Option<Package> = None;
+        for dotted in ends.filter_map(|end| dotted.get(..end)) {
+            if !self.packages.contains_key(dotted) {
+                let found = match &around {
+                    Some(around) => self.find_in(around, dotted.rsplit('.').next().unwrap_or_default()),
+                    None => self.find_on_path(dotted),
+                };
+                let package = match found {
+                    Some(Found::Package(package)) => Some(package),
+                    _ => None,
+                };
+                self.packages.insert(dotted.to_owned(), package);
+            }
+            around = Some(self.packages.get(dotted).cloned().flatten()?);
+        }
+        around
+    }
+
+    fn find_on_path(&self, name: &str) -> Option<Found> {
+        self.sys_path.iter().find_map(|path| {
+            let folder = self.files.folder(path).ok()?;
+            self.find_in(&Package { path: path.clone(), folder }, name)
+        })
+    }
+
+    fn find_in(&self, package: &Package, name: &str) -> Option<Found> {
+        if let Some(EntryKind::Folder) = package.folder.entry(name).map(|entry| entry.kind) {
+            let path = package.path.join(name);
+            let folder = self.files.folder(&path).ok()?;
+            return folder.has_file("__init__.py").then_some(Found::Package(Package { path, folder }));
+        }
+        let file = |suffix: &str| {
+            let file = [name, suffix].concat();
+            package.folder.has_file(&file).then(|| package.path.join(&file))
+        };
+        let extension = || self.suffixes.iter().find_map(|suffix| file(suffix)).map(Found::Extension);
+        file(".py").map(Found::Module).or_else(extension)
     }
 }
 
@@ -141,10 +183,12 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
                 };
                 found.push(base.clone());
                 let names = names.iter().filter(|(name, _)| name != "*");
-                found.extend(names.map(|(name, _)| format!("{base}.{name}")));
+                found.extend(names.map(|(name, _)| [&base, ".", name].concat()));
             }
-            StmtKind::If { then, otherwise, .. } => {
-                imports(then, package, found);
+            StmtKind::If { test, then, otherwise } => {
+                if !is_for_type_checkers(test) {
+                    imports(then, package, found);
+                }
                 imports(otherwise, package, found);
             }
             StmtKind::Try(attempt) => {
@@ -155,4 +199,9 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
             _ => {}
         }
     }
+}
+
+/// Large packages import half of themselves for type checkers.
+fn is_for_type_checkers(test: &Expr) -> bool {
+    matches!(test, Expr::Name(name) | Expr::Attribute(_, name) if name == "TYPE_CHECKING")
 }

@@ -142,7 +142,8 @@ impl Plan<'_> {
         let alone = self.interpreter.overlooks_failures();
         if !alone && self.ahead.is_none() && files.modules_read() >= ahead::WORTHWHILE {
             let files = files.unwitnessed().unwrap_or_else(|| files.clone());
-            self.ahead = ahead::Ahead::start(files, self.sys_path.clone(), self.asked.clone());
+            let suffixes = self.interpreter.environment.extension_suffixes();
+            self.ahead = ahead::Ahead::start(files, self.sys_path.clone(), suffixes, self.asked.clone());
         }
         let script = match files.script(&file) {
             Ok(script) => script,
