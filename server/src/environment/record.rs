@@ -76,8 +76,15 @@ impl Record {
             .has_headers(false)
             .flexible(true)
             .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-        // A row that cannot be read (a stray quote) costs only itself.
-        for row in reader.records().flatten() {
+        // Large packages have tens of thousands of rows, and one row is as good as another to hold them.
+        let mut row = csv::StringRecord::new();
+        loop {
+            match reader.read_record(&mut row) {
+                Ok(true) => {}
+                Ok(false) => break,
+                // A row that cannot be read (a stray quote) costs only itself.
+                Err(_) => continue,
+            }
             let fields: Vec<&str> = row.iter().collect();
             // Some builders forget to quote a path that holds commas; hash and size come last.
             let (path, hash, size) = match fields.as_slice() {

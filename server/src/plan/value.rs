@@ -349,6 +349,17 @@ impl Value {
         }
     }
 
+    /// How many there are of [`Value::items`].
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Value::Tuple(values) => Some(values.len()),
+            Value::List(values) => Some(values.borrow().len()),
+            Value::Dict(items) => Some(items.borrow().len()),
+            Value::Str(text) => Some(text.chars().count()),
+            _ => None,
+        }
+    }
+
     /// What a `for` goes through, if that is known.
     pub fn items(&self) -> Option<Vec<Value>> {
         match self {

@@ -115,7 +115,8 @@ impl Plan<'_> {
         match target {
             Expr::Name(name) => self.bind(name, value, frame),
             Expr::Tuple(targets) | Expr::List(targets) => {
-                let items = value.items().filter(|items| items.len() == targets.len());
+                let fits = value.count() == Some(targets.len());
+                let items = fits.then(|| value.items()).flatten();
                 for (at, target) in targets.iter().enumerate() {
                     let item = items.as_ref().and_then(|items| items.get(at)).cloned();
                     self.assign(target, item.unwrap_or(Value::Unknown), frame);

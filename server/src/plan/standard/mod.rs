@@ -222,7 +222,7 @@ impl Plan<'_> {
                 Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
                 None => Value::Unknown,
             },
-            "len" => first.items().map_or(Value::Unknown, |items| Value::Int(items.len() as i64)),
+            "len" => first.count().map_or(Value::Unknown, |count| Value::Int(count as i64)),
             "str" => first.to_text().map_or(Value::Unknown, Value::str),
             "repr" => first.to_repr().map_or(Value::Unknown, Value::str),
             "int" => match first {
