@@ -1617,6 +1617,28 @@ except ImportError as exc:
 }
 
 #[test]
+fn what_a_value_is_an_instance_of_is_known() {
+    init_does(
+        "def load(what):
+    if isinstance(what, (dict, tuple)):
+        import pkg.never
+    elif isinstance(what, str):
+        import pkg.text
+    elif isinstance(what, int):
+        import pkg.never
+    else:
+        import pkg.list
+load('x')
+load([])",
+        expect![[r#"
+            pkg <- line 1
+            unknown: no module pkg.text is found <- __init__.py:5
+            unknown: no module pkg.list is found <- __init__.py:9
+        "#]],
+    );
+}
+
+#[test]
 fn tables_of_names_are_known() {
     init_does(
         "import collections, ctypes

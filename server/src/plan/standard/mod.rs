@@ -222,6 +222,10 @@ impl Plan<'_> {
                 Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
                 None => Value::Unknown,
             },
+            "isinstance" => {
+                let class = second.unwrap_or(&Value::Unknown);
+                is_instance(first, class).map_or(Value::Unknown, Value::Bool)
+            }
             "len" => first.count().map_or(Value::Unknown, |count| Value::Int(count as i64)),
             "str" => first.to_text().map_or(Value::Unknown, Value::str),
             "repr" => first.to_repr().map_or(Value::Unknown, Value::str),
@@ -410,6 +414,31 @@ impl Plan<'_> {
 fn pair(value: &Value) -> Option<(Value, Value)> {
     let [key, value] = value.items()?.try_into().ok()?;
     Some((key, value))
+}
+
+/// Whether a value is of a built-in class, or of one of several.
+fn is_instance(value: &Value, class: &Value) -> Option<bool> {
+    match class {
+        Value::Tuple(classes) => {
+            let mut answers = classes.iter().map(|class| is_instance(value, class));
+            answers.try_fold(false, |before, answer| Some(before | answer?))
+        }
+        Value::Known(class) => {
+            let own: &[&str] = match value {
+                Value::Str(_) => &["str"],
+                Value::Bool(_) => &["bool", "int"],
+                Value::Int(_) => &["int"],
+                Value::Tuple(_) => &["tuple"],
+                Value::Dict(_) => &["dict"],
+                // It may stand for a set.
+                Value::List(_) if !["list", "set", "frozenset"].contains(&class.as_str()) => &[],
+                _ => return None,
+            };
+            const BUILT_IN: [&str; 8] = ["str", "bool", "int", "tuple", "dict", "list", "set", "frozenset"];
+            BUILT_IN.contains(&class.as_str()).then(|| own.contains(&class.as_str()))
+        }
+        _ => None,
+    }
 }
 
 /// `import_module(".name", package)`
