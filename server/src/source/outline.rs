@@ -1,9 +1,8 @@
-//! Blanks out what of a module cannot matter before it is parsed.
+//! Leaves out what of a module cannot matter before it is parsed.
 //!
 //! Three quarters of the text of large packages are bodies of functions that neither import nor load
 //! anything, methods, which are never followed, docstrings, and what instances of classes are made of. Finding where they
-//! end needs no syntax tree: indentation, brackets and quotes tell. Every byte that stays keeps its place, so that offsets
-//! and lines stay true.
+//! end needs no syntax tree: indentation, brackets and quotes tell. Of the lines that are left out the number is kept.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -11,6 +10,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use rustc_hash::FxHashMap;
 
+use super::lines::{Cut, line_ends};
 use super::prelude::LOADING_WORDS;
 use super::prune::NATIVE;
 
@@ -41,12 +41,12 @@ enum PartKind {
 }
 
 impl PartKind {
-    /// What stands for the part. Behind it comes a long comment of nothing, which the parser passes over at once.
-    fn remains(self) -> &'static [u8] {
+    /// What stands for the part.
+    fn remains(self) -> &'static str {
         match self {
-            PartKind::Function => b"():0#",
-            PartKind::Method | PartKind::Docstring => b"0#",
-            PartKind::Arguments => b")#",
+            PartKind::Function => "():0",
+            PartKind::Method | PartKind::Docstring => "0",
+            PartKind::Arguments => ")",
         }
     }
 }
@@ -79,8 +79,16 @@ fn logical_lines(body: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.starts_with(['#', '"', '\'']) && !line.starts_with("r\""))
 }
 
-/// The text without the parts that do not matter; none if the text is not understood, or has none.
-pub(super) fn without_inert_parts(text: &str) -> Option<String> {
+/// The text of a module without the parts that do not matter.
+#[derive(Default)]
+pub(super) struct Outline {
+    pub text: String,
+    /// Where lines were left out, in order.
+    pub cuts: Vec<Cut>,
+}
+
+/// The outline of a module; none if the text is not understood, or all of it matters.
+pub(super) fn outline(text: &str) -> Option<Outline> {
     let mut parts = parts(text)?;
     for part in &mut parts {
         let body = text.get(part.body.clone())?;
@@ -91,39 +99,32 @@ pub(super) fn without_inert_parts(text: &str) -> Option<String> {
         };
     }
     keep_callers(text, &mut parts);
-    let mut bytes = text.as_bytes().to_vec();
-    let mut blanked = false;
+    let mut outline = Outline::default();
+    let mut lines = 0;
     let mut end_of_kept = 0;
-    let mut end_of_blank = 0;
+    let mut end_of_cut = 0;
     for part in &parts {
-        // Within a function that is kept, nested ones are kept with it; within a blank one all is blank.
+        // Within a function that is kept, nested ones are kept with it; within one that is left out all is.
         if part.keep && part.kind == PartKind::Function {
             end_of_kept = end_of_kept.max(part.body.end);
         }
         let is_kept = part.keep || (part.body.start < end_of_kept && part.kind != PartKind::Docstring);
-        if is_kept || part.body.start < end_of_blank {
+        if is_kept || part.body.start < end_of_cut {
             continue;
         }
-        end_of_blank = part.body.end;
-        blank(bytes.get_mut(part.rest..part.body.end)?, part.kind.remains());
-        blanked = true;
+        outline.text += text.get(end_of_cut..part.rest)?;
+        outline.text += part.kind.remains();
+        let rest = text.get(part.rest..part.body.end)?;
+        lines += line_ends(rest);
+        if rest.ends_with('\n') {
+            outline.text.push('\n');
+            lines -= 1;
+        }
+        outline.cuts.push(Cut { at: outline.text.len(), lines });
+        end_of_cut = part.body.end;
     }
-    if !blanked {
-        return None;
-    }
-    // What was replaced, by ASCII, begins where a name or bracket ends or a line does, and ends with a line.
-    String::from_utf8(bytes).ok()
-}
-
-fn blank(rest: &mut [u8], by: &[u8]) {
-    let ends_line = rest.last() == Some(&b'\n');
-    rest.fill(b' ');
-    if let Some(start) = rest.get_mut(..by.len()) {
-        start.copy_from_slice(by);
-    }
-    if let Some(last) = rest.last_mut().filter(|_| ends_line) {
-        *last = b'\n';
-    }
+    outline.text += text.get(end_of_cut..)?;
+    (!outline.cuts.is_empty()).then_some(outline)
 }
 
 /// What calls a function that matters matters too.
@@ -352,27 +353,40 @@ fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::without_inert_parts;
+    use super::{Outline, outline};
+    use crate::source::lines::{LineCounter, LineIndex};
 
     /// Bodies of more than 200 bytes are made by repeating a line.
     fn check(text: &str, expected: Expect) {
         let long = "        value = compute(value) + 1\n".repeat(8);
         let text = text.replace("    LONG\n", &long);
-        let out = without_inert_parts(&text).unwrap_or_else(|| "unchanged".to_owned());
-        let shown: String = out.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+        let found = outline(&text);
+        let shown = found.as_ref().map_or("unchanged\n", |outline| &outline.text);
         expected.assert_eq(&shown.replace(&long, "    LONG\n"));
-        if out != "unchanged" {
-            assert_eq!(out.len(), text.len());
+        if let Some(outline) = found {
+            lines_stay_true(&text, &outline);
         }
     }
 
+    /// What is imported is imported where the text says.
+    fn lines_stay_true(text: &str, outline: &Outline) {
+        let (index, counter) = (LineIndex::new(text), LineCounter::new(&outline.text, &outline.cuts));
+        let lines = |text: &str, line: &dyn Fn(usize) -> u32| -> Vec<(String, u32)> {
+            let imports = text.match_indices("\nimport ").map(|(at, _)| at + 1);
+            imports.map(|at| (text[at..].chars().take("import x".len()).collect(), line(at))).collect()
+        };
+        let in_outline = lines(&outline.text, &|at| counter.line_of(at));
+        let in_text = lines(text, &|at| index.line_of(at));
+        assert!(in_outline.iter().all(|import| in_text.contains(import)), "{in_outline:?} of {in_text:?}");
+    }
+
     #[test]
-    fn a_long_body_that_loads_nothing_is_blanked() {
+    fn a_long_body_that_loads_nothing_is_left_out() {
         check(
             "import a\ndef f(x,\n      y):\n    LONG\nimport b\n",
             expect![[r#"
                 import a
-                def f():0#
+                def f():0
                 import b
             "#]],
         );
@@ -389,7 +403,7 @@ mod tests {
                 def g():
                     LONG
                         f()
-                def h():0#
+                def h():0
             "#]],
         );
     }
@@ -400,7 +414,7 @@ mod tests {
             "class A:\n    def f(self):\n    LONG\n        x = '''\nimport a\n'''\n        y = (1,\n2)\n# note\n        z = r'\\''\n    b = 1\nimport c\n",
             expect![[r#"
                 class A:
-                    0#
+                    0
                     b = 1
                 import c
             "#]],
@@ -414,11 +428,11 @@ mod tests {
             expect![[r#"
                 class A:
                     'About A'
-                    0#
-                    0#
+                    0
+                    0
                     def h(self): return 1
                     class B:
-                        0#
+                        0
                     c = 1
                 def f():
                     class D:
@@ -434,8 +448,8 @@ mod tests {
         check(
             "def f():\n    \"\"\"For example:\n\n    import a\n    \"\"\"\n    # import a\n    LONG\ndef g():\n    r\"import a\"\n    LONG\ndef h():\n    LONG\n        x = 'import a'\n",
             expect![[r#"
-                def f():0#
-                def g():0#
+                def f():0
+                def g():0
                 def h():
                     LONG
                         x = 'import a'
@@ -444,16 +458,16 @@ mod tests {
     }
 
     #[test]
-    fn long_docstrings_are_blanked_wherever_they_stand() {
+    fn long_docstrings_are_left_out_wherever_they_stand() {
         check(
             "'''\n    LONG\n'''\nclass A:\n    r\"\"\"\n    LONG\n    \"\"\"\n    def f(self):\n        pass\ndef g():\n    '''\n    LONG\n    '''\n    import b\n    x = '''\n    LONG\n    '''\n",
             expect![[r#"
-                0#
+                0
                 class A:
-                    0#
-                    0#
+                    0
+                    0
                 def g():
-                    0#
+                    0
                     import b
                     x = '''
                     LONG
@@ -463,11 +477,11 @@ mod tests {
     }
 
     #[test]
-    fn what_an_instance_is_made_of_is_blanked_unless_it_loads() {
+    fn what_an_instance_is_made_of_is_left_out_unless_it_loads() {
         check(
             "a = b.c.Class(\n    LONG\n)\nd = b.function(\n    LONG\n)\ne = b.Class(\n    LONG\n    b.WinDLL('f')\n)\nimport g\n",
             expect![[r#"
-                a = b.c.Class()#
+                a = b.c.Class()
                 d = b.function(
                     LONG
                 )
