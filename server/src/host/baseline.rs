@@ -52,24 +52,37 @@ impl Baseline {
         }
     }
 
-    /// The names of a table in `data` that this Windows has.
-    fn names(self, table: &'static str) -> impl Iterator<Item = String> {
+    /// The names that this Windows has in a directory.
+    fn names(self, directory: Directory) -> impl Iterator<Item = String> {
         let ours = if self == Baseline::Windows10 { "10" } else { "11" };
-        let names = table.lines().filter_map(move |line| match line.split_once('\t') {
-            Some((name, only)) => (only == ours).then_some(name),
-            None => Some(line),
+        let names = SYSTEM_DLLS.lines().filter_map(move |line| {
+            let mut columns = line.split('\t');
+            let name = columns.next()?;
+            let in_system32 = columns.next().unwrap_or_default();
+            let who = match directory {
+                Directory::System32 => in_system32,
+                Directory::SysWow64 => columns.next().unwrap_or(in_system32),
+            };
+            (who.is_empty() || who == ours).then_some(name)
         });
         names.map(|name| if name.ends_with(DRIVER) { name.to_owned() } else { format!("{name}.dll") })
     }
 }
 
-/// The system directories: name, machine, table.
-const DIRECTORIES: [(&str, Machine, &str); 2] = [
-    ("System32", Machine::X64, include_str!("../../data/system32.txt")),
-    ("SysWOW64", Machine::X86, include_str!("../../data/syswow64.txt")),
-];
+#[derive(Clone, Copy)]
+enum Directory {
+    System32,
+    SysWow64,
+}
 
-/// Names in the tables that end so stand there in full; behind all others `.dll` is left out.
+/// The system directories: name, machine.
+const DIRECTORIES: [(Directory, &str, Machine); 2] =
+    [(Directory::System32, "System32", Machine::X64), (Directory::SysWow64, "SysWOW64", Machine::X86)];
+
+/// What is in which of them, see `data/README.md`.
+const SYSTEM_DLLS: &str = include_str!("../../data/system-dlls.txt");
+
+/// Names in the table that end so stand there in full; behind all others `.dll` is left out.
 const DRIVER: &str = ".drv";
 
 /// What the lists leave out, since it does not end in `.dll`, and programs import all the same: the SDK's import libraries of
@@ -88,9 +101,9 @@ impl<F: Files> BaselineFiles<F> {
     pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
         let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
         let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
-        let folders = DIRECTORIES.map(|(name, machine, table)| {
+        let folders = DIRECTORIES.map(|(directory, name, machine)| {
             let others = OTHER_SUFFIXES.iter().chain(added).map(|name| (*name).to_owned());
-            let names = baseline.names(table).chain(others);
+            let names = baseline.names(directory).chain(others);
             let entries = names.map(|name| Entry { name, kind: EntryKind::File });
             (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
         });
