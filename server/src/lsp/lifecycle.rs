@@ -3,7 +3,6 @@
 //! `tower-lsp` stops working at `exit`, but waits for the end of standard input. So the two messages by
 //! which an editor leaves are noted on their way in.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -28,8 +27,8 @@ impl Lifecycle {
     }
 
     /// As the protocol wants it: 0 after `shutdown`, else 1.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(u8::from(!self.shut_down.load(Ordering::Relaxed)))
+    pub fn exit_code(&self) -> u8 {
+        u8::from(!self.shut_down.load(Ordering::Relaxed))
     }
 
     /// Leaves when the editor's process ends. One that cannot be seen from here (it runs in another

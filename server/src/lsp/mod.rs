@@ -58,5 +58,23 @@ pub fn serve() -> ExitCode {
     let code = runtime.block_on(server::serve());
     // A read of standard input may still be waiting; the process does not wait for it.
     runtime.shutdown_background();
-    code
+    leave(code)
+}
+
+/// Ends the process, whatever its threads are doing.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+fn leave(code: u8) -> ExitCode {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+    // An analysis may be going on. The usual way out stops it wherever it is, and then may wait for ever for a lock that it
+    // held (Microsoft, "ExitProcess function").
+    // SAFETY: the handle is a constant that stands for this process.
+    unsafe { TerminateProcess(GetCurrentProcess(), code.into()) };
+    ExitCode::from(code)
+}
+
+/// Elsewhere nobody has to be waited for.
+#[cfg(not(windows))]
+fn leave(code: u8) -> ExitCode {
+    ExitCode::from(code)
 }

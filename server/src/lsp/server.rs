@@ -1,6 +1,5 @@
 //! Which method goes where.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,8 +19,8 @@ pub struct Server {
     lifecycle: Arc<Lifecycle>,
 }
 
-/// Serves on standard input and output until there is a reason to leave.
-pub async fn serve() -> ExitCode {
+/// Serves on standard input and output until there is a reason to leave; gives the exit code.
+pub async fn serve() -> u8 {
     let (mailbox, events) = Mailbox::new();
     let lifecycle = Arc::new(Lifecycle::default());
     let (service, socket) = LspService::build(|client| {
