@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::imports::SymbolRef;
 use super::{Export, FileVersion, Image, ImageError, Symbol};
 
 /// What an importer's symbols find in the image that serves the import.
@@ -49,24 +50,26 @@ impl Binding {
         let mut binding = Binding::default();
         // Wine's own DLLs export what Wine has, not what Windows has, and its loader lets every symbol pass.
         let is_known = !exporter.is_of_wine();
+        let exports = if is_known { exporter.export_table()? } else { None };
         let (mut locks, mut initializes) = (false, false);
         for import in importer.imports()?.iter().filter(|import| import.dll.eq_ignore_ascii_case(dll)) {
-            for symbol in importer.symbols(import)? {
-                if let Symbol::Name(name) = &symbol {
-                    locks |= name == "_Mtx_lock";
-                    initializes |= name == "_Mtx_init_in_situ";
+            importer.visit_symbols(import, |_, symbol| {
+                if let SymbolRef::Name { name, .. } = symbol {
+                    locks |= name == b"_Mtx_lock";
+                    initializes |= name == b"_Mtx_init_in_situ";
                 }
                 if !is_known || binding.missing.len() >= MOST_MISSING {
-                    continue;
+                    return Ok(());
                 }
-                match exporter.export(&symbol)? {
+                match exports.as_ref().map_or(Ok(None), |exports| exports.find(symbol))? {
                     Some(Export::Address(_)) => {}
                     Some(Export::Forward { dll, symbol: target }) => {
-                        binding.forwarded.push(Forwarded { symbol, dll, target });
+                        binding.forwarded.push(Forwarded { symbol: symbol.to_owned(), dll, target });
                     }
-                    None => binding.missing.push(symbol),
+                    None => binding.missing.push(symbol.to_owned()),
                 }
-            }
+                Ok(())
+            })?;
         }
         binding.constexpr_mutex = locks
             && !initializes

@@ -9,7 +9,7 @@ use super::{
     Image, ImageError, Problem, Symbol,
     error::bad_table,
     headers::Directory,
-    imports::{MAX_DLL_NAME, MAX_SYMBOL_NAME, MAX_SYMBOLS, entry},
+    imports::{MAX_DLL_NAME, MAX_SYMBOL_NAME, MAX_SYMBOLS, SymbolRef, entry},
     memory::Memory,
 };
 
@@ -56,20 +56,8 @@ impl Image<'_> {
     /// image, or if a forwarder is not of the form `dll.symbol`; [`ImageError::TooMany`] beyond a
     /// million names.
     pub fn export(&self, symbol: &Symbol) -> Result<Option<Export>, ImageError> {
-        let Some(table) = self.export_table()? else {
-            return Ok(None);
-        };
-        let index = match symbol {
-            Symbol::Ordinal(ordinal) => u32::from(*ordinal).checked_sub(table.ordinal_base),
-            Symbol::Name(name) => match table.search(name)? {
-                Some(position) => Some(position),
-                None => table.scan(name)?,
-            }
-            .map(|position| table.index(position))
-            .transpose()?,
-        };
-        match index {
-            Some(index) => table.export(index),
+        match self.export_table()? {
+            Some(table) => table.find(SymbolRef::new(symbol)),
             None => Ok(None),
         }
     }
@@ -97,7 +85,7 @@ impl Image<'_> {
     /// [`ImageError::BadTable`] if the table or a name lies outside the image, or the name is longer than 4095 bytes.
     pub fn export_that_begins_with(&self, start: &str) -> Result<Option<String>, ImageError> {
         let Some(table) = self.export_table()? else { return Ok(None) };
-        let position = table.first_not_before(start)?;
+        let position = table.first_not_before(start.as_bytes())?;
         if position >= table.name_count {
             return Ok(None);
         }
@@ -105,7 +93,8 @@ impl Image<'_> {
         Ok(Some(name).filter(|name| name.starts_with(start)))
     }
 
-    fn export_table(&self) -> Result<Option<ExportTable<'_>>, ImageError> {
+    /// The export table; none if the image exports nothing.
+    pub(super) fn export_table(&self) -> Result<Option<ExportTable<'_>>, ImageError> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_EXPORT) else {
             return Ok(None);
         };
@@ -132,7 +121,7 @@ const FORWARDER: &str = "a forwarder";
 
 /// The export directory. Three arrays hang from it: addresses, by ordinal; names, sorted; and for
 /// each name the index of its address.
-struct ExportTable<'m> {
+pub(super) struct ExportTable<'m> {
     memory: &'m Memory<'m>,
     directory: Directory,
     dll_name: u32,
@@ -146,8 +135,34 @@ struct ExportTable<'m> {
 }
 
 impl ExportTable<'_> {
+    /// What is exported as `symbol`, see [`Image::export`].
+    pub fn find(&self, symbol: SymbolRef<'_>) -> Result<Option<Export>, ImageError> {
+        let index = match symbol {
+            SymbolRef::Ordinal(ordinal) => u32::from(ordinal).checked_sub(self.ordinal_base),
+            SymbolRef::Name { name, hint } => {
+                self.position(name, hint)?.map(|position| self.index(position)).transpose()?
+            }
+        };
+        match index {
+            Some(index) => self.export(index),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds a name's position in the list: three of four hints are right, and spare the search.
+    fn position(&self, name: &[u8], hint: u16) -> Result<Option<u32>, ImageError> {
+        let hint = u32::from(hint);
+        if hint < self.name_count && matches!(self.compare(hint, name), Ok(Ordering::Equal)) {
+            return Ok(Some(hint));
+        }
+        match self.search(name)? {
+            None => self.scan(name),
+            found => Ok(found),
+        }
+    }
+
     /// Finds a name's position in the sorted list.
-    fn search(&self, name: &str) -> Result<Option<u32>, ImageError> {
+    fn search(&self, name: &[u8]) -> Result<Option<u32>, ImageError> {
         let position = self.first_not_before(name)?;
         let found = position < self.name_count && self.compare(position, name)? == Ordering::Equal;
         Ok(found.then_some(position))
@@ -155,7 +170,7 @@ impl ExportTable<'_> {
 
     /// The position of the first name in the sorted list that does not stand before `name`. Touches a name for each halving of the
     /// list.
-    fn first_not_before(&self, name: &str) -> Result<u32, ImageError> {
+    fn first_not_before(&self, name: &[u8]) -> Result<u32, ImageError> {
         let (mut start, mut end) = (0, self.name_count);
         while start < end {
             let middle = start + (end - start) / 2;
@@ -168,7 +183,7 @@ impl ExportTable<'_> {
     }
 
     /// Finds a name's position in the list, sorted or not.
-    fn scan(&self, name: &str) -> Result<Option<u32>, ImageError> {
+    fn scan(&self, name: &[u8]) -> Result<Option<u32>, ImageError> {
         for position in 0..self.checked_name_count()? {
             if self.compare(position, name)? == Ordering::Equal {
                 return Ok(Some(position));
@@ -178,10 +193,10 @@ impl ExportTable<'_> {
     }
 
     /// Compares the name at a position with another, byte by byte like `strcmp`.
-    fn compare(&self, position: u32, name: &str) -> Result<Ordering, ImageError> {
+    fn compare(&self, position: u32, name: &[u8]) -> Result<Ordering, ImageError> {
         // One byte more than `name` has decides whether the exported name is longer.
         let exported = self.memory.until_nul(self.name(position)?, name.len() + 1, EXPORTED_NAME)?;
-        Ok(exported.cmp(name.as_bytes()))
+        Ok(exported.cmp(name))
     }
 
     /// The RVA of the name at a position.

@@ -111,7 +111,10 @@ impl Image<'_> {
     /// than 4095 bytes; [`ImageError::TooMany`] beyond a million symbols, or 64 MiB of names.
     pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
         let mut symbols = Vec::new();
-        self.visit_symbols(import, |_, symbol| symbols.push(symbol.to_owned()))?;
+        self.visit_symbols(import, |_, symbol| {
+            symbols.push(symbol.to_owned());
+            Ok(())
+        })?;
         Ok(symbols)
     }
 
@@ -119,7 +122,7 @@ impl Image<'_> {
     pub(super) fn visit_symbols(
         &self,
         import: &Import,
-        mut visit: impl FnMut(u32, SymbolRef<'_>),
+        mut visit: impl FnMut(u32, SymbolRef<'_>) -> Result<(), ImageError>,
     ) -> Result<(), ImageError> {
         const WHAT: &str = "the list of imported symbols";
         const NAME: &str = "the name of an imported symbol";
@@ -138,17 +141,18 @@ impl Image<'_> {
                 return Ok(());
             }
             if thunk & ordinal_flag != 0 {
-                visit(index, SymbolRef::Ordinal(thunk as u16)); // the low 16 bits are the ordinal
+                visit(index, SymbolRef::Ordinal(thunk as u16))?; // the low 16 bits are the ordinal
                 continue;
             }
             // The thunk is the RVA of a 16-bit hint, where to look first, and the name.
-            let name = thunk
-                .checked_sub(import.thunk_base)
-                .and_then(|hint| u32::try_from(hint.checked_add(2)?).ok())
-                .ok_or_else(|| bad_table("an imported symbol", at, Problem::Malformed))?;
+            let malformed = || bad_table("an imported symbol", at, Problem::Malformed);
+            let hint = thunk.checked_sub(import.thunk_base).and_then(|hint| u32::try_from(hint).ok());
+            let hint = hint.ok_or_else(malformed)?;
+            let name = hint.checked_add(2).ok_or_else(malformed)?;
             let name = self.memory.terminated(name, MAX_SYMBOL_NAME, NAME)?;
             names_len = count_name(names_len, name)?;
-            visit(index, SymbolRef::Name(name));
+            let hint = self.memory.bytes(hint, NAME).map(u16::from_le_bytes).unwrap_or_default();
+            visit(index, SymbolRef::Name { name, hint })?;
         }
         Err(ImageError::TooMany { what: "symbols imported from one DLL".into(), limit: MAX_SYMBOLS.into() })
     }
@@ -165,9 +169,10 @@ impl Image<'_> {
         for import in self.imports()? {
             let mut found = Vec::new();
             self.visit_symbols(&import, |index, symbol| {
-                if let SymbolRef::Name(name) = symbol {
+                if let SymbolRef::Name { name, .. } = symbol {
                     found.extend(wanted(&import.dll, name).map(|called| (index, called)));
                 }
+                Ok(())
             })?;
             for (index, called) in found {
                 slots.insert(entry(import.addresses, index, 8, "the import address table")?, called);
@@ -180,14 +185,26 @@ impl Image<'_> {
 /// A [`Symbol`] as its bytes lie in the image.
 #[derive(Clone, Copy)]
 pub(super) enum SymbolRef<'a> {
-    Name(&'a [u8]),
+    /// `hint` is where the exporter had the name in its list when the importer was linked.
+    Name {
+        name: &'a [u8],
+        hint: u16,
+    },
     Ordinal(u16),
 }
 
-impl SymbolRef<'_> {
-    fn to_owned(self) -> Symbol {
+impl<'a> SymbolRef<'a> {
+    /// A symbol of which nobody says where it is.
+    pub fn new(symbol: &'a Symbol) -> SymbolRef<'a> {
+        match symbol {
+            Symbol::Name(name) => SymbolRef::Name { name: name.as_bytes(), hint: 0 },
+            Symbol::Ordinal(ordinal) => SymbolRef::Ordinal(*ordinal),
+        }
+    }
+
+    pub fn to_owned(self) -> Symbol {
         match self {
-            SymbolRef::Name(name) => Symbol::Name(String::from_utf8_lossy(name).into_owned()),
+            SymbolRef::Name { name, .. } => Symbol::Name(String::from_utf8_lossy(name).into_owned()),
             SymbolRef::Ordinal(ordinal) => Symbol::Ordinal(ordinal),
         }
     }
