@@ -17,9 +17,6 @@ struct Difference {
     files: &'static [&'static str],
 }
 
-const BY_NATIVE_CALL: &str = "h5py's `h5t`, machine code, asks `platform` for the machine, which imports `socket` for it: what \
-    machine code calls is not followed";
-
 const HIDDEN: &str = "`truth` hides it, because Wine never answers it";
 
 const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
@@ -29,14 +26,7 @@ const PERHAPS: &str = "Keras asks a file of the user's home which backend it sha
     is followed too, and what fails there counts for nothing";
 
 /// Python loads them, and WhyDLL does not.
-const UNSEEN: &[Difference] = &[
-    Difference { environment: "complete", reason: BY_NATIVE_CALL, files: &["_socket.pyd", "select.pyd"] },
-    Difference {
-        environment: "complete-2.21",
-        reason: BY_NATIVE_CALL,
-        files: &["_socket.pyd", "select.pyd"],
-    },
-];
+const UNSEEN: &[Difference] = &[];
 
 /// WhyDLL loads them, and Python does not.
 const INVENTED: &[Difference] = &[

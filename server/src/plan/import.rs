@@ -259,6 +259,10 @@ impl Plan<'_> {
         }
         self.depth += 1;
         let failed = imports.iter().find_map(|import| {
+            if let Some(function) = import.strip_suffix("()") {
+                self.ask_for_the_machine(function, at);
+                return None;
+            }
             if let Some((level, name)) = import.split_once(':') {
                 self.import_of_cython(level, name, &module, at);
                 return None;

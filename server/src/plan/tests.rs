@@ -2051,6 +2051,27 @@ fn a_cython_module_may_do_without_what_is_not_there() {
     );
 }
 
+#[test]
+fn code_that_asks_for_the_machine_imports_socket() {
+    follow(
+        "
+        /Python/python3.dll       exports PyImport_AddModule, PyImport_ImportModule
+        /Python/Lib/socket.py     text
+            import _socket
+        /Python/DLLs/_socket.pyd
+        /s/pkg/__init__.py        text
+            from . import h5t
+        /s/pkg/h5t.pyd            cimports platform.architecture(), platform.machine(), platform.node()
+        ",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.h5t <- __init__.py:1
+            socket <- __init__.py:1
+            native _socket <- socket.py:1
+        "#]],
+    );
+}
+
 /// `platform.uname` asks `socket` for the machine's name, if it can be had.
 #[test]
 fn who_asks_for_the_machine_imports_socket() {

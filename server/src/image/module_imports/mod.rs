@@ -6,7 +6,7 @@
 //!
 //! An `import` of its text Cython writes as calls of a helper, `__Pyx_Import(name, names, level)`, that ends in
 //! `PyImport_ImportModuleLevelObject` (`Cython/Utility/ImportExport.c`). The name is an object in a global variable, and a table that
-//! the initialization goes through tells the text of each.
+//! the initialization goes through tells the text of each. By such names it asks modules for their attributes, too.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -90,6 +90,7 @@ impl Image<'_> {
     ///
     /// A name alone is imported by C code, which fails if that does. `LEVEL:NAME` is an `import` of the module's text, perhaps within a
     /// `try`: the level counts the dots before the name, and is -1 where a module beside this one is meant if there is one.
+    /// `platform.NAME()` is such a call, of which some import a module.
     ///
     /// The code is followed from `PyInit_…` as it runs if nothing fails, and both ways where it may go either.
     ///
@@ -254,6 +255,7 @@ impl Walk<'_, '_> {
 
     /// Follows a call.
     fn call(&mut self, instruction: &Instruction, known: &Known, depth: usize) -> Given {
+        self.use_of_platform(instruction, known);
         if let Some(called) = self.called(instruction, known) {
             self.calls(called, known, depth);
             return match called {
@@ -290,6 +292,52 @@ impl Walk<'_, '_> {
             self.function(target, known.as_called(), depth + 1);
         }
         Given::Unknown
+    }
+
+    /// Follows `platform.machine()` and its like: Cython asks for what the name means here, and then that, as the first argument of the
+    /// next call that is given a text, for its attribute.
+    fn use_of_platform(&mut self, call: &Instruction, known: &Known) {
+        const MODULE: &str = "platform";
+        const SOON: usize = 64;
+        if !self.texts_given(known).iter().flatten().any(|name| name == MODULE) {
+            return;
+        }
+        let mut known = known.clone();
+        known.follow_call();
+        let mut at = call.next_ip();
+        for _ in 0..SOON {
+            let Some(mut decoder) = u32::try_from(at).ok().and_then(|at| self.image.decoder(at)) else {
+                return;
+            };
+            let instruction = decoder.decode();
+            at = instruction.next_ip();
+            match instruction.mnemonic() {
+                Mnemonic::INVALID | Mnemonic::Ret | Mnemonic::Int3 => return,
+                Mnemonic::Call => match self.texts_given(&known) {
+                    [None, None] => known.follow_call(),
+                    // `import platform` gives the module its name.
+                    [None, Some(attribute)] if attribute != MODULE && is_module_name(&attribute) => {
+                        let used = format!("{MODULE}.{attribute}()");
+                        if !self.imported.contains(&used) {
+                            self.imported.push(used);
+                        }
+                        return;
+                    }
+                    _ => return,
+                },
+                // Nothing fails, and no object goes away.
+                Mnemonic::Jmp | Mnemonic::Jne if instruction.op0_kind() == OpKind::NearBranch64 => {
+                    at = instruction.near_branch_target();
+                }
+                _ if instruction.is_jcc_short_or_near() => {}
+                _ => known.follow(&instruction, &self.slots, false),
+            }
+        }
+    }
+
+    /// The texts among the first two arguments of a call.
+    fn texts_given(&self, known: &Known) -> [Option<String>; 2] {
+        [Register::RCX, Register::RDX].map(|register| self.text(known.get(register)))
     }
 
     /// The dictionary that the module was asked for is put where it is kept.

@@ -322,6 +322,24 @@ fn a_function_with_a_large_frame_keeps_its_arguments() {
 }
 
 #[test]
+fn what_platform_is_asked_for_is_told() {
+    // cmp eax, 1; jne +14, to where the name is looked up; call [rax+90h]; ret; and at the end a jump back to the attribute.
+    let code = format!(
+        "{HELPER} {CYTHON} texts\n 83 f8 01\n 75 0e\n object rdx 'machine'\n ff 90 90 00 00 00\n c3\n \
+         object 'platform'\n to 17\n eb e4"
+    );
+    assert_eq!(imported(&code), ["platform.machine()"]);
+}
+
+#[test]
+fn a_name_for_platform_asks_it_for_nothing() {
+    let code = format!(
+        "{HELPER} {CYTHON} texts\n object 'platform'\n helper\n object rdx 'platform'\n to 17\n object 'sys'\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["1:platform", "1:sys"]);
+}
+
+#[test]
 fn tables_that_make_no_sense_are_none() {
     let of_3_1 = format!("{HELPER} {CYTHON} {OF_3_1} object 'near'\n helper\n c3");
     let of_3_2 = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");

@@ -42,6 +42,16 @@ const ASKS_FOR_THE_MACHINE: [&str; 8] = [
 type Outcome = Result<Value, Rc<Exception>>;
 
 impl Plan<'_> {
+    /// The first call of such a function has `platform` find out the machine's name, for which it needs `socket` where there is no
+    /// `os.uname`; without it does as well (`Lib/platform.py`: `uname`, `_node`).
+    pub(super) fn ask_for_the_machine(&mut self, function: &str, place: &Place) {
+        let is_linux = self.interpreter.environment.platform == Platform::Linux;
+        if !is_linux && ASKS_FOR_THE_MACHINE.contains(&function) && !self.machine_is_known {
+            self.machine_is_known = true;
+            self.import_if_it_can_be("socket", place);
+        }
+    }
+
     /// Calls a function of the standard library by its dotted name.
     pub(super) fn call_known(
         &mut self,
@@ -61,12 +71,7 @@ impl Plan<'_> {
             let exception = Exception::new(name, message_of(&arguments));
             return Ok(Value::Exception(Rc::new(exception)));
         }
-        // The first that asks has `platform` find out the machine's name, for which it needs `socket` where there is no `os.uname`; without
-        // it does as well (`Lib/platform.py`: `uname`, `_node`).
-        if !is_linux && ASKS_FOR_THE_MACHINE.contains(&name) && !self.machine_is_known {
-            self.machine_is_known = true;
-            self.import_if_it_can_be("socket", place);
-        }
+        self.ask_for_the_machine(name, place);
         Ok(match name {
             "__import__" => match first.text() {
                 Some(module) => {
