@@ -190,22 +190,22 @@ pub fn path_directories(path: &str) -> Vec<WinPath> {
 /// One spelling for all names that Windows holds for equal.
 pub fn fold_name(name: &str) -> String {
     // Paths are compared and looked up more often than anything else is done, and nearly all are ASCII.
-    if !name.is_ascii() {
-        return name.chars().map(fold).collect();
+    if name.is_ascii()
+        && let Ok(folded) = String::from_utf8(name.bytes().map(fold_ascii).collect())
+    {
+        return folded;
     }
-    let mut folded = name.to_owned();
-    folded.make_ascii_lowercase();
-    if folded.contains('\\') { folded.replace('\\', "/") } else { folded }
+    name.chars().map(fold).collect()
+}
+
+fn fold_ascii(byte: u8) -> u8 {
+    if byte == b'\\' { b'/' } else { byte.to_ascii_lowercase() }
 }
 
 /// NTFS compares by an upper-case table that maps one character to one; simple lower case agrees with
 /// it for all letters that occur in file names in practice.
 fn fold(c: char) -> char {
-    match c {
-        '\\' => '/',
-        c if c.is_ascii() => c.to_ascii_lowercase(),
-        c => c.to_lowercase().next().unwrap_or(c),
-    }
+    if c.is_ascii() { char::from(fold_ascii(c as u8)) } else { c.to_lowercase().next().unwrap_or(c) }
 }
 
 fn same_char(a: char, b: char) -> bool {
@@ -278,7 +278,7 @@ impl Hash for WinPath {
         for block in self.0.as_bytes().chunks(BLOCK) {
             let mut folded = [0; BLOCK];
             for (folded, byte) in folded.iter_mut().zip(block) {
-                *folded = if *byte == b'\\' { b'/' } else { byte.to_ascii_lowercase() };
+                *folded = fold_ascii(*byte);
             }
             state.write(folded.get(..block.len()).unwrap_or_default());
         }
