@@ -12,7 +12,7 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::lines::{Cut, LineCounter};
-use super::outline::{self, Outline};
+use super::outline::{self, Outline, Read};
 use super::prune;
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
@@ -43,18 +43,19 @@ const STACK_PER_LEVEL: usize = 256;
 /// Callers run this on a thread with [`super::STACK`] bytes of stack.
 pub fn lower(text: &str) -> Script {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(Outline { text, cuts }) = outline::outline(text) {
-        let script = parse(&text, &cuts);
+    if let Some(Outline { text, cuts, statements }) = outline::outline(text) {
+        let script = parse(&text, &cuts, statements);
         // Otherwise perhaps the outline was misunderstood: what the text itself says is what counts.
         if script.syntax_error.is_none() {
             return script;
         }
     }
-    parse(text, &[])
+    parse(text, &[], Vec::new())
 }
 
-/// Lowers a text as it stands; `cuts` are the lines that were left out of it.
-fn parse(text: &str, cuts: &[Cut]) -> Script {
+/// Lowers a text as it stands; `cuts` are the lines that were left out of it, and `statements` those of its top level
+/// that were read already.
+pub(super) fn parse(text: &str, cuts: &[Cut], statements: Vec<Read>) -> Script {
     with_stack_for(text, || {
         let parsed = parse_unchecked_source(text, PySourceType::Python);
         let lines = LineCounter::new(text, cuts);
@@ -62,9 +63,9 @@ fn parse(text: &str, cuts: &[Cut]) -> Script {
             let line = lines.line_of(error.location.start().to_usize()) + 1;
             (line, error.error.to_string())
         });
-        let body = &parsed.syntax().body;
         let lowering = Lowering { text, lines: &lines };
-        let mut script = Script { body: lowering.block(body), syntax_error };
+        let body = lowering.top_level(&parsed.syntax().body, statements);
+        let mut script = Script { body, syntax_error };
         prune::prune(&mut script);
         script
     })
@@ -95,6 +96,21 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     fn line(&self, at: TextSize) -> u32 {
         self.lines.line_of(at.to_usize()) + 1
+    }
+
+    /// All statements of a module, in order.
+    fn top_level(&self, body: &[ast::Stmt], statements: Vec<Read>) -> Vec<Stmt> {
+        let mut block = Vec::with_capacity(body.len() + statements.len());
+        let mut statements = statements.into_iter().peekable();
+        for stmt in body {
+            let start = stmt.start().to_usize();
+            while let Some(read) = statements.next_if(|read| read.at <= start) {
+                block.push(read.stmt);
+            }
+            self.stmt(stmt, &mut block);
+        }
+        block.extend(statements.map(|read| read.stmt));
+        block
     }
 
     fn block(&self, body: &[ast::Stmt]) -> Vec<Stmt> {
@@ -202,10 +218,7 @@ impl Lowering<'_> {
                 body: self.block(&with.body),
             },
             ast::Stmt::FunctionDef(def) => match self.function(def) {
-                // Calling it tells nothing, so its name is all that matters.
-                function if function.body.is_none() && !prune::KEPT.contains(&function.name.as_str()) => {
-                    StmtKind::Assign { targets: vec![Expr::Name(function.name)], value: Expr::Opaque }
-                }
+                function if function.body.is_none() => opaque(function.name),
                 function => StmtKind::Function(Arc::new(function)),
             },
             ast::Stmt::ClassDef(class) => StmtKind::Class {
@@ -270,8 +283,7 @@ impl Lowering<'_> {
             body => Some(self.block(body)),
         };
         if body.is_none() {
-            // Calling it tells nothing, so neither do its parameters, nor what decorates it.
-            return Function { name: name(&def.name), parameters: Vec::new(), body, decorators: Vec::new() };
+            return without_body(name(&def.name));
         }
         let parameters = &def.parameters;
         Function {
@@ -479,6 +491,19 @@ impl Lowering<'_> {
             }
         }
         parts
+    }
+}
+
+/// A function of which calling it tells nothing, so that its parameters do not either, nor what decorates it.
+fn without_body(name: Name) -> Function {
+    Function { name, parameters: Vec::new(), body: None, decorators: Vec::new() }
+}
+
+/// The definition of what tells nothing: its name is all that matters.
+pub(super) fn opaque(name: Name) -> StmtKind {
+    match prune::KEPT.contains(&name.as_str()) {
+        true => StmtKind::Function(Arc::new(without_body(name))),
+        false => StmtKind::Assign { targets: vec![Expr::Name(name)], value: Expr::Opaque },
     }
 }
 

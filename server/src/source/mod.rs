@@ -3,6 +3,7 @@
 //! Knows Python's grammar, but neither files nor Windows.
 
 mod compiled;
+mod import_lines;
 mod imports;
 mod ipython;
 mod lines;
