@@ -72,11 +72,36 @@ impl Record {
     /// RECORD of a `.dist-info` folder in `folder`: rows of path, hash, size, in CSV.
     pub(super) fn parse(text: &str, folder: &WinPath, own_folder: &str) -> Record {
         let mut record = Record::default();
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-        // Large packages have tens of thousands of rows, and one row is as good as another to hold them.
+        let text = text.trim_start_matches('\u{feff}');
+        if memchr::memchr(b'"', text.as_bytes()).is_some() {
+            record.add_quoted(text, folder, own_folder);
+        } else {
+            // Large packages have tens of thousands of rows, most of which say that one package more has a file.
+            let mut last = "";
+            for line in text.lines() {
+                let first = line.split_once('/').map_or("", |(first, _)| first);
+                let mut fields = line.rsplitn(3, ',');
+                let row = match [fields.next(), fields.next(), fields.next()] {
+                    [Some(size), Some(hash), Some(path)] => [path, hash, size],
+                    _ => [line.split(',').next().unwrap_or_default(), "", ""],
+                };
+                let [path, ..] = row;
+                let is_like_last =
+                    first == last && !first.is_empty() && !is_native(path) && !path.contains("..");
+                if !is_like_last && !path.is_empty() && record.add_row(row, folder, own_folder) {
+                    last = first;
+                }
+            }
+        }
+        record.inconsistent =
+            record.rows.iter().any(|row| row.sha256.is_none() && row.path.is_within(folder));
+        record
+    }
+
+    /// The rows of a text that has quotes.
+    fn add_quoted(&mut self, text: &str, folder: &WinPath, own_folder: &str) {
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let mut row = csv::StringRecord::new();
         loop {
             match reader.read_record(&mut row) {
@@ -86,24 +111,24 @@ impl Record {
                 Err(_) => continue,
             }
             let fields: Vec<&str> = row.iter().collect();
-            // Some builders forget to quote a path that holds commas; hash and size come last.
-            let (path, hash, size) = match fields.as_slice() {
-                [path @ .., hash, size] if !path.is_empty() => (path.join(","), *hash, *size),
-                [path, ..] => ((*path).to_owned(), "", ""),
-                [] => continue,
-            };
-            record.add(
-                &path,
-                // A snapshot tells that there is a hash, and not which.
-                hash.strip_prefix("sha256=").or_else(|| hash.strip_prefix("withheld=")),
-                size.trim().parse().ok(),
-                folder,
-                own_folder,
-            );
+            match fields.as_slice() {
+                // Some builders forget to quote a path that holds commas; hash and size come last.
+                [path @ .., hash, size] if !path.is_empty() => {
+                    self.add_row([&path.join(","), hash, size], folder, own_folder);
+                }
+                [path, ..] => {
+                    self.add_row([path, "", ""], folder, own_folder);
+                }
+                [] => {}
+            }
         }
-        record.inconsistent =
-            record.rows.iter().any(|row| row.sha256.is_none() && row.path.is_within(folder));
-        record
+    }
+
+    /// A row of path, hash and size; whether it is a plain one of a file that is installed as it stands here.
+    fn add_row(&mut self, [path, hash, size]: [&str; 3], folder: &WinPath, own_folder: &str) -> bool {
+        // A snapshot tells that there is a hash, and not which.
+        let hash = hash.strip_prefix("sha256=").or_else(|| hash.strip_prefix("withheld="));
+        self.add(path, hash, size.trim().parse().ok(), folder, own_folder)
     }
 
     /// `installed-files.txt`, which pip wrote for a `setup.py install`: paths from the egg-info folder on.
@@ -154,6 +179,7 @@ impl Record {
         Some(record)
     }
 
+    /// Adds a file; whether it is a plain one that is installed as it stands here.
     fn add(
         &mut self,
         text: &str,
@@ -161,13 +187,12 @@ impl Record {
         size: Option<u64>,
         folder: &WinPath,
         own_folder: &str,
-    ) {
+    ) -> bool {
         let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
-        let is_plain = !WinPath::new(text).is_absolute() && !text.contains("..");
+        let is_plain = !text.starts_with(['/', '\\']) && !text.contains(':') && !text.contains("..");
         // Most of many thousand rows are plain and not native: only the others are worth a path.
         if is_plain && !is_native(name) {
-            self.add_top_level(text, own_folder);
-            return;
+            return self.add_top_level(text, own_folder);
         }
         let path = folder.join(text).normalized();
         let is_own = match path.below(folder) {
@@ -177,6 +202,7 @@ impl Record {
         if is_own && is_native(name) {
             self.rows.push(RecordRow { path, size, sha256: sha256.map(str::to_owned) });
         }
+        false
     }
 
     /// Notes what can be imported thanks to this file; false for one that is not installed as it stands here.
@@ -329,5 +355,37 @@ fn module_name(file_name: &str) -> Option<&str> {
         "py" | "pyc" => Some(stem),
         "pyd" => stem.split('.').next(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::Record;
+    use crate::host::WinPath;
+
+    #[test]
+    fn rows_are_read_alike_with_and_without_quotes() {
+        let rows = "pkg/__init__.py,sha256=aa,10\npkg/_a.pyd,sha256=aa,10\n\npkg/../other/b.py,,\nsix.py,,\r\n\
+            pkg/c, d.dll,sha256=bb,20\n../../Scripts/pkg.exe,,\n/abs/e.dll,,\npkg-2.0.data/f.py,,\n\
+            pkg-2.0.data/g.dll,,\npkg-2.0.dist-info/RECORD,,\nlone\nh.pyd,sha256=cc\n";
+        let folder = WinPath::new("/x/Lib/site-packages");
+        let parse = |text: &str| Record::parse(text, &folder, "pkg-2.0.dist-info");
+        let record = parse(rows);
+        assert_eq!(record, parse(&format!("{rows}\"pkg/last.py\",,\n")));
+        let mut out = format!("{:?}\n", record.top_level);
+        for row in record.rows {
+            out += &format!("{} {:?} {:?}\n", row.path, row.size, row.sha256);
+        }
+        expect![[r#"
+            {"h", "other", "pkg", "six"}
+            /x/Lib/site-packages/pkg/_a.pyd Some(10) Some("aa")
+            /x/Lib/site-packages/pkg/c, d.dll Some(20) Some("bb")
+            /x/Scripts/pkg.exe None None
+            /abs/e.dll None None
+            /x/Lib/site-packages/h.pyd None None
+        "#]]
+        .assert_eq(&out);
     }
 }
