@@ -25,6 +25,10 @@ type Outcome<T> = Result<T, Rc<Exception>>;
 impl Plan<'_> {
     /// Imports `a`, `a.b`, `a.b.c` in turn and returns the last.
     pub(super) fn import_dotted(&mut self, name: &str, at: &Place) -> Outcome<ModuleRef> {
+        // `_find_and_load` asks for the whole name first.
+        if let Some(module) = self.modules.get(name) {
+            return Ok(module.clone());
+        }
         let mut parent: Option<ModuleRef> = None;
         let mut end = 0;
         for part in name.split('.') {
@@ -287,11 +291,11 @@ impl Plan<'_> {
     fn import_of_cython(&mut self, level: &str, name: &str, module: &ModuleRef, at: &Place) {
         let beside = |level| absolute_name(module.package(), level, name);
         let dotted = match level {
-            "0" => Some(name.to_owned()),
+            "0" => Some(name.into()),
             // Without an ImportError from there, Cython's helper is content.
             "-1" => match beside(1) {
                 Some(beside) if self.certainly_missing(&beside).is_none() => Some(beside),
-                _ => Some(name.to_owned()),
+                _ => Some(name.into()),
             },
             level => level.parse().ok().and_then(beside),
         };

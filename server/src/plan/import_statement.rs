@@ -1,5 +1,6 @@
 //! `import` and `from … import`, as statements: what they bind, and what a `try` around them expects.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::frame::Frame;
@@ -82,8 +83,8 @@ impl Plan<'_> {
         names: &[(Name, Option<Name>)],
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
-        let place = frame.place();
-        let Some(dotted) = absolute_name(frame.module.package(), level, module) else {
+        let (place, importer) = (frame.place(), frame.module.clone());
+        let Some(dotted) = absolute_name(importer.package(), level, module) else {
             let text = "attempted relative import beyond top-level package";
             return Err(traced(Rc::new(Exception::new("ImportError", Some(text.into()))), &place));
         };
@@ -194,9 +195,9 @@ impl Plan<'_> {
 }
 
 /// `from ..module` in a package, as an absolute name.
-pub(super) fn absolute_name(package: &str, level: u32, module: &str) -> Option<String> {
+pub(super) fn absolute_name<'a>(package: &'a str, level: u32, module: &'a str) -> Option<Cow<'a, str>> {
     if level == 0 {
-        return Some(module.to_owned());
+        return Some(module.into());
     }
     let mut base = package;
     for _ in 1..level {
@@ -205,5 +206,5 @@ pub(super) fn absolute_name(package: &str, level: u32, module: &str) -> Option<S
     if base.is_empty() {
         return None;
     }
-    Some(if module.is_empty() { base.to_owned() } else { format!("{base}.{module}") })
+    Some(if module.is_empty() { base.into() } else { [base, ".", module].concat().into() })
 }

@@ -670,6 +670,24 @@ fn a_submodule_is_imported_by_from_only_if_the_package_has_no_such_name() {
 }
 
 #[test]
+fn a_module_that_is_imported_again_is_not_bound_in_its_package_again() {
+    init_does(
+        "from . import good
+del good
+import pkg.good
+try:
+    good
+except NameError:
+    from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:1
+            native pkg.extra <- __init__.py:7
+        "#]],
+    );
+}
+
+#[test]
 fn a_star_takes_all_that_all_names_even_submodules() {
     follow(
         "
