@@ -6,9 +6,9 @@ use std::hash::Hash;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::api_sets::ApiSets;
 use super::archive::Archive;
@@ -37,6 +37,8 @@ pub struct Disk {
     /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
     looks: Answers<WinPath, Look, FileError>,
     modules_read: AtomicU64,
+    /// Modules that somebody is reading right now.
+    being_read: Claims,
 }
 
 type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
@@ -79,6 +81,7 @@ impl Disk {
             instructions: Mutex::default(),
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
+            being_read: Claims::default(),
         }
     }
 
@@ -247,6 +250,36 @@ fn is_locked_away(_: &Path) -> bool {
     false
 }
 
+/// Files each of which one thread reads while others wait for it.
+#[derive(Default)]
+struct Claims {
+    claimed: Mutex<FxHashSet<WinPath>>,
+    given_back: Condvar,
+}
+
+/// Held while its file is read.
+struct Claim<'a> {
+    claims: &'a Claims,
+    path: &'a WinPath,
+}
+
+impl Claims {
+    fn claim<'a>(&'a self, path: &'a WinPath) -> Claim<'a> {
+        let mut claimed = lock(&self.claimed);
+        while !claimed.insert(path.clone()) {
+            claimed = self.given_back.wait(claimed).unwrap_or_else(PoisonError::into_inner);
+        }
+        Claim { claims: self, path }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        lock(&self.claims.claimed).remove(self.path);
+        self.claims.given_back.notify_all();
+    }
+}
+
 /// An answer that is worked out once.
 fn once<K: Clone + Eq + Hash, T: Clone>(
     answers: &Mutex<FxHashMap<K, T>>,
@@ -322,6 +355,8 @@ impl Files for Disk {
         let archived =
             path.in_archive().filter(|(archive, inside)| !inside.is_empty() && self.is_file(archive));
         let (native, stamp) = self.stamped(archived.as_ref().map_or(path, |(archive, _)| archive))?;
+        // Who comes second finds it remembered.
+        let _claim = self.being_read.claim(path);
         self.cache.script(path, stamp, || {
             self.modules_read.fetch_add(1, Ordering::Relaxed);
             let bytes = match &archived {

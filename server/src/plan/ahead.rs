@@ -1,8 +1,8 @@
 //! Reads modules ahead on a second thread, so that a plan made for the first time takes half as long.
 //!
 //! It follows the import statements as they stand in the text, the last one first, while the plan begins
-//! with the first: the two meet in the middle. What is read, of Python text and of native modules, is only
-//! remembered; whether a module runs is the plan's to say.
+//! with the first: the two meet in the middle. What is read, of Python text, of compiled modules and of native ones, is
+//! only remembered; whether a module runs is the plan's to say.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,18 +64,75 @@ struct Reader {
     packages: FxHashMap<String, Option<Package>>,
 }
 
-/// A plain folder.
+/// A folder, or what stands for one in a zip archive.
 #[derive(Clone)]
 struct Package {
     path: WinPath,
-    folder: Arc<Folder>,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Folder(Arc<Folder>),
+    Archive {
+        modules: Arc<Vec<String>>,
+        /// Where in the archive; empty at its top.
+        inside: String,
+    },
+}
+
+impl Package {
+    /// An entry of `sys.path`.
+    fn on_path(path: &WinPath, files: &dyn Files) -> Option<Package> {
+        let archive = |modules| Content::Archive { modules, inside: String::new() };
+        let content = match files.folder(path) {
+            Ok(folder) => Content::Folder(folder),
+            Err(_) => path.in_archive().and_then(|(archive, _)| files.archive(&archive).ok()).map(archive)?,
+        };
+        Some(Package { path: path.clone(), content })
+    }
+
+    /// A file of this name in it.
+    fn file(&self, name: &str) -> Option<WinPath> {
+        let is_there = match &self.content {
+            Content::Folder(folder) => folder.has_file(name),
+            Content::Archive { modules, inside } => {
+                let path = within(inside, name);
+                modules.binary_search_by(|known| known.as_str().cmp(&path)).is_ok()
+            }
+        };
+        is_there.then(|| self.path.join(name))
+    }
+
+    /// What may be a package in it.
+    fn package(&self, name: &str, files: &dyn Files) -> Option<Package> {
+        let path = self.path.join(name);
+        let content = match &self.content {
+            Content::Folder(folder) => {
+                folder.entry(name).filter(|entry| entry.kind == EntryKind::Folder)?;
+                Content::Folder(files.folder(&path).ok()?)
+            }
+            Content::Archive { modules, inside } => {
+                Content::Archive { modules: modules.clone(), inside: within(inside, name) }
+            }
+        };
+        Some(Package { path, content })
+    }
+
+    fn init(&self) -> Option<WinPath> {
+        ["__init__.py", "__init__.pyc"].into_iter().find_map(|name| self.file(name))
+    }
+}
+
+fn within(inside: &str, name: &str) -> String {
+    if inside.is_empty() { name.to_owned() } else { [inside, "/", name].concat() }
 }
 
 enum Found {
-    /// A source file.
+    /// A source file, or a compiled one.
     Module(WinPath),
-    /// A folder with its `__init__.py`.
-    Package(Package),
+    /// With its `__init__`.
+    Package(Package, WinPath),
     Extension(WinPath),
 }
 
@@ -90,11 +147,14 @@ impl Reader {
             if self.seen.contains(&dotted) {
                 continue;
             }
+            // Packages run before what is in them.
+            let package = parent(&dotted);
+            if !package.is_empty() && !self.seen.contains(package) {
+                waiting.push(package.to_owned());
+            }
             match self.find(&dotted) {
                 Some(Found::Module(file)) => self.follow(&file, parent(&dotted), &mut waiting),
-                Some(Found::Package(package)) => {
-                    self.follow(&package.path.join("__init__.py"), &dotted, &mut waiting);
-                }
+                Some(Found::Package(_, init)) => self.follow(&init, &dotted, &mut waiting),
                 Some(Found::Extension(file)) => {
                     let _ = self.files.image(&file);
                 }
@@ -110,8 +170,7 @@ impl Reader {
         }
     }
 
-    /// What a dotted name means, where packages are plain folders. Only packages are looked into: most of what modules
-    /// import from each other are no modules.
+    /// What a dotted name means. Only packages are looked into: most of what modules import from each other are no modules.
     fn find(&mut self, dotted: &str) -> Option<Found> {
         match dotted.rsplit_once('.') {
             None => self.find_on_path(dotted),
@@ -136,7 +195,7 @@ impl Reader {
                     None => self.find_on_path(dotted),
                 };
                 let package = match found {
-                    Some(Found::Package(package)) => Some(package),
+                    Some(Found::Package(package, _)) => Some(package),
                     _ => None,
                 };
                 self.packages.insert(dotted.to_owned(), package);
@@ -147,24 +206,19 @@ impl Reader {
     }
 
     fn find_on_path(&self, name: &str) -> Option<Found> {
-        self.sys_path.iter().find_map(|path| {
-            let folder = self.files.folder(path).ok()?;
-            self.find_in(&Package { path: path.clone(), folder }, name)
-        })
+        let entries = self.sys_path.iter().filter_map(|path| Package::on_path(path, &*self.files));
+        entries.into_iter().find_map(|entry| self.find_in(&entry, name))
     }
 
     fn find_in(&self, package: &Package, name: &str) -> Option<Found> {
-        if let Some(EntryKind::Folder) = package.folder.entry(name).map(|entry| entry.kind) {
-            let path = package.path.join(name);
-            let folder = self.files.folder(&path).ok()?;
-            return folder.has_file("__init__.py").then_some(Found::Package(Package { path, folder }));
+        if let Some(found) = package.package(name, &*self.files)
+            && let Some(init) = found.init()
+        {
+            return Some(Found::Package(found, init));
         }
-        let file = |suffix: &str| {
-            let file = [name, suffix].concat();
-            package.folder.has_file(&file).then(|| package.path.join(&file))
-        };
+        let file = |suffix: &str| package.file(&[name, suffix].concat());
         let extension = || self.suffixes.iter().find_map(|suffix| file(suffix)).map(Found::Extension);
-        file(".py").map(Found::Module).or_else(extension)
+        file(".py").or_else(|| file(".pyc")).map(Found::Module).or_else(extension)
     }
 }
 
@@ -178,12 +232,11 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
         match &stmt.kind {
             StmtKind::Import { module, .. } => found.push(module.to_string()),
             StmtKind::ImportFrom { level, module, names } => {
-                let Some(base) = super::import_statement::absolute_name(package, *level, module) else {
-                    continue;
-                };
-                found.push(base.clone());
-                let names = names.iter().filter(|(name, _)| name != "*");
-                found.extend(names.map(|(name, _)| [&base, ".", name].concat()));
+                if let Some(base) = super::import_statement::absolute_name(package, *level, module) {
+                    let names = names.iter().filter(|(name, _)| name != "*");
+                    let names = names.map(|(name, _)| [&base, ".", name].concat());
+                    found.extend(std::iter::once(base.to_string()).chain(names));
+                }
             }
             StmtKind::If { test, then, otherwise } => {
                 if !is_for_type_checkers(test) {
@@ -204,4 +257,63 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
 /// Large packages import half of themselves for type checkers.
 fn is_for_type_checkers(test: &Expr) -> bool {
     matches!(test, Expr::Name(name) | Expr::Attribute(_, name) if name == "TYPE_CHECKING")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Cursor, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::SystemTime;
+
+    use super::Reader;
+    use crate::host::{Disk, Files, WinPath};
+
+    #[test]
+    fn what_is_read_ahead_lies_in_folders_and_in_archives() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            // What changed a moment ago is not remembered.
+            fs::File::options()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .set_modified(SystemTime::UNIX_EPOCH)
+                .unwrap();
+        };
+        put("site/pkg/__init__.py", b"import lib.part, absent\nfrom .sub import name\n");
+        put("site/pkg/sub/__init__.py", b"from ..plain import *\n");
+        put("site/pkg/plain.py", b"if TYPE_CHECKING:\n    from . import unread\n");
+        put("site/pkg/unread.py", b"");
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let modules =
+            [("lib/__init__.py", "import top"), ("lib/part.py", ""), ("top.py", ""), ("other.py", "")];
+        for (name, text) in modules {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        put("python38.zip", archive.finish().unwrap().get_ref());
+
+        let path = |native: &str| WinPath::from_native(&root.path().join(native));
+        let disk = Arc::new(Disk::new(Arc::default()));
+        let mut reader = Reader {
+            files: disk.clone(),
+            sys_path: vec![path("python38.zip"), path("site")],
+            suffixes: vec![".pyd".to_owned()],
+            seen: Default::default(),
+            packages: Default::default(),
+        };
+        reader.read("pkg".to_owned(), &AtomicBool::new(false));
+        assert_eq!(disk.modules_read(), 6);
+        let of_folders = ["site/pkg/__init__.py", "site/pkg/sub/__init__.py", "site/pkg/plain.py"];
+        let archived = ["python38.zip/lib/__init__.py", "python38.zip/lib/part.py", "python38.zip/top.py"];
+        for module in of_folders.into_iter().chain(archived) {
+            disk.script(&path(module)).unwrap();
+        }
+        assert_eq!(disk.modules_read(), 6);
+    }
 }
