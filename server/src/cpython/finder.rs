@@ -213,15 +213,17 @@ impl<'a> Finder<'a> {
 
     fn any_in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
         let folder = self.files.folder(path).ok()?;
-        for suffix in &self.suffixes {
-            let file = format!("{name}{suffix}");
-            if exact(&folder, &file, EntryKind::File) {
-                return Some(Found::Extension { path: path.join(&file), folder: None });
-            }
+        // Most of what is looked for is no module, so that one text serves all suffixes.
+        let mut file = name.to_owned();
+        let mut has = |suffix: &str| {
+            file.truncate(name.len());
+            file += suffix;
+            exact(&folder, &file, EntryKind::File).then(|| path.join(&file))
+        };
+        if let Some(path) = self.suffixes.iter().find_map(|suffix| has(suffix)) {
+            return Some(Found::Extension { path, folder: None });
         }
-        let sources = [".py", ".pyw", ".pyc"].map(|suffix| format!("{name}{suffix}"));
-        let source = sources.into_iter().find(|file| exact(&folder, file, EntryKind::File));
-        source.map(|file| Found::Source(path.join(&file)))
+        [".py", ".pyw", ".pyc"].into_iter().find_map(has).map(Found::Source)
     }
 
     /// `name.cp39-win_amd64.pyd` where this is no Python 3.9.

@@ -12,7 +12,7 @@ use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, LoadError, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::source::{Name, Stmt, top_level};
+use crate::source::{Name, Stmt, StmtKind, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
@@ -175,6 +175,7 @@ impl Plan<'_> {
             self.step(Event::Unknown(format!("the module cannot be read in full: {error}")), &place);
         }
         self.depth += 1;
+        module.names.borrow_mut().reserve(names_bound_by(&script.body));
         let mut frame = Frame::of_module(module.clone());
         let raised = self.statements(&script.body, &mut frame);
         self.depth -= 1;
@@ -465,6 +466,18 @@ impl Plan<'_> {
                 .find(|file| self.is_recorded(file))
         })
     }
+}
+
+/// About how many names the statements of a module bind.
+fn names_bound_by(body: &[Stmt]) -> usize {
+    const MOST: usize = 10_000;
+    let names = body.iter().map(|stmt| match &stmt.kind {
+        StmtKind::ImportFrom { names, .. } => names.len(),
+        StmtKind::Import { .. } | StmtKind::Assign { .. } => 1,
+        StmtKind::Function(_) | StmtKind::Class { .. } => 1,
+        _ => 0,
+    });
+    names.sum::<usize>().min(MOST)
 }
 
 /// `__path__` of a package, which it may have changed as it ran (TensorFlow puts a folder of Keras in front); none if it is
