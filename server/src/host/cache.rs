@@ -67,11 +67,12 @@ struct Remembered {
     bytes: Bytes,
 }
 
+#[derive(Clone)]
 enum Bytes {
     /// A part of the cache that was read from disk.
     Stored(std::ops::Range<usize>),
     /// Learnt in this run.
-    Fresh(Box<[u8]>),
+    Fresh(Arc<[u8]>),
 }
 
 type Shelf = Mutex<FxHashMap<String, Remembered>>;
@@ -201,17 +202,15 @@ impl FactCache {
         let Some(stamp) = stamp else { return read().map(Arc::new) };
         let contents = self.contents();
         let shelf = shelf(contents);
-        let known = lock(shelf)
-            .get(&key)
-            .filter(|known| known.stamp == stamp)
-            .and_then(|known| postcard::from_bytes(contents.bytes(&known.bytes)).ok());
-        if let Some(value) = known {
+        // Decoded when others can have the shelf again.
+        let known = lock(shelf).get(&key).filter(|known| known.stamp == stamp).map(|known| known.bytes.clone());
+        if let Some(value) = known.and_then(|bytes| postcard::from_bytes(contents.bytes(&bytes)).ok()) {
             return Ok(Arc::new(value));
         }
         let value = read()?;
         if let Ok(bytes) = postcard::to_stdvec(&value) {
             self.changed.store(true, Ordering::Relaxed);
-            let bytes = Bytes::Fresh(bytes.into_boxed_slice());
+            let bytes = Bytes::Fresh(bytes.into());
             lock(shelf).insert(key, Remembered { stamp, bytes });
         }
         Ok(Arc::new(value))
