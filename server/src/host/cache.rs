@@ -203,7 +203,8 @@ impl FactCache {
         let contents = self.contents();
         let shelf = shelf(contents);
         // Decoded when others can have the shelf again.
-        let known = lock(shelf).get(&key).filter(|known| known.stamp == stamp).map(|known| known.bytes.clone());
+        let known =
+            lock(shelf).get(&key).filter(|known| known.stamp == stamp).map(|known| known.bytes.clone());
         if let Some(value) = known.and_then(|bytes| postcard::from_bytes(contents.bytes(&bytes)).ok()) {
             return Ok(Arc::new(value));
         }
