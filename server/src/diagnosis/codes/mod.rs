@@ -4,7 +4,7 @@
 //! where it shall be asked: the first code that recognizes a problem explains it. A code of something that is
 //! no failed load is listed behind the others, and has a function of its own that
 //! [`diagnose`](super::diagnose) asks after the import. The comment at the head of its file is its page in
-//! `docs/codes/`.
+//! `docs/codes/`. One that tells of several causes has a folder beside it, with a file for each.
 
 pub mod access_denied;
 pub mod bad_image;

@@ -1,0 +1,225 @@
+//! Modules that lie in another environment, or in a folder that serves several.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{MOST_NAMED, Providers, finding, with_version};
+use crate::diagnosis::case::{list, some_of};
+use crate::diagnosis::finding::Severity;
+use crate::diagnosis::{Case, Finding};
+use crate::environment::{Distribution, DistributionKind, Origin, PathEntry};
+use crate::fix::Fix;
+use crate::host::WinPath;
+
+/// Whether packages were installed into a folder.
+fn holds_distributions(case: &Case<'_>, folder: &WinPath) -> bool {
+    case.environment
+        .distributions
+        .iter()
+        .any(|one| one.kind != DistributionKind::Conda && one.folder == *folder)
+}
+
+/// Who put a folder outside of the environment on `sys.path`, in words; none for the environment's own folders, and for those of a
+/// program, which hold modules but no installed packages.
+fn foreign(case: &Case<'_>, entry: &PathEntry) -> Option<String> {
+    let environment = case.environment;
+    let is_own = entry.path.is_within(&environment.prefix);
+    match &entry.origin {
+        Origin::UserSite => Some("your user site-packages".to_owned()),
+        _ if is_own || !holds_distributions(case, &entry.path) => None,
+        Origin::PythonPath => Some("a folder of PYTHONPATH".to_owned()),
+        Origin::Pth { file, line } => Some(format!("which {file}:{line} adds")),
+        Origin::SitePackages | Origin::Prefix => {
+            Some("the Python that this environment was made with".to_owned())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn of_imported(
+    case: &Case<'_>,
+    ran: &BTreeMap<&str, &WinPath>,
+    providers: &Providers<'_>,
+    fails: bool,
+) -> Option<Finding> {
+    let environment = case.environment;
+    let serving = |path: &WinPath| {
+        let holding = environment.sys_path.iter().filter(|entry| path.is_within(&entry.path));
+        holding.max_by_key(|entry| entry.path.as_str().len())
+    };
+    let mut from: Option<(&PathEntry, String, Vec<&str>)> = None;
+    let mut has_own = false;
+    for (name, path) in ran {
+        let Some(entry) = serving(path) else { continue };
+        match (foreign(case, entry), &mut from) {
+            (Some(_), Some((known, _, names))) if *known == entry => names.push(name),
+            // The first on sys.path is told.
+            (Some(words), None) => from = Some((entry, words, vec![name])),
+            (Some(_), Some(_)) => {}
+            (None, _) => has_own |= environment.site_packages.iter().any(|own| path.is_within(own)),
+        }
+    }
+    let (entry, words, names) = from?;
+    let provided_in = |is_there: &dyn Fn(&WinPath) -> bool, name: &str| {
+        providers.get(name)?.iter().copied().find(|one| is_there(&one.folder))
+    };
+    let own: Vec<&Distribution> = names
+        .iter()
+        .filter_map(|name| provided_in(&|folder| folder.is_within(&environment.prefix), name))
+        .collect();
+    // Whoever has all packages in one place mixes nothing, wherever it is.
+    if !has_own && own.is_empty() {
+        return None;
+    }
+    let there: BTreeSet<String> = names
+        .iter()
+        .map(|name| {
+            let provider = provided_in(&|folder| *folder == entry.path, name);
+            provider.map_or_else(|| (*name).to_owned(), |one| with_version(case, one))
+        })
+        .collect();
+    // Who lets an environment see the packages of its base wants them.
+    let is_wanted = matches!(entry.origin, Origin::SitePackages | Origin::Prefix);
+    let mut finding = finding(case, fails, if is_wanted { Severity::Hint } else { Severity::Information });
+    let is_or_are = if there.len() == 1 { "comes" } else { "come" };
+    finding.what = format!(
+        "`import {}` mixes environments: {} {is_or_are} from {}, {words}.",
+        case.import,
+        some_of(there.iter().cloned(), MOST_NAMED),
+        entry.path
+    );
+    let hidden = some_of(own.iter().map(|one| with_version(case, one)), MOST_NAMED);
+    finding.evidence = match own.is_empty() {
+        true => "The import was followed: other packages that it uses lie in the environment.".to_owned(),
+        false => format!("That folder comes first on sys.path; the environment has {hidden} of its own."),
+    };
+    finding.advice = match &entry.origin {
+        Origin::UserSite => "Uninstall it there, or set the variable PYTHONNOUSERSITE=1.",
+        Origin::PythonPath => "Take the folder out of PYTHONPATH.",
+        Origin::Pth { .. } => "Remove the line, if the environment shall stand for itself.",
+        _ => "Install it into the environment, if that shall stand for itself.",
+    }
+    .to_owned();
+    if entry.origin == Origin::UserSite && environment.prefix == environment.base_prefix {
+        // pip uninstalls what Python finds first.
+        let names: Vec<String> =
+            there.iter().filter_map(|one| one.split(' ').next().map(str::to_owned)).collect();
+        let words = ["uninstall", "-y"].into_iter().chain(names.iter().map(String::as_str));
+        let title = format!("Uninstall {} from your user site-packages", list(&names, "and"));
+        let action = case.pip(&words.collect::<Vec<_>>());
+        finding.fixes.push(Fix { preferred: true, ..Fix::new(title, action) });
+    }
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::diagnosis::codes::mixed_environment::tests::{PACKAGE, check_with, numpy};
+
+    #[test]
+    fn a_package_of_the_user_hides_the_environment_s() {
+        let user_site = "/Users/me/AppData/Roaming/Python/Python38/site-packages";
+        let user = [numpy(user_site, "2.0"), "variable APPDATA C:\\Users\\me\\AppData\\Roaming\n".to_owned()]
+            .concat();
+        let own = numpy("/Python/Lib/site-packages", "1.19");
+        check_with(
+            &[PACKAGE, &own, &user],
+            expect![[r#"
+            information mixed-environment: 
+              `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
+              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+              Uninstall it there, or set the variable PYTHONNOUSERSITE=1.
+              * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
+        "#]],
+        );
+        // Of a failing import it may be the cause.
+        let broken = PACKAGE.replace("core.pyd\n/", "core.pyd  imports nowhere.dll\n/");
+        check_with(
+            &[&broken, &own, &user],
+            expect![[r#"
+            error missing-dll: nowhere.dll
+              `import pkg` will fail: nowhere.dll is missing.
+              pkg/core.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the package that needs it again, or install what the DLL belongs to.
+              Python: ImportError: DLL load failed while importing core: The specified module could not be found.
+              * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            warning mixed-environment: 
+              `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
+              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+              Uninstall it there, or set the variable PYTHONNOUSERSITE=1.
+              * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
+        "#]],
+        );
+        // All in one place is no mixture.
+        let all = PACKAGE.replace("/Python/Lib/site-packages", user_site);
+        check_with(
+            &[&all, &user],
+            expect![[r#"
+            healthy
+        "#]],
+        );
+        check_with(
+            &[PACKAGE, &own, &user, "variable PYTHONNOUSERSITE 1\n"],
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_folder_of_pythonpath_or_of_a_path_file() {
+        let own = numpy("/Python/Lib/site-packages", "1.19");
+        let other = numpy("/other/Lib/site-packages", "2.0");
+        let variable = "variable PYTHONPATH C:\\other\\Lib\\site-packages\n";
+        check_with(
+            &[PACKAGE, &own, &other, variable],
+            expect![[r#"
+            information mixed-environment: 
+              `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, a folder of PYTHONPATH.
+              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+              Take the folder out of PYTHONPATH.
+        "#]],
+        );
+        let path_file = "/Python/Lib/site-packages/other.pth  text\n    C:\\other\\Lib\\site-packages\n";
+        check_with(
+            &[PACKAGE, &other, path_file],
+            expect![[r#"
+            information mixed-environment: 
+              `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, which C:\Python\Lib\site-packages\other.pth:1 adds.
+              The import was followed: other packages that it uses lie in the environment.
+              Remove the line, if the environment shall stand for itself.
+        "#]],
+        );
+        // Modules of the program, and of a project in development, are meant.
+        let project =
+            "/project/numpy/__init__.py  text\n/Python/Lib/site-packages/x.pth  text\n    C:\\project\n";
+        check_with(
+            &[PACKAGE, project],
+            expect![[r#"
+            healthy
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_base_of_an_environment() {
+        let venv = "\
+/venv/Scripts/python.exe
+/venv/pyvenv.cfg  text
+    home = C:\\Python
+    include-system-site-packages = true
+python /venv
+";
+        let own = PACKAGE.replace("/Python/", "/venv/");
+        check_with(
+            &[&own, &numpy("/Python/Lib/site-packages", "1.19"), venv],
+            expect![[r#"
+            hint mixed-environment: 
+              `import pkg` mixes environments: numpy 1.19 comes from C:\Python\Lib\site-packages, the Python that this environment was made with.
+              The import was followed: other packages that it uses lie in the environment.
+              Install it into the environment, if that shall stand for itself.
+        "#]],
+        );
+    }
+}
