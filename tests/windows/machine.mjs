@@ -60,8 +60,15 @@ export class Machine {
     symlinkSync(folder, join(shares, share));
   }
 
+  /** Writes a value into the registry. Wine's `reg` was seen to fail, once in hundreds of times, and to write the same a moment later. */
   register(key, name, type, value) {
-    this.#quietly(WINE, "reg", "add", key, "/v", name, "/t", type, "/d", value, "/f");
+    const add = () => this.#quietly(WINE, "reg", "add", key, "/v", name, "/t", type, "/d", value, "/f");
+    try {
+      add();
+    } catch (error) {
+      console.error(`once more: ${error.message}`);
+      add();
+    }
   }
 
   /** Runs `whydll.exe`: its exit status, and what it says. */
