@@ -218,7 +218,7 @@ impl Lowering<'_> {
                 body: self.block(&with.body),
             },
             ast::Stmt::FunctionDef(def) => match self.function(def) {
-                function if function.body.is_none() => opaque(function.name),
+                function if function.body.is_none() => prune::opaque(function.name),
                 function => StmtKind::Function(Arc::new(function)),
             },
             ast::Stmt::ClassDef(class) => StmtKind::Class {
@@ -283,7 +283,7 @@ impl Lowering<'_> {
             body => Some(self.block(body)),
         };
         if body.is_none() {
-            return without_body(name(&def.name));
+            return prune::without_body(name(&def.name));
         }
         let parameters = &def.parameters;
         Function {
@@ -491,19 +491,6 @@ impl Lowering<'_> {
             }
         }
         parts
-    }
-}
-
-/// A function of which calling it tells nothing, so that its parameters do not either, nor what decorates it.
-fn without_body(name: Name) -> Function {
-    Function { name, parameters: Vec::new(), body: None, decorators: Vec::new() }
-}
-
-/// The definition of what tells nothing: its name is all that matters.
-pub(super) fn opaque(name: Name) -> StmtKind {
-    match prune::KEPT.contains(&name.as_str()) {
-        true => StmtKind::Function(Arc::new(without_body(name))),
-        false => StmtKind::Assign { targets: vec![Expr::Name(name)], value: Expr::Opaque },
     }
 }
 

@@ -13,9 +13,8 @@ use rustc_hash::FxHashMap;
 
 use super::import_lines;
 use super::lines::{Cut, line_ends};
-use super::lower::opaque;
 use super::prelude::LOADING_WORDS;
-use super::prune::NATIVE;
+use super::prune::{NATIVE, opaque};
 use super::script::Stmt;
 
 /// A part of at most so many bytes is kept: it may be a single `return` whose value decides something.

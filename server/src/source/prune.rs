@@ -4,8 +4,9 @@
 //! statements themselves tell.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::script::{Expr, Name, Script, Stmt, StmtKind};
+use super::script::{Expr, Function, Name, Script, Stmt, StmtKind};
 
 /// Names whose use in a function means that it may load something, or change where is searched.
 const LOADING_NAMES: [&str; 16] = [
@@ -32,10 +33,23 @@ pub(super) const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
 /// Functions that say something by their names alone: a module with the first may have any name, and the second returns the file of
 /// what it is given.
-pub(super) const KEPT: [&str; 2] = ["__getattr__", "getfile"];
+const KEPT: [&str; 2] = ["__getattr__", "getfile"];
 
 /// A body of at most so many statements is kept for the value that it returns.
 const SHORT: usize = 3;
+
+/// A function of which calling it tells nothing, so that its parameters do not either, nor what decorates it.
+pub(super) fn without_body(name: Name) -> Function {
+    Function { name, parameters: Vec::new(), body: None, decorators: Vec::new() }
+}
+
+/// The definition of what tells nothing: its name is all that matters.
+pub(super) fn opaque(name: Name) -> StmtKind {
+    match KEPT.contains(&name.as_str()) {
+        true => StmtKind::Function(Arc::new(without_body(name))),
+        false => StmtKind::Assign { targets: vec![Expr::Name(name)], value: Expr::Opaque },
+    }
+}
 
 /// Replaces the functions that neither import nor load nor name a DLL, nor call one of this module that does, by
 /// their names.
