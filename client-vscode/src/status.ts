@@ -40,9 +40,12 @@ export class Status implements Disposable {
   private readonly item = window.createStatusBarItem("health", StatusBarAlignment.Left);
   private readonly language = languages.createLanguageStatusItem("whydll.health", { language: "python" });
   private readonly healthOf = new Map<string, Health>();
-  private readonly subscription = window.onDidChangeActiveTextEditor((editor) => {
-    if (editor) this.show(editor);
-  });
+  private readonly subscriptions = [
+    window.onDidChangeActiveTextEditor(() => this.showActive()),
+    // A text of which the language becomes another one is opened anew, in the editor where it is.
+    workspace.onDidOpenTextDocument(() => this.showActive()),
+    workspace.onDidChangeWorkspaceFolders(() => this.showActive()),
+  ];
 
   constructor() {
     this.item.name = "WhyDLL";
@@ -69,7 +72,12 @@ export class Status implements Disposable {
   dispose(): void {
     this.item.dispose();
     this.language.dispose();
-    this.subscription.dispose();
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  /** What is shown stays while the focus is in no editor. */
+  private showActive(): void {
+    if (window.activeTextEditor) this.show(window.activeTextEditor);
   }
 
   private show(editor: TextEditor | undefined): void {

@@ -16,16 +16,20 @@ const { chromium } = createRequire(join(WHYDLL_EDITOR, "package.json"))("playwri
 /** How long anything may take before it counts as not happening, on a machine that does much else. */
 const PATIENCE = 60_000;
 
-/** The windows that are open. */
-const windows = new Set();
+/** The windows that are open, each with the VS Code that serves it. */
+const windows = new Map();
 
-/** A test of node's. If it fails, all open windows are photographed. */
+/** A test of node's. If it fails, all open windows are photographed, and what they and our extension's log say is told. */
 export function test(name, run) {
   runnerTest(name, async (t) => {
     try {
       await run(t);
     } catch (error) {
-      for (const window of windows) await window.picture(`failed ${name}`).catch(() => {});
+      for (const [window, host] of windows) {
+        await window.picture(`failed ${name}`).catch(() => {});
+        const told = [await window.told().catch(String), host.log()].join("\n");
+        for (const line of told.split("\n")) t.diagnostic(line);
+      }
       throw error;
     }
   });
@@ -56,7 +60,7 @@ export class Editor {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(PATIENCE);
     const window = new Workbench(page, WHYDLL_PICTURES);
-    windows.add(window);
+    windows.set(window, this.host);
     page.once("close", () => windows.delete(window));
     await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
     await window.ready();

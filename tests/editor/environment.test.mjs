@@ -78,6 +78,20 @@ test("two folders, each with an environment of its own", async (t) => {
   assert.equal(await rows.filter({ hasText: "will fail" }).count(), 1);
 });
 
+test("a text becomes Python, and something else again", async (t) => {
+  const { folder, file } = project({ files: { "main.py": PROGRAM, notes: PROGRAM } });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("broken");
+  await window.openFile("notes");
+  await window.health.waitFor({ state: "hidden" });
+  await window.changeLanguage("Python");
+  await window.isHealth("broken");
+  assert.deepEqual(await window.underlined(), UNDERLINED);
+  await window.changeLanguage("Plain Text");
+  await window.health.waitFor({ state: "hidden" });
+  await window.notUnderlined();
+});
+
 test("the machine is another by a setting", async (t) => {
   const settings = { "whydll.interpreter": interpreter("complete"), "whydll.host": BARE };
   const { folder, file, write } = project({ files: { "main.py": PROGRAM }, settings });

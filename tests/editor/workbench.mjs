@@ -127,6 +127,15 @@ export class Workbench {
     await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: row }).waitFor({ timeout: 4000 });
   }
 
+  /** Has the open text taken for another language. */
+  async changeLanguage(name) {
+    await this.command("Change Language Mode");
+    await this.quickInput.fill(name);
+    await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: name }).waitFor();
+    await this.page.keyboard.press("Enter");
+    await this.statusItem("status.editor.mode").filter({ hasText: name }).waitFor();
+  }
+
   // --- Quick fixes ---
 
   get fixMenu() {
@@ -248,6 +257,15 @@ export class Workbench {
     await this.page.keyboard.press("Escape");
     await this.openFile(file);
     await this.focusEditor();
+  }
+
+  /** What can be read around the editor, for those who were not there to see it. */
+  async told() {
+    const texts = async (locator) => (await locator.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()).filter(Boolean).join(" | ");
+    const [tabs, statusBar, messages] = await Promise.all(
+      [".tab", ".statusbar-item", ".notification-toast, .monaco-dialog-box"].map((selector) => texts(this.page.locator(selector))),
+    );
+    return [`title: ${await this.page.title()}`, `tabs: ${tabs}`, `status bar: ${statusBar}`, `messages: ${messages}`].join("\n");
   }
 
   close() {
