@@ -1,0 +1,200 @@
+//! The parts of a text that may be left out, found by indentation, brackets and quotes.
+
+use std::ops::Range;
+
+use super::logical_lines::{end_of_bracket, end_of_logical_line, end_of_string, indentation};
+
+/// A part of at most so many bytes is kept: it may be a single `return` whose value decides something.
+pub(super) const SHORT: usize = 200;
+
+/// Stands for statements, where a block needs one.
+pub(super) const STATEMENT: &str = "0";
+
+/// How import statements begin.
+const IMPORTS: [&str; 2] = ["from ", "import "];
+
+/// A part of the text that may be left out.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub kind: PartKind,
+    /// Of a function or table; others have none.
+    pub name: &'a str,
+    /// Where what goes begins: of a method, and a function of the top level, at its first decorator; of other functions
+    /// behind the name.
+    pub rest: usize,
+    /// From the first line of a function's body to the line after it; of others the statement, with the end of the line.
+    pub body: Range<usize>,
+    /// It stays.
+    pub keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum PartKind {
+    Function,
+    Method,
+    /// A statement that is a string.
+    Docstring,
+    /// The arguments in `name = Class(…)`: an instance is not known by what it is made of.
+    Arguments,
+    /// `name = (1, 2, …)` on the top level, thousands of characters long.
+    Numbers,
+    /// An import statement of the top level.
+    Import,
+}
+
+impl PartKind {
+    /// What stands for the part, within a block.
+    pub fn remains(self) -> &'static str {
+        match self {
+            PartKind::Function => "():0",
+            PartKind::Method | PartKind::Docstring => STATEMENT,
+            PartKind::Arguments => ")",
+            PartKind::Import | PartKind::Numbers => "",
+        }
+    }
+}
+
+/// The first line of a definition, while it is not known whether lines of its own follow.
+struct Header<'a> {
+    /// Of a function its name, and where that ends.
+    function: Option<(&'a str, usize)>,
+    /// Where it begins, or its first decorator.
+    first: usize,
+    depth: usize,
+}
+
+/// A definition whose body has begun: its place among those found if it is a function's, and its indentation.
+struct Open {
+    function: Option<usize>,
+    depth: usize,
+}
+
+/// All functions with a body on lines of its own, long docstrings and long lists of arguments, in the order of their beginnings.
+/// None where brackets or quotes do not close.
+pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
+    let bytes = text.as_bytes();
+    let mut found: Vec<Part<'_>> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    let mut header: Option<Header<'_>> = None;
+    let mut decorators = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        let (indent, content) = indentation(bytes, start);
+        let next = end_of_logical_line(bytes, content)?;
+        let sign = bytes.get(content).copied().unwrap_or(b'\n');
+        if !matches!(sign, b'\n' | b'\r' | b'#') {
+            if let Some(Header { function, first, depth }) = header.take()
+                && indent > depth
+            {
+                let is_method = open.last().is_some_and(|around| around.function.is_none());
+                open.push(Open { function: function.map(|_| found.len()), depth });
+                found.extend(function.map(|(name, name_end)| Part {
+                    kind: if is_method { PartKind::Method } else { PartKind::Function },
+                    name,
+                    rest: if is_method || depth == 0 { first } else { name_end },
+                    body: start..bytes.len(),
+                    keep: false,
+                }));
+            }
+            while let Some(Open { function, depth }) = open.last() {
+                if indent > *depth {
+                    break;
+                }
+                if let Some(function) = function.and_then(|index| found.get_mut(index)) {
+                    function.body.end = start;
+                }
+                open.pop();
+            }
+            let first = decorators.take().unwrap_or(content);
+            if sign == b'@' {
+                decorators = Some(first);
+            } else {
+                let function = matches!(sign, b'a' | b'c' | b'd').then(|| header_of(text, content)).flatten();
+                header = function.map(|function| Header { function, first, depth: indent });
+            }
+            let statement = text.get(content..next)?;
+            let is_on_top_level = indent == 0 && open.is_empty() && first == content;
+            let part = |kind, name, rest| {
+                Some(Part { kind, name, rest: content + rest, body: content..next, keep: false })
+            };
+            found.extend(if is_on_top_level && IMPORTS.iter().any(|import| statement.starts_with(import)) {
+                part(PartKind::Import, "", 0)
+            } else if statement.len() <= SHORT {
+                None
+            } else if is_docstring(statement) {
+                part(PartKind::Docstring, "", 0)
+            } else if let Some(rest) = arguments_of_class(statement) {
+                part(PartKind::Arguments, "", rest)
+            } else if is_on_top_level && let Some(name) = table_of_numbers(statement) {
+                part(PartKind::Numbers, name, 0)
+            } else {
+                None
+            });
+        }
+        at = next;
+    }
+    Some(found)
+}
+
+/// Whether a statement is a string.
+fn is_docstring(statement: &str) -> bool {
+    let string = usize::from(statement.starts_with('r'));
+    let is_quoted = statement.get(string..).is_some_and(|text| text.starts_with(['\'', '"']));
+    let rest = || end_of_string(statement.as_bytes(), string).and_then(|end| statement.get(end..));
+    is_quoted && rest().is_some_and(|rest| rest.trim_ascii().is_empty())
+}
+
+/// `name = value`
+fn assignment(statement: &str) -> Option<(&str, &str)> {
+    let (name, value) = statement.split_once('=')?;
+    let name = name.trim_ascii_end();
+    name.bytes().all(is_part_of_name).then(|| (name, value.trim_ascii()))
+}
+
+fn is_part_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Where the arguments begin in `name = module.Class(…)`.
+fn arguments_of_class(statement: &str) -> Option<usize> {
+    let (_, value) = assignment(statement)?;
+    let open = value.find('(')?;
+    let class = value.get(..open)?;
+    // Classes are told by their names (PEP 8).
+    let is_class = class.rsplit('.').next()?.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_call = is_class
+        && class.bytes().all(|byte| is_part_of_name(byte) || byte == b'.')
+        && end_of_bracket(value.as_bytes(), open) == Some(value.len());
+    is_call.then(|| statement.find('(').map(|open| open + 1))?
+}
+
+/// Of a long `name = …` that holds nothing but numbers the name.
+fn table_of_numbers(statement: &str) -> Option<&str> {
+    const LONG: usize = 1024;
+    let (name, value) = assignment(statement).filter(|(_, value)| value.len() > LONG)?;
+    let bytes = value.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'#' => at += memchr::memchr(b'\n', &bytes[at..])?,
+            byte if byte.is_ascii_alphabetic() && at > 0 && bytes[at - 1].is_ascii_alphanumeric() => at += 1,
+            b'0'..=b'9' | b' ' | b'\t' | b'\r' | b'\n' | b',' | b'.' | b':' | b'-' | b'+' => at += 1,
+            b'(' | b'[' | b'{' | b'}' | b']' | b')' => at += 1,
+            _ => return None,
+        }
+    }
+    Some(name)
+}
+
+/// Of `def f(x):` at `start` the name `f` and where it ends; of `class A:` no name; of other lines nothing.
+fn header_of(text: &str, start: usize) -> Option<Option<(&str, usize)>> {
+    let line = text.get(start..)?;
+    if line.starts_with("class ") {
+        return Some(None);
+    }
+    let rest = line.strip_prefix("async ").unwrap_or(line).trim_start_matches(' ');
+    let rest = rest.strip_prefix("def ")?.trim_start_matches(' ');
+    let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
+    Some(Some((&rest[..length], text.len() - rest.len() + length)))
+}
