@@ -92,9 +92,9 @@ impl Target {
         Target { host, environment, assumed: None, cache: Arc::default(), answers: None }
     }
 
-    /// The diagnoses of its imports, which may be remembered.
+    /// The diagnoses of its imports, which may be remembered. The process ends with them.
     pub fn diagnoses(&self) -> Diagnoses<'_> {
-        Diagnoses::new(&self.host, &self.environment, self.answers.as_ref())
+        Diagnoses::new(&self.host, &self.environment, self.answers.as_ref()).at_the_end()
     }
 
     /// Keeps what was learnt for the next run. A cache that cannot be written costs time, nothing else.

@@ -52,12 +52,14 @@ pub(super) struct Outcome {
     pub looked_for: BTreeSet<String>,
 }
 
-/// Diagnoses each of `imports` in a program that is run as `script`.
+/// Diagnoses each of `imports` in a program that is run as `script`. It is left as it is where `leaves` says that the process ends
+/// soon.
 pub(super) fn diagnose(
     host: &Host,
     environment: &Environment,
     script: &Script,
     imports: &[&Import],
+    leaves: bool,
 ) -> Outcome {
     let mut looked_for = BTreeSet::new();
     let mut program: Option<Program<'_>> = None;
@@ -108,7 +110,12 @@ pub(super) fn diagnose(
         };
         by_place.insert(place, diagnosis);
     }
-    looked_for.extend(program.map(|program| program.plan.looked_for()).unwrap_or_default());
+    if let Some(program) = program {
+        looked_for.extend(program.plan.looked_for());
+        if leaves {
+            program.plan.leave();
+        }
+    }
     Outcome { diagnoses: by_place.into_values().collect(), looked_for }
 }
 

@@ -20,6 +20,8 @@ pub struct Diagnoses<'a> {
     /// Where they are kept for the next run; none if they are not.
     kept: Option<Kept<'a>>,
     known: HashMap<(Script, Vec<Import>), Arc<Batch>>,
+    /// The process ends with these diagnoses.
+    at_the_end: bool,
 }
 
 /// What is known of an environment, to be given to those who ask about it next: as long as nothing in it changes. What depends
@@ -54,7 +56,12 @@ impl<'a> Diagnoses<'a> {
             let python = postcard::to_stdvec(environment).ok()?;
             Some(Kept { answers, machine: host.facts()?, python })
         });
-        Diagnoses { host, environment, kept, known: HashMap::new() }
+        Diagnoses { host, environment, kept, known: HashMap::new(), at_the_end: false }
+    }
+
+    /// For a process that ends with them, and need not take apart what it knows.
+    pub fn at_the_end(self) -> Diagnoses<'a> {
+        Diagnoses { at_the_end: true, ..self }
     }
 
     /// With what was known before.
@@ -136,7 +143,7 @@ impl<'a> Diagnoses<'a> {
         let question = self.kept.as_ref().and_then(|kept| kept.question(script, imports));
         let batch = match (&self.kept, question) {
             (Some(kept), Some(question)) => self.recalled(kept.answers, question, script, imports),
-            _ => worked_out(self.host, self.environment, script, imports),
+            _ => self.worked_out(self.host, self.environment, script, imports),
         };
         let batch = Arc::new(batch);
         self.known.insert(key, batch.clone());
@@ -149,19 +156,28 @@ impl<'a> Diagnoses<'a> {
             return known;
         }
         let (witnessed, witness) = Witness::over(self.host);
-        let batch = worked_out(&witnessed, &self.environment.unread(), script, imports);
+        let batch = self.worked_out(&witnessed, &self.environment.unread(), script, imports);
         if let Ok(bytes) = postcard::to_stdvec(&batch) {
             // Whoever cannot remember has to work it out again, and that is all.
             let _ = answers.keep(question, witness.reading(), &bytes);
         }
         batch
     }
-}
 
-fn worked_out(host: &Host, environment: &Environment, script: &Script, imports: &[Import]) -> Batch {
-    let imports: Vec<&Import> = imports.iter().collect();
-    let Outcome { diagnoses, looked_for } = program::diagnose(host, environment, script, &imports);
-    Batch { diagnoses, looked_for }
+    fn worked_out(
+        &self,
+        host: &Host,
+        environment: &Environment,
+        script: &Script,
+        imports: &[Import],
+    ) -> Batch {
+        let imports: Vec<&Import> = imports.iter().collect();
+        // Of many programs only one is left, for the sake of memory.
+        let leaves = self.at_the_end && self.known.is_empty();
+        let Outcome { diagnoses, looked_for } =
+            program::diagnose(host, environment, script, &imports, leaves);
+        Batch { diagnoses, looked_for }
+    }
 }
 
 impl Kept<'_> {
