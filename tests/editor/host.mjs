@@ -4,7 +4,7 @@
  */
 
 import { execFile, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -120,7 +120,8 @@ export class Host {
   /** The end of what our extension logged last, in any window. */
   log() {
     const logs = join(this.state, "user", "logs");
-    const ours = readdirSync(logs, { recursive: true }).filter((path) => path.endsWith("WhyDLL.log"));
+    const all = existsSync(logs) ? readdirSync(logs, { recursive: true }) : [];
+    const ours = all.filter((path) => path.endsWith("WhyDLL.log"));
     const [newest] = ours.map((path) => join(logs, path)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
     return newest ? readFileSync(newest, "utf8").split("\n").slice(-30).join("\n") : "our extension has logged nothing";
   }

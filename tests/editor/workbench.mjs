@@ -123,6 +123,11 @@ export class Workbench {
   /** Opens a list by a key, and types until a row has the focus. */
   async quickly(key, text, row) {
     await this.page.keyboard.press(key);
+    await this.narrow(text, row);
+  }
+
+  /** Types into a list that is open, until a row has the focus. */
+  async narrow(text, row) {
     await this.quickInput.fill(text, { timeout: 4000 });
     await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: row }).waitFor({ timeout: 4000 });
   }
@@ -130,8 +135,7 @@ export class Workbench {
   /** Has the open text taken for another language. */
   async changeLanguage(name) {
     await this.command("Change Language Mode");
-    await this.quickInput.fill(name);
-    await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: name }).waitFor();
+    await this.narrow(name, name);
     await this.page.keyboard.press("Enter");
     await this.statusItem("status.editor.mode").filter({ hasText: name }).waitFor();
   }
