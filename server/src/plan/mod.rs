@@ -385,8 +385,8 @@ enum Flow {
 }
 
 impl Plan<'_> {
-    /// Stops reading ahead, and takes nothing apart: for a process that ends soon. It would cost as much time as a tenth of the
-    /// plan, and be for nothing.
+    /// Stops reading ahead, and takes nothing apart: for a process that ends soon. To do so takes a twentieth of the time of a first
+    /// check.
     pub fn leave(mut self) {
         self.ahead = None;
         std::mem::forget(self);
