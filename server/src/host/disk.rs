@@ -39,6 +39,8 @@ pub struct Disk {
     modules_read: AtomicU64,
     /// Modules that somebody is reading right now.
     being_read: Claims,
+    /// The module of which a part was read last.
+    last_module: Mutex<Option<(WinPath, Arc<str>)>>,
 }
 
 type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
@@ -82,6 +84,7 @@ impl Disk {
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
             being_read: Claims::default(),
+            last_module: Mutex::default(),
         }
     }
 
@@ -184,6 +187,23 @@ impl Disk {
             return Err(FileError::WrongKind("a folder".into()));
         }
         Ok((look.native, look.stamp.filter(|_| look.is_settled)))
+    }
+
+    /// The text of a module of which a part is read: mostly of the same one as the last time.
+    fn last_module(
+        &self,
+        module: &WinPath,
+        bytes: impl FnOnce() -> Result<Vec<u8>, FileError>,
+    ) -> Result<Arc<str>, FileError> {
+        if let Some((_, text)) = lock(&self.last_module).as_ref().filter(|(last, _)| last == module) {
+            return Ok(text.clone());
+        }
+        let text: Arc<str> = match String::from_utf8(bytes()?) {
+            Ok(text) => text.into(),
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into(),
+        };
+        *lock(&self.last_module) = Some((module.clone(), text.clone()));
+        Ok(text)
     }
 
     /// The same files, of which nothing is known yet.
@@ -352,18 +372,25 @@ impl Files for Disk {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        let part = path.as_part();
+        let module = part.as_ref().map_or(path, |(module, _)| module);
         let archived =
-            path.in_archive().filter(|(archive, inside)| !inside.is_empty() && self.is_file(archive));
-        let (native, stamp) = self.stamped(archived.as_ref().map_or(path, |(archive, _)| archive))?;
+            module.in_archive().filter(|(archive, inside)| !inside.is_empty() && self.is_file(archive));
+        let (native, stamp) = self.stamped(archived.as_ref().map_or(module, |(archive, _)| archive))?;
         // Who comes second finds it remembered.
         let _claim = self.being_read.claim(path);
         self.cache.script(path, stamp, || {
-            self.modules_read.fetch_add(1, Ordering::Relaxed);
-            let bytes = match &archived {
-                Some((archive, inside)) => self.opened(archive)?.read(inside)?,
-                None => read(&native, source::LONGEST_MODULE)?,
+            let bytes = || match &archived {
+                Some((archive, inside)) => self.opened(archive)?.read(inside),
+                None => read(&native, source::LONGEST_MODULE),
             };
-            if path.has_extension("pyc") {
+            if let Some((_, span)) = part {
+                let text = self.last_module(module, bytes)?;
+                return Ok(source::lower_part(&text, span));
+            }
+            self.modules_read.fetch_add(1, Ordering::Relaxed);
+            let bytes = bytes()?;
+            if module.has_extension("pyc") {
                 return source::lower_compiled(&bytes)
                     .map_err(|error| FileError::BadModule(error.to_string()));
             }

@@ -31,7 +31,7 @@ pub trait Files: Send + Sync {
     /// What a PE file says about itself.
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault>;
 
-    /// What importing a Python source file does.
+    /// What importing a Python source file does; of a [part](WinPath::with_part) of one the definition that stands there.
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError>;
 
     /// The module names (dotted, with `/` between packages and without suffix: `encodings/utf_8`) that a

@@ -221,7 +221,10 @@ impl Files for MemoryFiles {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        Ok(Arc::new(crate::source::lower(&self.text(path)?)))
+        Ok(Arc::new(match path.as_part() {
+            Some((module, span)) => crate::source::lower_part(&self.text(&module)?, span),
+            None => crate::source::lower(&self.text(path)?),
+        }))
     }
 
     /// These images have no symbols.

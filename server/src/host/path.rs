@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::Span;
+
 const MAX_PATH: usize = 260;
 
 /// An absolute or relative path, compared without regard to case and kind of separator.
@@ -95,6 +97,21 @@ impl WinPath {
     /// Whether the file name ends in `.extension`, in any case.
     pub fn has_extension(&self, extension: &str) -> bool {
         self.extension().eq_ignore_ascii_case(extension)
+    }
+
+    /// The definition at a place of the module that this path names. `|` is in no path of Windows.
+    pub fn with_part(&self, part: Span) -> WinPath {
+        let Span { start, end, line } = part;
+        WinPath(format!("{}|{start}-{end}:{line}", self.0).into())
+    }
+
+    /// The module and the place in it, of a path that [`WinPath::with_part`] made.
+    pub fn as_part(&self) -> Option<(WinPath, Span)> {
+        let (module, part) = self.0.rsplit_once('|')?;
+        let (start, rest) = part.split_once('-')?;
+        let (end, line) = rest.split_once(':')?;
+        let part = Span { start: start.parse().ok()?, end: end.parse().ok()?, line: line.parse().ok()? };
+        Some((WinPath(module.into()), part))
     }
 
     /// The zip archive that a path leads into, and where in it, with `/` between the parts: what Python makes of

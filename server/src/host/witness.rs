@@ -153,7 +153,9 @@ impl Files for Witness {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.note(path, |files| files.script(path), |error| Some(error))
+        let part = path.as_part();
+        let module = part.as_ref().map_or(path, |(module, _)| module);
+        self.note(module, |files| files.script(path), |error| Some(error))
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {

@@ -1,15 +1,72 @@
-//! `def` and `class`, and calls of what the program itself defines.
+//! `def`, and calls of what the program itself defines.
 
-use std::rc::Rc;
+use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::Frame;
+use super::frame::{Frame, Yields};
 use super::import::traced;
-use super::value::{Class, Closure, Exception, Value, class_names};
+use super::objects::Class;
+use super::value::{Arguments, Exception, Generator, ModuleRef, Value};
 use super::{Flow, Place, Plan};
-use crate::source::{Expr, Function, Name, Stmt};
+use crate::source::{Decoration, Expr, Function, LeftOut, Name, Parameter, ParameterKind, Span, StmtKind};
+
+/// A function and the module that it was defined in.
+#[derive(Debug)]
+pub(super) struct Closure {
+    pub name: Name,
+    definition: Definition,
+    pub module: ModuleRef,
+    /// Names of the functions around it, as they were when it was defined.
+    enclosing: Option<Rc<FxHashMap<Name, Value>>>,
+    /// The class in whose body it stands.
+    owner: RefCell<Weak<Class>>,
+}
+
+#[derive(Debug)]
+enum Definition {
+    /// Defaults are evaluated where the function is defined.
+    Read(Arc<Function>, Vec<Option<Value>>),
+    /// It stands in the module's text, and is read at the first call; nothing if it cannot be.
+    LeftOut(Span, OnceCell<Option<(Arc<Function>, Vec<Option<Value>>)>>),
+}
+
+impl Closure {
+    /// A function that is read when it is called.
+    pub fn left_out(definition: &LeftOut, module: &ModuleRef, owner: Weak<Class>) -> Closure {
+        Closure {
+            name: definition.name.clone(),
+            definition: Definition::LeftOut(definition.at, OnceCell::new()),
+            module: module.clone(),
+            enclosing: None,
+            owner: RefCell::new(owner),
+        }
+    }
+
+    /// Whether Python's own library defines it.
+    pub fn is_of_library(&self) -> bool {
+        self.module.is_of_library()
+    }
+
+    pub fn belongs_to(&self, class: &Rc<Class>) {
+        *self.owner.borrow_mut() = Rc::downgrade(class);
+    }
+
+    pub fn owner(&self) -> Weak<Class> {
+        self.owner.borrow().clone()
+    }
+}
+
+/// What a function is as an attribute of a class or module.
+pub(super) fn decorated(decoration: Decoration, function: Rc<Closure>) -> Value {
+    match decoration {
+        Decoration::None => Value::Function(function),
+        decoration => Value::Descriptor(decoration, function),
+    }
+}
 
 impl Plan<'_> {
     pub(super) fn define(
@@ -17,11 +74,61 @@ impl Plan<'_> {
         function: &Arc<Function>,
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
+        let mut decorators = Vec::with_capacity(function.decorators.len());
         for decorator in &function.decorators {
-            self.evaluate(decorator, frame)?;
+            decorators.push(self.evaluate(decorator, frame)?);
         }
-        let mut defaults = Vec::with_capacity(function.parameters.len());
-        for parameter in &function.parameters {
+        let mut value = Value::Function(Rc::new(self.closure(function, frame)?));
+        if function.name == "__getattr__" && frame.locals.is_none() {
+            frame.module.open.set(true);
+        }
+        for decorator in decorators.into_iter().rev() {
+            value = self.decorate(&decorator, value, frame)?;
+        }
+        self.bind(&function.name, value, frame);
+        Ok(())
+    }
+
+    /// Binds functions that are read when they are called.
+    pub(super) fn define_left_out(&mut self, definitions: &[LeftOut], frame: &mut Frame) {
+        for definition in definitions {
+            if definition.name == "__getattr__" && frame.locals.is_none() {
+                frame.module.open.set(true);
+            }
+            let closure = Closure::left_out(definition, &frame.module, Weak::new());
+            self.bind(&definition.name, decorated(definition.decoration, Rc::new(closure)), frame);
+        }
+    }
+
+    /// A function as a value: the one that `def` or `lambda` makes here.
+    pub(super) fn closure(
+        &mut self,
+        function: &Arc<Function>,
+        frame: &mut Frame,
+    ) -> Result<Closure, Rc<Exception>> {
+        let defaults = self.defaults(&function.parameters, frame)?;
+        let enclosing = frame.locals.as_ref().filter(|_| !frame.is_class_body).and_then(|locals| {
+            let mut seen = frame.enclosing.as_deref().cloned().unwrap_or_default();
+            seen.extend(locals.iter().map(|(name, value)| (name.clone(), value.clone())));
+            self.spend_many(seen.len() as u64);
+            self.may_nest(seen.values()).then(|| Rc::new(seen))
+        });
+        Ok(Closure {
+            name: function.name.clone(),
+            definition: Definition::Read(function.clone(), defaults),
+            module: frame.module.clone(),
+            enclosing: enclosing.or_else(|| frame.enclosing.clone().filter(|_| frame.is_class_body)),
+            owner: RefCell::default(),
+        })
+    }
+
+    fn defaults(
+        &mut self,
+        parameters: &[Parameter],
+        frame: &mut Frame,
+    ) -> Result<Vec<Option<Value>>, Rc<Exception>> {
+        let mut defaults = Vec::with_capacity(parameters.len());
+        for parameter in parameters {
             defaults.push(match &parameter.default {
                 Some(default) => Some(self.evaluate(default, frame)?),
                 None => None,
@@ -30,105 +137,299 @@ impl Plan<'_> {
         if !self.may_nest(defaults.iter().flatten()) {
             defaults.fill(None);
         }
-        let name = function.name.clone();
-        let enclosing = frame.locals.as_ref().and_then(|locals| {
-            let mut seen = frame.enclosing.as_deref().cloned().unwrap_or_default();
-            seen.extend(locals.iter().map(|(name, value)| (name.clone(), value.clone())));
-            self.spend_many(seen.len() as u64);
-            self.may_nest(seen.values()).then(|| Rc::new(seen))
-        });
-        let closure =
-            Closure { function: function.clone(), module: frame.module.clone(), defaults, enclosing };
-        if name == "__getattr__" && frame.locals.is_none() {
-            frame.module.open.set(true);
-        }
-        self.bind(&name, Value::Function(Rc::new(closure)), frame);
-        Ok(())
+        Ok(defaults)
     }
 
-    pub(super) fn class(&mut self, name: &Name, bases: &[Expr], body: &[Stmt], frame: &mut Frame) -> Flow {
-        let mut values = Vec::with_capacity(bases.len());
-        for base in bases {
-            match self.evaluate(base, frame) {
-                Ok(value) => values.push(value),
-                Err(exception) => return Flow::Raise(exception),
+    /// What a decorator makes of a function or class. One that is not known is taken for returning it.
+    pub(super) fn decorate(
+        &mut self,
+        decorator: &Value,
+        value: Value,
+        frame: &mut Frame,
+    ) -> Result<Value, Rc<Exception>> {
+        let decoration = match decorator {
+            Value::Known(name) => match name.as_str() {
+                "property" | "functools.cached_property" => Decoration::Property,
+                "staticmethod" => Decoration::Static,
+                "classmethod" => Decoration::Class,
+                "contextlib.contextmanager" => Decoration::Context,
+                _ => return Ok(value),
+            },
+            // `@name.setter`
+            Value::Method(method) if matches!(method.0, Value::Descriptor(..)) => return Ok(method.0.clone()),
+            Value::Function(_) | Value::Bound(_) | Value::Instance(_) => {
+                let arguments = Arguments::of(vec![value.clone()]);
+                return Ok(match self.call_value(decorator, arguments, frame)? {
+                    Value::Unknown | Value::None => value,
+                    decorated => decorated,
+                });
             }
-        }
-        // The body runs at once, in a scope of its own.
-        let mut inner = Frame::of_call(frame.module.clone(), FxHashMap::default());
-        inner.locals = Some(frame.locals.clone().unwrap_or_default());
-        inner.handling = frame.handling.clone();
-        match self.block(body, &mut inner) {
-            Flow::Raise(exception) => Flow::Raise(exception),
-            _ => {
-                let mut bases: Vec<Name> = Vec::new();
-                for value in &values {
-                    let inherited: &[Name] = match value {
-                        Value::Class(class) => &class.bases,
-                        _ => &[],
-                    };
-                    for base in class_names(value).iter().chain(inherited) {
-                        if !bases.contains(base) {
-                            bases.push(base.clone());
-                        }
-                    }
+            _ => return Ok(value),
+        };
+        Ok(match value {
+            Value::Function(function) => Value::Descriptor(decoration, function),
+            value => value,
+        })
+    }
+
+    /// The definition of a function that is called.
+    fn definition_of(&mut self, closure: &Closure) -> Option<(Arc<Function>, Vec<Option<Value>>)> {
+        match &closure.definition {
+            Definition::Read(function, defaults) => Some((function.clone(), defaults.clone())),
+            Definition::LeftOut(span, read) => {
+                if let Some(known) = read.get() {
+                    return known.clone();
                 }
-                let class = Class { name: name.clone(), bases };
-                self.bind(name, Value::Class(Rc::new(class)), frame);
-                Flow::Next
+                let part = closure.module.file.as_ref()?.with_part(*span);
+                let script = self.interpreter.process.host().files.script(&part).ok();
+                let function = script.and_then(|script| match script.body.first().map(|stmt| &stmt.kind) {
+                    Some(StmtKind::Function(function)) => Some(function.clone()),
+                    _ => None,
+                });
+                let definition = function.map(|function| {
+                    // They are constants most often, which are the same whenever they are evaluated.
+                    let mut frame = Frame::of_module(closure.module.clone());
+                    frame.line = span.line;
+                    let count = function.parameters.len();
+                    let defaults = self.defaults(&function.parameters, &mut frame);
+                    (function, defaults.unwrap_or_else(|_| vec![None; count]))
+                });
+                read.get_or_init(|| definition).clone()
             }
         }
     }
 
-    /// Calls a function of the program. One whose body was not kept does nothing that matters.
+    /// Calls a function of the program.
     pub(super) fn call_function(
         &mut self,
-        closure: &Closure,
-        arguments: Vec<Value>,
-        keywords: Vec<(Name, Value)>,
+        closure: &Rc<Closure>,
+        arguments: Arguments,
         at: &Place,
     ) -> Result<Value, Rc<Exception>> {
         const DEEPEST_CALL: u32 = 400;
         // TensorFlow has its own around `inspect.getfile`, which looks through decorators.
-        if let (Some(Value::Frame(file)), "getfile") = (arguments.first(), closure.function.name.as_str()) {
+        if let (Some(Value::Frame(file)), "getfile") = (arguments.positional.first(), closure.name.as_str()) {
             return Ok(Value::str(file.as_str()));
         }
-        let Some(body) = &closure.function.body else {
+        if self.depth >= DEEPEST_CALL {
             return Ok(Value::Unknown);
-        };
+        }
+        let Some((function, defaults)) = self.definition_of(closure) else { return Ok(Value::Unknown) };
+        let Some(body) = &function.body else { return Ok(Value::Unknown) };
         // A recursion under a condition that is not known need not come to an end.
-        let function = Arc::as_ptr(&closure.function);
-        let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == function);
-        if may_not_end || self.depth >= DEEPEST_CALL {
+        let id = Arc::as_ptr(&function);
+        let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == id);
+        if may_not_end {
             return Ok(Value::Unknown);
         }
-        let mut locals = FxHashMap::default();
-        let mut arguments = arguments.into_iter();
-        let parameters = &closure.function.parameters;
-        for (parameter, default) in parameters.iter().zip(&closure.defaults) {
-            let given = keywords.iter().find(|(name, _)| *name == parameter.name);
-            let value = match (given, arguments.next()) {
-                (Some((_, value)), _) => value.clone(),
-                (None, Some(value)) => value,
-                (None, None) => default.clone().unwrap_or(Value::Unknown),
-            };
-            locals.insert(parameter.name.clone(), value);
+        if function.is_generator {
+            let generator = Generator::Pending(closure.clone(), arguments);
+            return Ok(Value::Generator(Rc::new(RefCell::new(generator)), false));
         }
-        let mut frame = Frame::of_call(closure.module.clone(), locals);
-        frame.enclosing = closure.enclosing.clone();
-        let before = self.uncertain;
-        self.depth += 1;
-        self.running.push((function, at.file.clone()));
-        let flow = self.block(body, &mut frame);
-        self.running.pop();
-        self.depth -= 1;
-        self.uncertain = before;
+        let mut frame = self.frame_of(closure, &function, &defaults, arguments);
+        let flow = self.run_body(&function, body, &mut frame, at);
         match flow {
             // Perhaps it returned before, so that what it did last is not known to happen.
             _ if frame.may_have_returned => Ok(Value::Unknown),
             Flow::Raise(exception) => Err(traced(exception, at)),
             Flow::Return(value) => Ok(value),
             _ => Ok(Value::None),
+        }
+    }
+
+    fn run_body(
+        &mut self,
+        function: &Arc<Function>,
+        body: &[crate::source::Stmt],
+        frame: &mut Frame,
+        at: &Place,
+    ) -> Flow {
+        let before = self.uncertain;
+        self.depth += 1;
+        self.running.push((Arc::as_ptr(function), at.file.clone()));
+        let flow = self.block(body, frame);
+        self.running.pop();
+        self.depth -= 1;
+        self.uncertain = before;
+        flow
+    }
+
+    /// Where the body of a function runs that is called with these arguments.
+    fn frame_of(
+        &mut self,
+        closure: &Rc<Closure>,
+        function: &Function,
+        defaults: &[Option<Value>],
+        arguments: Arguments,
+    ) -> Frame {
+        let Arguments { positional, mut keywords, open } = arguments;
+        let mut locals = FxHashMap::default();
+        let mut positional = positional.into_iter();
+        for (parameter, default) in function.parameters.iter().zip(defaults) {
+            let mut by_name = || {
+                let at = keywords.iter().position(|(name, _)| *name == parameter.name);
+                at.map(|at| keywords.swap_remove(at).1)
+            };
+            let unset = || if open { Value::Unknown } else { default.clone().unwrap_or(Value::Unknown) };
+            let value = match parameter.kind {
+                ParameterKind::Usual => match by_name() {
+                    Some(value) => value,
+                    None => positional.next().unwrap_or_else(unset),
+                },
+                ParameterKind::Keyword => by_name().unwrap_or_else(unset),
+                ParameterKind::Rest if open => Value::Unknown,
+                ParameterKind::Rest => {
+                    let rest: Vec<Value> = positional.by_ref().collect();
+                    if self.may_nest(&rest) { Value::Tuple(Rc::new(rest)) } else { Value::Unknown }
+                }
+                ParameterKind::Keywords if open => Value::Unknown,
+                ParameterKind::Keywords => {
+                    let named = std::mem::take(&mut keywords).into_iter();
+                    let pairs: Vec<_> = named.map(|(name, value)| (Value::str(name), value)).collect();
+                    let fits = self.may_nest(pairs.iter().map(|(_, value)| value));
+                    if fits { Value::Dict(Rc::new(RefCell::new(pairs))) } else { Value::Unknown }
+                }
+            };
+            locals.insert(parameter.name.clone(), value);
+        }
+        let mut frame = Frame::of_call(closure.module.clone(), locals);
+        frame.enclosing = closure.enclosing.clone();
+        frame.owner = closure.owner();
+        frame.receiver = function.parameters.first().map(|parameter| parameter.name.clone());
+        frame
+    }
+
+    /// What a generator yields, all of it: it is run to its end. None if that is not known.
+    pub(super) fn yielded(
+        &mut self,
+        generator: &RefCell<Generator>,
+        at: &Place,
+    ) -> Result<Option<Vec<Value>>, Rc<Exception>> {
+        match generator.replace(Generator::Yielded(VecDeque::new())) {
+            Generator::Yielded(values) => Ok(Some(values.into())),
+            Generator::Unknown => {
+                *generator.borrow_mut() = Generator::Unknown;
+                Ok(None)
+            }
+            Generator::Pending(closure, arguments) => {
+                let Some((function, defaults)) = self.definition_of(&closure) else { return Ok(None) };
+                let Some(body) = &function.body else { return Ok(None) };
+                let mut frame = self.frame_of(&closure, &function, &defaults, arguments);
+                frame.yields = Some(Yields::All { values: Vec::new(), under: self.uncertain, unsure: false });
+                let flow = self.run_body(&function, body, &mut frame, at);
+                let values = match frame.yields.take() {
+                    Some(Yields::All { values, unsure, .. }) if !unsure && !frame.may_have_returned => {
+                        self.may_nest(&values).then_some(values)
+                    }
+                    _ => None,
+                };
+                if values.is_none() {
+                    *generator.borrow_mut() = Generator::Unknown;
+                }
+                match flow {
+                    Flow::Raise(exception) => Err(traced(exception, at)),
+                    _ => Ok(values),
+                }
+            }
+        }
+    }
+
+    /// `next(generator)`: the next value, or none if there is none; nothing if it is not known.
+    pub(super) fn next_of(
+        &mut self,
+        generator: &RefCell<Generator>,
+        at: &Place,
+    ) -> Result<Option<Option<Value>>, Rc<Exception>> {
+        let Some(values) = self.yielded(generator, at)? else { return Ok(None) };
+        let mut values = VecDeque::from(values);
+        let next = values.pop_front();
+        *generator.borrow_mut() = Generator::Yielded(values);
+        Ok(Some(next))
+    }
+
+    /// `yield`: within `with` it lets the block run, else it adds to what the generator yields.
+    pub(super) fn yield_value(&mut self, value: Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
+        const MOST: usize = 10_000;
+        match frame.yields.take() {
+            Some(Yields::All { mut values, under, unsure }) => {
+                let unsure = unsure || self.uncertain > under || values.len() >= MOST;
+                if !unsure {
+                    values.push(value);
+                }
+                frame.yields = Some(Yields::All { values, under, unsure });
+                Ok(Value::None)
+            }
+            Some(Yields::Block(mut block)) if block.flow.is_none() => {
+                if let Some(target) = &block.target {
+                    self.assign(target, value, &mut block.frame);
+                }
+                let flow = self.block(&block.body, &mut block.frame);
+                let raised = match &flow {
+                    Flow::Raise(exception) => Some(exception.clone()),
+                    _ => None,
+                };
+                block.flow = Some(flow);
+                frame.yields = Some(Yields::Block(block));
+                raised.map_or(Ok(Value::None), Err)
+            }
+            other => {
+                frame.yields = other;
+                Ok(Value::Unknown)
+            }
+        }
+    }
+
+    /// `yield from values`
+    pub(super) fn yield_from(&mut self, values: &Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
+        match self.items_of(values, &frame.place())? {
+            Some(items) => {
+                for item in items {
+                    self.yield_value(item, frame)?;
+                }
+            }
+            None => {
+                if let Some(Yields::All { unsure, .. }) = &mut frame.yields {
+                    *unsure = true;
+                }
+            }
+        }
+        Ok(Value::Unknown)
+    }
+
+    /// Runs the block of a `with` where a generator that serves as its context yields.
+    pub(super) fn within_generator(
+        &mut self,
+        generator: &RefCell<Generator>,
+        target: Option<&Expr>,
+        body: &[crate::source::Stmt],
+        frame: &mut Frame,
+    ) -> Flow {
+        let pending = match generator.replace(Generator::Unknown) {
+            Generator::Pending(closure, arguments) => {
+                self.definition_of(&closure).map(|definition| (closure, arguments, definition))
+            }
+            _ => None,
+        };
+        let Some((closure, arguments, (function, defaults))) = pending else {
+            return self.block(body, frame);
+        };
+        let place = frame.place();
+        let mut inner = self.frame_of(&closure, &function, &defaults, arguments);
+        let outer = std::mem::replace(frame, Frame::of_module(closure.module.clone()));
+        inner.yields = Some(Yields::block(outer, target.cloned(), body.to_vec()));
+        let flow = match &function.body {
+            Some(statements) => self.run_body(&function, statements, &mut inner, &place),
+            None => Flow::Next,
+        };
+        let Some(Yields::Block(block)) = inner.yields.take() else { return Flow::Next };
+        *frame = block.frame;
+        match (flow, block.flow) {
+            (Flow::Raise(exception), _) => Flow::Raise(exception),
+            // It was not seen to yield: what is in the block runs all the same.
+            (_, None) => self.block(body, frame),
+            // The generator has caught it.
+            (_, Some(Flow::Raise(_))) => Flow::Next,
+            (_, Some(flow)) => flow,
         }
     }
 }

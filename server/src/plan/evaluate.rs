@@ -5,10 +5,11 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use super::frame::Frame;
+use super::definitions::Closure;
 use super::standard;
-use super::value::{Exception, LONGEST, ModuleRef, Value};
+use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
 use super::{Place, Plan};
-use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Expr, Name};
+use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Decoration, Expr, Makes, Name};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -33,12 +34,7 @@ impl Plan<'_> {
             Expr::Name(name) => return self.name(name, frame),
             Expr::Attribute(object, name) => {
                 let object = self.evaluate(object, frame)?;
-                if let Value::Module(module) = &object
-                    && let Some(value) = self.lazy_attribute(module, name, &frame.place())?
-                {
-                    return Ok(value);
-                }
-                self.attribute(object, name)
+                return self.attribute_of(object, name, &frame.place());
             }
             Expr::Call(call) => return self.call(call, frame),
             Expr::Binary(parts) => {
@@ -82,12 +78,12 @@ impl Plan<'_> {
                 }
             }
             Expr::Tuple(values) => {
-                let values = self.all(values, frame)?;
-                if self.may_nest(&values) { Value::Tuple(Rc::new(values)) } else { Value::Unknown }
+                let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
+                values.map_or(Value::Unknown, |values| Value::Tuple(Rc::new(values)))
             }
             Expr::List(values) => {
-                let values = self.all(values, frame)?;
-                if self.may_nest(&values) { Value::list(values) } else { Value::Unknown }
+                let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
+                values.map_or(Value::Unknown, Value::list)
             }
             Expr::Dict(items) => {
                 let mut pairs = Vec::with_capacity(items.len());
@@ -117,11 +113,40 @@ impl Plan<'_> {
                 }
             }
             Expr::Comprehension(comprehension) => return self.comprehension(comprehension, frame),
+            Expr::Starred(values) => return self.evaluate(values, frame),
+            Expr::Lambda(function) => {
+                let closure = self.closure(function, frame)?;
+                Value::Function(Rc::new(closure))
+            }
+            Expr::Yield(value) => {
+                let value = match value {
+                    Some(value) => self.evaluate(value, frame)?,
+                    None => Value::None,
+                };
+                return self.yield_value(value, frame);
+            }
+            Expr::YieldFrom(values) => {
+                let values = self.evaluate(values, frame)?;
+                return self.yield_from(&values, frame);
+            }
         })
     }
 
-    pub(super) fn all(&mut self, exprs: &[Expr], frame: &mut Frame) -> Result<Vec<Value>, Rc<Exception>> {
-        exprs.iter().map(|expr| self.evaluate(expr, frame)).collect()
+    /// The values of a tuple or list; none if it unpacks what is not known.
+    fn all(&mut self, exprs: &[Expr], frame: &mut Frame) -> Result<Option<Vec<Value>>, Rc<Exception>> {
+        let mut values = Vec::with_capacity(exprs.len());
+        let mut known = true;
+        for expr in exprs {
+            let value = self.evaluate(expr, frame)?;
+            match expr {
+                Expr::Starred(_) => match self.items_of(&value, &frame.place())? {
+                    Some(items) if values.len() + items.len() <= LONGEST => values.extend(items),
+                    _ => known = false,
+                },
+                _ => values.push(value),
+            }
+        }
+        Ok(known.then_some(values))
     }
 
     fn name(&mut self, name: &Name, frame: &mut Frame) -> Outcome {
@@ -164,12 +189,12 @@ impl Plan<'_> {
             return Ok(None);
         };
         // It may ask for names of its own module: the same one again means that it does not know it either.
-        let asked = (Rc::as_ptr(module), name.clone());
-        if getter.function.body.is_none() || self.asked_lazily.contains(&asked) {
+        let asked = (Rc::as_ptr(module).cast::<()>(), name.clone());
+        if self.asked_lazily.contains(&asked) {
             return Ok(None);
         }
         self.asked_lazily.push(asked);
-        let value = self.call_function(&getter, vec![Value::str(name)], Vec::new(), place);
+        let value = self.call_function(&getter, Arguments::of(vec![Value::str(name)]), place);
         self.asked_lazily.pop();
         match value {
             Ok(value) => Ok(Some(value)),
@@ -178,8 +203,31 @@ impl Plan<'_> {
         }
     }
 
+    /// `object.name`
+    pub(super) fn attribute_of(&mut self, object: Value, name: &Name, place: &Place) -> Outcome {
+        match &object {
+            Value::Module(module) => {
+                if let Some(value) = self.lazy_attribute(module, name, place)? {
+                    return Ok(value);
+                }
+            }
+            Value::Instance(instance) => {
+                return Ok(self.instance_attribute(instance, name, place)?.unwrap_or(Value::Unknown));
+            }
+            Value::Class(class) => {
+                return Ok(self.class_attribute(class, name).unwrap_or(Value::Unknown));
+            }
+            Value::Super(asked) => return self.super_attribute(&asked.clone(), name, place),
+            Value::Record(record) => return Ok(record.get(name).unwrap_or(Value::Unknown)),
+            _ => {}
+        }
+        Ok(self.attribute(object, name))
+    }
+
     fn attribute(&mut self, object: Value, name: &Name) -> Value {
         match &object {
+            Value::Function(function) if name == "__name__" => Value::str(&function.name),
+            Value::Below(folder) => standard::attribute_below(folder, name),
             Value::Module(module) => {
                 if let Some(known) = standard::attribute(&module.name, name, self) {
                     return known;
@@ -240,7 +288,7 @@ impl Plan<'_> {
         Ok(if unsure { Value::Unknown } else { last })
     }
 
-    fn subscript(&mut self, object: &Value, index: &Value, frame: &Frame) -> Outcome {
+    fn subscript(&mut self, object: &Value, index: &Value, frame: &mut Frame) -> Outcome {
         let key_error = |plan: &Self| {
             let exception = Exception::new("KeyError", index.to_repr().map(Rc::from));
             let raised = super::import::traced(Rc::new(exception), &frame.place());
@@ -267,6 +315,11 @@ impl Plan<'_> {
             Value::Known(name) if name == "sys.path" => {
                 self.subscript(&self.sys_path_entries(), index, frame)
             }
+            Value::Instance(instance) => {
+                let place = frame.place();
+                let item = self.call_special(instance, "__getitem__", vec![index.clone()], &place)?;
+                Ok(item.unwrap_or(Value::Unknown))
+            }
             Value::Known(name) if name == "os.environ" => match self.variable(index) {
                 Value::None => key_error(self),
                 value => Ok(value),
@@ -290,60 +343,77 @@ impl Plan<'_> {
 
     fn comprehension(&mut self, comprehension: &Comprehension, frame: &mut Frame) -> Outcome {
         let iter = self.evaluate(&comprehension.iter, frame)?;
-        let Some(items) = self.items_of(&iter).filter(|items| items.len() <= LONGEST) else {
+        let items = self.items_of(&iter, &frame.place())?;
+        let Some(items) = items.filter(|items| items.len() <= LONGEST) else {
             return Ok(Value::Unknown);
         };
-        let Expr::Name(target) = &comprehension.target else {
-            return Ok(Value::Unknown);
-        };
-        // Its variable lives in a scope of its own; what it hides is put back.
+        let mut targets = Vec::new();
+        names_of(&comprehension.target, &mut targets);
+        // Its variables live in a scope of their own; what they hide is put back.
+        let at_module_level = frame.locals.is_none();
         let mut scope = frame.locals.take().unwrap_or_default();
-        let at_module_level = scope.is_empty() && frame.locals.is_none();
-        let hidden = scope.remove(target);
+        let hidden: Vec<_> = targets.iter().map(|target| (target.clone(), scope.remove(target))).collect();
         frame.locals = Some(scope);
+        let made = self.elements(comprehension, items, frame);
+        if let Some(locals) = &mut frame.locals {
+            for (target, value) in hidden {
+                match value {
+                    Some(value) => drop(locals.insert(target, value)),
+                    None => drop(locals.remove(&target)),
+                }
+            }
+        }
+        if at_module_level {
+            frame.locals = None;
+        }
+        let Some(values) = made?.filter(|values| self.may_nest(values)) else { return Ok(Value::Unknown) };
+        Ok(match comprehension.makes {
+            Makes::List => Value::list(values),
+            Makes::Dict => {
+                let mut table: Vec<(Value, Value)> = Vec::new();
+                for value in values {
+                    let Some((key, value)) = standard::pair(&value) else { return Ok(Value::Unknown) };
+                    table.push((key, value));
+                }
+                Value::Dict(Rc::new(table.into()))
+            }
+            Makes::Flat => {
+                let mut all = Vec::new();
+                for value in values {
+                    match value.items() {
+                        Some(items) if all.len() + items.len() <= LONGEST => all.extend(items),
+                        _ => return Ok(Value::Unknown),
+                    }
+                }
+                Value::list(all)
+            }
+        })
+    }
+
+    /// What a comprehension makes of these items; none if that is not known.
+    fn elements(
+        &mut self,
+        comprehension: &Comprehension,
+        items: Vec<Value>,
+        frame: &mut Frame,
+    ) -> Result<Option<Vec<Value>>, Rc<Exception>> {
         let mut values = Vec::new();
         let mut known = true;
-        let mut failed = None;
         'items: for item in items {
-            if let Some(locals) = &mut frame.locals {
-                locals.insert(target.clone(), item);
-            }
+            self.assign(&comprehension.target, item, frame);
             for condition in &comprehension.conditions {
-                match self.evaluate(condition, frame).map(|value| value.truth()) {
-                    Ok(Some(true)) => {}
-                    Ok(Some(false)) => continue 'items,
-                    Ok(None) => {
+                match self.evaluate(condition, frame)?.truth() {
+                    Some(true) => {}
+                    Some(false) => continue 'items,
+                    None => {
                         known = false;
                         continue 'items;
                     }
-                    Err(exception) => {
-                        failed = Some(exception);
-                        break 'items;
-                    }
                 }
             }
-            match self.evaluate(&comprehension.element, frame) {
-                Ok(value) => values.push(value),
-                Err(exception) => {
-                    failed = Some(exception);
-                    break;
-                }
-            }
+            values.push(self.evaluate(&comprehension.element, frame)?);
         }
-        if let Some(locals) = &mut frame.locals {
-            locals.remove(target);
-            if let Some(hidden) = hidden {
-                locals.insert(target.clone(), hidden);
-            }
-        }
-        if at_module_level && frame.locals.as_ref().is_some_and(|locals| locals.is_empty()) {
-            frame.locals = None;
-        }
-        match failed {
-            Some(exception) => Err(exception),
-            None if known && self.may_nest(&values) => Ok(Value::list(values)),
-            None => Ok(Value::Unknown),
-        }
+        Ok(known.then_some(values))
     }
 
     /// Loads that failed while a call went on, and of which it said nothing: if the caller raises later,
@@ -358,46 +428,114 @@ impl Plan<'_> {
 
     fn call(&mut self, call: &Call, frame: &mut Frame) -> Outcome {
         let function = self.evaluate(&call.function, frame)?;
-        let arguments = self.all(&call.arguments, frame)?;
-        let mut keywords = Vec::with_capacity(call.keywords.len());
-        for (name, value) in &call.keywords {
-            keywords.push((name.clone(), self.evaluate(value, frame)?));
+        let mut arguments = Arguments::default();
+        for argument in &call.arguments {
+            let value = self.evaluate(argument, frame)?;
+            match argument {
+                Expr::Starred(_) => match self.items_of(&value, &frame.place())? {
+                    Some(items) if !arguments.open => arguments.positional.extend(items),
+                    _ => arguments.open = true,
+                },
+                // Where it stands is not known.
+                _ if arguments.open => {}
+                _ => arguments.positional.push(value),
+            }
         }
+        for (name, value) in &call.keywords {
+            let value = self.evaluate(value, frame)?;
+            match (&value, name.is_empty()) {
+                (_, false) => arguments.keywords.push((name.clone(), value)),
+                (Value::Dict(items), true) => {
+                    for (key, value) in items.borrow().iter() {
+                        match key.text() {
+                            Some(key) => arguments.keywords.push(((&*key).into(), value.clone())),
+                            None => arguments.open = true,
+                        }
+                    }
+                }
+                (_, true) => arguments.open = true,
+            }
+        }
+        self.call_value(&function, arguments, frame)
+    }
+
+    /// Calls whatever can be called.
+    pub(super) fn call_value(&mut self, function: &Value, arguments: Arguments, frame: &mut Frame) -> Outcome {
         let place = frame.place();
-        match &function {
+        let is_followed =
+            |closure: &Closure| !closure.is_of_library() || frame.module.is_of_library();
+        match function {
             Value::Function(closure) => {
-                let closure = closure.clone();
-                if closure.is_of_library() && !frame.module.is_of_library() {
+                if !is_followed(closure) {
                     return Ok(Value::Unknown);
                 }
                 let before = self.failures.len();
-                let result = self.call_function(&closure, arguments, keywords, &place)?;
+                let result = self.call_function(closure, arguments, &place)?;
                 self.swallowed(before, closure.module.file.as_ref(), frame);
                 Ok(result)
             }
-            Value::Class(class) => {
-                // An exception keeps its text; what other classes do in `__init__` is not followed.
-                if !class.bases.iter().any(|base| standard::is_exception(base)) {
+            Value::Bound(method) => {
+                let (object, closure) = &**method;
+                if !is_followed(closure) {
                     return Ok(Value::Unknown);
                 }
-                let message = message_of(&arguments);
-                let exception =
-                    Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
-                Ok(Value::Exception(Rc::new(exception)))
+                let before = self.failures.len();
+                let result = self.call_function(closure, arguments.behind(object.clone()), &place)?;
+                self.swallowed(before, closure.module.file.as_ref(), frame);
+                Ok(result)
+            }
+            // Of a function of the module level nothing but this is one.
+            Value::Descriptor(Decoration::Context, closure) if is_followed(closure) => {
+                match self.call_function(closure, arguments, &place)? {
+                    Value::Generator(generator, _) => Ok(Value::Generator(generator, true)),
+                    other => Ok(other),
+                }
+            }
+            Value::Class(class) => self.instantiate(class, arguments, &place),
+            Value::Instance(instance) => {
+                let Arguments { positional, keywords, open } = arguments;
+                match instance.class.find("__call__") {
+                    Some(call @ (Value::Function(_) | Value::Descriptor(..))) => {
+                        let call = match call {
+                            Value::Function(call) | Value::Descriptor(_, call) => call,
+                            _ => return Ok(Value::Unknown),
+                        };
+                        let arguments = Arguments { positional, keywords, open };
+                        self.call_function(&call, arguments.behind(function.clone()), &place)
+                    }
+                    _ => Ok(Value::Unknown),
+                }
             }
             Value::Known(name) => {
                 let name = name.clone();
-                self.call_known(&name, arguments, &keywords, frame, &place)
+                let Arguments { mut positional, keywords, open } = arguments;
+                // There is another one, of which nothing is known.
+                positional.extend(open.then_some(Value::Unknown));
+                self.call_known(&name, positional, &keywords, frame, &place)
             }
             Value::Method(method) => {
                 let method = method.clone();
                 let before = self.failures.len();
-                let result = self.call_method(&method.0, &method.1, arguments, &keywords, &place)?;
+                let Arguments { mut positional, keywords, open } = arguments;
+                positional.extend(open.then_some(Value::Unknown));
+                let result = self.call_method(&method.0, &method.1, positional, &keywords, &place)?;
                 self.swallowed(before, place.file.as_ref(), frame);
                 Ok(result)
             }
             _ => Ok(Value::Unknown),
         }
+    }
+}
+
+/// The names that the target of an assignment binds.
+fn names_of(target: &Expr, names: &mut Vec<Name>) {
+    match target {
+        Expr::Name(name) => names.push(name.clone()),
+        Expr::Starred(target) => names_of(target, names),
+        Expr::Tuple(targets) | Expr::List(targets) => {
+            targets.iter().for_each(|target| names_of(target, names));
+        }
+        _ => {}
     }
 }
 
@@ -455,9 +593,10 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
         (BinaryOp::Divide, Value::Path(path)) => {
             return match right.text() {
                 Some(tail) => Value::path(&crate::host::WinPath::new(&**path).join(&tail)),
-                None => Value::Unknown,
+                None => Value::Below(path.clone()),
             };
         }
+        (BinaryOp::Divide, Value::Below(folder)) => return Value::Below(folder.clone()),
         (BinaryOp::Union, _) => return union(left, right),
         (BinaryOp::Subtract, _) => numbers.and_then(|(a, b)| a.checked_sub(b)),
         (BinaryOp::Multiply, _) => numbers.and_then(|(a, b)| a.checked_mul(b)),

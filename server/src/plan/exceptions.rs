@@ -6,7 +6,7 @@ use super::frame::{Catches, Frame};
 use super::import::{LONGEST_TRACE, traced};
 use super::value::{Exception, Value, class_names};
 use super::{Flow, Plan};
-use crate::source::{Expr, Handler, Name, Stmt, Try};
+use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
 
 /// Classes of which a handler catches that a module is missing.
 const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"];
@@ -128,38 +128,75 @@ impl Plan<'_> {
     }
 
     pub(super) fn with(&mut self, items: &[(Expr, Option<Expr>)], body: &[Stmt], frame: &mut Frame) -> Flow {
-        let mut suppressed: Vec<Name> = Vec::new();
-        let mut added = Vec::new();
-        for (context, target) in items {
-            match self.evaluate(context, frame) {
-                Err(exception) => return Flow::Raise(exception),
-                Ok(value) => {
-                    let bound = match &value {
-                        Value::Suppress(classes) => {
-                            suppressed.extend(classes.iter().flat_map(class_names));
-                            Value::Unknown
-                        }
-                        Value::AddedDirectory(path) => {
-                            added.push(path.clone());
-                            value
-                        }
-                        Value::File(_) => value,
-                        _ => Value::Unknown,
-                    };
-                    if let Some(target) = target {
-                        self.assign(target, bound, frame);
-                    }
+        let Some(((context, target), rest)) = items.split_first() else { return self.block(body, frame) };
+        let context = match self.evaluate(context, frame) {
+            Err(exception) => return Flow::Raise(exception),
+            Ok(context) => context,
+        };
+        if let Value::Generator(generator, true) = &context {
+            let inner;
+            let body = match rest {
+                [] => body,
+                _ => {
+                    let kind = StmtKind::With { items: rest.to_vec(), body: body.to_vec() };
+                    inner = [Stmt { line: frame.line, kind }];
+                    &inner
                 }
-            }
+            };
+            return self.within_generator(generator, target.as_ref(), body, frame);
         }
-        let catches = Catches { classes: suppressed.clone(), everything: false };
-        let flow = self.ready_for(catches, frame, |plan, frame| plan.block(body, frame));
-        for path in added {
-            self.interpreter.process.remove_dll_directory(&path);
+        let bound = match self.enter(&context, frame) {
+            Err(exception) => return Flow::Raise(exception),
+            Ok(bound) => bound,
+        };
+        if let Some(target) = target {
+            self.assign(target, bound, frame);
+        }
+        let classes = match &context {
+            Value::Suppress(classes) => classes.iter().flat_map(class_names).collect(),
+            _ => Vec::new(),
+        };
+        let catches = Catches { classes, everything: false };
+        let flow =
+            self.ready_for(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
+        if let Err(exception) = self.leave_context(&context, frame) {
+            return Flow::Raise(exception);
         }
         match flow {
-            Flow::Raise(exception) if suppressed.iter().any(|class| exception.is_a(class)) => Flow::Next,
+            Flow::Raise(exception) if catches.catches(&exception) => Flow::Next,
             flow => flow,
         }
+    }
+
+    /// What `with context as name` binds.
+    pub(super) fn enter(&mut self, context: &Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
+        Ok(match context {
+            Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => context.clone(),
+            Value::Nothing(value) => (**value).clone(),
+            Value::Instance(instance) => {
+                let entered = self.call_special(instance, "__enter__", Vec::new(), &frame.place())?;
+                entered.unwrap_or(Value::Unknown)
+            }
+            _ => Value::Unknown,
+        })
+    }
+
+    /// What happens at the end of `with context`.
+    fn leave_context(&mut self, context: &Value, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+        match context {
+            Value::AddedDirectory(path) => self.interpreter.process.remove_dll_directory(path),
+            Value::ExitStack(contexts) => {
+                let contexts = contexts.take();
+                for context in contexts.iter().rev() {
+                    self.leave_context(context, frame)?;
+                }
+            }
+            Value::Instance(instance) => {
+                let nothing = vec![Value::None, Value::None, Value::None];
+                self.call_special(instance, "__exit__", nothing, &frame.place())?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }

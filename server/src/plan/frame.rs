@@ -1,12 +1,13 @@
 //! Where statements run: a module's top level, or a function's call.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use rustc_hash::FxHashMap;
 
-use super::Place;
+use super::objects::Class;
 use super::value::{Exception, ModuleRef, Value};
-use crate::source::Name;
+use super::{Flow, Place};
+use crate::source::{Expr, Name, Stmt};
 
 /// A module's top level, or a function's call.
 pub(super) struct Frame {
@@ -31,6 +32,37 @@ pub(super) struct Frame {
     pub in_text_at: Option<u32>,
     /// Line of the current statement.
     pub line: u32,
+    /// The class in whose body the function stands, and the parameter that its object is given as: what `super()` asks.
+    pub owner: Weak<Class>,
+    pub receiver: Option<Name>,
+    /// It is the body of a class, whose names its functions do not see.
+    pub is_class_body: bool,
+    /// Of a generator, what `yield` does.
+    pub yields: Option<Yields>,
+}
+
+/// What becomes of what a generator yields.
+pub(super) enum Yields {
+    /// It is collected. `under` is how many unknown conditions stand around the generator; under more it is not known what is
+    /// yielded.
+    All { values: Vec<Value>, under: u32, unsure: bool },
+    /// The block of a `with` runs.
+    Block(Box<Block>),
+}
+
+/// The block of a `with`, and where it runs.
+pub(super) struct Block {
+    pub frame: Frame,
+    pub target: Option<Expr>,
+    pub body: Vec<Stmt>,
+    /// What became of it.
+    pub flow: Option<Flow>,
+}
+
+impl Yields {
+    pub fn block(frame: Frame, target: Option<Expr>, body: Vec<Stmt>) -> Yields {
+        Yields::Block(Box::new(Block { frame, target, body, flow: None }))
+    }
 }
 
 /// What the handlers of a `try` catch.
@@ -65,6 +97,10 @@ impl Frame {
             may_have_returned: false,
             in_text_at: None,
             line: 0,
+            owner: Weak::new(),
+            receiver: None,
+            is_class_body: false,
+            yields: None,
         }
     }
 

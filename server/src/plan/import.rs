@@ -9,9 +9,8 @@ use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::{Found, LoadError, Withheld};
+use crate::cpython::{Found, Withheld};
 use crate::host::{FileError, WinPath};
-use crate::loader::{Cause, Fault};
 use crate::source::{Name, Stmt, StmtKind, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
@@ -226,13 +225,9 @@ impl Plan<'_> {
         self.step(event, at);
         let error = match result {
             Ok(()) => return self.initialize_extension(dotted, path, folder, at),
-            Err(error) if self.may_lie_elsewhere(&error) => {
-                let what = format!("what {path} needs may lie in a directory that is not known");
-                self.step(Event::Unknown(what), at);
-                return Ok(self.add_module(dotted, Some(path), folder.map(|f| vec![f]), true));
-            }
             Err(error) => error,
         };
+        let doubt = self.doubt(&error);
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
         let message = self.interpreter.import_sentence(name, &error);
         let failure = self.failed(LoadFailure {
@@ -241,8 +236,12 @@ impl Plan<'_> {
             at: at.clone(),
             error,
             sentence: format!("ImportError: {message}"),
-            uncertain: self.uncertain > 0,
+            uncertain: self.uncertain > 0 || doubt.is_some(),
+            doubt: doubt.clone(),
         });
+        if doubt.is_some() {
+            return Ok(self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true));
+        }
         let mut exception = Exception::new("ImportError", Some(message.into()));
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
@@ -319,21 +318,6 @@ impl Plan<'_> {
         }
         for step in self.steps.iter_mut().skip(steps) {
             step.uncertain = true;
-        }
-    }
-
-    /// Whether a load failed for nothing but DLLs that were not found, while directories are searched of which it is not
-    /// known which they are: that proves nothing.
-    pub(super) fn may_lie_elsewhere(&self, error: &LoadError) -> bool {
-        // What is for another machine is passed over, and the search goes on.
-        let is_not_found = |fault: &Fault| match &fault.cause {
-            Cause::NotFound { .. } => true,
-            Cause::WrongMachine { searched, .. } => !searched.is_empty(),
-            _ => false,
-        };
-        match error {
-            LoadError::Windows(failure) => self.unknown_directories && failure.faults().all(is_not_found),
-            LoadError::OtherPython(_) => false,
         }
     }
 

@@ -7,12 +7,14 @@
 
 mod ahead;
 mod definitions;
+mod doubt;
 mod evaluate;
 mod exceptions;
 mod exec;
 mod frame;
 mod import;
 mod import_statement;
+mod objects;
 mod six;
 mod standard;
 mod startup;
@@ -22,7 +24,7 @@ mod value;
 mod walk;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::cpython::{Finder, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
 use crate::host::WinPath;
@@ -42,8 +44,12 @@ pub struct Plan<'e> {
     sys_path: Vec<WinPath>,
     /// Environment variables that were given a value which is not known.
     unknown_variables: FxHashSet<String>,
-    /// Some directory was added of which the text does not tell which it is.
-    unknown_directories: bool,
+    /// Directories that were added of which the text does not tell which they are.
+    unknown_directories: Vec<doubt::UnknownDirectory>,
+    /// The DLLs that are in folders of the environment, by names that are folded; looked for once.
+    native_names: Option<FxHashSet<String>>,
+    /// What `ctypes.get_last_error` tells.
+    last_error: u32,
     /// Native files that distributions say they installed, asked for once.
     recorded: Option<std::collections::HashSet<String>>,
     /// Native files for which the program looked in vain.
@@ -70,7 +76,10 @@ pub struct Plan<'e> {
     /// What each `six` that was asked makes, by its name; none of a module that is no six.
     moved: FxHashMap<String, Option<six::Moved>>,
     /// Names that modules are asked for by `__getattr__`, outermost first.
-    asked_lazily: Vec<(*const value::Module, Name)>,
+    asked_lazily: Vec<(*const (), Name)>,
+    /// The objects and classes that were made: they may hold each other.
+    instances: Vec<Weak<objects::Instance>>,
+    classes: Vec<Weak<objects::Class>>,
     /// The functions that run, outermost first, each with the file of the code that called it.
     running: Vec<(*const Function, Option<WinPath>)>,
     /// The import that was asked for, and whoever reads ahead for it.
@@ -137,8 +146,10 @@ pub struct LoadFailure {
     pub error: LoadError,
     /// What Python says of it.
     pub sentence: String,
-    /// It stood under a condition that is not known, so perhaps it is never made.
+    /// It stood under a condition that is not known, so perhaps it is never made; or it is in doubt whether it fails.
     pub uncertain: bool,
+    /// The statement that adds a directory which is not known and may hold what was not found.
+    pub doubt: Option<Place>,
 }
 
 /// Who loads a native module.
@@ -208,7 +219,9 @@ impl<'e> Plan<'e> {
             failed_modules: Vec::new(),
             sys_path,
             unknown_variables: FxHashSet::default(),
-            unknown_directories: false,
+            unknown_directories: Vec::new(),
+            native_names: None,
+            last_error: 0,
             recorded: None,
             looked_in_vain: Vec::new(),
             steps: Vec::new(),
@@ -224,6 +237,8 @@ impl<'e> Plan<'e> {
             machine_is_known: false,
             moved: FxHashMap::default(),
             asked_lazily: Vec::new(),
+            instances: Vec::new(),
+            classes: Vec::new(),
             running: Vec::new(),
             asked: String::new(),
             ahead: None,
@@ -393,11 +408,14 @@ impl Plan<'_> {
     }
 }
 
-/// Modules hold their functions, and functions hold their module: such rings do not fall apart by themselves.
+/// Modules hold their functions, and functions hold their module; objects hold each other: such rings do not fall apart by
+/// themselves.
 impl Drop for Plan<'_> {
     fn drop(&mut self) {
         for module in self.modules.values().chain(&self.failed_modules) {
             drop(module.names.take());
         }
+        self.instances.iter().filter_map(Weak::upgrade).for_each(|instance| instance.clear());
+        self.classes.iter().filter_map(Weak::upgrade).for_each(|class| class.clear());
     }
 }

@@ -2,13 +2,16 @@
 
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::rc::{Rc, Weak};
 
 use crate::cpython::Withheld;
 use crate::host::WinPath;
-use crate::source::{self, Function, Name};
+use crate::source::{self, Decoration, Name};
+
+use super::definitions::Closure;
+use super::objects::{Class, Instance};
 
 /// Lists can hold each other, or themselves: more parts of a value than this are not looked at.
 const MOST_PARTS: u32 = 10_000;
@@ -32,8 +35,24 @@ pub(super) enum Value {
     Dict(Rc<RefCell<Vec<(Value, Value)>>>),
     Module(ModuleRef),
     Function(Rc<Closure>),
-    /// A class, by name and what its bases are called.
     Class(Rc<Class>),
+    Instance(Rc<Instance>),
+    /// A function of a class, bound to an object.
+    Bound(Rc<(Value, Rc<Closure>)>),
+    /// A function that is found otherwise than as a method, such as a property.
+    Descriptor(Decoration, Rc<Closure>),
+    /// `super()` within a method of a class, for an object.
+    Super(Rc<(Weak<Class>, Value)>),
+    /// What a generator function returns, and whether it serves as a context.
+    Generator(Rc<RefCell<Generator>>, bool),
+    /// What `contextlib.nullcontext(…)` returns.
+    Nothing(Rc<Value>),
+    /// `contextlib.ExitStack()`, and the contexts that it will leave.
+    ExitStack(Rc<RefCell<Vec<Value>>>),
+    /// A path that is not known, somewhere below a folder.
+    Below(Rc<str>),
+    /// An object of the standard library whose attributes are known, such as a module's specification.
+    Record(Rc<Record>),
     /// A function or module of the standard library that the plan performs itself, by dotted name.
     Known(Name),
     /// A method of a value: `names.append`.
@@ -56,30 +75,50 @@ pub(super) enum Value {
     Code(Rc<str>),
 }
 
-/// A function and the module that it was defined in.
+/// An object of the standard library of which some attributes are known.
 #[derive(Debug)]
-pub(super) struct Closure {
-    pub function: Arc<Function>,
-    pub module: ModuleRef,
-    /// Defaults are evaluated where the function is defined.
-    pub defaults: Vec<Option<Value>>,
-    /// Names of the functions around it, as they were when it was defined.
-    pub enclosing: Option<Rc<FxHashMap<Name, Value>>>,
+pub(super) struct Record {
+    /// Its class, dotted.
+    pub class: &'static str,
+    pub attributes: Vec<(&'static str, Value)>,
 }
 
-impl Closure {
-    /// Whether Python's own library defines it.
-    pub fn is_of_library(&self) -> bool {
-        self.module.is_of_library()
+impl Record {
+    pub fn get(&self, name: &str) -> Option<Value> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 }
 
-/// A class: enough to tell whether it is an exception, and which.
+/// A call of a generator function, as far as it was followed.
 #[derive(Debug)]
-pub(super) struct Class {
-    pub name: Name,
-    /// The names of its bases and of theirs, as far as they are known.
-    pub bases: Vec<Name>,
+pub(super) enum Generator {
+    /// It has not begun.
+    Pending(Rc<Closure>, Arguments),
+    /// What it yields from here on.
+    Yielded(VecDeque<Value>),
+    /// What it yields cannot be known.
+    Unknown,
+}
+
+/// What a call gives.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Arguments {
+    pub positional: Vec<Value>,
+    pub keywords: Vec<(Name, Value)>,
+    /// There may be more, which are not known: of `f(*unknown)`.
+    pub open: bool,
+}
+
+impl Arguments {
+    pub fn of(positional: Vec<Value>) -> Arguments {
+        Arguments { positional, ..Arguments::default() }
+    }
+
+    /// These, behind an object whose method is called.
+    pub fn behind(mut self, object: Value) -> Arguments {
+        self.positional.insert(0, object);
+        self
+    }
 }
 
 /// A module object, shared by all that import it.
@@ -228,6 +267,11 @@ impl Value {
         }
     }
 
+    /// A relative path, for `pathlib`.
+    pub fn path_of_text(text: &str) -> Value {
+        Value::path(&WinPath::new(text))
+    }
+
     /// How many parts looking at it costs.
     pub fn size(&self) -> usize {
         match self {
@@ -248,6 +292,13 @@ impl Value {
                 | Value::Dict(_)
                 | Value::Function(_)
                 | Value::Method(_)
+                | Value::Bound(_)
+                | Value::Instance(_)
+                | Value::Super(_)
+                | Value::Generator(..)
+                | Value::Nothing(_)
+                | Value::ExitStack(_)
+                | Value::Record(_)
                 | Value::Suppress(_)
                 | Value::Exception(_)
         )
@@ -268,8 +319,9 @@ impl Value {
     /// Whether `if value:` takes its branch, if that is known.
     pub fn truth(&self) -> Option<bool> {
         match self {
-            Value::Unknown => None,
+            Value::Unknown | Value::Super(_) => None,
             Value::None => Some(false),
+            Value::Instance(instance) => instance.truth(),
             Value::Bool(value) => Some(*value),
             Value::Int(value) => Some(*value != 0),
             Value::Str(text) => Some(!text.is_empty()),
@@ -313,6 +365,9 @@ impl Value {
                 | Value::List(_),
             ) => Some(false),
             (Value::Module(a), Value::Module(b)) => Some(Rc::ptr_eq(a, b)),
+            (Value::Instance(a), Value::Instance(b)) => Rc::ptr_eq(a, b).then_some(true),
+            (Value::Class(a), Value::Class(b)) => Some(Rc::ptr_eq(a, b)),
+            (Value::Below(_), _) | (_, Value::Below(_)) => None,
             (Value::None, _) | (_, Value::None) => Some(false),
             _ => None,
         }

@@ -60,7 +60,13 @@ impl Plan<'_> {
             StmtKind::Try(attempt) => return self.attempt(attempt, frame),
             StmtKind::With { items, body } => return self.with(items, body, frame),
             StmtKind::Function(function) => self.define(function, frame),
-            StmtKind::Class { name, bases, body } => return self.class(name, bases, body, frame),
+            StmtKind::LeftOut(definitions) => {
+                self.define_left_out(definitions, frame);
+                Ok(())
+            }
+            StmtKind::Class { name, bases, body, decorators } => {
+                return self.class((name, bases, body, decorators), frame);
+            }
             StmtKind::Return(value) => {
                 return match value.as_ref().map(|value| self.evaluate(value, frame)) {
                     None => Flow::Return(Value::None),
@@ -73,6 +79,8 @@ impl Plan<'_> {
                 frame.globals.extend(names.iter().cloned());
                 Ok(())
             }
+            // The variable of the function around it keeps the value that it had when this one was defined.
+            StmtKind::Nonlocal(_) => Ok(()),
             StmtKind::Delete(targets) => {
                 for target in targets {
                     if let Expr::Name(name) = target {
@@ -115,15 +123,29 @@ impl Plan<'_> {
         match target {
             Expr::Name(name) => self.bind(name, value, frame),
             Expr::Tuple(targets) | Expr::List(targets) => {
-                let fits = value.count() == Some(targets.len());
-                let items = fits.then(|| value.items()).flatten();
+                let starred = targets.iter().position(|target| matches!(target, Expr::Starred(_)));
+                let fits = match starred {
+                    None => value.count() == Some(targets.len()),
+                    Some(_) => value.count().is_some_and(|count| count + 1 >= targets.len()),
+                };
+                let mut items = fits.then(|| value.items()).flatten();
+                if let (Some(at), Some(items)) = (starred, &mut items) {
+                    let rest = items.len() + 1 - targets.len();
+                    let rest: Vec<Value> = items.splice(at..at + rest, [Value::Unknown]).collect();
+                    items[at] = if self.may_nest(&rest) { Value::list(rest) } else { Value::Unknown };
+                }
                 for (at, target) in targets.iter().enumerate() {
                     let item = items.as_ref().and_then(|items| items.get(at)).cloned();
                     self.assign(target, item.unwrap_or(Value::Unknown), frame);
                 }
             }
+            Expr::Starred(target) => self.assign(target, value, frame),
             Expr::Attribute(object, name) => match self.evaluate(object, frame) {
                 Ok(Value::Module(module)) => module.set(name, value),
+                Ok(Value::Instance(instance)) => self.set_attribute(&instance, name, value),
+                Ok(Value::Class(class)) if self.uncertain == 0 && self.may_nest([&value]) => {
+                    class.set(name, value);
+                }
                 Ok(Value::Known(known)) if known == "sys" && name == "path" => {
                     self.set_sys_path(&value);
                 }
@@ -249,7 +271,10 @@ impl Plan<'_> {
     ) -> Flow {
         let items = match self.evaluate(iter, frame) {
             Err(exception) => return Flow::Raise(exception),
-            Ok(value) => self.items_of(&value),
+            Ok(value) => match self.items_of(&value, &frame.place()) {
+                Err(exception) => return Flow::Raise(exception),
+                Ok(items) => items,
+            },
         };
         let Some(items) = items else {
             self.assign(target, Value::Unknown, frame);

@@ -173,7 +173,7 @@ impl<'a> Words<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::source::lower::parse;
+    use crate::source::lower::lower_whole;
     use crate::source::script::StmtKind;
 
     fn read(line: &str) -> Option<Vec<StmtKind>> {
@@ -183,7 +183,7 @@ mod tests {
 
     /// What the parser says of a line.
     fn parsed(line: &str) -> Option<Vec<StmtKind>> {
-        let script = parse(line, &[], Vec::new());
+        let script = lower_whole(line);
         script.syntax_error.is_none().then(|| script.body.into_iter().map(|stmt| stmt.kind).collect())
     }
 

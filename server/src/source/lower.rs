@@ -1,22 +1,21 @@
 //! Python text → [`Script`], by ruff's error-tolerant parser.
 //!
-//! Only what can matter for loading is kept. [`outline`](super::outline) has already left out the bodies
-//! of functions that compute values which nobody here needs; of the others a body is kept unless calling the
-//! function makes a generator or coroutine.
+//! Only what can matter for loading is kept. [`outline`](super::outline) has already left out the bodies of most
+//! functions, of which only the place is kept; [`lower_part`] reads one when it is called.
 
 use std::sync::Arc;
 
 use ruff_python_ast as ast;
 use ruff_python_ast::PySourceType;
+use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_parser::parse_unchecked_source;
-use ruff_text_size::{Ranged, TextRange, TextSize};
+use ruff_text_size::{Ranged, TextSize};
 
-use super::lines::{Cut, LineCounter};
-use super::outline::{self, Outline, Read};
-use super::prune;
+use super::lines::LineCounter;
+use super::outline::{self, Outline, Placed, Read};
 use super::script::{
-    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
-    StmtKind, Try,
+    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter,
+    ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
 /// Longer text and literals are data, not names of modules or DLLs.
@@ -25,6 +24,9 @@ const LONGEST_LITERAL: usize = 4096;
 
 /// A table of more numbers than this is data: versions have fewer.
 const MOST_NUMBERS: usize = 32;
+
+/// Nobody writes a comprehension with more of `for`.
+const MOST_GENERATORS: usize = 8;
 
 /// Expressions nested deeper than this are opaque, so that no input can exhaust the stack.
 const DEEPEST: u32 = 100;
@@ -42,32 +44,65 @@ const STACK_PER_LEVEL: usize = 256;
 ///
 /// Callers run this on a thread with [`super::STACK`] bytes of stack.
 pub fn lower(text: &str) -> Script {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(Outline { text, cuts, statements }) = outline::outline(text) {
-        let script = parse(&text, &cuts, statements);
+    let text = without_mark(text);
+    if let Some(outline) = outline::outline(text) {
+        let script = parse(outline, 0);
         // Otherwise perhaps the outline was misunderstood: what the text itself says is what counts.
         if script.syntax_error.is_none() {
             return script;
         }
     }
-    parse(text, &[], Vec::new())
+    lower_whole(text)
 }
 
-/// Lowers a text as it stands; `cuts` are the lines that were left out of it, and `statements` those of its top level
-/// that were read already.
-pub(super) fn parse(text: &str, cuts: &[Cut], statements: Vec<Read>) -> Script {
+/// As [`lower`], with the bodies of all functions: for a text that is in no file, where they could be read later.
+pub fn lower_whole(text: &str) -> Script {
+    parse(Outline { text: without_mark(text).to_owned(), ..Outline::default() }, 0)
+}
+
+/// The definition at a place of a module's text, as the only statement of a script; an empty one if there is none.
+///
+/// Callers run this on a thread with [`super::STACK`] bytes of stack.
+pub fn lower_part(text: &str, at: Span) -> Script {
+    let text = without_mark(text);
+    let Some(part) = text.get(at.start as usize..at.end as usize) else { return Script::default() };
+    let before = text.get(..at.start as usize).unwrap_or_default();
+    let line = &before[before.rfind(['\n', '\r']).map_or(0, |end| end + 1)..];
+    let is_indented = !line.is_empty() && line.trim_start_matches([' ', '\t', '\u{c}']).is_empty();
+    let mut script = match is_indented {
+        // What is indented stands in a block.
+        true => {
+            let text = ["if 1:\n", line, part].concat();
+            parse(Outline { text, ..Outline::default() }, at.line.saturating_sub(2))
+        }
+        false => parse(Outline { text: part.to_owned(), ..Outline::default() }, at.line.saturating_sub(1)),
+    };
+    if is_indented && let Some(StmtKind::If { then, .. }) = script.body.pop().map(|stmt| stmt.kind) {
+        script.body = then;
+    }
+    script.body.retain(|stmt| matches!(stmt.kind, StmtKind::Function(_)));
+    script
+}
+
+/// The text behind the mark that some editors put in front of UTF-8.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Lowers the outline of a text, whose lines are counted from `lines_above` on.
+pub(super) fn parse(outline: Outline, lines_above: u32) -> Script {
+    let Outline { text, cuts, statements, placed } = &outline;
     with_stack_for(text, || {
         let parsed = parse_unchecked_source(text, PySourceType::Python);
         let lines = LineCounter::new(text, cuts);
         let syntax_error = parsed.errors().first().map(|error| {
-            let line = lines.line_of(error.location.start().to_usize()) + 1;
+            let line = lines.line_of(error.location.start().to_usize()) + 1 + lines_above;
             (line, error.error.to_string())
         });
-        let lowering = Lowering { text, lines: &lines };
-        let body = lowering.top_level(&parsed.syntax().body, statements);
-        let mut script = Script { body, syntax_error };
-        prune::prune(&mut script);
-        script
+        let lowering = Lowering { text, lines: &lines, lines_above, placed };
+        let mut body = lowering.top_level(&parsed.syntax().body, statements);
+        join(&mut body);
+        Script { body, syntax_error }
     })
 }
 
@@ -88,28 +123,73 @@ pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Sen
     })
 }
 
+/// Definitions that follow each other make one statement, and so do names that cannot be known.
+fn join(body: &mut Vec<Stmt>) {
+    let is_definition = |stmt: &Stmt| matches!(stmt.kind, StmtKind::LeftOut(_));
+    if body.windows(2).any(|pair| pair.iter().all(is_definition)) {
+        let mut joined: Vec<Stmt> = Vec::with_capacity(body.len());
+        let mut run: Vec<LeftOut> = Vec::new();
+        for stmt in body.drain(..) {
+            match (&stmt.kind, joined.last_mut().filter(|last| is_definition(last))) {
+                (StmtKind::LeftOut(more), Some(_)) => run.extend(more.iter().cloned()),
+                (kind, last) => {
+                    if let Some(last) = last {
+                        last.kind = StmtKind::LeftOut(std::mem::take(&mut run).into());
+                    }
+                    if let StmtKind::LeftOut(definitions) = kind {
+                        run.extend(definitions.iter().cloned());
+                    }
+                    joined.push(stmt);
+                }
+            }
+        }
+        if let Some(last) = joined.last_mut().filter(|last| is_definition(last)) {
+            last.kind = StmtKind::LeftOut(run.into());
+        }
+        *body = joined;
+    }
+    body.dedup_by(|next, kept| match (&mut kept.kind, &mut next.kind) {
+        (
+            StmtKind::Assign { targets, value: Expr::Opaque },
+            StmtKind::Assign { targets: more, value: Expr::Opaque },
+        ) if targets.iter().chain(&*more).all(|target| matches!(target, Expr::Name(_))) => {
+            targets.append(more);
+            true
+        }
+        _ => false,
+    });
+}
+
 struct Lowering<'a> {
     text: &'a str,
     lines: &'a LineCounter<'a>,
+    lines_above: u32,
+    placed: &'a [Placed],
 }
 
 impl Lowering<'_> {
     fn line(&self, at: TextSize) -> u32 {
-        self.lines.line_of(at.to_usize()) + 1
+        self.lines.line_of(at.to_usize()) + 1 + self.lines_above
+    }
+
+    /// What was left out where a number stands instead of it.
+    fn placed(&self, at: TextSize) -> Option<&Arc<[LeftOut]>> {
+        let index = self.placed.binary_search_by_key(&at.to_usize(), |placed| placed.at).ok()?;
+        self.placed.get(index).map(|placed| &placed.definitions)
     }
 
     /// All statements of a module, in order.
-    fn top_level(&self, body: &[ast::Stmt], statements: Vec<Read>) -> Vec<Stmt> {
+    fn top_level(&self, body: &[ast::Stmt], statements: &[Read]) -> Vec<Stmt> {
         let mut block = Vec::with_capacity(body.len() + statements.len());
-        let mut statements = statements.into_iter().peekable();
+        let mut statements = statements.iter().peekable();
         for stmt in body {
             let start = stmt.start().to_usize();
             while let Some(read) = statements.next_if(|read| read.at <= start) {
-                block.push(read.stmt);
+                block.push(read.stmt.clone());
             }
             self.stmt(stmt, &mut block);
         }
-        block.extend(statements.map(|read| read.stmt));
+        block.extend(statements.map(|read| read.stmt.clone()));
         block
     }
 
@@ -163,6 +243,10 @@ impl Lowering<'_> {
                     _ => StmtKind::Assign { targets: vec![target], value: Expr::Opaque },
                 }
             }
+            ast::Stmt::Expr(expr) if expr.value.is_number_literal_expr() => match self.placed(expr.start()) {
+                Some(definitions) => StmtKind::LeftOut(definitions.clone()),
+                None => return,
+            },
             ast::Stmt::Expr(expr) => match self.expr(&expr.value, 0) {
                 // A docstring or a bare value does nothing.
                 // A bare name is kept: where it is not defined, that is a NameError to be caught.
@@ -217,14 +301,18 @@ impl Lowering<'_> {
                     .collect(),
                 body: self.block(&with.body),
             },
-            ast::Stmt::FunctionDef(def) => match self.function(def) {
-                function if function.body.is_none() => prune::opaque(function.name),
-                function => StmtKind::Function(Arc::new(function)),
+            ast::Stmt::FunctionDef(def) => match def.body.as_slice() {
+                // What stands for a body that was left out.
+                [ast::Stmt::Expr(only)] if let Some(definitions) = self.placed(only.start()) => {
+                    StmtKind::LeftOut(definitions.clone())
+                }
+                _ => StmtKind::Function(Arc::new(self.function(def))),
             },
             ast::Stmt::ClassDef(class) => StmtKind::Class {
                 name: name(&class.name),
                 bases: class.bases().iter().map(|base| self.expr(base, 0)).collect(),
                 body: self.class_body(&class.body),
+                decorators: self.decorators(&class.decorator_list),
             },
             ast::Stmt::Return(result) => {
                 StmtKind::Return(result.value.as_ref().map(|value| self.expr(value, 0)))
@@ -233,6 +321,7 @@ impl Lowering<'_> {
                 StmtKind::Raise { exception: raise.exc.as_ref().map(|exception| self.expr(exception, 0)) }
             }
             ast::Stmt::Global(global) => StmtKind::Global(global.names.iter().map(name).collect()),
+            ast::Stmt::Nonlocal(nonlocal) => StmtKind::Nonlocal(nonlocal.names.iter().map(name).collect()),
             ast::Stmt::Delete(delete) => {
                 StmtKind::Delete(delete.targets.iter().map(|t| self.expr(t, 0)).collect())
             }
@@ -252,63 +341,60 @@ impl Lowering<'_> {
             ast::Stmt::Continue(_) => StmtKind::Continue,
             ast::Stmt::Pass(_)
             | ast::Stmt::Assert(_)
-            | ast::Stmt::Nonlocal(_)
             | ast::Stmt::TypeAlias(_)
             | ast::Stmt::IpyEscapeCommand(_) => return,
         };
         block.push(Stmt { line, kind });
     }
 
-    /// Nobody asks for a member of a class here; what counts is what its body does while it runs.
     fn class_body(&self, body: &[ast::Stmt]) -> Vec<Stmt> {
         let mut block = self.block(body);
-        block.retain(|stmt| match &stmt.kind {
-            StmtKind::Function(_) => false,
-            StmtKind::Assign { value, .. } => has_call(value),
-            _ => true,
-        });
+        join(&mut block);
         block
     }
 
     fn function(&self, def: &ast::StmtFunctionDef) -> Function {
-        let body = match def.body.as_slice() {
-            // What is left of a body; whoever writes this by hand loads nothing either.
-            [ast::Stmt::Expr(only)] if only.value.is_number_literal_expr() => None,
-            // Calling it makes a generator or coroutine, which runs later if ever.
-            _ if def.is_async
-                || memchr::memmem::find(self.slice(def.range()).as_bytes(), b"yield").is_some() =>
-            {
-                None
-            }
-            body => Some(self.block(body)),
-        };
-        if body.is_none() {
-            return prune::without_body(name(&def.name));
-        }
-        let parameters = &def.parameters;
         Function {
             name: name(&def.name),
-            parameters: parameters
-                .posonlyargs
-                .iter()
-                .chain(&parameters.args)
-                .chain(&parameters.kwonlyargs)
-                .map(|parameter| Parameter {
-                    name: name(&parameter.parameter.name),
-                    default: parameter.default.as_ref().map(|value| self.expr(value, 0)),
-                })
-                .collect(),
-            body,
-            decorators: def
-                .decorator_list
-                .iter()
-                .map(|decorator| self.expr(&decorator.expression, 0))
-                .collect(),
+            parameters: self.parameters(&def.parameters),
+            // Calling it makes a coroutine, which runs later if ever.
+            body: (!def.is_async).then(|| self.block(&def.body)),
+            decorators: self.decorators(&def.decorator_list),
+            is_generator: self.yields(def),
         }
     }
 
-    fn slice(&self, range: TextRange) -> &str {
-        self.text.get(range.to_std_range()).unwrap_or_default()
+    fn decorators(&self, decorators: &[ast::Decorator]) -> Vec<Expr> {
+        decorators.iter().map(|decorator| self.expr(&decorator.expression, 0)).collect()
+    }
+
+    fn parameters(&self, parameters: &ast::Parameters) -> Vec<Parameter> {
+        let with_default = |kind| {
+            move |parameter: &ast::ParameterWithDefault| Parameter {
+                name: name(&parameter.parameter.name),
+                default: parameter.default.as_ref().map(|value| self.expr(value, 0)),
+                kind,
+            }
+        };
+        let rest = |kind| move |parameter: &ast::Parameter| Parameter { name: name(&parameter.name), default: None, kind };
+        let usual = parameters.posonlyargs.iter().chain(&parameters.args);
+        usual
+            .map(with_default(ParameterKind::Usual))
+            .chain(parameters.vararg.as_deref().map(rest(ParameterKind::Rest)))
+            .chain(parameters.kwonlyargs.iter().map(with_default(ParameterKind::Keyword)))
+            .chain(parameters.kwarg.as_deref().map(rest(ParameterKind::Keywords)))
+            .collect()
+    }
+
+    /// Whether calling the function makes a generator.
+    fn yields(&self, def: &ast::StmtFunctionDef) -> bool {
+        let text = self.text.get(def.range().to_std_range()).unwrap_or_default();
+        // Most functions are told by their text alone.
+        let mut search = Yields { found: false };
+        if memchr::memmem::find(text.as_bytes(), b"yield").is_some() {
+            def.body.iter().for_each(|stmt| search.visit_stmt(stmt));
+        }
+        search.found
     }
 
     fn exprs<'a>(&self, exprs: impl IntoIterator<Item = &'a ast::Expr>, depth: u32) -> Vec<Expr> {
@@ -408,11 +494,35 @@ impl Lowering<'_> {
             ast::Expr::If(choice) => {
                 Expr::Conditional(Box::new((one(&choice.test), one(&choice.body), one(&choice.orelse))))
             }
-            ast::Expr::ListComp(list) => self.comprehension(&list.elt, &list.generators, deeper),
-            ast::Expr::SetComp(set) => self.comprehension(&set.elt, &set.generators, deeper),
+            ast::Expr::ListComp(list) => self.comprehension(one(&list.elt), &list.generators, deeper),
+            ast::Expr::SetComp(set) => self.comprehension(one(&set.elt), &set.generators, deeper),
             ast::Expr::Generator(generator) => {
-                self.comprehension(&generator.elt, &generator.generators, deeper)
+                self.comprehension(one(&generator.elt), &generator.generators, deeper)
             }
+            ast::Expr::DictComp(table) => {
+                let Some(key) = &table.key else { return Expr::Opaque };
+                let pair = Expr::Tuple(vec![one(key), one(&table.value)]);
+                match self.comprehension(pair, &table.generators, deeper) {
+                    Expr::Comprehension(mut comprehension) if comprehension.makes == Makes::List => {
+                        comprehension.makes = Makes::Dict;
+                        Expr::Comprehension(comprehension)
+                    }
+                    _ => Expr::Opaque,
+                }
+            }
+            ast::Expr::Starred(starred) => Expr::Starred(Box::new(one(&starred.value))),
+            ast::Expr::Lambda(lambda) => Expr::Lambda(Arc::new(Function {
+                name: "<lambda>".into(),
+                parameters: lambda.parameters.as_ref().map(|it| self.parameters(it)).unwrap_or_default(),
+                body: Some(vec![Stmt {
+                    line: self.line(lambda.start()),
+                    kind: StmtKind::Return(Some(one(&lambda.body))),
+                }]),
+                decorators: Vec::new(),
+                is_generator: false,
+            })),
+            ast::Expr::Yield(value) => Expr::Yield(value.value.as_ref().map(|value| Box::new(one(value)))),
+            ast::Expr::YieldFrom(values) => Expr::YieldFrom(Box::new(one(&values.value))),
             ast::Expr::Named(named) => match one(&named.target) {
                 Expr::Name(target) => Expr::Named(target, Box::new(one(&named.value))),
                 _ => Expr::Opaque,
@@ -424,9 +534,9 @@ impl Lowering<'_> {
     /// Named arguments. Who gives more than a dozen describes data; of those only what runs is kept.
     fn keywords(&self, keywords: &[ast::Keyword], depth: u32) -> Vec<(Name, Expr)> {
         const MANY: usize = 12;
-        let named = keywords.iter().filter_map(|keyword| {
-            let name = keyword.arg.as_ref()?;
-            Some((Name::from(name.as_str()), self.expr(&keyword.value, depth)))
+        let named = keywords.iter().map(|keyword| {
+            let name = keyword.arg.as_ref().map(|name| Name::from(name.as_str()));
+            (name.unwrap_or_default(), self.expr(&keyword.value, depth))
         });
         named.filter(|(_, value)| keywords.len() <= MANY || has_call(value)).collect()
     }
@@ -455,16 +565,23 @@ impl Lowering<'_> {
         if parts.len() == 1 { parts.pop().unwrap_or(Expr::Opaque) } else { Expr::And(parts) }
     }
 
-    fn comprehension(&self, element: &ast::Expr, generators: &[ast::Comprehension], depth: u32) -> Expr {
-        match generators {
-            [only] if !only.is_async => Expr::Comprehension(Box::new(Comprehension {
-                element: self.expr(element, depth),
-                target: self.expr(&only.target, depth),
-                iter: self.expr(&only.iter, depth),
-                conditions: self.exprs(&only.ifs, depth),
-            })),
-            _ => Expr::Opaque,
+    fn comprehension(&self, element: Expr, generators: &[ast::Comprehension], depth: u32) -> Expr {
+        if generators.len() > MOST_GENERATORS || generators.iter().any(|generator| generator.is_async) {
+            return Expr::Opaque;
         }
+        let mut generators = generators.iter().rev();
+        let one = |element, generator: &ast::Comprehension, makes| {
+            Expr::Comprehension(Box::new(Comprehension {
+                element,
+                target: self.expr(&generator.target, depth),
+                iter: self.expr(&generator.iter, depth),
+                conditions: self.exprs(&generator.ifs, depth),
+                makes,
+            }))
+        };
+        let Some(innermost) = generators.next() else { return Expr::Opaque };
+        let inner = one(element, innermost, Makes::List);
+        generators.fold(inner, |inner, generator| one(inner, generator, Makes::Flat))
     }
 
     fn joined(&self, joined: &ast::ExprFString, depth: u32) -> Vec<Expr> {
@@ -494,6 +611,27 @@ impl Lowering<'_> {
     }
 }
 
+/// Looks for `yield` in a function's own statements.
+struct Yields {
+    found: bool,
+}
+
+impl<'a> Visitor<'a> for Yields {
+    fn visit_stmt(&mut self, stmt: &'a ast::Stmt) {
+        if !matches!(stmt, ast::Stmt::FunctionDef(_) | ast::Stmt::ClassDef(_)) {
+            visitor::walk_stmt(self, stmt);
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a ast::Expr) {
+        match expr {
+            ast::Expr::Yield(_) | ast::Expr::YieldFrom(_) => self.found = true,
+            ast::Expr::Lambda(_) => {}
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
+}
+
 fn name(identifier: &ast::Identifier) -> Name {
     Name::from(identifier.as_str())
 }
@@ -501,8 +639,11 @@ fn name(identifier: &ast::Identifier) -> Name {
 /// Whether evaluating an expression calls something.
 fn has_call(expr: &Expr) -> bool {
     match expr {
-        Expr::Call(_) | Expr::Comprehension(_) => true,
-        Expr::Attribute(object, _) | Expr::Not(object) | Expr::Named(_, object) => has_call(object),
+        Expr::Call(_) | Expr::Comprehension(_) | Expr::Yield(_) | Expr::YieldFrom(_) => true,
+        Expr::Attribute(object, _)
+        | Expr::Not(object)
+        | Expr::Named(_, object)
+        | Expr::Starred(object) => has_call(object),
         Expr::Binary(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Compare(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Subscript(parts) => has_call(&parts.0) || has_call(&parts.1),

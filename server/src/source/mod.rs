@@ -11,7 +11,6 @@ mod lower;
 mod notebook;
 mod outline;
 mod prelude;
-mod prune;
 mod script;
 mod standard;
 #[cfg(test)]
@@ -20,12 +19,12 @@ mod tests;
 pub use compiled::lower_compiled;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
-pub use lower::lower;
+pub use lower::{lower, lower_part, lower_whole};
 pub use notebook::{Cell, NotebookError, code_cells};
 pub use prelude::may_find_elsewhere;
 pub use script::{
-    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt,
-    StmtKind, Try, is_module_name, top_level,
+    BinaryOp, Call, CompareOp, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name,
+    Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, is_module_name, top_level,
 };
 pub use standard::is_standard;
 

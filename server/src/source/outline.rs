@@ -1,14 +1,16 @@
 //! Leaves out what of a module cannot matter before it is parsed.
 //!
-//! Three quarters of the text of large packages are bodies of functions that neither import nor load
-//! anything, methods, which are never followed, docstrings, and what instances of classes are made of. Finding where they
-//! end needs no syntax tree: indentation, brackets and quotes tell. Of the lines that are left out the number is kept.
+//! Three quarters of the text of large packages are bodies of functions and methods, most of which importing the package never
+//! calls, docstrings, and what instances of classes are made of. Finding where they
+//! end needs no syntax tree: indentation, brackets and quotes tell. Of the lines that are left out the number is kept, and of
+//! functions the place, where they are read if they are called.
 //! What is left is import statements most of all, and those of the top level are read here too.
+
+use std::sync::Arc;
 
 use super::import_lines;
 use super::lines::{Cut, line_ends};
-use super::prune::opaque;
-use super::script::Stmt;
+use super::script::{Expr, LeftOut, Stmt, StmtKind};
 use callers::keep_callers;
 use loading_lines::LoadingLines;
 use parts::{Part, PartKind, SHORT, STATEMENT, parts};
@@ -26,6 +28,15 @@ pub(super) struct Outline {
     pub cuts: Vec<Cut>,
     /// Statements of the top level that are left out since they are read already, in order.
     pub statements: Vec<Read>,
+    /// Where a number stands for functions within blocks, in order.
+    pub placed: Vec<Placed>,
+}
+
+/// Functions that were left out of a block.
+pub(super) struct Placed {
+    /// Where the number is that stands for them, in bytes of the text that is left.
+    pub at: usize,
+    pub definitions: Arc<[LeftOut]>,
 }
 
 /// A statement that was read without the parser.
@@ -49,7 +60,7 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
     }
     keep_callers(text, &mut parts);
     let has_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
-    let mut drawing = Drawing { text, has_returns, outline: Outline::default(), end: 0, line: 1, missing: 0 };
+    let mut drawing = Drawing { text, has_returns, outline: Outline::default(), end: 0, line: 1, missing: 0, placed: Vec::new() };
     let mut end_of_kept = 0;
     for part in &parts {
         // Within a function that is kept, nested ones are kept with it; within one that is left out all is.
@@ -61,7 +72,9 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
             drawing.leave_out(part)?;
         }
     }
-    let Drawing { mut outline, end, .. } = drawing;
+    let Drawing { mut outline, end, placed, .. } = drawing;
+    let placed = placed.into_iter().map(|(at, definitions)| Placed { at, definitions: definitions.into() });
+    outline.placed = placed.collect();
     outline.text += text.get(end..)?;
     (!outline.cuts.is_empty()).then_some(outline)
 }
@@ -78,6 +91,8 @@ struct Drawing<'a> {
     line: u32,
     /// How many lines are left out so far.
     missing: u32,
+    /// The functions for which a number stands, and where it does.
+    placed: Vec<(usize, Vec<LeftOut>)>,
 }
 
 impl Drawing<'_> {
@@ -96,22 +111,33 @@ impl Drawing<'_> {
         let mut statements = Vec::new();
         match part.kind {
             PartKind::Import if import_lines::read(rest, &mut statements).is_none() => return Some(()),
-            PartKind::Function | PartKind::Numbers if is_on_top_level => {
-                statements.push(opaque(part.name.into()));
-            }
+            PartKind::Numbers if is_on_top_level => statements.push(StmtKind::Assign {
+                targets: vec![Expr::Name(part.name.into())],
+                value: Expr::Opaque,
+            }),
             _ => {}
         }
         let line = self.line + self.line_ends(before);
+        let definition = match part.kind {
+            PartKind::Function | PartKind::Method => {
+                let header = self.text.get(part.first..part.rest)?;
+                part.definition(self.text, line - self.line_ends(header))
+            }
+            _ => None,
+        };
         let (lines, mut kept) = (self.line_ends(rest), 0);
         let outline = &mut self.outline;
         // One statement is enough for all methods of a class.
         let joins = outline.text.ends_with("0\n") && before.trim_ascii().is_empty();
+        let mut place = None;
         if joins && !is_on_top_level && part.kind.remains() == STATEMENT {
             self.missing += line - self.line;
+            place = Some(outline.text.len() - "0\n".len());
         } else {
             outline.text += before;
             if !is_on_top_level {
                 outline.text += part.kind.remains();
+                place = Some(outline.text.len() - 1);
                 if rest.ends_with('\n') {
                     outline.text.push('\n');
                     kept = 1;
@@ -119,6 +145,14 @@ impl Drawing<'_> {
             }
         }
         let at = outline.text.len();
+        match (definition, place) {
+            (Some(definition), None) => statements.push(StmtKind::LeftOut([definition].into())),
+            (Some(definition), Some(place)) => match self.placed.last_mut().filter(|(at, _)| *at == place) {
+                Some((_, definitions)) => definitions.push(definition),
+                None => self.placed.push((place, vec![definition])),
+            },
+            (None, _) => {}
+        }
         outline.statements.extend(statements.into_iter().map(|kind| Read { at, stmt: Stmt { line, kind } }));
         self.line = line + lines;
         self.missing += lines - kept;

@@ -1,8 +1,8 @@
 //! What importing a Python module does, reduced to what can matter for loading native code.
 //!
 //! A [`Script`] is the module's top level as a small tree of statements and expressions. Whatever
-//! cannot be evaluated without running it became [`Expr::Opaque`]; function bodies are kept only if
-//! calling the function could import or load something. Being small, it is quick to walk, to cache on
+//! cannot be evaluated without running it became [`Expr::Opaque`]. The bodies of most functions are not in it, but where
+//! they stand is ([`LeftOut`]): they are read when the function is called. Being small, it is quick to walk, to cache on
 //! disk and to record in a snapshot.
 
 use std::sync::Arc;
@@ -91,16 +91,20 @@ pub enum StmtKind {
         body: Vec<Stmt>,
     },
     Function(Arc<Function>),
+    /// Definitions that follow each other and are read when they are called.
+    LeftOut(Arc<[LeftOut]>),
     Class {
         name: Name,
         bases: Vec<Expr>,
         body: Vec<Stmt>,
+        decorators: Vec<Expr>,
     },
     Return(Option<Expr>),
     Raise {
         exception: Option<Expr>,
     },
     Global(Vec<Name>),
+    Nonlocal(Vec<Name>),
     Delete(Vec<Expr>),
     Break,
     Continue,
@@ -129,9 +133,46 @@ pub struct Handler {
 pub struct Function {
     pub name: Name,
     pub parameters: Vec<Parameter>,
-    /// None: calling it neither imports nor loads anything, and its result cannot be known.
+    /// None: its result cannot be known, as of a coroutine, which runs later if ever.
     pub body: Option<Vec<Stmt>>,
     pub decorators: Vec<Expr>,
+    /// Calling it makes a generator.
+    #[serde(default)]
+    pub is_generator: bool,
+}
+
+/// A function that is not read before it is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub name: Name,
+    pub at: Span,
+    pub decoration: Decoration,
+}
+
+/// What decorates a function, as far as it decides how the function is found as an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decoration {
+    /// Nothing, or something that is taken for returning the function.
+    None,
+    /// `@property`, `@cached_property`
+    Property,
+    /// `@staticmethod`
+    Static,
+    /// `@classmethod`
+    Class,
+    /// `@contextmanager`
+    Context,
+}
+
+/// Where a definition stands in the text of its module, decorators included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// In bytes.
+    pub start: u32,
+    /// In bytes.
+    pub end: u32,
+    /// The line of the start, 1-based.
+    pub line: u32,
 }
 
 /// A named parameter with its default.
@@ -139,6 +180,22 @@ pub struct Function {
 pub struct Parameter {
     pub name: Name,
     pub default: Option<Expr>,
+    #[serde(default)]
+    pub kind: ParameterKind,
+}
+
+/// Which arguments a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ParameterKind {
+    /// The next one, or the one of its name.
+    #[default]
+    Usual,
+    /// The one of its name.
+    Keyword,
+    /// `*args`
+    Rest,
+    /// `**kwargs`
+    Keywords,
 }
 
 /// An expression.
@@ -171,9 +228,17 @@ pub enum Expr {
     Comprehension(Box<Comprehension>),
     /// `(name := value)`
     Named(Name, Box<Expr>),
+    /// `*values`, among arguments and elements.
+    Starred(Box<Expr>),
+    /// `lambda parameters: value`
+    Lambda(Arc<Function>),
+    /// `yield value`
+    Yield(Option<Box<Expr>>),
+    /// `yield from values`
+    YieldFrom(Box<Expr>),
 }
 
-/// `function(arguments, name=value)`
+/// `function(arguments, name=value, **values)`: what the latter unpacks has an empty name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     pub function: Expr,
@@ -181,13 +246,28 @@ pub struct Call {
     pub keywords: Vec<(Name, Expr)>,
 }
 
-/// One `for` of a comprehension; nested ones are opaque.
+/// One `for` of a comprehension, the first one; the element of one that has more is a comprehension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comprehension {
     pub element: Expr,
     pub target: Expr,
     pub iter: Expr,
     pub conditions: Vec<Expr>,
+    /// What it makes.
+    #[serde(default)]
+    pub makes: Makes,
+}
+
+/// What becomes of the elements of a comprehension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Makes {
+    /// A list, set or generator.
+    #[default]
+    List,
+    /// A table; the elements are pairs.
+    Dict,
+    /// The elements are lists, whose elements it lists.
+    Flat,
 }
 
 /// Operators whose result on text, numbers and lists is worth knowing.

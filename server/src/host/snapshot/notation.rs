@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::source::{
-    Call, Comprehension, Expr, Function, Handler, Name, Parameter, Script, Stmt, StmtKind, Try,
+    Call, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter, ParameterKind, Script,
+    Span, Stmt, StmtKind, Try,
 };
 
 /// A module, told in this notation.
@@ -107,18 +108,24 @@ impl Writer {
                 self.rest(&mut parts, &[body]);
             }
             StmtKind::Function(function) => {
-                head("d", vec![json!(function.name)]);
+                let letter = if function.is_generator { "G" } else { "d" };
+                head(letter, vec![json!(function.name)]);
                 parts.push(function.parameters.iter().map(parameter).collect());
                 parts.push(function.body.as_ref().map_or(Value::Null, |body| self.block(body)));
                 parts.extend(function.decorators.iter().map(expr));
             }
-            StmtKind::Class { name, bases, body } => {
-                head("c", vec![json!(name), exprs(bases)]);
+            StmtKind::LeftOut(definitions) => head("D", definitions.iter().map(left_out).collect()),
+            StmtKind::Class { name, bases, body, decorators } => {
+                match decorators.is_empty() {
+                    true => head("c", vec![json!(name), exprs(bases)]),
+                    false => head("C", vec![json!(name), exprs(bases), exprs(decorators)]),
+                }
                 self.rest(&mut parts, &[body]);
             }
             StmtKind::Return(value) => head("r", value.iter().map(expr).collect()),
             StmtKind::Raise { exception } => head("x", exception.iter().map(expr).collect()),
             StmtKind::Global(names) => head("g", names.iter().map(|name| json!(name)).collect()),
+            StmtKind::Nonlocal(names) => head("n", names.iter().map(|name| json!(name)).collect()),
             StmtKind::Delete(targets) => head("-", targets.iter().map(expr).collect()),
             StmtKind::Break => head("b", Vec::new()),
             StmtKind::Continue => head("k", Vec::new()),
@@ -137,10 +144,16 @@ fn named(name: &Name, alias: Option<&Name>) -> Vec<Value> {
 }
 
 fn parameter(parameter: &Parameter) -> Value {
-    match &parameter.default {
-        None => json!(parameter.name),
-        Some(default) => json!([parameter.name, expr(default)]),
+    match (&parameter.default, parameter.kind) {
+        (None, ParameterKind::Usual) => json!(parameter.name),
+        (Some(default), ParameterKind::Usual) => json!([parameter.name, expr(default)]),
+        (default, kind) => json!([parameter.name, optional(default), kind]),
     }
+}
+
+fn left_out(definition: &LeftOut) -> Value {
+    let LeftOut { name, at: Span { start, end, line }, decoration } = definition;
+    json!([name, start, end, line, decoration])
 }
 
 fn exprs(exprs: &[Expr]) -> Value {
@@ -190,8 +203,19 @@ fn expr(value: &Expr) -> Value {
         Expr::Slice(parts) => json!([":", expr(&parts.0), optional(&parts.1), optional(&parts.2)]),
         Expr::Conditional(parts) => json!(["i", expr(&parts.0), expr(&parts.1), expr(&parts.2)]),
         Expr::Comprehension(one) => {
-            json!(["m", expr(&one.element), expr(&one.target), expr(&one.iter), exprs(&one.conditions)])
+            let Comprehension { element, target, iter, conditions, makes } = &**one;
+            let mut parts = vec![json!("m"), expr(element), expr(target), expr(iter), exprs(conditions)];
+            parts.extend((*makes != Makes::List).then(|| json!(makes)));
+            Value::Array(parts)
         }
+        Expr::Starred(values) => json!(["*", expr(values)]),
+        Expr::Lambda(function) => {
+            let parameters: Value = function.parameters.iter().map(parameter).collect();
+            let body = function.body.as_deref().unwrap_or_default();
+            json!(["L", parameters, Writer::default().block(body)])
+        }
+        Expr::Yield(value) => json!(["y", value.as_ref().map_or(Value::Null, |value| expr(value))]),
+        Expr::YieldFrom(values) => json!(["Y", expr(values)]),
         Expr::Named(name, value) => json!(["=", name, expr(value)]),
     }
 }
@@ -351,28 +375,42 @@ impl Reader {
                 })?;
                 StmtKind::With { items, body: self.next(&mut parts)? }
             }
-            "d" => {
+            letter @ ("d" | "G") => {
+                let is_generator = letter == "G";
                 let name = parts.name()?;
-                let parameters = Parts::of(parts.next()?)?.map(|value| {
-                    let (name, default) = pair(value, read_expr)?;
-                    Ok(Parameter { name, default })
-                })?;
+                let parameters = Parts::of(parts.next()?)?.map(read_parameter)?;
                 let body = parts.next()?;
                 let body = (!body.is_null()).then(|| self.block(body)).transpose()?;
                 let decorators = parts.exprs()?;
-                let function = Function { name, parameters, body, decorators };
+                let function = Function { name, parameters, body, decorators, is_generator };
                 return Ok(Stmt { line, kind: StmtKind::Function(Arc::new(function)) });
             }
-            "c" => StmtKind::Class {
+            "D" => {
+                let definitions = parts.map(|value| {
+                    let mut parts = Parts::of(value)?;
+                    let name = parts.name()?;
+                    let at = Span { start: parts.known()?, end: parts.known()?, line: parts.known()? };
+                    let definition = LeftOut { name, at, decoration: parts.known()? };
+                    parts.end().map(|()| definition)
+                })?;
+                return Ok(Stmt { line, kind: StmtKind::LeftOut(definitions.into()) });
+            }
+            letter @ ("c" | "C") => StmtKind::Class {
                 name: parts.name()?,
                 bases: Parts::of(parts.next()?)?.exprs()?,
+                decorators: match letter {
+                    "C" => Parts::of(parts.next()?)?.exprs()?,
+                    _ => Vec::new(),
+                },
                 body: self.next(&mut parts)?,
             },
             "r" => StmtKind::Return(parts.optional()?),
             "x" => StmtKind::Raise { exception: parts.optional()? },
-            "g" => {
+            letter @ ("g" | "n") => {
+                let is_global = letter == "g";
                 let names = parts.map(|name| Ok(Name::from(text(name)?)))?;
-                return Ok(Stmt { line, kind: StmtKind::Global(names) });
+                let kind = if is_global { StmtKind::Global(names) } else { StmtKind::Nonlocal(names) };
+                return Ok(Stmt { line, kind });
             }
             "-" => return Ok(Stmt { line, kind: StmtKind::Delete(parts.exprs()?) }),
             "b" => StmtKind::Break,
@@ -389,6 +427,19 @@ impl Reader {
             Handler { catches: parts.optional()?, name: parts.known()?, body: self.block(parts.next()?)? };
         parts.end().map(|()| handler)
     }
+}
+
+fn read_parameter(value: Value) -> Result<Parameter, Nonsense> {
+    if let Value::String(name) = value {
+        return Ok(Parameter { name: name.into(), default: None, kind: ParameterKind::Usual });
+    }
+    let mut parts = Parts::of(value)?;
+    let (name, default) = (parts.name()?, parts.optional()?);
+    let kind = match parts.0.len() {
+        0 => ParameterKind::Usual,
+        _ => parts.known()?,
+    };
+    parts.end().map(|()| Parameter { name, default, kind })
 }
 
 fn read_expr(value: Value) -> Result<Expr, Nonsense> {
@@ -453,7 +504,21 @@ fn read_expr(value: Value) -> Result<Expr, Nonsense> {
             target: parts.expr()?,
             iter: parts.expr()?,
             conditions: Parts::of(parts.next()?)?.exprs()?,
+            makes: match parts.0.len() {
+                0 => Makes::List,
+                _ => parts.known()?,
+            },
         })),
+        "*" => Expr::Starred(Box::new(parts.expr()?)),
+        "L" => Expr::Lambda(Arc::new(Function {
+            name: "<lambda>".into(),
+            parameters: Parts::of(parts.next()?)?.map(read_parameter)?,
+            body: Some(Reader::default().block(parts.next()?)?),
+            decorators: Vec::new(),
+            is_generator: false,
+        })),
+        "y" => Expr::Yield(parts.optional()?.map(Box::new)),
+        "Y" => Expr::YieldFrom(Box::new(parts.expr()?)),
         "=" => Expr::Named(parts.name()?, Box::new(parts.expr()?)),
         other => return Err(format!("no expression is told as {other:?}")),
     };

@@ -2,19 +2,31 @@
 
 use std::rc::Rc;
 
+use super::super::doubt::UnknownDirectory;
 use super::super::frame::Frame;
 use super::super::import::traced;
 use super::super::value::{Exception, Value};
 use super::super::{Event, LoadFailure, LoadKind, Place, Plan};
 use super::Outcome;
+use super::names::is_kernel;
 use crate::cpython::{LoadError, windows_message};
-use crate::host::{WinPath, fold_name};
+use crate::host::WinPath;
 use crate::loader::LoadFlags;
 
+/// Directories of which no more than these are remembered: the first ones tell why nothing is certain.
+const MOST_UNKNOWN: usize = 100;
+
 impl Plan<'_> {
-    pub(super) fn add_dll_directory(&mut self, path: Option<WinPath>, place: &Place) -> Outcome {
+    pub(super) fn add_dll_directory(&mut self, directory: &Value, place: &Place) -> Outcome {
+        let path = directory.text().map(|text| WinPath::new(&*text));
         let Some(path) = path.filter(WinPath::is_absolute) else {
-            self.unknown_directories = true;
+            let below = match directory {
+                Value::Below(folder) => Some(WinPath::new(&**folder)),
+                _ => None,
+            };
+            if self.unknown_directories.len() < MOST_UNKNOWN {
+                self.unknown_directories.push(UnknownDirectory { below, at: place.clone() });
+            }
             return Ok(self.cannot_know("a directory given to os.add_dll_directory", place));
         };
         let path = path.normalized();
@@ -57,10 +69,8 @@ impl Plan<'_> {
         let Err(error) = result else {
             return Ok(());
         };
-        if self.may_lie_elsewhere(&error) {
-            self.step(Event::Unknown(format!("{target} may lie in a directory that is not known")), place);
-            return Ok(());
-        }
+        let doubt = self.doubt(&error);
+        let is_doubted = doubt.is_some();
         let (class, text) = self.interpreter.ctypes_sentence(target, &error);
         let failure = self.failed(LoadFailure {
             target: target.to_owned(),
@@ -68,8 +78,12 @@ impl Plan<'_> {
             at: place.clone(),
             error,
             sentence: format!("{class}: {text}"),
-            uncertain: self.uncertain > 0,
+            uncertain: self.uncertain > 0 || is_doubted,
+            doubt,
         });
+        if is_doubted {
+            return Ok(());
+        }
         let mut exception = Exception::new(class, Some(text.into()));
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), place))
@@ -84,8 +98,7 @@ impl Plan<'_> {
         arguments: &[Value],
         place: &Place,
     ) -> Outcome {
-        let kernel = fold_name(library).trim_end_matches(".dll") == "kernel32";
-        if !kernel || !name.starts_with("LoadLibrary") {
+        if !is_kernel(library) || !name.starts_with("LoadLibrary") {
             return Ok(Value::Unknown);
         }
         let Some(target) = arguments.first().and_then(Value::text) else {
@@ -94,6 +107,7 @@ impl Plan<'_> {
         let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
         self.name_caller(place);
         let result = self.interpreter.load_with_flags(&target, LoadFlags(flags.unwrap_or(0)));
+        self.note_last_error(&result);
         if self.loaded_library(&target, result, place).is_ok() {
             return Ok(Value::Int(1));
         }
@@ -105,6 +119,43 @@ impl Plan<'_> {
             *sentence = format!("OSError: [WinError {}] {text}", failure.code());
         }
         Ok(Value::None)
+    }
+
+    /// What `ctypes.get_last_error` tells after this.
+    pub(super) fn note_last_error(&mut self, result: &Result<(), LoadError>) {
+        self.last_error = match result {
+            Ok(()) => 0,
+            Err(LoadError::Windows(failure)) => failure.code(),
+            Err(LoadError::OtherPython(_)) => 126,
+        };
+    }
+
+    /// `ffi.dlopen(name, flags)` of cffi: without flags a path is loaded as Python loads extension modules, and a name as any program
+    /// does (`src/c/misc_win32.h` of cffi 2.1; before 1.15 a path is, too).
+    pub(super) fn load_by_cffi(&mut self, target: &str, flags: u32, place: &Place) -> Outcome {
+        let flags = match flags {
+            0 if target.contains(['/', '\\']) => {
+                LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
+            },
+            flags => LoadFlags(flags),
+        };
+        self.name_caller(place);
+        let result = self.interpreter.load_with_flags(target, flags);
+        let Err(failed) = self.loaded_library(target, result, place) else { return Ok(Value::Unknown) };
+        // Its message names the code as Windows' own text does (`b_do_dlopen`).
+        let code = self.failures.last().and_then(|failure| match &failure.error {
+            LoadError::Windows(failure) => Some(failure.code()),
+            LoadError::OtherPython(_) => None,
+        });
+        let text = match code {
+            Some(code) => format!("cannot load library '{target}': error 0x{code:x}"),
+            None => format!("cannot load library '{target}'"),
+        };
+        if let Some(failure) = self.failures.last_mut() {
+            failure.sentence = format!("OSError: {text}");
+        }
+        let exception = Exception::new("OSError", Some(text.into()));
+        Err(traced(Rc::new(Exception { failures: failed.failures.clone(), ..exception }), place))
     }
 
     /// A library of TensorFlow's operations. `LoadDynamicLibrary` (`tsl/platform/windows/load_library.cc`) gives it the old search from its own
@@ -142,6 +193,10 @@ impl Plan<'_> {
 
     /// `os.environ["PATH"] = …`
     pub(in crate::plan) fn set_variable(&mut self, name: &Value, value: &Value, frame: &Frame) {
+        self.set_variable_at(name, value, &frame.place());
+    }
+
+    pub(super) fn set_variable_at(&mut self, name: &Value, value: &Value, place: &Place) {
         let Some(name) = name.text().map(|name| name.to_ascii_uppercase()) else {
             return;
         };
@@ -152,7 +207,7 @@ impl Plan<'_> {
             }
             None => {
                 if name == "PATH" {
-                    self.cannot_know("a new value of PATH", &frame.place());
+                    self.cannot_know("a new value of PATH", place);
                 }
                 self.unknown_variables.insert(name);
             }
@@ -162,14 +217,6 @@ impl Plan<'_> {
     /// `sys.path`, as a list of its own.
     pub(in crate::plan) fn sys_path_entries(&self) -> Value {
         Value::list(self.sys_path.iter().map(|entry| Value::str(entry.as_str())).collect())
-    }
-
-    /// What a `for` goes through, if that is known.
-    pub(in crate::plan) fn items_of(&self, value: &Value) -> Option<Vec<Value>> {
-        match value {
-            Value::Known(name) if name == "sys.path" => self.sys_path_entries().items(),
-            value => value.items(),
-        }
     }
 
     pub(in crate::plan) fn set_sys_path(&mut self, value: &Value) {

@@ -1,5 +1,6 @@
 //! Methods of values: of strings, lists, tables, paths, files, `os.environ` and `sys.path`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::value::{LONGEST, Value};
@@ -36,11 +37,46 @@ impl Plan<'_> {
                         let at = at.min(list.len());
                         list.insert(at, arguments.get(1).cloned().unwrap_or(Value::Unknown));
                     }
-                    ("remove", Ok(list)) if known => drop(at.map(|at| list.remove(at))),
+                    ("remove" | "discard", Ok(list)) if known => drop(at.map(|at| list.remove(at))),
+                    ("add", Ok(list)) if known && at.is_none() => list.push(first.clone()),
+                    ("update", Ok(list)) if known => list.extend(first.items().unwrap_or_default()),
+                    ("clear", Ok(list)) if known => list.clear(),
+                    ("reverse", Ok(list)) if known => list.reverse(),
+                    ("sort", Ok(list)) if known && keywords.is_empty() => {
+                        if list.windows(2).all(|pair| pair[0].order(&pair[1]).is_some()) {
+                            list.sort_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal));
+                        }
+                    }
+                    ("pop", Ok(list)) if known => {
+                        let at = match arguments.first() {
+                            None => list.len().checked_sub(1),
+                            Some(at) => at.number().and_then(|at| match at {
+                                0.. => usize::try_from(at).ok(),
+                                _ => usize::try_from(list.len() as i64 + at).ok(),
+                            }),
+                        };
+                        let at = at.filter(|at| *at < list.len());
+                        return Ok(at.map_or(Value::Unknown, |at| list.remove(at)));
+                    }
+                    ("pop", _) => return Ok(Value::Unknown),
+                    ("index", _) => return Ok(at.map_or(Value::Unknown, |at| Value::Int(at as i64))),
+                    ("union", Ok(list)) => {
+                        let mut all = list.clone();
+                        for values in &arguments {
+                            match values.items() {
+                                Some(values) if all.len() + values.len() < LONGEST => all.extend(values),
+                                _ => return Ok(Value::Unknown),
+                            }
+                        }
+                        return Ok(Value::list(all));
+                    }
                     ("copy", Ok(list)) => return Ok(Value::list(list.clone())),
                     _ => {}
                 }
                 Value::None
+            }
+            Value::Dict(items) if matches!(name, "update" | "setdefault" | "pop" | "clear") => {
+                return Ok(self.change_table(items, name, &arguments, keywords));
             }
             Value::Dict(items) => {
                 let items = items.borrow();
@@ -65,6 +101,35 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
+            Value::Record(record) => record.call(name, &arguments),
+            Value::Below(folder) => match (name, first.text()) {
+                ("resolve" | "absolute" | "as_posix" | "__str__", _) => Value::Below(folder.clone()),
+                ("joinpath", _) => Value::Below(folder.clone()),
+                ("with_name" | "with_suffix", _) => Value::Below(folder.clone()),
+                _ => Value::Unknown,
+            },
+            Value::ExitStack(contexts) => match name {
+                "enter_context" => {
+                    if self.may_nest([first]) {
+                        contexts.borrow_mut().push(first.clone());
+                    }
+                    match first {
+                        Value::AddedDirectory(_) => first.clone(),
+                        Value::Nothing(value) => (**value).clone(),
+                        _ => Value::Unknown,
+                    }
+                }
+                "callback" => first.clone(),
+                "close" => {
+                    for context in contexts.take().iter().rev() {
+                        if let Value::AddedDirectory(path) = context {
+                            self.interpreter.process.remove_dll_directory(path);
+                        }
+                    }
+                    Value::None
+                }
+                _ => Value::Unknown,
+            },
             Value::Library(library) => return self.library_function(library, name, &arguments, place),
             Value::AddedDirectory(path) if name == "close" => {
                 self.interpreter.process.remove_dll_directory(path);
@@ -111,7 +176,37 @@ impl Plan<'_> {
                         ),
                         Err(_) => Value::Unknown,
                     },
-                    "as_posix" | "__str__" | "__fspath__" => Value::str(path.as_str()),
+                    "as_posix" => Value::str(path.as_str().replace('\\', "/")),
+                    "__str__" | "__fspath__" => Value::str(path.as_str()),
+                    "is_absolute" => Value::Bool(path.is_absolute()),
+                    "is_symlink" => Value::Bool(false),
+                    "with_stem" => match (first.text(), path.parent()) {
+                        (Some(stem), Some(folder)) => match path.extension() {
+                            "" => Value::path(&folder.join(&stem)),
+                            extension => Value::path(&folder.join(&format!("{stem}.{extension}"))),
+                        },
+                        _ => Value::Unknown,
+                    },
+                    "relative_to" | "is_relative_to" => match first.text() {
+                        Some(folder) => match (path.below(&WinPath::new(&*folder)), name) {
+                            (Some(_), "is_relative_to") => Value::Bool(true),
+                            (None, "is_relative_to") => Value::Bool(false),
+                            (Some(tail), _) => Value::path_of_text(tail),
+                            (None, _) => Value::Unknown,
+                        },
+                        None => Value::Unknown,
+                    },
+                    "open" if self.interpreter.process.host().files.is_file(&path) => Value::File(path),
+                    "read_text" => match self.interpreter.process.host().files.text(&path) {
+                        Ok(text) => Value::str(text),
+                        Err(_) => Value::Unknown,
+                    },
+                    "rglob" => match first.text() {
+                        Some(pattern) => self.glob_below(&path.normalized(), &pattern),
+                        None => Value::Unknown,
+                    },
+                    // What `importlib.metadata` gives, too.
+                    "locate" => Value::path(&path),
                     _ => Value::Unknown,
                 }
             }
@@ -120,6 +215,33 @@ impl Plan<'_> {
                     Value::None => arguments.get(1).cloned().unwrap_or(Value::None),
                     value => value,
                 },
+                "setdefault" => match self.variable(first) {
+                    Value::None => {
+                        let value = arguments.get(1).cloned().unwrap_or(Value::Unknown);
+                        self.set_variable_at(first, &value, place);
+                        value
+                    }
+                    value => value,
+                },
+                "pop" => {
+                    let value = match self.variable(first) {
+                        Value::None => arguments.get(1).cloned().unwrap_or(Value::Unknown),
+                        value => value,
+                    };
+                    if let (Some(name), 0) = (first.text(), self.uncertain) {
+                        self.interpreter.process.set_variable(&name.to_ascii_uppercase(), None);
+                    }
+                    value
+                }
+                "update" => {
+                    let pairs = first.clone();
+                    if let Value::Dict(items) = pairs {
+                        for (name, value) in items.borrow().iter() {
+                            self.set_variable_at(name, value, place);
+                        }
+                    }
+                    Value::None
+                }
                 _ => Value::Unknown,
             },
             Value::Known(known) if known == "sys.path" => {
@@ -158,11 +280,77 @@ impl Plan<'_> {
                 }
                 _ => Value::Unknown,
             },
-            _ => {
-                let _ = keywords;
-                Value::Unknown
-            }
+            _ => Value::Unknown,
         })
+    }
+
+    /// A method of a table that changes it.
+    fn change_table(
+        &mut self,
+        items: &Rc<RefCell<Vec<(Value, Value)>>>,
+        name: &str,
+        arguments: &[Value],
+        keywords: &[(Name, Value)],
+    ) -> Value {
+        let first = arguments.first().unwrap_or(&Value::Unknown);
+        let set = |items: &mut Vec<(Value, Value)>, key: Value, value: Value| {
+            if items.len() < LONGEST {
+                items.retain(|(known, _)| known.equals(&key) != Some(true));
+                items.push((key, value));
+            }
+        };
+        let position = items.borrow().iter().rposition(|(known, _)| known.equals(first) == Some(true));
+        let is_known = items.borrow().iter().all(|(known, _)| known.equals(first).is_some());
+        match name {
+            "setdefault" | "pop" => {
+                let default = arguments.get(1).cloned();
+                if let Some(at) = position {
+                    let found = items.borrow().get(at).map_or(Value::Unknown, |(_, value)| value.clone());
+                    if name == "pop" && self.uncertain == 0 {
+                        items.borrow_mut().remove(at);
+                    }
+                    return found;
+                }
+                if !is_known {
+                    return Value::Unknown;
+                }
+                if name == "setdefault" && self.may_nest(arguments) {
+                    let value = default.clone().unwrap_or(Value::None);
+                    set(&mut items.borrow_mut(), first.clone(), value);
+                }
+                default.unwrap_or(if name == "pop" { Value::Unknown } else { Value::None })
+            }
+            "clear" => {
+                items.borrow_mut().clear();
+                Value::None
+            }
+            _ => {
+                let mut more: Vec<(Value, Value)> = match first {
+                    Value::Dict(other) => other.borrow().clone(),
+                    _ => Vec::new(),
+                };
+                more.extend(keywords.iter().map(|(name, value)| (Value::str(name), value.clone())));
+                if self.may_nest(more.iter().map(|(_, value)| value)) {
+                    let mut items = items.borrow_mut();
+                    more.into_iter().for_each(|(key, value)| set(&mut items, key, value));
+                }
+                Value::None
+            }
+        }
+    }
+
+    /// `path.rglob(pattern)`, for patterns of a name.
+    fn glob_below(&mut self, folder: &WinPath, pattern: &str) -> Value {
+        let Value::List(folders) = self.walk_folder(folder) else { return Value::Unknown };
+        let mut found = Vec::new();
+        for entry in folders.borrow().iter() {
+            let Some(folder) = entry.items().and_then(|parts| parts.first()?.text()) else { continue };
+            match self.glob(&WinPath::new(&*folder).join(pattern)) {
+                Some(files) => found.extend(files.items().unwrap_or_default()),
+                None => return Value::Unknown,
+            }
+        }
+        Value::list(found.iter().filter_map(Value::text).map(Value::Path).collect())
     }
 }
 
@@ -182,6 +370,46 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
         ("rstrip", Some(chars)) => Value::str(text.trim_end_matches(|c| chars.contains(c))),
         ("lower" | "casefold", _) => Value::str(text.to_lowercase()),
         ("upper", _) => Value::str(text.to_uppercase()),
+        ("rsplit", Some(separator)) if !separator.is_empty() => {
+            let most = arguments.get(1).and_then(Value::number).and_then(|most| usize::try_from(most).ok());
+            let mut parts: Vec<&str> = match most {
+                Some(most) => text.rsplitn(most.saturating_add(1), &**separator).collect(),
+                None => text.rsplit(&**separator).collect(),
+            };
+            parts.reverse();
+            strings(parts)
+        }
+        ("split", Some(separator)) if !separator.is_empty() && arguments.len() == 2 => {
+            match arguments.get(1).and_then(Value::number).and_then(|most| usize::try_from(most).ok()) {
+                Some(most) => strings(text.splitn(most.saturating_add(1), &**separator).collect()),
+                None => Value::Unknown,
+            }
+        }
+        ("partition" | "rpartition", Some(separator)) if !separator.is_empty() => {
+            let split = match name {
+                "partition" => text.split_once(&**separator),
+                _ => text.rsplit_once(&**separator),
+            };
+            let parts = match (split, name) {
+                (Some((before, after)), _) => [before, &**separator, after],
+                (None, "partition") => [&**text, "", ""],
+                (None, _) => ["", "", &**text],
+            };
+            Value::Tuple(Rc::new(parts.into_iter().map(Value::str).collect()))
+        }
+        ("removeprefix", Some(prefix)) => Value::str(text.strip_prefix(&**prefix).unwrap_or(text)),
+        ("removesuffix", Some(suffix)) => Value::str(text.strip_suffix(&**suffix).unwrap_or(text)),
+        ("lstrip", Some(chars)) => Value::str(text.trim_start_matches(|c| chars.contains(c))),
+        ("isdigit" | "isdecimal" | "isnumeric", _) => {
+            Value::Bool(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+        }
+        ("isidentifier", _) => Value::Bool(!text.contains('.') && crate::source::is_module_name(text)),
+        ("find", Some(part)) if arguments.len() == 1 => {
+            let at = text.find(&**part).map(|at| text[..at].chars().count() as i64);
+            Value::Int(at.unwrap_or(-1))
+        }
+        ("count", Some(part)) if !part.is_empty() => Value::Int(text.matches(&**part).count() as i64),
+        ("encode" | "decode", _) => Value::Str(text.clone()),
         ("startswith", Some(prefix)) => Value::Bool(text.starts_with(&**prefix)),
         ("endswith", Some(suffix)) => Value::Bool(text.ends_with(&**suffix)),
         ("startswith" | "endswith", None) => {

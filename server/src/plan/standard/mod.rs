@@ -4,7 +4,9 @@
 //! This is knowledge of the standard library, the same for every program. Whatever is not named here
 //! gives a value that is not known.
 
+mod functional;
 mod loads;
+mod machinery;
 mod methods;
 mod names;
 mod paths;
@@ -13,14 +15,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::evaluate::message_of;
+use super::objects::is_instance_of;
 use super::frame::Frame;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
-use crate::cpython::{CtypesMode, Found};
+use crate::cpython::{CtypesMode, windows_message};
 use crate::environment::Platform;
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
-use crate::source::{Name, top_level};
+use crate::source::{Decoration, Name, top_level};
 
 pub(super) use names::{attribute, builtin, exported_loader, has_methods, is_builtin_name, is_exception};
 pub(super) use paths::path_attribute;
@@ -72,6 +75,12 @@ impl Plan<'_> {
             return Ok(Value::Exception(Rc::new(exception)));
         }
         self.ask_for_the_machine(name, place);
+        if let Some(value) = self.call_machinery(name, &arguments, keywords, place)? {
+            return Ok(value);
+        }
+        if let Some(value) = self.call_functional(name, &arguments, keywords, frame)? {
+            return Ok(value);
+        }
         Ok(match name {
             "__import__" => match first.text() {
                 Some(module) => {
@@ -94,6 +103,12 @@ impl Plan<'_> {
             },
             "os.path.join" => {
                 let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
+                if let (None, Some(Value::Str(base) | Value::Path(base) | Value::Below(base))) = (&parts, arguments.first()) {
+                    let folder = arguments[1..].iter().map_while(Value::text);
+                    let folder = folder.fold(WinPath::new(&**base), |folder, part| folder.join(&part));
+                    let is_known = folder.is_absolute();
+                    return Ok(if is_known { Value::Below(folder.as_str().into()) } else { Value::Unknown });
+                }
                 match parts.as_deref() {
                     Some([base, rest @ ..]) => {
                         let base = WinPath::new(&**base);
@@ -102,6 +117,12 @@ impl Plan<'_> {
                     }
                     _ => Value::Unknown,
                 }
+            }
+            "os.path.dirname" if matches!(first, Value::Below(_)) => above(first),
+            "os.path.abspath" | "os.path.realpath" | "os.path.normpath" | "os.fspath" | "str"
+                if matches!(first, Value::Below(_)) =>
+            {
+                first.clone()
             }
             "os.path.dirname" => {
                 on_path(&|path| Value::str(path.parent().as_ref().map_or("", WinPath::as_str)))
@@ -126,9 +147,33 @@ impl Plan<'_> {
                 let cut = if extension.is_empty() { text.len() } else { text.len() - extension.len() - 1 };
                 Value::Tuple(Rc::new(vec![Value::str(&text[..cut]), Value::str(&text[cut..])]))
             }),
-            "os.path.exists" => self.kind_is(path(), |kind| kind.is_some()),
+            "os.path.exists" | "os.path.lexists" => self.kind_is(path(), |kind| kind.is_some()),
             "os.path.isfile" => self.kind_is(path(), |kind| kind == Some(EntryKind::File)),
             "os.path.isdir" => self.kind_is(path(), |kind| kind == Some(EntryKind::Folder)),
+            "os.path.islink" | "os.path.ismount" => match path() {
+                Some(_) => Value::Bool(false),
+                None => Value::Unknown,
+            },
+            "os.path.relpath" => match (path(), second.and_then(Value::text)) {
+                (Some(path), Some(start)) => {
+                    path.below(&WinPath::new(&*start)).map_or(Value::Unknown, Value::str)
+                }
+                _ => Value::Unknown,
+            },
+            "os.path.expandvars" => match &first.text() {
+                Some(text) => self.expanded(text),
+                None => Value::Unknown,
+            },
+            "os.path.commonpath" => Value::Unknown,
+            "os.walk" => path().map_or(Value::Unknown, |path| self.walk_folder(&path.normalized())),
+            "os.putenv" => {
+                self.set_variable(first, second.unwrap_or(&Value::Unknown), frame);
+                Value::None
+            }
+            "shutil.which" => match first.text() {
+                Some(program) => self.which(&program),
+                None => Value::Unknown,
+            },
             "os.listdir" => match path().map(|path| self.interpreter.process.host().files.folder(&path)) {
                 Some(Ok(folder)) => {
                     Value::list(folder.entries().iter().map(|entry| Value::str(&entry.name)).collect())
@@ -140,7 +185,7 @@ impl Plan<'_> {
                 Value::None => second.cloned().unwrap_or(Value::None),
                 value => value,
             },
-            "os.add_dll_directory" => return self.add_dll_directory(path(), place),
+            "os.add_dll_directory" => return self.add_dll_directory(first, place),
             "glob.glob" | "glob.iglob" => path().and_then(|path| self.glob(&path)).unwrap_or(Value::Unknown),
             "platform.system" if is_linux => Value::str("Linux"),
             "platform.machine" if is_linux => Value::str("x86_64"),
@@ -175,6 +220,7 @@ impl Plan<'_> {
                         let mode = CtypesMode { winmode };
                         self.name_caller(place);
                         let result = self.interpreter.load_library(&target, mode);
+                        self.note_last_error(&result);
                         self.loaded_library(&target, result, place)?;
                         Value::Library(target)
                     }
@@ -219,10 +265,76 @@ impl Plan<'_> {
                 _ => Value::Unknown,
             },
             "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
-            "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
-            "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" => {
-                first.text().map_or(Value::Unknown, Value::Path)
+            "contextlib.nullcontext" => {
+                Value::Nothing(Rc::new(arguments.first().cloned().unwrap_or(Value::None)))
             }
+            "contextlib.ExitStack" => Value::ExitStack(Rc::default()),
+            "functools.wraps" | "functools.lru_cache" | "functools.cache" => match first {
+                // Without arguments it decorates the function itself.
+                Value::Function(_) | Value::Bound(_) if name != "functools.wraps" => first.clone(),
+                _ => Value::Known("functools.identity".into()),
+            },
+            "functools.identity" | "functools.update_wrapper" => first.clone(),
+            "super" => self.super_of(frame),
+            "object.__new__" => self.new_object(first),
+            "property" => match first {
+                Value::Function(getter) => Value::Descriptor(Decoration::Property, getter.clone()),
+                _ => Value::Unknown,
+            },
+            "staticmethod" => match first {
+                Value::Function(function) => Value::Descriptor(Decoration::Static, function.clone()),
+                _ => Value::Unknown,
+            },
+            "type" => match first {
+                Value::Instance(instance) if arguments.len() == 1 => Value::Class(instance.class.clone()),
+                _ => Value::Unknown,
+            },
+            "setattr" => {
+                let (name, value) = (second.and_then(Value::text), arguments.get(2));
+                match (first, name, value) {
+                    (Value::Instance(instance), Some(name), Some(value)) => {
+                        self.set_attribute(instance, &Name::from(&*name), value.clone());
+                    }
+                    (Value::Module(module), Some(name), Some(value)) => module.set(&name, value.clone()),
+                    (Value::Module(module), None, _) => module.open.set(true),
+                    _ => {}
+                }
+                Value::None
+            }
+            "ctypes.get_last_error" => Value::Int(i64::from(self.last_error)),
+            "ctypes.WinError" => {
+                let code = first.number().and_then(|code| u32::try_from(code).ok()).unwrap_or(self.last_error);
+                let text = windows_message(code).unwrap_or("unknown error");
+                let sentence = format!("[WinError {code}] {text}");
+                let exception = Exception::new("OSError", Some(sentence.into()));
+                Value::Exception(Rc::new(exception))
+            }
+            "_cffi_backend.FFI" => Value::Known("_cffi_backend.FFI()".into()),
+            "_cffi_backend.load_library" | "_cffi_backend.FFI().dlopen" => match first.text() {
+                Some(target) => {
+                    let flags = second.and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
+                    return self.load_by_cffi(&target, flags.unwrap_or(0), place);
+                }
+                None if matches!(first, Value::None) => Value::Unknown,
+                None => self.cannot_know("the name of a library that cffi loads", place),
+            },
+            "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
+            "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" => {
+                let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
+                match (parts.as_deref(), first) {
+                    (Some([only]), _) => Value::Path(only.clone()),
+                    (Some([base, rest @ ..]), _) => {
+                        let base = WinPath::new(&**base);
+                        Value::path(&rest.iter().fold(base, |base, part| base.join(part)))
+                    }
+                    (None, Value::Str(base) | Value::Path(base) | Value::Below(base)) => Value::Below(base.clone()),
+                    _ => Value::Unknown,
+                }
+            }
+            "pathlib.Path.home" => match self.variable(&Value::str("USERPROFILE")) {
+                Value::Str(folder) => Value::Path(folder),
+                _ => Value::Unknown,
+            },
             "traceback.format_exc" => match frame.handled_sentence() {
                 Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
                 None => Value::Unknown,
@@ -239,20 +351,15 @@ impl Plan<'_> {
                 value => value.number().map_or(Value::Unknown, Value::Int),
             },
             "bool" => first.truth().map_or(Value::Unknown, Value::Bool),
-            "list" | "tuple" | "set" | "frozenset" | "reversed" | "sorted" => {
-                let Some(mut items) = (if arguments.is_empty() { Some(Vec::new()) } else { first.items() })
+            "list" | "tuple" | "set" | "frozenset" | "reversed" => {
+                let items = if arguments.is_empty() { Some(Vec::new()) } else { self.items_of(first, place)? };
+                let Some(mut items) = items
                 else {
                     return Ok(Value::Unknown);
                 };
                 match name {
                     "tuple" => return Ok(Value::Tuple(Rc::new(items))),
                     "reversed" => items.reverse(),
-                    "sorted" => {
-                        if items.iter().any(|item| item.text().is_none()) {
-                            return Ok(Value::Unknown);
-                        }
-                        items.sort_by_key(Value::text);
-                    }
                     _ => {}
                 }
                 Value::list(items)
@@ -272,7 +379,7 @@ impl Plan<'_> {
             }
             "any" | "all" => {
                 let decides = name == "any";
-                let Some(items) = first.items() else {
+                let Some(items) = self.items_of(first, place)? else {
                     return Ok(Value::Unknown);
                 };
                 if items.iter().any(|item| item.truth() == Some(decides)) {
@@ -283,7 +390,7 @@ impl Plan<'_> {
                     Value::Unknown
                 }
             }
-            "enumerate" => first.items().map_or(Value::Unknown, |items| {
+            "enumerate" => self.items_of(first, place)?.map_or(Value::Unknown, |items| {
                 let pairs = items.into_iter().enumerate();
                 Value::list(
                     pairs
@@ -305,10 +412,31 @@ impl Plan<'_> {
                 _ => Value::Unknown,
             },
             "hasattr" => match second.and_then(Value::text) {
+                Some(attribute) if let Value::Instance(instance) = first => {
+                    match self.instance_has(instance, &attribute) {
+                        Some(known) => Value::Bool(known),
+                        None => match self.instance_attribute(instance, &attribute, place)? {
+                            Some(Value::Unknown) | None => Value::Unknown,
+                            Some(_) => Value::Bool(true),
+                        },
+                    }
+                }
                 Some(attribute) => self.has_attribute(first, &attribute).map_or(Value::Unknown, Value::Bool),
                 None => Value::Unknown,
             },
             "getattr" => match second.and_then(Value::text) {
+                Some(attribute) if let Value::Instance(instance) = first => {
+                    match (self.instance_attribute(instance, &attribute, place)?, arguments.get(2)) {
+                        (Some(value), _) => value,
+                        (None, Some(default)) if self.instance_has(instance, &attribute) == Some(false) => {
+                            default.clone()
+                        }
+                        (None, _) => Value::Unknown,
+                    }
+                }
+                Some(attribute) if matches!(first, Value::Class(_) | Value::Super(_) | Value::Record(_)) => {
+                    self.attribute_of(first.clone(), &Name::from(&*attribute), place)?
+                }
                 Some(attribute) => match (self.has_attribute(first, &attribute), arguments.get(2)) {
                     (Some(false), Some(default)) => default.clone(),
                     (None, _) if matches!(first, Value::Module(_)) => {
@@ -354,33 +482,6 @@ impl Plan<'_> {
                 Value::Dict(items) => Value::Dict(Rc::new(items.borrow().clone().into())),
                 value => value.clone(),
             },
-            "filter" => match (first, second.and_then(|items| self.items_of(items))) {
-                (Value::Function(test), Some(items)) => {
-                    let mut kept = Vec::new();
-                    for item in items {
-                        match self.call_function(test, vec![item.clone()], Vec::new(), place)?.truth() {
-                            Some(true) => kept.push(item),
-                            Some(false) => {}
-                            None => return Ok(Value::Unknown),
-                        }
-                    }
-                    Value::list(kept)
-                }
-                _ => Value::Unknown,
-            },
-            "importlib.util.find_spec" => match first.text() {
-                Some(name) if !name.starts_with('.') => self.find_spec(&name),
-                _ => Value::Unknown,
-            },
-            "sysconfig.get_path" => {
-                let environment = self.interpreter.environment;
-                let own =
-                    environment.site_packages.iter().find(|folder| folder.is_within(&environment.prefix));
-                match (first.text().as_deref(), own) {
-                    (Some("platlib" | "purelib"), Some(folder)) => Value::str(folder.as_str()),
-                    _ => Value::Unknown,
-                }
-            }
             "print" => Value::None,
             _ => Value::Unknown,
         })
@@ -394,29 +495,36 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether a module would be found: None if not. Finding a submodule imports its parents first, which is left out here.
-    fn find_spec(&self, name: &str) -> Value {
-        let found = match name.rsplit_once('.') {
-            None => {
-                self.modules.contains_key(name)
-                    || !matches!(self.finder.top_level(name, &self.sys_path), Found::NotFound { .. })
-            }
-            Some((parent, child)) => match self.modules.get(parent) {
-                Some(parent) => self.submodule_exists(parent, child),
-                None => return Value::Unknown,
-            },
-        };
-        if found { Value::Known("importlib.machinery.ModuleSpec".into()) } else { Value::None }
-    }
-
     pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {
         self.step(Event::Unknown(format!("{what} is not known from the text")), place);
         Value::Unknown
     }
 }
 
+/// The folder above a path that is not known.
+pub(in crate::plan) fn above(path: &Value) -> Value {
+    match path {
+        Value::Below(folder) => {
+            let above = WinPath::new(&**folder).parent();
+            above.map_or(Value::Unknown, |above| Value::Below(above.as_str().into()))
+        }
+        _ => Value::Unknown,
+    }
+}
+
+/// An attribute of a path that is not known.
+pub(in crate::plan) fn attribute_below(folder: &Rc<str>, name: &str) -> Value {
+    match name {
+        "parent" => above(&Value::Below(folder.clone())),
+        "joinpath" | "resolve" | "absolute" | "as_posix" | "with_name" | "with_suffix" | "__str__" => {
+            Value::Method(Rc::new((Value::Below(folder.clone()), name.into())))
+        }
+        _ => Value::Unknown,
+    }
+}
+
 /// A pair of values.
-fn pair(value: &Value) -> Option<(Value, Value)> {
+pub(in crate::plan) fn pair(value: &Value) -> Option<(Value, Value)> {
     let [key, value] = value.items()?.try_into().ok()?;
     Some((key, value))
 }
@@ -424,6 +532,11 @@ fn pair(value: &Value) -> Option<(Value, Value)> {
 /// Whether a value is of a built-in class, or of one of several.
 fn is_instance(value: &Value, class: &Value) -> Option<bool> {
     match class {
+        Value::Class(class) => match value {
+            Value::Instance(instance) => is_instance_of(instance, class),
+            Value::None | Value::Str(_) | Value::Bool(_) | Value::Int(_) => Some(false),
+            _ => None,
+        },
         Value::Tuple(classes) => {
             let mut answers = classes.iter().map(|class| is_instance(value, class));
             answers.try_fold(false, |before, answer| Some(before | answer?))

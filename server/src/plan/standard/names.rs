@@ -5,11 +5,12 @@ use std::rc::Rc;
 use super::super::Plan;
 use super::super::value::{ModuleRef, Value};
 use crate::environment::Platform;
+use crate::host::fold_name;
 use crate::image::Machine;
 
 /// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("os", &["path", "environ", "getenv", "listdir", "add_dll_directory", "fspath", "fsdecode"]),
+    ("os", &["path", "environ", "getenv", "putenv", "listdir", "walk", "add_dll_directory", "fspath", "fsdecode"]),
     (
         "os.path",
         &[
@@ -27,6 +28,12 @@ const KNOWN: &[(&str, &[&str])] = &[
             "splitext",
             "isabs",
             "expanduser",
+            "lexists",
+            "islink",
+            "ismount",
+            "relpath",
+            "expandvars",
+            "commonpath",
         ],
     ),
     ("sys", &["path", "modules", "implementation", "_getframe"]),
@@ -47,7 +54,20 @@ const KNOWN: &[(&str, &[&str])] = &[
             "architecture",
         ],
     ),
-    ("sysconfig", &["get_platform", "get_path"]),
+    ("sysconfig", &["get_platform", "get_path", "get_paths", "get_config_var", "get_config_vars"]),
+    ("distutils.sysconfig", &["get_config_var", "get_config_vars"]),
+    ("site", &["getsitepackages", "getusersitepackages", "getuserbase"]),
+    ("shutil", &["which"]),
+    ("pkgutil", &["extend_path", "iter_modules"]),
+    ("pkg_resources", &["resource_filename", "resource_exists", "resource_isdir"]),
+    ("importlib.resources", &["files", "as_file", "path"]),
+    ("importlib_resources", &["files", "as_file", "path"]),
+    ("importlib.metadata", &["version", "files", "distribution"]),
+    ("importlib_metadata", &["version", "files", "distribution"]),
+    ("functools", &["wraps", "lru_cache", "cache", "cached_property", "update_wrapper"]),
+    ("_cffi_backend", &["load_library", "FFI"]),
+    ("_cffi_backend.FFI()", &["dlopen"]),
+    ("pathlib.Path", &["home"]),
     (
         "ctypes",
         &[
@@ -62,15 +82,17 @@ const KNOWN: &[(&str, &[&str])] = &[
             "util",
             "c_wchar_p",
             "c_char_p",
+            "get_last_error",
+            "WinError",
         ],
     ),
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
     ("copy", &["copy", "deepcopy"]),
-    ("importlib", &["import_module", "util"]),
+    ("importlib", &["import_module", "util", "resources", "metadata"]),
     ("importlib.util", &["find_spec"]),
-    ("contextlib", &["suppress"]),
-    ("pathlib", &["Path", "PurePath", "WindowsPath"]),
+    ("contextlib", &["suppress", "nullcontext", "ExitStack", "contextmanager"]),
+    ("pathlib", &["Path", "PurePath", "WindowsPath", "PureWindowsPath"]),
     ("traceback", &["format_exc"]),
     ("itertools", &["chain"]),
     ("collections", &["OrderedDict"]),
@@ -111,6 +133,19 @@ const FUNCTIONS: &[&str] = &[
     "isinstance",
     "open",
     "print",
+    "map",
+    "iter",
+    "next",
+    "min",
+    "max",
+    "callable",
+    "super",
+    "object",
+    "property",
+    "staticmethod",
+    "classmethod",
+    "type",
+    "setattr",
 ];
 
 const EXCEPTIONS: &[&str] = &[
@@ -167,9 +202,7 @@ const OTHER_BUILTINS: &[&str] = &[
     "breakpoint",
     "bytearray",
     "bytes",
-    "callable",
     "chr",
-    "classmethod",
     "complex",
     "delattr",
     "dir",
@@ -184,25 +217,14 @@ const OTHER_BUILTINS: &[&str] = &[
     "id",
     "input",
     "issubclass",
-    "iter",
-    "map",
-    "max",
     "memoryview",
-    "min",
-    "next",
-    "object",
     "oct",
     "ord",
     "pow",
-    "property",
     "quit",
     "round",
-    "setattr",
     "slice",
-    "staticmethod",
     "sum",
-    "super",
-    "type",
     "vars",
     "copyright",
     "credits",
@@ -287,6 +309,7 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("sys.implementation", "cache_tag") => {
             Value::str(format!("cpython-{}{}", version.major, version.minor))
         }
+        ("sys", "winver") => Value::str(format!("{}.{}", version.major, version.minor)),
         ("sys", "byteorder") => Value::str("little"),
         ("sys", "executable" | "_base_executable") => Value::str(environment.interpreter.as_str()),
         ("sys", "prefix" | "exec_prefix") => Value::str(environment.prefix.as_str()),
@@ -329,11 +352,22 @@ pub(super) fn standard_or_own(module: &ModuleRef, name: &str, plan: &Plan<'_>) -
     attribute(&module.name, name, plan).or_else(|| module.get(name)).unwrap_or(Value::Unknown)
 }
 
+/// Functions of every Windows that Python runs on, which programs ask for.
+const KERNEL: [&str; 4] =
+    ["AddDllDirectory", "RemoveDllDirectory", "SetDefaultDllDirectories", "SetDllDirectoryW"];
+
+pub(super) fn is_kernel(library: &str) -> bool {
+    fold_name(library).trim_end_matches(".dll") == "kernel32"
+}
+
 impl Plan<'_> {
     pub(super) fn has_attribute(&self, object: &Value, name: &str) -> Option<bool> {
         let module = match object {
             Value::Module(module) => &module.name,
             Value::Known(known) => known,
+            Value::Class(class) => return self.class_attribute(class, name).map(|_| true),
+            // Since Windows 8 (Microsoft, "AddDllDirectory").
+            Value::Library(library) if is_kernel(library) && KERNEL.contains(&name) => return Some(true),
             _ => return None,
         };
         if attribute(module, name, self).is_some() {

@@ -15,6 +15,19 @@ pub(in crate::plan) fn path_attribute(path: &str, name: &str) -> Option<Value> {
         "name" => Value::str(file_name),
         "stem" => Value::str(file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)),
         "suffix" => Value::str(file_name.rsplit_once('.').map_or(String::new(), |(_, s)| format!(".{s}"))),
+        "suffixes" => Value::list(
+            file_name.split('.').skip(1).map(|suffix| Value::str(format!(".{suffix}"))).collect(),
+        ),
+        "parts" => {
+            let text = path.as_str();
+            let parts = text.split(['/', '\\']).filter(|part| !part.is_empty()).enumerate();
+            // The drive and its root are one part.
+            let part = |(at, part): (usize, &str)| match at == 0 && part.ends_with(':') {
+                true => Value::str(format!("{part}\\")),
+                false => Value::str(part),
+            };
+            Value::Tuple(Rc::new(parts.map(part).collect()))
+        }
         "parents" => {
             let mut parents = Vec::new();
             let mut folder = path.parent();
@@ -34,8 +47,10 @@ impl Plan<'_> {
         path: Option<WinPath>,
         test: impl Fn(Option<EntryKind>) -> bool,
     ) -> Value {
-        match path.filter(WinPath::is_absolute) {
-            Some(path) => {
+        match path {
+            // The empty path names nothing.
+            Some(path) if path.as_str().is_empty() => Value::Bool(test(None)),
+            Some(path) if path.is_absolute() => {
                 let path = path.normalized();
                 let kind = self.interpreter.process.host().files.kind(&path);
                 if kind.is_none() {
@@ -43,8 +58,81 @@ impl Plan<'_> {
                 }
                 Value::Bool(test(kind))
             }
-            None => Value::Unknown,
+            _ => Value::Unknown,
         }
+    }
+
+    /// `os.walk(folder)`: for each folder its path, and the names of the folders and files in it.
+    pub(super) fn walk_folder(&mut self, folder: &WinPath) -> Value {
+        const MOST: usize = 2_000;
+        let files = self.interpreter.process.host().files.clone();
+        let mut waiting = vec![folder.clone()];
+        let mut found = Vec::new();
+        while let Some(folder) = waiting.pop() {
+            let Ok(listing) = files.folder(&folder) else { continue };
+            if found.len() >= MOST {
+                return Value::Unknown;
+            }
+            let entries = listing.entries();
+            self.spend_many(entries.len() as u64);
+            let named = |kind: EntryKind| {
+                let entries = entries.iter().filter(|entry| entry.kind == kind);
+                Value::list(entries.map(|entry| Value::str(&entry.name)).collect())
+            };
+            let (folders, names) = (named(EntryKind::Folder), named(EntryKind::File));
+            let below = entries.iter().rev().filter(|entry| entry.kind == EntryKind::Folder);
+            waiting.extend(below.map(|entry| folder.join(&entry.name)));
+            found.push(Value::Tuple(Rc::new(vec![Value::str(folder.as_str()), folders, names])));
+        }
+        Value::list(found)
+    }
+
+    /// `shutil.which(program)` along PATH; a program's name may lack its extension.
+    pub(super) fn which(&self, program: &str) -> Value {
+        let files = &self.interpreter.process.host().files;
+        let spelled = |path: WinPath| {
+            let with = ["", ".exe", ".cmd", ".bat", ".com"].map(|ext| format!("{}{ext}", path.as_str()));
+            let fits = |text: &String| {
+                files.is_file(&WinPath::new(text.as_str())) && WinPath::new(text.as_str()).extension() != ""
+            };
+            with.into_iter().find(fits)
+        };
+        if WinPath::new(program).is_absolute() {
+            return spelled(WinPath::new(program)).map_or(Value::None, Value::str);
+        }
+        let folders = self.interpreter.process.host().path_directories();
+        let found = folders.iter().find_map(|folder| spelled(folder.join(program)));
+        found.map_or(Value::None, Value::str)
+    }
+
+    /// `os.path.expandvars(text)`, for `%NAME%` and `$NAME` in braces or not.
+    pub(super) fn expanded(&self, text: &str) -> Value {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['%', '$']) {
+            out.push_str(&rest[..at]);
+            let tail = &rest[at + 1..];
+            let (name, after) = match (rest.as_bytes().get(at), tail.split_once('%')) {
+                (Some(b'%'), Some((name, after))) if !name.is_empty() => (name, after),
+                (Some(b'$'), _) if tail.starts_with('{') => match tail[1..].split_once('}') {
+                    Some(found) => found,
+                    None => return Value::Unknown,
+                },
+                (Some(b'$'), _) => {
+                    let end = tail.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(tail.len());
+                    tail.split_at(end)
+                }
+                _ => return Value::Unknown,
+            };
+            match self.variable(&Value::str(name)) {
+                Value::Str(value) => out.push_str(&value),
+                // What is not set stays as it is.
+                Value::None => out.push_str(&rest[at..rest.len() - after.len()]),
+                _ => return Value::Unknown,
+            }
+            rest = after;
+        }
+        Value::str(out + rest)
     }
 
     /// Files of a folder whose name matches the pattern's last part.

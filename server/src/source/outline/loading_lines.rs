@@ -7,7 +7,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::logical_lines::{end_of_logical_line, indentation};
 use crate::source::prelude::LOADING_WORDS;
-use crate::source::prune::NATIVE;
+/// How the names of native files end.
+const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
 /// What may import something, change where modules are searched, load DLLs or find out where they are.
 fn loading_words() -> Option<&'static AhoCorasick> {

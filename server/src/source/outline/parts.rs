@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::source::script::{Decoration, LeftOut, Span};
+
 use super::logical_lines::{end_of_bracket, end_of_logical_line, end_of_string, indentation};
 
 /// A part of at most so many bytes is kept: it may be a single `return` whose value decides something.
@@ -19,6 +21,8 @@ pub(super) struct Part<'a> {
     pub kind: PartKind,
     /// Of a function or table; others have none.
     pub name: &'a str,
+    /// Of a function where it begins, or its first decorator; of others as `rest`.
+    pub first: usize,
     /// Where what goes begins: of a method, and a function of the top level, at its first decorator; of other functions
     /// behind the name.
     pub rest: usize,
@@ -51,6 +55,28 @@ impl PartKind {
             PartKind::Arguments => ")",
             PartKind::Import | PartKind::Numbers => "",
         }
+    }
+}
+
+impl Part<'_> {
+    /// Of a function what is kept of it: where it is, on which line it begins. None of what only gives a property its setter.
+    pub fn definition(&self, text: &str, line: u32) -> Option<LeftOut> {
+        let start = u32::try_from(self.first).ok()?;
+        let end = u32::try_from(self.body.end).ok()?;
+        let mut decoration = Decoration::None;
+        for line in text.get(self.first..self.body.start)?.lines() {
+            let Some(decorator) = line.trim_start().strip_prefix('@') else { continue };
+            let name = decorator.split(['(', ' ', '#']).next().unwrap_or_default();
+            match name.rsplit('.').next().unwrap_or_default() {
+                "property" | "cached_property" => decoration = Decoration::Property,
+                "staticmethod" => decoration = Decoration::Static,
+                "classmethod" => decoration = Decoration::Class,
+                "contextmanager" => decoration = Decoration::Context,
+                "setter" | "deleter" => return None,
+                _ => {}
+            }
+        }
+        Some(LeftOut { name: self.name.into(), at: Span { start, end, line }, decoration })
     }
 }
 
@@ -92,6 +118,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
                 found.extend(function.map(|(name, name_end)| Part {
                     kind: if is_method { PartKind::Method } else { PartKind::Function },
                     name,
+                    first,
                     rest: if is_method || depth == 0 { first } else { name_end },
                     body: start..bytes.len(),
                     keep: false,
@@ -116,7 +143,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
             let statement = text.get(content..next)?;
             let is_on_top_level = indent == 0 && open.is_empty() && first == content;
             let part = |kind, name, rest| {
-                Some(Part { kind, name, rest: content + rest, body: content..next, keep: false })
+                Some(Part { kind, name, first: content, rest: content + rest, body: content..next, keep: false })
             };
             found.extend(if is_on_top_level && IMPORTS.iter().any(|import| statement.starts_with(import)) {
                 part(PartKind::Import, "", 0)
