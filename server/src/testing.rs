@@ -376,7 +376,8 @@ impl Story<'_> {
                 Event::Library { name, loaded: true } => writeln!(self.out, "library {name} <- {at}"),
                 Event::Library { name, .. } => writeln!(self.out, "library {name} FAILS <- {at}"),
                 Event::DirectoryAdded(path) => writeln!(self.out, "directory {path} <- {at}"),
-                Event::Unknown(what) => writeln!(self.out, "unknown: {what} <- {at}"),
+                Event::NotFound(module) => writeln!(self.out, "unknown: no module {module} is found <- {at}"),
+                Event::Unknown(what) | Event::UnknownLoad(what) => writeln!(self.out, "unknown: {what} <- {at}"),
             };
         }
         if let Some(error) = imported.error {

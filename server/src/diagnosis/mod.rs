@@ -9,6 +9,7 @@
 mod case;
 mod chain;
 pub mod codes;
+mod coverage;
 mod finding;
 mod gpu;
 mod import;
@@ -29,6 +30,7 @@ use crate::host::{Host, WinPath};
 pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, chain};
 pub use codes::Code;
+pub use coverage::{Coverage, Gap, NotReached};
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
 pub use program::package;
@@ -68,6 +70,8 @@ pub struct Package {
     pub version: Option<String>,
     /// Where it lies: the package's folder, or the module's file.
     pub path: Option<WinPath>,
+    /// How far its import was followed.
+    pub coverage: Coverage,
 }
 
 impl Package {

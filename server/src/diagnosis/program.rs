@@ -10,11 +10,12 @@ use crate::cpython::{Finder, Found, Interpreter};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
-use crate::plan::{Event, Imported, LoadKind, MissingModule, Plan};
+use crate::plan::{Event, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::source::{self, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
+use super::coverage::Coverage;
 use super::finding::{Finding, Health, Severity};
 use super::import::{Import, Watched};
 use super::{Diagnosis, LoadedRuntime, Package, old_runtime, redistributable};
@@ -69,7 +70,7 @@ pub(super) fn diagnose(
     ordered.sort_by_key(|(_, import)| (import.before.len(), &import.name));
     for (place, import) in ordered {
         let case = Case { host, environment, import: &import.name };
-        let package = package(host, environment, top_level(&import.name));
+        let mut package = package(host, environment, top_level(&import.name));
         if import.watched == Watched::IfNative && package.path.is_none() {
             by_place.insert(place, Diagnosis::of_nothing());
             continue;
@@ -95,6 +96,9 @@ pub(super) fn diagnose(
             let (more, native_too) = program.import(&case, &Script::default());
             more.into_iter().for_each(|finding| merge(&mut findings, finding));
             native |= native_too;
+        }
+        if package.path.is_some() {
+            package.coverage = Coverage::of(&program.plan, environment, &*host.files, program.steps);
         }
         let told = match import.watched {
             Watched::Named => true,
@@ -315,6 +319,16 @@ impl<'e> Program<'e> {
         for finding in case.explain(guarded, Severity::Warning, None) {
             merge(&mut findings, finding);
         }
+        for (load, place) in doubted(plan, self.failures) {
+            let problems = Problem::of_load(load).into_iter().collect();
+            for mut finding in case.explain(problems, Severity::Warning, None) {
+                finding.evidence += &format!(
+                    " It may lie all the same in a directory that {} adds: which one is not known.",
+                    place
+                );
+                merge(&mut findings, finding);
+            }
+        }
         let process = &plan.interpreter().process;
         let old = old_runtime::older_than_toolset(case, process, self.modules);
         for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
@@ -371,6 +385,12 @@ impl<'e> Program<'e> {
             _ => false,
         })
     }
+}
+
+/// The failed loads, from the one numbered `first` on, of which it is in doubt whether they fail, and the statement that puts them in
+/// doubt.
+fn doubted<'p>(plan: &'p Plan<'_>, first: usize) -> impl Iterator<Item = (&'p LoadFailure, &'p Place)> {
+    plan.failures().iter().skip(first).filter_map(|load| Some((load, load.doubt.as_ref()?)))
 }
 
 /// Whether importing `name` imports `module`: it is the same, or a package around it.
@@ -431,6 +451,7 @@ pub fn package(host: &Host, environment: &Environment, import: &str) -> Package 
         distribution: provider.map(|provider| name_of(provider, files)),
         version: provider.and_then(|provider| provider.version.clone()),
         path,
+        coverage: Coverage::default(),
     }
 }
 

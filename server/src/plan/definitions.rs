@@ -361,7 +361,7 @@ impl Plan<'_> {
             }
             Some(Yields::Block(mut block)) if block.flow.is_none() => {
                 if let Some(target) = &block.target {
-                    self.assign(target, value, &mut block.frame);
+                    self.assign(target, value, &mut block.frame)?;
                 }
                 let flow = self.block(&block.body, &mut block.frame);
                 let raised = match &flow {

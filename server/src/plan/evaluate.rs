@@ -400,7 +400,7 @@ impl Plan<'_> {
         let mut values = Vec::new();
         let mut known = true;
         'items: for item in items {
-            self.assign(&comprehension.target, item, frame);
+            self.assign(&comprehension.target, item, frame)?;
             for condition in &comprehension.conditions {
                 match self.evaluate(condition, frame)?.truth() {
                     Some(true) => {}
@@ -456,7 +456,11 @@ impl Plan<'_> {
                 (_, true) => arguments.open = true,
             }
         }
-        self.call_value(&function, arguments, frame)
+        // A module's own statement, or one of the program.
+        match frame.locals.is_none() && self.call_ends_at.is_none() {
+            true => self.within_limit(&frame.place(), |plan| plan.call_value(&function, arguments, frame)),
+            false => self.call_value(&function, arguments, frame),
+        }
     }
 
     /// Calls whatever can be called.

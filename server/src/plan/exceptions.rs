@@ -149,8 +149,10 @@ impl Plan<'_> {
             Err(exception) => return Flow::Raise(exception),
             Ok(bound) => bound,
         };
-        if let Some(target) = target {
-            self.assign(target, bound, frame);
+        if let Some(target) = target
+            && let Err(exception) = self.assign(target, bound, frame)
+        {
+            return Flow::Raise(exception);
         }
         let classes = match &context {
             Value::Suppress(classes) => classes.iter().flat_map(class_names).collect(),
@@ -171,13 +173,11 @@ impl Plan<'_> {
     /// What `with context as name` binds.
     pub(super) fn enter(&mut self, context: &Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
         Ok(match context {
-            Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => context.clone(),
-            Value::Nothing(value) => (**value).clone(),
             Value::Instance(instance) => {
                 let entered = self.call_special(instance, "__enter__", Vec::new(), &frame.place())?;
                 entered.unwrap_or(Value::Unknown)
             }
-            _ => Value::Unknown,
+            context => return self.call_method(context, "__enter__", Vec::new(), &[], &frame.place()),
         })
     }
 

@@ -176,7 +176,12 @@ impl Plan<'_> {
         self.depth += 1;
         module.names.borrow_mut().reserve(names_bound_by(&script.body));
         let mut frame = Frame::of_module(module.clone());
+        // What a call imports takes its own time.
+        let call_ends_at = self.call_ends_at.take();
+        let before = self.budget;
         let raised = self.statements(&script.body, &mut frame);
+        let taken = before - self.budget;
+        self.call_ends_at = call_ends_at.map(|end| end.saturating_sub(taken));
         self.depth -= 1;
         match raised {
             Some(exception) => {
@@ -350,7 +355,7 @@ impl Plan<'_> {
         if certain || expected || at.file.is_none() {
             return Err(traced(Rc::new(self.module_not_found(dotted)), at));
         }
-        self.step(Event::Unknown(format!("no module {dotted} is found")), at);
+        self.step(Event::NotFound(dotted.to_owned()), at);
         Ok(self.add_module(dotted, None, None, true))
     }
 

@@ -64,6 +64,8 @@ pub struct Plan<'e> {
     waiting: Vec<frame::Catches>,
     /// Statements and expressions that may still be looked at.
     budget: u64,
+    /// What the budget is when the call that a module makes has taken too long.
+    call_ends_at: Option<u64>,
     /// It was said that it ran out.
     gave_up: bool,
     /// How many values were made that hold others.
@@ -203,8 +205,12 @@ pub enum Event {
     Library { name: String, loaded: bool },
     /// `os.add_dll_directory`
     DirectoryAdded(WinPath),
-    /// Something that cannot be known from the text.
+    /// Something that cannot be known from the text: what is loaded, or where it is looked for.
+    UnknownLoad(String),
+    /// Something else that was not followed.
     Unknown(String),
+    /// A module that is found nowhere, and may be made as the program runs.
+    NotFound(String),
 }
 
 impl<'e> Plan<'e> {
@@ -230,6 +236,7 @@ impl<'e> Plan<'e> {
             uncertain: 0,
             waiting: Vec::new(),
             budget: BUDGET,
+            call_ends_at: None,
             gave_up: false,
             nested: 0,
             depth: 0,
@@ -374,7 +381,7 @@ impl<'e> Plan<'e> {
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
         let step = Step { event, at: at.clone(), uncertain, guarded };
         // What is not known is said once, however often the statement runs.
-        if matches!(step.event, Event::Unknown(_)) && !self.unknown.insert((step.event.clone(), at.clone())) {
+        if matches!(step.event, Event::Unknown(_) | Event::UnknownLoad(_) | Event::NotFound(_)) && !self.unknown.insert((step.event.clone(), at.clone())) {
             return;
         }
         self.steps.push(step);

@@ -1060,7 +1060,7 @@ fn loadlibrary_called_by_hand_returns_null_instead_of_raising() {
             unknown: no module pkg.plain_search_fails is found <- __init__.py:5
             library C:\Python\Lib\site-packages\pkg\libs\a.dll <- __init__.py:6
             library missing.dll FAILS <- __init__.py:9
-            => OSError: [WinError 126] The specified module could not be found.
+            => OSError: [WinError 87] The parameter is incorrect.
         "#]],
     );
 }
@@ -1579,7 +1579,12 @@ fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
     check(
         world,
         expect![[r#"
-            healthy
+            error missing-dll: b.dll
+              `import pkg` will fail: b.dll is missing.
+              pkg/native.pyd imports b.dll; Python 3.13 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
         "#]],
     );
     // An image that is found and broken is broken all the same.

@@ -10,9 +10,15 @@ use crate::source::{Expr, Stmt, StmtKind};
 /// More rounds of a loop than any module makes to load something.
 const MOST_ROUNDS: usize = 2_000;
 
+/// Statements and expressions of a call that a module makes, those of the modules that it imports left out.
+const LONGEST_CALL: u64 = 200_000;
+
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         for stmt in body {
+            if self.is_cut_off() {
+                return Flow::Next;
+            }
             if !self.spend() {
                 if !std::mem::replace(&mut self.gave_up, true) {
                     let what = "this takes too long to be followed: nothing is known from here on";
@@ -29,6 +35,26 @@ impl Plan<'_> {
         Flow::Next
     }
 
+    /// Whether the call that is followed has taken too long.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.call_ends_at.is_some_and(|end| self.budget <= end)
+    }
+
+    /// Follows a call that a module makes while it is imported. One that takes too long is given up: a parser or generator of code
+    /// that runs at import would use up what is there for all.
+    pub(super) fn within_limit<T>(&mut self, place: &Place, call: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.call_ends_at;
+        if outer.is_none() {
+            self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
+        }
+        let result = call(self);
+        if outer.is_none() && self.is_cut_off() {
+            self.step(Event::Unknown("this call takes too long to be followed".to_owned()), place);
+        }
+        self.call_ends_at = outer;
+        result
+    }
+
     /// Takes one from the budget; false when nothing is left.
     pub(super) fn spend(&mut self) -> bool {
         self.spend_many(1);
@@ -43,10 +69,8 @@ impl Plan<'_> {
         let outcome = match stmt {
             StmtKind::Import { module, alias } => self.import_statement(module, alias.as_ref(), frame),
             StmtKind::ImportFrom { level, module, names } => self.import_from(*level, module, names, frame),
-            StmtKind::Assign { targets, value } => self.evaluate(value, frame).map(|value| {
-                for target in targets {
-                    self.assign(target, value.clone(), frame);
-                }
+            StmtKind::Assign { targets, value } => self.evaluate(value, frame).and_then(|value| {
+                targets.iter().try_for_each(|target| self.assign(target, value.clone(), frame))
             }),
             StmtKind::Augment { target, value } => self.augment(target, value, frame),
             StmtKind::Expr(value) => self.evaluate(value, frame).map(drop),
@@ -119,7 +143,12 @@ impl Plan<'_> {
         frame.set(name, Some(value));
     }
 
-    pub(super) fn assign(&mut self, target: &Expr, value: Value, frame: &mut Frame) {
+    pub(super) fn assign(
+        &mut self,
+        target: &Expr,
+        value: Value,
+        frame: &mut Frame,
+    ) -> Result<(), Rc<Exception>> {
         match target {
             Expr::Name(name) => self.bind(name, value, frame),
             Expr::Tuple(targets) | Expr::List(targets) => {
@@ -136,27 +165,24 @@ impl Plan<'_> {
                 }
                 for (at, target) in targets.iter().enumerate() {
                     let item = items.as_ref().and_then(|items| items.get(at)).cloned();
-                    self.assign(target, item.unwrap_or(Value::Unknown), frame);
+                    self.assign(target, item.unwrap_or(Value::Unknown), frame)?;
                 }
             }
-            Expr::Starred(target) => self.assign(target, value, frame),
-            Expr::Attribute(object, name) => match self.evaluate(object, frame) {
-                Ok(Value::Module(module)) => module.set(name, value),
-                Ok(Value::Instance(instance)) => self.set_attribute(&instance, name, value),
-                Ok(Value::Class(class)) if self.uncertain == 0 && self.may_nest([&value]) => {
+            Expr::Starred(target) => self.assign(target, value, frame)?,
+            Expr::Attribute(object, name) => match self.evaluate(object, frame)? {
+                Value::Module(module) => module.set(name, value),
+                Value::Instance(instance) => self.set_attribute(&instance, name, value),
+                Value::Class(class) if self.uncertain == 0 && self.may_nest([&value]) => {
                     class.set(name, value);
                 }
-                Ok(Value::Known(known)) if known == "sys" && name == "path" => {
+                Value::Known(known) if known == "sys" && name == "path" => {
                     self.set_sys_path(&value);
                 }
                 _ => {}
             },
             Expr::Subscript(pair) => {
                 let (object, index) = &**pair;
-                let (Ok(object), Ok(index)) = (self.evaluate(object, frame), self.evaluate(index, frame))
-                else {
-                    return;
-                };
+                let (object, index) = (self.evaluate(object, frame)?, self.evaluate(index, frame)?);
                 match object {
                     Value::Dict(items) if self.may_nest([&index, &value]) => {
                         let mut items = items.borrow_mut();
@@ -176,11 +202,16 @@ impl Plan<'_> {
                             module.set(&name, value);
                         }
                     }
+                    Value::Instance(instance) => {
+                        let place = frame.place();
+                        self.call_special(&instance, "__setitem__", vec![index, value], &place)?;
+                    }
                     _ => {}
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
     fn augment(&mut self, target: &Expr, value: &Expr, frame: &mut Frame) -> Result<(), Rc<Exception>> {
@@ -201,8 +232,7 @@ impl Plan<'_> {
             }
         }
         let sum = super::evaluate::add(&old, &new);
-        self.assign(target, sum, frame);
-        Ok(())
+        self.assign(target, sum, frame)
     }
 
     fn branch(&mut self, test: &Expr, then: &[Stmt], otherwise: &[Stmt], frame: &mut Frame) -> Flow {
@@ -277,12 +307,16 @@ impl Plan<'_> {
             },
         };
         let Some(items) = items else {
-            self.assign(target, Value::Unknown, frame);
+            if let Err(exception) = self.assign(target, Value::Unknown, frame) {
+                return Flow::Raise(exception);
+            }
             self.perhaps(body, frame);
             return Flow::Next;
         };
         for item in items.into_iter().take(MOST_ROUNDS) {
-            self.assign(target, item, frame);
+            if let Err(exception) = self.assign(target, item, frame) {
+                return Flow::Raise(exception);
+            }
             match self.block(body, frame) {
                 Flow::Next | Flow::Continue => {}
                 Flow::Break => return Flow::Next,

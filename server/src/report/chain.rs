@@ -130,7 +130,8 @@ fn step(step: &Step) -> JsonStep<'_> {
         }
         Event::Library { name, loaded } => ("library", name.as_str(), None, Some(*loaded)),
         Event::DirectoryAdded(path) => ("directory", path.as_str(), None, None),
-        Event::Unknown(what) => ("unknown", what.as_str(), None, None),
+        Event::Unknown(what) | Event::UnknownLoad(what) => ("unknown", what.as_str(), None, None),
+        Event::NotFound(module) => ("not-found", module.as_str(), None, None),
     };
     let file = step.at.file.as_ref().map(|file| file.as_str());
     JsonStep { event, name, path, loaded, uncertain: step.uncertain, file, line: step.at.line }
@@ -183,7 +184,7 @@ pub fn chain_text(chain: &Chain) -> String {
         }
     }
     for step in &chain.steps {
-        if let Event::Unknown(what) = &step.event {
+        if let Event::Unknown(what) | Event::UnknownLoad(what) = &step.event {
             let _ = writeln!(out, "{DIM}not known: {what} ({}){DIM:#}", step.at);
         }
     }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::{Located, Report};
+use crate::diagnosis;
 use crate::fix::{Action, Fix};
+use crate::host::WinPath;
 use crate::source;
 
 #[derive(Serialize)]
@@ -64,6 +66,47 @@ struct Package<'a> {
     distribution: Option<&'a str>,
     version: Option<&'a str>,
     path: Option<&'a str>,
+    coverage: Coverage<'a>,
+}
+
+/// How far the import was followed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Coverage<'a> {
+    full: bool,
+    unknown: Vec<Unknown<'a>>,
+    not_reached: Vec<NotReached<'a>>,
+}
+
+#[derive(Serialize)]
+struct Unknown<'a> {
+    file: Option<&'a str>,
+    line: u32,
+    what: &'a str,
+}
+
+#[derive(Serialize)]
+struct NotReached<'a> {
+    distribution: &'a str,
+    /// The first ones.
+    files: Vec<&'a str>,
+    count: usize,
+}
+
+impl<'a> Coverage<'a> {
+    fn of(coverage: &'a diagnosis::Coverage) -> Coverage<'a> {
+        let unknown = coverage.gaps.iter().map(|gap| Unknown {
+            file: gap.file.as_ref().map(WinPath::as_str),
+            line: gap.line,
+            what: &gap.what,
+        });
+        let not_reached = coverage.not_reached.iter().map(|missed| NotReached {
+            distribution: &missed.distribution,
+            files: missed.files.iter().map(WinPath::as_str).collect(),
+            count: missed.count,
+        });
+        Coverage { full: coverage.is_full(), unknown: unknown.collect(), not_reached: not_reached.collect() }
+    }
 }
 
 #[derive(Serialize)]

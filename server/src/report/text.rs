@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::{Link, Located, Remark, Report};
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Finding, Gap, Package, Severity};
 use crate::fix::Action;
 use crate::source::{LineIndex, Position};
 
@@ -202,13 +202,18 @@ fn summary(out: &mut String, report: &Report<'_>) {
         );
     } else {
         for package in &report.packages {
+            let summary = package.coverage.summary(|file| report.short(file));
+            let extent = summary.map_or(String::new(), |gaps| format!(", as far as it could be followed: {gaps}"));
             let _ = writeln!(
                 out,
-                "{GREEN}healthy{GREEN:#}: `import {}` works ({})",
+                "{GREEN}healthy{GREEN:#}: `import {}` works{extent} ({})",
                 package.import,
                 package.installed()
             );
         }
+    }
+    for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
+        gaps(out, report, package);
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
         let path = package.path.as_ref().map_or("", |path| path.as_str());
@@ -230,6 +235,27 @@ fn summary(out: &mut String, report: &Report<'_>) {
         report.host.kind,
         report.runtimes()
     );
+}
+
+/// What of an import is not known.
+fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
+    const MOST: usize = 5;
+    let coverage = &package.coverage;
+    let place = |gap: &Gap| match &gap.file {
+        Some(file) => format!("{} line {}: {}", report.short(file), gap.line, gap.what),
+        None => format!("line {}: {}", gap.line, gap.what),
+    };
+    let mut lines: Vec<String> =
+        coverage.gaps.iter().take(MOST).flat_map(|gap| wrapped(&place(gap), WIDTH - 4, WIDTH - 4)).collect();
+    if coverage.gaps.len() > MOST {
+        lines.push(format!("and {} more", coverage.gaps.len() - MOST));
+    }
+    for missed in &coverage.not_reached {
+        let files = if missed.count == 1 { "1 native file".to_owned() } else { format!("{} native files", missed.count) };
+        lines.push(format!("not reached: {files} of {}", missed.distribution));
+    }
+    section(out, &format!("not known of `import {}`", package.import), &lines);
+    out.push('\n');
 }
 
 /// Breaks running text into lines, the first of at most `first` characters and the others of `rest`. Words

@@ -190,6 +190,9 @@ mod tests {
                     [Expr::Name(function)] => format!("[def {function}]\n"),
                     other => panic!("{other:?}"),
                 },
+                StmtKind::LeftOut(definitions) => {
+                    definitions.iter().map(|definition| format!("[def {}]\n", definition.name)).collect()
+                }
                 other => panic!("{other:?}"),
             };
         }

@@ -83,7 +83,7 @@ fn a_function_is_kept_if_it_may_load_or_calls_one_that_may() {
              def callers_caller():\n{LONG}    caller()\ndef short():\n    return 1\ninert()\n"
         ),
         expect![[r#"
-            1 = Opaque
+            1 LeftOut
             6 def imports
               7 = Str("a long line of code that computes a value which nobody here needs, and goes on")
               8 = Binary((Name("x"), Add, Str("a long line of code that computes a value which nobody here needs, and goes on")))
@@ -111,7 +111,10 @@ fn generators_and_coroutines_do_nothing_when_they_are_called() {
     check(
         "def generator():\n    import a\n    yield 1\nasync def later():\n    import a\ndef plain():\n    import a\n",
         expect![[r#"
-            1 = Opaque
+            1 def generator
+              2 import a
+              3 Yield(Some(Int(1)))
+            4 def later …
             6 def plain
               7 import a
         "#]],
@@ -125,7 +128,9 @@ fn a_class_keeps_what_its_body_does() {
         expect![[r#"
             1 class A
               2 import a
+              3 = Int(1)
               4 = Call(Call { function: Name("f"), arguments: [], keywords: [] })
+              5 LeftOut
               7 class B
                 8 import c
         "#]],
@@ -144,7 +149,7 @@ fn a_function_under_a_condition_or_in_a_function_is_treated_alike() {
             1 if
               2 def f
                 3 import a
-              5 = Opaque
+              5 LeftOut
             10 def outer
               11 def inner
                 12 import b

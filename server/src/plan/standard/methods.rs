@@ -20,6 +20,13 @@ impl Plan<'_> {
         place: &Place,
     ) -> Outcome {
         let first = arguments.first().unwrap_or(&Value::Unknown);
+        if name == "__enter__" {
+            return Ok(match object {
+                Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => object.clone(),
+                Value::Nothing(value) => (**value).clone(),
+                _ => Value::Unknown,
+            });
+        }
         Ok(match object {
             Value::Str(text) => string_method(text, name, &arguments),
             Value::List(list) => {

@@ -496,7 +496,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {
-        self.step(Event::Unknown(format!("{what} is not known from the text")), place);
+        self.step(Event::UnknownLoad(format!("{what} is not known from the text")), place);
         Value::Unknown
     }
 }

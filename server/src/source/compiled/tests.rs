@@ -99,7 +99,7 @@ fn each_version_compiles_the_same_imports() {
             if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
                 46: import a.b.c
                 47: import a.b.c as c
-        50: def __getattr__[Parameter { name: "name", default: None }]
+        50: def __getattr__[Parameter { name: "name", default: None, kind: Usual }]
             if Compare((Name("name"), Eq, Str("Executor")))
                 53: from .thread import Executor as executor
                 54: [Name("Executor")] = Name("executor")

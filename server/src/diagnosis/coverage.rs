@@ -1,0 +1,132 @@
+//! How far an import was followed: what of it is not known, and what was therefore not reached.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::host::{Files, WinPath};
+use crate::plan::{Event, Plan, Step};
+use crate::source::top_level;
+
+/// Of the places in one import no more than these are kept, and of the files of one distribution.
+const MOST_GAPS: usize = 50;
+const MOST_FILES: usize = 50;
+
+/// How far an import was followed. All of it, if there are no gaps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Where it could not be followed, in order.
+    pub gaps: Vec<Gap>,
+    /// What is loaded by these places, if anything.
+    pub not_reached: Vec<NotReached>,
+}
+
+/// A place where an import could not be followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The Python file; none for the program itself.
+    pub file: Option<WinPath>,
+    /// 1-based.
+    pub line: u32,
+    /// What is not known, as a sentence without a full stop.
+    pub what: String,
+}
+
+/// The native files of a distribution that nothing loads as far as the import was followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReached {
+    /// Its name.
+    pub distribution: String,
+    /// Full paths, the first ones of them.
+    pub files: Vec<WinPath>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Coverage {
+    /// Of the steps of an import from the one numbered `first` on.
+    pub(super) fn of(plan: &Plan<'_>, environment: &Environment, files: &dyn Files, first: usize) -> Coverage {
+        let mut coverage = Coverage::default();
+        let mut owners: BTreeSet<String> = BTreeSet::new();
+        for step in plan.steps().iter().skip(first) {
+            let Some(what) = what_is_not_known(step) else { continue };
+            let gap = Gap { file: step.at.file.clone(), line: step.at.line, what };
+            if coverage.gaps.len() >= MOST_GAPS || coverage.gaps.contains(&gap) {
+                continue;
+            }
+            if let (Event::UnknownLoad(_), Some(file)) = (&step.event, &gap.file) {
+                let tails = environment.site_packages.iter().filter_map(|folder| file.below(folder));
+                owners.extend(tails.map(|tail| tail.split(['/', '\\']).next().unwrap_or(tail).to_owned()));
+            }
+            coverage.gaps.push(gap);
+        }
+        for name in owners {
+            coverage.not_reached.extend(not_reached(plan, environment, files, &name));
+        }
+        coverage
+    }
+
+    /// Whether all of the import was followed.
+    pub fn is_full(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// `3 steps in torch/__init__.py are not known`, or none if all is known. `short` says how a file is named.
+    pub fn summary(&self, short: impl Fn(&WinPath) -> String) -> Option<String> {
+        let first = self.gaps.first()?;
+        let files: BTreeSet<&Option<WinPath>> = self.gaps.iter().map(|gap| &gap.file).collect();
+        let count = match self.gaps.len() {
+            1 => "1 step".to_owned(),
+            count => format!("{count} steps"),
+        };
+        let place = match (&first.file, files.len()) {
+            (Some(file), 1) => short(file),
+            (None, 1) => "the program".to_owned(),
+            (_, files) => format!("{files} files"),
+        };
+        let are = if self.gaps.len() == 1 { "is" } else { "are" };
+        Some(format!("{count} in {place} {are} not known"))
+    }
+}
+
+/// What a step leaves open. A load that perhaps is never made, and that somebody is ready to do without, leaves nothing open.
+fn what_is_not_known(step: &Step) -> Option<String> {
+    match &step.event {
+        Event::UnknownLoad(what) | Event::Unknown(what) => Some(what.clone()),
+        Event::Extension { path, loaded: false, .. } if step.uncertain && !step.guarded => {
+            Some(format!("whether {} is loaded, which would fail, is not known", path.file_name()))
+        }
+        Event::Library { name, loaded: false } if step.uncertain && !step.guarded => {
+            let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+            Some(format!("whether {name} is loaded, which would fail, is not known"))
+        }
+        _ => None,
+    }
+}
+
+/// The native files of what provides a top-level name that are not loaded.
+fn not_reached(
+    plan: &Plan<'_>,
+    environment: &Environment,
+    files: &dyn Files,
+    name: &str,
+) -> Option<NotReached> {
+    let name = name.split('.').next().map(top_level)?;
+    let provider = environment.providers(name, files).into_iter().next()?;
+    let process = &plan.interpreter().process;
+    let loaded: BTreeSet<String> = process.modules().iter().map(|module| module.path.key()).collect();
+    let rows = provider.expected_files(files).ok()?;
+    let native = |path: &WinPath| path.has_extension("dll") || path.has_extension("pyd");
+    let all: Vec<WinPath> = rows
+        .into_iter()
+        .map(|row| row.path)
+        .filter(|path| native(path) && !loaded.contains(&path.key()))
+        .collect();
+    let count = all.len();
+    (count > 0).then(|| NotReached {
+        distribution: provider.name.clone(),
+        files: all.into_iter().take(MOST_FILES).collect(),
+        count,
+    })
+}
