@@ -377,7 +377,9 @@ impl Story<'_> {
                 Event::Library { name, .. } => writeln!(self.out, "library {name} FAILS <- {at}"),
                 Event::DirectoryAdded(path) => writeln!(self.out, "directory {path} <- {at}"),
                 Event::NotFound(module) => writeln!(self.out, "unknown: no module {module} is found <- {at}"),
-                Event::Unknown(what) | Event::UnknownLoad(what) => writeln!(self.out, "unknown: {what} <- {at}"),
+                Event::Unknown(what) | Event::UnknownLoad(what) => {
+                    writeln!(self.out, "unknown: {what} <- {at}")
+                }
             };
         }
         if let Some(error) = imported.error {

@@ -46,7 +46,12 @@ pub struct NotReached {
 
 impl Coverage {
     /// Of the steps of an import from the one numbered `first` on.
-    pub(super) fn of(plan: &Plan<'_>, environment: &Environment, files: &dyn Files, first: usize) -> Coverage {
+    pub(super) fn of(
+        plan: &Plan<'_>,
+        environment: &Environment,
+        files: &dyn Files,
+        first: usize,
+    ) -> Coverage {
         let mut coverage = Coverage::default();
         let mut owners: BTreeSet<String> = BTreeSet::new();
         for step in plan.steps().iter().skip(first) {

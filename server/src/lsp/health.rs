@@ -7,6 +7,7 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
+use crate::host::WinPath;
 use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, top_level};
 
@@ -178,7 +179,17 @@ impl Health {
             },
             _ => {
                 let names: Vec<String> = packages.iter().map(|package| package.installed()).collect();
-                format!("{} {}", list(&names), if names.len() == 1 { "imports" } else { "import" })
+                let imports = if names.len() == 1 { "imports" } else { "import" };
+                let gap = packages.iter().find_map(|package| {
+                    package.coverage.summary(|file| {
+                        let folder = package.path.as_ref().and_then(WinPath::parent);
+                        let tail = folder.and_then(|folder| file.below(&folder).map(str::to_owned));
+                        tail.map_or_else(|| file.file_name().to_owned(), |tail| tail.replace('\\', "/"))
+                    })
+                });
+                let extent =
+                    gap.map_or(String::new(), |gap| format!(", as far as it could be followed: {gap}"));
+                format!("{} {imports}{extent}", list(&names))
             }
         };
         Health {

@@ -29,9 +29,16 @@ pub(super) struct Closure {
 #[derive(Debug)]
 enum Definition {
     /// Defaults are evaluated where the function is defined.
-    Read(Arc<Function>, Vec<Option<Value>>),
+    Read(Rc<Callable>),
     /// It stands in the module's text, and is read at the first call; nothing if it cannot be.
-    LeftOut(Span, OnceCell<Option<(Arc<Function>, Vec<Option<Value>>)>>),
+    LeftOut(Span, OnceCell<Option<Rc<Callable>>>),
+}
+
+/// A function that can be called.
+#[derive(Debug)]
+struct Callable {
+    function: Arc<Function>,
+    defaults: Vec<Option<Value>>,
 }
 
 impl Closure {
@@ -115,7 +122,7 @@ impl Plan<'_> {
         });
         Ok(Closure {
             name: function.name.clone(),
-            definition: Definition::Read(function.clone(), defaults),
+            definition: Definition::Read(Rc::new(Callable { function: function.clone(), defaults })),
             module: frame.module.clone(),
             enclosing: enclosing.or_else(|| frame.enclosing.clone().filter(|_| frame.is_class_body)),
             owner: RefCell::default(),
@@ -156,7 +163,9 @@ impl Plan<'_> {
                 _ => return Ok(value),
             },
             // `@name.setter`
-            Value::Method(method) if matches!(method.0, Value::Descriptor(..)) => return Ok(method.0.clone()),
+            Value::Method(method) if matches!(method.0, Value::Descriptor(..)) => {
+                return Ok(method.0.clone());
+            }
             Value::Function(_) | Value::Bound(_) | Value::Instance(_) => {
                 let arguments = Arguments::of(vec![value.clone()]);
                 return Ok(match self.call_value(decorator, arguments, frame)? {
@@ -173,9 +182,9 @@ impl Plan<'_> {
     }
 
     /// The definition of a function that is called.
-    fn definition_of(&mut self, closure: &Closure) -> Option<(Arc<Function>, Vec<Option<Value>>)> {
+    fn definition_of(&mut self, closure: &Closure) -> Option<Rc<Callable>> {
         match &closure.definition {
-            Definition::Read(function, defaults) => Some((function.clone(), defaults.clone())),
+            Definition::Read(callable) => Some(callable.clone()),
             Definition::LeftOut(span, read) => {
                 if let Some(known) = read.get() {
                     return known.clone();
@@ -192,7 +201,8 @@ impl Plan<'_> {
                     frame.line = span.line;
                     let count = function.parameters.len();
                     let defaults = self.defaults(&function.parameters, &mut frame);
-                    (function, defaults.unwrap_or_else(|_| vec![None; count]))
+                    let defaults = defaults.unwrap_or_else(|_| vec![None; count]);
+                    Rc::new(Callable { function, defaults })
                 });
                 read.get_or_init(|| definition).clone()
             }
@@ -214,10 +224,11 @@ impl Plan<'_> {
         if self.depth >= DEEPEST_CALL {
             return Ok(Value::Unknown);
         }
-        let Some((function, defaults)) = self.definition_of(closure) else { return Ok(Value::Unknown) };
+        let Some(callable) = self.definition_of(closure) else { return Ok(Value::Unknown) };
+        let Callable { function, defaults } = &*callable;
         let Some(body) = &function.body else { return Ok(Value::Unknown) };
         // A recursion under a condition that is not known need not come to an end.
-        let id = Arc::as_ptr(&function);
+        let id = Arc::as_ptr(function);
         let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == id);
         if may_not_end {
             return Ok(Value::Unknown);
@@ -226,8 +237,8 @@ impl Plan<'_> {
             let generator = Generator::Pending(closure.clone(), arguments);
             return Ok(Value::Generator(Rc::new(RefCell::new(generator)), false));
         }
-        let mut frame = self.frame_of(closure, &function, &defaults, arguments);
-        let flow = self.run_body(&function, body, &mut frame, at);
+        let mut frame = self.frame_of(closure, function, defaults, arguments);
+        let flow = self.run_body(function, body, &mut frame, at);
         match flow {
             // Perhaps it returned before, so that what it did last is not known to happen.
             _ if frame.may_have_returned => Ok(Value::Unknown),
@@ -312,11 +323,12 @@ impl Plan<'_> {
                 Ok(None)
             }
             Generator::Pending(closure, arguments) => {
-                let Some((function, defaults)) = self.definition_of(&closure) else { return Ok(None) };
+                let Some(callable) = self.definition_of(&closure) else { return Ok(None) };
+                let Callable { function, defaults } = &*callable;
                 let Some(body) = &function.body else { return Ok(None) };
-                let mut frame = self.frame_of(&closure, &function, &defaults, arguments);
+                let mut frame = self.frame_of(&closure, function, defaults, arguments);
                 frame.yields = Some(Yields::All { values: Vec::new(), under: self.uncertain, unsure: false });
-                let flow = self.run_body(&function, body, &mut frame, at);
+                let flow = self.run_body(function, body, &mut frame, at);
                 let values = match frame.yields.take() {
                     Some(Yields::All { values, unsure, .. }) if !unsure && !frame.may_have_returned => {
                         self.may_nest(&values).then_some(values)
@@ -410,15 +422,16 @@ impl Plan<'_> {
             }
             _ => None,
         };
-        let Some((closure, arguments, (function, defaults))) = pending else {
+        let Some((closure, arguments, callable)) = pending else {
             return self.block(body, frame);
         };
+        let Callable { function, defaults } = &*callable;
         let place = frame.place();
-        let mut inner = self.frame_of(&closure, &function, &defaults, arguments);
+        let mut inner = self.frame_of(&closure, function, defaults, arguments);
         let outer = std::mem::replace(frame, Frame::of_module(closure.module.clone()));
         inner.yields = Some(Yields::block(outer, target.cloned(), body.to_vec()));
         let flow = match &function.body {
-            Some(statements) => self.run_body(&function, statements, &mut inner, &place),
+            Some(statements) => self.run_body(function, statements, &mut inner, &place),
             None => Flow::Next,
         };
         let Some(Yields::Block(block)) = inner.yields.take() else { return Flow::Next };

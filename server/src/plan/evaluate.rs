@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
-use super::frame::Frame;
 use super::definitions::Closure;
+use super::frame::Frame;
 use super::standard;
 use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
 use super::{Place, Plan};
@@ -464,10 +464,14 @@ impl Plan<'_> {
     }
 
     /// Calls whatever can be called.
-    pub(super) fn call_value(&mut self, function: &Value, arguments: Arguments, frame: &mut Frame) -> Outcome {
+    pub(super) fn call_value(
+        &mut self,
+        function: &Value,
+        arguments: Arguments,
+        frame: &mut Frame,
+    ) -> Outcome {
         let place = frame.place();
-        let is_followed =
-            |closure: &Closure| !closure.is_of_library() || frame.module.is_of_library();
+        let is_followed = |closure: &Closure| !closure.is_of_library() || frame.module.is_of_library();
         match function {
             Value::Function(closure) => {
                 if !is_followed(closure) {

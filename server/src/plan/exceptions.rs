@@ -159,8 +159,7 @@ impl Plan<'_> {
             _ => Vec::new(),
         };
         let catches = Catches { classes, everything: false };
-        let flow =
-            self.ready_for(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
+        let flow = self.ready_for(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
         if let Err(exception) = self.leave_context(&context, frame) {
             return Flow::Raise(exception);
         }

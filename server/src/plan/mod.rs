@@ -381,7 +381,9 @@ impl<'e> Plan<'e> {
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
         let step = Step { event, at: at.clone(), uncertain, guarded };
         // What is not known is said once, however often the statement runs.
-        if matches!(step.event, Event::Unknown(_) | Event::UnknownLoad(_) | Event::NotFound(_)) && !self.unknown.insert((step.event.clone(), at.clone())) {
+        if matches!(step.event, Event::Unknown(_) | Event::UnknownLoad(_) | Event::NotFound(_))
+            && !self.unknown.insert((step.event.clone(), at.clone()))
+        {
             return;
         }
         self.steps.push(step);

@@ -275,11 +275,12 @@ impl Plan<'_> {
         let asked = (Rc::as_ptr(instance).cast::<()>(), Name::from(name));
         match instance.class.find("__getattr__") {
             Some(Value::Function(getter))
-                if !name.starts_with("__") && !getter.is_of_library() && !self.asked_lazily.contains(&asked) =>
+                if !name.starts_with("__")
+                    && !getter.is_of_library()
+                    && !self.asked_lazily.contains(&asked) =>
             {
                 self.asked_lazily.push(asked);
-                let value =
-                    self.call_function(&getter, Arguments::of(vec![object(), Value::str(name)]), at);
+                let value = self.call_function(&getter, Arguments::of(vec![object(), Value::str(name)]), at);
                 self.asked_lazily.pop();
                 match value {
                     Err(exception) if exception.is_a("AttributeError") => Ok(None),
@@ -337,7 +338,12 @@ impl Plan<'_> {
 
     /// An attribute of what `super()` gives. Of several bases the one that comes next in the order of the class that made the object is
     /// meant; here it is the next of the class in which the method stands.
-    pub(super) fn super_attribute(&mut self, asked: &(Weak<Class>, Value), name: &str, at: &Place) -> Outcome {
+    pub(super) fn super_attribute(
+        &mut self,
+        asked: &(Weak<Class>, Value),
+        name: &str,
+        at: &Place,
+    ) -> Outcome {
         let Some(class) = asked.0.upgrade() else { return Ok(Value::Unknown) };
         let object = asked.1.clone();
         Ok(match class.find_above(name) {

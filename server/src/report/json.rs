@@ -204,6 +204,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
                 distribution: package.distribution.as_deref(),
                 version: package.version.as_deref(),
                 path: package.path.as_ref().map(|path| path.as_str()),
+                coverage: Coverage::of(&package.coverage),
             })
             .collect(),
         findings: report.findings.iter().map(|located| finding(report, located)).collect(),

@@ -203,7 +203,8 @@ fn summary(out: &mut String, report: &Report<'_>) {
     } else {
         for package in &report.packages {
             let summary = package.coverage.summary(|file| report.short(file));
-            let extent = summary.map_or(String::new(), |gaps| format!(", as far as it could be followed: {gaps}"));
+            let extent =
+                summary.map_or(String::new(), |gaps| format!(", as far as it could be followed: {gaps}"));
             let _ = writeln!(
                 out,
                 "{GREEN}healthy{GREEN:#}: `import {}` works{extent} ({})",
@@ -251,7 +252,11 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
         lines.push(format!("and {} more", coverage.gaps.len() - MOST));
     }
     for missed in &coverage.not_reached {
-        let files = if missed.count == 1 { "1 native file".to_owned() } else { format!("{} native files", missed.count) };
+        let files = if missed.count == 1 {
+            "1 native file".to_owned()
+        } else {
+            format!("{} native files", missed.count)
+        };
         lines.push(format!("not reached: {files} of {}", missed.distribution));
     }
     section(out, &format!("not known of `import {}`", package.import), &lines);

@@ -376,7 +376,9 @@ impl Lowering<'_> {
                 kind,
             }
         };
-        let rest = |kind| move |parameter: &ast::Parameter| Parameter { name: name(&parameter.name), default: None, kind };
+        let rest = |kind| {
+            move |parameter: &ast::Parameter| Parameter { name: name(&parameter.name), default: None, kind }
+        };
         let usual = parameters.posonlyargs.iter().chain(&parameters.args);
         usual
             .map(with_default(ParameterKind::Usual))
@@ -640,10 +642,9 @@ fn name(identifier: &ast::Identifier) -> Name {
 fn has_call(expr: &Expr) -> bool {
     match expr {
         Expr::Call(_) | Expr::Comprehension(_) | Expr::Yield(_) | Expr::YieldFrom(_) => true,
-        Expr::Attribute(object, _)
-        | Expr::Not(object)
-        | Expr::Named(_, object)
-        | Expr::Starred(object) => has_call(object),
+        Expr::Attribute(object, _) | Expr::Not(object) | Expr::Named(_, object) | Expr::Starred(object) => {
+            has_call(object)
+        }
         Expr::Binary(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Compare(parts) => has_call(&parts.0) || has_call(&parts.2),
         Expr::Subscript(parts) => has_call(&parts.0) || has_call(&parts.1),

@@ -60,7 +60,15 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
     }
     keep_callers(text, &mut parts);
     let has_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
-    let mut drawing = Drawing { text, has_returns, outline: Outline::default(), end: 0, line: 1, missing: 0, placed: Vec::new() };
+    let mut drawing = Drawing {
+        text,
+        has_returns,
+        outline: Outline::default(),
+        end: 0,
+        line: 1,
+        missing: 0,
+        placed: Vec::new(),
+    };
     let mut end_of_kept = 0;
     for part in &parts {
         // Within a function that is kept, nested ones are kept with it; within one that is left out all is.
@@ -111,10 +119,8 @@ impl Drawing<'_> {
         let mut statements = Vec::new();
         match part.kind {
             PartKind::Import if import_lines::read(rest, &mut statements).is_none() => return Some(()),
-            PartKind::Numbers if is_on_top_level => statements.push(StmtKind::Assign {
-                targets: vec![Expr::Name(part.name.into())],
-                value: Expr::Opaque,
-            }),
+            PartKind::Numbers if is_on_top_level => statements
+                .push(StmtKind::Assign { targets: vec![Expr::Name(part.name.into())], value: Expr::Opaque }),
             _ => {}
         }
         let line = self.line + self.line_ends(before);

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
-use crate::diagnosis::{Code, Diagnosis, Finding, Health as Word, Import, Known, Package, Severity, Watch};
+use crate::diagnosis::{
+    Code, Coverage, Diagnosis, Finding, Health as Word, Import, Known, Package, Severity, Watch,
+};
 use crate::fix::{Action, Fix};
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Examined, names};
@@ -142,6 +144,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
             distribution: (!missing).then(|| format!("{name}-cpu")),
             version: (!missing).then(|| "2.3.0".to_owned()),
             path: (!missing).then(|| WinPath::new("/env/Lib/site-packages").join(name)),
+            coverage: Coverage::default(),
         };
         let diagnosis = Diagnosis {
             findings: findings.to_vec(),

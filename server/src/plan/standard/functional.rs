@@ -115,7 +115,8 @@ impl Plan<'_> {
                     };
                     keyed.push((key, item));
                 }
-                let is_ordered = keyed.windows(2).all(|pair| pair[0].0.order(&pair[1].0).is_some());
+                let is_ordered =
+                    keyed.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if a.order(b).is_some()));
                 let reversed = keyword("reverse").map_or(Some(false), Value::truth);
                 match (is_ordered, reversed) {
                     (true, Some(reversed)) => {
@@ -133,7 +134,8 @@ impl Plan<'_> {
                     [only] => self.items_of(only, &place)?,
                     several => Some(several.to_vec()),
                 };
-                let wanted = if name == "min" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+                let wanted =
+                    if name == "min" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
                 let better = |best: Value, item: Value| match item.order(&best)? {
                     order if order == wanted => Some(item),
                     _ => Some(best),
@@ -148,7 +150,9 @@ impl Plan<'_> {
             }
             "callable" => match first {
                 Value::Function(_) | Value::Class(_) | Value::Bound(_) => Value::Bool(true),
-                Value::None | Value::Str(_) | Value::Int(_) | Value::Bool(_) | Value::Path(_) => Value::Bool(false),
+                Value::None | Value::Str(_) | Value::Int(_) | Value::Bool(_) | Value::Path(_) => {
+                    Value::Bool(false)
+                }
                 _ => Value::Unknown,
             },
             _ => return Ok(None),

@@ -136,7 +136,7 @@ impl Plan<'_> {
         let flags = match flags {
             0 if target.contains(['/', '\\']) => {
                 LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
-            },
+            }
             flags => LoadFlags(flags),
         };
         self.name_caller(place);

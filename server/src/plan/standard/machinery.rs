@@ -224,9 +224,8 @@ impl Plan<'_> {
         let files = self.interpreter.process.host().files.clone();
         for folder in folders {
             let folder = folder.join(last);
-            let is_known = entries.iter().any(|entry| {
-                entry.text().is_some_and(|entry| WinPath::new(&*entry) == folder)
-            });
+            let is_known =
+                entries.iter().any(|entry| entry.text().is_some_and(|entry| WinPath::new(&*entry) == folder));
             if !is_known && files.is_file(&folder.join("__init__.py")) {
                 entries.push(Value::str(folder.as_str()));
             }

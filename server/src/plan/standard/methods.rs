@@ -22,7 +22,9 @@ impl Plan<'_> {
         let first = arguments.first().unwrap_or(&Value::Unknown);
         if name == "__enter__" {
             return Ok(match object {
-                Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => object.clone(),
+                Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => {
+                    object.clone()
+                }
                 Value::Nothing(value) => (**value).clone(),
                 _ => Value::Unknown,
             });
@@ -49,10 +51,8 @@ impl Plan<'_> {
                     ("update", Ok(list)) if known => list.extend(first.items().unwrap_or_default()),
                     ("clear", Ok(list)) if known => list.clear(),
                     ("reverse", Ok(list)) if known => list.reverse(),
-                    ("sort", Ok(list)) if known && keywords.is_empty() => {
-                        if list.windows(2).all(|pair| pair[0].order(&pair[1]).is_some()) {
-                            list.sort_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal));
-                        }
+                    ("sort", Ok(list)) if known && keywords.is_empty() && is_ordered(list) => {
+                        list.sort_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal));
                     }
                     ("pop", Ok(list)) if known => {
                         let at = match arguments.first() {
@@ -359,6 +359,11 @@ impl Plan<'_> {
         }
         Value::list(found.iter().filter_map(Value::text).map(Value::Path).collect())
     }
+}
+
+/// Whether Python can sort these values by themselves.
+fn is_ordered(values: &[Value]) -> bool {
+    values.windows(2).all(|pair| matches!(pair, [a, b] if a.order(b).is_some()))
 }
 
 fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {

@@ -15,8 +15,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::evaluate::message_of;
-use super::objects::is_instance_of;
 use super::frame::Frame;
+use super::objects::is_instance_of;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, windows_message};
@@ -103,7 +103,9 @@ impl Plan<'_> {
             },
             "os.path.join" => {
                 let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
-                if let (None, Some(Value::Str(base) | Value::Path(base) | Value::Below(base))) = (&parts, arguments.first()) {
+                if let (None, Some(Value::Str(base) | Value::Path(base) | Value::Below(base))) =
+                    (&parts, arguments.first())
+                {
                     let folder = arguments[1..].iter().map_while(Value::text);
                     let folder = folder.fold(WinPath::new(&**base), |folder, part| folder.join(&part));
                     let is_known = folder.is_absolute();
@@ -303,7 +305,8 @@ impl Plan<'_> {
             }
             "ctypes.get_last_error" => Value::Int(i64::from(self.last_error)),
             "ctypes.WinError" => {
-                let code = first.number().and_then(|code| u32::try_from(code).ok()).unwrap_or(self.last_error);
+                let code =
+                    first.number().and_then(|code| u32::try_from(code).ok()).unwrap_or(self.last_error);
                 let text = windows_message(code).unwrap_or("unknown error");
                 let sentence = format!("[WinError {code}] {text}");
                 let exception = Exception::new("OSError", Some(sentence.into()));
@@ -327,7 +330,9 @@ impl Plan<'_> {
                         let base = WinPath::new(&**base);
                         Value::path(&rest.iter().fold(base, |base, part| base.join(part)))
                     }
-                    (None, Value::Str(base) | Value::Path(base) | Value::Below(base)) => Value::Below(base.clone()),
+                    (None, Value::Str(base) | Value::Path(base) | Value::Below(base)) => {
+                        Value::Below(base.clone())
+                    }
                     _ => Value::Unknown,
                 }
             }
@@ -352,9 +357,9 @@ impl Plan<'_> {
             },
             "bool" => first.truth().map_or(Value::Unknown, Value::Bool),
             "list" | "tuple" | "set" | "frozenset" | "reversed" => {
-                let items = if arguments.is_empty() { Some(Vec::new()) } else { self.items_of(first, place)? };
-                let Some(mut items) = items
-                else {
+                let items =
+                    if arguments.is_empty() { Some(Vec::new()) } else { self.items_of(first, place)? };
+                let Some(mut items) = items else {
                     return Ok(Value::Unknown);
                 };
                 match name {

@@ -10,7 +10,20 @@ use crate::image::Machine;
 
 /// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("os", &["path", "environ", "getenv", "putenv", "listdir", "walk", "add_dll_directory", "fspath", "fsdecode"]),
+    (
+        "os",
+        &[
+            "path",
+            "environ",
+            "getenv",
+            "putenv",
+            "listdir",
+            "walk",
+            "add_dll_directory",
+            "fspath",
+            "fsdecode",
+        ],
+    ),
     (
         "os.path",
         &[

@@ -15,9 +15,9 @@ pub(in crate::plan) fn path_attribute(path: &str, name: &str) -> Option<Value> {
         "name" => Value::str(file_name),
         "stem" => Value::str(file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem)),
         "suffix" => Value::str(file_name.rsplit_once('.').map_or(String::new(), |(_, s)| format!(".{s}"))),
-        "suffixes" => Value::list(
-            file_name.split('.').skip(1).map(|suffix| Value::str(format!(".{suffix}"))).collect(),
-        ),
+        "suffixes" => {
+            Value::list(file_name.split('.').skip(1).map(|suffix| Value::str(format!(".{suffix}"))).collect())
+        }
         "parts" => {
             let text = path.as_str();
             let parts = text.split(['/', '\\']).filter(|part| !part.is_empty()).enumerate();

@@ -16,7 +16,8 @@ use lines::line_starts;
 use marshal::{CodeObject, Object, Reader};
 
 use super::script::{
-    CompareOp, Expr, Function, Handler, Name, Parameter, ParameterKind, Script, Stmt, StmtKind, Try, top_level,
+    CompareOp, Expr, Function, Handler, Name, Parameter, ParameterKind, Script, Stmt, StmtKind, Try,
+    top_level,
 };
 
 /// A magic number, flags, and two words about the source (`_code_to_timestamp_pyc`, PEP 552).
@@ -171,12 +172,11 @@ impl<'m> Reading<'m> {
     }
 
     fn getter(&self, function: &CodeObject<'_>) -> StmtKind {
-        let parameter =
-            function.locals.first().map(|name| Parameter {
-                name: name.as_ref().into(),
-                default: None,
-                kind: ParameterKind::Usual,
-            });
+        let parameter = function.locals.first().map(|name| Parameter {
+            name: name.as_ref().into(),
+            default: None,
+            kind: ParameterKind::Usual,
+        });
         StmtKind::Function(Arc::new(Function {
             name: GETTER.into(),
             parameters: parameter.into_iter().collect(),

@@ -143,7 +143,14 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
             let statement = text.get(content..next)?;
             let is_on_top_level = indent == 0 && open.is_empty() && first == content;
             let part = |kind, name, rest| {
-                Some(Part { kind, name, first: content, rest: content + rest, body: content..next, keep: false })
+                Some(Part {
+                    kind,
+                    name,
+                    first: content,
+                    rest: content + rest,
+                    body: content..next,
+                    keep: false,
+                })
             };
             found.extend(if is_on_top_level && IMPORTS.iter().any(|import| statement.starts_with(import)) {
                 part(PartKind::Import, "", 0)
