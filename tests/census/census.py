@@ -95,6 +95,8 @@ def install_group(group: Group) -> None:
 
     def recipe(env: Path) -> None:
         embeddable_python(env, group.version)
+        # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
+        (env / "_wmi.pyd").unlink(missing_ok=True)
         requirements = env / "requirements.txt"
         requirements.write_text("\n".join(pins), encoding="utf-8")
         install(env, group.version, "--requirement", requirements)
@@ -109,17 +111,19 @@ def build_machine() -> None:
     """A Windows under Wine whose drive E: is the folder of the environments."""
     if not (PREFIXES / BASE).is_dir():
         subprocess.run([HERE.parent / "real" / "setup"], check=True, stdout=subprocess.DEVNULL)
-    shim = HERE.parent / "windows" / "bcryptprimitives.c"
+    # Rust's standard library takes random numbers from this DLL, which Wine before version 9 lacks.
+    random = HERE.parent / "windows" / "bcryptprimitives.c"
+    shims = [random, HERE / "icuuc.c"]
 
     def recipe(prefix: Path) -> None:
         link_machine(BASE, prefix)
-        # Rust's standard library takes random numbers from this DLL, which Wine before version 9 lacks.
-        subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O1", shim, "-ladvapi32", "-o",
-                        prefix / "drive_c/windows/system32/bcryptprimitives.dll"], check=True)
+        for shim in shims:
+            dll = prefix / "drive_c/windows/system32" / f"{shim.stem}.dll"
+            subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O1", shim, "-ladvapi32", "-o", dll], check=True)
         drive = prefix / "dosdevices" / "e:"
         drive.unlink()
         drive.symlink_to(os.path.join("..", "..", "..", CENSUS.name))
 
     CENSUS.mkdir(parents=True, exist_ok=True)
     with alone("census-machine"):
-        build(MACHINE, digest(shim.read_text()), recipe)
+        build(MACHINE, digest(*[shim.read_text() for shim in shims]), recipe)
