@@ -51,6 +51,7 @@ def run(wine, root, package, on_path=(), timeout=TIMEOUT, program=probe, **more)
         KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and ends the process without
     ), **more}
     process = subprocess.Popen([wine.loader, f"{root}\\python.exe", "-c", program(package)], env=variables,
+                               cwd=wine.prefix / "drive_c",  # of no use to an import, and the same everywhere
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                encoding="utf-8", errors="replace", start_new_session=True)
     try:
