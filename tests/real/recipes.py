@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from contextlib import contextmanager
 
-from common import CACHE, Wine, say
+from common import CACHE, PREFIXES, Wine, say
 
 # Which wheels pip takes: Windows', on whatever system this runs.
 WINDOWS = ["--only-binary", ":all:", "--platform", "win_amd64"]
@@ -28,10 +28,10 @@ INSTALL_PIP = "Debian and Ubuntu: apt-get install --no-install-recommends python
 
 
 @contextmanager
-def alone():
+def alone(work="setup"):
     """Tests may start several of these programs at once; the first does the work and the others wait."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "setup.lock", "w") as lock:
+    with open(CACHE / f"{work}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -136,3 +136,11 @@ def link_tree(source, target):
         except OSError:
             shutil.copy2(origin, copy)
     shutil.copytree(source, target, symlinks=True, copy_function=link)
+
+
+def link_machine(name, prefix):
+    """A machine that shares its files with another one."""
+    link_tree(PREFIXES / name, prefix)
+    # Wine writes these while it runs, and each machine has to have its own.
+    for file in [*prefix.glob("*.reg"), prefix / ".update-timestamp"]:
+        replace(file, file.read_bytes())
