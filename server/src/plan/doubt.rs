@@ -24,7 +24,7 @@ impl Plan<'_> {
     /// The statement that adds a directory in which all that a load did not find may lie: then it is not known whether the load fails.
     ///
     /// A directory that lies below a known one holds only what is there. Of one of which nothing is known it is asked whether the
-    /// environment has such a DLL anywhere: what is in no folder of it is in no folder that a package of it adds.
+    /// environment has such a DLL anywhere, or PATH: what is in no folder of these is in no folder that a package adds.
     pub(super) fn doubt(&mut self, error: &LoadError) -> Option<Place> {
         let LoadError::Windows(failure) = error else { return None };
         if self.unknown_directories.is_empty() {
@@ -62,7 +62,7 @@ impl Plan<'_> {
         place
     }
 
-    /// Whether a DLL of this name, folded, is in a folder of the environment.
+    /// Whether a DLL of this name, folded, is in a folder of the environment or of PATH.
     fn is_in_environment(&mut self, name: &str) -> bool {
         if self.native_names.is_none() {
             self.native_names = Some(self.names_in_environment());
@@ -70,7 +70,7 @@ impl Plan<'_> {
         self.native_names.as_ref().is_some_and(|names| names.contains(name))
     }
 
-    /// The DLLs that distributions have brought, and those in folders where others lie.
+    /// The DLLs that distributions have brought, those in folders where others lie, and those on PATH.
     fn names_in_environment(&self) -> FxHashSet<String> {
         let files = &*self.interpreter.process.host().files;
         let environment = self.interpreter.environment;
@@ -79,12 +79,14 @@ impl Plan<'_> {
         for row in rows.flatten().filter(|row| row.path.has_extension("dll") && files.is_file(&row.path)) {
             names.insert(fold_name(row.path.file_name()));
         }
-        for prefix in [&environment.prefix, &environment.base_prefix] {
-            for folder in ["", "DLLs", "Scripts", r"Library\bin", r"Library\mingw-w64\bin", "bin"] {
-                let Ok(listing) = files.folder(&prefix.join(folder)) else { continue };
-                let listed = listing.entries().into_iter().map(|entry| fold_name(&entry.name));
-                names.extend(listed.filter(|name| name.ends_with(".dll")));
-            }
+        const FOLDERS: [&str; 6] = ["", "DLLs", "Scripts", r"Library\bin", r"Library\mingw-w64\bin", "bin"];
+        let prefixes = [&environment.prefix, &environment.base_prefix];
+        let of_environment =
+            prefixes.into_iter().flat_map(|prefix| FOLDERS.map(|folder| prefix.join(folder)));
+        for folder in of_environment.chain(self.interpreter.process.host().path_directories()) {
+            let Ok(listing) = files.folder(&folder) else { continue };
+            let listed = listing.entries().into_iter().map(|entry| fold_name(&entry.name));
+            names.extend(listed.filter(|name| name.ends_with(".dll")));
         }
         names
     }

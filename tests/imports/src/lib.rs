@@ -64,7 +64,12 @@ impl Followed {
             match &step.event {
                 Event::Extension { path, .. } => natives.add(path.below(&self.folder), &mut import.natives),
                 Event::Module { path, .. } => modules.add(path.below(&self.folder), &mut import.modules),
-                Event::Unknown(what) => import.unknown.push(format!("{}: {what}", step.at)),
+                Event::Unknown(what) | Event::UnknownLoad(what) => {
+                    import.unknown.push(format!("{}: {what}", step.at));
+                }
+                Event::NotFound(module) => {
+                    import.unknown.push(format!("{}: no module {module} is found", step.at));
+                }
                 Event::Library { .. } | Event::DirectoryAdded(_) => {}
             }
         }
