@@ -319,6 +319,11 @@ fn json_has_all_that_is_promised() {
           },
           "packages": [
             {
+              "coverage": {
+                "full": true,
+                "notReached": [],
+                "unknown": []
+              },
               "distribution": null,
               "import": "pkg",
               "path": "C:\\Python\\Lib\\site-packages\\pkg",
