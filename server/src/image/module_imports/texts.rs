@@ -95,9 +95,9 @@ impl Walk<'_, '_> {
         let distance = variable.checked_sub(self.texts.objects?)?;
         let index = (distance % 8 == 0).then_some(distance / 8)?;
         match &self.texts.table {
-            Table::Entries(start, count) => {
-                string(self.pointer(entry(*start, index, 16, "texts").ok().filter(|_| index < *count)?, 0)?)
-            }
+            Table::Entries(start, count) => string(
+                self.image.pointer(entry(*start, index, 16, "texts").ok().filter(|_| index < *count)?, 0)?,
+            ),
             Table::Packed(bytes, ends) => {
                 let index = index as usize;
                 let start = match index.checked_sub(1) {
@@ -225,8 +225,8 @@ impl Walk<'_, '_> {
 
     /// An entry of that table: its variable and its text.
     fn entry_of_variable(&self, at: u32) -> Option<(u32, u32)> {
-        let variable = self.pointer(at, 0)?;
-        let text = self.pointer(at, 1)?;
+        let variable = self.image.pointer(at, 0)?;
+        let text = self.image.pointer(at, 1)?;
         let len =
             u64::from_le_bytes(self.image.memory.bytes::<8>(entry(at, 2, 8, "texts").ok()?, "texts").ok()?);
         let end = u32::try_from(len.checked_sub(1)?).ok()?.checked_add(text)?;
@@ -245,7 +245,7 @@ impl Walk<'_, '_> {
 
     fn is_entry(&self, at: u32) -> bool {
         const MOST_BITS: u32 = 0x7f;
-        let Some(text) = self.pointer(at, 0) else { return false };
+        let Some(text) = self.image.pointer(at, 0) else { return false };
         let Ok([_, _, len, bits]) = self.image.memory.words::<4>(at, "texts") else { return false };
         let end = len.checked_sub(1).and_then(|len| text.checked_add(len));
         bits <= MOST_BITS
