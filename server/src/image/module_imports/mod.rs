@@ -20,6 +20,7 @@ mod failure;
 mod helper;
 mod importer;
 mod known;
+mod lzss;
 mod seen;
 mod sip;
 mod texts;
@@ -254,6 +255,7 @@ impl Walk<'_, '_> {
                         _ => compared = None,
                     }
                     known.follow(&instruction, &self.slots, self.texts.is_open());
+                    self.follow_pointer(&instruction, &mut known);
                 }
             }
         }
@@ -484,7 +486,11 @@ impl Walk<'_, '_> {
                 }
                 None
             }
-            Called::Make | Called::Bytes => Some(Held::Object),
+            Called::Bytes => {
+                self.unpack_itself(known);
+                Some(Held::Object)
+            }
+            Called::Make => Some(Held::Object),
             Called::Do => Some(Held::Done),
             Called::Add | Called::Clear | Called::Matches | Called::Raise => None,
         }
