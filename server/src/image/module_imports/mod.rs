@@ -1,8 +1,8 @@
 //! Which modules the code of an extension module imports as it is initialized.
 //!
-//! Cython writes `cimport` as calls of `PyImport_ImportModule` with a literal name, in the function that initializes the module
-//! (Cython, `ModuleNode.py`: `generate_type_import_code` and its kin). So a third of the native modules of NumPy,
-//! SciPy, pandas and h5py come in, and no Python text tells of it.
+//! C code calls `PyImport_ImportModule` and its kin with literal names, and no Python text tells of it: so PyQt's modules come in, and
+//! what Cython writes for `cimport` (`ModuleNode.py`: `generate_type_import_code` and its kin), which brings a third of the native
+//! modules of NumPy, SciPy, pandas and h5py.
 //!
 //! An `import` of its text Cython writes as calls of a helper, `__Pyx_Import(name, names, level)`, that ends in
 //! `PyImport_ImportModuleLevelObject` (`Cython/Utility/ImportExport.c`). The name is an object in a global variable, and a table that
@@ -10,10 +10,14 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `called` | which functions of CPython matter
+//! | `called` | which functions of CPython matter |
 //! | `known` | what registers and places of the stack hold |
-//! | `texts` | the tables of texts, of Cython 0.29, 3.1 and 3.2 |
-//! | `helper` | which functions import what they are given |
+//! | `seen` | which instructions were looked at |
+//! | `failure` | what becomes of a call that fails |
+//! | `importer` | which functions import what they are told by a text |
+//! | `sip` | what sip imports for a module |
+//! | `texts`, `lzss` | the tables of Cython's texts, and how they are packed |
+//! | `helper` | which functions of Cython import what they are given |
 
 mod called;
 mod failure;
@@ -439,6 +443,10 @@ impl Walk<'_, '_> {
             Called::Import | Called::Capsule | Called::ImportLevel | Called::ImportObject => {
                 match self.name_of_import(called, known) {
                     Some(name) => self.import(name),
+                    // Cython's code asks for `gc` so, if nobody has imported it before.
+                    None if called == Called::ImportObject && self.text(first).is_some() => {
+                        self.statement(known, Some(Held::Number(0)))
+                    }
                     None => self.import_unknown(),
                 }
             }

@@ -29,6 +29,8 @@ fn imported(lines: &str) -> Vec<String> {
 /// - `texts`, `entries`, `lengths`: RBX is the address of a table of Cython 0.29, 3.1, or of the lengths of 3.2; `stack`: the lengths are
 ///   stored from [rsp+40h] on
 /// - `packed`: the arguments are the packed texts of Cython 3.2
+/// - `own`: the module begins to unpack texts itself, whose address is in RBX; `bare`: RBX is the address of texts that are not packed
+/// - `table`: the table of Cython 3.0 is stored from [rsp+40h] on
 /// - `state`: RSI is where the objects are put
 /// - `keep`, `dictionary`: RAX is put where the dictionary of the module belongs, or taken from there
 /// - `helper`, `pointer`, `to NUMBER`: a call of what lies behind the first two bytes, of what a variable points to, of what lies so far
@@ -46,6 +48,7 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
         "PyUnicode_DecodeUTF8",
         "PyUnicode_InternFromString",
         "PyUnicode_FromStringAndSize",
+        "PyBytes_FromStringAndSize",
         "PyUnicode_FromString",
         "PyImport_Import",
         "PyImport_ImportModuleLevel",
@@ -83,13 +86,18 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let texts = table(texts.collect());
     let entries = table(names.iter().map(|(name, at)| vec![address(*at), 0x60 << 32 | len(name)]).collect());
     let mut lengths: Vec<u32> = names.iter().map(|(name, _)| text(name).len() as u32).collect();
-    *lengths.last_mut().unwrap() += u32::from(fault == Fault::Lengths);
+    lengths[0] += u32::from(fault == Fault::Lengths);
     let array = pe.put_words(&lengths);
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(names.iter().map(|(name, _)| text(name)).collect::<String>().as_bytes()).unwrap();
     let mut packed = packed.finish().unwrap();
     packed[0] ^= u8::from(fault == Fault::Packed);
     let blob = pe.put(&packed);
+    // Behind the texts are bytes, whose lengths are elsewhere.
+    let plain = names.iter().map(|(name, _)| text(name)).collect::<String>() + "bytes";
+    let mut own: Vec<u8> = plain.as_bytes().chunks(8).flat_map(|eight| [&[0xff], eight].concat()).collect();
+    own[0] ^= u8::from(fault == Fault::Packed);
+    let [own, bare] = [pe.put(&own), pe.put_name(&plain)];
     // The name of a module stands 4 bytes behind the address of sip's texts.
     let sips = lines.lines().filter_map(|line| line.trim().strip_prefix("sip ")?.split_once(' '));
     let sips: Vec<(&str, &str)> = sips.collect();
@@ -154,6 +162,24 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
                 code.push(0xba);
                 code.extend((packed.len() as u32).to_le_bytes());
                 code.extend([0x41, 0xb8, 0, 1, 0, 0]);
+            }
+            ("own", "") => {
+                code.extend([0x31, 0xc9, 0xba]);
+                code.extend((plain.len() as u32).to_le_bytes());
+                let distance = slot("Bytes_FromStringAndSize").wrapping_sub(here(&code, 6));
+                code.extend([0xff, 0x15]);
+                code.extend(distance.to_le_bytes());
+                to(&mut code, [0x48, 0x8d, 0x1d], own);
+            }
+            ("bare", "") => to(&mut code, [0x48, 0x8d, 0x1d], bare),
+            ("table", "") => {
+                for (index, (_, at)) in (0..).zip(&names) {
+                    for (field, address) in [(0, variables + 8 * index), (8, *at)] {
+                        to(&mut code, [0x48, 0x8d, 0x1d], address);
+                        code.extend([0x48, 0x89, 0x9c, 0x24]);
+                        code.extend((0x40 + 40 * index + field).to_le_bytes());
+                    }
+                }
             }
             ("state", "") => to(&mut code, [0x48, 0x8d, 0x35], variables),
             ("keep", "") => to(&mut code, [0x48, 0x89, 0x05], dictionary),
@@ -302,6 +328,31 @@ fn the_names_of_an_import_without_a_module_are_modules_perhaps() {
 #[test]
 fn cython_3_2_packs_texts() {
     let code = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn cython_3_0_makes_its_table_on_the_stack() {
+    let code =
+        format!("{HELPER} {CYTHON} table\n lea 'x'\n call InternFromString\n object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn cython_3_3_unpacks_texts_itself() {
+    let code = format!(
+        "{HELPER} {CYTHON} own\n state\n lengths\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["1:near"]);
+    assert_eq!(imported_despite(Fault::Packed, &code), ["?"]);
+}
+
+#[test]
+fn cython_3_3_does_not_pack_a_few_texts() {
+    // mov edx, [rbx+rcx*4], which is read before a text is made
+    let code = format!(
+        "{HELPER} {CYTHON} bare\n state\n lengths\n 8b 14 8b\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
+    );
     assert_eq!(imported(&code), ["1:near"]);
 }
 

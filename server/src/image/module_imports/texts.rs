@@ -1,9 +1,11 @@
 //! The tables that tell the texts of a module: its names stand in the code as objects in global variables.
 //!
 //! Of Cython 0.29 `__pyx_string_tab`, entries of `__Pyx_StringTabEntry` (`Cython/Utility/ModuleSetupCode.c`), names the variable of each
-//! text. Since Cython 3.1 the objects lie one after the other in the module's state, in the order of the texts: where the first is
-//! put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of 3.2, one text packed by zlib,
-//! and an array of lengths (`Cython/Compiler/Code.py`: `generate_pystring_constants`).
+//! text; of 3.0 the same is made on the stack. Since Cython 3.1 the objects lie one after the other in the module's state, in the order
+//! of the texts: where the first is put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of
+//! 3.2, one text packed by zlib, and an array of lengths; of 3.3, one that the module unpacks itself or that is not packed, and the
+//! array of lengths of what is no bytes (`Cython/Compiler/Code.py`: `generate_pystring_constants`). Which of them it is, is told by what
+//! is found, not by a version.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -129,6 +131,15 @@ impl Walk<'_, '_> {
     pub(super) fn watch(&mut self, instruction: &Instruction, known: &Known) {
         if instruction.mnemonic() == Mnemonic::Lea
             && let Some(Held::Address(at)) = known.place(instruction)
+        {
+            self.see_address(at);
+        }
+        // A loop reads packed texts byte by byte, from an address that its instructions tell.
+        if instruction.mnemonic() == Mnemonic::Movzx
+            && instruction.memory_index() != Register::None
+            && self.texts.unpacked_size.is_some()
+            && let Some(Held::Address(at)) = known.base(instruction)
+            && !self.texts.addresses.contains(&at)
         {
             self.see_address(at);
         }
