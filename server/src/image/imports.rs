@@ -160,17 +160,18 @@ impl Image<'_> {
 
 impl Image<'_> {
     /// The slots of the import address table, by their RVAs, through which the code calls what `wanted` makes something of, given the
-    /// names of a DLL and of a function. Of images for 64 bits.
+    /// name of a function, in the DLLs whose names are wanted. Of images for 64 bits.
     pub(super) fn slots<T>(
         &self,
-        wanted: impl Fn(&str, &[u8]) -> Option<T>,
+        is_wanted: impl Fn(&str) -> bool,
+        wanted: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<FxHashMap<u32, T>, ImageError> {
         let mut slots = FxHashMap::default();
-        for import in self.imports()? {
+        for import in self.imports()?.into_iter().filter(|import| is_wanted(&import.dll)) {
             let mut found = Vec::new();
             self.visit_symbols(&import, |index, symbol| {
                 if let SymbolRef::Name { name, .. } = symbol {
-                    found.extend(wanted(&import.dll, name).map(|called| (index, called)));
+                    found.extend(wanted(name).map(|called| (index, called)));
                 }
                 Ok(())
             })?;

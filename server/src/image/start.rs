@@ -121,10 +121,13 @@ impl<'a> Image<'a> {
         if self.machine() != Machine::X64 || start == 0 {
             return Ok(None);
         }
-        let slots = self.slots(|_, called| match called {
-            called if called == function.as_bytes() => Some(Called::Wanted),
-            called => CALLERS.iter().any(|caller| caller.as_bytes() == called).then_some(Called::Caller),
-        })?;
+        let slots = self.slots(
+            |_| true,
+            |called| match called {
+                called if called == function.as_bytes() => Some(Called::Wanted),
+                called => CALLERS.iter().any(|caller| caller.as_bytes() == called).then_some(Called::Caller),
+            },
+        )?;
         let mut walk = Walk {
             image: self,
             slots,

@@ -11,6 +11,7 @@ use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, Withheld};
 use crate::host::{FileError, WinPath};
+use crate::image::Image;
 use crate::source::{Name, Stmt, StmtKind, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
@@ -276,7 +277,15 @@ impl Plan<'_> {
                 self.import_of_cython(level, name, &module, at);
                 return None;
             }
-            let exception = self.import_dotted(import, at).err()?;
+            if import == Image::UNKNOWN_MODULE {
+                let what = format!("the code of {dotted} imports a module of which the name is not known");
+                self.step(Event::Unknown(what), at);
+                return None;
+            }
+            let exception = match import.split_once('|') {
+                Some((first, other)) => self.import_either(first, other, at).err()?,
+                None => self.import_dotted(import, at).err()?,
+            };
             let missing = exception.missing.as_deref();
             let is_lost = missing.is_some_and(|missing| self.recorded_file(missing).is_some());
             (is_lost || !exception.failures.is_empty()).then_some(exception)
@@ -289,6 +298,21 @@ impl Plan<'_> {
             }
             None => Ok(module),
         }
+    }
+
+    /// Imports a module, or the other one if there is no module of the first name: C code asks so for what lies elsewhere in another
+    /// version.
+    fn import_either(&mut self, first: &str, other: &str, at: &Place) -> Outcome<ModuleRef> {
+        let ends = first.match_indices('.').map(|(end, _)| end).chain([first.len()]);
+        for part in ends.filter_map(|end| first.get(..end)) {
+            if self.certainly_missing(part).is_some() && self.recorded_file(part).is_none() {
+                return self.import_dotted(other, at);
+            }
+            if part.len() < first.len() {
+                self.import_dotted(part, at)?;
+            }
+        }
+        self.import_dotted(first, at)
     }
 
     /// Follows an `import` of a Cython module's text ([`Image::module_imports`](crate::image::Image::module_imports)). It may stand in a

@@ -2075,6 +2075,31 @@ fn a_cython_module_may_do_without_what_is_not_there() {
 }
 
 #[test]
+fn native_code_imports_another_module_where_there_is_none_of_the_first_name() {
+    follow(
+        "
+        /Python/python3.dll     exports PyImport_AddModule, PyImport_ImportModule
+        /s/pkg/__init__.py      text
+            from . import a
+        /s/pkg/a.pyd            cimports pkg.new.core|pkg.old.core, pkg.b|pkg.old.other, ?, pkg.c
+        /s/pkg/old/__init__.py  text
+        /s/pkg/old/core.pyd
+        /s/pkg/b.pyd
+        /s/pkg/c.pyd
+        ",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.a <- __init__.py:1
+            pkg.old <- __init__.py:1
+            native pkg.old.core <- __init__.py:1
+            native pkg.b <- __init__.py:1
+            unknown: the code of pkg.a imports a module of which the name is not known <- __init__.py:1
+            native pkg.c <- __init__.py:1
+        "#]],
+    );
+}
+
+#[test]
 fn code_that_asks_for_the_machine_imports_socket() {
     follow(
         "

@@ -2,8 +2,9 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
+use super::called::Called;
 use super::known::{Held, Known, number};
-use super::{Called, Dictionary, Walk};
+use super::{Dictionary, Walk};
 use crate::image::start::address_of;
 
 /// The helper that imports calls CPython within so many instructions.

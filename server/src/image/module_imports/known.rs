@@ -3,7 +3,8 @@
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
-use super::Called;
+use super::called::Called;
+use super::importer::Made;
 use crate::image::start::address_of;
 
 /// The slots of the import address table that matter, by their RVAs.
@@ -23,6 +24,16 @@ pub(super) enum Held {
     Names(u32),
     /// The function's argument at an index.
     Argument(i32),
+    /// An object that was made of an argument.
+    Made(Made),
+    /// An object that a call has made, which would be null if it had failed.
+    Object,
+    /// The 0 of a call that has not failed.
+    Done,
+    /// A module, by the index of its import.
+    Module(u32),
+    /// The object of a literal: its address and, if it is no text up to a NUL, its size.
+    Text(u32, Option<u16>),
 }
 
 impl Held {
@@ -104,7 +115,10 @@ impl Known {
         let mut known = Known::at_start();
         for register in ARGUMENTS {
             let given = self.get(register);
-            known.set(register, given.filter(|held| matches!(held, Held::Address(_) | Held::Number(_))));
+            known.set(
+                register,
+                given.filter(|held| matches!(held, Held::Address(_) | Held::Number(_) | Held::Text(..))),
+            );
         }
         known
     }

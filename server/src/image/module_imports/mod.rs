@@ -1,8 +1,8 @@
 //! Which modules the code of an extension module imports as it is initialized.
 //!
-//! Cython writes `cimport` as calls of `PyImport_ImportModule` with a literal name, in the function that initializes the module
-//! (Cython, `ModuleNode.py`: `generate_type_import_code` and its kin). So a third of the native modules of NumPy,
-//! SciPy, pandas and h5py come in, and no Python text tells of it.
+//! C code calls `PyImport_ImportModule` and its kin with literal names, and no Python text tells of it: so PyQt's modules come in, and
+//! what Cython writes for `cimport` (`ModuleNode.py`: `generate_type_import_code` and its kin), which brings a third of the native
+//! modules of NumPy, SciPy, pandas and h5py.
 //!
 //! An `import` of its text Cython writes as calls of a helper, `__Pyx_Import(name, names, level)`, that ends in
 //! `PyImport_ImportModuleLevelObject` (`Cython/Utility/ImportExport.c`). The name is an object in a global variable, and a table that
@@ -10,19 +10,34 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `called` | which functions of CPython matter |
 //! | `known` | what registers and places of the stack hold |
-//! | `texts` | the tables of texts, of Cython 0.29, 3.1 and 3.2 |
-//! | `helper` | which functions import what they are given |
+//! | `seen` | which instructions were looked at |
+//! | `failure` | what becomes of a call that fails |
+//! | `importer` | which functions import what they are told by a text |
+//! | `sip` | what sip imports for a module |
+//! | `texts`, `lzss` | the tables of Cython's texts, and how they are packed |
+//! | `helper` | which functions of Cython import what they are given |
 
+mod called;
+mod failure;
 mod helper;
+mod importer;
 mod known;
+mod lzss;
+mod seen;
+mod sip;
 mod texts;
 
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
+use self::called::Called;
+use self::failure::Compared;
 use self::helper::Level;
+use self::importer::Importer;
 use self::known::{Held, Known, Slots};
+use self::seen::Seen;
 use self::texts::Texts;
 
 use super::exports::Export;
@@ -42,55 +57,18 @@ const LONGEST_NAME: usize = 256;
 /// Calls within calls are followed so deep.
 const DEEPEST_CALL: usize = 64;
 
-/// What CPython's functions are called for; their first or, of the last, only argument is a literal.
-#[derive(Clone, Copy, PartialEq)]
-enum Called {
-    /// `PyImport_ImportModule(name)`
-    Import,
-    /// `PyImport_AddModule(name)`: Cython's modules share one of the name `cython_runtime`.
-    Add,
-    /// `PyModuleDef_Init(definition)`: the code that initializes the module is called later ("Multi-phase initialization", PEP 489).
-    Define,
-    /// `PyImport_ImportModuleLevelObject(name, globals, locals, names, level)`
-    ImportStatement,
-    /// `PyImport_GetModule(name)`, which is asked before a module is imported.
-    Get,
-    /// `PyModule_GetDict(module)`
-    Dictionary,
-    /// `PyMemoryView_FromMemory(memory, size, flags)`
-    View,
-    /// A function that makes an object of a text.
-    Text,
-    /// Some other function that returns an object, or null if it fails.
-    Make,
-}
-
-impl Called {
-    fn by_name(function: &[u8]) -> Option<Called> {
-        match function {
-            b"PyImport_ImportModule" => Some(Called::Import),
-            b"PyImport_AddModule" | b"PyImport_AddModuleRef" => Some(Called::Add),
-            b"PyModuleDef_Init" => Some(Called::Define),
-            b"PyImport_ImportModuleLevelObject" => Some(Called::ImportStatement),
-            b"PyImport_GetModule" => Some(Called::Get),
-            b"PyModule_GetDict" => Some(Called::Dictionary),
-            b"PyMemoryView_FromMemory" => Some(Called::View),
-            b"PyUnicode_InternFromString" | b"PyUnicode_DecodeUTF8" => Some(Called::Text),
-            b"PyList_New" | b"PyTuple_New" | b"PyDict_New" | b"PyTuple_Pack" | b"PyObject_GetAttr" => {
-                Some(Called::Make)
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Image<'_> {
-    /// The modules that an extension module made with Cython imports while its own import is under way, by their full names and in
-    /// order. Of others, and of code for other processors than x64, none.
+    /// What [`Image::module_imports`] tells of a module whose name is not known.
+    pub const UNKNOWN_MODULE: &'static str = "?";
+
+    /// The modules that an extension module imports while its own import is under way, by their full names and in order. Of code for
+    /// other processors than x64, none.
     ///
-    /// A name alone is imported by C code, which fails if that does. `LEVEL:NAME` is an `import` of the module's text, perhaps within a
-    /// `try`: the level counts the dots before the name, and is -1 where a module beside this one is meant if there is one.
-    /// `platform.NAME()` is such a call, of which some import a module.
+    /// A name alone is imported by C code, which fails if that does; `NAME|OTHER` stands for the other if there is no module of the
+    /// first name. `LEVEL:NAME` is an import that may fail: an `import` of a Cython module's text, perhaps within a `try`, or one of C
+    /// code that forgets the failure. The level counts the dots before the name, and is -1 where a module beside this one is meant if
+    /// there is one. `platform.NAME()` is such a call, of which some import a module. [`Image::UNKNOWN_MODULE`] is an import of which
+    /// the name is not known.
     ///
     /// The code is followed from `PyInit_…` as it runs if nothing fails, and both ways where it may go either.
     ///
@@ -100,60 +78,86 @@ impl Image<'_> {
         if self.machine() != Machine::X64 {
             return Ok(Vec::new());
         }
-        let is_python = |dll: &str| dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python"));
-        let slots = self.slots(|dll, function| Called::by_name(function).filter(|_| is_python(dll)))?;
-        let imports = |called| slots.values().any(|known| *known == called);
-        if !imports(Called::Import) || !imports(Called::Add) {
-            return Ok(Vec::new());
-        }
         let Some(init) = self.export_that_begins_with("PyInit_")? else {
             return Ok(Vec::new());
         };
-        let Some(Export::Address(start)) = self.export(&Symbol::Name(init))? else {
+        let Some(Export::Address(start)) = self.export(&Symbol::Name(init.clone()))? else {
             return Ok(Vec::new());
         };
+        let is_python = |dll: &str| dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python"));
+        let slots = self.slots(is_python, Called::by_name)?;
+        let imports = |called| slots.values().any(|known| *known == called);
+        let name = init.strip_prefix("PyInit_").unwrap_or_default();
+        if !slots.values().any(|called| called.imports()) {
+            return Ok(Vec::new());
+        }
         let mut walk = Walk {
             image: self,
-            texts: Texts::new(imports(Called::ImportStatement)),
+            name,
+            texts: Texts::new(imports(Called::Add) && imports(Called::ImportStatement)),
             slots,
-            seen: FxHashSet::default(),
+            seen: Seen::default(),
             left: MOST_INSTRUCTIONS,
             helpers: FxHashMap::default(),
+            importers: FxHashMap::default(),
             names: Vec::new(),
             dictionary: Dictionary::Unknown,
-            is_cython: false,
             imported: Vec::new(),
         };
         walk.function(start.into(), Known::at_start(), 0);
-        Ok(if walk.is_cython { walk.imported } else { Vec::new() })
+        Ok(walk.found())
+    }
+}
+
+impl Image<'_> {
+    /// The pointer at an index behind an RVA, as an RVA.
+    fn pointer(&self, at: u32, index: u32) -> Option<u32> {
+        let at = entry(at, index, 8, "a definition").ok()?;
+        let address = u64::from_le_bytes(self.memory.bytes::<8>(at, "a definition").ok()?);
+        u32::try_from(address.checked_sub(self.headers.image_base)?).ok()
+    }
+}
+
+/// An import that was found.
+struct Imported {
+    name: String,
+    /// The level, if it is one of a Cython module's text.
+    level: Option<i32>,
+    /// What is imported if there is no module of that name.
+    other: Option<String>,
+    /// Whoever imports it forgets that it failed.
+    may_fail: bool,
+}
+
+impl Imported {
+    fn into_text(self) -> String {
+        match (self.level, self.other) {
+            (Some(level), _) => format!("{level}:{}", self.name),
+            (None, Some(other)) => format!("{}|{other}", self.name),
+            (None, None) if self.may_fail => format!("0:{}", self.name),
+            (None, None) => self.name,
+        }
     }
 }
 
 /// A walk through code in the order in which it runs. Addresses are RVAs.
 struct Walk<'i, 'a> {
     image: &'i Image<'a>,
+    /// The module's own name, without its package.
+    name: &'i str,
     slots: Slots,
-    seen: FxHashSet<u32>,
+    seen: Seen,
     /// How many more instructions are looked at.
     left: u32,
     texts: Texts,
     /// Functions that were looked at, and which level they import at if they import the module that their first argument names.
     helpers: FxHashMap<u32, Option<Level>>,
+    /// Functions that were looked at, and which of their arguments names a module that they import.
+    importers: FxHashMap<u32, Option<Importer>>,
     /// The lists of names that were made.
     names: Vec<Vec<Held>>,
     dictionary: Dictionary,
-    is_cython: bool,
-    imported: Vec<String>,
-}
-
-/// What a call gives.
-#[derive(PartialEq)]
-enum Given {
-    Unknown,
-    /// An object, or null if it fails.
-    Object,
-    /// A list of names, by its index in [`Walk::names`], or null.
-    Names(u32),
+    imported: Vec<Imported>,
 }
 
 /// The dictionary of the module, which the helper of Cython 3.2 is given.
@@ -167,6 +171,16 @@ enum Dictionary {
 }
 
 impl Walk<'_, '_> {
+    /// The imports that were found.
+    fn found(mut self) -> Vec<String> {
+        let own: Vec<String> = self.imported.iter().map(|import| import.name.clone()).collect();
+        for import in &mut self.imported {
+            // What is imported in any case is not the other way out.
+            import.other.take_if(|other| own.contains(other));
+        }
+        self.imported.into_iter().map(Imported::into_text).collect()
+    }
+
     /// Follows a function, and those that it calls.
     fn function(&mut self, start: u64, known: Known, depth: usize) {
         let callers = self.texts.begin();
@@ -183,8 +197,8 @@ impl Walk<'_, '_> {
             return;
         };
         let mut instruction = Instruction::default();
-        // A call that gives an object has just succeeded, and RAX holds it.
-        let mut has_object = false;
+        // What a comparison of a result with a number has found, if nothing has failed.
+        let mut compared = None;
         while decoder.can_decode() && self.left > 0 {
             let Ok(here) = u32::try_from(decoder.ip()) else { return };
             if !self.seen.insert(here) {
@@ -194,14 +208,17 @@ impl Walk<'_, '_> {
             decoder.decode_out(&mut instruction);
             match instruction.mnemonic() {
                 Mnemonic::INVALID | Mnemonic::Ret | Mnemonic::Int3 => return,
-                Mnemonic::Call if self.makes_frame(&instruction, &known) => has_object = false,
+                Mnemonic::Call if self.makes_frame(&instruction, &known) => compared = None,
                 Mnemonic::Call => {
-                    let given = self.call(&instruction, &known, depth);
-                    has_object = given != Given::Unknown;
-                    known.follow_call();
-                    if let Given::Names(index) = given {
-                        known.set(Register::RAX, Some(Held::Names(index)));
+                    let called = self.called(&instruction, &known);
+                    // What follows is done where something has failed.
+                    if called == Some(Called::Raise) {
+                        return;
                     }
+                    let given = self.call(&instruction, called, &known, depth);
+                    compared = None;
+                    known.follow_call();
+                    known.set(Register::RAX, given);
                 }
                 Mnemonic::Jmp => {
                     if let Some(called) = self.called(&instruction, &known) {
@@ -211,28 +228,38 @@ impl Walk<'_, '_> {
                     }
                     return;
                 }
-                Mnemonic::Je if has_object => has_object = false,
-                Mnemonic::Jne if has_object => {
-                    open.push((instruction.near_branch_target(), known));
-                    return;
-                }
-                _ if instruction.is_jcc_short_or_near() => {
-                    open.push((instruction.near_branch_target(), known.clone()));
+                mnemonic if instruction.is_jcc_short_or_near() => {
+                    let target = instruction.near_branch_target();
+                    match compared.as_ref().and_then(|compared: &Compared| compared.decides(mnemonic)) {
+                        Some(is_taken) => {
+                            let (goes_on, fails) = match is_taken {
+                                true => (target, instruction.next_ip()),
+                                false => (instruction.next_ip(), target),
+                            };
+                            if self.look_at_failure(compared.as_ref(), fails, &known) {
+                                open.push((fails, known.clone()));
+                            }
+                            if is_taken {
+                                open.push((goes_on, known));
+                                return;
+                            }
+                        }
+                        None if self.seen.contains(target) => {}
+                        None => open.push((target, known.clone())),
+                    }
                 }
                 mnemonic => {
                     self.watch(&instruction, &known);
                     self.keep_dictionary(&instruction, &known);
-                    known.follow(&instruction, &self.slots, self.texts.is_open());
-                    // A comparison other than of this object decides something else.
-                    has_object &= match mnemonic {
+                    match mnemonic {
                         Mnemonic::Test | Mnemonic::Cmp => {
-                            instruction.op0_register().full_register() == Register::RAX
+                            compared = Compared::of(&instruction, &known);
                         }
-                        _ => {
-                            instruction.op0_kind() != OpKind::Register
-                                || instruction.op0_register().full_register() != Register::RAX
-                        }
-                    };
+                        Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop => {}
+                        _ => compared = None,
+                    }
+                    known.follow(&instruction, &self.slots, self.texts.is_open());
+                    self.follow_pointer(&instruction, &mut known);
                 }
             }
         }
@@ -253,26 +280,27 @@ impl Walk<'_, '_> {
             )
     }
 
-    /// Follows a call.
-    fn call(&mut self, instruction: &Instruction, known: &Known, depth: usize) -> Given {
+    /// Follows a call, and returns what it gives if nothing fails.
+    fn call(
+        &mut self,
+        instruction: &Instruction,
+        called: Option<Called>,
+        known: &Known,
+        depth: usize,
+    ) -> Option<Held> {
         self.use_of_platform(instruction, known);
-        if let Some(called) = self.called(instruction, known) {
-            self.calls(called, known, depth);
-            return match called {
-                Called::Import | Called::ImportStatement | Called::Make => Given::Object,
-                _ => Given::Unknown,
-            };
+        if let Some(called) = called {
+            return self.calls(called, known, depth);
         }
         if self.is_given_dictionary(instruction, known) {
             let level = match known.argument(5) {
                 None if known.get(Register::R9) == Some(Held::Number(0)) => Some(Held::Number(0)),
                 level => level,
             };
-            self.statement(known, level);
-            return Given::Object;
+            return self.statement(known, level);
         }
         if instruction.op0_kind() != OpKind::NearBranch64 {
-            return Given::Unknown;
+            return self.export_to_sip(known);
         }
         let target = instruction.near_branch_target();
         if let Some(level) = self.imports_its_argument(target, 0) {
@@ -280,18 +308,20 @@ impl Walk<'_, '_> {
                 Level::Given(index) => known.argument(index),
                 Level::Fixed(level) => Some(Held::Number(level)),
             };
-            self.statement(known, level);
-            return Given::Object;
+            return self.statement(known, level);
         }
         if let Some(names) = self.names(known) {
-            let index = u32::try_from(self.names.len());
+            let index = u32::try_from(self.names.len()).ok();
             self.names.push(names);
-            return index.map_or(Given::Object, Given::Names);
+            return Some(index.map_or(Held::Object, Held::Names));
+        }
+        if let Some(name) = self.name_for_importer(target, known) {
+            return self.import(name);
         }
         if depth < DEEPEST_CALL {
             self.function(target, known.as_called(), depth + 1);
         }
-        Given::Unknown
+        None
     }
 
     /// Follows `platform.machine()` and its like: Cython asks for what the name means here, and then that, as the first argument of the
@@ -317,10 +347,7 @@ impl Walk<'_, '_> {
                     [None, None] => known.follow_call(),
                     // `import platform` gives the module its name.
                     [None, Some(attribute)] if attribute != MODULE && is_module_name(&attribute) => {
-                        let used = format!("{MODULE}.{attribute}()");
-                        if !self.imported.contains(&used) {
-                            self.imported.push(used);
-                        }
+                        self.import(format!("{MODULE}.{attribute}()"));
                         return;
                     }
                     _ => return,
@@ -354,10 +381,10 @@ impl Walk<'_, '_> {
 
     /// Imports the module whose name is the first argument, at a level. `from . import a` leaves the name empty, and its second
     /// argument is the list of names.
-    fn statement(&mut self, known: &Known, level: Option<Held>) {
+    fn statement(&mut self, known: &Known, level: Option<Held>) -> Option<Held> {
         const LEVELS: std::ops::RangeInclusive<i32> = -1..=9;
-        let Some(Held::Number(level)) = level else { return };
-        let Some(name) = self.text(known.get(Register::RCX)) else { return };
+        let Some(name) = self.text(known.get(Register::RCX)) else { return self.import_unknown() };
+        let Some(Held::Number(level)) = level else { return Some(Held::Object) };
         let names = match known.get(Register::RDX) {
             Some(Held::Names(index)) if name.is_empty() => {
                 let names = self.names.get(index as usize).map(Vec::as_slice).unwrap_or_default();
@@ -365,12 +392,34 @@ impl Walk<'_, '_> {
             }
             _ => vec![name],
         };
+        let mut module = Held::Object;
         for name in names {
-            let import = format!("{level}:{name}");
-            if LEVELS.contains(&level) && is_module_name(&name) && !self.imported.contains(&import) {
-                self.imported.push(import);
+            if LEVELS.contains(&level) && is_module_name(&name) {
+                module = self.add(Imported { name, level: Some(level), other: None, may_fail: true });
             }
         }
+        Some(module)
+    }
+
+    /// Adds an import, if it is a new one.
+    fn add(&mut self, import: Imported) -> Held {
+        let is_same = |known: &Imported| known.level == import.level && known.name == import.name;
+        let index = self.imported.iter().position(is_same).unwrap_or_else(|| {
+            self.imported.push(import);
+            self.imported.len() - 1
+        });
+        u32::try_from(index).map_or(Held::Object, Held::Module)
+    }
+
+    /// Imports a module by its full name.
+    fn import(&mut self, name: String) -> Option<Held> {
+        Some(self.add(Imported { name, level: None, other: None, may_fail: false }))
+    }
+
+    /// Imports a module whose name is not known.
+    fn import_unknown(&mut self) -> Option<Held> {
+        self.import(Image::UNKNOWN_MODULE.into());
+        Some(Held::Object)
     }
 
     /// CPython's function that an instruction calls or jumps to.
@@ -387,32 +436,71 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn calls(&mut self, called: Called, known: &Known, depth: usize) {
+    /// Follows a call of one of CPython's functions, and returns what it gives if nothing fails.
+    fn calls(&mut self, called: Called, known: &Known, depth: usize) -> Option<Held> {
+        let first = known.get(Register::RCX);
         match called {
-            Called::ImportStatement => return self.statement(known, known.argument(4)),
-            Called::Get => return self.statement(known, Some(Held::Number(0))),
-            Called::Dictionary if self.dictionary == Dictionary::Unknown => {
-                self.dictionary = Dictionary::Asked;
-            }
-            Called::View => return self.unpack(known),
-            Called::Text => return self.make_text(),
-            _ => {}
-        }
-        let Some(Held::Address(argument)) = known.get(Register::RCX) else { return };
-        match called {
-            Called::Define => self.execute(argument, depth),
-            Called::Add | Called::Import => {
-                let Ok(name) = self.image.memory.string(argument, LONGEST_NAME, "the name of a module")
-                else {
-                    return;
-                };
-                match called {
-                    Called::Add => self.is_cython |= name == "cython_runtime" || name.starts_with("_cython_"),
-                    _ if self.imported.contains(&name) => {}
-                    _ => self.imported.push(name),
+            Called::Import | Called::Capsule | Called::ImportLevel | Called::ImportObject => {
+                match self.name_of_import(called, known) {
+                    Some(name) => self.import(name),
+                    // Cython's code asks for `gc` so, if nobody has imported it before.
+                    None if called == Called::ImportObject && self.text(first).is_some() => {
+                        self.statement(known, Some(Held::Number(0)))
+                    }
+                    None => self.import_unknown(),
                 }
             }
-            _ => {}
+            Called::ImportStatement => match first {
+                // C code makes an object of the name, Cython has one for each of its texts.
+                Some(Held::Text(..)) if known.argument(4) == Some(Held::Number(0)) => {
+                    match self.name_of_import(Called::ImportObject, known) {
+                        Some(name) => self.import(name),
+                        None => self.import_unknown(),
+                    }
+                }
+                _ => self.statement(known, known.argument(4)),
+            },
+            Called::Get => {
+                if self.text(first).is_some() {
+                    self.statement(known, Some(Held::Number(0)));
+                }
+                None
+            }
+            Called::Dictionary => {
+                if self.dictionary == Dictionary::Unknown {
+                    self.dictionary = Dictionary::Asked;
+                }
+                None
+            }
+            Called::View => {
+                self.unpack(known);
+                None
+            }
+            Called::Text | Called::InternedText => {
+                if called == Called::InternedText {
+                    self.make_text();
+                }
+                Some(self.object_of_text(first, None))
+            }
+            Called::SizedText | Called::DecodedText => {
+                if called == Called::DecodedText {
+                    self.make_text();
+                }
+                Some(self.object_of_text(first, known.get(Register::RDX)))
+            }
+            Called::Define => {
+                if let Some(Held::Address(definition)) = first {
+                    self.execute(definition, depth);
+                }
+                None
+            }
+            Called::Bytes => {
+                self.unpack_itself(known);
+                Some(Held::Object)
+            }
+            Called::Make => Some(Held::Object),
+            Called::Do => Some(Held::Done),
+            Called::Add | Called::Clear | Called::Matches | Called::Raise => None,
         }
     }
 
@@ -422,13 +510,13 @@ impl Walk<'_, '_> {
         const SLOTS: u32 = 9;
         const MOST_SLOTS: u32 = 16;
         const EXECUTE: u64 = 2;
-        let Some(slots) = self.pointer(definition, SLOTS) else { return };
+        let Some(slots) = self.image.pointer(definition, SLOTS) else { return };
         for slot in 0..MOST_SLOTS {
             let kind =
                 entry(slots, 2 * slot, 8, "slots").and_then(|at| self.image.memory.bytes::<8>(at, "slots"));
             match kind.map(u64::from_le_bytes) {
                 Ok(EXECUTE) => {
-                    if let Some(function) = self.pointer(slots, 2 * slot + 1) {
+                    if let Some(function) = self.image.pointer(slots, 2 * slot + 1) {
                         self.function(function.into(), Known::at_start(), depth + 1);
                     }
                 }
@@ -436,13 +524,6 @@ impl Walk<'_, '_> {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// The pointer at an index behind an RVA, as an RVA.
-    fn pointer(&self, at: u32, index: u32) -> Option<u32> {
-        let at = entry(at, index, 8, "a definition").ok()?;
-        let address = u64::from_le_bytes(self.image.memory.bytes::<8>(at, "a definition").ok()?);
-        u32::try_from(address.checked_sub(self.image.headers.image_base)?).ok()
     }
 }
 

@@ -23,11 +23,14 @@ fn imported(lines: &str) -> Vec<String> {
 /// Cythons. Of the code all is bytes in hexadecimal but:
 ///
 /// - `call FUNCTION`, `jmp FUNCTION`, and `take FUNCTION`, which puts its address into RBX
-/// - `lea LITERAL`: the first argument is its address; that of the definition of the module, if it is `def`
+/// - `lea LITERAL`, `lea rdx LITERAL`: the first or second argument is its address; that of the definition of the module, if it is `def`
+/// - `sip NAME IMPORT`: the arguments are sip's description of a module of that name, with a list of one import, and a version
 /// - `object LITERAL`, `object rdx LITERAL`: the first argument, or another, is the object of a text
 /// - `texts`, `entries`, `lengths`: RBX is the address of a table of Cython 0.29, 3.1, or of the lengths of 3.2; `stack`: the lengths are
 ///   stored from [rsp+40h] on
 /// - `packed`: the arguments are the packed texts of Cython 3.2
+/// - `own`: the module begins to unpack texts itself, whose address is in RBX; `bare`: RBX is the address of texts that are not packed
+/// - `table`: the table of Cython 3.0 is stored from [rsp+40h] on
 /// - `state`: RSI is where the objects are put
 /// - `keep`, `dictionary`: RAX is put where the dictionary of the module belongs, or taken from there
 /// - `helper`, `pointer`, `to NUMBER`: a call of what lies behind the first two bytes, of what a variable points to, of what lies so far
@@ -44,6 +47,17 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
         "PyMemoryView_FromMemory",
         "PyUnicode_DecodeUTF8",
         "PyUnicode_InternFromString",
+        "PyUnicode_FromStringAndSize",
+        "PyBytes_FromStringAndSize",
+        "PyUnicode_FromString",
+        "PyImport_Import",
+        "PyImport_ImportModuleLevel",
+        "PyCapsule_Import",
+        "PyErr_ExceptionMatches",
+        "PyErr_Clear",
+        "PyErr_SetString",
+        "PyErr_Occurred",
+        "PyModule_AddObject",
     ];
     let mut pe = Pe::x64().imports(&[("python311.dll", &functions)]);
     // The import address table was put last but the table itself: the slots, a null one, and two descriptors.
@@ -72,13 +86,31 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let texts = table(texts.collect());
     let entries = table(names.iter().map(|(name, at)| vec![address(*at), 0x60 << 32 | len(name)]).collect());
     let mut lengths: Vec<u32> = names.iter().map(|(name, _)| text(name).len() as u32).collect();
-    *lengths.last_mut().unwrap() += u32::from(fault == Fault::Lengths);
+    lengths[0] += u32::from(fault == Fault::Lengths);
     let array = pe.put_words(&lengths);
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(names.iter().map(|(name, _)| text(name)).collect::<String>().as_bytes()).unwrap();
     let mut packed = packed.finish().unwrap();
     packed[0] ^= u8::from(fault == Fault::Packed);
     let blob = pe.put(&packed);
+    // Behind the texts are bytes, whose lengths are elsewhere.
+    let plain = names.iter().map(|(name, _)| text(name)).collect::<String>() + "bytes";
+    let mut own: Vec<u8> = plain.as_bytes().chunks(8).flat_map(|eight| [&[0xff], eight].concat()).collect();
+    own[0] ^= u8::from(fault == Fault::Packed);
+    let [own, bare] = [pe.put(&own), pe.put_name(&plain)];
+    // The name of a module stands 4 bytes behind the address of sip's texts.
+    let sips = lines.lines().filter_map(|line| line.trim().strip_prefix("sip ")?.split_once(' '));
+    let sips: Vec<(&str, &str)> = sips.collect();
+    let descriptions: Vec<(&str, u32)> = sips
+        .into_iter()
+        .map(|(name, import)| {
+            let at = |name| names.iter().find(|(known, _)| *known == name).unwrap().1;
+            let list = [address(at(import)), 0, 0, 0, 0, 0, 0, 0].map(u64::to_le_bytes).concat();
+            let list = pe.put(&list);
+            let description = [0, 8 | 4 << 32, 0, address(at(name)) - 4, address(list)];
+            (name, pe.put(&description.map(u64::to_le_bytes).concat()))
+        })
+        .collect();
     let start = pe.next();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let here = |code: &Vec<u8>, len: u32| start + code.len() as u32 + len;
@@ -93,11 +125,21 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
             code.push(0xe8);
             code.extend(distance.to_le_bytes());
         };
-        let slot = |name: &str| slots + 8 * functions.iter().position(|f| f.ends_with(name)).unwrap() as u32;
+        let slot =
+            |name: &str| slots + 8 * functions.iter().position(|f| f[2..].ends_with(name)).unwrap() as u32;
         match line.split_once(' ').unwrap_or((line, "")) {
             ("lea", name) => {
+                let (register, name) = name.split_once(' ').unwrap_or(("rcx", name));
+                let load = if register == "rdx" { [0x48, 0x8d, 0x15] } else { [0x48, 0x8d, 0x0d] };
                 let literal = names.iter().find(|(known, _)| *known == name);
-                to(&mut code, [0x48, 0x8d, 0x0d], literal.map_or(definition, |(_, at)| *at));
+                to(&mut code, load, literal.map_or(definition, |(_, at)| *at));
+            }
+            ("sip", words) => {
+                let (name, _) = words.split_once(' ').unwrap();
+                let description = descriptions.iter().find(|(known, _)| *known == name).unwrap().1;
+                to(&mut code, [0x48, 0x8d, 0x0d], description);
+                // mov edx, 13; mov r8d, 8; xor r9d, r9d
+                code.extend([0xba, 13, 0, 0, 0, 0x41, 0xb8, 8, 0, 0, 0, 0x45, 0x31, 0xc9]);
             }
             (verb @ ("call" | "jmp"), name) => {
                 let distance = slot(name).wrapping_sub(here(&code, 6));
@@ -120,6 +162,24 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
                 code.push(0xba);
                 code.extend((packed.len() as u32).to_le_bytes());
                 code.extend([0x41, 0xb8, 0, 1, 0, 0]);
+            }
+            ("own", "") => {
+                code.extend([0x31, 0xc9, 0xba]);
+                code.extend((plain.len() as u32).to_le_bytes());
+                let distance = slot("Bytes_FromStringAndSize").wrapping_sub(here(&code, 6));
+                code.extend([0xff, 0x15]);
+                code.extend(distance.to_le_bytes());
+                to(&mut code, [0x48, 0x8d, 0x1d], own);
+            }
+            ("bare", "") => to(&mut code, [0x48, 0x8d, 0x1d], bare),
+            ("table", "") => {
+                for (index, (_, at)) in (0..).zip(&names) {
+                    for (field, address) in [(0, variables + 8 * index), (8, *at)] {
+                        to(&mut code, [0x48, 0x8d, 0x1d], address);
+                        code.extend([0x48, 0x89, 0x9c, 0x24]);
+                        code.extend((0x40 + 40 * index + field).to_le_bytes());
+                    }
+                }
             }
             ("state", "") => to(&mut code, [0x48, 0x8d, 0x35], variables),
             ("keep", "") => to(&mut code, [0x48, 0x89, 0x05], dictionary),
@@ -166,11 +226,6 @@ const CYTHON: &str = "lea 'cython_runtime'\ncall AddModule\n";
 fn literal_imports_are_found_in_the_order_in_which_they_run() {
     let code = format!("{CYTHON} lea 'b'\n call ImportModule\n lea 'a.c'\n call ImportModule\n c3");
     assert_eq!(imported(&code), ["b", "a.c"]);
-}
-
-#[test]
-fn code_that_is_not_of_cython_is_not_believed() {
-    assert_eq!(imported("lea 'b'\n call ImportModule\n c3"), Vec::<String>::new());
 }
 
 #[test]
@@ -241,7 +296,7 @@ fn a_function_that_imports_something_else_than_it_is_given_is_no_helper() {
         "eb 11\n 31 c9\n 31 ff\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} texts\n \
          object 'secrets'\n e8 cf ff ff ff\n c3"
     );
-    assert_eq!(imported(&code), Vec::<String>::new());
+    assert_eq!(imported(&code), ["?"]);
 }
 
 /// A helper that imports at level 1: jmp over it; mov edi, 1; mov [rsp+20h], edi; call; ret, at 17; int3.
@@ -273,6 +328,31 @@ fn the_names_of_an_import_without_a_module_are_modules_perhaps() {
 #[test]
 fn cython_3_2_packs_texts() {
     let code = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn cython_3_0_makes_its_table_on_the_stack() {
+    let code =
+        format!("{HELPER} {CYTHON} table\n lea 'x'\n call InternFromString\n object 'near'\n helper\n c3");
+    assert_eq!(imported(&code), ["1:near"]);
+}
+
+#[test]
+fn cython_3_3_unpacks_texts_itself() {
+    let code = format!(
+        "{HELPER} {CYTHON} own\n state\n lengths\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["1:near"]);
+    assert_eq!(imported_despite(Fault::Packed, &code), ["?"]);
+}
+
+#[test]
+fn cython_3_3_does_not_pack_a_few_texts() {
+    // mov edx, [rbx+rcx*4], which is read before a text is made
+    let code = format!(
+        "{HELPER} {CYTHON} bare\n state\n lengths\n 8b 14 8b\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
+    );
     assert_eq!(imported(&code), ["1:near"]);
 }
 
@@ -345,10 +425,10 @@ fn tables_that_make_no_sense_are_none() {
     let of_3_2 = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
     let of_0_29 = format!("{HELPER} {CYTHON} texts\n object 'near'\n helper\n c3");
     assert_eq!(imported(&of_0_29), ["1:near"]);
-    assert_eq!(imported_despite(Fault::Packed, &of_3_2), Vec::<String>::new());
-    assert_eq!(imported_despite(Fault::Lengths, &of_3_2), Vec::<String>::new());
-    assert_eq!(imported_despite(Fault::Endless, &of_3_1), Vec::<String>::new());
-    assert_eq!(imported_despite(Fault::Endless, &of_0_29), Vec::<String>::new());
+    assert_eq!(imported_despite(Fault::Packed, &of_3_2), ["?"]);
+    assert_eq!(imported_despite(Fault::Lengths, &of_3_2), ["?"]);
+    assert_eq!(imported_despite(Fault::Endless, &of_3_1), ["?"]);
+    assert_eq!(imported_despite(Fault::Endless, &of_0_29), ["?"]);
 }
 
 #[test]
@@ -357,4 +437,82 @@ fn code_that_never_ends_or_leads_nowhere_comes_to_an_end() {
     assert_eq!(imported("eb fe"), Vec::<String>::new());
     assert_eq!(imported("e8 00 00 00 7f\n c3"), Vec::<String>::new());
     assert_eq!(imported("lea def\n jmp Init"), Vec::<String>::new());
+}
+
+#[test]
+fn any_extension_module_imports_by_literal_names() {
+    let code = "lea 'a.b'\n call ImportModule\n lea 'datetime.datetime_CAPI'\n call Capsule_Import\n \
+        lea 'c'\n call Unicode_FromString\n 48 89 c1\n call Import_Import\n c3";
+    assert_eq!(imported(code), ["a.b", "datetime", "c"]);
+}
+
+#[test]
+fn a_name_may_be_a_text_of_a_given_length() {
+    // mov edx, 2; mov rcx, rax
+    let code = "lea 'abc'\n ba 02 00 00 00\n call FromStringAndSize\n 48 89 c1\n call Import_Import\n c3";
+    assert_eq!(imported(code), ["ab"]);
+}
+
+#[test]
+fn the_level_of_a_c_import_is_zero() {
+    // mov dword [rsp+20h], 0; then 1
+    let code = "c7 44 24 20 00 00 00 00\n lea 'a'\n call ModuleLevel\n \
+        c7 44 24 20 01 00 00 00\n lea 'b'\n call ModuleLevel\n c3";
+    assert_eq!(imported(code), ["a", "?"]);
+}
+
+#[test]
+fn an_import_of_an_unknown_name_is_told_once() {
+    // mov rcx, rbx; twice
+    let code =
+        "48 89 d9\n call ImportModule\n 48 89 d9\n call ImportModule\n lea 'a'\n call ImportModule\n c3";
+    assert_eq!(imported(code), ["?", "a"]);
+}
+
+#[test]
+fn a_failure_that_is_forgotten_need_not_count() {
+    // test rax, rax; jne +6, over the call
+    let code =
+        "lea 'a'\n call ImportModule\n 48 85 c0\n 75 06\n call Clear\n lea 'b'\n call ImportModule\n c3";
+    assert_eq!(imported(code), ["0:a", "b"]);
+}
+
+#[test]
+fn what_is_imported_when_there_is_no_such_module_is_told_beside_it() {
+    // test rax, rax; jne, to the end; test eax, eax; je, over the rest
+    let code = "lea 'new'\n call ImportModule\n 48 89 c3\n 48 85 c0\n 75 1d\n call ExceptionMatches\n \
+        85 c0\n 74 13\n call Clear\n lea 'old'\n call ImportModule\n 48 89 c3\n c3";
+    assert_eq!(imported(code), ["new|old"]);
+}
+
+#[test]
+fn what_is_imported_after_an_error_is_no_import() {
+    // test eax, eax; js, to the second import. cmp eax, -1; je, there too. An error that is set ends the way.
+    let code = "call AddObject\n 85 c0\n 78 23\n call AddObject\n 83 f8 ff\n 74 18\n call Occurred\n \
+        48 85 c0\n 75 0d\n lea 'a'\n call ImportModule\n lea 'b'\n call SetString\n lea 'c'\n call ImportModule\n c3";
+    assert_eq!(imported(code), ["a"]);
+}
+
+#[test]
+fn a_function_that_imports_what_it_is_told_is_asked_for_each_name() {
+    // jmp over it; mov rbx, rdx; mov rcx, rbx; call; ret
+    let code = "eb 0d\n 48 89 d3\n 48 89 d9\n call ImportModule\n c3\n \
+        lea rdx 'a'\n helper\n lea rdx 'b'\n helper\n lea rdx 'not-a-name'\n c3";
+    assert_eq!(imported(code), ["a", "b"]);
+}
+
+#[test]
+fn such_a_function_may_make_an_object_of_the_name_and_its_length() {
+    // jmp over it; call; mov rcx, rax; call; ret. Its caller: mov edx, 1
+    let code = "eb 10\n call FromStringAndSize\n 48 89 c1\n call Import_Import\n c3\n \
+        lea 'ab'\n ba 01 00 00 00\n helper\n lea 'cd'\n ba 02 00 00 00\n helper\n c3";
+    assert_eq!(imported(code), ["a", "cd"]);
+}
+
+#[test]
+fn sip_imports_what_the_description_of_a_module_names() {
+    // call [rax]
+    assert_eq!(imported("sip 'pkg.a' 'pkg.b'\n ff 10\n lea 'x'\n call ImportModule\n c3"), ["pkg.b", "x"]);
+    // The description is one of another module.
+    assert_eq!(imported("sip 'pkg.other' 'pkg.b'\n ff 10\n c3"), Vec::<String>::new());
 }

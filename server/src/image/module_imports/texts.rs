@@ -1,9 +1,11 @@
 //! The tables that tell the texts of a module: its names stand in the code as objects in global variables.
 //!
 //! Of Cython 0.29 `__pyx_string_tab`, entries of `__Pyx_StringTabEntry` (`Cython/Utility/ModuleSetupCode.c`), names the variable of each
-//! text. Since Cython 3.1 the objects lie one after the other in the module's state, in the order of the texts: where the first is
-//! put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of 3.2, one text packed by zlib,
-//! and an array of lengths (`Cython/Compiler/Code.py`: `generate_pystring_constants`).
+//! text; of 3.0 the same is made on the stack. Since Cython 3.1 the objects lie one after the other in the module's state, in the order
+//! of the texts: where the first is put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of
+//! 3.2, one text packed by zlib, and an array of lengths; of 3.3, one that the module unpacks itself or that is not packed, and the
+//! array of lengths of what is no bytes (`Cython/Compiler/Code.py`: `generate_pystring_constants`). Which of them it is, is told by what
+//! is found, not by a version.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -12,6 +14,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
 use super::known::{Held, Known};
+use super::lzss;
 use super::{LONGEST_NAME, MORE_INSTRUCTIONS, Walk};
 use crate::image::imports::entry;
 
@@ -21,8 +24,14 @@ const MOST_TEXTS: u32 = 20_000;
 /// Every module has some texts, `__main__`, `__name__` and `__test__` among them; shorter tables are of something else.
 const FEWEST_TEXTS: u32 = 5;
 
+/// Every module has these texts.
+const NAMES: [&[u8]; 2] = [b"__main__", b"__name__"];
+
 /// The texts of a module have at most so many bytes.
 const LONGEST_TEXTS: u64 = 4 << 20;
+
+/// Texts that are not packed have fewer bytes: packing them would save something.
+const LONGEST_PLAIN: usize = 1 << 16;
 
 /// The array of lengths is one of so many addresses, the latest.
 const MOST_ADDRESSES: usize = 64;
@@ -39,12 +48,18 @@ pub(super) struct Texts {
     is_made: bool,
     /// The bytes of all texts, unpacked, as long as their lengths are not known.
     unpacked: Vec<u8>,
+    /// So many bytes are about to be unpacked in the module itself.
+    unpacked_size: Option<u32>,
+    /// Texts that the module does not hand to Python's `zlib` were looked for.
+    is_sought: bool,
     is_unpacked: bool,
     addresses: VecDeque<u32>,
     /// What code has read as an array of 32-bit numbers.
     array: Option<Held>,
     /// Numbers that the function has stored on the stack, of which it makes such an array.
     numbers: FxHashMap<i32, u32>,
+    /// Addresses that a function has stored on the stack.
+    pointers: FxHashMap<i32, u32>,
 }
 
 #[derive(Default)]
@@ -95,9 +110,9 @@ impl Walk<'_, '_> {
         let distance = variable.checked_sub(self.texts.objects?)?;
         let index = (distance % 8 == 0).then_some(distance / 8)?;
         match &self.texts.table {
-            Table::Entries(start, count) => {
-                string(self.pointer(entry(*start, index, 16, "texts").ok().filter(|_| index < *count)?, 0)?)
-            }
+            Table::Entries(start, count) => string(
+                self.image.pointer(entry(*start, index, 16, "texts").ok().filter(|_| index < *count)?, 0)?,
+            ),
             Table::Packed(bytes, ends) => {
                 let index = index as usize;
                 let start = match index.checked_sub(1) {
@@ -116,6 +131,15 @@ impl Walk<'_, '_> {
     pub(super) fn watch(&mut self, instruction: &Instruction, known: &Known) {
         if instruction.mnemonic() == Mnemonic::Lea
             && let Some(Held::Address(at)) = known.place(instruction)
+        {
+            self.see_address(at);
+        }
+        // A loop reads packed texts byte by byte, from an address that its instructions tell.
+        if instruction.mnemonic() == Mnemonic::Movzx
+            && instruction.memory_index() != Register::None
+            && self.texts.unpacked_size.is_some()
+            && let Some(Held::Address(at)) = known.base(instruction)
+            && !self.texts.addresses.contains(&at)
         {
             self.see_address(at);
         }
@@ -138,6 +162,13 @@ impl Walk<'_, '_> {
         let is_move = instruction.mnemonic() == Mnemonic::Mov;
         match (known.place(instruction), known.base(instruction)) {
             (Some(Held::Stack(at)), _) => {
+                if let Some(Held::Address(address)) = known.value(instruction, 1, &self.slots)
+                    && is_move
+                    && self.texts.has_tables
+                    && self.texts.pointers.len() < MOST_TEXTS as usize
+                {
+                    self.texts.pointers.insert(at, address);
+                }
                 let words = match known.value(instruction, 1, &self.slots) {
                     Some(Held::Number(number)) if is_move => match size {
                         1 => vec![number as u32 & 0xff],
@@ -225,8 +256,8 @@ impl Walk<'_, '_> {
 
     /// An entry of that table: its variable and its text.
     fn entry_of_variable(&self, at: u32) -> Option<(u32, u32)> {
-        let variable = self.pointer(at, 0)?;
-        let text = self.pointer(at, 1)?;
+        let variable = self.image.pointer(at, 0)?;
+        let text = self.image.pointer(at, 1)?;
         let len =
             u64::from_le_bytes(self.image.memory.bytes::<8>(entry(at, 2, 8, "texts").ok()?, "texts").ok()?);
         let end = u32::try_from(len.checked_sub(1)?).ok()?.checked_add(text)?;
@@ -245,7 +276,7 @@ impl Walk<'_, '_> {
 
     fn is_entry(&self, at: u32) -> bool {
         const MOST_BITS: u32 = 0x7f;
-        let Some(text) = self.pointer(at, 0) else { return false };
+        let Some(text) = self.image.pointer(at, 0) else { return false };
         let Ok([_, _, len, bits]) = self.image.memory.words::<4>(at, "texts") else { return false };
         let end = len.checked_sub(1).and_then(|len| text.checked_add(len));
         bits <= MOST_BITS
@@ -277,51 +308,153 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// `PyBytes_FromStringAndSize(null, size)`: the module unpacks something itself, as Cython 3.3 does.
+    pub(super) fn unpack_itself(&mut self, known: &Known) {
+        if let [Some(Held::Number(0)), Some(Held::Number(size))] = [0, 1].map(|index| known.argument(index))
+            && let Ok(size @ 1..) = u32::try_from(size)
+            && u64::from(size) <= LONGEST_TEXTS
+        {
+            self.texts.unpacked_size = Some(size);
+        }
+    }
+
     /// An object is made of a text.
     pub(super) fn make_text(&mut self) {
-        if !self.texts.is_known() && !self.texts.unpacked.is_empty() {
-            // The lengths are sought once.
-            let bytes = std::mem::take(&mut self.texts.unpacked);
-            if let Some(ends) = self.ends(bytes.len() as u32) {
-                self.texts.table = Table::Packed(bytes, ends);
+        if !self.texts.is_known() {
+            if !self.texts.unpacked.is_empty() {
+                // The lengths are sought once.
+                let bytes = std::mem::take(&mut self.texts.unpacked);
+                if let Some(ends) = self.ends(&bytes, true).or_else(|| self.ends(&bytes, false)) {
+                    self.texts.table = Table::Packed(bytes, ends);
+                }
+            } else if self.texts.has_tables && !self.texts.is_sought {
+                self.texts.is_sought = true;
+                self.seek_variables();
+                if !self.texts.is_known() {
+                    self.seek_texts();
+                }
             }
         }
         self.texts.is_made |= self.texts.is_known();
     }
 
-    /// Where each of the texts ends which have so many bytes together: as an array tells that has been read, or is at one of the
-    /// addresses, from where it was copied.
-    fn ends(&self, total: u32) -> Option<Vec<u32>> {
-        let at_address = |at: u32| {
-            let stored = self.image.memory.stored(at, 4 * MOST_TEXTS as usize, "texts").ok()?;
-            let words = stored.chunks_exact(4).filter_map(|word| word.try_into().ok());
-            sums(words.map(u32::from_le_bytes), total)
+    /// Reads the table of Cython 3.0, which is that of 0.29 on the stack: the addresses of a variable and of a text lie side by side.
+    fn seek_variables(&mut self) {
+        const WHAT: &str = "texts";
+        let mut texts = FxHashMap::default();
+        let mut names = 0;
+        for (at, variable) in &self.texts.pointers {
+            let Some(text) = at.checked_add(8).and_then(|next| self.texts.pointers.get(&next)) else {
+                continue;
+            };
+            let is_variable =
+                self.image.memory.bytes::<8>(*variable, WHAT).is_ok_and(|bytes| bytes == [0; 8]);
+            if is_variable && let Ok(bytes) = self.image.memory.until_nul(*text, LONGEST_NAME, WHAT) {
+                names += usize::from(NAMES.contains(&bytes));
+                texts.insert(*variable, *text);
+            }
+        }
+        if names >= NAMES.len() {
+            self.texts.table = Table::Variables(texts);
+        }
+    }
+
+    /// Follows a pointer to the variables of Cython 3.0: the code knows their place by one.
+    pub(super) fn follow_pointer(&self, instruction: &Instruction, known: &mut Known) {
+        if self.texts.has_tables
+            && instruction.mnemonic() == Mnemonic::Mov
+            && instruction.op0_kind() == OpKind::Register
+            && instruction.is_ip_rel_memory_operand()
+            && let Some(Held::Global(at)) = known.get(instruction.op0_register())
+            && let Some(to) = self.image.pointer(at, 0)
+        {
+            known.set(instruction.op0_register(), Some(Held::Address(to)));
+        }
+    }
+
+    /// Looks for texts at the latest addresses: packed by Cython's own compression, or as they are.
+    fn seek_texts(&mut self) {
+        const WHAT: &str = "texts";
+        let addresses = self.texts.addresses.clone();
+        for at in addresses.iter().rev() {
+            let Ok(stored) = self.image.memory.stored(*at, LONGEST_TEXTS as usize, WHAT) else { continue };
+            let unpacked = self.texts.unpacked_size.and_then(|size| lzss::unpack(stored, size as usize));
+            if let Some(bytes) = unpacked
+                && let Some(ends) = self.ends(&bytes, false)
+            {
+                self.texts.table = Table::Packed(bytes, ends);
+                return;
+            }
+        }
+        for at in addresses.iter().rev() {
+            let Ok(stored) = self.image.memory.stored(*at, LONGEST_PLAIN, WHAT) else { continue };
+            if let Some(ends) = self.ends_by_array(stored) {
+                self.texts.table = Table::Packed(stored.to_vec(), ends);
+                return;
+            }
+        }
+    }
+
+    /// Where each of the texts ends which have these bytes together: as an array tells that has been read, or is at one of the
+    /// addresses, from where it was copied. All are texts of Cython 3.2, where bytes follow them that are in no other array; of 3.3,
+    /// where the lengths of those are elsewhere, the texts themselves must tell that the lengths are right.
+    fn ends(&self, bytes: &[u8], are_all: bool) -> Option<Vec<u32>> {
+        let total = u32::try_from(bytes.len()).ok()?;
+        let is_right = |ends: &Vec<u32>| match are_all {
+            true => ends.last() == Some(&total),
+            false => are_texts(bytes, ends),
         };
-        let by_array = match self.texts.array {
-            Some(Held::Address(at)) => at_address(at),
-            Some(Held::Stack(start)) => {
+        self.by_array(total).filter(is_right).or_else(|| {
+            let found = self.texts.addresses.iter().filter_map(|at| self.at_address(*at, total));
+            found.filter(is_right).find(|ends| ends.len() >= FEWEST_TEXTS as usize)
+        })
+    }
+
+    /// The same for texts as they lie there, of which it is not known where they end.
+    fn ends_by_array(&self, stored: &[u8]) -> Option<Vec<u32>> {
+        self.by_array(u32::try_from(stored.len()).ok()?).filter(|ends| are_texts(stored, ends))
+    }
+
+    fn at_address(&self, at: u32, total: u32) -> Option<Vec<u32>> {
+        let stored = self.image.memory.stored(at, 4 * MOST_TEXTS as usize, "texts").ok()?;
+        let words = stored.chunks_exact(4).filter_map(|word| word.try_into().ok());
+        Some(sums(words.map(u32::from_le_bytes), total))
+    }
+
+    fn by_array(&self, total: u32) -> Option<Vec<u32>> {
+        match self.texts.array? {
+            Held::Address(at) => self.at_address(at, total),
+            Held::Stack(start) => {
                 let places = (0..MOST_TEXTS as i32).map(|index| start.wrapping_add(4 * index));
-                sums(places.map(|at| self.texts.numbers.get(&at).copied().unwrap_or(0)), total)
+                let length = |at| self.texts.numbers.get(&at).copied().unwrap_or(0);
+                Some(sums(places.map(length), total))
             }
             _ => None,
-        };
-        by_array.or_else(|| {
-            let mut found = self.texts.addresses.iter().filter_map(|at| at_address(*at));
-            found.find(|ends| ends.len() >= FEWEST_TEXTS as usize)
-        })
+        }
     }
 }
 
-/// The sums of the first lengths, up to the total, which one of them must be.
-fn sums(lengths: impl Iterator<Item = u32>, total: u32) -> Option<Vec<u32>> {
+/// Whether the first texts are those of a module.
+fn are_texts(bytes: &[u8], ends: &[u32]) -> bool {
+    let starts = std::iter::once(&0).chain(ends);
+    let texts =
+        || starts.clone().zip(ends).filter_map(|(start, end)| bytes.get(*start as usize..*end as usize));
+    NAMES.iter().all(|name| texts().any(|text| text == *name))
+}
+
+/// The sums of the first lengths, as far as they are within the total.
+fn sums(lengths: impl Iterator<Item = u32>, total: u32) -> Vec<u32> {
     let mut end = 0u32;
     let mut ends = Vec::new();
     for length in lengths {
-        end = end.checked_add(length).filter(|end| *end <= total)?;
+        match end.checked_add(length).filter(|end| *end <= total) {
+            Some(sum) => end = sum,
+            None => break,
+        }
         ends.push(end);
         if end == total {
-            return Some(ends);
+            break;
         }
     }
-    None
+    ends
 }
