@@ -66,11 +66,11 @@ impl<'e> Interpreter<'e> {
         let executable =
             if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
         process.start(&executable)?;
-        // `dynload_win.c` loads python3.dll from beside pythonXY.dll, so that modules of the stable ABI
-        // find it by its name.
-        let stable = environment.python_dll.parent().map(|folder| folder.join("python3.dll"));
-        if let Some(stable) = stable.filter(|path| host.files.is_file(path)) {
-            let _ = process.load(stable.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+        // `_Py_CheckPython3` in `dynload_win.c`, so that modules of the stable ABI find these DLLs by their names.
+        for copies in stable_abi_dlls(environment) {
+            if let Some(copy) = copies.iter().find(|path| host.files.is_file(path)) {
+                let _ = process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+            }
         }
         let mut interpreter = Interpreter { environment, process, conda: None, overlooks_failures: false };
         interpreter.start_conda();
@@ -167,6 +167,26 @@ impl<'e> Interpreter<'e> {
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
         self.looked_at(result)
     }
+}
+
+/// The DLLs of the stable ABI that Python loads before the first extension module, each with the places where it looks for it: beside
+/// pythonXY.dll, beside the program, and in `DLLs`.
+///
+/// From 3.15 on modules may be linked to `python3t.dll`, of either kind of build (PEP 803). One with the global lock has its copy in a folder of
+/// its own, since the one beside pythonXY.dll may be that of a build without, installed into the same folder (python/cpython, issues 148690
+/// and 150930).
+fn stable_abi_dlls(environment: &Environment) -> Vec<Vec<WinPath>> {
+    let debug = if environment.debug { "_d" } else { "" };
+    let own = format!("python3{}{debug}.dll", if environment.free_threaded { "t" } else { "" });
+    let beside_dll = environment.python_dll.parent();
+    let old_place = environment.base_prefix.join("DLLs");
+    let folders = beside_dll.iter().chain([&environment.application_directory, &old_place]);
+    let mut dlls = vec![folders.map(|folder| folder.join(&own)).collect()];
+    if environment.version.at_least(3, 15) && !environment.free_threaded {
+        let compatible = format!("abi3t-compat\\python3t{debug}.dll");
+        dlls.push(beside_dll.iter().map(|folder| folder.join(&compatible)).collect());
+    }
+    dlls
 }
 
 /// `python38.dll`, but not the stable ABI's `python3.dll`.

@@ -571,3 +571,46 @@ fn a_python_that_lacks_its_own_runtime_does_not_start() {
         "#]],
     );
 }
+
+#[test]
+fn python_3_15_finds_the_stable_abi_of_both_builds() {
+    let world = |module: &str, folder: &str| {
+        format!(
+            "
+            /Python/python.exe       imports python315.dll
+            /Python/python315.dll    version 3.15.150.1013
+            /Python/Lib/os.py        text
+            {folder}/python3t.dll
+            /env/pkg/{module}.pyd   imports python3t.dll
+            load /env/pkg/{module}.pyd
+            "
+        )
+    };
+    // As python.org's installer has it, and as its install manager.
+    for folder in ["/Python/abi3t-compat", "/Python"] {
+        let told = answer(&world("stable", folder));
+        assert!(!told.contains("126"), "{told}");
+    }
+    check(
+        &world("stable", "/Python/elsewhere"),
+        expect![[r#"
+            126: stable.pyd > python3t.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing stable: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
+    let told = answer(
+        "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/DLLs/python3.dll
+        /env/pkg/stable.pyd   imports python3.dll
+        load /env/pkg/stable.pyd
+        ",
+    );
+    assert!(!told.contains("126"), "{told}");
+}
