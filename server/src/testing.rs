@@ -347,7 +347,8 @@ impl Story<'_> {
         for finding in &diagnosis.findings {
             told_in_full(finding);
             let dlls = finding.dlls.join(", ");
-            let _ = writeln!(out, "{} {}: {dlls}", finding.severity.name(), finding.code);
+            let kind = if finding.is_note { "note" } else { finding.severity.name() };
+            let _ = writeln!(out, "{kind} {}: {dlls}", finding.code);
             for part in [&finding.what, &finding.evidence, &finding.advice] {
                 let _ = writeln!(out, "  {part}");
             }

@@ -194,6 +194,7 @@ impl Case<'_> {
         Finding {
             code,
             severity,
+            is_note: false,
             package: self.import.to_owned(),
             what: String::new(),
             evidence: String::new(),
@@ -422,8 +423,24 @@ pub(super) fn name_of(distribution: &Distribution, files: &dyn Files) -> String 
 }
 
 fn chain(fault: &Fault) -> Vec<ChainLink> {
-    let link = |link: &crate::loader::Link| ChainLink { name: link.name.clone(), path: link.path.clone() };
-    fault.chain.iter().map(link).collect()
+    let culprit = fault.chain.len().saturating_sub(1);
+    let link = |(at, link): (usize, &Link)| ChainLink {
+        name: link.name.clone(),
+        path: link.path.clone(),
+        remark: (at == culprit).then(|| matter_with(link, &fault.cause).to_owned()),
+    };
+    fault.chain.iter().enumerate().map(link).collect()
+}
+
+/// What is the matter with a culprit, in a few words. Not every culprit is refused: some are loaded, and fail whoever needs them.
+fn matter_with(culprit: &Link, cause: &Cause) -> &'static str {
+    match cause {
+        Cause::MissingExport { .. } => "lacks what is taken from it",
+        Cause::OutdatedRuntime { .. } => "is too old",
+        Cause::LacksInstructions { .. } => "crashes as it starts",
+        _ if culprit.path.is_none() => "not found",
+        _ => "cannot be loaded",
+    }
 }
 
 fn searched(fault: &Fault) -> Vec<SearchedDirectory> {

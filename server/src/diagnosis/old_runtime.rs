@@ -92,6 +92,10 @@ impl<'p> OldRuntime<'p> {
         let why = case.why_this_one(self.provider);
         finding.evidence = format!("{how}{code}; {why}.{would_do}{registry}");
         if self.code.is_none() {
+            finding.is_note = true;
+            if let Some(runtime) = finding.chain.last_mut() {
+                runtime.remark = Some("is older than the compiler".to_owned());
+            }
             let promise =
                 "It usually works, but Microsoft promises it only for a runtime that is at least as new.";
             finding.advice = format!("{promise} If something crashes: {}", lower_first(&finding.advice));

@@ -10,7 +10,7 @@
 //! (error 127).
 //!
 //! Short of that, Microsoft promises only that a runtime serves code of the same or an older compiler. Where that promise is
-//! broken and nothing is known to fail, this is a hint.
+//! broken and nothing is known to fail, this is no more than a note: the report has it, and `notes` of the JSON, but no import is marked.
 //!
 //! ## How we know
 //! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
@@ -123,7 +123,7 @@ mod tests {
             import a
             "#,
             expect![[r#"
-                hint outdated-vc-runtime: msvcp140.dll
+                note outdated-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
                   The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd).
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
@@ -131,7 +131,7 @@ mod tests {
                   - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                 healthy
                 healthy
-                hint conflicting-vc-runtime: msvcp140.dll
+                note conflicting-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
                   The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: replace or remove the older copy beside Python.
