@@ -503,7 +503,7 @@ fn tell(out: &mut String, failure: &Failure) {
                 format!("no assembly {} {}", assembly.name, assembly.version)
             }
             Cause::NewerWindows { path, needs } => format!("{path} needs Windows {}.{}", needs.0, needs.1),
-            Cause::OutdatedRuntime { provider, version, needs } => {
+            Cause::OutdatedRuntime { provider, version, needs, .. } => {
                 let by = provider.brought_by.iter().map(|link| link.name.as_str());
                 let by = provider.asked_by.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
                 format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)

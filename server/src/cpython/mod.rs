@@ -10,7 +10,7 @@ mod sentence;
 
 use crate::environment::{Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
-use crate::loader::{Failure, LoadFlags, Process};
+use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Withheld, offered_by};
@@ -39,6 +39,8 @@ pub enum LoadError {
     Windows(Failure),
     /// The module was built for another Python: it imports this `pythonXY.dll`.
     OtherPython(String),
+    /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
+    Crash(Box<Fault>),
 }
 
 /// How a library is loaded from Python.
@@ -102,7 +104,7 @@ impl<'e> Interpreter<'e> {
         if self.overlooks_failures { Ok(()) } else { result }
     }
 
-    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does.
+    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does, and calls its `PyInit_…`.
     pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
         if self.loads_everything() {
             return Ok(());
@@ -113,8 +115,15 @@ impl<'e> Interpreter<'e> {
             LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
         };
         self.resync_conda();
+        let first = self.process.modules().len();
         let result = match self.other_python(path) {
-            None => self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows),
+            None => {
+                let loaded = self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows);
+                loaded.and_then(|()| match self.process.crash_at_init(path, first) {
+                    Some(fault) => Err(LoadError::Crash(Box::new(fault))),
+                    None => Ok(()),
+                })
+            }
             Some(dll) => {
                 // The check comes after the load, which may fail first; its modules do not stay.
                 let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);

@@ -68,6 +68,7 @@ impl Problem {
                 let module = WinPath::new(load.target.clone());
                 vec![problem(Culprit::OtherPython { module, dll: dll.clone() }, None)]
             }
+            LoadError::Crash(fault) => vec![problem(Culprit::Image((**fault).clone()), None)],
             LoadError::Windows(failure) => failure
                 .faults()
                 .map(|fault| problem(Culprit::Image(fault.clone()), Some(fault.cause.code())))

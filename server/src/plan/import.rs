@@ -235,15 +235,18 @@ impl Plan<'_> {
         };
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
         let message = self.interpreter.import_sentence(name, &error);
+        // What faulthandler prints; without it nothing is printed.
+        let ends = matches!(error, LoadError::Crash(_));
+        let class = if ends { "Windows fatal exception" } else { "ImportError" };
         let failure = self.failed(LoadFailure {
             target: path.as_str().to_owned(),
             kind: LoadKind::Extension,
             at: at.clone(),
             error,
-            sentence: format!("ImportError: {message}"),
+            sentence: format!("{class}: {message}"),
             uncertain: self.uncertain > 0,
         });
-        let mut exception = Exception::new("ImportError", Some(message.into()));
+        let mut exception = Exception { ends, ..Exception::new(class, Some(message.into())) };
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
     }
@@ -333,7 +336,7 @@ impl Plan<'_> {
         };
         match error {
             LoadError::Windows(failure) => self.unknown_directories && failure.faults().all(is_not_found),
-            LoadError::OtherPython(_) => false,
+            LoadError::OtherPython(_) | LoadError::Crash(_) => false,
         }
     }
 
