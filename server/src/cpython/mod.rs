@@ -7,6 +7,7 @@
 mod conda;
 mod finder;
 mod sentence;
+mod tag;
 
 use crate::environment::{Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
@@ -15,6 +16,7 @@ use crate::loader::{Failure, Fault, LoadFlags, Process};
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Withheld, offered_by};
 pub use sentence::{windows_message, windows_sentence};
+pub use tag::{BuiltFor, System};
 
 #[cfg(test)]
 mod tests;

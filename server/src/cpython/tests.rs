@@ -411,7 +411,7 @@ fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
             native C:\pkg\plain.pyd
             source C:\pkg\other.py
             nothing but C:\pkg\only.cp39-win_amd64.pyd
-            nothing
+            nothing but C:\pkg\linux.cpython-38-x86_64-linux-gnu.so
             nothing
             source C:\pkg\window.pyw
             source C:\pkg\compiled.pyc

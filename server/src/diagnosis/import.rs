@@ -30,14 +30,16 @@ pub enum Watched {
     /// Everything: somebody named its package.
     Named,
     /// What goes wrong if it is an installed package with native code, be it its own or that of what it imports. Nothing if it
-    /// is a module of the program itself, or of the standard library, or is not installed.
+    /// is not installed. Of a module of the program itself what goes wrong with the native code that it imports.
     IfNative,
+    /// It is of the standard library: that native code of Python's own cannot be loaded.
+    Standard,
 }
 
 /// The packages whose imports are diagnosed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watch {
-    /// All that are installed with native code, and [`ALWAYS`].
+    /// All that are installed with native code, or are Python's own, and [`ALWAYS`].
     Native,
     /// Those with these top-level names.
     Named(Vec<String>),
@@ -76,7 +78,8 @@ impl Watch {
         match self {
             Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
             Watch::Native if top_level == ALWAYS => Some(Watched::Named),
-            Watch::Native => (!source::is_standard(top_level)).then_some(Watched::IfNative),
+            Watch::Native if source::is_standard(top_level) => Some(Watched::Standard),
+            Watch::Native => Some(Watched::IfNative),
         }
     }
 
@@ -86,7 +89,7 @@ impl Watch {
         imports.retain(|import| match self.of(import.top_level()) {
             None => false,
             Some(Watched::Named) => true,
-            Some(Watched::IfNative) => {
+            Some(Watched::IfNative | Watched::Standard) => {
                 others += 1;
                 others <= MOST_OTHERS
             }

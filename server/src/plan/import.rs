@@ -12,7 +12,7 @@ use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, LoadError, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::source::{Name, Stmt, StmtKind, top_level};
+use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
@@ -356,7 +356,9 @@ impl Plan<'_> {
         for_other_python: bool,
         at: &Place,
     ) -> Outcome<ModuleRef> {
-        let certain = for_other_python || self.recorded_file(dotted).is_some();
+        let certain = for_other_python
+            || self.recorded_file(dotted).is_some()
+            || (parent.is_none() && self.is_missed_for_certain(dotted, at));
         let expected = match parent {
             // A top-level module that lies nowhere may come from an import hook; somebody up the
             // stack who is ready for its absence settles the matter.
@@ -371,6 +373,19 @@ impl Plan<'_> {
         }
         self.step(Event::Unknown(format!("no module {dotted} is found")), at);
         Ok(self.add_module(dotted, None, None, true))
+    }
+
+    /// Whether a top-level module that lies nowhere is one that an installed package cannot do without: its distribution requires others
+    /// of which one is not installed, or the module has left the standard library. Else it may come from an import hook, or we followed
+    /// the package wrongly.
+    fn is_missed_for_certain(&self, name: &str, at: &Place) -> bool {
+        let environment = self.interpreter.environment;
+        let Some(file) = at.file.as_ref().filter(|_| self.uncertain == 0) else { return false };
+        if !environment.site_packages.iter().any(|folder| file.is_within(folder)) {
+            return false;
+        }
+        let files = &*self.interpreter.process.host().files;
+        is_standard(name) || environment.lacks_for(file, files).next().is_some()
     }
 
     /// The exception for a missing module.
