@@ -48,6 +48,56 @@ pub enum Watch {
 /// What it is all about: its absence is told too.
 pub const ALWAYS: &str = "tensorflow";
 
+/// Modules of the standard library that load nothing beside pythonXY.dll, in no version of Python. Nearly every text imports some of them, and
+/// need not be looked at for that.
+const PLAIN: [&str; 45] = [
+    "__future__",
+    "abc",
+    "argparse",
+    "ast",
+    "builtins",
+    "calendar",
+    "cmath",
+    "collections",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "errno",
+    "fnmatch",
+    "functools",
+    "gc",
+    "glob",
+    "heapq",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "keyword",
+    "locale",
+    "math",
+    "numbers",
+    "operator",
+    "os",
+    "pathlib",
+    "pickle",
+    "pprint",
+    "re",
+    "stat",
+    "string",
+    "struct",
+    "sys",
+    "textwrap",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+    "warnings",
+];
+
 /// More imports of packages that nobody named are not looked at in a document: no person wrote it.
 const MOST_OTHERS: usize = 1_000;
 
@@ -78,6 +128,7 @@ impl Watch {
         match self {
             Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
             Watch::Native if top_level == ALWAYS => Some(Watched::Named),
+            Watch::Native if PLAIN.contains(&top_level) => None,
             Watch::Native if source::is_standard(top_level) => Some(Watched::Standard),
             Watch::Native => Some(Watched::IfNative),
         }

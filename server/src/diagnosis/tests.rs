@@ -306,8 +306,6 @@ fn the_program_knows_where_it_lies_and_where_it_looks() {
 program /w/main.py
 ",
         expect![[r#"
-            os: not watched
-            sys: not watched
             paths: not watched
             core: healthy
         "#]],
@@ -330,7 +328,6 @@ program /w/main.py
               Python: ModuleNotFoundError: No module named 'tensorflow'
               * Choose another interpreter | whydll.interpreter
               - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
-            sys: not watched
             tensorflow: healthy
         "#]],
     );
@@ -377,7 +374,6 @@ fn all_that_brings_native_code_is_watched() {
 program /w/main.py
 ",
         expect![[r#"
-            os: not watched
             pure: not watched
             nowhere: not watched
             user: error missing-dll: far.dll
@@ -432,7 +428,6 @@ fn one_import_after_the_other_in_one_process() {
 program /w/main.py
 ",
         expect![[r#"
-            os: not watched
             one: error missing-dll: shared.dll
               `import one` will fail: shared.dll is missing.
               one.pyd imports shared.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
@@ -555,7 +550,6 @@ fn a_package_says_where_its_submodules_lie() {
 program /w/main.py
 ",
         expect![[r#"
-            os: not watched
             moved.sub: error missing-dll: absent.dll
               `import moved.sub` will fail: absent.dll is missing.
               moved/inner/sub.pyd imports absent.dll; Python 3.8 looks for it in moved/inner, C:\Python, C:/libs and System32, and it is in none of them (Windows error 126).
@@ -663,9 +657,6 @@ fn native_code_of_python_itself() {
         program /w/main.py
         "#,
         expect![[r#"
-            os: not watched
-            sys: not watched
-            json: not watched
             sqlite3: not watched
             hashlib: not watched
             ctypes: error missing-dll: libffi-8.dll
@@ -775,7 +766,6 @@ fn a_module_of_the_program_that_imports_a_broken_package() {
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing native: The specified module could not be found.
               * Choose another interpreter | whydll.interpreter
-            sys: not watched
             inner: error missing-dll: hdf5.dll
               `import inner` will fail: hdf5.dll is missing.
               inner.py, line 1, imports h5py. h5py/native.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
@@ -820,14 +810,14 @@ fn a_package_that_lacks_what_it_requires() {
     check(
         &world("Requires-Dist: opencv-contrib-python"),
         expect![[r#"
-        error not-installed: 
-          `import pkg` will fail: it needs cv2, which is not installed.
-          cv2 is not in C:\Python\Lib\site-packages.
-          Choose the environment that has it, or install it into this one.
-          Python: ModuleNotFoundError: No module named 'cv2'
-          * Choose another interpreter | whydll.interpreter
-          - Install opencv-contrib-python into this environment | C:\Python\python.exe -m pip install opencv-contrib-python
-    "#]],
+            error not-installed: 
+              `import pkg` will fail: it needs cv2, which is not installed.
+              cv2 is not in C:\Python\Lib\site-packages.
+              Install it into this environment, or choose one that has it.
+              Python: ModuleNotFoundError: No module named 'cv2'
+              * Install opencv-contrib-python into this environment | C:\Python\python.exe -m pip install opencv-contrib-python
+              - Choose another interpreter | whydll.interpreter
+        "#]],
     );
     check(
         &world("Requires-Dist: opencv-python; extra == 'images'"),
@@ -860,14 +850,14 @@ fn a_package_that_imports_what_left_the_standard_library() {
     check(
         &world(""),
         expect![[r#"
-        error not-installed: 
-          `import pkg` will fail: it needs distutils, which Python 3.12 does not have any more.
-          distutils is not in C:\Python\Lib\site-packages.
-          Choose the environment that has it, or install it into this one.
-          Python: ModuleNotFoundError: No module named 'distutils'
-          * Choose another interpreter | whydll.interpreter
-          - Install setuptools into this environment | C:\Python\python.exe -m pip install setuptools
-    "#]],
+            error not-installed: 
+              `import pkg` will fail: it needs distutils, which Python 3.12 does not have any more.
+              distutils is not in C:\Python\Lib\site-packages.
+              Install it into this environment, or choose one that has it.
+              Python: ModuleNotFoundError: No module named 'distutils'
+              * Install setuptools into this environment | C:\Python\python.exe -m pip install setuptools
+              - Choose another interpreter | whydll.interpreter
+        "#]],
     );
     let told = answer(&world("").replace("distutils.version", "imp"));
     assert!(told.contains("older Python") && !told.contains("install imp"), "{told}");

@@ -328,10 +328,10 @@ mod tests {
                 error not-installed: 
                   `import pkg` will fail: it needs numpy, which is not installed.
                   numpy is not in C:\Python\Lib\site-packages.
-                  Choose the environment that has it, or install it into this one.
+                  Install it into this environment, or choose one that has it.
                   Python: ImportError: pkg needs numpy
-                  * Choose another interpreter | whydll.interpreter
-                  - Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+                  * Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+                  - Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

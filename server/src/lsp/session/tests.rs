@@ -194,15 +194,16 @@ fn documents_that_import_the_same_in_one_folder_have_one_answer() {
         "#]])
         .open("/w/a.py", "import tensorflow\n")
         .open("/w/plain.py", "import os\n")
-        .check(expect![""])
+        .check(expect![[r#"
+            file:///w/plain.py v1: nothing
+        "#]])
         .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
-            analyse os in /w, tensorflow in /w in Named("/env")
+            analyse tensorflow in /w in Named("/env")
             file:///w is broken: missing-vc-runtime is the matter (1)
         "#]])
         .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
-            analyse os in /w in Named("/env")
             file:///w/a.py v1:
                 0:7 Error missing-vc-runtime is the matter. And more.
         "#]])
@@ -212,7 +213,9 @@ fn documents_that_import_the_same_in_one_folder_have_one_answer() {
                 1:7 Error missing-vc-runtime is the matter. And more.
         "#]])
         .open("/w/inner/c.py", "import tensorflow\n")
-        .check(expect![""]);
+        .check(expect![[r#"
+            analyse tensorflow in /w/inner in Named("/env")
+        "#]]);
 }
 
 #[test]
