@@ -863,3 +863,29 @@ fn a_package_that_imports_what_left_the_standard_library() {
     assert!(told.contains("older Python") && !told.contains("install imp"), "{told}");
     assert!(!answer(&world("/Python/Lib/site-packages/_distutils_hack/__init__.py text")).contains("error"));
 }
+
+#[test]
+fn what_conda_brought_for_python_is_installed_again_with_conda() {
+    let world = |library: &str| {
+        format!(
+            r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/ctypes/__init__.py     text
+            from _ctypes import Union
+        /Python/DLLs/_ctypes.pyd     imports ffi-8.dll
+        /Python/conda-meta/history   text
+        /Python/conda-meta/libffi-3.4.4-h1.json   text
+            {{"name": "libffi", "version": "3.4.4", "files": ["{library}"]}}
+        /w/main.py                   text
+            import ctypes
+        program /w/main.py
+        "#
+        )
+    };
+    for library in ["Library/bin/ffi-8.dll", "elsewhere/ffi-8.dll"] {
+        let told = answer(&world(library));
+        assert!(told.contains("conda install -p C:\\Python --force-reinstall libffi=3.4.4"), "{told}");
+    }
+}
