@@ -347,7 +347,8 @@ impl Story<'_> {
         for finding in &diagnosis.findings {
             told_in_full(finding);
             let dlls = finding.dlls.join(", ");
-            let _ = writeln!(out, "{} {}: {dlls}", finding.severity.name(), finding.code);
+            let kind = if finding.is_note { "note" } else { finding.severity.name() };
+            let _ = writeln!(out, "{kind} {}: {dlls}", finding.code);
             for part in [&finding.what, &finding.evidence, &finding.advice] {
                 let _ = writeln!(out, "  {part}");
             }
@@ -505,7 +506,7 @@ fn tell(out: &mut String, failure: &Failure) {
                 format!("no assembly {} {}", assembly.name, assembly.version)
             }
             Cause::NewerWindows { path, needs } => format!("{path} needs Windows {}.{}", needs.0, needs.1),
-            Cause::OutdatedRuntime { provider, version, needs } => {
+            Cause::OutdatedRuntime { provider, version, needs, .. } => {
                 let by = provider.brought_by.iter().map(|link| link.name.as_str());
                 let by = provider.asked_by.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
                 format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)

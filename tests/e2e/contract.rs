@@ -27,6 +27,7 @@ fn shape() -> Value {
             "winError": "number?", "pythonError": "text?",
             "fixes": [{ "title": "text", "kind": "run|open|edit|rename|setting", "value": "text", "preferred": "flag" }],
         }],
+        "notes-": [{ "code": "text", "severity": "hint", "message": "text", "package": "text" }],
     })
 }
 

@@ -196,6 +196,14 @@ impl Report {
         }
     }
 
+    /// The note, where there must be one and no other.
+    pub fn note(&self) -> &Value {
+        match self.json["notes"].as_array().map(Vec::as_slice) {
+            Some([note]) => note,
+            notes => panic!("expected one note, not {notes:#?}"),
+        }
+    }
+
     /// Nothing is wrong.
     pub fn is_healthy(&self) -> bool {
         self.status == 0 && self.health() == "healthy" && self.findings().is_empty()

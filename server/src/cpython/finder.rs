@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use crate::environment::Environment;
+use super::tag::{BuiltFor, System};
+use crate::environment::{Environment, Platform};
 use crate::host::{EntryKind, FileError, Files, Folder, Host, WinPath};
-use crate::image::Machine;
 use crate::source::is_standard;
 
 /// What a finder found under a name.
@@ -51,6 +51,36 @@ const BUILTIN: &str = "_abc _ast _bisect _blake2 _codecs _codecs_cn _codecs_hk _
 
 static BUILTIN_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| BUILTIN.split_whitespace().collect());
 
+/// What left the standard library, by the minor version that was the first without ("What's New in Python").
+const REMOVED: [(u16, &[&str]); 2] = [
+    (12, &["asynchat", "asyncore", "distutils", "imp", "smtpd"]),
+    (
+        13,
+        &[
+            "aifc",
+            "audioop",
+            "cgi",
+            "cgitb",
+            "chunk",
+            "crypt",
+            "imghdr",
+            "lib2to3",
+            "mailcap",
+            "msilib",
+            "nis",
+            "nntplib",
+            "ossaudiodev",
+            "pipes",
+            "sndhdr",
+            "spwd",
+            "sunau",
+            "telnetlib",
+            "uu",
+            "xdrlib",
+        ],
+    ),
+];
+
 /// The finders of one environment.
 pub struct Finder<'a> {
     environment: &'a Environment,
@@ -91,9 +121,23 @@ impl<'a> Finder<'a> {
             Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
                 self.installed_in_place(name)
             }
+            Found::NotFound { .. } if self.is_removed(name) => Found::NotFound { for_other_python: None },
             Found::NotFound { .. } | Found::Withheld(_) if is_standard(name) => Found::Opaque { path: None },
             found => found,
         }
+    }
+
+    /// Whether the standard library of this version has a module of this name no more. That of `distutils` setuptools brings, by a hook
+    /// that a `.pth` file of its makes.
+    fn is_removed(&self, name: &str) -> bool {
+        let removed = REMOVED.iter().find(|(_, names)| names.contains(&name));
+        let Some((minor, _)) = removed.filter(|(minor, _)| self.environment.version.at_least(3, *minor))
+        else {
+            return false;
+        };
+        let folders = self.environment.site_packages.iter();
+        let mut hooks = folders.map(|folder| folder.join("_distutils_hack\\__init__.py"));
+        !(*minor == 12 && name == "distutils" && hooks.any(|hook| self.files.is_file(&hook)))
     }
 
     /// `_EditableFinder.find_spec` of setuptools: what lies at the path, or at the path with a module's suffix.
@@ -226,19 +270,25 @@ impl<'a> Finder<'a> {
         [".py", ".pyw", ".pyc"].into_iter().find_map(has).map(Found::Source)
     }
 
-    /// `name.cp39-win_amd64.pyd` where this is no Python 3.9.
+    /// `name.cp39-win_amd64.pyd` where this is no Python 3.9, or `name.cpython-313-x86_64-linux-gnu.so`: of several that for the most like
+    /// system and the newest Python.
     fn other_python(&self, path: &WinPath, folder: &Folder, name: &str) -> Option<WinPath> {
-        // Only tags of CPython on Windows are looked for, newest first; a listing is not searched.
-        let machine = match self.environment.machine {
-            Machine::X86 => "win32",
-            Machine::Arm64 | Machine::Arm64Ec => "win_arm64",
-            _ => "win_amd64",
+        if self.environment.platform == Platform::Linux {
+            return None;
+        }
+        let own = self.environment.machine;
+        let likeness = |built: &BuiltFor| match &built.system {
+            System::Windows(machine) if *machine == own => 0,
+            System::Windows(_) => 1,
+            System::Msys2 => 2,
+            System::Linux(_) | System::MacOs | System::Unix => 3,
         };
-        let minors = (5..=30).rev();
-        minors
-            .map(|minor| format!("{name}.cp3{minor}-{machine}.pyd"))
-            .find(|file| exact(folder, file, EntryKind::File))
-            .map(|file| path.join(&file))
+        let files = folder.named(name).filter(|entry| entry.kind == EntryKind::File);
+        let built = files.filter_map(|entry| Some((BuiltFor::of(name, &entry.name)?, &entry.name)));
+        let best = built.min_by_key(|(built, name)| {
+            (likeness(built), built.free_threaded, std::cmp::Reverse(built.minor), *name)
+        });
+        best.map(|(_, file)| path.join(file))
     }
 }
 

@@ -7,14 +7,16 @@
 mod conda;
 mod finder;
 mod sentence;
+mod tag;
 
 use crate::environment::{Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
-use crate::loader::{Failure, LoadFlags, Process};
+use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Withheld, offered_by};
 pub use sentence::{windows_message, windows_sentence};
+pub use tag::{BuiltFor, System};
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,8 @@ pub enum LoadError {
     Windows(Failure),
     /// The module was built for another Python: it imports this `pythonXY.dll`.
     OtherPython(String),
+    /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
+    Crash(Box<Fault>),
 }
 
 /// How a library is loaded from Python.
@@ -66,11 +70,11 @@ impl<'e> Interpreter<'e> {
         let executable =
             if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
         process.start(&executable)?;
-        // `dynload_win.c` loads python3.dll from beside pythonXY.dll, so that modules of the stable ABI
-        // find it by its name.
-        let stable = environment.python_dll.parent().map(|folder| folder.join("python3.dll"));
-        if let Some(stable) = stable.filter(|path| host.files.is_file(path)) {
-            let _ = process.load(stable.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+        // `_Py_CheckPython3` in `dynload_win.c`, so that modules of the stable ABI find these DLLs by their names.
+        for copies in stable_abi_dlls(environment) {
+            if let Some(copy) = copies.iter().find(|path| host.files.is_file(path)) {
+                let _ = process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+            }
         }
         let mut interpreter = Interpreter { environment, process, conda: None, overlooks_failures: false };
         interpreter.start_conda();
@@ -102,7 +106,7 @@ impl<'e> Interpreter<'e> {
         if self.overlooks_failures { Ok(()) } else { result }
     }
 
-    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does.
+    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does, and calls its `PyInit_…`.
     pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
         if self.loads_everything() {
             return Ok(());
@@ -113,8 +117,15 @@ impl<'e> Interpreter<'e> {
             LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
         };
         self.resync_conda();
+        let first = self.process.modules().len();
         let result = match self.other_python(path) {
-            None => self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows),
+            None => {
+                let loaded = self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows);
+                loaded.and_then(|()| match self.process.crash_at_init(path, first) {
+                    Some(fault) => Err(LoadError::Crash(Box::new(fault))),
+                    None => Ok(()),
+                })
+            }
             Some(dll) => {
                 // The check comes after the load, which may fail first; its modules do not stay.
                 let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);
@@ -167,6 +178,26 @@ impl<'e> Interpreter<'e> {
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
         self.looked_at(result)
     }
+}
+
+/// The DLLs of the stable ABI that Python loads before the first extension module, each with the places where it looks for it: beside
+/// pythonXY.dll, beside the program, and in `DLLs`.
+///
+/// From 3.15 on modules may be linked to `python3t.dll`, of either kind of build (PEP 803). One with the global lock has its copy in a folder of
+/// its own, since the one beside pythonXY.dll may be that of a build without, installed into the same folder (python/cpython, issues 148690
+/// and 150930).
+fn stable_abi_dlls(environment: &Environment) -> Vec<Vec<WinPath>> {
+    let debug = if environment.debug { "_d" } else { "" };
+    let own = format!("python3{}{debug}.dll", if environment.free_threaded { "t" } else { "" });
+    let beside_dll = environment.python_dll.parent();
+    let old_place = environment.base_prefix.join("DLLs");
+    let folders = beside_dll.iter().chain([&environment.application_directory, &old_place]);
+    let mut dlls = vec![folders.map(|folder| folder.join(&own)).collect()];
+    if environment.version.at_least(3, 15) && !environment.free_threaded {
+        let compatible = format!("abi3t-compat\\python3t{debug}.dll");
+        dlls.push(beside_dll.iter().map(|folder| folder.join(&compatible)).collect());
+    }
+    dlls
 }
 
 /// `python38.dll`, but not the stable ABI's `python3.dll`.

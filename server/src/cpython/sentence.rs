@@ -38,6 +38,7 @@ impl Interpreter<'_> {
             LoadError::OtherPython(dll) => {
                 return format!("Module use of {dll} conflicts with this version of Python.");
             }
+            LoadError::Crash(_) => return "access violation".to_owned(),
             LoadError::Windows(failure) => failure,
         };
         let version = &self.environment.version;
@@ -55,7 +56,7 @@ impl Interpreter<'_> {
     /// What the OSError of `ctypes.WinDLL(name)` says, with its class (`Modules/_ctypes/callproc.c`).
     pub fn ctypes_sentence(&self, name: &str, error: &LoadError) -> (&'static str, String) {
         let code = match error {
-            LoadError::OtherPython(_) => 126,
+            LoadError::OtherPython(_) | LoadError::Crash(_) => 126,
             LoadError::Windows(failure) => failure.code(),
         };
         let text = windows_message(code).unwrap_or("unknown error").trim_end_matches('.');

@@ -411,7 +411,7 @@ fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
             native C:\pkg\plain.pyd
             source C:\pkg\other.py
             nothing but C:\pkg\only.cp39-win_amd64.pyd
-            nothing
+            nothing but C:\pkg\linux.cpython-38-x86_64-linux-gnu.so
             nothing
             source C:\pkg\window.pyw
             source C:\pkg\compiled.pyc
@@ -570,4 +570,47 @@ fn a_python_that_lacks_its_own_runtime_does_not_start() {
               * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
         "#]],
     );
+}
+
+#[test]
+fn python_3_15_finds_the_stable_abi_of_both_builds() {
+    let world = |module: &str, folder: &str| {
+        format!(
+            "
+            /Python/python.exe       imports python315.dll
+            /Python/python315.dll    version 3.15.150.1013
+            /Python/Lib/os.py        text
+            {folder}/python3t.dll
+            /env/pkg/{module}.pyd   imports python3t.dll
+            load /env/pkg/{module}.pyd
+            "
+        )
+    };
+    // As python.org's installer has it, and as its install manager.
+    for folder in ["/Python/abi3t-compat", "/Python"] {
+        let told = answer(&world("stable", folder));
+        assert!(!told.contains("126"), "{told}");
+    }
+    check(
+        &world("stable", "/Python/elsewhere"),
+        expect![[r#"
+            126: stable.pyd > python3t.dll: nowhere in C:\env\pkg, C:\Python, C:\Windows\System32
+            ImportError: DLL load failed while importing stable: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
+    let told = answer(
+        "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/DLLs/python3.dll
+        /env/pkg/stable.pyd   imports python3.dll
+        load /env/pkg/stable.pyd
+        ",
+    );
+    assert!(!told.contains("126"), "{told}");
 }

@@ -1,7 +1,7 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
 use crate::cpython::LoadError;
-use crate::environment::{Distribution, Environment, Kind};
+use crate::environment::{Distribution, DistributionKind, Environment, Kind};
 use crate::fix::{Action, Command, Fix};
 use crate::host::{EntryKind, Files, Host, WinPath};
 use crate::image::Symbol;
@@ -68,6 +68,7 @@ impl Problem {
                 let module = WinPath::new(load.target.clone());
                 vec![problem(Culprit::OtherPython { module, dll: dll.clone() }, None)]
             }
+            LoadError::Crash(fault) => vec![problem(Culprit::Image((**fault).clone()), None)],
             LoadError::Windows(failure) => failure
                 .faults()
                 .map(|fault| problem(Culprit::Image(fault.clone()), Some(fault.cause.code())))
@@ -194,6 +195,7 @@ impl Case<'_> {
         Finding {
             code,
             severity,
+            is_note: false,
             package: self.import.to_owned(),
             what: String::new(),
             evidence: String::new(),
@@ -391,6 +393,9 @@ impl Case<'_> {
     /// Installs the distribution that owns `path` again, at its version.
     pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
         let files = &*self.host.files;
+        if self.is_of_python(path) {
+            return Some(self.repair_python());
+        }
         let owner = self.environment.owner_of(path, files).or_else(|| {
             let folders = &self.environment.site_packages;
             let tail = folders.iter().find_map(|folder| path.below(folder))?;
@@ -400,8 +405,96 @@ impl Case<'_> {
         Some(self.reinstall(owner))
     }
 
+    /// Whether a file is Python's own, and of no package.
+    pub(super) fn is_of_python(&self, path: &WinPath) -> bool {
+        let Environment { base_prefix, application_directory, site_packages, python_dll, .. } =
+            self.environment;
+        let beside = |folder: &WinPath| path.parent().as_ref() == Some(folder);
+        let folders = ["DLLs", "Lib", "tcl"].map(|folder| base_prefix.join(folder));
+        let is_there = folders.iter().any(|folder| path.is_within(folder))
+            || beside(base_prefix)
+            || beside(application_directory)
+            || python_dll.parent().is_some_and(|folder| beside(&folder));
+        is_there && !site_packages.iter().any(|folder| folder != base_prefix && path.is_within(folder))
+    }
+
+    /// Whether a module of Python itself fails, or a DLL that belongs to Python itself.
+    pub(super) fn is_pythons_own(&self, problem: &Problem) -> bool {
+        let Some(fault) = problem.fault() else { return false };
+        let is_stable_abi =
+            ["python3.dll", "python3t.dll"].iter().any(|dll| fault.culprit().eq_ignore_ascii_case(dll));
+        let importer = fault.importer().or(fault.chain.last()).and_then(|link| link.path.as_ref());
+        is_stable_abi || importer.is_some_and(|path| self.is_of_python(path))
+    }
+
+    /// The package of conda that brought a DLL of this name, where it lists one in a folder that conda's Python searches.
+    pub(super) fn conda_owner_of(&self, dll: &str) -> Option<&Distribution> {
+        let files = &*self.host.files;
+        let conda = self.environment.distributions.iter().filter(|one| one.kind == DistributionKind::Conda);
+        let lists = |one: &&Distribution| {
+            let record = one.record(files);
+            record.is_ok_and(|record| {
+                record.rows.iter().any(|row| row.path.file_name().eq_ignore_ascii_case(dll))
+            })
+        };
+        conda.into_iter().find(lists)
+    }
+
+    /// Installs Python itself again, with its packages left as they are.
+    pub(super) fn repair_python(&self) -> Fix {
+        let version = self.environment.version;
+        let number = version.to_string();
+        let uv = self.environment.base_prefix.as_str().to_ascii_lowercase().contains("\\uv\\python\\");
+        match self.environment.base_kind {
+            Kind::Conda => {
+                let prefix = self.environment.base_prefix.as_str();
+                let words = ["install", "-p", prefix, "--force-reinstall", "python"];
+                Fix::new(
+                    "Install Python again in this environment with conda",
+                    Action::Run(Command::new("conda", words)),
+                )
+            }
+            Kind::Store => {
+                let title = format!(
+                    "Repair Python {}.{} in the list of installed apps",
+                    version.major, version.minor
+                );
+                Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
+            }
+            _ if uv => {
+                let words = ["python", "install", "--reinstall", &number];
+                Fix::new(
+                    format!("Install Python {number} again with uv"),
+                    Action::Run(Command::new("uv", words)),
+                )
+            }
+            kind => {
+                let title = match kind {
+                    Kind::Embeddable => format!("Download the embeddable Python {number} again"),
+                    _ => format!("Repair Python {number} with its installer"),
+                };
+                let page = match version.micro {
+                    Some(_) => format!("release/python-{}/", number.replace('.', "")),
+                    None => "windows/".to_owned(),
+                };
+                Fix::new(title, Action::Open(format!("https://www.python.org/downloads/{page}")))
+            }
+        }
+    }
+
     /// Installs a distribution again, at its version.
     pub(super) fn reinstall(&self, distribution: &Distribution) -> Fix {
+        if distribution.kind == DistributionKind::Conda {
+            let name = &distribution.name;
+            let wanted = distribution
+                .version
+                .as_ref()
+                .map_or_else(|| name.clone(), |version| format!("{name}={version}"));
+            let prefix = self.environment.base_prefix.as_str();
+            let words = ["install", "-p", prefix, "--force-reinstall", &wanted];
+            let title = format!("Reinstall {} with conda", wanted.replace('=', " "));
+            return Fix::new(title, Action::Run(Command::new("conda", words)));
+        }
         let name = name_of(distribution, &*self.host.files);
         let version = distribution.version.as_deref();
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name}=={version}"));
@@ -422,8 +515,24 @@ pub(super) fn name_of(distribution: &Distribution, files: &dyn Files) -> String 
 }
 
 fn chain(fault: &Fault) -> Vec<ChainLink> {
-    let link = |link: &crate::loader::Link| ChainLink { name: link.name.clone(), path: link.path.clone() };
-    fault.chain.iter().map(link).collect()
+    let culprit = fault.chain.len().saturating_sub(1);
+    let link = |(at, link): (usize, &Link)| ChainLink {
+        name: link.name.clone(),
+        path: link.path.clone(),
+        remark: (at == culprit).then(|| matter_with(link, &fault.cause).to_owned()),
+    };
+    fault.chain.iter().enumerate().map(link).collect()
+}
+
+/// What is the matter with a culprit, in a few words. Not every culprit is refused: some are loaded, and fail whoever needs them.
+fn matter_with(culprit: &Link, cause: &Cause) -> &'static str {
+    match cause {
+        Cause::MissingExport { .. } => "lacks what is taken from it",
+        Cause::OutdatedRuntime { .. } => "is too old",
+        Cause::LacksInstructions { .. } => "crashes as it starts",
+        _ if culprit.path.is_none() => "not found",
+        _ => "cannot be loaded",
+    }
 }
 
 fn searched(fault: &Fault) -> Vec<SearchedDirectory> {

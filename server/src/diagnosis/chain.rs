@@ -78,6 +78,6 @@ fn load(plan: &mut Plan<'_>, target: &str) -> Result<(), ChainError> {
 fn of_load(error: LoadError, sentence: String) -> ChainError {
     match error {
         LoadError::Windows(failure) => ChainError::Load { failure: Box::new(failure), sentence },
-        LoadError::OtherPython(_) => ChainError::Python(sentence),
+        LoadError::OtherPython(_) | LoadError::Crash(_) => ChainError::Python(sentence),
     }
 }

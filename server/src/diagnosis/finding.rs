@@ -14,6 +14,8 @@ pub struct Finding {
     pub code: Code,
     /// What will happen on the import line.
     pub severity: Severity,
+    /// Nothing is known to fail of it: it is for a report, and not to be put on the import.
+    pub is_note: bool,
     /// The import that was asked about, dotted.
     pub package: String,
     /// What is wrong, in one sentence or two.
@@ -78,6 +80,8 @@ pub struct ChainLink {
     pub name: String,
     /// Where it lies, if it was found.
     pub path: Option<WinPath>,
+    /// What is the matter with it, if it is the culprit: "not found".
+    pub remark: Option<String>,
 }
 
 /// A directory that was searched, and why.

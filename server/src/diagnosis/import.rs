@@ -30,14 +30,16 @@ pub enum Watched {
     /// Everything: somebody named its package.
     Named,
     /// What goes wrong if it is an installed package with native code, be it its own or that of what it imports. Nothing if it
-    /// is a module of the program itself, or of the standard library, or is not installed.
+    /// is not installed. Of a module of the program itself what goes wrong with the native code that it imports.
     IfNative,
+    /// It is of the standard library: that native code of Python's own cannot be loaded.
+    Standard,
 }
 
 /// The packages whose imports are diagnosed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watch {
-    /// All that are installed with native code, and [`ALWAYS`].
+    /// All that are installed with native code, or are Python's own, and [`ALWAYS`].
     Native,
     /// Those with these top-level names.
     Named(Vec<String>),
@@ -45,6 +47,56 @@ pub enum Watch {
 
 /// What it is all about: its absence is told too.
 pub const ALWAYS: &str = "tensorflow";
+
+/// Modules of the standard library that load nothing beside pythonXY.dll, in no version of Python. Nearly every text imports some of them, and
+/// need not be looked at for that.
+const PLAIN: [&str; 45] = [
+    "__future__",
+    "abc",
+    "argparse",
+    "ast",
+    "builtins",
+    "calendar",
+    "cmath",
+    "collections",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "errno",
+    "fnmatch",
+    "functools",
+    "gc",
+    "glob",
+    "heapq",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "keyword",
+    "locale",
+    "math",
+    "numbers",
+    "operator",
+    "os",
+    "pathlib",
+    "pickle",
+    "pprint",
+    "re",
+    "stat",
+    "string",
+    "struct",
+    "sys",
+    "textwrap",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+    "warnings",
+];
 
 /// More imports of packages that nobody named are not looked at in a document: no person wrote it.
 const MOST_OTHERS: usize = 1_000;
@@ -76,7 +128,9 @@ impl Watch {
         match self {
             Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
             Watch::Native if top_level == ALWAYS => Some(Watched::Named),
-            Watch::Native => (!source::is_standard(top_level)).then_some(Watched::IfNative),
+            Watch::Native if PLAIN.contains(&top_level) => None,
+            Watch::Native if source::is_standard(top_level) => Some(Watched::Standard),
+            Watch::Native => Some(Watched::IfNative),
         }
     }
 
@@ -86,7 +140,7 @@ impl Watch {
         imports.retain(|import| match self.of(import.top_level()) {
             None => false,
             Some(Watched::Named) => true,
-            Some(Watched::IfNative) => {
+            Some(Watched::IfNative | Watched::Standard) => {
                 others += 1;
                 others <= MOST_OTHERS
             }

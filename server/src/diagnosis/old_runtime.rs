@@ -6,14 +6,16 @@ use super::finding::Finding;
 use super::redistributable;
 use crate::host::WinPath;
 use crate::image::{FileVersion, Symbol};
-use crate::loader::{Answer, Cause, Fault, Link, ModuleId, Process, Provider};
+use crate::loader::{Answer, Cause, Crash, Fault, Link, ModuleId, Process, Provider};
 
 /// The copy that is too old.
 pub(super) struct OldRuntime<'p> {
     pub provider: &'p Provider,
     importer: Option<&'p Link>,
     needs: Needs<'p>,
-    /// The Win32 code of the failure; none where nothing is known to fail.
+    /// When what needs it crashes.
+    crash: Crash,
+    /// The Win32 code of the failure, if Windows gives one.
     code: Option<u32>,
 }
 
@@ -27,16 +29,18 @@ impl<'p> OldRuntime<'p> {
     /// The old runtime that a problem blames, if it is one.
     pub fn of(problem: &'p Problem) -> Option<OldRuntime<'p>> {
         let fault = problem.fault()?;
-        let (provider, needs) = match &fault.cause {
-            Cause::OutdatedRuntime { provider, needs, .. } => (provider, Needs::Version(*needs)),
+        let (provider, needs, crash) = match &fault.cause {
+            Cause::OutdatedRuntime { provider, needs, crash, .. } => {
+                (provider, Needs::Version(*needs), *crash)
+            }
             Cause::MissingExport { provider, symbols, forwarder: None }
                 if redistributable::contains(provider.path.file_name()) =>
             {
-                (provider, Needs::Symbols(symbols))
+                (provider, Needs::Symbols(symbols), Crash::AtStart)
             }
             _ => return None,
         };
-        Some(OldRuntime { provider, importer: fault.importer(), needs, code: problem.code })
+        Some(OldRuntime { provider, importer: fault.importer(), needs, crash, code: problem.code })
     }
 
     /// Another copy on this machine that has what is needed.
@@ -57,17 +61,21 @@ impl<'p> OldRuntime<'p> {
         let path = &self.provider.path;
         let name = path.file_name();
         let version = version_of(case, path).map_or("an unknown version".to_owned(), |v| v.to_string());
-        let (what, how) = match (&self.needs, self.code) {
-            (Needs::Version(needs), Some(_)) => {
+        let (what, how) = match (&self.needs, self.crash) {
+            (Needs::Version(needs), Crash::AtStart | Crash::AtInit) => {
                 let needs = format!("{}.{}", needs.0[0], needs.0[1]);
+                let when = match self.crash {
+                    Crash::AtInit => {
+                        "Windows loads it, and it locks mutexes as Python initializes it (`PyInit_…`)"
+                    }
+                    _ => "It locks mutexes as it starts",
+                };
                 (
                     format!("{importer} needs {name} {needs} or newer, but gets {version} and crashes in it"),
-                    format!(
-                        "It locks mutexes as it starts, and as only code for {name} from {needs} on does, and {path} is older"
-                    ),
+                    format!("{when}, and as only code for {name} from {needs} on does, and {path} is older"),
                 )
             }
-            (Needs::Version(toolset), None) => (
+            (Needs::Version(toolset), Crash::Never) => (
                 format!(
                     "{importer} was built with a newer compiler ({}.{}) than the {name} that it gets ({version})",
                     toolset.0[0], toolset.0[1]
@@ -79,9 +87,13 @@ impl<'p> OldRuntime<'p> {
                 format!("It imports {}, which {path} does not export", first_symbols(symbols)),
             ),
         };
-        finding.what = match self.code {
-            Some(_) => format!("{}: {what}.", case.consequence(finding.severity)),
-            None => format!("{what}."),
+        finding.what = match self.crash {
+            Crash::AtStart => format!("{}: {what}.", case.consequence(finding.severity)),
+            Crash::AtInit => format!(
+                "`import {}` will end the process with an access violation, which nothing catches: {what}.",
+                case.import
+            ),
+            Crash::Never => format!("{what}."),
         };
         let code = windows_error(self.code);
         let would_do = better.map_or(String::new(), |copy| {
@@ -91,7 +103,11 @@ impl<'p> OldRuntime<'p> {
         let registry = case.registry_disagrees();
         let why = case.why_this_one(self.provider);
         finding.evidence = format!("{how}{code}; {why}.{would_do}{registry}");
-        if self.code.is_none() {
+        if self.crash == Crash::Never {
+            finding.is_note = true;
+            if let Some(runtime) = finding.chain.last_mut() {
+                runtime.remark = Some("is older than the compiler".to_owned());
+            }
             let promise =
                 "It usually works, but Microsoft promises it only for a runtime that is at least as new.";
             finding.advice = format!("{promise} If something crashes: {}", lower_first(&finding.advice));
@@ -130,7 +146,8 @@ pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usiz
     let version = version_of(case, &provider.path)?;
     let link = |path: &WinPath| Link { name: path.file_name().to_owned(), path: Some(path.clone()) };
     let chain = vec![link(&module.path), link(&provider.path)];
-    let fault = Fault { chain, cause: Cause::OutdatedRuntime { provider, version, needs } };
+    let fault =
+        Fault { chain, cause: Cause::OutdatedRuntime { provider, version, needs, crash: Crash::Never } };
     Some(Problem {
         culprit: Culprit::Image(fault),
         trace: Vec::new(),

@@ -10,13 +10,13 @@ use crate::cpython::{Finder, Found, Interpreter};
 use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
-use crate::plan::{Event, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
+use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::source::{self, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
 use super::coverage::Coverage;
-use super::finding::{Finding, Health, Severity};
+use super::finding::{Finding, Health, Related, Severity};
 use super::import::{Import, Watched};
 use super::{Diagnosis, LoadedRuntime, Package, old_runtime, redistributable};
 
@@ -42,6 +42,20 @@ impl Script {
         let folder = outside.next().filter(|folder| !environment.isolated && files.folder(folder).is_ok());
         Script { folder, file: Some(document.clone()) }
     }
+}
+
+impl Script {
+    /// Where the module of this top-level name lies that the program has beside its file.
+    fn module(&self, host: &Host, environment: &Environment, name: &str) -> Option<WinPath> {
+        let folder = self.folder.as_ref()?;
+        path_of(Finder::new(environment, host).top_level(name, std::slice::from_ref(folder)))
+    }
+}
+
+/// Whether it is native code that a finding is about.
+fn is_of_native_code(finding: &Finding) -> bool {
+    !finding.dlls.is_empty()
+        || matches!(finding.code, codes::Code::UnsupportedPython | codes::Code::WrongArchitecture)
 }
 
 /// What became of imports.
@@ -71,7 +85,13 @@ pub(super) fn diagnose(
     for (place, import) in ordered {
         let case = Case { host, environment, import: &import.name };
         let mut package = package(host, environment, top_level(&import.name));
-        if import.watched == Watched::IfNative && package.path.is_none() {
+        let is_own = package.path.is_none() && import.watched != Watched::Named;
+        if is_own {
+            package.path = script.module(host, environment, &package.import);
+        }
+        // It may lie in a folder that the program adds.
+        let may_be_added = is_own && import.before.contains("sys.path");
+        if import.watched != Watched::Named && package.path.is_none() && !may_be_added {
             by_place.insert(place, Diagnosis::of_nothing());
             continue;
         }
@@ -88,6 +108,13 @@ pub(super) fn diagnose(
             }
         }
         let Some(program) = &mut program else { continue };
+        if is_own && package.path.is_none() {
+            package.path = path_of(program.plan.find(&package.import));
+            if package.path.is_none() {
+                by_place.insert(place, Diagnosis::of_nothing());
+                continue;
+            }
+        }
         let (mut findings, mut native) = program.import(&case, script);
         for name in &import.names {
             let Some(module) = program.module_to_import(&import.name, name) else { continue };
@@ -100,12 +127,21 @@ pub(super) fn diagnose(
         if package.path.is_some() {
             package.coverage = Coverage::of(&program.plan, environment, &*host.files, program.steps);
         }
+        if is_own {
+            // What a module of the program is ready for is its own affair, and what it lacks beside native code, too.
+            findings.retain(|finding| finding.severity == Severity::Error && is_of_native_code(finding));
+        }
         let told = match import.watched {
             Watched::Named => true,
+            Watched::IfNative if is_own => native || !findings.is_empty(),
             Watched::IfNative => {
                 native
-                    || findings.iter().any(|finding| !finding.dlls.is_empty())
+                    || findings.iter().any(is_of_native_code)
                     || (!findings.is_empty() && brings_native_code(host, environment, &package))
+            }
+            Watched::Standard => {
+                findings.retain(|finding| finding.severity == Severity::Error && !finding.dlls.is_empty());
+                !findings.is_empty()
             }
         };
         let diagnosis = match told {
@@ -296,6 +332,9 @@ impl<'e> Program<'e> {
                 problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if lies_nowhere(m)));
             }
             findings.extend(case.explain(problems, Severity::Error, Some(error)));
+            for finding in &mut findings {
+                tell_own_statements(case, error, finding);
+            }
         }
         if let Some(hidden) = hidden
             && !findings.iter().any(|finding| finding.code == codes::Code::ShadowedModule)
@@ -393,6 +432,30 @@ fn doubted<'p>(plan: &'p Plan<'_>, first: usize) -> impl Iterator<Item = (&'p Lo
     plan.failures().iter().skip(first).filter_map(|load| Some((load, load.doubt.as_ref()?)))
 }
 
+/// Tells the statements of the program's own modules that lead to a finding: "features.py (line 2) imports h5py."
+fn tell_own_statements(case: &Case<'_>, error: &ImportFailure, finding: &mut Finding) {
+    let Environment { site_packages, base_prefix, .. } = case.environment;
+    let package_of = |file: &WinPath| {
+        let below = site_packages.iter().find_map(|folder| file.below(folder))?;
+        let first = below.split(['/', '\\']).next()?;
+        Some(first.split('.').next().unwrap_or(first).to_owned())
+    };
+    let is_own = |file: &WinPath| package_of(file).is_none() && !file.is_within(base_prefix);
+    let own = error.trace.iter().position(|(file, _)| is_own(file));
+    let Some((at, (file, line))) = own.and_then(|at| Some((at, error.trace.get(at)?))) else { return };
+    let inner = at.checked_sub(1).and_then(|at| error.trace.get(at)).and_then(|(file, _)| package_of(file));
+    let loaded = finding.chain.first().and_then(|link| package_of(link.path.as_ref()?));
+    let Some(package) = inner.or(loaded) else { return };
+    let name = file.file_name();
+    finding.evidence = format!("{name}, line {line}, imports {package}. {}", finding.evidence);
+    for (file, line) in error.trace.iter().filter(|(file, _)| is_own(file)) {
+        if !finding.related.iter().any(|known| known.file == *file && known.line == *line) {
+            let message = format!("{package} is imported from here");
+            finding.related.push(Related { file: file.clone(), line: *line, message });
+        }
+    }
+}
+
 /// Whether importing `name` imports `module`: it is the same, or a package around it.
 fn is_or_holds(module: &str, name: &str) -> bool {
     name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -427,18 +490,24 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
     }
 }
 
+/// Where it lies: the package's folder, or the module's file, be it for another Python.
+fn path_of(found: Found) -> Option<WinPath> {
+    match found {
+        Found::Package { folder, .. } => Some(folder),
+        Found::Namespace(portions) => portions.into_iter().next(),
+        Found::Source(path) | Found::Extension { path, .. } => Some(path),
+        Found::Opaque { path } => path,
+        Found::NotFound { for_other_python } => for_other_python,
+        Found::Builtin | Found::Withheld(_) => None,
+    }
+}
+
 /// What is installed under a top-level name.
 pub fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     let files = &*host.files;
     let finder = Finder::new(environment, host);
     let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
-    let path = match finder.top_level(import, &sys_path) {
-        Found::Package { folder, .. } => Some(folder),
-        Found::Namespace(portions) => portions.into_iter().next(),
-        Found::Source(path) | Found::Extension { path, .. } => Some(path),
-        Found::Opaque { path } => path,
-        Found::Builtin | Found::Withheld(_) | Found::NotFound { .. } => None,
-    };
+    let path = path_of(finder.top_level(import, &sys_path));
     // Only what lies there can be provided; leftovers of a removed distribution are not asked.
     let provider = path.is_some().then(|| environment.find(import)).flatten();
     let provider = match provider {

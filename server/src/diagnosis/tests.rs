@@ -6,7 +6,7 @@ use expect_test::expect;
 use world::World;
 
 use super::{Code, Diagnoses, Finding, Health, Import, Severity};
-use crate::testing::{check, diagnosed, on_large_stack, told_in_full};
+use crate::testing::{answer, check, diagnosed, on_large_stack, told_in_full};
 
 /// A world for each way to fail; `pkg` is what is imported.
 const BROKEN: &[&str] = &[
@@ -382,7 +382,12 @@ program /w/main.py
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing native: The specified module could not be found.
               * Choose another interpreter | whydll.interpreter
-            helper: not watched
+            helper: error missing-dll: absent.dll
+              `import helper` will fail: absent.dll is missing.
+              helper.py, line 1, imports other. other.pyd imports absent.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing other: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
             other: error missing-dll: absent.dll
               `import other` will fail: absent.dll is missing.
               other.pyd imports absent.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
@@ -613,4 +618,274 @@ fn what_lies_behind_failures_is_read() {
         host.files.modules_read() == read
     };
     assert_eq!(modules.map(is_known), [true, true, true, true, false]);
+}
+
+/// The standard library is told of where its native code fails, and else not.
+#[test]
+fn native_code_of_python_itself() {
+    check(
+        r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/json/__init__.py       text
+            import re
+        /Python/Lib/ctypes/__init__.py     text
+            from _ctypes import Union
+        /Python/Lib/sqlite3/__init__.py    text
+            from sqlite3.dbapi2 import *
+        /Python/Lib/sqlite3/dbapi2.py      text
+            from _sqlite3 import *
+        /Python/Lib/ssl.py                 text
+            import _ssl
+        /Python/Lib/hashlib.py             text
+            try:
+                import _hashlib
+            except ImportError:
+                pass
+        /Python/DLLs/_ctypes.pyd     imports libffi-8.dll
+        /Python/DLLs/_sqlite3.pyd    imports sqlite3.dll
+        /Python/DLLs/sqlite3.dll
+        /Python/DLLs/_ssl.pyd        imports libcrypto-3.dll
+        /Python/DLLs/_hashlib.pyd    imports libcrypto-3.dll
+        /w/main.py                   text
+            import os, sys, json
+            import sqlite3
+            import hashlib
+            import ctypes
+            import ssl
+        program /w/main.py
+        "#,
+        expect![[r#"
+            sqlite3: not watched
+            hashlib: not watched
+            ctypes: error missing-dll: libffi-8.dll
+              `import ctypes` will fail: libffi-8.dll is missing.
+              C:\Python\DLLs\_ctypes.pyd imports libffi-8.dll; Python 3.12 looks for it in C:\Python\DLLs, C:\Python and System32, and it is in none of them (Windows error 126).
+              It belongs to Python itself: repair this Python.
+              Python: ImportError: DLL load failed while importing _ctypes: The specified module could not be found.
+              * Repair Python 3.12.9 with its installer | https://www.python.org/downloads/release/python-3129/
+            ssl: error missing-dll: libcrypto-3.dll
+              `import ssl` will fail: libcrypto-3.dll is missing.
+              C:\Python\DLLs\_ssl.pyd imports libcrypto-3.dll; Python 3.12 looks for it in C:\Python\DLLs, C:\Python and System32, and it is in none of them (Windows error 126).
+              It belongs to Python itself: repair this Python.
+              Python: ImportError: DLL load failed while importing _ssl: The specified module could not be found.
+              * Repair Python 3.12.9 with its installer | https://www.python.org/downloads/release/python-3129/
+        "#]],
+    );
+}
+
+#[test]
+fn the_dll_of_the_stable_abi_belongs_to_python() {
+    check(
+        r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py    text
+            from . import native
+        /Python/Lib/site-packages/pkg/native.pyd     imports python3.dll
+        /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+            Name: pkg
+            Version: 1.0
+        /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+            pkg/native.pyd,,
+        import pkg
+        "#,
+        expect![[r#"
+            error missing-dll: python3.dll
+              `import pkg` will fail: python3.dll is missing.
+              pkg/native.pyd imports python3.dll; Python 3.12 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+              It belongs to Python itself: repair this Python.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Repair Python 3.12.9 with its installer | https://www.python.org/downloads/release/python-3129/
+        "#]],
+    );
+}
+
+#[test]
+fn a_module_of_the_program_that_imports_a_broken_package() {
+    check(
+        r#"
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/h5py/__init__.py   text
+            from . import native
+        /Python/Lib/site-packages/h5py/native.pyd    imports hdf5.dll
+        /Python/Lib/site-packages/good/__init__.py   text
+            from . import native
+        /Python/Lib/site-packages/good/native.pyd
+        /w/features.py               text
+            import os
+            import h5py
+            def load(): pass
+        /w/mypkg/__init__.py         text
+        /w/mypkg/io.py               text
+            from features import load
+        /w/careful.py                text
+            try:
+                import h5py
+            except ImportError:
+                h5py = None
+        /w/useful.py                 text
+            import good
+        /w/plain.py                  text
+            import os
+        /w/wrong.py                  text
+            import nowhere
+            raise ImportError('not today')
+        /w/main.py                   text
+            from features import load
+            import useful
+            import plain
+            import wrong
+            import careful
+            from mypkg.io import load
+            import sys
+            sys.path.append('C:/w/src')
+            import inner
+        /w/src/inner.py              text
+            import h5py
+        program /w/main.py
+        "#,
+        expect![[r#"
+            features: error missing-dll: hdf5.dll
+              `import features` will fail: hdf5.dll is missing.
+              features.py, line 2, imports h5py. h5py/native.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            useful: healthy
+            plain: not watched
+            wrong: not watched
+            careful: healthy
+            mypkg.io: error missing-dll: hdf5.dll
+              `import mypkg.io` will fail: hdf5.dll is missing.
+              features.py, line 2, imports h5py. h5py/native.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+            inner: error missing-dll: hdf5.dll
+              `import inner` will fail: hdf5.dll is missing.
+              inner.py, line 1, imports h5py. h5py/native.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}
+
+/// TensorFlow without absl, mediapipe without cv2: nothing else than what is written down decides what a package cannot do without.
+#[test]
+fn a_package_that_lacks_what_it_requires() {
+    let world = |requires: &str| {
+        format!(
+            r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py    text
+            try:
+                import optional
+            except ImportError:
+                pass
+            from . import native
+            from . import more
+        /Python/Lib/site-packages/pkg/more.py        text
+            from cv2 import imread
+        /Python/Lib/site-packages/pkg/native.pyd
+        /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+            Name: pkg
+            Version: 1.0
+            {requires}
+        /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+            pkg/__init__.py,,
+            pkg/native.pyd,,
+        watch
+        import pkg
+        "#
+        )
+    };
+    check(
+        &world("Requires-Dist: opencv-contrib-python"),
+        expect![[r#"
+            error not-installed: 
+              `import pkg` will fail: it needs cv2, which is not installed.
+              cv2 is not in C:\Python\Lib\site-packages.
+              Install it into this environment, or choose one that has it.
+              Python: ModuleNotFoundError: No module named 'cv2'
+              * Install opencv-contrib-python into this environment | C:\Python\python.exe -m pip install opencv-contrib-python
+              - Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+    check(
+        &world("Requires-Dist: opencv-python; extra == 'images'"),
+        expect![[r#"
+        healthy
+    "#]],
+    );
+}
+
+#[test]
+fn a_package_that_imports_what_left_the_standard_library() {
+    let world = |more: &str| {
+        format!(
+            r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py    text
+            from distutils.version import LooseVersion
+        /Python/Lib/site-packages/pkg/native.pyd
+        /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+            pkg/__init__.py,,
+            pkg/native.pyd,,
+        {more}
+        watch
+        import pkg
+        "#
+        )
+    };
+    check(
+        &world(""),
+        expect![[r#"
+            error not-installed: 
+              `import pkg` will fail: it needs distutils, which Python 3.12 does not have any more.
+              distutils is not in C:\Python\Lib\site-packages.
+              Install it into this environment, or choose one that has it.
+              Python: ModuleNotFoundError: No module named 'distutils'
+              * Install setuptools into this environment | C:\Python\python.exe -m pip install setuptools
+              - Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+    let told = answer(&world("").replace("distutils.version", "imp"));
+    assert!(told.contains("older Python") && !told.contains("install imp"), "{told}");
+    assert!(!answer(&world("/Python/Lib/site-packages/_distutils_hack/__init__.py text")).contains("error"));
+}
+
+#[test]
+fn what_conda_brought_for_python_is_installed_again_with_conda() {
+    let world = |library: &str| {
+        format!(
+            r#"
+        /Python/python.exe       imports python312.dll
+        /Python/python312.dll    version 3.12.9150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/ctypes/__init__.py     text
+            from _ctypes import Union
+        /Python/DLLs/_ctypes.pyd     imports ffi-8.dll
+        /Python/conda-meta/history   text
+        /Python/conda-meta/libffi-3.4.4-h1.json   text
+            {{"name": "libffi", "version": "3.4.4", "files": ["{library}"]}}
+        /w/main.py                   text
+            import ctypes
+        program /w/main.py
+        "#
+        )
+    };
+    for library in ["Library/bin/ffi-8.dll", "elsewhere/ffi-8.dll"] {
+        let told = answer(&world(library));
+        assert!(told.contains("conda install -p C:\\Python --force-reinstall libffi=3.4.4"), "{told}");
+    }
 }

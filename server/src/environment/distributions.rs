@@ -206,6 +206,12 @@ impl Distribution {
         Ok(self.record(files)?.damaged(&self.folder, &self.normalized, files))
     }
 
+    /// What its wheel was made for: `cp313-cp313-win_amd64`.
+    pub fn wheel_tags(&self, files: &dyn Files) -> Vec<String> {
+        let text = files.text(&self.location.join("WHEEL")).unwrap_or_else(|_| Arc::from(""));
+        text.lines().filter_map(|line| Some(line.strip_prefix("Tag:")?.trim().to_owned())).collect()
+    }
+
     /// The top-level names that it provides: what `top_level.txt` declares or else what RECORD implies,
     /// as `importlib.metadata.packages_distributions` does it. None for conda's packages: those that can be
     /// imported have a `.dist-info` too.

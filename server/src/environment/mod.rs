@@ -410,6 +410,25 @@ impl Environment {
             .collect()
     }
 
+    /// The distributions that are required by the one which provides the package of this file, and are not installed. What is required under a
+    /// condition does not count, but for that it runs on Windows.
+    pub fn lacks_for<'e>(
+        &'e self,
+        file: &WinPath,
+        files: &dyn Files,
+    ) -> impl Iterator<Item = Requirement> + use<'e> {
+        let below = self.site_packages.iter().find_map(|folder| file.below(folder));
+        let first = below.and_then(|below| below.split(['/', '\\']).next()).unwrap_or_default();
+        let package = first.split('.').next().unwrap_or_default();
+        let provider = self.providers(package, files).into_iter().next();
+        let metadata = provider.and_then(|provider| provider.metadata(files).ok());
+        let requires = metadata.map(|metadata| metadata.requires.clone()).unwrap_or_default();
+        requires.into_iter().filter(|needed| {
+            let is_plain = !needed.marker.contains("python") && !needed.marker.contains("extra");
+            is_plain && needed.applies_on_windows() && self.find(&needed.name).is_none()
+        })
+    }
+
     /// The distribution that a file belongs to: the one whose RECORD lists it, or else the only one that
     /// provides the package that it lies in. Looks first at those that provide this package.
     pub fn owner_of(&self, path: &WinPath, files: &dyn Files) -> Option<&Distribution> {

@@ -146,6 +146,14 @@ impl Folder {
         self.entry(name).is_some_and(|e| e.kind == EntryKind::File)
     }
 
+    /// The entries whose names are this one, in its letter case, with an extension or several, in no order that means anything.
+    pub fn named(&self, stem: &str) -> impl Iterator<Item = &Entry> {
+        let is_named = move |entry: &&Entry| {
+            entry.name.strip_prefix(stem).is_some_and(|extensions| extensions.starts_with('.'))
+        };
+        self.entries.values().filter(is_named)
+    }
+
     /// All entries, in no order that means anything.
     pub(super) fn unordered(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()

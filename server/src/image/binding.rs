@@ -15,6 +15,9 @@ pub struct Binding {
     /// The importer locks, as it starts, a `std::mutex` that was initialized without the runtime's help, and the
     /// exporter cannot do that; see [`Binding::between`].
     pub constexpr_mutex: bool,
+    /// The same as its `PyInit_…` is called, if not before.
+    #[serde(default)]
+    pub constexpr_mutex_at_init: bool,
 }
 
 /// An imported symbol that leads to another DLL.
@@ -71,10 +74,12 @@ impl Binding {
                 Ok(())
             })?;
         }
-        binding.constexpr_mutex = locks
-            && !initializes
-            && exporter.version().ok().flatten().is_some_and(|version| version < CONSTEXPR_MUTEX)
-            && importer.calls_at_start("_Mtx_lock")?;
+        let is_older = || exporter.version().ok().flatten().is_some_and(|version| version < CONSTEXPR_MUTEX);
+        if locks && !initializes && is_older() {
+            binding.constexpr_mutex = importer.calls_at_start("_Mtx_lock")?;
+            binding.constexpr_mutex_at_init =
+                !binding.constexpr_mutex && importer.calls_at_init("_Mtx_lock")?;
+        }
         Ok(binding)
     }
 }

@@ -6,7 +6,7 @@ use iced_x86::{Code, CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruc
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::imports::entry;
-use super::{Image, ImageError, Machine};
+use super::{Export, Image, ImageError, Machine, Symbol};
 
 /// So many instructions are looked at, some 10 ms. In TensorFlow 2.21, of 1 GB and 2,207 initializers, a hundred thousand
 /// of them lead to what is looked for.
@@ -22,6 +22,15 @@ const MOST_INITIALIZERS: u32 = 1 << 16;
 /// ("CRT initialization", Microsoft; `vcruntime/internal_shared.h` of the Windows SDK).
 const CALLERS: [&str; 2] = ["_initterm", "_initterm_e"];
 
+/// So many instructions are looked at from `PyInit_…` on. What is further away is not made as a module is initialized, but by some function of
+/// it that may be called later: of the twenty modules with such locks that were tried with an old runtime, those that died had their
+/// first lock within 6,100 instructions, and those that were well none within 60,000.
+const MOST_INSTRUCTIONS_OF_INIT: u32 = 10_000;
+
+/// Functions that are called where something has failed: they set CPython's exception, or throw one of C++.
+const FAILING: [&str; 6] =
+    ["PyErr_Set", "PyErr_Format", "PyErr_NoMemory", "_CxxThrowException", "?_Throw_", "?_X"];
+
 /// What is called through a slot of the import address table.
 #[derive(Clone, Copy, PartialEq)]
 enum Called {
@@ -29,6 +38,10 @@ enum Called {
     Wanted,
     /// One of [`CALLERS`].
     Caller,
+    /// `PyModuleDef_Init`, which is given the functions that execute the module.
+    Define,
+    /// One of [`FAILING`].
+    Failing,
 }
 
 impl Image<'_> {
@@ -43,6 +56,23 @@ impl Image<'_> {
     /// As [`Image::imports`] and [`Image::symbols`].
     pub fn calls_at_start(&self, function: &str) -> Result<bool, ImageError> {
         Ok(self.walk(function)?.is_some_and(|mut walk| walk.arrives()))
+    }
+
+    /// Whether what CPython calls once an extension module is loaded leads to an imported function of this name: `PyInit_…`, and the functions
+    /// that execute the module (PEP 489). What is done only after a failure does not count.
+    ///
+    /// # Errors
+    /// As [`Image::calls_at_start`], and [`Image::export`].
+    pub fn calls_at_init(&self, function: &str) -> Result<bool, ImageError> {
+        if self.machine() != Machine::X64 {
+            return Ok(false);
+        }
+        let Some(init) = self.export_that_begins_with("PyInit_")? else { return Ok(false) };
+        let Some(Export::Address(start)) = self.export(&Symbol::Name(init))? else { return Ok(false) };
+        let mut walk = self.walk_from(start, function)?;
+        walk.passes_over_failures = true;
+        walk.left = MOST_INSTRUCTIONS_OF_INIT;
+        Ok(walk.arrives())
     }
 }
 
@@ -121,11 +151,20 @@ impl<'a> Image<'a> {
         if self.machine() != Machine::X64 || start == 0 {
             return Ok(None);
         }
+        self.walk_from(start, function).map(Some)
+    }
+
+    fn walk_from(&self, start: u32, function: &str) -> Result<Walk<'_, 'a>, ImageError> {
         let slots = self.slots(
             |_| true,
             |called| match called {
                 called if called == function.as_bytes() => Some(Called::Wanted),
-                called => CALLERS.iter().any(|caller| caller.as_bytes() == called).then_some(Called::Caller),
+                b"PyModuleDef_Init" => Some(Called::Define),
+                called if CALLERS.iter().any(|caller| caller.as_bytes() == called) => Some(Called::Caller),
+                called => FAILING
+                    .iter()
+                    .any(|failing| called.starts_with(failing.as_bytes()))
+                    .then_some(Called::Failing),
             },
         )?;
         let mut walk = Walk {
@@ -135,15 +174,36 @@ impl<'a> Image<'a> {
             open: VecDeque::new(),
             initializers: Vec::new(),
             left: MOST_INSTRUCTIONS,
+            passes_over_failures: false,
+            waiting: Vec::new(),
         };
         walk.enter(start.into());
-        Ok(Some(walk))
+        Ok(walk)
     }
 
     /// Reads the code from an RVA on.
     pub(super) fn decoder(&self, at: u32) -> Option<Decoder<'a>> {
         let code = self.memory.stored(at, LONGEST_PIECE, "code").ok()?;
         Some(Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE))
+    }
+
+    /// The functions that a `PyModuleDef` names for the execution of its module (`Include/moduleobject.h`): its tenth pointer leads to pairs of
+    /// a number and an address, up to the number 0.
+    fn executed_by(&self, definition: u32) -> Vec<u32> {
+        const SLOTS: u32 = 9;
+        const MOST_SLOTS: u32 = 16;
+        const EXECUTE: u64 = 2;
+        let number = |at: u32, index: u32| {
+            let at = entry(at, index, 8, "a definition").ok()?;
+            self.memory.bytes::<8>(at, "a definition").ok().map(u64::from_le_bytes)
+        };
+        let address = |at: u32, index: u32| {
+            u32::try_from(number(at, index)?.checked_sub(self.headers.image_base)?).ok()
+        };
+        let Some(slots) = address(definition, SLOTS) else { return Vec::new() };
+        let kinds = (0..MOST_SLOTS).map_while(|slot| Some((slot, number(slots, 2 * slot)?)));
+        let executing = kinds.take_while(|(_, kind)| *kind != 0).filter(|(_, kind)| *kind == EXECUTE);
+        executing.filter_map(|(slot, _)| address(slots, 2 * slot + 1)).collect()
     }
 
     /// The slot of the import address table that code does nothing but jump through: linkers make such code for functions that are
@@ -165,6 +225,10 @@ struct Walk<'i, 'a> {
     initializers: Vec<u32>,
     /// How many more instructions are looked at.
     left: u32,
+    /// Code that ends in a failure is not followed.
+    passes_over_failures: bool,
+    /// What such code calls, as long as it is not known how it ends.
+    waiting: Vec<u64>,
 }
 
 impl Walk<'_, '_> {
@@ -187,6 +251,89 @@ impl Walk<'_, '_> {
 
     /// Looks at the code from here to where it jumps away or returns. True if it calls what is looked for.
     fn passes(&mut self, at: u32) -> bool {
+        if self.passes_over_failures { self.passes_well(at) } else { self.passes_somehow(at) }
+    }
+
+    /// As [`Walk::passes`], but what is called between two conditions counts only if no failure is among it, and it does not end where
+    /// nothing comes back to: compilers put a breakpoint behind such a call.
+    fn passes_well(&mut self, at: u32) -> bool {
+        let Some(mut decoder) = self.image.decoder(at) else {
+            return false;
+        };
+        let mut instruction = Instruction::default();
+        let (mut first, mut arrives, mut fails) = (None, false, false);
+        self.waiting.clear();
+        while decoder.can_decode() && self.left > 0 {
+            self.left -= 1;
+            decoder.decode_out(&mut instruction);
+            let flow = instruction.flow_control();
+            match flow {
+                FlowControl::Next => {
+                    if instruction.mnemonic() == Mnemonic::Lea && instruction.op0_register() == Register::RCX
+                    {
+                        first = address_of(&instruction);
+                    }
+                    continue;
+                }
+                FlowControl::Call | FlowControl::UnconditionalBranch => {
+                    let target = instruction.near_branch_target();
+                    match self.jumps_to(target) {
+                        Some(called) => self.note(called, first, &mut arrives, &mut fails),
+                        None => self.waiting.push(target),
+                    }
+                }
+                FlowControl::IndirectCall | FlowControl::IndirectBranch => {
+                    let slot = address_of(&instruction).and_then(|slot| self.slots.get(&slot));
+                    if let Some(called) = slot.copied() {
+                        self.note(called, first, &mut arrives, &mut fails);
+                    }
+                }
+                FlowControl::ConditionalBranch => {
+                    if arrives && !fails {
+                        return true;
+                    }
+                    self.follow_waiting(fails);
+                    (arrives, fails) = (false, false);
+                    self.enter(instruction.near_branch_target());
+                    let next = u32::try_from(instruction.next_ip());
+                    if next.is_ok_and(|next| self.seen.contains(&next)) {
+                        return false;
+                    }
+                }
+                FlowControl::Return => {}
+                _ => fails = true,
+            }
+            if !matches!(flow, FlowControl::Call | FlowControl::IndirectCall | FlowControl::ConditionalBranch)
+            {
+                break;
+            }
+        }
+        self.follow_waiting(fails);
+        arrives && !fails
+    }
+
+    /// What a call of an imported function means for [`Walk::passes_well`].
+    fn note(&mut self, called: Called, first: Option<u32>, arrives: &mut bool, fails: &mut bool) {
+        match called {
+            Called::Wanted => *arrives = true,
+            Called::Failing => *fails = true,
+            Called::Define => {
+                let functions = first.map(|definition| self.image.executed_by(definition));
+                self.waiting.extend(functions.unwrap_or_default().into_iter().map(u64::from));
+            }
+            Called::Caller => {}
+        }
+    }
+
+    fn follow_waiting(&mut self, fails: bool) {
+        for target in std::mem::take(&mut self.waiting) {
+            if !fails {
+                self.enter(target);
+            }
+        }
+    }
+
+    fn passes_somehow(&mut self, at: u32) -> bool {
         let Some(mut decoder) = self.image.decoder(at) else {
             return false;
         };
@@ -217,7 +364,7 @@ impl Walk<'_, '_> {
                     match address_of(&instruction).and_then(|slot| self.slots.get(&slot)) {
                         Some(Called::Wanted) => return true,
                         Some(Called::Caller) => self.enter_initializers(first, second),
-                        None => {}
+                        Some(Called::Define | Called::Failing) | None => {}
                     }
                 }
                 _ => {}

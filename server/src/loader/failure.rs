@@ -79,15 +79,25 @@ pub enum Cause {
     MissingAssembly { assembly: Assembly },
     /// It asks for this version of Windows, major and minor.
     NewerWindows { path: WinPath, needs: (u16, u16) },
-    /// The VC++ runtime that is loaded is older than what the module above it was built for, and that one's
-    /// initialization will crash.
-    OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion },
+    /// The VC++ runtime that is loaded is older than what the module above it was built for.
+    OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion, crash: Crash },
     /// Its path has 260 characters or more, and it has a manifest.
     PathTooLong { path: WinPath },
     /// It cannot start without these sets of instructions, which the processor lacks.
     LacksInstructions { path: WinPath, sets: Vec<String> },
     /// Windows refuses the flags of the load.
     InvalidParameter,
+}
+
+/// When a module crashes in a runtime that is too old for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// As it is loaded: the load fails.
+    AtStart,
+    /// As CPython calls its `PyInit_…`: the process ends.
+    AtInit,
+    /// Nothing is known to.
+    Never,
 }
 
 impl Cause {

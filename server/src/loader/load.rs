@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::failure::{BrokenForwarder, Cause, Fault, Link, Provider, not_exported};
+use super::failure::{BrokenForwarder, Cause, Crash, Fault, Link, Provider, not_exported};
 use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
@@ -248,7 +248,9 @@ impl Process {
             }
         }
         if binding.constexpr_mutex && self.may_have_constexpr_mutexes(importer) {
-            self.foresee_crash(exporter, load);
+            let chain = load.down_to(&name, Some(exporting));
+            let fault = self.foreseen_crash(exporter, chain, load.first, Crash::AtStart);
+            load.crashes.extend(fault);
         }
     }
 
@@ -310,18 +312,39 @@ impl Process {
         })
     }
 
-    /// A module locks mutexes that only a runtime from 14.40 on understands; its initialization crashes in an older
-    /// one.
-    fn foresee_crash(&mut self, runtime: ModuleId, load: &mut Load) {
-        let module = &self.modules[runtime];
-        let version = self.host.files.image(&module.path).ok().and_then(|image| image.version);
-        let Some(version) = version.filter(|version| *version < CONSTEXPR_MUTEX) else {
-            return;
-        };
-        let provider = self.provider_of(runtime, load);
-        let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX };
-        let chain = load.down_to(&module.name, Some(module.path.clone()));
-        load.crashes.push(Fault { chain, cause });
+    /// A module locks mutexes that only a runtime from 14.40 on understands, and crashes in an older one. `chain` leads to the runtime.
+    fn foreseen_crash(
+        &self,
+        runtime: ModuleId,
+        chain: Vec<Link>,
+        first: ModuleId,
+        crash: Crash,
+    ) -> Option<Fault> {
+        let version = self.host.files.image(&self.modules[runtime].path).ok()?.version?;
+        let provider = Provider { was_loaded: runtime < first, ..self.provider(runtime) };
+        let cause = Cause::OutdatedRuntime { provider, version, needs: CONSTEXPR_MUTEX, crash };
+        (version < CONSTEXPR_MUTEX).then_some(Fault { chain, cause })
+    }
+
+    /// How the process will end as the extension module at `path`, which is loaded, is initialized; none if nothing is known to go wrong.
+    /// Modules from the number `first` on came with it.
+    pub fn crash_at_init(&self, path: &WinPath, first: ModuleId) -> Option<Fault> {
+        let module = *self.by_path.get(path)?;
+        self.modules[module].dependencies.iter().find_map(|dependency| {
+            let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
+                return None;
+            };
+            let exporting = &self.modules[runtime].path;
+            let binding = self.host.files.binding(path, &dependency.name, exporting).ok()?;
+            if !binding.constexpr_mutex_at_init || !self.may_have_constexpr_mutexes(module) {
+                return None;
+            }
+            let chain = [module, runtime].map(|id| {
+                let module = &self.modules[id];
+                Load::link(&module.name, Some(module.path.clone()))
+            });
+            self.foreseen_crash(runtime, chain.to_vec(), first, Crash::AtInit)
+        })
     }
 
     /// The processor lacks what the module needs to start: its initialization ends with an exception (0xC000001D). Windows' own

@@ -11,7 +11,7 @@ mod resolve;
 mod search;
 mod side_by_side;
 
-pub use failure::{BrokenForwarder, Cause, Failure, Fault, Link, PassedOver, Provider, Searched};
+pub use failure::{BrokenForwarder, Cause, Crash, Failure, Fault, Link, PassedOver, Provider, Searched};
 pub use process::{Answer, Dependency, DependencyKind, Module, ModuleId, Process};
 pub use search::{AddedDirectory, LoadFlags, Rule};
 

@@ -149,7 +149,8 @@ impl Health {
             packages.extend(installed);
             if installed.is_some() || imported.iter().any(|(import, _)| top_level(&import.name) == name) {
                 let shown = |finding| Some((settings.severity_of(finding)?, finding));
-                findings.extend(diagnosis.findings.iter().filter_map(shown));
+                let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
+                findings.extend(told.filter_map(shown));
             }
         }
         for (import, guard) in imported {
@@ -160,7 +161,7 @@ impl Health {
             runtime = runtime.or(diagnosis.runtime.as_ref());
             let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
             packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
-            for finding in &diagnosis.findings {
+            for finding in diagnosis.findings.iter().filter(|finding| !finding.is_note) {
                 let Some(severity) = settings.severity_of(finding) else { continue };
                 let shown = (finding.severity_under(severity, *guard), finding);
                 // Several documents may run into the same.

@@ -16,6 +16,7 @@ impl Plan<'_> {
         let catches = self.catches(&attempt.handlers, frame);
         let flow = self.ready_for(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
         let flow = match flow {
+            Flow::Raise(exception) if exception.ends => return Flow::Raise(exception),
             Flow::Raise(exception) => self.handle(&attempt.handlers, exception, frame),
             Flow::Next => self.block(&attempt.otherwise, frame),
             flow => flow,

@@ -9,10 +9,10 @@ use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::{Found, Withheld};
+use crate::cpython::{Found, LoadError, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::image::Image;
-use crate::source::{Name, Stmt, StmtKind, top_level};
+use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
 
 /// CPython gives up at 1000 frames of Python, several of which are needed for each import.
 const DEEPEST_IMPORT: u32 = 300;
@@ -236,19 +236,22 @@ impl Plan<'_> {
         let doubt = self.doubt(&error);
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
         let message = self.interpreter.import_sentence(name, &error);
+        // What faulthandler prints; without it nothing is printed.
+        let ends = matches!(error, LoadError::Crash(_));
+        let class = if ends { "Windows fatal exception" } else { "ImportError" };
         let failure = self.failed(LoadFailure {
             target: path.as_str().to_owned(),
             kind: LoadKind::Extension,
             at: at.clone(),
             error,
-            sentence: format!("ImportError: {message}"),
+            sentence: format!("{class}: {message}"),
             uncertain: self.uncertain > 0 || doubt.is_some(),
             doubt: doubt.clone(),
         });
         if doubt.is_some() {
             return Ok(self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true));
         }
-        let mut exception = Exception::new("ImportError", Some(message.into()));
+        let mut exception = Exception { ends, ..Exception::new(class, Some(message.into())) };
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
     }
@@ -366,7 +369,9 @@ impl Plan<'_> {
         for_other_python: bool,
         at: &Place,
     ) -> Outcome<ModuleRef> {
-        let certain = for_other_python || self.recorded_file(dotted).is_some();
+        let certain = for_other_python
+            || self.recorded_file(dotted).is_some()
+            || (parent.is_none() && self.is_missed_for_certain(dotted, at));
         let expected = match parent {
             // A top-level module that lies nowhere may come from an import hook; somebody up the
             // stack who is ready for its absence settles the matter.
@@ -381,6 +386,19 @@ impl Plan<'_> {
         }
         self.step(Event::NotFound(dotted.to_owned()), at);
         Ok(self.add_module(dotted, None, None, true))
+    }
+
+    /// Whether a top-level module that lies nowhere is one that an installed package cannot do without: its distribution requires others
+    /// of which one is not installed, or the module has left the standard library. Else it may come from an import hook, or we followed
+    /// the package wrongly.
+    fn is_missed_for_certain(&self, name: &str, at: &Place) -> bool {
+        let environment = self.interpreter.environment;
+        let Some(file) = at.file.as_ref().filter(|_| self.uncertain == 0) else { return false };
+        if !environment.site_packages.iter().any(|folder| file.is_within(folder)) {
+            return false;
+        }
+        let files = &*self.interpreter.process.host().files;
+        is_standard(name) || environment.lacks_for(file, files).next().is_some()
     }
 
     /// The exception for a missing module.

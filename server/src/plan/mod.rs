@@ -26,7 +26,7 @@ mod walk;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::{Rc, Weak};
 
-use crate::cpython::{Finder, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
+use crate::cpython::{Finder, Found, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
 use crate::host::WinPath;
 use crate::source::{Function, Name, Stmt};
 
@@ -299,6 +299,11 @@ impl<'e> Plan<'e> {
     pub fn lacks_submodule(&self, package: &str, name: &str) -> bool {
         let package = self.modules.get(package);
         package.is_some_and(|package| package.get(name).is_none() && self.submodule_exists(package, name))
+    }
+
+    /// Where the program finds a top-level module by now.
+    pub fn find(&self, name: &str) -> Found {
+        self.finder.top_level(name, &self.sys_path)
     }
 
     /// What happened so far, in order.

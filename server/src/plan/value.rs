@@ -187,6 +187,8 @@ pub(super) struct Exception {
     pub lost: Option<WinPath>,
     /// Innermost first: file and line.
     pub trace: Vec<(WinPath, u32)>,
+    /// It is no exception, but the end of the process, which nothing catches.
+    pub ends: bool,
 }
 
 impl Exception {
@@ -201,6 +203,7 @@ impl Exception {
             withheld: None,
             lost: None,
             trace: Vec::new(),
+            ends: false,
         }
     }
 

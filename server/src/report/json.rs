@@ -17,6 +17,9 @@ struct Check<'a, T> {
     health: &'static str,
     packages: Vec<Package<'a>>,
     findings: Vec<Finding<'a>>,
+    /// What nothing is known to fail of, in the form of findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Finding<'a>>,
     /// What it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Option<&'a T>,
@@ -207,7 +210,8 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
                 coverage: Coverage::of(&package.coverage),
             })
             .collect(),
-        findings: report.findings.iter().map(|located| finding(report, located)).collect(),
+        findings: findings(report, false),
+        notes: findings(report, true),
         traceback,
     };
     // A structure of text and numbers always has a JSON form.
@@ -233,6 +237,11 @@ fn registered_runtimes(report: &Report<'_>) -> Vec<RegisteredRuntime> {
             version: runtime.version.to_string(),
         })
         .collect()
+}
+
+fn findings<'a>(report: &'a Report<'_>, notes: bool) -> Vec<Finding<'a>> {
+    let told = report.findings.iter().filter(|located| located.finding.is_note == notes);
+    told.map(|located| finding(report, located)).collect()
 }
 
 fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {

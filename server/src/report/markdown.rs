@@ -11,16 +11,20 @@ pub fn check_markdown(report: &Report<'_>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# WhyDLL: {}\n", report.health().name());
     facts(&mut out, report);
-    for located in report.causes() {
+    let causes = report.causes();
+    for located in &causes {
         cause(&mut out, report, located);
     }
-    if report.findings.is_empty() {
+    if causes.is_empty() {
         let names: Vec<String> =
             report.packages.iter().map(|package| code(&format!("import {}", package.import))).collect();
         let _ = match names.as_slice() {
             [] => writeln!(out, "\nNothing is imported that is watched."),
             names => writeln!(out, "\nNothing is wrong with {}.", names.join(", ")),
         };
+    }
+    for located in report.notes() {
+        cause(&mut out, report, located);
     }
     out
 }
@@ -67,7 +71,8 @@ fn facts(out: &mut String, report: &Report<'_>) {
 
 fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     let finding = &located.finding;
-    let _ = writeln!(out, "\n## {}: {}\n", severity(finding.severity), escaped(&finding.what));
+    let kind = if finding.is_note { "Note" } else { severity(finding.severity) };
+    let _ = writeln!(out, "\n## {kind}: {}\n", escaped(&finding.what));
     for place in report.places_of(located) {
         let _ = writeln!(out, "- {}", code(&place));
     }

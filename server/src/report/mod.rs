@@ -109,10 +109,19 @@ impl Report<'_> {
         self.findings.iter().any(|located| located.finding.severity == Severity::Error)
     }
 
-    /// One cause is told once, however many imports run into it.
+    /// What is to be told of the imports. One cause is told once, however many imports run into it.
     fn causes(&self) -> Vec<&Located> {
+        self.told_once(false)
+    }
+
+    /// What is no more than a note, likewise.
+    fn notes(&self) -> Vec<&Located> {
+        self.told_once(true)
+    }
+
+    fn told_once(&self, notes: bool) -> Vec<&Located> {
         let mut told: Vec<&Located> = Vec::new();
-        for located in &self.findings {
+        for located in self.findings.iter().filter(|located| located.finding.is_note == notes) {
             if !told.iter().any(|known| known.has_same_cause(located)) {
                 told.push(located);
             }
@@ -140,14 +149,9 @@ impl Report<'_> {
     fn chain_of(&self, finding: &Finding) -> Vec<Link> {
         let python = finding.related.iter().rev();
         let python = python.map(|at| Link { name: self.short(&at.file), remark: Remark::Line(at.line) });
-        let last = finding.chain.len();
-        let native = finding.chain.iter().enumerate().map(|(at, link)| Link {
+        let native = finding.chain.iter().map(|link| Link {
             name: link.path.as_ref().map_or_else(|| link.name.clone(), |path| self.short(path)),
-            remark: match (at + 1 == last, &link.path) {
-                (true, None) => Remark::Culprit("not found"),
-                (true, Some(_)) => Remark::Culprit("cannot be loaded"),
-                _ => Remark::None,
-            },
+            remark: link.remark.clone().map_or(Remark::None, Remark::Culprit),
         });
         python.chain(native).collect()
     }
@@ -189,13 +193,13 @@ enum Remark {
     None,
     /// The line of a Python file.
     Line(u32),
-    Culprit(&'static str),
+    Culprit(String),
 }
 
 impl Link {
     /// Without colours.
     fn text(&self) -> String {
-        match self.remark {
+        match &self.remark {
             Remark::None => self.name.clone(),
             Remark::Line(line) => format!("{} line {line}", self.name),
             Remark::Culprit(what) => format!("{}  {what}", self.name),

@@ -71,6 +71,7 @@
 //! | `crashes`, `refuses` | has a `DllMain` that crashes or returns `FALSE` (has none) |
 //! | `cimports a, b.c` | has a `PyInit_…` that imports these Python modules by calls into `python3.dll`, as Cython's does, on x86_64 |
 //! | `uses avx` | has a `DllMain` that begins with an AVX instruction, on x86_64 |
+//! | `calls its first import as it is initialized` | has a `PyInit_…` that does so, on x86_64 |
 //! | `calls its first import` | has a `DllMain` that calls the first function that is imported, on x86_64 |
 //!
 //! A list ends at the next attribute: an item that is an attribute is never one of

@@ -28,6 +28,8 @@ pub struct ImageSpec {
     pub kind: Kind,
     /// The machine it runs on, which decides between PE32 and PE32+.
     pub machine: Machine,
+    /// Its `PyInit_…` calls what it imports first (x86_64 only).
+    pub init_calls_first_import: bool,
     /// What it exports. Exports without an ordinal are numbered, in order, above
     /// the highest ordinal that is given.
     pub exports: Vec<Export>,
@@ -62,6 +64,7 @@ impl ImageSpec {
             name: name.into(),
             kind: Kind::Dll,
             machine: Machine::X86_64,
+            init_calls_first_import: false,
             exports: Vec::new(),
             imports: Vec::new(),
             delay_imports: Vec::new(),
@@ -238,6 +241,7 @@ impl Image {
             (EntryPoint::CallsFirstImport | EntryPoint::UsesAvx, _) => 0,
         };
 
+        let init_call = spec.init_calls_first_import.then(|| Code::put_call(&mut text));
         let initializer =
             (!spec.cimports.is_empty()).then(|| Code::reserve_initializer(&mut text, &spec.cimports));
 
@@ -247,6 +251,9 @@ impl Image {
             let imports = imports::put(&mut rdata, machine, &spec.imports);
             if spec.entry_point == EntryPoint::CallsFirstImport && entry_point != 0 {
                 Code::lead_call_to(&mut text, entry_point, imports.addresses.rva);
+            }
+            if let Some(call) = init_call {
+                Code::lead_call_to(&mut text, call, imports.addresses.rva);
             }
             if let Some(initializer) = initializer {
                 let slot = |function| imports::slot(&imports, machine, &spec.imports, function);
@@ -260,7 +267,7 @@ impl Image {
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_IAT, imports.addresses));
         }
         if !spec.exports.is_empty() {
-            let function = |name: Option<&str>| match initializer {
+            let function = |name: Option<&str>| match initializer.or(init_call) {
                 Some(initializer) if name.is_some_and(|name| name.starts_with("PyInit_")) => initializer,
                 _ => code.returns_zero,
             };

@@ -54,6 +54,15 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     if tell_of_nvidia(case, finding) {
         return;
     }
+    if case.is_pythons_own(problem) {
+        let fix = match case.conda_owner_of(fault.culprit()) {
+            Some(owner) => case.reinstall(owner),
+            None => case.repair_python(),
+        };
+        finding.advice = "It belongs to Python itself: repair this Python.".to_owned();
+        finding.fixes.push(Fix { preferred: true, ..fix });
+        return;
+    }
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     match importer.and_then(|path| case.reinstall_owner(path)) {
         Some(mut fix) => {

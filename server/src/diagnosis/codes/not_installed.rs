@@ -6,16 +6,22 @@
 //! Python finds no module of that name in any directory of `sys.path`. Most often the package is installed, but in
 //! another environment than the one that the editor or the terminal uses.
 //!
+//! An installed package can lack what it requires, too: it was installed with `--no-deps`, or something that it needs was removed. And a package can
+//! import a module that was part of Python once (`distutils` up to 3.11).
+//!
 //! ## How we know
 //! `sys.path` of the selected interpreter was worked out as Python itself does it, and each of its directories was
 //! looked into. So it was for the other environments of the machine (`whydll environments` lists them): the message names
 //! those that have the package.
 //!
+//! Of what an installed package lacks we tell only if nothing around the import is ready for that, and if the package's own metadata requires a
+//! distribution that is not installed, or if the module has left the standard library.
+//!
 //! ## What to do
 //! Choose the environment that has the package, or install it into this one.
 
 use crate::cpython::{Finder, Found};
-use crate::diagnosis::case::some_of;
+use crate::diagnosis::case::{name_of, some_of};
 use crate::diagnosis::{Case, Culprit, Finding, Package, Problem, package};
 use crate::environment::discovery::Search;
 use crate::environment::{Environment, Kind, Note, normalized};
@@ -60,6 +66,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             "{} is not installed in the selected environment, so `import {}` will fail.",
             missing.name, case.import
         )
+    } else if source::is_standard(&missing.name) {
+        format!(
+            "{}: it needs {}, which Python {}.{} does not have any more.",
+            case.consequence(finding.severity),
+            missing.name,
+            environment.version.major,
+            environment.version.minor
+        )
     } else {
         format!("{}: it needs {}, which is not installed.", case.consequence(finding.severity), missing.name)
     };
@@ -91,7 +105,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let named = some_of(others.iter().map(words), MOST_NAMED);
         finding.evidence = format!("{} It is in {named}.", finding.evidence);
     }
-    finding.advice = "Choose the environment that has it, or install it into this one.".to_owned();
+    if !asked && source::is_standard(&missing.name) && missing.name != "distutils" {
+        tell_of_removed(case, problems.first(), finding);
+        return;
+    }
+    finding.advice = match asked {
+        true => "Choose the environment that has it, or install it into this one.".to_owned(),
+        false => "Install it into this environment, or choose one that has it.".to_owned(),
+    };
     let offers = others.iter().take(MOST_NAMED).map(|(environment, package)| {
         let python = environment.interpreter.as_str().to_owned();
         Fix::new(format!("Use {python}, which has {}", package.installed()), Action::UseInterpreter(python))
@@ -99,13 +120,59 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes = offers.collect();
     finding.fixes.push(Fix::new("Choose another interpreter", Action::ChooseInterpreter));
     if no_site.is_none() {
-        // The names of a distribution and of what it provides differ at times; for the well-known they agree.
-        let distribution = normalized(source::top_level(&missing.name));
+        let distribution = distribution_of(case, problems.first(), source::top_level(&missing.name));
         let install = case.pip(&["install", &distribution]);
-        finding.fixes.push(Fix::new(format!("Install {distribution} into this environment"), install));
+        let install = Fix::new(format!("Install {distribution} into this environment"), install);
+        // Where the package is, the rest of it is most likely wanted there, too.
+        let place = if asked { finding.fixes.len() } else { 0 };
+        finding.fixes.insert(place, install);
     }
     if let Some(first) = finding.fixes.first_mut() {
         first.preferred = true;
+    }
+}
+
+/// A package imports what its Python has no more.
+fn tell_of_removed(case: &Case<'_>, problem: Option<&Problem>, finding: &mut Finding) {
+    let files = &*case.host.files;
+    let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
+    let choose = Fix::new("Choose an interpreter with an older Python", Action::ChooseInterpreter);
+    match file.and_then(|file| case.environment.owner_of(file, files)) {
+        Some(owner) => {
+            let name = name_of(owner, files);
+            finding.advice = format!(
+                "Install a version of {name} that is made for this Python, or choose an older Python."
+            );
+            let upgrade =
+                Fix::new(format!("Install the newest {name}"), case.pip(&["install", "--upgrade", &name]));
+            finding.fixes = vec![Fix { preferred: true, ..upgrade }, choose];
+        }
+        None => {
+            finding.advice = "Choose an older Python.".to_owned();
+            finding.fixes = vec![Fix { preferred: true, ..choose }];
+        }
+    }
+}
+
+/// The distribution that brings a module: the one that is required where it is imported, if just one of those that are not installed could be
+/// meant. For the well-known ones the names agree.
+fn distribution_of(case: &Case<'_>, problem: Option<&Problem>, module: &str) -> String {
+    if module == "distutils" {
+        // It brings its own copy.
+        return "setuptools".to_owned();
+    }
+    let module = normalized(module);
+    let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
+    let lacking = file.map(|file| case.environment.lacks_for(file, &*case.host.files));
+    let lacking: Vec<String> = lacking.into_iter().flatten().map(|needed| needed.name).collect();
+    let alike = lacking
+        .iter()
+        .find(|name| **name == module)
+        .or_else(|| lacking.iter().find(|name| name.split('-').any(|part| part == module)));
+    match (alike, lacking.as_slice()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.clone(),
+        _ => module,
     }
 }
 
@@ -261,10 +328,10 @@ mod tests {
                 error not-installed: 
                   `import pkg` will fail: it needs numpy, which is not installed.
                   numpy is not in C:\Python\Lib\site-packages.
-                  Choose the environment that has it, or install it into this one.
+                  Install it into this environment, or choose one that has it.
                   Python: ImportError: pkg needs numpy
-                  * Choose another interpreter | whydll.interpreter
-                  - Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+                  * Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+                  - Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -6,17 +6,17 @@
 //! A module that was built with a newer Microsoft compiler may not run with an older `msvcp140.dll`. Since Visual Studio 2022 17.10
 //! (runtime 14.40) the difference is deadly: code built since then locks its mutexes in a way that an older `msvcp140.dll`
 //! does not understand, and crashes as soon as it locks one. If it does so as it starts, Python says "A dynamic link library (DLL) initialization routine failed"
-//! (error 1114), or it just ends. TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
+//! (error 1114). If it does so when it is loaded and Python initializes the module, the process just ends (access violation, 0xC0000005). TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
 //! (error 127).
 //!
 //! Short of that, Microsoft promises only that a runtime serves code of the same or an older compiler. Where that promise is
-//! broken and nothing is known to fail, this is a hint.
+//! broken and nothing is known to fail, this is no more than a note: the report has it, and `notes` of the JSON, but no import is marked.
 //!
 //! ## How we know
 //! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
 //! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40, unless the linker that made
-//! the file is older than that. That it locks one as it starts shows in its code: calls lead to `_Mtx_lock` from its entry point, or from
-//! an initializer of a global object.
+//! the file is older than that. That it locks one as it starts shows in its code: calls lead to `_Mtx_lock` from its entry point, from
+//! an initializer of a global object, or from the function `PyInit_…` that Python calls once the module is loaded.
 //!
 //! ## What to do
 //! Install the current Microsoft Visual C++ Redistributable 2015–2022: it replaces the older one. Without administrator
@@ -123,7 +123,7 @@ mod tests {
             import a
             "#,
             expect![[r#"
-                hint outdated-vc-runtime: msvcp140.dll
+                note outdated-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
                   The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd).
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
@@ -131,7 +131,7 @@ mod tests {
                   - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                 healthy
                 healthy
-                hint conflicting-vc-runtime: msvcp140.dll
+                note conflicting-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
                   The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: replace or remove the older copy beside Python.
@@ -173,6 +173,46 @@ mod tests {
             "#,
             expect![[r#"
                 healthy
+                healthy
+            "#]],
+        );
+    }
+
+    /// As optree 0.19.0 does. What Python calls is called after the load, and nothing catches that it crashes.
+    #[test]
+    fn code_that_locks_as_python_initializes_it_ends_the_process() {
+        check(
+            r#"
+            /Python/python.exe       imports python312.dll
+            /Python/python312.dll    version 3.12.9150.1013
+            /Python/Lib/os.py        text
+            /Python/msvcp140.dll     version 14.29.30133.0, exports _Mtx_lock, _Mtx_unlock, _Mtx_init_in_situ
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                try:
+                    from . import native
+                except Exception:
+                    pass
+            /Python/Lib/site-packages/pkg/native.pyd   imports msvcp140.dll!_Mtx_lock, calls its first import as it is initialized
+            /Python/Lib/site-packages/old.pyd          imports msvcp140.dll!_Mtx_lock, linker 14.35, calls its first import as it is initialized
+            /Python/Lib/site-packages/own.pyd          imports msvcp140.dll!_Mtx_lock, msvcp140.dll!_Mtx_init_in_situ, calls its first import as it is initialized
+            import pkg
+            import old
+            import own
+            "#,
+            expect![[r#"
+                error outdated-vc-runtime: msvcp140.dll
+                  `import pkg` will end the process with an access violation, which nothing catches: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
+                  Windows loads it, and it locks mutexes as Python initializes it (`PyInit_…`), and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older; this copy is taken by the rule "application directory" (pkg/__init__.py:2 → pkg/native.pyd).
+                  Install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
+                  Python: Windows fatal exception: access violation
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                note outdated-vc-runtime: msvcp140.dll
+                  old.pyd was built with a newer compiler (14.35) than the msvcp140.dll that it gets (14.29.30133.0).
+                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (old.pyd).
+                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install the current one, or put it beside this Python with `pip install --upgrade msvc-runtime`.
+                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                 healthy
             "#]],
         );

@@ -20,15 +20,19 @@
 //! is selected. If there is no wheel of it for your Python, make an environment with a version that the
 //! package supports.
 
-use crate::cpython::is_versioned_python;
+use super::wrong_architecture;
+use crate::cpython::{BuiltFor, is_versioned_python};
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::fix::{Action, Fix};
+use crate::host::WinPath;
 use crate::source;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     match &problem.culprit {
         Culprit::OtherPython { .. } => true,
-        Culprit::Module(missing) => missing.for_other_python.is_some(),
+        Culprit::Module(missing) => {
+            missing.for_other_python.is_some() && !wrong_architecture::is_for_another_system(case, missing)
+        }
         Culprit::HiddenPackage(_) => false,
         Culprit::Image(_) => problem.not_found().is_some_and(|fault| {
             let own = case.environment.python_dll.file_name();
@@ -46,7 +50,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             let file = missing.for_other_python.as_ref();
             (
                 file.map_or_else(String::new, |file| case.short(file)),
-                file.and_then(|f| version_of_tag(f.file_name())),
+                file.and_then(|file| BuiltFor::of(module_of(file), file.file_name())?.python()),
             )
         }
         Some(Culprit::Image(fault)) => {
@@ -84,11 +88,9 @@ fn version_of_dll(dll: &str) -> Option<String> {
     Some(format!("Python {major}.{minor}"))
 }
 
-/// `x.cp38-win_amd64.pyd` → "Python 3.8"
-fn version_of_tag(file: &str) -> Option<String> {
-    let tag = file.split('.').find_map(|part| part.strip_prefix("cp3"))?;
-    let minor: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    Some(format!("Python 3.{minor}"))
+/// `x.cp38-win_amd64.pyd` → `x`
+pub(super) fn module_of(file: &WinPath) -> &str {
+    file.file_name().split('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -215,6 +217,31 @@ mod tests {
             "#,
             expect![[r#"
                 healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn modules_for_the_build_without_the_global_lock() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.cp313t-win_amd64.pyd
+            /Python/Lib/site-packages/pkg/native.cpython-313-x86_64-linux-gnu.so   junk
+            watch
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.13 without the global lock, and this environment runs Python 3.13.
+                  pkg/native.cp313t-win_amd64.pyd is for Python 3.13 without the global lock; C:\Python\python313.dll is Python 3.13.2.
+                  Choose an interpreter with Python 3.13 without the global lock, or install pkg again with this one.
+                  Python: ModuleNotFoundError: No module named 'pkg.native'
+                  * Choose an interpreter with Python 3.13 without the global lock | whydll.interpreter
             "#]],
         );
     }

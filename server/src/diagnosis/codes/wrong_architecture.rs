@@ -1,25 +1,36 @@
 //! # wrong-architecture
 //!
-//! A DLL or extension module is for another kind of processor than this Python: 32-bit against 64-bit, or ARM64.
+//! A DLL or extension module is for another kind of processor than this Python (32-bit against 64-bit, or ARM64), or for another system.
 //!
 //! ## What it means
 //! A process can load only images of its own architecture. Windows refuses others with error 193, "%1 is
 //! not a valid Win32 application". While it searches directories it passes over files of the wrong architecture, so
 //! a good copy in a later directory would be taken.
 //!
+//! Modules for Linux or macOS, or for another processor by their names, Python does not even look at: it says that there is no such module.
+//!
 //! ## How we know
-//! The architecture of Python is read from its `pythonXY.dll`, that of the file from its header.
+//! The architecture of Python is read from its `pythonXY.dll`, that of the file from its header, or from its name
+//! (`_native.cpython-313-x86_64-linux-gnu.so`, `_native.cp313-win32.pyd`) and the tags of its wheel (`WHEEL` in its `.dist-info`).
 //!
 //! ## What to do
 //! If Python itself is the odd one (a 32-bit Python on a 64-bit Windows), choose a 64-bit Python: TensorFlow exists for
 //! that only. If a single file is wrong, install its package again.
 
-use crate::diagnosis::{Case, Finding, Problem, redistributable};
+use super::unsupported_python::module_of;
+use crate::cpython::{BuiltFor, System};
+use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::{Case, Culprit, Finding, Problem, redistributable};
 use crate::fix::{Action, Fix};
 use crate::image::Machine;
 use crate::loader::Cause;
+use crate::plan::MissingModule;
+use crate::source;
 
-pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
+pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
+    if let Culprit::Module(missing) = &problem.culprit {
+        return is_for_another_system(case, missing);
+    }
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::WrongMachine { .. }))
 }
 
@@ -27,6 +38,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let Some(problem) = problems.first() else {
         return;
     };
+    if let Culprit::Module(missing) = &problem.culprit {
+        tell_of_another_system(case, missing, finding);
+        return;
+    }
     let Some(Cause::WrongMachine { path, machine, searched }) = problem.fault().map(|fault| &fault.cause)
     else {
         return;
@@ -67,11 +82,52 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     }
 }
 
+/// Whether the file that is there in place of a module is for another system than this Python's, as its name says.
+pub(super) fn is_for_another_system(case: &Case<'_>, missing: &MissingModule) -> bool {
+    built_for(missing).is_some_and(|built| built.system != System::Windows(case.environment.machine))
+}
+
+fn built_for(missing: &MissingModule) -> Option<BuiltFor> {
+    let file = missing.for_other_python.as_ref()?;
+    BuiltFor::of(module_of(file), file.file_name())
+}
+
+fn tell_of_another_system(case: &Case<'_>, missing: &MissingModule, finding: &mut Finding) {
+    let (Some(file), Some(built)) = (&missing.for_other_python, built_for(missing)) else { return };
+    let files = &*case.host.files;
+    let top_level = source::top_level(&missing.name);
+    let owner = case.environment.owner_of(file, files);
+    let owner = owner.or_else(|| case.environment.providers(top_level, files).into_iter().next());
+    let name = owner.map_or_else(|| top_level.to_owned(), |owner| name_of(owner, files));
+    finding.what = format!(
+        "{}: what is installed of {name} is for {}, and this Python is for Windows, {}.",
+        case.consequence(finding.severity),
+        built.system,
+        case.environment.machine.words(),
+    );
+    let tags = owner.map(|owner| owner.wheel_tags(files)).unwrap_or_default();
+    let tags = match tags.as_slice() {
+        [] => String::new(),
+        tags => format!(" Its wheel was made for {}.", some_of(tags.iter().cloned(), 2)),
+    };
+    finding.evidence = format!(
+        "{} says so by its name, and no file for this Python lies beside it, so that Python finds no module {}.{tags}",
+        case.short(file),
+        missing.name,
+    );
+    finding.advice = format!("Install {name} again with this Python: pip takes the wheel that fits.");
+    if let Some(owner) = owner {
+        let mut fix = case.reinstall(owner);
+        fix.preferred = true;
+        finding.fixes.push(fix);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
 
-    use crate::testing::check;
+    use crate::testing::{answer, check};
 
     #[test]
     fn a_32_bit_module_in_a_64_bit_python() {
@@ -182,6 +238,100 @@ mod tests {
             /Python/Lib/site-packages/pkg.pyd            imports a.dll
             /Python/Lib/site-packages/a.dll              x86
             /Python/a.dll
+            import pkg
+            "#,
+            expect![[r#"
+                healthy
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_for_another_system_or_processor() {
+        for file in [
+            "native.cpython-313-x86_64-linux-gnu.so",
+            "native.cpython-313-darwin.so",
+            "native.cp313-win32.pyd",
+        ] {
+            let told = answer(&format!(
+                r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                try:
+                    from . import core
+                except ImportError as error:
+                    raise ImportError('something is wrong') from error
+            /Python/Lib/site-packages/pkg/core.py        text
+                from . import native
+            /Python/Lib/site-packages/pkg/{file}         junk
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/WHEEL      text
+                Wheel-Version: 1.0
+                Tag: cp313-cp313-other
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,,
+            watch
+            import pkg
+            "#
+            ));
+            assert!(told.starts_with("error wrong-architecture"), "{told}");
+            assert!(told.contains(file) && told.contains("cp313-cp313-other"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_module_for_another_system_that_is_a_package_by_itself() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/one.cpython-313-aarch64-linux-gnu.so   junk
+            /Python/Lib/site-packages/two.cp313-win_arm64.pyd                arm64
+            watch
+            import one
+            import two
+            "#,
+            expect![[r#"
+                error wrong-architecture: 
+                  `import one` will fail: what is installed of one is for Linux (aarch64), and this Python is for Windows, 64-bit (x64).
+                  one.cpython-313-aarch64-linux-gnu.so says so by its name, and no file for this Python lies beside it, so that Python finds no module one.
+                  Install one again with this Python: pip takes the wheel that fits.
+                  Python: ModuleNotFoundError: No module named 'one'
+                  * Choose another interpreter | whydll.interpreter
+                error wrong-architecture: 
+                  `import two` will fail: what is installed of two is for Windows, ARM64, and this Python is for Windows, 64-bit (x64).
+                  two.cp313-win_arm64.pyd says so by its name, and no file for this Python lies beside it, so that Python finds no module two.
+                  Install two again with this Python: pip takes the wheel that fits.
+                  Python: ModuleNotFoundError: No module named 'two'
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    /// What is loaded with ctypes has no tag, and what the program is ready for is no error.
+    #[test]
+    fn files_for_other_systems_that_nobody_misses_are_well() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import lib
+                try:
+                    from . import fast
+                except ImportError:
+                    fast = None
+                from . import native
+            /Python/Lib/site-packages/pkg/lib.so                                   junk
+            /Python/Lib/site-packages/pkg/fast.cpython-313-x86_64-linux-gnu.so     junk
+            /Python/Lib/site-packages/pkg/native.cpython-313-x86_64-linux-gnu.so   junk
+            /Python/Lib/site-packages/pkg/native.cp313-win_amd64.pyd
             import pkg
             "#,
             expect![[r#"

@@ -10,7 +10,7 @@ use crate::lsp::convert;
 use crate::lsp::health::State;
 use crate::lsp::session::{Session, View};
 use crate::report::markdown::{code, escaped};
-use crate::source::{Guard, ImportStatement};
+use crate::source::{Guard, ImportStatement, is_standard};
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let at = &params.text_document_position_params;
@@ -18,7 +18,8 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let import = view.document.import_at(convert::place(at.position), &view.settings.packages)?;
     // What turned out to have no native code is none of ours, and of what is not run not much may be known.
     let diagnosis = view.diagnosis(import);
-    if diagnosis.map_or(import.guard == Guard::NotRun, |known| known.packages.is_empty()) {
+    let is_silent = || import.guard == Guard::NotRun || is_standard(import.top_level());
+    if diagnosis.map_or_else(is_silent, |known| known.packages.is_empty()) {
         return None;
     }
     Some(Hover {

@@ -7,6 +7,7 @@ use crate::lsp::analysis::Target;
 use crate::lsp::scope::path_of;
 use crate::lsp::session::{Outlook, Session};
 use crate::report::{CheckedDocument, Located, Report, check_markdown};
+use crate::source::Guard;
 
 /// What the session knows of it.
 pub struct Known {
@@ -59,6 +60,10 @@ impl Known {
                 for (severity, finding) in view.findings(import).unwrap_or_default() {
                     let finding = Finding { severity, ..finding.clone() };
                     self.findings.push(Located { finding, at: Some((at, import.range)) });
+                }
+                let all = view.diagnosis(import).map_or(&[][..], |known| &known.findings);
+                for note in all.iter().filter(|finding| finding.is_note && import.guard != Guard::NotRun) {
+                    self.findings.push(Located { finding: note.clone(), at: Some((at, import.range)) });
                 }
             }
             let folder = outlook.scope.path.as_deref();

@@ -88,6 +88,7 @@ impl<'a> View<'a> {
         let asked = self.document.asked(import, &self.settings.packages)?;
         let answer = self.answer.filter(|answer| answer.covers(&asked))?;
         let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
+        let findings = findings.filter(|finding| !finding.is_note);
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }
 

@@ -169,6 +169,7 @@ fn finding(code: Code, severity: Severity) -> Finding {
     Finding {
         code,
         severity,
+        is_note: false,
         package: "tensorflow".to_owned(),
         what: format!("{code} is the matter. And more."),
         evidence: String::new(),

@@ -142,6 +142,7 @@ enum ImageAttribute<'a> {
     ManifestFollows,
     DependentLoadFlags(u16),
     EntryPoint(EntryPoint),
+    InitCallsFirstImport,
     Cimports(Vec<&'a str>),
 }
 
@@ -164,6 +165,11 @@ fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake
         ImageAttribute::ManifestFollows => {}
         ImageAttribute::DependentLoadFlags(flags) => image.dependent_load_flags = Some(flags),
         ImageAttribute::EntryPoint(entry_point) => image.entry_point = entry_point,
+        ImageAttribute::InitCallsFirstImport => {
+            let stem = image.name.split('.').next().unwrap_or_default();
+            image.exports.push(Export::named(format!("PyInit_{stem}")));
+            image.init_calls_first_import = true;
+        }
         ImageAttribute::Cimports(modules) => {
             let stem = image.name.split('.').next().unwrap_or_default();
             image.exports.push(Export::named(format!("PyInit_{stem}")));
@@ -243,6 +249,7 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
         "refuses" => return image(Of::EntryPoint(EntryPoint::Refuses)),
         "uses avx" => return image(Of::EntryPoint(EntryPoint::UsesAvx)),
         "calls its first import" => return image(Of::EntryPoint(EntryPoint::CallsFirstImport)),
+        "calls its first import as it is initialized" => return image(Of::InitCallsFirstImport),
         "manifest" => return image(Of::ManifestFollows),
         _ => {}
     }
