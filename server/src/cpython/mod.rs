@@ -32,6 +32,8 @@ pub struct Interpreter<'e> {
     conda: Option<conda::Added>,
     /// Loads that fail are taken to work, to see what would come after them.
     overlooks_failures: bool,
+    /// Whether the DLLs of the stable ABI were looked for.
+    has_stable_abi: bool,
 }
 
 /// An extension module cannot be imported, or a library not be loaded.
@@ -61,7 +63,13 @@ impl<'e> Interpreter<'e> {
         let application = environment.application_directory.clone();
         let mut process = Process::new(host.clone(), environment.machine, application);
         if environment.platform == Platform::Linux {
-            return Ok(Interpreter { environment, process, conda: None, overlooks_failures: false });
+            return Ok(Interpreter {
+                environment,
+                process,
+                conda: None,
+                overlooks_failures: false,
+                has_stable_abi: false,
+            });
         }
         if environment.base_kind == Kind::Store {
             process.be_packaged();
@@ -70,13 +78,13 @@ impl<'e> Interpreter<'e> {
         let executable =
             if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
         process.start(&executable)?;
-        // `_Py_CheckPython3` in `dynload_win.c`, so that modules of the stable ABI find these DLLs by their names.
-        for copies in stable_abi_dlls(environment) {
-            if let Some(copy) = copies.iter().find(|path| host.files.is_file(path)) {
-                let _ = process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
-            }
-        }
-        let mut interpreter = Interpreter { environment, process, conda: None, overlooks_failures: false };
+        let mut interpreter = Interpreter {
+            environment,
+            process,
+            conda: None,
+            overlooks_failures: false,
+            has_stable_abi: false,
+        };
         interpreter.start_conda();
         Ok(interpreter)
     }
@@ -102,6 +110,20 @@ impl<'e> Interpreter<'e> {
         self.overlooks_failures
     }
 
+    /// `_Py_CheckPython3` in `dynload_win.c`, before the first extension module: so those of the stable ABI find these DLLs by their
+    /// names.
+    fn load_stable_abi(&mut self) {
+        if std::mem::replace(&mut self.has_stable_abi, true) {
+            return;
+        }
+        for copies in stable_abi_dlls(self.environment) {
+            let files = &self.process.host().files;
+            if let Some(copy) = copies.iter().find(|path| files.is_file(path)).cloned() {
+                let _ = self.process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
+            }
+        }
+    }
+
     fn looked_at(&self, result: Result<(), LoadError>) -> Result<(), LoadError> {
         if self.overlooks_failures { Ok(()) } else { result }
     }
@@ -111,6 +133,7 @@ impl<'e> Interpreter<'e> {
         if self.loads_everything() {
             return Ok(());
         }
+        self.load_stable_abi();
         let flags = if self.searches_path() {
             LoadFlags::ALTERED_SEARCH_PATH
         } else {

@@ -146,8 +146,10 @@ impl Process {
         let redirections = load.redirections.clone();
         let manifest = std::mem::replace(&mut load.manifest, LIBRARY_MANIFEST);
         self.activate_manifest(path, image, manifest, load);
-        if image.dependent_load_flags != 0 {
-            let flags = LoadFlags(u32::from(image.dependent_load_flags));
+        // Other bits, as the 0x2000 that Intel's compiler asks for, leave the search as it is: programs find the DLLs beside those
+        // that have it.
+        let flags = LoadFlags(u32::from(image.dependent_load_flags));
+        if flags.is_restricted() {
             if let Some(order) = self.search_context().directories(path.as_str(), flags) {
                 load.order = Rc::new(order);
             }

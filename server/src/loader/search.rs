@@ -37,7 +37,7 @@ impl LoadFlags {
     }
 
     /// Any `LOAD_LIBRARY_SEARCH_*` bit replaces the standard search altogether.
-    fn is_restricted(self) -> bool {
+    pub(super) fn is_restricted(self) -> bool {
         self.0 & 0x1f00 != 0
     }
 }
