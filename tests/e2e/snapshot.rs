@@ -54,8 +54,15 @@ fn a_replay_answers_for_other_imports_too() {
     for import in ["numpy", "scipy", "h5py", "keras", "google.protobuf", "flask"] {
         let about = ["--import", import];
         let replay = ["check", "--format", "json", "--host", &text(&file)];
-        let replayed = report(&whydll(replay.into_iter().chain(about)));
-        assert_eq!(told(replayed), told(check(environment, machine, &about)), "{import}");
+        let mut replayed = report(&whydll(replay.into_iter().chain(about)));
+        let mut direct = check(environment, machine, &about);
+        // What TensorFlow leaves alone is not recorded, and the replay says so.
+        for report in [&mut replayed, &mut direct] {
+            for package in report.json["packages"].as_array_mut().unwrap() {
+                package["coverage"] = Value::Null;
+            }
+        }
+        assert_eq!(told(replayed), told(direct), "{import}");
     }
 }
 
@@ -77,7 +84,7 @@ const HOME: &str = r#"
     C:\Users\NAME\python\Lib\users\python
 "/Users/NAME/python/Lib/users/python/extra.py"    text
     import ctypes
-    ctypes.CDLL('C:/Users/NAME/lib/needed.dll')
+    ctypes.CDLL("C:/Users/NAME/lib/needed.dll")
 "/Users/NAME/lib/needed.dll"    imports gone.dll
 "/Users/NAME/cuda/helper.dll"
 "/Users/NAME/bin/"

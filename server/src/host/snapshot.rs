@@ -21,7 +21,7 @@ use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, Image
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
 use crate::image::{Binding, Export, Machine, Symbol};
-use crate::source::Script;
+use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try};
 use notation::Notated;
 use users::Users;
 
@@ -284,7 +284,11 @@ impl Recorder {
         for (path, script) in &facts.scripts {
             let module = match script {
                 Ok(script) => {
-                    let module = Notated(script.clone());
+                    let mut module = (**script).clone();
+                    let is_called =
+                        |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
+                    forget_places(&mut module.body, &is_called);
+                    let module = Notated(Arc::new(module));
                     let told = serde_json::to_string(&module).map_err(|error| failed(error.to_string()))?;
                     Ok(*numbers.entry(told).or_insert_with(|| {
                         modules.push(module);
@@ -372,6 +376,40 @@ fn users_of(host: &Host, facts: &Facts) -> Users {
         users.meet(folder);
     }
     users
+}
+
+/// Nobody can ask a replay for a function that was not called: of those the names are kept alone.
+fn forget_places(body: &mut [Stmt], is_called: &impl Fn(&LeftOut) -> bool) {
+    for stmt in body {
+        match &mut stmt.kind {
+            StmtKind::LeftOut(definitions) => {
+                let kept = definitions.iter().map(|definition| match is_called(definition) {
+                    true => definition.clone(),
+                    false => LeftOut { at: Span::default(), ..definition.clone() },
+                });
+                *definitions = kept.collect();
+            }
+            StmtKind::If { then, otherwise, .. } => {
+                forget_places(then, is_called);
+                forget_places(otherwise, is_called);
+            }
+            StmtKind::For { body, otherwise, .. } => {
+                forget_places(body, is_called);
+                forget_places(otherwise, is_called);
+            }
+            StmtKind::Class { body, .. } | StmtKind::While { body, .. } | StmtKind::With { body, .. } => {
+                forget_places(body, is_called);
+            }
+            StmtKind::Try(attempt) => {
+                let Try { body, handlers, otherwise, finally } = &mut **attempt;
+                for block in [body, otherwise, finally] {
+                    forget_places(block, is_called);
+                }
+                handlers.iter_mut().for_each(|handler| forget_places(&mut handler.body, is_called));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Homes are called in the folders that hold them as they are called in paths.

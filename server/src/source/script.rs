@@ -165,7 +165,7 @@ pub enum Decoration {
 }
 
 /// Where a definition stands in the text of its module, decorators included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// In bytes.
     pub start: u32,

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::source::{
-    Call, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter, ParameterKind, Script,
-    Span, Stmt, StmtKind, Try,
+    Call, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name, Parameter, ParameterKind,
+    Script, Span, Stmt, StmtKind, Try,
 };
 
 /// A module, told in this notation.
@@ -153,6 +153,9 @@ fn parameter(parameter: &Parameter) -> Value {
 
 fn left_out(definition: &LeftOut) -> Value {
     let LeftOut { name, at: Span { start, end, line }, decoration } = definition;
+    if definition.at == Span::default() && *decoration == Decoration::None {
+        return json!(name);
+    }
     json!([name, start, end, line, decoration])
 }
 
@@ -387,6 +390,10 @@ impl Reader {
             }
             "D" => {
                 let definitions = parts.map(|value| {
+                    if let Value::String(name) = value {
+                        let (at, decoration) = (Span::default(), Decoration::None);
+                        return Ok(LeftOut { name: name.into(), at, decoration });
+                    }
                     let mut parts = Parts::of(value)?;
                     let name = parts.name()?;
                     let at = Span { start: parts.known()?, end: parts.known()?, line: parts.known()? };
