@@ -1,6 +1,8 @@
 //! Functions of a module that import what they are told by an argument: `import("name")` of C++ libraries, and what C code has for
 //! `from module import name`.
 
+use std::num::NonZeroU16;
+
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::called::Called;
@@ -53,7 +55,7 @@ impl Walk<'_, '_> {
         match text {
             Held::Text(at, None) => self.image.memory.string(at, LONGEST_NAME, WHAT).ok(),
             Held::Text(at, Some(size)) => {
-                let size = u32::from(size);
+                let size = u32::from(size.get());
                 let bytes = self.image.memory.slice(at, size, WHAT).ok()?;
                 std::str::from_utf8(bytes).ok().map(str::to_owned)
             }
@@ -67,6 +69,7 @@ impl Walk<'_, '_> {
             (Some(Held::Address(at)), None) => Held::Text(at, None),
             (Some(Held::Address(at)), Some(Held::Number(size))) => {
                 let size = u16::try_from(size).ok().filter(|size| usize::from(*size) < LONGEST_NAME);
+                let size = size.and_then(NonZeroU16::new);
                 size.map_or(Held::Object, |size| Held::Text(at, Some(size)))
             }
             _ => Held::Object,

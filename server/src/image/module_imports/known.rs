@@ -1,5 +1,7 @@
 //! What registers and places of the stack hold.
 
+use std::num::NonZeroU16;
+
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
@@ -33,7 +35,7 @@ pub(super) enum Held {
     /// A module, by the index of its import.
     Module(u32),
     /// The object of a literal: its address and, if it is no text up to a NUL, its size.
-    Text(u32, Option<u16>),
+    Text(u32, Option<NonZeroU16>),
 }
 
 impl Held {

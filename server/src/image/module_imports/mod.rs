@@ -48,6 +48,9 @@ use super::{Image, ImageError, Machine};
 /// 4,000.
 const MOST_INSTRUCTIONS: u32 = 40_000;
 
+/// So many of a module that was not made with Cython: what C++ does after so many has no end.
+const FEWER_INSTRUCTIONS: u32 = 16_000;
+
 /// So many more, where the texts of the module can be read: gRPC's `cygrpc` has 55,000.
 const MORE_INSTRUCTIONS: u32 = 60_000;
 
@@ -91,13 +94,14 @@ impl Image<'_> {
         if !slots.values().any(|called| called.imports()) {
             return Ok(Vec::new());
         }
+        let may_be_of_cython = imports(Called::Add);
         let mut walk = Walk {
             image: self,
             name,
-            texts: Texts::new(imports(Called::Add) && imports(Called::ImportStatement)),
+            texts: Texts::new(may_be_of_cython && imports(Called::ImportStatement)),
             slots,
             seen: Seen::default(),
-            left: MOST_INSTRUCTIONS,
+            left: if may_be_of_cython { MOST_INSTRUCTIONS } else { FEWER_INSTRUCTIONS },
             helpers: FxHashMap::default(),
             importers: FxHashMap::default(),
             names: Vec::new(),
