@@ -149,10 +149,10 @@ impl Process {
         // Other bits, as the 0x2000 that Intel's compiler asks for, leave the search as it is: programs find the DLLs beside those
         // that have it.
         let flags = LoadFlags(u32::from(image.dependent_load_flags));
-        if flags.is_restricted() {
-            if let Some(order) = self.search_context().directories(path.as_str(), flags) {
-                load.order = Rc::new(order);
-            }
+        if flags.is_restricted()
+            && let Some(order) = self.search_context().directories(path.as_str(), flags)
+        {
+            load.order = Rc::new(order);
         }
         // The loader resolves nothing of pure .NET code, nor of a program that is loaded like a DLL (Wine's conformance test
         // `test_import_resolution` in `dlls/kernel32/tests/loader.c`).
