@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
+
 use super::tag::{BuiltFor, System};
 use crate::environment::{Environment, Platform};
 use crate::host::{EntryKind, FileError, Files, Folder, Host, WinPath};
@@ -89,6 +91,8 @@ pub struct Finder<'a> {
     short_paths: bool,
     suffixes: Vec<String>,
     looked_for: RefCell<BTreeSet<String>>,
+    /// The native files of folders whose names say what they are built for, by the names of the modules.
+    foreign: RefCell<FxHashMap<WinPath, FxHashMap<String, Vec<String>>>>,
 }
 
 impl<'a> Finder<'a> {
@@ -100,6 +104,7 @@ impl<'a> Finder<'a> {
             short_paths: host.running.long_paths == Some(false),
             suffixes: environment.extension_suffixes(),
             looked_for: RefCell::default(),
+            foreign: RefCell::default(),
         }
     }
 
@@ -283,13 +288,27 @@ impl<'a> Finder<'a> {
             System::Msys2 => 2,
             System::Linux(_) | System::MacOs | System::Unix => 3,
         };
-        let files = folder.named(name).filter(|entry| entry.kind == EntryKind::File);
-        let built = files.filter_map(|entry| Some((BuiltFor::of(name, &entry.name)?, &entry.name)));
+        // Of most names there is none, and a folder may have very many: it is gone through once.
+        let mut foreign = self.foreign.borrow_mut();
+        let foreign = foreign.entry(path.clone()).or_insert_with(|| tagged_files(folder));
+        let files = foreign.get(name).into_iter().flatten();
+        let built = files.filter_map(|file| Some((BuiltFor::of(name, file)?, file)));
         let best = built.min_by_key(|(built, name)| {
             (likeness(built), built.free_threaded, std::cmp::Reverse(built.minor), *name)
         });
         best.map(|(_, file)| path.join(file))
     }
+}
+
+fn tagged_files(folder: &Folder) -> FxHashMap<String, Vec<String>> {
+    let mut files: FxHashMap<String, Vec<String>> = FxHashMap::default();
+    for name in folder.files_ending_in(&[".pyd", ".so"]) {
+        let module = name.split('.').next().unwrap_or_default();
+        if BuiltFor::of(module, name).is_some() {
+            files.entry(module.to_owned()).or_default().push(name.to_owned());
+        }
+    }
+    files
 }
 
 /// The names of top-level modules that a folder on `sys.path` may offer. Each file counts, whatever it really is.

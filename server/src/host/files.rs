@@ -146,12 +146,12 @@ impl Folder {
         self.entry(name).is_some_and(|e| e.kind == EntryKind::File)
     }
 
-    /// The entries whose names are this one, in its letter case, with an extension or several, in no order that means anything.
-    pub fn named(&self, stem: &str) -> impl Iterator<Item = &Entry> {
-        let is_named = move |entry: &&Entry| {
-            entry.name.strip_prefix(stem).is_some_and(|extensions| extensions.starts_with('.'))
-        };
-        self.entries.values().filter(is_named)
+    /// The names of the files with one of these endings, in no order that means anything.
+    pub fn files_ending_in(&self, endings: &[&str]) -> impl Iterator<Item = &str> {
+        let files = self.entries.values().filter(|entry| entry.kind == EntryKind::File);
+        files
+            .map(|entry| entry.name.as_str())
+            .filter(move |name| endings.iter().any(|ending| name.ends_with(ending)))
     }
 
     /// All entries, in no order that means anything.
