@@ -226,6 +226,7 @@ impl Plan<'_> {
 
     fn attribute(&mut self, object: Value, name: &Name) -> Value {
         match &object {
+            Value::Module(module) if name == "__dict__" => Value::Globals(module.clone()),
             Value::Function(function) if name == "__name__" => Value::str(&function.name),
             Value::Below(folder) => standard::attribute_below(folder, name),
             Value::Module(module) => {

@@ -108,6 +108,33 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
+            Value::Globals(module) => {
+                match (name, first) {
+                    ("update", Value::Globals(other)) if !Rc::ptr_eq(module, other) => {
+                        let names = other.names.borrow().clone();
+                        module.names.borrow_mut().extend(names);
+                        module.open.set(module.open.get() || other.open.get());
+                    }
+                    ("update", Value::Dict(items)) => {
+                        for (key, value) in items.borrow().iter() {
+                            match key.text() {
+                                Some(name) => module.set(&name, value.clone()),
+                                None => module.open.set(true),
+                            }
+                        }
+                    }
+                    // Any name may have another value from here on.
+                    ("update", _) => {
+                        module.open.set(true);
+                        module.names.borrow_mut().values_mut().for_each(|value| *value = Value::Unknown);
+                    }
+                    ("get", _) => {
+                        return Ok(first.text().and_then(|name| module.get(&name)).unwrap_or(Value::Unknown));
+                    }
+                    _ => {}
+                }
+                Value::Unknown
+            }
             Value::Record(record) => record.call(name, &arguments),
             Value::Below(folder) => match (name, first.text()) {
                 ("resolve" | "absolute" | "as_posix" | "__str__", _) => Value::Below(folder.clone()),

@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use super::evaluate::message_of;
 use super::frame::Frame;
+use super::import_statement::absolute_name;
 use super::objects::is_instance_of;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
@@ -83,6 +84,18 @@ impl Plan<'_> {
         }
         Ok(match name {
             "__import__" => match first.text() {
+                Some(module) if let Some(level) = keyword("level").or(arguments.get(4)) => {
+                    let level = level.number().and_then(|level| u32::try_from(level).ok());
+                    let package = frame.module.package().to_owned();
+                    let dotted = level.and_then(|level| absolute_name(&package, level, &module));
+                    match dotted {
+                        Some(dotted) => {
+                            let dotted = dotted.into_owned();
+                            Value::Module(self.import_expected(&dotted, frame, place)?)
+                        }
+                        None => self.cannot_know("the name of a module that __import__ imports", place),
+                    }
+                }
                 Some(module) => {
                     self.import_expected(&module, frame, place)?;
                     self.modules
