@@ -6,8 +6,9 @@ use super::super::import::traced;
 use super::super::value::{Exception, Module, Record, Value};
 use super::super::{Place, Plan};
 use crate::cpython::Found;
-use crate::environment::{Distribution, Environment};
+use crate::environment::{Distribution, Environment, Platform};
 use crate::host::{EntryKind, WinPath};
+use crate::image::Machine;
 use crate::source::{Name, top_level};
 
 type Outcome = Result<Value, Rc<Exception>>;
@@ -113,6 +114,7 @@ impl Plan<'_> {
                         .collect(),
                 ),
             },
+            "sysconfig.get_platform" => self.platform_name(),
             "sysconfig.get_path" => text.map_or(Value::Unknown, |name| self.installation_path(&name)),
             "sysconfig.get_paths" => {
                 let names = ["stdlib", "platstdlib", "purelib", "platlib", "include", "scripts", "data"];
@@ -316,6 +318,17 @@ impl Plan<'_> {
                 Value::None
             }
             _ => Value::Unknown,
+        }
+    }
+
+    /// `sysconfig.get_platform()`
+    fn platform_name(&self) -> Value {
+        let environment = self.interpreter.environment;
+        match (environment.platform, environment.machine) {
+            (Platform::Linux, _) => Value::str("linux-x86_64"),
+            (_, Machine::X86) => Value::str("win32"),
+            (_, Machine::Arm64) => Value::str("win-arm64"),
+            _ => Value::str("win-amd64"),
         }
     }
 

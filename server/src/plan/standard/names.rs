@@ -102,7 +102,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
     ("copy", &["copy", "deepcopy"]),
-    ("importlib", &["import_module", "util", "resources", "metadata"]),
+    ("importlib", &["import_module", "util", "resources", "metadata", "machinery"]),
     ("importlib.util", &["find_spec"]),
     ("contextlib", &["suppress", "nullcontext", "ExitStack", "contextmanager"]),
     ("pathlib", &["Path", "PurePath", "WindowsPath", "PureWindowsPath"]),
@@ -321,6 +321,12 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("sys.implementation", "name") => Value::str("cpython"),
         ("sys.implementation", "cache_tag") => {
             Value::str(format!("cpython-{}{}", version.major, version.minor))
+        }
+        ("importlib.machinery", "EXTENSION_SUFFIXES") => {
+            Value::list(environment.extension_suffixes().iter().map(Value::str).collect())
+        }
+        ("importlib.machinery", "SOURCE_SUFFIXES") => {
+            Value::list(vec![Value::str(".py"), Value::str(".pyw")])
         }
         ("sys", "winver") => Value::str(format!("{}.{}", version.major, version.minor)),
         ("sys", "byteorder") => Value::str("little"),
