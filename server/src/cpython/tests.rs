@@ -228,9 +228,11 @@ fn a_module_of_the_stable_abi_finds_python3_dll_beside_the_versioned_one() {
             load /env/pkg/stable.pyd
         ",
         expect![[r#"
+            C:\Python\python3.dll (full path)
             C:\env\pkg\stable.pyd (full path)
         "#]],
         expect![[r#"
+            C:\Python\python3.dll (full path)
             C:\env\pkg\stable.pyd (full path)
         "#]],
     );

@@ -361,9 +361,11 @@ impl<'e> Program<'e> {
         for (load, place) in doubted(plan, self.failures) {
             let problems = Problem::of_load(load).into_iter().collect();
             for mut finding in case.explain(problems, Severity::Warning, None) {
+                let fails = case.consequence(Severity::Warning);
+                finding.what =
+                    finding.what.replacen(&fails, &format!("`import {}` may fail", case.import), 1);
                 finding.evidence += &format!(
-                    " It may lie all the same in a directory that {} adds: which one is not known.",
-                    place
+                    " {place} adds a directory that is not known from the text and may hold it, so this is not certain."
                 );
                 merge(&mut findings, finding);
             }

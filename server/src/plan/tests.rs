@@ -4,6 +4,8 @@ use expect_test::{Expect, expect};
 
 use crate::testing::{answer, check, check_changed};
 
+mod followed;
+
 /// Python 3.8 with the files of `world` in its site-packages: `/s/` stands for that folder, `/sN.dll` for
 /// nothing. The import of `pkg` is followed.
 fn follow(world: &str, expected: Expect) {

@@ -306,8 +306,8 @@ mod tests {
             &world.replace(r#"r"C:\cuda\bin""#, "os.path.dirname(__file__)"),
             expect![[r#"
                 warning not-on-search-path: cudart64_110.dll
-                  A part of what `import pkg` uses is broken: cudart64_110.dll lies in C:\cuda\bin, where Python 3.13 does not look.
-                  pkg.pyd imports cudart64_110.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. It may lie all the same in a directory that line 2 adds: which one is not known.
+                  `import pkg` may fail: cudart64_110.dll lies in C:\cuda\bin, where Python 3.13 does not look.
+                  pkg.pyd imports cudart64_110.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. line 2 adds a directory that is not known from the text and may hold it, so this is not certain.
                   Add the directory before the import.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")

@@ -1,6 +1,9 @@
 //! The names of the standard library that the plan knows, and what a module has.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::Plan;
 use super::super::value::{ModuleRef, Value};
@@ -259,8 +262,18 @@ const OTHER_BUILTINS: &[&str] = &[
     "__annotations__",
 ];
 
+/// What is asked for every name that a module does not bind, and every attribute, is looked up by its hash.
+type Names = FxHashSet<&'static str>;
+
 pub(in crate::plan) fn is_exception(name: &str) -> bool {
-    EXCEPTIONS.contains(&name)
+    static NAMES: LazyLock<Names> = LazyLock::new(|| EXCEPTIONS.iter().copied().collect());
+    NAMES.contains(name)
+}
+
+/// The names of a module or namespace that the plan knows; none of another one.
+fn known_names(module: &str) -> Option<&'static [&'static str]> {
+    static MODULES: LazyLock<FxHashMap<&str, &[&str]>> = LazyLock::new(|| KNOWN.iter().copied().collect());
+    MODULES.get(module).copied()
 }
 
 /// Whether it is an object whose methods the plan performs, rather than a namespace.
@@ -270,7 +283,8 @@ pub(in crate::plan) fn has_methods(known: &str) -> bool {
 
 /// The built-in of this name, if the plan knows what it does.
 pub(in crate::plan) fn builtin(name: &str) -> Option<Value> {
-    (FUNCTIONS.contains(&name) || is_exception(name)).then(|| Value::Known(name.into()))
+    static NAMES: LazyLock<Names> = LazyLock::new(|| FUNCTIONS.iter().copied().collect());
+    (NAMES.contains(name) || is_exception(name)).then(|| Value::Known(name.into()))
 }
 
 /// Whether a name is defined without the module's doing.
@@ -360,8 +374,9 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
             });
         }
         _ => {
-            let (_, names) = KNOWN.iter().find(|(known, _)| *known == module)?;
-            return names.contains(&name).then(|| Value::Known(format!("{module}.{name}").into()));
+            return known_names(module)?
+                .contains(&name)
+                .then(|| Value::Known(format!("{module}.{name}").into()));
         }
     };
     Some(value)
