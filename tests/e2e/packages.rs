@@ -121,9 +121,8 @@ const PACKAGES: [(&str, &str); 105] = [
 ];
 
 /// Distributions whose import loads nothing native of their own that WhyDLL sees, and why.
-const UNSEEN: [(&str, &str); 3] = [
+const UNSEEN: [(&str, &str); 2] = [
     ("debugpy", "its modules are for a program that is debugged, and the adapter imports them then"),
-    ("pycryptodome", "it loads its modules with cffi's `dlopen`"),
     ("z3-solver", "it tries the folders of PATH, and what `importlib.resources` gives"),
 ];
 
