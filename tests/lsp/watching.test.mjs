@@ -140,7 +140,7 @@ describe("without a word from the editor", () => {
     await client.diagnostics(document, none);
     const settings = join(folder, "settings.py");
     const write = (text) => () => writeFileSync(settings, text);
-    await within(SOON, "the module is told", client, write("import scipy.linalg\n"), document, some);
+    await within(SOON, "the module is told", client, write('import ctypes\nctypes.WinDLL("gone.dll")\n'), document, some);
     await within(SOON, "its end is told", client, write("x = 1\n"), document, none);
   });
 
