@@ -45,7 +45,7 @@ impl Script {
 }
 
 impl Script {
-    /// Where the module of this top-level name lies that the program has beside its file.
+    /// The path of the top-level module of this name in the program's own folder.
     fn module(&self, host: &Host, environment: &Environment, name: &str) -> Option<WinPath> {
         let folder = self.folder.as_ref()?;
         path_of(Finder::new(environment, host).top_level(name, std::slice::from_ref(folder)))
@@ -124,9 +124,6 @@ pub(super) fn diagnose(
             more.into_iter().for_each(|finding| merge(&mut findings, finding));
             native |= native_too;
         }
-        if package.path.is_some() {
-            package.coverage = Coverage::of(&program.plan, environment, &*host.files, program.steps);
-        }
         if is_own {
             // What a module of the program is ready for is its own affair, and what it lacks beside native code, too.
             findings.retain(|finding| finding.severity == Severity::Error && is_of_native_code(finding));
@@ -144,6 +141,9 @@ pub(super) fn diagnose(
                 !findings.is_empty()
             }
         };
+        if told && package.path.is_some() {
+            package.coverage = Coverage::of(&program.plan, environment, &*host.files, program.steps);
+        }
         let diagnosis = match told {
             true => Diagnosis { runtime: program.runtime(host), ..Diagnosis::new(findings, vec![package]) },
             false => Diagnosis::of_nothing(),
@@ -227,7 +227,7 @@ impl<'e> Program<'e> {
         if *script != Script::default() {
             plan.begin(script.folder.as_ref(), script.file.as_ref());
         }
-        plan.run(&source::lower(&import.before).body);
+        plan.run(&source::lower_whole(&import.before).body);
         let mut program = Program {
             plan,
             before: import.before.clone(),
@@ -257,7 +257,7 @@ impl<'e> Program<'e> {
             let names = import.names.iter().map(|name| name.as_str()).collect();
             return !self.failed && does_all(&(&import.name, names));
         }
-        let script = source::lower(between);
+        let script = source::lower_whole(between);
         if script.syntax_error.is_some() {
             return false;
         }
@@ -492,7 +492,7 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
     }
 }
 
-/// Where it lies: the package's folder, or the module's file, be it for another Python.
+/// The package's folder or the module's file, including a file that is for another Python.
 fn path_of(found: Found) -> Option<WinPath> {
     match found {
         Found::Package { folder, .. } => Some(folder),

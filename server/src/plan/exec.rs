@@ -30,7 +30,7 @@ impl Plan<'_> {
             return Ok(Value::None);
         }
         self.spend_many(text.len() as u64);
-        let script = source::lower(text);
+        let script = source::lower_whole(text);
         self.depth += 1;
         let line = frame.in_text_at.unwrap_or(frame.line);
         let flow = if let Some(globals) = globals {

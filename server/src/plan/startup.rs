@@ -15,7 +15,7 @@ impl Plan<'_> {
         for note in &self.interpreter.environment.notes {
             match note {
                 Note::PthCode { file, line, text, usual: false } => {
-                    let script = source::lower(text);
+                    let script = source::lower_whole(text);
                     let module = self.add_module("site", Some(file.clone()), None, false);
                     let mut frame = Frame::of_module(module);
                     let place = Place { file: Some(file.clone()), line: *line };

@@ -83,27 +83,26 @@ impl Plan<'_> {
             return Ok(value);
         }
         Ok(match name {
-            "__import__" => match first.text() {
-                Some(module) if let Some(level) = keyword("level").or(arguments.get(4)) => {
-                    let level = level.number().and_then(|level| u32::try_from(level).ok());
-                    let package = frame.module.package().to_owned();
-                    let dotted = level.and_then(|level| absolute_name(&package, level, &module));
-                    match dotted {
-                        Some(dotted) => {
-                            let dotted = dotted.into_owned();
-                            Value::Module(self.import_expected(&dotted, frame, place)?)
+            "__import__" => {
+                let level = keyword("level").or(arguments.get(4)).map_or(Some(0), Value::number);
+                let level = level.and_then(|level| u32::try_from(level).ok());
+                let name = first.text().zip(level);
+                let package = frame.module.package().to_owned();
+                match name.as_ref().and_then(|(name, level)| absolute_name(&package, *level, name)) {
+                    Some(dotted) => {
+                        let module = self.import_expected(&dotted, frame, place)?;
+                        let takes_names = keyword("fromlist").or(arguments.get(3)).and_then(Value::truth);
+                        let is_relative = level != Some(0);
+                        match self.modules.get(top_level(&dotted)) {
+                            Some(top) if !is_relative && takes_names != Some(true) => {
+                                Value::Module(top.clone())
+                            }
+                            _ => Value::Module(module),
                         }
-                        None => self.cannot_know("the name of a module that __import__ imports", place),
                     }
+                    None => self.cannot_know("the name of a module that __import__ imports", place),
                 }
-                Some(module) => {
-                    self.import_expected(&module, frame, place)?;
-                    self.modules
-                        .get(top_level(&module))
-                        .map_or(Value::Unknown, |top| Value::Module(top.clone()))
-                }
-                None => self.cannot_know("the name of a module that __import__ imports", place),
-            },
+            }
             "importlib.import_module" => match first.text() {
                 Some(module) => {
                     let package = second.or(keyword("package")).and_then(Value::text);
@@ -179,7 +178,6 @@ impl Plan<'_> {
                 Some(text) => self.expanded(text),
                 None => Value::Unknown,
             },
-            "os.path.commonpath" => Value::Unknown,
             "os.walk" => path().map_or(Value::Unknown, |path| self.walk_folder(&path.normalized())),
             "os.putenv" => {
                 self.set_variable(first, second.unwrap_or(&Value::Unknown), frame);

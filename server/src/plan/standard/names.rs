@@ -49,7 +49,6 @@ const KNOWN: &[(&str, &[&str])] = &[
             "ismount",
             "relpath",
             "expandvars",
-            "commonpath",
         ],
     ),
     ("sys", &["path", "modules", "implementation", "_getframe"]),

@@ -142,6 +142,32 @@ fn a_function_is_followed_however_long_it_is() {
     assert!(followed.contains("native pkg.broken FAILS <- other.py:2"), "{followed}");
 }
 
+/// A function of a text that is in no file cannot be read from one later.
+#[test]
+fn a_long_function_of_a_text_that_is_executed_is_followed() {
+    let lines = "    value = compute(value) + 1\n".repeat(20);
+    let text = format!("def load(value=0):\n{lines}    other.load()\nload()\n").replace('\n', "\\n");
+    let files = format!(
+        "{}\n        /s/pkg/other.py   text\n            def load():\n                from . import broken\n",
+        init(&format!("from . import other\nexec('{text}')"))
+    );
+    let followed = answer(&python(8, &files));
+    assert!(followed.contains("native pkg.broken FAILS <- other.py:2"), "{followed}");
+}
+
+/// As Python: the package, but what a list of names or a level asks for.
+#[test]
+fn what_import_by_call_returns() {
+    for (before, condition) in [
+        ("m = __import__('pkg.good')", "m.__name__ == 'pkg'"),
+        ("m = __import__('pkg.good', globals(), locals(), [], 0)", "m.__name__ == 'pkg'"),
+        ("m = __import__('pkg.good', globals(), locals(), ['x'], 0)", "m.__name__ == 'pkg.good'"),
+        ("m = __import__('good', globals(), locals(), [], 1)", "m.__name__ == 'pkg.good'"),
+    ] {
+        holds(before, condition);
+    }
+}
+
 #[test]
 fn the_block_of_a_with_runs_where_its_generator_yields() {
     init_does(
