@@ -4,7 +4,7 @@
 
 use crate::image::Machine;
 
-/// What a native module is built for, as far as its name tells.
+/// What a native module is built for, according to its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltFor {
     /// The minor version of Python 3; none for the stable ABI.
@@ -31,8 +31,8 @@ pub enum System {
 }
 
 impl BuiltFor {
-    /// What the file `name` of the module `module` (without its package) is built for; none if it is no native module of that name, or
-    /// does not say.
+    /// What the file `name` of the module `module` (without its package) is built for. None if the file is not a native module of
+    /// that name, or its name does not say.
     pub fn of(module: &str, name: &str) -> Option<BuiltFor> {
         let rest = name.strip_prefix(module)?.strip_prefix('.')?;
         let (tag, extension) = rest.rsplit_once('.').unwrap_or(("", rest));

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::environment::Environment;
+use crate::environment::{Distribution, Environment};
 use crate::host::{Files, WinPath};
 use crate::plan::{Event, Plan, Step};
-use crate::source::top_level;
 
 /// Of the places in one import no more than these are kept, and of the files of one distribution.
 const MOST_GAPS: usize = 50;
@@ -53,22 +52,24 @@ impl Coverage {
         first: usize,
     ) -> Coverage {
         let mut coverage = Coverage::default();
-        let mut owners: BTreeSet<String> = BTreeSet::new();
+        let mut owners: Vec<&Distribution> = Vec::new();
         for step in plan.steps().iter().skip(first) {
             let Some(what) = what_is_not_known(step) else { continue };
             let gap = Gap { file: step.at.file.clone(), line: step.at.line, what };
             if coverage.gaps.len() >= MOST_GAPS || coverage.gaps.contains(&gap) {
                 continue;
             }
-            if let (Event::UnknownLoad(_), Some(file)) = (&step.event, &gap.file) {
-                let tails = environment.site_packages.iter().filter_map(|folder| file.below(folder));
-                owners.extend(tails.map(|tail| tail.split(['/', '\\']).next().unwrap_or(tail).to_owned()));
+            if let (Event::UnknownLoad(_), Some(file)) = (&step.event, &gap.file)
+                && let Some(owner) = environment.owner_of(file, files)
+                && !owners.iter().any(|known| std::ptr::eq(*known, owner))
+            {
+                owners.push(owner);
             }
             coverage.gaps.push(gap);
         }
-        for name in owners {
-            coverage.not_reached.extend(not_reached(plan, environment, files, &name));
-        }
+        let process = &plan.interpreter().process;
+        let loaded: BTreeSet<String> = process.modules().iter().map(|module| module.path.key()).collect();
+        coverage.not_reached = owners.iter().filter_map(|owner| not_reached(owner, &loaded, files)).collect();
         coverage
     }
 
@@ -78,7 +79,7 @@ impl Coverage {
     }
 
     /// `3 steps in torch/__init__.py are not known`, or none if all is known. `short` says how a file is named.
-    pub fn summary(&self, short: impl Fn(&WinPath) -> String) -> Option<String> {
+    fn summary(&self, short: impl Fn(&WinPath) -> String) -> Option<String> {
         let first = self.gaps.first()?;
         let files: BTreeSet<&Option<WinPath>> = self.gaps.iter().map(|gap| &gap.file).collect();
         let count = match self.gaps.len() {
@@ -92,6 +93,12 @@ impl Coverage {
         };
         let are = if self.gaps.len() == 1 { "is" } else { "are" };
         Some(format!("{count} in {place} {are} not known"))
+    }
+
+    /// What goes behind "works" where not all is known: `, as far as it could be followed: …`.
+    pub fn extent(&self, short: impl Fn(&WinPath) -> String) -> String {
+        self.summary(short)
+            .map_or(String::new(), |summary| format!(", as far as it could be followed: {summary}"))
     }
 }
 
@@ -110,28 +117,12 @@ fn what_is_not_known(step: &Step) -> Option<String> {
     }
 }
 
-/// The native files of what provides a top-level name that are not loaded.
-fn not_reached(
-    plan: &Plan<'_>,
-    environment: &Environment,
-    files: &dyn Files,
-    name: &str,
-) -> Option<NotReached> {
-    let name = name.split('.').next().map(top_level)?;
-    let provider = environment.providers(name, files).into_iter().next()?;
-    let process = &plan.interpreter().process;
-    let loaded: BTreeSet<String> = process.modules().iter().map(|module| module.path.key()).collect();
-    let rows = provider.expected_files(files).ok()?;
-    let native = |path: &WinPath| path.has_extension("dll") || path.has_extension("pyd");
-    let all: Vec<WinPath> = rows
-        .into_iter()
-        .map(|row| row.path)
-        .filter(|path| native(path) && !loaded.contains(&path.key()))
-        .collect();
-    let count = all.len();
-    (count > 0).then(|| NotReached {
-        distribution: provider.name.clone(),
-        files: all.into_iter().take(MOST_FILES).collect(),
-        count,
-    })
+/// The native files of a distribution that are not among those `loaded`, whose paths are folded.
+fn not_reached(owner: &Distribution, loaded: &BTreeSet<String>, files: &dyn Files) -> Option<NotReached> {
+    let rows = owner.expected_files(files).ok()?;
+    let mut missed: Vec<WinPath> =
+        rows.into_iter().map(|row| row.path).filter(|path| !loaded.contains(&path.key())).collect();
+    let count = missed.len();
+    missed.truncate(MOST_FILES);
+    (count > 0).then(|| NotReached { distribution: owner.name.clone(), files: missed, count })
 }

@@ -620,7 +620,7 @@ fn what_lies_behind_failures_is_read() {
     assert_eq!(modules.map(is_known), [true, true, true, true, false]);
 }
 
-/// The standard library is told of where its native code fails, and else not.
+/// An import of the standard library is reported only if its native code fails to load.
 #[test]
 fn native_code_of_python_itself() {
     check(

@@ -387,7 +387,7 @@ fn forget_places(body: &mut [Stmt], is_called: &impl Fn(&LeftOut) -> bool) {
                     true => definition.clone(),
                     false => LeftOut { at: Span::default(), ..definition.clone() },
                 });
-                *definitions = kept.collect();
+                *definitions = Arc::new(kept.collect());
             }
             StmtKind::If { then, otherwise, .. } => {
                 forget_places(then, is_called);

@@ -181,15 +181,16 @@ impl Health {
             _ => {
                 let names: Vec<String> = packages.iter().map(|package| package.installed()).collect();
                 let imports = if names.len() == 1 { "imports" } else { "import" };
-                let gap = packages.iter().find_map(|package| {
-                    package.coverage.summary(|file| {
-                        let folder = package.path.as_ref().and_then(WinPath::parent);
-                        let tail = folder.and_then(|folder| file.below(&folder).map(str::to_owned));
-                        tail.map_or_else(|| file.file_name().to_owned(), |tail| tail.replace('\\', "/"))
+                let partial = packages.iter().find(|package| !package.coverage.is_full());
+                let extent = partial.map_or(String::new(), |package| {
+                    let folder = package.path.as_ref().and_then(WinPath::parent);
+                    package.coverage.extent(|file| {
+                        match folder.as_ref().and_then(|folder| file.below(folder)) {
+                            Some(tail) => tail.replace('\\', "/"),
+                            None => file.file_name().to_owned(),
+                        }
                     })
                 });
-                let extent =
-                    gap.map_or(String::new(), |gap| format!(", as far as it could be followed: {gap}"));
                 format!("{} {imports}{extent}", list(&names))
             }
         };

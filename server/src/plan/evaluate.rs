@@ -4,12 +4,11 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
-use super::definitions::Closure;
 use super::frame::Frame;
 use super::standard;
 use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
 use super::{Place, Plan};
-use crate::source::{BinaryOp, Call, CompareOp, Comprehension, Decoration, Expr, Makes, Name};
+use crate::source::{BinaryOp, CompareOp, Comprehension, Expr, Makes, Name};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -415,124 +414,6 @@ impl Plan<'_> {
             values.push(self.evaluate(&comprehension.element, frame)?);
         }
         Ok(known.then_some(values))
-    }
-
-    /// Loads that failed while a call went on, and of which it said nothing: if the caller raises later,
-    /// they may be why.
-    fn swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
-        for (at, failure) in self.failures.iter().enumerate().skip(before) {
-            if !failure.uncertain && failure.at.file.as_ref() == file {
-                frame.has_caught([at]);
-            }
-        }
-    }
-
-    fn call(&mut self, call: &Call, frame: &mut Frame) -> Outcome {
-        let function = self.evaluate(&call.function, frame)?;
-        let mut arguments = Arguments::default();
-        for argument in &call.arguments {
-            let value = self.evaluate(argument, frame)?;
-            match argument {
-                Expr::Starred(_) => match self.items_of(&value, &frame.place())? {
-                    Some(items) if !arguments.open => arguments.positional.extend(items),
-                    _ => arguments.open = true,
-                },
-                // Where it stands is not known.
-                _ if arguments.open => {}
-                _ => arguments.positional.push(value),
-            }
-        }
-        for (name, value) in &call.keywords {
-            let value = self.evaluate(value, frame)?;
-            match (&value, name.is_empty()) {
-                (_, false) => arguments.keywords.push((name.clone(), value)),
-                (Value::Dict(items), true) => {
-                    for (key, value) in items.borrow().iter() {
-                        match key.text() {
-                            Some(key) => arguments.keywords.push(((&*key).into(), value.clone())),
-                            None => arguments.open = true,
-                        }
-                    }
-                }
-                (_, true) => arguments.open = true,
-            }
-        }
-        // A module's own statement, or one of the program.
-        match frame.locals.is_none() && self.call_ends_at.is_none() {
-            true => self.within_limit(&frame.place(), |plan| plan.call_value(&function, arguments, frame)),
-            false => self.call_value(&function, arguments, frame),
-        }
-    }
-
-    /// Calls whatever can be called.
-    pub(super) fn call_value(
-        &mut self,
-        function: &Value,
-        arguments: Arguments,
-        frame: &mut Frame,
-    ) -> Outcome {
-        let place = frame.place();
-        let is_followed = |closure: &Closure| !closure.is_of_library() || frame.module.is_of_library();
-        match function {
-            Value::Function(closure) => {
-                if !is_followed(closure) {
-                    return Ok(Value::Unknown);
-                }
-                let before = self.failures.len();
-                let result = self.call_function(closure, arguments, &place)?;
-                self.swallowed(before, closure.module.file.as_ref(), frame);
-                Ok(result)
-            }
-            Value::Bound(method) => {
-                let (object, closure) = &**method;
-                if !is_followed(closure) {
-                    return Ok(Value::Unknown);
-                }
-                let before = self.failures.len();
-                let result = self.call_function(closure, arguments.behind(object.clone()), &place)?;
-                self.swallowed(before, closure.module.file.as_ref(), frame);
-                Ok(result)
-            }
-            // Of a function of the module level nothing but this is one.
-            Value::Descriptor(Decoration::Context, closure) if is_followed(closure) => {
-                match self.call_function(closure, arguments, &place)? {
-                    Value::Generator(generator, _) => Ok(Value::Generator(generator, true)),
-                    other => Ok(other),
-                }
-            }
-            Value::Class(class) => self.instantiate(class, arguments, &place),
-            Value::Instance(instance) => {
-                let Arguments { positional, keywords, open } = arguments;
-                match instance.class.find("__call__") {
-                    Some(call @ (Value::Function(_) | Value::Descriptor(..))) => {
-                        let call = match call {
-                            Value::Function(call) | Value::Descriptor(_, call) => call,
-                            _ => return Ok(Value::Unknown),
-                        };
-                        let arguments = Arguments { positional, keywords, open };
-                        self.call_function(&call, arguments.behind(function.clone()), &place)
-                    }
-                    _ => Ok(Value::Unknown),
-                }
-            }
-            Value::Known(name) => {
-                let name = name.clone();
-                let Arguments { mut positional, keywords, open } = arguments;
-                // There is another one, of which nothing is known.
-                positional.extend(open.then_some(Value::Unknown));
-                self.call_known(&name, positional, &keywords, frame, &place)
-            }
-            Value::Method(method) => {
-                let method = method.clone();
-                let before = self.failures.len();
-                let Arguments { mut positional, keywords, open } = arguments;
-                positional.extend(open.then_some(Value::Unknown));
-                let result = self.call_method(&method.0, &method.1, positional, &keywords, &place)?;
-                self.swallowed(before, place.file.as_ref(), frame);
-                Ok(result)
-            }
-            _ => Ok(Value::Unknown),
-        }
     }
 }
 

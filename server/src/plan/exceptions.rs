@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::frame::{Catches, Frame};
 use super::import::{LONGEST_TRACE, traced};
 use super::value::{Exception, Value, class_names};
-use super::{Flow, Plan};
+use super::{Flow, Place, Plan};
 use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
 
 /// Classes of which a handler catches that a module is missing.
@@ -146,7 +146,7 @@ impl Plan<'_> {
             };
             return self.within_generator(generator, target.as_ref(), body, frame);
         }
-        let bound = match self.enter(&context, frame) {
+        let bound = match self.enter(&context, &frame.place()) {
             Err(exception) => return Flow::Raise(exception),
             Ok(bound) => bound,
         };
@@ -161,7 +161,7 @@ impl Plan<'_> {
         };
         let catches = Catches { classes, everything: false };
         let flow = self.ready_for(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
-        if let Err(exception) = self.leave_context(&context, frame) {
+        if let Err(exception) = self.leave_context(&context, &frame.place()) {
             return Flow::Raise(exception);
         }
         match flow {
@@ -171,29 +171,29 @@ impl Plan<'_> {
     }
 
     /// What `with context as name` binds.
-    pub(super) fn enter(&mut self, context: &Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
+    pub(super) fn enter(&mut self, context: &Value, at: &Place) -> Result<Value, Rc<Exception>> {
         Ok(match context {
             Value::Instance(instance) => {
-                let entered = self.call_special(instance, "__enter__", Vec::new(), &frame.place())?;
+                let entered = self.call_special(instance, "__enter__", Vec::new(), at)?;
                 entered.unwrap_or(Value::Unknown)
             }
-            context => return self.call_method(context, "__enter__", Vec::new(), &[], &frame.place()),
+            context => return self.call_method(context, "__enter__", Vec::new(), &[], at),
         })
     }
 
     /// What happens at the end of `with context`.
-    fn leave_context(&mut self, context: &Value, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+    pub(super) fn leave_context(&mut self, context: &Value, at: &Place) -> Result<(), Rc<Exception>> {
         match context {
             Value::AddedDirectory(path) => self.interpreter.process.remove_dll_directory(path),
             Value::ExitStack(contexts) => {
                 let contexts = contexts.take();
                 for context in contexts.iter().rev() {
-                    self.leave_context(context, frame)?;
+                    self.leave_context(context, at)?;
                 }
             }
             Value::Instance(instance) => {
                 let nothing = vec![Value::None, Value::None, Value::None];
-                self.call_special(instance, "__exit__", nothing, &frame.place())?;
+                self.call_special(instance, "__exit__", nothing, at)?;
             }
             _ => {}
         }

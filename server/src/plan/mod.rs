@@ -6,6 +6,7 @@
 //! what fails in such a branch proves nothing. Nothing here knows any package by name.
 
 mod ahead;
+mod calls;
 mod definitions;
 mod doubt;
 mod evaluate;

@@ -33,7 +33,7 @@ pub(super) struct Class {
     module: ModuleRef,
     members: RefCell<FxHashMap<Name, Value>>,
     /// Its functions that nobody has asked for yet.
-    left_out: Vec<Arc<[LeftOut]>>,
+    left_out: Vec<Arc<Vec<LeftOut>>>,
 }
 
 impl Class {

@@ -114,6 +114,13 @@ impl Arguments {
         Arguments { positional, ..Arguments::default() }
     }
 
+    /// For a function that is performed here: what may follow is one more argument, of which nothing is known.
+    pub fn closed(self) -> (Vec<Value>, Vec<(Name, Value)>) {
+        let Arguments { mut positional, keywords, open } = self;
+        positional.extend(open.then_some(Value::Unknown));
+        (positional, keywords)
+    }
+
     /// These, behind an object whose method is called.
     pub fn behind(mut self, object: Value) -> Arguments {
         self.positional.insert(0, object);

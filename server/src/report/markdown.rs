@@ -56,11 +56,7 @@ fn facts(out: &mut String, report: &Report<'_>) {
         fact(&code(&format!("import {}", package.import)), place);
     }
     for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
-        let gaps = package.coverage.gaps.iter().map(|gap| match &gap.file {
-            Some(file) => format!("{} line {}: {}", report.short(file), gap.line, gap.what),
-            None => format!("line {}: {}", gap.line, gap.what),
-        });
-        let gaps: Vec<String> = gaps.collect();
+        let gaps: Vec<String> = package.coverage.gaps.iter().map(|gap| report.gap(gap)).collect();
         fact(
             &format!("Not known of {}", code(&format!("import {}", package.import))),
             escaped(&gaps.join("; ")),

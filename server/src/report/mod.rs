@@ -12,7 +12,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 
-use crate::diagnosis::{Diagnosis, Finding, Health, Package, Severity};
+use crate::diagnosis::{Diagnosis, Finding, Gap, Health, Package, Severity};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::source::{Position, Range};
@@ -160,6 +160,14 @@ impl Report<'_> {
     fn short(&self, path: &WinPath) -> String {
         let below = self.environment.site_packages.iter().find_map(|folder| path.below(folder));
         below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    }
+
+    /// A place where an import could not be followed, and what is not known there.
+    fn gap(&self, gap: &Gap) -> String {
+        match &gap.file {
+            Some(file) => format!("{} line {}: {}", self.short(file), gap.line, gap.what),
+            None => format!("line {}: {}", gap.line, gap.what),
+        }
     }
 
     /// The VC++ runtimes of the machine: those that lie there, and those that are registered although they do not.

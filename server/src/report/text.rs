@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::{Link, Located, Remark, Report};
-use crate::diagnosis::{Finding, Gap, Package, Severity};
+use crate::diagnosis::{Finding, Package, Severity};
 use crate::fix::Action;
 use crate::source::{LineIndex, Position};
 
@@ -202,9 +202,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
         );
     } else {
         for package in &report.packages {
-            let summary = package.coverage.summary(|file| report.short(file));
-            let extent =
-                summary.map_or(String::new(), |gaps| format!(", as far as it could be followed: {gaps}"));
+            let extent = package.coverage.extent(|file| report.short(file));
             let _ = writeln!(
                 out,
                 "{GREEN}healthy{GREEN:#}: `import {}` works{extent} ({})",
@@ -242,12 +240,12 @@ fn summary(out: &mut String, report: &Report<'_>) {
 fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
     const MOST: usize = 5;
     let coverage = &package.coverage;
-    let place = |gap: &Gap| match &gap.file {
-        Some(file) => format!("{} line {}: {}", report.short(file), gap.line, gap.what),
-        None => format!("line {}: {}", gap.line, gap.what),
-    };
-    let mut lines: Vec<String> =
-        coverage.gaps.iter().take(MOST).flat_map(|gap| wrapped(&place(gap), WIDTH - 4, WIDTH - 4)).collect();
+    let mut lines: Vec<String> = coverage
+        .gaps
+        .iter()
+        .take(MOST)
+        .flat_map(|gap| wrapped(&report.gap(gap), WIDTH - 4, WIDTH - 4))
+        .collect();
     if coverage.gaps.len() > MOST {
         lines.push(format!("and {} more", coverage.gaps.len() - MOST));
     }

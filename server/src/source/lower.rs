@@ -125,30 +125,11 @@ pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Sen
 
 /// Definitions that follow each other make one statement, and so do names that cannot be known.
 fn join(body: &mut Vec<Stmt>) {
-    let is_definition = |stmt: &Stmt| matches!(stmt.kind, StmtKind::LeftOut(_));
-    if body.windows(2).any(|pair| pair.iter().all(is_definition)) {
-        let mut joined: Vec<Stmt> = Vec::with_capacity(body.len());
-        let mut run: Vec<LeftOut> = Vec::new();
-        for stmt in body.drain(..) {
-            match (&stmt.kind, joined.last_mut().filter(|last| is_definition(last))) {
-                (StmtKind::LeftOut(more), Some(_)) => run.extend(more.iter().cloned()),
-                (kind, last) => {
-                    if let Some(last) = last {
-                        last.kind = StmtKind::LeftOut(std::mem::take(&mut run).into());
-                    }
-                    if let StmtKind::LeftOut(definitions) = kind {
-                        run.extend(definitions.iter().cloned());
-                    }
-                    joined.push(stmt);
-                }
-            }
-        }
-        if let Some(last) = joined.last_mut().filter(|last| is_definition(last)) {
-            last.kind = StmtKind::LeftOut(run.into());
-        }
-        *body = joined;
-    }
     body.dedup_by(|next, kept| match (&mut kept.kind, &mut next.kind) {
+        (StmtKind::LeftOut(definitions), StmtKind::LeftOut(more)) => {
+            Arc::make_mut(definitions).extend_from_slice(more);
+            true
+        }
         (
             StmtKind::Assign { targets, value: Expr::Opaque },
             StmtKind::Assign { targets: more, value: Expr::Opaque },
@@ -173,7 +154,7 @@ impl Lowering<'_> {
     }
 
     /// What was left out where a number stands instead of it.
-    fn placed(&self, at: TextSize) -> Option<&Arc<[LeftOut]>> {
+    fn placed(&self, at: TextSize) -> Option<&Arc<Vec<LeftOut>>> {
         let index = self.placed.binary_search_by_key(&at.to_usize(), |placed| placed.at).ok()?;
         self.placed.get(index).map(|placed| &placed.definitions)
     }

@@ -36,7 +36,7 @@ pub(super) struct Outline {
 pub(super) struct Placed {
     /// Where the number is that stands for them, in bytes of the text that is left.
     pub at: usize,
-    pub definitions: Arc<[LeftOut]>,
+    pub definitions: Arc<Vec<LeftOut>>,
 }
 
 /// A statement that was read without the parser.
@@ -152,7 +152,7 @@ impl Drawing<'_> {
         }
         let at = outline.text.len();
         match (definition, place) {
-            (Some(definition), None) => statements.push(StmtKind::LeftOut([definition].into())),
+            (Some(definition), None) => statements.push(StmtKind::LeftOut(vec![definition].into())),
             (Some(definition), Some(place)) => match self.placed.last_mut().filter(|(at, _)| *at == place) {
                 Some((_, definitions)) => definitions.push(definition),
                 None => self.placed.push((place, vec![definition])),

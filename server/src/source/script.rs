@@ -92,7 +92,7 @@ pub enum StmtKind {
     },
     Function(Arc<Function>),
     /// Definitions that follow each other and are read when they are called.
-    LeftOut(Arc<[LeftOut]>),
+    LeftOut(Arc<Vec<LeftOut>>),
     Class {
         name: Name,
         bases: Vec<Expr>,

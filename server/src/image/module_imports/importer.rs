@@ -1,4 +1,4 @@
-//! Functions of a module that import what they are told by an argument: `import("name")` of C++ libraries, and what C code has for
+//! Functions of a module that import what an argument names: `import("name")` of C++ libraries, and what C code has for
 //! `from module import name`.
 
 use std::num::NonZeroU16;
@@ -9,10 +9,10 @@ use super::called::Called;
 use super::known::{Held, Known};
 use super::{LONGEST_NAME, Walk, is_module_name};
 
-/// Such a function imports within so many instructions.
+/// How many instructions such a function has at most before it imports.
 const LONGEST_IMPORTER: u32 = 100;
 
-/// How a function is told the name of the module that it imports, and by which of its arguments.
+/// In which form, and in which of its arguments, a function takes the name of the module that it imports.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Importer {
     /// By a text up to its NUL.

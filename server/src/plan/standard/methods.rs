@@ -147,26 +147,18 @@ impl Plan<'_> {
                     if self.may_nest([first]) {
                         contexts.borrow_mut().push(first.clone());
                     }
-                    match first {
-                        Value::AddedDirectory(_) => first.clone(),
-                        Value::Nothing(value) => (**value).clone(),
-                        _ => Value::Unknown,
-                    }
+                    return self.enter(first, place);
                 }
                 "callback" => first.clone(),
                 "close" => {
-                    for context in contexts.take().iter().rev() {
-                        if let Value::AddedDirectory(path) = context {
-                            self.interpreter.process.remove_dll_directory(path);
-                        }
-                    }
+                    self.leave_context(object, place)?;
                     Value::None
                 }
                 _ => Value::Unknown,
             },
             Value::Library(library) => return self.library_function(library, name, &arguments, place),
-            Value::AddedDirectory(path) if name == "close" => {
-                self.interpreter.process.remove_dll_directory(path);
+            Value::AddedDirectory(_) if name == "close" => {
+                self.leave_context(object, place)?;
                 Value::None
             }
             Value::Path(path) => {

@@ -1,0 +1,114 @@
+//! Calls: what is given, and who is called.
+
+use std::rc::Rc;
+
+use super::Plan;
+use super::definitions::Closure;
+use super::frame::Frame;
+use super::value::{Arguments, Exception, Value};
+use crate::source::{Call, Decoration, Expr};
+
+type Outcome = Result<Value, Rc<Exception>>;
+
+impl Plan<'_> {
+    /// Loads that failed while a call went on, and of which it said nothing: if the caller raises later,
+    /// they may be why.
+    fn swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
+        for (at, failure) in self.failures.iter().enumerate().skip(before) {
+            if !failure.uncertain && failure.at.file.as_ref() == file {
+                frame.has_caught([at]);
+            }
+        }
+    }
+
+    pub(super) fn call(&mut self, call: &Call, frame: &mut Frame) -> Outcome {
+        let function = self.evaluate(&call.function, frame)?;
+        let mut arguments = Arguments::default();
+        for argument in &call.arguments {
+            let value = self.evaluate(argument, frame)?;
+            match argument {
+                Expr::Starred(_) => match self.items_of(&value, &frame.place())? {
+                    Some(items) if !arguments.open => arguments.positional.extend(items),
+                    _ => arguments.open = true,
+                },
+                // Where it stands is not known.
+                _ if arguments.open => {}
+                _ => arguments.positional.push(value),
+            }
+        }
+        for (name, value) in &call.keywords {
+            let value = self.evaluate(value, frame)?;
+            match (&value, name.is_empty()) {
+                (_, false) => arguments.keywords.push((name.clone(), value)),
+                (Value::Dict(items), true) => {
+                    for (key, value) in items.borrow().iter() {
+                        match key.text() {
+                            Some(key) => arguments.keywords.push(((&*key).into(), value.clone())),
+                            None => arguments.open = true,
+                        }
+                    }
+                }
+                (_, true) => arguments.open = true,
+            }
+        }
+        // A module's own statement, or one of the program.
+        match frame.locals.is_none() && self.call_ends_at.is_none() {
+            true => self.within_limit(&frame.place(), |plan| plan.call_value(&function, arguments, frame)),
+            false => self.call_value(&function, arguments, frame),
+        }
+    }
+
+    /// Calls whatever can be called.
+    pub(super) fn call_value(
+        &mut self,
+        function: &Value,
+        arguments: Arguments,
+        frame: &mut Frame,
+    ) -> Outcome {
+        let place = frame.place();
+        match function {
+            Value::Function(closure) => self.call_closure(closure, arguments, frame),
+            Value::Bound(method) => {
+                let (object, closure) = &**method;
+                self.call_closure(closure, arguments.behind(object.clone()), frame)
+            }
+            // Of a function of the module level nothing but this is one.
+            Value::Descriptor(Decoration::Context, closure) => {
+                Ok(match self.call_closure(closure, arguments, frame)? {
+                    Value::Generator(generator, _) => Value::Generator(generator, true),
+                    other => other,
+                })
+            }
+            Value::Class(class) => self.instantiate(class, arguments, &place),
+            Value::Instance(instance) => match instance.class.find("__call__") {
+                Some(Value::Function(call) | Value::Descriptor(_, call)) => {
+                    self.call_closure(&call, arguments.behind(function.clone()), frame)
+                }
+                _ => Ok(Value::Unknown),
+            },
+            Value::Known(name) => {
+                let (positional, keywords) = arguments.closed();
+                self.call_known(name, positional, &keywords, frame, &place)
+            }
+            Value::Method(method) => {
+                let before = self.failures.len();
+                let (positional, keywords) = arguments.closed();
+                let result = self.call_method(&method.0, &method.1, positional, &keywords, &place)?;
+                self.swallowed(before, place.file.as_ref(), frame);
+                Ok(result)
+            }
+            _ => Ok(Value::Unknown),
+        }
+    }
+
+    /// Calls a function of the program. What Python's own library defines it knows, or need not know.
+    fn call_closure(&mut self, closure: &Rc<Closure>, arguments: Arguments, frame: &mut Frame) -> Outcome {
+        if closure.is_of_library() && !frame.module.is_of_library() {
+            return Ok(Value::Unknown);
+        }
+        let before = self.failures.len();
+        let result = self.call_function(closure, arguments, &frame.place())?;
+        self.swallowed(before, closure.module.file.as_ref(), frame);
+        Ok(result)
+    }
+}
