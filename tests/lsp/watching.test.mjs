@@ -105,7 +105,8 @@ describe("without a word from the editor", () => {
     await sleep(3000);
     t.diagnostic(`looked at after ${Math.round(took)} ms, and ${early - before} times before; ${cpu(client) - began} ticks of the processor for all of it`);
     assert.ok(took < SOON, `${took} ms`);
-    assert.equal(checks(client), early + 1);
+    const late = checks(client) - early;
+    assert.ok(late === 1 || (WINE && late <= 10), `it was looked at ${late} times after all were written`);
     assert.deepEqual(await client.diagnostics(document), []);
   });
 
@@ -172,7 +173,8 @@ describe("left alone", () => {
     const { client, document } = await watched(t, { host: EQUIPPED, broken });
     await client.diagnostics(document, broken ? some : none);
     if (broken) await readBehind(client);
-    await sleep(2000);
+    // What was read is looked at once more after an answer, and remembered on the disk.
+    for (let last = -1, now = cpu(client); now !== last; [last, now] = [now, cpu(client)]) await sleep(1000);
     const began = cpu(client);
     await sleep(5000);
     const ticks = cpu(client) - began;

@@ -1,6 +1,6 @@
 //! The files of the system that we run on, read as Windows would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::hash::Hash;
 use std::io::Read;
@@ -19,6 +19,9 @@ use super::path::{WinPath, fold_name};
 use super::reading::Proof;
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
+
+/// So many bytes of modules are kept of which parts were read.
+const MOST_TEXT: usize = 2 << 20;
 
 /// Real files. A folder is listed once for the life of this value; what images and modules say is kept
 /// in a [`FactCache`] that outlives it.
@@ -39,8 +42,8 @@ pub struct Disk {
     modules_read: AtomicU64,
     /// Modules that somebody is reading right now.
     being_read: Claims,
-    /// The module of which a part was read last.
-    last_module: Mutex<Option<(WinPath, Arc<str>)>>,
+    /// The modules of which parts were read last.
+    last_modules: Mutex<VecDeque<(WinPath, Arc<str>)>>,
 }
 
 type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
@@ -84,7 +87,7 @@ impl Disk {
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
             being_read: Claims::default(),
-            last_module: Mutex::default(),
+            last_modules: Mutex::default(),
         }
     }
 
@@ -189,20 +192,27 @@ impl Disk {
         Ok((look.native, look.stamp.filter(|_| look.is_settled)))
     }
 
-    /// The text of a module of which a part is read: mostly of the same one as the last time.
-    fn last_module(
+    /// The text of a module of which a part is read. Parts of one module are asked for again and again, between those of others.
+    fn text_of_module(
         &self,
         module: &WinPath,
         bytes: impl FnOnce() -> Result<Vec<u8>, FileError>,
     ) -> Result<Arc<str>, FileError> {
-        if let Some((_, text)) = lock(&self.last_module).as_ref().filter(|(last, _)| last == module) {
+        if let Some((_, text)) = lock(&self.last_modules).iter().find(|(known, _)| known == module) {
             return Ok(text.clone());
         }
         let text: Arc<str> = match String::from_utf8(bytes()?) {
             Ok(text) => text.into(),
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into(),
         };
-        *lock(&self.last_module) = Some((module.clone(), text.clone()));
+        let mut last = lock(&self.last_modules);
+        last.push_front((module.clone(), text.clone()));
+        let mut left = MOST_TEXT;
+        last.retain(|(_, text)| {
+            let fits = text.len() <= left;
+            left = left.saturating_sub(text.len());
+            fits
+        });
         Ok(text)
     }
 
@@ -385,7 +395,7 @@ impl Files for Disk {
                 None => read(&native, source::LONGEST_MODULE),
             };
             if let Some((_, span)) = part {
-                let text = self.last_module(module, bytes)?;
+                let text = self.text_of_module(module, bytes)?;
                 return Ok(source::lower_part(&text, span));
             }
             self.modules_read.fetch_add(1, Ordering::Relaxed);

@@ -116,6 +116,26 @@ impl Reading {
         Reading::in_order(folders)
     }
 
+    /// The answers to questions that were not asked in an earlier reading.
+    pub(super) fn beyond(&self, earlier: &Reading) -> Reading {
+        let new = |folder: &ReadFolder| {
+            let known = earlier.folders.binary_search_by(|known| known.path.cmp(&folder.path));
+            let Some(known) = known.ok().and_then(|at| earlier.folders.get(at)) else {
+                return Some(folder.clone());
+            };
+            let listing = folder.listing.clone().filter(|_| known.listing.is_none());
+            let is_new =
+                |name: &str| known.files.binary_search_by(|(known, _)| known.as_str().cmp(name)).is_err();
+            let files: Vec<_> = folder.files.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+            (listing.is_some() || !files.is_empty()).then(|| ReadFolder {
+                path: folder.path.clone(),
+                listing,
+                files,
+            })
+        };
+        Reading { folders: self.folders.iter().filter_map(new).collect() }
+    }
+
     /// Whether it can be told at any later time if it still holds.
     pub fn is_proven(&self) -> bool {
         let mut proofs = self.folders.iter().flat_map(ReadFolder::proofs);

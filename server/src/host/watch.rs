@@ -194,10 +194,14 @@ struct Kept {
     /// How long it has to be quiet outside of the environment: longer, the sooner one change follows another.
     calm: Duration,
     told: Option<Instant>,
+    /// It was told, and a reading that sees all that happened until then has yet to begin.
+    is_awaited: bool,
     polled: Reading,
     next_poll: Option<Instant>,
-    /// It changed before it was watched, or while it was: all is polled.
-    is_doubted: bool,
+    /// What may have changed without a notice: it was read before it was watched. It is polled once.
+    doubted: Reading,
+    /// Some notices may not come any more: what was watched is gone, or another one has its name.
+    is_torn: bool,
     /// When something was told last because of polling, and how long to wait before the next time.
     polled_in_vain: Option<Instant>,
     patience: Duration,
@@ -211,8 +215,6 @@ struct Unrest {
     /// The last change in the environment, of whatever, and how many there were.
     in_environment: Option<Instant>,
     many: u32,
-    /// Some notices may not come any more: what was watched is gone, or another one has its name.
-    is_torn: bool,
     /// Proofs of files do not tell whether it counts.
     is_elsewhere: bool,
 }
@@ -234,13 +236,15 @@ impl Unrest {
 
 impl Kept {
     fn next(&self) -> Option<Instant> {
+        if self.is_awaited {
+            return None;
+        }
         let end = self.unrest.as_ref().map(|unrest| unrest.end(self.calm));
         [end, self.next_poll].into_iter().flatten().min()
     }
 
     fn stir(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut Unrest {
-        let (last, is_torn, is_elsewhere) = (None, false, false);
-        let new = Unrest { since: at, last, in_environment: None, many: 0, is_torn, is_elsewhere };
+        let new = Unrest { since: at, last: None, in_environment: None, many: 0, is_elsewhere: false };
         let unrest = self.unrest.get_or_insert(new);
         unrest.last = if counts { Some(at) } else { unrest.last };
         if in_environment {
@@ -252,15 +256,18 @@ impl Kept {
 
     /// How long to wait from one poll to the next.
     fn pause(&self) -> Option<Duration> {
-        match (self.is_doubted || !self.polled.is_empty(), WATCHES_TREES) {
+        match (!self.doubted.is_empty() || !self.polled.is_empty(), WATCHES_TREES) {
             (true, _) => Some(POLL),
             (false, true) => Some(VITAL),
             (false, false) => None,
         }
     }
 
-    /// Has all places watched that can be.
-    fn place(&mut self, notices: Option<RecommendedWatcher>) {
+    /// Has all places watched that can be, from now on: what changed before gave no notice.
+    fn place(&mut self, places: BTreeMap<PathBuf, RecursiveMode>, notices: Option<RecommendedWatcher>) {
+        self.places = places;
+        self.is_torn = false;
+        self.doubted = self.reading.clone();
         let mut refused: BTreeSet<PathBuf> = BTreeSet::new();
         let mut wanted: Vec<PathOp> = Vec::new();
         for (place, mode) in &self.places {
@@ -307,13 +314,13 @@ impl Kept {
 
     /// Whether what is polled does not hold any more, and it is time to say so.
     fn is_refuted_by_poll(&mut self, now: Instant) -> bool {
-        let part = match (self.is_doubted, self.polled.is_empty()) {
-            (true, _) => &self.reading,
-            (false, false) => &self.polled,
-            (false, true) => &self.reading.within(&self.watched.roots.iter().collect()),
+        let vital = self.reading.within(&self.watched.roots.iter().collect());
+        let due = match (self.doubted.is_empty(), self.polled.is_empty()) {
+            (true, true) => vec![&vital],
+            _ => vec![&self.doubted, &self.polled],
         };
-        if self.watched.still_holds(part) {
-            self.is_doubted = false;
+        if due.into_iter().all(|part| self.watched.still_holds(part)) {
+            self.doubted = Reading::default();
             self.patience = POLL;
             return false;
         }
@@ -337,7 +344,12 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             };
             match order {
                 Ok(Order::Watch { key, watched, anew }) => self.watch(key, *watched, anew),
-                Ok(Order::Expect(key)) => drop(self.kept.get_mut(&key).and_then(|kept| kept.unrest.take())),
+                Ok(Order::Expect(key)) => {
+                    if let Some(kept) = self.kept.get_mut(&key) {
+                        kept.unrest = None;
+                        kept.is_awaited = false;
+                    }
+                }
                 Ok(Order::Forget(key)) => {
                     self.kept.remove(&key);
                     self.mind_registry();
@@ -358,15 +370,23 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
     fn watch(&mut self, key: K, mut watched: Watched, anew: bool) {
         let Some(host) = watched.host.afresh() else { return };
         let Some(disk) = host.disk.as_deref() else { return };
-        let Ok(mut reading) = postcard::from_bytes(&std::mem::take(&mut watched.reading)) else { return };
+        let Ok(mut reading) = postcard::from_bytes::<Reading>(&std::mem::take(&mut watched.reading)) else {
+            return;
+        };
         let mut before = self.kept.remove(&key);
-        if let Some(before) = before.as_mut().filter(|_| !anew) {
-            reading = std::mem::take(&mut before.reading).and(&reading);
-            watched.is_ill |= before.watched.is_ill;
+        let mut doubted = Reading::default();
+        if let Some(before) = &mut before {
+            // What was read before has been watched ever since.
+            doubted = reading.beyond(&before.reading);
+            if !anew {
+                doubted = std::mem::take(&mut before.doubted).and(&doubted);
+                reading = std::mem::take(&mut before.reading).and(&reading);
+                watched.is_ill |= before.watched.is_ill;
+            }
         }
         let places = watched.places(&reading, disk);
         let mut kept = match before {
-            Some(before) => Kept { watched, reading, ..before },
+            Some(before) => Kept { watched, reading, doubted, ..before },
             None => Kept {
                 watched,
                 reading,
@@ -376,22 +396,23 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
                 unrest: None,
                 calm: QUIET,
                 told: None,
+                is_awaited: false,
                 polled: Reading::default(),
                 next_poll: None,
-                is_doubted: false,
+                doubted,
+                is_torn: false,
                 polled_in_vain: None,
                 patience: POLL,
             },
         };
-        // When something changed, a folder that was there before may be another one by the same name.
-        if anew || places != kept.places || kept.notices.is_none() {
-            kept.places = places;
-            kept.place(self.notices(&key));
+        if kept.is_torn || places != kept.places || kept.notices.is_none() {
+            kept.place(places, self.notices(&key));
         }
+        kept.is_awaited = false;
         kept.poll(disk);
-        // What changed between reading and watching gave no notice.
-        kept.is_doubted = true;
-        kept.next_poll = Some(Instant::now());
+        if !kept.doubted.is_empty() {
+            kept.next_poll = Some(Instant::now());
+        }
         self.kept.insert(key, kept);
         self.mind_registry();
     }
@@ -403,8 +424,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             && let Some(host) = kept.watched.host.afresh()
             && let Some(disk) = host.disk.as_deref()
         {
-            kept.places = kept.watched.places(&kept.reading, disk);
-            kept.place(notices);
+            kept.place(kept.watched.places(&kept.reading, disk), notices);
             kept.poll(disk);
         }
     }
@@ -436,7 +456,8 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             Ok(event) if !event.need_rescan() => event,
             // Some were lost.
             lost => {
-                kept.stir(at, true, true).is_torn |= lost.is_err();
+                kept.stir(at, true, true);
+                kept.is_torn |= lost.is_err();
                 return;
             }
         };
@@ -449,8 +470,8 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             let in_environment = kept.watched.roots.iter().any(|root| known.is_within(root));
             let counts = kept.reading.concerns(&known, names);
             if counts || in_environment {
-                let is_torn = names && kept.places.contains_key(&path);
-                kept.stir(at, counts, in_environment).is_torn |= is_torn;
+                kept.stir(at, counts, in_environment);
+                kept.is_torn |= names && kept.places.contains_key(&path);
             }
             // What an installation adds is only watched to see when it ends.
             let appeared = names && in_environment && (!WATCHES_TREES || is_wine()) && path.is_dir();
@@ -465,21 +486,23 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
     /// Does what is due.
     fn look(&mut self) {
         let mut torn = Vec::new();
-        for (key, kept) in &mut self.kept {
+        for (key, kept) in self.kept.iter_mut().filter(|(_, kept)| !kept.is_awaited) {
             let now = Instant::now();
             let over = kept.unrest.take_if(|unrest| unrest.end(kept.calm) <= now);
             if let Some(unrest) = over.filter(|unrest| unrest.last.is_some()) {
                 if unrest.is_elsewhere || !kept.watched.still_holds(&kept.reading) {
+                    kept.is_awaited = true;
                     (self.tell)(key.clone());
                     kept.next_poll = kept.next_poll.map(|next| next.max(now + POLL));
                     let is_again = kept.told.replace(now).is_some_and(|told| now < told + HASTE);
                     kept.calm = if is_again { (kept.calm * 2).min(LONGEST_UNREST) } else { QUIET };
-                } else if unrest.is_torn {
+                } else if kept.is_torn {
                     torn.push(key.clone());
                 }
             }
-            if kept.next_poll.is_some_and(|next| next <= now) {
+            if !kept.is_awaited && kept.next_poll.is_some_and(|next| next <= now) {
                 if kept.is_refuted_by_poll(now) {
+                    kept.is_awaited = true;
                     (self.tell)(key.clone());
                 }
                 kept.next_poll =

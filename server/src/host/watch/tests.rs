@@ -174,6 +174,47 @@ fn what_changes_before_it_is_watched_is_told() {
 }
 
 #[test]
+fn what_is_read_for_the_first_time_may_have_changed_before() {
+    let drive = Drive::new(true);
+    let watch = |file: &str, change: &dyn Fn()| {
+        let host = Host::directory(drive.root.path(), Default::default()).unwrap();
+        let (host, witness) = Witness::over(&host);
+        drive.watcher.expect(1);
+        host.files.is_file(&file.into());
+        change();
+        let roots = vec![WinPath::new(r"C:\env")];
+        drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
+    };
+    watch(r"C:\work\a.dll", &|| {});
+    drive.is_not_told();
+    // Of the same folder, which is watched already: nobody knew that this file counts.
+    watch(r"C:\work\b.dll", &|| drive.write("work/b.dll"));
+    drive.is_told();
+}
+
+#[test]
+fn a_folder_that_was_replaced_before_it_is_read_again_is_still_watched() {
+    let drive = Drive::new(true);
+    fs::create_dir(drive.path("work/folder")).unwrap();
+    let watch = || {
+        let host = Host::directory(drive.root.path(), Default::default()).unwrap();
+        let (host, witness) = Witness::over(&host);
+        drive.watcher.expect(1);
+        host.files.is_file(&r"C:\work\folder\a.dll".into());
+        let roots = vec![WinPath::new(r"C:\env")];
+        drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
+        std::thread::sleep(QUIET);
+    };
+    watch();
+    fs::remove_dir(drive.path("work/folder")).unwrap();
+    fs::create_dir(drive.path("work/folder")).unwrap();
+    std::thread::sleep(QUIET / 2);
+    watch();
+    drive.is_not_told().write("work/folder/a.dll");
+    drive.is_told();
+}
+
+#[test]
 fn a_folder_that_comes_back_as_another_is_still_watched() {
     let drive = Drive::new(true);
     fs::create_dir(drive.path("work/folder")).unwrap();
