@@ -384,6 +384,9 @@ impl<'e> Plan<'e> {
     fn step(&mut self, event: Event, at: &Place) {
         // What is remembered costs more than what is only looked at.
         self.spend_many(100);
+        if !matches!(event, Event::UnknownLoad(_) | Event::Unknown(_) | Event::NotFound(_)) {
+            self.goes_on_loading();
+        }
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
         let step = Step { event, at: at.clone(), uncertain, guarded };
         // What is not known is said once, however often the statement runs.

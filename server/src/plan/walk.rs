@@ -10,8 +10,9 @@ use crate::source::{Expr, Stmt, StmtKind};
 /// More rounds of a loop than any module makes to load something.
 const MOST_ROUNDS: usize = 2_000;
 
-/// Statements and expressions of a call that a module makes, those of the modules that it imports left out.
-const LONGEST_CALL: u64 = 200_000;
+/// Statements and expressions that a call of a module takes at most until it loads something, those of the modules that it imports
+/// left out. What makes documentation or registers operators takes more than this and loads nothing.
+const LONGEST_CALL: u64 = 30_000;
 
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
@@ -53,6 +54,13 @@ impl Plan<'_> {
         }
         self.call_ends_at = outer;
         result
+    }
+
+    /// What loads something is worth following further.
+    pub(super) fn goes_on_loading(&mut self) {
+        if self.call_ends_at.is_some() && !self.is_cut_off() {
+            self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
+        }
     }
 
     /// Takes one from the budget; false when nothing is left.
