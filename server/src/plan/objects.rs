@@ -75,6 +75,11 @@ impl Class {
         }
     }
 
+    /// Whether all of its bases are known.
+    pub fn is_closed(&self) -> bool {
+        !self.is_open
+    }
+
     /// Rings of objects do not fall apart by themselves.
     pub fn clear(&self) {
         drop(self.members.take());

@@ -551,6 +551,7 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
         Value::Class(class) => match value {
             Value::Instance(instance) => is_instance_of(instance, class),
             Value::None | Value::Str(_) | Value::Bool(_) | Value::Int(_) => Some(false),
+            Value::Function(_) | Value::Bound(_) => class.is_closed().then_some(false),
             _ => None,
         },
         Value::Tuple(classes) => {
@@ -566,10 +567,27 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
                 Value::Dict(_) => &["dict"],
                 // It may stand for a set.
                 Value::List(_) if !["list", "set", "frozenset"].contains(&class.as_str()) => &[],
+                Value::Function(_) => &["types.FunctionType", "types.LambdaType"],
+                Value::Bound(_) => &["types.MethodType"],
                 _ => return None,
             };
-            const BUILT_IN: [&str; 8] = ["str", "bool", "int", "tuple", "dict", "list", "set", "frozenset"];
-            BUILT_IN.contains(&class.as_str()).then(|| own.contains(&class.as_str()))
+            // Of other classes, such as collections.abc.Callable, what is an instance is a matter of what it can do.
+            const PLAIN: [&str; 13] = [
+                "str",
+                "bool",
+                "int",
+                "tuple",
+                "dict",
+                "list",
+                "set",
+                "frozenset",
+                "type",
+                "functools.partial",
+                "types.FunctionType",
+                "types.LambdaType",
+                "types.MethodType",
+            ];
+            PLAIN.contains(&class.as_str()).then(|| own.contains(&class.as_str()))
         }
         _ => None,
     }

@@ -227,6 +227,27 @@ FFI('name', 1).dlopen('missing.dll', 0x1000)",
 }
 
 #[test]
+fn what_a_function_is_an_instance_of_is_known() {
+    init_does(
+        "import functools, types, collections.abc
+class Wrapped:
+    pass
+def f():
+    pass
+if isinstance(f, functools.partial) or isinstance(f, (Wrapped, types.MethodType, str)):
+    from . import broken
+if isinstance(f, types.FunctionType):
+    from . import good
+if isinstance(f, collections.abc.Callable):
+    from . import good",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:9
+        "#]],
+    );
+}
+
+#[test]
 fn what_takes_too_long_is_given_up_and_said() {
     let followed = answer(&python(
         8,
