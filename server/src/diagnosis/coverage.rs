@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cpython::{CtypesMode, Interpreter, LoadError};
 use crate::environment::{Distribution, Environment};
 use crate::host::{Files, WinPath};
+use crate::loader::{Cause, Fault};
 use crate::plan::{Event, Plan, Step};
+
+use super::Package;
 
 /// Of the places in one import no more than these are kept, and of the files of one distribution.
 const MOST_GAPS: usize = 50;
@@ -41,6 +45,17 @@ pub struct NotReached {
     pub files: Vec<WinPath>,
     /// How many there are.
     pub count: usize,
+    /// Those of `files` that cannot be loaded, should they be.
+    pub failing: Vec<Failing>,
+}
+
+/// A file that cannot be loaded where an import was followed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Its full path.
+    pub file: WinPath,
+    /// Why, as a sentence without a full stop.
+    pub why: String,
 }
 
 impl Coverage {
@@ -67,9 +82,11 @@ impl Coverage {
             }
             coverage.gaps.push(gap);
         }
-        let process = &plan.interpreter().process;
-        let loaded: BTreeSet<String> = process.modules().iter().map(|module| module.path.key()).collect();
-        coverage.not_reached = owners.iter().filter_map(|owner| not_reached(owner, &loaded, files)).collect();
+        let interpreter = plan.interpreter();
+        let modules = interpreter.process.modules().iter();
+        let loaded: BTreeSet<String> = modules.map(|module| module.path.key()).collect();
+        let missed = |owner: &&Distribution| not_reached(owner, &loaded, interpreter, files);
+        coverage.not_reached = owners.iter().filter_map(missed).collect();
         coverage
     }
 
@@ -117,12 +134,68 @@ fn what_is_not_known(step: &Step) -> Option<String> {
     }
 }
 
-/// The native files of a distribution that are not among those `loaded`, whose paths are folded.
-fn not_reached(owner: &Distribution, loaded: &BTreeSet<String>, files: &dyn Files) -> Option<NotReached> {
+/// The native files of a distribution that are not among those `loaded`, whose paths are folded. Each is tried in a copy of the process.
+fn not_reached(
+    owner: &Distribution,
+    loaded: &BTreeSet<String>,
+    interpreter: &Interpreter<'_>,
+    files: &dyn Files,
+) -> Option<NotReached> {
     let rows = owner.expected_files(files).ok()?;
     let mut missed: Vec<WinPath> =
         rows.into_iter().map(|row| row.path).filter(|path| !loaded.contains(&path.key())).collect();
     let count = missed.len();
     missed.truncate(MOST_FILES);
-    (count > 0).then(|| NotReached { distribution: owner.name.clone(), files: missed, count })
+    let failing = missed.iter().filter_map(|file| {
+        Some(Failing { file: file.clone(), why: why_not(&mut interpreter.clone(), file)? })
+    });
+    let failing = failing.collect();
+    (count > 0).then(|| NotReached { distribution: owner.name.clone(), files: missed, count, failing })
+}
+
+/// Why a file cannot be loaded; none if it can, or was built for another Python, which nobody loads it into.
+fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<String> {
+    let result = if file.has_extension("pyd") {
+        interpreter.load_extension(file)
+    } else if file.has_extension("dll") {
+        interpreter.load_library(file.as_str(), CtypesMode::default())
+    } else {
+        return None;
+    };
+    match result {
+        Err(LoadError::Windows(failure)) => Some(sentence(&failure.first)),
+        Err(LoadError::Crash(fault)) => Some(sentence(&fault)),
+        Err(LoadError::OtherPython(_)) | Ok(()) => None,
+    }
+}
+
+fn sentence(fault: &Fault) -> String {
+    let culprit = fault.culprit();
+    let importer =
+        fault.importer().map_or(String::new(), |importer| format!(", which {} needs,", importer.name));
+    match &fault.cause {
+        Cause::NotFound { .. } => format!("{culprit}{importer} is not found"),
+        Cause::MissingExport { provider, symbols, .. } => {
+            let symbol = symbols.first().map_or(String::new(), |symbol| format!(" {symbol}"));
+            format!("{} does not export{symbol}", provider.path)
+        }
+        cause => format!("{culprit}{importer} cannot be loaded (Windows error {})", cause.code()),
+    }
+}
+
+impl Package {
+    /// What goes behind "works" where not all of its import is known, see [`Coverage::extent`]. Files below the folder that the package
+    /// lies in are named from there.
+    pub fn extent(&self) -> String {
+        self.coverage.extent(|file| self.short(file))
+    }
+
+    /// A file as it is named beside the package.
+    pub fn short(&self, file: &WinPath) -> String {
+        let folder = self.path.as_ref().and_then(WinPath::parent);
+        match folder.and_then(|folder| file.below(&folder).map(|tail| tail.replace('\\', "/"))) {
+            Some(tail) => tail,
+            None => file.file_name().to_owned(),
+        }
+    }
 }

@@ -7,7 +7,6 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::analysis::{Answer, Target};
 use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
-use crate::host::WinPath;
 use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, top_level};
 
@@ -181,16 +180,8 @@ impl Health {
             _ => {
                 let names: Vec<String> = packages.iter().map(|package| package.installed()).collect();
                 let imports = if names.len() == 1 { "imports" } else { "import" };
-                let partial = packages.iter().find(|package| !package.coverage.is_full());
-                let extent = partial.map_or(String::new(), |package| {
-                    let folder = package.path.as_ref().and_then(WinPath::parent);
-                    package.coverage.extent(|file| {
-                        match folder.as_ref().and_then(|folder| file.below(folder)) {
-                            Some(tail) => tail.replace('\\', "/"),
-                            None => file.file_name().to_owned(),
-                        }
-                    })
-                });
+                let partial = packages.iter().copied().find(|package| !package.coverage.is_full());
+                let extent = partial.map_or(String::new(), Package::extent);
                 format!("{} {imports}{extent}", list(&names))
             }
         };

@@ -94,6 +94,14 @@ struct NotReached<'a> {
     /// The first ones.
     files: Vec<&'a str>,
     count: usize,
+    failing: Vec<Failing<'a>>,
+}
+
+/// A file that cannot be loaded, should it be.
+#[derive(Serialize)]
+struct Failing<'a> {
+    file: &'a str,
+    why: &'a str,
 }
 
 impl<'a> Coverage<'a> {
@@ -107,6 +115,11 @@ impl<'a> Coverage<'a> {
             distribution: &missed.distribution,
             files: missed.files.iter().map(WinPath::as_str).collect(),
             count: missed.count,
+            failing: missed
+                .failing
+                .iter()
+                .map(|failing| Failing { file: failing.file.as_str(), why: &failing.why })
+                .collect(),
         });
         Coverage { full: coverage.is_full(), unknown: unknown.collect(), not_reached: not_reached.collect() }
     }

@@ -56,7 +56,12 @@ fn facts(out: &mut String, report: &Report<'_>) {
         fact(&code(&format!("import {}", package.import)), place);
     }
     for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
-        let gaps: Vec<String> = package.coverage.gaps.iter().map(|gap| report.gap(gap)).collect();
+        let mut gaps: Vec<String> = package.coverage.gaps.iter().map(|gap| report.gap(gap)).collect();
+        let failing = package.coverage.not_reached.iter().flat_map(|missed| &missed.failing);
+        gaps.extend(
+            failing
+                .map(|failing| format!("{} may fail to load: {}", report.short(&failing.file), failing.why)),
+        );
         fact(
             &format!("Not known of {}", code(&format!("import {}", package.import))),
             escaped(&gaps.join("; ")),

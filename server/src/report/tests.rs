@@ -67,6 +67,82 @@ fn underlined(document: &str, expected: Expect) {
 }
 
 #[test]
+fn what_is_loaded_by_an_unknown_name_is_tried() {
+    let world = "
+        /Python/python.exe  imports python38.dll
+        /Python/python38.dll  version 3.8.10150.1013
+        /Python/Lib/os.py  text
+        /Python/Lib/site-packages/pkg/__init__.py  text
+            import ctypes, os, random
+            from . import good
+            ctypes.WinDLL(os.path.join(os.path.dirname(__file__), random.choice(['a.dll', 'b.dll'])))
+        /Python/Lib/site-packages/pkg/good.pyd
+        /Python/Lib/site-packages/pkg/a.dll
+        /Python/Lib/site-packages/pkg/b.dll  imports nowhere.dll
+        /Python/Lib/site-packages/pkg/c.dll  imports a.dll!gone
+        /Python/Lib/site-packages/pkg-1.dist-info/METADATA  text
+            Name: pkg
+            Version: 1.0
+        /Python/Lib/site-packages/pkg-1.dist-info/RECORD  text
+            pkg/__init__.py,,
+            pkg/good.pyd,,
+            pkg/a.dll,,
+            pkg/b.dll,,
+            pkg/c.dll,,
+        import pkg
+    ";
+    check(world, None, expect![[r#"
+        healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
+
+          not known of `import pkg`
+            pkg/__init__.py line 3: the name of a library that ctypes loads is not known from the text
+            not reached: 3 native files of pkg
+            may fail: pkg/b.dll: nowhere.dll, which b.dll needs, is not found
+            may fail: pkg/c.dll: C:\Python\Lib\site-packages\pkg\a.dll does not export gone
+
+          package      pkg 1 in C:\Python\Lib\site-packages\pkg
+          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+    "#]]);
+    let json = reported(world, None, |report| {
+        let value: Value = serde_json::from_str(&check_json(report)).unwrap();
+        serde_json::to_string_pretty(&value["packages"][0]["coverage"]).unwrap()
+    });
+    expect![[r#"
+        {
+          "full": false,
+          "notReached": [
+            {
+              "count": 3,
+              "distribution": "pkg",
+              "failing": [
+                {
+                  "file": "C:\\Python\\Lib\\site-packages\\pkg\\b.dll",
+                  "why": "nowhere.dll, which b.dll needs, is not found"
+                },
+                {
+                  "file": "C:\\Python\\Lib\\site-packages\\pkg\\c.dll",
+                  "why": "C:\\Python\\Lib\\site-packages\\pkg\\a.dll does not export gone"
+                }
+              ],
+              "files": [
+                "C:\\Python\\Lib\\site-packages\\pkg\\a.dll",
+                "C:\\Python\\Lib\\site-packages\\pkg\\b.dll",
+                "C:\\Python\\Lib\\site-packages\\pkg\\c.dll"
+              ]
+            }
+          ],
+          "unknown": [
+            {
+              "file": "C:\\Python\\Lib\\site-packages\\pkg\\__init__.py",
+              "line": 3,
+              "what": "the name of a library that ctypes loads is not known from the text"
+            }
+          ]
+        }"#]].assert_eq(&json);
+}
+
+#[test]
 fn an_import_is_underlined_and_explained() {
     check(
         BROKEN,

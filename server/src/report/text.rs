@@ -256,6 +256,13 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
             format!("{} native files", missed.count)
         };
         lines.push(format!("not reached: {files} of {}", missed.distribution));
+        for failing in missed.failing.iter().take(MOST) {
+            let text = format!("may fail: {}: {}", report.short(&failing.file), failing.why);
+            lines.extend(wrapped(&text, WIDTH - 4, WIDTH - 4));
+        }
+        if missed.failing.len() > MOST {
+            lines.push(format!("and {} more that may fail", missed.failing.len() - MOST));
+        }
     }
     section(out, &format!("not known of `import {}`", package.import), &lines);
     out.push('\n');

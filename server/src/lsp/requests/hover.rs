@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Finding, Package, Severity};
 use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
@@ -52,7 +52,11 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     }
     let worst = findings.iter().min_by_key(|(severity, _)| *severity);
     let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
-    let _ = writeln!(text, ": {}\n", state.name());
+    let extent = package.filter(|_| state == State::Healthy).map_or(String::new(), Package::extent);
+    let _ = writeln!(text, ": {}{}\n", state.name(), escaped(&extent));
+    if let Some(package) = package.filter(|package| !package.coverage.is_full()) {
+        text.push_str(&not_known(package));
+    }
     if let Some(path) = package.and_then(|package| package.path.as_ref()) {
         let _ = writeln!(text, "- package: {}", code(path.as_str()));
     }
@@ -61,6 +65,25 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     let _ = writeln!(text, "- machine: {}", escaped(&examined.machine));
     if let Some((severity, finding)) = worst {
         let _ = write!(text, "\n{}\n", told_of(*severity, finding));
+    }
+    text
+}
+
+/// What of an import could not be followed, and what may fail there, as items of a list.
+fn not_known(package: &Package) -> String {
+    const MOST: usize = 3;
+    let mut text = String::new();
+    for gap in package.coverage.gaps.iter().take(MOST) {
+        let file = gap.file.as_ref().map_or(String::new(), |file| format!("{}, ", package.short(file)));
+        let _ = writeln!(text, "- not known: {}line {}: {}", escaped(&file), gap.line, escaped(&gap.what));
+    }
+    for failing in package.coverage.not_reached.iter().flat_map(|missed| &missed.failing).take(MOST) {
+        let _ = writeln!(
+            text,
+            "- may fail: {}: {}",
+            escaped(&package.short(&failing.file)),
+            escaped(&failing.why)
+        );
     }
     text
 }
