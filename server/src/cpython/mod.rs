@@ -47,6 +47,17 @@ pub enum LoadError {
     Crash(Box<Fault>),
 }
 
+impl LoadError {
+    /// The name of the file to blame first: `target` itself where nothing below it is.
+    pub fn culprit<'a>(&'a self, target: &'a str) -> &'a str {
+        match self {
+            LoadError::Windows(failure) => failure.first.culprit(),
+            LoadError::OtherPython(dll) => dll,
+            LoadError::Crash(_) => target,
+        }
+    }
+}
+
 /// How a library is loaded from Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CtypesMode {

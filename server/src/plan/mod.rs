@@ -214,6 +214,17 @@ pub enum Event {
     NotFound(String),
 }
 
+impl Event {
+    /// Whether it is the load of this target, and failed.
+    fn is_failed_load_of(&self, target: &str) -> bool {
+        match self {
+            Event::Extension { path, loaded: false, .. } => path.as_str() == target,
+            Event::Library { name, loaded: false } => name == target,
+            _ => false,
+        }
+    }
+}
+
 impl<'e> Plan<'e> {
     /// A program that has not imported anything yet.
     pub fn new(interpreter: Interpreter<'e>, finder: Finder<'e>) -> Plan<'e> {

@@ -251,6 +251,11 @@ impl Plan<'_> {
                 Some(false) => self.block(otherwise, frame),
                 None => {
                     let flows = [self.perhaps(then, frame), self.perhaps(otherwise, frame)];
+                    if let [Flow::Raise(one), Flow::Raise(other)] = &flows
+                        && self.fails_alike(one, other)
+                    {
+                        return Flow::Raise(one.clone());
+                    }
                     // Where a loop was perhaps left, the rest of it perhaps does not run.
                     if flows.iter().any(|flow| matches!(flow, Flow::Break | Flow::Continue)) {
                         self.uncertain += 1;
@@ -259,6 +264,27 @@ impl Plan<'_> {
                 }
             },
         }
+    }
+
+    /// Whether both branches of an unknown condition end by failed loads with the same culprit: then the condition does not matter.
+    fn fails_alike(&mut self, one: &Exception, other: &Exception) -> bool {
+        let culprit = |exception: &Exception| {
+            let failure = self.failures.get(*exception.failures.first()?)?;
+            failure.doubt.is_none().then(|| failure.error.culprit(&failure.target).to_lowercase())
+        };
+        if culprit(one).is_none() || culprit(one) != culprit(other) {
+            return false;
+        }
+        if self.uncertain == 0 {
+            for at in one.failures.iter().chain(&other.failures) {
+                let Some(failure) = self.failures.get_mut(*at) else { continue };
+                failure.uncertain = failure.doubt.is_some();
+                for step in self.steps.iter_mut().filter(|step| step.at == failure.at) {
+                    step.uncertain &= !step.event.is_failed_load_of(&failure.target);
+                }
+            }
+        }
+        true
     }
 
     /// Runs a block that perhaps does not run. What it raises is not known to happen; if it returns, the rest

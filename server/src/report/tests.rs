@@ -91,7 +91,10 @@ fn what_is_loaded_by_an_unknown_name_is_tried() {
             pkg/c.dll,,
         import pkg
     ";
-    check(world, None, expect![[r#"
+    check(
+        world,
+        None,
+        expect![[r#"
         healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
 
           not known of `import pkg`
@@ -103,7 +106,8 @@ fn what_is_loaded_by_an_unknown_name_is_tried() {
           package      pkg 1 in C:\Python\Lib\site-packages\pkg
           interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
           machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]]);
+    "#]],
+    );
     let json = reported(world, None, |report| {
         let value: Value = serde_json::from_str(&check_json(report)).unwrap();
         serde_json::to_string_pretty(&value["packages"][0]["coverage"]).unwrap()
@@ -139,7 +143,8 @@ fn what_is_loaded_by_an_unknown_name_is_tried() {
               "what": "the name of a library that ctypes loads is not known from the text"
             }
           ]
-        }"#]].assert_eq(&json);
+        }"#]]
+    .assert_eq(&json);
 }
 
 #[test]

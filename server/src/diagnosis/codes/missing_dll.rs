@@ -301,6 +301,33 @@ mod tests {
     }
 
     #[test]
+    fn a_module_in_both_branches_of_a_condition_that_is_not_known_fails() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                import random
+                if random.random() < 0.5:
+                    from . import native
+                else:
+                    from .native import something
+            /Python/Lib/site-packages/pkg/native.pyd     imports nowhere.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/native.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Choose another interpreter | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
     fn a_library_of_cuda_names_the_version_that_is_wanted() {
         check(
             r#"

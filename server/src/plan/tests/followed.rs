@@ -248,6 +248,41 @@ if isinstance(f, collections.abc.Callable):
 }
 
 #[test]
+fn a_condition_that_is_not_known_does_not_matter_if_both_branches_fail_alike() {
+    init_does(
+        "import random
+if random.random() < 0.5:
+    from . import broken
+else:
+    from .broken import f",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            native pkg.broken FAILS <- __init__.py:5
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+    init_does(
+        "import random
+if random.random() < 0.5:
+    from . import broken
+elif random.random() < 0.7:
+    import ctypes
+    ctypes.CDLL('another.dll')
+else:
+    from . import broken
+from . import good",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            library another.dll FAILS <- __init__.py:6
+            native pkg.broken FAILS <- __init__.py:8
+            native pkg.good <- __init__.py:9
+        "#]],
+    );
+}
+
+#[test]
 fn what_takes_too_long_is_given_up_and_said() {
     let followed = answer(&python(
         8,
