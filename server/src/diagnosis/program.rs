@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
 use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::source::{self, Stmt, StmtKind, top_level};
+use crate::source::{self, Name, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
@@ -115,12 +115,20 @@ pub(super) fn diagnose(
                 continue;
             }
         }
-        let (mut findings, mut native) = program.import(&case, script);
+        let (mut findings, mut native) = program.import(&case, None, script);
         for name in &import.names {
-            let Some(module) = program.module_to_import(&import.name, name) else { continue };
-            let case = Case { host, environment, import: &module };
+            if !program.gets_later(&import.name, name) {
+                continue;
+            }
+            let dotted = format!("{}.{name}", import.name);
+            let case = Case { host, environment, import: &dotted };
             // That it is another package was said already.
-            let (more, native_too) = program.import(&case, &Script::default());
+            let (mut more, native_too) =
+                program.import(&case, Some((&import.name, name)), &Script::default());
+            let statement = format!("`from {} import {name}`", import.name);
+            for finding in &mut more {
+                finding.what = finding.what.replace(&format!("`import {dotted}`"), &statement);
+            }
             more.into_iter().for_each(|finding| merge(&mut findings, finding));
             native |= native_too;
         }
@@ -172,10 +180,10 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Scrip
             }
         }
         let Some(program) = &mut program else { continue };
-        program.follow(&import.name);
+        program.follow(&import.name, None);
         for name in &import.names {
-            if let Some(module) = program.module_to_import(&import.name, name) {
-                program.follow(&module);
+            if program.gets_later(&import.name, name) {
+                program.follow(&format!("{}.{name}", import.name), Some((&import.name, name)));
             }
         }
     }
@@ -197,7 +205,7 @@ fn brings_native_code(host: &Host, environment: &Environment, package: &Package)
     let case = Case { host, environment, import: &alone.name };
     let without = Script::default();
     Program::begin(host, environment, &without, &alone)
-        .is_ok_and(|mut program| program.import(&case, &without).1)
+        .is_ok_and(|mut program| program.import(&case, None, &without).1)
 }
 
 struct Program<'e> {
@@ -282,10 +290,10 @@ impl<'e> Program<'e> {
         true
     }
 
-    /// The submodule that `from module import name` imports; none if it finds the name without, or after a failure
-    /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py).
-    fn module_to_import(&self, module: &str, name: &str) -> Option<String> {
-        (!self.failed && self.plan.lacks_submodule(module, name)).then(|| format!("{module}.{name}"))
+    /// Whether `from module import name` does more than to import the module: it imports a submodule or asks the module's `__getattr__`
+    /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py). Not after a failure.
+    fn gets_later(&self, module: &str, name: &str) -> bool {
+        !self.failed && self.plan.gets_later(module, name)
     }
 
     fn mark(&mut self) {
@@ -294,16 +302,25 @@ impl<'e> Program<'e> {
         self.modules = self.plan.interpreter().process.modules().len();
     }
 
-    fn follow(&mut self, module: &str) -> Imported {
-        let imported = self.plan.import(module);
+    /// Makes an import: of the module, or of what is to be taken out of another one.
+    fn follow(&mut self, module: &str, taken: Option<(&str, &Name)>) -> Imported {
+        let imported = match taken {
+            Some((package, name)) => self.plan.import_from_module(package, name),
+            None => self.plan.import(module),
+        };
         self.imported.push(module.to_owned());
         self.failed |= imported.error.is_some();
         imported
     }
 
     /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
-    fn import(&mut self, case: &Case<'_>, script: &Script) -> (Vec<Finding>, bool) {
-        let imported = self.follow(case.import);
+    fn import(
+        &mut self,
+        case: &Case<'_>,
+        taken: Option<(&str, &Name)>,
+        script: &Script,
+    ) -> (Vec<Finding>, bool) {
+        let imported = self.follow(case.import, taken);
         let plan = &self.plan;
         let hidden = script.folder.as_ref().and_then(|folder| shadowed_module::hidden(case, plan, folder));
         let mut findings = Vec::new();

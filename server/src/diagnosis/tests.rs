@@ -476,10 +476,44 @@ program /w/main.py
             qt: not watched
             qt: not watched
             qt: error missing-dll: absent.dll
-              `import qt.widgets` will fail: absent.dll is missing.
+              `from qt import widgets` will fail: absent.dll is missing.
               qt/widgets.pyd imports absent.dll; Python 3.8 looks for it in qt, C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
+              * Choose another interpreter | whydll.interpreter
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_taken_out_of_a_lazy_package_is_loaded_by_its_getattr() {
+    check_program(
+        "\
+/Python/Lib/site-packages/lazy/__init__.py  text
+    import importlib
+    def __getattr__(name):
+        if name in ('Sphere', 'Cube', 'sound'):
+            return getattr(importlib.import_module('lazy._' + name.lower()), name)
+        raise AttributeError(name)
+/Python/Lib/site-packages/lazy/_sphere.py  text
+    from . import native
+/Python/Lib/site-packages/lazy/_sound.py  text
+    sound = 1
+/Python/Lib/site-packages/lazy/native.pyd  imports absent.dll
+/w/main.py  text
+    import lazy
+    from lazy import sound
+    from lazy import sound, Sphere
+program /w/main.py
+",
+        expect![[r#"
+            lazy: not watched
+            lazy: not watched
+            lazy: error missing-dll: absent.dll
+              `from lazy import Sphere` will fail: absent.dll is missing.
+              lazy/native.pyd imports absent.dll; Python 3.8 looks for it in lazy, C:\Python and System32, and it is in none of them (Windows error 126).
+              Install the program or package that the DLL belongs to.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
               * Choose another interpreter | whydll.interpreter
         "#]],
     );

@@ -114,7 +114,7 @@ impl Plan<'_> {
 
     /// `from source import name` where source has no such attribute: a submodule, or something that the
     /// text does not show.
-    fn import_name(
+    pub(super) fn import_name(
         &mut self,
         source: &ModuleRef,
         name: &Name,

@@ -307,10 +307,23 @@ impl<'e> Plan<'e> {
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
-    /// Whether the imported package `package` has a submodule of this name that is not bound in it yet.
-    pub fn lacks_submodule(&self, package: &str, name: &str) -> bool {
-        let package = self.modules.get(package);
-        package.is_some_and(|package| package.get(name).is_none() && self.submodule_exists(package, name))
+    /// Follows what `from module import name` does once `module` is imported: a submodule is imported, or `__getattr__` asked.
+    pub fn import_from_module(&mut self, module: &str, name: &Name) -> Imported {
+        let place = Place { file: None, line: 1 };
+        self.asked = format!("{module}.{name}");
+        let error = self.modules.get(module).cloned().and_then(|source| {
+            let frame = Frame::of_module(source.clone());
+            self.within_limit(&place, |plan| plan.import_name(&source, name, &frame, &place)).err()
+        });
+        Imported { error: error.map(|exception| self.describe(&exception)) }
+    }
+
+    /// Whether the imported module `module` does not have this name yet, and may get it by a submodule or its `__getattr__`.
+    pub fn gets_later(&self, module: &str, name: &str) -> bool {
+        self.modules.get(module).is_some_and(|module| {
+            let is_lazy = || matches!(module.get("__getattr__"), Some(Value::Function(_)));
+            module.get(name).is_none() && (is_lazy() || self.submodule_exists(module, name))
+        })
     }
 
     /// Where the program finds a top-level module by now.
