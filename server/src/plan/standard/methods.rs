@@ -123,10 +123,19 @@ impl Plan<'_> {
                             }
                         }
                     }
-                    // Any name may have another value from here on.
+                    // Any name may have another value from here on. What is replaced of functions, classes and modules does
+                    // the same as before: most often a quicker one takes its place.
                     ("update", _) => {
                         module.open.set(true);
-                        module.names.borrow_mut().values_mut().for_each(|value| *value = Value::Unknown);
+                        for value in module.names.borrow_mut().values_mut() {
+                            let is_code = matches!(
+                                value,
+                                Value::Function(_) | Value::Class(_) | Value::Module(_) | Value::Known(_)
+                            );
+                            if !is_code {
+                                *value = Value::Unknown;
+                            }
+                        }
                     }
                     ("get", _) => {
                         return Ok(first.text().and_then(|name| module.get(&name)).unwrap_or(Value::Unknown));

@@ -283,6 +283,27 @@ from . import good",
 }
 
 #[test]
+fn what_an_unknown_table_brings_into_a_module_is_not_known() {
+    init_does(
+        "import ctypes, random
+name = 'good.pyd'
+def load(names):
+    names.update(random.choice([{}]))
+load(globals())
+ctypes.CDLL(__file__)
+ctypes.CDLL(name)
+ctypes.CDLL('missing.dll')",
+        expect![[r#"
+            pkg <- line 1
+            unknown: the name of a library that ctypes loads is not known from the text <- __init__.py:6
+            unknown: the name of a library that ctypes loads is not known from the text <- __init__.py:7
+            library missing.dll FAILS <- __init__.py:8
+            => FileNotFoundError: Could not find module 'missing.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+        "#]],
+    );
+}
+
+#[test]
 fn what_takes_too_long_is_given_up_and_said() {
     let followed = answer(&python(
         8,
