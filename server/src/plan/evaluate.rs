@@ -227,6 +227,8 @@ impl Plan<'_> {
         match &object {
             Value::Module(module) if name == "__dict__" => Value::Globals(module.clone()),
             Value::Function(function) if name == "__name__" => Value::str(&function.name),
+            // Such as its documentation, which nobody reads, or what a decorator gave it.
+            Value::Function(_) | Value::Bound(_) => Value::Unknown,
             Value::Below(folder) => standard::attribute_below(folder, name),
             Value::Module(module) => {
                 if let Some(known) = standard::attribute(&module.name, name, self) {

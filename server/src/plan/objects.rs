@@ -67,6 +67,14 @@ impl Class {
         Rc::ptr_eq(self, other) || self.ancestors.iter().any(|ancestor| Rc::ptr_eq(ancestor, other))
     }
 
+    /// Whether it is this class or below it; nothing if that is not known.
+    pub fn is_subclass_of(self: &Rc<Self>, class: &Rc<Class>) -> Option<bool> {
+        match self.is_below(class) {
+            true => Some(true),
+            false => (!self.is_open).then_some(false),
+        }
+    }
+
     /// Whether it has this attribute; nothing if that is not known.
     fn has(self: &Rc<Self>, name: &str) -> Option<bool> {
         match self.find(name) {
@@ -437,8 +445,5 @@ fn bound(value: Value, object: Value, class: &Rc<Class>) -> Value {
 
 /// Whether an object is of a class, if that is known.
 pub(super) fn is_instance_of(instance: &Instance, class: &Rc<Class>) -> Option<bool> {
-    match instance.class.is_below(class) {
-        true => Some(true),
-        false => (!instance.class.is_open).then_some(false),
-    }
+    instance.class.is_subclass_of(class)
 }

@@ -12,7 +12,7 @@ const MOST_ROUNDS: usize = 2_000;
 
 /// Statements and expressions that a call of a module takes at most until it loads something, those of the modules that it imports
 /// left out. What makes documentation or registers operators takes more than this and loads nothing.
-const LONGEST_CALL: u64 = 30_000;
+const LONGEST_CALL: u64 = 60_000;
 
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {

@@ -359,6 +359,10 @@ impl Plan<'_> {
                 let class = second.unwrap_or(&Value::Unknown);
                 is_instance(first, class).map_or(Value::Unknown, Value::Bool)
             }
+            "issubclass" => {
+                let class = second.unwrap_or(&Value::Unknown);
+                is_subclass(first, class).map_or(Value::Unknown, Value::Bool)
+            }
             "len" => first.count().map_or(Value::Unknown, |count| Value::Int(count as i64)),
             "str" => first.to_text().map_or(Value::Unknown, Value::str),
             "repr" => first.to_repr().map_or(Value::Unknown, Value::str),
@@ -588,6 +592,18 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
                 "types.MethodType",
             ];
             PLAIN.contains(&class.as_str()).then(|| own.contains(&class.as_str()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a class of the program is another one or below it, or below one of a tuple.
+fn is_subclass(value: &Value, class: &Value) -> Option<bool> {
+    match (value, class) {
+        (Value::Class(value), Value::Class(class)) => value.is_subclass_of(class),
+        (_, Value::Tuple(classes)) => {
+            let mut answers = classes.iter().map(|class| is_subclass(value, class));
+            answers.try_fold(false, |before, answer| Some(before | answer?))
         }
         _ => None,
     }

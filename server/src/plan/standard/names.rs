@@ -147,6 +147,7 @@ const FUNCTIONS: &[&str] = &[
     "exec",
     "zip",
     "isinstance",
+    "issubclass",
     "open",
     "print",
     "map",

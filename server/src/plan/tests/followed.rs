@@ -304,6 +304,26 @@ ctypes.CDLL('missing.dll')",
 }
 
 #[test]
+fn classes_are_below_their_bases_and_functions_have_what_nobody_reads() {
+    init_does(
+        "class A: pass
+class B(A): pass
+def f():
+    'documented'
+if issubclass(B, A) and issubclass(A, (B, A)) and not issubclass(A, B):
+    from . import good
+if f.__doc__ is None:
+    raise RuntimeError('no documentation')
+from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:6
+            native pkg.extra <- __init__.py:9
+        "#]],
+    );
+}
+
+#[test]
 fn what_takes_too_long_is_given_up_and_said() {
     let followed = answer(&python(
         8,
