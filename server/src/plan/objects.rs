@@ -127,6 +127,13 @@ impl Plan<'_> {
     ) -> Flow {
         let mut values = Vec::with_capacity(bases.len());
         let mut wrappers = Vec::new();
+        // `Generic[T]` stands for its class: a base is nothing but a class.
+        let bases = bases.iter().map(|base| match base {
+            Expr::Subscript(parts) => &parts.0,
+            base => base,
+        });
+        let bases: Vec<&Expr> = bases.collect();
+        let decorators: Vec<&Expr> = decorators.iter().collect();
         for (exprs, values) in [(bases, &mut values), (decorators, &mut wrappers)] {
             for expr in exprs {
                 match self.evaluate(expr, frame) {
