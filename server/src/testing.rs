@@ -27,6 +27,7 @@
 //! | `before STATEMENT` | what the program does first; several lines follow each other |
 //! | `import NAME` | diagnoses the import |
 //! | `program /w/main.py` | diagnoses the imports of that file |
+//! | `cell /w/cell.py` | the same of that file as the only cell of a notebook |
 //! | `follow NAME` | the steps of the import |
 
 use std::collections::BTreeSet;
@@ -193,7 +194,8 @@ impl Story<'_> {
             "before" => self.before += &format!("{rest}\n"),
             "script" => self.script = Some(on_drive(rest)),
             "watch" => self.watched = Watched::IfNative,
-            "program" => self.program(rest),
+            "program" => self.program(rest, Document::parse),
+            "cell" => self.program(rest, |text| Document::of_cells(&[text]).remove(0)),
             "find" => self.find(rest),
             "import" => self.import(rest),
             "follow" => self.steps(rest),
@@ -316,11 +318,11 @@ impl Story<'_> {
     }
 
     /// Each import of a document in the world that is watched by default, and what is told of it.
-    fn program(&mut self, file: &str) {
+    fn program(&mut self, file: &str, read: impl FnOnce(&str) -> Document) {
         let host = self.host();
         let environment = self.environment(&host);
         let text = std::fs::read_to_string(self.world.path(file)).unwrap();
-        let document = Document::parse(&text);
+        let document = read(&text);
         let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
         let imports: Vec<Import> = document
             .imports

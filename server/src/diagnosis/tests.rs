@@ -458,6 +458,43 @@ program /w/main.py
 }
 
 #[test]
+fn the_kernel_of_a_notebook_has_loaded_its_own_native_code() {
+    const MACHINE: &str = "\
+machine windows-11+vcredist
+/Python/Lib/site-packages/zmq/__init__.py  text
+    from . import _zmq
+/Python/Lib/site-packages/zmq/_zmq.pyd     imports msvcp140.dll!_Mtx_lock
+/Python/Lib/site-packages/zmq/msvcp140.dll  version 14.16.0.0, exports _Mtx_lock
+/Python/Lib/site-packages/onnx.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import
+/w/cell.py  text
+    import onnx
+";
+    const KERNEL: &str = "\
+/Python/Lib/site-packages/ipykernel/__init__.py  text
+/Python/Lib/site-packages/ipykernel/kernelapp.py  text
+    import zmq
+";
+    check_program(
+        &format!("{MACHINE}{KERNEL}cell /w/cell.py\nprogram /w/cell.py\n"),
+        expect![[r#"
+        onnx: error conflicting-vc-runtime: msvcp140.dll
+          `import onnx` will fail: onnx.pyd needs msvcp140.dll 14.40 or newer, but gets 14.16.0.0 and crashes in it.
+          It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\zmq\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (zmq/__init__.py:1 → zmq/_zmq.pyd), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+          Update the package that brings the older copy, or import this one before it.
+          Python: ImportError: DLL load failed while importing onnx: A dynamic link library (DLL) initialization routine failed.
+          * Choose another interpreter | whydll.interpreter
+        onnx: healthy
+    "#]],
+    );
+    check_program(
+        &format!("{MACHINE}cell /w/cell.py\n"),
+        expect![[r#"
+        onnx: healthy
+    "#]],
+    );
+}
+
+#[test]
 fn what_is_taken_out_of_a_package_may_be_a_module() {
     check_program(
         "\

@@ -87,11 +87,12 @@ impl Document {
         read(text, LineIndex::new(text), &mut Prelude::default())
     }
 
-    /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did.
+    /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did, and
+    /// after what the kernel did.
     /// IPython's commands are passed over.
     pub fn of_cells(cells: &[&str]) -> Vec<Document> {
         let python: Vec<Option<Cow<'_, str>>> = cells.iter().map(|cell| python_of(cell)).collect();
-        let mut prelude = Prelude::default();
+        let mut prelude = Prelude::of_notebook();
         let mut imports_os_above = false;
         let mut documents = Vec::with_capacity(cells.len());
         for (cell, python) in cells.iter().zip(&python) {
@@ -467,10 +468,10 @@ mod tests {
                 "\n!é😀\ny = '😀'; import tensorflow, numpy",
             ],
             expect![[r#"
-                0 0:7 numpy after []
-                4 1:13 os after [import numpy]
-                5 2:17 tensorflow after [import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀']
-                5 2:29 numpy after [import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀' | import tensorflow]
+                0 0:7 numpy after [import ipykernel.kernelapp]
+                4 1:13 os after [import ipykernel.kernelapp | import numpy]
+                5 2:17 tensorflow after [import ipykernel.kernelapp | import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀']
+                5 2:29 numpy after [import ipykernel.kernelapp | import numpy | d = ~0 | import os | os.add_dll_directory(d[0]) | y = '😀' | import tensorflow]
             "#]],
         );
     }

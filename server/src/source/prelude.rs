@@ -60,7 +60,19 @@ const MOST_NAMES: usize = 100;
 /// A longer assignment or call gives data, and no path, in bytes.
 const LONGEST_VALUE: usize = 500;
 
+/// What a notebook's kernel imports before it runs the first cell (`ipykernel_launcher.py`), and with it pyzmq's native code.
+const KERNEL: &str = "import ipykernel.kernelapp";
+
 impl<'a> Prelude<'a> {
+    /// Of a notebook, whose first cell runs in a kernel.
+    pub fn of_notebook() -> Prelude<'a> {
+        Prelude {
+            earlier: vec![Earlier { text: KERNEL, kind: Kind::Imports }],
+            imports: HashSet::from([KERNEL]),
+            length: KERNEL.len(),
+        }
+    }
+
     /// A statement at the top of the document has been passed.
     pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt) {
         let Some(text) = text.get(stmt.range().to_std_range()) else { return };
