@@ -830,10 +830,14 @@ fn edit(window: &mut Window, cells: Value) {
     notebook(window, "change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
 }
 
-/// What the program does before each import in a document.
+/// What a notebook does before each import, after its kernel's own.
 fn befores(window: &Window) -> Vec<String> {
     let wanted = window.session.wanted(0).into_iter().filter(|import| import.document.is_some());
-    wanted.map(|import| format!("{} after {:?}", import.name, import.before)).collect()
+    let cells = wanted.map(|import| {
+        let before = import.before.strip_prefix("import ipykernel.kernelapp\n").unwrap();
+        format!("{} after {before:?}", import.name)
+    });
+    cells.collect()
 }
 
 /// What follows, in the order of the alphabet.
