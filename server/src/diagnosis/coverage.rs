@@ -184,13 +184,12 @@ fn sentence(fault: &Fault) -> String {
 }
 
 impl Package {
-    /// What goes behind "works" where not all of its import is known, see [`Coverage::extent`]. Files below the folder that the package
-    /// lies in are named from there.
+    /// What goes behind "works" where not all of its import is known, see [`Coverage::extent`]. Files are named as [`Package::short`] does.
     pub fn extent(&self) -> String {
         self.coverage.extent(|file| self.short(file))
     }
 
-    /// A file as it is named beside the package.
+    /// The path of a file, relative to the folder that holds the package; of a file elsewhere its name.
     pub fn short(&self, file: &WinPath) -> String {
         let folder = self.path.as_ref().and_then(WinPath::parent);
         match folder.and_then(|folder| file.below(&folder).map(|tail| tail.replace('\\', "/"))) {

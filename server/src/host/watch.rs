@@ -194,7 +194,7 @@ struct Kept {
     /// How long it has to be quiet outside of the environment: longer, the sooner one change follows another.
     calm: Duration,
     told: Option<Instant>,
-    /// It was told, and a reading that sees all that happened until then has yet to begin.
+    /// A change was reported, and no new reading has begun since. Until one does, there is nothing more to report.
     is_awaited: bool,
     polled: Reading,
     next_poll: Option<Instant>,

@@ -408,15 +408,14 @@ impl<'e> Plan<'e> {
     fn step(&mut self, event: Event, at: &Place) {
         // What is remembered costs more than what is only looked at.
         self.spend_many(100);
-        if !matches!(event, Event::UnknownLoad(_) | Event::Unknown(_) | Event::NotFound(_)) {
+        let is_known = !matches!(event, Event::UnknownLoad(_) | Event::Unknown(_) | Event::NotFound(_));
+        if is_known {
             self.goes_on_loading();
         }
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
         let step = Step { event, at: at.clone(), uncertain, guarded };
         // What is not known is said once, however often the statement runs.
-        if matches!(step.event, Event::Unknown(_) | Event::UnknownLoad(_) | Event::NotFound(_))
-            && !self.unknown.insert((step.event.clone(), at.clone()))
-        {
+        if !is_known && !self.unknown.insert((step.event.clone(), at.clone())) {
             return;
         }
         self.steps.push(step);

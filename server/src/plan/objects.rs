@@ -129,17 +129,14 @@ impl Plan<'_> {
         let mut wrappers = Vec::new();
         // `Generic[T]` stands for its class: a base is nothing but a class.
         let bases = bases.iter().map(|base| match base {
-            Expr::Subscript(parts) => &parts.0,
-            base => base,
+            Expr::Subscript(parts) => (&parts.0, false),
+            base => (base, false),
         });
-        let bases: Vec<&Expr> = bases.collect();
-        let decorators: Vec<&Expr> = decorators.iter().collect();
-        for (exprs, values) in [(bases, &mut values), (decorators, &mut wrappers)] {
-            for expr in exprs {
-                match self.evaluate(expr, frame) {
-                    Ok(value) => values.push(value),
-                    Err(exception) => return Flow::Raise(exception),
-                }
+        for (expr, is_decorator) in bases.chain(decorators.iter().map(|expr| (expr, true))) {
+            match self.evaluate(expr, frame) {
+                Ok(value) if is_decorator => wrappers.push(value),
+                Ok(value) => values.push(value),
+                Err(exception) => return Flow::Raise(exception),
             }
         }
         // The body runs at once, in a scope of its own.
@@ -448,9 +445,4 @@ fn bound(value: Value, object: Value, class: &Rc<Class>) -> Value {
         Value::Descriptor(Decoration::Static, function) => Value::Function(function),
         value => value,
     }
-}
-
-/// Whether an object is of a class, if that is known.
-pub(super) fn is_instance_of(instance: &Instance, class: &Rc<Class>) -> Option<bool> {
-    instance.class.is_subclass_of(class)
 }

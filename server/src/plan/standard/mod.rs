@@ -17,7 +17,6 @@ use std::rc::Rc;
 use super::evaluate::message_of;
 use super::frame::Frame;
 use super::import_statement::absolute_name;
-use super::objects::is_instance_of;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, windows_message};
@@ -553,15 +552,12 @@ pub(in crate::plan) fn pair(value: &Value) -> Option<(Value, Value)> {
 fn is_instance(value: &Value, class: &Value) -> Option<bool> {
     match class {
         Value::Class(class) => match value {
-            Value::Instance(instance) => is_instance_of(instance, class),
+            Value::Instance(instance) => instance.class.is_subclass_of(class),
             Value::None | Value::Str(_) | Value::Bool(_) | Value::Int(_) => Some(false),
             Value::Function(_) | Value::Bound(_) => class.is_closed().then_some(false),
             _ => None,
         },
-        Value::Tuple(classes) => {
-            let mut answers = classes.iter().map(|class| is_instance(value, class));
-            answers.try_fold(false, |before, answer| Some(before | answer?))
-        }
+        Value::Tuple(classes) => any_known(classes.iter().map(|class| is_instance(value, class))),
         Value::Known(class) => {
             let own: &[&str] = match value {
                 Value::Str(_) => &["str"],
@@ -597,14 +593,16 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
     }
 }
 
+/// Whether one of these holds; nothing if one before the end is not known.
+fn any_known(mut answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    answers.try_fold(false, |before, answer| Some(before | answer?))
+}
+
 /// Whether a class of the program is another one or below it, or below one of a tuple.
 fn is_subclass(value: &Value, class: &Value) -> Option<bool> {
     match (value, class) {
         (Value::Class(value), Value::Class(class)) => value.is_subclass_of(class),
-        (_, Value::Tuple(classes)) => {
-            let mut answers = classes.iter().map(|class| is_subclass(value, class));
-            answers.try_fold(false, |before, answer| Some(before | answer?))
-        }
+        (_, Value::Tuple(classes)) => any_known(classes.iter().map(|class| is_subclass(value, class))),
         _ => None,
     }
 }
