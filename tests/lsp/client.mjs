@@ -85,10 +85,11 @@ export class Client {
       (error) => this.#abandon(error.message),
     );
 
-    this.connection = createProtocolConnection(
-      new StreamMessageReader(this.process.stdout),
-      new StreamMessageWriter(this.process.stdin),
-    );
+    const reader = new StreamMessageReader(this.process.stdout);
+    // A server may end in the middle of a message. The reader would wait for the rest with one timer after another, also once
+    // it is disposed of, and keep this process alive.
+    reader.partialMessageTimeout = 0;
+    this.connection = createProtocolConnection(reader, new StreamMessageWriter(this.process.stdin));
     this.connection.onRequest((method, params) => {
       this.#note(method, params);
       if (method in ANSWERS) return ANSWERS[method](this, params);

@@ -174,7 +174,7 @@ describe("left alone", () => {
     await client.diagnostics(document, broken ? some : none);
     if (broken) await readBehind(client);
     // What was read is looked at once more after an answer, and remembered on the disk.
-    for (let last = -1, now = cpu(client); now !== last; [last, now] = [now, cpu(client)]) await sleep(1000);
+    for (let last = -1, now = cpu(client), waits = 0; now !== last && waits < 30; [last, now] = [now, cpu(client)], waits++) await sleep(1000);
     const began = cpu(client);
     await sleep(5000);
     const ticks = cpu(client) - began;
