@@ -82,6 +82,11 @@ impl<'e> Interpreter<'e> {
                 has_stable_abi: false,
             });
         }
+        for (name, value) in host.clean_variables(&environment.interpreter, environment.machine) {
+            if process.variable(name).is_none() {
+                process.set_variable(name, Some(&value));
+            }
+        }
         if environment.base_kind == Kind::Store {
             process.be_packaged();
         }

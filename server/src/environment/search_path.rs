@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{FileError, Files, WinPath};
+use crate::host::{FileError, Files, WinPath, profile_of};
 use crate::image::Machine;
 
 use super::layout::Layout;
@@ -321,12 +321,7 @@ impl Builder<'_> {
 /// Where this Python keeps the user's site-packages, if its own place tells who the user is:
 /// `%APPDATA%\Python\Python38\site-packages`.
 fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
-    let home = std::iter::successors(Some(layout.interpreter.clone()), WinPath::parent).find(|folder| {
-        folder.parent().is_some_and(|users| {
-            users.file_name().eq_ignore_ascii_case("Users")
-                && users.parent().is_some_and(|root| root.file_name().is_empty())
-        })
-    })?;
+    let home = profile_of(&layout.interpreter)?;
     let base = ["AppData", "Roaming", "Python"].iter().fold(home, |path, part| path.join(part));
     Some(user_site_below(&base, layout))
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::account::PROFILE;
 use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
@@ -126,11 +127,22 @@ impl<F: Files> BaselineFiles<F> {
     }
 }
 
+/// A folder of the profile of a new account, which holds nothing but such folders.
+fn profile_folder(path: &WinPath) -> Option<Arc<Folder>> {
+    PROFILE.iter().find(|folder| *path == WinPath::new(**folder))?;
+    let inner = PROFILE.map(WinPath::new).into_iter().filter(|folder| folder.parent().as_ref() == Some(path));
+    let entries = inner.map(|folder| Entry { name: folder.file_name().to_owned(), kind: EntryKind::Folder });
+    Some(Arc::new(Folder::new(entries)))
+}
+
 impl<F: Files> Files for BaselineFiles<F> {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         match self.system_folder(path) {
             Some((_, folder)) => Ok(folder.clone()),
-            None => self.rest.folder(path),
+            None => match self.rest.folder(path) {
+                Err(FileError::NotFound) => profile_folder(path).ok_or(FileError::NotFound),
+                folder => folder,
+            },
         }
     }
 

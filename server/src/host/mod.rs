@@ -4,6 +4,7 @@
 //! recorded [`snapshot`]. They differ in where the facts come from and in
 //! nothing else; whatever looks at a machine looks at a [`Host`].
 
+mod account;
 mod answers;
 mod api_sets;
 mod archive;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use account::{is_always_set, profile_of};
 pub use answers::{Answers, Question};
 pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles};

@@ -10,7 +10,8 @@ use super::super::{Event, LoadFailure, LoadKind, Place, Plan};
 use super::Outcome;
 use super::names::is_kernel;
 use crate::cpython::{LoadError, windows_message};
-use crate::host::WinPath;
+use crate::environment::Platform;
+use crate::host::{WinPath, is_always_set};
 use crate::loader::LoadFlags;
 
 /// Directories of which no more than these are remembered: the first ones tell why nothing is certain.
@@ -187,7 +188,29 @@ impl Plan<'_> {
             Some(value) => Value::str(value),
             // Every process has a PATH, even if we do not know which.
             None if name == "PATH" => Value::str(""),
+            None if !self.is_linux() && is_always_set(&name) => Value::Unknown,
             None => Value::None,
+        }
+    }
+
+    fn is_linux(&self) -> bool {
+        self.interpreter.environment.platform == Platform::Linux
+    }
+
+    /// The folder of the user's profile (`os.path.expanduser("~")`), where it is known.
+    pub(super) fn home(&self) -> Option<WinPath> {
+        Some(WinPath::new(self.variable(&Value::str("USERPROFILE")).text()?.as_ref()))
+    }
+
+    /// `os.path.expanduser(path)`: a tilde alone, or before a backslash or slash, stands for the user's own profile.
+    pub(super) fn with_home(&self, path: &str) -> Option<String> {
+        match path.strip_prefix('~') {
+            None => Some(path.to_owned()),
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
+                Some(format!("{}{rest}", self.home()?))
+            }
+            // Somebody else's.
+            Some(_) => None,
         }
     }
 

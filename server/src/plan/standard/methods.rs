@@ -189,7 +189,11 @@ impl Plan<'_> {
                         }
                         _ => Value::Unknown,
                     },
-                    "resolve" | "absolute" | "expanduser" => Value::path(&path.normalized()),
+                    "resolve" | "absolute" => Value::path(&path.normalized()),
+                    "expanduser" => match self.with_home(path.as_str()) {
+                        Some(expanded) => Value::path(&WinPath::new(expanded).normalized()),
+                        None => Value::Unknown,
+                    },
                     "exists" => self.kind_is(Some(path), |kind| kind.is_some()),
                     "is_file" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::File)),
                     "is_dir" => self.kind_is(Some(path), |kind| kind == Some(EntryKind::Folder)),

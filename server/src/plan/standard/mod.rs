@@ -144,10 +144,10 @@ impl Plan<'_> {
             "os.path.abspath" | "os.path.realpath" | "os.path.normpath" => on_path(&|path| {
                 if path.is_absolute() { Value::str(path.normalized().as_str()) } else { Value::Unknown }
             }),
-            // Without a tilde there is nothing to expand.
-            "os.path.expanduser" => on_path(&|path| {
-                if path.as_str().starts_with('~') { Value::Unknown } else { Value::str(path.as_str()) }
-            }),
+            "os.path.expanduser" => match first.text() {
+                Some(text) => self.with_home(&text).map_or(Value::Unknown, Value::str),
+                None => Value::Unknown,
+            },
             "os.path.normcase" => on_path(&|path| Value::str(path.as_str().to_lowercase())),
             "os.path.isabs" => on_path(&|path| Value::Bool(path.is_absolute())),
             "os.path.split" => on_path(&|path| {
@@ -163,6 +163,7 @@ impl Plan<'_> {
             "os.path.exists" | "os.path.lexists" => self.kind_is(path(), |kind| kind.is_some()),
             "os.path.isfile" => self.kind_is(path(), |kind| kind == Some(EntryKind::File)),
             "os.path.isdir" => self.kind_is(path(), |kind| kind == Some(EntryKind::Folder)),
+            "os.access" => self.has_access(path(), second.unwrap_or(&Value::Unknown)),
             "os.path.islink" | "os.path.ismount" => match path() {
                 Some(_) => Value::Bool(false),
                 None => Value::Unknown,
@@ -335,9 +336,11 @@ impl Plan<'_> {
             "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" => {
                 let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
                 match (parts.as_deref(), first) {
-                    (Some([only]), _) => Value::Path(only.clone()),
+                    (Some([only]), _) if is_linux || !only.contains('/') => Value::Path(only.clone()),
                     (Some([base, rest @ ..]), _) => {
-                        let base = WinPath::new(&**base);
+                        // Windows' paths have backslashes in the end, however they were written.
+                        let base = if is_linux { base.to_string() } else { base.replace('/', "\\") };
+                        let base = WinPath::new(base);
                         Value::path(&rest.iter().fold(base, |base, part| base.join(part)))
                     }
                     (None, Value::Str(base) | Value::Path(base) | Value::Below(base)) => {
@@ -346,10 +349,7 @@ impl Plan<'_> {
                     _ => Value::Unknown,
                 }
             }
-            "pathlib.Path.home" => match self.variable(&Value::str("USERPROFILE")) {
-                Value::Str(folder) => Value::Path(folder),
-                _ => Value::Unknown,
-            },
+            "pathlib.Path.home" => self.home().map_or(Value::Unknown, |home| Value::path(&home)),
             "traceback.format_exc" => match frame.handled_sentence() {
                 Some(sentence) => Value::str(format!("Traceback (most recent call last):\n  …\n{sentence}")),
                 None => Value::Unknown,

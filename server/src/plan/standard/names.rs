@@ -11,12 +11,16 @@ use crate::environment::Platform;
 use crate::host::fold_name;
 use crate::image::Machine;
 
+/// `os.W_OK`
+pub(super) const WRITABLE: i64 = 2;
+
 /// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
 const KNOWN: &[(&str, &[&str])] = &[
     (
         "os",
         &[
             "path",
+            "access",
             "environ",
             "getenv",
             "putenv",
@@ -326,6 +330,10 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
     }
     let value = match (module, name) {
         ("os", "name") => Value::str("nt"),
+        ("os", "F_OK") => Value::Int(0),
+        ("os", "X_OK") => Value::Int(1),
+        ("os", "W_OK") => Value::Int(WRITABLE),
+        ("os", "R_OK") => Value::Int(4),
         ("os" | "os.path", "sep") => Value::str("\\"),
         ("os" | "os.path", "altsep") => Value::str("/"),
         ("os" | "os.path", "pathsep") => Value::str(";"),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::Plan;
 use super::super::value::Value;
+use super::names::WRITABLE;
 use crate::host::{EntryKind, WinPath, fold_name};
 
 /// `path.parent` and the like.
@@ -59,6 +60,22 @@ impl Plan<'_> {
                 Value::Bool(test(kind))
             }
             _ => Value::Unknown,
+        }
+    }
+
+    /// `os.access(path, mode)`. What decides is whether it is there, and of a file that shall be written to whether it is
+    /// read-only, which is not known (`os_access_impl` in CPython's `Modules/posixmodule.c`).
+    pub(super) fn has_access(&mut self, path: Option<WinPath>, mode: &Value) -> Value {
+        let folder = self.kind_is(path.clone(), |kind| kind == Some(EntryKind::Folder));
+        match (folder, mode) {
+            (Value::Bool(false), Value::Int(mode)) if mode & WRITABLE == 0 => {
+                self.kind_is(path, |kind| kind.is_some())
+            }
+            (Value::Bool(false), _) => match self.kind_is(path, |kind| kind.is_none()) {
+                Value::Bool(true) => Value::Bool(false),
+                _ => Value::Unknown,
+            },
+            (folder, _) => folder,
         }
     }
 
