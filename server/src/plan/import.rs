@@ -57,10 +57,18 @@ impl Plan<'_> {
     ) -> Outcome<ModuleRef> {
         self.spend_many(100);
         let found = match parent {
+            // The program itself, which nobody has to find.
+            None if name == "__main__" => Found::Builtin,
             None => self.finder.top_level(name, &self.sys_path),
             Some(parent) => match &parent.path {
                 Some(path) => match changed_path(parent) {
-                    Some(path) => self.finder.submodule(name, &path),
+                    Some(path) => match self.finder.submodule(name, &path) {
+                        // What compiled code puts into `sys.modules` is not seen: `collections` does so with `collections.abc`.
+                        Found::NotFound { for_other_python: None } if is_compiled(parent) => {
+                            Found::Opaque { path: None }
+                        }
+                        found => found,
+                    },
                     // It was given a value that is not known, and so what is not found may lie there.
                     None => match self.finder.submodule(name, path) {
                         Found::NotFound { for_other_python: None } => Found::Opaque { path: None },
@@ -132,9 +140,9 @@ impl Plan<'_> {
         path: Option<Vec<WinPath>>,
         at: &Place,
     ) -> Outcome<ModuleRef> {
-        // Of a compiled module not all is known: what its functions do, and its classes.
-        let is_compiled = file.has_extension("pyc");
-        let module = self.add_module(dotted, Some(file.clone()), path, is_compiled);
+        let module = self.add_module(dotted, Some(file.clone()), path, false);
+        let is_compiled = is_compiled(&module);
+        module.open.set(is_compiled);
         self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
         if self.depth >= DEEPEST_IMPORT {
             module.open.set(true);
@@ -509,6 +517,11 @@ fn names_bound_by(body: &[Stmt]) -> usize {
         _ => 0,
     });
     names.sum::<usize>().min(MOST)
+}
+
+/// Whether a module was compiled to bytecode, of which not all is known: what its functions do, and its classes.
+fn is_compiled(module: &ModuleRef) -> bool {
+    module.file.as_ref().is_some_and(|file| file.has_extension("pyc"))
 }
 
 /// `__path__` of a package, which it may have changed as it ran (TensorFlow puts a folder of Keras in front); none if it is

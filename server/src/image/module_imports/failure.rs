@@ -3,7 +3,7 @@
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::called::Called;
-use super::known::{Held, Known, number};
+use super::known::{Held, Known, Slots, number};
 use super::{Walk, is_module_name};
 
 /// The comparison of a result with a number, if the call has not failed.
@@ -15,14 +15,16 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// `test reg, reg` and `cmp reg, number` of what a call gave.
-    pub fn of(instruction: &Instruction, known: &Known) -> Option<Compared> {
-        if instruction.op0_kind() != OpKind::Register {
-            return None;
-        }
-        let held = known.get(instruction.op0_register())?;
+    /// `test reg, reg` and `cmp reg, number` of what a call gave; code that is not optimized has put it on the stack.
+    pub fn of(instruction: &Instruction, known: &Known, slots: &Slots) -> Option<Compared> {
+        let held = known.value(instruction, 0, slots)?;
         let other = match instruction.mnemonic() {
-            Mnemonic::Test if instruction.op1_register() == instruction.op0_register() => 0,
+            Mnemonic::Test
+                if instruction.op0_kind() == OpKind::Register
+                    && instruction.op1_register() == instruction.op0_register() =>
+            {
+                0
+            }
             Mnemonic::Cmp => match instruction.op1_kind() {
                 OpKind::Register => match known.get(instruction.op1_register())? {
                     Held::Number(0) => 0,

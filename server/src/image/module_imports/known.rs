@@ -48,6 +48,14 @@ impl Held {
             _ => None,
         }
     }
+
+    /// A number and an address or another number.
+    fn sum(self, other: Held) -> Option<Held> {
+        match (self, other) {
+            (held, Held::Number(distance)) | (Held::Number(distance), held) => held.plus(distance),
+            _ => None,
+        }
+    }
 }
 
 /// Sixteen general registers and sixteen of SSE.
@@ -207,6 +215,7 @@ impl Known {
                 }
                 return self.set(Register::RSP, top);
             }
+            Mnemonic::Imul if instruction.op_count() > 1 => {}
             Mnemonic::Mul | Mnemonic::Imul | Mnemonic::Div | Mnemonic::Idiv => {
                 self.forget(&[Register::RAX, Register::RDX]);
             }
@@ -264,7 +273,17 @@ impl Known {
             }
             // `lea r8d, [rdx-1]`: a number is made of one that is there already.
             Mnemonic::Lea => self.place(instruction),
-            Mnemonic::Add => own?.plus(given?),
+            // Code that is not optimized computes the place of an entry: `imul rcx, rcx, 974h`, `add rax, rcx`.
+            Mnemonic::Add => own?.sum(self.value(instruction, 1, slots)?),
+            Mnemonic::Imul => {
+                let factors = if instruction.op_count() == 3 { [1, 2] } else { [0, 1] };
+                let [Held::Number(a), Held::Number(b)] =
+                    factors.map(|operand| self.value(instruction, operand, slots).unwrap_or(Held::Object))
+                else {
+                    return None;
+                };
+                a.checked_mul(b).map(Held::Number)
+            }
             Mnemonic::Sub => {
                 let size = given.or(match self.value(instruction, 1, slots) {
                     Some(Held::Number(size)) => Some(size),

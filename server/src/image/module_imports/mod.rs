@@ -257,7 +257,7 @@ impl Walk<'_, '_> {
                     self.keep_dictionary(&instruction, &known);
                     match mnemonic {
                         Mnemonic::Test | Mnemonic::Cmp => {
-                            compared = Compared::of(&instruction, &known);
+                            compared = Compared::of(&instruction, &known, &self.slots);
                         }
                         Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop => {}
                         _ => compared = None,

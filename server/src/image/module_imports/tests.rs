@@ -280,6 +280,18 @@ fn imports_of_the_text_are_calls_of_a_helper_with_a_name_from_the_table_of_texts
 }
 
 #[test]
+fn code_that_is_not_optimized_computes_where_a_text_lies() {
+    // mov rax, rsi; add rax, 8; mov ecx, 8; imul rcx, rcx, 1; add rax, rcx; sub rax, 8; mov rcx, [rax]: the second text. What the
+    // call gives is put on the stack and compared there: mov [rsp+40h], rax; cmp qword ptr [rsp+40h], 0; jne +14, over an import.
+    let code = format!(
+        "{CYTHON} texts\n state\n 48 89 f0\n 48 83 c0 08\n b9 08 00 00 00\n 48 6b c9 01\n 48 01 c8\n 48 83 e8 08\n \
+         48 8b 08\n call Import_Import\n 48 89 44 24 40\n 48 83 7c 24 40 00\n 75 0e\n lea 'secrets'\n \
+         call ImportModule\n c3\n lea 'last'\n call ImportModule\n c3"
+    );
+    assert_eq!(imported(&code), ["0:secrets", "last"]);
+}
+
+#[test]
 fn a_helper_may_know_its_level_itself() {
     // xor edi, edi; mov [rsp+20h], edi
     let code = format!(
