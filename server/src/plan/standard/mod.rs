@@ -336,11 +336,15 @@ impl Plan<'_> {
             "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" => {
                 let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
                 match (parts.as_deref(), first) {
-                    (Some([only]), _) if is_linux || !only.contains('/') => Value::Path(only.clone()),
+                    (Some([only]), _) if !only.contains('/') || only.starts_with('/') => {
+                        Value::Path(only.clone())
+                    }
                     (Some([base, rest @ ..]), _) => {
-                        // Windows' paths have backslashes in the end, however they were written.
-                        let base = if is_linux { base.to_string() } else { base.replace('/', "\\") };
-                        let base = WinPath::new(base);
+                        // Windows' paths have backslashes in the end, however they were written. Those of the system that we run
+                        // on, if it is another, stay as they are.
+                        let is_foreign = is_linux || base.starts_with('/');
+                        let base =
+                            WinPath::new(if is_foreign { base.to_string() } else { base.replace('/', "\\") });
                         Value::path(&rest.iter().fold(base, |base, part| base.join(part)))
                     }
                     (None, Value::Str(base) | Value::Path(base) | Value::Below(base)) => {
