@@ -116,7 +116,8 @@ impl<'a> Finder<'a> {
 
     /// A top-level module; `path` is `sys.path` as the program has changed it.
     pub fn top_level(&self, name: &str, path: &[WinPath]) -> Found {
-        if BUILTIN_NAMES.contains(name) {
+        // The program itself is there before anything is imported.
+        if BUILTIN_NAMES.contains(name) || name == "__main__" {
             return Found::Builtin;
         }
         if !self.looked_for.borrow().contains(name) {

@@ -82,7 +82,7 @@ impl<'e> Interpreter<'e> {
                 has_stable_abi: false,
             });
         }
-        for (name, value) in host.clean_variables(&environment.interpreter, environment.machine) {
+        for (name, value) in host.usual_variables(&environment.interpreter, environment.machine) {
             if process.variable(name).is_none() {
                 process.set_variable(name, Some(&value));
             }

@@ -1,6 +1,6 @@
 //! What every account of Windows has: variables that each of its processes starts with, and the folders of its profile.
 
-use super::{Host, HostKind, WinPath};
+use super::{EntryKind, Host, HostKind, WinPath};
 use crate::image::Machine;
 
 /// Variables that every process has, whatever their values are (Microsoft, "Recognized environment variables").
@@ -35,8 +35,8 @@ const ALWAYS_SET: [&str; 28] = [
     "WINDIR",
 ];
 
-/// Where the profile of the account lies that a clean Windows is used by, unless the interpreter lies in one.
-pub(super) const HOME: &str = r"C:\Users\user";
+/// The profile of the account that a clean Windows is used by, unless there is another.
+const HOME: &str = r"C:\Users\user";
 
 /// The folders of that profile which its variables name, outermost first.
 pub(super) const PROFILE: [&str; 6] = [
@@ -47,6 +47,9 @@ pub(super) const PROFILE: [&str; 6] = [
     r"C:\Users\user\AppData\Local\Temp",
     r"C:\Users\user\AppData\Roaming",
 ];
+
+/// Folders in `C:\Users` that are nobody's.
+const NOBODYS: [&str; 4] = ["All Users", "Default", "Default User", "Public"];
 
 /// Whether every process on Windows has a variable of this name, which is in upper case.
 pub fn is_always_set(name: &str) -> bool {
@@ -64,32 +67,54 @@ pub fn profile_of(path: &WinPath) -> Option<WinPath> {
 }
 
 impl Host {
-    /// With the variables that a process starts with on a clean Windows, where the host is one, in names of upper case. The
-    /// account is the one in whose profile `program` lies, or a new one.
+    /// The profiles of its accounts: `C:\Users\me`.
+    pub fn profiles(&self) -> Vec<WinPath> {
+        let drive = self.windows_directory.parent().unwrap_or_else(|| WinPath::new(r"C:\"));
+        let users = drive.join("Users");
+        let listing = self.files.folder(&users).unwrap_or_default();
+        let folders = listing.entries().into_iter().filter(|entry| {
+            entry.kind == EntryKind::Folder
+                && !NOBODYS.iter().any(|name| entry.name.eq_ignore_ascii_case(name))
+        });
+        folders.map(|entry| users.join(&entry.name)).collect()
+    }
+
+    /// The profile of the account that runs `program`, where no variable tells it: the one that holds the program, or the only one.
+    fn profile_for(&self, program: &WinPath) -> Option<WinPath> {
+        let only = || match self.profiles().as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        profile_of(program).or_else(only)
+    }
+
+    /// The variables that a process of `program` starts with, in names of upper case, beside those that the machine itself tells. A clean
+    /// Windows has those of a new account; on somebody's drive those are known that follow from where the profile of the account is.
     ///
     /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation Details".
-    pub fn clean_variables(&self, program: &WinPath, machine: Machine) -> Vec<(&'static str, String)> {
-        if !matches!(self.kind, HostKind::Baseline(_)) {
-            return Vec::new();
+    pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> Vec<(&'static str, String)> {
+        let mut variables = match (&self.kind, self.profile_for(program)) {
+            (HostKind::Live | HostKind::Snapshot, _) | (_, None) => return Vec::new(),
+            (_, Some(home)) => of_account(&home),
+        };
+        if matches!(self.kind, HostKind::Baseline(_)) {
+            variables.extend(self.of_clean_system(machine));
         }
-        let home = profile_of(program).unwrap_or_else(|| WinPath::new(HOME));
-        let local = home.join(r"AppData\Local");
-        let temporary = local.join("Temp").to_string();
+        variables
+    }
+
+    /// The variables that are the same for all accounts of a clean Windows.
+    fn of_clean_system(&self, machine: Machine) -> Vec<(&'static str, String)> {
         let windows = self.windows_directory.to_string();
         let (programs, architecture) = match machine {
             Machine::X86 => (r"C:\Program Files (x86)", "x86"),
             Machine::Arm64 => (r"C:\Program Files", "ARM64"),
             _ => (r"C:\Program Files", "AMD64"),
         };
-        let (drive, below) = home.as_str().split_at(home.as_str().find('\\').unwrap_or_default());
         vec![
             ("ALLUSERSPROFILE", r"C:\ProgramData".to_owned()),
-            ("APPDATA", home.join(r"AppData\Roaming").to_string()),
             ("COMMONPROGRAMFILES", format!(r"{programs}\Common Files")),
             ("COMSPEC", format!(r"{windows}\system32\cmd.exe")),
-            ("HOMEDRIVE", drive.to_owned()),
-            ("HOMEPATH", below.to_owned()),
-            ("LOCALAPPDATA", local.to_string()),
             ("OS", "Windows_NT".to_owned()),
             ("PATHEXT", ".COM;.EXE;.BAT;.CMD;.VBS;.VBE;.JS;.JSE;.WSF;.WSH;.MSC".to_owned()),
             ("PROCESSOR_ARCHITECTURE", architecture.to_owned()),
@@ -100,12 +125,25 @@ impl Host {
             ("PUBLIC", r"C:\Users\Public".to_owned()),
             ("SYSTEMDRIVE", "C:".to_owned()),
             ("SYSTEMROOT", windows.clone()),
-            ("TEMP", temporary.clone()),
-            ("TMP", temporary),
-            ("USERPROFILE", home.to_string()),
             ("WINDIR", windows),
         ]
     }
+}
+
+/// The variables that name the folders of an account.
+fn of_account(home: &WinPath) -> Vec<(&'static str, String)> {
+    let local = home.join(r"AppData\Local");
+    let temporary = local.join("Temp").to_string();
+    let (drive, below) = home.as_str().split_at(home.as_str().find('\\').unwrap_or_default());
+    vec![
+        ("APPDATA", home.join(r"AppData\Roaming").to_string()),
+        ("HOMEDRIVE", drive.to_owned()),
+        ("HOMEPATH", below.to_owned()),
+        ("LOCALAPPDATA", local.to_string()),
+        ("TEMP", temporary.clone()),
+        ("TMP", temporary),
+        ("USERPROFILE", home.to_string()),
+    ]
 }
 
 #[cfg(test)]
@@ -126,7 +164,7 @@ mod tests {
             (r"C:\data\Users\me\python.exe", HOME),
         ] {
             let host = Host::named("windows-11", std::sync::Arc::default()).unwrap();
-            let variables = host.clean_variables(&WinPath::new(program), Machine::X64);
+            let variables = host.usual_variables(&WinPath::new(program), Machine::X64);
             assert!(variables.contains(&("USERPROFILE", home.to_owned())), "{program}");
             assert!(variables.iter().all(|(name, _)| is_always_set(name)));
         }

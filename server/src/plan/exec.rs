@@ -47,6 +47,7 @@ impl Plan<'_> {
                     path: None,
                     names: RefCell::new(table.as_ref().map(names_of).unwrap_or_default()),
                     open: Cell::new(true),
+                    is_partial: Cell::new(false),
                 }),
             };
             // Functions that are defined in it hold it, and it holds them, until the plan ends.

@@ -57,8 +57,6 @@ impl Plan<'_> {
     ) -> Outcome<ModuleRef> {
         self.spend_many(100);
         let found = match parent {
-            // The program itself, which nobody has to find.
-            None if name == "__main__" => Found::Builtin,
             None => self.finder.top_level(name, &self.sys_path),
             Some(parent) => match &parent.path {
                 Some(path) => match changed_path(parent) {
@@ -126,6 +124,7 @@ impl Plan<'_> {
             path,
             names: RefCell::new(names),
             open: Cell::new(open),
+            is_partial: Cell::new(false),
         });
         self.modules.insert(dotted.into(), module.clone());
         module
@@ -188,7 +187,9 @@ impl Plan<'_> {
         // What a call imports takes its own time.
         let call_ends_at = self.call_ends_at.take();
         let before = self.budget;
+        module.is_partial.set(true);
         let raised = self.statements(&script.body, &mut frame);
+        module.is_partial.set(false);
         let taken = before - self.budget;
         self.call_ends_at = call_ends_at.map(|end| end.saturating_sub(taken));
         self.depth -= 1;

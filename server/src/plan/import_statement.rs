@@ -142,7 +142,10 @@ impl Plan<'_> {
                 _ => return self.import_dotted(&dotted, place).map(Value::Module),
             }
         }
-        if !source.open.get() && frame.expects(&["ImportError", "Exception", "BaseException"]) {
+        // Modules that import each other fail so for certain, and then somebody up the stack is ready for it.
+        let is_expected = frame.expects(&["ImportError", "Exception", "BaseException"])
+            || (source.is_partial.get() && self.absence_is_expected());
+        if !source.open.get() && is_expected {
             let text = format!("cannot import name '{name}' from '{}'", source.name);
             return Err(traced(Rc::new(Exception::new("ImportError", Some(text.into()))), place));
         }

@@ -1318,6 +1318,72 @@ fn a_module_that_fails_is_tried_again_by_the_next_import() {
 }
 
 #[test]
+fn a_name_of_a_module_that_is_under_way_is_missing_for_whoever_is_ready_for_that() {
+    follow(
+        "
+        /s/pkg/__init__.py   text
+            try:
+                import pkg.first
+            except ImportError:
+                from . import good
+        /s/pkg/first.py      text
+            import pkg.second
+            name = 1
+        /s/pkg/second.py     text
+            from pkg.first import name
+            from . import broken
+        /s/pkg/good.pyd
+        /s/pkg/broken.pyd    imports missing.dll
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.first <- __init__.py:2
+            pkg.second <- first.py:1
+            native pkg.good <- __init__.py:4
+        "#]],
+    );
+    // Whoever comes later has it.
+    follow(
+        "
+        /s/pkg/__init__.py   text
+            try:
+                import pkg.first
+            except ImportError:
+                from . import broken
+        /s/pkg/first.py      text
+            name = 1
+            import pkg.second
+        /s/pkg/second.py     text
+            from pkg.first import name
+            from . import good
+        /s/pkg/good.pyd
+        /s/pkg/broken.pyd    imports missing.dll
+        ",
+        expect![[r#"
+            pkg <- line 1
+            pkg.first <- __init__.py:2
+            pkg.second <- first.py:2
+            native pkg.good <- second.py:2
+        "#]],
+    );
+}
+
+#[test]
+fn the_program_itself_is_a_module_that_is_always_there() {
+    init_does(
+        "try:
+    import __main__
+    from . import good
+except ImportError:
+    from . import broken",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:3
+        "#]],
+    );
+}
+
+#[test]
 fn a_missing_name_is_an_error_where_the_program_expects_that() {
     init_does(
         "try:

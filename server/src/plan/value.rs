@@ -142,6 +142,8 @@ pub(super) struct Module {
     pub names: RefCell<FxHashMap<Name, Value>>,
     /// It may have names which we do not know of.
     pub open: Cell<bool>,
+    /// Its code is under way: it lacks the names that the rest of it binds.
+    pub is_partial: Cell<bool>,
 }
 
 impl Module {

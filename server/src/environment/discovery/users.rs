@@ -1,6 +1,6 @@
 //! Whose folders are looked into.
 
-use crate::host::{EntryKind, Host, WinPath};
+use crate::host::{Host, WinPath};
 
 /// A user of the machine.
 pub(super) struct User {
@@ -11,9 +11,6 @@ pub(super) struct User {
     /// `%LOCALAPPDATA%`
     pub local: WinPath,
 }
-
-/// Folders in `C:\Users` that are nobody's.
-const NOBODYS: [&str; 4] = ["All Users", "Default", "Default User", "Public"];
 
 impl User {
     /// The one whose variables are known, or else everybody who has a folder on the drive.
@@ -27,14 +24,7 @@ impl User {
                 home: user.home,
             }];
         }
-        let drive = host.windows_directory.parent().unwrap_or_else(|| WinPath::new(r"C:\"));
-        let users = drive.join("Users");
-        let listing = host.files.folder(&users).unwrap_or_default();
-        let folders = listing.entries().into_iter().filter(|entry| {
-            entry.kind == EntryKind::Folder
-                && !NOBODYS.iter().any(|name| entry.name.eq_ignore_ascii_case(name))
-        });
-        folders.take(super::MOST).map(|entry| User::at(users.join(&entry.name))).collect()
+        host.profiles().into_iter().take(super::MOST).map(User::at).collect()
     }
 
     fn at(home: WinPath) -> User {

@@ -274,9 +274,19 @@ impl Plan<'_> {
             },
             // The text of a module's own data file: delvewheel keeps the order of loads in one.
             "open" => match path().filter(|path| self.interpreter.process.host().files.is_file(path)) {
-                Some(path) if second.is_none() => Value::File(path),
+                Some(path) if second.is_none_or(|mode| mode.text().as_deref() == Some("r")) => {
+                    Value::File(path)
+                }
                 _ => Value::Unknown,
             },
+            "json.load" => match first {
+                Value::File(path) => {
+                    let text = self.interpreter.process.host().files.text(path);
+                    text.map_or(Value::Unknown, |text| value_of_json(&text))
+                }
+                _ => Value::Unknown,
+            },
+            "json.loads" => first.text().map_or(Value::Unknown, |text| value_of_json(&text)),
             "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
             "contextlib.nullcontext" => {
                 Value::Nothing(Rc::new(arguments.first().cloned().unwrap_or(Value::None)))
@@ -623,4 +633,26 @@ fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
         base = base.rsplit_once('.')?.0;
     }
     Some(if tail.is_empty() { base.to_owned() } else { format!("{base}.{tail}") })
+}
+
+/// What `json.loads(text)` gives; unknown if the text is long or no JSON.
+fn value_of_json(text: &str) -> Value {
+    const LONGEST_JSON: usize = 64 << 10;
+    fn convert(json: serde_json::Value) -> Value {
+        match json {
+            serde_json::Value::Null => Value::None,
+            serde_json::Value::Bool(value) => Value::Bool(value),
+            serde_json::Value::Number(number) => number.as_i64().map_or(Value::Unknown, Value::Int),
+            serde_json::Value::String(text) => Value::str(text),
+            serde_json::Value::Array(items) => Value::list(items.into_iter().map(convert).collect()),
+            serde_json::Value::Object(items) => {
+                let items = items.into_iter().map(|(key, value)| (Value::str(key), convert(value)));
+                Value::Dict(Rc::new(RefCell::new(items.collect())))
+            }
+        }
+    }
+    match text.len() <= LONGEST_JSON {
+        true => serde_json::from_str(text).map_or(Value::Unknown, convert),
+        false => Value::Unknown,
+    }
 }

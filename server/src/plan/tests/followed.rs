@@ -1,6 +1,6 @@
 //! What of Python is followed, kind by kind: each text decides by it which native module is imported.
 
-use super::{answer, init, init_does, python};
+use super::{answer, follow, init, init_does, python};
 use expect_test::expect;
 
 /// Asserts that a condition is known to hold: a condition that is not known lets both branches run.
@@ -49,6 +49,7 @@ fn paths_are_known_even_if_they_are_empty() {
         ("import os", r"os.access(os.path.expanduser('~'), os.W_OK) and not os.access('C:\\none', os.R_OK)"),
         ("import os", "os.path.isdir(os.environ['APPDATA']) and os.environ['SystemRoot'] == r'C:\\Windows'"),
         ("from pathlib import Path", "Path('~/.pkg').expanduser() == Path.home() / '.pkg'"),
+        ("import json", r##"json.loads('{"a": [1, "b", null]}')['a'] == [1, 'b', None]"##),
         ("import shutil", "shutil.which('nothing-at-all') is None"),
         ("from pathlib import Path", "Path(__file__).with_name('good.pyd').exists()"),
         ("from pathlib import Path", "Path(__file__).parts[-2] == 'pkg'"),
@@ -63,6 +64,38 @@ fn paths_are_known_even_if_they_are_empty() {
     ] {
         holds(before, condition);
     }
+}
+
+#[test]
+fn what_a_package_reads_from_the_user_s_own_folder_is_known() {
+    let code = "import json, os
+path = os.path.join(os.path.expanduser('~'), '.pkg', 'pkg.json')
+choice = 'good'
+if os.path.exists(path):
+    with open(path) as file:
+        choice = json.load(file).get('choice', choice)
+if choice == 'good':
+    from . import good
+else:
+    from . import extra";
+    let before = init(code);
+    follow(
+        &before,
+        expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:1
+        native pkg.good <- __init__.py:8
+    "#]],
+    );
+    let settings = "/Users/user/.pkg/pkg.json  text\n            {\"choice\": \"extra\"}";
+    follow(
+        &format!("{before}\n        {settings}"),
+        expect![[r#"
+        pkg <- line 1
+        os <- __init__.py:1
+        native pkg.extra <- __init__.py:10
+    "#]],
+    );
 }
 
 #[test]
