@@ -93,11 +93,14 @@ impl Host {
     ///
     /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation Details".
     pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> Vec<(&'static str, String)> {
-        let mut variables = match (&self.kind, self.profile_for(program)) {
-            (HostKind::Live | HostKind::Snapshot, _) | (_, None) => return Vec::new(),
-            (_, Some(home)) => of_account(&home),
+        let is_clean = match self.kind {
+            HostKind::Live | HostKind::Snapshot => return Vec::new(),
+            HostKind::Directory => false,
+            HostKind::Baseline(_) => true,
         };
-        if matches!(self.kind, HostKind::Baseline(_)) {
+        let home = self.profile_for(program).or_else(|| is_clean.then(|| WinPath::new(HOME)));
+        let mut variables = home.map_or_else(Vec::new, |home| of_account(&home));
+        if is_clean {
             variables.extend(self.of_clean_system(machine));
         }
         variables
@@ -157,13 +160,15 @@ mod tests {
 
     #[test]
     fn the_account_is_the_one_whose_profile_holds_the_program() {
+        // Nobody has a profile on this drive.
+        let drive = tempfile::tempdir().unwrap();
+        let host = Host::named_on_drive("windows-11", Some(drive.path()), std::sync::Arc::default()).unwrap();
         for (program, home) in [
             (r"C:\Users\me\venv\Scripts\python.exe", r"C:\Users\me"),
             (r"D:\Users\me\python.exe", r"D:\Users\me"),
             (r"C:\Python\python.exe", HOME),
             (r"C:\data\Users\me\python.exe", HOME),
         ] {
-            let host = Host::named("windows-11", std::sync::Arc::default()).unwrap();
             let variables = host.usual_variables(&WinPath::new(program), Machine::X64);
             assert!(variables.contains(&("USERPROFILE", home.to_owned())), "{program}");
             assert!(variables.iter().all(|(name, _)| is_always_set(name)));

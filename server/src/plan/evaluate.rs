@@ -86,11 +86,24 @@ impl Plan<'_> {
             }
             Expr::Dict(items) => {
                 let mut pairs = Vec::with_capacity(items.len());
+                let mut is_known = true;
                 for (key, value) in items {
-                    pairs.push((self.evaluate(key, frame)?, self.evaluate(value, frame)?));
+                    let key_value = self.evaluate(key, frame)?;
+                    match (key, key_value) {
+                        (Expr::Starred(_), Value::Dict(others)) => {
+                            let others = others.borrow();
+                            self.spend_many((pairs.len() * others.len()) as u64);
+                            for (key, value) in others.iter() {
+                                put(&mut pairs, key.clone(), value.clone());
+                            }
+                        }
+                        (Expr::Starred(_), _) => is_known = false,
+                        (_, key) => pairs.push((key, self.evaluate(value, frame)?)),
+                    }
                 }
-                let nests = pairs.iter().flat_map(|(key, value)| [key, value]);
-                if self.may_nest(nests) { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown }
+                let parts = pairs.iter().flat_map(|(key, value)| [key, value]);
+                let fits = self.may_nest(parts) && is_known && pairs.len() <= LONGEST;
+                if fits { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown }
             }
             Expr::Joined(parts) => {
                 let mut text = String::new();
@@ -591,5 +604,13 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
             Value::list(values.iter().skip(start).take(count).cloned().collect())
         }
         _ => Value::Unknown,
+    }
+}
+
+/// Puts a value into a table, in place of the one that the key has there.
+pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+    match pairs.iter_mut().find(|(known, _)| known.equals(&key) == Some(true)) {
+        Some((_, known)) => *known = value,
+        None => pairs.push((key, value)),
     }
 }

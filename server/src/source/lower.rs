@@ -467,9 +467,9 @@ impl Lowering<'_> {
                 Expr::List(self.exprs(&set.elts, depth))
             }
             ast::Expr::Dict(dict) if dict.items.len() <= LONGEST_LITERAL => {
-                let items = dict.items.iter().filter_map(|item| {
-                    let key = item.key.as_ref()?;
-                    Some((one(key), one(&item.value)))
+                let items = dict.items.iter().map(|item| match &item.key {
+                    Some(key) => (one(key), one(&item.value)),
+                    None => (Expr::Starred(Box::new(one(&item.value))), Expr::None),
                 });
                 Expr::Dict(items.collect())
             }

@@ -3,7 +3,7 @@
 /// What one of CPython's functions does, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Called {
-    /// `PyImport_ImportModule(name)`
+    /// `PyImport_ImportModule(name)`, and `PyImport_ImportModuleAttrString(name, attribute)` as Python's own modules have it.
     Import,
     /// `PyImport_ImportModuleLevel(name, globals, locals, names, level)`
     ImportLevel,
@@ -48,13 +48,18 @@ pub(super) enum Called {
 
 impl Called {
     pub fn by_name(function: &[u8]) -> Option<Called> {
-        if !function.starts_with(b"Py") {
+        if !function.starts_with(b"Py") && !function.starts_with(b"_Py") {
             return None;
         }
         Some(match function {
-            b"PyImport_ImportModule" | b"PyImport_ImportModuleNoBlock" => Called::Import,
+            b"PyImport_ImportModule"
+            | b"PyImport_ImportModuleNoBlock"
+            | b"PyImport_ImportModuleAttrString"
+            | b"_PyImport_GetModuleAttrString" => Called::Import,
             b"PyImport_ImportModuleLevel" => Called::ImportLevel,
-            b"PyImport_Import" => Called::ImportObject,
+            b"PyImport_Import" | b"PyImport_ImportModuleAttr" | b"_PyImport_GetModuleAttr" => {
+                Called::ImportObject
+            }
             b"PyCapsule_Import" => Called::Capsule,
             b"PyImport_AddModule" | b"PyImport_AddModuleRef" => Called::Add,
             b"PyModuleDef_Init" => Called::Define,

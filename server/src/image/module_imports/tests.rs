@@ -58,6 +58,7 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
         "PyErr_SetString",
         "PyErr_Occurred",
         "PyModule_AddObject",
+        "_PyImport_GetModuleAttrString",
     ];
     let mut pe = Pe::x64().imports(&[("python311.dll", &functions)]);
     // The import address table was put last but the table itself: the slots, a null one, and two descriptors.
@@ -235,6 +236,12 @@ fn what_is_tried_after_an_import_has_failed_is_no_import() {
         "{CYTHON} lea 'new.core'\n call ImportModule\n 48 85 c0\n 75 0d\n lea 'old.core'\n call ImportModule\n lea 'last'\n call ImportModule\n c3"
     );
     assert_eq!(imported(&code), ["new.core", "last"]);
+}
+
+#[test]
+fn python_s_own_modules_ask_for_an_attribute_of_a_module() {
+    let code = "lea 'pyexpat'\n lea rdx 'expat_CAPI'\n call GetModuleAttrString\n c3";
+    assert_eq!(imported(code), ["pyexpat"]);
 }
 
 #[test]

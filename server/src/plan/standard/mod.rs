@@ -14,7 +14,7 @@ mod paths;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::evaluate::message_of;
+use super::evaluate::{message_of, put};
 use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Value};
@@ -408,6 +408,17 @@ impl Plan<'_> {
                     return Ok(Value::Unknown);
                 };
                 pairs.extend(keywords.iter().map(|(name, value)| (Value::str(name), value.clone())));
+                self.table(pairs)
+            }
+            "dict.fromkeys" => {
+                let Some(keys) = self.items_of(first, place)? else {
+                    return Ok(Value::Unknown);
+                };
+                self.spend_many((keys.len() * keys.len()) as u64);
+                let mut pairs = Vec::new();
+                for key in keys {
+                    put(&mut pairs, key, second.cloned().unwrap_or(Value::None));
+                }
                 self.table(pairs)
             }
             "any" | "all" => {

@@ -109,6 +109,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("ctypes.util", &["find_library"]),
     ("glob", &["glob", "iglob"]),
     ("json", &["load", "loads"]),
+    ("dict", &["fromkeys"]),
     ("copy", &["copy", "deepcopy"]),
     ("importlib", &["import_module", "util", "resources", "metadata", "machinery"]),
     ("importlib.util", &["find_spec"]),

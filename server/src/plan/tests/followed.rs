@@ -108,6 +108,9 @@ fn what_goes_through_values_is_followed() {
         ("", "{k: v for k, v in [('a', 1)]}['a'] == 1"),
         ("", "[a + b for a in 'xy' for b in 'z'] == ['xz', 'yz']"),
         ("", "max(1, 3, 2) == 3"),
+        ("", "{**{'a': 1}, 'c': 3, **{'a': 4}}['a'] == 4"),
+        ("", "list({**{'a': 1}, **{'b': 2, 'a': 3}}.items()) == [('a', 3), ('b', 2)]"),
+        ("", "list(dict.fromkeys(x for x in 'aba')) == ['a', 'b']"),
         ("first, *rest = [1, 2, 3]", "rest == [2, 3]"),
         (
             "def f(*names, last='c', **more):\n    return [*names, last, *more]",
