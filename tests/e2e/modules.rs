@@ -22,33 +22,12 @@ const HIDDEN: &str = "`truth` hides it, because Wine never answers it";
 const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
     `truth` holds it fast";
 
-const PERHAPS: &str = "Keras asks a file of the user's home which backend it shall use, and nobody knows the user: NumPy's \
-    is followed too, and what fails there counts for nothing";
-
 /// Python loads them, and WhyDLL does not.
 const UNSEEN: &[Difference] = &[];
 
 /// WhyDLL loads them, and Python does not.
-const INVENTED: &[Difference] = &[
-    Difference { environment: "complete-2.21", reason: HIDDEN, files: &["_wmi.pyd"] },
-    Difference {
-        environment: "complete-2.21",
-        reason: PERHAPS,
-        files: &[
-            "lib/site-packages/scipy.libs/libscipy_openblas-197ee2fc9b4d071f7e048078cac74115.dll",
-            "lib/site-packages/scipy/linalg/_batched_linalg.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_cythonized_array_utils.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_decomp_update.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_fblas.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_flapack.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_internal_matfuncs.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_linalg_pythran.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/_solve_toeplitz.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_blas.cp313-win_amd64.pyd",
-            "lib/site-packages/scipy/linalg/cython_lapack.cp313-win_amd64.pyd",
-        ],
-    },
-];
+const INVENTED: &[Difference] =
+    &[Difference { environment: "complete-2.21", reason: HIDDEN, files: &["_wmi.pyd"] }];
 
 /// Both load them, at different times.
 const MOVED: &[Difference] = &[Difference {

@@ -83,8 +83,8 @@ impl<'e> Interpreter<'e> {
             });
         }
         for (name, value) in host.usual_variables(&environment.interpreter, environment.machine) {
-            if process.variable(name).is_none() {
-                process.set_variable(name, Some(&value));
+            if process.variable(&name).is_none() {
+                process.set_variable(&name, Some(&value));
             }
         }
         if environment.base_kind == Kind::Store {

@@ -1,5 +1,7 @@
 //! What every account of Windows has: variables that each of its processes starts with, and the folders of its profile.
 
+use std::collections::BTreeMap;
+
 use super::{EntryKind, Host, HostKind, WinPath};
 use crate::image::Machine;
 
@@ -92,9 +94,10 @@ impl Host {
     /// Windows has those of a new account; on somebody's drive those are known that follow from where the profile of the account is.
     ///
     /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation Details".
-    pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> Vec<(&'static str, String)> {
+    pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> BTreeMap<String, String> {
         let is_clean = match self.kind {
-            HostKind::Live | HostKind::Snapshot => return Vec::new(),
+            HostKind::Live => return BTreeMap::new(),
+            HostKind::Snapshot => return self.recorded_variables.clone(),
             HostKind::Directory => false,
             HostKind::Baseline(_) => true,
         };
@@ -103,7 +106,7 @@ impl Host {
         if is_clean {
             variables.extend(self.of_clean_system(machine));
         }
-        variables
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The variables that are the same for all accounts of a clean Windows.
@@ -170,8 +173,8 @@ mod tests {
             (r"C:\data\Users\me\python.exe", HOME),
         ] {
             let variables = host.usual_variables(&WinPath::new(program), Machine::X64);
-            assert!(variables.contains(&("USERPROFILE", home.to_owned())), "{program}");
-            assert!(variables.iter().all(|(name, _)| is_always_set(name)));
+            assert_eq!(variables["USERPROFILE"], home, "{program}");
+            assert!(variables.keys().all(|name| is_always_set(name)));
         }
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
             path: path_of_new_programs(),
         },
         recorded_interpreter: None,
+        recorded_variables: BTreeMap::new(),
         registered_pythons: Arc::new(of_this_system()),
         windows_directory,
         files: disk.clone(),

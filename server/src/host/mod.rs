@@ -69,6 +69,8 @@ pub struct Host {
     pub api_sets: Arc<ApiSets>,
     /// The environment of the process that will run Python; names in upper case.
     pub variables: BTreeMap<String, String>,
+    /// Of a snapshot: what [`Host::usual_variables`] told as it was recorded.
+    recorded_variables: BTreeMap<String, String>,
     /// What its registry and its processor say.
     pub running: Running,
     /// The interpreter that a snapshot was recorded of.
@@ -199,6 +201,7 @@ impl Host {
             known_dlls: Arc::new(known_dlls::of_clean_windows()),
             api_sets: Arc::new(api_sets),
             variables: BTreeMap::new(),
+            recorded_variables: BTreeMap::new(),
             running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
@@ -236,6 +239,7 @@ impl Host {
             known_dlls: Arc::new(known_dlls::of_directory(&system, &*disk)),
             api_sets: Arc::new(disk.api_sets(&system).unwrap_or_else(ApiSets::of_windows_11)),
             variables: BTreeMap::new(),
+            recorded_variables: BTreeMap::new(),
             running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),

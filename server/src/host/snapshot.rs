@@ -51,6 +51,9 @@ struct Snapshot {
     known_dlls: BTreeSet<String>,
     api_sets: ApiSets,
     variables: BTreeMap<String, String>,
+    /// What [`Host::usual_variables`] told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    usual_variables: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     registered_pythons: Vec<RegisteredPython>,
     #[serde(default)]
@@ -180,6 +183,7 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         known_dlls: Arc::new(snapshot.known_dlls),
         api_sets: Arc::new(snapshot.api_sets),
         variables: snapshot.variables,
+        recorded_variables: snapshot.usual_variables,
         registered_pythons: Arc::new(snapshot.registered_pythons),
         running: snapshot.running,
         recorded_interpreter: Some(snapshot.interpreter),
@@ -308,6 +312,7 @@ impl Recorder {
             known_dlls: (*host.known_dlls).clone(),
             api_sets: (*host.api_sets).clone(),
             variables: host.variables.clone(),
+            usual_variables: host.usual_variables(interpreter, host.machine),
             registered_pythons: (*host.registered_pythons).clone(),
             running: host.running.clone(),
             modules,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::Frame;
 use super::standard;
@@ -92,10 +92,8 @@ impl Plan<'_> {
                     match (key, key_value) {
                         (Expr::Starred(_), Value::Dict(others)) => {
                             let others = others.borrow();
-                            self.spend_many((pairs.len() * others.len()) as u64);
-                            for (key, value) in others.iter() {
-                                put(&mut pairs, key.clone(), value.clone());
-                            }
+                            self.spend_many((pairs.len() + others.len()) as u64);
+                            pairs = merged(pairs.into_iter().chain(others.iter().cloned()));
                         }
                         (Expr::Starred(_), _) => is_known = false,
                         (_, key) => pairs.push((key, self.evaluate(value, frame)?)),
@@ -607,10 +605,27 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
     }
 }
 
-/// Puts a value into a table, in place of the one that the key has there.
-pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
-    match pairs.iter_mut().find(|(known, _)| known.equals(&key) == Some(true)) {
-        Some((_, known)) => *known = value,
-        None => pairs.push((key, value)),
+/// A table of these pairs: a key that comes again takes the new value at its old place.
+pub(super) fn merged(items: impl IntoIterator<Item = (Value, Value)>) -> Vec<(Value, Value)> {
+    /// So many keys that are no texts are compared with each other; among more there may be equal ones.
+    const MOST_COMPARED: usize = 200;
+    let mut pairs: Vec<(Value, Value)> = Vec::new();
+    let mut places: FxHashMap<Rc<str>, usize> = FxHashMap::default();
+    for (key, value) in items {
+        let place = match &key {
+            Value::Str(text) => places.get(text).copied(),
+            _ if pairs.len() > MOST_COMPARED => None,
+            key => pairs.iter().position(|(known, _)| known.equals(key) == Some(true)),
+        };
+        match place.and_then(|place| pairs.get_mut(place)) {
+            Some((_, known)) => *known = value,
+            None => {
+                if let Value::Str(text) = &key {
+                    places.insert(text.clone(), pairs.len());
+                }
+                pairs.push((key, value));
+            }
+        }
     }
+    pairs
 }

@@ -88,6 +88,18 @@ impl Class {
         !self.is_open
     }
 
+    /// `__members__`, which only enumerations have: the names of the members are those that the class binds (`EnumType` in CPython's
+    /// `Lib/enum.py`).
+    fn enumerated(&self) -> Value {
+        let members = self.members.borrow();
+        let is_member = |value: &Value| !matches!(value, Value::Function(_) | Value::Descriptor(..));
+        let names = members.iter().filter(|(name, value)| !name.starts_with('_') && is_member(value));
+        let mut names: Vec<&Name> = names.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let pairs: Vec<_> = names.into_iter().map(|name| (Value::str(name), Value::Unknown)).collect();
+        Value::Dict(Rc::new(pairs.into()))
+    }
+
     /// Rings of objects do not fall apart by themselves.
     pub fn clear(&self) {
         drop(self.members.take());
@@ -340,6 +352,7 @@ impl Plan<'_> {
             (Some(value), _) => Some(value),
             (None, "__name__" | "__qualname__") => Some(Value::str(&class.name)),
             (None, "__module__") => Some(Value::str(&class.module.name)),
+            (None, "__members__") => Some(class.enumerated()),
             (None, _) => None,
         }
     }

@@ -14,7 +14,7 @@ mod paths;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::evaluate::{message_of, put};
+use super::evaluate::{merged, message_of};
 use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Value};
@@ -411,14 +411,15 @@ impl Plan<'_> {
                 self.table(pairs)
             }
             "dict.fromkeys" => {
-                let Some(keys) = self.items_of(first, place)? else {
+                /// What is done for each key of a longer table has no end: torch lists 2,500 of its functions.
+                const MOST_KEYS: usize = 1_000;
+                let keys = self.items_of(first, place)?;
+                let Some(keys) = keys.filter(|keys| keys.len() <= MOST_KEYS) else {
                     return Ok(Value::Unknown);
                 };
-                self.spend_many((keys.len() * keys.len()) as u64);
-                let mut pairs = Vec::new();
-                for key in keys {
-                    put(&mut pairs, key, second.cloned().unwrap_or(Value::None));
-                }
+                self.spend_many(keys.len() as u64);
+                let value = second.unwrap_or(&Value::None);
+                let pairs = merged(keys.into_iter().map(|key| (key, value.clone())));
                 self.table(pairs)
             }
             "any" | "all" => {

@@ -110,6 +110,10 @@ fn what_goes_through_values_is_followed() {
         ("", "max(1, 3, 2) == 3"),
         ("", "{**{'a': 1}, 'c': 3, **{'a': 4}}['a'] == 4"),
         ("", "list({**{'a': 1}, **{'b': 2, 'a': 3}}.items()) == [('a', 3), ('b', 2)]"),
+        (
+            "import enum\nkept = 1\nclass E(enum.IntEnum):\n    A = 1\nglobals().update(E.__members__)",
+            "kept == 1 and list(E.__members__) == ['A']",
+        ),
         ("", "list(dict.fromkeys(x for x in 'aba')) == ['a', 'b']"),
         ("first, *rest = [1, 2, 3]", "rest == [2, 3]"),
         (
