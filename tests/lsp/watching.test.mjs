@@ -250,7 +250,8 @@ async function within(patience, what, client, act, document, wanted) {
   const took = performance.now() - began;
   console.log(`# ${what} after ${Math.round(took)} ms, noticed after ${Math.round(until)} ms`);
   assert.ok(took < patience, `${what} after ${took} ms`);
-  if (patience === SOON) assert.ok(until < SOON, `noticed after ${until} ms`);
+  // Under Wine this runs beside other tests.
+  if (patience === SOON) assert.ok(until < (WINE ? SOON : 1000), `noticed after ${until} ms`);
 }
 
 /** Nobody installs anything sooner than what lies behind the failure is read. */

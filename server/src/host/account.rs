@@ -58,7 +58,7 @@ pub fn is_always_set(name: &str) -> bool {
     ALWAYS_SET.binary_search(&name).is_ok()
 }
 
-/// The profile that `path` lies in: `C:\Users\me`.
+/// The profile that contains `path`: `C:\Users\me`.
 pub fn profile_of(path: &WinPath) -> Option<WinPath> {
     std::iter::successors(Some(path.clone()), WinPath::parent).find(|folder| {
         folder.parent().is_some_and(|users| {
@@ -81,7 +81,7 @@ impl Host {
         folders.map(|entry| users.join(&entry.name)).collect()
     }
 
-    /// The profile of the account that runs `program`, where no variable tells it: the one that holds the program, or the only one.
+    /// The profile of the account that runs `program`: the profile that contains the program, or else the only one on the drive.
     fn profile_for(&self, program: &WinPath) -> Option<WinPath> {
         let only = || match self.profiles().as_slice() {
             [only] => Some(only.clone()),
@@ -90,8 +90,9 @@ impl Host {
         profile_of(program).or_else(only)
     }
 
-    /// The variables that a process of `program` starts with, in names of upper case, beside those that the machine itself tells. A clean
-    /// Windows has those of a new account; on somebody's drive those are known that follow from where the profile of the account is.
+    /// The environment variables of a process of `program`, as far as they follow from the machine and the account, by their names in
+    /// upper case; [`Host::variables`] comes before them. All are known on a clean Windows, and on a drive those that name folders of
+    /// the profile.
     ///
     /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation Details".
     pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> BTreeMap<String, String> {

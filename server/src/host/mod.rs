@@ -69,7 +69,7 @@ pub struct Host {
     pub api_sets: Arc<ApiSets>,
     /// The environment of the process that will run Python; names in upper case.
     pub variables: BTreeMap<String, String>,
-    /// Of a snapshot: what [`Host::usual_variables`] told as it was recorded.
+    /// For a snapshot, the [`Host::usual_variables`] of the machine that was recorded.
     recorded_variables: BTreeMap<String, String>,
     /// What its registry and its processor say.
     pub running: Running,

@@ -51,7 +51,7 @@ struct Snapshot {
     known_dlls: BTreeSet<String>,
     api_sets: ApiSets,
     variables: BTreeMap<String, String>,
-    /// What [`Host::usual_variables`] told.
+    /// The [`Host::usual_variables`] of the recorded machine.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     usual_variables: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

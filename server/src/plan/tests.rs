@@ -1319,22 +1319,28 @@ fn a_module_that_fails_is_tried_again_by_the_next_import() {
 
 #[test]
 fn a_name_of_a_module_that_is_under_way_is_missing_for_whoever_is_ready_for_that() {
-    follow(
-        "
+    let circle = |first: [&str; 2], caught: &str, second: &str| {
+        let [begins, ends] = first;
+        format!(
+            "
         /s/pkg/__init__.py   text
             try:
                 import pkg.first
             except ImportError:
-                from . import good
+                from . import {caught}
         /s/pkg/first.py      text
-            import pkg.second
-            name = 1
+            {begins}
+            {ends}
         /s/pkg/second.py     text
             from pkg.first import name
-            from . import broken
+            from . import {second}
         /s/pkg/good.pyd
         /s/pkg/broken.pyd    imports missing.dll
-        ",
+        "
+        )
+    };
+    follow(
+        &circle(["import pkg.second", "name = 1"], "good", "broken"),
         expect![[r#"
             pkg <- line 1
             pkg.first <- __init__.py:2
@@ -1344,21 +1350,7 @@ fn a_name_of_a_module_that_is_under_way_is_missing_for_whoever_is_ready_for_that
     );
     // Whoever comes later has it.
     follow(
-        "
-        /s/pkg/__init__.py   text
-            try:
-                import pkg.first
-            except ImportError:
-                from . import broken
-        /s/pkg/first.py      text
-            name = 1
-            import pkg.second
-        /s/pkg/second.py     text
-            from pkg.first import name
-            from . import good
-        /s/pkg/good.pyd
-        /s/pkg/broken.pyd    imports missing.dll
-        ",
+        &circle(["name = 1", "import pkg.second"], "broken", "good"),
         expect![[r#"
             pkg <- line 1
             pkg.first <- __init__.py:2

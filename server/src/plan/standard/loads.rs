@@ -193,7 +193,7 @@ impl Plan<'_> {
         }
     }
 
-    fn is_linux(&self) -> bool {
+    pub(super) fn is_linux(&self) -> bool {
         self.interpreter.environment.platform == Platform::Linux
     }
 

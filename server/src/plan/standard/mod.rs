@@ -20,7 +20,6 @@ use super::import_statement::absolute_name;
 use super::value::{Exception, Value};
 use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, windows_message};
-use crate::environment::Platform;
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
 use crate::source::{Decoration, Name, top_level};
@@ -48,7 +47,7 @@ impl Plan<'_> {
     /// The first call of such a function has `platform` find out the machine's name, for which it needs `socket` where there is no
     /// `os.uname`; without it does as well (`Lib/platform.py`: `uname`, `_node`).
     pub(super) fn ask_for_the_machine(&mut self, function: &str, place: &Place) {
-        let is_linux = self.interpreter.environment.platform == Platform::Linux;
+        let is_linux = self.is_linux();
         if !is_linux && ASKS_FOR_THE_MACHINE.contains(&function) && !self.machine_is_known {
             self.machine_is_known = true;
             self.import_if_it_can_be("socket", place);
@@ -69,7 +68,7 @@ impl Plan<'_> {
         let path = || first.text().map(|text| WinPath::new(&*text));
         let on_path = |work: &dyn Fn(&WinPath) -> Value| path().map_or(Value::Unknown, |path| work(&path));
         let keyword = |wanted: &str| keywords.iter().find(|(name, _)| name == wanted).map(|(_, v)| v);
-        let is_linux = self.interpreter.environment.platform == Platform::Linux;
+        let is_linux = self.is_linux();
         if is_exception(name) {
             let exception = Exception::new(name, message_of(&arguments));
             return Ok(Value::Exception(Rc::new(exception)));

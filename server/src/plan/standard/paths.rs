@@ -66,16 +66,10 @@ impl Plan<'_> {
     /// `os.access(path, mode)`. What decides is whether it is there, and of a file that shall be written to whether it is
     /// read-only, which is not known (`os_access_impl` in CPython's `Modules/posixmodule.c`).
     pub(super) fn has_access(&mut self, path: Option<WinPath>, mode: &Value) -> Value {
-        let folder = self.kind_is(path.clone(), |kind| kind == Some(EntryKind::Folder));
-        match (folder, mode) {
-            (Value::Bool(false), Value::Int(mode)) if mode & WRITABLE == 0 => {
-                self.kind_is(path, |kind| kind.is_some())
-            }
-            (Value::Bool(false), _) => match self.kind_is(path, |kind| kind.is_none()) {
-                Value::Bool(true) => Value::Bool(false),
-                _ => Value::Unknown,
-            },
-            (folder, _) => folder,
+        let writes = !matches!(mode, Value::Int(mode) if mode & WRITABLE == 0);
+        match self.kind_is(path.clone(), |kind| kind == Some(EntryKind::File)) {
+            Value::Bool(true) if writes => Value::Unknown,
+            _ => self.kind_is(path, |kind| kind.is_some()),
         }
     }
 
