@@ -23,7 +23,7 @@ impl Plan<'_> {
 
     pub(super) fn call(&mut self, call: &Call, frame: &mut Frame) -> Outcome {
         let function = self.evaluate(&call.function, frame)?;
-        let mut arguments = Arguments::default();
+        let mut arguments = Arguments::of(Vec::with_capacity(call.arguments.len()));
         for argument in &call.arguments {
             let value = self.evaluate(argument, frame)?;
             match argument {
@@ -103,7 +103,7 @@ impl Plan<'_> {
 
     /// Calls a function of the program. What Python's own library defines it knows, or need not know.
     fn call_closure(&mut self, closure: &Rc<Closure>, arguments: Arguments, frame: &mut Frame) -> Outcome {
-        if closure.is_of_library() && !frame.module.is_of_library() {
+        if closure.is_of_library() && !frame.module.is_of_library {
             return Ok(Value::Unknown);
         }
         let before = self.failures.len();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::frame::{Frame, Yields};
 use super::import::traced;
@@ -55,7 +55,7 @@ impl Closure {
 
     /// Whether Python's own library defines it.
     pub fn is_of_library(&self) -> bool {
-        self.module.is_of_library()
+        self.module.is_of_library
     }
 
     pub fn belongs_to(&self, class: &Rc<Class>) {
@@ -274,7 +274,8 @@ impl Plan<'_> {
         arguments: Arguments,
     ) -> Frame {
         let Arguments { positional, mut keywords, open } = arguments;
-        let mut locals = FxHashMap::default();
+        // A body binds about as many names as it is given.
+        let mut locals = FxHashMap::with_capacity_and_hasher(function.parameters.len() * 2, FxBuildHasher);
         let mut positional = positional.into_iter();
         for (parameter, default) in function.parameters.iter().zip(defaults) {
             let mut by_name = || {

@@ -23,6 +23,7 @@ impl Plan<'_> {
         Ok(value)
     }
 
+    /// Most are names, constants and calls; what takes more room on the stack has a function of its own.
     fn value_of(&mut self, expr: &Expr, frame: &mut Frame) -> Outcome {
         Ok(match expr {
             Expr::Opaque => Value::Unknown,
@@ -36,84 +37,20 @@ impl Plan<'_> {
                 return self.attribute_of(object, name, &frame.place());
             }
             Expr::Call(call) => return self.call(call, frame),
-            Expr::Binary(parts) => {
-                let (left, op, right) = &**parts;
-                let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
-                binary(*op, &left, &right)
-            }
-            Expr::Named(name, value) => {
-                let value = self.evaluate(value, frame)?;
-                self.bind(name, value.clone(), frame);
-                value
-            }
             Expr::Not(operand) => match self.evaluate(operand, frame)?.truth() {
                 Some(truth) => Value::Bool(!truth),
                 None => Value::Unknown,
             },
             Expr::And(values) => return self.chain(values, false, frame),
             Expr::Or(values) => return self.chain(values, true, frame),
-            Expr::Compare(parts) => {
-                let (left, op, right) = &**parts;
-                let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
-                compare(&left, *op, &right, self)
-            }
-            Expr::Subscript(parts) => {
-                let object = self.evaluate(&parts.0, frame)?;
-                let index = self.evaluate(&parts.1, frame)?;
-                return self.subscript(&object, &index, frame);
-            }
-            Expr::Slice(parts) => {
-                let object = self.evaluate(&parts.0, frame)?;
-                let mut bound = |expr: &Option<Expr>| -> Result<Option<Option<i64>>, Rc<Exception>> {
-                    match expr {
-                        None => Ok(Some(None)),
-                        Some(expr) => Ok(self.evaluate(expr, frame)?.number().map(Some)),
-                    }
-                };
-                let bounds = (bound(&parts.1)?, bound(&parts.2)?);
-                match bounds {
-                    (Some(lower), Some(upper)) => slice(&object, lower, upper),
-                    _ => Value::Unknown,
-                }
-            }
-            Expr::Tuple(values) => {
-                let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
-                values.map_or(Value::Unknown, |values| Value::Tuple(Rc::new(values)))
-            }
-            Expr::List(values) => {
-                let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
-                values.map_or(Value::Unknown, Value::list)
-            }
-            Expr::Dict(items) => {
-                let mut pairs = Vec::with_capacity(items.len());
-                let mut is_known = true;
-                for (key, value) in items {
-                    let key_value = self.evaluate(key, frame)?;
-                    match (key, key_value) {
-                        (Expr::Starred(_), Value::Dict(others)) => {
-                            let others = others.borrow();
-                            self.spend_many((pairs.len() + others.len()) as u64);
-                            pairs = merged(pairs.into_iter().chain(others.iter().cloned()));
-                        }
-                        (Expr::Starred(_), _) => is_known = false,
-                        (_, key) => pairs.push((key, self.evaluate(value, frame)?)),
-                    }
-                }
-                let parts = pairs.iter().flat_map(|(key, value)| [key, value]);
-                let fits = self.may_nest(parts) && is_known && pairs.len() <= LONGEST;
-                if fits { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown }
-            }
-            Expr::Joined(parts) => {
-                let mut text = String::new();
-                let mut known = true;
-                for part in parts {
-                    match self.evaluate(part, frame)?.to_text() {
-                        Some(part) if text.len() + part.len() <= LONGEST => text.push_str(&part),
-                        _ => known = false,
-                    }
-                }
-                if known { Value::str(text) } else { Value::Unknown }
-            }
+            Expr::Binary(parts) => return self.binary_of(&parts.0, parts.1, &parts.2, frame),
+            Expr::Compare(parts) => return self.comparison_of(&parts.0, parts.1, &parts.2, frame),
+            Expr::Subscript(parts) => return self.item_of(&parts.0, &parts.1, frame),
+            Expr::Slice(parts) => return self.slice_of(&parts.0, &parts.1, &parts.2, frame),
+            Expr::Tuple(values) => return self.tuple_of(values, frame),
+            Expr::List(values) => return self.list_of(values, frame),
+            Expr::Dict(items) => return self.dict_of(items, frame),
+            Expr::Joined(parts) => return self.joined(parts, frame),
             Expr::Conditional(parts) => {
                 let (test, then, otherwise) = &**parts;
                 match self.evaluate(test, frame)?.truth() {
@@ -124,9 +61,11 @@ impl Plan<'_> {
             }
             Expr::Comprehension(comprehension) => return self.comprehension(comprehension, frame),
             Expr::Starred(values) => return self.evaluate(values, frame),
-            Expr::Lambda(function) => {
-                let closure = self.closure(function, frame)?;
-                Value::Function(Rc::new(closure))
+            Expr::Lambda(function) => Value::Function(Rc::new(self.closure(function, frame)?)),
+            Expr::Named(name, value) => {
+                let value = self.evaluate(value, frame)?;
+                self.bind(name, value.clone(), frame);
+                value
             }
             Expr::Yield(value) => {
                 let value = match value {
@@ -140,6 +79,92 @@ impl Plan<'_> {
                 return self.yield_from(&values, frame);
             }
         })
+    }
+
+    #[inline(never)]
+    fn binary_of(&mut self, left: &Expr, op: BinaryOp, right: &Expr, frame: &mut Frame) -> Outcome {
+        let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
+        Ok(binary(op, &left, &right))
+    }
+
+    #[inline(never)]
+    fn comparison_of(&mut self, left: &Expr, op: CompareOp, right: &Expr, frame: &mut Frame) -> Outcome {
+        let (left, right) = (self.evaluate(left, frame)?, self.evaluate(right, frame)?);
+        Ok(compare(&left, op, &right, self))
+    }
+
+    #[inline(never)]
+    fn item_of(&mut self, object: &Expr, index: &Expr, frame: &mut Frame) -> Outcome {
+        let (object, index) = (self.evaluate(object, frame)?, self.evaluate(index, frame)?);
+        self.subscript(&object, &index, frame)
+    }
+
+    #[inline(never)]
+    fn slice_of(
+        &mut self,
+        object: &Expr,
+        lower: &Option<Expr>,
+        upper: &Option<Expr>,
+        frame: &mut Frame,
+    ) -> Outcome {
+        let object = self.evaluate(object, frame)?;
+        let mut bound = |expr: &Option<Expr>| -> Result<Option<Option<i64>>, Rc<Exception>> {
+            match expr {
+                None => Ok(Some(None)),
+                Some(expr) => Ok(self.evaluate(expr, frame)?.number().map(Some)),
+            }
+        };
+        Ok(match (bound(lower)?, bound(upper)?) {
+            (Some(lower), Some(upper)) => slice(&object, lower, upper),
+            _ => Value::Unknown,
+        })
+    }
+
+    #[inline(never)]
+    fn tuple_of(&mut self, values: &[Expr], frame: &mut Frame) -> Outcome {
+        let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
+        Ok(values.map_or(Value::Unknown, |values| Value::Tuple(Rc::new(values))))
+    }
+
+    #[inline(never)]
+    fn list_of(&mut self, values: &[Expr], frame: &mut Frame) -> Outcome {
+        let values = self.all(values, frame)?.filter(|values| self.may_nest(values));
+        Ok(values.map_or(Value::Unknown, Value::list))
+    }
+
+    #[inline(never)]
+    fn dict_of(&mut self, items: &[(Expr, Expr)], frame: &mut Frame) -> Outcome {
+        let mut pairs = Vec::with_capacity(items.len());
+        let mut is_known = true;
+        for (key, value) in items {
+            let key_value = self.evaluate(key, frame)?;
+            match (key, key_value) {
+                (Expr::Starred(_), Value::Dict(others)) => {
+                    let others = others.borrow();
+                    self.spend_many((pairs.len() + others.len()) as u64);
+                    pairs = merged(pairs.into_iter().chain(others.iter().cloned()));
+                }
+                (Expr::Starred(_), _) => is_known = false,
+                (_, key) => pairs.push((key, self.evaluate(value, frame)?)),
+            }
+        }
+        let parts = pairs.iter().flat_map(|(key, value)| [key, value]);
+        let fits = self.may_nest(parts) && is_known && pairs.len() <= LONGEST;
+        Ok(if fits { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown })
+    }
+
+    /// A formatted string.
+    #[inline(never)]
+    fn joined(&mut self, parts: &[Expr], frame: &mut Frame) -> Outcome {
+        let mut text = String::new();
+        let mut known = true;
+        for part in parts {
+            match self.evaluate(part, frame)?.to_text() {
+                Some(part) if text.len() + part.len() <= LONGEST => text.push_str(&part),
+                _ => known = false,
+            }
+        }
+        Ok(if known { Value::str(text) } else { Value::Unknown })
     }
 
     /// The values of a tuple or list; none if it unpacks what is not known.
@@ -192,7 +217,7 @@ impl Plan<'_> {
         name: &Name,
         place: &Place,
     ) -> Result<Option<Value>, Rc<Exception>> {
-        if module.get(name).is_some() || name.starts_with("__") {
+        if name.starts_with("__") || module.has(name) {
             return Ok(None);
         }
         let Some(Value::Function(getter)) = module.get("__getattr__") else {

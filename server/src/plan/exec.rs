@@ -48,6 +48,7 @@ impl Plan<'_> {
                     names: RefCell::new(table.as_ref().map(names_of).unwrap_or_default()),
                     open: Cell::new(true),
                     is_partial: Cell::new(false),
+                    is_of_library: frame.module.is_of_library,
                 }),
             };
             // Functions that are defined in it hold it, and it holds them, until the plan ends.

@@ -125,6 +125,7 @@ impl Plan<'_> {
             names: RefCell::new(names),
             open: Cell::new(open),
             is_partial: Cell::new(false),
+            is_of_library: is_standard(top_level(dotted)),
         });
         self.modules.insert(dotted.into(), module.clone());
         module

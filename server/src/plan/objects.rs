@@ -237,7 +237,7 @@ impl Plan<'_> {
             let exception = Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
             return Ok(Value::Exception(Rc::new(exception)));
         }
-        if class.module.is_of_library() {
+        if class.module.is_of_library {
             return Ok(Value::Unknown);
         }
         let object = match class.find("__new__") {

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use crate::cpython::Withheld;
 use crate::host::WinPath;
-use crate::source::{self, Decoration, Name};
+use crate::source::{Decoration, Name};
 
 use super::definitions::Closure;
 use super::objects::{Class, Instance};
@@ -144,6 +144,8 @@ pub(super) struct Module {
     pub open: Cell<bool>,
     /// Its code is under way: it lacks the names that the rest of it binds.
     pub is_partial: Cell<bool>,
+    /// It belongs to Python's own library, whose functions the plan knows or need not know.
+    pub is_of_library: bool,
 }
 
 impl Module {
@@ -151,13 +153,12 @@ impl Module {
         self.names.borrow().get(name).cloned()
     }
 
-    pub fn set(&self, name: &str, value: Value) {
-        self.names.borrow_mut().insert(name.into(), value);
+    pub fn has(&self, name: &str) -> bool {
+        self.names.borrow().contains_key(name)
     }
 
-    /// Whether it belongs to Python's own library, whose functions the plan knows or need not know.
-    pub fn is_of_library(&self) -> bool {
-        source::is_standard(source::top_level(&self.name))
+    pub fn set(&self, name: &str, value: Value) {
+        self.names.borrow_mut().insert(name.into(), value);
     }
 
     /// What `__package__` is: relative imports start here.

@@ -135,12 +135,14 @@ impl Plan<'_> {
 
     /// Binds a name.
     pub(super) fn bind(&mut self, name: &str, value: Value, frame: &mut Frame) {
-        let old = frame.bound(name);
         // A global that a function binds belongs to others too, who may never see it happen.
+        let is_shared = self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name);
+        if !is_shared && frame.journals.is_empty() {
+            return frame.set(name, Some(value));
+        }
+        let old = frame.bound(name);
         let value = match &old {
-            Some(old) if self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name) => {
-                either(old, value)
-            }
+            Some(old) if is_shared => either(old, value),
             _ => value,
         };
         if let Some(journal) = frame.journals.last_mut()
@@ -194,8 +196,10 @@ impl Plan<'_> {
                 match object {
                     Value::Dict(items) if self.may_nest([&index, &value]) => {
                         let mut items = items.borrow_mut();
-                        items.retain(|(key, _)| key.equals(&index) != Some(true));
-                        items.push((index, value));
+                        match items.iter_mut().find(|(key, _)| key.equals(&index) == Some(true)) {
+                            Some((_, known)) => *known = value,
+                            None => items.push((index, value)),
+                        }
                     }
                     Value::Known(name) if name == "os.environ" => {
                         self.set_variable(&index, &value, frame);

@@ -290,8 +290,8 @@ pub(in crate::plan) fn has_methods(known: &str) -> bool {
 
 /// The built-in of this name, if the plan knows what it does.
 pub(in crate::plan) fn builtin(name: &str) -> Option<Value> {
-    static NAMES: LazyLock<Names> = LazyLock::new(|| FUNCTIONS.iter().copied().collect());
-    (NAMES.contains(name) || is_exception(name)).then(|| Value::Known(name.into()))
+    static NAMES: LazyLock<Names> = LazyLock::new(|| FUNCTIONS.iter().chain(EXCEPTIONS).copied().collect());
+    NAMES.contains(name).then(|| Value::Known(name.into()))
 }
 
 /// Whether a name is defined without the module's doing.
@@ -302,13 +302,13 @@ pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
         || name.ends_with("Error")
 }
 
-/// An attribute of a module or namespace of the standard library.
 /// A function that loads what it is given, if a module of native code exports one of this name. TensorFlow's brings in libraries of
 /// operations (`tensorflow/c/c_api.h`).
 pub(in crate::plan) fn exported_loader(name: &str) -> Option<Value> {
     (name == "TF_LoadLibrary").then(|| Value::Known(name.into()))
 }
 
+/// An attribute of a module or namespace of the standard library.
 pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> Option<Value> {
     let module = if module == "ntpath" { "os.path" } else { module };
     let environment = plan.interpreter().environment;

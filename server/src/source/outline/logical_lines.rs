@@ -41,12 +41,11 @@ pub(super) fn end_of_bracket(bytes: &[u8], at: usize) -> Option<usize> {
 /// Walks to the end of a bracket or of a logical line.
 fn walk<const BRACKET: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_u32;
-    while let Some(&byte) = bytes.get(at) {
-        if !SPECIAL[usize::from(byte)] {
-            at += 1;
-            continue;
-        }
-        match byte {
+    while let Some(rest) = bytes.get(at..)
+        && let Some(special) = rest.iter().position(|byte| SPECIAL[usize::from(*byte)])
+    {
+        at += special;
+        match bytes[at] {
             b'\n' if depth == 0 => return (!BRACKET).then_some(at + 1),
             b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length),
             b'\'' | b'"' => at = end_of_string(bytes, at)?,
