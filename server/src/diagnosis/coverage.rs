@@ -8,7 +8,7 @@ use crate::cpython::{CtypesMode, Interpreter, LoadError};
 use crate::environment::{Distribution, Environment};
 use crate::host::{Files, WinPath};
 use crate::loader::{Cause, Fault};
-use crate::plan::{Event, Plan, Step};
+use crate::plan::{Event, LoadFailure, LoadKind, Place, Plan, Step};
 
 use super::Package;
 
@@ -58,16 +58,23 @@ pub struct Failing {
     pub why: String,
 }
 
+/// A distribution that loads what is not known, and the statement of one of its `__init__.py` that does so in a loop.
+struct Loader<'e> {
+    distribution: &'e Distribution,
+    loop_at: Option<Place>,
+}
+
 impl Coverage {
-    /// Of the steps of an import from the one numbered `first` on.
+    /// Of the steps of an import from the one numbered `first` on. Besides, what a distribution cannot load whose `__init__.py` loads
+    /// everything in a folder: that fails unless it is left out of the loop.
     pub(super) fn of(
         plan: &Plan<'_>,
         environment: &Environment,
         files: &dyn Files,
         first: usize,
-    ) -> Coverage {
+    ) -> (Coverage, Vec<LoadFailure>) {
         let mut coverage = Coverage::default();
-        let mut owners: Vec<&Distribution> = Vec::new();
+        let mut loaders: Vec<Loader<'_>> = Vec::new();
         for step in plan.steps().iter().skip(first) {
             let Some(what) = what_is_not_known(step) else { continue };
             let gap = Gap { file: step.at.file.clone(), line: step.at.line, what };
@@ -75,19 +82,58 @@ impl Coverage {
                 continue;
             }
             if let (Event::UnknownLoad(_), Some(file)) = (&step.event, &gap.file)
-                && let Some(owner) = environment.owner_of(file, files)
-                && !owners.iter().any(|known| std::ptr::eq(*known, owner))
+                && let Some(distribution) = environment.owner_of(file, files)
             {
-                owners.push(owner);
+                let is_init = step.repeated && file.file_name().eq_ignore_ascii_case("__init__.py");
+                let loop_at = is_init.then(|| step.at.clone());
+                match loaders.iter_mut().find(|known| std::ptr::eq(known.distribution, distribution)) {
+                    Some(known) => known.loop_at = known.loop_at.take().or(loop_at),
+                    None => loaders.push(Loader { distribution, loop_at }),
+                }
             }
             coverage.gaps.push(gap);
         }
         let interpreter = plan.interpreter();
         let modules = interpreter.process.modules().iter();
         let loaded: BTreeSet<String> = modules.map(|module| module.path.key()).collect();
-        let missed = |owner: &&Distribution| not_reached(owner, &loaded, interpreter, files);
-        coverage.not_reached = owners.iter().filter_map(missed).collect();
-        coverage
+        let mut failures = Vec::new();
+        for Loader { distribution, loop_at } in loaders {
+            let missed = not_reached(distribution, &loaded, files);
+            if missed.is_empty() {
+                continue;
+            }
+            let tried: Vec<(&WinPath, LoadError)> = missed
+                .iter()
+                .take(MOST_FILES)
+                .filter_map(|file| Some((file, why_not(&mut interpreter.clone(), file)?)))
+                .collect();
+            coverage.not_reached.push(NotReached {
+                distribution: distribution.name.clone(),
+                files: missed.iter().take(MOST_FILES).cloned().collect(),
+                count: missed.len(),
+                failing: tried
+                    .iter()
+                    .map(|(file, error)| Failing { file: (*file).clone(), why: why(error) })
+                    .collect(),
+            });
+            let Some(at) = loop_at else { continue };
+            // What is imported is not loaded by a loop over libraries.
+            failures.extend(tried.into_iter().filter(|(file, _)| file.has_extension("dll")).map(
+                |(file, error)| {
+                    let (class, text) = interpreter.ctypes_sentence(file.as_str(), &error);
+                    LoadFailure {
+                        target: file.as_str().to_owned(),
+                        kind: LoadKind::Ctypes,
+                        at: at.clone(),
+                        error,
+                        sentence: format!("{class}: {text}"),
+                        uncertain: true,
+                        doubt: None,
+                    }
+                },
+            ));
+        }
+        (coverage, failures)
     }
 
     /// Whether all of the import was followed.
@@ -134,27 +180,14 @@ fn what_is_not_known(step: &Step) -> Option<String> {
     }
 }
 
-/// The native files of a distribution that are not among those `loaded`, whose paths are folded. Each is tried in a copy of the process.
-fn not_reached(
-    owner: &Distribution,
-    loaded: &BTreeSet<String>,
-    interpreter: &Interpreter<'_>,
-    files: &dyn Files,
-) -> Option<NotReached> {
-    let rows = owner.expected_files(files).ok()?;
-    let mut missed: Vec<WinPath> =
-        rows.into_iter().map(|row| row.path).filter(|path| !loaded.contains(&path.key())).collect();
-    let count = missed.len();
-    missed.truncate(MOST_FILES);
-    let failing = missed.iter().filter_map(|file| {
-        Some(Failing { file: file.clone(), why: why_not(&mut interpreter.clone(), file)? })
-    });
-    let failing = failing.collect();
-    (count > 0).then(|| NotReached { distribution: owner.name.clone(), files: missed, count, failing })
+/// The native files of a distribution that are not among those `loaded`, whose paths are folded.
+fn not_reached(owner: &Distribution, loaded: &BTreeSet<String>, files: &dyn Files) -> Vec<WinPath> {
+    let rows = owner.expected_files(files).unwrap_or_default();
+    rows.into_iter().map(|row| row.path).filter(|path| !loaded.contains(&path.key())).collect()
 }
 
 /// Why a file cannot be loaded; none if it can, or was built for another Python, which nobody loads it into.
-fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<String> {
+fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<LoadError> {
     let result = if file.has_extension("pyd") {
         interpreter.load_extension(file)
     } else if file.has_extension("dll") {
@@ -162,10 +195,14 @@ fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<String> 
     } else {
         return None;
     };
-    match result {
-        Err(LoadError::Windows(failure)) => Some(sentence(&failure.first)),
-        Err(LoadError::Crash(fault)) => Some(sentence(&fault)),
-        Err(LoadError::OtherPython(_)) | Ok(()) => None,
+    result.err().filter(|error| !matches!(error, LoadError::OtherPython(_)))
+}
+
+fn why(error: &LoadError) -> String {
+    match error {
+        LoadError::Windows(failure) => sentence(&failure.first),
+        LoadError::Crash(fault) => sentence(fault),
+        LoadError::OtherPython(dll) => format!("it needs {dll}"),
     }
 }
 

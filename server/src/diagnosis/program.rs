@@ -150,7 +150,12 @@ pub(super) fn diagnose(
             }
         };
         if told && package.path.is_some() {
-            package.coverage = Coverage::of(&program.plan, environment, &*host.files, program.steps);
+            let (coverage, failures) = Coverage::of(&program.plan, environment, &*host.files, program.steps);
+            package.coverage = coverage;
+            for finding in failures.iter().flat_map(|load| may_fail(&case, load, &in_a_loop(&load.at))) {
+                merge(&mut findings, finding);
+            }
+            findings.sort_by_key(|finding| finding.severity);
         }
         let diagnosis = match told {
             true => Diagnosis { runtime: program.runtime(host), ..Diagnosis::new(findings, vec![package]) },
@@ -376,14 +381,8 @@ impl<'e> Program<'e> {
             merge(&mut findings, finding);
         }
         for (load, place) in doubted(plan, self.failures) {
-            let problems = Problem::of_load(load).into_iter().collect();
-            for mut finding in case.explain(problems, Severity::Warning, None) {
-                let fails = case.consequence(Severity::Warning);
-                finding.what =
-                    finding.what.replacen(&fails, &format!("`import {}` may fail", case.import), 1);
-                finding.evidence += &format!(
-                    " {place} adds a directory that is not known from the text and may hold it, so this is not certain."
-                );
+            let doubt = format!("{place} adds a directory that is not known from the text and may hold it");
+            for finding in may_fail(case, load, &doubt) {
                 merge(&mut findings, finding);
             }
         }
@@ -449,6 +448,22 @@ impl<'e> Program<'e> {
 /// doubt.
 fn doubted<'p>(plan: &'p Plan<'_>, first: usize) -> impl Iterator<Item = (&'p LoadFailure, &'p Place)> {
     plan.failures().iter().skip(first).filter_map(|load| Some((load, load.doubt.as_ref()?)))
+}
+
+/// Why it is not certain that a load fails which a loop over what is not known makes.
+fn in_a_loop(at: &Place) -> String {
+    format!("{at} loads what it finds in a folder, and which files these are is not known from the text")
+}
+
+/// The findings of a load of which it is not certain that it fails, for this reason.
+fn may_fail(case: &Case<'_>, load: &LoadFailure, reason: &str) -> Vec<Finding> {
+    let mut findings = case.explain(Problem::of_load(load), Severity::Warning, None);
+    for finding in &mut findings {
+        let fails = case.consequence(Severity::Warning);
+        finding.what = finding.what.replacen(&fails, &format!("`import {}` may fail", case.import), 1);
+        finding.evidence += &format!(" {reason}, so this is not certain.");
+    }
+    findings
 }
 
 /// Tells the statements of the program's own modules that lead to a finding: "features.py (line 2) imports h5py."

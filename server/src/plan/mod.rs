@@ -61,6 +61,8 @@ pub struct Plan<'e> {
     failures: Vec<LoadFailure>,
     /// How many unknown conditions stand around the current statement.
     uncertain: u32,
+    /// How many loops over values that are not known do.
+    unknown_loops: u32,
     /// What the `try` statements around it catch, in all frames, the outermost first.
     waiting: Vec<frame::Catches>,
     /// Statements and expressions that may still be looked at.
@@ -184,6 +186,8 @@ pub struct Step {
     pub uncertain: bool,
     /// A `try` statement around it, in whatever frame, catches ImportError or every exception.
     pub guarded: bool,
+    /// It stands in a loop over values that are not known, as `for dll in glob(…)` may.
+    pub repeated: bool,
 }
 
 /// A value that a module holds when it has run.
@@ -246,6 +250,7 @@ impl<'e> Plan<'e> {
             unknown: FxHashSet::default(),
             failures: Vec::new(),
             uncertain: 0,
+            unknown_loops: 0,
             waiting: Vec::new(),
             budget: BUDGET,
             call_ends_at: None,
@@ -413,7 +418,7 @@ impl<'e> Plan<'e> {
             self.goes_on_loading();
         }
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
-        let step = Step { event, at: at.clone(), uncertain, guarded };
+        let step = Step { event, at: at.clone(), uncertain, guarded, repeated: self.unknown_loops > 0 };
         // What is not known is said once, however often the statement runs.
         if !is_known && !self.unknown.insert((step.event.clone(), at.clone())) {
             return;

@@ -348,7 +348,9 @@ impl Plan<'_> {
             if let Err(exception) = self.assign(target, Value::Unknown, frame) {
                 return Flow::Raise(exception);
             }
+            self.unknown_loops += 1;
             self.perhaps(body, frame);
+            self.unknown_loops -= 1;
             return Flow::Next;
         };
         for item in items.into_iter().take(MOST_ROUNDS) {

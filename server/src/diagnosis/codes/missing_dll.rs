@@ -281,6 +281,49 @@ mod tests {
     }
 
     #[test]
+    fn a_package_that_loads_what_its_folder_holds_may_fail() {
+        let world = |loads: &str| {
+            format!(
+                "
+                /Python/python.exe       imports python38.dll
+                /Python/python38.dll     version 3.8.10150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/pkg/__init__.py  text
+                    import ctypes, random
+                    from . import good
+                    for dll in random.sample(['a.dll', 'b.dll'], 2):
+                        {loads}
+                /Python/Lib/site-packages/pkg/good.pyd
+                /Python/Lib/site-packages/pkg/lib/a.dll
+                /Python/Lib/site-packages/pkg/lib/b.dll  imports nowhere.dll
+                /Python/Lib/site-packages/pkg/other.pyd  imports elsewhere.dll
+                /Python/Lib/site-packages/pkg-1.dist-info/METADATA  text
+                    Name: pkg
+                    Version: 1
+                /Python/Lib/site-packages/pkg-1.dist-info/RECORD  text
+                    pkg/__init__.py,,
+                    pkg/good.pyd,,
+                    pkg/lib/a.dll,,
+                    pkg/lib/b.dll,,
+                    pkg/other.pyd,,
+                import pkg
+            "
+            )
+        };
+        check(&world("ctypes.CDLL(dll)"), expect![[r#"
+            warning missing-dll: nowhere.dll
+              `import pkg` may fail: nowhere.dll is missing.
+              pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads what it finds in a folder, and which files these are is not known from the text, so this is not certain.
+              Install the package that needs it again, or install what the DLL belongs to.
+              Python: FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\lib\b.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+              * Reinstall pkg 1 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1
+        "#]]);
+        check(&world("print(dll)"), expect![[r#"
+            healthy
+        "#]]);
+    }
+
+    #[test]
     fn a_module_under_a_condition_that_is_not_known_says_nothing() {
         check(
             r#"
