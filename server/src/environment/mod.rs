@@ -147,7 +147,7 @@ impl Surroundings {
     /// What the variables of a machine tell.
     pub fn of(host: &Host) -> Surroundings {
         let variable = |name: &str| host.variables.get(name).filter(|value| !value.is_empty());
-        let roaming = || variable("APPDATA").map(|data| WinPath::new(data.as_str()).join("Python"));
+        let roaming = || host.roaming_data().map(|data| data.join("Python"));
         Surroundings {
             python_path: path_directories(variable("PYTHONPATH").map_or("", String::as_str)),
             user_base: variable("PYTHONUSERBASE").map(WinPath::new).or_else(roaming),

@@ -81,13 +81,26 @@ impl Host {
         folders.map(|entry| users.join(&entry.name)).collect()
     }
 
-    /// The profile of the account that runs `program`: the profile that contains the program, or else the only one on the drive.
-    fn profile_for(&self, program: &WinPath) -> Option<WinPath> {
-        let only = || match self.profiles().as_slice() {
+    /// The profile of the only account of a drive; none if there are several.
+    fn only_profile(&self) -> Option<WinPath> {
+        match self.profiles().as_slice() {
             [only] => Some(only.clone()),
             _ => None,
-        };
-        profile_of(program).or_else(only)
+        }
+    }
+
+    /// The profile of the account that runs `program`: the profile that contains the program, or else the only one on the drive.
+    fn profile_for(&self, program: &WinPath) -> Option<WinPath> {
+        profile_of(program).or_else(|| self.only_profile())
+    }
+
+    /// `%APPDATA%`, of a drive that only one account uses by that account's profile.
+    pub fn roaming_data(&self) -> Option<WinPath> {
+        let variable = self.variables.get("APPDATA").filter(|value| !value.is_empty());
+        variable.map(WinPath::new).or_else(|| {
+            let home = (self.kind == HostKind::Directory).then(|| self.only_profile())??;
+            Some(home.join(r"AppData\Roaming"))
+        })
     }
 
     /// The environment variables of a process of `program`, as far as they follow from the machine and the account, by their names in

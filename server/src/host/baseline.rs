@@ -4,7 +4,7 @@
 //! known and does not matter.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::account::PROFILE;
 use super::disk::Disk;
@@ -68,6 +68,17 @@ impl Baseline {
         });
         names.map(|name| if name.ends_with(DRIVER) { name.to_owned() } else { format!("{name}.dll") })
     }
+}
+
+/// Whether Windows 10 22H2 or 11 23H2 comes with a DLL of this name in its system directories. What has another name there was put
+/// there by some program, or belongs to another Windows.
+pub fn is_of_windows(name: &str) -> bool {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let baselines = [Baseline::Windows10, Baseline::Windows11];
+        let all = baselines.into_iter().flat_map(|one| DIRECTORIES.map(|(directory, ..)| (one, directory)));
+        all.flat_map(|(one, directory)| one.names(directory)).map(|name| name.to_ascii_lowercase()).collect()
+    });
+    NAMES.contains(&name.to_ascii_lowercase())
 }
 
 #[derive(Clone, Copy)]

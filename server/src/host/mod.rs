@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use account::{is_always_set, profile_of};
 pub use answers::{Answers, Question};
 pub use api_sets::{ApiSet, ApiSets};
-pub use baseline::{Baseline, BaselineFiles};
+pub use baseline::{Baseline, BaselineFiles, is_of_windows};
 pub use cache::{FactCache, Stamp};
 pub use disk::Disk;
 pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};

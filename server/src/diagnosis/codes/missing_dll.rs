@@ -310,17 +310,23 @@ mod tests {
             "
             )
         };
-        check(&world("ctypes.CDLL(dll)"), expect![[r#"
+        check(
+            &world("ctypes.CDLL(dll)"),
+            expect![[r#"
             warning missing-dll: nowhere.dll
               `import pkg` may fail: nowhere.dll is missing.
               pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads what it finds in a folder, and which files these are is not known from the text, so this is not certain.
               Install the package that needs it again, or install what the DLL belongs to.
               Python: FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\lib\b.dll' (or one of its dependencies). Try using the full path with constructor syntax.
               * Reinstall pkg 1 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1
-        "#]]);
-        check(&world("print(dll)"), expect![[r#"
+        "#]],
+        );
+        check(
+            &world("print(dll)"),
+            expect![[r#"
             healthy
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -52,6 +52,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         provider.path,
         case.why_this_one(provider)
     );
+    if provider.path.is_within(&case.host.windows_directory) {
+        finding.advice = format!(
+            "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program, or \
+             rename {} if the program can do without it.",
+            provider.path
+        );
+        return;
+    }
     let owner = |path| case.reinstall_owner(path);
     let needs = fault.importer().and_then(|link| link.path.as_ref()).and_then(owner);
     match owner(&provider.path).or(needs) {

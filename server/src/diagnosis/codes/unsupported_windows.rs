@@ -14,7 +14,8 @@
 //! Install an older version of the package that still supports this Windows, or update Windows.
 
 use crate::diagnosis::case::{first_symbols, windows_error};
-use crate::diagnosis::{Case, Finding, Problem, redistributable};
+use crate::diagnosis::{Case, Finding, Problem};
+use crate::host::is_of_windows;
 use crate::loader::{Cause, Fault};
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
@@ -29,7 +30,7 @@ fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
             Some(format!("Its header asks for Windows {}.{}", needs.0, needs.1))
         }
         Cause::MissingExport { provider, symbols, .. }
-            if provider.path.is_within(windows) && !redistributable::contains(provider.path.file_name()) =>
+            if provider.path.is_within(windows) && is_of_windows(provider.path.file_name()) =>
         {
             Some(format!("It imports {}, which {} does not export", first_symbols(symbols), provider.path))
         }
