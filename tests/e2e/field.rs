@@ -235,7 +235,7 @@ fn a_module_that_native_code_imports() {
     check("windows-11", &world("old"), "from pkg.widgets import Application", "healthy");
 }
 
-/// pyzmq 26.1.0 in a notebook's kernel is in `notebooks.rs`. Here is Python's own native code: conda's libffi (conda#12531).
+/// Native code of Python itself lacks a DLL: libffi of conda (conda#12531).
 #[test]
 fn native_code_of_python_itself() {
     let lacking = "/Python/DLLs/_ctypes.pyd  imports libffi-8.dll\n/Python/Lib/ctypes/__init__.py  text\n    import _ctypes\n";

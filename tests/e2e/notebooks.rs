@@ -59,6 +59,36 @@ fn places(answer: &Answer) -> Vec<(u64, u64, u64)> {
     report.findings().iter().map(place).collect()
 }
 
+/// onnx in a notebook beside pyzmq 26.1.0 (pyzmq#2012): the kernel has brought in an older runtime before the first cell.
+#[test]
+fn what_the_kernel_has_loaded_comes_first() {
+    let files = "
+    /Python38/Lib/site-packages/ipykernel/__init__.py   text
+    /Python38/Lib/site-packages/ipykernel/kernelapp.py  text
+        import zmq
+    /Python38/Lib/site-packages/zmq/__init__.py         text
+        import ctypes, os
+        ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'msvcp140.dll'))
+    /Python38/Lib/site-packages/zmq/msvcp140.dll  version 14.16.27033.0, exports _Mtx_lock
+    /Python38/Lib/site-packages/onnx.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import as it is initialized
+    ";
+    let world = World::new(&format!("{SMALL}{files}")).unwrap();
+    fs::create_dir_all(world.path("/work")).unwrap();
+    fs::write(world.path("/work/main.ipynb"), notebook(&["import onnx"])).unwrap();
+    fs::write(world.path("/work/main.py"), "import onnx").unwrap();
+    let python = text(&world.path("/Python38"));
+    let drive = text(&world.path("/"));
+    let codes = |file: &str| -> Vec<String> {
+        let file = text(&world.path(file));
+        let machine = ["--host", "windows-11+vcredist", "--drive", &drive, "--python", &python];
+        let answer = whydll(["check", "--format", "json"].into_iter().chain(machine).chain([file.as_str()]));
+        let report = report(&answer);
+        report.findings().iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(codes("/work/main.ipynb"), ["conflicting-vc-runtime"]);
+    assert_eq!(codes("/work/main.py"), [""; 0]);
+}
+
 #[test]
 fn an_import_is_told_by_its_cell() {
     let world = world(&[
