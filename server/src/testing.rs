@@ -308,6 +308,7 @@ impl Story<'_> {
         let environment = self.environment(&host);
         let import = Import {
             name: name.to_owned(),
+            is_access: false,
             names: Vec::new(),
             before: self.before.as_str().into(),
             document: self.script.clone(),

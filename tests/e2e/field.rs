@@ -309,3 +309,29 @@ fn the_stable_abi_without_a_global_lock() {
         assert_eq!(summary(&report(&whydll(arguments.into_iter().chain(places)))), expected, "{folder}");
     }
 }
+
+/// Packages that import when somebody asks for an attribute (`lazy_loader`, PEP 562).
+#[test]
+fn an_attribute_that_a_lazy_package_imports() {
+    let package = "
+/s/pkg/__init__.py  text
+    def __getattr__(name):
+        if name == 'Sphere':
+            from pkg import shapes
+            return shapes.Sphere
+        raise AttributeError(name)
+    eager = 1
+/s/pkg/shapes.py  text
+    from pkg import core
+/s/pkg/core.pyd  imports absent.dll
+";
+    let failing = "error missing-dll absent.dll";
+    check("windows-11", package, "import pkg as p\nball = p.Sphere()", failing);
+    check("windows-11", package, "import pkg\nif pkg.eager:\n    print(pkg.Sphere)", failing);
+    check("windows-11", package, "import pkg\nball = pkg.eager", "healthy");
+    check("windows-11", package, "import pkg\ndef f(): return pkg.Sphere()", "healthy");
+    let guarded = "import pkg\ntry:\n    pkg.Sphere()\nexcept ImportError:\n    pass";
+    check("windows-11", package, guarded, "hint missing-dll absent.dll");
+    let whole = package.replace("absent.dll", "kernel32.dll");
+    check("windows-11", &whole, "import pkg\nball = pkg.Sphere()", "healthy");
+}

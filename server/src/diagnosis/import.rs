@@ -16,6 +16,8 @@ pub struct Import {
     pub name: String,
     /// What `from name import …` takes out of it, which may be modules; empty for a plain import.
     pub names: Vec<Name>,
+    /// It is an attribute of a module that was imported before: `name.names[0]`.
+    pub is_access: bool,
     /// What the program does before, as Python text; mostly empty.
     pub before: Arc<str>,
     /// The file of the document that it stands in, which Python is taken to run; none where nobody knows it.
@@ -107,6 +109,7 @@ impl Import {
         Import {
             name: name.to_owned(),
             names: Vec::new(),
+            is_access: false,
             before: Arc::default(),
             document: None,
             watched: Watched::Named,
@@ -153,6 +156,7 @@ impl Watch {
         Some(Import {
             name: statement.module.to_string(),
             names: statement.names.clone(),
+            is_access: statement.is_access,
             before: statement.before.clone(),
             document: path.cloned(),
             watched,
@@ -171,7 +175,7 @@ pub fn run_as(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
         return Some(path);
     }
     let mut imports = FxHasher::default();
-    for import in all() {
+    for import in all().filter(|import| !import.is_access) {
         (&import.module, &import.names, &import.before).hash(&mut imports);
     }
     Some(path.parent()?.join(&format!("{:016x}.py", imports.finish())))

@@ -81,7 +81,7 @@ pub(super) fn diagnose(
     let mut by_place: BTreeMap<usize, Diagnosis> = BTreeMap::new();
     // In the order of the text: what is done before grows.
     let mut ordered: Vec<(usize, &Import)> = imports.iter().copied().enumerate().collect();
-    ordered.sort_by_key(|(_, import)| (import.before.len(), &import.name));
+    ordered.sort_by_key(|(_, import)| (import.before.len(), !import.is_access, &import.name));
     for (place, import) in ordered {
         let case = Case { host, environment, import: &import.name };
         let mut package = package(host, environment, top_level(&import.name));
@@ -115,22 +115,31 @@ pub(super) fn diagnose(
                 continue;
             }
         }
-        let (mut findings, mut native) = program.import(&case, None, script);
+        let (mut findings, mut native) = match import.is_access {
+            false => program.import(&case, Taken::Module, script),
+            true => (Vec::new(), false),
+        };
         for name in &import.names {
-            if !program.gets_later(&import.name, name) {
+            let (taken, statement) = match import.is_access {
+                false => (Taken::Name(&import.name, name), format!("`from {} import {name}`", import.name)),
+                true => (Taken::Attribute(&import.name, name), format!("`{}.{name}`", import.name)),
+            };
+            if !program.loads(&taken) {
                 continue;
             }
             let dotted = format!("{}.{name}", import.name);
             let case = Case { host, environment, import: &dotted };
             // That it is another package was said already.
-            let (mut more, native_too) =
-                program.import(&case, Some((&import.name, name)), &Script::default());
-            let statement = format!("`from {} import {name}`", import.name);
+            let (mut more, native_too) = program.import(&case, taken, &Script::default());
             for finding in &mut more {
                 finding.what = finding.what.replace(&format!("`import {dotted}`"), &statement);
             }
             more.into_iter().for_each(|finding| merge(&mut findings, finding));
             native |= native_too;
+        }
+        if import.is_access && findings.is_empty() {
+            by_place.insert(place, Diagnosis::of_nothing());
+            continue;
         }
         if is_own {
             // What a module of the program is ready for is its own affair, and what it lacks beside native code, too.
@@ -185,10 +194,16 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Scrip
             }
         }
         let Some(program) = &mut program else { continue };
-        program.follow(&import.name, None);
+        if !import.is_access {
+            program.follow(&import.name, &Taken::Module);
+        }
         for name in &import.names {
-            if program.gets_later(&import.name, name) {
-                program.follow(&format!("{}.{name}", import.name), Some((&import.name, name)));
+            let taken = match import.is_access {
+                false => Taken::Name(&import.name, name),
+                true => Taken::Attribute(&import.name, name),
+            };
+            if program.loads(&taken) {
+                program.follow(&format!("{}.{name}", import.name), &taken);
             }
         }
     }
@@ -210,7 +225,17 @@ fn brings_native_code(host: &Host, environment: &Environment, package: &Package)
     let case = Case { host, environment, import: &alone.name };
     let without = Script::default();
     Program::begin(host, environment, &without, &alone)
-        .is_ok_and(|mut program| program.import(&case, None, &without).1)
+        .is_ok_and(|mut program| program.import(&case, Taken::Module, &without).1)
+}
+
+/// What a statement asks for.
+enum Taken<'n> {
+    /// `import module`
+    Module,
+    /// `from module import name`
+    Name(&'n str, &'n Name),
+    /// `module.name`
+    Attribute(&'n str, &'n Name),
 }
 
 struct Program<'e> {
@@ -295,10 +320,15 @@ impl<'e> Program<'e> {
         true
     }
 
-    /// Whether `from module import name` does more than to import the module: it imports a submodule or asks the module's `__getattr__`
+    /// Whether taking a name out of a module does more than that: it imports a submodule or asks the module's `__getattr__`
     /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py). Not after a failure.
-    fn gets_later(&self, module: &str, name: &str) -> bool {
-        !self.failed && self.plan.gets_later(module, name)
+    fn loads(&self, taken: &Taken<'_>) -> bool {
+        !self.failed
+            && match taken {
+                Taken::Module => true,
+                Taken::Name(module, name) => self.plan.gets_later(module, name),
+                Taken::Attribute(module, name) => self.plan.gets_lazily(module, name),
+            }
     }
 
     fn mark(&mut self) {
@@ -308,10 +338,12 @@ impl<'e> Program<'e> {
     }
 
     /// Makes an import: of the module, or of what is to be taken out of another one.
-    fn follow(&mut self, module: &str, taken: Option<(&str, &Name)>) -> Imported {
+    fn follow(&mut self, module: &str, taken: &Taken<'_>) -> Imported {
         let imported = match taken {
-            Some((package, name)) => self.plan.import_from_module(package, name),
-            None => self.plan.import(module),
+            Taken::Module => self.plan.import(module),
+            Taken::Name(package, name) => self.plan.import_from_module(package, name),
+            // The statement that it stands in is not a part of what is done before an import.
+            Taken::Attribute(package, name) => return self.plan.access(package, name),
         };
         self.imported.push(module.to_owned());
         self.failed |= imported.error.is_some();
@@ -319,13 +351,8 @@ impl<'e> Program<'e> {
     }
 
     /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
-    fn import(
-        &mut self,
-        case: &Case<'_>,
-        taken: Option<(&str, &Name)>,
-        script: &Script,
-    ) -> (Vec<Finding>, bool) {
-        let imported = self.follow(case.import, taken);
+    fn import(&mut self, case: &Case<'_>, taken: Taken<'_>, script: &Script) -> (Vec<Finding>, bool) {
+        let imported = self.follow(case.import, &taken);
         let plan = &self.plan;
         let hidden = script.folder.as_ref().and_then(|folder| shadowed_module::hidden(case, plan, folder));
         let mut findings = Vec::new();

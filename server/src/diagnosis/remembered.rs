@@ -185,7 +185,13 @@ impl Kept<'_> {
         let path = |path: &Option<crate::host::WinPath>| path.as_ref().map(|path| path.as_str().to_owned());
         let script = postcard::to_stdvec(&(path(&script.folder), path(&script.file))).ok()?;
         let asked = |import: &'_ Import| {
-            (import.name.clone(), import.names.clone(), import.before.to_string(), import.watched)
+            (
+                import.name.clone(),
+                import.names.clone(),
+                import.is_access,
+                import.before.to_string(),
+                import.watched,
+            )
         };
         let imports: Vec<_> = imports.iter().map(asked).collect();
         let imports = postcard::to_stdvec(&imports).ok()?;

@@ -1,6 +1,7 @@
 //! An open document: its text as the editor has it, and the imports in it that are watched.
 
 use std::cell::OnceCell;
+use std::ops::RangeInclusive;
 use std::panic::catch_unwind;
 
 use tower_lsp::lsp_types::Diagnostic;
@@ -25,6 +26,8 @@ pub struct OpenDocument {
     /// Its file, as this system names it; none if it is not on a disk.
     path: Option<WinPath>,
     text: String,
+    /// The lines that were changed last, where a name may be half written.
+    edited: Option<RangeInclusive<u32>>,
     read: OnceCell<Read>,
 }
 
@@ -47,7 +50,7 @@ impl OpenDocument {
     /// As opened.
     pub fn new(version: i32, text: String, scope: usize, path: Option<WinPath>) -> OpenDocument {
         let (published, place, read) = Default::default();
-        OpenDocument { version, scope, published, due: true, place, path, text, read }
+        OpenDocument { version, scope, published, due: true, place, path, text, edited: None, read }
     }
 
     /// Its text.
@@ -61,8 +64,13 @@ impl OpenDocument {
         self.version = version;
         for Change { range, text } in changes {
             match range {
-                None => self.text = text,
+                None => {
+                    self.text = text;
+                    self.edited = None;
+                }
                 Some(Range { start, end }) => {
+                    let first = start.line.min(end.line);
+                    self.edited = Some(first..=first + text.matches('\n').count() as u32);
                     let lines = LineIndex::new(&self.text);
                     let start = lines.offset(&self.text, start);
                     let end = lines.offset(&self.text, end);
@@ -96,6 +104,10 @@ impl OpenDocument {
             }
             let watched = |mut document: Document| {
                 packages.retain(&mut document.imports);
+                let is_edited = |import: &ImportStatement| {
+                    self.edited.as_ref().is_some_and(|lines| lines.contains(&import.range.start.line))
+                };
+                document.imports.retain(|import| !(import.is_access && is_edited(import)));
                 document.imports.shrink_to_fit();
                 document
             };

@@ -323,11 +323,27 @@ impl<'e> Plan<'e> {
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
+    /// Takes an attribute of a module that is imported already: `module.name`.
+    pub fn access(&mut self, module: &str, name: &Name) -> Imported {
+        let place = Place { file: None, line: 1 };
+        self.asked = format!("{module}.{name}");
+        let error = self.modules.get(module).cloned().and_then(|module| {
+            self.within_limit(&place, |plan| plan.lazy_attribute(&module, name, &place)).err()
+        });
+        Imported { error: error.map(|exception| self.describe(&exception)) }
+    }
+
     /// Whether the imported module `module` does not have this name yet, and may get it by a submodule or its `__getattr__`.
     pub fn gets_later(&self, module: &str, name: &str) -> bool {
+        let has_submodule = |module| self.submodule_exists(module, name);
+        self.gets_lazily(module, name)
+            || self.modules.get(module).is_some_and(|module| !module.has(name) && has_submodule(module))
+    }
+
+    /// Whether the imported module `module` does not have this name yet, and may get it by its `__getattr__`.
+    pub fn gets_lazily(&self, module: &str, name: &str) -> bool {
         self.modules.get(module).is_some_and(|module| {
-            let is_lazy = || matches!(module.get("__getattr__"), Some(Value::Function(_)));
-            module.get(name).is_none() && (is_lazy() || self.submodule_exists(module, name))
+            !module.has(name) && matches!(module.get("__getattr__"), Some(Value::Function(_)))
         })
     }
 

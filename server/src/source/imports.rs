@@ -7,6 +7,7 @@ use ruff_python_ast::{self as ast, PySourceType};
 use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange};
 
+use super::accesses::Modules;
 use super::ipython::python_of;
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
@@ -35,7 +36,10 @@ pub struct ImportStatement {
     pub module: Name,
     /// What `from module import …` takes out of it; empty for a plain import.
     pub names: Vec<Name>,
-    /// The module's name in the text.
+    /// It is no statement but a use: `module.name` at the top level, which imports something if the module is lazy. `names` has the
+    /// one name.
+    pub is_access: bool,
+    /// The module's name in the text; of a use all of it.
     pub range: Range,
     /// 0-based line on which the outermost statement begins that holds the import: where code that must
     /// run before it can be inserted.
@@ -84,7 +88,7 @@ impl Guard {
 impl Document {
     /// Reads the imports of `text`; where it is no Python, those that can be read.
     pub fn parse(text: &str) -> Document {
-        read(text, LineIndex::new(text), &mut Prelude::default())
+        read(text, LineIndex::new(text), &mut Prelude::default(), &mut Modules::default())
     }
 
     /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did, and
@@ -92,12 +96,12 @@ impl Document {
     /// IPython's commands are passed over.
     pub fn of_cells(cells: &[&str]) -> Vec<Document> {
         let python: Vec<Option<Cow<'_, str>>> = cells.iter().map(|cell| python_of(cell)).collect();
-        let mut prelude = Prelude::of_notebook();
+        let (mut prelude, mut modules) = (Prelude::of_notebook(), Modules::default());
         let mut imports_os_above = false;
         let mut documents = Vec::with_capacity(cells.len());
         for (cell, python) in cells.iter().zip(&python) {
             let mut document = match python {
-                Some(python) => read(python, LineIndex::new(cell), &mut prelude),
+                Some(python) => read(python, LineIndex::new(cell), &mut prelude, &mut modules),
                 None => Document::default(),
             };
             document.imports_os_above = imports_os_above;
@@ -109,7 +113,7 @@ impl Document {
 }
 
 /// Reads Python; `lines` are of the text that it stands for byte by byte.
-fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>) -> Document {
+fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules: &mut Modules) -> Document {
     with_stack_for(text, || {
         let parsed = parse_unchecked_source(text, PySourceType::Python);
         let mut reader = Reader {
@@ -119,6 +123,8 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>) -> Docum
             guard: Guard::None,
             outermost: None,
             prelude,
+            modules,
+            functions: 0,
         };
         reader.prologue(&parsed.syntax().body);
         reader.block(&parsed.syntax().body);
@@ -133,6 +139,9 @@ struct Reader<'a, 'p> {
     guard: Guard,
     outermost: Option<u32>,
     prelude: &'p mut Prelude<'a>,
+    modules: &'p mut Modules,
+    /// How many functions stand around the statement.
+    functions: u32,
 }
 
 impl Reader<'_, '_> {
@@ -168,6 +177,11 @@ impl Reader<'_, '_> {
     }
 
     fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
+        if self.functions == 0 && self.guard != Guard::NotRun {
+            for access in self.modules.pass(stmt) {
+                self.import(&access.module, access.range, vec![access.name], true, &[]);
+            }
+        }
         match stmt {
             ast::Stmt::Import(import) => {
                 for (at, alias) in import.names.iter().enumerate() {
@@ -176,14 +190,14 @@ impl Reader<'_, '_> {
                         self.document.imports_os.get_or_insert(line);
                     }
                     let earlier = import.names.get(..at).unwrap_or_default();
-                    self.import(alias.name.as_str(), alias.name.range(), Vec::new(), earlier);
+                    self.import(alias.name.as_str(), alias.name.range(), Vec::new(), false, earlier);
                 }
             }
             ast::Stmt::ImportFrom(import) => {
                 self.document.is_in_package |= import.level > 0;
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
-                    self.import(module.as_str(), module.range(), names, &[]);
+                    self.import(module.as_str(), module.range(), names, false, &[]);
                 }
             }
             ast::Stmt::If(branch) => {
@@ -224,7 +238,11 @@ impl Reader<'_, '_> {
                 let guards = with.items.iter().map(|item| suppressed_by(&item.context_expr));
                 self.guarded(guards.fold(Guard::None, Guard::or), &with.body);
             }
-            ast::Stmt::FunctionDef(def) => self.block(&def.body),
+            ast::Stmt::FunctionDef(def) => {
+                self.functions += 1;
+                self.block(&def.body);
+                self.functions -= 1;
+            }
             ast::Stmt::ClassDef(class) => self.block(&class.body),
             ast::Stmt::Match(choice) => {
                 for case in &choice.cases {
@@ -244,7 +262,14 @@ impl Reader<'_, '_> {
     }
 
     /// One imported module; `earlier` are those that the same statement imports first.
-    fn import(&mut self, module: &str, range: TextRange, names: Vec<Name>, earlier: &[ast::Alias]) {
+    fn import(
+        &mut self,
+        module: &str,
+        range: TextRange,
+        names: Vec<Name>,
+        is_access: bool,
+        earlier: &[ast::Alias],
+    ) {
         if module.is_empty() {
             return;
         }
@@ -253,6 +278,7 @@ impl Reader<'_, '_> {
         self.document.imports.push(ImportStatement {
             module: module.into(),
             names,
+            is_access,
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             guard: self.guard,
@@ -361,7 +387,11 @@ mod tests {
                 start.character,
                 end.character,
                 import.module,
-                import.names.iter().map(|n| format!(" {n}")).collect::<String>(),
+                import
+                    .names
+                    .iter()
+                    .map(|n| format!("{}{n}", if import.is_access { "." } else { " " }))
+                    .collect::<String>(),
                 match import.guard {
                     Guard::None => "",
                     Guard::Handled => " (handled)",
@@ -385,6 +415,28 @@ mod tests {
                 3:7-9 os
                 3:11-21 tensorflow
                 3:23-26 sys
+            "#]],
+        );
+    }
+
+    #[test]
+    fn attributes_of_modules_at_the_top_level() {
+        check(
+            "import a, b.c as d, e.f, g\na.x(d.y)[a.x]\nif e.f.z > e.f.z:\n  v = a.w\n\
+             def h(n=1):\n  a.not_run\n@a.decorator\ndef i(): pass\nlambda: a.later\n\
+             try:\n  a.tried\nexcept ImportError:\n  pass\na = 1\na.number\nfrom x import g\ng.other\n",
+            expect![[r#"
+                0:7-8 a
+                0:10-13 b.c
+                0:20-23 e.f
+                0:25-26 g
+                1:0-3 a.x
+                1:4-7 b.c.y
+                2:3-8 e.f.z
+                3:6-9 a.w
+                6:1-12 a.decorator
+                10:2-9 a.tried (handled)
+                15:5-6 x g
             "#]],
         );
     }

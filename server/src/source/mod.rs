@@ -2,6 +2,7 @@
 //!
 //! Knows Python's grammar, but neither files nor Windows.
 
+mod accesses;
 mod compiled;
 mod import_lines;
 mod imports;

@@ -107,7 +107,7 @@ pub(super) fn import_in(block: &[Frame], missing: Option<&str>) -> Option<Failed
             (None, Some(missing)) => import.top_level() == top_level(missing),
             (None, None) => true,
         };
-        let import = imports.iter().find(is_meant)?;
+        let import = imports.iter().filter(|import| !import.is_access).find(is_meant)?;
         Some(FailedImport {
             module: import.module.to_string(),
             names: import.names.clone(),
