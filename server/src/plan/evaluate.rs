@@ -8,7 +8,7 @@ use super::frame::Frame;
 use super::standard;
 use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
 use super::{Place, Plan};
-use crate::source::{BinaryOp, CompareOp, Comprehension, Expr, Makes, Name};
+use crate::source::{BinaryOp, CompareOp, Comprehension, Expr, Makes, Name, is_standard, top_level};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -197,6 +197,9 @@ impl Plan<'_> {
         if let Some(value) = standard::builtin(name) {
             return Ok(value);
         }
+        if name == "__spec__" {
+            return Ok(standard::spec_of_module(&frame.module));
+        }
         if !frame.module.open.get()
             && frame.locals.is_none()
             && frame.expects(&["NameError", "Exception", "BaseException"])
@@ -253,7 +256,20 @@ impl Plan<'_> {
                 return Ok(self.class_attribute(class, name).unwrap_or(Value::Unknown));
             }
             Value::Super(asked) => return self.super_attribute(&asked.clone(), name, place),
-            Value::Record(record) => return Ok(record.get(name).unwrap_or(Value::Unknown)),
+            Value::Record(record) => {
+                let method = || standard::has_method(record, name).then(|| (object.clone(), name.clone()));
+                let method = || method().map(|method| Value::Method(Rc::new(method)));
+                return Ok(record.get(name).or_else(method).unwrap_or(Value::Unknown));
+            }
+            Value::Frame(file) if matches!(name.as_str(), "f_globals" | "f_locals") => {
+                let module = self.modules.values().find(|module| module.file.as_ref() == Some(file));
+                return Ok(module.map_or(Value::Unknown, |module| Value::Globals(module.clone())));
+            }
+            // Of the frame that runs; others are not asked for theirs.
+            Value::Frame(file) if name == "f_back" && place.file.as_ref() == Some(file) => {
+                let caller = self.running.last().and_then(|(_, caller)| caller.clone());
+                return Ok(caller.map_or(Value::Unknown, Value::Frame));
+            }
             _ => {}
         }
         Ok(self.attribute(object, name))
@@ -413,7 +429,7 @@ impl Plan<'_> {
                     let Some((key, value)) = standard::pair(&value) else { return Ok(Value::Unknown) };
                     table.push((key, value));
                 }
-                Value::Dict(Rc::new(table.into()))
+                Value::Dict(Rc::new(merged(table).into()))
             }
             Makes::Flat => {
                 let mut all = Vec::new();
@@ -491,8 +507,13 @@ pub(super) fn add(left: &Value, right: &Value) -> Value {
     }
 }
 
-/// Of sets of names, which are lists to us: modules put their `__all__` together like that.
+/// Of tables, or of sets of names, which are lists to us: modules put their `__all__` together like that.
 fn union(left: &Value, right: &Value) -> Value {
+    if let (Value::Dict(left), Value::Dict(right)) = (left, right) {
+        let pairs: Vec<_> = left.borrow().iter().chain(right.borrow().iter()).cloned().collect();
+        let fits = pairs.len() <= LONGEST;
+        return if fits { Value::Dict(Rc::new(merged(pairs).into())) } else { Value::Unknown };
+    }
     let (Value::List(left), Value::List(right)) = (left, right) else {
         return Value::Unknown;
     };
@@ -574,7 +595,9 @@ fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value
         Value::Known(name) if name == "os.environ" => Some(!matches!(plan.variable(left), Value::None)),
         Value::Known(name) if name == "sys.modules" => {
             let name = left.text()?;
-            plan.modules.contains_key(&*name).then_some(true)
+            let is_there = plan.modules.contains_key(&*name);
+            // Python itself has imported some of its own at its start.
+            (is_there || !is_standard(top_level(&name))).then_some(is_there)
         }
         _ => {
             let items = right.items()?;

@@ -102,7 +102,12 @@ impl Plan<'_> {
                 continue;
             }
             // What the plan performs itself comes before the library's own code, which was followed too.
-            let known = super::standard::attribute(&source.name, name, self).or_else(|| source.get(name));
+            let performed = super::standard::attribute(&source.name, name, self);
+            if matches!(performed, Some(Value::Known(_))) && self.submodule_exists(&source, name) {
+                // `from importlib import metadata` imports what the plan performs itself, and what that imports.
+                self.import_dotted(&format!("{}.{name}", source.name), &place)?;
+            }
+            let known = performed.or_else(|| source.get(name));
             let value = match known {
                 Some(value) => value,
                 None => self.import_name(&source, name, frame, &place)?,
@@ -191,6 +196,11 @@ impl Plan<'_> {
                 for (name, value) in names {
                     self.bind(&name, value, frame);
                 }
+            }
+        }
+        for name in super::standard::known_public_names(&source.name) {
+            if let Some(value) = super::standard::attribute(&source.name, name, self) {
+                self.bind(name, value, frame);
             }
         }
         Ok(())

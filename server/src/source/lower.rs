@@ -490,6 +490,11 @@ impl Lowering<'_> {
                         comprehension.makes = Makes::Dict;
                         Expr::Comprehension(comprehension)
                     }
+                    pairs @ Expr::Comprehension(_) => Expr::Call(Box::new(Call {
+                        function: Expr::Name("dict".into()),
+                        arguments: vec![pairs],
+                        keywords: Vec::new(),
+                    })),
                     _ => Expr::Opaque,
                 }
             }

@@ -10,13 +10,13 @@ use crate::image::start::address_of;
 /// The helper that imports calls CPython within so many instructions.
 const LONGEST_HELPER: u32 = 200;
 
-/// The index of the argument that is the level before Cython 3.2.
-const LEVEL: i32 = 2;
+/// The index of the argument that is the level: before Cython 3.2, and since then, without and with the module's dictionary before it.
+const LEVELS: [i32; 3] = [2, 4, 5];
 
 /// How a helper knows at which level it imports.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Level {
-    /// By its argument at this index: the third, or in Cython 3.2 one on the stack.
+    /// By its argument at this index, one of [`LEVELS`].
     Given(i32),
     /// Compilers leave out an argument that is the same in all calls.
     Fixed(i32),
@@ -48,8 +48,8 @@ impl Walk<'_, '_> {
         let mut instruction = Instruction::default();
         // The levels of the calls that import.
         let mut levels = Vec::new();
-        // It asks its third argument for -1: then the level is what the caller says, whatever is made of it.
-        let mut asks = false;
+        // The argument that it compares with -1: that is the level, whatever is made of it.
+        let mut compared = None;
         // It asks for the module of this name first: then the name is an absolute one.
         let mut gets = false;
         for _ in 0..LONGEST_HELPER {
@@ -80,8 +80,12 @@ impl Walk<'_, '_> {
                     }
                 }
                 Mnemonic::Cmp => {
-                    asks |= number(&instruction, 1) == Some(-1)
-                        && known.value(&instruction, 0, &self.slots) == Some(Held::Argument(LEVEL));
+                    if let Some(Held::Argument(index)) = known.value(&instruction, 0, &self.slots)
+                        && number(&instruction, 1) == Some(-1)
+                        && LEVELS.contains(&index)
+                    {
+                        compared = Some(index);
+                    }
                 }
                 _ => known.follow(&instruction, &self.slots, false),
             }
@@ -90,8 +94,10 @@ impl Walk<'_, '_> {
             Some(Held::Argument(index)) => Some(*index),
             _ => None,
         });
+        if let Some(index) = given.or(compared) {
+            return Some(Level::Given(index));
+        }
         match levels.as_slice() {
-            _ if given.is_some() || asks => Some(Level::Given(given.unwrap_or(LEVEL))),
             [Some(Held::Number(level))] => Some(Level::Fixed(*level)),
             // For -1 the helper of Cython 0.29 tries level 1 first.
             [Some(Held::Number(1)), Some(Held::Number(0))] => Some(Level::Fixed(-1)),

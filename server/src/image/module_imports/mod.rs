@@ -98,7 +98,7 @@ impl Image<'_> {
         let mut walk = Walk {
             image: self,
             name,
-            texts: Texts::new(may_be_of_cython && imports(Called::ImportStatement)),
+            texts: Texts::new(may_be_of_cython),
             slots,
             seen: Seen::default(),
             left: if may_be_of_cython { MOST_INSTRUCTIONS } else { FEWER_INSTRUCTIONS },

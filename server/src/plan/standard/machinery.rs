@@ -17,6 +17,17 @@ type Outcome = Result<Value, Rc<Exception>>;
 const SPEC: &str = "importlib.machinery.ModuleSpec";
 const DISTRIBUTION: &str = "importlib.metadata.Distribution";
 const MODULE_INFO: &str = "pkgutil.ModuleInfo";
+const FILE_FINDER: &str = "importlib.machinery.FileFinder";
+
+/// Whether an object has a method that [`Plan::call_machinery_method`] performs.
+pub(in crate::plan) fn has_method(record: &Record, name: &str) -> bool {
+    record.class == FILE_FINDER && name == "find_spec"
+}
+
+/// `__spec__` of a module.
+pub(in crate::plan) fn spec_of_module(module: &Module) -> Value {
+    spec_of(&module.name, module.file.clone(), module.path.clone())
+}
 
 impl Plan<'_> {
     /// Calls a function of these modules; nothing if `name` is none of theirs.
@@ -131,8 +142,30 @@ impl Plan<'_> {
                 folder.as_ref().map_or(Value::Unknown, |folder| Value::str(folder.as_str()))
             }
             "site.getuserbase" => self.config_var("userbase"),
+            // What is asked of one is an extension module.
+            "importlib.machinery.FileFinder" => match &text {
+                Some(_) => {
+                    let attributes = vec![("path", first.clone())];
+                    Value::Record(Rc::new(Record { class: FILE_FINDER, attributes }))
+                }
+                None => Value::Unknown,
+            },
             _ => return Ok(None),
         }))
+    }
+
+    /// Calls a method of such an object: `FileFinder(folder, …).find_spec(name)`.
+    pub(super) fn call_machinery_method(&mut self, object: &Record, arguments: &[Value]) -> Value {
+        let folder = object.get("path").and_then(|path| path.text()).map(|path| WinPath::new(&*path));
+        let Some((folder, name)) = folder.zip(arguments.first().and_then(Value::text)) else {
+            return Value::Unknown;
+        };
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let suffixes = self.interpreter.environment.extension_suffixes();
+        let files = &self.interpreter.process.host().files;
+        let mut paths = suffixes.iter().map(|suffix| folder.join(&format!("{last}{suffix}")));
+        let found = paths.find(|path| files.is_file(path));
+        found.map_or(Value::None, |path| spec_of(&name, Some(path), None))
     }
 
     /// The specification of a module, None if it would not be found. Finding a submodule imports its parents first.

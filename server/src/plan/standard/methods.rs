@@ -144,6 +144,9 @@ impl Plan<'_> {
                 }
                 Value::Unknown
             }
+            Value::Record(record) if super::has_method(record, name) => {
+                self.call_machinery_method(record, &arguments)
+            }
             Value::Record(record) => record.call(name, &arguments),
             Value::Below(folder) => match (name, first.text()) {
                 ("resolve" | "absolute" | "as_posix" | "__str__", _) => Value::Below(folder.clone()),

@@ -24,7 +24,10 @@ use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
 use crate::source::{Decoration, Name, top_level};
 
-pub(super) use names::{attribute, builtin, exported_loader, has_methods, is_builtin_name, is_exception};
+pub(super) use machinery::{has_method, spec_of_module};
+pub(super) use names::{
+    attribute, builtin, exported_loader, has_methods, is_builtin_name, is_exception, known_public_names,
+};
 pub(super) use paths::path_attribute;
 
 use names::standard_or_own;
@@ -253,6 +256,7 @@ impl Plan<'_> {
                 let file = depth.and_then(caller).cloned().flatten();
                 file.map_or(Value::Unknown, Value::Frame)
             }
+            "inspect.currentframe" => frame.module.file.clone().map_or(Value::Unknown, Value::Frame),
             "inspect.getfile" => match first {
                 Value::Frame(file) => Value::str(file.as_str()),
                 _ => Value::Unknown,

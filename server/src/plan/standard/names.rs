@@ -56,7 +56,7 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("sys", &["path", "modules", "implementation", "_getframe"]),
-    ("inspect", &["getfile"]),
+    ("inspect", &["currentframe", "getfile"]),
     (
         "platform",
         &[
@@ -113,6 +113,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("copy", &["copy", "deepcopy"]),
     ("importlib", &["import_module", "util", "resources", "metadata", "machinery"]),
     ("importlib.util", &["find_spec"]),
+    ("importlib.machinery", &["FileFinder"]),
     ("contextlib", &["suppress", "nullcontext", "ExitStack", "contextmanager"]),
     ("pathlib", &["Path", "PurePath", "WindowsPath", "PureWindowsPath"]),
     ("traceback", &["format_exc"]),
@@ -281,6 +282,11 @@ pub(in crate::plan) fn is_exception(name: &str) -> bool {
 fn known_names(module: &str) -> Option<&'static [&'static str]> {
     static MODULES: LazyLock<FxHashMap<&str, &[&str]>> = LazyLock::new(|| KNOWN.iter().copied().collect());
     MODULES.get(module).copied()
+}
+
+/// The names that `from module import *` takes of a module that the plan knows.
+pub(in crate::plan) fn known_public_names(module: &str) -> impl Iterator<Item = &'static str> {
+    known_names(module).unwrap_or_default().iter().copied().filter(|name| !name.starts_with('_'))
 }
 
 /// Whether it is an object whose methods the plan performs, rather than a namespace.
