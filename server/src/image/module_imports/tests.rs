@@ -413,6 +413,16 @@ fn the_level_may_lie_on_the_stack() {
 }
 
 #[test]
+fn the_level_is_the_argument_that_is_compared() {
+    // The helper asks for its fifth argument and hands nothing on: mov eax, [rsp+28h]; cmp eax, -1. Its caller stores 2 there.
+    let code = format!(
+        "eb 10\n 8b 44 24 28\n 83 f8 ff\n call LevelObject\n c3\n cc\n cc\n {CYTHON} {OF_3_2} \
+         c7 44 24 20 02 00 00 00\n object 'far'\n helper\n c3"
+    );
+    assert_eq!(imported(&code), ["2:far"]);
+}
+
+#[test]
 fn a_function_with_a_large_frame_keeps_its_arguments() {
     // jmp over a ret; mov eax, 2000h; call of the ret; sub rsp, rax
     let code =

@@ -26,10 +26,67 @@ fn where_things_are_installed_is_known() {
         ("import importlib.util as u", "u.find_spec('pkg').submodule_search_locations == __path__"),
         ("from importlib.machinery import EXTENSION_SUFFIXES as s", "s[-1] == '.pyd'"),
         ("from importlib.resources import files", "(files('pkg') / 'good.pyd').is_file()"),
+        (
+            "import os\nfrom importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder\n\
+             f = FileFinder(os.path.dirname(__file__), (ExtensionFileLoader, EXTENSION_SUFFIXES))",
+            "f.find_spec('good').origin.endswith('good.pyd') and f.find_spec('nothing') is None",
+        ),
         ("import pkgutil", "[m.name for m in pkgutil.iter_modules(__path__)] == ['broken', 'extra', 'good']"),
     ] {
         holds(before, condition);
     }
+}
+
+#[test]
+fn what_a_module_and_its_caller_are_is_known() {
+    for (before, condition) in [
+        ("pass", "__spec__.parent == 'pkg' and __spec__.name == __name__"),
+        ("import sys", "'pkg' in sys.modules and 'nobody' not in sys.modules"),
+        ("import sys\ndef f(): return sys._getframe(1).f_globals['__name__']", "f() == 'pkg'"),
+        (
+            "import inspect\ndef f(): return inspect.currentframe().f_back.f_locals['__name__']",
+            "f() == 'pkg'",
+        ),
+    ] {
+        holds(before, condition);
+    }
+}
+
+#[test]
+fn tables_are_united_and_made_by_several_loops() {
+    for (before, condition) in [
+        ("t = {'a': 1, 'b': 2} | {'b': 3}", "t['a'] == 1 and t['b'] == 3 and len(t) == 2"),
+        (
+            "t = {k: v for v, ks in {'m': ['a', 'b'], 'n': ['c']}.items() for k in ks}",
+            "t['b'] == 'm' and t['c'] == 'n'",
+        ),
+        ("t = {k: 1 for k in ['a', 'a']}", "len(t) == 1"),
+    ] {
+        holds(before, condition);
+    }
+}
+
+/// What the plan performs itself is a module of the library all the same, and imports others.
+#[test]
+fn a_module_that_is_performed_is_imported_too() {
+    let library = "
+        /Python/Lib/importlib/__init__.py  text
+        /Python/Lib/importlib/metadata.py  text
+            import zipped
+        /Python/Lib/site-packages/zipped.py  text
+            from pkg import broken
+        ";
+    let followed = answer(&format!("{}{library}", python(8, &init("from importlib import metadata"))));
+    assert!(followed.contains("native pkg.broken FAILS <- zipped.py:1"), "{followed}");
+    let star = init(
+        "from ctypes import *\nimport os\ncdll.LoadLibrary(os.path.join(os.path.dirname(__file__), 'gone.dll'))",
+    );
+    let library = "
+        /Python/Lib/ctypes/__init__.py  text
+            class CDLL: pass
+        ";
+    let followed = answer(&format!("{}{library}", python(8, &star)));
+    assert!(followed.contains("gone.dll FAILS"), "{followed}");
 }
 
 #[test]
