@@ -71,7 +71,11 @@ impl Problem {
             LoadError::Crash(fault) => vec![problem(Culprit::Image((**fault).clone()), None)],
             LoadError::Windows(failure) => failure
                 .faults()
-                .map(|fault| problem(Culprit::Image(fault.clone()), Some(fault.cause.code())))
+                .map(|fault| {
+                    // Where nothing is loaded, Windows reports nothing.
+                    let code = (load.kind != LoadKind::Look).then(|| fault.cause.code());
+                    problem(Culprit::Image(fault.clone()), code)
+                })
                 .collect(),
         }
     }
@@ -220,6 +224,9 @@ impl Case<'_> {
                     fault.chain.first().map_or("a library", |l| l.name.as_str())
                 )
             }
+            (Culprit::Image(fault), Some(LoadKind::Look)) => {
+                format!("{} is looked for here", fault.culprit())
+            }
             (Culprit::Image(fault), _) => {
                 format!("{} is imported here", fault.chain.first().map_or("a module", |l| l.name.as_str()))
             }
@@ -269,6 +276,7 @@ impl Case<'_> {
         let place = problem.trace.iter().find_map(|place| Some((place.file.as_ref()?, place.line)));
         let verb = match problem.loaded_by {
             Some(LoadKind::Ctypes) => "loads",
+            Some(LoadKind::Look) => "asks for",
             _ => "imports",
         };
         match place {

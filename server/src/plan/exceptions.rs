@@ -124,6 +124,9 @@ impl Plan<'_> {
             if raised.is_unfounded() && self.uncertain == 0 {
                 raised.lost = self.lost_file();
             }
+            if raised.is_unfounded() && self.uncertain == 0 {
+                raised.failures = self.sought_on_path(&raised, &place);
+            }
         }
         Err(traced(Rc::new(raised), &place))
     }

@@ -17,6 +17,7 @@ mod import;
 mod import_statement;
 mod objects;
 mod six;
+mod sought;
 mod standard;
 mod startup;
 #[cfg(test)]
@@ -164,6 +165,8 @@ pub enum LoadKind {
     Extension,
     /// `ctypes`.
     Ctypes,
+    /// Nobody: the program looks for the file, and gives up if it is not there.
+    Look,
 }
 
 /// A file and a 1-based line.

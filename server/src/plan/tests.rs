@@ -388,6 +388,30 @@ fn a_self_check_is_content_with_the_runtime() {
     );
 }
 
+/// As it does since 2.22: it looks into the folders of PATH itself, where a runtime beside python.exe does not count.
+#[test]
+fn a_self_check_looks_for_the_runtime_on_path() {
+    let tries = "                            try:\n                                ctypes.WinDLL(dll_name)\n                            \
+                 except OSError:\n                                missing.append(dll_name)\n";
+    let looks = "                            for folder in os.environ.get('PATH', '').split(';'):\n                                \
+                 if os.path.isfile(os.path.join(folder, dll_name)):\n                                    break\n                            \
+                 else:\n                                missing.append(dll_name)\n";
+    let check = SELF_CHECK.replace(tries, looks);
+    assert_ne!(check, SELF_CHECK);
+    let check = format!("{check}\n        /path/other.dll\n        path /path");
+    let beside = format!("{check}\n        /Python/msvcp140.dll\n        /Python/msvcp140_1.dll");
+    for world in [check.as_str(), beside.as_str()] {
+        let followed = answer(&python(8, world));
+        let sentence = "=> ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'.";
+        assert!(followed.contains(sentence), "{followed}");
+    }
+    let whole = format!(
+        "{check}\n        /path/msvcp140.dll\n        /path/msvcp140_1.dll\n        machine windows-11+vcredist"
+    );
+    let followed = answer(&python(8, &whole));
+    assert!(followed.contains("native pkg.native <- "), "{followed}");
+}
+
 #[test]
 fn a_helper_that_swallows_a_failure_is_why_its_caller_raises() {
     init_does(

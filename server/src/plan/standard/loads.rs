@@ -11,7 +11,7 @@ use super::Outcome;
 use super::names::is_kernel;
 use crate::cpython::{LoadError, windows_message};
 use crate::environment::Platform;
-use crate::host::{WinPath, is_always_set};
+use crate::host::{Host, HostKind, WinPath, is_always_set};
 use crate::loader::LoadFlags;
 
 /// Directories of which no more than these are remembered: the first ones tell why nothing is certain.
@@ -186,8 +186,13 @@ impl Plan<'_> {
         }
         match self.interpreter.process.variable(&name) {
             Some(value) => Value::str(value),
-            // Every process has a PATH, even if we do not know which.
-            None if name == "PATH" => Value::str(""),
+            // Every process has a PATH, even if we do not know which. That of a clean Windows begins so.
+            None if name == "PATH" => match self.interpreter.process.host() {
+                Host { kind: HostKind::Baseline(_), windows_directory: windows, .. } if !self.is_linux() => {
+                    Value::str(format!(r"{windows}\system32;{windows}"))
+                }
+                _ => Value::str(""),
+            },
             None if !self.is_linux() && is_always_set(&name) => Value::Unknown,
             None => Value::None,
         }

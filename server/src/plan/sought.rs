@@ -1,0 +1,46 @@
+//! DLLs that a program looks for itself before it loads anything.
+
+use rustc_hash::FxHashSet;
+
+use super::value::{Exception, Value};
+use super::{LoadFailure, LoadKind, Place, Plan};
+use crate::cpython::LoadError;
+use crate::host::{WinPath, path_directories};
+use crate::loader::{Cause, Failure, Fault, Link, Rule, Searched};
+
+impl Plan<'_> {
+    /// The DLLs that an exception names and for which the program looked in vain in the folders of PATH, itself and not by a load:
+    /// as failed loads. TensorFlow 2.22 looks so for the VC++ runtime (`tensorflow/python/platform/self_check.py`).
+    pub(super) fn sought_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
+        let Some(message) = exception.message.clone() else { return Vec::new() };
+        let Some(path) = self.variable(&Value::str("PATH")).text() else { return Vec::new() };
+        let folders = path_directories(&path);
+        let is_on_path = |file: &&WinPath| file.parent().is_some_and(|folder| folders.contains(&folder));
+        let names = self.looked_in_vain.iter().filter(is_on_path).map(WinPath::file_name);
+        let mut names: Vec<String> =
+            names.filter(|name| message.contains(*name)).map(str::to_owned).collect();
+        let mut seen = FxHashSet::default();
+        names.retain(|name| seen.insert(name.clone()));
+        let searched = |directory: &WinPath| Searched {
+            directory: directory.clone(),
+            rule: Rule::Path,
+            passed_over: None,
+        };
+        let failed = names.into_iter().map(|name| {
+            let cause = Cause::NotFound { searched: folders.iter().map(searched).collect() };
+            let chain = vec![Link { name: name.clone(), path: None }];
+            let failure = Failure { first: Fault { chain, cause }, others: Vec::new(), found: Vec::new() };
+            LoadFailure {
+                target: name,
+                kind: LoadKind::Look,
+                at: at.clone(),
+                error: LoadError::Windows(failure),
+                sentence: exception.sentence().unwrap_or_default(),
+                uncertain: false,
+                doubt: None,
+            }
+        });
+        let failed: Vec<LoadFailure> = failed.collect();
+        failed.into_iter().map(|failure| self.failed(failure)).collect()
+    }
+}
