@@ -380,6 +380,9 @@ impl<'e> Program<'e> {
                 let lies_nowhere = |missing: &MissingModule| missing.name == name && missing.is_unknown();
                 problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if lies_nowhere(m)));
             }
+            if problems.is_empty() && !error.clashing.is_empty() {
+                findings.push(codes::mixed_environment::of_refusal(case, error));
+            }
             findings.extend(case.explain(problems, Severity::Error, Some(error)));
             for finding in &mut findings {
                 tell_own_statements(case, error, finding);

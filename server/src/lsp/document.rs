@@ -70,7 +70,8 @@ impl OpenDocument {
                 }
                 Some(Range { start, end }) => {
                     let first = start.line.min(end.line);
-                    self.edited = Some(first..=first + text.matches('\n').count() as u32);
+                    let lines = text.matches('\n').count() as u32;
+                    self.edited = Some(first..=first.saturating_add(lines));
                     let lines = LineIndex::new(&self.text);
                     let start = lines.offset(&self.text, start);
                     let end = lines.offset(&self.text, end);
@@ -209,5 +210,24 @@ mod tests {
         let document = OpenDocument::new(1, text.to_owned(), 0, None);
         assert_eq!(document.read(&Watch::Native).imports.len(), 2);
         assert!(document.import_at(at(0, 7), &Watch::Native).is_none());
+    }
+
+    #[test]
+    fn an_attribute_counts_once_its_line_is_left() {
+        let mut document = OpenDocument::new(1, "import numpy\nnumpy.random\nx = 1\n".to_owned(), 0, None);
+        let accesses = |document: &OpenDocument| -> Vec<String> {
+            let imports = document.read(&Watch::Native).imports.iter();
+            imports.filter(|import| import.is_access).map(|import| import.names.join(",")).collect()
+        };
+        assert_eq!(accesses(&document), ["random"]);
+        let change = |start, end, text: &str| {
+            vec![Change { range: Some(Range { start, end }), text: text.to_owned() }]
+        };
+        document.change(2, change(at(1, 6), at(1, 12), "lin"));
+        assert_eq!(accesses(&document), [""; 0]);
+        document.change(3, change(at(2, 4), at(2, 5), "2"));
+        assert_eq!(accesses(&document), ["lin"]);
+        document.change(4, change(at(u32::MAX, 0), at(u32::MAX, 0), "\n"));
+        assert_eq!(accesses(&document), ["lin"]);
     }
 }

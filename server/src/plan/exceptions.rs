@@ -114,6 +114,7 @@ impl Plan<'_> {
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
                 raised.withheld = raised.withheld.or_else(|| context.withheld.clone());
                 raised.lost = raised.lost.or_else(|| context.lost.clone());
+                raised.clashing.extend(context.clashing.iter().cloned());
                 raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }
             // A function that has caught failed loads and raises afterwards does so because of them.
@@ -126,6 +127,9 @@ impl Plan<'_> {
             }
             if raised.is_unfounded() && self.uncertain == 0 {
                 raised.failures = self.sought_on_path(&raised, &place);
+            }
+            if raised.is_unfounded() && self.uncertain == 0 {
+                raised.clashing = self.named_distributions(&raised);
             }
         }
         Err(traced(Rc::new(raised), &place))

@@ -56,6 +56,8 @@ pub struct Plan<'e> {
     recorded: Option<std::collections::HashSet<String>>,
     /// Native files for which the program looked in vain.
     looked_in_vain: Vec<WinPath>,
+    /// Names and versions of installed distributions that the program asked for.
+    asked_versions: Vec<(Name, Name)>,
     steps: Vec<Step>,
     /// What was said not to be known, and where.
     unknown: FxHashSet<(Event, Place)>,
@@ -111,6 +113,8 @@ pub struct ImportFailure {
     pub sentence: String,
     /// A native file that its distribution installed, and for which the program looked in vain.
     pub lost: Option<WinPath>,
+    /// Distributions that the program does not want to be installed together, if that is why.
+    pub clashing: Vec<String>,
     /// The loads that made it fail, as indices into [`Plan::failures`]; the root cause first.
     pub loads: Vec<usize>,
     /// The module that was not found, where that made it fail.
@@ -249,6 +253,7 @@ impl<'e> Plan<'e> {
             last_error: 0,
             recorded: None,
             looked_in_vain: Vec::new(),
+            asked_versions: Vec::new(),
             steps: Vec::new(),
             unknown: FxHashSet::default(),
             failures: Vec::new(),
@@ -420,6 +425,7 @@ impl<'e> Plan<'e> {
         ImportFailure {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             lost: exception.lost.clone(),
+            clashing: exception.clashing.iter().map(ToString::to_string).collect(),
             loads: exception.failures.clone(),
             missing: exception.missing.as_ref().map(|name| MissingModule {
                 withheld: exception.withheld.clone(),

@@ -1,4 +1,4 @@
-//! DLLs that a program looks for itself before it loads anything.
+//! What a program looks for itself before it loads anything: DLLs, and distributions that do not go together.
 
 use rustc_hash::FxHashSet;
 
@@ -7,6 +7,7 @@ use super::{LoadFailure, LoadKind, Place, Plan};
 use crate::cpython::LoadError;
 use crate::host::{WinPath, path_directories};
 use crate::loader::{Cause, Failure, Fault, Link, Rule, Searched};
+use crate::source::Name;
 
 impl Plan<'_> {
     /// The DLLs that an exception names and for which the program looked in vain in the folders of PATH, itself and not by a load:
@@ -42,5 +43,16 @@ impl Plan<'_> {
         });
         let failed: Vec<LoadFailure> = failed.collect();
         failed.into_iter().map(|failure| self.failed(failure)).collect()
+    }
+
+    /// The distributions that an exception names with the versions that the program was told, if they are several of different versions:
+    /// those of TensorFlow install the same files (`tensorflow/python/platform/self_check.py`, since 2.22).
+    pub(super) fn named_distributions(&self, exception: &Exception) -> Vec<Name> {
+        let Some(message) = &exception.message else { return Vec::new() };
+        let is_named = |(name, version): &&(Name, Name)| message.contains(&*format!("{name} {version}"));
+        let named: Vec<&(Name, Name)> = self.asked_versions.iter().filter(is_named).collect();
+        let differ =
+            named.iter().any(|(_, version)| named.first().is_some_and(|(_, first)| version != first));
+        if differ { named.into_iter().map(|(name, _)| name.clone()).collect() } else { Vec::new() }
     }
 }

@@ -195,6 +195,9 @@ pub(super) struct Exception {
     pub withheld: Option<Withheld>,
     /// A native file that its distribution installed, for which the program looked in vain before it raised this.
     pub lost: Option<WinPath>,
+    /// Distributions that it names with their versions, for which the program asked before it raised this: it minds their being
+    /// installed together.
+    pub clashing: Vec<Name>,
     /// Innermost first: file and line.
     pub trace: Vec<(WinPath, u32)>,
     /// It is no exception, but the end of the process, which nothing catches.
@@ -212,6 +215,7 @@ impl Exception {
             missing: None,
             withheld: None,
             lost: None,
+            clashing: Vec::new(),
             trace: Vec::new(),
             ends: false,
         }
@@ -222,7 +226,8 @@ impl Exception {
         let here = self.failures.is_empty()
             && self.missing.is_none()
             && self.withheld.is_none()
-            && self.lost.is_none();
+            && self.lost.is_none()
+            && self.clashing.is_empty();
         here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
     }
 

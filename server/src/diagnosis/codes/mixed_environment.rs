@@ -9,6 +9,7 @@
 //!   new or too old for what the environment holds.
 //! - *Two packages, the same files.* tensorflow, tensorflow-cpu and tensorflow-gpu all install the folder `tensorflow`. The one that is
 //!   installed last overwrites the other, and whichever is uninstalled takes the files of both with it.
+//! - *Refused.* A package looks itself whether another one is installed, and raises an exception (TensorFlow from 2.22 on).
 //! - *pip over conda.* conda believes that it still has the package that it installed.
 //! - *Leftovers.* pip renames what it is about to remove (`~umpy`). What is left of that, after an interruption or because a program
 //!   was still running, shows that an installation did not come to its end.
@@ -30,12 +31,13 @@ mod two_owners;
 
 use std::collections::BTreeMap;
 
-use crate::diagnosis::case::name_of;
+use crate::diagnosis::case::{list, name_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding};
 use crate::environment::Distribution;
+use crate::fix::Fix;
 use crate::host::WinPath;
-use crate::plan::{Event, Plan};
+use crate::plan::{Event, ImportFailure, Plan};
 use crate::source::{is_standard, top_level};
 
 /// A sentence names so many packages or files at most.
@@ -75,6 +77,32 @@ pub(in crate::diagnosis) fn of_imported(
     findings
 }
 
+/// Distributions that the package itself refuses to be imported with.
+pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -> Finding {
+    let mut finding = case.finding(Code::MixedEnvironment, &[], Severity::Error, Some(error));
+    let version = |name: &String| {
+        case.environment.find(name).map_or_else(|| name.clone(), |one| with_version(case, one))
+    };
+    let versions: Vec<String> = error.clashing.iter().map(version).collect();
+    finding.what = format!(
+        "{}: {} are installed together, which it refuses.",
+        case.consequence(Severity::Error),
+        list(&versions, "and")
+    );
+    if let Some((file, line)) = error.trace.first() {
+        finding.evidence = format!(
+            "{} (line {line}) asks for the versions of these distributions, and raises an exception where they differ.",
+            case.short(file)
+        );
+    }
+    finding.advice = "Uninstall all of them, then install the one that you want.".to_owned();
+    let names = error.clashing.iter().map(String::as_str);
+    let words: Vec<&str> = ["uninstall", "-y"].into_iter().chain(names).collect();
+    let uninstall = Fix::new(format!("Uninstall {}", list(&error.clashing, "and")), case.pip(&words));
+    finding.fixes = vec![Fix { preferred: true, ..uninstall }];
+    finding
+}
+
 /// The distributions that provide the top-level packages and modules that ran, in the order of `sys.path`.
 type Providers<'a> = BTreeMap<String, Vec<&'a Distribution>>;
 
@@ -91,7 +119,7 @@ fn with_version(case: &Case<'_>, distribution: &Distribution) -> String {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::Expect;
+    use expect_test::{Expect, expect};
 
     use crate::testing::check;
 
@@ -120,6 +148,58 @@ mod tests {
     numpy/__init__.py,sha256=x,0
 "
         )
+    }
+
+    /// As `tensorflow/python/platform/self_check.py` since 2.22.
+    #[test]
+    fn a_package_that_minds_another_one() {
+        let package = "\
+/Python/Lib/site-packages/pkg/__init__.py    text
+    import importlib.metadata, struct
+    installed = {}
+    for name in ['pkg', 'pkg-cpu', 'pkg-gpu']:
+        try:
+            installed[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    if struct.calcsize('P') != 8:
+        raise ImportError('this is for 64 bits')
+    if len(set(installed.values())) > 1:
+        raise ImportError('Found conflicting installations: %s.' % ', '.join('%s %s' % one for one in installed.items()))
+    from . import core
+/Python/Lib/site-packages/pkg/core.pyd
+/Python/Lib/site-packages/pkg-1.0.dist-info/METADATA    text
+    Name: pkg
+    Version: 1.0
+/Python/Lib/site-packages/pkg-1.0.dist-info/RECORD    text
+    pkg/core.pyd,,
+";
+        let other = |version: &str| {
+            format!(
+                "\
+/Python/Lib/site-packages/pkg_cpu-{version}.dist-info/METADATA    text
+    Name: pkg-cpu
+    Version: {version}
+"
+            )
+        };
+        check_with(
+            &[package, &other("0.9")],
+            expect![[r#"
+                error mixed-environment: 
+                  `import pkg` will fail: pkg 1.0 and pkg-cpu 0.9 are installed together, which it refuses.
+                  pkg/__init__.py (line 11) asks for the versions of these distributions, and raises an exception where they differ.
+                  Uninstall all of them, then install the one that you want.
+                  Python: ImportError: Found conflicting installations: pkg 1.0, pkg-cpu 0.9.
+                  * Uninstall pkg and pkg-cpu | C:\Python\python.exe -m pip uninstall -y pkg pkg-cpu
+            "#]],
+        );
+        check_with(
+            &[package, &other("1.0")],
+            expect![[r#"
+            healthy
+        "#]],
+        );
     }
 
     pub fn check_with(parts: &[&str], expected: Expect) {

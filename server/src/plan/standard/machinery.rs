@@ -19,6 +19,9 @@ const DISTRIBUTION: &str = "importlib.metadata.Distribution";
 const MODULE_INFO: &str = "pkgutil.ModuleInfo";
 const FILE_FINDER: &str = "importlib.machinery.FileFinder";
 
+/// The versions of more distributions are not kept.
+const MOST_ASKED: usize = 100;
+
 /// Whether an object has a method that [`Plan::call_machinery_method`] performs.
 pub(in crate::plan) fn has_method(record: &Record, name: &str) -> bool {
     record.class == FILE_FINDER && name == "find_spec"
@@ -84,6 +87,11 @@ impl Plan<'_> {
             "importlib.metadata.version" | "importlib_metadata.version" => match &text {
                 Some(name) => {
                     let version = self.distribution(name, place)?.version.clone();
+                    if let Some(version) = &version
+                        && self.asked_versions.len() < MOST_ASKED
+                    {
+                        self.asked_versions.push(((&**name).into(), version.as_str().into()));
+                    }
                     version.map_or(Value::Unknown, Value::str)
                 }
                 None => Value::Unknown,
@@ -125,6 +133,11 @@ impl Plan<'_> {
                         .collect(),
                 ),
             },
+            "struct.calcsize" if text.as_deref() == Some("P") => {
+                let is_64_bit = matches!(self.interpreter.environment.machine, Machine::X64 | Machine::Arm64);
+                Value::Int(if is_64_bit { 8 } else { 4 })
+            }
+            "struct.calcsize" => Value::Unknown,
             "sysconfig.get_platform" => self.platform_name(),
             "sysconfig.get_path" => text.map_or(Value::Unknown, |name| self.installation_path(&name)),
             "sysconfig.get_paths" => {

@@ -77,6 +77,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("distutils.sysconfig", &["get_config_var", "get_config_vars"]),
     ("site", &["getsitepackages", "getusersitepackages", "getuserbase"]),
     ("shutil", &["which"]),
+    ("struct", &["calcsize"]),
     ("pkgutil", &["extend_path", "iter_modules"]),
     ("pkg_resources", &["resource_filename", "resource_exists", "resource_isdir"]),
     ("importlib.resources", &["files", "as_file", "path"]),
