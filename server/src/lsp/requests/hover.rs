@@ -18,7 +18,7 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let import = view.document.import_at(convert::place(at.position), &view.settings.packages)?;
     // What turned out to have no native code is none of ours, and of what is not run not much may be known.
     let diagnosis = view.diagnosis(import);
-    let is_silent = || import.guard == Guard::NotRun || is_standard(import.top_level());
+    let is_silent = || import.guard == Guard::NotRun || import.is_access || is_standard(import.top_level());
     if diagnosis.map_or_else(is_silent, |known| known.packages.is_empty()) {
         return None;
     }
