@@ -595,7 +595,7 @@ fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value
         Value::Known(name) if name == "os.environ" => Some(!matches!(plan.variable(left), Value::None)),
         Value::Known(name) if name == "sys.modules" => {
             let name = left.text()?;
-            let is_there = plan.modules.contains_key(&*name);
+            let is_there = plan.modules.contains_key(&*name) || &*name == "__main__";
             // Python itself has imported some of its own at its start.
             (is_there || !is_standard(top_level(&name))).then_some(is_there)
         }

@@ -41,7 +41,7 @@ fn where_things_are_installed_is_known() {
 fn what_a_module_and_its_caller_are_is_known() {
     for (before, condition) in [
         ("pass", "__spec__.parent == 'pkg' and __spec__.name == __name__"),
-        ("import sys", "'pkg' in sys.modules and 'nobody' not in sys.modules"),
+        ("import sys", "'pkg' in sys.modules and '__main__' in sys.modules and 'nobody' not in sys.modules"),
         ("import sys\ndef f(): return sys._getframe(1).f_globals['__name__']", "f() == 'pkg'"),
         (
             "import inspect\ndef f(): return inspect.currentframe().f_back.f_locals['__name__']",
