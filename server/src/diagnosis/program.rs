@@ -4,6 +4,7 @@
 //! more than the last of them alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::cpython::{Finder, Found, Interpreter};
@@ -117,13 +118,15 @@ pub(super) fn diagnose(
         }
         let (mut findings, mut native) = match import.is_access {
             false => program.import(&case, Taken::Module, script),
-            true => (Vec::new(), false),
+            true => {
+                // What came before it was told there.
+                program.mark();
+                (Vec::new(), false)
+            }
         };
         for name in &import.names {
-            let (taken, statement) = match import.is_access {
-                false => (Taken::Name(&import.name, name), format!("`from {} import {name}`", import.name)),
-                true => (Taken::Attribute(&import.name, name), format!("`{}.{name}`", import.name)),
-            };
+            let taken = Taken::of(import, name);
+            let statement = format!("`{taken}`");
             if !program.loads(&taken) {
                 continue;
             }
@@ -198,10 +201,7 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Scrip
             program.follow(&import.name, &Taken::Module);
         }
         for name in &import.names {
-            let taken = match import.is_access {
-                false => Taken::Name(&import.name, name),
-                true => Taken::Attribute(&import.name, name),
-            };
+            let taken = Taken::of(import, name);
             if program.loads(&taken) {
                 program.follow(&format!("{}.{name}", import.name), &taken);
             }
@@ -236,6 +236,26 @@ enum Taken<'n> {
     Name(&'n str, &'n Name),
     /// `module.name`
     Attribute(&'n str, &'n Name),
+}
+
+impl<'n> Taken<'n> {
+    /// One of the names of an import.
+    fn of(import: &'n Import, name: &'n Name) -> Taken<'n> {
+        match import.is_access {
+            false => Taken::Name(&import.name, name),
+            true => Taken::Attribute(&import.name, name),
+        }
+    }
+}
+
+impl fmt::Display for Taken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Taken::Module => f.write_str("import"),
+            Taken::Name(module, name) => write!(f, "from {module} import {name}"),
+            Taken::Attribute(module, name) => write!(f, "{module}.{name}"),
+        }
+    }
 }
 
 struct Program<'e> {
