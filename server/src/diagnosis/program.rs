@@ -373,6 +373,10 @@ impl<'e> Program<'e> {
     /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
     fn import(&mut self, case: &Case<'_>, taken: Taken<'_>, script: &Script) -> (Vec<Finding>, bool) {
         let imported = self.follow(case.import, &taken);
+        let is_use = matches!(taken, Taken::Attribute(..));
+        if is_use && imported.error.is_none() && self.plan.steps().len() == self.steps {
+            return (Vec::new(), false);
+        }
         let plan = &self.plan;
         let hidden = script.folder.as_ref().and_then(|folder| shadowed_module::hidden(case, plan, folder));
         let mut findings = Vec::new();
