@@ -16,7 +16,7 @@
 //! Never take single DLLs from download sites.
 
 use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, windows_error};
-use crate::diagnosis::{Case, Finding, Problem};
+use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::loader::Cause;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
@@ -52,7 +52,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         provider.path,
         case.why_this_one(provider)
     );
-    if provider.path.is_within(&case.host.windows_directory) {
+    // What belongs to Windows itself is told as `unsupported-windows`.
+    let is_foreign = provider.path.is_within(&case.host.windows_directory)
+        && !redistributable::contains(provider.path.file_name());
+    if is_foreign {
         finding.advice = format!(
             "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program, or \
              rename {} if the program can do without it.",
