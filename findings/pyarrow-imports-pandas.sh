@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # `import pyarrow.dataset` imports pandas where that is installed, and no line of Python does: pyarrow's C++ code does.
 #
-# pyarrow._dataset, a module of Cython, makes an expression of the value True as it is initialized (`_dataset.pyx`). That goes through the C++ code which
-# converts values of Python (libarrow_python), which wants to recognize values of pandas, and imports it for that, once, whatever the
-# value is. `import pyarrow` alone makes no value. A reader of the package's Python text, or of the imports in the code of its extension
+# pyarrow._dataset, a module of Cython, makes an expression of the value True as it is initialized (`_dataset.pyx`). That goes through
+# the C++ code which converts values of Python (libarrow_python), which wants to recognize values of pandas, and imports it for that,
+# once, whatever the value is. `import pyarrow` alone makes no value. A reader of the package's Python text, or of the imports in the code of its extension
 # modules, finds nothing of it, and pandas alone brings 43 native modules. It is optional: without pandas the import works all the same.
 #
 # Needs pip and Python 3.11 or later. Fetches 80 MB.

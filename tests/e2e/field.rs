@@ -39,13 +39,13 @@ const LOADS_ALL: &str = r#"
 /// What is imported, in a machine with these files, and what the program says of it: `healthy`, or severity, code and DLLs of each
 /// finding.
 fn said(machine: &str, files: &str, program: &str) -> String {
-    let mut world = PYTHON.replace("\n\n", "\n");
+    let mut world = PYTHON.to_owned();
     world += &files.replace("/s/", "/Python/Lib/site-packages/");
-    world += "\n/work/main.py  text\n";
+    world += "\n/project/main.py  text\n";
     world.extend(program.lines().map(|line| format!("    {line}\n")));
     let world = World::new(&world).unwrap();
     let (python, drive) = (text(&world.path("/Python")), text(world.root()));
-    let file = text(&world.path("/work/main.py"));
+    let file = text(&world.path("/project/main.py"));
     let host = if machine == "drive" { drive.as_str() } else { machine };
     let mut arguments = vec!["check", "--format", "json", "--python", &python, "--host", host];
     if host != drive {

@@ -73,9 +73,9 @@ fn what_the_kernel_has_loaded_comes_first() {
     /Python38/Lib/site-packages/onnx.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import as it is initialized
     ";
     let world = World::new(&format!("{SMALL}{files}")).unwrap();
-    fs::create_dir_all(world.path("/work")).unwrap();
-    fs::write(world.path("/work/main.ipynb"), notebook(&["import onnx"])).unwrap();
-    fs::write(world.path("/work/main.py"), "import onnx").unwrap();
+    fs::create_dir_all(world.path("/project")).unwrap();
+    fs::write(world.path("/project/main.ipynb"), notebook(&["import onnx"])).unwrap();
+    fs::write(world.path("/project/main.py"), "import onnx").unwrap();
     let python = text(&world.path("/Python38"));
     let drive = text(&world.path("/"));
     let codes = |file: &str| -> Vec<String> {
@@ -85,8 +85,8 @@ fn what_the_kernel_has_loaded_comes_first() {
         let report = report(&answer);
         report.findings().iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(codes("/work/main.ipynb"), ["conflicting-vc-runtime"]);
-    assert_eq!(codes("/work/main.py"), [""; 0]);
+    assert_eq!(codes("/project/main.ipynb"), ["conflicting-vc-runtime"]);
+    assert_eq!(codes("/project/main.py"), [""; 0]);
 }
 
 #[test]

@@ -48,6 +48,15 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// The first culprit; none of a module that is for another Python.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            LoadError::Windows(failure) => Some(&failure.first),
+            LoadError::Crash(fault) => Some(fault),
+            LoadError::OtherPython(_) => None,
+        }
+    }
+
     /// The name of the file to blame first: `target` itself where nothing below it is.
     pub fn culprit<'a>(&'a self, target: &'a str) -> &'a str {
         match self {

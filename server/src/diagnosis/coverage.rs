@@ -113,7 +113,9 @@ impl Coverage {
                 count: missed.len(),
                 failing: tried
                     .iter()
-                    .map(|(file, error)| Failing { file: (*file).clone(), why: why(error) })
+                    .filter_map(|(file, error)| {
+                        Some(Failing { file: (*file).clone(), why: sentence(error.fault()?) })
+                    })
                     .collect(),
             });
             let Some(at) = loop_at else { continue };
@@ -195,15 +197,7 @@ fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<LoadErro
     } else {
         return None;
     };
-    result.err().filter(|error| !matches!(error, LoadError::OtherPython(_)))
-}
-
-fn why(error: &LoadError) -> String {
-    match error {
-        LoadError::Windows(failure) => sentence(&failure.first),
-        LoadError::Crash(fault) => sentence(fault),
-        LoadError::OtherPython(dll) => format!("it needs {dll}"),
-    }
+    result.err().filter(|error| error.fault().is_some())
 }
 
 fn sentence(fault: &Fault) -> String {

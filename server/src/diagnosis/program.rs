@@ -117,23 +117,23 @@ pub(super) fn diagnose(
             }
         }
         let (mut findings, mut native) = match import.is_access {
-            false => program.import(&case, Taken::Module, script),
+            false => program.import(&case, None, script),
             true => {
-                // What came before it was told there.
+                // Its findings are its own, and not those of the import above it.
                 program.mark();
                 (Vec::new(), false)
             }
         };
         for name in &import.names {
-            let taken = Taken::of(import, name);
-            let statement = format!("`{taken}`");
-            if !program.loads(&taken) {
+            let taken = Taken { import, name };
+            if !program.loads(taken) {
                 continue;
             }
             let dotted = format!("{}.{name}", import.name);
             let case = Case { host, environment, import: &dotted };
             // That it is another package was said already.
-            let (mut more, native_too) = program.import(&case, taken, &Script::default());
+            let (mut more, native_too) = program.import(&case, Some(taken), &Script::default());
+            let statement = format!("`{taken}`");
             for finding in &mut more {
                 finding.what = finding.what.replace(&format!("`import {dotted}`"), &statement);
             }
@@ -198,12 +198,12 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Scrip
         }
         let Some(program) = &mut program else { continue };
         if !import.is_access {
-            program.follow(&import.name, &Taken::Module);
+            program.follow(&import.name, None);
         }
         for name in &import.names {
-            let taken = Taken::of(import, name);
-            if program.loads(&taken) {
-                program.follow(&format!("{}.{name}", import.name), &taken);
+            let taken = Taken { import, name };
+            if program.loads(taken) {
+                program.follow(&format!("{}.{name}", import.name), Some(taken));
             }
         }
     }
@@ -225,35 +225,22 @@ fn brings_native_code(host: &Host, environment: &Environment, package: &Package)
     let case = Case { host, environment, import: &alone.name };
     let without = Script::default();
     Program::begin(host, environment, &without, &alone)
-        .is_ok_and(|mut program| program.import(&case, Taken::Module, &without).1)
+        .is_ok_and(|mut program| program.import(&case, None, &without).1)
 }
 
-/// What a statement asks for.
-enum Taken<'n> {
-    /// `import module`
-    Module,
-    /// `from module import name`
-    Name(&'n str, &'n Name),
-    /// `module.name`
-    Attribute(&'n str, &'n Name),
-}
-
-impl<'n> Taken<'n> {
-    /// One of the names of an import.
-    fn of(import: &'n Import, name: &'n Name) -> Taken<'n> {
-        match import.is_access {
-            false => Taken::Name(&import.name, name),
-            true => Taken::Attribute(&import.name, name),
-        }
-    }
+/// A name that is taken out of an imported module: by `from module import name`, or by `module.name`.
+#[derive(Clone, Copy)]
+struct Taken<'n> {
+    import: &'n Import,
+    name: &'n Name,
 }
 
 impl fmt::Display for Taken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Taken::Module => f.write_str("import"),
-            Taken::Name(module, name) => write!(f, "from {module} import {name}"),
-            Taken::Attribute(module, name) => write!(f, "{module}.{name}"),
+        let Taken { import, name } = self;
+        match import.is_access {
+            false => write!(f, "from {} import {name}", import.name),
+            true => write!(f, "{}.{name}", import.name),
         }
     }
 }
@@ -342,12 +329,11 @@ impl<'e> Program<'e> {
 
     /// Whether taking a name out of a module does more than that: it imports a submodule or asks the module's `__getattr__`
     /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py). Not after a failure.
-    fn loads(&self, taken: &Taken<'_>) -> bool {
+    fn loads(&self, Taken { import, name }: Taken<'_>) -> bool {
         !self.failed
-            && match taken {
-                Taken::Module => true,
-                Taken::Name(module, name) => self.plan.gets_later(module, name),
-                Taken::Attribute(module, name) => self.plan.gets_lazily(module, name),
+            && match import.is_access {
+                false => self.plan.gets_later(&import.name, name),
+                true => self.plan.gets_lazily(&import.name, name),
             }
     }
 
@@ -358,12 +344,12 @@ impl<'e> Program<'e> {
     }
 
     /// Makes an import: of the module, or of what is to be taken out of another one.
-    fn follow(&mut self, module: &str, taken: &Taken<'_>) -> Imported {
+    fn follow(&mut self, module: &str, taken: Option<Taken<'_>>) -> Imported {
         let imported = match taken {
-            Taken::Module => self.plan.import(module),
-            Taken::Name(package, name) => self.plan.import_from_module(package, name),
+            None => self.plan.import(module),
             // The statement that it stands in is not a part of what is done before an import.
-            Taken::Attribute(package, name) => return self.plan.access(package, name),
+            Some(Taken { import, name }) if import.is_access => return self.plan.access(&import.name, name),
+            Some(Taken { import, name }) => self.plan.import_from_module(&import.name, name),
         };
         self.imported.push(module.to_owned());
         self.failed |= imported.error.is_some();
@@ -371,10 +357,10 @@ impl<'e> Program<'e> {
     }
 
     /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
-    fn import(&mut self, case: &Case<'_>, taken: Taken<'_>, script: &Script) -> (Vec<Finding>, bool) {
-        let imported = self.follow(case.import, &taken);
-        let is_use = matches!(taken, Taken::Attribute(..));
-        if is_use && imported.error.is_none() && self.plan.steps().len() == self.steps {
+    fn import(&mut self, case: &Case<'_>, taken: Option<Taken<'_>>, script: &Script) -> (Vec<Finding>, bool) {
+        let imported = self.follow(case.import, taken);
+        let is_access = taken.is_some_and(|taken| taken.import.is_access);
+        if is_access && imported.error.is_none() && self.plan.steps().len() == self.steps {
             return (Vec::new(), false);
         }
         let plan = &self.plan;

@@ -99,7 +99,7 @@ impl Host {
         let variable = self.variables.get("APPDATA").filter(|value| !value.is_empty());
         variable.map(WinPath::new).or_else(|| {
             let home = (self.kind == HostKind::Directory).then(|| self.only_profile())??;
-            Some(home.join(r"AppData\Roaming"))
+            Some(roaming_of(&home))
         })
     }
 
@@ -150,13 +150,17 @@ impl Host {
     }
 }
 
+fn roaming_of(home: &WinPath) -> WinPath {
+    home.join(r"AppData\Roaming")
+}
+
 /// The variables that name the folders of an account.
 fn of_account(home: &WinPath) -> Vec<(&'static str, String)> {
     let local = home.join(r"AppData\Local");
     let temporary = local.join("Temp").to_string();
     let (drive, below) = home.as_str().split_at(home.as_str().find('\\').unwrap_or_default());
     vec![
-        ("APPDATA", home.join(r"AppData\Roaming").to_string()),
+        ("APPDATA", roaming_of(home).to_string()),
         ("HOMEDRIVE", drive.to_owned()),
         ("HOMEPATH", below.to_owned()),
         ("LOCALAPPDATA", local.to_string()),

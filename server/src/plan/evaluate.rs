@@ -256,10 +256,8 @@ impl Plan<'_> {
                 return Ok(self.class_attribute(class, name).unwrap_or(Value::Unknown));
             }
             Value::Super(asked) => return self.super_attribute(&asked.clone(), name, place),
-            Value::Record(record) => {
-                let method = || standard::has_method(record, name).then(|| (object.clone(), name.clone()));
-                let method = || method().map(|method| Value::Method(Rc::new(method)));
-                return Ok(record.get(name).or_else(method).unwrap_or(Value::Unknown));
+            Value::Record(record) if !standard::has_method(record, name) => {
+                return Ok(record.get(name).unwrap_or(Value::Unknown));
             }
             Value::Frame(file) if matches!(name.as_str(), "f_globals" | "f_locals") => {
                 let module = self.modules.values().find(|module| module.file.as_ref() == Some(file));
@@ -650,6 +648,14 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
             Value::list(values.iter().skip(start).take(count).cloned().collect())
         }
         _ => Value::Unknown,
+    }
+}
+
+/// Puts a value into a table, at the place of its key if that is there.
+pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+    match pairs.iter_mut().find(|(known, _)| known.equals(&key) == Some(true)) {
+        Some((_, known)) => *known = value,
+        None => pairs.push((key, value)),
     }
 }
 

@@ -121,15 +121,8 @@ impl Plan<'_> {
             if raised.failures.is_empty() {
                 raised.failures.extend(&frame.caught);
             }
-            // "Cannot find the library": it was installed, and is gone.
             if raised.is_unfounded() && self.uncertain == 0 {
-                raised.lost = self.lost_file();
-            }
-            if raised.is_unfounded() && self.uncertain == 0 {
-                raised.failures = self.sought_on_path(&raised, &place);
-            }
-            if raised.is_unfounded() && self.uncertain == 0 {
-                raised.clashing = self.named_distributions(&raised);
+                self.find_reason(&mut raised, &place);
             }
         }
         Err(traced(Rc::new(raised), &place))

@@ -343,9 +343,8 @@ impl<'e> Plan<'e> {
 
     /// Whether the imported module `module` does not have this name yet, and may get it by a submodule or its `__getattr__`.
     pub fn gets_later(&self, module: &str, name: &str) -> bool {
-        let has_submodule = |module| self.submodule_exists(module, name);
-        self.gets_lazily(module, name)
-            || self.modules.get(module).is_some_and(|module| !module.has(name) && has_submodule(module))
+        let may_be_submodule = |module: &ModuleRef| !module.has(name) && self.submodule_exists(module, name);
+        self.gets_lazily(module, name) || self.modules.get(module).is_some_and(may_be_submodule)
     }
 
     /// Whether the imported module `module` does not have this name yet, and may get it by its `__getattr__`.

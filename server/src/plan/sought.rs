@@ -10,9 +10,21 @@ use crate::loader::{Cause, Failure, Fault, Link, Rule, Searched};
 use crate::source::Name;
 
 impl Plan<'_> {
-    /// The DLLs that an exception names and for which the program looked in vain in the folders of PATH, itself and not by a load:
-    /// as failed loads. TensorFlow 2.22 looks so for the VC++ runtime (`tensorflow/python/platform/self_check.py`).
-    pub(super) fn sought_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
+    /// Looks for what the program found out by itself before it raised an exception.
+    pub(super) fn find_reason(&mut self, raised: &mut Exception, at: &Place) {
+        // "Cannot find the library": it was installed, and is gone.
+        raised.lost = self.lost_file();
+        if raised.lost.is_none() {
+            raised.failures = self.sought_on_path(raised, at);
+        }
+        if raised.is_unfounded() {
+            raised.clashing = self.named_distributions(raised);
+        }
+    }
+
+    /// Failed loads for the DLLs that the program did not find in the folders of PATH, where it looked without loading them, and which the
+    /// exception names. TensorFlow 2.22 looks for the VC++ runtime like that (`tensorflow/python/platform/self_check.py`).
+    fn sought_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
         let Some(message) = exception.message.clone() else { return Vec::new() };
         let Some(path) = self.variable(&Value::str("PATH")).text() else { return Vec::new() };
         let folders = path_directories(&path);
@@ -45,9 +57,9 @@ impl Plan<'_> {
         failed.into_iter().map(|failure| self.failed(failure)).collect()
     }
 
-    /// The distributions that an exception names with the versions that the program was told, if they are several of different versions:
-    /// those of TensorFlow install the same files (`tensorflow/python/platform/self_check.py`, since 2.22).
-    pub(super) fn named_distributions(&self, exception: &Exception) -> Vec<Name> {
+    /// The installed distributions that an exception names with their versions, if the program asked for these and they differ. Those of
+    /// TensorFlow install the same files (`tensorflow/python/platform/self_check.py`, since 2.22).
+    fn named_distributions(&self, exception: &Exception) -> Vec<Name> {
         let Some(message) = &exception.message else { return Vec::new() };
         let is_named = |(name, version): &&(Name, Name)| message.contains(&*format!("{name} {version}"));
         let named: Vec<&(Name, Name)> = self.asked_versions.iter().filter(is_named).collect();

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::evaluate::put;
 use super::frame::Frame;
 use super::value::{Exception, LONGEST, Value};
 use super::{Event, Flow, Place, Plan};
@@ -195,11 +196,7 @@ impl Plan<'_> {
                 let (object, index) = (self.evaluate(object, frame)?, self.evaluate(index, frame)?);
                 match object {
                     Value::Dict(items) if self.may_nest([&index, &value]) => {
-                        let mut items = items.borrow_mut();
-                        match items.iter_mut().find(|(key, _)| key.equals(&index) == Some(true)) {
-                            Some((_, known)) => *known = value,
-                            None => items.push((index, value)),
-                        }
+                        put(&mut items.borrow_mut(), index, value);
                     }
                     Value::Known(name) if name == "os.environ" => {
                         self.set_variable(&index, &value, frame);

@@ -12,6 +12,7 @@ use super::names::is_kernel;
 use crate::cpython::{LoadError, windows_message};
 use crate::environment::Platform;
 use crate::host::{Host, HostKind, WinPath, is_always_set};
+use crate::image::Machine;
 use crate::loader::LoadFlags;
 
 /// Directories of which no more than these are remembered: the first ones tell why nothing is certain.
@@ -196,6 +197,10 @@ impl Plan<'_> {
             None if !self.is_linux() && is_always_set(&name) => Value::Unknown,
             None => Value::None,
         }
+    }
+
+    pub(super) fn is_32_bit(&self) -> bool {
+        self.interpreter.environment.machine == Machine::X86
     }
 
     pub(super) fn is_linux(&self) -> bool {

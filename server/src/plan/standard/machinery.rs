@@ -133,11 +133,10 @@ impl Plan<'_> {
                         .collect(),
                 ),
             },
-            "struct.calcsize" if text.as_deref() == Some("P") => {
-                let is_64_bit = matches!(self.interpreter.environment.machine, Machine::X64 | Machine::Arm64);
-                Value::Int(if is_64_bit { 8 } else { 4 })
-            }
-            "struct.calcsize" => Value::Unknown,
+            "struct.calcsize" => match text.as_deref() {
+                Some("P") => Value::Int(if self.is_32_bit() { 4 } else { 8 }),
+                _ => Value::Unknown,
+            },
             "sysconfig.get_platform" => self.platform_name(),
             "sysconfig.get_path" => text.map_or(Value::Unknown, |name| self.installation_path(&name)),
             "sysconfig.get_paths" => {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::super::evaluate::put;
 use super::super::value::{LONGEST, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
@@ -337,8 +338,7 @@ impl Plan<'_> {
         let first = arguments.first().unwrap_or(&Value::Unknown);
         let set = |items: &mut Vec<(Value, Value)>, key: Value, value: Value| {
             if items.len() < LONGEST {
-                items.retain(|(known, _)| known.equals(&key) != Some(true));
-                items.push((key, value));
+                put(items, key, value);
             }
         };
         let position = items.borrow().iter().rposition(|(known, _)| known.equals(first) == Some(true));

@@ -215,8 +215,7 @@ impl Plan<'_> {
             }),
             "platform.python_implementation" => Value::str("CPython"),
             "platform.architecture" => {
-                let bits =
-                    if self.interpreter.environment.machine == Machine::X86 { "32bit" } else { "64bit" };
+                let bits = if self.is_32_bit() { "32bit" } else { "64bit" };
                 Value::Tuple(Rc::new(vec![Value::str(bits), Value::str("WindowsPE")]))
             }
             "ctypes.WinDLL"
