@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`image`] | bytes of a PE file | facts |
 //! | [`source`] | Python text | what importing it does, and which imports a document makes |
-//! | [`fix`] | | what a fix is |
+//! | [`action`] | | what a person can do, and how its command is written for each shell |
 //! | [`host`] | a Windows machine | its directories, rules and files |
 //! | [`environment`] | an interpreter's path | version, `sys.path`, distributions |
 //! | [`loader`] | loads in order | a simulated process |
@@ -20,11 +20,11 @@
 
 #![deny(unsafe_code)]
 
+pub mod action;
 pub mod cli;
 pub mod cpython;
 pub mod diagnosis;
 pub mod environment;
-pub mod fix;
 pub mod host;
 pub mod image;
 pub mod loader;

@@ -30,15 +30,20 @@
 //! | `cell /w/cell.py` | the same of that file as the only cell of a notebook |
 //! | `follow NAME` | the steps of the import |
 
+mod carried_out;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use expect_test::Expect;
 use world::World;
 
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
-use crate::diagnosis::{Diagnoses, Diagnosis, Finding, Import, Watch, Watched, diagnose, run_as};
+use crate::diagnosis::{
+    Diagnoses, Diagnosis, Edit, Effect, Finding, Import, Outcome, Severity, Watch, Watched, diagnose, run_as,
+};
 use crate::environment::Environment;
 use crate::host::{
     FileError, Files, Folder, Host, ImageFacts, ImageFault, RegisteredRuntime, Running, WinPath,
@@ -46,7 +51,7 @@ use crate::host::{
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
 use crate::plan::{Event, Plan};
-use crate::source::{Document, STACK, Script};
+use crate::source::{Document, ImportStatement, STACK, Script};
 
 /// Builds the world, follows its directives, and compares what they give.
 pub fn check(text: &str, expected: Expect) {
@@ -104,6 +109,7 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 struct Story<'w> {
+    root: PathBuf,
     machine: String,
     path: String,
     variables: Vec<(String, String)>,
@@ -121,6 +127,7 @@ struct Story<'w> {
 impl Story<'_> {
     fn of(world: &World) -> Story<'_> {
         Story {
+            root: world.root().to_owned(),
             machine: "windows-11".to_owned(),
             path: String::new(),
             variables: Vec::new(),
@@ -204,7 +211,7 @@ impl Story<'_> {
     }
 
     fn host(&self) -> Host {
-        let mut host = Host::named_on_drive(&self.machine, Some(self.world.root()), Arc::default()).unwrap();
+        let mut host = Host::named_on_drive(&self.machine, Some(&self.root), Arc::default()).unwrap();
         host.running = self.running.clone();
         if !self.denied.is_empty() {
             host.files = Arc::new(Guarded { files: host.files, denied: self.denied.clone() });
@@ -314,12 +321,63 @@ impl Story<'_> {
             document: self.script.clone(),
             watched: self.watched,
         };
-        let diagnosis = diagnose(&host, &environment, &[import]);
+        let diagnosis = diagnose(&host, &environment, std::slice::from_ref(&import));
+        self.carry_out(&diagnosis, |story, edit| {
+            let edited = match edit {
+                Some(Edit::Insert(statements)) => format!("{}{statements}\n", import.before).into(),
+                Some(Edit::Move(_)) => panic!("there is no other import in the program"),
+                None => import.before.clone(),
+            };
+            let host = story.host();
+            diagnose(&host, &story.environment(&host), &[Import { before: edited, ..import.clone() }])
+        });
         self.tell(&diagnosis);
     }
 
+    /// Carries each fix out that is said to cure, and diagnoses the import again.
+    fn carry_out(&self, diagnosis: &Diagnosis, again: impl Fn(&Story<'_>, Option<&Edit>) -> Diagnosis) {
+        for finding in &diagnosis.findings {
+            for fix in finding.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures) {
+                let drive = carried_out::drive(&self.root, &fix.effect);
+                let after = self.on(drive.path(), &fix.effect);
+                let cured = again(&after, fix.effect.edit.as_ref());
+                let known =
+                    |found: &Finding| diagnosis.findings.iter().any(|known| known.has_same_cause(found));
+                let still = cured.findings.iter().find(|found| {
+                    let is_same = found.has_same_cause(finding) && found.severity <= finding.severity;
+                    is_same || (found.severity == Severity::Error && !known(found))
+                });
+                assert!(still.is_none(), "{fix:#?} does not cure {finding:#?}: {still:#?}");
+            }
+        }
+    }
+
+    /// The same machine with another drive, after a fix that was carried out.
+    fn on(&self, drive: &Path, effect: &Effect) -> Story<'_> {
+        let windows = WinPath::new(r"C:\Windows");
+        // The system directories of a built-in Windows are not on the drive.
+        let renews_windows = effect.files.iter().any(|(path, _)| path.is_within(&windows));
+        let machine = if renews_windows { "windows-11+vcredist" } else { &self.machine };
+        let path: Vec<&str> = effect.path.iter().map(WinPath::as_str).chain([self.path.as_str()]).collect();
+        Story {
+            root: drive.to_owned(),
+            machine: machine.to_owned(),
+            path: path.join(";"),
+            variables: self.variables.clone(),
+            python: effect.interpreter.clone().unwrap_or_else(|| self.python.clone()),
+            denied: self.denied.clone(),
+            running: self.running.clone(),
+            before: self.before.clone(),
+            script: self.script.clone(),
+            watched: self.watched,
+            process: None,
+            out: String::new(),
+            world: self.world,
+        }
+    }
+
     /// Each import of a document in the world that is watched by default, and what is told of it.
-    fn program(&mut self, file: &str, read: impl FnOnce(&str) -> Document) {
+    fn program(&mut self, file: &str, read: impl Fn(&str) -> Document) {
         let host = self.host();
         let environment = self.environment(&host);
         let text = std::fs::read_to_string(self.world.path(file)).unwrap();
@@ -331,9 +389,32 @@ impl Story<'_> {
             .filter_map(|statement| Watch::Native.import(statement, path.as_ref()))
             .collect();
         let together = Diagnoses::new(&host, &environment, None).of_document(&imports);
-        for (import, diagnosis) in imports.iter().zip(&together) {
+        let proven = Diagnoses::new(&host, &environment, None).proven(&imports);
+        for ((import, found), diagnosis) in imports.iter().zip(&together).zip(&proven) {
             // In a process of its own, an import comes to the same.
-            assert_eq!(diagnose(&host, &environment, std::slice::from_ref(import)), *diagnosis);
+            let alone = Diagnoses::new(&host, &environment, None).of_document(std::slice::from_ref(import));
+            assert_eq!(alone, std::slice::from_ref(found));
+            let statement = document
+                .imports
+                .iter()
+                .find(|known| known.module == *import.name && known.before == import.before);
+            self.carry_out(diagnosis, |story, edit| {
+                let host = story.host();
+                let text = edited(&text, &document, statement.unwrap(), edit);
+                let document = read(&text);
+                let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
+                let asked = document.imports.iter().filter_map(|it| Watch::Native.import(it, path.as_ref()));
+                let asked: Vec<Import> = asked.filter(|known| known.name == import.name).collect();
+                let environment = story.environment(&host);
+                let mut all = Diagnoses::new(&host, &environment, None);
+                let found = asked.iter().flat_map(|import| all.of_document(std::slice::from_ref(import)));
+                found
+                    .reduce(|mut one, other| {
+                        one.findings.extend(other.findings);
+                        one
+                    })
+                    .unwrap()
+            });
             let _ = write!(self.out, "{}: ", import.name);
             match diagnosis.packages.is_empty() {
                 true => self.out += "not watched\n",
@@ -352,15 +433,22 @@ impl Story<'_> {
             let dlls = finding.dlls.join(", ");
             let kind = if finding.is_note { "note" } else { finding.severity.name() };
             let _ = writeln!(out, "{kind} {}: {dlls}", finding.code);
-            for part in [&finding.what, &finding.evidence, &finding.advice] {
+            let parts = [&finding.what, &finding.evidence, &finding.advice, &finding.caution];
+            for part in parts.into_iter().filter(|part| !part.is_empty()) {
                 let _ = writeln!(out, "  {part}");
             }
             if let Some(sentence) = &finding.python_error {
                 let _ = writeln!(out, "  Python: {sentence}");
             }
             for fix in &finding.fixes {
-                let mark = if fix.preferred { '*' } else { '-' };
-                let _ = writeln!(out, "  {mark} {} | {}", fix.title, fix.action.value());
+                let mark = match fix.outcome {
+                    Outcome::Cures if fix.preferred => '*',
+                    Outcome::Cures => '-',
+                    Outcome::LeadsTo(_) => '~',
+                    Outcome::Untried | Outcome::InVain | Outcome::Unknown(_) => '?',
+                };
+                let value = fix.action.value().replace('\n', " | ");
+                let _ = writeln!(out, "  {mark} {} | {value}", fix.title);
             }
         }
     }
@@ -392,8 +480,23 @@ impl Story<'_> {
     }
 }
 
+/// A document after an edit for the sake of one of its imports.
+fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Option<&Edit>) -> String {
+    let (line, statement) = match edit {
+        None => return text.to_owned(),
+        Some(Edit::Insert(statements)) => (import.statement_line, statements.clone()),
+        Some(Edit::Move(after)) => {
+            let target = document.imports.iter().find(|known| known.before.len() == *after).unwrap();
+            (target.statement_line, format!("import {}", import.module))
+        }
+    };
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.insert(line as usize, &statement);
+    format!("{}\n", lines.join("\n"))
+}
+
 /// What every finding owes to its reader: what is wrong, how we know, what to do, and one fix to take in
-/// doubt if there are fixes.
+/// doubt if one is known to cure.
 pub fn told_in_full(finding: &Finding) {
     for part in [&finding.what, &finding.evidence, &finding.advice] {
         assert!(
@@ -402,8 +505,10 @@ pub fn told_in_full(finding: &Finding) {
         );
         assert!(part.starts_with(|c: char| !c.is_whitespace()), "{part:?} in {finding:#?}");
     }
-    let preferred = finding.fixes.iter().filter(|fix| fix.preferred).count();
-    assert_eq!(preferred, usize::from(!finding.fixes.is_empty()), "{finding:#?}");
+    let cures = finding.fixes.iter().any(|fix| fix.outcome == Outcome::Cures);
+    let preferred: Vec<bool> = finding.fixes.iter().map(|fix| fix.preferred).collect();
+    // The first one, if any cures, and no other.
+    assert!(preferred.iter().enumerate().all(|(at, is)| *is == (cures && at == 0)), "{finding:#?}");
     for fix in &finding.fixes {
         assert!(!fix.title.ends_with('.') && !fix.action.value().is_empty(), "{fix:?}");
     }

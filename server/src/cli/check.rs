@@ -11,7 +11,7 @@ use clap::Args;
 use super::target::{Target, TargetArguments};
 use super::{CommandError, ReportFormat, print};
 use crate::diagnosis::{Finding, Import, Watch, run_as};
-use crate::report::{CheckedDocument, Located, Report};
+use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, code_cells, top_level};
 
 #[derive(Args)]
@@ -107,7 +107,7 @@ pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Wa
         distinct.sort();
         distinct.dedup();
         distinct.truncate(MOST_PLACES);
-        let known = diagnoses.of_document(&distinct);
+        let known = diagnoses.proven(&distinct);
         let mut told = 0;
         for ((part, import), asked) in places.into_iter().zip(asked) {
             let Some(diagnosis) = distinct.binary_search(&asked).ok().and_then(|place| known.get(place))
@@ -134,6 +134,9 @@ pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Wa
                 let finding = Finding { severity, ..finding.clone() };
                 report.findings.push(Located { finding, at: Some((first + part, import.range)) });
             }
+        }
+        for (part, document) in parts.iter_mut().zip(&documents) {
+            part.statements = document.imports.iter().map(Statement::from).collect();
         }
         report.documents.extend(parts);
     }

@@ -566,10 +566,10 @@ fn a_python_that_lacks_its_own_runtime_does_not_start() {
         ",
         expect![[r#"
             error missing-vc-runtime: vcruntime140.dll
-              Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+              Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
               C:\Python\python38.dll imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
               Install it.
-              * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+              ~ Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
         "#]],
     );
 }

@@ -1,9 +1,10 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
-use crate::cpython::LoadError;
-use crate::environment::{Distribution, DistributionKind, Environment, Kind};
-use crate::fix::{Action, Command, Fix};
-use crate::host::{EntryKind, Files, Host, WinPath};
+use crate::action::{Action, Command};
+use crate::cpython::{Finder, Found, LoadError};
+use crate::environment::discovery::Search;
+use crate::environment::{Distribution, DistributionKind, Environment, Installer, Kind};
+use crate::host::{Change, EntryKind, Files, Host, WinPath};
 use crate::image::Symbol;
 use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
@@ -11,9 +12,15 @@ use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 use super::codes;
 use super::codes::shadowed_module::HiddenPackage;
 use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
+use super::fix::{Burden, Effect, Fix};
+use super::gpu;
+use super::{Package, package};
 
 /// A sentence names so many symbols at most.
 pub(super) const MOST_SYMBOLS: usize = 3;
+
+/// So many other environments are offered.
+const MOST_OTHERS: usize = 3;
 
 /// An import that was asked about, where it was asked.
 pub struct Case<'a> {
@@ -155,10 +162,6 @@ impl Case<'_> {
             .map(|(code, group)| {
                 let mut finding = self.finding(code, &group, severity, error);
                 codes::tell(code, self, &group, &mut finding);
-                if finding.fixes.is_empty() {
-                    let fix = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
-                    finding.fixes.push(Fix { preferred: true, ..fix });
-                }
                 finding
             })
             .collect()
@@ -204,6 +207,7 @@ impl Case<'_> {
             what: String::new(),
             evidence: String::new(),
             advice: String::new(),
+            caution: String::new(),
             dlls,
             chain: fault.map(chain).unwrap_or_default(),
             searched: fault.map(searched).unwrap_or_default(),
@@ -212,6 +216,7 @@ impl Case<'_> {
                 .map(|error| error.sentence.clone())
                 .or_else(|| first.and_then(|problem| problem.sentence.clone())),
             related,
+            winner: None,
             fixes: Vec::new(),
         }
     }
@@ -310,8 +315,44 @@ impl Case<'_> {
         )
     }
 
-    /// Where else a DLL of this name lies: in directories of PATH, and in the folders of the environment
-    /// itself. What a package keeps in its own folders is its own.
+    /// Where a DLL lies that a load does not find: beside the module that needs it or in another folder of its distribution, and
+    /// [`elsewhere`](Case::elsewhere).
+    pub(super) fn unseen(&self, fault: &Fault) -> Vec<WinPath> {
+        let dll = fault.culprit();
+        let files = &*self.host.files;
+        // Of a load by name the chain begins with the DLL itself.
+        let importer = fault.importer().and_then(|link| link.path.as_ref());
+        let mut found: Vec<WinPath> = Vec::new();
+        if let Some(importer) = importer {
+            found.extend(importer.parent().map(|folder| folder.join(dll)));
+            let owner = self.environment.owner_of(importer, files);
+            for family in owner.into_iter().flat_map(|owner| self.with_requirements(owner)) {
+                let rows = family.expected_files(files).unwrap_or_default().into_iter().map(|row| row.path);
+                found.extend(rows.filter(|path| path.file_name().eq_ignore_ascii_case(dll)));
+            }
+        }
+        found.retain(|path| self.fits(path));
+        for path in self.elsewhere(dll) {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    /// A distribution, and those of its family that it requires: PyQt5 and PyQt5-Qt5.
+    fn with_requirements<'c>(&'c self, distribution: &'c Distribution) -> Vec<&'c Distribution> {
+        let files = &*self.host.files;
+        let metadata = distribution.metadata(files).ok();
+        let required = metadata.iter().flat_map(|metadata| &metadata.requires);
+        let is_of_family = |name: &str| name.starts_with(&distribution.normalized);
+        let required = required.filter(|needed| is_of_family(&needed.name));
+        let required = required.filter_map(|needed| self.environment.find(&needed.name));
+        std::iter::once(distribution).chain(required).collect()
+    }
+
+    /// Where else a DLL of this name lies: in directories of PATH, in the folders of the environment itself, and where NVIDIA's
+    /// installers put theirs. What a package keeps in its own folders is its own.
     pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
         let files = &*self.host.files;
         let mut folders = self.host.path_directories();
@@ -326,6 +367,9 @@ impl Case<'_> {
                 let inner = inner.iter().filter(|entry| entry.kind == EntryKind::Folder);
                 folders.extend(inner.map(|entry| prefix.join(&entry.name)));
             }
+        }
+        if gpu::product(dll).is_some() {
+            folders.extend(self.cuda_folders());
         }
         let mut found: Vec<WinPath> = Vec::new();
         for folder in folders {
@@ -391,26 +435,124 @@ impl Case<'_> {
         format!(" The registry says that the redistributable {version} is installed, but {system} {found}.")
     }
 
-    /// `python -m pip …` of this environment.
-    pub(super) fn pip(&self, arguments: &[&str]) -> Action {
-        let python = self.environment.interpreter.as_str();
-        let words = ["-m", "pip"].into_iter().chain(arguments.iter().copied());
-        Action::Run(Command::new(python, words))
+    /// Installs these requirements; none where nobody can. What they bring is not known before they are there.
+    pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
+        let installer = self.environment.installer(&*self.host.files)?;
+        let action = Action::Run(installer.install(wanted));
+        Some(Fix::new(format!("{title}{}", installer.with()), action).untestable(NOT_THERE_YET))
     }
 
-    /// Installs the distribution that owns `path` again, at its version.
-    pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
+    /// Installs the newest version of a distribution; none where nobody can.
+    pub(super) fn update(&self, distribution: &Distribution) -> Option<Fix> {
         let files = &*self.host.files;
+        let installer = self.environment.installer_for(distribution, files)?;
+        let name = name_of(distribution, files);
+        let action = Action::Run(installer.upgrade(&name));
+        Some(Fix::new(format!("Update {name}{}", installer.with()), action).untestable(NOT_THERE_YET))
+    }
+
+    /// Removes distributions of one environment, all of them by the installer of the first.
+    pub(super) fn uninstall(&self, distributions: &[&Distribution], title: &str) -> Option<Fix> {
+        let files = &*self.host.files;
+        let installer = self.environment.installer_for(distributions.first()?, files)?;
+        let mut names: Vec<String> = distributions.iter().map(|one| name_of(one, files)).collect();
+        // Where an upgrade was interrupted, two have one name.
+        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        let words: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fix = Fix::new(format!("{title}{}", installer.with()), Action::Run(installer.uninstall(&words)));
+        let recorded: Result<Vec<Vec<WinPath>>, _> =
+            distributions.iter().map(|one| one.all_files(files)).collect();
+        Some(match recorded {
+            Ok(recorded) => {
+                let gone = recorded.concat().into_iter().map(|path| (path, Change::Gone));
+                fix.with_effect(Effect::of_files(gone)).with_burden(Burden::Wide)
+            }
+            Err(_) => fix.untestable("what it installed is not recorded").with_burden(Burden::Wide),
+        })
+    }
+
+    /// Installs the distribution that owns `path` again, at its version, or repairs Python if the file is its own.
+    pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
         if self.is_of_python(path) {
-            return Some(self.repair_python());
+            return Some(self.repair_python(path));
         }
-        let owner = self.environment.owner_of(path, files).or_else(|| {
+        self.reinstall(self.owner_of(path)?)
+    }
+
+    /// The other environments of the machine whose Python finds this module, and what they have of it.
+    pub(super) fn others_with(&self, name: &str) -> Vec<(Environment, Package)> {
+        // Whoever has one environment in a folder may have another beside it.
+        let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
+        let others = Search::on(self.host).in_folder(folder).all().into_iter();
+        let others = others.filter_map(|found| found.environment.ok());
+        let others = others.filter(|other| other.interpreter != self.environment.interpreter);
+        let having = others.filter_map(|other| {
+            let sys_path: Vec<WinPath> = other.sys_path.iter().map(|entry| entry.path.clone()).collect();
+            let found = Finder::new(&other, self.host).top_level(name, &sys_path);
+            let has = matches!(found, Found::Package { .. } | Found::Source(_) | Found::Extension { .. });
+            let package = has.then(|| package(self.host, &other, name))?;
+            Some((other, package))
+        });
+        having.collect()
+    }
+
+    /// Has another environment run the program.
+    pub(super) fn use_interpreter(&self, other: &Environment, package: &Package) -> Fix {
+        let python = other.interpreter.as_str().to_owned();
+        let effect = Effect { interpreter: Some(other.interpreter.clone()), ..Effect::default() };
+        let title = format!("Use {python}, which has {}", package.installed());
+        Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide)
+    }
+
+    /// Other environments of the machine that have a package, to run the program.
+    pub(super) fn other_interpreters(&self, name: &str) -> Vec<Fix> {
+        let others = self.others_with(name).into_iter().take(MOST_OTHERS);
+        others.map(|(other, package)| self.use_interpreter(&other, &package)).collect()
+    }
+
+    /// Inserts a statement before the import.
+    pub(super) fn before_the_import(&self, title: impl Into<String>, action: Action) -> Fix {
+        let effect = Effect::of_statements(format!("import os\n{}", action.value()));
+        Fix::new(title, action).with_effect(effect)
+    }
+
+    /// A reinstallation that also brings this file as it should be, whatever its size now is.
+    pub(super) fn restoring(&self, mut fix: Fix, path: &WinPath) -> Fix {
+        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
+        if is_native(path) && !fix.effect.files.iter().any(|(known, _)| known == path) {
+            fix.effect.files.push((path.clone(), image));
+        }
+        fix
+    }
+
+    /// The distribution that a file belongs to, by its RECORD or by the package that it lies in.
+    pub(super) fn owner_of(&self, path: &WinPath) -> Option<&Distribution> {
+        let files = &*self.host.files;
+        self.environment.owner_of(path, files).or_else(|| {
             let folders = &self.environment.site_packages;
             let tail = folders.iter().find_map(|folder| path.below(folder))?;
             let top_level = tail.split(['/', '\\']).next()?;
             self.environment.providers(top_level, files).into_iter().next()
-        })?;
-        Some(self.reinstall(owner))
+        })
+    }
+
+    /// Gives a file that is in the way another name. Whoever owns it may still need it.
+    pub(super) fn set_aside(&self, path: &WinPath) -> Fix {
+        let to = format!("{}.old", path.file_name());
+        let is_protected =
+            self.environment.is_protected(path) || path.is_within(&self.host.windows_directory);
+        let owner = self.environment.owner_of(path, &*self.host.files);
+        let (remark, burden) = match (owner, is_protected) {
+            (Some(owner), _) => {
+                (format!(", which {} installed", name_of(owner, &*self.host.files)), Burden::ByHand)
+            }
+            (None, true) => (", as an administrator".to_owned(), Burden::Administrator),
+            (None, false) => (String::new(), Burden::Wide),
+        };
+        let action = Action::Rename { from: path.as_str().to_owned(), to: to.clone() };
+        Fix::new(format!("Rename {path} to {to}{remark}"), action)
+            .with_effect(Effect::of_files([(path.clone(), Change::Gone)]))
+            .with_burden(burden)
     }
 
     /// Whether a file is Python's own, and of no package.
@@ -448,19 +590,38 @@ impl Case<'_> {
         conda.into_iter().find(lists)
     }
 
-    /// Installs Python itself again, with its packages left as they are.
-    pub(super) fn repair_python(&self) -> Fix {
+    /// Installs Python itself again, with its packages left as they are: this file is then as it should be.
+    pub(super) fn repair_python(&self, lost: &WinPath) -> Fix {
+        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
+        let change = if is_native(lost) { image } else { Change::Unread };
+        let is_protected = self.environment.is_protected(&self.environment.base_prefix);
+        self.python_again()
+            .with_effect(Effect::of_files([(lost.clone(), change)]))
+            .with_burden(if is_protected { Burden::Administrator } else { Burden::Wide })
+    }
+
+    /// Installs a newer release of Python.
+    pub(super) fn update_python(&self) -> Fix {
+        let version = self.environment.version;
+        let series = format!("{}.{}", version.major, version.minor);
+        let title = format!("Update Python {version} to the newest release of {series}");
+        let action = match self.environment.base_kind {
+            Kind::Conda => Action::Run(self.environment.conda(&*self.host.files).upgrade("python")),
+            _ => Action::Open("https://www.python.org/downloads/windows/".to_owned()),
+        };
+        Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(Burden::Wide)
+    }
+
+    fn python_again(&self) -> Fix {
         let version = self.environment.version;
         let number = version.to_string();
         let uv = self.environment.base_prefix.as_str().to_ascii_lowercase().contains("\\uv\\python\\");
         match self.environment.base_kind {
             Kind::Conda => {
-                let prefix = self.environment.base_prefix.as_str();
-                let words = ["install", "-p", prefix, "--force-reinstall", "python"];
-                Fix::new(
-                    "Install Python again in this environment with conda",
-                    Action::Run(Command::new("conda", words)),
-                )
+                let installer = self.environment.conda(&*self.host.files);
+                let title = format!("Install Python again in this environment{}", installer.with());
+                let command = installer.reinstall("python", None);
+                Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
             }
             Kind::Store => {
                 let title = format!(
@@ -490,30 +651,39 @@ impl Case<'_> {
         }
     }
 
-    /// Installs a distribution again, at its version.
-    pub(super) fn reinstall(&self, distribution: &Distribution) -> Fix {
-        if distribution.kind == DistributionKind::Conda {
-            let name = &distribution.name;
-            let wanted = distribution
-                .version
-                .as_ref()
-                .map_or_else(|| name.clone(), |version| format!("{name}={version}"));
-            let prefix = self.environment.base_prefix.as_str();
-            let words = ["install", "-p", prefix, "--force-reinstall", &wanted];
-            let title = format!("Reinstall {} with conda", wanted.replace('=', " "));
-            return Fix::new(title, Action::Run(Command::new("conda", words)));
-        }
-        let name = name_of(distribution, &*self.host.files);
+    /// Installs a distribution again, at its version: then its files are as its RECORD lists them. None where nobody can.
+    pub(super) fn reinstall(&self, distribution: &Distribution) -> Option<Fix> {
+        let files = &*self.host.files;
+        let name = name_of(distribution, files);
         let version = distribution.version.as_deref();
-        let wanted = version.map_or_else(|| name.clone(), |version| format!("{name}=={version}"));
-        let action = self.pip(&["install", "--force-reinstall", "--no-deps", "--no-cache-dir", &wanted]);
-        Fix::new(format!("Reinstall {}", wanted.replace("==", " ")), action)
+        let installer = self.environment.installer_for(distribution, files)?;
+        // A project's tool installs again with the pip of its environment.
+        let with_pip = || Installer::Pip { python: self.environment.interpreter.clone() };
+        let command = installer.reinstall(&name, version).or_else(|| with_pip().reinstall(&name, version))?;
+        let with =
+            if command.program == self.environment.interpreter.as_str() { "" } else { installer.with() };
+        let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
+        let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
+        let machine = self.environment.machine;
+        let effect = Effect::of_files(damaged.map(|file| {
+            let size = file.expected.unwrap_or_default();
+            (file.path, Change::Image { machine, version: None, size })
+        }));
+        Some(Fix::new(format!("Reinstall {wanted}{with}"), Action::Run(command)).with_effect(effect))
     }
 
     /// Whether conda manages the environment.
     pub(super) fn is_conda(&self) -> bool {
         self.environment.kind == Kind::Conda
     }
+}
+
+/// Why an installation cannot be tried.
+pub(super) const NOT_THERE_YET: &str = "which files it brings is not known before they are there";
+
+/// Whether a file is an image.
+pub(super) fn is_native(path: &WinPath) -> bool {
+    ["dll", "pyd", "exe"].iter().any(|extension| path.has_extension(extension))
 }
 
 /// A distribution's name as its author writes it; the folder's name has `_` for `-`.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fix::Fix;
 use crate::diagnosis::Code;
-use crate::fix::Fix;
 use crate::host::WinPath;
 use crate::source::Guard;
 
@@ -24,6 +24,8 @@ pub struct Finding {
     pub evidence: String,
     /// What to do.
     pub advice: String,
+    /// What else to see to, whatever is done; mostly empty.
+    pub caution: String,
     /// The culprits; the first one is what Windows reports.
     pub dlls: Vec<String>,
     /// From the module whose load fails down to the first culprit.
@@ -36,26 +38,30 @@ pub struct Finding {
     pub python_error: Option<String>,
     /// Places in installed Python code which lead there, the innermost first.
     pub related: Vec<Related>,
-    /// Ways to mend it; exactly one is preferred, unless there is none.
+    /// The copy of the first culprit that was loaded before, and so is the one.
+    pub winner: Option<Winner>,
+    /// What can be done: the preferred one first, if one is known to cure.
     pub fixes: Vec<Fix>,
+}
+
+/// A copy of a DLL that Windows takes because it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Winner {
+    /// Where it lies.
+    pub path: WinPath,
+    /// What to do if the import fails in every order, in a sentence.
+    pub apart: String,
 }
 
 impl Finding {
     /// What is wrong, how we know, and what to do, in that order.
     pub fn message(&self) -> String {
-        [self.what.as_str(), self.evidence.as_str(), self.advice.as_str()]
+        [self.what.as_str(), self.evidence.as_str(), self.advice.as_str(), self.caution.as_str()]
             .iter()
             .filter(|part| !part.is_empty())
             .copied()
             .collect::<Vec<_>>()
             .join(" ")
-    }
-
-    /// The ways to mend it, the preferred one first.
-    pub fn ordered_fixes(&self) -> Vec<&Fix> {
-        let mut fixes: Vec<&Fix> = self.fixes.iter().collect();
-        fixes.sort_by_key(|fix| !fix.preferred);
-        fixes
     }
 
     /// How severe it is where this stands around the import: a program that is ready for the failure goes on. `severity` is

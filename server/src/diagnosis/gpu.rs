@@ -150,13 +150,20 @@ pub(super) fn product(dll: &str) -> Option<String> {
     match library {
         "cudnn" => Some(format!("cuDNN {number}")),
         // cudart's number has the minor version; from 11 on it stays the same for all of a major version.
+        "cudart" | "cublas" | "cublaslt" if (12..80).contains(&number) => Some(format!("CUDA {number}.x")),
         "cudart" if number >= 110 => Some(format!("CUDA {}", number / 10)),
         "cudart" => Some(format!("CUDA {}.{}", number / 10, number % 10)),
-        "cublas" | "cublaslt" | "cufft" | "curand" | "cusolver" | "cusparse" => Some(match number {
-            // The others had it too up to 10.0; since then each counts its own versions.
-            80..=100 => format!("CUDA {}.{}", number / 10, number % 10),
-            _ => "CUDA".to_owned(),
-        }),
+        "cublas" | "cublaslt" if number == 11 => Some("CUDA 11.x".to_owned()),
+        "cublas" | "cublaslt" | "cufft" | "curand" | "cusolver" | "cusparse" => {
+            Some(match (library, number) {
+                // The others had it too up to 10.0; since then each counts its own versions (the wheels nvidia-cufft-cu12 11.4,
+                // nvidia-cufft 12.5 and so on).
+                (_, 80..=100) => format!("CUDA {}.{}", number / 10, number % 10),
+                ("cufft", 11) => "CUDA 12.x".to_owned(),
+                ("cufft" | "cusolver", 12) => "CUDA 13.x".to_owned(),
+                _ => "CUDA".to_owned(),
+            })
+        }
         _ => None,
     }
 }

@@ -11,10 +11,13 @@ mod chain;
 pub mod codes;
 mod coverage;
 mod finding;
+mod fix;
 mod gpu;
 mod import;
 mod old_runtime;
+mod origins;
 mod program;
+mod proof;
 mod record;
 mod redistributable;
 mod remembered;
@@ -31,7 +34,8 @@ pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, chain};
 pub use codes::Code;
 pub use coverage::{Coverage, Gap, NotReached};
-pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity};
+pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity, Winner};
+pub use fix::{Burden, Edit, Effect, Fix, Outcome};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
 pub use program::package;
 pub use record::record;
@@ -74,6 +78,16 @@ pub struct Package {
     pub coverage: Coverage,
 }
 
+impl Diagnosis {
+    /// Whether it has fixes that were not tried.
+    pub fn is_unproven(&self) -> bool {
+        let findings = self.findings.iter().filter(|finding| !finding.is_note);
+        findings.into_iter().any(|finding| {
+            finding.winner.is_some() || finding.fixes.iter().any(|fix| fix.outcome == Outcome::Untried)
+        })
+    }
+}
+
 impl Package {
     /// `tensorflow-cpu 2.3.0`, or as much of it as is known.
     pub fn installed(&self) -> String {
@@ -82,7 +96,7 @@ impl Package {
     }
 }
 
-/// Diagnoses each of `imports`. Those of one document go on in one process, see [`program`].
+/// Diagnoses each of `imports`, and tries the fixes. Those of one document go on in one process, see [`program`].
 ///
 /// Run it on a thread with [`crate::source::STACK`] bytes of stack: Python is followed by recursion.
 pub fn diagnose(host: &Host, environment: &Environment, imports: &[Import]) -> Diagnosis {

@@ -2,7 +2,8 @@
 //! decides which of two codes it is.
 
 use super::case::{Case, Culprit, Problem, first_symbols, windows_error};
-use super::finding::Finding;
+use super::finding::{Finding, Winner};
+use super::fix::Fix;
 use super::redistributable;
 use crate::host::WinPath;
 use crate::image::{FileVersion, Symbol};
@@ -51,6 +52,26 @@ impl<'p> OldRuntime<'p> {
             Needs::Symbols(symbols) => {
                 symbols.iter().all(|symbol| matches!(files.export(copy, symbol), Ok(Some(_))))
             }
+        })
+    }
+
+    /// Ways to do without the old copy: the package that brings it in another version, or the file out of the way.
+    pub fn ways_without(&self, case: &Case<'_>) -> Vec<Fix> {
+        let path = &self.provider.path;
+        let owner = case.environment.owner_of(path, &*case.host.files);
+        owner.and_then(|owner| case.update(owner)).into_iter().chain([case.set_aside(path)]).collect()
+    }
+
+    /// The old copy, where it is the one because it was loaded before.
+    pub fn winner(&self, case: &Case<'_>) -> Option<Winner> {
+        let path = &self.provider.path;
+        let needs = case.short_of(self.importer);
+        self.provider.was_loaded.then(|| Winner {
+            path: path.clone(),
+            apart: format!(
+                "Update what brings {}, or use it and {needs} in two processes: both orders of import fail.",
+                case.short(path)
+            ),
         })
     }
 

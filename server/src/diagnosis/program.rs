@@ -184,6 +184,47 @@ pub(super) fn diagnose(
     Outcome { diagnoses: by_place.into_values().collect(), looked_for }
 }
 
+/// The one of `imports` that loads an image which the import numbered `at` then finds loaded: none if it is not loaded yet before that, or
+/// before all of them.
+pub(super) fn import_that_loads(
+    host: &Host,
+    environment: &Environment,
+    script: &Script,
+    imports: &[Import],
+    at: usize,
+    image: &WinPath,
+) -> Option<usize> {
+    let asked = imports.get(at)?;
+    let is_earlier = |import: &Import| {
+        !import.is_access
+            && import.before.len() < asked.before.len()
+            && asked.before.starts_with(&*import.before)
+    };
+    let mut earlier: Vec<(usize, &Import)> =
+        imports.iter().enumerate().filter(|(_, it)| is_earlier(it)).collect();
+    earlier.sort_by_key(|(_, import)| import.before.len());
+    let mut program: Option<Program<'_>> = None;
+    let mut last: Option<usize> = None;
+    for (place, import) in earlier.into_iter().chain([(at, asked)]) {
+        if !program.as_mut().is_some_and(|program| program.go_on_to(import)) {
+            program = Program::begin(host, environment, script, import).ok();
+        }
+        let program = program.as_mut()?;
+        if program.plan.interpreter().process.modules().iter().any(|module| module.path == *image) {
+            return last;
+        }
+        program.follow(&import.name, None);
+        for name in &import.names {
+            let taken = Taken { import, name };
+            if program.loads(taken) {
+                program.follow(&format!("{}.{name}", import.name), Some(taken));
+            }
+        }
+        last = Some(place);
+    }
+    None
+}
+
 /// Makes `imports` as if what fails in them worked, so that what lies behind is read. Says nothing.
 pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Script, imports: &[&Import]) {
     let mut program: Option<Program<'_>> = None;

@@ -1,11 +1,65 @@
-//! Which DLLs belong to Microsoft's VC++ redistributable, and where to get it. Explains and cures only.
+//! The Visual C++ runtime: the DLLs of Microsoft's redistributable, and the ways to get them.
 
-use crate::environment::Environment;
-use crate::fix::{Action, Command, Fix};
-use crate::image::Machine;
+use std::ops::RangeInclusive;
 
-/// The DLLs of the redistributable 2015–2022 (Microsoft, "Determining which DLLs to redistribute").
-const DLLS: [&str; 13] = [
+use crate::action::{Action, Command};
+use crate::environment::{Installer, Kind};
+use crate::host::{Change, WinPath, redistributable};
+use crate::image::{FileVersion, Machine};
+
+use super::Case;
+use super::fix::{Burden, Effect, Fix};
+use super::origins::OlderRuntime;
+
+/// Those whose version stands for that of the whole, the better one first.
+pub const MAIN: [&str; 2] = ["msvcp140.dll", "vcruntime140.dll"];
+
+/// What the wheels of `msvc-runtime` on PyPI bring that pip takes for a Python: read from them on 2026-11-29.
+struct OfPypi {
+    /// The minor versions of Python 3, and the version of the DLLs.
+    python: RangeInclusive<u16>,
+    version: FileVersion,
+    /// What it puts into `sys.prefix` beside what all of them do.
+    also: Option<&'static str>,
+}
+
+const OF_PYPI: [OfPypi; 5] = [
+    OfPypi { python: 6..=7, version: FileVersion([14, 29, 30133, 0]), also: Some("vcruntime140_1.dll") },
+    OfPypi { python: 8..=8, version: FileVersion([14, 34, 31931, 0]), also: None },
+    OfPypi {
+        python: 9..=10,
+        version: FileVersion([14, 42, 34433, 0]),
+        also: Some("vcruntime140_threads.dll"),
+    },
+    OfPypi {
+        python: 11..=11,
+        version: FileVersion([14, 44, 35211, 0]),
+        also: Some("vcruntime140_threads.dll"),
+    },
+    OfPypi {
+        python: 12..=15,
+        version: FileVersion([14, 51, 36247, 0]),
+        also: Some("vcruntime140_threads.dll"),
+    },
+];
+
+/// What all of them put into `sys.prefix`; `Scripts` gets these too, and the others.
+const IN_PREFIX: [&str; 9] = [
+    "concrt140.dll",
+    "msvcp140.dll",
+    "msvcp140_1.dll",
+    "msvcp140_2.dll",
+    "msvcp140_atomic_wait.dll",
+    "msvcp140_codecvt_ids.dll",
+    "vcamp140.dll",
+    "vccorlib140.dll",
+    "vcomp140.dll",
+];
+const IN_SCRIPTS: [&str; 2] = ["vcruntime140.dll", "vcruntime140_1.dll"];
+
+/// What `vc14_runtime` of conda-forge, with `vcomp14`, puts into the environment's folder and into its `Library\bin`
+/// (conda-forge/vc-feedstock, build of 2026-06-13).
+const OF_CONDA: [&str; 12] = [
     "concrt140.dll",
     "msvcp140.dll",
     "msvcp140_1.dll",
@@ -18,20 +72,17 @@ const DLLS: [&str; 13] = [
     "vcruntime140.dll",
     "vcruntime140_1.dll",
     "vcruntime140_threads.dll",
-    "mfc140u.dll",
 ];
-
-/// Those whose version stands for that of the whole, the better one first.
-pub const MAIN: [&str; 2] = ["msvcp140.dll", "vcruntime140.dll"];
+const VERSION_OF_CONDA: FileVersion = FileVersion([14, 51, 36231, 0]);
 
 /// Whether a DLL is part of it.
 pub fn contains(dll: &str) -> bool {
-    DLLS.iter().any(|known| known.eq_ignore_ascii_case(dll))
+    redistributable::installs(dll, Machine::X64)
 }
 
 /// Its name for people, with the architecture to choose.
 pub fn name(machine: Machine) -> String {
-    format!("Microsoft Visual C++ Redistributable 2015–2022 ({})", architecture(machine))
+    format!("Microsoft Visual C++ v14 Redistributable ({})", architecture(machine))
 }
 
 fn architecture(machine: Machine) -> &'static str {
@@ -42,23 +93,105 @@ fn architecture(machine: Machine) -> &'static str {
     }
 }
 
-/// Ways to get it, the preferred one first.
-pub fn fixes(environment: &Environment) -> Vec<Fix> {
-    let machine = environment.machine;
-    // Microsoft's permanent links ("Latest supported Visual C++ Redistributable downloads").
-    let address = format!("https://aka.ms/vs/17/release/vc_redist.{}.exe", architecture(machine));
-    let mut download = Fix::new(format!("Download the {}", name(machine)), Action::Open(address));
-    download.preferred = true;
-    let mut fixes = vec![download];
-    if machine == Machine::X64 || machine == Machine::X86 {
-        // It puts the DLLs beside python.exe of the interpreter that runs pip. In a virtual environment the
-        // process that runs is the base interpreter's, so they must lie there.
-        let python = environment.application_directory.join("python.exe");
-        let command = Command::new(python.as_str(), ["-m", "pip", "install", "msvc-runtime"]);
-        fixes.push(Fix::new(
-            "Install the runtime into this Python with pip (no administrator needed)",
-            Action::Run(command),
-        ));
+/// Ways to get it.
+pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
+    let environment = case.environment;
+    let mut fixes: Vec<Fix> = Vec::new();
+    if environment.kind == Kind::Conda {
+        fixes.push(from_conda(case));
     }
+    fixes.extend(from_pypi(case));
+    fixes.push(from_microsoft(case));
     fixes
+}
+
+/// The installer of an older runtime, which the current one does not replace.
+pub fn older(case: &Case<'_>, runtime: &OlderRuntime) -> Fix {
+    let machine = case.environment.machine;
+    let title = format!("Download and install the {}, as an administrator", runtime.redistributable(machine));
+    let fix = Fix::new(title, Action::Open(runtime.address(machine).to_owned()));
+    let fix = match runtime.effect(machine, &case.host.system_directory(machine)) {
+        Some(effect) => fix.with_effect(effect),
+        None => fix.untestable("its DLLs are found by a manifest of the module alone"),
+    };
+    fix.with_burden(Burden::Administrator)
+}
+
+/// Microsoft's own installer (permanent links of "Latest supported Visual C++ Redistributable downloads").
+fn from_microsoft(case: &Case<'_>) -> Fix {
+    let machine = case.environment.machine;
+    let system = case.host.system_directory(machine);
+    let names = redistributable::DLLS.iter().filter(|name| redistributable::installs(name, machine));
+    let effect = new_files(names.map(|name| system.join(name)), machine, redistributable::NEWEST);
+    let address = format!("https://aka.ms/vc14/vc_redist.{}.exe", architecture(machine));
+    let title = format!("Download and install the {}, as an administrator", name(machine));
+    Fix::new(title, Action::Open(address)).with_effect(effect).with_burden(Burden::Administrator)
+}
+
+/// The package on PyPI. Its DLLs must lie beside the executable of the process that runs: of a virtual environment that is mostly its
+/// base's.
+fn from_pypi(case: &Case<'_>) -> Option<Fix> {
+    let environment = case.environment;
+    let files = &*case.host.files;
+    let machine = environment.machine;
+    // The DLLs of its wheels for 32-bit Pythons are x64 since 14.34; and the Store's folder cannot be written.
+    let is_for = machine == Machine::X64 || machine == Machine::Arm64 && environment.version.at_least(3, 11);
+    if !is_for || environment.base_kind == Kind::Store {
+        return None;
+    }
+    let wheel = OF_PYPI.iter().find(|wheel| wheel.python.contains(&environment.version.minor))?;
+    let is_own = environment.application_directory.is_within(&environment.prefix);
+    let (installer, prefix) = match is_own {
+        true => (environment.installer(files)?, &environment.prefix),
+        false => (environment.installer_of_base(files)?, &environment.base_prefix),
+    };
+    let is_installed = files
+        .folder(&prefix.join("Lib\\site-packages"))
+        .is_ok_and(|listing| listing.entries().iter().any(|entry| entry.name.starts_with("msvc_runtime-")));
+    let command = match is_installed {
+        true => installer.upgrade("msvc-runtime"),
+        false => installer.install(&["msvc-runtime"]),
+    };
+    let scripts = prefix.join("Scripts");
+    let names = IN_PREFIX.iter().copied().chain(wheel.also);
+    let in_scripts = IN_PREFIX.iter().chain(&IN_SCRIPTS).map(|name| scripts.join(name));
+    let effect = new_files(names.map(|name| prefix.join(name)).chain(in_scripts), machine, wheel.version);
+    let into = match (environment.kind == Kind::Venv, is_own) {
+        (true, false) => format!("the Python that this environment was made with ({prefix})"),
+        _ => "this Python".to_owned(),
+    };
+    let is_protected = environment.is_protected(prefix);
+    let remark = if is_protected { ", as an administrator" } else { " (no administrator needed)" };
+    let verb = if is_installed { "Update" } else { "Install" };
+    let with = match &installer {
+        Installer::Pip { .. } => " with pip",
+        other => other.with(),
+    };
+    let preposition = if is_installed { "of" } else { "into" };
+    let title = format!("{verb} the runtime {preposition} {into}{with}{remark}");
+    let burden = if is_protected { Burden::Administrator } else { Burden::Small };
+    Some(Fix::new(title, Action::Run(command)).with_effect(effect).with_burden(burden))
+}
+
+/// The package of conda-forge.
+pub fn from_conda(case: &Case<'_>) -> Fix {
+    let environment = case.environment;
+    let prefix = &environment.base_prefix;
+    let installer = environment.conda(&*case.host.files);
+    let command = match &installer {
+        Installer::Conda { program, prefix } => {
+            Command::new(program, ["install", "-p", prefix.as_str(), "-c", "conda-forge", "vc14_runtime"])
+        }
+        other => other.install(&["vc14_runtime"]),
+    };
+    let folders = [prefix.clone(), prefix.join("Library\\bin")];
+    let paths = folders.iter().flat_map(|folder| OF_CONDA.map(|name| folder.join(name)));
+    let effect = new_files(paths, environment.machine, VERSION_OF_CONDA);
+    let title = format!("Install the current runtime into this environment{}", installer.with());
+    Fix::new(title, Action::Run(command)).with_effect(effect)
+}
+
+fn new_files(paths: impl Iterator<Item = WinPath>, machine: Machine, version: FileVersion) -> Effect {
+    let version = Some(version);
+    Effect::of_files(paths.map(|path| (path, Change::Image { machine, version, size: 0 })))
 }

@@ -11,6 +11,7 @@ use crate::host::{Answers, Host, Question, Witness};
 use crate::source::top_level;
 
 use super::program::{self, Outcome, Script};
+use super::proof;
 use super::{Diagnosis, Health, Import};
 
 /// The diagnoses of one environment on one machine. What is known and still holds is not worked out again.
@@ -78,12 +79,12 @@ impl<'a> Diagnoses<'a> {
         Known(self.known)
     }
 
-    /// The diagnosis of all of these.
+    /// The diagnosis of all of these, each in a program of its own, with every fix tried.
     pub fn of_all(&mut self, imports: &[Import]) -> Diagnosis {
         let mut all =
             Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy, runtime: None };
         for import in imports {
-            for diagnosis in self.of_document(std::slice::from_ref(import)) {
+            for diagnosis in self.proven(std::slice::from_ref(import)) {
                 for package in diagnosis.packages {
                     if !all.packages.iter().any(|known| known.import == package.import) {
                         all.packages.push(package);
@@ -97,7 +98,33 @@ impl<'a> Diagnoses<'a> {
         all
     }
 
-    /// A diagnosis for each of these imports of one document.
+    /// A diagnosis for each of these imports of one document, with every fix tried.
+    pub fn proven(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
+        let mut diagnoses = self.of_document(imports);
+        if diagnoses.iter().all(|diagnosis| diagnosis.findings.is_empty()) {
+            return diagnoses;
+        }
+        let question = self.kept.as_ref().and_then(|kept| kept.question_of_proof(imports));
+        let (Some(kept), Some(question)) = (&self.kept, question) else {
+            proof::prove(self.host, self.environment, imports, &mut diagnoses);
+            return diagnoses;
+        };
+        let recalled = kept.answers.recall(question, &*self.host.files);
+        if let Some(known) = recalled.and_then(|(bytes, _)| postcard::from_bytes(&bytes).ok()) {
+            return known;
+        }
+        let (witnessed, witness) = Witness::over(self.host);
+        let environment = self.environment.unread();
+        // What is to be tried depends on what is diagnosed: on all that it read.
+        let mut diagnoses = Diagnoses::new(&witnessed, &environment, None).of_document(imports);
+        proof::prove(&witnessed, &environment, imports, &mut diagnoses);
+        if let Ok(bytes) = postcard::to_stdvec(&diagnoses) {
+            let _ = kept.answers.keep(question, witness.reading(), &bytes);
+        }
+        diagnoses
+    }
+
+    /// A diagnosis for each of these imports of one document. Its fixes were not tried.
     ///
     /// Its folder is the first that Python looks into for modules, and in most folders there is nothing that the imports look
     /// for. So they are diagnosed without it first: that is one answer for all such folders.
@@ -184,6 +211,16 @@ impl Kept<'_> {
     fn question(&self, script: &Script, imports: &[Import]) -> Option<Question> {
         let path = |path: &Option<crate::host::WinPath>| path.as_ref().map(|path| path.as_str().to_owned());
         let script = postcard::to_stdvec(&(path(&script.folder), path(&script.file))).ok()?;
+        self.question_about(&script, imports)
+    }
+
+    /// What came of the fixes.
+    fn question_of_proof(&self, imports: &[Import]) -> Option<Question> {
+        let document = imports.iter().find_map(|import| import.document.as_ref()).map(|path| path.as_str());
+        self.question_about(&postcard::to_stdvec(&("fixes", document)).ok()?, imports)
+    }
+
+    fn question_about(&self, program: &[u8], imports: &[Import]) -> Option<Question> {
         let asked = |import: &'_ Import| {
             (
                 import.name.clone(),
@@ -195,6 +232,6 @@ impl Kept<'_> {
         };
         let imports: Vec<_> = imports.iter().map(asked).collect();
         let imports = postcard::to_stdvec(&imports).ok()?;
-        Question::of(&[&self.machine, &self.python, &script, &imports])
+        Question::of(&[&self.machine, &self.python, program, &imports])
     }
 }

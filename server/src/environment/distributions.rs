@@ -195,6 +195,18 @@ impl Distribution {
         self.record.get_or_init(read).clone()
     }
 
+    /// All files that it recorded, native or not: what goes when it is uninstalled.
+    pub fn all_files(&self, files: &dyn Files) -> Result<Vec<WinPath>, FileError> {
+        if self.kind != DistributionKind::DistInfo {
+            return Ok(self.record(files)?.rows.iter().map(|row| row.path.clone()).collect());
+        }
+        let text = files.text(&self.location.join("RECORD"))?;
+        let mut rows =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let paths = rows.records().filter_map(|row| Some(row.ok()?.get(0)?.to_owned()));
+        Ok(paths.map(|path| self.folder.join(&path).normalized()).collect())
+    }
+
     /// The native files that should be in its folder, under the names that they really have, with size and
     /// hash as far as RECORD gives them.
     pub fn expected_files(&self, files: &dyn Files) -> Result<Vec<RecordRow>, FileError> {

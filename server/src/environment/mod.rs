@@ -14,6 +14,8 @@
 //! | `metadata` | what does a distribution require? |
 //! | `version` | what do the DLL and its name say? |
 //! | `platform` | whose answers does a program get? |
+//! | `names` | which distribution brings a module? |
+//! | `installer` | who installs into it, and with which command? |
 //! | `discovery` | which Pythons are there, and which one is meant? |
 //!
 //! What cannot be known without running Python is in [`Environment::notes`]. What environment variables add are
@@ -22,8 +24,10 @@
 pub mod discovery;
 mod distributions;
 mod editable;
+mod installer;
 mod layout;
 mod metadata;
+pub mod names;
 mod platform;
 mod record;
 mod search_path;
@@ -41,6 +45,7 @@ use crate::host::{FileError, Files, Host, ImageFault, WinPath, path_directories}
 use crate::image::Machine;
 
 pub use distributions::{Distribution, DistributionKind};
+pub use installer::Installer;
 pub use layout::VenvFault;
 pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;

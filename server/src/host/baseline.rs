@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
 use super::reading::Proof;
+use super::redistributable;
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
@@ -21,28 +22,9 @@ pub enum Baseline {
     Windows10,
     /// Windows 11 23H2.
     Windows11,
-    /// Windows 11 23H2 with the VC++ redistributable of 2015–2022, x64 and x86.
+    /// Windows 11 23H2 with the Visual C++ v14 Redistributable, x64 and x86.
     Windows11WithRedistributable,
 }
-
-/// Version of the redistributable in [`Baseline::Windows11WithRedistributable`]: Visual Studio 2022 17.14.
-const REDISTRIBUTABLE: FileVersion = FileVersion([14, 44, 35211, 0]);
-
-/// What the redistributable installs into the system directory (Microsoft, "Redistributing Visual C++
-/// Files"), those for C++/CLI and MFC left out.
-const REDISTRIBUTABLE_DLLS: [&str; 11] = [
-    "concrt140.dll",
-    "msvcp140.dll",
-    "msvcp140_1.dll",
-    "msvcp140_2.dll",
-    "msvcp140_atomic_wait.dll",
-    "msvcp140_codecvt_ids.dll",
-    "vccorlib140.dll",
-    "vcomp140.dll",
-    "vcruntime140.dll",
-    "vcruntime140_1.dll",
-    "vcruntime140_threads.dll",
-];
 
 impl Baseline {
     /// Version of Windows: major, minor, build.
@@ -112,8 +94,9 @@ impl<F: Files> BaselineFiles<F> {
     /// Lays the system directories of `baseline` under `windows` (`C:\Windows`) over `rest`.
     pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
         let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
-        let added: &[&str] = if with_redistributable { &REDISTRIBUTABLE_DLLS } else { &[] };
         let folders = DIRECTORIES.map(|(directory, name, machine)| {
+            let added = redistributable::DLLS.iter();
+            let added = added.filter(|name| with_redistributable && redistributable::installs(name, machine));
             let others = OTHER_SUFFIXES.iter().chain(added).map(|name| (*name).to_owned());
             let names = baseline.names(directory).chain(others);
             let entries = names.map(|name| Entry { name, kind: EntryKind::File });
@@ -170,10 +153,10 @@ impl<F: Files> Files for BaselineFiles<F> {
             None => self.rest.image(path),
             Some(machine) => {
                 let name = path.file_name().to_ascii_lowercase();
-                let redistributable = REDISTRIBUTABLE_DLLS.contains(&name.as_str());
+                let is_redistributable = redistributable::DLLS.contains(&name.as_str());
                 Ok(Arc::new(ImageFacts {
                     machine: machine?,
-                    version: Some(if redistributable { REDISTRIBUTABLE } else { self.version }),
+                    version: Some(if is_redistributable { redistributable::VERSION } else { self.version }),
                     ..ImageFacts::default()
                 }))
             }

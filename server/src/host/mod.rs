@@ -18,8 +18,10 @@ mod live;
 mod map;
 #[cfg(test)]
 mod memory;
+mod overlay;
 mod path;
 mod reading;
+pub mod redistributable;
 pub mod registered_pythons;
 mod running;
 pub mod session;
@@ -43,6 +45,7 @@ pub use disk::Disk;
 pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 #[cfg(test)]
 pub use memory::MemoryFiles;
+pub use overlay::{Change, Overlay};
 pub use path::{WinPath, fold_name, path_directories};
 pub use reading::{Proof, Reading};
 pub use registered_pythons::{RegisteredPython, Registration};

@@ -125,6 +125,27 @@ impl Analysis {
         answer
     }
 
+    /// Tries the fixes of what was found. Needs as much stack as [`Analysis::run`], and unwinds as that does.
+    pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
+        let mut proven = BTreeMap::new();
+        let python = self.target.interpreter.find(self.target.host.as_deref());
+        let answers = python.as_deref().and_then(Answers::of);
+        let facts = self.facts.of(answers.as_ref());
+        let Ok((host, _)) = self.target.machine(python.as_deref(), facts.clone()) else { return proven };
+        let (host, _) = Witness::until(self.stop.clone(), &host);
+        let Ok((_, environment)) = self.target.environment(python.as_deref(), &host) else { return proven };
+        let mut diagnoses = Diagnoses::new(&host, &environment, answers.as_ref()).knowing(self.known.clone());
+        for imports in self.by_program() {
+            let on_host: Vec<Import> = imports.iter().map(|import| import_on(&host, import)).collect();
+            let known = diagnoses.proven(&on_host).into_iter().map(Arc::new);
+            proven.extend(imports.into_iter().cloned().zip(known));
+        }
+        if let Some(answers) = &answers {
+            let _ = facts.store(&answers.facts_file());
+        }
+        proven
+    }
+
     /// Reads what lies behind the failures of the imports, as if they were mended: whoever mends them waits less then. It is kept
     /// where the next analysis finds it. Needs as much stack as [`Analysis::run`], and unwinds as that does.
     pub fn read_behind(&self) {

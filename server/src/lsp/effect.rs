@@ -25,6 +25,8 @@ pub enum Effect {
     ShowProgress(u64),
     /// Tell the editor that work goes on, until `ended` has no sender any more.
     Progress { generation: u64, message: String, ended: oneshot::Receiver<()> },
+    /// Try the fixes of what was found, elsewhere and when nothing else is to be done.
+    Prove(Analysis),
     /// Read what lies behind failures, elsewhere and when nothing else is to be done.
     ReadBehind(Analysis),
     /// Say when what was read for this target changes; instead of what was read before, if it was read `anew`.

@@ -85,6 +85,7 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
         Effect::Progress { generation, message, ended } => {
             tokio::spawn(show_progress(client.clone(), generation, message, ended));
         }
+        Effect::Prove(analysis) => prove(analysis, mailbox.clone()),
         Effect::ReadBehind(analysis) => read_behind(analysis, mailbox.clone()),
         Effect::Watch { target, watched, anew } => watcher.watch(target, *watched, anew),
         Effect::Forget(target) => watcher.forget(target),
@@ -140,6 +141,26 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
         mailbox.tell(move |session| session.analysed(generation, Answer::failed()));
+    }
+}
+
+fn prove(analysis: Analysis, mailbox: Mailbox) {
+    let report = mailbox.clone();
+    let (target, stop) = (analysis.target.clone(), analysis.stop.clone());
+    let (of, until) = (target.clone(), stop.clone());
+    let work = move || {
+        give_way();
+        let proven = catch_unwind(AssertUnwindSafe(|| analysis.prove()));
+        if proven.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
+            let lost = format!("trying the fixes of {analysis:?} failed, please report it");
+            report.tell(|session| session.log(LogLevel::Error, || lost));
+        }
+        drop(analysis);
+        report.tell(move |session| session.proved(&of, &until, proven.unwrap_or_default()));
+    };
+    let thread = std::thread::Builder::new().name("fixes".to_owned()).stack_size(STACK);
+    if thread.spawn(work).is_err() {
+        mailbox.tell(move |session| session.proved(&target, &stop, Default::default()));
     }
 }
 

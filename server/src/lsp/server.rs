@@ -58,6 +58,7 @@ impl LanguageServer for Server {
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        self.mailbox.until_proven(Some(params.text_document.uri.clone())).await;
         self.mailbox.ask(move |session| requests::code_action::answer(session, &params)).await
     }
 

@@ -67,7 +67,11 @@ pub struct Session {
     threads: usize,
     /// The imports that fail, behind whose failures nobody has looked yet.
     unread: HashMap<Target, BTreeSet<Import>>,
-    /// What is read behind failures just now.
+    /// Where something was found whose fixes were not tried yet.
+    unproven: HashSet<Target>,
+    /// Who waits for that, each until its sender is dropped.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// What is tried, or read behind failures, just now.
     reading: Option<Reading>,
     /// Threads that read so and have not ended.
     readers: usize,
@@ -100,7 +104,7 @@ struct Running {
     stop: Stop,
 }
 
-/// What lies behind failures is read, until something is asked.
+/// Fixes are tried, or what lies behind failures is read, until something is asked.
 struct Reading {
     target: Target,
     since: Instant,
@@ -137,6 +141,8 @@ impl Default for Session {
             shown: None,
             threads: 0,
             unread: HashMap::new(),
+            unproven: HashSet::new(),
+            waiting: Vec::new(),
             reading: None,
             readers: 0,
             facts: None,

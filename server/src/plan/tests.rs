@@ -452,7 +452,6 @@ if not has('missing.dll'):
               pkg/__init__.py (line 4) loads missing.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: missing.dll is needed
-              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }
@@ -1668,7 +1667,6 @@ fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
               pkg/native.pyd imports b.dll; Python 3.13 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
               Install the program or package that the DLL belongs to.
               Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-              * Choose another interpreter | whydll.interpreter
         "#]],
     );
     // An image that is found and broken is broken all the same.
@@ -1682,7 +1680,6 @@ fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
               Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for.
               Replace C:\Python\Lib\site-packages\pkg\b.dll by a good copy from where it came.
               Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
-              * Choose another interpreter | whydll.interpreter
         "#]],
     );
 }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Located, Report};
-use crate::diagnosis;
-use crate::fix::{Action, Fix};
+use crate::action::Action;
+use crate::diagnosis::{self, Fix};
 use crate::host::WinPath;
 use crate::source;
 
@@ -170,6 +170,7 @@ struct Related<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct JsonFix<'a> {
     title: &'a str,
     kind: &'static str,
@@ -182,7 +183,19 @@ struct JsonFix<'a> {
     from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
+    /// Of an edit, the 1-based line of the document before which the value is inserted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    /// What is to be done one after the other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<JsonFix<'a>>,
     preferred: bool,
+    /// `cures`, `fails`, `unknown`: what came of it in the simulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    /// Why it is not known, or how the import fails then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome_note: Option<&'a str>,
 }
 
 /// The answer of a check as one JSON object, on several lines.
@@ -288,7 +301,7 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
                 message: &related.message,
             })
             .collect(),
-        fixes: finding.fixes.iter().map(fix).collect(),
+        fixes: finding.fixes.iter().map(|it| fix(report, located, it)).collect(),
     }
 }
 
@@ -296,25 +309,44 @@ fn position(position: source::Position) -> Position {
     Position { line: position.line, character: position.character }
 }
 
-fn fix(fix: &Fix) -> JsonFix<'_> {
-    let command = match &fix.action {
+fn fix<'a>(report: &Report<'_>, located: &Located, fix: &'a Fix) -> JsonFix<'a> {
+    JsonFix {
+        preferred: fix.preferred,
+        outcome: Some(fix.outcome.name()),
+        outcome_note: fix.outcome.note(),
+        ..action(report, located, &fix.title, &fix.action)
+    }
+}
+
+fn action<'a>(report: &Report<'_>, located: &Located, title: &'a str, action: &'a Action) -> JsonFix<'a> {
+    let command = match action {
         Action::Run(command) => {
             let words = std::iter::once(&command.program).chain(&command.arguments);
             Some(words.map(String::as_str).collect())
         }
         _ => None,
     };
-    let (from, to) = match &fix.action {
+    let (from, to) = match action {
         Action::Rename { from, to } => (Some(from.as_str()), Some(to.as_str())),
         _ => (None, None),
     };
+    let steps = match action {
+        Action::Steps(steps) => {
+            steps.iter().map(|(title, step)| self::action(report, located, title, step)).collect()
+        }
+        _ => Vec::new(),
+    };
     JsonFix {
-        title: &fix.title,
-        kind: fix.action.kind(),
-        value: fix.action.value(),
+        title,
+        kind: action.kind(),
+        value: action.value(),
         command,
         from,
         to,
-        preferred: fix.preferred,
+        line: report.line_of(located, action).map(|line| line + 1),
+        steps,
+        preferred: false,
+        outcome: None,
+        outcome_note: None,
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{Located, Report};
+use crate::action::Action;
 use crate::diagnosis::{Finding, Severity};
-use crate::fix::Action;
 
 /// The report. One cause is told once, with all the places that run into it.
 pub fn check_markdown(report: &Report<'_>) -> String {
@@ -94,22 +94,31 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
         let _ = writeln!(out, "\n**Python says**\n\n{}", fenced(sentence.trim_end()));
     }
     let _ = writeln!(out, "\n**What to do**\n");
-    if finding.fixes.is_empty() {
-        let _ = writeln!(out, "{}", escaped(&finding.advice));
+    if !finding.fixes.iter().any(|fix| fix.preferred) {
+        let _ = writeln!(out, "{}\n", escaped(&finding.advice));
     }
-    for fix in finding.ordered_fixes() {
-        let mark = if fix.preferred { " (recommended)" } else { "" };
+    for fix in &finding.fixes {
+        let mark = match (fix.preferred, fix.remark()) {
+            (true, _) => " (recommended)".to_owned(),
+            (false, Some(remark)) => format!(" ({})", escaped(&remark)),
+            (false, None) => String::new(),
+        };
         let _ = writeln!(out, "- {}{mark}", escaped(&fix.title));
         let value = fix.action.value();
         let _ = match &fix.action {
             Action::ChooseInterpreter => Ok(()),
             Action::Open(address) => writeln!(out, "  <{address}>"),
-            Action::Run(_) | Action::Rename { .. } => writeln!(out, "\n  ```powershell\n  {value}\n  ```\n"),
-            Action::AddDllDirectory(_) | Action::PrependPath(_) => {
+            Action::Run(_) | Action::Rename { .. } | Action::Steps(_) => {
+                writeln!(out, "\n  ```powershell\n  {}\n  ```\n", value.replace('\n', "\n  "))
+            }
+            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::MoveImport { .. } => {
                 writeln!(out, "\n  ```python\n  {value}\n  ```\n")
             }
             Action::UseInterpreter(_) => writeln!(out, "\n  ```json\n  {value}\n  ```\n"),
         };
+    }
+    if !finding.caution.is_empty() {
+        let _ = writeln!(out, "\n{}", escaped(&finding.caution));
     }
     let _ = writeln!(out, "\nMore: [{}]({})", finding.code, finding.code.page());
 }

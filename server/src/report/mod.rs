@@ -12,10 +12,11 @@ mod tree;
 
 use std::collections::BTreeSet;
 
+use crate::action::Action;
 use crate::diagnosis::{Diagnosis, Finding, Gap, Health, Package, Severity};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::source::{Position, Range};
+use crate::source::{ImportStatement, Position, Range};
 
 pub use chain::{chain_json, chain_text};
 pub use environments::{Environments, Listed, environments_json, environments_text};
@@ -59,12 +60,30 @@ pub struct CheckedDocument {
     pub text: String,
     /// How many imports in it are of packages that are watched.
     pub watched_imports: usize,
+    /// Its imports.
+    pub statements: Vec<Statement>,
+}
+
+/// Where an import stands in a document.
+pub struct Statement {
+    /// The module's name in the text.
+    pub range: Range,
+    /// 0-based line on which its outermost statement begins.
+    pub line: u32,
+    /// Bytes of program before it, see [`ImportStatement::before`].
+    pub before: usize,
+}
+
+impl From<&ImportStatement> for Statement {
+    fn from(import: &ImportStatement) -> Statement {
+        Statement { range: import.range, line: import.statement_line, before: import.before.len() }
+    }
 }
 
 impl CheckedDocument {
     /// In which nothing was found yet.
     pub fn new(name: String, text: String) -> CheckedDocument {
-        CheckedDocument { name, cell: None, text, watched_imports: 0 }
+        CheckedDocument { name, cell: None, text, watched_imports: 0, statements: Vec::new() }
     }
 
     /// A place in it, for people: `main.py:3`, `main.ipynb, cell 2, line 3`.
@@ -143,6 +162,20 @@ impl Report<'_> {
             places.push(format!("and {more} more"));
         }
         places
+    }
+
+    /// The 0-based line of the document before which an edit inserts its statement; none for what is no edit, or in no document.
+    fn line_of(&self, located: &Located, action: &Action) -> Option<u32> {
+        let (document, range) = located.at?;
+        let statements = &self.documents.get(document)?.statements;
+        let statement = match action {
+            Action::AddDllDirectory(_) | Action::PrependPath(_) => {
+                statements.iter().find(|it| it.range == range)
+            }
+            Action::MoveImport { after, .. } => statements.iter().find(|it| it.before == *after),
+            _ => None,
+        };
+        Some(statement?.line)
     }
 
     /// From the Python file that imports down to the culprit.

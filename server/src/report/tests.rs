@@ -357,13 +357,14 @@ fn json_has_all_that_is_promised() {
               "fixes": [
                 {
                   "kind": "edit",
+                  "outcome": "cures",
                   "preferred": true,
                   "title": "Add C:\\cuda with os.add_dll_directory before the import",
                   "value": "os.add_dll_directory(r\"C:\\cuda\")"
                 }
               ],
               "help": "https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md",
-              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look. pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. Add the directory before the import.",
+              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look. pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. Add C:\\cuda with os.add_dll_directory before the import.",
               "package": "pkg",
               "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
               "range": {

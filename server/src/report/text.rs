@@ -6,8 +6,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::{Link, Located, Remark, Report};
+use crate::action::Action;
 use crate::diagnosis::{Finding, Package, Severity};
-use crate::fix::Action;
 use crate::source::{LineIndex, Position};
 
 const BOLD: Style = Style::new().bold();
@@ -169,12 +169,25 @@ fn fixes(out: &mut String, finding: &Finding) {
         return;
     }
     let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}");
-    for fix in finding.ordered_fixes() {
+    if !finding.fixes.iter().any(|fix| fix.preferred) {
+        for line in wrapped(&finding.advice, WIDTH - 4, WIDTH - 4) {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    for fix in &finding.fixes {
         let mark = if fix.preferred { format!("{GREEN}*{GREEN:#}") } else { "-".to_owned() };
         let _ = writeln!(out, "    {mark} {}", fix.title);
         if !matches!(fix.action, Action::ChooseInterpreter) {
-            let _ = writeln!(out, "      {BOLD}{}{BOLD:#}", fix.action.value());
+            for line in fix.action.value().lines() {
+                let _ = writeln!(out, "      {BOLD}{line}{BOLD:#}");
+            }
         }
+        for line in fix.remark().iter().flat_map(|remark| wrapped(remark, WIDTH - 6, WIDTH - 6)) {
+            let _ = writeln!(out, "      {DIM}{line}{DIM:#}");
+        }
+    }
+    for line in wrapped(&finding.caution, WIDTH - 4, WIDTH - 4).iter().filter(|line| !line.is_empty()) {
+        let _ = writeln!(out, "    {line}");
     }
     let _ = writeln!(out, "\n  {DIM}more: {}{DIM:#}", finding.code.page());
 }

@@ -65,11 +65,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         denying_folder(case, path).map_or(String::new(), |folder| format!(" The folder {folder} denies it."));
     finding.what = format!("{}: {} cannot be read.", case.consequence(finding.severity), case.short(path));
     finding.evidence = format!("Opening {path} fails: {error}.{folder}");
-    finding.advice = "Mend the rights of the file and its folder, or install its package again.".to_owned();
-    if let Some(mut fix) = case.reinstall_owner(path) {
-        fix.preferred = true;
-        finding.fixes.push(fix);
-    }
+    finding.advice =
+        "Correct the permissions of the file and its folder, or install its package again.".to_owned();
+    let fix = case.reinstall_owner(path);
+    finding.fixes.extend(fix.map(|fix| fix.untestable("the folder may keep the permissions that deny it")));
 }
 
 #[cfg(test)]
@@ -95,9 +94,8 @@ mod tests {
                 error access-denied: native.pyd
                   `import pkg` will fail: pkg/native.pyd cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\native.pyd fails: access is denied.
-                  Mend the rights of the file and its folder, or install its package again.
+                  Correct the permissions of the file and its folder, or install its package again.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -122,9 +120,8 @@ mod tests {
                 error access-denied: a.dll
                   `import pkg` will fail: pkg/libs cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\libs fails: access is denied.
-                  Mend the rights of the file and its folder, or install its package again.
+                  Correct the permissions of the file and its folder, or install its package again.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -153,9 +150,9 @@ mod tests {
                 error access-denied: a.dll
                   `import pkg` will fail: pkg/a.dll cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\a.dll fails: access is denied.
-                  Mend the rights of the file and its folder, or install its package again.
+                  Correct the permissions of the file and its folder, or install its package again.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
-                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
         );
     }

@@ -44,14 +44,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     });
     finding.evidence =
         format!("Windows refuses the file (error 193): {error}.{}", recorded.unwrap_or_default());
-    match case.reinstall_owner(path) {
-        Some(mut fix) => {
-            finding.advice = "Install the package again.".to_owned();
-            fix.preferred = true;
-            finding.fixes.push(fix);
-        }
-        None => finding.advice = format!("Replace {path} by a good copy from where it came."),
-    }
+    finding.advice = format!("Replace {path} by a good copy from where it came.");
+    finding.fixes.extend(case.reinstall_owner(path).map(|fix| case.restoring(fix, path)));
 }
 
 #[cfg(test)]
@@ -79,7 +73,6 @@ mod tests {
                   Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a web page (HTML).
                   Replace C:\Python\Lib\site-packages\pkg\a.dll by a good copy from where it came.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -106,7 +99,7 @@ mod tests {
                 error bad-image: native.cp38-win_amd64.pyd
                   `import pkg` will fail: pkg/native.cp38-win_amd64.pyd is damaged.
                   Windows refuses the file (error 193): the file is empty. pkg recorded it with 123456 bytes when it was installed.
-                  Install the package again.
+                  Reinstall pkg 1.0.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
@@ -129,7 +122,6 @@ mod tests {
                   Windows refuses the file (error 193): the file ends at 700 bytes, but section .rdata should reach to 1536.
                   Replace C:\Python\Lib\site-packages\pkg.pyd by a good copy from where it came.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -152,7 +144,6 @@ mod tests {
                   pkg.pyd imports a.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -13,11 +13,8 @@
 //! ## What to do
 //! Update the package that brings the old copy. If it must stay, import the package that needs the newer runtime first.
 
-use crate::diagnosis::case::name_of;
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
-use crate::fix::{Action, Command, Fix};
-use crate::loader::Provider;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     OldRuntime::of(problem).is_some_and(|old| old.better_copy(case).is_some())
@@ -27,39 +24,12 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let Some(old) = problems.first().and_then(OldRuntime::of) else {
         return;
     };
-    cure(case, old.provider, finding);
+    finding.advice =
+        "Update or remove what brings the older copy, or have a newer one loaded before it.".to_owned();
+    finding.fixes = old.ways_without(case);
+    finding.fixes.extend(redistributable::fixes(case));
+    finding.winner = old.winner(case);
     old.tell(case, old.better_copy(case), finding);
-}
-
-/// Ways to have the better copy win.
-fn cure(case: &Case<'_>, provider: &Provider, finding: &mut Finding) {
-    let files = &*case.host.files;
-    if let Some(owner) = case.environment.owner_of(&provider.path, files) {
-        let name = name_of(owner, files);
-        let command = case.pip(&["install", "--upgrade", &name]);
-        let mut upgrade = Fix::new(format!("Update {name}, which brings the older copy"), command);
-        upgrade.preferred = true;
-        finding.fixes.push(upgrade);
-        let order = if provider.was_loaded { ", or import this one before it" } else { "" };
-        finding.advice = format!("Update {name}{order}.");
-    } else if case.is_conda() {
-        let command = Command::new("conda", ["install", "-c", "conda-forge", "vc14_runtime"]);
-        let mut update = Fix::new("Update the runtime in this environment with conda", Action::Run(command));
-        update.preferred = true;
-        finding.fixes.push(update);
-        finding.advice = "Update the runtime that the environment brings.".to_owned();
-    } else if provider.path.parent().as_ref() == Some(&case.environment.application_directory) {
-        // A newer copy beside Python takes the old one's place.
-        let beside = redistributable::fixes(case.environment).into_iter();
-        finding.fixes = beside.filter(|fix| matches!(fix.action, Action::Run(_))).collect();
-        if let Some(first) = finding.fixes.first_mut() {
-            first.preferred = true;
-        }
-        finding.advice = "Replace or remove the older copy beside Python.".to_owned();
-    } else {
-        finding.advice =
-            "Update the package that brings the older copy, or import this one before it.".to_owned();
-    }
 }
 
 #[cfg(test)]
@@ -97,9 +67,9 @@ mod tests {
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
                   It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
-                  Update scipy, or import this one before it.
+                  Update or remove what brings the older copy, or have a newer one loaded before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
-                  * Update scipy, which brings the older copy | C:\Python\python.exe -m pip install --upgrade scipy
+                  ? Update scipy | C:\Python\python.exe -m pip install --upgrade scipy
             "#]],
         );
     }
@@ -120,9 +90,10 @@ mod tests {
                 error conflicting-vc-runtime: msvcp140.dll
                   `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
                   It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
-                  Replace or remove the older copy beside Python.
+                  Install the runtime into this Python with pip (no administrator needed), or rename C:\Python\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing a: A dynamic link library (DLL) initialization routine failed.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
             "#]],
         );
     }
@@ -150,9 +121,9 @@ mod tests {
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes in it.
                   It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
-                  Update the package that brings the older copy, or import this one before it.
+                  Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
-                  * Choose another interpreter | whydll.interpreter
+                  * Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\qt\msvcp140.dll -NewName msvcp140.dll.old
             "#]],
         );
     }
@@ -180,9 +151,9 @@ mod tests {
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
                   It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
-                  Update the package that brings the older copy, or import this one before it.
+                  Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing pkg: A dynamic link library (DLL) initialization routine failed.
-                  * Choose another interpreter | whydll.interpreter
+                  * Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll -NewName msvcp140.dll.old
             "#]],
         );
     }

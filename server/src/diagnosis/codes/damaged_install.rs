@@ -89,14 +89,9 @@ fn code(problem: &Problem) -> String {
 }
 
 fn cure(case: &Case<'_>, owner: Option<&Distribution>, finding: &mut Finding) {
-    finding.advice =
-        "Install the package again; if the file vanishes again, look into your antivirus program's quarantine."
-            .to_owned();
-    if let Some(owner) = owner {
-        let mut fix = case.reinstall(owner);
-        fix.preferred = true;
-        finding.fixes.push(fix);
-    }
+    finding.advice = "Install the package again.".to_owned();
+    finding.caution = "If the file vanishes again, look into your antivirus program's quarantine.".to_owned();
+    finding.fixes.extend(owner.and_then(|owner| case.reinstall(owner)));
 }
 
 /// Damage that the import does not run into: in the distributions that it uses, beside what `known`
@@ -200,7 +195,8 @@ mod tests {
                 error damaged-install: core.dll
                   `import qt` will fail: qt/bin/core.dll has disappeared.
                   qt installed it, as its RECORD says, but it is gone; qt/widgets.pyd imports core.dll (Windows error 126).
-                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Reinstall qt 5.
+                  If the file vanishes again, look into your antivirus program's quarantine.
                   Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
                   * Reinstall qt 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir qt==5
             "#]],
@@ -235,13 +231,14 @@ mod tests {
         check(
             &world.replace("RECORDED", "boost/lib/boost.dll,,"),
             expect![[r#"
-            error damaged-install: boost.dll
-              `import boost` will fail: boost/lib/boost.dll disappeared since it was installed.
-              boost installed it, as its RECORD says, and raises an exception if it does not find it.
-              Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
-              Python: FileNotFoundError: Cannot find the library
-              * Reinstall boost 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir boost==5
-        "#]],
+                error damaged-install: boost.dll
+                  `import boost` will fail: boost/lib/boost.dll disappeared since it was installed.
+                  boost installed it, as its RECORD says, and raises an exception if it does not find it.
+                  Reinstall boost 5.
+                  If the file vanishes again, look into your antivirus program's quarantine.
+                  Python: FileNotFoundError: Cannot find the library
+                  * Reinstall boost 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir boost==5
+            "#]],
         );
         // Where nobody installed it, we rather do not understand how the package works.
         check(
@@ -273,7 +270,8 @@ mod tests {
                 error damaged-install: native.cp38-win_amd64.pyd
                   `import pkg` will fail: pkg/native.cp38-win_amd64.pyd has disappeared.
                   pkg installed it, as its RECORD says, but it is gone.
-                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Reinstall pkg 1.0.
+                  If the file vanishes again, look into your antivirus program's quarantine.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
@@ -295,14 +293,15 @@ mod tests {
                 Version: 1.0
             /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
                 pkg/native.pyd,,
-                pkg/helper.dll,sha256=x,1000
+                pkg/helper.dll,sha256=x,4096
             import pkg
             "#,
             expect![[r#"
                 error damaged-install: helper.dll
                   `import pkg` will fail: pkg/helper.dll has disappeared.
                   pkg installed it, as its RECORD says, but it is gone; pkg/native.pyd imports helper.dll (Windows error 126).
-                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  Reinstall pkg 1.0.
+                  If the file vanishes again, look into your antivirus program's quarantine.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
@@ -324,18 +323,19 @@ mod tests {
                 Version: 1.0
             /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
                 pkg/__init__.py,sha256=x,0
-                pkg/changed.pyd,sha256=x,7
-                pkg/gone.pyd,sha256=x,1000
-                pkg/gone.dll,sha256=x,1000
-                pkg/too.dll,sha256=x,1000
-                pkg/more.dll,sha256=x,1000
+                pkg/changed.pyd,sha256=x,4096
+                pkg/gone.pyd,sha256=x,4096
+                pkg/gone.dll,sha256=x,4096
+                pkg/too.dll,sha256=x,4096
+                pkg/more.dll,sha256=x,4096
             import pkg
             "#,
             expect![[r#"
                 warning damaged-install: changed.pyd, gone.pyd, gone.dll, too.dll, more.dll
                   pkg is damaged: pkg/changed.pyd, pkg/gone.pyd and pkg/gone.dll (and 2 more) disappeared or changed since it was installed.
-                  RECORD says that pkg/changed.pyd has 7 bytes, and it has 2048.
-                  Install the package again; if the file vanishes again, look into your antivirus program's quarantine.
+                  RECORD says that pkg/changed.pyd has 4096 bytes, and it has 2048.
+                  Reinstall pkg 1.0.
+                  If the file vanishes again, look into your antivirus program's quarantine.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
         );
@@ -355,7 +355,7 @@ mod tests {
                 Version: 1.0
             /Python/Lib/site-packages/other-1.0.dist-info/RECORD     text
                 other/__init__.py,sha256=x,0
-                other/gone.pyd,sha256=x,1000
+                other/gone.pyd,sha256=x,4096
             import pkg
             "#,
             expect![[r#"

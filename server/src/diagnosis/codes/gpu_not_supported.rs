@@ -21,9 +21,9 @@ use std::str::FromStr;
 
 use pep440_rs::Version;
 
+use crate::action::Action;
 use crate::diagnosis::finding::Severity;
-use crate::diagnosis::{Case, Code, Finding, gpu};
-use crate::fix::{Action, Fix};
+use crate::diagnosis::{Case, Code, Finding, Fix, gpu};
 use crate::loader::LoadFlags;
 use crate::plan::Plan;
 
@@ -58,14 +58,14 @@ pub(in crate::diagnosis) fn after_import(
     finding.advice =
         "If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA."
             .to_owned();
-    let mut guide = Fix::new("Open TensorFlow's guide for WSL2", Action::Open(GUIDE.to_owned()));
-    guide.preferred = true;
+    let guide = Fix::new("Open TensorFlow's guide for WSL2", Action::Open(GUIDE.to_owned()));
     finding.fixes.push(guide);
     let python = &case.environment.version;
     // The wheels of 2.10 are for Python 3.7 to 3.10; they were built with NumPy 1, which they do not say.
     if python.at_least(3, 7) && !python.at_least(3, 11) {
-        let action = case.pip(&["install", "tensorflow==2.10.1", "numpy<2"]);
-        finding.fixes.push(Fix::new("Install TensorFlow 2.10 into this environment", action));
+        finding.fixes.extend(
+            case.install(&["tensorflow==2.10.1", "numpy<2"], "Install TensorFlow 2.10 into this environment"),
+        );
     }
     Some(finding)
 }
@@ -112,13 +112,13 @@ mod tests {
             10,
             DRIVER,
             expect![[r#"
-            information gpu-not-supported: 
-              TensorFlow 2.15.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-              tensorflow/python/platform/build_info.py says that this build is without CUDA, and the NVIDIA driver is there (nvcuda.dll loads).
-              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
-              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
-              - Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
-        "#]],
+                information gpu-not-supported: 
+                  TensorFlow 2.15.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and the NVIDIA driver is there (nvcuda.dll loads).
+                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+                  ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
+            "#]],
         );
     }
 
@@ -129,12 +129,12 @@ mod tests {
             13,
             "variable CUDA_PATH C:\\cuda",
             expect![[r#"
-            information gpu-not-supported: 
-              TensorFlow 2.20.0rc0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-              tensorflow/python/platform/build_info.py says that this build is without CUDA, and CUDA_PATH is C:\cuda.
-              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
-              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
-        "#]],
+                information gpu-not-supported: 
+                  TensorFlow 2.20.0rc0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and CUDA_PATH is C:\cuda.
+                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+            "#]],
         );
     }
 
@@ -145,13 +145,13 @@ mod tests {
             9,
             "/Python/Lib/site-packages/nvidia/cudnn/bin/cudnn64_8.dll",
             expect![[r#"
-            information gpu-not-supported: 
-              TensorFlow 2.11.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-              tensorflow/python/platform/build_info.py says that this build is without CUDA, and nvidia/cudnn/bin is there.
-              If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
-              * Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
-              - Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
-        "#]],
+                information gpu-not-supported: 
+                  TensorFlow 2.11.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
+                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and nvidia/cudnn/bin is there.
+                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
+                  ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
+            "#]],
         );
     }
 

@@ -33,12 +33,12 @@ use std::str::FromStr;
 use pep440_rs::{Version, VersionSpecifiers};
 use version_ranges::Ranges;
 
+use crate::action::Action;
 use crate::cpython::{Finder, Found};
-use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::case::{NOT_THERE_YET, name_of, some_of};
 use crate::diagnosis::finding::{Related, Severity};
-use crate::diagnosis::{Case, Code, Finding};
+use crate::diagnosis::{Case, Code, Finding, Fix};
 use crate::environment::{Distribution, DistributionKind, Requirement};
-use crate::fix::{Action, Command, Fix};
 use crate::host::WinPath;
 use crate::plan::{Event, Plan, Step};
 use crate::source;
@@ -141,7 +141,7 @@ fn built_for_numpy_1(case: &Case<'_>, steps: &[&Step]) -> Option<Finding> {
     finding.python_error = Some(format!(
         "A module that was compiled using NumPy 1.x cannot be run in NumPy {version} as it may crash."
     ));
-    finding.fixes.push(install(case, "numpy", "numpy<2", "Install NumPy 1"));
+    finding.fixes.extend(install(case, "numpy", "numpy<2", "Install NumPy 1"));
     Some(finding)
 }
 
@@ -233,7 +233,7 @@ fn generated_for_protobuf_3(case: &Case<'_>, plan: &Plan<'_>, steps: &[&Step]) -
     );
     finding.python_error = Some("TypeError: Descriptors cannot be created directly.".to_owned());
     let wanted = format!("protobuf{}", required.as_deref().unwrap_or("<3.21"));
-    finding.fixes.push(install(case, "protobuf", &wanted, "Install protobuf 3"));
+    finding.fixes.extend(install(case, "protobuf", &wanted, "Install protobuf 3"));
     Some(finding)
 }
 
@@ -262,19 +262,18 @@ fn makes_descriptors_itself(case: &Case<'_>, path: &WinPath) -> bool {
         && lists.iter().any(|text| holds(text) || holds(&text.replace('\n', "\r\n")))
 }
 
-/// Installs another version, with conda if conda brought the one that is there.
-fn install(case: &Case<'_>, name: &str, wanted: &str, title: &str) -> Fix {
+/// Installs another version, by the one who brought what is there.
+fn install(case: &Case<'_>, name: &str, wanted: &str, title: &str) -> Option<Fix> {
     let is_condas =
         case.environment.distributions.iter().any(|distribution| {
             distribution.kind == DistributionKind::Conda && distribution.normalized == name
         });
-    let action = if is_condas {
-        let prefix = case.environment.prefix.as_str();
-        Action::Run(Command::new("conda", ["install", "--prefix", prefix, wanted]))
-    } else {
-        case.pip(&["install", wanted])
-    };
-    Fix { preferred: true, ..Fix::new(title, action) }
+    if !is_condas {
+        return case.install(&[wanted], title);
+    }
+    let installer = case.environment.conda(&*case.host.files);
+    let action = Action::Run(installer.install(&[wanted]));
+    Some(Fix::new(format!("{title}{}", installer.with()), action).untestable(NOT_THERE_YET))
 }
 
 #[cfg(test)]
@@ -361,7 +360,7 @@ import pkg
                   native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that).
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.2.6 as it may crash.
-                  * Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
+                  ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
             "#]],
         );
     }
@@ -379,7 +378,7 @@ import pkg
                   native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that). pkg requires numpy<2.0.0,>=1.23.5.
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.0.0 as it may crash.
-                  * Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
+                  ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
             "#]],
         );
     }
@@ -436,7 +435,7 @@ import pkg
                   native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that). pkg requires numpy~=1.19.2.
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.2.6 as it may crash.
-                  * Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
+                  ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
             "#]],
         );
     }
@@ -524,7 +523,7 @@ import pkg
                   pkg/shape_pb2.py makes its descriptors itself, as protoc did before 3.19, and google/_upb/_message.pyd of protobuf 4.25.3 refuses that. pkg-gpu requires protobuf<3.20,>=3.9.2.
                   Install protobuf 3, or a version of pkg-gpu that was generated for protobuf 4 or later; or set PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python, which is slower.
                   Python: TypeError: Descriptors cannot be created directly.
-                  * Install protobuf 3 | C:\Python\python.exe -m pip install 'protobuf<3.20,>=3.9.2'
+                  ? Install protobuf 3 | C:\Python\python.exe -m pip install 'protobuf<3.20,>=3.9.2'
             "#]],
         );
     }

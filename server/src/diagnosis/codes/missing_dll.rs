@@ -17,10 +17,11 @@
 //! version has other names. GPU builds of TensorFlow up to 1.14 cannot be imported without them: install that version, or
 //! the build without GPU.
 
-use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, Finding, Problem, gpu};
-use crate::fix::{Action, Fix};
-use crate::loader::Cause;
+use crate::action::Action;
+use crate::diagnosis::case::{list, name_of};
+use crate::diagnosis::{Case, Finding, Fix, Problem, gpu, origins};
+use crate::host::WinPath;
+use crate::loader::{Cause, Fault};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some()
@@ -54,25 +55,42 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     if tell_of_nvidia(case, finding) {
         return;
     }
-    if case.is_pythons_own(problem) {
-        let fix = match case.conda_owner_of(fault.culprit()) {
-            Some(owner) => case.reinstall(owner),
-            None => case.repair_python(),
-        };
-        finding.advice = "It belongs to Python itself: repair this Python.".to_owned();
-        finding.fixes.push(Fix { preferred: true, ..fix });
+    let importer = fault.importer().and_then(|link| link.path.as_ref());
+    let owner = importer.and_then(|path| case.owner_of(path));
+    if let Some(origin) = origins::of(fault.culprit()).filter(|_| !case.is_pythons_own(problem)) {
+        let belong = if finding.dlls.len() == 1 { "It belongs" } else { "They belong" };
+        finding.evidence = format!("{} {belong} to {}.", finding.evidence, origin.belongs_to);
+        finding.advice = origin.advice;
+        finding.fixes.extend(
+            owner.into_iter().flat_map(|owner| [case.reinstall(owner), case.update(owner)]).flatten(),
+        );
         return;
     }
-    let importer = fault.importer().and_then(|link| link.path.as_ref());
-    match importer.and_then(|path| case.reinstall_owner(path)) {
-        Some(mut fix) => {
-            finding.advice =
-                "Install the package that needs it again, or install what the DLL belongs to.".to_owned();
-            fix.preferred = true;
-            finding.fixes.push(fix);
-        }
-        None => finding.advice = "Install the program or package that the DLL belongs to.".to_owned(),
+    if case.is_pythons_own(problem) {
+        finding.advice = "It belongs to Python itself: repair this Python.".to_owned();
+        let of_conda = case.conda_owner_of(fault.culprit()).and_then(|owner| case.reinstall(owner));
+        finding.fixes.push(of_conda.unwrap_or_else(|| case.repair_python(&pythons_place(case, fault))));
+        return;
     }
+    finding.advice = match owner {
+        Some(owner) => format!(
+            "Install the program or package that the DLL belongs to, or another version of {}.",
+            name_of(owner, &*case.host.files)
+        ),
+        None => "Install the program or package that the DLL belongs to.".to_owned(),
+    };
+    if let Some(owner) = owner {
+        finding.fixes.extend(case.reinstall(owner));
+        finding.fixes.extend(case.update(owner));
+    }
+}
+
+/// Where Python keeps a DLL of its own: beside pythonXY.dll, or beside the module of the standard library that needs it.
+fn pythons_place(case: &Case<'_>, fault: &Fault) -> WinPath {
+    let importer = fault.importer().and_then(|link| link.path.as_ref());
+    let folder =
+        importer.filter(|path| case.is_of_python(path)).unwrap_or(&case.environment.python_dll).parent();
+    folder.unwrap_or_else(|| case.environment.application_directory.clone()).join(fault.culprit())
 }
 
 /// What the DLLs belong to, where all of them are NVIDIA's; whether they are.
@@ -103,8 +121,7 @@ fn tell_of_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
     for (name, address) in archives {
         if let Some(product) = products.iter().find(|product| product.starts_with(name)) {
             let title = format!("Open NVIDIA's archive for {product}");
-            let preferred = finding.fixes.is_empty();
-            finding.fixes.push(Fix { preferred, ..Fix::new(title, Action::Open(address.to_owned())) });
+            finding.fixes.push(Fix::new(title, Action::Open(address.to_owned())));
         }
     }
     true
@@ -135,7 +152,6 @@ mod tests {
                   pkg/helper.dll imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -163,9 +179,9 @@ mod tests {
                 error missing-dll: nowhere.dll
                   `import pkg` will fail: nowhere.dll is missing.
                   pkg/native.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install the package that needs it again, or install what the DLL belongs to.
+                  Install the program or package that the DLL belongs to, or another version of pkg-cpu.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Reinstall pkg-cpu 1.2 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg-cpu==1.2
+                  ? Update pkg-cpu | C:\Python\python.exe -m pip install --upgrade pkg-cpu
             "#]],
         );
     }
@@ -202,7 +218,6 @@ mod tests {
                   pkg/j.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing j: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -225,7 +240,6 @@ mod tests {
                   pkg/native.pyd imports one.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -253,7 +267,6 @@ mod tests {
                   h5py/h5.pyd imports hdf5.dll; Python 3.8 looks for it in h5py, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing h5: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -313,13 +326,13 @@ mod tests {
         check(
             &world("ctypes.CDLL(dll)"),
             expect![[r#"
-            warning missing-dll: nowhere.dll
-              `import pkg` may fail: nowhere.dll is missing.
-              pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads what it finds in a folder, and which files these are is not known from the text, so this is not certain.
-              Install the package that needs it again, or install what the DLL belongs to.
-              Python: FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\lib\b.dll' (or one of its dependencies). Try using the full path with constructor syntax.
-              * Reinstall pkg 1 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1
-        "#]],
+                warning missing-dll: nowhere.dll
+                  `import pkg` may fail: nowhere.dll is missing.
+                  pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads what it finds in a folder, and which files these are is not known from the text, so this is not certain.
+                  Install the program or package that the DLL belongs to, or another version of pkg.
+                  Python: FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\lib\b.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+                  ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+            "#]],
         );
         check(
             &world("print(dll)"),
@@ -371,7 +384,6 @@ mod tests {
                   pkg/native.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -394,8 +406,8 @@ mod tests {
                   pkg/native.pyd imports cudart64_100.dll; Python 3.7 looks for it in pkg, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). They belong to CUDA 10.0, cuDNN 7 and the NVIDIA driver.
                   Install CUDA 10.0, cuDNN 7 and the NVIDIA driver (another version of CUDA has other names) and put their bin folders on PATH, or install the build of the package without GPU.
                   Python: ImportError: DLL load failed: The specified module could not be found.
-                  * Open NVIDIA's archive for CUDA 10.0 | https://developer.nvidia.com/cuda-toolkit-archive
-                  - Open NVIDIA's archive for cuDNN 7 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for CUDA 10.0 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for cuDNN 7 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }

@@ -15,9 +15,15 @@
 //! Update or install again the package that brings the wrong copy, or the one that needs it, so that both are of one time.
 //! Never take single DLLs from download sites.
 
-use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, windows_error};
-use crate::diagnosis::{Case, Finding, Problem, redistributable};
-use crate::loader::Cause;
+use std::str::FromStr;
+
+use pep440_rs::{Version, VersionSpecifiers};
+
+use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, name_of, windows_error};
+use crate::diagnosis::{Case, Finding, Fix, Problem, Winner, redistributable};
+use crate::environment::Distribution;
+use crate::host::WinPath;
+use crate::loader::{Cause, Provider};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::MissingExport { .. }))
@@ -56,27 +62,76 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let is_foreign = provider.path.is_within(&case.host.windows_directory)
         && !redistributable::contains(provider.path.file_name());
     if is_foreign {
-        finding.advice = format!(
-            "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program, or \
-             rename {} if the program can do without it.",
-            provider.path
-        );
+        finding.advice = "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program."
+            .to_owned();
+        finding.fixes.push(case.set_aside(&provider.path));
         return;
     }
-    let owner = |path| case.reinstall_owner(path);
-    let needs = fault.importer().and_then(|link| link.path.as_ref()).and_then(owner);
-    match owner(&provider.path).or(needs) {
-        Some(mut fix) => {
-            finding.advice = "Install the package that the DLL comes from again.".to_owned();
-            fix.preferred = true;
-            finding.fixes.push(fix);
+    cure(case, provider, fault.importer().and_then(|link| link.path.as_ref()), finding);
+}
+
+/// Ways to have a copy that fits.
+fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, finding: &mut Finding) {
+    let files = &*case.host.files;
+    let path = &provider.path;
+    let owner = case.environment.owner_of(path, files);
+    let asking = importer.and_then(|path| case.owner_of(path));
+    finding.advice =
+        "Update or remove what brought this copy, or install a version of what needs it that fits."
+            .to_owned();
+    let is_same = match (owner, asking) {
+        (Some(owner), Some(asking)) => owner.location == asking.location,
+        _ => false,
+    };
+    if let (Some(owner), Some(asking)) = (owner, asking) {
+        finding.fixes.extend(pair(case, owner, asking));
+        if provider.was_loaded && !is_same {
+            let (one, other) = (name_of(owner, files), name_of(asking, files));
+            let apart = format!(
+                "{one} and {other} bring different DLLs of the name {}, and both orders of import fail: use them in two processes.",
+                path.file_name()
+            );
+            finding.winner = Some(Winner { path: path.clone(), apart });
         }
-        None => {
-            finding.advice =
-                "Update or remove what brought this copy, or install the package that needs it again."
-                    .to_owned();
-        }
+    } else if provider.was_loaded {
+        finding.winner = Some(Winner { path: path.clone(), apart: String::new() });
     }
+    if case.is_of_python(path) {
+        finding.advice = "It belongs to Python itself: update this Python to its newest release.".to_owned();
+        finding.fixes.push(case.update_python());
+        return;
+    }
+    if let Some(owner) = owner {
+        finding.fixes.extend(case.reinstall(owner));
+        finding.fixes.extend(case.update(owner).filter(|_| !is_same));
+    }
+    if !is_same {
+        finding.fixes.push(case.set_aside(path));
+    }
+    if let Some(asking) = asking {
+        finding.fixes.extend(case.reinstall(asking).filter(|_| !is_same));
+        finding.fixes.extend(case.update(asking));
+    }
+}
+
+/// Where one distribution requires another of nearly its own version, the very version: PyQt6 6.6.0 asks for PyQt6-Qt6 6.6.0 or
+/// newer, and was built with 6.6.0.
+fn pair(case: &Case<'_>, owner: &Distribution, asking: &Distribution) -> Option<Fix> {
+    let files = &*case.host.files;
+    let (version, there) = (asking.version.as_deref()?, owner.version.as_deref()?);
+    let metadata = asking.metadata(files).ok()?;
+    let needed = metadata.requires.iter().find(|needed| needed.name == owner.normalized)?;
+    let allowed = VersionSpecifiers::from_str(&needed.versions).ok()?;
+    let is_family = owner.normalized.split('-').next() == asking.normalized.split('-').next();
+    let fits = Version::from_str(version).is_ok_and(|version| allowed.contains(&version));
+    if !is_family || !fits || version == there {
+        return None;
+    }
+    let wanted = format!("{}=={version}", name_of(owner, files));
+    case.install(
+        &[&wanted],
+        &format!("Install {} of the version of {}", wanted.replace("==", " "), name_of(asking, files)),
+    )
 }
 
 #[cfg(test)]
@@ -107,9 +162,8 @@ mod tests {
                 error missing-export: hdf5.dll
                   `import pkg` will fail: old/hdf5.dll has no `H5new`, which pkg/native.pyd imports from it.
                   The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (old/__init__.py:1 → old/native.pyd), and Windows takes a DLL that is loaded wherever it lies.
-                  Update or remove what brought this copy, or install the package that needs it again.
+                  Update or remove what brought this copy, or install a version of what needs it that fits.
                   Python: ImportError: DLL load failed while importing native: The specified procedure could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -129,9 +183,8 @@ mod tests {
                 error missing-export: parts.dll
                   `import pkg` will fail: parts.dll has no `#20`, which pkg.pyd imports from it.
                   The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 182); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
-                  Update or remove what brought this copy, or install the package that needs it again.
+                  Update or remove what brought this copy, or install a version of what needs it that fits.
                   Python: ImportError: DLL load failed while importing pkg: The operating system cannot run %1.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -152,9 +205,8 @@ mod tests {
                 error missing-export: parts.dll
                   `import pkg` will fail: parts.dll has no `a`, which pkg.pyd imports from it.
                   It hands that on to more.b, which does not exist. The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 127); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
-                  Update or remove what brought this copy, or install the package that needs it again.
+                  Update or remove what brought this copy, or install a version of what needs it that fits.
                   Python: ImportError: DLL load failed while importing pkg: The specified procedure could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

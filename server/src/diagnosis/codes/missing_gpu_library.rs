@@ -23,12 +23,12 @@
 //! conda can install both. The Python of the Microsoft Store does not search PATH: use the one from python.org. Do not copy
 //! the DLLs into System32, and take none from download sites.
 
+use crate::action::{Action, Command};
 use crate::cpython::CONDA_FOLDERS;
-use crate::diagnosis::case::{list, some_of, windows_error};
+use crate::diagnosis::case::{NOT_THERE_YET, list, some_of, windows_error};
 use crate::diagnosis::finding::Severity;
-use crate::diagnosis::{Case, Code, Finding, Problem, gpu};
+use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
 use crate::environment::Kind;
-use crate::fix::{Action, Command, Fix};
 use crate::host::WinPath;
 use crate::loader::{Fault, LoadFlags, Process};
 use crate::plan::Plan;
@@ -190,7 +190,8 @@ fn cure(
             let (toolkit, cudnn) = (format!("cudatoolkit={cuda}"), format!("cudnn={cudnn}"));
             let words = ["install", "--prefix", prefix, "-c", "conda-forge", &toolkit, &cudnn];
             let title = format!("Install CUDA {cuda} and its cuDNN with conda");
-            finding.fixes.push(Fix::new(title, Action::Run(Command::new("conda", words))));
+            let fix = Fix::new(title, Action::Run(Command::new("conda", words)));
+            finding.fixes.push(fix.untestable(NOT_THERE_YET));
         }
         let cudnn_only = finding.dlls.iter().all(|dll| dll.starts_with("cudnn"));
         if !cudnn_only {
@@ -204,10 +205,7 @@ fn cure(
     }
     for folder in folders.iter().filter(|_| store.is_empty()) {
         let title = format!("Put {folder} on PATH before the import");
-        finding.fixes.push(Fix::new(title, Action::PrependPath(folder.as_str().to_owned())));
-    }
-    if let Some(first) = finding.fixes.first_mut() {
-        first.preferred = true;
+        finding.fixes.push(case.before_the_import(title, Action::PrependPath(folder.as_str().to_owned())));
     }
 }
 
@@ -258,8 +256,8 @@ mod tests {
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
-                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -284,7 +282,7 @@ mod tests {
                   TensorFlow will work without the GPU: cudnn64_7.dll is missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -330,13 +328,12 @@ mod tests {
             CUDA_10_1,
             &format!("{ELSEWHERE}\n                import tensorflow"),
             expect![[r#"
-            warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
-              TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
-              tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-              Put those folders on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).
-              * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"]
-              - Put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
-        "#]],
+                warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
+                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
+                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import.
+                  * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"] | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
+            "#]],
         );
     }
 
@@ -358,9 +355,8 @@ mod tests {
                 warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
                   TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-                  Put those folders on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).
-                  * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"]
-                  - Put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
+                  Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import.
+                  * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"] | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
                 healthy
             "#]],
         );
@@ -391,8 +387,8 @@ mod tests {
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. nvcuda.dll of the NVIDIA driver is not found either, but CUDA_PATH is C:\cuda.
                   If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
-                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -435,7 +431,7 @@ mod tests {
                   TensorFlow will work without the GPU: cudnn64_7.dll cannot be loaded.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and Windows refuses cudnn64_7.dll (Windows error 193). The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -519,8 +515,8 @@ mod tests {
                   TensorFlow will work without the GPU: cudnn64_7.dll is missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Install CUDA 10.1 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=10.1 cudnn=7.6
-                  - Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Install CUDA 10.1 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=10.1 cudnn=7.6
+                  ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -557,8 +553,8 @@ mod tests {
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in PATH (which is not known here). The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
-                  - Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -585,9 +581,9 @@ mod tests {
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
                   tensorflow/python/platform/build_info.py says that this build is for CUDA 11.0; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
                   If you do not want the GPU, ignore it. Else install CUDA 11.0 and cuDNN 8.0 (a newer CUDA has other names) and put their bin folders on PATH.
-                  * Install CUDA 11.0 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=11.0 cudnn=8.0
-                  - Open NVIDIA's archive for CUDA 11.0 | https://developer.nvidia.com/cuda-toolkit-archive
-                  - Open NVIDIA's archive for cuDNN 8.0 | https://developer.nvidia.com/rdp/cudnn-archive
+                  ? Install CUDA 11.0 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=11.0 cudnn=8.0
+                  ? Open NVIDIA's archive for CUDA 11.0 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for cuDNN 8.0 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
     }
@@ -615,7 +611,6 @@ mod tests {
                   tensorflow/python/native.pyd imports nowhere.dll; Python 3.8 looks for it in tensorflow/python, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

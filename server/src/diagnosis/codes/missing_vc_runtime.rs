@@ -20,12 +20,15 @@
 //! TensorFlow). Without administrator rights: `python -m pip install msvc-runtime` puts the DLLs beside `python.exe`.
 //! Never take single DLLs from download sites.
 
+use crate::action::Action;
 use crate::diagnosis::case::list;
+use crate::diagnosis::origins::OlderRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
-use crate::fix::{Action, Command, Fix};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
-    problem.not_found().is_some_and(|fault| redistributable::contains(fault.culprit()))
+    problem.not_found().is_some_and(|fault| {
+        redistributable::contains(fault.culprit()) || OlderRuntime::of(fault.culprit()).is_some()
+    })
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
@@ -40,26 +43,24 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(_) => case.consequence(finding.severity),
         None => "Python itself cannot start".to_owned(),
     };
-    finding.what = format!(
-        "{package}: {} {is}. {part} of the {}.",
-        list(&finding.dlls, "and"),
-        redistributable::name(case.environment.machine)
-    );
+    let machine = case.environment.machine;
+    let older = finding.dlls.iter().find_map(|dll| OlderRuntime::of(dll));
+    let name = match older {
+        Some(older) => older.redistributable(machine),
+        None => redistributable::name(machine),
+    };
+    finding.what = format!("{package}: {} {is}. {part} of the {name}.", list(&finding.dlls, "and"));
     let registry = case.registry_disagrees();
     finding.evidence = format!("{}; {}.{registry}", case.who_needs(problem), case.where_searched(problem));
-    let mut fixes = redistributable::fixes(case.environment);
+    let mut fixes = match older {
+        Some(older) => vec![redistributable::older(case, older)],
+        None => redistributable::fixes(case),
+    };
     if problem.loaded_by.is_none() {
         // A Python that cannot start cannot run pip.
         fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));
     }
-    finding.advice = match fixes.len() {
-        1 => "Install it.".to_owned(),
-        _ => "Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.".to_owned(),
-    };
-    if case.is_conda() {
-        let command = Command::new("conda", ["install", "-c", "conda-forge", "vc14_runtime"]);
-        fixes.push(Fix::new("Install the runtime into this environment with conda", Action::Run(command)));
-    }
+    finding.advice = "Install it.".to_owned();
     finding.fixes = fixes;
 }
 
@@ -83,12 +84,11 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: msvcp140.dll, vcruntime140_1.dll
-                  `import pkg` will fail: msvcp140.dll and vcruntime140_1.dll are missing. They are part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: msvcp140.dll and vcruntime140_1.dll are missing. They are part of the Microsoft Visual C++ v14 Redistributable (x64).
                   pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -109,12 +109,12 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   pkg.pyd imports msvcp140.dll; Python 3.8 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). The registry says that the redistributable 14.38.33130.0 is installed, but C:\Windows\System32\msvcp140.dll is gone.
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
                 healthy
             "#]],
         );
@@ -141,12 +141,12 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: msvcp140.dll, msvcp140_1.dll
-                  `import pkg` will fail: msvcp140.dll and msvcp140_1.dll are missing. They are part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: msvcp140.dll and msvcp140_1.dll are missing. They are part of the Microsoft Visual C++ v14 Redistributable (x64).
                   pkg/__init__.py (line 5) loads msvcp140.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -169,12 +169,12 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: vcruntime140_1.dll
-                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   C:\Python\msvcp140.dll imports vcruntime140_1.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: Could not find 'msvcp140.dll'.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -214,12 +214,12 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -266,12 +266,11 @@ mod tests {
             expect![[r#"
                 healthy
                 error missing-vc-runtime: msvcp140.dll
-                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x86).
+                  `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x86).
                   pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Download and install the Microsoft Visual C++ v14 Redistributable (x86), as an administrator.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x86) | https://aka.ms/vs/17/release/vc_redist.x86.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Download and install the Microsoft Visual C++ v14 Redistributable (x86), as an administrator | https://aka.ms/vc14/vc_redist.x86.exe
             "#]],
         );
     }
@@ -290,13 +289,13 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: vcruntime140_1.dll
-                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   pkg.pyd imports vcruntime140_1.dll; Python 3.8 looks for it in C:\conda\Lib\site-packages, C:\conda and System32, and it is in none of them (Windows error 126).
-                  Install it, or put the DLLs beside this Python with `pip install msvc-runtime`.
+                  Install the current runtime into this environment with conda, or install the runtime into this Python with pip (no administrator needed).
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  * Install the current runtime into this environment with conda | conda install -p C:\conda -c conda-forge vc14_runtime
                   - Install the runtime into this Python with pip (no administrator needed) | C:\conda\python.exe -m pip install msvc-runtime
-                  - Install the runtime into this environment with conda | conda install -c conda-forge vc14_runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -312,10 +311,10 @@ mod tests {
             "#,
             expect![[r#"
                 error missing-vc-runtime: vcruntime140.dll
-                  Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   C:\Python\python.exe imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
                   Install it.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
+                  ~ Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }

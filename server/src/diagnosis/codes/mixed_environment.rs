@@ -35,7 +35,6 @@ use crate::diagnosis::case::{list, name_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding};
 use crate::environment::Distribution;
-use crate::fix::Fix;
 use crate::host::WinPath;
 use crate::plan::{Event, ImportFailure, Plan};
 use crate::source::{is_standard, top_level};
@@ -96,10 +95,14 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
         );
     }
     finding.advice = "Uninstall all of them, then install the one that you want.".to_owned();
-    let names = error.clashing.iter().map(String::as_str);
-    let words: Vec<&str> = ["uninstall", "-y"].into_iter().chain(names).collect();
-    let uninstall = Fix::new(format!("Uninstall {}", list(&error.clashing, "and")), case.pip(&words));
-    finding.fixes = vec![Fix { preferred: true, ..uninstall }];
+    let clashing: Vec<&Distribution> =
+        error.clashing.iter().filter_map(|name| case.environment.find(name)).collect();
+    // One of them may be all that is wanted; without any of them the package is gone.
+    for one in &clashing {
+        finding
+            .fixes
+            .extend(case.uninstall(&[*one], &format!("Uninstall {}", name_of(one, &*case.host.files))));
+    }
     finding
 }
 
@@ -191,7 +194,7 @@ mod tests {
                   pkg/__init__.py (line 11) asks for the versions of these distributions, and raises an exception where they differ.
                   Uninstall all of them, then install the one that you want.
                   Python: ImportError: Found conflicting installations: pkg 1.0, pkg-cpu 0.9.
-                  * Uninstall pkg and pkg-cpu | C:\Python\python.exe -m pip uninstall -y pkg pkg-cpu
+                  ? Uninstall pkg-cpu | C:\Python\python.exe -m pip uninstall -y pkg-cpu
             "#]],
         );
         check_with(

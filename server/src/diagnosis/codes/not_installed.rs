@@ -20,13 +20,12 @@
 //! ## What to do
 //! Choose the environment that has the package, or install it into this one.
 
-use crate::cpython::{Finder, Found};
+use std::collections::BTreeSet;
+
+use crate::action::Action;
 use crate::diagnosis::case::{name_of, some_of};
-use crate::diagnosis::{Case, Culprit, Finding, Package, Problem, package};
-use crate::environment::discovery::Search;
-use crate::environment::{Environment, Kind, Note, normalized};
-use crate::fix::{Action, Fix};
-use crate::host::WinPath;
+use crate::diagnosis::{Case, Culprit, Finding, Fix, Package, Problem};
+use crate::environment::{Environment, Note, names, normalized};
 use crate::source;
 
 /// So many environments that have the package are named, and offered.
@@ -81,12 +80,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.evidence = "No file or folder of that name lies in the package.".to_owned();
         finding.advice =
             "Choose the environment whose version has it, or install another version.".to_owned();
-        let distribution =
-            environment.providers(package, &*case.host.files).first().map_or(package, |one| &one.name);
-        let title = format!("Install the newest {distribution}");
-        let mut upgrade = Fix::new(title, case.pip(&["install", "--upgrade", distribution]));
-        upgrade.preferred = true;
-        finding.fixes = vec![upgrade, Fix::new("Choose another interpreter", Action::ChooseInterpreter)];
+        let distribution = environment.providers(package, &*case.host.files).into_iter().next();
+        finding.fixes.extend(distribution.and_then(|one| case.update(one)));
         return;
     }
     finding.evidence = match (no_site, folders.is_empty()) {
@@ -96,7 +91,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         (None, true) => format!("{interpreter} has no folder of packages."),
         (None, false) => format!("{} is not in {}.", missing.name, folders.join(" or ")),
     };
-    let others = others_with(case, source::top_level(&missing.name));
+    let others = case.others_with(source::top_level(&missing.name));
     if !others.is_empty() {
         let words = |(environment, package): &(Environment, Package)| {
             let version = environment.version;
@@ -113,54 +108,68 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         true => "Choose the environment that has it, or install it into this one.".to_owned(),
         false => "Install it into this environment, or choose one that has it.".to_owned(),
     };
-    let offers = others.iter().take(MOST_NAMED).map(|(environment, package)| {
-        let python = environment.interpreter.as_str().to_owned();
-        Fix::new(format!("Use {python}, which has {}", package.installed()), Action::UseInterpreter(python))
-    });
-    finding.fixes = offers.collect();
-    finding.fixes.push(Fix::new("Choose another interpreter", Action::ChooseInterpreter));
+    finding.fixes =
+        others.iter().take(MOST_NAMED).map(|(other, package)| case.use_interpreter(other, package)).collect();
     if no_site.is_none() {
-        let distribution = distribution_of(case, problems.first(), source::top_level(&missing.name));
-        let install = case.pip(&["install", &distribution]);
-        let install = Fix::new(format!("Install {distribution} into this environment"), install);
-        // Where the package is, the rest of it is most likely wanted there, too.
-        let place = if asked { finding.fixes.len() } else { 0 };
-        finding.fixes.insert(place, install);
+        let title = |distribution: &str| format!("Install {distribution} into this environment");
+        let module = source::top_level(&missing.name);
+        let distribution = distribution_of(case, problems.first(), module, &others);
+        if distribution.is_none() && others.is_empty() {
+            finding.advice = match meant_by(case, module) {
+                Some(name) => format!("Did you mean {name}? No package that is known here brings {module}."),
+                None => format!("Look up which package brings {module}: none that is known here does."),
+            };
+        }
+        finding.fixes.extend(distribution.and_then(|name| case.install(&[&name], &title(&name))));
     }
-    if let Some(first) = finding.fixes.first_mut() {
-        first.preferred = true;
-    }
+    let choose = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
+    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+}
+
+/// What is installed, or well known, under nearly this name.
+fn meant_by(case: &Case<'_>, module: &str) -> Option<String> {
+    let files = &*case.host.files;
+    let installed: BTreeSet<String> =
+        case.environment.distributions.iter().flat_map(|one| one.top_level(files)).collect();
+    names::meant_by(module, installed.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// A package imports what its Python has no more.
 fn tell_of_removed(case: &Case<'_>, problem: Option<&Problem>, finding: &mut Finding) {
     let files = &*case.host.files;
     let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
-    let choose = Fix::new("Choose an interpreter with an older Python", Action::ChooseInterpreter);
+    let choose = Fix::new("Choose an interpreter with an older Python", Action::ChooseInterpreter)
+        .untestable("which interpreter it will be is not known");
     match file.and_then(|file| case.environment.owner_of(file, files)) {
         Some(owner) => {
             let name = name_of(owner, files);
             finding.advice = format!(
                 "Install a version of {name} that is made for this Python, or choose an older Python."
             );
-            let upgrade =
-                Fix::new(format!("Install the newest {name}"), case.pip(&["install", "--upgrade", &name]));
-            finding.fixes = vec![Fix { preferred: true, ..upgrade }, choose];
+            finding.fixes = case.update(owner).into_iter().chain([choose]).collect();
         }
         None => {
             finding.advice = "Choose an older Python.".to_owned();
-            finding.fixes = vec![Fix { preferred: true, ..choose }];
+            finding.fixes = vec![choose];
         }
     }
 }
 
 /// The distribution that brings a module: the one that is required where it is imported, if just one of those that are not installed could be
 /// meant. For the well-known ones the names agree.
-fn distribution_of(case: &Case<'_>, problem: Option<&Problem>, module: &str) -> String {
+fn distribution_of(
+    case: &Case<'_>,
+    problem: Option<&Problem>,
+    module: &str,
+    others: &[(Environment, Package)],
+) -> Option<String> {
     if module == "distutils" {
         // It brings its own copy.
-        return "setuptools".to_owned();
+        return Some("setuptools".to_owned());
     }
+    let known = names::distribution_of(module).map(str::to_owned);
+    // Whoever has it elsewhere knows what brought it.
+    let known = known.or_else(|| others.iter().find_map(|(_, package)| package.distribution.clone()));
     let module = normalized(module);
     let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
     let lacking = file.map(|file| case.environment.lacks_for(file, &*case.host.files));
@@ -170,27 +179,12 @@ fn distribution_of(case: &Case<'_>, problem: Option<&Problem>, module: &str) -> 
         .find(|name| **name == module)
         .or_else(|| lacking.iter().find(|name| name.split('-').any(|part| part == module)));
     match (alike, lacking.as_slice()) {
-        (Some(name), _) => name.clone(),
-        (None, [only]) => only.clone(),
-        _ => module,
+        (Some(name), _) => Some(name.clone()),
+        (None, _) if known.is_some() => known,
+        (None, [only]) => Some(only.clone()),
+        // What nobody knows may be anybody's: a name that was misspelt, or one that no package should have.
+        _ => None,
     }
-}
-
-/// The other environments of the machine whose Python finds this module.
-fn others_with(case: &Case<'_>, name: &str) -> Vec<(Environment, Package)> {
-    // Whoever has one environment in a folder may have another beside it.
-    let folder = case.environment.prefix.parent().filter(|_| case.environment.kind == Kind::Venv);
-    let others = Search::on(case.host).in_folder(folder).all().into_iter();
-    let others = others.filter_map(|found| found.environment.ok());
-    let others = others.filter(|other| other.interpreter != case.environment.interpreter);
-    let having = others.filter_map(|other| {
-        let sys_path: Vec<WinPath> = other.sys_path.iter().map(|entry| entry.path.clone()).collect();
-        let found = Finder::new(&other, case.host).top_level(name, &sys_path);
-        let has = matches!(found, Found::Package { .. } | Found::Source(_) | Found::Extension { .. });
-        let package = has.then(|| package(case.host, &other, name))?;
-        Some((other, package))
-    });
-    having.collect()
 }
 
 #[cfg(test)]
@@ -215,15 +209,15 @@ mod tests {
                   C:\Python\python.exe has no folder of packages.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'tensorflow'
-                  * Choose another interpreter | whydll.interpreter
-                  - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+                  ? Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+                  ? Choose another interpreter | whydll.interpreter
                 error not-installed: 
                   tensorflow is not installed in the selected environment, so `import tensorflow.keras` will fail.
                   C:\Python\python.exe has no folder of packages.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'tensorflow'
-                  * Choose another interpreter | whydll.interpreter
-                  - Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+                  ? Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
+                  ? Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -261,12 +255,12 @@ mod tests {
                 error not-installed: 
                   pkg is not installed in the selected environment, so `import pkg` will fail.
                   C:\work\a\Scripts\python.exe has no folder of packages. It is in C:\work\.venv\Scripts\python.exe (Python 3.8.10, pkg-cpu 1.2) and C:\Users\me\miniconda3\envs\ml\python.exe (Python 3.11.4, pkg).
-                  Choose the environment that has it, or install it into this one.
+                  Use C:\work\.venv\Scripts\python.exe, which has pkg-cpu 1.2, or use C:\Users\me\miniconda3\envs\ml\python.exe, which has pkg.
                   Python: ModuleNotFoundError: No module named 'pkg'
                   * Use C:\work\.venv\Scripts\python.exe, which has pkg-cpu 1.2 | "whydll.interpreter": "C:\\work\\.venv\\Scripts\\python.exe"
                   - Use C:\Users\me\miniconda3\envs\ml\python.exe, which has pkg | "whydll.interpreter": "C:\\Users\\me\\miniconda3\\envs\\ml\\python.exe"
-                  - Choose another interpreter | whydll.interpreter
-                  - Install pkg into this environment | C:\work\a\Scripts\python.exe -m pip install pkg
+                  ? Install pkg-cpu into this environment | C:\work\a\Scripts\python.exe -m pip install pkg-cpu
+                  ? Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -287,8 +281,6 @@ mod tests {
                   No file or folder of that name lies in the package.
                   Choose the environment whose version has it, or install another version.
                   Python: ModuleNotFoundError: No module named 'pkg.absent'
-                  * Install the newest pkg | C:\Python\python.exe -m pip install --upgrade pkg
-                  - Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -330,8 +322,8 @@ mod tests {
                   numpy is not in C:\Python\Lib\site-packages.
                   Install it into this environment, or choose one that has it.
                   Python: ImportError: pkg needs numpy
-                  * Install numpy into this environment | C:\Python\python.exe -m pip install numpy
-                  - Choose another interpreter | whydll.interpreter
+                  ? Install numpy into this environment | C:\Python\python.exe -m pip install numpy
+                  ? Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -356,7 +348,7 @@ mod tests {
                   C:\embed\python38._pth does not say `import site`, so that no folder of packages is searched.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'pkg'
-                  * Choose another interpreter | whydll.interpreter
+                  ? Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

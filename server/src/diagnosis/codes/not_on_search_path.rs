@@ -16,13 +16,15 @@
 //! Add the directory with `os.add_dll_directory(r"…")` before the import. For DLLs of the VC++ redistributable, install
 //! that instead: it puts them into System32.
 
+use crate::action::{Action, Command};
+use crate::cpython::CONDA_FOLDERS;
 use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, Finding, Problem, redistributable};
-use crate::fix::{Action, Fix};
+use crate::diagnosis::{Case, Effect, Finding, Fix, Problem, redistributable};
+use crate::environment::Installer;
 use crate::host::WinPath;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
-    problem.not_found().is_some_and(|fault| !case.elsewhere(fault.culprit()).is_empty())
+    problem.not_found().is_some_and(|fault| !case.unseen(fault).is_empty())
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
@@ -31,7 +33,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     };
     let mut directories: Vec<WinPath> = Vec::new();
     for fault in problems.iter().filter_map(Problem::fault) {
-        let found = case.elsewhere(fault.culprit());
+        let found = case.unseen(fault);
         // One directory that holds the next culprit too is as good as two.
         let known = found.iter().filter_map(WinPath::parent).any(|folder| directories.contains(&folder));
         if !known {
@@ -66,16 +68,35 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             "Install the {}, or {add} before the import.",
             redistributable::name(case.environment.machine)
         );
-        finding.fixes.extend(redistributable::fixes(case.environment));
+        finding.fixes.extend(redistributable::fixes(case));
     } else {
         finding.advice = format!("A{} before the import.", &add[1..]);
     }
-    for (at, directory) in directories.iter().enumerate() {
-        let title = format!("Add {directory} with os.add_dll_directory before the import");
-        let mut fix = Fix::new(title, Action::AddDllDirectory(directory.as_str().to_owned()));
-        fix.preferred = at == 0 && !runtime;
-        finding.fixes.push(fix);
+    finding.fixes.extend(activation(case, &directories));
+    for directory in &directories {
+        let directory = directory.as_str().to_owned();
+        // Up to Python 3.7, and by a load without flags, PATH is searched, and these directories are not.
+        if version.at_least(3, 8) {
+            let title = format!("Add {directory} with os.add_dll_directory before the import");
+            finding.fixes.push(case.before_the_import(title, Action::AddDllDirectory(directory.clone())));
+        }
+        let title = format!("Put {directory} on PATH before the import");
+        finding.fixes.push(case.before_the_import(title, Action::PrependPath(directory)));
     }
+}
+
+/// Activating an environment of conda puts its folders on PATH, which its Python searches up to 3.7 and, by conda's own change, later.
+fn activation(case: &Case<'_>, directories: &[WinPath]) -> Option<Fix> {
+    let prefix = &case.environment.prefix;
+    let path: Vec<WinPath> =
+        std::iter::once(prefix.clone()).chain(CONDA_FOLDERS.iter().map(|tail| prefix.join(tail))).collect();
+    if !case.is_conda() || !directories.iter().all(|directory| path.contains(directory)) {
+        return None;
+    }
+    let Installer::Conda { program, .. } = case.environment.conda(&*case.host.files) else { return None };
+    let action = Action::Run(Command::new(program, ["activate", prefix.as_str()]));
+    let title = format!("Activate the environment with {program}, and run the program in that terminal");
+    Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
 }
 
 #[cfg(test)]
@@ -102,7 +123,7 @@ mod tests {
                 error not-on-search-path: cudart64_101.dll
                   `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
-                  Add the directory before the import.
+                  Add C:\cuda\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
             "#]],
@@ -125,9 +146,9 @@ mod tests {
                 error not-on-search-path: cudart64_101.dll
                   `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.7 does not look.
                   pkg.pyd imports cudart64_101.dll; Python 3.7 looks for it in C:\Python\Lib\site-packages, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). Programs that are started anew have the directory on PATH.
-                  Add the directory before the import.
+                  Put C:\cuda\bin on PATH before the import.
                   Python: ImportError: DLL load failed: The specified module could not be found.
-                  * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
+                  * Put C:\cuda\bin on PATH before the import | os.environ["PATH"] = r"C:\cuda\bin;" + os.environ["PATH"]
             "#]],
         );
     }
@@ -170,11 +191,11 @@ mod tests {
                 error not-on-search-path: msvcp140.dll
                   `import pkg` will fail: msvcp140.dll lies in C:\tools, where Python 3.8 does not look.
                   pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
-                  Install the Microsoft Visual C++ Redistributable 2015–2022 (x64), or add the directory before the import.
+                  Install the runtime into this Python with pip (no administrator needed), or add C:\tools with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                   - Add C:\tools with os.add_dll_directory before the import | os.add_dll_directory(r"C:\tools")
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -199,10 +220,9 @@ mod tests {
                 error not-on-search-path: cudart64_101.dll, cudnn64_7.dll, cublas64_10.dll
                   `import pkg` will fail: cudart64_101.dll, cudnn64_7.dll and cublas64_10.dll lie in C:\cuda\bin and C:\cudnn\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
-                  Add the directories before the import.
+                  Add C:\cuda\bin with os.add_dll_directory before the import, then add C:\cudnn\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
-                  - Add C:\cudnn\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cudnn\bin")
+                  * Add C:\cuda\bin with os.add_dll_directory before the import, then add C:\cudnn\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin") | os.add_dll_directory(r"C:\cudnn\bin")
             "#]],
         );
     }
@@ -224,7 +244,7 @@ mod tests {
                 error not-on-search-path: mkl_rt.dll
                   `import pkg` will fail: mkl_rt.dll lies in C:\Python\Library\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports mkl_rt.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Add the directory before the import.
+                  Add C:\Python\Library\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Add C:\Python\Library\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\Python\Library\bin")
             "#]],
@@ -251,7 +271,7 @@ mod tests {
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 10.1.
                   Install CUDA 10.1 (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
+                  ? Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
             "#]],
         );
     }
@@ -277,7 +297,6 @@ mod tests {
                   pkg/native.pyd imports helper.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -308,7 +327,7 @@ mod tests {
                 warning not-on-search-path: cudart64_110.dll
                   `import pkg` may fail: cudart64_110.dll lies in C:\cuda\bin, where Python 3.13 does not look.
                   pkg.pyd imports cudart64_110.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. line 2 adds a directory that is not known from the text and may hold it, so this is not certain.
-                  Add the directory before the import.
+                  Add C:\cuda\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
             "#]],

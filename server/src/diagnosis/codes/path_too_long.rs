@@ -15,9 +15,9 @@
 //! Make the environment anew in a folder near the root of the drive, such as `C:\venvs\tf`. The setting `LongPathsEnabled` helps only
 //! where all native modules do without a manifest.
 
+use crate::action::Action;
 use crate::diagnosis::case::windows_error;
-use crate::diagnosis::{Case, Culprit, Finding, Problem};
-use crate::fix::{Action, Fix};
+use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem};
 use crate::host::{FileError, WinPath};
 use crate::loader::{Cause, Fault};
 
@@ -53,7 +53,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     );
     finding.advice = "Make the environment anew in a shorter folder.".to_owned();
     let choose = Fix::new("Choose an interpreter in a shorter folder", Action::ChooseInterpreter);
-    finding.fixes.push(Fix { preferred: true, ..choose });
+    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
               C:\Python\Lib\site-packages\pkg\d…d\d…d\native.pyd has 284 characters; Windows loads a module with a manifest from at most 259 (Windows error 206).
               Make the environment anew in a shorter folder.
               Python: ImportError: DLL load failed while importing native: The filename or extension is too long.
-              * Choose an interpreter in a shorter folder | whydll.interpreter
+              ? Choose an interpreter in a shorter folder | whydll.interpreter
         "#]].assert_eq(&told);
         check(
             &world(""),
@@ -103,7 +103,7 @@ mod tests {
               C:\Python\Lib\site-packages\pkg\d…d\d…d\__init__.py has 285 characters; without LongPathsEnabled programs use paths of at most 259.
               Make the environment anew in a shorter folder.
               Python: ModuleNotFoundError: No module named 'pkg.d…d.d…d'
-              * Choose an interpreter in a shorter folder | whydll.interpreter
+              ? Choose an interpreter in a shorter folder | whydll.interpreter
         "#]].assert_eq(&told);
     }
 }

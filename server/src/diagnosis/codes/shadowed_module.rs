@@ -16,12 +16,12 @@
 //! ## What to do
 //! Give the file or folder another name, also where your program imports it.
 
+use crate::action::Action;
 use crate::cpython::{Finder, Found};
 use crate::diagnosis::case::name_of;
-use crate::diagnosis::{Case, Culprit, Finding, Problem, Severity};
+use crate::diagnosis::{Case, Culprit, Effect, Finding, Fix, Problem, Severity};
 use crate::environment::normalized;
-use crate::fix::{Action, Fix};
-use crate::host::{Files, WinPath};
+use crate::host::{Change, Files, WinPath};
 use crate::plan::{Event, Plan};
 use crate::source::{StmtKind, is_standard, top_level};
 
@@ -127,10 +127,11 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         *sentence = format!("{sentence}; '{name}' is not a package");
     }
     let to = free_name(files, &hidden.by);
-    finding.advice = format!("Give the {thing} another name, also where your program imports it.");
+    finding.advice = format!("Give the {thing} another name.");
+    finding.caution = format!("Where your program imports your own {thing}, it needs the new name too.");
     let rename = Action::Rename { from: hidden.by.as_str().to_owned(), to: to.clone() };
-    finding.fixes =
-        vec![Fix { preferred: true, ..Fix::new(format!("Rename the {thing} {own} to {to}"), rename) }];
+    let effect = Effect::of_files([(hidden.by.clone(), Change::Gone)]);
+    finding.fixes = vec![Fix::new(format!("Rename the {thing} {own} to {to}"), rename).with_effect(effect)];
 }
 
 /// Whether a module imports its own name as it runs.
@@ -187,18 +188,20 @@ script /w/main.py
         check_with(
             "/w/pkg.py  text\n    import pkg\nimport pkg\nimport pkg.sub\n",
             expect![[r#"
-            warning shadowed-module: 
-              `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
-              Give the file another name, also where your program imports it.
-              * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
-            error shadowed-module: 
-              `import pkg.sub` will fail: your file pkg.py hides the installed pkg-cpu 1.2.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
-              Give the file another name, also where your program imports it.
-              Python: ModuleNotFoundError: No module named 'pkg.sub'; 'pkg' is not a package
-              * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
-        "#]],
+                warning shadowed-module: 
+                  `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
+                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+                  Rename the file pkg.py to my_pkg.py.
+                  Where your program imports your own file, it needs the new name too.
+                  * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
+                error shadowed-module: 
+                  `import pkg.sub` will fail: your file pkg.py hides the installed pkg-cpu 1.2.
+                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+                  Rename the file pkg.py to my_pkg.py.
+                  Where your program imports your own file, it needs the new name too.
+                  Python: ModuleNotFoundError: No module named 'pkg.sub'; 'pkg' is not a package
+                  * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
+            "#]],
         );
     }
 
@@ -207,12 +210,13 @@ script /w/main.py
         check_with(
             "/w/pkg/__init__.py  text\nimport pkg\n",
             expect![[r#"
-            warning shadowed-module: 
-              `import pkg` takes your folder pkg, not the installed pkg-cpu 1.2.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
-              Give the folder another name, also where your program imports it.
-              * Rename the folder pkg to my_pkg | Rename-Item -LiteralPath C:\w\pkg -NewName my_pkg
-        "#]],
+                warning shadowed-module: 
+                  `import pkg` takes your folder pkg, not the installed pkg-cpu 1.2.
+                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
+                  Rename the folder pkg to my_pkg.
+                  Where your program imports your own folder, it needs the new name too.
+                  * Rename the folder pkg to my_pkg | Rename-Item -LiteralPath C:\w\pkg -NewName my_pkg
+            "#]],
         );
     }
 
@@ -285,7 +289,8 @@ script /w/main.py
                 warning shadowed-module: 
                   `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
                   Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
-                  Give the file another name, also where your program imports it.
+                  Rename the file pkg.py to my_pkg_3.py.
+                  Where your program imports your own file, it needs the new name too.
                   * Rename the file pkg.py to my_pkg_3.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg_3.py
             "#]],
         );

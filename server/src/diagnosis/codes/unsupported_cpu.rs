@@ -72,7 +72,6 @@ mod tests {
                   The code that runs on every machine when it starts uses AVX, and this machine's processor does not offer that (Windows error 1114).
                   Use another machine or a build for older processors; a virtual machine may have to pass on the features of its processor.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

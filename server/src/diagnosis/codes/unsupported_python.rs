@@ -21,9 +21,10 @@
 //! package supports.
 
 use super::wrong_architecture;
+use crate::action::Action;
 use crate::cpython::{BuiltFor, is_versioned_python};
-use crate::diagnosis::{Case, Culprit, Finding, Problem};
-use crate::fix::{Action, Fix};
+use crate::diagnosis::case::NOT_THERE_YET;
+use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem};
 use crate::host::WinPath;
 use crate::source;
 
@@ -71,14 +72,17 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         "Choose an interpreter with {built_for}, or install {} again with this one.",
         source::top_level(case.import)
     );
-    let mut choose = Fix::new(format!("Choose an interpreter with {built_for}"), Action::ChooseInterpreter);
-    choose.preferred = true;
-    finding.fixes.push(choose);
+    let top_level = source::top_level(case.import);
+    finding.fixes.extend(case.other_interpreters(top_level));
     let files = &*case.host.files;
-    if let Some(owner) = case.environment.providers(source::top_level(case.import), files).first() {
-        let action = case.pip(&["install", "--force-reinstall", &owner.name]);
-        finding.fixes.push(Fix::new(format!("Install {} anew for Python {own}", owner.name), action));
+    if let Some(owner) = case.environment.providers(top_level, files).first() {
+        let title = format!("Install {} anew for Python {own}", owner.name);
+        let again =
+            case.environment.installer_for(owner, files).and_then(|it| it.reinstall(&owner.name, None));
+        finding.fixes.extend(again.map(|it| Fix::new(title, Action::Run(it)).untestable(NOT_THERE_YET)));
     }
+    let choose = Fix::new(format!("Choose an interpreter with {built_for}"), Action::ChooseInterpreter);
+    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
 }
 
 /// `python38.dll` → "Python 3.8"
@@ -123,8 +127,8 @@ mod tests {
                   pkg/native.cp37-win_amd64.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
                   Choose an interpreter with Python 3.7, or install pkg again with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
-                  * Choose an interpreter with Python 3.7 | whydll.interpreter
-                  - Install pkg anew for Python 3.8 | C:\Python\python.exe -m pip install --force-reinstall pkg
+                  ? Install pkg anew for Python 3.8 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg
+                  ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
         );
     }
@@ -147,7 +151,7 @@ mod tests {
                   pkg/native.pyd is for Python 3.10; C:\Python\python38.dll is Python 3.8.10.
                   Choose an interpreter with Python 3.10, or install pkg again with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose an interpreter with Python 3.10 | whydll.interpreter
+                  ? Choose an interpreter with Python 3.10 | whydll.interpreter
             "#]],
         );
     }
@@ -171,7 +175,7 @@ mod tests {
                   pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
                   Choose an interpreter with Python 3.7, or install pkg again with this one.
                   Python: ImportError: Module use of python37.dll conflicts with this version of Python.
-                  * Choose an interpreter with Python 3.7 | whydll.interpreter
+                  ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
         );
     }
@@ -196,7 +200,7 @@ mod tests {
                   pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
                   Choose an interpreter with Python 3.7, or install pkg again with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-                  * Choose an interpreter with Python 3.7 | whydll.interpreter
+                  ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
         );
     }
@@ -241,7 +245,7 @@ mod tests {
                   pkg/native.cp313t-win_amd64.pyd is for Python 3.13 without the global lock; C:\Python\python313.dll is Python 3.13.2.
                   Choose an interpreter with Python 3.13 without the global lock, or install pkg again with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
-                  * Choose an interpreter with Python 3.13 without the global lock | whydll.interpreter
+                  ? Choose an interpreter with Python 3.13 without the global lock | whydll.interpreter
             "#]],
         );
     }

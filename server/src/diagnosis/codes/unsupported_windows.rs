@@ -13,8 +13,8 @@
 //! ## What to do
 //! Install an older version of the package that still supports this Windows, or update Windows.
 
-use crate::diagnosis::case::{first_symbols, windows_error};
-use crate::diagnosis::{Case, Finding, Problem};
+use crate::diagnosis::case::{first_symbols, list, windows_error};
+use crate::diagnosis::{Case, Finding, Problem, origins};
 use crate::host::is_of_windows;
 use crate::loader::{Cause, Fault};
 
@@ -33,6 +33,9 @@ fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
             if provider.path.is_within(windows) && is_of_windows(provider.path.file_name()) =>
         {
             Some(format!("It imports {}, which {} does not export", first_symbols(symbols), provider.path))
+        }
+        Cause::NotFound { .. } if is_of_windows(fault.culprit()) => {
+            Some(format!("It imports {}, which Windows brings and this one does not have", fault.culprit()))
         }
         Cause::NotFound { .. } if is_api_set(fault.culprit()) => {
             Some(format!("It imports the API set {}, which this Windows does not have", fault.culprit()))
@@ -64,8 +67,32 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(_) => (case.consequence(finding.severity), "its package"),
         None => ("Python itself cannot start".to_owned(), "Python"),
     };
-    finding.what = format!("{consequence}: {module} needs a newer Windows than this one{version}.");
     let code = windows_error(problem.code);
+    // A forwarder leads to the component that is absent.
+    let absent = match &fault.cause {
+        Cause::NotFound { .. } if !is_api_set(fault.culprit()) => Some(fault.culprit().to_owned()),
+        Cause::MissingExport { forwarder: Some(forwarder), .. } => {
+            forwarder.target.split('.').next().map(|name| format!("{name}.dll"))
+        }
+        _ => None,
+    };
+    if let Some(absent) = absent {
+        let names = if finding.dlls.len() > 1 { list(&finding.dlls, "and") } else { absent.clone() };
+        finding.what = format!("{consequence}: {module} needs {names}, which this Windows{version} lacks.");
+        finding.evidence = match &fault.cause {
+            Cause::NotFound { .. } => {
+                format!("{}; {}.", case.who_needs(problem), case.where_searched(problem))
+            }
+            _ => format!("{why}: that is in {absent}, which does not exist{code}."),
+        };
+        let known = origins::of_windows(&absent).map(|known| format!("{known} "));
+        finding.advice = format!(
+            "{}Use a Windows that has it, or a version of {package} that does without.",
+            known.unwrap_or_default()
+        );
+        return;
+    }
+    finding.what = format!("{consequence}: {module} needs a newer Windows than this one{version}.");
     finding.evidence = format!("{why}{code}.");
     finding.advice =
         format!("Install an older version of {package} that supports this Windows, or update Windows.");
@@ -94,7 +121,6 @@ mod tests {
                   It imports the API set api-ms-win-core-future-l1-1-0.dll, which this Windows does not have (Windows error 126).
                   Install an older version of its package that supports this Windows, or update Windows.
                   Python: ImportError: DLL load failed while importing a: The specified module could not be found.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }
@@ -114,7 +140,6 @@ mod tests {
                   Python itself cannot start: C:\Python\python.exe needs a newer Windows than this one (10.0.22631).
                   Its header asks for Windows 11.0 (Windows error 193).
                   Install an older version of Python that supports this Windows, or update Windows.
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -18,11 +18,10 @@
 //! that only. If a single file is wrong, install its package again.
 
 use super::unsupported_python::module_of;
+use crate::action::Action;
 use crate::cpython::{BuiltFor, System};
-use crate::diagnosis::case::{name_of, some_of};
-use crate::diagnosis::{Case, Culprit, Finding, Problem, redistributable};
-use crate::fix::{Action, Fix};
-use crate::image::Machine;
+use crate::diagnosis::case::{NOT_THERE_YET, name_of, some_of};
+use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
 use crate::loader::Cause;
 use crate::plan::MissingModule;
 use crate::source;
@@ -59,27 +58,16 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let name = path.file_name();
     if redistributable::contains(name) {
         finding.advice = format!("Install the {}.", redistributable::name(own));
-        finding.fixes.extend(redistributable::fixes(case.environment));
+        finding.fixes.extend(redistributable::fixes(case));
         return;
     }
+    finding.advice = format!("Choose a Python that is {} like it, or replace the file.", machine.words());
+    // pip takes the files that fit this Python.
+    finding.fixes.extend(case.reinstall_owner(path).map(|fix| case.restoring(fix, path)));
+    finding.fixes.extend(case.other_interpreters(source::top_level(case.import)));
     let choose =
         Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
-    match case.reinstall_owner(path) {
-        // The file should be for this Python, so the file is wrong rather than the Python.
-        Some(mut fix) => {
-            finding.advice = "Install the package again with this Python.".to_owned();
-            fix.preferred = true;
-            finding.fixes.push(fix);
-            if own == Machine::X86 {
-                finding.fixes.push(choose);
-            }
-        }
-        None => {
-            finding.advice =
-                format!("Choose a Python that is {} like it, or replace the file.", machine.words());
-            finding.fixes.push(Fix { preferred: true, ..choose });
-        }
-    }
+    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
 }
 
 /// Whether the file that is there in place of a module is for another system than this Python's, as its name says.
@@ -117,9 +105,7 @@ fn tell_of_another_system(case: &Case<'_>, missing: &MissingModule, finding: &mu
     );
     finding.advice = format!("Install {name} again with this Python: pip takes the wheel that fits.");
     if let Some(owner) = owner {
-        let mut fix = case.reinstall(owner);
-        fix.preferred = true;
-        finding.fixes.push(fix);
+        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(NOT_THERE_YET)));
     }
 }
 
@@ -150,9 +136,10 @@ mod tests {
                 error wrong-architecture: native.pyd
                   `import pkg` will fail: pkg/native.pyd is 32-bit (x86), but this Python is 64-bit (x64).
                   The file's header says so; Windows refuses it (error 193).
-                  Install the package again with this Python.
+                  Reinstall pkg 1.0.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Choose an interpreter that is 32-bit (x86) | whydll.interpreter
             "#]],
         );
     }
@@ -175,7 +162,7 @@ mod tests {
                   The file's header says so; Windows refuses it (error 193).
                   Choose a Python that is 64-bit (x64) like it, or replace the file.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
-                  * Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+                  ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
             "#]],
         );
     }
@@ -200,7 +187,7 @@ mod tests {
                   The file's header says so; Windows refuses it (error 193).
                   Choose a Python that is ARM64 like it, or replace the file.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
-                  * Choose an interpreter that is ARM64 | whydll.interpreter
+                  ? Choose an interpreter that is ARM64 | whydll.interpreter
             "#]],
         );
     }
@@ -220,10 +207,10 @@ mod tests {
                 error wrong-architecture: msvcp140.dll
                   `import pkg` will fail: C:\Python\msvcp140.dll is 32-bit (x86), but this Python is 64-bit (x64).
                   The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
-                  Install the Microsoft Visual C++ Redistributable 2015–2022 (x64).
+                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
-                  * Download the Microsoft Visual C++ Redistributable 2015–2022 (x64) | https://aka.ms/vs/17/release/vc_redist.x64.exe
-                  - Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
     }
@@ -302,13 +289,11 @@ mod tests {
                   one.cpython-313-aarch64-linux-gnu.so says so by its name, and no file for this Python lies beside it, so that Python finds no module one.
                   Install one again with this Python: pip takes the wheel that fits.
                   Python: ModuleNotFoundError: No module named 'one'
-                  * Choose another interpreter | whydll.interpreter
                 error wrong-architecture: 
                   `import two` will fail: what is installed of two is for Windows, ARM64, and this Python is for Windows, 64-bit (x64).
                   two.cp313-win_arm64.pyd says so by its name, and no file for this Python lies beside it, so that Python finds no module two.
                   Install two again with this Python: pip takes the wheel that fits.
                   Python: ModuleNotFoundError: No module named 'two'
-                  * Choose another interpreter | whydll.interpreter
             "#]],
         );
     }

@@ -11,12 +11,13 @@ use tower_lsp::lsp_types::{
 };
 
 use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
-use crate::fix::{Action, Fix, Shell};
+use crate::action::{Action, Shell};
+use crate::diagnosis::{Finding, Fix, Outcome, Severity};
 use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
-use crate::source::{Document, ImportStatement, LineIndex};
+use crate::source::{Document, Guard, ImportStatement, LineIndex};
 
 /// Commands of the editor's own, if it announced them.
 const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
@@ -34,15 +35,9 @@ pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeAction
             let ours = convert::diagnostic(import, finding, severity);
             let diagnostic = as_the_editor_has_it(ours, &params.context);
             let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
-            let mut offered: Vec<CodeAction> =
-                finding.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic)).collect();
-            // Where the first choice cannot be offered, what is offered first takes its place.
-            if !offered.iter().any(|action| action.is_preferred == Some(true))
-                && let Some(first) = offered.first_mut()
-            {
-                first.is_preferred = Some(true);
-            }
-            actions.extend(offered.into_iter().map(CodeActionOrCommand::CodeAction));
+            let fixes = finding.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
+            let offered = fixes.chain(offer.doing_without(severity, finding, &diagnostic));
+            actions.extend(offered.map(CodeActionOrCommand::CodeAction));
         }
     }
     Some(actions)
@@ -81,14 +76,27 @@ impl Offer<'_> {
             Action::AddDllDirectory(_) | Action::PrependPath(_) => {
                 (Some(self.edit(&fix.action.value())?), None)
             }
-            Action::Rename { from, to } => match self.rename(from, to) {
+            Action::MoveImport { statement, above, after } => {
+                (Some(self.move_import(statement, above, *after)?), None)
+            }
+            Action::Steps(steps) if steps.iter().all(|(_, step)| is_statement(step)) => {
+                (Some(self.edit(&fix.action.value().replace('\n', self.view.document.line_ending()))?), None)
+            }
+            // What is no source code may be of use to others: that is for a person to decide.
+            Action::Rename { from, to } if is_source(from) => match self.rename(from, to) {
                 Some(edit) => (Some(edit), None),
                 None => (None, Some(self.command(fix)?)),
             },
             _ => (None, Some(self.command(fix)?)),
         };
         Some(CodeAction {
-            title: fix.title.clone(),
+            title: match &fix.outcome {
+                Outcome::Unknown(_) if fix.action != Action::ChooseInterpreter => {
+                    format!("{} (not tried)", fix.title)
+                }
+                Outcome::LeadsTo(_) => format!("{} (not enough)", fix.title),
+                _ => fix.title.clone(),
+            },
             kind: Some(CodeActionKind::QUICKFIX),
             diagnostics: Some(vec![diagnostic.clone()]),
             edit,
@@ -122,7 +130,7 @@ impl Offer<'_> {
                 }),
             ),
             // Where the editor does not do it, a person may.
-            Action::Rename { .. } => {
+            Action::Rename { .. } | Action::Steps(_) => {
                 (SHOW_COMMAND, json!({ "title": fix.title, "powershell": fix.action.value() }))
             }
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
@@ -139,7 +147,8 @@ impl Offer<'_> {
             Action::UseInterpreter(_)
             | Action::ChooseInterpreter
             | Action::AddDllDirectory(_)
-            | Action::PrependPath(_) => return None,
+            | Action::PrependPath(_)
+            | Action::MoveImport { .. } => return None,
         };
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
     }
@@ -158,20 +167,114 @@ impl Offer<'_> {
     }
 
     fn edit(&self, statement: &str) -> Option<WorkspaceEdit> {
-        let edit = insertion(self.view, self.import, statement)?;
+        Some(self.edits(vec![insertion(self.view, self.import, statement)?]))
+    }
+
+    /// Makes the import above another one, and no longer where it was if it stands there alone.
+    fn move_import(&self, statement: &str, above: &str, after: usize) -> Option<WorkspaceEdit> {
+        let document = self.view.document;
+        let is_there = |import: &&ImportStatement| import.before.len() == after && *import.module == *above;
+        let target = self.view.imports().iter().find(is_there)?;
+        let place = Position { line: target.statement_line, character: 0 };
+        let inserted = format!("{statement}{}", document.line_ending());
+        let mut edits = vec![TextEdit { range: Range { start: place, end: place }, new_text: inserted }];
+        let line = self.import.range.start.line;
+        if line_of(document.text(), line).is_some_and(|text| text == statement) {
+            let whole = Range {
+                start: Position { line, character: 0 },
+                end: Position { line: line + 1, character: 0 },
+            };
+            edits.push(TextEdit { range: whole, new_text: String::new() });
+        }
+        Some(self.edits(edits))
+    }
+
+    /// Has the program go on where the import fails: for who can do without. It cures nothing.
+    fn doing_without(
+        &self,
+        severity: Severity,
+        finding: &Finding,
+        diagnostic: &Diagnostic,
+    ) -> Option<CodeAction> {
+        if severity != Severity::Error || self.import.guard != Guard::None || self.import.is_access {
+            return None;
+        }
+        let document = self.view.document;
+        let line = self.import.range.start.line;
+        let text = line_of(document.text(), line)?;
+        let new_text = guarded(text, document.line_ending())?;
+        let start = Position { line, character: 0 };
+        let end = Position { line, character: text.encode_utf16().count().try_into().ok()? };
+        Some(CodeAction {
+            title: format!("Go on without {} where its import fails (cures nothing)", finding.package),
+            kind: Some(CodeActionKind::QUICKFIX),
+            diagnostics: Some(vec![diagnostic.clone()]),
+            edit: Some(self.edits(vec![TextEdit { range: Range { start, end }, new_text }])),
+            is_preferred: Some(false),
+            ..CodeAction::default()
+        })
+    }
+
+    fn edits(&self, edits: Vec<TextEdit>) -> WorkspaceEdit {
         if !self.abilities.versioned_edits {
-            return Some(WorkspaceEdit::new(HashMap::from([(self.uri.clone(), vec![edit])])));
+            return WorkspaceEdit::new(HashMap::from([(self.uri.clone(), edits)]));
         }
         let text_document = OptionalVersionedTextDocumentIdentifier {
             uri: self.uri.clone(),
             version: Some(self.view.document.version),
         };
-        let edit = TextDocumentEdit { text_document, edits: vec![OneOf::Left(edit)] };
-        Some(WorkspaceEdit {
+        let edits = edits.into_iter().map(OneOf::Left).collect();
+        let edit = TextDocumentEdit { text_document, edits };
+        WorkspaceEdit {
             document_changes: Some(DocumentChanges::Edits(vec![edit])),
             ..WorkspaceEdit::default()
-        })
+        }
     }
+}
+
+fn is_statement(action: &Action) -> bool {
+    matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_))
+}
+
+fn is_source(file: &str) -> bool {
+    let path = WinPath::new(file);
+    path.has_extension("py") || !path.file_name().contains('.')
+}
+
+/// A line without its ending.
+fn line_of(text: &str, line: u32) -> Option<&str> {
+    let start = LineIndex::new(text).offset(text, crate::source::Position { line, character: 0 });
+    text.get(start..)?.split(['\n', '\r']).next()
+}
+
+/// An import statement that is all of a line, within a `try`. None for one that the line alone does not tell: with brackets, several
+/// statements, or several modules.
+fn guarded(line: &str, line_ending: &str) -> Option<String> {
+    let statement = line.trim_start();
+    let indent = &line[..line.len() - statement.len()];
+    if statement.contains(['(', ';', '\\', '#', '*']) {
+        return None;
+    }
+    let name_of = |item: &str| {
+        let mut words = item.split_whitespace();
+        let (name, rest) = (words.next()?, words.collect::<Vec<&str>>());
+        match rest.as_slice() {
+            [] => Some(name.split('.').next().unwrap_or(name).to_owned()),
+            ["as", alias] => Some((*alias).to_owned()),
+            _ => None,
+        }
+    };
+    let items: Vec<&str> = match statement.strip_prefix("import ") {
+        Some(module) if !module.contains(',') => vec![module],
+        Some(_) => return None,
+        None => statement.strip_prefix("from ")?.split_once(" import ")?.1.split(',').collect(),
+    };
+    let names: Option<Vec<String>> = items.into_iter().map(name_of).collect();
+    let step = if indent.contains('\t') { "\t" } else { "    " };
+    let none = names?.join(" = ");
+    Some(format!(
+        "{indent}try:{line_ending}{indent}{step}{statement}{line_ending}{indent}except ImportError:{line_ending}{indent}{step}{none} = None"
+    ))
 }
 
 /// A statement that uses `os`, on a line of its own before the outermost statement that holds the import.
@@ -222,7 +325,7 @@ mod tests {
         let document = Document::parse(text);
         let import = document.imports.last().unwrap();
         let has_os = document.imports_os.is_some_and(|line| line < import.statement_line);
-        let statement = crate::fix::add_dll_directory(r"C:\dlls");
+        let statement = crate::action::add_dll_directory(r"C:\dlls");
         let added = added(text, Document::parse, import, has_os, "\n", &statement);
         let added = added.unwrap_or_else(|| "nothing\n".to_owned());
         expected.assert_eq(&format!("before line {}:\n{added}", import.statement_line));

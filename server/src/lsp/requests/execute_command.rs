@@ -70,6 +70,7 @@ pub async fn answer(
         USE_INTERPRETER => use_interpreter(mailbox, argument)?,
         REPORT => {
             let scope = inquiry::scope_in(argument)?;
+            mailbox.until_proven(scope.clone()).await;
             let known = mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
             return to_value(inquiry::answer(move || report::told(known)).await?);
         }

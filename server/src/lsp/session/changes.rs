@@ -1,14 +1,15 @@
 //! What notifications of the editor, and the ends of our own work, change.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MOST_ANSWERS, MOST_DIAGNOSES, Ordered, Running, Session};
-use crate::diagnosis::{Health as Word, Import};
+use crate::diagnosis::{Diagnosis, Health as Word, Import};
 use crate::host::{Stop, WinPath};
 use crate::lsp::analysis::{Answer, Target, names};
 use crate::lsp::client::ClientAbilities;
@@ -165,6 +166,7 @@ impl Session {
         self.stale.clear();
         self.running = None;
         self.unread.clear();
+        self.unproven.clear();
         self.reading = None;
         self.facts = None;
         self.scopes.iter_mut().for_each(|scope| scope.told = None);
@@ -195,6 +197,17 @@ impl Session {
         if anew {
             self.unread.remove(&target);
         }
+        let is_unproven = self
+            .answers
+            .get(&target)
+            .is_some_and(|known| known.diagnoses.values().any(|diagnosis| diagnosis.is_unproven()));
+        match is_unproven {
+            true => drop(self.unproven.insert(target.clone())),
+            false => drop(self.unproven.remove(&target)),
+        }
+        if self.unproven.is_empty() {
+            self.waiting.clear();
+        }
         if watched.is_some() && !failing.is_empty() {
             self.unread.entry(target.clone()).or_default().extend(failing);
         }
@@ -221,6 +234,35 @@ impl Session {
     pub(super) fn end_progress(&mut self) {
         let awaited = self.running.as_ref().map(|running| running.generation);
         self.shown.take_if(|(generation, _)| awaited != Some(*generation));
+    }
+
+    /// A thread that tried fixes ended, and was not to `stop` before.
+    pub fn proved(&mut self, target: &Target, stop: &Stop, proven: BTreeMap<Import, Arc<Diagnosis>>) {
+        self.readers = self.readers.saturating_sub(1);
+        if stop.is_said() {
+            return;
+        }
+        let took = self.reading.take().map_or(0, |reading| reading.since.elapsed().as_millis());
+        self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
+        self.unproven.remove(target);
+        if let Some(answer) = self.answers.get_mut(target) {
+            // What was not known before is for the next analysis to find out.
+            let known = proven.into_iter().filter(|(import, _)| answer.diagnoses.contains_key(import));
+            let known: Vec<(Import, Arc<Diagnosis>)> = known.collect();
+            answer.diagnoses.extend(known);
+        }
+        if self.unproven.is_empty() {
+            self.waiting.clear();
+        }
+        self.look_again();
+    }
+
+    /// Whoever waits for what came of the fixes for a document or folder: `told` is dropped then, at once if there is nothing to try.
+    pub fn when_proven(&mut self, uri: Option<&Url>, told: oneshot::Sender<()>) {
+        if self.unproven.contains(&self.outlook(uri).scope.target) {
+            self.waiting.retain(|waiting| !waiting.is_closed());
+            self.waiting.push(told);
+        }
     }
 
     /// A thread that read behind failures ended, and was not to `stop` before.

@@ -72,26 +72,42 @@ impl Session {
         self.effects.push(Effect::Analyse { generation, analysis, anew });
     }
 
-    /// When all is answered: reads what lies behind failures, and then forgets what was read.
+    /// When all is answered: tries fixes, reads what lies behind failures, and then forgets what was read.
     fn look_behind(&mut self) {
         if self.running.is_some() || self.threads > 0 || self.readers > 0 {
             return;
         }
-        self.unread
-            .retain(|target, _| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target));
+        let is_used =
+            |target: &Target| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target);
+        self.unread.retain(|target, _| is_used(target));
+        self.unproven.retain(is_used);
+        if self.unproven.is_empty() {
+            self.waiting.clear();
+        }
+        if let Some(target) = self.unproven.iter().next().cloned() {
+            let scopes = self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == target);
+            let imports: BTreeSet<Import> = scopes.flat_map(|(at, _)| self.wanted(at)).collect();
+            let known = self.answers.get(&target).map(|answer| answer.known.clone()).unwrap_or_default();
+            let analysis = self.reading(target, imports.into_iter().collect(), known);
+            self.effects.push(Effect::Prove(analysis));
+            return;
+        }
         let next = self.unread.iter().next();
         if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
-            let stop = Stop::default();
-            self.reading =
-                Some(Reading { target: target.clone(), since: Instant::now(), stop: stop.clone() });
-            self.readers += 1;
-            let facts = self.facts.get_or_insert_default().clone();
-            let imports = imports.into_iter().collect();
-            let analysis = Analysis { target, imports, known: Known::default(), facts, afresh: false, stop };
+            let analysis = self.reading(target, imports.into_iter().collect(), Known::default());
             self.effects.push(Effect::ReadBehind(analysis));
         } else if self.facts.take().is_some() {
             self.effects.push(Effect::GiveBackMemory);
         }
+    }
+
+    /// What is done when nothing else is, until something is asked.
+    fn reading(&mut self, target: Target, imports: Vec<Import>, known: Known) -> Analysis {
+        let stop = Stop::default();
+        self.reading = Some(Reading { target: target.clone(), since: Instant::now(), stop: stop.clone() });
+        self.readers += 1;
+        let facts = self.facts.get_or_insert_default().clone();
+        Analysis { target, imports, known, facts, afresh: false, stop }
     }
 
     /// The imports that matter to a scope.

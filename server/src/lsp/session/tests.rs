@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
+use crate::action::Action;
 use crate::diagnosis::{
-    Code, Coverage, Diagnosis, Finding, Health as Word, Import, Known, Package, Severity, Watch,
+    Code, Coverage, Diagnosis, Finding, Fix, Health as Word, Import, Known, Package, Severity, Watch,
 };
-use crate::fix::{Action, Fix};
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Examined, names};
 use crate::lsp::document::Change;
@@ -108,6 +108,14 @@ impl Window {
             Effect::Watch { target, anew, .. } => {
                 format!("watch {:?}{}\n", target.interpreter, if *anew { " anew" } else { "" })
             }
+            Effect::Prove(analysis) => {
+                self.reading = analysis.stop.clone();
+                format!(
+                    "try the fixes of {} in {:?}\n",
+                    names(&analysis.imports),
+                    analysis.target.interpreter
+                )
+            }
             Effect::ReadBehind(analysis) => {
                 self.reading = analysis.stop.clone();
                 format!("read behind {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
@@ -174,12 +182,14 @@ fn finding(code: Code, severity: Severity) -> Finding {
         what: format!("{code} is the matter. And more."),
         evidence: String::new(),
         advice: String::new(),
+        caution: String::new(),
         dlls: Vec::new(),
         chain: Vec::new(),
         searched: Vec::new(),
         win_error: None,
         python_error: None,
         related: Vec::new(),
+        winner: None,
         fixes: Vec::new(),
     }
 }
@@ -626,16 +636,18 @@ fn an_environment_that_has_the_package_can_be_taken() {
     check_offers(
         &window,
         expect![[r#"
-        "Use it": "whydll.chooseInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
-    "#]],
+            "Use it": "whydll.chooseInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
+            "Go on without tensorflow where its import fails (cures nothing)": null null
+        "#]],
     );
     // Where the editor cannot, the server does.
     let mut window = answered(json!({}), &[], "/other/python.exe");
     check_offers(
         &window,
         expect![[r#"
-        "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
-    "#]],
+            "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
+            "Go on without tensorflow where its import fails (cures nothing)": null null
+        "#]],
     );
     window.session.use_interpreter(Some(uri("/w")), "/other/python.exe".into());
     assert_eq!(window.session.scopes[0].target.interpreter, Choice::Named("/other/python.exe".into()));
@@ -643,11 +655,17 @@ fn an_environment_that_has_the_package_can_be_taken() {
     check_offers(
         &answered(json!({ "host": "/mnt" }), &[], r"C:\other\python.exe"),
         expect![[r#"
-        "Use it": "whydll.useInterpreter" [{"path":"C:\\other\\python.exe","scopeUri":"file:///w"}]
-    "#]],
+            "Use it": "whydll.useInterpreter" [{"path":"C:\\other\\python.exe","scopeUri":"file:///w"}]
+            "Go on without tensorflow where its import fails (cures nothing)": null null
+        "#]],
     );
     if !cfg!(windows) {
-        check_offers(&answered(json!({}), &[], r"C:\other\python.exe"), expect![[r#""#]]);
+        check_offers(
+            &answered(json!({}), &[], r"C:\other\python.exe"),
+            expect![[r#"
+            "Go on without tensorflow where its import fails (cures nothing)": null null
+        "#]],
+        );
     }
 }
 
@@ -958,11 +976,7 @@ fn an_untitled_notebook_has_no_folder() {
 fn what_a_fix_adds_goes_into_the_cell() {
     let mut window = window_with_notebook(&[("W0", "import os"), ("W1", "%%time\n!dir\nimport tensorflow")]);
     told(&mut window);
-    let add = Fix {
-        title: "Add it".to_owned(),
-        action: Action::AddDllDirectory(r"C:\dlls".to_owned()),
-        preferred: true,
-    };
+    let add = Fix::new("Add it", Action::AddDllDirectory(r"C:\dlls".to_owned()));
     window.answered(&[("tensorflow", &[Finding { fixes: vec![add], ..failure() }])]);
     let params = json!({
         "textDocument": { "uri": cell("W1")["document"] }, "context": { "diagnostics": [] },

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding, with_version};
-use crate::diagnosis::case::{list, some_of};
+use crate::diagnosis::case::{list, name_of, some_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind, Origin, PathEntry};
-use crate::fix::Fix;
 use crate::host::WinPath;
 
 /// Whether packages were installed into a folder.
@@ -101,12 +100,12 @@ pub(super) fn of_imported(
     .to_owned();
     if entry.origin == Origin::UserSite && environment.prefix == environment.base_prefix {
         // pip uninstalls what Python finds first.
-        let names: Vec<String> =
-            there.iter().filter_map(|one| one.split(' ').next().map(str::to_owned)).collect();
-        let words = ["uninstall", "-y"].into_iter().chain(names.iter().map(String::as_str));
-        let title = format!("Uninstall {} from your user site-packages", list(&names, "and"));
-        let action = case.pip(&words.collect::<Vec<_>>());
-        finding.fixes.push(Fix { preferred: true, ..Fix::new(title, action) });
+        let mut foreign: Vec<&Distribution> =
+            names.iter().filter_map(|name| provided_in(&|folder| *folder == entry.path, name)).collect();
+        foreign.dedup_by(|one, other| one.location == other.location);
+        let named: Vec<String> = foreign.iter().map(|one| name_of(one, &*case.host.files)).collect();
+        let title = format!("Uninstall {} from your user site-packages", list(&named, "and"));
+        finding.fixes.extend(case.uninstall(&foreign, &title));
     }
     Some(finding)
 }
@@ -126,30 +125,30 @@ mod tests {
         check_with(
             &[PACKAGE, &own, &user],
             expect![[r#"
-            information mixed-environment: 
-              `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
-              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
-              Uninstall it there, or set the variable PYTHONNOUSERSITE=1.
-              * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
-        "#]],
+                information mixed-environment: 
+                  `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
+                  That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+                  Uninstall numpy from your user site-packages.
+                  * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
+            "#]],
         );
         // Of a failing import it may be the cause.
         let broken = PACKAGE.replace("core.pyd\n/", "core.pyd  imports nowhere.dll\n/");
         check_with(
             &[&broken, &own, &user],
             expect![[r#"
-            error missing-dll: nowhere.dll
-              `import pkg` will fail: nowhere.dll is missing.
-              pkg/core.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-              Install the package that needs it again, or install what the DLL belongs to.
-              Python: ImportError: DLL load failed while importing core: The specified module could not be found.
-              * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-            warning mixed-environment: 
-              `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
-              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
-              Uninstall it there, or set the variable PYTHONNOUSERSITE=1.
-              * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
-        "#]],
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/core.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to, or another version of pkg.
+                  Python: ImportError: DLL load failed while importing core: The specified module could not be found.
+                  ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+                warning mixed-environment: 
+                  `import pkg` mixes environments: numpy 2.0 comes from C:\Users\me\AppData\Roaming\Python\Python38\site-packages, your user site-packages.
+                  That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+                  Uninstall numpy from your user site-packages.
+                  * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
+            "#]],
         );
         // All in one place is no mixture.
         let all = PACKAGE.replace("/Python/Lib/site-packages", user_site);

@@ -7,7 +7,6 @@ use crate::diagnosis::case::some_of;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::Note;
-use crate::fix::Fix;
 use crate::host::WinPath;
 use crate::source::top_level;
 
@@ -35,9 +34,8 @@ pub(super) fn of_imported(
         false => "It can be deleted.".to_owned(),
     };
     let provider = providers.get(asked).and_then(|providers| providers.first());
-    finding
-        .fixes
-        .extend(provider.filter(|_| fails).map(|one| Fix { preferred: true, ..case.reinstall(one) }));
+    let again = provider.filter(|_| fails).and_then(|one| case.reinstall(one));
+    finding.fixes.extend(again);
     Some(finding)
 }
 
@@ -82,14 +80,13 @@ mod tests {
                 error missing-dll: nowhere.dll
                   `import pkg` will fail: nowhere.dll is missing.
                   pkg/core.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install the package that needs it again, or install what the DLL belongs to.
+                  Install the program or package that the DLL belongs to, or another version of pkg.
                   Python: ImportError: DLL load failed while importing core: The specified module could not be found.
-                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
                 warning mixed-environment: 
                   pip left ~umpy behind in C:\Python\Lib\site-packages, of what `import pkg` uses.
                   pip renames what it is about to remove, and deletes it at the end of the installation, which it did not reach or where a program still used it.
                   Install the package again, and delete what is left.
-                  * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
         );
     }

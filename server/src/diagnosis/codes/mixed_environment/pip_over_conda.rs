@@ -5,11 +5,10 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use super::{Providers, finding, with_version};
-use crate::diagnosis::case::name_of;
+use crate::diagnosis::case::{NOT_THERE_YET, name_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
-use crate::fix::{Action, Command, Fix};
 
 pub(super) fn of_imported(case: &Case<'_>, providers: &Providers<'_>, fails: bool) -> Vec<Finding> {
     let files = &*case.host.files;
@@ -36,14 +35,13 @@ pub(super) fn of_imported(case: &Case<'_>, providers: &Providers<'_>, fails: boo
         );
         finding.advice =
             "Let one of them manage the package: uninstall pip's and install conda's again.".to_owned();
-        let uninstall = Fix::new(format!("Uninstall pip's {name}"), case.pip(&["uninstall", "-y", &name]));
-        let prefix = case.environment.prefix.as_str();
-        let words = ["install", "--prefix", prefix, "--force-reinstall", &conda.name];
-        let again = Fix::new(
-            format!("Install conda's {} again", conda.name),
-            Action::Run(Command::new("conda", words)),
-        );
-        finding.fixes = vec![Fix { preferred: true, ..uninstall }, again];
+        let uninstall = case.uninstall(&[pip], &format!("Uninstall pip's {name}"));
+        let again = case.reinstall(conda).map(|fix| fix.untestable(NOT_THERE_YET));
+        finding.fixes = match (uninstall, again) {
+            // Without conda's files the package would be gone.
+            (Some(uninstall), Some(again)) => vec![uninstall.and(&again)],
+            (uninstall, again) => uninstall.into_iter().chain(again).collect(),
+        };
         findings.push(finding);
     }
     findings
@@ -79,13 +77,12 @@ mod tests {
         check_with(
             &[&conda("1.19", "pip")],
             expect![[r#"
-            information mixed-environment: 
-              numpy 2.0 was installed over conda's numpy 1.19.
-              C:\Python\conda-meta\numpy-1.19-py38_0.json says that conda installed 1.19, and the INSTALLER of numpy-2.0.dist-info is not conda.
-              Let one of them manage the package: uninstall pip's and install conda's again.
-              * Uninstall pip's numpy | C:\Python\python.exe -m pip uninstall -y numpy
-              - Install conda's numpy again | conda install --prefix C:\Python --force-reinstall numpy
-        "#]],
+                information mixed-environment: 
+                  numpy 2.0 was installed over conda's numpy 1.19.
+                  C:\Python\conda-meta\numpy-1.19-py38_0.json says that conda installed 1.19, and the INSTALLER of numpy-2.0.dist-info is not conda.
+                  Let one of them manage the package: uninstall pip's and install conda's again.
+                  ? Uninstall pip's numpy, then reinstall numpy 1.19 with conda | C:\Python\python.exe -m pip uninstall -y numpy | conda install --force-reinstall -p C:\Python numpy=1.19
+            "#]],
         );
         check_with(
             &[&conda("2.0.0", "pip")],

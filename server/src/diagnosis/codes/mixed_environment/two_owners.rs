@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding, with_version};
-use crate::diagnosis::case::{list, name_of, some_of};
+use crate::diagnosis::case::{NOT_THERE_YET, list, name_of, some_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
-use crate::fix::Fix;
 use crate::host::WinPath;
 
 /// A file that two distributions list with different sizes.
@@ -96,17 +95,15 @@ fn of_these_owners(
     finding.evidence = format!("Both RECORDs list {files}, with different sizes; {state}.");
     finding.advice = "Uninstall both, then install the one that you want.".to_owned();
     let name = |distribution| name_of(distribution, &*case.host.files);
-    let (one_name, other_name) = (name(one), name(other));
     // Where an upgrade was interrupted, both have one name.
-    let mut both = vec![one_name.as_str(), other_name.as_str()];
+    let mut both = vec![name(one), name(other)];
     both.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
-    let words: Vec<&str> = ["uninstall", "-y"].into_iter().chain(both.iter().copied()).collect();
-    let owned: Vec<String> = both.iter().map(|name| (*name).to_owned()).collect();
-    let uninstall = Fix::new(format!("Uninstall {}", list(&owned, "and")), case.pip(&words));
-    finding.fixes = vec![Fix { preferred: true, ..uninstall }, case.reinstall(one)];
-    if both.len() == 2 {
-        finding.fixes.push(case.reinstall(other));
-    }
+    let uninstall = case.uninstall(&[one, other], &format!("Uninstall {}", list(&both, "and")));
+    let again = [one, other].into_iter().take(both.len()).filter_map(|wanted| {
+        let uninstall = uninstall.clone()?;
+        Some(uninstall.and(&case.reinstall(wanted)?.untestable(NOT_THERE_YET)))
+    });
+    finding.fixes = again.collect();
     finding
 }
 
@@ -140,45 +137,42 @@ mod tests {
         check_with(
             &[&two(5000, 4500, "")],
             expect![[r#"
-            information mixed-environment: a.pyd, b.pyd
-              pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-              Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
-              Uninstall both, then install the one that you want.
-              * Uninstall pkg and pkg_cpu | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu
-              - Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-              - Reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
-        "#]],
+                information mixed-environment: a.pyd, b.pyd
+                  pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
+                  Uninstall both, then install the one that you want.
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
+            "#]],
         );
         // Each has overwritten a part.
         check_with(
             &[&two(4500, 5000, "")],
             expect![[r#"
-            warning mixed-environment: a.pyd, b.pyd
-              pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-              Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; some of what is there is of the one, some of the other.
-              Uninstall both, then install the one that you want.
-              * Uninstall pkg and pkg_cpu | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu
-              - Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-              - Reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
-        "#]],
+                warning mixed-environment: a.pyd, b.pyd
+                  pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; some of what is there is of the one, some of the other.
+                  Uninstall both, then install the one that you want.
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
+            "#]],
         );
         check_with(
             &[&two(5000, 4500, ", imports nowhere.dll")],
             expect![[r#"
-            error missing-dll: nowhere.dll
-              `import pkg` will fail: nowhere.dll is missing.
-              pkg/b.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-              Install the package that needs it again, or install what the DLL belongs to.
-              Python: ImportError: DLL load failed while importing b: The specified module could not be found.
-              * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-            warning mixed-environment: a.pyd, b.pyd
-              pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-              Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
-              Uninstall both, then install the one that you want.
-              * Uninstall pkg and pkg_cpu | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu
-              - Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-              - Reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
-        "#]],
+                error missing-dll: nowhere.dll
+                  `import pkg` will fail: nowhere.dll is missing.
+                  pkg/b.pyd imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Install the program or package that the DLL belongs to, or another version of pkg.
+                  Python: ImportError: DLL load failed while importing b: The specified module could not be found.
+                  ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+                warning mixed-environment: a.pyd, b.pyd
+                  pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
+                  Uninstall both, then install the one that you want.
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
+            "#]],
         );
     }
 
@@ -233,14 +227,13 @@ mod tests {
         check_with(
             &[PACKAGE, &numpy("/Python/Lib/site-packages", "1.19"), second],
             expect![[r#"
-            information mixed-environment: 
-              numpy 1.19 and numpy_nightly 2.0 install the same files and overwrote each other's.
-              Both RECORDs list numpy/__init__.py, with different sizes; what is there is of numpy 1.19.
-              Uninstall both, then install the one that you want.
-              * Uninstall numpy and numpy_nightly | C:\Python\python.exe -m pip uninstall -y numpy numpy_nightly
-              - Reinstall numpy 1.19 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy==1.19
-              - Reinstall numpy_nightly 2.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy_nightly==2.0
-        "#]],
+                information mixed-environment: 
+                  numpy 1.19 and numpy_nightly 2.0 install the same files and overwrote each other's.
+                  Both RECORDs list numpy/__init__.py, with different sizes; what is there is of numpy 1.19.
+                  Uninstall both, then install the one that you want.
+                  ? Uninstall numpy and numpy_nightly, then reinstall numpy 1.19 | C:\Python\python.exe -m pip uninstall -y numpy numpy_nightly | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy==1.19
+                  ? Uninstall numpy and numpy_nightly, then reinstall numpy_nightly 2.0 | C:\Python\python.exe -m pip uninstall -y numpy numpy_nightly | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy_nightly==2.0
+            "#]],
         );
     }
 }

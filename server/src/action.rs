@@ -1,4 +1,4 @@
-//! What a fix is: something that a person can do with one click or one line.
+//! What a person can do with one click or one line.
 
 mod shell;
 
@@ -6,18 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use shell::Shell;
 
-/// A way to mend a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fix {
-    /// For a menu: an imperative sentence without a full stop.
-    pub title: String,
-    /// What is to be done.
-    pub action: Action,
-    /// The one to take in doubt. Exactly one fix of a finding is.
-    pub preferred: bool,
-}
-
-/// What a fix does.
+/// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Run a program. Never done without being asked.
@@ -36,10 +25,21 @@ pub enum Action {
     /// Insert `os.environ["PATH"] = r"…;" + os.environ["PATH"]` before the import: for a DLL that is looked for as
     /// LoadLibrary does without flags, which knows nothing of `os.add_dll_directory`.
     PrependPath(String),
+    /// Make an import earlier in the document.
+    MoveImport {
+        /// The statement that makes it: `import torch`.
+        statement: String,
+        /// The module whose import it goes above.
+        above: String,
+        /// How many bytes of program come before that import: [`ImportStatement::before`](crate::source::ImportStatement::before).
+        after: usize,
+    },
     /// Select another interpreter.
     ChooseInterpreter,
     /// Select this interpreter.
     UseInterpreter(String),
+    /// One after the other. Each has a title of its own.
+    Steps(Vec<(String, Action)>),
 }
 
 /// A program and its arguments; never a line for a shell.
@@ -51,22 +51,16 @@ pub struct Command {
     pub arguments: Vec<String>,
 }
 
-impl Fix {
-    /// A fix that is not the preferred one.
-    pub fn new(title: impl Into<String>, action: Action) -> Fix {
-        Fix { title: title.into(), action, preferred: false }
-    }
-}
-
 impl Action {
     /// Its name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Action::Run(_) => "run",
             Action::Open(_) => "open",
-            Action::AddDllDirectory(_) | Action::PrependPath(_) => "edit",
+            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::MoveImport { .. } => "edit",
             Action::Rename { .. } => "rename",
             Action::ChooseInterpreter | Action::UseInterpreter(_) => "setting",
+            Action::Steps(_) => "steps",
         }
     }
 
@@ -82,9 +76,13 @@ impl Action {
                 Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).line(Shell::PowerShell)
             }
             Action::PrependPath(directory) => prepend_path(directory),
+            Action::MoveImport { statement, .. } => statement.clone(),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
             Action::UseInterpreter(python) => {
                 format!("\"whydll.interpreter\": {}", serde_json::Value::from(python.as_str()))
+            }
+            Action::Steps(steps) => {
+                steps.iter().map(|(_, action)| action.value()).collect::<Vec<String>>().join("\n")
             }
         }
     }

@@ -1,0 +1,285 @@
+//! Tries fixes: the diagnosis is made again on the machine, and of the program, that a fix leaves behind.
+//!
+//! Only what cures there is preferred, and what does not cure is not offered.
+
+use std::collections::BTreeSet;
+
+use crate::action::Action;
+use crate::environment::Environment;
+use crate::host::{Host, Overlay, WinPath};
+
+use super::fix::{Edit, Effect, Fix, Outcome};
+use super::program::{self, Script};
+use super::{Diagnoses, Diagnosis, Finding, Import, Severity};
+
+/// More fixes of one document are not tried.
+const MOST_TRIALS: usize = 48;
+
+/// Two fixes of one finding are tried together in so many pairs at most.
+const MOST_PAIRS: usize = 8;
+
+/// Tries the fixes of all findings on the imports of one program. `diagnoses` has one for each of them.
+pub(super) fn prove(host: &Host, environment: &Environment, imports: &[Import], diagnoses: &mut [Diagnosis]) {
+    let before = diagnoses.to_vec();
+    let mut trials =
+        Trials { host, environment, imports, before: &before, made: Vec::new(), left: MOST_TRIALS };
+    for (at, diagnosis) in diagnoses.iter_mut().enumerate() {
+        for finding in &mut diagnosis.findings {
+            match finding.is_note {
+                // Nothing is known to fail, so that nothing can be seen to be cured.
+                true => finding.fixes.clear(),
+                false => trials.settle(at, finding),
+            }
+        }
+    }
+}
+
+struct Trials<'a> {
+    host: &'a Host,
+    environment: &'a Environment,
+    imports: &'a [Import],
+    before: &'a [Diagnosis],
+    /// What came of each effect on an import. An edit is one of that import's document, and all else is the same for all.
+    made: Vec<(Option<usize>, Effect, Trial)>,
+    left: usize,
+}
+
+/// The diagnoses after a fix; or why there are none.
+#[derive(Clone)]
+enum Trial {
+    Made(Vec<Diagnosis>),
+    NotMade(String),
+}
+
+impl Trials<'_> {
+    /// Tries the fixes of a finding on the import numbered `at`, and leaves those that can be offered.
+    fn settle(&mut self, at: usize, finding: &mut Finding) {
+        let moved = self.earlier(at, finding);
+        let is_moved = moved.is_some();
+        let mut fixes: Vec<Fix> = moved.into_iter().chain(finding.fixes.drain(..)).collect();
+        for fix in &mut fixes {
+            fix.outcome = self.outcome(at, finding, &fix.effect);
+        }
+        if !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
+            let both = self.pairs(at, finding, &fixes);
+            fixes.extend(both);
+        }
+        let cures = fixes.iter().any(|fix| fix.outcome == Outcome::Cures);
+        let is_offered = |fix: &Fix| match fix.outcome {
+            Outcome::InVain => false,
+            Outcome::LeadsTo(_) => !cures,
+            Outcome::Untried | Outcome::Cures | Outcome::Unknown(_) => true,
+        };
+        fixes.retain(is_offered);
+        let rank = |fix: &Fix| match fix.outcome {
+            Outcome::Cures => 0,
+            Outcome::Untried | Outcome::Unknown(_) => 1,
+            Outcome::LeadsTo(_) | Outcome::InVain => 2,
+        };
+        fixes.sort_by_key(|fix| (rank(fix), fix.burden));
+        if let Some(first) = fixes.first_mut() {
+            first.preferred = first.outcome == Outcome::Cures;
+        }
+        finding.fixes = fixes;
+        finding.advise(is_moved);
+        finding.winner = None;
+    }
+
+    /// The fix of making the import before the one that loads the copy of a DLL which it then gets; none if the copy is not
+    /// loaded by an earlier import of the program.
+    fn earlier(&self, at: usize, finding: &Finding) -> Option<Fix> {
+        let winner = &finding.winner.as_ref()?.path;
+        let import = self.imports.get(at).filter(|import| !import.is_access)?;
+        let above = program::import_that_loads(
+            self.host,
+            self.environment,
+            &self.script(),
+            self.imports,
+            at,
+            winner,
+        )?;
+        let other = self.imports.get(above)?;
+        let names: Vec<&str> = import.names.iter().map(|name| name.as_str()).collect();
+        let statement = match names.as_slice() {
+            [] | ["*"] => format!("import {}", import.name),
+            names => format!("from {} import {}", import.name, names.join(", ")),
+        };
+        let action = Action::MoveImport { statement, above: other.name.clone(), after: other.before.len() };
+        let effect = Effect { edit: Some(Edit::Move(other.before.len())), ..Effect::default() };
+        Some(Fix::new(format!("Import {} before {}", import.name, other.name), action).with_effect(effect))
+    }
+
+    /// The program that the imports are made in.
+    fn script(&self) -> Script {
+        let document = self.imports.iter().find_map(|import| import.document.as_ref());
+        document.map(|path| Script::of(path, self.environment, &*self.host.files)).unwrap_or_default()
+    }
+
+    /// Fixes that cure together, where none does alone.
+    fn pairs(&mut self, at: usize, finding: &Finding, fixes: &[Fix]) -> Vec<Fix> {
+        let mut pairs: Vec<Fix> = Vec::new();
+        for fix in fixes.iter().filter(|fix| matches!(fix.outcome, Outcome::LeadsTo(_))) {
+            let Trial::Made(diagnoses) = self.trial(at, &fix.effect) else { continue };
+            let next = diagnoses.get(at).into_iter().flat_map(|diagnosis| &diagnosis.findings);
+            let next = next.filter(|found| found.severity <= finding.severity).flat_map(|found| &found.fixes);
+            pairs.extend(next.map(|next| fix.and(next)));
+        }
+        let alone = |fix: &&Fix| matches!(fix.outcome, Outcome::LeadsTo(_) | Outcome::InVain);
+        for (place, one) in fixes.iter().enumerate().filter(|(_, fix)| alone(fix)) {
+            pairs.extend(fixes.iter().skip(place + 1).filter(alone).map(|other| one.and(other)));
+        }
+        pairs.retain(|pair| pair.effect.unknown.is_none());
+        // The other way round it is the same.
+        let mut known: Vec<BTreeSet<String>> = Vec::new();
+        pairs.retain(|pair| {
+            let Action::Steps(steps) = &pair.action else { return true };
+            let steps: BTreeSet<String> = steps.iter().map(|(title, _)| title.clone()).collect();
+            let is_new = !known.contains(&steps);
+            known.push(steps);
+            is_new
+        });
+        pairs.truncate(MOST_PAIRS);
+        pairs.retain_mut(|pair| {
+            pair.outcome = self.outcome(at, finding, &pair.effect);
+            pair.outcome == Outcome::Cures
+        });
+        pairs
+    }
+
+    fn outcome(&mut self, at: usize, finding: &Finding, effect: &Effect) -> Outcome {
+        let diagnoses = match self.trial(at, effect) {
+            Trial::Made(diagnoses) => diagnoses,
+            Trial::NotMade(why) => return Outcome::Unknown(why),
+        };
+        let is_new = |place: usize, found: &Finding| {
+            let known = self.before.get(place).into_iter().flat_map(|diagnosis| &diagnosis.findings);
+            let mut known = known.filter(|known| known.severity == Severity::Error);
+            found.severity == Severity::Error && !known.any(|known| known.has_same_cause(found))
+        };
+        let after = diagnoses.get(at).into_iter().flat_map(|diagnosis| &diagnosis.findings);
+        if after.clone().any(|found| found.severity <= finding.severity && found.has_same_cause(finding)) {
+            return Outcome::InVain;
+        }
+        let all = diagnoses
+            .iter()
+            .enumerate()
+            .flat_map(|(place, diagnosis)| diagnosis.findings.iter().map(move |found| (place, found)));
+        let new = all.filter(|(place, found)| is_new(*place, found)).map(|(_, found)| found).next();
+        match new {
+            // Another thing is the matter with the same DLL.
+            Some(found) if found.shares_dll(finding) => Outcome::InVain,
+            Some(found) => Outcome::LeadsTo(found.what.trim_end_matches('.').to_owned()),
+            None => Outcome::Cures,
+        }
+    }
+
+    fn trial(&mut self, at: usize, effect: &Effect) -> Trial {
+        let place = effect.edit.is_some().then_some(at);
+        if let Some((.., trial)) = self.made.iter().find(|(of, known, _)| *of == place && known == effect) {
+            return trial.clone();
+        }
+        let trial = match &effect.unknown {
+            Some(why) => Trial::NotMade(why.clone()),
+            None if self.left == 0 => Trial::NotMade("too many others were tried".to_owned()),
+            None => {
+                self.left -= 1;
+                self.make(at, effect)
+            }
+        };
+        self.made.push((place, effect.clone(), trial.clone()));
+        trial
+    }
+
+    fn make(&self, at: usize, effect: &Effect) -> Trial {
+        let (mut host, overlay) = Overlay::over(self.host, &effect.files);
+        if !effect.path.is_empty() {
+            let known = host.path_directories();
+            let all: Vec<&str> = effect.path.iter().chain(&known).map(WinPath::as_str).collect();
+            host = host.with_variable("PATH", &all.join(";"));
+        }
+        let environment = match &effect.interpreter {
+            Some(python) => Environment::on(python, &host),
+            None if effect.files.iter().any(|(path, _)| describes(path)) => {
+                Environment::on(&self.environment.interpreter, &host)
+            }
+            None => Ok(self.environment.clone()),
+        };
+        let environment = match environment {
+            Ok(environment) => environment,
+            Err(error) => return Trial::NotMade(error.to_string()),
+        };
+        let imports = self.edited(at, effect.edit.as_ref());
+        let diagnoses = Diagnoses::new(&host, &environment, None).of_document(&imports);
+        match overlay.is_incomplete() {
+            true => Trial::NotMade("not all that the import reads then is known".to_owned()),
+            false => Trial::Made(diagnoses),
+        }
+    }
+
+    /// The imports of the program after an edit that is about the one numbered `at`.
+    fn edited(&self, at: usize, edit: Option<&Edit>) -> Vec<Import> {
+        let mut imports = self.imports.to_vec();
+        let (Some(edit), Some(asked)) = (edit, self.imports.get(at)) else { return imports };
+        let (place, inserted) = match edit {
+            Edit::Insert(statements) => (asked.before.len(), format!("{statements}\n")),
+            Edit::Move(after) if asked.names.is_empty() => (*after, format!("import {}\n", asked.name)),
+            Edit::Move(after) => {
+                let names: Vec<&str> = asked.names.iter().map(|name| name.as_str()).collect();
+                (*after, format!("from {} import {}\n", asked.name, names.join(", ")))
+            }
+        };
+        let Some(start) = asked.before.get(..place) else { return imports };
+        for (number, import) in imports.iter_mut().enumerate() {
+            let Some(rest) = import.before.strip_prefix(start) else { continue };
+            import.before = match edit {
+                Edit::Move(_) if number == at => start.into(),
+                _ => format!("{start}{inserted}{rest}").into(),
+            };
+        }
+        imports
+    }
+}
+
+/// Whether an environment is read anew when this file changes: it describes a distribution, or what is on `sys.path`.
+fn describes(path: &WinPath) -> bool {
+    let folder = path.parent();
+    let in_description = folder.as_ref().is_some_and(|folder| {
+        ["dist-info", "egg-info"].iter().any(|extension| folder.has_extension(extension))
+            || folder.file_name().eq_ignore_ascii_case("conda-meta")
+    });
+    let decides = ["pth", "_pth", "cfg"].iter().any(|extension| path.has_extension(extension));
+    in_description || decides
+}
+
+impl Finding {
+    /// Whether both tell of one cause.
+    pub fn has_same_cause(&self, other: &Finding) -> bool {
+        let tell_of_no_dll = self.dlls.is_empty() && other.dlls.is_empty();
+        self.code == other.code
+            && if tell_of_no_dll { self.what == other.what } else { self.shares_dll(other) }
+    }
+
+    fn shares_dll(&self, other: &Finding) -> bool {
+        self.dlls.iter().any(|dll| other.dlls.iter().any(|known| dll.eq_ignore_ascii_case(known)))
+    }
+
+    /// Says what to do by what came of the fixes. `is_moved`: the order of the imports was tried, too.
+    fn advise(&mut self, is_moved: bool) {
+        let cures: Vec<&Fix> = self.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures).collect();
+        match cures.as_slice() {
+            [] => {
+                if let Some(winner) =
+                    self.winner.as_ref().filter(|winner| is_moved && !winner.apart.is_empty())
+                {
+                    self.advice = winner.apart.clone();
+                }
+            }
+            [only] => self.advice = format!("{}.", only.title),
+            [first, second, ..] => {
+                let mut rest = second.title.chars();
+                let initial: String = rest.next().into_iter().flat_map(char::to_lowercase).collect();
+                self.advice = format!("{}, or {initial}{}.", first.title, rest.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Who installs distributions into an environment, and with which command: pip is not everywhere, and must not do it everywhere.
+
+use crate::action::Command;
+use crate::host::{EntryKind, Files, WinPath};
+
+use super::{Distribution, DistributionKind, Environment, Kind};
+
+/// A program that installs distributions into an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installer {
+    /// The pip of this interpreter.
+    Pip {
+        /// Full path of its `python.exe`.
+        python: WinPath,
+    },
+    /// The pip of another interpreter, since this one has none (`pip --python`, from pip 22.3 on).
+    PipOf {
+        /// The interpreter that runs pip.
+        base: WinPath,
+        /// The interpreter that pip installs for.
+        python: WinPath,
+    },
+    /// uv, which needs no pip in the environment.
+    Uv {
+        /// The interpreter that it installs for.
+        python: WinPath,
+        /// A file `EXTERNALLY-MANAGED` lies in the standard library: nobody installs there who does not insist (PEP 668).
+        is_managed: bool,
+    },
+    /// conda, mamba or micromamba.
+    Conda {
+        /// The program's name.
+        program: &'static str,
+        /// The environment's folder.
+        prefix: WinPath,
+    },
+    /// pixi, for which the environment belongs to a project.
+    Pixi {
+        /// The project's manifest.
+        manifest: WinPath,
+    },
+    /// Poetry, for which the environment belongs to a project.
+    Poetry {
+        /// The project's folder, where that is known.
+        project: Option<WinPath>,
+    },
+    /// Pipenv, for which the environment belongs to a project.
+    Pipenv,
+}
+
+impl Installer {
+    /// What a title says of it, with a blank in front; nothing of pip, which people expect.
+    pub fn with(&self) -> &'static str {
+        match self {
+            Installer::Pip { .. } => "",
+            Installer::PipOf { .. } => " with the pip of its base",
+            Installer::Uv { .. } => " with uv",
+            Installer::Conda { program: "mamba", .. } => " with mamba",
+            Installer::Conda { program: "micromamba", .. } => " with micromamba",
+            Installer::Conda { .. } => " with conda",
+            Installer::Pixi { .. } => " with pixi",
+            Installer::Poetry { .. } => " with Poetry",
+            Installer::Pipenv => " with Pipenv",
+        }
+    }
+
+    /// Installs these requirements.
+    pub fn install(&self, wanted: &[&str]) -> Command {
+        match self {
+            Installer::Pip { .. } | Installer::PipOf { .. } | Installer::Uv { .. } => {
+                self.pip("install", &[], wanted)
+            }
+            Installer::Conda { .. } => self.conda(&["install"], wanted),
+            Installer::Pixi { manifest } => {
+                command("pixi", &["add", "--manifest-path", manifest.as_str()], wanted)
+            }
+            Installer::Poetry { project } => poetry(project.as_ref(), wanted),
+            Installer::Pipenv => command("pipenv", &["install"], wanted),
+        }
+    }
+
+    /// Installs the newest version of a distribution that is installed already.
+    pub fn upgrade(&self, name: &str) -> Command {
+        match self {
+            Installer::Pip { .. } | Installer::PipOf { .. } | Installer::Uv { .. } => {
+                self.pip("install", &["--upgrade"], &[name])
+            }
+            Installer::Conda { .. } => self.conda(&["update"], &[name]),
+            Installer::Pixi { manifest } => {
+                command("pixi", &["upgrade", "--manifest-path", manifest.as_str()], &[name])
+            }
+            Installer::Poetry { project } => poetry(project.as_ref(), &[&format!("{name}@latest")]),
+            Installer::Pipenv => command("pipenv", &["upgrade"], &[name]),
+        }
+    }
+
+    /// Installs a distribution again, at this version; none if that cannot be asked of it.
+    pub fn reinstall(&self, name: &str, version: Option<&str>) -> Option<Command> {
+        let pinned =
+            |sign| version.map_or_else(|| name.to_owned(), |version| format!("{name}{sign}{version}"));
+        Some(match self {
+            Installer::Pip { .. } | Installer::PipOf { .. } => {
+                self.pip("install", &["--force-reinstall", "--no-deps", "--no-cache-dir"], &[&pinned("==")])
+            }
+            Installer::Uv { .. } => {
+                self.pip("install", &["--reinstall", "--no-deps", "--no-cache"], &[&pinned("==")])
+            }
+            Installer::Conda { .. } => self.conda(&["install", "--force-reinstall"], &[&pinned("=")]),
+            Installer::Pixi { manifest } => {
+                command("pixi", &["reinstall", "--manifest-path", manifest.as_str()], &[name])
+            }
+            Installer::Poetry { .. } | Installer::Pipenv => return None,
+        })
+    }
+
+    /// Removes these distributions.
+    pub fn uninstall(&self, names: &[&str]) -> Command {
+        match self {
+            Installer::Pip { .. } | Installer::PipOf { .. } => self.pip("uninstall", &["-y"], names),
+            Installer::Uv { .. } => self.pip("uninstall", &[], names),
+            Installer::Conda { .. } => self.conda(&["remove"], names),
+            Installer::Pixi { manifest } => {
+                command("pixi", &["remove", "--manifest-path", manifest.as_str()], names)
+            }
+            Installer::Poetry { project: Some(project) } => {
+                command("poetry", &["-C", project.as_str(), "remove"], names)
+            }
+            Installer::Poetry { project: None } => command("poetry", &["remove"], names),
+            Installer::Pipenv => command("pipenv", &["uninstall"], names),
+        }
+    }
+
+    fn pip(&self, verb: &str, options: &[&str], names: &[&str]) -> Command {
+        let rest = [options, names].concat();
+        match self {
+            Installer::PipOf { base, python } => {
+                command(base.as_str(), &["-m", "pip", "--python", python.as_str(), verb], &rest)
+            }
+            Installer::Uv { python, is_managed } => {
+                let insists: &[&str] = if *is_managed { &["--break-system-packages"] } else { &[] };
+                let first = ["pip", verb, "--python", python.as_str()];
+                command("uv", &[first.as_slice(), insists].concat(), &rest)
+            }
+            Installer::Pip { python } => command(python.as_str(), &["-m", "pip", verb], &rest),
+            _ => command("pip", &[verb], &rest),
+        }
+    }
+
+    fn conda(&self, words: &[&str], names: &[&str]) -> Command {
+        let Installer::Conda { program, prefix } = self else { return command("conda", words, names) };
+        command(program, &[words, &["-p", prefix.as_str()]].concat(), names)
+    }
+}
+
+fn command(program: &str, words: &[&str], rest: &[&str]) -> Command {
+    Command::new(program, words.iter().chain(rest).copied())
+}
+
+fn poetry(project: Option<&WinPath>, wanted: &[&str]) -> Command {
+    match project {
+        Some(project) => command("poetry", &["-C", project.as_str(), "add"], wanted),
+        None => command("poetry", &["add"], wanted),
+    }
+}
+
+impl Environment {
+    /// Who installs distributions of PyPI into it; none if nobody does.
+    pub fn installer(&self, files: &dyn Files) -> Option<Installer> {
+        let python = self.interpreter.clone();
+        if self.kind != Kind::Venv {
+            return self.installer_of_base(files);
+        }
+        let project = self.prefix.parent().filter(|_| self.prefix.file_name().eq_ignore_ascii_case(".venv"));
+        let has = |name: &str| project.as_ref().is_some_and(|project| files.is_file(&project.join(name)));
+        let is_below = |name: &str| self.prefix.as_str().to_ascii_lowercase().contains(name);
+        if has("poetry.lock") || is_below("\\pypoetry\\") {
+            return Some(Installer::Poetry { project: project.clone().filter(|_| has("poetry.lock")) });
+        }
+        let is_pipenvs = files
+            .text(&self.prefix.join(".project"))
+            .is_ok_and(|folder| files.is_file(&WinPath::new(folder.trim()).join("Pipfile")));
+        if has("Pipfile") || is_pipenvs {
+            return Some(Installer::Pipenv);
+        }
+        if self.has_pip(&self.prefix, files) {
+            return Some(Installer::Pip { python });
+        }
+        if self.is_made_by_uv(files) {
+            return Some(Installer::Uv { python, is_managed: false });
+        }
+        let base = self.application_directory.join("python.exe");
+        self.has_pip(&self.base_prefix, files).then_some(Installer::PipOf { base, python })
+    }
+
+    /// Who installs into the Python that runs in the end, for a virtual environment its base; none if nobody does.
+    pub fn installer_of_base(&self, files: &dyn Files) -> Option<Installer> {
+        let python = match self.kind {
+            Kind::Venv => self.application_directory.join("python.exe"),
+            _ => self.interpreter.clone(),
+        };
+        let is_managed = files.is_file(&self.base_prefix.join("Lib\\EXTERNALLY-MANAGED"));
+        if is_managed {
+            return Some(Installer::Uv { python, is_managed });
+        }
+        let has_pip = match self.base_kind {
+            Kind::Embeddable => files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")),
+            _ => self.has_pip(&self.base_prefix, files),
+        };
+        has_pip.then_some(Installer::Pip { python })
+    }
+
+    /// Who installs a distribution of this environment again or another version of it: the one that brought it.
+    pub fn installer_for(&self, distribution: &Distribution, files: &dyn Files) -> Option<Installer> {
+        match distribution.kind {
+            DistributionKind::Conda => Some(self.conda(files)),
+            _ => self.installer(files),
+        }
+    }
+
+    /// The program that manages an environment of conda: pixi leaves a file in `conda-meta`, and the others write into its history what
+    /// they were asked.
+    pub fn conda(&self, files: &dyn Files) -> Installer {
+        let prefix = self.base_prefix.clone();
+        // pixi writes its manifest's path there (`conda-meta\pixi` of pixi 0.77), and a history without commands.
+        if let Ok(told) = files.text(&prefix.join("conda-meta\\pixi")) {
+            let told: serde_json::Value = serde_json::from_str(&told).unwrap_or_default();
+            let manifest = told.get("manifest_path").and_then(|path| path.as_str()).map(WinPath::new);
+            let above = std::iter::successors(prefix.parent(), WinPath::parent);
+            let project = || above.skip_while(|folder| folder.file_name() != ".pixi").nth(1);
+            if let Some(manifest) = manifest.or_else(project) {
+                return Installer::Pixi { manifest };
+            }
+        }
+        let history = files.text(&prefix.join("conda-meta\\history")).unwrap_or_else(|_| "".into());
+        let last = history.lines().rev().find(|line| line.starts_with("# cmd:")).unwrap_or_default();
+        let program = ["micromamba", "mamba"].into_iter().find(|name| last.contains(name));
+        Installer::Conda { program: program.unwrap_or("conda"), prefix }
+    }
+
+    /// Whether `python -m pip` runs in a prefix. An installed Python that has no pip has ensurepip, which could bring it.
+    fn has_pip(&self, prefix: &WinPath, files: &dyn Files) -> bool {
+        if files.is_folder(&prefix.join("Lib\\site-packages\\pip")) {
+            return true;
+        }
+        match *prefix == self.base_prefix {
+            true => !files.is_folder(&prefix.join("Lib\\ensurepip")),
+            // Where nothing is installed, it is not known who will.
+            false => {
+                files.folder(&prefix.join("Lib\\site-packages")).map_or(true, |listing| {
+                    !listing.entries().iter().any(|entry| entry.kind == EntryKind::Folder)
+                }) && !self.is_made_by_uv(files)
+            }
+        }
+    }
+
+    fn is_made_by_uv(&self, files: &dyn Files) -> bool {
+        let config = files.text(&self.prefix.join("pyvenv.cfg")).unwrap_or_else(|_| "".into());
+        config.lines().any(|line| line.split('=').next().is_some_and(|key| key.trim() == "uv"))
+    }
+
+    /// Whether only an administrator writes into a folder of this environment.
+    pub fn is_protected(&self, folder: &WinPath) -> bool {
+        let mut names = folder.as_str().split('\\').skip(1);
+        names.next().is_some_and(|first| first.to_ascii_lowercase().starts_with("program files"))
+    }
+}

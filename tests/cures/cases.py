@@ -1,0 +1,240 @@
+"""The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. People have met all of them,
+most with these very versions."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Optional
+
+from machine import PIP, PROJECT, REDISTRIBUTABLES, Machine
+from recipes import replace, write
+
+PREFIX = "C:\\Python311"
+PYTHON = f"{PREFIX}\\python.exe"
+SITE = f"{PREFIX}\\Lib\\site-packages"
+VENV = f"{PROJECT}\\.venv"
+
+NUMPY = ["numpy==1.26.4"]
+PANDAS = [*NUMPY, "pandas==2.2.3", "python-dateutil==2.9.0.post0", "pytz==2024.2", "six==1.16.0", "tzdata==2024.2"]
+TORCH = ["torch==2.9.0", "filelock==3.16.1", "fsspec==2024.10.0", "jinja2==3.1.4", "markupsafe==3.0.2", "mpmath==1.3.0",
+         "networkx==3.4.2", "sympy==1.13.3", "typing-extensions==4.15.0"]
+ONNX = [*NUMPY, "onnx==1.16.2", "protobuf==5.28.3"]
+ONNXRUNTIME = [*NUMPY, "onnxruntime==1.23.2", "coloredlogs==15.0.1", "flatbuffers==24.3.25", "humanfriendly==10.0",
+               "mpmath==1.3.0", "packaging==24.2", "protobuf==5.28.3", "pyreadline3==3.5.4", "sympy==1.13.3"]
+PYQT = ["PyQt5==5.15.11", "PyQt5-Qt5==5.15.2", "PyQt5-sip==12.15.0"]
+CRYPTOGRAPHY = ["cryptography==43.0.3", "cffi==1.17.1", "pycparser==2.22"]
+CTRANSLATE2 = [*NUMPY, "ctranslate2==4.5.0", "pyyaml==6.0.2", "setuptools==75.8.0"]
+LIGHTGBM = [*NUMPY, "lightgbm==4.6.0", "scipy==1.14.1"]
+OPTREE = ["optree==0.19.0", "typing-extensions==4.15.0"]
+PYARROW = ["pyarrow==18.1.0"]
+
+
+@dataclass
+class Case:
+    name: str
+    # The lines that import.
+    program: str
+    # What Python 3.11 has installed; None: the machine has no such Python.
+    wheels: Optional[list] = field(default_factory=list)
+    # The redistributable in System32, if there is any.
+    runtime: Optional[str] = "newest"
+    # Whatever else is done to the machine.
+    make: Callable[[Machine], None] = lambda machine: None
+    # What the program runs with.
+    python: str = PYTHON
+    # Folders on PATH.
+    on_path: tuple = ()
+    # More words for `whydll check`.
+    ask: tuple = ()
+    # Whether a fix must be preferred. Else none may be: nothing is known to cure.
+    is_curable: bool = True
+
+
+def cases():
+    return [*without_runtime(), *old_runtimes(), *orders(), *damaged(), *misplaced(), *of_python(), *elsewhere()]
+
+
+# --- No redistributable ----------------------------------------------------------------------------------------------
+
+
+def without_runtime():
+    def case(name, wheels, **more):
+        return Case(f"{name} without the redistributable", f"import {name}\n", wheels, runtime=None, **more)
+
+    return [
+        case("greenlet", ["greenlet==3.3.1"]),
+        case("kiwisolver", ["kiwisolver==1.4.7"]),
+        case("lightgbm", LIGHTGBM),
+        case("ctranslate2", CTRANSLATE2),
+        case("llvmlite.binding", ["llvmlite==0.45.0"]),
+        case("onnxruntime", ONNXRUNTIME),
+        case("torch", TORCH),
+        tensorflow("2.3", "C:\\Python38", "complete"),
+        tensorflow("2.21", "C:\\Python313", "complete-2.21"),
+        # Python came without it, and pyzmq brings only the other half of the redistributable.
+        Case("pyzmq without vcruntime140_1.dll", "import zmq\n", ["pyzmq==26.1.0"], runtime=None,
+             make=lambda machine: machine.file(f"{PREFIX}\\vcruntime140_1.dll").unlink()),
+        # This redistributable can't be had here.
+        Case("pyzbar without the redistributable of 2013", "import pyzbar.pyzbar\n", ["pyzbar==0.1.9"], is_curable=False),
+        Case("the redistributable lies in a virtual environment only", "import greenlet\n", [], runtime=None,
+             make=venv_with_runtime, python=f"{VENV}\\Scripts\\python.exe"),
+        Case("the redistributable lies on PATH only", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
+             make=lambda machine: machine.add_runtime("C:\\tools", "newest"), on_path=("C:\\tools",)),
+    ]
+
+
+def tensorflow(number, prefix, environment):
+    return Case(f"tensorflow {number} without the redistributable", "import tensorflow\n", None, runtime=None,
+                make=lambda machine: machine.add_environment(prefix, environment), python=f"{prefix}\\python.exe")
+
+
+def venv_with_runtime(machine):
+    """As `pip install msvc-runtime` leaves it there, where the process that runs does not look: it is the base's."""
+    machine.add_venv(VENV, PREFIX, PIP, "greenlet==3.3.1")
+    machine.add_runtime(VENV, "newest")
+    machine.add_runtime(f"{VENV}\\Scripts", "newest")
+
+
+# --- Old copies of its DLLs ------------------------------------------------------------------------------------------
+
+
+def old_runtimes():
+    def beside(version):
+        return lambda machine: machine.add_runtime(PREFIX, version)
+
+    return [
+        Case("onnx, 14.34 in System32", "import onnx\n", ONNX, runtime="14.34"),
+        Case("torch, 14.34 in System32", "import torch\n", TORCH, runtime="14.34"),
+        Case("llvmlite, 14.29 in System32", "from llvmlite import binding\n", ["llvmlite==0.45.0"], runtime="14.29"),
+        Case("onnxruntime, 14.29 beside Python", "import onnxruntime\n", ONNXRUNTIME, make=beside("14.29")),
+        Case("llvmlite, 14.29 beside Python", "from llvmlite import binding\n", ["llvmlite==0.45.0"], make=beside("14.29")),
+        Case("onnx, 14.34 beside Python and none in System32", "import onnx\n", ONNX, runtime=None, make=beside("14.34")),
+        Case("onnx, 14.34 beside Python by pip", "import onnx\n", ONNX, make=msvc_runtime_by_pip),
+        Case("onnx, 14.34 beside Python by pip and none in System32", "import onnx\n", ONNX, runtime=None,
+             make=msvc_runtime_by_pip),
+    ]
+
+
+def msvc_runtime_by_pip(machine):
+    said = machine.run_pip(PYTHON, "install", "msvc-runtime==14.34.31931")
+    if "Successfully installed" not in said:
+        raise RuntimeError(said)
+
+
+# --- What is imported before -----------------------------------------------------------------------------------------
+
+
+def orders():
+    return [
+        Case("pyarrow before optree", "import pyarrow\nimport optree\n", [*PYARROW, *OPTREE]),
+        Case("pyzmq before onnx", "import zmq\nimport onnx\n", [*ONNX, "pyzmq==26.1.0"]),
+        Case("PyQt5 before torch", "from PyQt5 import QtWidgets\nimport torch\n", [*PYQT, *TORCH]),
+        Case("pyarrow before pyopenms", "import pyarrow\nimport pyopenms\n", [*PYARROW, *PANDAS, "pyopenms==3.2.0"]),
+    ]
+
+
+# --- Damaged installs ------------------------------------------------------------------------------------------------
+
+
+def damaged():
+    def case(name, program, wheels, pattern, damage=None):
+        def make(machine):
+            [file] = machine.file(SITE).glob(pattern)
+            if damage:
+                replace(file, damage(file.read_bytes()))
+            else:
+                file.unlink()
+        return Case(name, program, wheels, make=make)
+
+    h5py = [*NUMPY, "h5py==3.12.1"]
+    return [
+        case("numpy's OpenBLAS is deleted", "import numpy\n", NUMPY, "numpy.libs/libopenblas*.dll"),
+        case("a module of pandas is deleted", "import pandas\n", PANDAS, "pandas/_libs/missing.*.pyd"),
+        case("a DLL of h5py is deleted", "import h5py\n", h5py, "h5py/hdf5.dll"),
+        case("kiwisolver's module is empty", "import kiwisolver\n", ["kiwisolver==1.4.7"], "kiwisolver/_cext.*.pyd",
+             lambda whole: b""),
+        case("grpcio's module is cut", "import grpc\n", ["grpcio==1.67.1"], "grpc/_cython/cygrpc.*.pyd",
+             lambda whole: whole[:4096]),
+        case("cryptography's module is a text", "from cryptography.hazmat.primitives import hashes\n", CRYPTOGRAPHY,
+             "cryptography/hazmat/bindings/_rust.pyd", lambda whole: b"This is not a DLL.\r\n" * 1000),
+        case("greenlet's module is for 32 bits", "import greenlet\n", ["greenlet==3.3.1"], "greenlet/_greenlet.*.pyd",
+             lambda whole: (REDISTRIBUTABLES / "redistributable-32" / "msvcp140.dll").read_bytes()),
+        Case("numpy is for 32 bits", "import numpy\n", [],
+             make=lambda machine: machine.add_wheels(SITE, *NUMPY, heading="3.11 32-bit")),
+        Case("a DLL of h5py is deleted where uv rules", "import h5py\n", [], make=uv_venv_without_hdf5,
+             python=f"{VENV}\\Scripts\\python.exe"),
+    ]
+
+
+def uv_venv_without_hdf5(machine):
+    machine.add_venv(VENV, PREFIX, *NUMPY, "h5py==3.12.1", made_by="uv = 0.9.5\n")
+    machine.file(f"{VENV}\\Lib\\site-packages\\h5py\\hdf5.dll").unlink()
+
+
+# --- DLLs where nobody looks -----------------------------------------------------------------------------------------
+
+
+def misplaced():
+    def case(where, folder=None, **more):
+        make = (lambda machine: add_mingw(machine, folder)) if folder else (lambda machine: None)
+        return Case(f"MinGW's DLLs are {where}", "import meshpy.tet\n", [*NUMPY, "meshpy==2025.1.1"], make=make, **more)
+
+    mingw = "C:\\msys64\\mingw64\\bin"
+    return [
+        case("on PATH only", mingw, on_path=(mingw,)),
+        case("in another folder of the environment", f"{PREFIX}\\Library\\bin"),
+        # The wheel never had them, so to install it again is in vain.
+        case("nowhere", is_curable=False),
+    ]
+
+
+def add_mingw(machine, folder):
+    [*_, source] = sorted(Path("/usr/lib/gcc/x86_64-w64-mingw32").glob("*-win32"))
+    target = machine.file(folder)
+    target.mkdir(parents=True)
+    for name in ("libgcc_s_seh-1.dll", "libstdc++-6.dll"):
+        replace(target / name, (source / name).read_bytes())
+
+
+# --- Python's own files ----------------------------------------------------------------------------------------------
+
+
+def of_python():
+    def case(package, program, dll, wheels=()):
+        return Case(f"{package} without {dll}", program, list(wheels),
+                    make=lambda machine: machine.file(f"{PREFIX}\\{dll}").unlink())
+
+    return [
+        case("cryptography", "from cryptography.hazmat.primitives import hashes\n", "python3.dll", CRYPTOGRAPHY),
+        case("ctypes", "import ctypes\n", "libffi-8.dll"),
+        case("sqlite3", "import sqlite3\n", "sqlite3.dll"),
+        case("ssl", "import ssl\n", "libcrypto-3.dll"),
+    ]
+
+
+# --- Another package, another Python ---------------------------------------------------------------------------------
+
+
+def elsewhere():
+    return [
+        Case("numpy.py beside the program", "import numpy.linalg\n", NUMPY,
+             make=lambda machine: write(machine.file(f"{PROJECT}\\numpy.py"), "values = [1, 2, 3]\n")),
+        Case("h5py for NumPy 1, and NumPy 2", "import h5py\n", ["h5py==3.10.0", "numpy==2.2.6"]),
+        Case("tensorboardX for protobuf 3, and protobuf 5", "import tensorboardX\n",
+             [*NUMPY, "protobuf==5.28.3", "six==1.16.0", "tensorboardX==2.5"], ask=("--import", "tensorboardX")),
+        Case("kiwisolver is in another environment", "import kiwisolver\n", ["kiwisolver==1.4.7"],
+             make=lambda machine: machine.add_venv(VENV, PREFIX, PIP), python=f"{VENV}\\Scripts\\python.exe",
+             ask=("--import", "kiwisolver")),
+        Case("kiwisolver is for another Python", "import kiwisolver\n", ["kiwisolver==1.4.7"], make=newer_python,
+             python="C:\\Python313\\python.exe"),
+        Case("NumPy 2 in the user's own packages", "import h5py\n", [*NUMPY, "h5py==3.10.0"], make=numpy_of_user),
+    ]
+
+
+def newer_python(machine):
+    """Packages for Python 3.11 in Python 3.13, as after a careless upgrade."""
+    machine.add_python("C:\\Python313", number="3.13")
+    machine.add_wheels("C:\\Python313\\Lib\\site-packages", "kiwisolver==1.4.7", heading="3.11")
+
+
+def numpy_of_user(machine):
+    machine.add_wheels(f"{machine.user()}\\AppData\\Roaming\\Python\\Python311\\site-packages", "numpy==2.2.6")

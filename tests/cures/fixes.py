@@ -1,0 +1,82 @@
+"""Carries out what WhyDLL advises, as the person would who reads it."""
+
+import json
+
+from machine import NEWEST, PROGRAM, SYSTEM32, python
+from recipes import replace
+
+# The installer of the newest redistributable.
+REDISTRIBUTABLE = "https://aka.ms/vc14/vc_redist.x64.exe"
+# Where Python is installed from, or mended.
+PYTHON = "https://www.python.org/downloads/"
+# What uv calls differently than pip.
+OF_UV = {"--reinstall": "--force-reinstall", "--no-cache": "--no-cache-dir"}
+
+
+class CannotError(Exception):
+    """What is advised fails, or can't be done here."""
+
+
+def carry_out(fix, machine, interpreter):
+    """Does it, and hands back the Python that runs the program from now on."""
+    kind = fix["kind"]
+    if kind == "steps":
+        for step in fix["steps"]:
+            interpreter = carry_out(step, machine, interpreter)
+    elif kind == "run":
+        run(fix["command"], machine)
+    elif kind == "open":
+        install(fix["value"], machine, interpreter)
+    elif kind == "edit":
+        edit(machine.file(PROGRAM), fix["line"], fix["value"])
+    elif kind == "rename":
+        file = machine.file(fix["from"])
+        file.rename(file.with_name(fix["to"]))
+    elif kind == "setting":
+        interpreter = selected(fix["value"])
+    else:
+        raise CannotError(f"what kind of fix is {kind}?")
+    return interpreter
+
+
+def run(command, machine):
+    """Runs pip, or has pip do what uv would."""
+    program, *words = command
+    if words[:2] == ["-m", "pip"]:
+        said = machine.run_pip(program, *words[2:])
+    elif program == "uv" and words[0] == "pip" and "--python" in words:
+        place = words.index("--python")
+        interpreter = words[place + 1]
+        words = [OF_UV.get(word, word) for word in words[1:place] + words[place + 2:]]
+        said = machine.run_pip(interpreter, *words, lent=True)
+    else:
+        raise CannotError(f"{' '.join(command)} can't be run here")
+    errors = [line for line in said.splitlines() if line.startswith("ERROR:") or "No module named pip" in line]
+    if errors:
+        raise CannotError(f"{' '.join(command)}: {errors[0]}")
+
+
+def install(address, machine, interpreter):
+    """Runs the installer that lies at an address."""
+    if address == REDISTRIBUTABLE:
+        source, folder = NEWEST, SYSTEM32
+    elif address.startswith(PYTHON):
+        source, folder = python("3.11"), machine.base_of(interpreter)
+    else:
+        raise CannotError(f"what lies at {address} can't be installed here")
+    for file in source.iterdir():
+        replace(machine.file(folder) / file.name, file.read_bytes())
+
+
+def edit(program, line, statements):
+    lines = program.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines.insert(line - 1, f"{statements}\n")
+    replace(program, "".join(lines).encode())
+
+
+def selected(setting):
+    """The interpreter that a line of settings names."""
+    try:
+        return json.loads("{" + setting + "}")["whydll.interpreter"]
+    except (json.JSONDecodeError, KeyError):
+        raise CannotError(f"{setting} names no interpreter")

@@ -1,0 +1,256 @@
+"""The Windows machine of the cases: a prefix of Wine, in which genuine Pythons with real wheels are put together."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "real"))
+from common import CACHE, ENVIRONMENTS, PREFIXES, REDISTRIBUTABLES, Wine
+from recipes import (alone, build, digest, downloads, embeddable_python, fetch_pythons, install, link_machine,
+                     link_tree, pip, replace, write)
+
+CURES = CACHE / "cures"
+MACHINE = CURES / "machine"
+WHEELS = CURES / "wheels"
+UNPACKED = CURES / "unpacked"
+
+BASE = "with-ucrt"  # the machine of tests/real that ours is made of
+PINS = HERE / "wheels.txt"
+PYTHONS = "3.11", "3.13"
+PIP = "pip==25.0.1"
+
+# The redistributable's DLLs, of which tests/real has several versions.
+NEWEST = REDISTRIBUTABLES / "redistributable"
+RUNTIMES = {"newest": NEWEST, "14.34": REDISTRIBUTABLES / "redistributable-14.34",
+            "14.29": REDISTRIBUTABLES / "redistributable-14.29"}
+# The redistributable of 2013. The machine has none, but Wine would stand in for it.
+RUNTIME_2013 = "msvcr120", "msvcp120"
+# Wine 8 lacks these DLLs, which Rust's standard library and Qt need.
+SHIMS = HERE.parent / "windows" / "bcryptprimitives.c", HERE.parent / "census" / "icuuc.c"
+
+PROJECT = "C:\\project"
+PROGRAM = f"{PROJECT}\\main.py"
+SYSTEM32 = "C:\\windows\\system32"
+# What every drive has; all else in C: belongs to a case.
+OF_WINDOWS = {"windows", "program files", "program files (x86)", "programdata", "users"}
+TIMEOUT = 180  # seconds for one process; 5 are usual
+
+
+# --- What is fetched and built once ----------------------------------------------------------------------------------
+
+
+def prepare():
+    """Fetches and builds whatever is missing."""
+    subprocess.run([HERE.parent / "real" / "setup"], check=True, stdout=subprocess.DEVNULL)
+    with alone():
+        fetch_pythons(*PYTHONS)
+    CURES.mkdir(parents=True, exist_ok=True)
+    with alone("cures"):
+        for heading in pins():
+            fetch(heading)
+        build(WHEELS, digest(PINS.read_text()), link_wheels)
+        base = CACHE / "stamps" / PREFIXES.name / BASE
+        build(MACHINE, digest(base.read_text(), *[file.read_text() for file in (Path(__file__), *SHIMS)]), machine)
+
+
+def pins():
+    """The pinned wheels by their heading."""
+    found = {}
+    for line in PINS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            wheels = found.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            wheels.append(line)
+    return found
+
+
+def version(heading):
+    return heading.partition(" ")[0]
+
+
+def system(heading):
+    return "win32" if heading.endswith(" 32-bit") else "win_amd64"
+
+
+def fetched(heading):
+    return CURES / f"downloads-{heading.replace(' ', '-')}"
+
+
+def fetch(heading):
+    wheels = pins()[heading]
+
+    def recipe(folder):
+        folder.mkdir()
+        pip("download", "--no-deps", "--dest", folder, "--only-binary", ":all:", "--platform", system(heading),
+            "--python-version", version(heading), *wheels)
+
+    build(fetched(heading), digest(heading, *wheels), recipe)
+
+
+def link_wheels(folder):
+    """All that a fix may install, in one folder."""
+    folder.mkdir()
+    # What tests/real has fetched is in some of its environments.
+    for source in [*map(fetched, pins()), downloads("tensorflow"), downloads("redistributable")]:
+        for wheel in source.glob("*.whl"):
+            link(wheel, folder / wheel.name)
+
+
+def machine(prefix):
+    """A machine without any redistributable. Its drive E: is the folder of all this, where WhyDLL does not look."""
+    link_machine(BASE, prefix)
+    system32 = prefix / "drive_c/windows/system32"
+    for shim in SHIMS:
+        dll = system32 / f"{shim.stem}.dll"
+        subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O1", shim, "-ladvapi32", "-o", dll], check=True)
+    for name in [*os.listdir(NEWEST), *[f"{name}.dll" for name in RUNTIME_2013]]:
+        (system32 / name).unlink(missing_ok=True)
+    drive = prefix / "dosdevices" / "e:"
+    drive.unlink()
+    drive.symlink_to(os.path.join("..", ".."))
+
+
+def python(number):
+    """The folder of a genuine Python."""
+    folder = UNPACKED / f"python-{number}"
+
+    def recipe(partial):
+        embeddable_python(partial, number)
+        # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
+        (partial / "_wmi.pyd").unlink(missing_ok=True)
+
+    build(folder, number, recipe)
+    return folder
+
+
+def unpacked(pin, heading=None):
+    """The folder with what a wheel installs, and nothing else."""
+    heading = heading or next(heading for heading, wheels in pins().items() if pin in wheels)
+    start = pin.replace("-", "_").replace("==", "-").lower()
+    [wheel] = [wheel for wheel in fetched(heading).glob("*.whl") if wheel.name.lower().startswith(f"{start}-")]
+    folder = UNPACKED / wheel.stem
+    build(folder, wheel.name, lambda partial: install(partial, version(heading), "--platform", system(heading), "--no-index",
+                                                      wheel))
+    return folder / "Lib" / "site-packages"
+
+
+def link(source, target):
+    """A hard link, unless another wheel has brought the same file."""
+    if not os.path.exists(target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+
+# --- The machine of one case -----------------------------------------------------------------------------------------
+
+
+class Machine(Wine):
+    """Every case begins with `clear`. All paths are Windows', and the same from case to case, so that Python finds the bytecode
+    that it has written before."""
+
+    def __init__(self):
+        super().__init__(MACHINE)
+        self.drive = MACHINE / "drive_c"
+
+    def clear(self):
+        """Leaves nothing of the case before."""
+        for folder in self.drive.iterdir():
+            if folder.name.lower() not in OF_WINDOWS:
+                shutil.rmtree(folder)
+        shutil.rmtree(self.file(f"{self.user()}\\AppData\\Roaming\\Python"), ignore_errors=True)
+        for name in os.listdir(NEWEST):
+            self.file(f"{SYSTEM32}\\{name}").unlink(missing_ok=True)
+        self.file(PROJECT).mkdir()
+
+    def file(self, path):
+        """Where a file of drive C: lies, or would. Windows' names have no case."""
+        drive, *names = path.replace("/", "\\").split("\\")
+        if drive.upper() != "C:":
+            raise ValueError(f"{path} does not lie on drive C:")
+        file = self.drive
+        for name in filter(None, names):
+            there = os.listdir(file) if file.is_dir() else []
+            file /= next((one for one in there if one.lower() == name.lower()), name)
+        return file
+
+    def user(self):
+        """The folder of the only user."""
+        [name] = {folder.name for folder in (self.drive / "users").iterdir()} - {"Public"}
+        return f"C:\\users\\{name}"
+
+    def add_python(self, prefix, *wheels, number="3.11"):
+        """A genuine Python with pip and these wheels."""
+        link_tree(python(number), self.file(prefix))
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP, *wheels)
+
+    def add_environment(self, prefix, name):
+        """One of tests/real, which lacks pip."""
+        link_tree(ENVIRONMENTS / name, self.file(prefix))
+        (self.file(prefix) / "_wmi.pyd").unlink(missing_ok=True)
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP)
+
+    def add_venv(self, prefix, base, *wheels, made_by=""):
+        """A virtual environment. The launcher of `venv` is not in the embeddable Python, so another real one stands in; `python`
+        does what it would."""
+        scripts = self.file(prefix) / "Scripts"
+        scripts.mkdir(parents=True)
+        shutil.copyfile(unpacked("setuptools==75.8.0") / "setuptools" / "cli-64.exe", scripts / "python.exe")
+        write(self.file(prefix) / "pyvenv.cfg",
+              f"home = {base}\ninclude-system-site-packages = false\nversion = 3.11.9\n{made_by}")
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels)
+
+    def add_wheels(self, folder, *wheels, heading=None):
+        for wheel in wheels:
+            shutil.copytree(unpacked(wheel, heading), self.file(folder), copy_function=link, dirs_exist_ok=True)
+
+    def add_runtime(self, folder, version):
+        """Copies of the redistributable's DLLs. What comes with Python stays."""
+        target = self.file(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for dll in RUNTIMES[version].iterdir():
+            link(dll, target / dll.name)
+
+    def base_of(self, interpreter):
+        """The folder of the python.exe that runs in the end: of a virtual environment that of its base."""
+        folder = interpreter.rpartition("\\")[0]
+        configuration = self.file(folder).parent / "pyvenv.cfg"
+        if not configuration.is_file():
+            return folder
+        lines = configuration.read_text(encoding="utf-8").splitlines()
+        return next(line.partition("=")[2].strip() for line in lines if line.startswith("home"))
+
+    def run_python(self, interpreter, *arguments, on_path=(), **variables):
+        """What it prints."""
+        program = f"{self.base_of(interpreter)}\\python.exe"
+        if program != interpreter:
+            # The launcher of a virtual environment starts the base interpreter like this.
+            variables["__PYVENV_LAUNCHER__"] = interpreter
+        environment = self.environment(
+            WINEPATH=";".join(on_path),
+            PYTHONPYCACHEPREFIX="E:\\bytecode",  # the environments share files: leave them alone
+            PYTHONIOENCODING="utf-8",
+            KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and ends the process without
+            **variables,
+        )
+        environment["WINEDLLOVERRIDES"] += f";{','.join(RUNTIME_2013)}=n"
+        process = subprocess.Popen([self.loader, program, *arguments], env=environment, cwd=self.file(PROJECT),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   encoding="utf-8", errors="replace", start_new_session=True)
+        try:
+            return process.communicate(timeout=TIMEOUT)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"no answer within {TIMEOUT} s"
+
+    def run_pip(self, interpreter, *arguments, lent=False):
+        """What pip prints, which finds our wheels and no others. It can be lent to an environment that has none."""
+        lent_from = f"E:\\unpacked\\{unpacked(PIP).parents[1].name}\\Lib\\site-packages"
+        return self.run_python(interpreter, "-m", "pip", *arguments, PIP_NO_INDEX="1", PIP_FIND_LINKS="E:\\wheels",
+                               PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_COMPILE="0", PIP_NO_INPUT="1",
+                               **{"PYTHONPATH": lent_from} if lent else {})
