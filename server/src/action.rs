@@ -25,6 +25,8 @@ pub enum Action {
     /// Insert `os.environ["PATH"] = r"…;" + os.environ["PATH"]` before the import: for a DLL that is looked for as
     /// LoadLibrary does without flags, which knows nothing of `os.add_dll_directory`.
     PrependPath(String),
+    /// Insert a statement before the import that loads this DLL: Windows then takes it whenever its name is asked for.
+    LoadFirst(String),
     /// Make an import earlier in the document.
     MoveImport {
         /// The statement that makes it: `import torch`.
@@ -57,7 +59,10 @@ impl Action {
         match self {
             Action::Run(_) => "run",
             Action::Open(_) => "open",
-            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::MoveImport { .. } => "edit",
+            Action::AddDllDirectory(_)
+            | Action::PrependPath(_)
+            | Action::LoadFirst(_)
+            | Action::MoveImport { .. } => "edit",
             Action::Rename { .. } => "rename",
             Action::ChooseInterpreter | Action::UseInterpreter(_) => "setting",
             Action::Steps(_) => "steps",
@@ -76,6 +81,7 @@ impl Action {
                 Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).line(Shell::PowerShell)
             }
             Action::PrependPath(directory) => prepend_path(directory),
+            Action::LoadFirst(dll) => load_first(dll),
             Action::MoveImport { statement, .. } => statement.clone(),
             Action::ChooseInterpreter => "whydll.interpreter".to_owned(),
             Action::UseInterpreter(python) => {
@@ -123,6 +129,15 @@ pub fn prepend_path(directory: &str) -> String {
         format!("os.environ[\"PATH\"] = {:?} + os.environ[\"PATH\"]", format!("{directory};"))
     } else {
         format!("os.environ[\"PATH\"] = r\"{directory};\" + os.environ[\"PATH\"]")
+    }
+}
+
+/// A statement that loads a DLL by its full path.
+pub fn load_first(dll: &str) -> String {
+    if dll.contains('"') {
+        format!("import ctypes; ctypes.WinDLL({dll:?})")
+    } else {
+        format!("import ctypes; ctypes.WinDLL(r\"{dll}\")")
     }
 }
 

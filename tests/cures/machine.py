@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "real"))
@@ -14,7 +15,6 @@ from recipes import (alone, build, digest, downloads, embeddable_python, fetch_p
                      link_tree, pip, replace, write)
 
 CURES = CACHE / "cures"
-MACHINE = CURES / "machine"
 WHEELS = CURES / "wheels"
 UNPACKED = CURES / "unpacked"
 
@@ -37,14 +37,16 @@ PROGRAM = f"{PROJECT}\\main.py"
 SYSTEM32 = "C:\\windows\\system32"
 # What every drive has; all else in C: belongs to a case.
 OF_WINDOWS = {"windows", "program files", "program files (x86)", "programdata", "users"}
+# Of two threads that need the same folder, one builds it.
+BUILDING = Lock()
 TIMEOUT = 180  # seconds for one process; 5 are usual
 
 
 # --- What is fetched and built once ----------------------------------------------------------------------------------
 
 
-def prepare():
-    """Fetches and builds whatever is missing."""
+def prepare(machines):
+    """Fetches and builds whatever is missing, and so many machines."""
     subprocess.run([HERE.parent / "real" / "setup"], check=True, stdout=subprocess.DEVNULL)
     with alone():
         fetch_pythons(*PYTHONS)
@@ -54,7 +56,13 @@ def prepare():
             fetch(heading)
         build(WHEELS, digest(PINS.read_text()), link_wheels)
         base = CACHE / "stamps" / PREFIXES.name / BASE
-        build(MACHINE, digest(base.read_text(), *[file.read_text() for file in (Path(__file__), *SHIMS)]), machine)
+        key = digest(base.read_text(), *[file.read_text() for file in (Path(__file__), *SHIMS)])
+        for number in range(machines):
+            build(prefix(number), key, machine)
+
+
+def prefix(number):
+    return CURES / f"machine-{number}"
 
 
 def pins():
@@ -100,16 +108,16 @@ def link_wheels(folder):
             link(wheel, folder / wheel.name)
 
 
-def machine(prefix):
+def machine(folder):
     """A machine without any redistributable. Its drive E: is the folder of all this, where WhyDLL does not look."""
-    link_machine(BASE, prefix)
-    system32 = prefix / "drive_c/windows/system32"
+    link_machine(BASE, folder)
+    system32 = folder / "drive_c/windows/system32"
     for shim in SHIMS:
         dll = system32 / f"{shim.stem}.dll"
         subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O1", shim, "-ladvapi32", "-o", dll], check=True)
     for name in [*os.listdir(NEWEST), *[f"{name}.dll" for name in RUNTIME_2013]]:
         (system32 / name).unlink(missing_ok=True)
-    drive = prefix / "dosdevices" / "e:"
+    drive = folder / "dosdevices" / "e:"
     drive.unlink()
     drive.symlink_to(os.path.join("..", ".."))
 
@@ -123,7 +131,8 @@ def python(number):
         # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
         (partial / "_wmi.pyd").unlink(missing_ok=True)
 
-    build(folder, number, recipe)
+    with BUILDING:
+        build(folder, number, recipe)
     return folder
 
 
@@ -133,8 +142,9 @@ def unpacked(pin, heading=None):
     start = pin.replace("-", "_").replace("==", "-").lower()
     [wheel] = [wheel for wheel in fetched(heading).glob("*.whl") if wheel.name.lower().startswith(f"{start}-")]
     folder = UNPACKED / wheel.stem
-    build(folder, wheel.name, lambda partial: install(partial, version(heading), "--platform", system(heading), "--no-index",
-                                                      wheel))
+    with BUILDING:
+        build(folder, wheel.name, lambda partial: install(partial, version(heading), "--platform", system(heading),
+                                                          "--no-index", wheel))
     return folder / "Lib" / "site-packages"
 
 
@@ -154,9 +164,9 @@ class Machine(Wine):
     """Every case begins with `clear`. All paths are Windows', and the same from case to case, so that Python finds the bytecode
     that it has written before."""
 
-    def __init__(self):
-        super().__init__(MACHINE)
-        self.drive = MACHINE / "drive_c"
+    def __init__(self, number):
+        super().__init__(prefix(number))
+        self.drive = self.prefix / "drive_c"
 
     def clear(self):
         """Leaves nothing of the case before."""

@@ -25,7 +25,7 @@ fn shape() -> Value {
             "file-": "text", "cell-": "number", "range-": { "start": position, "end": position },
             "dll": "text?", "dlls": ["text"], "chain": ["text"], "searched": ["text"],
             "winError": "number?", "pythonError": "text?",
-            "fixes": [{ "title": "text", "kind": "run|open|edit|rename|setting", "value": "text", "preferred": "flag" }],
+            "fixes": [{ "title": "text", "kind": "run|open|edit|rename|setting|steps", "value": "text", "preferred": "flag" }],
         }],
         "notes-": [{ "code": "text", "severity": "hint", "message": "text", "package": "text" }],
     })
@@ -49,8 +49,12 @@ pub fn check(report: &Report) {
     assert_eq!(*status, i32::from(severe("error")), "the exit status says whether some import fails");
     for finding in report.findings() {
         let fixes = finding["fixes"].as_array().expect("its shape was compared");
-        let preferred = fixes.iter().filter(|fix| fix["preferred"] == true).count();
-        assert_eq!(preferred, fixes.len().min(1), "of the fixes one is preferred: {finding:#}");
+        let cures = fixes.iter().any(|fix| fix["outcome"] == "cures");
+        let is_right = |(at, fix): (usize, &Value)| (fix["preferred"] == true) == (cures && at == 0);
+        assert!(
+            fixes.iter().enumerate().all(is_right),
+            "the first one is preferred if one cures: {finding:#}"
+        );
         assert_eq!(finding["dll"], finding["dlls"][0], "`dll` is the first of `dlls`");
         assert_eq!(finding.get("file").is_some(), finding.get("range").is_some());
     }

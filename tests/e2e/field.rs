@@ -178,7 +178,7 @@ fn a_runtime_of_another_generation() {
         )
     };
     let machine = "windows-11+vcredist";
-    check(machine, &world(""), "import pkg", "error missing-dll msvcr120.dll");
+    check(machine, &world(""), "import pkg", "error missing-vc-runtime msvcr120.dll");
     check(machine, &world("/s/pkg/msvcr120.dll\n"), "import pkg", "healthy");
 }
 

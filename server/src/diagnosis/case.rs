@@ -1,7 +1,7 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
 use crate::action::{Action, Command};
-use crate::cpython::{Finder, Found, LoadError};
+use crate::cpython::{CONDA_FOLDERS, Finder, Found, LoadError};
 use crate::environment::discovery::Search;
 use crate::environment::{Distribution, DistributionKind, Environment, Installer, Kind};
 use crate::host::{Change, EntryKind, Files, Host, WinPath};
@@ -13,8 +13,8 @@ use super::codes;
 use super::codes::shadowed_module::HiddenPackage;
 use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
 use super::fix::{Burden, Effect, Fix};
-use super::gpu;
 use super::{Package, package};
+use super::{gpu, origins};
 
 /// A sentence names so many symbols at most.
 pub(super) const MOST_SYMBOLS: usize = 3;
@@ -510,6 +510,21 @@ impl Case<'_> {
         others.map(|(other, package)| self.use_interpreter(&other, &package)).collect()
     }
 
+    /// Activates an environment of conda: its folders are first on PATH then, which its Python searches up to 3.7 and, by conda's own
+    /// change, later.
+    pub(super) fn activation(&self) -> Option<Fix> {
+        let prefix = &self.environment.prefix;
+        if !self.is_conda() {
+            return None;
+        }
+        let Installer::Conda { program, .. } = self.environment.conda(&*self.host.files) else { return None };
+        let inner = CONDA_FOLDERS.iter().map(|tail| prefix.join(tail));
+        let path: Vec<WinPath> = std::iter::once(prefix.clone()).chain(inner).collect();
+        let action = Action::Run(Command::new(program, ["activate", prefix.as_str()]));
+        let title = format!("Activate the environment with {program}, and run the program in that terminal");
+        Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
+    }
+
     /// Inserts a statement before the import.
     pub(super) fn before_the_import(&self, title: impl Into<String>, action: Action) -> Fix {
         let effect = Effect::of_statements(format!("import os\n{}", action.value()));
@@ -561,10 +576,12 @@ impl Case<'_> {
             self.environment;
         let beside = |folder: &WinPath| path.parent().as_ref() == Some(folder);
         let folders = ["DLLs", "Lib", "tcl"].map(|folder| base_prefix.join(folder));
-        let is_there = folders.iter().any(|folder| path.is_within(folder))
-            || beside(base_prefix)
+        let is_beside = beside(base_prefix)
             || beside(application_directory)
             || python_dll.parent().is_some_and(|folder| beside(&folder));
+        // Others put DLLs there, too.
+        let is_there = folders.iter().any(|folder| path.is_within(folder))
+            || is_beside && (!path.has_extension("dll") || origins::is_of_python(path.file_name()));
         is_there && !site_packages.iter().any(|folder| folder != base_prefix && path.is_within(folder))
     }
 

@@ -194,6 +194,15 @@ const FROM_GTK: &str = "Install MSYS2, in it mingw-w64-x86_64-pango, and name it
 const GEO: &str = "a build of conda or OSGeo4W: wheels of PyPI bring such libraries under names of their own";
 const FROM_GEO: &str = "Install the package from one source together with what it needs: all of it from PyPI, or all of it from conda-forge.";
 
+/// Whether Python's own installers put a DLL of this name beside `python.exe`, or for the embeddable package what else is in `DLLs`
+/// (CPython's PC/layout).
+pub(super) fn is_of_python(dll: &str) -> bool {
+    const NAMES: [&str; 10] =
+        ["python", "vcruntime", "libffi", "libcrypto", "libssl", "sqlite3", "tcl", "tk", "zlib", "liblzma"];
+    let name = dll.to_ascii_lowercase();
+    NAMES.iter().any(|known| name.starts_with(known))
+}
+
 /// What a DLL belongs to, by its name; none if that says nothing.
 pub(super) fn of(dll: &str) -> Option<Origin> {
     let name = dll.to_ascii_lowercase();

@@ -595,13 +595,12 @@ fn imported_within(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
     }
 }
 
-/// One cause is one finding: what has the same culprit as a finding before it is left out.
+/// One cause is one finding: of two with the same culprit the more severe one is left, or else the first.
 fn merge(findings: &mut Vec<Finding>, new: Finding) {
-    let same = |old: &Finding| {
-        old.dlls.iter().any(|dll| new.dlls.iter().any(|other| dll.eq_ignore_ascii_case(other)))
-    };
-    if !findings.iter().any(same) {
-        findings.push(new);
+    match findings.iter_mut().find(|old| old.shares_dll(&new)) {
+        Some(old) if new.severity < old.severity => *old = new,
+        Some(_) => {}
+        None => findings.push(new),
     }
 }
 

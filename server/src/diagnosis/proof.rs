@@ -24,11 +24,14 @@ pub(super) fn prove(host: &Host, environment: &Environment, imports: &[Import], 
     let mut trials =
         Trials { host, environment, imports, before: &before, made: Vec::new(), left: MOST_TRIALS };
     for (at, diagnosis) in diagnoses.iter_mut().enumerate() {
+        // What is wrong beside a failure may be why it fails.
+        let all = diagnosis.findings.iter().filter(|finding| !finding.is_note);
+        let all: Vec<Fix> = all.flat_map(|finding| finding.fixes.iter().cloned()).collect();
         for finding in &mut diagnosis.findings {
             match finding.is_note {
                 // Nothing is known to fail, so that nothing can be seen to be cured.
                 true => finding.fixes.clear(),
-                false => trials.settle(at, finding),
+                false => trials.settle(at, finding, &all),
             }
         }
     }
@@ -53,12 +56,23 @@ enum Trial {
 
 impl Trials<'_> {
     /// Tries the fixes of a finding on the import numbered `at`, and leaves those that can be offered.
-    fn settle(&mut self, at: usize, finding: &mut Finding) {
+    fn settle(&mut self, at: usize, finding: &mut Finding, all: &[Fix]) {
         let moved = self.earlier(at, finding);
         let is_moved = moved.is_some();
         let mut fixes: Vec<Fix> = moved.into_iter().chain(finding.fixes.drain(..)).collect();
         for fix in &mut fixes {
             fix.outcome = self.outcome(at, finding, &fix.effect);
+        }
+        if !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
+            let others = all.iter().filter(|fix| fix.effect.unknown.is_none());
+            let others: Vec<&Fix> =
+                others.filter(|fix| !fixes.iter().any(|own| own.effect == fix.effect)).collect();
+            for other in others {
+                let outcome = self.outcome(at, finding, &other.effect);
+                if outcome == Outcome::Cures {
+                    fixes.push(Fix { outcome, ..other.clone() });
+                }
+            }
         }
         if !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
             let both = self.pairs(at, finding, &fixes);
@@ -259,7 +273,7 @@ impl Finding {
             && if tell_of_no_dll { self.what == other.what } else { self.shares_dll(other) }
     }
 
-    fn shares_dll(&self, other: &Finding) -> bool {
+    pub(super) fn shares_dll(&self, other: &Finding) -> bool {
         self.dlls.iter().any(|dll| other.dlls.iter().any(|known| dll.eq_ignore_ascii_case(known)))
     }
 

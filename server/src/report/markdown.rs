@@ -111,7 +111,10 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
             Action::Run(_) | Action::Rename { .. } | Action::Steps(_) => {
                 writeln!(out, "\n  ```powershell\n  {}\n  ```\n", value.replace('\n', "\n  "))
             }
-            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::MoveImport { .. } => {
+            Action::AddDllDirectory(_)
+            | Action::PrependPath(_)
+            | Action::LoadFirst(_)
+            | Action::MoveImport { .. } => {
                 writeln!(out, "\n  ```python\n  {value}\n  ```\n")
             }
             Action::UseInterpreter(_) => writeln!(out, "\n  ```json\n  {value}\n  ```\n"),

@@ -19,11 +19,13 @@ use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifiers};
 
+use crate::action::Action;
 use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, name_of, windows_error};
-use crate::diagnosis::{Case, Finding, Fix, Problem, Winner, redistributable};
+use crate::diagnosis::{Burden, Case, Effect, Finding, Fix, Problem, Winner, redistributable};
 use crate::environment::Distribution;
 use crate::host::WinPath;
-use crate::loader::{Cause, Provider};
+use crate::image::Symbol;
+use crate::loader::{Cause, Fault, Provider};
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::MissingExport { .. }))
@@ -65,9 +67,11 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.advice = "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program."
             .to_owned();
         finding.fixes.push(case.set_aside(&provider.path));
+        finding.fixes.extend(load_first(case, fault, symbols));
         return;
     }
     cure(case, provider, fault.importer().and_then(|link| link.path.as_ref()), finding);
+    finding.fixes.extend(load_first(case, fault, symbols));
 }
 
 /// Ways to have a copy that fits.
@@ -106,12 +110,28 @@ fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, findin
         finding.fixes.extend(case.update(owner).filter(|_| !is_same));
     }
     if !is_same {
+        finding.fixes.extend(case.activation());
         finding.fixes.push(case.set_aside(path));
     }
     if let Some(asking) = asking {
         finding.fixes.extend(case.reinstall(asking).filter(|_| !is_same));
         finding.fixes.extend(case.update(asking));
     }
+}
+
+/// Loads a copy that has all that is asked for, before anybody asks.
+fn load_first(case: &Case<'_>, fault: &Fault, symbols: &[Symbol]) -> Option<Fix> {
+    let files = &*case.host.files;
+    let has_all =
+        |copy: &WinPath| symbols.iter().all(|symbol| matches!(files.export(copy, symbol), Ok(Some(_))));
+    let copy = case.unseen(fault).into_iter().find(has_all)?;
+    let action = Action::LoadFirst(copy.as_str().to_owned());
+    let effect = Effect::of_statements(action.value());
+    Some(
+        Fix::new(format!("Load {copy} before the import"), action)
+            .with_effect(effect)
+            .with_burden(Burden::Wide),
+    )
 }
 
 /// Where one distribution requires another of nearly its own version, the very version: PyQt6 6.6.0 asks for PyQt6-Qt6 6.6.0 or
@@ -130,7 +150,7 @@ fn pair(case: &Case<'_>, owner: &Distribution, asking: &Distribution) -> Option<
     let wanted = format!("{}=={version}", name_of(owner, files));
     case.install(
         &[&wanted],
-        &format!("Install {} of the version of {}", wanted.replace("==", " "), name_of(asking, files)),
+        &format!("Install {}, the version of {}", wanted.replace("==", " "), name_of(asking, files)),
     )
 }
 
@@ -165,6 +185,37 @@ mod tests {
                   Update or remove what brought this copy, or install a version of what needs it that fits.
                   Python: ImportError: DLL load failed while importing native: The specified procedure could not be found.
             "#]],
+        );
+    }
+
+    /// PyQt6 6.6.0 asks for no more than Qt 6.6, and was built with 6.6.0.
+    #[test]
+    fn the_pair_that_fits_is_named() {
+        check(
+            r#"
+            /Python/python.exe       imports python313.dll
+            /Python/python313.dll    version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/PyQt6/__init__.py  text
+            /Python/Lib/site-packages/PyQt6/QtCore.pyd  imports Qt6Core.dll!old
+            /Python/Lib/site-packages/PyQt6/Qt6Core.dll  exports new
+            /Python/Lib/site-packages/PyQt6-6.6.0.dist-info/METADATA  text
+                Name: PyQt6
+                Version: 6.6.0
+                Requires-Dist: PyQt6-Qt6 (>=6.6.0)
+            /Python/Lib/site-packages/PyQt6-6.6.0.dist-info/RECORD  text
+                PyQt6/__init__.py,sha256=x,
+                PyQt6/QtCore.pyd,sha256=x,
+            /Python/Lib/site-packages/PyQt6_Qt6-6.6.1.dist-info/METADATA  text
+                Name: PyQt6-Qt6
+                Version: 6.6.1
+            /Python/Lib/site-packages/PyQt6_Qt6-6.6.1.dist-info/RECORD  text
+                PyQt6/Qt6Core.dll,sha256=x,
+            /w/main.py  text
+                from PyQt6 import QtCore
+            program /w/main.py
+            "#,
+            expect![[r#""#]],
         );
     }
 

@@ -16,11 +16,9 @@
 //! Add the directory with `os.add_dll_directory(r"…")` before the import. For DLLs of the VC++ redistributable, install
 //! that instead: it puts them into System32.
 
-use crate::action::{Action, Command};
-use crate::cpython::CONDA_FOLDERS;
+use crate::action::Action;
 use crate::diagnosis::case::list;
-use crate::diagnosis::{Case, Effect, Finding, Fix, Problem, redistributable};
-use crate::environment::Installer;
+use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::host::WinPath;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
@@ -72,7 +70,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     } else {
         finding.advice = format!("A{} before the import.", &add[1..]);
     }
-    finding.fixes.extend(activation(case, &directories));
+    finding.fixes.extend(case.activation());
     for directory in &directories {
         let directory = directory.as_str().to_owned();
         // Up to Python 3.7, and by a load without flags, PATH is searched, and these directories are not.
@@ -83,20 +81,6 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let title = format!("Put {directory} on PATH before the import");
         finding.fixes.push(case.before_the_import(title, Action::PrependPath(directory)));
     }
-}
-
-/// Activating an environment of conda puts its folders on PATH, which its Python searches up to 3.7 and, by conda's own change, later.
-fn activation(case: &Case<'_>, directories: &[WinPath]) -> Option<Fix> {
-    let prefix = &case.environment.prefix;
-    let path: Vec<WinPath> =
-        std::iter::once(prefix.clone()).chain(CONDA_FOLDERS.iter().map(|tail| prefix.join(tail))).collect();
-    if !case.is_conda() || !directories.iter().all(|directory| path.contains(directory)) {
-        return None;
-    }
-    let Installer::Conda { program, .. } = case.environment.conda(&*case.host.files) else { return None };
-    let action = Action::Run(Command::new(program, ["activate", prefix.as_str()]));
-    let title = format!("Activate the environment with {program}, and run the program in that terminal");
-    Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
 }
 
 #[cfg(test)]

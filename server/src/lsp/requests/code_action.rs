@@ -73,7 +73,7 @@ impl Offer<'_> {
     /// None for a fix that this editor, or this text, cannot take.
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
-            Action::AddDllDirectory(_) | Action::PrependPath(_) => {
+            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_) => {
                 (Some(self.edit(&fix.action.value())?), None)
             }
             Action::MoveImport { statement, above, after } => {
@@ -148,6 +148,7 @@ impl Offer<'_> {
             | Action::ChooseInterpreter
             | Action::AddDllDirectory(_)
             | Action::PrependPath(_)
+            | Action::LoadFirst(_)
             | Action::MoveImport { .. } => return None,
         };
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
@@ -233,7 +234,7 @@ impl Offer<'_> {
 }
 
 fn is_statement(action: &Action) -> bool {
-    matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_))
+    matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_))
 }
 
 fn is_source(file: &str) -> bool {
@@ -281,7 +282,9 @@ fn guarded(line: &str, line_ending: &str) -> Option<String> {
 fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
     let document = view.document;
     let Document { imports_os, imports_os_above, .. } = *document.read(&view.settings.packages);
-    let has_os = imports_os_above || imports_os.is_some_and(|line| line < import.statement_line);
+    let has_os = !statement.contains("os.")
+        || imports_os_above
+        || imports_os.is_some_and(|line| line < import.statement_line);
     let parse = |text: &str| document.parse(text);
     let text = added(document.text(), parse, import, has_os, document.line_ending(), statement)?;
     let first_column = u32::from(import.statement_line == 0 && document.text().starts_with('\u{feff}'));
