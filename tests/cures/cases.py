@@ -2,6 +2,7 @@
 most with these very versions."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -28,6 +29,16 @@ OPTREE = ["optree==0.19.0", "typing-extensions==4.15.0"]
 PYARROW = ["pyarrow==18.1.0"]
 
 
+class Preferred(Enum):
+    """Whether a fix is to be preferred."""
+
+    MUST = "must be"
+    # It cures, but nothing on the machine proves that: it depends on a wheel that only pip will see.
+    MAY = "may be"
+    # Nothing that can be done cures.
+    NEVER = "must not be"
+
+
 @dataclass
 class Case:
     name: str
@@ -45,8 +56,7 @@ class Case:
     on_path: tuple = ()
     # More words for `whydll check`.
     ask: tuple = ()
-    # Whether a fix must be preferred. Else none may be: nothing is known to cure.
-    is_curable: bool = True
+    preferred: Preferred = Preferred.MUST
 
 
 def cases():
@@ -73,8 +83,10 @@ def without_runtime():
         # Python came without it, and pyzmq brings only the other half of the redistributable.
         Case("pyzmq without vcruntime140_1.dll", "import zmq\n", ["pyzmq==26.1.0"], runtime=None,
              make=lambda machine: machine.file(f"{PREFIX}\\vcruntime140_1.dll").unlink()),
-        # This redistributable can't be had here.
-        Case("pyzbar without the redistributable of 2013", "import pyzbar.pyzbar\n", ["pyzbar==0.1.9"], is_curable=False),
+        Case("pyzbar without the redistributable of 2013", "import pyzbar.pyzbar\n", ["pyzbar==0.1.9"]),
+        # For this Python, pip knows no newer one than 14.34, in which this onnx crashes.
+        Case("onnx for Python 3.8 without the redistributable", "import onnx\n", None, runtime=None, make=old_python,
+             python="C:\\Python38\\python.exe"),
         Case("the redistributable lies in a virtual environment only", "import greenlet\n", [], runtime=None,
              make=venv_with_runtime, python=f"{VENV}\\Scripts\\python.exe"),
         Case("the redistributable lies on PATH only", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
@@ -85,6 +97,10 @@ def without_runtime():
 def tensorflow(number, prefix, environment):
     return Case(f"tensorflow {number} without the redistributable", "import tensorflow\n", None, runtime=None,
                 make=lambda machine: machine.add_environment(prefix, environment), python=f"{prefix}\\python.exe")
+
+
+def old_python(machine):
+    machine.add_python("C:\\Python38", "numpy==1.24.4", "onnx==1.16.2", "protobuf==5.28.3", number="3.8")
 
 
 def venv_with_runtime(machine):
@@ -159,7 +175,7 @@ def damaged():
         case("greenlet's module is for 32 bits", "import greenlet\n", ["greenlet==3.3.1"], "greenlet/_greenlet.*.pyd",
              lambda whole: (REDISTRIBUTABLES / "redistributable-32" / "msvcp140.dll").read_bytes()),
         Case("numpy is for 32 bits", "import numpy\n", [],
-             make=lambda machine: machine.add_wheels(SITE, *NUMPY, heading="3.11 32-bit")),
+             make=lambda machine: machine.add_wheels(SITE, *NUMPY, heading="3.11 32-bit"), preferred=Preferred.MAY),
         Case("a DLL of h5py is deleted where uv rules", "import h5py\n", [], make=uv_venv_without_hdf5,
              python=f"{VENV}\\Scripts\\python.exe"),
     ]
@@ -182,8 +198,11 @@ def misplaced():
     return [
         case("on PATH only", mingw, on_path=(mingw,)),
         case("in another folder of the environment", f"{PREFIX}\\Library\\bin"),
-        # The wheel never had them, so to install it again is in vain.
-        case("nowhere", is_curable=False),
+        # The wheel never had them, so it won't help to install it again.
+        case("nowhere", preferred=Preferred.NEVER),
+        # What a program brings is not known before it is installed.
+        Case("VLC is not installed", "import vlc\n", ["python-vlc==3.0.21203"], ask=("--import", "vlc"),
+             preferred=Preferred.NEVER),
     ]
 
 
@@ -218,9 +237,11 @@ def elsewhere():
     return [
         Case("numpy.py beside the program", "import numpy.linalg\n", NUMPY,
              make=lambda machine: write(machine.file(f"{PROJECT}\\numpy.py"), "values = [1, 2, 3]\n")),
-        Case("h5py for NumPy 1, and NumPy 2", "import h5py\n", ["h5py==3.10.0", "numpy==2.2.6"]),
+        Case("h5py for NumPy 1, and NumPy 2", "import h5py\n", ["h5py==3.10.0", "numpy==2.2.6"],
+             preferred=Preferred.MAY),
         Case("tensorboardX for protobuf 3, and protobuf 5", "import tensorboardX\n",
-             [*NUMPY, "protobuf==5.28.3", "six==1.16.0", "tensorboardX==2.5"], ask=("--import", "tensorboardX")),
+             [*NUMPY, "protobuf==5.28.3", "six==1.16.0", "tensorboardX==2.5"], ask=("--import", "tensorboardX"),
+             preferred=Preferred.MAY),
         Case("kiwisolver is in another environment", "import kiwisolver\n", ["kiwisolver==1.4.7"],
              make=lambda machine: machine.add_venv(VENV, PREFIX, PIP), python=f"{VENV}\\Scripts\\python.exe",
              ask=("--import", "kiwisolver")),

@@ -2,12 +2,13 @@
 
 import json
 
-from machine import NEWEST, PROGRAM, SYSTEM32, python
+from machine import NEWEST, PROGRAM, RUNTIME_2013, SYSTEM32, WITH_RUNTIME_2013, python, unpacked
 from recipes import replace
 
-# The installer of the newest redistributable.
+# The installers of the newest redistributable, and of the one of 2013.
 REDISTRIBUTABLE = "https://aka.ms/vc14/vc_redist.x64.exe"
-# Where Python is installed from, or mended.
+REDISTRIBUTABLE_2013 = "https://aka.ms/highdpimfc2013x64enu"
+# Where Python comes from, whose files are then as they were.
 PYTHON = "https://www.python.org/downloads/"
 # What uv calls differently than pip.
 OF_UV = {"--reinstall": "--force-reinstall", "--no-cache": "--no-cache-dir"}
@@ -59,12 +60,14 @@ def run(command, machine):
 def install(address, machine, interpreter):
     """Runs the installer that lies at an address."""
     if address == REDISTRIBUTABLE:
-        source, folder = NEWEST, SYSTEM32
+        files, folder = NEWEST.iterdir(), SYSTEM32
+    elif address == REDISTRIBUTABLE_2013:
+        files, folder = unpacked(WITH_RUNTIME_2013, "3.11").glob(f"*/{RUNTIME_2013}"), SYSTEM32
     elif address.startswith(PYTHON):
-        source, folder = python("3.11"), machine.base_of(interpreter)
+        files, folder = python("3.11").iterdir(), machine.base_of(interpreter)
     else:
         raise CannotError(f"what lies at {address} can't be installed here")
-    for file in source.iterdir():
+    for file in files:
         replace(machine.file(folder) / file.name, file.read_bytes())
 
 

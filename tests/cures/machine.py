@@ -20,15 +20,16 @@ UNPACKED = CURES / "unpacked"
 
 BASE = "with-ucrt"  # the machine of tests/real that ours is made of
 PINS = HERE / "wheels.txt"
-PYTHONS = "3.11", "3.13"
+PYTHONS = "3.8", "3.11", "3.13"
 PIP = "pip==25.0.1"
 
 # The redistributable's DLLs, of which tests/real has several versions.
 NEWEST = REDISTRIBUTABLES / "redistributable"
 RUNTIMES = {"newest": NEWEST, "14.34": REDISTRIBUTABLES / "redistributable-14.34",
             "14.29": REDISTRIBUTABLES / "redistributable-14.29"}
-# The redistributable of 2013. The machine has none, but Wine would stand in for it.
-RUNTIME_2013 = "msvcr120", "msvcp120"
+# Of the redistributable of 2013, for which Wine would stand in; and a wheel that brings it.
+RUNTIME_2013 = "msvcr120.dll"
+WITH_RUNTIME_2013 = "glfw==2.11.0"
 # Wine 8 lacks these DLLs, which Rust's standard library and Qt need.
 SHIMS = HERE.parent / "windows" / "bcryptprimitives.c", HERE.parent / "census" / "icuuc.c"
 
@@ -115,7 +116,7 @@ def machine(folder):
     for shim in SHIMS:
         dll = system32 / f"{shim.stem}.dll"
         subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-O1", shim, "-ladvapi32", "-o", dll], check=True)
-    for name in [*os.listdir(NEWEST), *[f"{name}.dll" for name in RUNTIME_2013]]:
+    for name in [*os.listdir(NEWEST), RUNTIME_2013]:
         (system32 / name).unlink(missing_ok=True)
     drive = folder / "dosdevices" / "e:"
     drive.unlink()
@@ -136,9 +137,10 @@ def python(number):
     return folder
 
 
-def unpacked(pin, heading=None):
-    """The folder with what a wheel installs, and nothing else."""
-    heading = heading or next(heading for heading, wheels in pins().items() if pin in wheels)
+def unpacked(pin, heading):
+    """The folder with what a wheel installs, and nothing else. It is one of this heading, or that does for it as well."""
+    first = sorted(pins().items(), key=lambda item: item[0] != heading)
+    heading = next(heading for heading, wheels in first if pin in wheels)
     start = pin.replace("-", "_").replace("==", "-").lower()
     [wheel] = [wheel for wheel in fetched(heading).glob("*.whl") if wheel.name.lower().startswith(f"{start}-")]
     folder = UNPACKED / wheel.stem
@@ -174,7 +176,7 @@ class Machine(Wine):
             if folder.name.lower() not in OF_WINDOWS:
                 shutil.rmtree(folder)
         shutil.rmtree(self.file(f"{self.user()}\\AppData\\Roaming\\Python"), ignore_errors=True)
-        for name in os.listdir(NEWEST):
+        for name in [*os.listdir(NEWEST), RUNTIME_2013]:
             self.file(f"{SYSTEM32}\\{name}").unlink(missing_ok=True)
         self.file(PROJECT).mkdir()
 
@@ -197,7 +199,7 @@ class Machine(Wine):
     def add_python(self, prefix, *wheels, number="3.11"):
         """A genuine Python with pip and these wheels."""
         link_tree(python(number), self.file(prefix))
-        self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP, *wheels)
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP, *wheels, heading=number)
 
     def add_environment(self, prefix, name):
         """One of tests/real, which lacks pip."""
@@ -210,12 +212,12 @@ class Machine(Wine):
         does what it would."""
         scripts = self.file(prefix) / "Scripts"
         scripts.mkdir(parents=True)
-        shutil.copyfile(unpacked("setuptools==75.8.0") / "setuptools" / "cli-64.exe", scripts / "python.exe")
+        shutil.copyfile(unpacked("setuptools==75.8.0", "3.11") / "setuptools" / "cli-64.exe", scripts / "python.exe")
         write(self.file(prefix) / "pyvenv.cfg",
               f"home = {base}\ninclude-system-site-packages = false\nversion = 3.11.9\n{made_by}")
         self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels)
 
-    def add_wheels(self, folder, *wheels, heading=None):
+    def add_wheels(self, folder, *wheels, heading="3.11"):
         for wheel in wheels:
             shutil.copytree(unpacked(wheel, heading), self.file(folder), copy_function=link, dirs_exist_ok=True)
 
@@ -248,7 +250,7 @@ class Machine(Wine):
             KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and ends the process without
             **variables,
         )
-        environment["WINEDLLOVERRIDES"] += f";{','.join(RUNTIME_2013)}=n"
+        environment["WINEDLLOVERRIDES"] += f";{RUNTIME_2013}=n"
         process = subprocess.Popen([self.loader, program, *arguments], env=environment, cwd=self.file(PROJECT),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    encoding="utf-8", errors="replace", start_new_session=True)
@@ -260,7 +262,7 @@ class Machine(Wine):
 
     def run_pip(self, interpreter, *arguments, lent=False):
         """What pip prints, which finds our wheels and no others. It can be lent to an environment that has none."""
-        lent_from = f"E:\\unpacked\\{unpacked(PIP).parents[1].name}\\Lib\\site-packages"
+        package = unpacked(PIP, "3.11").relative_to(CURES)
+        variables = {"PYTHONPATH": "E:\\" + str(package).replace("/", "\\")} if lent else {}
         return self.run_python(interpreter, "-m", "pip", *arguments, PIP_NO_INDEX="1", PIP_FIND_LINKS="E:\\wheels",
-                               PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_COMPILE="0", PIP_NO_INPUT="1",
-                               **{"PYTHONPATH": lent_from} if lent else {})
+                               PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_COMPILE="0", PIP_NO_INPUT="1", **variables)

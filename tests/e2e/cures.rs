@@ -196,10 +196,16 @@ fn an_old_copy_of_the_runtime_beside_python() {
           * Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
     "#]],
     );
-    check("windows-11", "/Python", &embeddable, "import new", expect![[r#"
+    check(
+        "windows-11",
+        "/Python",
+        &embeddable,
+        "import new",
+        expect![[r#"
         error outdated-vc-runtime msvcp140.dll
           * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator, then rename C:\Python\msvcp140.dll to msvcp140.dll.old | https://aka.ms/vc14/vc_redist.x64.exe | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
-    "#]]);
+    "#]],
+    );
 }
 
 /// triton-windows#58 with uv, whose Pythons refuse pip.

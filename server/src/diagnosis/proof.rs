@@ -273,6 +273,16 @@ impl Finding {
             && if tell_of_no_dll { self.what == other.what } else { self.shares_dll(other) }
     }
 
+    /// Whether this tells all that another one does, which may be of another import: the same is the matter with the same file.
+    pub fn explains(&self, other: &Finding) -> bool {
+        let culprit = |finding: &Finding| finding.chain.last().and_then(|link| link.path.clone());
+        let names = |dll: &String| self.dlls.iter().any(|known| known.eq_ignore_ascii_case(dll));
+        self.has_same_cause(other)
+            && self.severity == other.severity
+            && culprit(self) == culprit(other)
+            && other.dlls.iter().all(names)
+    }
+
     pub(super) fn shares_dll(&self, other: &Finding) -> bool {
         self.dlls.iter().any(|dll| other.dlls.iter().any(|known| dll.eq_ignore_ascii_case(known)))
     }

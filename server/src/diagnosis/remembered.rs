@@ -104,7 +104,7 @@ impl<'a> Diagnoses<'a> {
         if diagnoses.iter().all(|diagnosis| diagnosis.findings.is_empty()) {
             return diagnoses;
         }
-        let question = self.kept.as_ref().and_then(|kept| kept.question_of_proof(imports));
+        let question = self.kept.as_ref().and_then(|kept| kept.question_of_proof(imports, &diagnoses));
         let (Some(kept), Some(question)) = (&self.kept, question) else {
             proof::prove(self.host, self.environment, imports, &mut diagnoses);
             return diagnoses;
@@ -114,10 +114,7 @@ impl<'a> Diagnoses<'a> {
             return known;
         }
         let (witnessed, witness) = Witness::over(self.host);
-        let environment = self.environment.unread();
-        // What is to be tried depends on what is diagnosed: on all that it read.
-        let mut diagnoses = Diagnoses::new(&witnessed, &environment, None).of_document(imports);
-        proof::prove(&witnessed, &environment, imports, &mut diagnoses);
+        proof::prove(&witnessed, &self.environment.unread(), imports, &mut diagnoses);
         if let Ok(bytes) = postcard::to_stdvec(&diagnoses) {
             let _ = kept.answers.keep(question, witness.reading(), &bytes);
         }
@@ -214,10 +211,10 @@ impl Kept<'_> {
         self.question_about(&script, imports)
     }
 
-    /// What came of the fixes.
-    fn question_of_proof(&self, imports: &[Import]) -> Option<Question> {
+    /// What came of the fixes of what was diagnosed.
+    fn question_of_proof(&self, imports: &[Import], diagnosed: &[Diagnosis]) -> Option<Question> {
         let document = imports.iter().find_map(|import| import.document.as_ref()).map(|path| path.as_str());
-        self.question_about(&postcard::to_stdvec(&("fixes", document)).ok()?, imports)
+        self.question_about(&postcard::to_stdvec(&("fixes", document, diagnosed)).ok()?, imports)
     }
 
     fn question_about(&self, program: &[u8], imports: &[Import]) -> Option<Question> {

@@ -7,9 +7,10 @@ use tower_lsp::lsp_types::{
 };
 
 use super::document::Change;
-use crate::diagnosis::{Finding, Related, Severity};
+use super::session::Cause;
+use crate::diagnosis::{Related, Severity};
 use crate::host::WinPath;
-use crate::source::{self, ImportStatement};
+use crate::source;
 
 /// A place, as the protocol says it; both count UTF-16 units.
 pub fn position(position: source::Position) -> Position {
@@ -32,16 +33,23 @@ pub fn change(event: TextDocumentContentChangeEvent) -> Change {
     Change { range, text: event.text }
 }
 
-/// A finding on an import.
-pub fn diagnostic(import: &ImportStatement, finding: &Finding, shown_as: Severity) -> Diagnostic {
+/// A finding on the first import that meets its cause.
+pub fn diagnostic(cause: &Cause<'_>) -> Diagnostic {
+    let Cause { import, severity: shown_as, finding, also } = cause;
     let related: Vec<_> = finding.related.iter().filter_map(related).collect();
+    let lines: Vec<String> = also.iter().map(|import| (import.range.start.line + 1).to_string()).collect();
+    let also = match lines.as_slice() {
+        [] => String::new(),
+        [line] => format!(" Also at line {line}."),
+        [lines @ .., last] => format!(" Also at lines {} and {last}.", lines.join(", ")),
+    };
     Diagnostic {
         range: range(import.range),
-        severity: Some(severity(shown_as)),
+        severity: Some(severity(*shown_as)),
         code: Some(NumberOrString::String(finding.code.name().to_owned())),
         code_description: Url::parse(&finding.code.page()).ok().map(|href| CodeDescription { href }),
         source: Some("WhyDLL".to_owned()),
-        message: finding.message(),
+        message: finding.message() + &also,
         related_information: (!related.is_empty()).then_some(related),
         tags: None,
         data: Some(json!({ "import": import.module, "dlls": finding.dlls })),

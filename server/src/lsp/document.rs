@@ -100,7 +100,11 @@ impl OpenDocument {
                 Watch::Native => self.text.contains("import"),
                 Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
             };
-            if !may_import {
+            // Who reads the code of an installed package cannot mend it.
+            let is_installed = self.path.as_ref().is_some_and(|path| {
+                path.as_str().split(['/', '\\']).any(|folder| folder.eq_ignore_ascii_case("site-packages"))
+            });
+            if !may_import || is_installed {
                 return Read::default();
             }
             let watched = |mut document: Document| {

@@ -24,7 +24,7 @@ mod changes;
 mod follows;
 mod notebooks;
 
-pub use asked::{Outlook, View};
+pub use asked::{Cause, Outlook, View};
 pub use notebooks::NotebookChange;
 
 /// Something to do with the session.

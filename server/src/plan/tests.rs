@@ -1085,7 +1085,7 @@ fn loadlibrary_called_by_hand_returns_null_instead_of_raising() {
             unknown: no module pkg.plain_search_fails is found <- __init__.py:5
             library C:\Python\Lib\site-packages\pkg\libs\a.dll <- __init__.py:6
             library missing.dll FAILS <- __init__.py:9
-            => OSError: [WinError 87] The parameter is incorrect.
+            => OSError: [WinError 87] The parameter is incorrect. Error loading
         "#]],
     );
 }

@@ -224,6 +224,18 @@ impl Plan<'_> {
     }
 
     fn augment(&mut self, target: &Expr, value: &Expr, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+        // `error.strerror += "…"` adds to what Python prints of an OSError (`OSError_str` in Objects/exceptions.c).
+        if let Expr::Attribute(object, attribute) = target
+            && attribute == "strerror"
+            && let Expr::Name(name) = &**object
+            && let Value::Exception(exception) = self.evaluate(object, frame)?
+        {
+            let more = self.evaluate(value, frame)?.text();
+            let message =
+                exception.message.as_ref().zip(more).map(|(known, more)| format!("{known}{more}").into());
+            self.bind(name, Value::Exception(Rc::new(Exception { message, ..(*exception).clone() })), frame);
+            return Ok(());
+        }
         let old = self.evaluate(target, frame)?;
         let new = self.evaluate(value, frame)?;
         if let (Value::List(list), Some(items)) = (&old, new.items()) {

@@ -250,10 +250,6 @@ impl Link {
 
 impl Located {
     fn has_same_cause(&self, other: &Located) -> bool {
-        let (one, other) = (&self.finding, &other.finding);
-        one.code == other.code
-            && one.severity == other.severity
-            && one.package == other.package
-            && one.dlls == other.dlls
+        self.finding.explains(&other.finding)
     }
 }

@@ -30,15 +30,20 @@ pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeAction
     let uri = &params.text_document.uri;
     let view = session.view(uri)?;
     let mut actions = Vec::new();
-    for import in view.imports().iter().filter(|import| touches(params.range, convert::range(import.range))) {
-        for (severity, finding) in view.findings(import).unwrap_or_default() {
-            let ours = convert::diagnostic(import, finding, severity);
-            let diagnostic = as_the_editor_has_it(ours, &params.context);
-            let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
-            let fixes = finding.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
-            let offered = fixes.chain(offer.doing_without(severity, finding, &diagnostic));
-            actions.extend(offered.map(CodeActionOrCommand::CodeAction));
-        }
+    for cause in view.causes().unwrap_or_default() {
+        let met = std::iter::once(cause.import).chain(cause.also.iter().copied());
+        let Some(import) = met.into_iter().find(|import| touches(params.range, convert::range(import.range)))
+        else {
+            continue;
+        };
+        let diagnostic = as_the_editor_has_it(convert::diagnostic(&cause), &params.context);
+        let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
+        // What is to be edited is this import's own affair.
+        let known = view.findings(import).unwrap_or_default().into_iter().map(|(_, own)| own);
+        let own = known.into_iter().find(|own| cause.finding.explains(own)).unwrap_or(cause.finding);
+        let fixes = own.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
+        let offered = fixes.chain(offer.doing_without(cause.severity, own, &diagnostic));
+        actions.extend(offered.map(CodeActionOrCommand::CodeAction));
     }
     Some(actions)
 }

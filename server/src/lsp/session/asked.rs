@@ -71,6 +71,18 @@ pub struct View<'a> {
     pub answer: Option<&'a Answer>,
 }
 
+/// A finding, and the imports that it is about.
+pub struct Cause<'a> {
+    /// The first one.
+    pub import: &'a ImportStatement,
+    /// How severe it is to the user.
+    pub severity: Severity,
+    /// What is found there.
+    pub finding: &'a Finding,
+    /// The other ones.
+    pub also: Vec<&'a ImportStatement>,
+}
+
 impl<'a> View<'a> {
     /// Its imports of watched packages.
     pub fn imports(&self) -> &'a [ImportStatement] {
@@ -101,14 +113,27 @@ impl<'a> View<'a> {
         Some(known.map(|(severity, one)| (one.severity_under(severity, import.guard), one)).collect())
     }
 
-    /// All diagnostics of the document. None while something is being found out.
-    pub(super) fn diagnostics(&self) -> Option<Vec<Diagnostic>> {
-        let mut diagnostics = Vec::new();
+    /// What is to be shown in the document: each cause once, on the first import that meets it. None while something is being found
+    /// out.
+    pub fn causes(&self) -> Option<Vec<Cause<'a>>> {
+        let mut causes: Vec<Cause<'a>> = Vec::new();
         for import in self.imports() {
             for (severity, finding) in self.findings(import)? {
-                diagnostics.push(convert::diagnostic(import, finding, severity));
+                let known = causes.iter_mut().find(|known| {
+                    known.severity == severity && known.import != import && known.finding.explains(finding)
+                });
+                match known {
+                    Some(known) if known.also.contains(&import) => {}
+                    Some(known) => known.also.push(import),
+                    None => causes.push(Cause { import, severity, finding, also: Vec::new() }),
+                }
             }
         }
-        Some(diagnostics)
+        Some(causes)
+    }
+
+    /// All diagnostics of the document. None while something is being found out.
+    pub(super) fn diagnostics(&self) -> Option<Vec<Diagnostic>> {
+        Some(self.causes()?.iter().map(convert::diagnostic).collect())
     }
 }

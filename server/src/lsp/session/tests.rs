@@ -326,8 +326,7 @@ fn each_import_is_told_for_itself() {
     "#]]);
     window.answered(&[("tensorflow.keras", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
-            1:5 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter. And more. Also at line 2.
     "#]]);
 }
 
@@ -784,8 +783,7 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     window.check(expect![[r#"
         watch Named("/env") anew
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
-            1:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter. And more. Also at line 2.
     "#]]);
     window.session.read_behind(&first);
     window.check(expect![[r#"

@@ -332,7 +332,11 @@ impl Plan<'_> {
                     first.number().and_then(|code| u32::try_from(code).ok()).unwrap_or(self.last_error);
                 let text = windows_message(code).unwrap_or("unknown error");
                 let sentence = format!("[WinError {code}] {text}");
-                let exception = Exception::new("OSError", Some(sentence.into()));
+                let mut exception = Exception::new("OSError", Some(sentence.into()));
+                // It speaks of the load that failed last.
+                let last =
+                    self.failures.len().checked_sub(1).filter(|_| code != 0 && code == self.last_error);
+                exception.failures.extend(last);
                 Value::Exception(Rc::new(exception))
             }
             "_cffi_backend.FFI" => Value::Known("_cffi_backend.FFI()".into()),
