@@ -1,12 +1,12 @@
 """The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. People have met all of them,
 most with these very versions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Callable, Optional
 
-from machine import PIP, PROJECT, REDISTRIBUTABLES, Machine
+from machine import PIP, PROJECT, REDISTRIBUTABLES, SYSTEM32, Machine
 from recipes import replace, write
 
 PREFIX = "C:\\Python311"
@@ -44,8 +44,8 @@ class Case:
     name: str
     # The lines that import.
     program: str
-    # What Python 3.11 has installed; None: the machine has no such Python.
-    wheels: Optional[list] = field(default_factory=list)
+    # What Python 3.11 has installed beside pip; None: the machine has no such Python.
+    wheels: Optional[list] = None
     # The redistributable in System32, if there is any.
     runtime: Optional[str] = "newest"
     # Whatever else is done to the machine.
@@ -87,6 +87,14 @@ def without_runtime():
         # For this Python, pip knows no newer one than 14.34, in which this onnx crashes.
         Case("onnx for Python 3.8 without the redistributable", "import onnx\n", None, runtime=None, make=old_python,
              python="C:\\Python38\\python.exe"),
+        Case("lightgbm without vcomp140.dll", "import lightgbm\n", LIGHTGBM,
+             make=lambda machine: machine.file(f"{SYSTEM32}\\vcomp140.dll").unlink()),
+        Case("greenlet without the redistributable and without pip", "import greenlet\n", runtime=None,
+             make=lambda machine: machine.add_python(PREFIX, "greenlet==3.3.1")),
+        Case("greenlet without the redistributable where uv made everything", "import greenlet\n", runtime=None, make=all_by_uv,
+             python=f"{VENV}\\Scripts\\python.exe"),
+        Case("greenlet, and a redistributable for 32 bits beside Python", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
+             make=lambda machine: machine.add_runtime(PREFIX, "32-bit")),
         Case("the redistributable lies in a virtual environment only", "import greenlet\n", [], runtime=None,
              make=venv_with_runtime, python=f"{VENV}\\Scripts\\python.exe"),
         Case("the redistributable lies on PATH only", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
@@ -100,7 +108,16 @@ def tensorflow(number, prefix, environment):
 
 
 def old_python(machine):
-    machine.add_python("C:\\Python38", "numpy==1.24.4", "onnx==1.16.2", "protobuf==5.28.3", number="3.8")
+    machine.add_python("C:\\Python38", PIP, "numpy==1.24.4", "onnx==1.16.2", "protobuf==5.28.3", number="3.8")
+
+
+def all_by_uv(machine):
+    """pip does not touch a Python of uv's, and its environments have no pip."""
+    base = f"{machine.user()}\\AppData\\Roaming\\uv\\python\\cpython-3.11.9-windows-x86_64-none"
+    machine.add_python(base, PIP)
+    write(machine.file(f"{base}\\Lib\\EXTERNALLY-MANAGED"),
+          "[externally-managed]\nError=This Python installation is managed by uv and should not be modified.\n")
+    machine.add_venv(VENV, base, "greenlet==3.3.1", made_by="uv = 0.9.5\n")
 
 
 def venv_with_runtime(machine):
@@ -124,10 +141,17 @@ def old_runtimes():
         Case("onnxruntime, 14.29 beside Python", "import onnxruntime\n", ONNXRUNTIME, make=beside("14.29")),
         Case("llvmlite, 14.29 beside Python", "from llvmlite import binding\n", ["llvmlite==0.45.0"], make=beside("14.29")),
         Case("onnx, 14.34 beside Python and none in System32", "import onnx\n", ONNX, runtime=None, make=beside("14.34")),
+        Case("onnx in a virtual environment, 14.34 beside its base", "import onnx\n", [], make=venv_of_old_base,
+             python=f"{VENV}\\Scripts\\python.exe"),
         Case("onnx, 14.34 beside Python by pip", "import onnx\n", ONNX, make=msvc_runtime_by_pip),
         Case("onnx, 14.34 beside Python by pip and none in System32", "import onnx\n", ONNX, runtime=None,
              make=msvc_runtime_by_pip),
     ]
+
+
+def venv_of_old_base(machine):
+    machine.add_runtime(PREFIX, "14.34")
+    machine.add_venv(VENV, PREFIX, PIP, *ONNX)
 
 
 def msvc_runtime_by_pip(machine):
@@ -140,8 +164,16 @@ def msvc_runtime_by_pip(machine):
 
 
 def orders():
+    def pyarrow_and_optree(how, program, make=lambda machine: None):
+        return Case(f"pyarrow before optree{how}", program, [*PYARROW, *OPTREE], make=make)
+
     return [
-        Case("pyarrow before optree", "import pyarrow\nimport optree\n", [*PYARROW, *OPTREE]),
+        pyarrow_and_optree("", '"""A program."""\n\nfrom __future__ import annotations\n\nimport pyarrow\nimport optree\n'),
+        pyarrow_and_optree(", in one statement", "import os\nimport pyarrow, optree\n"),
+        pyarrow_and_optree(", in a block", "if __name__ == '__main__':\n    import pyarrow\n    import optree\n"),
+        pyarrow_and_optree(", in a module of the program", "import tables\nimport optree\n",
+                           lambda machine: write(machine.file(f"{PROJECT}\\tables.py"), "import pyarrow\n")),
+        Case("PyQt5 before optree", "import PyQt5\nimport optree\n", [*PYQT, *OPTREE]),
         Case("pyzmq before onnx", "import zmq\nimport onnx\n", [*ONNX, "pyzmq==26.1.0"]),
         Case("PyQt5 before torch", "from PyQt5 import QtWidgets\nimport torch\n", [*PYQT, *TORCH]),
         Case("pyarrow before pyopenms", "import pyarrow\nimport pyopenms\n", [*PYARROW, *PANDAS, "pyopenms==3.2.0"]),
@@ -176,9 +208,27 @@ def damaged():
              lambda whole: (REDISTRIBUTABLES / "redistributable-32" / "msvcp140.dll").read_bytes()),
         Case("numpy is for 32 bits", "import numpy\n", [],
              make=lambda machine: machine.add_wheels(SITE, *NUMPY, heading="3.11 32-bit"), preferred=Preferred.MAY),
+        Case("a DLL of h5py is deleted in the user's own packages", "import h5py\n", NUMPY, make=user_without_hdf5),
+        Case("kiwisolver's module is empty in the base of a virtual environment", "import kiwisolver\n", ["kiwisolver==1.4.7"],
+             make=venv_with_damaged_base, python=f"{VENV}\\Scripts\\python.exe"),
         Case("a DLL of h5py is deleted where uv rules", "import h5py\n", [], make=uv_venv_without_hdf5,
              python=f"{VENV}\\Scripts\\python.exe"),
     ]
+
+
+def user_without_hdf5(machine):
+    machine.add_wheels(machine.user_site(), "h5py==3.12.1")
+    machine.file(f"{machine.user_site()}\\h5py\\hdf5.dll").unlink()
+
+
+def venv_with_damaged_base(machine):
+    machine.add_venv(VENV, PREFIX, PIP, with_base=True)
+    damage_kiwisolver(machine)
+
+
+def damage_kiwisolver(machine):
+    [module] = machine.file(SITE).glob("kiwisolver/_cext.*.pyd")
+    replace(module, b"")
 
 
 def uv_venv_without_hdf5(machine):
@@ -190,13 +240,15 @@ def uv_venv_without_hdf5(machine):
 
 
 def misplaced():
-    def case(where, folder=None, **more):
+    def case(where, folder=None, program="import meshpy.tet\n", **more):
         make = (lambda machine: add_mingw(machine, folder)) if folder else (lambda machine: None)
-        return Case(f"MinGW's DLLs are {where}", "import meshpy.tet\n", [*NUMPY, "meshpy==2025.1.1"], make=make, **more)
+        return Case(f"MinGW's DLLs are {where}", program, [*NUMPY, "meshpy==2025.1.1"], make=make, **more)
 
     mingw = "C:\\msys64\\mingw64\\bin"
+    in_function = "def main():\n    import meshpy.tet\n\nmain()\n"
     return [
         case("on PATH only", mingw, on_path=(mingw,)),
+        case("on PATH only, for an import in a function", mingw, in_function, on_path=(mingw,)),
         case("in another folder of the environment", f"{PREFIX}\\Library\\bin"),
         # The wheel never had them, so it won't help to install it again.
         case("nowhere", preferred=Preferred.NEVER),
@@ -234,28 +286,49 @@ def of_python():
 
 
 def elsewhere():
+    def hidden(by, *files):
+        def make(machine):
+            for file in files:
+                path = machine.file(f"{PROJECT}\\{file}")
+                path.parent.mkdir(exist_ok=True)
+                write(path, "values = [1, 2, 3]\n")
+        return Case(f"{by} beside the program", "import numpy.linalg\n", NUMPY, make=make)
+
+    def in_venv(name, make, program="import kiwisolver\n", **more):
+        return Case(name, program, ["kiwisolver==1.4.7"], make=make, python=f"{VENV}\\Scripts\\python.exe",
+                    ask=("--import", "kiwisolver"), **more)
+
     return [
-        Case("numpy.py beside the program", "import numpy.linalg\n", NUMPY,
-             make=lambda machine: write(machine.file(f"{PROJECT}\\numpy.py"), "values = [1, 2, 3]\n")),
+        hidden("numpy.py", "numpy.py"),
+        hidden("numpy.py and my_numpy.py", "numpy.py", "my_numpy.py"),
+        hidden("a folder numpy", "numpy\\__init__.py"),
         Case("h5py for NumPy 1, and NumPy 2", "import h5py\n", ["h5py==3.10.0", "numpy==2.2.6"],
              preferred=Preferred.MAY),
+        Case("NumPy 2 in the user's own packages", "import h5py\n", [*NUMPY, "h5py==3.10.0"], make=numpy_of_user),
         Case("tensorboardX for protobuf 3, and protobuf 5", "import tensorboardX\n",
              [*NUMPY, "protobuf==5.28.3", "six==1.16.0", "tensorboardX==2.5"], ask=("--import", "tensorboardX"),
              preferred=Preferred.MAY),
-        Case("kiwisolver is in another environment", "import kiwisolver\n", ["kiwisolver==1.4.7"],
-             make=lambda machine: machine.add_venv(VENV, PREFIX, PIP), python=f"{VENV}\\Scripts\\python.exe",
-             ask=("--import", "kiwisolver")),
+        in_venv("kiwisolver is in another environment", lambda machine: machine.add_venv(VENV, PREFIX, PIP)),
+        in_venv("kiwisolver is in another environment, and damaged there", venv_beside_damage),
+        # With the other one, the program would fail a line earlier.
+        in_venv("kiwisolver is in another environment, which lacks greenlet",
+                lambda machine: machine.add_venv(VENV, PREFIX, PIP, "greenlet==3.3.1"),
+                "import greenlet\nimport kiwisolver\n", preferred=Preferred.MAY),
         Case("kiwisolver is for another Python", "import kiwisolver\n", ["kiwisolver==1.4.7"], make=newer_python,
              python="C:\\Python313\\python.exe"),
-        Case("NumPy 2 in the user's own packages", "import h5py\n", [*NUMPY, "h5py==3.10.0"], make=numpy_of_user),
     ]
+
+
+def venv_beside_damage(machine):
+    machine.add_venv(VENV, PREFIX, PIP)
+    damage_kiwisolver(machine)
 
 
 def newer_python(machine):
     """Packages for Python 3.11 in Python 3.13, as after a careless upgrade."""
-    machine.add_python("C:\\Python313", number="3.13")
+    machine.add_python("C:\\Python313", PIP, number="3.13")
     machine.add_wheels("C:\\Python313\\Lib\\site-packages", "kiwisolver==1.4.7", heading="3.11")
 
 
 def numpy_of_user(machine):
-    machine.add_wheels(f"{machine.user()}\\AppData\\Roaming\\Python\\Python311\\site-packages", "numpy==2.2.6")
+    machine.add_wheels(machine.user_site(), "numpy==2.2.6")

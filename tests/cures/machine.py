@@ -26,7 +26,7 @@ PIP = "pip==25.0.1"
 # The redistributable's DLLs, of which tests/real has several versions.
 NEWEST = REDISTRIBUTABLES / "redistributable"
 RUNTIMES = {"newest": NEWEST, "14.34": REDISTRIBUTABLES / "redistributable-14.34",
-            "14.29": REDISTRIBUTABLES / "redistributable-14.29"}
+            "14.29": REDISTRIBUTABLES / "redistributable-14.29", "32-bit": REDISTRIBUTABLES / "redistributable-32"}
 # Of the redistributable of 2013, for which Wine would stand in; and a wheel that brings it.
 RUNTIME_2013 = "msvcr120.dll"
 WITH_RUNTIME_2013 = "glfw==2.11.0"
@@ -175,7 +175,8 @@ class Machine(Wine):
         for folder in self.drive.iterdir():
             if folder.name.lower() not in OF_WINDOWS:
                 shutil.rmtree(folder)
-        shutil.rmtree(self.file(f"{self.user()}\\AppData\\Roaming\\Python"), ignore_errors=True)
+        for folder in ("Python", "uv"):
+            shutil.rmtree(self.file(f"{self.user()}\\AppData\\Roaming\\{folder}"), ignore_errors=True)
         for name in [*os.listdir(NEWEST), RUNTIME_2013]:
             self.file(f"{SYSTEM32}\\{name}").unlink(missing_ok=True)
         self.file(PROJECT).mkdir()
@@ -196,10 +197,14 @@ class Machine(Wine):
         [name] = {folder.name for folder in (self.drive / "users").iterdir()} - {"Public"}
         return f"C:\\users\\{name}"
 
+    def user_site(self):
+        return f"{self.user()}\\AppData\\Roaming\\Python\\Python311\\site-packages"
+
     def add_python(self, prefix, *wheels, number="3.11"):
-        """A genuine Python with pip and these wheels."""
+        """A genuine Python with these wheels."""
+        self.file(prefix).parent.mkdir(parents=True, exist_ok=True)
         link_tree(python(number), self.file(prefix))
-        self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP, *wheels, heading=number)
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels, heading=number)
 
     def add_environment(self, prefix, name):
         """One of tests/real, which lacks pip."""
@@ -207,14 +212,14 @@ class Machine(Wine):
         (self.file(prefix) / "_wmi.pyd").unlink(missing_ok=True)
         self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP)
 
-    def add_venv(self, prefix, base, *wheels, made_by=""):
+    def add_venv(self, prefix, base, *wheels, with_base=False, made_by=""):
         """A virtual environment. The launcher of `venv` is not in the embeddable Python, so another real one stands in; `python`
         does what it would."""
         scripts = self.file(prefix) / "Scripts"
         scripts.mkdir(parents=True)
         shutil.copyfile(unpacked("setuptools==75.8.0", "3.11") / "setuptools" / "cli-64.exe", scripts / "python.exe")
         write(self.file(prefix) / "pyvenv.cfg",
-              f"home = {base}\ninclude-system-site-packages = false\nversion = 3.11.9\n{made_by}")
+              f"home = {base}\ninclude-system-site-packages = {str(with_base).lower()}\nversion = 3.11.9\n{made_by}")
         self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels)
 
     def add_wheels(self, folder, *wheels, heading="3.11"):

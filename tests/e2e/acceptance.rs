@@ -18,7 +18,7 @@ fn failure(environment: &str, machine: &str, more: &[&str]) -> Value {
     let finding = report.finding();
     assert_eq!(finding["severity"], "error");
     assert_eq!(finding["package"], "tensorflow");
-    assert!(!preferred(finding).is_null(), "there is something to do: {finding:#}");
+    assert!(!finding["fixes"][0].is_null(), "there is something to do: {finding:#}");
     assert_eq!(report.status, 1);
     finding.clone()
 }
@@ -341,7 +341,9 @@ fn a_file_that_hides_tensorflow() {
         for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, half made"] {
             assert!(says(finding, words), "{finding:#}");
         }
-        let rename = preferred(finding);
+        let fix = preferred(finding);
+        // Without the runtime, a second step is needed.
+        let rename = if fix["kind"] == "steps" { &fix["steps"][0] } else { fix };
         assert_eq!((&rename["kind"], &rename["to"]), (&json!("rename"), &json!("my_tensorflow.py")));
         assert!(rename["from"].as_str().unwrap().ends_with("tensorflow.py"), "{rename}");
     }

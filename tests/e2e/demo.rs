@@ -18,7 +18,7 @@ fn the_demo_shows_the_main_job() {
         "Python says",
         "ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'.",
         "what to do",
-        "https://aka.ms/vs/17/release/vc_redist.x64.exe",
+        "https://aka.ms/vc14/vc_redist.x64.exe",
         "broken: 1 error",
     ];
     let mut rest = answer.out.as_str();

@@ -177,7 +177,7 @@ fn who_lacks_a_package_is_told_who_has_it_also_from_a_snapshot() {
         finding["fixes"][0],
         json!({
             "title": r"Use C:\Users\me\miniconda3\envs\tf\python.exe, which has tensorflow-intel 2.12.0",
-            "kind": "setting", "preferred": true,
+            "kind": "setting", "preferred": true, "outcome": "cures",
             "value": r#""whydll.interpreter": "C:\\Users\\me\\miniconda3\\envs\\tf\\python.exe""#,
         })
     );

@@ -152,7 +152,8 @@ fn an_answer_is_recalled_while_nothing_changes() {
     }
     assert!(!machine.recalls(&["--import", "os"]), "another question");
     assert!(machine.recalls(&["--import", "os"]));
-    assert_eq!(machine.kept("answer-").len(), 2);
+    // One for each question, and one for what came of the fixes.
+    assert_eq!(machine.kept("answer-").len(), 3);
 }
 
 #[test]
@@ -201,7 +202,8 @@ fn the_folder_of_the_program_changes() {
     let program = elsewhere.join("main.py");
     write(&program, "import settings\nimport tensorflow\n");
     machine.ask_truly(&[&text(&program)]);
-    assert_eq!(machine.kept("answer-").len(), kept);
+    // What comes of the fixes may depend on the folder.
+    assert_eq!(machine.kept("answer-").len(), kept + 1);
 }
 
 #[test]
@@ -359,8 +361,11 @@ fn a_torn_or_foreign_answer_is_as_good_as_none() {
     let machine = Machine::small();
     let truth = machine.ask_truly(&[]);
     machine.ask_truly(&["--import", "os"]);
-    let [one, other] = &machine.kept("answer-")[..] else { panic!("two answers") };
-    let [whole, foreign] = [one, other].map(|file| fs::read(file).unwrap());
+    let kept = machine.kept("answer-");
+    let [whole, foreign, ..] = &kept.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>()[..]
+    else {
+        panic!("two answers")
+    };
     let lengths = (0..32).chain((32..whole.len()).step_by(whole.len() / 40));
     let mut damaged: Vec<Vec<u8>> = lengths.map(|length| whole[..length].to_vec()).collect();
     for at in (0..whole.len()).step_by(whole.len() / 40) {
@@ -368,10 +373,9 @@ fn a_torn_or_foreign_answer_is_as_good_as_none() {
         changed[at] ^= 0x10;
         damaged.push(changed);
     }
-    damaged.extend([foreign, [&whole[..], b"more"].concat(), vec![0; 100_000]]);
+    damaged.extend([foreign.clone(), [&whole[..], b"more"].concat(), vec![0; 100_000]]);
     for content in damaged {
-        fs::write(one, &content).unwrap();
-        fs::write(other, &content).unwrap();
+        kept.iter().for_each(|file| fs::write(file, &content).unwrap());
         assert_eq!(machine.ask(&[]), truth, "{} bytes", content.len());
     }
     assert!(machine.recalls(&[]), "it is remembered anew");
@@ -394,7 +398,8 @@ fn what_nobody_needs_is_swept() {
     let foreign = machine.cache.path().join("facts-of-life.bin");
     fs::write(&foreign, "mine").unwrap();
     date(&foreign, 365 * DAY);
-    assert_eq!(machine.kept("answer-").len(), 3);
+    // Of each what is found, and what came of the fixes.
+    assert_eq!(machine.kept("answer-").len(), 6);
     // The first is gone, the second was not used for long, the third is in use.
     fs::remove_dir_all(others[0].path("/Python38")).unwrap();
     let unused = others[1].path("/Python38");
@@ -410,6 +415,6 @@ fn what_nobody_needs_is_swept() {
     }
     machine.ask_truly(&[]);
     assert_eq!(machine.kept("environment-").len(), 2);
-    assert_eq!(machine.kept("answer-").len(), 2);
+    assert_eq!(machine.kept("answer-").len(), 4);
     assert!(foreign.exists(), "what is not ours stays");
 }

@@ -87,8 +87,10 @@ describe("a machine without the Visual C++ redistributable", () => {
     const { title, program, args, lines } = run.arguments[0];
     assert.ok(title);
     for (const shell of ["powershell", "pwsh", "cmd", "posix"]) assert.ok(lines[shell].includes("msvc-runtime"), shell);
-    assert.equal(program, interpreter("complete"));
-    assert.ok(args.includes("msvc-runtime"), args.join(" "));
+    // The embeddable package has no pip.
+    assert.equal(program, "uv");
+    assert.deepEqual(args, ["pip", "install", "--python", interpreter("complete"), "msvc-runtime"]);
+    assert.deepEqual(actions.map((action) => Boolean(action.isPreferred)), [true, false, false]);
     assert.ok(!actions.some((action) => action.command?.command === "whydll.showCommand"));
 
     const [address] = command(actions, "whydll.openAddress").arguments;

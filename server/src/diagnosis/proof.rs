@@ -2,6 +2,9 @@
 //!
 //! Only what cures there is preferred, and what does not cure is not offered.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use crate::action::Action;

@@ -202,11 +202,13 @@ impl Environment {
         if is_managed {
             return Some(Installer::Uv { python, is_managed });
         }
-        let has_pip = match self.base_kind {
-            Kind::Embeddable => files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")),
-            _ => self.has_pip(&self.base_prefix, files),
-        };
-        has_pip.then_some(Installer::Pip { python })
+        match self.base_kind {
+            // The embeddable package comes without pip, and without ensurepip.
+            Kind::Embeddable if !files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")) => {
+                Some(Installer::Uv { python, is_managed })
+            }
+            _ => self.has_pip(&self.base_prefix, files).then_some(Installer::Pip { python }),
+        }
     }
 
     /// Who installs a distribution of this environment again or another version of it: the one that brought it.

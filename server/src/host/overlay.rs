@@ -11,7 +11,7 @@ use super::Host;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
 use super::reading::Proof;
-use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
+use crate::image::{Binding, CONSTEXPR_MUTEX, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
 /// What becomes of a file.
@@ -127,6 +127,17 @@ impl Overlay {
         }
     }
 
+    /// Whether code that locks a `std::mutex` may meet a runtime which comes with a change and is too old for it, see
+    /// [`Binding::between`]: which of its locks are taken as it starts is only known where both files are there.
+    fn may_crash_in(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> bool {
+        let Some(Change::Image { version: Some(version), .. }) = self.change(exporter) else { return false };
+        let holds = |symbol: &str| self.rest.holds(importer, symbol).unwrap_or(true);
+        *version < CONSTEXPR_MUTEX
+            && dll.eq_ignore_ascii_case("msvcp140.dll")
+            && holds("_Mtx_lock\0")
+            && !holds("_Mtx_init_in_situ\0")
+    }
+
     /// Whether all that a folder holds goes; what Python compiled from it goes with it.
     fn is_emptied(&self, path: &WinPath) -> bool {
         if !self.thinned.contains(path) {
@@ -227,7 +238,13 @@ impl Files for Overlay {
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         match (self.source(importer)?, self.source(exporter)?) {
             (Some(importer), Some(exporter)) => self.noted_image(self.rest.binding(importer, dll, exporter)),
-            _ => Ok(Arc::default()),
+            (Some(importer), None) => {
+                if self.may_crash_in(importer, dll, exporter) {
+                    return Ok(self.not_known()?);
+                }
+                Ok(Arc::default())
+            }
+            (None, _) => Ok(Arc::default()),
         }
     }
 

@@ -11,7 +11,8 @@
 //! The load was simulated. The message says which copy wins, by which rule, who brought it in, and where the better one lies.
 //!
 //! ## What to do
-//! Update the package that brings the old copy. If it must stay, import the package that needs the newer runtime first.
+//! Import the package that needs the newer runtime before the one that brings the old copy, or update the latter if there is a newer
+//! one. WhyDLL tries the other order before it offers it.
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};

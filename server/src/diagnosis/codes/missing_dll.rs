@@ -11,7 +11,8 @@
 //! searched for it.
 //!
 //! ## What to do
-//! Install the package again, or install what the DLL belongs to. Never take single DLLs from download sites.
+//! Install what the DLL belongs to, or another version of the package: if its RECORD does not list the DLL, the wheel never had it, and
+//! installing the same version again changes nothing. Never take single DLLs from download sites.
 //!
 //! Libraries of NVIDIA (`cudart64_100.dll`, `cudnn64_7.dll`) belong to the version of CUDA or cuDNN that their names tell; another
 //! version has other names. GPU builds of TensorFlow up to 1.14 cannot be imported without them: install that version, or

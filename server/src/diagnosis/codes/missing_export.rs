@@ -12,8 +12,9 @@
 //! The message names both, and why Windows takes that copy.
 //!
 //! ## What to do
-//! Update or install again the package that brings the wrong copy, or the one that needs it, so that both are of one time.
-//! Never take single DLLs from download sites.
+//! Have the copy that fits loaded first: by the order of the imports, or by a statement that loads it. Or update the package that
+//! brings the wrong copy, or the one that needs it, so that both are of one time; a copy that no package owns can be renamed. Where both
+//! orders fail, the two packages need two processes. Never take single DLLs from download sites.
 
 use std::str::FromStr;
 

@@ -16,9 +16,13 @@
 //! looks for it. It is in none of them, nor on `PATH`.
 //!
 //! ## What to do
-//! Install the Microsoft Visual C++ Redistributable 2015–2022 for the architecture of your Python (x64 for
-//! TensorFlow). Without administrator rights: `python -m pip install msvc-runtime` puts the DLLs beside `python.exe`.
-//! Never take single DLLs from download sites.
+//! Install the Microsoft Visual C++ v14 Redistributable for the architecture of your Python (x64 for TensorFlow), which needs an
+//! administrator. Without one: `python -m pip install msvc-runtime` puts the DLLs beside `python.exe`; in a virtual environment it
+//! has to be run by the Python that the environment was made with, since that is the process that runs. In an environment of conda:
+//! `conda install -c conda-forge vc14_runtime`. Never take single DLLs from download sites.
+//!
+//! `msvcr120.dll` and others with 80 to 120 in their names belong to older runtimes, of Visual C++ 2005 to 2013, which the current one
+//! does not replace: each has an installer of its own.
 
 use crate::action::Action;
 use crate::diagnosis::case::list;

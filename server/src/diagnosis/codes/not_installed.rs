@@ -18,7 +18,8 @@
 //! distribution that is not installed, or if the module has left the standard library.
 //!
 //! ## What to do
-//! Choose the environment that has the package, or install it into this one.
+//! Choose the environment that has the package, or install it into this one. A command for that is offered only for modules whose
+//! package is known: a name that is misspelt, or one of your own project, may be anybody's package.
 
 use std::collections::BTreeSet;
 

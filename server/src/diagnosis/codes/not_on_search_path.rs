@@ -13,8 +13,9 @@
 //! it searches. A file of that name and of the right architecture lies in the directory that the message names.
 //!
 //! ## What to do
-//! Add the directory with `os.add_dll_directory(r"…")` before the import. For DLLs of the VC++ redistributable, install
-//! that instead: it puts them into System32.
+//! Add the directory with `os.add_dll_directory(r"…")` before the import; up to Python 3.7, and for a library that is loaded with
+//! `winmode=0`, put it on PATH. In an environment of conda, activate it. For DLLs of the VC++ redistributable, install that instead: it
+//! puts them into System32.
 
 use crate::action::Action;
 use crate::diagnosis::case::list;

@@ -19,8 +19,8 @@
 //! an initializer of a global object, or from the function `PyInit_…` that Python calls once the module is loaded.
 //!
 //! ## What to do
-//! Install the current Microsoft Visual C++ Redistributable 2015–2022: it replaces the older one. Without administrator
-//! rights: `python -m pip install --upgrade msvc-runtime`.
+//! Install the current Microsoft Visual C++ v14 Redistributable, which replaces the older one in System32. An old copy beside
+//! `python.exe` wins over that: update it with `python -m pip install --upgrade msvc-runtime`, or rename it.
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};

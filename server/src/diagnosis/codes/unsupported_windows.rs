@@ -11,7 +11,8 @@
 //! this machine does not know, or the file's header names a newer version than the machine has.
 //!
 //! ## What to do
-//! Install an older version of the package that still supports this Windows, or update Windows.
+//! Install an older version of the package that still supports this Windows, or update Windows. N editions and Windows Server lack
+//! Media Foundation (`mf.dll`, `mfplat.dll`) until it is added: the Media Feature Pack, or the feature Server-Media-Foundation.
 
 use crate::diagnosis::case::{first_symbols, list, windows_error};
 use crate::diagnosis::{Case, Finding, Problem, origins};

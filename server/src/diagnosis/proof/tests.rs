@@ -1,0 +1,198 @@
+//! No fix that is said to cure fails to: on machines that nobody thought of, each is carried out with real files, and the diagnosis made
+//! again (`carry_out` in `testing.rs`, which every test of this crate goes through).
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use crate::testing::answer;
+
+/// What is the matter with a package, or may be.
+#[derive(Debug, Clone)]
+enum Package {
+    /// Its module needs a current runtime.
+    NeedsRuntime,
+    /// It loads an old copy of the runtime.
+    BringsOldRuntime { recorded: bool },
+    /// Its module takes a function out of a DLL that other packages have, too, with other functions.
+    SharesDll { takes: u8, has: u8 },
+    /// Its module needs a DLL that lies in one of these folders, or nowhere.
+    NeedsDll { place: Option<&'static str> },
+    /// A DLL that its RECORD lists is gone, has another size, or is for another machine.
+    Damaged { how: &'static str },
+    /// A file beside the program has its name.
+    Shadowed,
+    /// It is installed in another environment only.
+    Elsewhere,
+}
+
+fn package() -> impl Strategy<Value = Package> {
+    prop_oneof![
+        3 => Just(Package::NeedsRuntime),
+        2 => any::<bool>().prop_map(|recorded| Package::BringsOldRuntime { recorded }),
+        3 => (0..3u8, 0..3u8).prop_map(|(takes, has)| Package::SharesDll { takes, has }),
+        2 => proptest::option::of(prop_oneof![Just("/tools"), Just("/Python/extra"), Just("/more")])
+            .prop_map(|place| Package::NeedsDll { place }),
+        2 => prop_oneof![Just("gone"), Just("resized"), Just("x86")].prop_map(|how| Package::Damaged { how }),
+        1 => Just(Package::Shadowed),
+        1 => Just(Package::Elsewhere),
+    ]
+}
+
+/// A machine with these packages, and a program that imports them in this order.
+fn world(
+    packages: &[Package],
+    order: &[usize],
+    machine: &str,
+    beside: Option<&str>,
+    python: (u8, bool),
+) -> String {
+    let (minor, has_pip) = python;
+    let mut world = format!(
+        "
+        machine {machine}
+        path /tools
+        /Python/python.exe       imports python3{minor}.dll
+        /Python/python3{minor}.dll    version 3.{minor}.2150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/ensurepip/__init__.py  text
+        "
+    );
+    if has_pip {
+        world += "/Python/Lib/site-packages/pip/__init__.py  text\n        ";
+    }
+    if let Some(version) = beside {
+        let _ = write!(world, "/Python/msvcp140.dll  version {version}, exports _Mtx_lock\n        ");
+    }
+    let site = "/Python/Lib/site-packages";
+    for (number, package) in packages.iter().enumerate() {
+        let name = format!("p{number}");
+        let folder = format!("{site}/{name}");
+        let init = "text\n            from . import core";
+        let mut files = vec![format!("{name}/__init__.py,,"), format!("{name}/core.pyd,,")];
+        let mut recorded = true;
+        let body = match package {
+            Package::NeedsRuntime => format!(
+                "{folder}/__init__.py  {init}
+        {folder}/core.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import"
+            ),
+            Package::BringsOldRuntime { recorded: has_record } => {
+                recorded = *has_record;
+                files.push(format!("{name}/msvcp140.dll,,"));
+                format!(
+                    "{folder}/__init__.py  text
+            import ctypes, os
+            ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'msvcp140.dll'))
+            from . import core
+        {folder}/core.pyd
+        {folder}/msvcp140.dll  version 14.26.28720.3, exports _Mtx_lock"
+                )
+            }
+            Package::SharesDll { takes, has } => {
+                files.push(format!("{name}/shared.dll,,"));
+                format!(
+                    "{folder}/__init__.py  {init}
+        {folder}/core.pyd  imports shared.dll!f{takes}
+        {folder}/shared.dll  exports f{has}, g"
+                )
+            }
+            Package::NeedsDll { place } => {
+                let dll = place.map_or(String::new(), |place| format!("\n        {place}/{name}.dll"));
+                format!(
+                    "{folder}/__init__.py  {init}
+        {folder}/core.pyd  imports {name}.dll{dll}"
+                )
+            }
+            Package::Damaged { how } => {
+                files.push(format!("{name}/own.dll,sha256=x,4096"));
+                let dll = match *how {
+                    "gone" => String::new(),
+                    "resized" => format!("\n        {folder}/own.dll  cut 100"),
+                    _ => format!("\n        {folder}/own.dll  x86, size 4096"),
+                };
+                format!(
+                    "{folder}/__init__.py  {init}
+        {folder}/core.pyd  imports own.dll{dll}"
+                )
+            }
+            Package::Shadowed => format!(
+                "{folder}/__init__.py  {init}
+        {folder}/core.pyd
+        {folder}/part.py  text
+        /w/{name}.py  text
+            x = 1"
+            ),
+            Package::Elsewhere => {
+                recorded = false;
+                format!(
+                    "/w/.venv/pyvenv.cfg  text
+            home = C:\\Python
+        /w/.venv/Scripts/python.exe
+        /w/.venv/Lib/site-packages/{name}/__init__.py  {init}
+        /w/.venv/Lib/site-packages/{name}/core.pyd"
+                )
+            }
+        };
+        // One other environment is enough.
+        if matches!(package, Package::Elsewhere) && world.contains("pyvenv.cfg") {
+            continue;
+        }
+        let _ = write!(world, "{body}\n        ");
+        if recorded {
+            let rows = files.join("\n            ");
+            let _ = write!(
+                world,
+                "{site}/{name}-1.0.dist-info/METADATA  text
+            Name: {name}
+            Version: 1.0
+        {site}/{name}-1.0.dist-info/RECORD  text
+            {rows}
+            {name}-1.0.dist-info/RECORD,,
+        "
+            );
+        }
+    }
+    let imports: Vec<String> = order
+        .iter()
+        .map(|number| match packages.get(*number) {
+            Some(Package::Shadowed) => format!("import p{number}.part"),
+            _ => format!("import p{number}"),
+        })
+        .collect();
+    let lines = imports.join("\n            ");
+    let _ = write!(world, "/w/main.py  text\n            {lines}\n        program /w/main.py\n        ");
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_said_to_cure_cures(
+        packages in proptest::collection::vec(package(), 1..5),
+        order in Just((0..5).collect::<Vec<usize>>()).prop_shuffle(),
+        machine in prop_oneof![Just("windows-11"), Just("windows-11+vcredist")],
+        beside in proptest::option::of(prop_oneof![Just("14.29.30133.0"), Just("14.44.35211.0")]),
+        python in (prop_oneof![Just(8u8), Just(12u8)], any::<bool>()),
+    ) {
+        let order: Vec<usize> = order.into_iter().filter(|number| *number < packages.len()).collect();
+        answer(&world(&packages, &order, machine, beside, python));
+    }
+}
+
+/// That the worlds above are not all healthy.
+#[test]
+fn most_kinds_of_packages_have_a_cure() {
+    let cured = |package: Package| {
+        let told = answer(&world(&[package], &[0], "windows-11", None, (12, true)));
+        told.contains("\n  * ")
+    };
+    assert!(cured(Package::NeedsRuntime));
+    assert!(cured(Package::NeedsDll { place: Some("/tools") }));
+    assert!(cured(Package::Damaged { how: "gone" }));
+    assert!(cured(Package::Shadowed));
+    assert!(!cured(Package::NeedsDll { place: None }));
+    let both = [Package::BringsOldRuntime { recorded: true }, Package::NeedsRuntime];
+    let told = answer(&world(&both, &[0, 1], "windows-11+vcredist", None, (12, true)));
+    assert!(told.contains("* Import p1 before p0"), "{told}");
+}
