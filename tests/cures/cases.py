@@ -1,6 +1,7 @@
 """The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. People have met all of them,
 most with these very versions."""
 
+import subprocess
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,7 @@ PREFIX = "C:\\Python311"
 PYTHON = f"{PREFIX}\\python.exe"
 SITE = f"{PREFIX}\\Lib\\site-packages"
 VENV = f"{PROJECT}\\.venv"
+VENV_PYTHON = f"{VENV}\\Scripts\\python.exe"
 
 NUMPY = ["numpy==1.26.4"]
 PANDAS = [*NUMPY, "pandas==2.2.3", "python-dateutil==2.9.0.post0", "pytz==2024.2", "six==1.16.0", "tzdata==2024.2"]
@@ -85,18 +87,18 @@ def without_runtime():
              make=lambda machine: machine.file(f"{PREFIX}\\vcruntime140_1.dll").unlink()),
         Case("pyzbar without the redistributable of 2013", "import pyzbar.pyzbar\n", ["pyzbar==0.1.9"]),
         # For this Python, pip knows no newer one than 14.34, in which this onnx crashes.
-        Case("onnx for Python 3.8 without the redistributable", "import onnx\n", None, runtime=None, make=old_python,
+        Case("onnx for Python 3.8 without the redistributable", "import onnx\n", runtime=None, make=old_python,
              python="C:\\Python38\\python.exe"),
         Case("lightgbm without vcomp140.dll", "import lightgbm\n", LIGHTGBM,
              make=lambda machine: machine.file(f"{SYSTEM32}\\vcomp140.dll").unlink()),
         Case("greenlet without the redistributable and without pip", "import greenlet\n", runtime=None,
              make=lambda machine: machine.add_python(PREFIX, "greenlet==3.3.1")),
-        Case("greenlet without the redistributable where uv made everything", "import greenlet\n", runtime=None, make=all_by_uv,
-             python=f"{VENV}\\Scripts\\python.exe"),
-        Case("greenlet, and a redistributable for 32 bits beside Python", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
-             make=lambda machine: machine.add_runtime(PREFIX, "32-bit")),
+        Case("greenlet without the redistributable where uv made everything", "import greenlet\n", runtime=None,
+             make=all_by_uv, python=VENV_PYTHON),
+        Case("greenlet, and a redistributable for 32 bits beside Python", "import greenlet\n", ["greenlet==3.3.1"],
+             runtime=None, make=lambda machine: machine.add_runtime(PREFIX, "32-bit")),
         Case("the redistributable lies in a virtual environment only", "import greenlet\n", [], runtime=None,
-             make=venv_with_runtime, python=f"{VENV}\\Scripts\\python.exe"),
+             make=venv_with_runtime, python=VENV_PYTHON),
         Case("the redistributable lies on PATH only", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
              make=lambda machine: machine.add_runtime("C:\\tools", "newest"), on_path=("C:\\tools",)),
     ]
@@ -108,7 +110,7 @@ def tensorflow(number, prefix, environment):
 
 
 def old_python(machine):
-    machine.add_python("C:\\Python38", PIP, "numpy==1.24.4", "onnx==1.16.2", "protobuf==5.28.3", number="3.8")
+    machine.add_python("C:\\Python38", PIP, "numpy==1.24.4", "onnx==1.16.2", "protobuf==5.28.3", version="3.8")
 
 
 def all_by_uv(machine):
@@ -142,7 +144,7 @@ def old_runtimes():
         Case("llvmlite, 14.29 beside Python", "from llvmlite import binding\n", ["llvmlite==0.45.0"], make=beside("14.29")),
         Case("onnx, 14.34 beside Python and none in System32", "import onnx\n", ONNX, runtime=None, make=beside("14.34")),
         Case("onnx in a virtual environment, 14.34 beside its base", "import onnx\n", [], make=venv_of_old_base,
-             python=f"{VENV}\\Scripts\\python.exe"),
+             python=VENV_PYTHON),
         Case("onnx, 14.34 beside Python by pip", "import onnx\n", ONNX, make=msvc_runtime_by_pip),
         Case("onnx, 14.34 beside Python by pip and none in System32", "import onnx\n", ONNX, runtime=None,
              make=msvc_runtime_by_pip),
@@ -209,10 +211,10 @@ def damaged():
         Case("numpy is for 32 bits", "import numpy\n", [],
              make=lambda machine: machine.add_wheels(SITE, *NUMPY, heading="3.11 32-bit"), preferred=Preferred.MAY),
         Case("a DLL of h5py is deleted in the user's own packages", "import h5py\n", NUMPY, make=user_without_hdf5),
-        Case("kiwisolver's module is empty in the base of a virtual environment", "import kiwisolver\n", ["kiwisolver==1.4.7"],
-             make=venv_with_damaged_base, python=f"{VENV}\\Scripts\\python.exe"),
+        Case("kiwisolver's module is empty in the base of a virtual environment", "import kiwisolver\n",
+             ["kiwisolver==1.4.7"], make=venv_with_damaged_base, python=VENV_PYTHON),
         Case("a DLL of h5py is deleted where uv rules", "import h5py\n", [], make=uv_venv_without_hdf5,
-             python=f"{VENV}\\Scripts\\python.exe"),
+             python=VENV_PYTHON),
     ]
 
 
@@ -259,11 +261,11 @@ def misplaced():
 
 
 def add_mingw(machine, folder):
-    [*_, source] = sorted(Path("/usr/lib/gcc/x86_64-w64-mingw32").glob("*-win32"))
     target = machine.file(folder)
     target.mkdir(parents=True)
     for name in ("libgcc_s_seh-1.dll", "libstdc++-6.dll"):
-        replace(target / name, (source / name).read_bytes())
+        found = subprocess.run(["x86_64-w64-mingw32-gcc", f"-print-file-name={name}"], stdout=subprocess.PIPE, text=True)
+        replace(target / name, Path(found.stdout.strip()).read_bytes())
 
 
 # --- Python's own files ----------------------------------------------------------------------------------------------
@@ -295,8 +297,8 @@ def elsewhere():
         return Case(f"{by} beside the program", "import numpy.linalg\n", NUMPY, make=make)
 
     def in_venv(name, make, program="import kiwisolver\n", **more):
-        return Case(name, program, ["kiwisolver==1.4.7"], make=make, python=f"{VENV}\\Scripts\\python.exe",
-                    ask=("--import", "kiwisolver"), **more)
+        return Case(name, program, ["kiwisolver==1.4.7"], make=make, python=VENV_PYTHON, ask=("--import", "kiwisolver"),
+                    **more)
 
     return [
         hidden("numpy.py", "numpy.py"),
@@ -326,7 +328,7 @@ def venv_beside_damage(machine):
 
 def newer_python(machine):
     """Packages for Python 3.11 in Python 3.13, as after a careless upgrade."""
-    machine.add_python("C:\\Python313", PIP, number="3.13")
+    machine.add_python("C:\\Python313", PIP, version="3.13")
     machine.add_wheels("C:\\Python313\\Lib\\site-packages", "kiwisolver==1.4.7", heading="3.11")
 
 

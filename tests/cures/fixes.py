@@ -2,15 +2,15 @@
 
 import json
 
-from machine import NEWEST, PROGRAM, RUNTIME_2013, SYSTEM32, WITH_RUNTIME_2013, python, unpacked
+from machine import NEWEST, PROGRAM, RUNTIME_2013, SYSTEM32, WITH_RUNTIME_2013, genuine_python, unpacked
 from recipes import replace
 
-# The installers of the newest redistributable, and of the one of 2013.
+# The installers of the redistributable, the newest one and that of 2013.
 REDISTRIBUTABLE = "https://aka.ms/vc14/vc_redist.x64.exe"
 REDISTRIBUTABLE_2013 = "https://aka.ms/highdpimfc2013x64enu"
-# Where Python comes from, whose files are then as they were.
+# Where Python's own installer or archive comes from.
 PYTHON = "https://www.python.org/downloads/"
-# What uv calls differently than pip.
+# What uv calls other than pip.
 OF_UV = {"--reinstall": "--force-reinstall", "--no-cache": "--no-cache-dir"}
 
 
@@ -64,7 +64,7 @@ def install(address, machine, interpreter):
     elif address == REDISTRIBUTABLE_2013:
         files, folder = unpacked(WITH_RUNTIME_2013, "3.11").glob(f"*/{RUNTIME_2013}"), SYSTEM32
     elif address.startswith(PYTHON):
-        files, folder = python("3.11").iterdir(), machine.base_of(interpreter)
+        files, folder = genuine_python("3.11").iterdir(), machine.base_of(interpreter)
     else:
         raise CannotError(f"what lies at {address} can't be installed here")
     for file in files:

@@ -59,10 +59,10 @@ def prepare(machines):
         base = CACHE / "stamps" / PREFIXES.name / BASE
         key = digest(base.read_text(), *[file.read_text() for file in (Path(__file__), *SHIMS)])
         for number in range(machines):
-            build(prefix(number), key, machine)
+            build(machine_folder(number), key, machine)
 
 
-def prefix(number):
+def machine_folder(number):
     return CURES / f"machine-{number}"
 
 
@@ -77,11 +77,11 @@ def pins():
     return found
 
 
-def version(heading):
+def version_of(heading):
     return heading.partition(" ")[0]
 
 
-def system(heading):
+def platform_of(heading):
     return "win32" if heading.endswith(" 32-bit") else "win_amd64"
 
 
@@ -94,23 +94,22 @@ def fetch(heading):
 
     def recipe(folder):
         folder.mkdir()
-        pip("download", "--no-deps", "--dest", folder, "--only-binary", ":all:", "--platform", system(heading),
-            "--python-version", version(heading), *wheels)
+        pip("download", "--no-deps", "--dest", folder, "--only-binary", ":all:", "--platform", platform_of(heading),
+            "--python-version", version_of(heading), *wheels)
 
     build(fetched(heading), digest(heading, *wheels), recipe)
 
 
 def link_wheels(folder):
-    """All that a fix may install, in one folder."""
+    """All that pip may install for a fix, in one folder."""
     folder.mkdir()
-    # What tests/real has fetched is in some of its environments.
     for source in [*map(fetched, pins()), downloads("tensorflow"), downloads("redistributable")]:
         for wheel in source.glob("*.whl"):
             link(wheel, folder / wheel.name)
 
 
 def machine(folder):
-    """A machine without any redistributable. Its drive E: is the folder of all this, where WhyDLL does not look."""
+    """A machine without any redistributable. Its drive E: holds what is not the machine's, and WhyDLL is not shown it."""
     link_machine(BASE, folder)
     system32 = folder / "drive_c/windows/system32"
     for shim in SHIMS:
@@ -123,30 +122,30 @@ def machine(folder):
     drive.symlink_to(os.path.join("..", ".."))
 
 
-def python(number):
-    """The folder of a genuine Python."""
-    folder = UNPACKED / f"python-{number}"
+def genuine_python(version):
+    """The folder of a Python without any package."""
+    folder = UNPACKED / f"python-{version}"
 
     def recipe(partial):
-        embeddable_python(partial, number)
+        embeddable_python(partial, version)
         # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
         (partial / "_wmi.pyd").unlink(missing_ok=True)
 
     with BUILDING:
-        build(folder, number, recipe)
+        build(folder, version, recipe)
     return folder
 
 
 def unpacked(pin, heading):
-    """The folder with what a wheel installs, and nothing else. It is one of this heading, or that does for it as well."""
+    """The folder with what a wheel installs. One that is not under this heading is taken from another."""
     first = sorted(pins().items(), key=lambda item: item[0] != heading)
     heading = next(heading for heading, wheels in first if pin in wheels)
     start = pin.replace("-", "_").replace("==", "-").lower()
     [wheel] = [wheel for wheel in fetched(heading).glob("*.whl") if wheel.name.lower().startswith(f"{start}-")]
     folder = UNPACKED / wheel.stem
     with BUILDING:
-        build(folder, wheel.name, lambda partial: install(partial, version(heading), "--platform", system(heading),
-                                                          "--no-index", wheel))
+        build(folder, wheel.name, lambda partial: install(partial, version_of(heading), "--platform",
+                                                          platform_of(heading), "--no-index", wheel))
     return folder / "Lib" / "site-packages"
 
 
@@ -163,11 +162,11 @@ def link(source, target):
 
 
 class Machine(Wine):
-    """Every case begins with `clear`. All paths are Windows', and the same from case to case, so that Python finds the bytecode
+    """Every case begins with `clear`. All paths are Windows', and the same from case to case: so Python finds the bytecode
     that it has written before."""
 
     def __init__(self, number):
-        super().__init__(prefix(number))
+        super().__init__(machine_folder(number))
         self.drive = self.prefix / "drive_c"
 
     def clear(self):
@@ -200,11 +199,11 @@ class Machine(Wine):
     def user_site(self):
         return f"{self.user()}\\AppData\\Roaming\\Python\\Python311\\site-packages"
 
-    def add_python(self, prefix, *wheels, number="3.11"):
+    def add_python(self, prefix, *wheels, version="3.11"):
         """A genuine Python with these wheels."""
         self.file(prefix).parent.mkdir(parents=True, exist_ok=True)
-        link_tree(python(number), self.file(prefix))
-        self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels, heading=number)
+        link_tree(genuine_python(version), self.file(prefix))
+        self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels, heading=version)
 
     def add_environment(self, prefix, name):
         """One of tests/real, which lacks pip."""
@@ -213,8 +212,8 @@ class Machine(Wine):
         self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP)
 
     def add_venv(self, prefix, base, *wheels, with_base=False, made_by=""):
-        """A virtual environment. The launcher of `venv` is not in the embeddable Python, so another real one stands in; `python`
-        does what it would."""
+        """A virtual environment. The embeddable Python lacks the launcher of `venv`, so another real one stands in;
+        `run_python` does what it would."""
         scripts = self.file(prefix) / "Scripts"
         scripts.mkdir(parents=True)
         shutil.copyfile(unpacked("setuptools==75.8.0", "3.11") / "setuptools" / "cli-64.exe", scripts / "python.exe")
@@ -252,7 +251,7 @@ class Machine(Wine):
             WINEPATH=";".join(on_path),
             PYTHONPYCACHEPREFIX="E:\\bytecode",  # the environments share files: leave them alone
             PYTHONIOENCODING="utf-8",
-            KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and ends the process without
+            KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and dies without
             **variables,
         )
         environment["WINEDLLOVERRIDES"] += f";{RUNTIME_2013}=n"
