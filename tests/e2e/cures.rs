@@ -192,9 +192,10 @@ fn an_old_copy_of_the_runtime_beside_python() {
         &embeddable,
         "import new",
         expect![[r#"
-        error conflicting-vc-runtime msvcp140.dll
-          * Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
-    "#]],
+            error conflicting-vc-runtime msvcp140.dll
+              * Install the runtime into this Python with uv (no administrator needed) | uv pip install --python C:\Python\python.exe msvc-runtime
+              - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
+        "#]],
     );
     check(
         "windows-11",
@@ -202,9 +203,9 @@ fn an_old_copy_of_the_runtime_beside_python() {
         &embeddable,
         "import new",
         expect![[r#"
-        error outdated-vc-runtime msvcp140.dll
-          * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator, then rename C:\Python\msvcp140.dll to msvcp140.dll.old | https://aka.ms/vc14/vc_redist.x64.exe | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
-    "#]],
+            error outdated-vc-runtime msvcp140.dll
+              * Install the runtime into this Python with uv (no administrator needed) | uv pip install --python C:\Python\python.exe msvc-runtime
+        "#]],
     );
 }
 
@@ -329,6 +330,55 @@ fn an_environment_of_conda_that_is_not_activated() {
               - Load C:\conda\Library\bin\gdal.dll before the import | import ctypes; ctypes.WinDLL(r"C:\conda\Library\bin\gdal.dll")
         "#]],
     );
+}
+
+/// arrow#43126: the DLL that wins is a package of conda, which pip does not have.
+#[test]
+fn a_library_of_conda_that_does_not_fit() {
+    let files = "
+/conda/python.exe       imports python312.dll
+/conda/python312.dll    version 3.12.4150.1013
+/conda/Lib/os.py        text
+/conda/conda-meta/history  text
+    # cmd: C:\\tools\\micromamba.exe create -n work pyarrow
+/conda/conda-meta/libarrow-22.0.0-h1.json  text
+    {\"name\": \"libarrow\", \"version\": \"22.0.0\", \"files\": [\"Library/bin/arrow.dll\"]}
+/conda/Library/bin/arrow.dll  exports new
+/s/pyarrow/__init__.py  text
+    from . import lib
+/s/pyarrow/lib.pyd  imports arrow.dll!old
+/s/pyarrow-18.1.0.dist-info/RECORD  text
+    pyarrow/lib.pyd,,
+    pyarrow/__init__.py,,
+";
+    check("windows-11", "/conda", files, "import pyarrow", expect![[r#"
+        error missing-export arrow.dll
+          `import pyarrow` will fail: C:\conda\Library\bin\arrow.dll has no `old`, which pyarrow/lib.pyd imports from it. The exports of C:\conda\Library\bin\arrow.dll were read (Windows error 127); this copy is taken by the rule "added by conda's Python" (pyarrow/__init__.py:1 → pyarrow/lib.pyd). Update or remove what brought this copy, or install a version of what needs it that fits.
+          ? Update libarrow with micromamba | micromamba update -p C:\conda libarrow
+          ? Update pyarrow | C:\conda\python.exe -m pip install --upgrade pyarrow
+    "#]]);
+}
+
+/// A Python that was installed for all users.
+#[test]
+fn a_folder_that_only_an_administrator_changes() {
+    let files = (installed("312")
+        + "/s/pkg.pyd  imports own.dll\n/s/new.pyd  imports msvcp140.dll\n"
+        + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"]))
+        .replace("/Python/", "/Program Files/Python/")
+        .replace("/s/", "/Program Files/Python/Lib/site-packages/");
+    let quoted = |line: &str| match line.split_once("  ") {
+        Some((path, rest)) if path.starts_with("/Program") => format!("\"{path}\"  {}\n", rest.trim_start()),
+        _ => format!("{line}\n"),
+    };
+    let files: String = files.lines().map(quoted).collect();
+    check("windows-11", "/Program Files/Python", &files, "import pkg\nimport new", expect![[r#"
+        error damaged-install own.dll
+          * Reinstall pkg 1.0, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+        error missing-vc-runtime msvcp140.dll
+          * Install the runtime into this Python with pip, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install msvc-runtime
+          - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+    "#]]);
 }
 
 /// A foreign ICU beside Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).

@@ -448,7 +448,17 @@ impl Case<'_> {
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
         let action = Action::Run(installer.upgrade(&name));
-        Some(Fix::new(format!("Update {name}{}", installer.with()), action).untestable(NOT_THERE_YET))
+        let (remark, burden) = self.burden(Burden::Small);
+        let title = format!("Update {name}{}{remark}", installer.with());
+        Some(Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(burden))
+    }
+
+    /// What a change of this environment's packages asks of a person, `usual` if its folder can be written, and what a title says of it.
+    fn burden(&self, usual: Burden) -> (&'static str, Burden) {
+        match self.environment.is_protected(&self.environment.prefix) {
+            true => (", as an administrator", Burden::Administrator),
+            false => ("", usual),
+        }
     }
 
     /// Removes distributions of one environment, all of them by the installer of the first.
@@ -459,15 +469,19 @@ impl Case<'_> {
         // Where an upgrade was interrupted, two have one name.
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let words: Vec<&str> = names.iter().map(String::as_str).collect();
-        let fix = Fix::new(format!("{title}{}", installer.with()), Action::Run(installer.uninstall(&words)));
+        // What lies in the folder of the account is the account's.
+        let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
+        let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
+        let title = format!("{title}{}{remark}", installer.with());
+        let fix = Fix::new(title, Action::Run(installer.uninstall(&words))).with_burden(burden);
         let recorded: Result<Vec<Vec<WinPath>>, _> =
             distributions.iter().map(|one| one.all_files(files)).collect();
         Some(match recorded {
             Ok(recorded) => {
                 let gone = recorded.concat().into_iter().map(|path| (path, Change::Gone));
-                fix.with_effect(Effect::of_files(gone)).with_burden(Burden::Wide)
+                fix.with_effect(Effect::of_files(gone))
             }
-            Err(_) => fix.untestable("what it installed is not recorded").with_burden(Burden::Wide),
+            Err(_) => fix.untestable("what it installed is not recorded"),
         })
     }
 
@@ -686,7 +700,9 @@ impl Case<'_> {
             let size = file.expected.unwrap_or_default();
             (file.path, Change::Image { machine, version: None, size })
         }));
-        Some(Fix::new(format!("Reinstall {wanted}{with}"), Action::Run(command)).with_effect(effect))
+        let (remark, burden) = self.burden(Burden::Small);
+        let title = format!("Reinstall {wanted}{with}{remark}");
+        Some(Fix::new(title, Action::Run(command)).with_effect(effect).with_burden(burden))
     }
 
     /// Whether conda manages the environment.

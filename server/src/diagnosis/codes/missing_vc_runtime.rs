@@ -60,6 +60,12 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(older) => vec![redistributable::older(case, older)],
         None => redistributable::fixes(case),
     };
+    // Python brings a copy of these itself.
+    let own = ["vcruntime140.dll", "vcruntime140_1.dll"];
+    let is_own = |dll: &String| own.iter().any(|own| dll.eq_ignore_ascii_case(own));
+    if let (true, Some(folder)) = (finding.dlls.iter().all(is_own), case.environment.python_dll.parent()) {
+        fixes.extend(finding.dlls.first().map(|dll| case.repair_python(&folder.join(dll))));
+    }
     if problem.loaded_by.is_none() {
         // A Python that cannot start cannot run pip.
         fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));

@@ -60,6 +60,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         _ => "",
     };
     finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
+    let importer = problem.fault().and_then(|fault| fault.importer()?.path.as_ref()?.parent());
+    if importer.is_some_and(|folder| directories.contains(&folder)) {
+        finding.evidence += " A load without flags (`winmode=0`, `LoadLibrary`) does not look beside the module that needs it.";
+    }
     let add = if directories.len() == 1 { "add the directory" } else { "add the directories" };
     let runtime = finding.dlls.iter().all(|dll| redistributable::contains(dll));
     if runtime {
