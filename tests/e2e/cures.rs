@@ -351,12 +351,18 @@ fn a_library_of_conda_that_does_not_fit() {
     pyarrow/lib.pyd,,
     pyarrow/__init__.py,,
 ";
-    check("windows-11", "/conda", files, "import pyarrow", expect![[r#"
+    check(
+        "windows-11",
+        "/conda",
+        files,
+        "import pyarrow",
+        expect![[r#"
         error missing-export arrow.dll
           `import pyarrow` will fail: C:\conda\Library\bin\arrow.dll has no `old`, which pyarrow/lib.pyd imports from it. The exports of C:\conda\Library\bin\arrow.dll were read (Windows error 127); this copy is taken by the rule "added by conda's Python" (pyarrow/__init__.py:1 → pyarrow/lib.pyd). Update or remove what brought this copy, or install a version of what needs it that fits.
           ? Update libarrow with micromamba | micromamba update -p C:\conda libarrow
           ? Update pyarrow | C:\conda\python.exe -m pip install --upgrade pyarrow
-    "#]]);
+    "#]],
+    );
 }
 
 /// A Python that was installed for all users.
@@ -372,13 +378,19 @@ fn a_folder_that_only_an_administrator_changes() {
         _ => format!("{line}\n"),
     };
     let files: String = files.lines().map(quoted).collect();
-    check("windows-11", "/Program Files/Python", &files, "import pkg\nimport new", expect![[r#"
+    check(
+        "windows-11",
+        "/Program Files/Python",
+        &files,
+        "import pkg\nimport new",
+        expect![[r#"
         error damaged-install own.dll
           * Reinstall pkg 1.0, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
         error missing-vc-runtime msvcp140.dll
           * Install the runtime into this Python with pip, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install msvc-runtime
           - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
-    "#]]);
+    "#]],
+    );
 }
 
 /// A foreign ICU beside Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).

@@ -181,9 +181,10 @@ mod tests {
                 error missing-vc-runtime: vcruntime140_1.dll
                   `import pkg` will fail: vcruntime140_1.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   C:\Python\msvcp140.dll imports vcruntime140_1.dll; Python 3.8 looks for it in C:\Python and System32, and it is in none of them (Windows error 126).
-                  Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
+                  Install the runtime into this Python with pip (no administrator needed), or repair Python 3.8.10 with its installer.
                   Python: ImportError: Could not find 'msvcp140.dll'.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+                  - Repair Python 3.8.10 with its installer | https://www.python.org/downloads/release/python-3810/
                   - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
@@ -305,6 +306,7 @@ mod tests {
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   * Install the current runtime into this environment with conda | conda install -p C:\conda -c conda-forge vc14_runtime
                   - Install the runtime into this Python with pip (no administrator needed) | C:\conda\python.exe -m pip install msvc-runtime
+                  - Install Python again in this environment with conda | conda install --force-reinstall -p C:\conda python
                   - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
@@ -324,6 +326,7 @@ mod tests {
                   Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   C:\Python\python.exe imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
                   Install it.
+                  ~ Repair Python 3.8.10 with its installer | https://www.python.org/downloads/release/python-3810/
                   ~ Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );
