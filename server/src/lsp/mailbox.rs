@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::Url;
 use super::session::{Event, Session};
 
 /// Whoever opens a menu of fixes waits so long for them to be tried.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts events. Posting never waits, so whoever posts before awaiting keeps the order of arrival.
 #[derive(Clone)]
