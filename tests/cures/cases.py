@@ -115,6 +115,7 @@ def old_python(machine):
 
 def all_by_uv(machine):
     """pip does not touch a Python of uv's, and its environments have no pip."""
+    machine.add_uv()
     base = f"{machine.user()}\\AppData\\Roaming\\uv\\python\\cpython-3.11.9-windows-x86_64-none"
     machine.add_python(base, PIP)
     write(machine.file(f"{base}\\Lib\\EXTERNALLY-MANAGED"),
@@ -234,6 +235,7 @@ def damage_kiwisolver(machine):
 
 
 def uv_venv_without_hdf5(machine):
+    machine.add_uv()
     machine.add_venv(VENV, PREFIX, *NUMPY, "h5py==3.12.1", made_by="uv = 0.9.5\n")
     machine.file(f"{VENV}\\Lib\\site-packages\\h5py\\hdf5.dll").unlink()
 

@@ -46,6 +46,8 @@ def run(command, machine):
     if words[:2] == ["-m", "pip"]:
         said = machine.run_pip(program, *words[2:])
     elif program == "uv" and words[0] == "pip" and "--python" in words:
+        if not machine.file(machine.uv()).exists():
+            raise CannotError(f"{' '.join(command)}: nobody has installed uv")
         place = words.index("--python")
         interpreter = words[place + 1]
         words = [OF_UV.get(word, word) for word in words[1:place] + words[place + 2:]]

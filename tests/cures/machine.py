@@ -174,8 +174,8 @@ class Machine(Wine):
         for folder in self.drive.iterdir():
             if folder.name.lower() not in OF_WINDOWS:
                 shutil.rmtree(folder)
-        for folder in ("Python", "uv"):
-            shutil.rmtree(self.file(f"{self.user()}\\AppData\\Roaming\\{folder}"), ignore_errors=True)
+        for folder in ("AppData\\Roaming\\Python", "AppData\\Roaming\\uv", ".local"):
+            shutil.rmtree(self.file(f"{self.user()}\\{folder}"), ignore_errors=True)
         for name in [*os.listdir(NEWEST), RUNTIME_2013]:
             self.file(f"{SYSTEM32}\\{name}").unlink(missing_ok=True)
         self.file(PROJECT).mkdir()
@@ -220,6 +220,16 @@ class Machine(Wine):
         write(self.file(prefix) / "pyvenv.cfg",
               f"home = {base}\ninclude-system-site-packages = {str(with_base).lower()}\nversion = 3.11.9\n{made_by}")
         self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels)
+
+    def uv(self):
+        """Where uv's installer puts it."""
+        return f"{self.user()}\\.local\\bin\\uv.exe"
+
+    def add_uv(self):
+        """Only that it is there: its commands are given to pip."""
+        uv = self.file(self.uv())
+        uv.parent.mkdir(parents=True)
+        uv.write_bytes(b"")
 
     def add_wheels(self, folder, *wheels, heading="3.11"):
         for wheel in wheels:

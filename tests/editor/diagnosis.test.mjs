@@ -44,7 +44,7 @@ test("the import is underlined, exactly, and the hover says why", async () => {
   await window.goTo(3);
   const hover = await window.hover(window.squiggles(), "tensorflow 2.3.0");
   const shown = await hover.textContent();
-  for (const fact of ["msvcp140.dll", "msvcp140_1.dll", "Microsoft Visual C++ Redistributable", "tensorflow 2.3.0", python, "3.8.10"]) {
+  for (const fact of ["msvcp140.dll", "msvcp140_1.dll", "Microsoft Visual C++ v14 Redistributable", "tensorflow 2.3.0", python, "3.8.10"]) {
     assert.ok(shown.includes(fact), `${fact} is missing in: ${shown}`);
   }
   assert.match(await hover.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("href"), PAGE);
@@ -158,7 +158,7 @@ test("a traceback is explained", async () => {
   await window.page.keyboard.press("Control+a");
   await window.command("WhyDLL: Explain a Traceback");
   const explanation = await window.preview("WhyDLL Explanation");
-  await explanation.getByText("Visual C++ Redistributable").first().waitFor();
+  await explanation.getByText("Visual C++ v14 Redistributable").first().waitFor();
   await window.picture("explanation");
 });
 
