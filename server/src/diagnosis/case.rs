@@ -1,10 +1,8 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
-use crate::action::{Action, Command};
-use crate::cpython::{CONDA_FOLDERS, Finder, Found, LoadError};
-use crate::environment::discovery::Search;
-use crate::environment::{Distribution, DistributionKind, Environment, Installer, Kind};
-use crate::host::{Change, EntryKind, Files, Host, WinPath};
+use crate::cpython::LoadError;
+use crate::environment::{Distribution, DistributionKind, Environment, Kind};
+use crate::host::{Files, Host, WinPath};
 use crate::image::Symbol;
 use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
 use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
@@ -12,15 +10,10 @@ use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 use super::codes;
 use super::codes::shadowed_module::HiddenPackage;
 use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
-use super::fix::{Burden, Effect, Fix};
-use super::{Package, package};
-use super::{gpu, origins};
+use super::origins;
 
 /// A sentence names so many symbols at most.
 pub(super) const MOST_SYMBOLS: usize = 3;
-
-/// So many other environments are offered.
-const MOST_OTHERS: usize = 3;
 
 /// An import that was asked about, where it was asked.
 pub struct Case<'a> {
@@ -315,94 +308,6 @@ impl Case<'_> {
         )
     }
 
-    /// Where a DLL lies that a load does not find: beside the module that needs it or in another folder of its distribution, and
-    /// [`elsewhere`](Case::elsewhere).
-    pub(super) fn unseen(&self, fault: &Fault) -> Vec<WinPath> {
-        let dll = fault.culprit();
-        let files = &*self.host.files;
-        // Of a load by name the chain begins with the DLL itself.
-        let importer = fault.importer().and_then(|link| link.path.as_ref());
-        let mut found: Vec<WinPath> = Vec::new();
-        if let Some(importer) = importer {
-            found.extend(importer.parent().map(|folder| folder.join(dll)));
-            let owner = self.environment.owner_of(importer, files);
-            for family in owner.into_iter().flat_map(|owner| self.with_requirements(owner)) {
-                let rows = family.expected_files(files).unwrap_or_default().into_iter().map(|row| row.path);
-                found.extend(rows.filter(|path| path.file_name().eq_ignore_ascii_case(dll)));
-            }
-        }
-        found.retain(|path| self.fits(path));
-        for path in self.elsewhere(dll) {
-            if !found.contains(&path) {
-                found.push(path);
-            }
-        }
-        found
-    }
-
-    /// A distribution, and those of its family that it requires: PyQt5 and PyQt5-Qt5.
-    fn with_requirements<'c>(&'c self, distribution: &'c Distribution) -> Vec<&'c Distribution> {
-        let files = &*self.host.files;
-        let metadata = distribution.metadata(files).ok();
-        let required = metadata.iter().flat_map(|metadata| &metadata.requires);
-        let is_of_family = |name: &str| name.starts_with(&distribution.normalized);
-        let required = required.filter(|needed| is_of_family(&needed.name));
-        let required = required.filter_map(|needed| self.environment.find(&needed.name));
-        std::iter::once(distribution).chain(required).collect()
-    }
-
-    /// Where else a DLL of this name lies: in directories of PATH, in the folders of the environment itself, and where NVIDIA's
-    /// installers put theirs. What a package keeps in its own folders is its own.
-    pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
-        let files = &*self.host.files;
-        let mut folders = self.host.path_directories();
-        folders.extend(self.host.running.path_directories());
-        for prefix in [&self.environment.prefix, &self.environment.base_prefix] {
-            folders.push(prefix.clone());
-            for inner in ["Library\\bin", "Library\\mingw-w64\\bin"] {
-                folders.push(prefix.join(inner));
-            }
-            if let Ok(listing) = files.folder(prefix) {
-                let inner = listing.entries();
-                let inner = inner.iter().filter(|entry| entry.kind == EntryKind::Folder);
-                folders.extend(inner.map(|entry| prefix.join(&entry.name)));
-            }
-        }
-        if gpu::product(dll).is_some() {
-            folders.extend(self.cuda_folders());
-        }
-        let mut found: Vec<WinPath> = Vec::new();
-        for folder in folders {
-            let path = folder.join(dll);
-            if self.fits(&path) && !found.contains(&path) {
-                found.push(path);
-            }
-        }
-        found
-    }
-
-    /// Whether a file is there that is an image for the environment's machine.
-    pub(super) fn fits(&self, path: &WinPath) -> bool {
-        let files = &*self.host.files;
-        files.is_file(path) && files.image(path).is_ok_and(|image| image.machine == self.environment.machine)
-    }
-
-    /// Other copies of the DLL at `path`, for the same machine: in the system directory, beside the program, and
-    /// [`elsewhere`](Case::elsewhere).
-    pub(super) fn other_copies(&self, path: &WinPath) -> Vec<WinPath> {
-        let machine = self.environment.machine;
-        let dll = path.file_name();
-        let first = [self.host.system_directory(machine), self.environment.application_directory.clone()];
-        let first = first.into_iter().map(|folder| folder.join(dll)).filter(|copy| self.fits(copy));
-        let mut copies: Vec<WinPath> = Vec::new();
-        for copy in first.chain(self.elsewhere(dll)) {
-            if copy != *path && !copies.contains(&copy) {
-                copies.push(copy);
-            }
-        }
-        copies
-    }
-
     /// Why this module and no other serves an import: "this copy was loaded first by the rule "full path"
     /// (scipy/_distributor_init.py:40)".
     pub(super) fn why_this_one(&self, provider: &Provider) -> String {
@@ -435,125 +340,6 @@ impl Case<'_> {
         format!(" The registry says that the redistributable {version} is installed, but {system} {found}.")
     }
 
-    /// Installs these requirements; none where nobody can. What they bring is not known before they are there.
-    pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
-        let installer = self.environment.installer(&*self.host.files)?;
-        let action = Action::Run(installer.install(wanted));
-        Some(Fix::new(format!("{title}{}", installer.with()), action).untestable(NOT_THERE_YET))
-    }
-
-    /// Installs the newest version of a distribution; none where nobody can.
-    pub(super) fn update(&self, distribution: &Distribution) -> Option<Fix> {
-        let files = &*self.host.files;
-        let installer = self.environment.installer_for(distribution, files)?;
-        let name = name_of(distribution, files);
-        let action = Action::Run(installer.upgrade(&name));
-        let (remark, burden) = self.burden(Burden::Small);
-        let title = format!("Update {name}{}{remark}", installer.with());
-        Some(Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(burden))
-    }
-
-    /// What a change of this environment's packages asks of a person, `usual` if its folder can be written, and what a title says of it.
-    fn burden(&self, usual: Burden) -> (&'static str, Burden) {
-        match self.environment.is_protected(&self.environment.prefix) {
-            true => (", as an administrator", Burden::Administrator),
-            false => ("", usual),
-        }
-    }
-
-    /// Removes distributions of one environment, all of them by the installer of the first.
-    pub(super) fn uninstall(&self, distributions: &[&Distribution], title: &str) -> Option<Fix> {
-        let files = &*self.host.files;
-        let installer = self.environment.installer_for(distributions.first()?, files)?;
-        let mut names: Vec<String> = distributions.iter().map(|one| name_of(one, files)).collect();
-        // Where an upgrade was interrupted, two have one name.
-        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
-        let words: Vec<&str> = names.iter().map(String::as_str).collect();
-        // What lies in the folder of the account is the account's.
-        let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
-        let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
-        let title = format!("{title}{}{remark}", installer.with());
-        let fix = Fix::new(title, Action::Run(installer.uninstall(&words))).with_burden(burden);
-        let recorded: Result<Vec<Vec<WinPath>>, _> =
-            distributions.iter().map(|one| one.all_files(files)).collect();
-        Some(match recorded {
-            Ok(recorded) => {
-                let gone = recorded.concat().into_iter().map(|path| (path, Change::Gone));
-                fix.with_effect(Effect::of_files(gone))
-            }
-            Err(_) => fix.untestable("what it installed is not recorded"),
-        })
-    }
-
-    /// Installs the distribution that owns `path` again, at its version, or repairs Python if the file is its own.
-    pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
-        if self.is_of_python(path) {
-            return Some(self.repair_python(path));
-        }
-        self.reinstall(self.owner_of(path)?)
-    }
-
-    /// The other environments of the machine whose Python finds this module, and what they have of it.
-    pub(super) fn others_with(&self, name: &str) -> Vec<(Environment, Package)> {
-        // Whoever has one environment in a folder may have another beside it.
-        let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
-        let others = Search::on(self.host).in_folder(folder).all().into_iter();
-        let others = others.filter_map(|found| found.environment.ok());
-        let others = others.filter(|other| other.interpreter != self.environment.interpreter);
-        let having = others.filter_map(|other| {
-            let sys_path: Vec<WinPath> = other.sys_path.iter().map(|entry| entry.path.clone()).collect();
-            let found = Finder::new(&other, self.host).top_level(name, &sys_path);
-            let has = matches!(found, Found::Package { .. } | Found::Source(_) | Found::Extension { .. });
-            let package = has.then(|| package(self.host, &other, name))?;
-            Some((other, package))
-        });
-        having.collect()
-    }
-
-    /// Has another environment run the program.
-    pub(super) fn use_interpreter(&self, other: &Environment, package: &Package) -> Fix {
-        let python = other.interpreter.as_str().to_owned();
-        let effect = Effect { interpreter: Some(other.interpreter.clone()), ..Effect::default() };
-        let title = format!("Use {python}, which has {}", package.installed());
-        Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide)
-    }
-
-    /// Other environments of the machine that have a package, to run the program.
-    pub(super) fn other_interpreters(&self, name: &str) -> Vec<Fix> {
-        let others = self.others_with(name).into_iter().take(MOST_OTHERS);
-        others.map(|(other, package)| self.use_interpreter(&other, &package)).collect()
-    }
-
-    /// Activates an environment of conda: its folders are first on PATH then, which its Python searches up to 3.7 and, by conda's own
-    /// change, later.
-    pub(super) fn activation(&self) -> Option<Fix> {
-        let prefix = &self.environment.prefix;
-        if !self.is_conda() {
-            return None;
-        }
-        let Installer::Conda { program, .. } = self.environment.conda(&*self.host.files) else { return None };
-        let inner = CONDA_FOLDERS.iter().map(|tail| prefix.join(tail));
-        let path: Vec<WinPath> = std::iter::once(prefix.clone()).chain(inner).collect();
-        let action = Action::Run(Command::new(program, ["activate", prefix.as_str()]));
-        let title = format!("Activate the environment with {program}, and run the program in that terminal");
-        Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
-    }
-
-    /// Inserts a statement before the import.
-    pub(super) fn before_the_import(&self, title: impl Into<String>, action: Action) -> Fix {
-        let effect = Effect::of_statements(format!("import os\n{}", action.value()));
-        Fix::new(title, action).with_effect(effect)
-    }
-
-    /// A reinstallation that also brings this file as it should be, whatever its size now is.
-    pub(super) fn restoring(&self, mut fix: Fix, path: &WinPath) -> Fix {
-        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
-        if is_native(path) && !fix.effect.files.iter().any(|(known, _)| known == path) {
-            fix.effect.files.push((path.clone(), image));
-        }
-        fix
-    }
-
     /// The distribution that a file belongs to, by its RECORD or by the package that it lies in.
     pub(super) fn owner_of(&self, path: &WinPath) -> Option<&Distribution> {
         let files = &*self.host.files;
@@ -563,25 +349,6 @@ impl Case<'_> {
             let top_level = tail.split(['/', '\\']).next()?;
             self.environment.providers(top_level, files).into_iter().next()
         })
-    }
-
-    /// Gives a file that is in the way another name. Whoever owns it may still need it.
-    pub(super) fn set_aside(&self, path: &WinPath) -> Fix {
-        let to = format!("{}.old", path.file_name());
-        let is_protected =
-            self.environment.is_protected(path) || path.is_within(&self.host.windows_directory);
-        let owner = self.environment.owner_of(path, &*self.host.files);
-        let (remark, burden) = match (owner, is_protected) {
-            (Some(owner), _) => {
-                (format!(", which {} installed", name_of(owner, &*self.host.files)), Burden::ByHand)
-            }
-            (None, true) => (", as an administrator".to_owned(), Burden::Administrator),
-            (None, false) => (String::new(), Burden::Wide),
-        };
-        let action = Action::Rename { from: path.as_str().to_owned(), to: to.clone() };
-        Fix::new(format!("Rename {path} to {to}{remark}"), action)
-            .with_effect(Effect::of_files([(path.clone(), Change::Gone)]))
-            .with_burden(burden)
     }
 
     /// Whether a file is Python's own, and of no package.
@@ -621,102 +388,10 @@ impl Case<'_> {
         conda.into_iter().find(lists)
     }
 
-    /// Installs Python itself again, with its packages left as they are: this file is then as it should be.
-    pub(super) fn repair_python(&self, lost: &WinPath) -> Fix {
-        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
-        let change = if is_native(lost) { image } else { Change::Unread };
-        let is_protected = self.environment.is_protected(&self.environment.base_prefix);
-        self.python_again()
-            .with_effect(Effect::of_files([(lost.clone(), change)]))
-            .with_burden(if is_protected { Burden::Administrator } else { Burden::Wide })
-    }
-
-    /// Installs a newer release of Python.
-    pub(super) fn update_python(&self) -> Fix {
-        let version = self.environment.version;
-        let series = format!("{}.{}", version.major, version.minor);
-        let title = format!("Update Python {version} to the newest release of {series}");
-        let action = match self.environment.base_kind {
-            Kind::Conda => Action::Run(self.environment.conda(&*self.host.files).upgrade("python")),
-            _ => Action::Open("https://www.python.org/downloads/windows/".to_owned()),
-        };
-        Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(Burden::Wide)
-    }
-
-    fn python_again(&self) -> Fix {
-        let version = self.environment.version;
-        let number = version.to_string();
-        let uv = self.environment.base_prefix.as_str().to_ascii_lowercase().contains("\\uv\\python\\");
-        match self.environment.base_kind {
-            Kind::Conda => {
-                let installer = self.environment.conda(&*self.host.files);
-                let title = format!("Install Python again in this environment{}", installer.with());
-                let command = installer.reinstall("python", None);
-                Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
-            }
-            Kind::Store => {
-                let title = format!(
-                    "Repair Python {}.{} in the list of installed apps",
-                    version.major, version.minor
-                );
-                Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
-            }
-            _ if uv => {
-                let words = ["python", "install", "--reinstall", &number];
-                Fix::new(
-                    format!("Install Python {number} again with uv"),
-                    Action::Run(Command::new("uv", words)),
-                )
-            }
-            kind => {
-                let title = match kind {
-                    Kind::Embeddable => format!("Download the embeddable Python {number} again"),
-                    _ => format!("Repair Python {number} with its installer"),
-                };
-                let page = match version.micro {
-                    Some(_) => format!("release/python-{}/", number.replace('.', "")),
-                    None => "windows/".to_owned(),
-                };
-                Fix::new(title, Action::Open(format!("https://www.python.org/downloads/{page}")))
-            }
-        }
-    }
-
-    /// Installs a distribution again, at its version: then its files are as its RECORD lists them. None where nobody can.
-    pub(super) fn reinstall(&self, distribution: &Distribution) -> Option<Fix> {
-        let files = &*self.host.files;
-        let name = name_of(distribution, files);
-        let version = distribution.version.as_deref();
-        let installer = self.environment.installer_for(distribution, files)?;
-        // A project's tool installs again with the pip of its environment.
-        let with_pip = || Installer::Pip { python: self.environment.interpreter.clone() };
-        let command = installer.reinstall(&name, version).or_else(|| with_pip().reinstall(&name, version))?;
-        let with =
-            if command.program == self.environment.interpreter.as_str() { "" } else { installer.with() };
-        let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
-        let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
-        let machine = self.environment.machine;
-        let effect = Effect::of_files(damaged.map(|file| {
-            let size = file.expected.unwrap_or_default();
-            (file.path, Change::Image { machine, version: None, size })
-        }));
-        let (remark, burden) = self.burden(Burden::Small);
-        let title = format!("Reinstall {wanted}{with}{remark}");
-        Some(Fix::new(title, Action::Run(command)).with_effect(effect).with_burden(burden))
-    }
-
     /// Whether conda manages the environment.
     pub(super) fn is_conda(&self) -> bool {
         self.environment.kind == Kind::Conda
     }
-}
-
-/// Why an installation cannot be tried.
-pub(super) const NOT_THERE_YET: &str = "which files it brings is not known before they are there";
-
-/// Whether a file is an image.
-pub(super) fn is_native(path: &WinPath) -> bool {
-    ["dll", "pyd", "exe"].iter().any(|extension| path.has_extension(extension))
 }
 
 /// A distribution's name as its author writes it; the folder's name has `_` for `-`.

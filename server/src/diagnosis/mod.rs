@@ -9,7 +9,9 @@
 mod case;
 mod chain;
 pub mod codes;
+mod copies;
 mod coverage;
+mod cures;
 mod finding;
 mod fix;
 mod gpu;

@@ -35,7 +35,8 @@ use version_ranges::Ranges;
 
 use crate::action::Action;
 use crate::cpython::{Finder, Found};
-use crate::diagnosis::case::{NOT_THERE_YET, name_of, some_of};
+use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::finding::{Related, Severity};
 use crate::diagnosis::{Case, Code, Finding, Fix};
 use crate::environment::{Distribution, DistributionKind, Requirement};

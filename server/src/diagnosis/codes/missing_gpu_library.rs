@@ -25,7 +25,8 @@
 
 use crate::action::{Action, Command};
 use crate::cpython::CONDA_FOLDERS;
-use crate::diagnosis::case::{NOT_THERE_YET, list, some_of, windows_error};
+use crate::diagnosis::case::{list, some_of, windows_error};
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
 use crate::environment::Kind;

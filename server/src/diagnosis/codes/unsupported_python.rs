@@ -23,7 +23,7 @@
 use super::wrong_architecture;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, is_versioned_python};
-use crate::diagnosis::case::NOT_THERE_YET;
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem};
 use crate::host::WinPath;
 use crate::source;

@@ -20,7 +20,8 @@
 use super::unsupported_python::module_of;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, System};
-use crate::diagnosis::case::{NOT_THERE_YET, name_of, some_of};
+use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
 use crate::loader::Cause;
 use crate::plan::MissingModule;

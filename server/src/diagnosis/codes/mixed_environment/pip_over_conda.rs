@@ -5,7 +5,8 @@ use std::str::FromStr;
 use pep440_rs::Version;
 
 use super::{Providers, finding, with_version};
-use crate::diagnosis::case::{NOT_THERE_YET, name_of};
+use crate::diagnosis::case::name_of;
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding, with_version};
-use crate::diagnosis::case::{NOT_THERE_YET, list, name_of, some_of};
+use crate::diagnosis::case::{list, name_of, some_of};
+use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
