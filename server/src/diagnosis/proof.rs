@@ -6,10 +6,12 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
+use crate::source::STACK;
 
 use super::fix::{Edit, Effect, Fix, Outcome};
 use super::program::{self, Script};
@@ -63,6 +65,7 @@ impl Trials<'_> {
         let moved = self.earlier(at, finding);
         let is_moved = moved.is_some();
         let mut fixes: Vec<Fix> = moved.into_iter().chain(finding.fixes.drain(..)).collect();
+        self.try_together(at, &fixes);
         for fix in &mut fixes {
             fix.outcome = self.outcome(at, finding, &fix.effect);
         }
@@ -190,10 +193,51 @@ impl Trials<'_> {
         }
     }
 
+    /// Makes the trials of these fixes, as many at a time as there are processors: each takes as long as the diagnosis did.
+    fn try_together(&mut self, at: usize, fixes: &[Fix]) {
+        let mut effects: Vec<&Effect> = Vec::new();
+        for effect in fixes.iter().map(|fix| &fix.effect).filter(|effect| effect.unknown.is_none()) {
+            if !effects.contains(&effect) && self.known(at, effect).is_none() {
+                effects.push(effect);
+            }
+        }
+        effects.truncate(self.left);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(effects.len());
+        if threads < 2 {
+            return;
+        }
+        self.left -= effects.len();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut made: Vec<(usize, Trial)> = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(effect) = effects.get(number) else { return made };
+                made.push((number, self.make(at, effect)));
+            }
+        };
+        let made: Vec<(usize, Trial)> = std::thread::scope(|scope| {
+            let thread = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+            // Where no thread can be had, each trial is made when its turn comes.
+            let started: Vec<_> = (0..threads).filter_map(|_| thread().ok()).collect();
+            let ended = started.into_iter().map(|thread| thread.join());
+            ended.flat_map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        for (number, trial) in made {
+            if let Some(effect) = effects.get(number) {
+                self.made.push((place_of(at, effect), (*effect).clone(), trial));
+            }
+        }
+    }
+
+    fn known(&self, at: usize, effect: &Effect) -> Option<&Trial> {
+        let place = place_of(at, effect);
+        self.made.iter().find(|(of, known, _)| *of == place && known == effect).map(|(.., trial)| trial)
+    }
+
     fn trial(&mut self, at: usize, effect: &Effect) -> Trial {
-        let place = effect.edit.is_some().then_some(at);
-        if let Some((.., trial)) = self.made.iter().find(|(of, known, _)| *of == place && known == effect) {
-            return trial.clone();
+        if let Some(known) = self.known(at, effect) {
+            return known.clone();
         }
         let trial = match &effect.unknown {
             Some(why) => Trial::NotMade(why.clone()),
@@ -203,7 +247,7 @@ impl Trials<'_> {
                 self.make(at, effect)
             }
         };
-        self.made.push((place, effect.clone(), trial.clone()));
+        self.made.push((place_of(at, effect), effect.clone(), trial.clone()));
         trial
     }
 
@@ -255,6 +299,11 @@ impl Trials<'_> {
         }
         imports
     }
+}
+
+/// An edit is one of the document of this import, and all else is the same for all of them.
+fn place_of(at: usize, effect: &Effect) -> Option<usize> {
+    effect.edit.is_some().then_some(at)
 }
 
 /// Whether an environment is read anew when this file changes: it describes a distribution, or what is on `sys.path`.
