@@ -82,9 +82,6 @@ def without_runtime():
         case("torch", TORCH),
         tensorflow("2.3", "C:\\Python38", "complete"),
         tensorflow("2.21", "C:\\Python313", "complete-2.21"),
-        # Python came without it, and pyzmq brings only the other half of the redistributable.
-        Case("pyzmq without vcruntime140_1.dll", "import zmq\n", ["pyzmq==26.1.0"], runtime=None,
-             make=lambda machine: machine.file(f"{PREFIX}\\vcruntime140_1.dll").unlink()),
         Case("pyzbar without the redistributable of 2013", "import pyzbar.pyzbar\n", ["pyzbar==0.1.9"]),
         # For this Python, pip knows no newer one than 14.34, in which this onnx crashes.
         Case("onnx for Python 3.8 without the redistributable", "import onnx\n", runtime=None, make=old_python,
@@ -173,7 +170,6 @@ def orders():
     return [
         pyarrow_and_optree("", '"""A program."""\n\nfrom __future__ import annotations\n\nimport pyarrow\nimport optree\n'),
         pyarrow_and_optree(", in one statement", "import os\nimport pyarrow, optree\n"),
-        pyarrow_and_optree(", in a block", "if __name__ == '__main__':\n    import pyarrow\n    import optree\n"),
         pyarrow_and_optree(", in a module of the program", "import tables\nimport optree\n",
                            lambda machine: write(machine.file(f"{PROJECT}\\tables.py"), "import pyarrow\n")),
         Case("PyQt5 before optree", "import PyQt5\nimport optree\n", [*PYQT, *OPTREE]),
@@ -199,7 +195,7 @@ def damaged():
     h5py = [*NUMPY, "h5py==3.12.1"]
     return [
         case("numpy's OpenBLAS is deleted", "import numpy\n", NUMPY, "numpy.libs/libopenblas*.dll"),
-        case("a module of pandas is deleted", "import pandas\n", PANDAS, "pandas/_libs/missing.*.pyd"),
+        case("a module of h5py is deleted", "import h5py\n", h5py, "h5py/_errors.*.pyd"),
         case("a DLL of h5py is deleted", "import h5py\n", h5py, "h5py/hdf5.dll"),
         case("kiwisolver's module is empty", "import kiwisolver\n", ["kiwisolver==1.4.7"], "kiwisolver/_cext.*.pyd",
              lambda whole: b""),

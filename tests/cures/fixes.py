@@ -8,6 +8,8 @@ from recipes import replace
 # The installers of the redistributable, the newest one and that of 2013.
 REDISTRIBUTABLE = "https://aka.ms/vc14/vc_redist.x64.exe"
 REDISTRIBUTABLE_2013 = "https://aka.ms/highdpimfc2013x64enu"
+# How uv is installed.
+UV = "https://docs.astral.sh/uv/"
 # Where Python's own installer or archive comes from.
 PYTHON = "https://www.python.org/downloads/"
 # What uv calls other than pip.
@@ -67,6 +69,9 @@ def install(address, machine, interpreter):
         files, folder = unpacked(WITH_RUNTIME_2013, "3.11").glob(f"*/{RUNTIME_2013}"), SYSTEM32
     elif address.startswith(PYTHON):
         files, folder = genuine_python("3.11").iterdir(), machine.base_of(interpreter)
+    elif address.startswith(UV):
+        machine.add_uv()
+        return
     else:
         raise CannotError(f"what lies at {address} can't be installed here")
     for file in files:

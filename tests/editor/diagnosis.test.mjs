@@ -22,7 +22,7 @@ const UNDERLINED = [{ text: "tensorflow", line: "import tensorflow as tf" }];
 const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing";
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator";
-const INSTALL = "Install the runtime into this Python with uv (no administrator needed)";
+const INSTALL = "Install the runtime into this Python with uv, which has to be installed first (no administrator needed)";
 const GO_ON = "Go on without tensorflow where its import fails (cures nothing)";
 
 let editor;

@@ -136,6 +136,7 @@ pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Wa
             }
         }
         for (part, document) in parts.iter_mut().zip(&documents) {
+            part.imports_os = document.imports_os;
             part.statements = document.imports.iter().map(Statement::from).collect();
         }
         report.documents.extend(parts);

@@ -21,12 +21,34 @@ pub(super) fn is_native(path: &WinPath) -> bool {
     ["dll", "pyd", "exe"].iter().any(|extension| path.has_extension(extension))
 }
 
+/// How uv is installed.
+const UV: &str = "https://docs.astral.sh/uv/getting-started/installation/";
+
 impl Case<'_> {
     /// Installs these requirements; none where nobody can. What they bring is not known before they are there.
     pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
         let installer = self.environment.installer(&*self.host.files)?;
-        let action = Action::Run(installer.install(wanted));
-        Some(Fix::new(format!("{title}{}", installer.with()), action).untestable(NOT_THERE_YET))
+        let action = self.running(&installer, title, installer.install(wanted));
+        Some(Fix::new(format!("{title}{}", self.with(&installer)), action).untestable(NOT_THERE_YET))
+    }
+
+    fn needs_uv(&self, installer: &Installer) -> bool {
+        matches!(installer, Installer::Uv { .. }) && !self.environment.has_uv(self.host)
+    }
+
+    /// What a title says of an installer, with a blank in front.
+    pub(super) fn with(&self, installer: &Installer) -> String {
+        let first = if self.needs_uv(installer) { ", which has to be installed first" } else { "" };
+        format!("{}{first}", installer.with())
+    }
+
+    /// Runs an installer's command, after uv itself was installed where it is needed and not on the machine.
+    pub(super) fn running(&self, installer: &Installer, title: &str, command: Command) -> Action {
+        if !self.needs_uv(installer) {
+            return Action::Run(command);
+        }
+        let uv = ("Install uv".to_owned(), Action::Open(UV.to_owned()));
+        Action::Steps(vec![uv, (title.to_owned(), Action::Run(command))])
     }
 
     /// Installs the newest version of a distribution; none where nobody can.
@@ -34,9 +56,9 @@ impl Case<'_> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
-        let action = Action::Run(installer.upgrade(&name));
+        let action = self.running(&installer, &format!("Update {name}"), installer.upgrade(&name));
         let (remark, burden) = self.burden(Burden::Small);
-        let title = format!("Update {name}{}{remark}", installer.with());
+        let title = format!("Update {name}{}{remark}", self.with(&installer));
         Some(Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(burden))
     }
 
@@ -59,8 +81,9 @@ impl Case<'_> {
         // What lies in the folder of the account is the account's.
         let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
         let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
-        let title = format!("{title}{}{remark}", installer.with());
-        let fix = Fix::new(title, Action::Run(installer.uninstall(&words))).with_burden(burden);
+        let title = format!("{title}{}{remark}", self.with(&installer));
+        let action = self.running(&installer, &title, installer.uninstall(&words));
+        let fix = Fix::new(title, action).with_burden(burden);
         let recorded: Result<Vec<Vec<WinPath>>, _> =
             distributions.iter().map(|one| one.all_files(files)).collect();
         Some(match recorded {
@@ -189,7 +212,7 @@ impl Case<'_> {
         match self.environment.base_kind {
             Kind::Conda => {
                 let installer = self.environment.conda(&*self.host.files);
-                let title = format!("Install Python again in this environment{}", installer.with());
+                let title = format!("Install Python again in this environment{}", self.with(&installer));
                 let command = installer.reinstall("python", None);
                 Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
             }
@@ -230,8 +253,11 @@ impl Case<'_> {
         // A project's tool installs again with the pip of its environment.
         let with_pip = || Installer::Pip { python: self.environment.interpreter.clone() };
         let command = installer.reinstall(&name, version).or_else(|| with_pip().reinstall(&name, version))?;
-        let with =
-            if command.program == self.environment.interpreter.as_str() { "" } else { installer.with() };
+        let with = if command.program == self.environment.interpreter.as_str() {
+            String::new()
+        } else {
+            self.with(&installer)
+        };
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
         let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
         let machine = self.environment.machine;
@@ -241,6 +267,7 @@ impl Case<'_> {
         }));
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Reinstall {wanted}{with}{remark}");
-        Some(Fix::new(title, Action::Run(command)).with_effect(effect).with_burden(burden))
+        let action = self.running(&installer, &title, command);
+        Some(Fix::new(title, action).with_effect(effect).with_burden(burden))
     }
 }

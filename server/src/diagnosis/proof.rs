@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
-use crate::source::STACK;
+use crate::source::{STACK, top_level};
 
 use super::fix::{Edit, Effect, Fix, Outcome};
 use super::program::{self, Script};
-use super::{Diagnoses, Diagnosis, Finding, Import, Severity};
+use super::{Diagnoses, Diagnosis, Finding, Import, Severity, package};
 
 /// More fixes of one document are not tried.
 const MOST_TRIALS: usize = 48;
@@ -171,10 +171,12 @@ impl Trials<'_> {
             Trial::Made(diagnoses) => diagnoses,
             Trial::NotMade(why) => return Outcome::Unknown(why),
         };
+        // What was as bad before is not of this fix.
         let is_new = |place: usize, found: &Finding| {
             let known = self.before.get(place).into_iter().flat_map(|diagnosis| &diagnosis.findings);
-            let mut known = known.filter(|known| known.severity == Severity::Error);
-            found.severity == Severity::Error && !known.any(|known| known.has_same_cause(found))
+            let mut known = known.filter(|known| known.severity <= found.severity);
+            let worst = if place == at { finding.severity } else { Severity::Error };
+            !found.is_note && found.severity <= worst && !known.any(|known| known.has_same_cause(found))
         };
         let after = diagnoses.get(at).into_iter().flat_map(|diagnosis| &diagnosis.findings);
         if after.clone().any(|found| found.severity <= finding.severity && found.has_same_cause(finding)) {
@@ -269,12 +271,27 @@ impl Trials<'_> {
             Ok(environment) => environment,
             Err(error) => return Trial::NotMade(error.to_string()),
         };
+        if let Some(name) = self.lacks(&host, &environment) {
+            return Trial::NotMade(format!("{name} is not installed there"));
+        }
         let imports = self.edited(at, effect.edit.as_ref());
         let diagnoses = Diagnoses::new(&host, &environment, None).of_document(&imports);
         match overlay.is_incomplete() {
             true => Trial::NotMade("not all that the import reads then is known".to_owned()),
             false => Trial::Made(diagnoses),
         }
+    }
+
+    /// A package that the program imports, and that it has now and would not have in this environment.
+    fn lacks(&self, host: &Host, environment: &Environment) -> Option<&str> {
+        if environment.interpreter == self.environment.interpreter {
+            return None;
+        }
+        let mut names = self.imports.iter().map(|import| top_level(&import.name));
+        names.find(|name| {
+            let has = |host: &Host, environment| package(host, environment, name).path.is_some();
+            has(self.host, self.environment) && !has(host, environment)
+        })
     }
 
     /// The imports of the program after an edit that is about the one numbered `at`.

@@ -164,13 +164,14 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     let remark = if is_protected { ", as an administrator" } else { " (no administrator needed)" };
     let verb = if is_installed { "Update" } else { "Install" };
     let with = match &installer {
-        Installer::Pip { .. } => " with pip",
-        other => other.with(),
+        Installer::Pip { .. } => " with pip".to_owned(),
+        other => case.with(other),
     };
     let preposition = if is_installed { "of" } else { "into" };
     let title = format!("{verb} the runtime {preposition} {into}{with}{remark}");
     let burden = if is_protected { Burden::Administrator } else { Burden::Small };
-    Some(Fix::new(title, Action::Run(command)).with_effect(effect).with_burden(burden))
+    let action = case.running(&installer, &title, command);
+    Some(Fix::new(title, action).with_effect(effect).with_burden(burden))
 }
 
 /// The package of conda-forge.

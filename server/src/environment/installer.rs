@@ -1,7 +1,7 @@
 //! Who installs distributions into an environment, and with which command: pip is not everywhere, and must not do it everywhere.
 
 use crate::action::Command;
-use crate::host::{EntryKind, Files, WinPath};
+use crate::host::{EntryKind, Files, Host, WinPath};
 
 use super::{Distribution, DistributionKind, Environment, Kind};
 
@@ -253,6 +253,20 @@ impl Environment {
                 }) && !self.is_made_by_uv(files)
             }
         }
+    }
+
+    /// Whether uv is on this machine, as far as its files tell: it made this environment, or lies on PATH or where its installer puts it.
+    pub fn has_uv(&self, host: &Host) -> bool {
+        let files = &*host.files;
+        let own = ["USERPROFILE"].iter().filter_map(|name| host.variables.get(*name));
+        let own = own.flat_map(|home| {
+            [".local\\bin", ".cargo\\bin"].map(|tail| WinPath::new(home.as_str()).join(tail))
+        });
+        let mut folders =
+            host.path_directories().into_iter().chain(host.running.path_directories()).chain(own);
+        self.is_made_by_uv(files)
+            || files.is_file(&self.base_prefix.join("Lib\\EXTERNALLY-MANAGED"))
+            || folders.any(|folder| files.is_file(&folder.join("uv.exe")))
     }
 
     fn is_made_by_uv(&self, files: &dyn Files) -> bool {

@@ -339,7 +339,7 @@ fn action<'a>(report: &Report<'_>, located: &Located, title: &'a str, action: &'
     JsonFix {
         title,
         kind: action.kind(),
-        value: action.value(),
+        value: report.value_of(located, action),
         command,
         from,
         to,

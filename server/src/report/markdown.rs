@@ -104,7 +104,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
             (false, None) => String::new(),
         };
         let _ = writeln!(out, "- {}{mark}", escaped(&fix.title));
-        let value = fix.action.value();
+        let value = report.value_of(located, &fix.action);
         let _ = match &fix.action {
             Action::ChooseInterpreter => Ok(()),
             Action::Open(address) => writeln!(out, "  <{address}>"),
@@ -115,7 +115,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
             | Action::PrependPath(_)
             | Action::LoadFirst(_)
             | Action::MoveImport { .. } => {
-                writeln!(out, "\n  ```python\n  {value}\n  ```\n")
+                writeln!(out, "\n  ```python\n  {}\n  ```\n", value.replace('\n', "\n  "))
             }
             Action::UseInterpreter(_) => writeln!(out, "\n  ```json\n  {value}\n  ```\n"),
         };

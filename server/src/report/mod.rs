@@ -62,6 +62,8 @@ pub struct CheckedDocument {
     pub watched_imports: usize,
     /// Its imports.
     pub statements: Vec<Statement>,
+    /// The 0-based line of `import os` at its top level, if it has one.
+    pub imports_os: Option<u32>,
 }
 
 /// Where an import stands in a document.
@@ -83,7 +85,14 @@ impl From<&ImportStatement> for Statement {
 impl CheckedDocument {
     /// In which nothing was found yet.
     pub fn new(name: String, text: String) -> CheckedDocument {
-        CheckedDocument { name, cell: None, text, watched_imports: 0, statements: Vec::new() }
+        CheckedDocument {
+            name,
+            cell: None,
+            text,
+            watched_imports: 0,
+            statements: Vec::new(),
+            imports_os: None,
+        }
     }
 
     /// A place in it, for people: `main.py:3`, `main.ipynb, cell 2, line 3`.
@@ -176,6 +185,16 @@ impl Report<'_> {
             _ => None,
         };
         Some(statement?.line)
+    }
+
+    /// What a person is to run, open, insert or set: see [`Action::value`]. What is inserted imports what it needs.
+    fn value_of(&self, located: &Located, action: &Action) -> String {
+        let value = action.value();
+        let is_edit = matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_));
+        let document = located.at.and_then(|(document, _)| self.documents.get(document));
+        let has_os = document.and_then(|document| document.imports_os) < self.line_of(located, action)
+            && document.is_some_and(|document| document.imports_os.is_some());
+        if is_edit && !has_os { format!("import os\n{value}") } else { value }
     }
 
     /// From the Python file that imports down to the culprit.

@@ -182,6 +182,7 @@ fn an_import_is_underlined_and_explained() {
 
               what to do
                 * Add C:\cuda with os.add_dll_directory before the import
+                  import os
                   os.add_dll_directory(r"C:\cuda")
 
               more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
@@ -277,6 +278,7 @@ fn without_a_document_there_is_nothing_to_underline() {
 
               what to do
                 * Add C:\cuda with os.add_dll_directory before the import
+                  import os
                   os.add_dll_directory(r"C:\cuda")
 
               more: https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md
@@ -360,7 +362,7 @@ fn json_has_all_that_is_promised() {
                   "outcome": "cures",
                   "preferred": true,
                   "title": "Add C:\\cuda with os.add_dll_directory before the import",
-                  "value": "os.add_dll_directory(r\"C:\\cuda\")"
+                  "value": "import os\nos.add_dll_directory(r\"C:\\cuda\")"
                 }
               ],
               "help": "https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md",
@@ -655,6 +657,7 @@ fn a_document_for_a_bug_report() {
         - Add C:\\cuda with os.add\_dll\_directory before the import (recommended)
 
           ```python
+          import os
           os.add_dll_directory(r"C:\cuda")
           ```
 

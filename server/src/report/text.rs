@@ -62,7 +62,7 @@ fn finding(out: &mut String, report: &Report<'_>, located: &Located) {
     if let Some(sentence) = &finding.python_error {
         section(out, "Python says", &wrapped(&essential(sentence), WIDTH - 4, WIDTH - 4));
     }
-    fixes(out, finding);
+    fixes(out, report, located);
 }
 
 /// The line of the import, its module underlined.
@@ -163,7 +163,8 @@ fn searched(out: &mut String, finding: &Finding) {
     }
 }
 
-fn fixes(out: &mut String, finding: &Finding) {
+fn fixes(out: &mut String, report: &Report<'_>, located: &Located) {
+    let finding = &located.finding;
     if finding.fixes.is_empty() {
         section(out, "what to do", &wrapped(&finding.advice, WIDTH - 4, WIDTH - 4));
         return;
@@ -178,7 +179,7 @@ fn fixes(out: &mut String, finding: &Finding) {
         let mark = if fix.preferred { format!("{GREEN}*{GREEN:#}") } else { "-".to_owned() };
         let _ = writeln!(out, "    {mark} {}", fix.title);
         if !matches!(fix.action, Action::ChooseInterpreter) {
-            for line in fix.action.value().lines() {
+            for line in report.value_of(located, &fix.action).lines() {
                 let _ = writeln!(out, "      {BOLD}{line}{BOLD:#}");
             }
         }

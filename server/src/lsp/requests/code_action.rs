@@ -112,7 +112,19 @@ impl Offer<'_> {
     }
 
     fn command(&self, fix: &Fix) -> Option<Command> {
-        let (name, argument) = match &fix.action {
+        // What has to be there first is told by the title.
+        let action = match &fix.action {
+            Action::Steps(steps) => match steps.split_last() {
+                Some(((_, last @ Action::Run(_)), rest))
+                    if rest.iter().all(|(_, it)| matches!(it, Action::Open(_))) =>
+                {
+                    last
+                }
+                _ => &fix.action,
+            },
+            action => action,
+        };
+        let (name, argument) = match action {
             Action::Open(address) => (OPEN_ADDRESS, json!(address)),
             Action::Run(command) if !command.is_one_line() => return None,
             Action::Run(command) if self.abilities.runs(RUN_IN_TERMINAL) => (
