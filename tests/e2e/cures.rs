@@ -193,7 +193,7 @@ fn an_old_copy_of_the_runtime_beside_python() {
         "import new",
         expect![[r#"
             error conflicting-vc-runtime msvcp140.dll
-              * Install the runtime into this Python with uv (no administrator needed) | uv pip install --python C:\Python\python.exe msvc-runtime
+              * Install the runtime into this Python with uv, which has to be installed first (no administrator needed) | https://docs.astral.sh/uv/getting-started/installation/ | uv pip install --python C:\Python\python.exe msvc-runtime
               - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
         "#]],
     );
@@ -204,7 +204,7 @@ fn an_old_copy_of_the_runtime_beside_python() {
         "import new",
         expect![[r#"
             error outdated-vc-runtime msvcp140.dll
-              * Install the runtime into this Python with uv (no administrator needed) | uv pip install --python C:\Python\python.exe msvc-runtime
+              * Install the runtime into this Python with uv, which has to be installed first (no administrator needed) | https://docs.astral.sh/uv/getting-started/installation/ | uv pip install --python C:\Python\python.exe msvc-runtime
         "#]],
     );
 }
@@ -313,10 +313,10 @@ fn an_environment_of_conda_that_is_not_activated() {
         &files(""),
         "import geo",
         expect![[r#"
-        error not-on-search-path gdal.dll
-          * Activate the environment with conda, and run the program in that terminal | conda activate C:\conda
-          - Put C:\conda\Library\bin on PATH before the import | os.environ["PATH"] = r"C:\conda\Library\bin;" + os.environ["PATH"]
-    "#]],
+            error not-on-search-path gdal.dll
+              * Activate the environment with conda, and run the program in that terminal | conda activate C:\conda
+              - Put C:\conda\Library\bin on PATH before the import | import os | os.environ["PATH"] = r"C:\conda\Library\bin;" + os.environ["PATH"]
+        "#]],
     );
     let foreign = "/QGIS/bin/gdal.dll  exports old\n--path C:\\QGIS\\bin\n";
     check(
@@ -432,9 +432,9 @@ fn a_foreign_copy_that_wins() {
         &without,
         "import llama",
         expect![[r#"
-        error not-on-search-path libomp140.x86_64.dll
-          * Put C:\Python\Lib\site-packages\llama on PATH before the import | os.environ["PATH"] = r"C:\Python\Lib\site-packages\llama;" + os.environ["PATH"]
-    "#]],
+            error not-on-search-path libomp140.x86_64.dll
+              * Put C:\Python\Lib\site-packages\llama on PATH before the import | import os | os.environ["PATH"] = r"C:\Python\Lib\site-packages\llama;" + os.environ["PATH"]
+        "#]],
     );
 }
 

@@ -34,7 +34,7 @@ impl Case<'_> {
     }
 
     /// A distribution, and those of its family that it requires: PyQt5 and PyQt5-Qt5.
-    fn with_requirements<'c>(&'c self, distribution: &'c Distribution) -> Vec<&'c Distribution> {
+    pub(super) fn with_requirements<'c>(&'c self, distribution: &'c Distribution) -> Vec<&'c Distribution> {
         let files = &*self.host.files;
         let metadata = distribution.metadata(files).ok();
         let required = metadata.iter().flat_map(|metadata| &metadata.requires);

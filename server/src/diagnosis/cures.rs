@@ -3,7 +3,7 @@
 use crate::action::{Action, Command};
 use crate::cpython::{CONDA_FOLDERS, Finder, Found};
 use crate::environment::discovery::Search;
-use crate::environment::{Distribution, Environment, Installer, Kind};
+use crate::environment::{Distribution, DistributionKind, Environment, Installer, Kind};
 use crate::host::{Change, WinPath};
 
 use super::case::{Case, name_of};
@@ -56,7 +56,14 @@ impl Case<'_> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
-        let action = self.running(&installer, &format!("Update {name}"), installer.upgrade(&name));
+        let mut command = installer.upgrade(&name);
+        match self.source_of(distribution) {
+            Source::Index(index) => command.arguments.extend(["--index-url".to_owned(), index]),
+            // What PyPI has may be quite another thing.
+            Source::Elsewhere => return None,
+            Source::Pypi => {}
+        }
+        let action = self.running(&installer, &format!("Update {name}"), command);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Update {name}{}{remark}", self.with(&installer));
         Some(Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(burden))
@@ -172,13 +179,17 @@ impl Case<'_> {
         let owner = self.environment.owner_of(path, &*self.host.files);
         let (remark, burden) = match (owner, is_protected) {
             (Some(owner), _) => {
-                (format!(", which {} installed", name_of(owner, &*self.host.files)), Burden::ByHand)
+                (format!(" (installed by {})", name_of(owner, &*self.host.files)), Burden::ByHand)
             }
             (None, true) => (", as an administrator".to_owned(), Burden::Administrator),
             (None, false) => (String::new(), Burden::Wide),
         };
         let action = Action::Rename { from: path.as_str().to_owned(), to: to.clone() };
-        Fix::new(format!("Rename {path} to {to}{remark}"), action)
+        let title = match burden {
+            Burden::ByHand => format!("Rename {path}{remark} to {to}"),
+            _ => format!("Rename {path} to {to}{remark}"),
+        };
+        Fix::new(title, action)
             .with_effect(Effect::of_files([(path.clone(), Change::Gone)]))
             .with_burden(burden)
     }
@@ -208,7 +219,8 @@ impl Case<'_> {
     fn python_again(&self) -> Fix {
         let version = self.environment.version;
         let number = version.to_string();
-        let uv = self.environment.base_prefix.as_str().to_ascii_lowercase().contains("\\uv\\python\\");
+        let prefix = self.environment.base_prefix.as_str().to_ascii_lowercase();
+        let uv = prefix.contains("\\uv\\python\\");
         match self.environment.base_kind {
             Kind::Conda => {
                 let installer = self.environment.conda(&*self.host.files);
@@ -223,6 +235,18 @@ impl Case<'_> {
                 );
                 Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
             }
+            _ if prefix.contains("\\appdata\\local\\python\\pythoncore-") => {
+                let series = format!("{}.{}", version.major, version.minor);
+                let words = ["install", "--repair", &series];
+                Fix::new(
+                    format!("Repair Python {series} with the Python install manager"),
+                    Action::Run(Command::new("py", words)),
+                )
+            }
+            _ if prefix.contains("\\pyenv-win\\versions\\") => Fix::new(
+                format!("Install Python {number} again with pyenv"),
+                Action::Run(Command::new("pyenv", ["install", "--force", &number])),
+            ),
             _ if uv => {
                 let words = ["python", "install", "--reinstall", &number];
                 Fix::new(
@@ -249,15 +273,21 @@ impl Case<'_> {
         let files = &*self.host.files;
         let name = name_of(distribution, files);
         let version = distribution.version.as_deref();
+        // A tool that cannot do it leaves it to the pip of its project's environment.
         let installer = self.environment.installer_for(distribution, files)?;
-        // A project's tool installs again with the pip of its environment.
-        let with_pip = || Installer::Pip { python: self.environment.interpreter.clone() };
-        let command = installer.reinstall(&name, version).or_else(|| with_pip().reinstall(&name, version))?;
-        let with = if command.program == self.environment.interpreter.as_str() {
-            String::new()
-        } else {
-            self.with(&installer)
+        let (installer, mut command) = match installer.reinstall(&name, version) {
+            Some(command) => (installer, command),
+            None => {
+                let pip = self.environment.pip(files)?;
+                let command = pip.reinstall(&name, version)?;
+                (pip, command)
+            }
         };
+        let source = self.source_of(distribution);
+        if let Source::Index(index) = &source {
+            command.arguments.extend(["--index-url".to_owned(), index.clone()]);
+        }
+        let with = self.with(&installer);
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
         let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
         let machine = self.environment.machine;
@@ -268,6 +298,46 @@ impl Case<'_> {
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Reinstall {wanted}{with}{remark}");
         let action = self.running(&installer, &title, command);
-        Some(Fix::new(title, action).with_effect(effect).with_burden(burden))
+        let fix = Fix::new(title, action);
+        Some(
+            match source {
+                Source::Elsewhere => {
+                    fix.untestable("it was not installed from PyPI, which may not have this version")
+                }
+                Source::Pypi | Source::Index(_) => fix.with_effect(effect),
+            }
+            .with_burden(burden),
+        )
+    }
+
+    /// Where a distribution came from. A local version (`2.9.0+cu126`) is never on PyPI (PEP 440), and one that was installed from a
+    /// file or an address has a `direct_url.json` (PEP 610).
+    fn source_of(&self, distribution: &Distribution) -> Source {
+        if distribution.kind != DistributionKind::DistInfo {
+            return Source::Pypi;
+        }
+        let local = distribution.version.as_deref().and_then(|version| version.split_once('+'));
+        match local {
+            Some((_, build)) if PYTORCH.contains(&distribution.normalized.as_str()) => {
+                Source::Index(format!("https://download.pytorch.org/whl/{build}"))
+            }
+            Some(_) => Source::Elsewhere,
+            None if self.host.files.is_file(&distribution.location.join("direct_url.json")) => {
+                Source::Elsewhere
+            }
+            None => Source::Pypi,
+        }
     }
 }
+
+/// Where the files of a distribution are to be had.
+enum Source {
+    Pypi,
+    /// An index of its own.
+    Index(String),
+    /// Nobody knows.
+    Elsewhere,
+}
+
+/// What PyTorch's own index has, a folder for each build.
+const PYTORCH: [&str; 3] = ["torch", "torchaudio", "torchvision"];

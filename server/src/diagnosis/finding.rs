@@ -71,7 +71,11 @@ impl Finding {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
         };
+        // No handler sees that the process ends.
+        let ends =
+            || self.python_error.as_deref().is_some_and(|error| error.starts_with("Windows fatal exception"));
         match guard {
+            Guard::Handled | Guard::HandledIfAbsent if ends() => severity,
             Guard::None => severity,
             Guard::HandledIfAbsent if !is_absent() => severity,
             Guard::HandledIfAbsent | Guard::Handled | Guard::NotRun => severity.max(Severity::Hint),

@@ -69,7 +69,9 @@ impl Trials<'_> {
         for fix in &mut fixes {
             fix.outcome = self.outcome(at, finding, &fix.effect);
         }
-        if !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
+        // What is no failure may stand there only because of one.
+        let is_failure = finding.severity == Severity::Error;
+        if is_failure && !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
             let others = all.iter().filter(|fix| fix.effect.unknown.is_none());
             let others: Vec<&Fix> =
                 others.filter(|fix| !fixes.iter().any(|own| own.effect == fix.effect)).collect();

@@ -100,8 +100,13 @@ pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
     if environment.kind == Kind::Conda {
         fixes.push(from_conda(case));
     }
-    fixes.extend(from_pypi(case));
+    let of_pypi = from_pypi(case);
+    // Where both need an administrator, Microsoft's own comes first.
+    let is_last = of_pypi.as_ref().is_some_and(|fix| fix.burden == Burden::Administrator);
+    let (first, last) = if is_last { (None, of_pypi) } else { (of_pypi, None) };
+    fixes.extend(first);
     fixes.push(from_microsoft(case));
+    fixes.extend(last);
     fixes
 }
 
@@ -145,11 +150,16 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
         true => (environment.installer(files)?, &environment.prefix),
         false => (environment.installer_of_base(files)?, &environment.base_prefix),
     };
-    let is_installed = files
+    let is_there = files
         .folder(&prefix.join("Lib\\site-packages"))
         .is_ok_and(|listing| listing.entries().iter().any(|entry| entry.name.starts_with("msvc_runtime-")));
+    let is_installed =
+        is_there || environment.kind != Kind::Venv && environment.find("msvc-runtime").is_some();
+    // The newest may be installed already, and its DLLs gone.
     let command = match is_installed {
-        true => installer.upgrade("msvc-runtime"),
+        true => {
+            installer.reinstall("msvc-runtime", None).unwrap_or_else(|| installer.upgrade("msvc-runtime"))
+        }
         false => installer.install(&["msvc-runtime"]),
     };
     let scripts = prefix.join("Scripts");

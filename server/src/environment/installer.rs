@@ -46,6 +46,11 @@ pub enum Installer {
     },
     /// Pipenv, for which the environment belongs to a project.
     Pipenv,
+    /// uv, for which the environment belongs to a project: whatever its lock file does not name goes again.
+    UvProject {
+        /// The project's folder.
+        project: WinPath,
+    },
 }
 
 impl Installer {
@@ -61,6 +66,7 @@ impl Installer {
             Installer::Pixi { .. } => " with pixi",
             Installer::Poetry { .. } => " with Poetry",
             Installer::Pipenv => " with Pipenv",
+            Installer::UvProject { .. } => " with uv",
         }
     }
 
@@ -76,6 +82,9 @@ impl Installer {
             }
             Installer::Poetry { project } => poetry(project.as_ref(), wanted),
             Installer::Pipenv => command("pipenv", &["install"], wanted),
+            Installer::UvProject { project } => {
+                command("uv", &["add", "--project", project.as_str()], wanted)
+            }
         }
     }
 
@@ -90,7 +99,11 @@ impl Installer {
                 command("pixi", &["upgrade", "--manifest-path", manifest.as_str()], &[name])
             }
             Installer::Poetry { project } => poetry(project.as_ref(), &[&format!("{name}@latest")]),
-            Installer::Pipenv => command("pipenv", &["upgrade"], &[name]),
+            // `upgrade` changes the lock file alone.
+            Installer::Pipenv => command("pipenv", &["update"], &[name]),
+            Installer::UvProject { project } => {
+                command("uv", &["sync", "--project", project.as_str(), "--upgrade-package"], &[name])
+            }
         }
     }
 
@@ -108,6 +121,9 @@ impl Installer {
             Installer::Conda { .. } => self.conda(&["install", "--force-reinstall"], &[&pinned("=")]),
             Installer::Pixi { manifest } => {
                 command("pixi", &["reinstall", "--manifest-path", manifest.as_str()], &[name])
+            }
+            Installer::UvProject { project } => {
+                command("uv", &["sync", "--project", project.as_str(), "--reinstall-package"], &[name])
             }
             Installer::Poetry { .. } | Installer::Pipenv => return None,
         })
@@ -127,6 +143,9 @@ impl Installer {
             }
             Installer::Poetry { project: None } => command("poetry", &["remove"], names),
             Installer::Pipenv => command("pipenv", &["uninstall"], names),
+            Installer::UvProject { project } => {
+                command("uv", &["remove", "--project", project.as_str()], names)
+            }
         }
     }
 
@@ -166,7 +185,6 @@ fn poetry(project: Option<&WinPath>, wanted: &[&str]) -> Command {
 impl Environment {
     /// Who installs distributions of PyPI into it; none if nobody does.
     pub fn installer(&self, files: &dyn Files) -> Option<Installer> {
-        let python = self.interpreter.clone();
         if self.kind != Kind::Venv {
             return self.installer_of_base(files);
         }
@@ -181,6 +199,18 @@ impl Environment {
             .is_ok_and(|folder| files.is_file(&WinPath::new(folder.trim()).join("Pipfile")));
         if has("Pipfile") || is_pipenvs {
             return Some(Installer::Pipenv);
+        }
+        if has("uv.lock") {
+            return project.map(|project| Installer::UvProject { project });
+        }
+        self.pip(files)
+    }
+
+    /// Who installs into it beside the tool of a project: the pip that there is, or uv.
+    pub fn pip(&self, files: &dyn Files) -> Option<Installer> {
+        let python = self.interpreter.clone();
+        if self.kind != Kind::Venv {
+            return self.installer_of_base(files);
         }
         if self.has_pip(&self.prefix, files) {
             return Some(Installer::Pip { python });
@@ -207,7 +237,9 @@ impl Environment {
             Kind::Embeddable if !files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")) => {
                 Some(Installer::Uv { python, is_managed })
             }
-            _ => self.has_pip(&self.base_prefix, files).then_some(Installer::Pip { python }),
+            _ if self.has_pip(&self.base_prefix, files) => Some(Installer::Pip { python }),
+            Kind::Conda => Some(self.conda(files)),
+            _ => None,
         }
     }
 
@@ -215,6 +247,14 @@ impl Environment {
     pub fn installer_for(&self, distribution: &Distribution, files: &dyn Files) -> Option<Installer> {
         match distribution.kind {
             DistributionKind::Conda => Some(self.conda(files)),
+            // conda brings the descriptions of Python packages, too.
+            _ if self.kind == Kind::Conda
+                && files
+                    .text(&distribution.location.join("INSTALLER"))
+                    .is_ok_and(|by| by.trim() == "conda") =>
+            {
+                Some(self.conda(files))
+            }
             _ => self.installer(files),
         }
     }

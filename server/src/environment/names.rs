@@ -9,6 +9,9 @@ const TABLE: &str = include_str!("../../data/import-names.txt");
 /// Names that differ by more than so many letters are not taken for each other.
 const MOST_TYPOS: usize = 2;
 
+/// Of shorter names one letter.
+const LONG: usize = 8;
+
 static NAMES: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| line.split_once('\t').unwrap_or((line, line))).collect()
@@ -24,11 +27,17 @@ pub fn meant_by<'n>(module: &str, installed: impl IntoIterator<Item = &'n str>) 
     let known = installed.into_iter().chain(NAMES.keys().copied());
     let distance = |name: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), &module.to_lowercase());
     // Of a short name a letter is already much of it.
-    let most = MOST_TYPOS.min(module.len() / 3);
+    let most = if module.len() < LONG { 1 } else { MOST_TYPOS }.min(module.len() / 3);
+    // Another number is another thing, and so is what is not for others.
+    let bare = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
+    let is_other = |name: &str| bare(name) == bare(module) && name.to_lowercase() != module.to_lowercase();
+    let known = known.filter(|name| !name.starts_with('_') && !is_other(name));
     let near = known
         .map(|name| (distance(&name), name))
         .filter(|(distance, name)| *distance <= most && *name != module);
-    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    // A package that is called by its module's name is the better known one.
+    let is_known_otherwise = |name: &str| NAMES.get(name).is_some_and(|distribution| *distribution != name);
+    near.min_by_key(|(distance, name)| (*distance, is_known_otherwise(name))).map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -48,7 +57,10 @@ mod tests {
         assert_eq!(meant_by("tensroflow", []), Some("tensorflow"));
         assert_eq!(meant_by("Numpy", []), Some("numpy"));
         assert_eq!(meant_by("my_featurs", ["my_features"]), Some("my_features"));
+        assert_eq!(meant_by("panda", []), Some("pandas"));
         assert_eq!(meant_by("qt", []), None);
+        assert_eq!(meant_by("PySide2", []), None);
+        assert_eq!(meant_by("opencv", []), None);
         assert_eq!(meant_by("company_internal_package", []), None);
     }
 }

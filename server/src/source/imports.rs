@@ -163,6 +163,7 @@ impl Reader<'_, '_> {
     }
 
     fn block(&mut self, body: &[ast::Stmt]) {
+        let depth = self.prelude.depth();
         for stmt in body {
             let outermost = self.outermost.is_none();
             if outermost {
@@ -172,8 +173,11 @@ impl Reader<'_, '_> {
             if outermost {
                 self.outermost = None;
                 self.prelude.pass(self.text, stmt);
+            } else {
+                self.prelude.pass_within(self.text, stmt);
             }
         }
+        self.prelude.leave(depth);
     }
 
     fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {

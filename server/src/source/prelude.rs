@@ -14,6 +14,8 @@ use super::standard::is_standard;
 #[derive(Default)]
 pub(super) struct Prelude<'a> {
     earlier: Vec<Earlier<'a>>,
+    /// Those of the blocks that stand around the statement which is read.
+    nested: Vec<Earlier<'a>>,
     /// The import statements among them: to make one again does nothing.
     imports: HashSet<&'a str>,
     /// Bytes of their text.
@@ -57,6 +59,9 @@ const LONGEST: usize = 16 << 10;
 /// A statement that imports more modules is not followed.
 const MOST_NAMES: usize = 100;
 
+/// So many statements of the blocks around an import are followed.
+const MOST_NESTED: usize = 100;
+
 /// A longer assignment or call gives data, and no path, in bytes.
 const LONGEST_VALUE: usize = 500;
 
@@ -68,6 +73,7 @@ impl<'a> Prelude<'a> {
     pub fn of_notebook() -> Prelude<'a> {
         Prelude {
             earlier: vec![Earlier { text: KERNEL, kind: Kind::Imports }],
+            nested: Vec::new(),
             imports: HashSet::from([KERNEL]),
             length: KERNEL.len(),
         }
@@ -75,31 +81,37 @@ impl<'a> Prelude<'a> {
 
     /// A statement at the top of the document has been passed.
     pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt) {
-        let Some(text) = text.get(stmt.range().to_std_range()) else { return };
-        let kind = match stmt {
-            ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
-            ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
-                if module.as_str() == "__future__" {
-                    return;
-                }
-                imported(std::iter::once(module.as_str()))
-            }
-            // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
-            ast::Stmt::ImportFrom(_) => return,
-            _ if may_load(text) || may_find_elsewhere(text) => Kind::Loads,
-            ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return,
-            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
-            ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
-                Kind::Imports
-            }
-            _ => return,
-        };
-        let is_data = matches!(kind, Kind::Prepares) && text.len() > LONGEST_VALUE;
+        let Some(Earlier { text, kind }) = Earlier::of(text, stmt) else { return };
         let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
-        if !is_data && self.length <= LONGEST && (!is_import || self.imports.insert(text)) {
+        if self.length <= LONGEST && (!is_import || self.imports.insert(text)) {
             self.length += text.len();
             self.earlier.push(Earlier { text, kind });
         }
+    }
+
+    /// A statement within a block has been passed: it comes before what follows in that block. One that holds a block itself is
+    /// passed over: taken out of its place, its lines would not fit together.
+    pub fn pass_within(&mut self, text: &'a str, stmt: &ast::Stmt) {
+        let is_simple = matches!(
+            stmt,
+            ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) | ast::Stmt::Assign(_) | ast::Stmt::Expr(_)
+        );
+        let Some(Earlier { text, kind }) = is_simple.then(|| Earlier::of(text, stmt)).flatten() else {
+            return;
+        };
+        if self.nested.len() < MOST_NESTED && !self.imports.contains(text) {
+            self.nested.push(Earlier { text, kind });
+        }
+    }
+
+    /// How many statements of blocks come before this place.
+    pub fn depth(&self) -> usize {
+        self.nested.len()
+    }
+
+    /// A block ends that began at this depth.
+    pub fn leave(&mut self, depth: usize) {
+        self.nested.truncate(depth);
     }
 
     /// What runs before an import and may change what it loads, as Python text; empty if nothing does, or if it is too much
@@ -108,15 +120,43 @@ impl<'a> Prelude<'a> {
         if self.length > LONGEST || earlier.len() > MOST_NAMES {
             return Arc::default();
         }
-        let loads = self.earlier.iter().any(|earlier| matches!(earlier.kind, Kind::Loads));
+        let all = || self.earlier.iter().chain(&self.nested);
+        let loads = all().any(|earlier| matches!(earlier.kind, Kind::Loads));
         let counts = |earlier: &&Earlier<'_>| loads || !matches!(earlier.kind, Kind::Prepares);
-        let lines = self.earlier.iter().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
+        let lines = all().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
         let mut text: String = lines.collect();
         let others = earlier.iter().map(|alias| alias.name.as_str());
         for module in others.filter(|name| !is_standard(top_level(name))) {
             text += &format!("import {module}\n");
         }
         text.into()
+    }
+}
+
+impl<'a> Earlier<'a> {
+    /// What a statement is to those after it; none if it is nothing.
+    fn of(text: &'a str, stmt: &ast::Stmt) -> Option<Earlier<'a>> {
+        let text = text.get(stmt.range().to_std_range())?;
+        let kind = match stmt {
+            ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
+            ast::Stmt::ImportFrom(ast::StmtImportFrom { level: 0, module: Some(module), .. }) => {
+                if module.as_str() == "__future__" {
+                    return None;
+                }
+                imported(std::iter::once(module.as_str()))
+            }
+            // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
+            ast::Stmt::ImportFrom(_) => return None,
+            _ if may_load(text) || may_find_elsewhere(text) => Kind::Loads,
+            ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
+            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
+            ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
+                Kind::Imports
+            }
+            _ => return None,
+        };
+        let is_data = matches!(kind, Kind::Prepares) && text.len() > LONGEST_VALUE;
+        (!is_data).then_some(Earlier { text, kind })
     }
 }
 

@@ -34,15 +34,21 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     let fault = problem.not_found()?;
     let files = &*case.host.files;
     let name = fault.culprit();
-    case.environment
-        .distributions
-        .iter()
-        .filter_map(|distribution| distribution.missing_files(files).ok())
-        .flatten()
-        .find(|damaged| {
-            damaged.found == Found::Missing && damaged.path.file_name().eq_ignore_ascii_case(name)
-        })
-        .map(|damaged| damaged.path)
+    let searched = fault.cause.searched();
+    let importer = fault.importer().and_then(|link| link.path.as_ref());
+    let owner = importer.and_then(|path| case.owner_of(path));
+    let family = owner.map(|owner| case.with_requirements(owner)).unwrap_or_default();
+    // Another package may have lost a DLL of that name which nobody else would have got.
+    let would_be_found = |distribution: &Distribution, path: &WinPath| {
+        family.iter().any(|known| known.location == distribution.location)
+            || path.parent().is_some_and(|folder| searched.iter().any(|it| it.directory == folder))
+    };
+    case.environment.distributions.iter().find_map(|distribution| {
+        let missing = distribution.missing_files(files).ok()?.into_iter();
+        let mut missing =
+            missing.filter(|damaged| damaged.found == Found::Missing).map(|damaged| damaged.path);
+        missing.find(|path| path.file_name().eq_ignore_ascii_case(name) && would_be_found(distribution, path))
+    })
 }
 
 /// A program may look for one file to find the folder of many (PyQt looks for Qt5Core.dll, and adds its folder). Where that

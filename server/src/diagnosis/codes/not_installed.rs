@@ -55,11 +55,17 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     });
     // Whoever has got as far as a submodule has the package.
     let package = missing.name.split_once('.').map(|(package, _)| package);
+    let is_removed = source::is_standard(&missing.name) && missing.name != "distutils";
     finding.what = if let Some(package) = package {
         format!(
             "{}: {package} is installed, but there is no {} in it.",
             case.consequence(finding.severity),
             missing.name
+        )
+    } else if asked && is_removed {
+        format!(
+            "`import {}` will fail: Python {}.{} does not have {} any more.",
+            case.import, environment.version.major, environment.version.minor, missing.name
         )
     } else if asked {
         format!(
@@ -81,7 +87,20 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.evidence = "No file or folder of that name lies in the package.".to_owned();
         finding.advice =
             "Choose the environment whose version has it, or install another version.".to_owned();
-        let distribution = environment.providers(package, &*case.host.files).into_iter().next();
+        let files = &*case.host.files;
+        let is_shared = environment
+            .sys_path
+            .iter()
+            .map(|entry| entry.path.join(package))
+            .any(|folder| files.is_folder(&folder) && !files.is_file(&folder.join("__init__.py")));
+        if is_shared {
+            finding.evidence = format!(
+                "Several distributions share the folder {package}, and none that is installed has it."
+            );
+            finding.advice = format!("Install the distribution that brings {}.", missing.name);
+            return;
+        }
+        let distribution = environment.providers(package, files).into_iter().next();
         finding.fixes.extend(distribution.and_then(|one| case.update(one)));
         return;
     }
@@ -101,7 +120,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let named = some_of(others.iter().map(words), MOST_NAMED);
         finding.evidence = format!("{} It is in {named}.", finding.evidence);
     }
-    if !asked && source::is_standard(&missing.name) && missing.name != "distutils" {
+    if is_removed {
         tell_of_removed(case, problems.first(), finding);
         return;
     }
@@ -117,8 +136,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let distribution = distribution_of(case, problems.first(), module, &others);
         if distribution.is_none() && others.is_empty() {
             finding.advice = match meant_by(case, module) {
-                Some(name) => format!("Did you mean {name}? No package that is known here brings {module}."),
-                None => format!("Look up which package brings {module}: none that is known here does."),
+                Some(name) => format!("Did you mean {name}? WhyDLL knows no package that provides {module}."),
+                None => format!(
+                    "WhyDLL does not know which package provides {module}: look it up before you install one."
+                ),
             };
         }
         finding.fixes.extend(distribution.and_then(|name| case.install(&[&name], &title(&name))));

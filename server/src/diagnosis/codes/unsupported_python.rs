@@ -75,11 +75,15 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let top_level = source::top_level(case.import);
     finding.fixes.extend(case.other_interpreters(top_level));
     let files = &*case.host.files;
-    if let Some(owner) = case.environment.providers(top_level, files).first() {
-        let title = format!("Install {} anew for Python {own}", owner.name);
-        let again =
-            case.environment.installer_for(owner, files).and_then(|it| it.reinstall(&owner.name, None));
-        finding.fixes.extend(again.map(|it| Fix::new(title, Action::Run(it)).untestable(NOT_THERE_YET)));
+    let file = match problems.first().map(|problem| &problem.culprit) {
+        Some(Culprit::OtherPython { module, .. }) => Some(module),
+        Some(Culprit::Module(missing)) => missing.for_other_python.as_ref(),
+        Some(Culprit::Image(fault)) => fault.importer().and_then(|link| link.path.as_ref()),
+        Some(Culprit::HiddenPackage(_)) | None => None,
+    };
+    let owner = file.and_then(|file| case.owner_of(file));
+    if let Some(owner) = owner.or_else(|| case.environment.providers(top_level, files).into_iter().next()) {
+        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(NOT_THERE_YET)));
     }
     let choose = Fix::new(format!("Choose an interpreter with {built_for}"), Action::ChooseInterpreter);
     finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
@@ -127,7 +131,7 @@ mod tests {
                   pkg/native.cp37-win_amd64.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
                   Choose an interpreter with Python 3.7, or install pkg again with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
-                  ? Install pkg anew for Python 3.8 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg
+                  ? Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
         );
