@@ -170,6 +170,7 @@ def orders():
     return [
         pyarrow_and_optree("", '"""A program."""\n\nfrom __future__ import annotations\n\nimport pyarrow\nimport optree\n'),
         pyarrow_and_optree(", in one statement", "import os\nimport pyarrow, optree\n"),
+        pyarrow_and_optree(", in a block", "if __name__ == '__main__':\n    import pyarrow\n    import optree\n"),
         pyarrow_and_optree(", in a module of the program", "import tables\nimport optree\n",
                            lambda machine: write(machine.file(f"{PROJECT}\\tables.py"), "import pyarrow\n")),
         Case("PyQt5 before optree", "import PyQt5\nimport optree\n", [*PYQT, *OPTREE]),

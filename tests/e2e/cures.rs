@@ -166,10 +166,10 @@ fn an_old_copy_of_the_runtime_beside_python() {
         &(old.clone() + &of_pypi),
         "import new",
         expect![[r#"
-        error conflicting-vc-runtime msvcp140.dll
-          * Update the runtime of this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install --upgrade msvc-runtime
-          - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
-    "#]],
+            error conflicting-vc-runtime msvcp140.dll
+              * Update the runtime of this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir msvc-runtime
+              - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
+        "#]],
     );
     check(
         "windows-11",
@@ -177,9 +177,9 @@ fn an_old_copy_of_the_runtime_beside_python() {
         &(old.clone() + &of_pypi),
         "import new",
         expect![[r#"
-        error outdated-vc-runtime msvcp140.dll
-          * Update the runtime of this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install --upgrade msvc-runtime
-    "#]],
+            error outdated-vc-runtime msvcp140.dll
+              * Update the runtime of this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir msvc-runtime
+        "#]],
     );
     // Nobody knows where it comes from, and there is no pip.
     let embeddable = old.replace(
@@ -384,13 +384,131 @@ fn a_folder_that_only_an_administrator_changes() {
         &files,
         "import pkg\nimport new",
         expect![[r#"
-        error damaged-install own.dll
-          * Reinstall pkg 1.0, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-        error missing-vc-runtime msvcp140.dll
-          * Install the runtime into this Python with pip, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install msvc-runtime
-          - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
-    "#]],
+            error damaged-install own.dll
+              * Reinstall pkg 1.0, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+            error missing-vc-runtime msvcp140.dll
+              * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+              - Install the runtime into this Python with pip, as an administrator | & 'C:\Program Files\Python\python.exe' -m pip install msvc-runtime
+        "#]],
     );
+}
+
+/// What was not installed from PyPI is not to be had there: PyTorch has an index of its own for each build.
+#[test]
+fn a_distribution_that_pypi_does_not_have() {
+    let files = installed("312")
+        + "/s/torch.pyd  imports c10.dll\n/s/geo.pyd  imports gdal.dll\n/s/mine.pyd  imports own.dll\n"
+        + &distribution("torch", "2.15.0+cu126", "", &["torch.pyd", "c10.dll"])
+        + &distribution("geo", "3.8+fork", "", &["geo.pyd", "gdal.dll"])
+        + &distribution("mine", "1.0", "", &["mine.pyd", "own.dll"])
+        + "/s/mine-1.0.dist-info/direct_url.json  text\n    {}\n";
+    check("windows-11", "/Python", &files, "import torch\nimport geo\nimport mine", expect![[r#"
+        error damaged-install c10.dll
+          * Reinstall torch 2.15.0+cu126 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir torch==2.15.0+cu126 --index-url https://download.pytorch.org/whl/cu126
+        error damaged-install gdal.dll
+          `import geo` will fail: gdal.dll has disappeared. geo installed it, as its RECORD says, but it is gone; geo.pyd imports gdal.dll (Windows error 126). Install the package again. If the file vanishes again, look into your antivirus program's quarantine.
+          ? Reinstall geo 3.8+fork | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir geo==3.8+fork
+        error damaged-install own.dll
+          `import mine` will fail: own.dll has disappeared. mine installed it, as its RECORD says, but it is gone; mine.pyd imports own.dll (Windows error 126). Install the package again. If the file vanishes again, look into your antivirus program's quarantine.
+          ? Reinstall mine 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir mine==1.0
+    "#]]);
+}
+
+/// Who manages an environment changes it: conda what it installed, and the tool of a project what its lock file names.
+#[test]
+fn the_tool_that_manages_the_environment() {
+    let conda = "
+/conda/python.exe       imports python312.dll
+/conda/python312.dll    version 3.12.4150.1013
+/conda/Lib/os.py        text
+/conda/conda-meta/history  text
+    # cmd: conda create -n work pkg
+/s/pip/__init__.py  text
+/s/pkg.pyd  imports own.dll
+/s/pkg-1.0.dist-info/INSTALLER  text
+    conda
+"
+    .to_owned()
+        + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"]);
+    check("windows-11", "/conda", &conda, "import pkg", expect![[r#"
+        error damaged-install own.dll
+          * Reinstall pkg 1.0 with conda | conda install --force-reinstall -p C:\conda pkg=1.0
+    "#]]);
+    let project = |mark: &str| {
+        installed("312").replace(
+            "/Python/Lib/site-packages/pip/__init__.py  text\n",
+            "/Python/Lib/ensurepip/__init__.py  text\n/Python/Lib/site-packages/pip/__init__.py  text\n",
+        ) + &format!(
+            "
+/project/{mark}  text
+/project/.venv/pyvenv.cfg  text
+    home = C:\\Python
+/project/.venv/Scripts/python.exe
+/s/pkg.pyd  imports own.dll
+"
+        ) + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"])
+    };
+    let program = "import pkg";
+    check("windows-11", "/project/.venv", &project("poetry.lock"), program, expect![[r#"
+        error damaged-install own.dll
+          * Reinstall pkg 1.0 with the pip of its base | C:\Python\python.exe -m pip --python C:\project\.venv\Scripts\python.exe install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+    "#]]);
+    check("windows-11", "/project/.venv", &project("Pipfile"), program, expect![[r#"
+        error damaged-install own.dll
+          * Reinstall pkg 1.0 with the pip of its base | C:\Python\python.exe -m pip --python C:\project\.venv\Scripts\python.exe install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+    "#]]);
+    check("windows-11", "/project/.venv", &project("uv.lock"), program, expect![[r#"
+        error damaged-install own.dll
+          * Reinstall pkg 1.0 with uv | uv sync --project C:\project --reinstall-package pkg
+    "#]]);
+}
+
+/// The DLL that another package has lost is not the one that is missing here; a folder that distributions share is none's; and nobody
+/// catches the end of the process.
+#[test]
+fn what_is_not_to_blame() {
+    let files = installed("312")
+        + "/s/pkg.pyd  imports msvcp140.dll\n/s/shared/one/__init__.py  text\n"
+        + &distribution("other", "1.0", "", &["other/__init__.py", "other/msvcp140.dll"])
+        + "--import pkg\n--import shared.two\n";
+    check("windows-11", "/Python", &files, "import pkg\nimport shared.two", expect![[r#"
+        error missing-vc-runtime msvcp140.dll
+          * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+          - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+        error not-installed 
+          `import shared.two` will fail: shared is installed, but there is no shared.two in it. Several distributions share the folder shared, and none that is installed has it. Install the distribution that brings shared.two.
+    "#]]);
+    let crashes = installed("312")
+        + "
+/Python/msvcp140.dll  version 14.29.30133.0, exports _Mtx_lock
+/s/new.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import as it is initialized
+";
+    let program = "try:\n    import new\nexcept ImportError:\n    new = None";
+    check("windows-11", "/Python", &crashes, program, expect![[r#"
+        error outdated-vc-runtime msvcp140.dll
+          * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+    "#]]);
+}
+
+/// The same two imports in a block, and in a function.
+#[test]
+fn the_order_in_a_block() {
+    let block = "if __name__ == '__main__':\n    import qt\n    import new";
+    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), block, expect![[r#"
+        error conflicting-vc-runtime msvcp140.dll
+          * Import new before qt | import new
+          ? Update qt-bin | C:\Python\python.exe -m pip install --upgrade qt-bin
+    "#]]);
+    let function = "def main():\n    import qt\n    import new\n\nmain()";
+    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), function, expect![[r#"
+        error conflicting-vc-runtime msvcp140.dll
+          * Import new before qt | import new
+          ? Update qt-bin | C:\Python\python.exe -m pip install --upgrade qt-bin
+    "#]]);
+    let branches = "import sys\nif sys.argv:\n    import qt\nelse:\n    import new";
+    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), branches, expect![[r#"
+        healthy
+    "#]]);
 }
 
 /// A foreign ICU beside Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).
@@ -667,16 +785,16 @@ fn an_unknown_name_is_never_offered_to_pip() {
         &(files + &directives),
         &program.join("\n"),
         expect![[r#"
-        error not-installed 
-          company_secret is not installed in the selected environment, so `import company_secret` will fail. company_secret is not in C:\Python\Lib\site-packages. Look up which package brings company_secret: none that is known here does.
-          ? Choose another interpreter | whydll.interpreter
-        error not-installed 
-          nunpy is not installed in the selected environment, so `import nunpy` will fail. nunpy is not in C:\Python\Lib\site-packages. Did you mean numpy? No package that is known here brings nunpy.
-          ? Choose another interpreter | whydll.interpreter
-        error not-installed 
-          cv2 is not installed in the selected environment, so `import cv2` will fail. cv2 is not in C:\Python\Lib\site-packages. Choose the environment that has it, or install it into this one.
-          ? Install opencv-python into this environment | C:\Python\python.exe -m pip install opencv-python
-          ? Choose another interpreter | whydll.interpreter
-    "#]],
+            error not-installed 
+              company_secret is not installed in the selected environment, so `import company_secret` will fail. company_secret is not in C:\Python\Lib\site-packages. WhyDLL does not know which package provides company_secret: look it up before you install one.
+              ? Choose another interpreter | whydll.interpreter
+            error not-installed 
+              nunpy is not installed in the selected environment, so `import nunpy` will fail. nunpy is not in C:\Python\Lib\site-packages. Did you mean numpy? WhyDLL knows no package that provides nunpy.
+              ? Choose another interpreter | whydll.interpreter
+            error not-installed 
+              cv2 is not installed in the selected environment, so `import cv2` will fail. cv2 is not in C:\Python\Lib\site-packages. Choose the environment that has it, or install it into this one.
+              ? Install opencv-python into this environment | C:\Python\python.exe -m pip install opencv-python
+              ? Choose another interpreter | whydll.interpreter
+        "#]],
     );
 }
