@@ -402,7 +402,12 @@ fn a_distribution_that_pypi_does_not_have() {
         + &distribution("geo", "3.8+fork", "", &["geo.pyd", "gdal.dll"])
         + &distribution("mine", "1.0", "", &["mine.pyd", "own.dll"])
         + "/s/mine-1.0.dist-info/direct_url.json  text\n    {}\n";
-    check("windows-11", "/Python", &files, "import torch\nimport geo\nimport mine", expect![[r#"
+    check(
+        "windows-11",
+        "/Python",
+        &files,
+        "import torch\nimport geo\nimport mine",
+        expect![[r#"
         error damaged-install c10.dll
           * Reinstall torch 2.15.0+cu126 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir torch==2.15.0+cu126 --index-url https://download.pytorch.org/whl/cu126
         error damaged-install gdal.dll
@@ -411,7 +416,8 @@ fn a_distribution_that_pypi_does_not_have() {
         error damaged-install own.dll
           `import mine` will fail: own.dll has disappeared. mine installed it, as its RECORD says, but it is gone; mine.pyd imports own.dll (Windows error 126). Install the package again. If the file vanishes again, look into your antivirus program's quarantine.
           ? Reinstall mine 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir mine==1.0
-    "#]]);
+    "#]],
+    );
 }
 
 /// Who manages an environment changes it: conda what it installed, and the tool of a project what its lock file names.
@@ -430,10 +436,16 @@ fn the_tool_that_manages_the_environment() {
 "
     .to_owned()
         + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"]);
-    check("windows-11", "/conda", &conda, "import pkg", expect![[r#"
+    check(
+        "windows-11",
+        "/conda",
+        &conda,
+        "import pkg",
+        expect![[r#"
         error damaged-install own.dll
           * Reinstall pkg 1.0 with conda | conda install --force-reinstall -p C:\conda pkg=1.0
-    "#]]);
+    "#]],
+    );
     let project = |mark: &str| {
         installed("312").replace(
             "/Python/Lib/site-packages/pip/__init__.py  text\n",
@@ -449,18 +461,36 @@ fn the_tool_that_manages_the_environment() {
         ) + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"])
     };
     let program = "import pkg";
-    check("windows-11", "/project/.venv", &project("poetry.lock"), program, expect![[r#"
+    check(
+        "windows-11",
+        "/project/.venv",
+        &project("poetry.lock"),
+        program,
+        expect![[r#"
         error damaged-install own.dll
           * Reinstall pkg 1.0 with the pip of its base | C:\Python\python.exe -m pip --python C:\project\.venv\Scripts\python.exe install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-    "#]]);
-    check("windows-11", "/project/.venv", &project("Pipfile"), program, expect![[r#"
+    "#]],
+    );
+    check(
+        "windows-11",
+        "/project/.venv",
+        &project("Pipfile"),
+        program,
+        expect![[r#"
         error damaged-install own.dll
           * Reinstall pkg 1.0 with the pip of its base | C:\Python\python.exe -m pip --python C:\project\.venv\Scripts\python.exe install --force-reinstall --no-deps --no-cache-dir pkg==1.0
-    "#]]);
-    check("windows-11", "/project/.venv", &project("uv.lock"), program, expect![[r#"
+    "#]],
+    );
+    check(
+        "windows-11",
+        "/project/.venv",
+        &project("uv.lock"),
+        program,
+        expect![[r#"
         error damaged-install own.dll
           * Reinstall pkg 1.0 with uv | uv sync --project C:\project --reinstall-package pkg
-    "#]]);
+    "#]],
+    );
 }
 
 /// The DLL that another package has lost is not the one that is missing here; a folder that distributions share is none's; and nobody
@@ -471,44 +501,74 @@ fn what_is_not_to_blame() {
         + "/s/pkg.pyd  imports msvcp140.dll\n/s/shared/one/__init__.py  text\n"
         + &distribution("other", "1.0", "", &["other/__init__.py", "other/msvcp140.dll"])
         + "--import pkg\n--import shared.two\n";
-    check("windows-11", "/Python", &files, "import pkg\nimport shared.two", expect![[r#"
+    check(
+        "windows-11",
+        "/Python",
+        &files,
+        "import pkg\nimport shared.two",
+        expect![[r#"
         error missing-vc-runtime msvcp140.dll
           * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
           - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
         error not-installed 
           `import shared.two` will fail: shared is installed, but there is no shared.two in it. Several distributions share the folder shared, and none that is installed has it. Install the distribution that brings shared.two.
-    "#]]);
+    "#]],
+    );
     let crashes = installed("312")
         + "
 /Python/msvcp140.dll  version 14.29.30133.0, exports _Mtx_lock
 /s/new.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import as it is initialized
 ";
     let program = "try:\n    import new\nexcept ImportError:\n    new = None";
-    check("windows-11", "/Python", &crashes, program, expect![[r#"
+    check(
+        "windows-11",
+        "/Python",
+        &crashes,
+        program,
+        expect![[r#"
         error outdated-vc-runtime msvcp140.dll
           * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
-    "#]]);
+    "#]],
+    );
 }
 
 /// The same two imports in a block, and in a function.
 #[test]
 fn the_order_in_a_block() {
     let block = "if __name__ == '__main__':\n    import qt\n    import new";
-    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), block, expect![[r#"
+    check(
+        "windows-11+vcredist",
+        "/Python",
+        &an_old_runtime_first(),
+        block,
+        expect![[r#"
         error conflicting-vc-runtime msvcp140.dll
           * Import new before qt | import new
           ? Update qt-bin | C:\Python\python.exe -m pip install --upgrade qt-bin
-    "#]]);
+    "#]],
+    );
     let function = "def main():\n    import qt\n    import new\n\nmain()";
-    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), function, expect![[r#"
+    check(
+        "windows-11+vcredist",
+        "/Python",
+        &an_old_runtime_first(),
+        function,
+        expect![[r#"
         error conflicting-vc-runtime msvcp140.dll
           * Import new before qt | import new
           ? Update qt-bin | C:\Python\python.exe -m pip install --upgrade qt-bin
-    "#]]);
+    "#]],
+    );
     let branches = "import sys\nif sys.argv:\n    import qt\nelse:\n    import new";
-    check("windows-11+vcredist", "/Python", &an_old_runtime_first(), branches, expect![[r#"
+    check(
+        "windows-11+vcredist",
+        "/Python",
+        &an_old_runtime_first(),
+        branches,
+        expect![[r#"
         healthy
-    "#]]);
+    "#]],
+    );
 }
 
 /// A foreign ICU beside Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).
