@@ -401,7 +401,7 @@ fn a_distribution_that_pypi_does_not_have() {
         + &distribution("torch", "2.15.0+cu126", "", &["torch.pyd", "c10.dll"])
         + &distribution("geo", "3.8+fork", "", &["geo.pyd", "gdal.dll"])
         + &distribution("mine", "1.0", "", &["mine.pyd", "own.dll"])
-        + "/s/mine-1.0.dist-info/direct_url.json  text\n    {}\n";
+        + "/s/mine-1.0.dist-info/direct_url.json  text\n    {\"url\": \"https://example.org/mine\", \"vcs_info\": {}}\n";
     check(
         "windows-11",
         "/Python",

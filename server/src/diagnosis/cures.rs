@@ -310,8 +310,17 @@ impl Case<'_> {
         )
     }
 
-    /// Where a distribution came from. A local version (`2.9.0+cu126`) is never on PyPI (PEP 440), and one that was installed from a
-    /// file or an address has a `direct_url.json` (PEP 610).
+    /// Whether a distribution was made from a repository, a folder or an archive of source. A wheel that somebody has fetched before is
+    /// mostly one of PyPI.
+    fn is_from_an_address(&self, distribution: &Distribution) -> bool {
+        let told = self.host.files.text(&distribution.location.join("direct_url.json"));
+        let told = told.ok().and_then(|told| serde_json::from_str::<serde_json::Value>(&told).ok());
+        let is_wheel = |url: &str| url.starts_with("file:") && url.ends_with(".whl");
+        told.is_some_and(|told| !told.get("url").and_then(|url| url.as_str()).is_some_and(is_wheel))
+    }
+
+    /// Where a distribution came from. A local version (`2.9.0+cu126`) is never on PyPI (PEP 440), and one that was not taken from an
+    /// index has a `direct_url.json` (PEP 610).
     fn source_of(&self, distribution: &Distribution) -> Source {
         if distribution.kind != DistributionKind::DistInfo {
             return Source::Pypi;
@@ -322,9 +331,7 @@ impl Case<'_> {
                 Source::Index(format!("https://download.pytorch.org/whl/{build}"))
             }
             Some(_) => Source::Elsewhere,
-            None if self.host.files.is_file(&distribution.location.join("direct_url.json")) => {
-                Source::Elsewhere
-            }
+            None if self.is_from_an_address(distribution) => Source::Elsewhere,
             None => Source::Pypi,
         }
     }
