@@ -35,7 +35,9 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     let files = &*case.host.files;
     let name = fault.culprit();
     let searched = fault.cause.searched();
+    // A library that Python code loads belongs to whoever wrote that code.
     let importer = fault.importer().and_then(|link| link.path.as_ref());
+    let importer = importer.or_else(|| problem.trace.iter().find_map(|place| place.file.as_ref()));
     let owner = importer.and_then(|path| case.owner_of(path));
     let family = owner.map(|owner| case.with_requirements(owner)).unwrap_or_default();
     // Another package may have lost a DLL of that name which nobody else would have got.
