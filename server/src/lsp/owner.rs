@@ -144,12 +144,12 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     }
 }
 
+/// With the priority of every thread: somebody may wait for it. It takes about as long as the analysis did, and any question stops it.
 fn prove(analysis: Analysis, mailbox: Mailbox) {
     let report = mailbox.clone();
     let (target, stop) = (analysis.target.clone(), analysis.stop.clone());
     let (of, until) = (target.clone(), stop.clone());
     let work = move || {
-        give_way();
         let proven = catch_unwind(AssertUnwindSafe(|| analysis.prove()));
         if proven.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
             let lost = format!("trying the fixes of {analysis:?} failed, please report it");
