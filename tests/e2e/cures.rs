@@ -63,6 +63,21 @@ fn installed(version: &str) -> String {
     )
 }
 
+/// An environment of conda, in whose history this command is the last.
+fn conda(version: &str, command: &str) -> String {
+    format!(
+        "
+/conda/python.exe       imports python{0}.dll
+/conda/python{0}.dll    version 3.{1}.4150.1013
+/conda/Lib/os.py        text
+/conda/conda-meta/history  text
+    # cmd: {command}
+",
+        version,
+        &version[1..]
+    )
+}
+
 /// A distribution whose RECORD lists these files.
 fn distribution(name: &str, version: &str, requires: &str, files: &[&str]) -> String {
     let rows: String = files.iter().map(|file| format!("    {file},sha256=x,\n")).collect();
@@ -250,19 +265,13 @@ fn an_environment_of_uv() {
 #[test]
 fn an_environment_of_conda() {
     let files = |more: &str| {
-        format!(
-            "
-/conda/python.exe       imports python310.dll
-/conda/python310.dll    version 3.10.4150.1013
-/conda/Lib/os.py        text
-/conda/conda-meta/history  text
-    # cmd: conda create -n work python
+        let runtime = "
 /conda/conda-meta/vs2015_runtime-14.29.30139-h1.json  text
-    {{\"name\": \"vs2015_runtime\", \"version\": \"14.29.30139\", \"files\": [\"msvcp140.dll\"]}}
+    {\"name\": \"vs2015_runtime\", \"version\": \"14.29.30139\", \"files\": [\"msvcp140.dll\"]}
 /conda/msvcp140.dll  version 14.29.30139.0, exports _Mtx_lock
 /s/new.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import
-{more}"
-        )
+";
+        conda("310", "conda create -n work python") + runtime + more
     };
     check(
         "windows-11",
@@ -295,17 +304,11 @@ fn an_environment_of_conda() {
 #[test]
 fn an_environment_of_conda_that_is_not_activated() {
     let files = |more: &str| {
-        format!(
-            "
-/conda/python.exe       imports python37.dll
-/conda/python37.dll     version 3.7.9150.1013
-/conda/Lib/os.py        text
-/conda/conda-meta/history  text
-    # cmd: conda create -n work python=3.7
+        let library = "
 /conda/Library/bin/gdal.dll  exports new
 /s/geo.pyd  imports gdal.dll!new
-{more}"
-        )
+";
+        conda("37", "conda create -n work python=3.7") + library + more
     };
     check(
         "windows-11",
@@ -335,12 +338,8 @@ fn an_environment_of_conda_that_is_not_activated() {
 /// arrow#43126: the DLL that wins is a package of conda, which pip does not have.
 #[test]
 fn a_library_of_conda_that_does_not_fit() {
-    let files = "
-/conda/python.exe       imports python312.dll
-/conda/python312.dll    version 3.12.4150.1013
-/conda/Lib/os.py        text
-/conda/conda-meta/history  text
-    # cmd: C:\\tools\\micromamba.exe create -n work pyarrow
+    let files = conda("312", r"C:\tools\micromamba.exe create -n work pyarrow")
+        + "
 /conda/conda-meta/libarrow-22.0.0-h1.json  text
     {\"name\": \"libarrow\", \"version\": \"22.0.0\", \"files\": [\"Library/bin/arrow.dll\"]}
 /conda/Library/bin/arrow.dll  exports new
@@ -354,7 +353,7 @@ fn a_library_of_conda_that_does_not_fit() {
     check(
         "windows-11",
         "/conda",
-        files,
+        &files,
         "import pyarrow",
         expect![[r#"
         error missing-export arrow.dll
@@ -423,19 +422,13 @@ fn a_distribution_that_pypi_does_not_have() {
 /// Who manages an environment changes it: conda what it installed, and the tool of a project what its lock file names.
 #[test]
 fn the_tool_that_manages_the_environment() {
-    let conda = "
-/conda/python.exe       imports python312.dll
-/conda/python312.dll    version 3.12.4150.1013
-/conda/Lib/os.py        text
-/conda/conda-meta/history  text
-    # cmd: conda create -n work pkg
+    let conda = conda("312", "conda create -n work pkg")
+        + "
 /s/pip/__init__.py  text
 /s/pkg.pyd  imports own.dll
 /s/pkg-1.0.dist-info/INSTALLER  text
     conda
-"
-    .to_owned()
-        + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"]);
+" + &distribution("pkg", "1.0", "", &["pkg.pyd", "own.dll"]);
     check(
         "windows-11",
         "/conda",

@@ -340,7 +340,7 @@ impl Case<'_> {
         format!(" The registry says that the redistributable {version} is installed, but {system} {found}.")
     }
 
-    /// The distribution that a file belongs to, by its RECORD or by the package that it lies in.
+    /// The distribution that a file belongs to: the one whose RECORD lists it, or else the one whose package contains it.
     pub(super) fn owner_of(&self, path: &WinPath) -> Option<&Distribution> {
         let files = &*self.host.files;
         self.environment.owner_of(path, files).or_else(|| {

@@ -1,4 +1,4 @@
-//! Where copies of a DLL lie, beside the one that a load finds or does not find.
+//! The copies of a DLL on the machine, in whichever folder: other ones than a load finds.
 
 use crate::environment::Distribution;
 use crate::host::{EntryKind, WinPath};
@@ -8,8 +8,8 @@ use super::case::Case;
 use super::gpu;
 
 impl Case<'_> {
-    /// Where a DLL lies that a load does not find: beside the module that needs it or in another folder of its distribution, and
-    /// [`elsewhere`](Case::elsewhere).
+    /// The copies of a DLL that a load has missed: in the folder of the module that needs it, in other folders of that module's
+    /// distribution, and [`elsewhere`](Case::elsewhere).
     pub(super) fn unseen(&self, fault: &Fault) -> Vec<WinPath> {
         let dll = fault.culprit();
         let files = &*self.host.files;
@@ -44,8 +44,8 @@ impl Case<'_> {
         std::iter::once(distribution).chain(required).collect()
     }
 
-    /// Where else a DLL of this name lies: in directories of PATH, in the folders of the environment itself, and where NVIDIA's
-    /// installers put theirs. What a package keeps in its own folders is its own.
+    /// The copies of a DLL in the directories of PATH, in the environment's own folders, and in those of NVIDIA's installers. The folders
+    /// of other packages are left out: their DLLs are for them alone.
     pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
         let files = &*self.host.files;
         let mut folders = self.host.path_directories();

@@ -56,13 +56,11 @@ impl Case<'_> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
-        let mut command = installer.upgrade(&name);
-        match self.source_of(distribution) {
-            Source::Index(index) => command.arguments.extend(["--index-url".to_owned(), index]),
+        let command = match self.source_of(distribution) {
             // What PyPI has may be quite another thing.
             Source::Elsewhere => return None,
-            Source::Pypi => {}
-        }
+            source => source.named_in(installer.upgrade(&name)),
+        };
         let action = self.running(&installer, &format!("Update {name}"), command);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Update {name}{}{remark}", self.with(&installer));
@@ -85,7 +83,7 @@ impl Case<'_> {
         // Where an upgrade was interrupted, two have one name.
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let words: Vec<&str> = names.iter().map(String::as_str).collect();
-        // What lies in the folder of the account is the account's.
+        // Nobody needs an administrator for a package in the user site-packages.
         let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
         let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
         let title = format!("{title}{}{remark}", self.with(&installer));
@@ -162,11 +160,15 @@ impl Case<'_> {
         Fix::new(title, action).with_effect(effect)
     }
 
+    /// A file of the environment as whoever installed it made it, an image of so many bytes, or 0 if that is not known.
+    fn intact_image(&self, size: u64) -> Change {
+        Change::Image { machine: self.environment.machine, version: None, size }
+    }
+
     /// A reinstallation that also brings this file as it should be, whatever its size now is.
     pub(super) fn restoring(&self, mut fix: Fix, path: &WinPath) -> Fix {
-        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
         if is_native(path) && !fix.effect.files.iter().any(|(known, _)| known == path) {
-            fix.effect.files.push((path.clone(), image));
+            fix.effect.files.push((path.clone(), self.intact_image(0)));
         }
         fix
     }
@@ -196,8 +198,7 @@ impl Case<'_> {
 
     /// Installs Python itself again, with its packages left as they are: this file is then as it should be.
     pub(super) fn repair_python(&self, lost: &WinPath) -> Fix {
-        let image = Change::Image { machine: self.environment.machine, version: None, size: 0 };
-        let change = if is_native(lost) { image } else { Change::Unread };
+        let change = if is_native(lost) { self.intact_image(0) } else { Change::Unread };
         let is_protected = self.environment.is_protected(&self.environment.base_prefix);
         self.python_again()
             .with_effect(Effect::of_files([(lost.clone(), change)]))
@@ -220,7 +221,6 @@ impl Case<'_> {
         let version = self.environment.version;
         let number = version.to_string();
         let prefix = self.environment.base_prefix.as_str().to_ascii_lowercase();
-        let uv = prefix.contains("\\uv\\python\\");
         match self.environment.base_kind {
             Kind::Conda => {
                 let installer = self.environment.conda(&*self.host.files);
@@ -247,7 +247,7 @@ impl Case<'_> {
                 format!("Install Python {number} again with pyenv"),
                 Action::Run(Command::new("pyenv", ["install", "--force", &number])),
             ),
-            _ if uv => {
+            _ if prefix.contains("\\uv\\python\\") => {
                 let words = ["python", "install", "--reinstall", &number];
                 Fix::new(
                     format!("Install Python {number} again with uv"),
@@ -275,7 +275,7 @@ impl Case<'_> {
         let version = distribution.version.as_deref();
         // A tool that cannot do it leaves it to the pip of its project's environment.
         let installer = self.environment.installer_for(distribution, files)?;
-        let (installer, mut command) = match installer.reinstall(&name, version) {
+        let (installer, command) = match installer.reinstall(&name, version) {
             Some(command) => (installer, command),
             None => {
                 let pip = self.environment.pip(files)?;
@@ -284,17 +284,12 @@ impl Case<'_> {
             }
         };
         let source = self.source_of(distribution);
-        if let Source::Index(index) = &source {
-            command.arguments.extend(["--index-url".to_owned(), index.clone()]);
-        }
+        let command = source.named_in(command);
         let with = self.with(&installer);
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
         let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
-        let machine = self.environment.machine;
-        let effect = Effect::of_files(damaged.map(|file| {
-            let size = file.expected.unwrap_or_default();
-            (file.path, Change::Image { machine, version: None, size })
-        }));
+        let intact = damaged.map(|file| (file.path, self.intact_image(file.expected.unwrap_or_default())));
+        let effect = Effect::of_files(intact);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Reinstall {wanted}{with}{remark}");
         let action = self.running(&installer, &title, command);
@@ -344,6 +339,16 @@ enum Source {
     Index(String),
     /// Nobody knows.
     Elsewhere,
+}
+
+impl Source {
+    /// An installer's command that fetches from here.
+    fn named_in(&self, mut command: Command) -> Command {
+        if let Source::Index(index) = self {
+            command.arguments.extend(["--index-url".to_owned(), index.clone()]);
+        }
+        command
+    }
 }
 
 /// What PyTorch's own index has, a folder for each build.

@@ -38,7 +38,7 @@ pub struct Finding {
     pub python_error: Option<String>,
     /// Places in installed Python code which lead there, the innermost first.
     pub related: Vec<Related>,
-    /// The copy of the first culprit that was loaded before, and so is the one.
+    /// The copy of the first culprit that was loaded before, and that Windows takes for that reason.
     pub winner: Option<Winner>,
     /// What can be done: the preferred one first, if one is known to cure.
     pub fixes: Vec<Fix>,
@@ -47,7 +47,7 @@ pub struct Finding {
 /// A copy of a DLL that Windows takes because it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Winner {
-    /// Where it lies.
+    /// Full path of its file.
     pub path: WinPath,
     /// What to do if the import fails in every order, in a sentence.
     pub apart: String,

@@ -42,7 +42,7 @@ pub struct Effect {
 pub enum Edit {
     /// These statements are inserted before the import.
     Insert(String),
-    /// The import is made where only so many bytes of the program come before it.
+    /// The import is made earlier: after this many bytes of the program, see [`Import::before`](super::Import::before).
     Move(usize),
 }
 

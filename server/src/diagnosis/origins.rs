@@ -111,88 +111,104 @@ enum Name {
     Begins(&'static str),
 }
 
-/// Name without `.dll`, what it belongs to, what to do.
-const ORIGINS: &[(Name, &str, &str)] = &[
+impl Name {
+    fn fits(&self, name: &str) -> bool {
+        match self {
+            Name::Is(known) => *known == name,
+            Name::Begins(known) => name.starts_with(known),
+        }
+    }
+}
+
+/// Names without `.dll`, what they belong to, what to do.
+const ORIGINS: &[(&[Name], &str, &str)] = &[
     (
-        Name::Is("libomp140.x86_64"),
+        &[Name::Is("libomp140.x86_64")],
         "Visual Studio's LLVM OpenMP runtime, which its redistributable does not have",
         "Install another version of the package: Microsoft does not allow that DLL to be passed on, so its wheel cannot have it.",
     ),
-    (Name::Is("libgcc_s_seh-1"), MINGW, FROM_MINGW),
-    (Name::Is("libgcc_s_dw2-1"), MINGW, FROM_MINGW),
-    (Name::Is("libstdc++-6"), MINGW, FROM_MINGW),
-    (Name::Is("libwinpthread-1"), MINGW, FROM_MINGW),
-    (Name::Is("libgomp-1"), MINGW, FROM_MINGW),
-    (Name::Is("libquadmath-0"), MINGW, FROM_MINGW),
-    (Name::Begins("libgfortran-"), MINGW, FROM_MINGW),
     (
-        Name::Begins("libpython3"),
+        &[
+            Name::Is("libgcc_s_seh-1"),
+            Name::Is("libgcc_s_dw2-1"),
+            Name::Is("libstdc++-6"),
+            Name::Is("libwinpthread-1"),
+            Name::Is("libgomp-1"),
+            Name::Is("libquadmath-0"),
+            Name::Begins("libgfortran-"),
+        ],
+        "the runtime of GCC for Windows (MinGW-w64)",
+        "The wheel should have brought it: install another version of the package, or MSYS2, and add the folder mingw64\\bin with os.add_dll_directory.",
+    ),
+    (
+        &[Name::Begins("libpython3")],
         "the Python of MSYS2",
         "The module was built for the Python of MSYS2, and cannot be used with this one: install a wheel that was built for this Python.",
     ),
-    (Name::Is("vcruntime140d"), DEBUG, NO_DEBUG),
-    (Name::Is("vcruntime140_1d"), DEBUG, NO_DEBUG),
-    (Name::Is("msvcp140d"), DEBUG, NO_DEBUG),
-    (Name::Is("ucrtbased"), DEBUG, NO_DEBUG),
-    (Name::Is("mfc140ud"), DEBUG, NO_DEBUG),
-    (Name::Is("vcomp140d"), DEBUG, NO_DEBUG),
-    (Name::Is("concrt140d"), DEBUG, NO_DEBUG),
     (
-        Name::Is("libiomp5md"),
+        &[
+            Name::Is("vcruntime140d"),
+            Name::Is("vcruntime140_1d"),
+            Name::Is("msvcp140d"),
+            Name::Is("ucrtbased"),
+            Name::Is("mfc140ud"),
+            Name::Is("vcomp140d"),
+            Name::Is("concrt140d"),
+        ],
+        "the debug runtime of Visual Studio, which may not be passed on",
+        "The module is a debug build: install a release build of its package.",
+    ),
+    (
+        &[Name::Is("libiomp5md")],
         "Intel's OpenMP runtime",
         "Install the distribution intel-openmp, which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
     ),
     (
-        Name::Begins("mkl_"),
+        &[Name::Begins("mkl_")],
         "Intel's Math Kernel Library",
         "Install the distribution mkl (mkl_rt.2.dll is of the versions before 2026), which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
     ),
     (
-        Name::Is("tbb12"),
+        &[Name::Is("tbb12")],
         "Intel's Threading Building Blocks",
         "Install the distribution tbb, which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
     ),
     (
-        Name::Is("opencl"),
+        &[Name::Is("opencl"), Name::Is("vulkan-1")],
         "the driver of the graphics card",
         "Install the driver of your graphics card from its manufacturer.",
     ),
     (
-        Name::Is("vulkan-1"),
-        "the driver of the graphics card",
-        "Install the driver of your graphics card from its manufacturer.",
-    ),
-    (
-        Name::Is("zlibwapi"),
+        &[Name::Is("zlibwapi")],
         "cuDNN 8",
         "cuDNN 8 needs it and comes without it: NVIDIA's installation guide of cuDNN 8 says where it is to be had.",
     ),
     (
-        Name::Begins("nvinfer"),
+        &[Name::Begins("nvinfer")],
         "TensorRT",
         "Install TensorRT from NVIDIA, and add its folder with os.add_dll_directory.",
     ),
-    (Name::Is("libgobject-2.0-0"), GTK, FROM_GTK),
-    (Name::Begins("libpango"), GTK, FROM_GTK),
-    (Name::Is("libharfbuzz-0"), GTK, FROM_GTK),
-    (Name::Is("libfontconfig-1"), GTK, FROM_GTK),
     (
-        Name::Is("libmagic"),
+        &[
+            Name::Is("libgobject-2.0-0"),
+            Name::Begins("libpango"),
+            Name::Is("libharfbuzz-0"),
+            Name::Is("libfontconfig-1"),
+        ],
+        "GTK's libraries, of which Pango draws text",
+        "Install MSYS2, in it mingw-w64-x86_64-pango, and name its folder mingw64\\bin to the package (WeasyPrint reads WEASYPRINT_DLL_DIRECTORIES).",
+    ),
+    (
+        &[Name::Is("libmagic")],
         "libmagic",
         "Install the distribution python-magic-bin, which brings it, in place of python-magic.",
     ),
-    (Name::Begins("geos_c"), GEO, FROM_GEO),
-    (Name::Begins("gdal"), GEO, FROM_GEO),
+    (
+        &[Name::Begins("geos_c"), Name::Begins("gdal")],
+        "a build of conda or OSGeo4W: wheels of PyPI bring such libraries under names of their own",
+        "Install the package from one source together with what it needs: all of it from PyPI, or all of it from conda-forge.",
+    ),
 ];
-
-const MINGW: &str = "the runtime of GCC for Windows (MinGW-w64)";
-const FROM_MINGW: &str = "The wheel should have brought it: install another version of the package, or MSYS2, and add the folder mingw64\\bin with os.add_dll_directory.";
-const DEBUG: &str = "the debug runtime of Visual Studio, which may not be passed on";
-const NO_DEBUG: &str = "The module is a debug build: install a release build of its package.";
-const GTK: &str = "GTK's libraries, of which Pango draws text";
-const FROM_GTK: &str = "Install MSYS2, in it mingw-w64-x86_64-pango, and name its folder mingw64\\bin to the package (WeasyPrint reads WEASYPRINT_DLL_DIRECTORIES).";
-const GEO: &str = "a build of conda or OSGeo4W: wheels of PyPI bring such libraries under names of their own";
-const FROM_GEO: &str = "Install the package from one source together with what it needs: all of it from PyPI, or all of it from conda-forge.";
 
 /// Whether Python's own installers put a DLL of this name beside `python.exe`, or for the embeddable package what else is in `DLLs`
 /// (CPython's PC/layout).
@@ -207,10 +223,8 @@ pub(super) fn is_of_python(dll: &str) -> bool {
 pub(super) fn of(dll: &str) -> Option<Origin> {
     let name = dll.to_ascii_lowercase();
     let name = name.strip_suffix(".dll").unwrap_or(&name);
-    let (_, belongs_to, advice) = ORIGINS.iter().find(|(known, ..)| match known {
-        Name::Is(known) => *known == name,
-        Name::Begins(known) => name.starts_with(known),
-    })?;
+    let (_, belongs_to, advice) =
+        ORIGINS.iter().find(|(names, ..)| names.iter().any(|known| known.fits(name)))?;
     Some(Origin { belongs_to: (*belongs_to).to_owned(), advice: (*advice).to_owned() })
 }
 

@@ -6,6 +6,7 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::action::Action;
@@ -55,7 +56,7 @@ struct Trials<'a> {
 /// The diagnoses after a fix; or why there are none.
 #[derive(Clone)]
 enum Trial {
-    Made(Vec<Diagnosis>),
+    Made(Arc<[Diagnosis]>),
     NotMade(String),
 }
 
@@ -121,11 +122,7 @@ impl Trials<'_> {
             winner,
         )?;
         let other = self.imports.get(above)?;
-        let names: Vec<&str> = import.names.iter().map(|name| name.as_str()).collect();
-        let statement = match names.as_slice() {
-            [] | ["*"] => format!("import {}", import.name),
-            names => format!("from {} import {}", import.name, names.join(", ")),
-        };
+        let statement = statement(import);
         let action = Action::MoveImport { statement, above: other.name.clone(), after: other.before.len() };
         let effect = Effect { edit: Some(Edit::Move(other.before.len())), ..Effect::default() };
         Some(Fix::new(format!("Import {} before {}", import.name, other.name), action).with_effect(effect))
@@ -280,7 +277,7 @@ impl Trials<'_> {
         let diagnoses = Diagnoses::new(&host, &environment, None).of_document(&imports);
         match overlay.is_incomplete() {
             true => Trial::NotMade("not all that the import reads then is known".to_owned()),
-            false => Trial::Made(diagnoses),
+            false => Trial::Made(diagnoses.into()),
         }
     }
 
@@ -302,11 +299,7 @@ impl Trials<'_> {
         let (Some(edit), Some(asked)) = (edit, self.imports.get(at)) else { return imports };
         let (place, inserted) = match edit {
             Edit::Insert(statements) => (asked.before.len(), format!("{statements}\n")),
-            Edit::Move(after) if asked.names.is_empty() => (*after, format!("import {}\n", asked.name)),
-            Edit::Move(after) => {
-                let names: Vec<&str> = asked.names.iter().map(|name| name.as_str()).collect();
-                (*after, format!("from {} import {}\n", asked.name, names.join(", ")))
-            }
+            Edit::Move(after) => (*after, format!("{}\n", statement(asked))),
         };
         let Some(start) = asked.before.get(..place) else { return imports };
         for (number, import) in imports.iter_mut().enumerate() {
@@ -317,6 +310,15 @@ impl Trials<'_> {
             };
         }
         imports
+    }
+}
+
+/// The statement to make an import earlier with. All names of a module need not be taken twice.
+fn statement(import: &Import) -> String {
+    let names: Vec<&str> = import.names.iter().map(|name| name.as_str()).collect();
+    match names.as_slice() {
+        [] | ["*"] => format!("import {}", import.name),
+        names => format!("from {} import {}", import.name, names.join(", ")),
     }
 }
 

@@ -43,36 +43,20 @@ const OF_PYPI: [OfPypi; 5] = [
     },
 ];
 
-/// What all of them put into `sys.prefix`; `Scripts` gets these too, and the others.
-const IN_PREFIX: [&str; 9] = [
-    "concrt140.dll",
-    "msvcp140.dll",
-    "msvcp140_1.dll",
-    "msvcp140_2.dll",
-    "msvcp140_atomic_wait.dll",
-    "msvcp140_codecvt_ids.dll",
-    "vcamp140.dll",
-    "vccorlib140.dll",
-    "vcomp140.dll",
-];
+/// What `Scripts` gets beside what `sys.prefix` does.
 const IN_SCRIPTS: [&str; 2] = ["vcruntime140.dll", "vcruntime140_1.dll"];
 
-/// What `vc14_runtime` of conda-forge, with `vcomp14`, puts into the environment's folder and into its `Library\bin`
+/// What `vc14_runtime` of conda-forge, with `vcomp14`, puts into the environment's folder and into its `Library\bin`: all but MFC
 /// (conda-forge/vc-feedstock, build of 2026-06-13).
-const OF_CONDA: [&str; 12] = [
-    "concrt140.dll",
-    "msvcp140.dll",
-    "msvcp140_1.dll",
-    "msvcp140_2.dll",
-    "msvcp140_atomic_wait.dll",
-    "msvcp140_codecvt_ids.dll",
-    "vcamp140.dll",
-    "vccorlib140.dll",
-    "vcomp140.dll",
-    "vcruntime140.dll",
-    "vcruntime140_1.dll",
-    "vcruntime140_threads.dll",
-];
+fn of_conda() -> impl Iterator<Item = &'static str> {
+    redistributable::DLLS.into_iter().filter(|name| !name.starts_with("mfc"))
+}
+
+/// What all the wheels put into `sys.prefix`, and into `Scripts` too.
+fn in_prefix() -> impl Iterator<Item = &'static str> {
+    of_conda().filter(|name| !name.starts_with("vcruntime140"))
+}
+
 const VERSION_OF_CONDA: FileVersion = FileVersion([14, 51, 36231, 0]);
 
 /// Whether a DLL is part of it.
@@ -163,8 +147,8 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
         false => installer.install(&["msvc-runtime"]),
     };
     let scripts = prefix.join("Scripts");
-    let names = IN_PREFIX.iter().copied().chain(wheel.also);
-    let in_scripts = IN_PREFIX.iter().chain(&IN_SCRIPTS).map(|name| scripts.join(name));
+    let names = in_prefix().chain(wheel.also);
+    let in_scripts = in_prefix().chain(IN_SCRIPTS).map(|name| scripts.join(name));
     let effect = new_files(names.map(|name| prefix.join(name)).chain(in_scripts), machine, wheel.version);
     let into = match (environment.kind == Kind::Venv, is_own) {
         (true, false) => format!("the Python that this environment was made with ({prefix})"),
@@ -196,7 +180,7 @@ pub fn from_conda(case: &Case<'_>) -> Fix {
         other => other.install(&["vc14_runtime"]),
     };
     let folders = [prefix.clone(), prefix.join("Library\\bin")];
-    let paths = folders.iter().flat_map(|folder| OF_CONDA.map(|name| folder.join(name)));
+    let paths = folders.iter().flat_map(|folder| of_conda().map(|name| folder.join(name)));
     let effect = new_files(paths, environment.machine, VERSION_OF_CONDA);
     let title = format!("Install the current runtime into this environment{}", installer.with());
     Fix::new(title, Action::Run(command)).with_effect(effect)

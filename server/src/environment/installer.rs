@@ -228,7 +228,7 @@ impl Environment {
             Kind::Venv => self.application_directory.join("python.exe"),
             _ => self.interpreter.clone(),
         };
-        let is_managed = files.is_file(&self.base_prefix.join("Lib\\EXTERNALLY-MANAGED"));
+        let is_managed = self.is_managed(files);
         if is_managed {
             return Some(Installer::Uv { python, is_managed });
         }
@@ -298,15 +298,19 @@ impl Environment {
     /// Whether uv is on this machine, as far as its files tell: it made this environment, or lies on PATH or where its installer puts it.
     pub fn has_uv(&self, host: &Host) -> bool {
         let files = &*host.files;
-        let own = ["USERPROFILE"].iter().filter_map(|name| host.variables.get(*name));
-        let own = own.flat_map(|home| {
+        let own = host.variables.get("USERPROFILE").into_iter().flat_map(|home| {
             [".local\\bin", ".cargo\\bin"].map(|tail| WinPath::new(home.as_str()).join(tail))
         });
         let mut folders =
             host.path_directories().into_iter().chain(host.running.path_directories()).chain(own);
         self.is_made_by_uv(files)
-            || files.is_file(&self.base_prefix.join("Lib\\EXTERNALLY-MANAGED"))
+            || self.is_managed(files)
             || folders.any(|folder| files.is_file(&folder.join("uv.exe")))
+    }
+
+    /// Whether pip refuses to install into its base, see [`Installer::Uv`].
+    fn is_managed(&self, files: &dyn Files) -> bool {
+        files.is_file(&self.base_prefix.join("Lib\\EXTERNALLY-MANAGED"))
     }
 
     fn is_made_by_uv(&self, files: &dyn Files) -> bool {

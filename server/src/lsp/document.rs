@@ -100,7 +100,7 @@ impl OpenDocument {
                 Watch::Native => self.text.contains("import"),
                 Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
             };
-            // Who reads the code of an installed package cannot mend it.
+            // An installed package is read there, and its code is not the reader's to change.
             let is_installed = self.path.as_ref().is_some_and(|path| {
                 path.as_str().split(['/', '\\']).any(|folder| folder.eq_ignore_ascii_case("site-packages"))
             });

@@ -192,8 +192,9 @@ impl Report<'_> {
         let value = action.value();
         let is_edit = matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_));
         let document = located.at.and_then(|(document, _)| self.documents.get(document));
-        let has_os = document.and_then(|document| document.imports_os) < self.line_of(located, action)
-            && document.is_some_and(|document| document.imports_os.is_some());
+        let imports_os = document.and_then(|document| document.imports_os);
+        let line = self.line_of(located, action);
+        let has_os = imports_os.is_some_and(|os| line.is_some_and(|line| os < line));
         if is_edit && !has_os { format!("import os\n{value}") } else { value }
     }
 

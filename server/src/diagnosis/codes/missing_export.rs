@@ -61,7 +61,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         provider.path,
         case.why_this_one(provider)
     );
-    // What belongs to Windows itself is told as `unsupported-windows`.
+    // A DLL of Windows itself is reported as `unsupported-windows`.
     let is_foreign = provider.path.is_within(&case.host.windows_directory)
         && !redistributable::contains(provider.path.file_name());
     if is_foreign {
