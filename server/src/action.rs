@@ -54,6 +54,11 @@ pub struct Command {
 }
 
 impl Action {
+    /// Whether its [`value`](Action::value) is a statement to insert before the import.
+    pub fn is_insertion(&self) -> bool {
+        matches!(self, Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_))
+    }
+
     /// Its name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -127,45 +127,51 @@ impl Analysis {
 
     /// Tries the fixes of what was found. Needs as much stack as [`Analysis::run`], and unwinds as that does.
     pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
-        let mut proven = BTreeMap::new();
-        let python = self.target.interpreter.find(self.target.host.as_deref());
-        let answers = python.as_deref().and_then(Answers::of);
-        let facts = self.facts.of(answers.as_ref());
-        let Ok((host, _)) = self.target.machine(python.as_deref(), facts.clone()) else { return proven };
-        let (host, _) = Witness::until(self.stop.clone(), &host);
-        let Ok((_, environment)) = self.target.environment(python.as_deref(), &host) else { return proven };
-        let mut diagnoses = Diagnoses::new(&host, &environment, answers.as_ref()).knowing(self.known.clone());
-        for imports in self.by_program() {
-            let on_host: Vec<Import> = imports.iter().map(|import| import_on(&host, import)).collect();
-            let known = diagnoses.proven(&on_host).into_iter().map(Arc::new);
-            proven.extend(imports.into_iter().cloned().zip(known));
-        }
-        if let Some(answers) = &answers {
-            let _ = facts.store(&answers.facts_file());
-        }
-        proven
+        let proven = self.again(|host, environment, answers| {
+            let mut proven = BTreeMap::new();
+            let mut diagnoses = Diagnoses::new(host, environment, answers).knowing(self.known.clone());
+            for imports in self.by_program() {
+                let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
+                let known = diagnoses.proven(&on_host).into_iter().map(Arc::new);
+                proven.extend(imports.into_iter().cloned().zip(known));
+            }
+            proven
+        });
+        proven.unwrap_or_default()
     }
 
     /// Reads what lies behind the failures of the imports, as if they were mended: whoever mends them waits less then. It is kept
     /// where the next analysis finds it. Needs as much stack as [`Analysis::run`], and unwinds as that does.
     pub fn read_behind(&self) {
+        self.again(|host, environment, answers| {
+            // Nothing can be mended in a record, and without a file for answers nothing is kept.
+            if host.kind == HostKind::Snapshot || answers.is_none() {
+                return;
+            }
+            let diagnoses = Diagnoses::new(host, environment, None);
+            for imports in self.by_program() {
+                let imports: Vec<Import> =
+                    imports.into_iter().map(|import| import_on(host, import)).collect();
+                diagnoses.read_behind(&imports);
+            }
+        });
+    }
+
+    /// Opens the machine and the environment once more, for work whose reading decides nothing of what is watched. None if they are
+    /// not there any more.
+    fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&Answers>) -> T) -> Option<T> {
         let python = self.target.interpreter.find(self.target.host.as_deref());
-        let Some(answers) = python.as_deref().and_then(Answers::of) else { return };
-        let facts = self.facts.of(Some(&answers));
-        let Ok((host, _)) = self.target.machine(python.as_deref(), facts.clone()) else { return };
-        // Nothing can be mended in a record.
-        if host.kind == HostKind::Snapshot {
-            return;
-        }
+        let answers = python.as_deref().and_then(Answers::of);
+        let facts = self.facts.of(answers.as_ref());
+        let (host, _) = self.target.machine(python.as_deref(), facts.clone()).ok()?;
         let (host, _) = Witness::until(self.stop.clone(), &host);
-        let Some(python) = python.as_deref().map(|python| host.path_of(python)) else { return };
-        let Ok(environment) = Environment::on(&python, &host) else { return };
-        let diagnoses = Diagnoses::new(&host, &environment, None);
-        for imports in self.by_program() {
-            let imports: Vec<Import> = imports.into_iter().map(|import| import_on(&host, import)).collect();
-            diagnoses.read_behind(&imports);
+        let (_, environment) = self.target.environment(python.as_deref(), &host).ok()?;
+        let done = work(&host, &environment, answers.as_ref());
+        if let Some(answers) = &answers {
+            // Whoever cannot keep it has to read it again.
+            let _ = facts.store(&answers.facts_file());
         }
-        let _ = facts.store(&answers.facts_file());
+        Some(done)
     }
 
     /// The answer, and the folders that the environment is in.

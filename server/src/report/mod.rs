@@ -178,9 +178,7 @@ impl Report<'_> {
         let (document, range) = located.at?;
         let statements = &self.documents.get(document)?.statements;
         let statement = match action {
-            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_) => {
-                statements.iter().find(|it| it.range == range)
-            }
+            action if action.is_insertion() => statements.iter().find(|it| it.range == range),
             Action::MoveImport { after, .. } => statements.iter().find(|it| it.before == *after),
             _ => None,
         };

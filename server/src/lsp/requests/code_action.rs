@@ -78,13 +78,11 @@ impl Offer<'_> {
     /// None for a fix that this editor, or this text, cannot take.
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
-            Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_) => {
-                (Some(self.edit(&fix.action.value())?), None)
-            }
+            action if action.is_insertion() => (Some(self.edit(&action.value())?), None),
             Action::MoveImport { statement, above, after } => {
                 (Some(self.move_import(statement, above, *after)?), None)
             }
-            Action::Steps(steps) if steps.iter().all(|(_, step)| is_statement(step)) => {
+            Action::Steps(steps) if steps.iter().all(|(_, step)| step.is_insertion()) => {
                 (Some(self.edit(&fix.action.value().replace('\n', self.view.document.line_ending()))?), None)
             }
             // What is no source code may be of use to others: that is for a person to decide.
@@ -248,10 +246,6 @@ impl Offer<'_> {
             ..WorkspaceEdit::default()
         }
     }
-}
-
-fn is_statement(action: &Action) -> bool {
-    matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_))
 }
 
 fn is_source(file: &str) -> bool {
