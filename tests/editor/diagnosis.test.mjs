@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { Editor, test } from "./editor.mjs";
-import { BARE, copy, place, project } from "./project.mjs";
+import { BARE, INSTALL, copy, place, project } from "./project.mjs";
 
 const PROGRAM = "import os\nimport tensorflow as tf\n\nprint(tf.__version__)\n";
 const FILES = {
@@ -22,7 +22,6 @@ const UNDERLINED = [{ text: "tensorflow", line: "import tensorflow as tf" }];
 const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing";
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator";
-const INSTALL = "Install the runtime into this Python with uv, which has to be installed first (no administrator needed)";
 const GO_ON = "Go on without tensorflow where its import fails (cures nothing)";
 
 let editor;

@@ -10,6 +10,9 @@ const { WHYDLL_REAL } = process.env;
 export const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 export const EQUIPPED = "windows-11+vcredist";
 
+/** The preferred fix where the Visual C++ runtime is missing: these environments have no pip. */
+export const INSTALL = "Install the runtime into this Python with uv, which has to be installed first (no administrator needed)";
+
 /** A folder that is removed in the end; of the same name each time, if nobody else has it: pictures show it. */
 export function place() {
   const path = made(join(tmpdir(), "data-science")) ?? mkdtempSync(join(tmpdir(), "whydll-"));

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Editor, test } from "./editor.mjs";
-import { BARE, EQUIPPED, interpreter, project } from "./project.mjs";
-
-const INSTALL = "Install the runtime into this Python with pip (no administrator needed)";
+import { BARE, EQUIPPED, INSTALL, interpreter, project } from "./project.mjs";
 
 let editor;
 before(async () => {
