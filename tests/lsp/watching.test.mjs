@@ -254,9 +254,9 @@ async function within(patience, what, client, act, document, wanted) {
   if (patience === SOON) assert.ok(until < (WINE ? SOON : 1000), `noticed after ${until} ms`);
 }
 
-/** Nobody installs anything sooner than what lies behind the failure is read. */
+/** Nobody installs anything sooner than the fixes are tried, and what lies behind the failure is read. */
 async function readBehind(client) {
-  await client.until("what lies behind is read", () => (said(client, /^read behind the failure/).length > 0 ? true : undefined));
+  await client.until("what lies behind is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined));
 }
 
 /** How often the environment was diagnosed. */

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MOST_ANSWERS, MOST_DIAGNOSES, Ordered, Running, Session};
-use crate::diagnosis::{Diagnosis, Health as Word, Import};
+use crate::diagnosis::{Diagnosis, Health as Word, Import, Outcome};
 use crate::host::{Stop, WinPath};
 use crate::lsp::analysis::{Answer, Target, names};
 use crate::lsp::client::ClientAbilities;
@@ -181,8 +181,10 @@ impl Session {
         };
         self.log(LogLevel::Info, || told_of(&running, &answer));
         let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
+        let chosen = self.to_prove(&target);
         let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == Word::Broken);
-        let failing: BTreeSet<Import> = failing.map(|(import, _)| import.clone()).collect();
+        let failing = failing.map(|(import, _)| import.clone()).filter(|import| chosen.contains(import));
+        let failing: BTreeSet<Import> = failing.collect();
         let anew = match self.answers.get_mut(&target) {
             Some(known) if !running.anew && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
@@ -197,11 +199,7 @@ impl Session {
         if anew {
             self.unread.remove(&target);
         }
-        let is_unproven = self
-            .answers
-            .get(&target)
-            .is_some_and(|known| known.diagnoses.values().any(|diagnosis| diagnosis.is_unproven()));
-        match is_unproven {
+        match self.is_unproven(&target) {
             true => drop(self.unproven.insert(target.clone())),
             false => drop(self.unproven.remove(&target)),
         }
@@ -245,6 +243,18 @@ impl Session {
         let took = self.reading.take().map_or(0, |reading| reading.since.elapsed().as_millis());
         self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
         self.unproven.remove(target);
+        // The trial of what cures an import read all that lies behind its failure.
+        let is_cured = |diagnosis: &Diagnosis| {
+            diagnosis
+                .findings
+                .iter()
+                .flat_map(|finding| &finding.fixes)
+                .any(|fix| fix.outcome == Outcome::Cures)
+        };
+        if let Some(unread) = self.unread.get_mut(target) {
+            unread.retain(|import| !proven.get(import).is_some_and(|diagnosis| is_cured(diagnosis)));
+        }
+        self.unread.retain(|_, imports| !imports.is_empty());
         if let Some(answer) = self.answers.get_mut(target) {
             // What was not known before is for the next analysis to find out.
             let known = proven.into_iter().filter(|(import, _)| answer.diagnoses.contains_key(import));
@@ -259,7 +269,12 @@ impl Session {
 
     /// Whoever waits for what came of the fixes for a document or folder: `told` is dropped then, at once if there is nothing to try.
     pub fn when_proven(&mut self, uri: Option<&Url>, told: oneshot::Sender<()>) {
-        if self.unproven.contains(&self.outlook(uri).scope.target) {
+        let target = self.outlook(uri).scope.target.clone();
+        // What nobody had open so far was not tried.
+        if self.running.is_none() && self.is_unproven(&target) {
+            self.unproven.insert(target.clone());
+        }
+        if self.unproven.contains(&target) {
             self.waiting.retain(|waiting| !waiting.is_closed());
             self.waiting.push(told);
         }

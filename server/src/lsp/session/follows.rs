@@ -11,7 +11,8 @@ use crate::host::Stop;
 use crate::lsp::analysis::{Analysis, Answer, Target};
 use crate::lsp::effect::Effect;
 use crate::lsp::health::Health;
-use crate::source::Guard;
+use crate::lsp::settings::LogLevel;
+use crate::source::{Guard, top_level};
 
 impl Session {
     /// Finds out what is missing, and tells what is known.
@@ -85,8 +86,7 @@ impl Session {
             self.waiting.clear();
         }
         if let Some(target) = self.unproven.iter().next().cloned() {
-            let scopes = self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == target);
-            let imports: BTreeSet<Import> = scopes.flat_map(|(at, _)| self.wanted(at)).collect();
+            let imports = self.to_prove(&target);
             let known = self.answers.get(&target).map(|answer| answer.known.clone()).unwrap_or_default();
             let analysis = self.reading(target, imports.into_iter().collect(), known);
             self.effects.push(Effect::Prove(analysis));
@@ -97,8 +97,30 @@ impl Session {
             let analysis = self.reading(target, imports.into_iter().collect(), Known::default());
             self.effects.push(Effect::ReadBehind(analysis));
         } else if self.facts.take().is_some() {
+            self.log(LogLevel::Debug, || "nothing is left to be read".to_owned());
             self.effects.push(Effect::GiveBackMemory);
         }
+    }
+
+    /// The imports whose fixes are tried: those of documents, and those that the settings name as far as no document makes them.
+    pub(super) fn to_prove(&self, target: &Target) -> BTreeSet<Import> {
+        let mut chosen = BTreeSet::new();
+        for (at, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == *target) {
+            let imported: BTreeSet<Import> = self.imports_in(at).map(|(import, _)| import).collect();
+            let named = self.settings_of(scope).packages.named().into_iter();
+            let absent = named.filter(|name| !imported.iter().any(|import| top_level(&import.name) == *name));
+            chosen.extend(absent.map(Import::first));
+            chosen.extend(imported);
+        }
+        chosen
+    }
+
+    /// Whether something was found for a target whose fixes were not tried.
+    pub(super) fn is_unproven(&self, target: &Target) -> bool {
+        let Some(answer) = self.answers.get(target) else { return false };
+        let chosen = self.to_prove(target);
+        let mut chosen = chosen.iter().filter_map(|import| answer.diagnosis(import));
+        chosen.any(|diagnosis| diagnosis.is_unproven())
     }
 
     /// What is done when nothing else is, until something is asked.
