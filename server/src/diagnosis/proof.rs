@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
-use crate::source::{STACK, top_level};
+use crate::source::{Document, Guard, STACK, top_level};
 
 use super::fix::{Edit, Effect, Fix, Outcome};
 use super::program::{self, Script};
@@ -282,15 +282,21 @@ impl Trials<'_> {
     }
 
     /// A package that the program imports, and that it has now and would not have in this environment.
-    fn lacks(&self, host: &Host, environment: &Environment) -> Option<&str> {
+    fn lacks(&self, host: &Host, environment: &Environment) -> Option<String> {
         if environment.interpreter == self.environment.interpreter {
             return None;
         }
+        let has = |host: &Host, environment, name: &str| package(host, environment, name).path.is_some();
+        let is_lost = |name: &str| has(self.host, self.environment, name) && !has(host, environment, name);
         let mut names = self.imports.iter().map(|import| top_level(&import.name));
-        names.find(|name| {
-            let has = |host: &Host, environment| package(host, environment, name).path.is_some();
-            has(self.host, self.environment) && !has(host, environment)
-        })
+        if let Some(name) = names.find(|name| is_lost(name)) {
+            return Some(name.to_owned());
+        }
+        // What nobody asked about is imported on the way.
+        let before: BTreeSet<&str> = self.imports.iter().map(|import| &*import.before).collect();
+        let above = before.into_iter().flat_map(|text| Document::parse(text).imports);
+        let mut above = above.filter(|import| import.guard == Guard::None && !import.is_access);
+        above.find(|import| is_lost(import.top_level())).map(|import| import.top_level().to_owned())
     }
 
     /// The imports of the program after an edit that is about the one numbered `at`.
