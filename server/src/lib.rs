@@ -25,6 +25,7 @@ pub mod cli;
 pub mod cpython;
 pub mod diagnosis;
 pub mod environment;
+mod example;
 pub mod host;
 pub mod image;
 pub mod loader;

@@ -30,7 +30,7 @@ fn check(machine: &str, python: &str, files: &str, program: &str, expected: Expe
         out += &format!("{} {} {}\n", word("severity"), word("code"), strings(&finding["dlls"]).join(" "));
         let fixes = finding["fixes"].as_array().unwrap();
         if !fixes.iter().any(|fix| fix["preferred"] == true) {
-            out += &format!("  {}\n", word("message"));
+            out += &format!("  {}\n", word("message").replace('\n', " "));
         }
         for fix in fixes {
             let mark = match (fix["preferred"] == true, fix["outcome"].as_str()) {

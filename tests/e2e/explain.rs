@@ -62,7 +62,7 @@ fn what_is_mended_is_told() {
     for words in [
         "Windows error 126, by its words: ",
         "healthy: `import tensorflow` works",
-        "it may have been mended since",
+        "it may have been fixed since",
     ] {
         assert!(answer.out.contains(words), "{words} in {}", answer.out);
     }
@@ -107,7 +107,7 @@ fn a_file_is_read_and_markdown_written() {
         "{}",
         told.out
     );
-    assert!(told.out.contains("\n# WhyDLL: broken\n"), "{}", told.out);
+    assert!(told.out.contains("\n# tensorflow: 2 DLLs missing\n"), "{}", told.out);
 }
 
 #[test]

@@ -90,7 +90,8 @@ describe("a machine without the Visual C++ redistributable", () => {
     // The embeddable package has no pip.
     assert.equal(program, "uv");
     assert.deepEqual(args, ["pip", "install", "--python", interpreter("complete"), "msvc-runtime"]);
-    assert.deepEqual(actions.map((action) => Boolean(action.isPreferred)), [true, false, false]);
+    assert.deepEqual(actions.map((action) => Boolean(action.isPreferred)), [true, ...actions.slice(1).map(() => false)]);
+    assert.deepEqual(actions.slice(3).map(({ title }) => title), ["Ignore missing-vc-runtime on this line", "Ignore missing-vc-runtime in this file"]);
     assert.ok(!actions.some((action) => action.command?.command === "whydll.showCommand"));
 
     const [address] = command(actions, "whydll.openAddress").arguments;
@@ -457,7 +458,7 @@ describe("a traceback", () => {
       "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Не найден указанный модуль.",
     ].join("\r\n");
     const told = await explain(client, { scopeUri: folder.uri, text });
-    for (const words of ["Не найден указанный модуль.", "Windows error 126", "# WhyDLL: broken", "vc_redist.x64.exe"]) {
+    for (const words of ["Не найден указанный модуль.", "Windows error 126", "# tensorflow: 2 DLLs missing", "vc_redist.x64.exe"]) {
       assert.ok(told.includes(words), `${words} is missing in: ${told}`);
     }
   });
@@ -702,7 +703,7 @@ describe("what a person asks for by a command", () => {
     open("import tensorflow as tf\n");
     const { summary } = await client.health("broken");
     const report = await ask(client, "whydll.report", { scopeUri: folder.uri });
-    const facts = ["# WhyDLL: broken", "`main.py:1`", "msvcp140.dll", "3.8.10", "tensorflow-cpu 2.3.0", interpreter("complete"), summary.split(":")[0]];
+    const facts = ["# tensorflow: 2 DLLs missing", "`main.py:1`", "msvcp140.dll", "3.8.10", "tensorflow-cpu 2.3.0", interpreter("complete"), summary.split(":")[0]];
     for (const fact of facts) assert.ok(report.includes(fact), `${fact} is missing in:\n${report}`);
   });
 
@@ -718,6 +719,43 @@ describe("what a person asks for by a command", () => {
     const runtime = nodes.find(({ name, state }) => /^msvcp140\.dll$/i.test(name) && state !== "missing");
     assert.match(runtime.version, /^14\./);
     assert.ok(nodes.every(({ name, rule }) => name && rule));
+  });
+
+  test("the same as a page without scripts, also where there is nothing to draw", async (t) => {
+    const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
+    const document = open("import tensorflow as tf\n");
+    await client.health("broken");
+    const { package: name, scopeUri, html } = await ask(client, "whydll.chainPage", { scopeUri: document.uri });
+    assert.equal(name, "tensorflow");
+    assert.equal(scopeUri, folder.uri);
+    assert.ok(html.startsWith("<!DOCTYPE html>") && !/<script| on\w+=|src=|href="(?!command:whydll\.revealFile\?)/i.test(html));
+    for (const fact of ["msvcp140.dll: not found", "System32", "self_check.py", "Python 3.8.10"]) assert.ok(html.includes(fact), fact);
+    const healthy = await editor(t, { python: "nowhere", host: BARE });
+    healthy.open("import tensorflow as tf\n");
+    await healthy.client.health("unknown");
+    const nothing = await ask(healthy.client, "whydll.chainPage", { scopeUri: healthy.folder.uri });
+    assert.equal(nothing.package, null);
+    assert.match(nothing.html, /no longer exists/);
+  });
+
+  test("the Pythons that can be chosen, and an example", async (t) => {
+    const { client, folder, open } = await editor(t, { python: undefined, host: BARE });
+    open("import tensorflow as tf\n");
+    const found = await ask(client, "whydll.environments", { scopeUri: folder.uri });
+    assert.ok(Array.isArray(found));
+    for (const one of found) assert.deepEqual(Object.keys(one).sort(), ["label", "path", "reason", "usable"]);
+    const example = await ask(client, "whydll.example", {});
+    assert.ok(example.startsWith("# tensorflow: 2 DLLs missing") && example.includes("msvc-runtime"), example);
+  });
+
+  test("what Windows reports and no file tells is explained, also without an environment", async (t) => {
+    const { client, folder, open } = await editor(t, { python: "nowhere", host: BARE });
+    open("import tensorflow as tf\n");
+    await client.health("unknown");
+    const text = "ImportError: DLL load failed while importing etree: An Application Control policy has blocked this file.\n";
+    const told = await ask(client, "whydll.explain", { scopeUri: folder.uri, text });
+    for (const fact of ["4551", "Smart App Control", "What was not checked", "no longer exists"]) assert.ok(told.includes(fact), `${fact} is missing in\n${told}`);
+    await assert.rejects(ask(client, "whydll.explain", { scopeUri: folder.uri, text: "all is well" }), /no traceback/);
   });
 
   test("what an import will do, and whether it did", async (t) => {

@@ -128,7 +128,7 @@ describe("without a word from the editor", () => {
 
   test("an environment that appears in the folder is taken", { skip: WINE && "Wine's own Python is found on no PATH" }, async (t) => {
     const { client, document, folder } = await watched(t, { host: EQUIPPED, sought: true });
-    await client.health("unknown");
+    await client.health("notApplicable");
     assert.deepEqual(await client.diagnostics(document), []);
     const environment = copy("internal-deleted", join(folder, "copied"));
     renameSync(environment, join(folder, ".venv"));

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::target::{Target, TargetArguments};
 use super::{CommandError, ReportFormat, print};
-use crate::diagnosis::{Finding, Import, Watch, run_as};
+use crate::diagnosis::{Import, Watch, run_as};
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, code_cells, top_level};
 
@@ -129,9 +129,9 @@ pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Wa
                     report.packages.push(package.clone());
                 }
             }
-            for finding in &diagnosis.findings {
-                let severity = finding.severity_under(finding.severity, import.guard);
-                let finding = Finding { severity, ..finding.clone() };
+            let told = diagnosis.findings.iter();
+            for finding in told.filter(|finding| !import.ignores.covers(finding.code.name())) {
+                let finding = finding.under(finding.severity, import.guard).into_owned();
                 report.findings.push(Located { finding, at: Some((first + part, import.range)) });
             }
         }

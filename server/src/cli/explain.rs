@@ -39,7 +39,7 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
             .ok_or(CommandError::NoImport { path: name })?,
     };
     let report = check::check_imports(&target, std::slice::from_ref(&asked));
-    let explanation = Explanation { traceback: &traceback, import: &asked.name, same_environment };
+    let explanation = Explanation { traceback: &traceback, import: Some(&asked.name), same_environment };
     let text = match arguments.format {
         ReportFormat::Text => explanation.text(&report),
         ReportFormat::Json => explanation.json(&report),

@@ -9,7 +9,7 @@ use crate::plan::{ImportFailure, LoadFailure, LoadKind, MissingModule, Place};
 
 use super::codes;
 use super::codes::shadowed_module::HiddenPackage;
-use super::finding::{ChainLink, Finding, Related, SearchedDirectory, Severity};
+use super::finding::{ChainLink, FAILS, Finding, Related, SearchedDirectory, Severity};
 use super::origins;
 
 /// A sentence names so many symbols at most.
@@ -196,6 +196,7 @@ impl Case<'_> {
             code,
             severity,
             is_note: false,
+            is_handled: false,
             package: self.import.to_owned(),
             what: String::new(),
             evidence: String::new(),
@@ -237,7 +238,7 @@ impl Case<'_> {
     /// `import tensorflow` will fail / a part of what it uses is broken.
     pub(super) fn consequence(&self, severity: Severity) -> String {
         match severity {
-            Severity::Error => format!("`import {}` will fail", self.import),
+            Severity::Error => format!("`import {}` {FAILS}", self.import),
             _ => format!("A part of what `import {}` uses is broken", self.import),
         }
     }

@@ -3,8 +3,10 @@
 use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::loader::{Failure, Module};
-use crate::plan::{Plan, Step};
+use crate::loader::{Failure, Fault, Module};
+use crate::plan::{Place, Plan, Step};
+
+use super::case::Case;
 
 /// All modules of a process after a load.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,32 @@ pub struct Chain {
     pub steps: Vec<Step>,
     /// Why a target cannot be loaded, if one cannot.
     pub error: Option<ChainError>,
+    /// The loads that failed, whether the program goes on or not.
+    pub failed: Vec<FailedLoad>,
+}
+
+/// A load that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedLoad {
+    /// The statement; none of a load that no Python code makes.
+    pub at: Option<Place>,
+    /// What Python says of it: `ImportError: …`.
+    pub sentence: String,
+    /// The import fails because of it; otherwise the program handles the failure.
+    pub is_fatal: bool,
+    /// It stands under a condition that is not known, so perhaps the load is never made.
+    pub uncertain: bool,
+    /// The culprits, the one that Windows reports first. None of a module that is for another Python.
+    pub culprits: Vec<Rivals>,
+}
+
+/// A culprit, and the copies of it that Windows does not take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rivals {
+    /// The culprit.
+    pub fault: Fault,
+    /// Files of its name elsewhere on the machine, for the same processor.
+    pub others: Vec<WinPath>,
 }
 
 /// Why a target cannot be loaded.
@@ -31,47 +59,80 @@ pub enum ChainError {
 /// Loads `targets` into one fresh process, in this order and up to the first that fails: a `.pyd` as an extension module, a
 /// `.dll` as `ctypes.WinDLL` of its full path, anything else as an import.
 pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain {
+    let case = Case { host, environment, import: "" };
     let interpreter = match Interpreter::start(host, environment) {
         Ok(interpreter) => interpreter,
         Err(failure) => {
             let sentence = "Python itself cannot start".to_owned();
+            let error = LoadError::Windows(failure.clone());
             return Chain {
                 modules: Vec::new(),
                 steps: Vec::new(),
                 of_interpreter: 0,
+                failed: vec![case.failed_load(None, &sentence, &error)],
                 error: Some(ChainError::Load { failure: Box::new(failure), sentence }),
             };
         }
     };
     let of_interpreter = interpreter.process.modules().len();
     let mut plan = Plan::new(interpreter, Finder::new(environment, host));
-    let error = targets.iter().find_map(|target| load(&mut plan, target).err());
+    let failure = targets.iter().find_map(|target| load(&mut plan, target));
+    let is_fatal = |at: usize| failure.as_ref().is_some_and(|failure| failure.loads.contains(&at));
+    let made = plan.failures().iter().enumerate();
+    let mut failed: Vec<FailedLoad> = made
+        .map(|(number, load)| FailedLoad {
+            is_fatal: is_fatal(number),
+            uncertain: load.uncertain,
+            ..case.failed_load(Some(&load.at), &load.sentence, &load.error)
+        })
+        .collect();
+    let error = failure.map(|failure| {
+        if let Some(direct) = &failure.direct {
+            failed.push(case.failed_load(None, failure.error.sentence(), direct));
+        }
+        failure.error
+    });
+    failed.sort_by_key(|load| !load.is_fatal);
     let modules = plan.interpreter().process.modules().to_vec();
-    Chain { modules, steps: plan.steps().to_vec(), of_interpreter, error }
+    Chain { modules, steps: plan.steps().to_vec(), of_interpreter, error, failed }
 }
 
-fn load(plan: &mut Plan<'_>, target: &str) -> Result<(), ChainError> {
+/// How loading a target failed.
+struct TargetFailure {
+    error: ChainError,
+    /// The loads of Python code because of which it failed, as indices into [`Plan::failures`].
+    loads: Vec<usize>,
+    /// The load itself, if no Python code makes it.
+    direct: Option<LoadError>,
+}
+
+/// Loads a target; none if that goes well.
+fn load(plan: &mut Plan<'_>, target: &str) -> Option<TargetFailure> {
     let path = WinPath::new(target);
+    let direct = |error: LoadError, sentence: String| TargetFailure {
+        error: of_load(error.clone(), sentence),
+        loads: Vec::new(),
+        direct: Some(error),
+    };
     if path.has_extension("pyd") || path.has_extension("so") {
         let interpreter = plan.interpreter_mut();
-        interpreter.load_extension(&path).map_err(|error| {
-            let stem = path.file_name().split('.').next().unwrap_or_default();
-            let sentence = format!("ImportError: {}", interpreter.import_sentence(stem, &error));
-            of_load(error, sentence)
-        })
+        let error = interpreter.load_extension(&path).err()?;
+        let stem = path.file_name().split('.').next().unwrap_or_default();
+        let sentence = format!("ImportError: {}", interpreter.import_sentence(stem, &error));
+        Some(direct(error, sentence))
     } else if path.has_extension("dll") {
         let interpreter = plan.interpreter_mut();
-        interpreter.load_library(target, CtypesMode::default()).map_err(|error| {
-            let (class, text) = interpreter.ctypes_sentence(target, &error);
-            of_load(error, format!("{class}: {text}"))
-        })
+        let error = interpreter.load_library(target, CtypesMode::default()).err()?;
+        let (class, text) = interpreter.ctypes_sentence(target, &error);
+        Some(direct(error, format!("{class}: {text}")))
     } else {
-        let Some(error) = plan.import(target).error else { return Ok(()) };
+        let error = plan.import(target).error?;
         let load = error.loads.first().and_then(|at| plan.failures().get(*at));
-        Err(match load {
+        let chain_error = match load {
             Some(load) => of_load(load.error.clone(), error.sentence),
             None => ChainError::Python(error.sentence),
-        })
+        };
+        Some(TargetFailure { error: chain_error, loads: error.loads, direct: None })
     }
 }
 
@@ -79,5 +140,38 @@ fn of_load(error: LoadError, sentence: String) -> ChainError {
     match error {
         LoadError::Windows(failure) => ChainError::Load { failure: Box::new(failure), sentence },
         LoadError::OtherPython(_) | LoadError::Crash(_) => ChainError::Python(sentence),
+    }
+}
+
+impl ChainError {
+    /// What Python says of it.
+    pub fn sentence(&self) -> &str {
+        match self {
+            ChainError::Load { sentence, .. } | ChainError::Python(sentence) => sentence,
+        }
+    }
+}
+
+impl Case<'_> {
+    fn failed_load(&self, at: Option<&Place>, sentence: &str, error: &LoadError) -> FailedLoad {
+        let faults: Vec<&Fault> = match error {
+            LoadError::Windows(failure) => failure.faults().collect(),
+            LoadError::Crash(fault) => vec![fault],
+            LoadError::OtherPython(_) => Vec::new(),
+        };
+        let rivals = |fault: &Fault| Rivals {
+            others: match fault.cause.path() {
+                Some(path) => self.other_copies(path),
+                None => self.unseen(fault),
+            },
+            fault: fault.clone(),
+        };
+        FailedLoad {
+            at: at.cloned(),
+            sentence: sentence.to_owned(),
+            is_fatal: true,
+            uncertain: false,
+            culprits: faults.into_iter().map(rivals).collect(),
+        }
     }
 }

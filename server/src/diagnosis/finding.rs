@@ -1,11 +1,13 @@
 //! A finding: one cause, told so that a person who knows no loader can act on it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::fix::Fix;
 use crate::diagnosis::Code;
 use crate::host::WinPath;
-use crate::source::Guard;
+use crate::source::{Guard, top_level};
 
 /// One cause of failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ pub struct Finding {
     pub severity: Severity,
     /// Nothing is known to fail of it: it is for a report, and not to be put on the import.
     pub is_note: bool,
+    /// The import fails, and the program goes on: something around it catches the exception.
+    pub is_handled: bool,
     /// The import that was asked about, dotted.
     pub package: String,
     /// What is wrong, in one sentence or two.
@@ -53,20 +57,103 @@ pub struct Winner {
     pub apart: String,
 }
 
+/// How a finding says what becomes of an import, and what it says where the program is ready for that.
+pub(super) const FAILS: &str = "will fail";
+const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
+
+/// The first sentence of a message has so many characters at most: it is all that a list shows.
+const LONGEST_HEADLINE: usize = 120;
+
 impl Finding {
-    /// What is wrong, how we know, and what to do, in that order.
-    pub fn message(&self) -> String {
-        [self.what.as_str(), self.evidence.as_str(), self.advice.as_str(), self.caution.as_str()]
-            .iter()
-            .filter(|part| !part.is_empty())
-            .copied()
-            .collect::<Vec<_>>()
-            .join(" ")
+    /// What is wrong, in one sentence of at most 120 characters.
+    pub fn headline(&self) -> String {
+        let first = self.first_sentence();
+        if first.chars().count() <= LONGEST_HEADLINE {
+            return first.to_owned();
+        }
+        let becomes = match (self.severity, self.is_handled) {
+            (_, true) => FAILS_AND_IS_HANDLED,
+            (Severity::Error, _) => FAILS,
+            _ => "uses what is broken",
+        };
+        let text = format!("`import {}` {becomes}: {}.", top_level(&self.package), self.matter());
+        match text.char_indices().nth(LONGEST_HEADLINE - 1) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
+        }
     }
 
-    /// How severe it is where this stands around the import: a program that is ready for the failure goes on. `severity` is
+    /// What is wrong, how we know, and what to do, in that order, on a line each.
+    pub fn message(&self) -> String {
+        let headline = self.headline();
+        let rest = match self.what.strip_prefix(&headline) {
+            Some(rest) => rest.trim(),
+            None => self.what.as_str(),
+        };
+        let joined = |parts: [&str; 2]| parts.map(str::trim).join(" ").trim().to_owned();
+        let lines = [headline, joined([rest, &self.evidence]), joined([&self.advice, &self.caution])];
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// For a status bar: `tensorflow: 2 DLLs missing`.
+    pub fn brief(&self) -> String {
+        format!("{}: {}", top_level(&self.package), self.matter())
+    }
+
+    /// `2 DLLs missing`
+    fn matter(&self) -> String {
+        let dll = self.dlls.first().map_or("a DLL", |dll| file_name(dll));
+        match self.code {
+            Code::MissingVcRuntime | Code::MissingDll | Code::MissingGpuLibrary | Code::NotOnSearchPath => {
+                let matter = if self.code == Code::NotOnSearchPath { "not found" } else { "missing" };
+                match self.dlls.len() {
+                    0 => format!("DLLs {matter}"),
+                    1 => format!("{dll} {matter}"),
+                    number => format!("{number} DLLs {matter}"),
+                }
+            }
+            Code::DamagedInstall => "damaged".to_owned(),
+            Code::BadImage => format!("{dll} damaged"),
+            Code::AccessDenied => format!("{dll} cannot be read"),
+            Code::MissingExport => format!("{dll} does not fit"),
+            Code::WrongArchitecture => "wrong architecture".to_owned(),
+            Code::PathTooLong => "path too long".to_owned(),
+            Code::UnsupportedCpu => "processor not supported".to_owned(),
+            Code::UnsupportedWindows => "Windows not supported".to_owned(),
+            Code::UnsupportedPython => "built for another Python".to_owned(),
+            Code::ConflictingVcRuntime => "VC++ runtime conflict".to_owned(),
+            Code::OutdatedVcRuntime => "VC++ runtime too old".to_owned(),
+            Code::ShadowedModule => "hidden by another file".to_owned(),
+            Code::NotInstalled => "not installed".to_owned(),
+            Code::IncompatibleVersions => "incompatible versions".to_owned(),
+            Code::MixedEnvironment => "mixed installation".to_owned(),
+            Code::GpuNotSupported => "GPU not supported".to_owned(),
+        }
+    }
+
+    fn first_sentence(&self) -> &str {
+        match self.what.find(". ") {
+            Some(end) => self.what.get(..=end).unwrap_or(&self.what),
+            None => &self.what,
+        }
+    }
+
+    /// As it is to be told where this stands around the import: a program that is ready for the failure goes on. `severity` is
     /// what it would be without, which a user may have chosen.
-    pub fn severity_under(&self, severity: Severity, guard: Guard) -> Severity {
+    pub fn under(&self, severity: Severity, guard: Guard) -> Cow<'_, Finding> {
+        let goes_on = self.is_survived(guard);
+        let shown = if goes_on { severity.max(Severity::Hint) } else { severity };
+        let is_handled = goes_on && self.severity == Severity::Error;
+        if shown == self.severity && !is_handled {
+            return Cow::Borrowed(self);
+        }
+        let what =
+            if is_handled { self.what.replacen(FAILS, FAILS_AND_IS_HANDLED, 1) } else { self.what.clone() };
+        Cow::Owned(Finding { severity: shown, is_handled, what, ..self.clone() })
+    }
+
+    /// Whether the program goes on if the import fails where this stands around it.
+    fn is_survived(&self, guard: Guard) -> bool {
         let is_absent = || {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
@@ -75,12 +162,16 @@ impl Finding {
         let ends =
             || self.python_error.as_deref().is_some_and(|error| error.starts_with("Windows fatal exception"));
         match guard {
-            Guard::Handled | Guard::HandledIfAbsent if ends() => severity,
-            Guard::None => severity,
-            Guard::HandledIfAbsent if !is_absent() => severity,
-            Guard::HandledIfAbsent | Guard::Handled | Guard::NotRun => severity.max(Severity::Hint),
+            Guard::None => false,
+            Guard::NotRun => true,
+            Guard::Handled => !ends(),
+            Guard::HandledIfAbsent => is_absent() && !ends(),
         }
     }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 /// A module on the way to the culprit.
@@ -172,5 +263,66 @@ impl Health {
             Some(Severity::Warning) => Health::Degraded,
             _ => Health::Healthy,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(what: &str) -> Finding {
+        Finding {
+            code: Code::MissingDll,
+            severity: Severity::Error,
+            is_note: false,
+            is_handled: false,
+            package: "pkg.part".to_owned(),
+            what: what.to_owned(),
+            evidence: "pkg/a.pyd imports b.dll.".to_owned(),
+            advice: "Reinstall pkg.".to_owned(),
+            caution: String::new(),
+            dlls: vec!["b.dll".to_owned()],
+            chain: Vec::new(),
+            searched: Vec::new(),
+            win_error: Some(126),
+            python_error: None,
+            related: Vec::new(),
+            winner: None,
+            fixes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_message_has_a_line_for_each_question() {
+        let short = finding("`import pkg` will fail: b.dll is missing. It is part of nothing.");
+        assert_eq!(
+            short.message(),
+            "`import pkg` will fail: b.dll is missing.\nIt is part of nothing. pkg/a.pyd imports b.dll.\nReinstall pkg."
+        );
+        assert_eq!(short.brief(), "pkg: b.dll missing");
+    }
+
+    #[test]
+    fn a_headline_is_short_and_nothing_of_a_long_sentence_is_lost() {
+        let folder = r"C:\Users\somebody\AppData\Local\Programs\a folder with a long name\and one more";
+        let what = format!("`import pkg` will fail: b.dll lies in {folder}, where Python 3.8 does not look.");
+        let long = finding(&what);
+        assert_eq!(long.headline(), "`import pkg` will fail: b.dll missing.");
+        assert!(long.message().contains(&what));
+        let name = "a".repeat(300);
+        let longest = Finding { dlls: vec![name], ..finding(&what) };
+        assert_eq!(longest.headline().chars().count(), LONGEST_HEADLINE);
+    }
+
+    #[test]
+    fn a_program_that_is_ready_for_the_failure_is_said_to_handle_it() {
+        let known = finding("`import pkg` will fail: b.dll is missing.");
+        let told = known.under(Severity::Error, Guard::Handled);
+        assert_eq!(told.what, "`import pkg` fails, and the program handles it: b.dll is missing.");
+        assert!(told.is_handled && told.severity == Severity::Hint);
+        // What the user wants to see less of is no more than that.
+        assert_eq!(known.under(Severity::Warning, Guard::None).severity, Severity::Warning);
+        assert!(known.under(Severity::Hint, Guard::Handled).is_handled);
+        assert_eq!(known.under(Severity::Error, Guard::HandledIfAbsent).severity, Severity::Error);
     }
 }

@@ -33,7 +33,7 @@ use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 
 pub use case::{Case, Culprit, Problem};
-pub use chain::{Chain, ChainError, chain};
+pub use chain::{Chain, ChainError, FailedLoad, Rivals, chain};
 pub use codes::Code;
 pub use coverage::{Coverage, Gap, NotReached};
 pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity, Winner};

@@ -90,8 +90,39 @@ pub struct Opened {
 pub struct NotExamined {
     /// In a sentence.
     pub reason: String,
+    /// Which kind of reason it is.
+    pub absence: Absence,
     /// What was taken for the interpreter.
     pub interpreter: Option<String>,
+}
+
+/// Why there is no environment to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// The Python is one for Linux or macOS, or there is none on such a system: no DLL of Windows is involved.
+    NotForWindows,
+    /// No interpreter was chosen, and none was found.
+    NoInterpreter,
+    /// The interpreter that was chosen is not there any more.
+    Gone,
+    /// Something else.
+    Other,
+}
+
+/// There is no environment to look at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// In a sentence.
+    pub reason: String,
+    /// Which kind of reason it is.
+    pub absence: Absence,
+}
+
+impl Unavailable {
+    fn other(reason: impl Into<String>) -> Unavailable {
+        Unavailable { reason: reason.into(), absence: Absence::Other }
+    }
 }
 
 impl Analysis {
@@ -105,7 +136,12 @@ impl Analysis {
         let facts = if self.afresh { Arc::default() } else { self.facts.of(answers.as_ref()) };
         let (host, name) = match self.target.machine(python.as_deref(), facts.clone()) {
             Ok(host) => host,
-            Err(error) => return Answer { watched: self.absent_host(), ..unknown(error.to_string()) },
+            Err(error) => {
+                return Answer {
+                    watched: self.absent_host(),
+                    ..unknown(Unavailable::other(error.to_string()))
+                };
+            }
         };
         let (witnessed, witness) = Witness::until(self.stop.clone(), &host);
         // Where an environment may appear.
@@ -181,7 +217,7 @@ impl Analysis {
         host: &Host,
         name: String,
         answers: Option<&Answers>,
-    ) -> Result<(Answer, Vec<WinPath>), String> {
+    ) -> Result<(Answer, Vec<WinPath>), Unavailable> {
         let answers = answers.cloned().map(|known| if self.afresh { known.afresh() } else { known });
         let (python, environment) = self.target.environment(python, host)?;
         let mut answer = Answer {
@@ -255,36 +291,65 @@ impl Target {
         })
     }
 
-    /// The interpreter on that machine, and its environment; in a sentence, why there is none.
-    fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), String> {
+    /// The machine on which interpreters are listed for a folder.
+    pub fn host_of_list(&self, folder: Option<&Path>) -> Result<Host, HostError> {
+        Ok(self.machine(folder, Arc::default())?.0)
+    }
+
+    /// The interpreter on that machine, and its environment.
+    fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), Unavailable> {
         let named = matches!(self.interpreter, Choice::Named(_));
         let recorded = host.recorded_interpreter.clone().filter(|_| !named);
         let python = recorded.or_else(|| python.map(|python| host.path_of(python)));
-        let python = python.ok_or(
-            "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter",
-        )?;
+        let python = python.ok_or_else(|| Unavailable {
+            reason:
+                "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter"
+                    .to_owned(),
+            absence: if cfg!(windows) { Absence::NoInterpreter } else { Absence::NotForWindows },
+        })?;
         let environment = Environment::on(&python, host).map_err(|error| self.not_there(error))?;
         Ok((python, environment))
     }
 
-    fn not_there(&self, error: EnvironmentError) -> String {
+    fn not_there(&self, error: EnvironmentError) -> Unavailable {
         let named = matches!(self.interpreter, Choice::Named(_));
         match error {
             // What PATH leads to on another system may be a script that starts a Python.
-            EnvironmentError::NotAnInterpreter { path } if !named && !cfg!(windows) => {
-                format!("{path} is a Python for Linux or macOS: nothing in it is for Windows to load")
+            EnvironmentError::NotAnInterpreter { path }
+                if !cfg!(windows) && (!named || is_of_unix(&path)) =>
+            {
+                Unavailable {
+                    reason: format!(
+                        "{path} is a Python for Linux or macOS: nothing in it is for Windows to load"
+                    ),
+                    absence: Absence::NotForWindows,
+                }
             }
-            error => error.to_string(),
+            error @ EnvironmentError::Linux { .. } => {
+                Unavailable { reason: error.to_string(), absence: Absence::NotForWindows }
+            }
+            EnvironmentError::NoSuchPath { path } => Unavailable {
+                reason: format!("the selected Python no longer exists: {path}"),
+                absence: Absence::Gone,
+            },
+            EnvironmentError::NotAnEnvironment { folder } if named => Unavailable {
+                reason: format!(
+                    "the selected Python no longer exists: neither python.exe nor Scripts\\python.exe is in {folder}"
+                ),
+                absence: Absence::Gone,
+            },
+            error => Unavailable::other(error.to_string()),
         }
     }
 
-    /// The machine and the environment, for questions that no diagnosis answers; in a sentence, why there is nothing to ask.
+    /// The machine and the environment, for questions that no diagnosis answers.
     /// The environment is read through what `wrap` makes of the machine.
-    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Opened, String> {
+    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Opened, Unavailable> {
         let python = self.interpreter.find(self.host.as_deref());
         let answers = python.as_deref().and_then(Answers::of);
         let facts = Facts::default().of(answers.as_ref());
-        let (host, name) = self.machine(python.as_deref(), facts).map_err(|error| error.to_string())?;
+        let machine = self.machine(python.as_deref(), facts);
+        let (host, name) = machine.map_err(|error| Unavailable::other(error.to_string()))?;
         let host = wrap(host);
         let (_, environment) = self.environment(python.as_deref(), &host)?;
         let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
@@ -300,15 +365,17 @@ fn import_on(host: &Host, import: &Import) -> Import {
 
 impl Answer {
     /// Nothing can be said.
-    pub fn unknown(reason: impl Into<String>, interpreter: Option<String>) -> Answer {
-        let reason = NotExamined { reason: reason.into(), interpreter };
+    pub fn unknown(why: Unavailable, interpreter: Option<String>) -> Answer {
+        let Unavailable { reason, absence } = why;
+        let reason = NotExamined { reason, absence, interpreter };
         let (diagnoses, known) = Default::default();
         Answer { environment: Err(reason), diagnoses, known, watched: None }
     }
 
     /// The analysis itself failed.
     pub fn failed() -> Answer {
-        Answer::unknown("the analysis failed in a way that it should not; please report it", None)
+        let reason = "the analysis failed in a way that it should not; please report it";
+        Answer::unknown(Unavailable::other(reason), None)
     }
 
     /// What is known of an import.
@@ -320,6 +387,11 @@ impl Answer {
     pub fn covers(&self, import: &Import) -> bool {
         self.environment.is_err() || self.diagnosis(import).is_some()
     }
+}
+
+/// Whether a program lies where Linux and macOS have theirs: with no ending, or in a folder `bin`.
+fn is_of_unix(path: &WinPath) -> bool {
+    !path.has_extension("exe") && path.as_str().starts_with('/')
 }
 
 /// For people.

@@ -33,19 +33,23 @@ pub fn change(event: TextDocumentContentChangeEvent) -> Change {
     Change { range, text: event.text }
 }
 
-/// A finding on the first import that meets its cause.
-pub fn diagnostic(cause: &Cause<'_>) -> Diagnostic {
-    let Cause { import, severity: shown_as, finding, also } = cause;
-    let related: Vec<_> = finding.related.iter().filter_map(related).collect();
+/// A finding on the first import of a document that meets its cause.
+pub fn diagnostic(document: &Url, cause: &Cause<'_>) -> Diagnostic {
+    let Cause { import, finding, also } = cause;
+    let others = also.iter().map(|import| DiagnosticRelatedInformation {
+        location: Location { uri: document.clone(), range: range(import.range) },
+        message: format!("`import {}` fails for the same reason", import.module),
+    });
+    let related: Vec<_> = finding.related.iter().filter_map(related).chain(others).collect();
     let lines: Vec<String> = also.iter().map(|import| (import.range.start.line + 1).to_string()).collect();
     let also = match lines.as_slice() {
         [] => String::new(),
-        [line] => format!(" Also at line {line}."),
-        [lines @ .., last] => format!(" Also at lines {} and {last}.", lines.join(", ")),
+        [line] => format!("\nAlso at line {line}."),
+        [lines @ .., last] => format!("\nAlso at lines {} and {last}.", lines.join(", ")),
     };
     Diagnostic {
         range: range(import.range),
-        severity: Some(severity(*shown_as)),
+        severity: Some(severity(finding.severity)),
         code: Some(NumberOrString::String(finding.code.name().to_owned())),
         code_description: Url::parse(&finding.code.page()).ok().map(|href| CodeDescription { href }),
         source: Some("WhyDLL".to_owned()),

@@ -104,7 +104,9 @@ impl OpenDocument {
             let is_installed = self.path.as_ref().is_some_and(|path| {
                 path.as_str().split(['/', '\\']).any(|folder| folder.eq_ignore_ascii_case("site-packages"))
             });
-            if !may_import || is_installed {
+            // Python runs no stub.
+            let is_stub = self.path.as_ref().is_some_and(|path| path.has_extension("pyi"));
+            if !may_import || is_installed || is_stub {
                 return Read::default();
             }
             let watched = |mut document: Document| {

@@ -1,14 +1,17 @@
 //! `whydll/health`: how the environment of a scope is, for the status bar.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
 
-use super::analysis::{Answer, Target};
+use super::analysis::{Absence, Answer, Target};
 use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
 use crate::report::markdown::{code, escaped};
-use crate::source::{Guard, top_level};
+use crate::source::{Guard, Ignores, top_level};
 
 /// Our own notification from server to client.
 pub enum HealthChanged {}
@@ -40,6 +43,8 @@ pub struct Health {
     pub scope_uri: Option<Url>,
     /// In one word.
     pub state: State,
+    /// In a few words, for a status bar: `tensorflow: 2 DLLs missing`.
+    pub label: String,
     /// In one sentence.
     pub summary: String,
     /// Full path of its `python.exe`.
@@ -54,6 +59,16 @@ pub struct Health {
     pub vc_runtime: Option<Runtime>,
     /// How many findings there are.
     pub findings: usize,
+}
+
+/// A watched import of an open document.
+pub struct Imported {
+    /// What is imported.
+    pub import: Import,
+    /// What stands around it.
+    pub guard: Guard,
+    /// What is silenced on it.
+    pub ignores: Ignores,
 }
 
 /// A package of an environment.
@@ -85,6 +100,9 @@ pub enum State {
     Degraded,
     Broken,
     Unknown,
+    /// The Python is none for Windows, so that no DLL of Windows is involved.
+    #[serde(rename = "notApplicable")]
+    NotApplicable,
 }
 
 impl From<diagnosis::Health> for State {
@@ -104,6 +122,7 @@ impl Health {
         Health {
             scope_uri,
             state: State::Checking,
+            label: "checking DLLs".to_owned(),
             summary: format!("checking {}", list(&settings.packages.named())),
             interpreter: target.interpreter.path().map(|path| path.display().to_string()),
             version: None,
@@ -115,18 +134,20 @@ impl Health {
 
     /// Once it is known. A package that the settings name counts if it is installed or `imported` by an open document, any
     /// other one as far as that import is concerned.
-    pub fn of(
-        scope_uri: Option<Url>,
-        answer: &Answer,
-        settings: &Settings,
-        imported: &[(Import, Guard)],
-    ) -> Health {
+    pub fn of(scope_uri: Option<Url>, answer: &Answer, settings: &Settings, imported: &[Imported]) -> Health {
         let examined = match &answer.environment {
             Ok(examined) => examined,
             Err(reason) => {
+                let (state, label) = match reason.absence {
+                    Absence::NotForWindows => (State::NotApplicable, "no Windows Python"),
+                    Absence::NoInterpreter => (State::Unknown, "no Python selected"),
+                    Absence::Gone => (State::Unknown, "Python is gone"),
+                    Absence::Other => (State::Unknown, "DLLs not checked"),
+                };
                 return Health {
                     scope_uri,
-                    state: State::Unknown,
+                    state,
+                    label: label.to_owned(),
                     summary: reason.reason.clone(),
                     interpreter: reason.interpreter.clone(),
                     version: None,
@@ -137,7 +158,7 @@ impl Health {
             }
         };
         let mut packages: Vec<&Package> = Vec::new();
-        let mut findings: Vec<(Severity, &Finding)> = Vec::new();
+        let mut findings: Vec<Cow<'_, Finding>> = Vec::new();
         let mut runtime = None;
         let names = settings.packages.named();
         for &name in &names {
@@ -146,13 +167,23 @@ impl Health {
             let package = diagnosis.packages.iter().find(|package| package.import == name);
             let installed = package.filter(|package| package.path.is_some());
             packages.extend(installed);
-            if installed.is_some() || imported.iter().any(|(import, _)| top_level(&import.name) == name) {
-                let shown = |finding| Some((settings.severity_of(finding)?, finding));
+            let own = imported.iter().filter(|it| top_level(&it.import.name) == name);
+            // What is used has been imported before.
+            let own: Vec<&Imported> = own.filter(|it| !it.import.is_access).collect();
+            if installed.is_some() || !own.is_empty() {
+                // What every import in sight silences, nobody wants to be told of.
+                let is_silenced = |finding: &Finding| {
+                    !own.is_empty() && own.iter().all(|it| it.ignores.covers(finding.code.name()))
+                };
+                let guard = own.iter().map(|it| it.guard).min_by_key(|guard| *guard != Guard::None);
                 let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
-                findings.extend(told.filter_map(shown));
+                let told = told.filter(|finding| !is_silenced(finding));
+                findings.extend(told.filter_map(|finding| {
+                    Some(finding.under(settings.severity_of(finding)?, guard.unwrap_or_default()))
+                }));
             }
         }
-        for (import, guard) in imported {
+        for Imported { import, guard, ignores } in imported {
             let Some(diagnosis) = answer.diagnosis(import) else { continue };
             if names.contains(&top_level(&import.name)) {
                 continue;
@@ -160,19 +191,34 @@ impl Health {
             runtime = runtime.or(diagnosis.runtime.as_ref());
             let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
             packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
-            for finding in diagnosis.findings.iter().filter(|finding| !finding.is_note) {
+            let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
+            for finding in told.filter(|finding| !ignores.covers(finding.code.name())) {
                 let Some(severity) = settings.severity_of(finding) else { continue };
-                let shown = (finding.severity_under(severity, *guard), finding);
+                let shown = finding.under(severity, *guard);
                 // Several documents may run into the same.
                 if !findings.contains(&shown) {
                     findings.push(shown);
                 }
             }
         }
-        let worst = findings.iter().min_by_key(|(severity, _)| *severity);
-        let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
+        let worst = findings.iter().min_by_key(|finding| finding.severity);
+        let state = worst.map_or(State::Healthy, |finding| State::of(finding.severity));
+        let shown: BTreeSet<String> = findings
+            .iter()
+            .filter(|finding| finding.severity <= Severity::Warning)
+            .map(|finding| finding.brief())
+            .collect();
+        let label = match worst {
+            Some(finding) if state != State::Healthy && shown.len() > 1 => {
+                format!("{} (+{})", finding.brief(), shown.len() - 1)
+            }
+            Some(finding) if state != State::Healthy => finding.brief(),
+            _ => "DLLs".to_owned(),
+        };
         let summary = match worst {
-            Some((_, finding)) if state != State::Healthy => first_sentence(&finding.what).to_owned(),
+            Some(finding) if state != State::Healthy || finding.is_handled => {
+                finding.headline().trim_end_matches('.').to_owned()
+            }
             _ if packages.is_empty() => match names.as_slice() {
                 [] => "no package is watched".to_owned(),
                 names => format!("{} is not installed, and no open file imports it", list(names)),
@@ -182,12 +228,13 @@ impl Health {
                 let imports = if names.len() == 1 { "imports" } else { "import" };
                 let partial = packages.iter().copied().find(|package| !package.coverage.is_full());
                 let extent = partial.map_or(String::new(), Package::extent);
-                format!("{} {imports}{extent}", list(&names))
+                format!("{} {imports} without errors{extent}", list(&names))
             }
         };
         Health {
             scope_uri,
             state,
+            label,
             summary,
             interpreter: Some(examined.interpreter.clone()),
             version: Some(examined.version.clone()),
@@ -212,10 +259,11 @@ impl Health {
             let version = version.as_deref().unwrap_or("of an unknown version");
             facts.push(format!("VC++ runtime {}, {}", escaped(version), code(path)));
         }
-        facts.push(match self.findings {
-            1 => "1 finding".to_owned(),
-            number => format!("{number} findings"),
-        });
+        match self.findings {
+            0 => {}
+            1 => facts.push("1 finding".to_owned()),
+            number => facts.push(format!("{number} findings")),
+        }
         facts.extend(self.interpreter.as_deref().map(code));
         format!("{}\n\n- {}", escaped(&self.summary), facts.join("\n- "))
     }
@@ -260,12 +308,9 @@ impl State {
             State::Degraded => "degraded",
             State::Broken => "broken",
             State::Unknown => "unknown",
+            State::NotApplicable => "notApplicable",
         }
     }
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.')
 }
 
 fn list<T: AsRef<str>>(names: &[T]) -> String {

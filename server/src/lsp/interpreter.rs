@@ -39,7 +39,8 @@ impl Choice {
     pub fn sought_in(&self) -> Vec<PathBuf> {
         match self {
             Choice::Sought(Some(folder)) => {
-                discovery::USUAL.iter().map(|name| folder.join(name)).chain([folder.clone()]).collect()
+                let own = discovery::USUAL.iter().map(|name| folder.join(name)).chain([folder.clone()]);
+                own.chain(folder.ancestors().skip(1).map(|above| above.join(discovery::USUAL[0]))).collect()
             }
             Choice::Named(_) | Choice::Sought(None) => Vec::new(),
         }

@@ -11,10 +11,12 @@ use super::settings::Settings;
 
 /// A part of the editor's window for which one interpreter is selected.
 pub struct Scope {
-    /// The folder as the editor names it; none for what is outside of every folder.
+    /// The folder as the editor names it, or a notebook whose kernel is known; none for what is outside of every folder.
     pub folder: Option<Url>,
-    /// Where that folder is, if it is on a disk.
+    /// Where that folder is, if it is on a disk; of a notebook, the folder that it is in.
     pub path: Option<PathBuf>,
+    /// It is a notebook, and not a folder.
+    pub is_notebook: bool,
     /// The settings of this folder, if the editor tells each folder's.
     pub settings: Option<Settings>,
     /// What is to be diagnosed for it.
@@ -34,8 +36,19 @@ impl Scope {
             in_use: folder.is_some(),
             folder,
             path,
+            is_notebook: false,
             settings: None,
             told: None,
+        }
+    }
+
+    /// A notebook that runs in a Python of its own, within this scope.
+    pub fn of_notebook(uri: Url, within: &Scope) -> Scope {
+        Scope {
+            path: within.path.clone(),
+            is_notebook: true,
+            settings: within.settings.clone(),
+            ..Scope::new(Some(uri))
         }
     }
 
@@ -43,6 +56,7 @@ impl Scope {
     /// not.
     pub fn holds(&self, document: &Url) -> Option<usize> {
         match (&self.folder, &self.path) {
+            (notebook, _) if self.is_notebook => (notebook.as_ref() == Some(document)).then_some(usize::MAX),
             (None, _) => Some(0),
             (Some(_), Some(folder)) => {
                 let folder = comparable(folder.clone());

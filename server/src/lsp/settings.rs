@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::diagnosis::{Finding, Severity, Watch};
+use crate::diagnosis::{Code, Finding, Severity, Watch};
 use crate::source::top_level;
 
 /// What the user wants.
@@ -83,12 +83,15 @@ impl Settings {
             "packages" => {
                 let names = value.as_array()?;
                 let known = names.iter().filter_map(Value::as_str);
-                self.packages = Watch::Named(known.filter_map(|name| filled(top_level(name))).collect());
+                let named: Vec<String> = known.filter_map(|name| filled(top_level(name))).collect();
+                self.packages = if named.is_empty() { Watch::Native } else { Watch::Named(named) };
                 names.iter().all(Value::is_string).then_some(())?;
             }
             "severity" => {
                 let named = value.as_object()?;
-                let known = named.iter().filter_map(|(code, level)| Some((code.clone(), severity(level)?)));
+                let is_code = |name: &str| Code::ALL.iter().any(|code| code.name() == name);
+                let known = named.iter().filter(|(code, _)| is_code(code));
+                let known = known.filter_map(|(code, level)| Some((code.clone(), severity(level)?)));
                 self.severity = known.collect();
                 (self.severity.len() == named.len()).then_some(())?;
             }
@@ -233,6 +236,74 @@ mod tests {
                 }
                 the setting whydll.packages cannot be ["torch",3]
                 the setting whydll.severity cannot be {"bad-image":"hint","missing-dll":"loud"}"#]],
+        );
+    }
+
+    /// What belongs to the editor alone.
+    const OF_EDITOR: [&str; 4] = ["path", "runFixes", "showNotifications", "trace.server"];
+
+    #[test]
+    fn the_extension_and_the_documentation_have_the_same_settings() {
+        let read = |path: &str| {
+            std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))
+        };
+        let manifest: Value = serde_json::from_str(&read("client-vscode/package.json").unwrap()).unwrap();
+        let properties = manifest["contributes"]["configuration"]["properties"].as_object().unwrap();
+        let name_of = |key: &String| key.strip_prefix("whydll.").unwrap().to_owned();
+        let mut ours: Vec<String> = properties.keys().map(name_of).collect();
+        ours.retain(|name| !OF_EDITOR.contains(&name.as_str()));
+        ours.sort();
+        let documented = read("docs/editors.md").unwrap();
+        let section =
+            documented.split_once("### Settings").unwrap().1.split_once("### Notifications").unwrap().0;
+        let rows = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));
+        let mut rows: Vec<&str> = rows.collect();
+        rows.sort_unstable();
+        assert_eq!(ours, rows);
+        let page = read("client-vscode/README.md").unwrap();
+        for key in properties.keys() {
+            assert!(page.contains(&format!("| `{key}` |")), "{key} is not in client-vscode/README.md");
+        }
+
+        let severity = properties["whydll.severity"]["properties"].as_object().unwrap();
+        let codes: Vec<&str> = severity.keys().map(String::as_str).collect();
+        let mut known: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        known.sort_unstable();
+        assert_eq!(codes, known);
+        for (code, schema) in severity {
+            for level in schema["enum"].as_array().unwrap() {
+                let section = json!({ "severity": { code: level } });
+                assert_eq!(Settings::read(&section).1, Vec::<String>::new(), "{section}");
+            }
+        }
+        for level in properties["whydll.logLevel"]["enum"].as_array().unwrap() {
+            assert!(
+                log_level(level.as_str().unwrap()).is_some()
+                    && section.contains(&format!("`{}`", level.as_str().unwrap()))
+            );
+        }
+        // Their defaults say nothing.
+        for name in &ours {
+            let default = &properties[&format!("whydll.{name}")]["default"];
+            let (settings, complaints) = Settings::read(&json!({ name: default }));
+            assert_eq!((settings, complaints), (Settings::default(), Vec::new()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_is_complained_of() {
+        check(
+            json!({ "severity": { "missing-vc": "off" }, "packages": [] }),
+            expect![[r#"
+                Settings {
+                    interpreter: None,
+                    host: None,
+                    search_path: None,
+                    packages: Native,
+                    severity: {},
+                    log_level: Info,
+                }
+                the setting whydll.severity cannot be {"missing-vc":"off"}"#]],
         );
     }
 }

@@ -93,10 +93,7 @@ pub fn chain_json(chain: &Chain) -> String {
         win_error: fault.map(|fault| fault.cause.code()),
         culprit: links.last().map(String::as_str),
         chain: links.iter().map(String::as_str).collect(),
-        python_error: match &chain.error {
-            Some(ChainError::Load { sentence, .. } | ChainError::Python(sentence)) => Some(sentence),
-            None => None,
-        },
+        python_error: chain.error.as_ref().map(ChainError::sentence),
         modules: modules
             .iter()
             .take(chain.modules.len())

@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::markdown::{code, escaped, fenced};
 use super::{Report, check_markdown, check_text, json};
 use crate::diagnosis::Severity;
-use crate::traceback::{Failure, Traceback, WinError};
+use crate::traceback::{Failure, Reported, Traceback, WinError, reported};
 
 /// What is told of a traceback beside the check.
 pub struct Explanation<'a> {
     pub traceback: &'a Traceback,
-    /// The import that was checked.
-    pub import: &'a str,
+    /// The import that was checked; none if that is not told, so that none was.
+    pub import: Option<&'a str>,
     /// Whether the environment that the traceback tells of is the one that was looked at; none if it tells of none.
     pub same_environment: Option<bool>,
 }
@@ -28,6 +28,9 @@ impl Explanation<'_> {
         let mut out = format!("{BOLD}{}{BOLD:#}\n\n  {BLUE}what the traceback says{BLUE:#}\n", self.quoted());
         for sentence in self.said() {
             let _ = writeln!(out, "    {sentence}");
+        }
+        if let Some(reported) = self.reported() {
+            let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}\n    {}", reported.remedy);
         }
         let _ = write!(out, "\n{}", check_text(report));
         let notes = self.notes(report);
@@ -46,6 +49,10 @@ impl Explanation<'_> {
         for sentence in self.said() {
             let _ = writeln!(out, "- {}", escaped(&sentence));
         }
+        if let Some(reported) = self.reported() {
+            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
+        }
+        let _ = write!(out, "\n{}", check_markdown(report));
         let notes = self.notes(report);
         if !notes.is_empty() {
             let _ = writeln!(out, "\n**What may differ**\n");
@@ -53,8 +60,30 @@ impl Explanation<'_> {
                 let _ = writeln!(out, "- {}", escaped(&note));
             }
         }
-        let _ = write!(out, "\n{}", check_markdown(report));
         out
+    }
+
+    /// For an editor, where there is no environment to check; `reason` says why, in a sentence.
+    pub fn markdown_alone(&self, reason: &str) -> String {
+        let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
+        for sentence in self.said() {
+            let _ = writeln!(out, "- {}", escaped(&sentence));
+        }
+        let _ =
+            writeln!(out, "\n**What was not checked**\n\nNo environment was checked: {}.", escaped(reason));
+        if let Some(reported) = self.reported() {
+            let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
+        } else {
+            out.push_str(
+                "\n**What to do**\n\nChoose the Windows Python that the traceback is of, and explain it again: then the DLL that is \
+                 missing is named. Or run `whydll check` on the machine where it failed.\n",
+            );
+        }
+        out
+    }
+
+    fn reported(&self) -> Option<&'static Reported> {
+        self.traceback.win_error.and_then(|error| reported(error.code))
     }
 
     /// For programs: that of a check, with a field for the traceback.
@@ -72,7 +101,7 @@ impl Explanation<'_> {
             Some(&Told {
                 exception: exception.as_deref(),
                 message,
-                import: self.import,
+                import: self.import.unwrap_or_default(),
                 file: at.map(|(file, _)| file.as_str()),
                 line: at.and_then(|(_, line)| *line),
                 module,
@@ -101,7 +130,9 @@ impl Explanation<'_> {
             Some(line) => format!(" in {file}, line {line},"),
             None => format!(" in {file}"),
         });
-        said.push(format!("{}{} failed.", code(&format!("import {}", self.import)), at.unwrap_or_default()));
+        let import =
+            self.import.map_or_else(|| "An import".to_owned(), |name| code(&format!("import {name}")));
+        said.push(format!("{import}{} failed.", at.unwrap_or_default()));
         said.push(match failure {
             Failure::Extension { module: Some(module) } => {
                 format!("Windows could not load the extension module {module}, or a DLL that it needs.")
@@ -122,9 +153,12 @@ impl Explanation<'_> {
         });
         if let Some(WinError { code, printed }) = win_error {
             let source = if *printed { "" } else { ", by its words" };
-            said.push(match meaning(*code) {
-                Some(meaning) => format!("Windows error {code}{source}: {meaning}."),
-                None => format!("Windows error {code}{source}."),
+            said.push(match (meaning(*code), reported(*code)) {
+                (Some(meaning), _) => format!("Windows error {code}{source}: {meaning}."),
+                (None, Some(Reported { symbol, meaning, .. })) => format!(
+                    "Windows error {code} ({symbol}){source}: {meaning}. This is reported; no check of files can foresee it."
+                ),
+                (None, None) => format!("Windows error {code}{source}."),
             });
         }
         if let Some(environment) = environment {
@@ -146,10 +180,15 @@ impl Explanation<'_> {
         let errors = report.findings.iter().map(|located| &located.finding);
         let errors: Vec<_> = errors.filter(|finding| finding.severity == Severity::Error).collect();
         if errors.is_empty() {
-            notes.push(format!(
-                "Nothing that makes `import {}` fail is found today: it may have been mended since.",
-                self.import
-            ));
+            let import = self.import.unwrap_or_default();
+            notes.push(match self.reported() {
+                Some(_) => format!(
+                    "Nothing in the files makes `import {import}` fail: what Windows reports lies outside of them."
+                ),
+                None => format!(
+                    "Nothing that makes `import {import}` fail is found today: it may have been fixed since."
+                ),
+            });
             if self.same_environment.is_none() {
                 notes.push(format!("The traceback does not tell which Python it is of: {prefix} was looked at, and it may be another."));
             }

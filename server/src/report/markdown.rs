@@ -9,7 +9,7 @@ use crate::diagnosis::{Finding, Severity};
 /// The report. One cause is told once, with all the places that run into it.
 pub fn check_markdown(report: &Report<'_>) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "# WhyDLL: {}\n", report.health().name());
+    let _ = writeln!(out, "# {}\n", escaped(&capitalized(&report.headline())));
     facts(&mut out, report);
     let causes = report.causes();
     for located in &causes {
@@ -148,6 +148,14 @@ fn severity(severity: Severity) -> &'static str {
         Severity::Warning => "Warning",
         Severity::Information => "Information",
         Severity::Hint => "Hint",
+    }
+}
+
+/// A name keeps its case, so only what begins with a word of ours is changed.
+fn capitalized(text: &str) -> String {
+    match text.strip_prefix("no ") {
+        Some(rest) => format!("No {rest}"),
+        None => text.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ mod environments;
 mod explanation;
 mod json;
 pub mod markdown;
+mod page;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,13 +17,14 @@ use crate::action::Action;
 use crate::diagnosis::{Diagnosis, Finding, Gap, Health, Package, Severity};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::source::{ImportStatement, Position, Range};
+use crate::source::{ImportStatement, Position, Range, top_level};
 
 pub use chain::{chain_json, chain_text};
 pub use environments::{Environments, Listed, environments_json, environments_text};
 pub use explanation::Explanation;
 pub use json::check_json;
 pub use markdown::check_markdown;
+pub use page::{chain_page, empty_page};
 pub use text::check_text;
 pub use tree::{Node, NodeState, chain_tree};
 
@@ -130,6 +132,31 @@ impl Report<'_> {
     pub fn health(&self) -> Health {
         let findings: Vec<Finding> = self.findings.iter().map(|located| located.finding.clone()).collect();
         Health::of(&findings)
+    }
+
+    /// All of it in a few words: `tensorflow: 2 DLLs missing`.
+    fn headline(&self) -> String {
+        let findings = self.findings.iter().map(|located| &located.finding);
+        let findings = findings.filter(|finding| !finding.is_note && finding.severity <= Severity::Warning);
+        let briefs: BTreeSet<String> = findings.clone().map(Finding::brief).collect();
+        let handled: BTreeSet<&str> = self.handled().collect();
+        match (findings.min_by_key(|finding| finding.severity), handled.first()) {
+            (Some(worst), _) if briefs.len() > 1 => {
+                format!("{} (and {} more)", worst.brief(), briefs.len() - 1)
+            }
+            (Some(worst), _) => worst.brief(),
+            (None, Some(package)) => format!("{package} fails to import, and the program handles it"),
+            (None, None) if self.packages.iter().any(|package| !package.coverage.is_full()) => {
+                "no problems found, as far as the imports could be followed".to_owned()
+            }
+            (None, None) => "no problems found".to_owned(),
+        }
+    }
+
+    /// The packages whose import fails where the program is ready for it.
+    fn handled(&self) -> impl Iterator<Item = &str> {
+        let findings = self.findings.iter().map(|located| &located.finding);
+        findings.filter(|finding| finding.is_handled).map(|finding| top_level(&finding.package))
     }
 
     /// Whether some import fails.

@@ -366,7 +366,7 @@ fn json_has_all_that_is_promised() {
                 }
               ],
               "help": "https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md",
-              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look. pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. Add C:\\cuda with os.add_dll_directory before the import.",
+              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look.\npkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.\nAdd C:\\cuda with os.add_dll_directory before the import.",
               "package": "pkg",
               "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
               "range": {
@@ -616,7 +616,7 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
 #[test]
 fn a_document_for_a_bug_report() {
     expect![[r##"
-        # WhyDLL: broken
+        # pkg: cudart64\_101.dll not found
 
         - Interpreter: `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed)
         - Machine: windows-11, Windows 10.0.22631
@@ -666,7 +666,7 @@ fn a_document_for_a_bug_report() {
     "##]].assert_eq(&reported(BROKEN, Some("import pkg\nimport pkg.sub\n"), check_markdown));
     let healthy = BROKEN.replace("path /cuda", "").replace("/cuda/cuda", "/Python/cuda");
     expect![[r#"
-        # WhyDLL: healthy
+        # No problems found
 
         - Interpreter: `C:\Python\python.exe` (Python 3.8.10, 64-bit (x64), installed)
         - Machine: windows-11, Windows 10.0.22631
@@ -747,4 +747,153 @@ fn a_cell_is_told_by_its_number() {
     };
     assert_eq!(place(None, 1), "main.ipynb:2");
     assert_eq!(place(Some(2), 1), "main.ipynb, cell 3, line 2");
+}
+
+/// The texts of the page, without its style.
+fn page(world: &str, expected: Expect) {
+    let world = World::new(world).unwrap();
+    let (host, environment, diagnosis) = diagnosed(&world);
+    let findings: Vec<String> = diagnosis.findings.iter().map(|finding| finding.what.clone()).collect();
+    let drawn = on_large_stack(|| chain(&host, &environment, &["pkg"]));
+    let html = chain_page(&drawn, &host, &environment, "pkg", &findings);
+    let body = html.split_once("<main>").unwrap().1.split_once("</main>").unwrap().0;
+    // Every link leads to a file, whose path is its argument.
+    let mut out = String::new();
+    let mut rest = body;
+    while let Some((before, link)) = rest.split_once("<a href=\"command:whydll.revealFile?") {
+        out += before;
+        let (address, after) = link.split_once("\" title=\"").unwrap();
+        let (title, after) = after.split_once("\">").unwrap();
+        assert!(address.chars().all(|c| c.is_ascii_alphanumeric() || "%-._~".contains(c)), "{address}");
+        assert!(!title.contains('"'));
+        let (name, after) = after.split_once("</a>").unwrap();
+        out += &format!("[{name}]");
+        rest = after;
+    }
+    out += rest;
+    expected.assert_eq(out.trim());
+}
+
+#[test]
+fn the_page_of_a_chain_begins_with_what_failed() {
+    page(
+        BROKEN,
+        expect![[r#"
+            <h1>DLL chain of <code>import pkg</code></h1>
+            <p class="failure">The import fails.</p>
+            <p><code>import pkg</code> will fail: cudart64_101.dll lies in C:\cuda, where Python 3.8 does not look.</p>
+            <h2>Python says</h2>
+            <pre>ImportError: DLL load failed while importing native: The specified module could not be found.</pre>
+            <p class="quiet">Python 3.8.10: [C:\Python\python.exe]</p>
+            <section><h2 class="failure">cudart64_101.dll: not found (Windows error 126)</h2>
+            <ol class="way" aria-label="From the statement to the culprit">
+            <li>[pkg/__init__.py], line 1</li>
+            <li>[pkg/native.pyd]</li>
+            <li>[pkg/helper.dll]</li>
+            <li><strong class="failure">cudart64_101.dll</strong> not found (Windows error 126)</li>
+            </ol>
+            <table><caption>Where Windows looked for cudart64_101.dll</caption>
+            <tr><th scope="col">Folder</th><th scope="col">Rule</th><th scope="col">What is there</th></tr>
+            <tr><td>[C:\Python\Lib\site-packages\pkg]</td><td>the DLL&#39;s own directory</td><td>nothing of that name</td></tr>
+            <tr><td>[C:\Python]</td><td>application directory</td><td>nothing of that name</td></tr>
+            <tr><td>[C:\Windows\System32]</td><td>System32</td><td>nothing of that name</td></tr>
+            </table>
+            <table><caption>The copies of cudart64_101.dll</caption>
+            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Taken</th></tr>
+            <tr><td>[C:\cuda\cudart64_101.dll]</td><td>none</td><td>no</td></tr>
+            </table>
+            </section>
+            <section><h2>Loaded, in this order</h2>
+            <ul class="tree">
+            <li><details><summary>Python itself <span class="quiet">2 modules</span></summary><ul>
+            <li><details><summary>python.exe <span class="quiet">loaded · full path</span></summary><ul>
+            <li>[C:\Python\python.exe]</li>
+            <li>[python38.dll] <span class="quiet">loaded · 3.8.10150.1013 · application directory</span></li>
+            </ul></details></li>
+            </ul></details></li>
+            <li><details open><summary>native.pyd <span class="quiet">unloaded again · full path, loaded by pkg/__init__.py:1</span></summary><ul>
+            <li>[C:\Python\Lib\site-packages\pkg\native.pyd]</li>
+            <li><details open><summary>helper.dll <span class="quiet">unloaded again · the DLL&#39;s own directory</span></summary><ul>
+            <li>[C:\Python\Lib\site-packages\pkg\helper.dll]</li>
+            <li><details open><summary>cudart64_101.dll <span class="quiet">failed · not found: Windows error 126</span></summary><ul>
+            <li>C:\Python\Lib\site-packages\pkg <span class="quiet">the DLL&#39;s own directory, not there</span></li>
+            <li>C:\Python <span class="quiet">application directory, not there</span></li>
+            <li>C:\Windows\System32 <span class="quiet">System32, not there</span></li>
+            </ul></details></li>
+            </ul></details></li>
+            </ul></details></li>
+            </ul></section>"#]],
+    );
+}
+
+#[test]
+fn the_page_shows_what_the_program_handles_and_the_copies_beside_each_other() {
+    let world = "
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            from . import first
+            try:
+                from . import second
+            except ImportError:
+                pass
+        /Python/Lib/site-packages/pkg/first.pyd     imports zlib.dll
+        /Python/Lib/site-packages/pkg/zlib.dll      version 1.2.0.0, exports deflate
+        /Python/Lib/site-packages/pkg/second.pyd    imports zlib.dll!inflate
+        /tools/zlib.dll                             version 1.3.0.0, exports deflate, inflate
+        path /tools
+        import pkg
+    ";
+    page(
+        world,
+        expect![[r#"
+            <h1>DLL chain of <code>import pkg</code></h1>
+            <p class="fine">The import works, and 1 load fails that the program handles.</p>
+            <p>A part of what <code>import pkg</code> uses is broken: pkg/zlib.dll has no <code>inflate</code>, which pkg/second.pyd imports from it.</p>
+            <p class="quiet">Python 3.8.10: [C:\Python\python.exe]</p>
+            <section><h2>Failed, and handled by the program</h2>
+            <details><summary><span class="failure">zlib.dll</span>: lacks inflate, which is imported from it (Windows error 127)</summary>
+            <ol class="way" aria-label="From the statement to the culprit">
+            <li>[pkg/__init__.py], line 3</li>
+            <li>[pkg/second.pyd]</li>
+            <li><strong class="failure">[pkg/zlib.dll]</strong> lacks inflate, which is imported from it (Windows error 127)</li>
+            </ol>
+            <table><caption>The copies of zlib.dll</caption>
+            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Taken</th></tr>
+            <tr><td>[C:\Python\Lib\site-packages\pkg\zlib.dll]</td><td>1.2.0.0</td><td>yes: loaded first, the DLL&#39;s own directory</td></tr>
+            <tr><td>[C:\tools\zlib.dll]</td><td>1.3.0.0</td><td>no</td></tr>
+            </table>
+            <pre>ImportError: DLL load failed while importing second: The specified procedure could not be found.</pre></details>
+            </section>
+            <section><h2>Loaded, in this order</h2>
+            <ul class="tree">
+            <li><details><summary>Python itself <span class="quiet">2 modules</span></summary><ul>
+            <li><details><summary>python.exe <span class="quiet">loaded · full path</span></summary><ul>
+            <li>[C:\Python\python.exe]</li>
+            <li>[python38.dll] <span class="quiet">loaded · 3.8.10150.1013 · application directory</span></li>
+            </ul></details></li>
+            </ul></details></li>
+            <li><details><summary>first.pyd <span class="quiet">loaded · full path, loaded by pkg/__init__.py:1</span></summary><ul>
+            <li>[C:\Python\Lib\site-packages\pkg\first.pyd]</li>
+            <li>[zlib.dll] <span class="quiet">loaded · 1.2.0.0 · the DLL&#39;s own directory</span></li>
+            </ul></details></li>
+            </ul></section>"#]],
+    );
+}
+
+#[test]
+fn a_name_is_no_markup() {
+    let world = BROKEN.replace("cudart64_101.dll", "a&b'c.dll");
+    let world = World::new(&world).unwrap();
+    let (host, environment, _) = diagnosed(&world);
+    let drawn = on_large_stack(|| chain(&host, &environment, &["pkg"]));
+    let html = chain_page(&drawn, &host, &environment, "<b>", &["`<i>` is <u>wrong</u>".to_owned()]);
+    assert!(
+        !html.contains("<b>")
+            && !html.contains("<i>")
+            && !html.contains("<u>")
+            && html.contains("a&amp;b&#39;c.dll")
+    );
+    assert!(empty_page("<s>").contains("&lt;s&gt;"));
 }

@@ -215,7 +215,17 @@ fn summary(out: &mut String, report: &Report<'_>) {
             plural(report.files(), "file")
         );
     } else {
+        let handled: Vec<&str> = report.handled().collect();
         for package in &report.packages {
+            if handled.contains(&package.import.as_str()) {
+                let _ = writeln!(
+                    out,
+                    "{GREEN}healthy{GREEN:#}: `import {}` fails, and the program handles it ({})",
+                    package.import,
+                    package.installed()
+                );
+                continue;
+            }
             let extent = package.coverage.extent(|file| report.short(file));
             let _ = writeln!(
                 out,

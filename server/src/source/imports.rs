@@ -8,6 +8,7 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::accesses::Modules;
+use super::ignores::{Comments, Ignores};
 use super::ipython::python_of;
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
@@ -44,6 +45,10 @@ pub struct ImportStatement {
     /// 0-based line on which the outermost statement begins that holds the import: where code that must
     /// run before it can be inserted.
     pub statement_line: u32,
+    /// 0-based line on which its own statement ends.
+    pub end_line: u32,
+    /// What comments silence on it.
+    pub ignores: Ignores,
     /// What stands around it.
     pub guard: Guard,
     /// What the program does before and may change what the import loads, as Python text; mostly empty.
@@ -116,9 +121,11 @@ impl Document {
 fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules: &mut Modules) -> Document {
     with_stack_for(text, || {
         let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let comments = Comments::of(text, parsed.tokens(), &lines);
         let mut reader = Reader {
             text,
             lines,
+            comments,
             document: Document::default(),
             guard: Guard::None,
             outermost: None,
@@ -135,6 +142,7 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
 struct Reader<'a, 'p> {
     text: &'a str,
     lines: LineIndex,
+    comments: Comments,
     document: Document,
     guard: Guard,
     outermost: Option<u32>,
@@ -183,7 +191,7 @@ impl Reader<'_, '_> {
     fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
         if self.functions == 0 && self.guard != Guard::NotRun {
             for access in self.modules.pass(stmt) {
-                self.import(&access.module, access.range, vec![access.name], true, &[]);
+                self.import(stmt, &access.module, access.range, vec![access.name], true, &[]);
             }
         }
         match stmt {
@@ -194,14 +202,14 @@ impl Reader<'_, '_> {
                         self.document.imports_os.get_or_insert(line);
                     }
                     let earlier = import.names.get(..at).unwrap_or_default();
-                    self.import(alias.name.as_str(), alias.name.range(), Vec::new(), false, earlier);
+                    self.import(stmt, alias.name.as_str(), alias.name.range(), Vec::new(), false, earlier);
                 }
             }
             ast::Stmt::ImportFrom(import) => {
                 self.document.is_in_package |= import.level > 0;
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
-                    self.import(module.as_str(), module.range(), names, false, &[]);
+                    self.import(stmt, module.as_str(), module.range(), names, false, &[]);
                 }
             }
             ast::Stmt::If(branch) => {
@@ -268,6 +276,7 @@ impl Reader<'_, '_> {
     /// One imported module; `earlier` are those that the same statement imports first.
     fn import(
         &mut self,
+        statement: &ast::Stmt,
         module: &str,
         range: TextRange,
         names: Vec<Name>,
@@ -279,12 +288,20 @@ impl Reader<'_, '_> {
         }
         let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
         let range = Range { start: place(range.start()), end: place(range.end()) };
+        let line_of = |offset: ruff_text_size::TextSize| self.lines.line_of(offset.to_usize());
+        let (first, end_line) = (line_of(statement.start()), line_of(statement.end()));
+        // A use may stand in a statement that is long: its own line counts.
+        let end_line = if is_access { range.end.line } else { end_line };
+        let first = if is_access { range.start.line } else { first };
+        let ignores = self.comments.on(first, end_line);
         self.document.imports.push(ImportStatement {
             module: module.into(),
             names,
             is_access,
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
+            end_line,
+            ignores,
             guard: self.guard,
             before: self.prelude.before(earlier),
         });

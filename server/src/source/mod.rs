@@ -4,6 +4,7 @@
 
 mod accesses;
 mod compiled;
+mod ignores;
 mod import_lines;
 mod imports;
 mod ipython;
@@ -18,6 +19,7 @@ mod standard;
 mod tests;
 
 pub use compiled::lower_compiled;
+pub use ignores::Ignores;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
 pub use lower::{lower, lower_part, lower_whole};

@@ -4,6 +4,7 @@
 //! numbers: Windows speaks in the language of its user.
 
 mod frames;
+mod reported;
 mod sentences;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod words;
 
 use crate::source::Name;
 
+pub use reported::{Reported, reported};
 pub use words::decoded;
 
 use frames::Frame;

@@ -23,7 +23,7 @@ fn comparable(sentence: &str) -> String {
     words.replace(['\u{a0}', ' '], "")
 }
 
-const SENTENCES: [(u32, &[&str]); 5] = [
+const SENTENCES: [(u32, &[&str]); 11] = [
     (
         126,
         &[
@@ -114,6 +114,31 @@ const SENTENCES: [(u32, &[&str]); 5] = [
             "액세스가 거부되었습니다",
             "Odmowa dostępu",
             "Erişim engellendi",
+        ],
+    ),
+    (
+        4551,
+        &[
+            "An Application Control policy has blocked this file",
+            "Eine Anwendungssteuerungsrichtlinie hat diese Datei blockiert",
+            "应用程序控制策略已阻止此文件",
+        ],
+    ),
+    (1260, &["This program is blocked by group policy"]),
+    (
+        225,
+        &[
+            "Operation did not complete successfully because the file contains a virus or potentially unwanted software",
+        ],
+    ),
+    (998, &["Invalid access to memory location", "内存位置访问无效"]),
+    (14001, &["The application has failed to start because its side-by-side configuration is incorrect"]),
+    (
+        1455,
+        &[
+            "The paging file is too small for this operation to complete",
+            "Die Auslagerungsdatei ist zu klein, um diesen Vorgang durchzuführen",
+            "页面文件太小",
         ],
     ),
 ];

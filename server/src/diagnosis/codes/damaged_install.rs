@@ -136,7 +136,7 @@ pub(in crate::diagnosis) fn of_installed_files(
         let more = damaged.len().saturating_sub(names.len());
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         let begin = match error {
-            Some(_) => format!("`import {}` will fail", case.import),
+            Some(_) => case.consequence(Severity::Error),
             None => format!("{} is damaged", name_of(distribution, files)),
         };
         finding.what = format!(

@@ -70,7 +70,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         // A Python that cannot start cannot run pip.
         fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));
     }
-    finding.advice = "Install it.".to_owned();
+    finding.advice = "Install this runtime.".to_owned();
     finding.fixes = fixes;
 }
 
@@ -325,7 +325,7 @@ mod tests {
                 error missing-vc-runtime: vcruntime140.dll
                   Python itself cannot start: vcruntime140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
                   C:\Python\python.exe imports vcruntime140.dll; Python 3.8 looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
-                  Install it.
+                  Install this runtime.
                   ~ Repair Python 3.8.10 with its installer | https://www.python.org/downloads/release/python-3810/
                   ~ Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 
 use crate::action::Action;
 use crate::diagnosis::case::{name_of, some_of};
-use crate::diagnosis::{Case, Culprit, Finding, Fix, Package, Problem};
+use crate::diagnosis::{Case, Culprit, Finding, Fix, Package, Problem, Severity};
 use crate::environment::{Environment, Note, names, normalized};
 use crate::source;
 
@@ -64,13 +64,17 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         )
     } else if asked && is_removed {
         format!(
-            "`import {}` will fail: Python {}.{} does not have {} any more.",
-            case.import, environment.version.major, environment.version.minor, missing.name
+            "{}: Python {}.{} does not have {} any more.",
+            case.consequence(Severity::Error),
+            environment.version.major,
+            environment.version.minor,
+            missing.name
         )
     } else if asked {
         format!(
-            "{} is not installed in the selected environment, so `import {}` will fail.",
-            missing.name, case.import
+            "{} is not installed in the selected environment, so {}.",
+            missing.name,
+            case.consequence(Severity::Error)
         )
     } else if source::is_standard(&missing.name) {
         format!(

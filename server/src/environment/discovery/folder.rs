@@ -18,6 +18,19 @@ pub(super) fn usual(search: &Search<'_>) -> Option<Sighting> {
     })
 }
 
+/// The `.venv` of the nearest folder above that has one, as uv looks for it: that of a workspace of several projects.
+pub(super) fn above(search: &Search<'_>) -> Option<Sighting> {
+    let mut folder = search.folder.as_ref()?.parent();
+    while let Some(above) = folder {
+        let own = above.join(USUAL[0]);
+        if search.is_environment(&own) {
+            return Some(sighting(&above, own, Source::Folder));
+        }
+        folder = above.parent();
+    }
+    None
+}
+
 /// Every environment in it.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let Some(folder) = &search.folder else { return Vec::new() };

@@ -152,13 +152,14 @@ impl<'a> Search<'a> {
         Search { thorough: true, ..self }
     }
 
-    /// The interpreter that is meant, if nobody names one: the activated environment, one in the folder, what the folder's files
-    /// ask for, what `py` starts, the first on PATH.
+    /// The interpreter that is meant, if nobody names one: the activated environment, one in the folder, `.venv` of a folder above,
+    /// what the folder's files ask for, what `py` starts, the first on PATH.
     pub fn chosen(&self) -> Option<Sighting> {
         let activated = || self.of_activated();
         let own = || folder::usual(self);
         activated()
             .or_else(own)
+            .or_else(|| folder::above(self))
             .or_else(|| hints::first(self))
             .or_else(|| registry::default(self))
             .or_else(|| places::on_path(self).into_iter().next())

@@ -1,4 +1,5 @@
-//! `whydll/interpreterChanged`: our own. `{ "scopeUri": URI | null, "path": string | null }`
+//! `whydll/interpreterChanged`: our own. `{ "scopeUri": URI | null, "path": string | null, "notebook": boolean }`; the last may be
+//! left out.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,9 @@ use crate::lsp::session::Session;
 use crate::lsp::settings::LogLevel;
 
 pub fn apply(session: &mut Session, params: &Value) {
+    let is_notebook = params.get("notebook").and_then(Value::as_bool) == Some(true);
     match read(params) {
+        Some((Some(notebook), path)) if is_notebook => session.kernel_selected(notebook, path),
         Some((scope, path)) => session.interpreter_selected(scope, path),
         None => session.log(LogLevel::Warning, || format!("whydll/interpreterChanged with {params}")),
     }

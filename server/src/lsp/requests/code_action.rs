@@ -17,11 +17,15 @@ use crate::host::WinPath;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
-use crate::source::{Document, Guard, ImportStatement, LineIndex};
+use crate::source::{Document, Guard, ImportStatement, LineIndex, top_level};
 
 /// Commands of the editor's own, if it announced them.
 const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
 const CHOOSE_INTERPRETER: &str = "whydll.chooseInterpreter";
+const SHOW_CHAIN: &str = "whydll.showChain";
+const SHOW_REPORT: &str = "whydll.showReport";
+const COPY_TEXT: &str = "whydll.copyText";
+const TURN_OFF: &str = "whydll.turnOff";
 
 pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeActionResponse> {
     if !wants_quick_fixes(&params.context) {
@@ -29,22 +33,26 @@ pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeAction
     }
     let uri = &params.text_document.uri;
     let view = session.view(uri)?;
-    let mut actions = Vec::new();
+    let (mut actions, mut beside) = (Vec::new(), Vec::new());
     for cause in view.causes().unwrap_or_default() {
         let met = std::iter::once(cause.import).chain(cause.also.iter().copied());
         let Some(import) = met.into_iter().find(|import| touches(params.range, convert::range(import.range)))
         else {
             continue;
         };
-        let diagnostic = as_the_editor_has_it(convert::diagnostic(&cause), &params.context);
+        let diagnostic = as_the_editor_has_it(convert::diagnostic(uri, &cause), &params.context);
         let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
         // What is to be edited is this import's own affair.
-        let known = view.findings(import).unwrap_or_default().into_iter().map(|(_, own)| own);
-        let own = known.into_iter().find(|own| cause.finding.explains(own)).unwrap_or(cause.finding);
+        let known = view.findings(import).unwrap_or_default().into_iter();
+        let own = known.into_iter().find(|own| cause.finding.explains(own));
+        let own = own.as_deref().unwrap_or(&cause.finding);
         let fixes = own.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
-        let offered = fixes.chain(offer.doing_without(cause.severity, own, &diagnostic));
+        let offered = fixes.chain(offer.doing_without(own, &diagnostic));
         actions.extend(offered.map(CodeActionOrCommand::CodeAction));
+        beside.extend(offer.beside(own, &diagnostic).into_iter().map(CodeActionOrCommand::CodeAction));
     }
+    // What cures comes before what only shows.
+    actions.append(&mut beside);
     Some(actions)
 }
 
@@ -206,13 +214,8 @@ impl Offer<'_> {
     }
 
     /// Has the program go on where the import fails: for who can do without. It cures nothing.
-    fn doing_without(
-        &self,
-        severity: Severity,
-        finding: &Finding,
-        diagnostic: &Diagnostic,
-    ) -> Option<CodeAction> {
-        if severity != Severity::Error || self.import.guard != Guard::None || self.import.is_access {
+    fn doing_without(&self, finding: &Finding, diagnostic: &Diagnostic) -> Option<CodeAction> {
+        if finding.severity != Severity::Error || self.import.guard != Guard::None || self.import.is_access {
             return None;
         }
         let document = self.view.document;
@@ -229,6 +232,111 @@ impl Offer<'_> {
             is_preferred: Some(false),
             ..CodeAction::default()
         })
+    }
+
+    /// What can be done beside curing it: to look closer, and to silence it.
+    fn beside(&self, finding: &Finding, diagnostic: &Diagnostic) -> Vec<CodeAction> {
+        let (code, package) = (finding.code.name(), top_level(&finding.package));
+        let action = |title: String, edit, command| CodeAction {
+            title,
+            kind: Some(CodeActionKind::QUICKFIX),
+            diagnostics: Some(vec![diagnostic.clone()]),
+            edit,
+            command,
+            is_preferred: Some(false),
+            ..CodeAction::default()
+        };
+        let asked = [
+            (
+                format!("Show the DLL chain of {package}"),
+                SHOW_CHAIN,
+                json!({ "scopeUri": self.uri, "package": package }),
+            ),
+            ("Show the whole report".to_owned(), SHOW_REPORT, json!({ "scopeUri": self.uri })),
+            (
+                format!("Copy this finding ({code})"),
+                COPY_TEXT,
+                json!({ "text": format!("{code}: {}\n{}", finding.message(), finding.code.page()) }),
+            ),
+            (
+                format!("Turn {code} off in the settings"),
+                TURN_OFF,
+                json!({ "scopeUri": self.uri, "code": code }),
+            ),
+        ];
+        let asked = asked.into_iter().filter(|(_, name, _)| self.abilities.runs(name));
+        let mut actions: Vec<CodeAction> = asked
+            .map(|(title, name, argument)| {
+                let command = Command::new(title.clone(), name.to_owned(), Some(vec![argument]));
+                action(title, None, Some(command))
+            })
+            .collect();
+        let at = actions.len().saturating_sub(1);
+        let whole = if self.view.document.place.is_some() { "cell" } else { "file" };
+        let silenced = [
+            (format!("Ignore {code} on this line"), self.ignore_line(code)),
+            (format!("Ignore {code} in this {whole}"), self.ignore_file(code)),
+        ];
+        let silenced = silenced
+            .into_iter()
+            .filter_map(|(title, edit)| Some(action(title, Some(self.edits(vec![edit?])), None)));
+        let silenced: Vec<CodeAction> = silenced.collect();
+        actions.splice(at..at, silenced);
+        actions
+    }
+
+    /// A comment at the end of the statement; none where that is no comment, as within a string that goes on.
+    fn ignore_line(&self, code: &str) -> Option<TextEdit> {
+        let document = self.view.document;
+        let line = self.import.end_line;
+        let text = line_of(document.text(), line)?;
+        let units = |text: &str| u32::try_from(text.encode_utf16().count()).ok();
+        let known = text.rfind("# whydll: ignore[").filter(|_| text.ends_with(']'));
+        let (from, new_text) = match known {
+            Some(_) => (text.strip_suffix(']')?, format!(", {code}]")),
+            None => (text.trim_end(), format!("  # whydll: ignore[{code}]")),
+        };
+        let start = Position { line, character: units(from)? };
+        let end = Position { line, character: units(text)? };
+        let changed = format!("{from}{new_text}");
+        self.silencing(TextEdit { range: Range { start, end }, new_text }, line, text, &changed, code)
+    }
+
+    /// A comment above the first statement.
+    fn ignore_file(&self, code: &str) -> Option<TextEdit> {
+        let document = self.view.document;
+        let line = document.read(&self.view.settings.packages).first_statement_line;
+        let text = line_of(document.text(), line)?;
+        let comment = format!("# whydll: ignore-file[{code}]{}", document.line_ending());
+        let mark = if text.starts_with('\u{feff}') { 1 } else { 0 };
+        let place = Position { line, character: mark };
+        let behind_mark = text.trim_start_matches('\u{feff}');
+        let changed = format!("{}{comment}{behind_mark}", if mark == 1 { "\u{feff}" } else { "" });
+        let edit = TextEdit { range: Range { start: place, end: place }, new_text: comment };
+        self.silencing(edit, line, text, &changed, code)
+    }
+
+    /// The edit, if it silences the code on this import and changes no import: `line` (0-based), which was `text`, is `changed`.
+    fn silencing(
+        &self,
+        edit: TextEdit,
+        line: u32,
+        text: &str,
+        changed: &str,
+        code: &str,
+    ) -> Option<TextEdit> {
+        let document = self.view.document;
+        let whole = document.text();
+        let start = LineIndex::new(whole).offset(whole, crate::source::Position { line, character: 0 });
+        let trial = format!("{}{changed}{}", whole.get(..start)?, whole.get(start + text.len()..)?);
+        let (before, after) = (document.parse(whole).imports, document.parse(&trial).imports);
+        let same = before.len() == after.len();
+        let is_this = |import: &ImportStatement| {
+            import.range == self.import.range && import.module == self.import.module
+        };
+        let at = before.iter().position(is_this)?;
+        let is_silenced = after.get(at).is_some_and(|import| import.ignores.covers(code));
+        (same && is_silenced).then_some(edit)
     }
 
     fn edits(&self, edits: Vec<TextEdit>) -> WorkspaceEdit {

@@ -9,7 +9,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
 use super::confirm::{self, Prediction, Seen};
-use super::{chain, debug_information, explain, report, snapshot};
+use super::{chain, debug_information, environments, example, explain, report, snapshot};
 use crate::lsp::inquiry;
 use crate::lsp::mailbox::Mailbox;
 use crate::lsp::notifications::interpreter_changed;
@@ -32,6 +32,12 @@ pub const REPORT: &str = "whydll.report";
 pub const EXPLAIN: &str = "whydll.explain";
 /// The DLL tree of a package: `[{ scopeUri, package }]`.
 pub const CHAIN: &str = "whydll.chain";
+/// The same as a page in HTML: `[{ scopeUri, package }]`.
+pub const CHAIN_PAGE: &str = "whydll.chainPage";
+/// The Pythons that are found, for a list to choose from: `[{ scopeUri }]`.
+pub const ENVIRONMENTS: &str = "whydll.environments";
+/// The report of a broken environment that comes with the program, in Markdown.
+pub const EXAMPLE: &str = "whydll.example";
 /// What an import will do: `[{ scopeUri, package }]`.
 pub const PREDICT: &str = "whydll.predict";
 /// Whether it did: `[{ scopeUri, package, exitCode, output }]`.
@@ -43,7 +49,7 @@ pub const STATE: &str = "whydll.state";
 pub const SNAPSHOT: &str = "whydll.snapshot";
 
 /// All of them.
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 14] = [
     OPEN_ADDRESS,
     SHOW_COMMAND,
     CHECK_AGAIN,
@@ -51,6 +57,9 @@ pub const COMMANDS: [&str; 11] = [
     REPORT,
     EXPLAIN,
     CHAIN,
+    CHAIN_PAGE,
+    ENVIRONMENTS,
+    EXAMPLE,
     PREDICT,
     COMPARE,
     SNAPSHOT,
@@ -87,11 +96,25 @@ pub async fn answer(
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
             let asked = mailbox.ask(move |session| chain::asked(session, scope.as_ref(), package)).await?;
-            return to_value(
-                inquiry::answer(move || asked.and_then(|(target, package)| chain::drawn(&target, package)))
-                    .await?,
-            );
+            return to_value(inquiry::answer(move || chain::drawn(&asked?)).await?);
         }
+        CHAIN_PAGE => {
+            let scope = inquiry::scope_in(argument)?;
+            let package = package_in(argument)?;
+            let asked = move |session: &Session| {
+                let of = chain::scope_of(session, scope.as_ref());
+                (of, chain::asked(session, scope.as_ref(), package))
+            };
+            let (of, asked) = mailbox.ask(asked).await?;
+            return to_value(inquiry::answer(move || Ok(chain::page(of, asked))).await?);
+        }
+        ENVIRONMENTS => {
+            let scope = inquiry::scope_in(argument)?;
+            let target = move |session: &Session| session.outlook(scope.as_ref()).scope.target.clone();
+            let target = mailbox.ask(target).await?;
+            return to_value(inquiry::answer(move || environments::told(&target)).await?);
+        }
+        EXAMPLE => return to_value(inquiry::answer(example::told).await?),
         PREDICT => return to_value(predict(mailbox, argument).await?),
         COMPARE => {
             let prediction = predict(mailbox, argument).await?;

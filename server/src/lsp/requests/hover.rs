@@ -31,7 +31,7 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     })
 }
 
-/// In Markdown.
+/// In Markdown. What the diagnostic says stands above it in the editor, and is not said again.
 fn told(view: &View<'_>, import: &ImportStatement) -> String {
     let name = import.top_level();
     let (Some(answer), Some(findings)) = (view.answer, view.known(import)) else {
@@ -39,21 +39,34 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     };
     let examined = match &answer.environment {
         Ok(examined) => examined,
-        Err(reason) => return format!("**{}**: unknown, {}\n", escaped(name), escaped(&reason.reason)),
+        Err(reason) => return format!("**{}**: {}\n", escaped(name), escaped(&reason.reason)),
     };
+    let findings = findings.into_iter().map(|(severity, finding)| finding.under(severity, import.guard));
+    let worst = findings.min_by_key(|finding| finding.severity);
     let package =
         view.diagnosis(import).and_then(|known| known.packages.iter().find(|package| package.import == name));
-    let mut text = format!("**{}**", escaped(name));
+    let mut text = String::new();
+    let is_shown = import.guard != Guard::NotRun;
+    if let Some(finding) = worst.as_ref().filter(|finding| is_shown && finding.severity <= Severity::Warning)
+    {
+        text.push_str(&chain(finding));
+    }
+    let _ = write!(text, "**{}**", escaped(name));
     if let Some(version) = package.and_then(|package| package.version.as_ref()) {
         let _ = write!(text, " {}", escaped(version));
     }
     if let Some(distribution) = package.and_then(|package| package.distribution.as_ref()) {
         let _ = write!(text, " ({})", escaped(distribution));
     }
-    let worst = findings.iter().min_by_key(|(severity, _)| *severity);
-    let state = worst.map_or(State::Healthy, |(severity, _)| State::of(*severity));
-    let extent = package.filter(|_| state == State::Healthy).map_or(String::new(), Package::extent);
-    let _ = writeln!(text, ": {}{}\n", state.name(), escaped(&extent));
+    let state = match &worst {
+        Some(finding) if finding.is_handled => "fails, and the program handles it".to_owned(),
+        Some(finding) if import.ignores.covers(finding.code.name()) => {
+            format!("{}, silenced by a comment", finding.brief())
+        }
+        Some(finding) => State::of(finding.severity).name().to_owned(),
+        None => format!("healthy{}", package.map_or(String::new(), Package::extent)),
+    };
+    let _ = writeln!(text, ": {}\n", escaped(&state));
     if let Some(package) = package.filter(|package| !package.coverage.is_full()) {
         text.push_str(&not_known(package));
     }
@@ -63,9 +76,6 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     let interpreter = code(&examined.interpreter);
     let _ = writeln!(text, "- interpreter: {interpreter} (Python {}, {})", examined.version, examined.kind);
     let _ = writeln!(text, "- machine: {}", escaped(&examined.machine));
-    if let Some((severity, finding)) = worst {
-        let _ = write!(text, "\n{}\n", told_of(*severity, finding));
-    }
     text
 }
 
@@ -88,26 +98,26 @@ fn not_known(package: &Package) -> String {
     text
 }
 
-fn told_of(severity: Severity, finding: &Finding) -> String {
-    let mut text = escaped(&finding.what);
-    if severity > Severity::Warning || finding.chain.is_empty() {
-        return text;
+/// The way from the Python file down to the culprit, and behind it a rule.
+fn chain(finding: &Finding) -> String {
+    if finding.chain.is_empty() {
+        return String::new();
     }
     let start = finding.related.first().map(|place| {
         let folder = place.file.parent().unwrap_or_else(|| WinPath::new(""));
         format!("{}/{}, line {}", folder.file_name(), place.file.file_name(), place.line)
     });
-    let links = finding.chain.iter().map(|link| match &link.path {
-        Some(_) => link.name.clone(),
-        None => format!("{}  not found", link.name),
+    let links = finding.chain.iter().map(|link| match &link.remark {
+        Some(remark) => format!("{}  {remark}", link.name),
+        None => link.name.clone(),
     });
-    text.push_str("\n\n```text\n");
+    let mut text = String::from("```text\n");
     for (depth, link) in start.into_iter().chain(links).enumerate() {
         match depth {
             0 => drop(writeln!(text, "{link}")),
             _ => drop(writeln!(text, "{}└─ {link}", "   ".repeat(depth - 1))),
         }
     }
-    text.push_str("```");
+    text.push_str("```\n\n");
     text
 }

@@ -5,6 +5,8 @@ pub mod chain;
 pub mod code_action;
 pub mod confirm;
 pub mod debug_information;
+pub mod environments;
+pub mod example;
 pub mod execute_command;
 pub mod explain;
 pub mod hover;

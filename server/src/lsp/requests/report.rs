@@ -32,7 +32,7 @@ pub fn known(session: &Session, scope: Option<&Url>) -> Known {
 
 /// The document.
 pub fn told(known: Known) -> Result<String, String> {
-    let opened = known.target.open(|host| host)?;
+    let opened = known.target.open(|host| host).map_err(|why| why.to_string())?;
     Ok(check_markdown(&Report {
         environment: &opened.environment,
         host: &opened.host,
@@ -57,8 +57,8 @@ impl Known {
                         self.packages.push(package.clone());
                     }
                 }
-                for (severity, finding) in view.findings(import).unwrap_or_default() {
-                    let finding = Finding { severity, ..finding.clone() };
+                for finding in view.findings(import).unwrap_or_default() {
+                    let finding = finding.into_owned();
                     self.findings.push(Located { finding, at: Some((at, import.range)) });
                 }
                 let all = view.diagnosis(import).map_or(&[][..], |known| &known.findings);

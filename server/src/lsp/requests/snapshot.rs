@@ -24,7 +24,8 @@ pub fn written(target: &Target, package: &str, file: &Path) -> Result<String, St
         let (recorded, over) = Recorder::over(&host);
         recorder = Some(over);
         recorded
-    })?;
+    });
+    let opened = opened.map_err(|why| why.to_string())?;
     let recorder = recorder.ok_or("the machine could not be recorded")?;
     let imports = [Import::first(package)];
     record(&recorder, &opened.host, &opened.environment, &imports, false, file)

@@ -1,5 +1,7 @@
 //! What requests ask.
 
+use std::borrow::Cow;
+
 use tower_lsp::lsp_types::{Diagnostic, Url};
 
 use super::Session;
@@ -75,10 +77,8 @@ pub struct View<'a> {
 pub struct Cause<'a> {
     /// The first one.
     pub import: &'a ImportStatement,
-    /// How severe it is to the user.
-    pub severity: Severity,
-    /// What is found there.
-    pub finding: &'a Finding,
+    /// What is found there, as severe as it is to the user.
+    pub finding: Cow<'a, Finding>,
     /// The other ones.
     pub also: Vec<&'a ImportStatement>,
 }
@@ -104,13 +104,14 @@ impl<'a> View<'a> {
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }
 
-    /// What is to be shown on an import, with regard to what stands around it.
-    pub fn findings(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
+    /// What is to be shown on an import, with regard to what stands around it and on its line.
+    pub fn findings(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
         if import.guard == Guard::NotRun {
             return Some(Vec::new());
         }
         let known = self.known(import)?.into_iter();
-        Some(known.map(|(severity, one)| (one.severity_under(severity, import.guard), one)).collect())
+        let known = known.filter(|(_, finding)| !import.ignores.covers(finding.code.name()));
+        Some(known.map(|(severity, finding)| finding.under(severity, import.guard)).collect())
     }
 
     /// What is to be shown in the document: each cause once, on the first import that meets it. None while something is being found
@@ -118,14 +119,14 @@ impl<'a> View<'a> {
     pub fn causes(&self) -> Option<Vec<Cause<'a>>> {
         let mut causes: Vec<Cause<'a>> = Vec::new();
         for import in self.imports() {
-            for (severity, finding) in self.findings(import)? {
-                let known = causes.iter_mut().find(|known| {
-                    known.severity == severity && known.import != import && known.finding.explains(finding)
-                });
+            for finding in self.findings(import)? {
+                let known = causes
+                    .iter_mut()
+                    .find(|known| known.import != import && known.finding.explains(&finding));
                 match known {
                     Some(known) if known.also.contains(&import) => {}
                     Some(known) => known.also.push(import),
-                    None => causes.push(Cause { import, severity, finding, also: Vec::new() }),
+                    None => causes.push(Cause { import, finding, also: Vec::new() }),
                 }
             }
         }
@@ -133,7 +134,7 @@ impl<'a> View<'a> {
     }
 
     /// All diagnostics of the document. None while something is being found out.
-    pub(super) fn diagnostics(&self) -> Option<Vec<Diagnostic>> {
-        Some(self.causes()?.iter().map(convert::diagnostic).collect())
+    pub(super) fn diagnostics(&self, uri: &Url) -> Option<Vec<Diagnostic>> {
+        Some(self.causes()?.iter().map(|cause| convert::diagnostic(uri, cause)).collect())
     }
 }

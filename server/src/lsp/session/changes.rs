@@ -139,6 +139,32 @@ impl Session {
             let last = self.scopes.len().saturating_sub(1);
             self.scopes.insert(last, Scope::new(Some(uri)));
         }
+        self.rehome();
+    }
+
+    /// A notebook runs in this Python, or in that of its folder again.
+    pub fn kernel_selected(&mut self, notebook: Url, path: Option<PathBuf>) {
+        let own = |scope: &Scope| scope.is_notebook && scope.folder.as_ref() == Some(&notebook);
+        let known = self.scopes.iter().position(own);
+        match (known, path) {
+            (Some(_), Some(path)) => drop(self.selected.insert(Some(notebook), path)),
+            (None, Some(path)) => {
+                let last = self.scopes.len().saturating_sub(1);
+                let Some(within) = self.scopes.get(self.scope_at(&notebook)) else { return };
+                self.scopes.insert(last, Scope::of_notebook(notebook.clone(), within));
+                self.selected.insert(Some(notebook), path);
+            }
+            (Some(at), None) => {
+                self.scopes.remove(at);
+                self.selected.remove(&Some(notebook));
+            }
+            (None, None) => return,
+        }
+        self.rehome();
+    }
+
+    /// Puts every document into the scope that holds it now.
+    fn rehome(&mut self) {
         let homes: Vec<(Url, usize)> =
             self.documents.keys().map(|uri| (uri.clone(), self.scope_at(uri))).collect();
         for (uri, home) in homes {

@@ -10,7 +10,7 @@ use crate::diagnosis::{Import, Known};
 use crate::host::Stop;
 use crate::lsp::analysis::{Analysis, Answer, Target};
 use crate::lsp::effect::Effect;
-use crate::lsp::health::Health;
+use crate::lsp::health::{Health, Imported};
 use crate::lsp::settings::LogLevel;
 use crate::source::{Guard, top_level};
 
@@ -106,7 +106,7 @@ impl Session {
     pub(super) fn to_prove(&self, target: &Target) -> BTreeSet<Import> {
         let mut chosen = BTreeSet::new();
         for (at, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == *target) {
-            let imported: BTreeSet<Import> = self.imports_in(at).map(|(import, _)| import).collect();
+            let imported: BTreeSet<Import> = self.imports_in(at).map(|imported| imported.import).collect();
             let named = self.settings_of(scope).packages.named().into_iter();
             let absent = named.filter(|name| !imported.iter().any(|import| top_level(&import.name) == *name));
             chosen.extend(absent.map(Import::first));
@@ -137,19 +137,22 @@ impl Session {
         let mut wanted = BTreeSet::new();
         let Some(home) = self.scopes.get(scope) else { return wanted };
         wanted.extend(self.settings_of(home).packages.named().into_iter().map(Import::first));
-        wanted.extend(self.imports_in(scope).map(|(import, _)| import));
+        wanted.extend(self.imports_in(scope).map(|imported| imported.import));
         wanted
     }
 
     /// The watched imports in the open documents of a scope, as far as they are run, and what stands around them.
-    fn imports_in(&self, scope: usize) -> impl Iterator<Item = (Import, Guard)> {
+    fn imports_in(&self, scope: usize) -> impl Iterator<Item = Imported> {
         let documents = self.documents.values().filter(move |document| document.scope == scope);
         let packages = self.scopes.get(scope).map(|scope| &self.settings_of(scope).packages);
         documents.flat_map(move |document| packages.map(|packages| (document, packages))).flat_map(
             |(document, packages)| {
                 let run = document.read(packages).imports.iter();
                 let run = run.filter(|import| import.guard != Guard::NotRun);
-                run.filter_map(|import| Some((document.asked(import, packages)?, import.guard)))
+                run.filter_map(|import| {
+                    let asked = document.asked(import, packages)?;
+                    Some(Imported { import: asked, guard: import.guard, ignores: import.ignores.clone() })
+                })
             },
         )
     }
@@ -157,7 +160,7 @@ impl Session {
     fn publish(&mut self) {
         let due = self.documents.iter().filter(|(_, document)| document.due);
         let known: Vec<(Url, Vec<Diagnostic>)> =
-            due.filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics()?))).collect();
+            due.filter_map(|(uri, _)| Some((uri.clone(), self.view(uri)?.diagnostics(uri)?))).collect();
         for (uri, diagnostics) in known {
             let Some(document) = self.documents.get_mut(&uri) else { continue };
             document.due = false;
@@ -181,7 +184,7 @@ impl Session {
             };
             let health = match answer.filter(covers) {
                 Some(answer) => {
-                    let imported: Vec<(Import, Guard)> = self.imports_in(at).collect();
+                    let imported: Vec<Imported> = self.imports_in(at).collect();
                     Health::of(scope.folder.clone(), answer, settings, &imported)
                 }
                 None => Health::checking(scope.folder.clone(), &scope.target, settings),

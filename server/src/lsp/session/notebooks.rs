@@ -70,6 +70,7 @@ impl Session {
         let cells: Vec<Url> = cells.map(|(cell, _)| cell.clone()).collect();
         cells.into_iter().for_each(|cell| self.close(cell));
         self.notebooks.remove(uri);
+        self.kernel_selected(uri.clone(), None);
     }
 
     /// A notebook was saved. No document imports it, but whoever works on an environment that is ill wants to know whether it

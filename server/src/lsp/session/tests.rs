@@ -13,7 +13,7 @@ use crate::diagnosis::{
     Code, Coverage, Diagnosis, Finding, Fix, Health as Word, Import, Known, Package, Severity, Watch,
 };
 use crate::host::{Host, Watched, WinPath};
-use crate::lsp::analysis::{Examined, names};
+use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
 use crate::lsp::document::Change;
 use crate::lsp::interpreter::Choice;
 use crate::lsp::notifications::{
@@ -178,6 +178,7 @@ fn finding(code: Code, severity: Severity) -> Finding {
         code,
         severity,
         is_note: false,
+        is_handled: false,
         package: "tensorflow".to_owned(),
         what: format!("{code} is the matter. And more."),
         evidence: String::new(),
@@ -218,12 +219,14 @@ fn documents_that_import_the_same_in_one_folder_have_one_answer() {
         .answered(&[("tensorflow", &[failure()])])
         .check(expect![[r#"
             file:///w/a.py v1:
-                0:7 Error missing-vc-runtime is the matter. And more.
+                0:7 Error missing-vc-runtime is the matter.
+            And more.
         "#]])
         .open("/w/b.py", "\nimport tensorflow\n")
         .check(expect![[r#"
             file:///w/b.py v1:
-                1:7 Error missing-vc-runtime is the matter. And more.
+                1:7 Error missing-vc-runtime is the matter.
+            And more.
         "#]])
         .open("/w/inner/c.py", "import tensorflow\n")
         .check(expect![[r#"
@@ -240,7 +243,7 @@ fn each_state_of_a_text_is_told_and_the_end_too() {
     "#]]);
     window.answered(&[("tensorflow", &[])]).open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow in /w in Named("/env")
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
@@ -280,7 +283,7 @@ fn an_answer_that_came_too_late_is_dropped() {
     window.check(expect![""]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     // Back to the setting, whose answer was dropped. A document in the folder stands for it.
     window.session.use_interpreter(Some(uri("/w/a.py")), "/env".into());
@@ -290,14 +293,15 @@ fn an_answer_that_came_too_late_is_dropped() {
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     // And once more to the other: it is known.
     window.session.use_interpreter(Some(uri("/w")), "/other".into());
     window.check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
 }
 
@@ -312,8 +316,9 @@ fn each_import_is_told_for_itself() {
     let missing = finding(Code::NotInstalled, Severity::Error);
     window.answered(&[("tensorflow", &[]), ("tensorflow.keras", &[missing])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error not-installed is the matter. And more.
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+            0:7 Error not-installed is the matter.
+        And more.
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     window.session.check_again();
     window.check(expect![[r#"
@@ -326,7 +331,9 @@ fn each_import_is_told_for_itself() {
     "#]]);
     window.answered(&[("tensorflow.keras", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more. Also at line 2.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
+        Also at line 2.
     "#]]);
 }
 
@@ -341,14 +348,15 @@ fn what_stands_around_an_import_and_the_user_decide_how_severe_it_is() {
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            1:11 Hint missing-vc-runtime is the matter. And more.
-        file:///w is broken: missing-vc-runtime is the matter (1)
+            1:11 Hint missing-vc-runtime is the matter.
+        And more.
+        file:///w is healthy: missing-vc-runtime is the matter (1)
     "#]]);
     let settings = json!({ "interpreter": "/env", "severity": { "missing-vc-runtime": "off" } });
     window.session.settings_changed(&json!({ "whydll": settings }));
     window.check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
 }
 
@@ -369,7 +377,8 @@ fn a_package_that_nobody_imports_may_be_absent() {
     "#]]);
     window.answered(&[("tensorflow", &[missing])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error not-installed is the matter. And more.
+            0:7 Error not-installed is the matter.
+        And more.
     "#]]);
 }
 
@@ -393,7 +402,7 @@ fn nothing_begins_before_the_settings_are_known() {
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         analyse tensorflow, tensorflow in / in Named("/env")
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
 }
 
@@ -407,8 +416,8 @@ fn a_folder_that_is_added_takes_its_documents() {
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         analyse tensorflow in /v in Named("/env")
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
-        elsewhere is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
+        elsewhere is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///v/a.py v1: nothing
@@ -421,7 +430,8 @@ fn a_folder_that_is_added_takes_its_documents() {
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///v/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
         file:///v is broken: missing-vc-runtime is the matter (1)
     "#]]);
 }
@@ -435,7 +445,8 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved() {
     "#]]);
     window.answered(&[("tensorflow", &[failure()])]).check(expect![[r#"
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
     window.session.saved(&uri("/w/a.py"));
@@ -444,7 +455,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved() {
     "#]]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     window.session.saved(&uri("/w/a.py"));
     window.check(expect![""]);
@@ -469,7 +480,7 @@ fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
     window.check(expect![[r#"
         watch Named("/env") anew
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 imports (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
     window.open("/w/inner/b.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow in /w/inner in Named("/env")
@@ -485,7 +496,10 @@ fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w, tensorflow in /w/inner in Named("/env")
     "#]]);
-    let gone = Answer { watched: read(), ..Answer::unknown("it is gone", None) };
+    let gone = Answer {
+        watched: read(),
+        ..Answer::unknown(Unavailable { reason: "it is gone".to_owned(), absence: Absence::Gone }, None)
+    };
     window.session.analysed(window.last, gone);
     window.check(expect![[r#"
         watch Named("/env") anew
@@ -552,8 +566,10 @@ fn any_package_with_native_code_is_watched_without_a_word_about_it() {
         [("tensorflow", &[]), ("pandas", &[broken]), ("settings", &[]), ("h5py", &[damaged])];
     window.answered(&findings).check(expect![[r#"
         file:///w/a.py v1:
-            1:7 Error missing-dll is the matter. And more.
-            4:11 Hint damaged-install is the matter. And more.
+            1:7 Error missing-dll is the matter.
+        And more.
+            4:11 Hint damaged-install is the matter.
+        And more.
         file:///w is broken: missing-dll is the matter (2)
     "#]]);
     // What the user names is watched, and nothing else.
@@ -576,7 +592,7 @@ fn a_module_that_is_saved_may_change_what_others_import() {
     "#]]);
     window.answered(&[("tensorflow", &[]), ("settings", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 and settings-cpu 2.3.0 import (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 and settings-cpu 2.3.0 import without errors (0)
     "#]]);
     window.session.saved(&uri("/w/settings.py"));
     window.check(expect![[r#"
@@ -637,6 +653,8 @@ fn an_environment_that_has_the_package_can_be_taken() {
         expect![[r#"
             "Use it": "whydll.chooseInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
             "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Ignore not-installed on this line": null null
+            "Ignore not-installed in this file": null null
         "#]],
     );
     // Where the editor cannot, the server does.
@@ -646,6 +664,8 @@ fn an_environment_that_has_the_package_can_be_taken() {
         expect![[r#"
             "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
             "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Ignore not-installed on this line": null null
+            "Ignore not-installed in this file": null null
         "#]],
     );
     window.session.use_interpreter(Some(uri("/w")), "/other/python.exe".into());
@@ -656,14 +676,18 @@ fn an_environment_that_has_the_package_can_be_taken() {
         expect![[r#"
             "Use it": "whydll.useInterpreter" [{"path":"C:\\other\\python.exe","scopeUri":"file:///w"}]
             "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Ignore not-installed on this line": null null
+            "Ignore not-installed in this file": null null
         "#]],
     );
     if !cfg!(windows) {
         check_offers(
             &answered(json!({}), &[], r"C:\other\python.exe"),
             expect![[r#"
-            "Go on without tensorflow where its import fails (cures nothing)": null null
-        "#]],
+                "Go on without tensorflow where its import fails (cures nothing)": null null
+                "Ignore not-installed on this line": null null
+                "Ignore not-installed in this file": null null
+            "#]],
         );
     }
 }
@@ -762,7 +786,8 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     window.check(expect![[r#"
         watch Named("/env") anew
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
         read behind tensorflow, tensorflow in Named("/env")
     "#]]);
@@ -783,7 +808,9 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     window.check(expect![[r#"
         watch Named("/env") anew
         file:///w/a.py v1:
-            0:7 Error missing-vc-runtime is the matter. And more. Also at line 2.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
+        Also at line 2.
     "#]]);
     window.session.read_behind(&first);
     window.check(expect![[r#"
@@ -801,7 +828,7 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     window.check(expect![[r#"
         watch Named("/env") anew
         file:///w/a.py v1: nothing
-        file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import (0)
+        file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import without errors (0)
     "#]]);
 }
 
@@ -831,13 +858,17 @@ fn cell_text(name: &str, text: &str) -> Value {
 /// A window with a notebook in its folder, of which the first analysis is done.
 fn window_with_notebook(cells: &[(&str, &str)]) -> Window {
     let mut window = Window::new();
+    open_notebook(&mut window, cells);
+    window
+}
+
+fn open_notebook(window: &mut Window, cells: &[(&str, &str)]) {
     let document = json!({
         "uri": uri("/w/n.ipynb"), "notebookType": "jupyter-notebook", "version": 1,
         "cells": cells.iter().map(|(name, _)| cell(name)).collect::<Vec<Value>>(),
     });
     let texts: Vec<Value> = cells.iter().map(|(name, text)| cell_text(name, text)).collect();
-    notebook(&mut window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
-    window
+    notebook(window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
 }
 
 /// Edits the notebook's cells.
@@ -886,9 +917,69 @@ fn a_cell_is_diagnosed_after_those_above_it() {
         file:///w is broken: missing-vc-runtime is the matter (1)
         vscode-notebook-cell:/w/n.ipynb#W0 v1: nothing
         vscode-notebook-cell:/w/n.ipynb#W2 v1:
-            0:7 Error missing-vc-runtime is the matter. And more.
+            0:7 Error missing-vc-runtime is the matter.
+        And more.
     "#]]
     .assert_eq(&told(&mut window));
+}
+
+#[test]
+fn a_notebook_follows_its_kernel() {
+    let mut window = Window::with(json!({}), ClientAbilities::default());
+    window.session.interpreter_selected(Some(uri("/w")), Some("/env".into()));
+    let notebook = uri("/w/n.ipynb");
+    window.session.kernel_selected(notebook.clone(), Some("/kernel".into()));
+    window.open("/w/a.py", "import tensorflow\n");
+    open_notebook(&mut window, &[("W0", "import numpy")]);
+    let targets = |window: &Window| {
+        let scopes = window.session.scopes.iter().filter(|scope| scope.in_use);
+        scopes.map(|scope| scope.target.interpreter.path().unwrap().display().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(targets(&window), ["/env", "/kernel"]);
+    let home = |window: &Window, document: &str| {
+        let (_, view) = window
+            .session
+            .outlooks()
+            .flat_map(|outlook| outlook.documents)
+            .find(|(uri, _)| uri.as_str().contains(document))
+            .unwrap();
+        view.scope.target.interpreter.path().unwrap().display().to_string()
+    };
+    assert_eq!((home(&window, "a.py"), home(&window, "W0")), ("/env".to_owned(), "/kernel".to_owned()));
+    // Another kernel, then none that is known; a kernel that is not known changes nothing.
+    window.session.kernel_selected(notebook.clone(), Some("/other".into()));
+    assert_eq!(home(&window, "W0"), "/other");
+    window.session.kernel_selected(notebook.clone(), None);
+    window.session.kernel_selected(notebook.clone(), None);
+    assert_eq!(home(&window, "W0"), "/env");
+    // With the notebook its kernel goes.
+    window.session.kernel_selected(notebook.clone(), Some("/kernel".into()));
+    window.session.close_notebook(&notebook);
+    assert_eq!(targets(&window), ["/env"]);
+}
+
+#[test]
+fn a_comment_silences_an_import_and_the_status_bar() {
+    let mut window = Window::new();
+    let text = "import tensorflow  # whydll: ignore[missing-vc-runtime]\nimport h5py\n";
+    window.open("/w/a.py", text).check(expect![[r#"
+        analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
+    window.answered(&[("tensorflow", &[failure()]), ("h5py", &[])]).check(expect![[r#"
+        file:///w/a.py v1: nothing
+        file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import without errors (0)
+    "#]]);
+}
+
+#[test]
+fn a_stub_is_quiet() {
+    let mut window = Window::new();
+    window.open("/w/a.pyi", "import tensorflow\n").check(expect![[r#"
+        analyse tensorflow in Named("/env")
+        file:///w/a.pyi v1: nothing
+        file:///w is checking: checking tensorflow (0)
+    "#]]);
 }
 
 #[test]

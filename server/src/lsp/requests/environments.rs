@@ -1,0 +1,46 @@
+//! `whydll.environments`: the Pythons that are found on the machine of a folder, for a list to choose from. `[{ scopeUri }]`
+
+use serde::Serialize;
+
+use crate::environment::discovery::Search;
+use crate::host::{HostKind, session};
+use crate::lsp::analysis::Target;
+use crate::lsp::interpreter::Choice;
+
+/// A Python that can be chosen.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// What the setting `whydll.interpreter` takes.
+    pub path: String,
+    /// `Python 3.11.4 (venv)`; why it cannot be used, if it cannot.
+    pub label: String,
+    /// Why it was found.
+    pub reason: String,
+    /// It can be started, as far as its files tell.
+    pub usable: bool,
+}
+
+/// All of them, the one that is used without a choice first.
+pub fn told(target: &Target) -> Result<Vec<Found>, String> {
+    let folder = match &target.interpreter {
+        Choice::Sought(folder) => folder.clone(),
+        Choice::Named(_) => None,
+    };
+    let host = target.host_of_list(folder.as_deref()).map_err(|error| error.to_string())?;
+    let activated = session::activated().filter(|_| host.kind != HostKind::Snapshot);
+    let activated = activated.map(|activated| host.path_of(&activated));
+    let folder = folder.map(|folder| host.path_of(&folder));
+    let found = Search::on(&host).in_folder(folder).with_activated(activated).thorough().all();
+    let listed = found.into_iter().map(|found| {
+        let native = host.native_of(&found.interpreter);
+        let path = native.map_or_else(|| found.interpreter.to_string(), |path| path.display().to_string());
+        let (label, usable) = match &found.environment {
+            Ok(environment) => (format!("Python {} ({})", environment.version, environment.kind), true),
+            Err(error) => (error.to_string(), false),
+        };
+        let reason = found.sightings.first().map_or_else(String::new, |sighting| sighting.reason.clone());
+        Found { path, label, reason, usable }
+    });
+    Ok(listed.collect())
+}

@@ -1,0 +1,15 @@
+//! `whydll.example`: the report of a broken environment that comes with the program, in Markdown.
+
+use crate::diagnosis::{ALWAYS, Import, diagnose};
+use crate::environment::Environment;
+use crate::example;
+use crate::report::{Report, check_markdown};
+
+/// The document. Needs as much stack as a diagnosis.
+pub fn told() -> Result<String, String> {
+    let host = example::machine().map_err(|error| error.to_string())?;
+    let interpreter = host.recorded_interpreter.clone().ok_or("the example names no interpreter")?;
+    let environment = Environment::at(&interpreter, &*host.files).map_err(|error| error.to_string())?;
+    let diagnosis = diagnose(&host, &environment, &[Import::first(ALWAYS)]);
+    Ok(check_markdown(&Report::of(&environment, &host, None, diagnosis)))
+}

@@ -1,0 +1,406 @@
+//! The DLL chain of an import as a page in HTML, for an editor that can show one: what failed first, and what was loaded folded
+//! below it. It has no scripts; `<details>` and links are what a keyboard and a screen reader know.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::chain_tree;
+use super::tree::{Node, NodeState};
+use crate::diagnosis::{Chain, FailedLoad, Rivals};
+use crate::environment::Environment;
+use crate::host::{Host, WinPath};
+use crate::loader::{Cause, Provider};
+
+/// The command that a link to a file gives to the editor, with its path as the only argument.
+const REVEAL: &str = "whydll.revealFile";
+
+/// The page for `import package`. `findings` are its problems, each in a sentence or two, as the editor shows them.
+pub fn chain_page(
+    chain: &Chain,
+    host: &Host,
+    environment: &Environment,
+    package: &str,
+    findings: &[String],
+) -> String {
+    let mut page = Page { out: String::new(), host, environment };
+    let (fatal, handled): (Vec<&FailedLoad>, Vec<&FailedLoad>) =
+        chain.failed.iter().partition(|load| load.is_fatal);
+    page.heading(chain, package, findings);
+    for load in fatal {
+        page.failed(load);
+    }
+    if !handled.is_empty() {
+        page.handled(&handled);
+    }
+    page.loaded(&chain_tree(chain, host));
+    document(&format!("DLL chain of {package}"), &page.out)
+}
+
+/// A page that says why there is no chain, and what to do.
+pub fn empty_page(reason: &str) -> String {
+    let mut body = String::new();
+    let _ = writeln!(body, "<h1>DLL chain</h1>\n<p>{}</p>", escaped(reason));
+    body.push_str(
+        "<p>Open a Python file that imports a package with native code, such as <code>import tensorflow</code>, \
+         and run <em>WhyDLL: Show DLL Chain</em> again.</p>\n",
+    );
+    document("DLL chain", &body)
+}
+
+struct Page<'a> {
+    out: String,
+    host: &'a Host,
+    environment: &'a Environment,
+}
+
+impl Page<'_> {
+    fn heading(&mut self, chain: &Chain, package: &str, findings: &[String]) {
+        let _ = writeln!(self.out, "<h1>DLL chain of <code>import {}</code></h1>", escaped(package));
+        let loaded = chain.modules.len() - chain.of_interpreter.min(chain.modules.len());
+        let summary = match &chain.error {
+            Some(_) => "The import fails.".to_owned(),
+            None if chain.failed.is_empty() => {
+                format!("The import works: {} beside Python's own.", counted(loaded, "module", "modules"))
+            }
+            None => format!(
+                "The import works, and {} that the program handles.",
+                counted(chain.failed.len(), "load fails", "loads fail")
+            ),
+        };
+        let kind = if chain.error.is_some() { "failure" } else { "fine" };
+        let _ = writeln!(self.out, "<p class=\"{kind}\">{}</p>", escaped(&summary));
+        for finding in findings {
+            let _ = writeln!(self.out, "<p>{}</p>", spans(finding));
+        }
+        if let Some(error) = &chain.error {
+            let _ = writeln!(self.out, "<h2>Python says</h2>\n<pre>{}</pre>", escaped(error.sentence()));
+        }
+        let _ = writeln!(
+            self.out,
+            "<p class=\"quiet\">Python {}: {}</p>",
+            self.environment.version,
+            self.file(&self.environment.interpreter, self.environment.interpreter.as_str())
+        );
+    }
+
+    /// A load because of which the import fails: each culprit with the way to it, where it was searched, and its other copies.
+    fn failed(&mut self, load: &FailedLoad) {
+        for rivals in &load.culprits {
+            let name = escaped(rivals.fault.culprit());
+            let matter = escaped(&matter(&rivals.fault.cause));
+            let _ = writeln!(self.out, "<section><h2 class=\"failure\">{name}: {matter}</h2>");
+            self.way(load, rivals);
+            self.searched(rivals);
+            self.copies(rivals);
+            self.out.push_str("</section>\n");
+        }
+        if load.culprits.is_empty() {
+            let _ = writeln!(self.out, "<section><h2 class=\"failure\">{}</h2>", escaped(&load.sentence));
+            self.out.push_str("</section>\n");
+        }
+    }
+
+    fn handled(&mut self, loads: &[&FailedLoad]) {
+        let _ = writeln!(self.out, "<section><h2>Failed, and handled by the program</h2>");
+        for load in loads {
+            let culprit = load.culprits.first().map(|rivals| &rivals.fault);
+            let name = culprit.map_or_else(|| load.sentence.clone(), |fault| fault.culprit().to_owned());
+            let matter = culprit.map_or_else(String::new, |fault| format!(": {}", matter(&fault.cause)));
+            let perhaps = if load.uncertain { " (perhaps never tried)" } else { "" };
+            let _ = writeln!(
+                self.out,
+                "<details><summary><span class=\"failure\">{}</span>{}{perhaps}</summary>",
+                escaped(&name),
+                escaped(&matter)
+            );
+            for rivals in &load.culprits {
+                self.way(load, rivals);
+                self.searched(rivals);
+                self.copies(rivals);
+            }
+            let _ = writeln!(self.out, "<pre>{}</pre></details>", escaped(&load.sentence));
+        }
+        self.out.push_str("</section>\n");
+    }
+
+    /// From the statement down to the culprit.
+    fn way(&mut self, load: &FailedLoad, rivals: &Rivals) {
+        self.out.push_str("<ol class=\"way\" aria-label=\"From the statement to the culprit\">\n");
+        if let Some((file, line)) = load.at.as_ref().and_then(|at| Some((at.file.as_ref()?, at.line))) {
+            let named = self.file(file, &self.short(file));
+            let _ = writeln!(self.out, "<li>{named}, line {line}</li>");
+        }
+        let last = rivals.fault.chain.len().saturating_sub(1);
+        for (number, link) in rivals.fault.chain.iter().enumerate() {
+            let name = match &link.path {
+                Some(path) => self.file(path, &self.short(path)),
+                None => escaped(&link.name),
+            };
+            let _ = match number == last {
+                true => writeln!(
+                    self.out,
+                    "<li><strong class=\"failure\">{name}</strong> {}</li>",
+                    escaped(&matter(&rivals.fault.cause))
+                ),
+                false => writeln!(self.out, "<li>{name}</li>"),
+            };
+        }
+        self.out.push_str("</ol>\n");
+    }
+
+    fn searched(&mut self, rivals: &Rivals) {
+        let searched = rivals.fault.cause.searched();
+        if searched.is_empty() {
+            return;
+        }
+        let name = escaped(rivals.fault.culprit());
+        let _ = writeln!(
+            self.out,
+            "<table><caption>Where Windows looked for {name}</caption>\n\
+             <tr><th scope=\"col\">Folder</th><th scope=\"col\">Rule</th><th scope=\"col\">What is there</th></tr>"
+        );
+        for place in searched {
+            let there = match &place.passed_over {
+                Some(over) => format!("a file for {}", over.machine.words()),
+                None => "nothing of that name".to_owned(),
+            };
+            let _ = writeln!(
+                self.out,
+                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+                self.file(&place.directory, place.directory.as_str()),
+                escaped(&place.rule.to_string()),
+                escaped(&there)
+            );
+        }
+        self.out.push_str("</table>\n");
+    }
+
+    /// The copy that Windows takes beside those that it does not.
+    fn copies(&mut self, rivals: &Rivals) {
+        if rivals.others.is_empty() {
+            return;
+        }
+        let name = escaped(rivals.fault.culprit());
+        let _ = writeln!(
+            self.out,
+            "<table><caption>The copies of {name}</caption>\n\
+             <tr><th scope=\"col\">Copy</th><th scope=\"col\">Version</th><th scope=\"col\">Taken</th></tr>"
+        );
+        if let Some(path) = rivals.fault.cause.path() {
+            let why = match provider(&rivals.fault.cause) {
+                Some(provider) if provider.was_loaded => format!("yes: loaded first, {}", provider.rule),
+                Some(provider) => format!("yes: {}", provider.rule),
+                None => "yes".to_owned(),
+            };
+            self.copy(path, &why);
+        }
+        for other in &rivals.others {
+            self.copy(other, "no");
+        }
+        self.out.push_str("</table>\n");
+    }
+
+    fn copy(&mut self, path: &WinPath, taken: &str) {
+        let version = self.host.files.image(path).ok().and_then(|image| image.version);
+        let version = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        let row = format!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            self.file(path, path.as_str()),
+            escaped(&version),
+            escaped(taken)
+        );
+        self.out.push_str(&row);
+    }
+
+    fn loaded(&mut self, nodes: &[Node]) {
+        let shown: Vec<&Node> = nodes.iter().filter(|node| node.state != NodeState::Missing).collect();
+        if shown.is_empty() {
+            return;
+        }
+        self.out.push_str("<section><h2>Loaded, in this order</h2>\n<ul class=\"tree\">\n");
+        for node in shown {
+            self.node(node);
+        }
+        self.out.push_str("</ul></section>\n");
+    }
+
+    fn node(&mut self, node: &Node) {
+        // What was loaded before is drawn where that happened; here it would only hide the rest.
+        let is_shown = |child: &&Node| child.state != NodeState::AlreadyLoaded;
+        let children: Vec<&Node> = node.children.iter().filter(is_shown).collect();
+        let before = node.children.len() - children.len();
+        let path = node.path.as_deref().map(WinPath::new);
+        // Within a summary, which is to be pressed itself, no link may stand.
+        let name = match &path {
+            Some(path) if children.is_empty() => self.file(path, &node.name),
+            _ => escaped(&node.name),
+        };
+        // What has no file here says by its rule that it is a part of Windows.
+        let state =
+            if node.path.is_none() && node.state == NodeState::System { "" } else { state(node.state) };
+        let mut facts: Vec<String> = vec![state.to_owned()];
+        facts.extend(node.version.clone());
+        facts.push(node.rule.clone());
+        facts.retain(|fact| !fact.is_empty());
+        let mut line = format!("{name} <span class=\"quiet\">{}</span>", escaped(&facts.join(" · ")));
+        if before > 0 {
+            let _ = write!(
+                line,
+                " <span class=\"quiet\">· {} already loaded</span>",
+                counted(before, "dependency", "dependencies")
+            );
+        }
+        if children.is_empty() {
+            let _ = writeln!(self.out, "<li>{line}</li>");
+            return;
+        }
+        let open = if leads_to_failure(node) { " open" } else { "" };
+        let _ = writeln!(self.out, "<li><details{open}><summary>{line}</summary><ul>");
+        if let Some(path) = &path {
+            let _ = writeln!(self.out, "<li>{}</li>", self.file(path, path.as_str()));
+        }
+        for child in children {
+            self.node(child);
+        }
+        self.out.push_str("</ul></details></li>\n");
+    }
+
+    /// The file as a link that shows it.
+    fn file(&self, path: &WinPath, name: &str) -> String {
+        let argument = json!([{ "path": path.as_str() }]).to_string();
+        format!(
+            "<a href=\"command:{REVEAL}?{}\" title=\"{}\">{}</a>",
+            percent_encoded(&argument),
+            escaped(path.as_str()),
+            escaped(name)
+        )
+    }
+
+    /// Paths in the folder of packages begin there.
+    fn short(&self, path: &WinPath) -> String {
+        let folders = self.environment.site_packages.iter();
+        let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
+        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    }
+}
+
+fn provider(cause: &Cause) -> Option<&Provider> {
+    match cause {
+        Cause::MissingExport { provider, .. } | Cause::OutdatedRuntime { provider, .. } => Some(provider),
+        _ => None,
+    }
+}
+
+/// What is the matter with a culprit, in a few words and the code of Windows.
+fn matter(cause: &Cause) -> String {
+    let matter = match cause {
+        Cause::NotFound { .. } => "not found".to_owned(),
+        Cause::WrongMachine { machine, .. } => format!("found for {} only", machine.words()),
+        Cause::BadImage { .. } => "the file is damaged".to_owned(),
+        Cause::Unreadable { .. } => "the file cannot be read".to_owned(),
+        Cause::MissingExport { symbols, .. } => match symbols.first() {
+            Some(symbol) => format!("lacks {symbol}, which is imported from it"),
+            None => "lacks what is imported from it".to_owned(),
+        },
+        Cause::MissingAssembly { assembly } => format!("needs the side-by-side assembly {}", assembly.name),
+        Cause::NewerWindows { needs: (major, minor), .. } => {
+            format!("is for Windows {major}.{minor} and newer")
+        }
+        Cause::OutdatedRuntime { version, needs, .. } => {
+            format!("version {version} is too old: at least {needs} is needed")
+        }
+        Cause::PathTooLong { .. } => "its path is too long".to_owned(),
+        Cause::LacksInstructions { sets, .. } => format!("needs a processor with {}", sets.join(", ")),
+        Cause::InvalidParameter => "the flags of the load are invalid".to_owned(),
+    };
+    format!("{matter} (Windows error {})", cause.code())
+}
+
+fn state(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Loaded => "loaded",
+        NodeState::System => "Windows",
+        NodeState::AlreadyLoaded => "already loaded",
+        NodeState::Waiting => "loaded at the first call",
+        NodeState::Unloaded => "unloaded again",
+        NodeState::Missing => "failed",
+        NodeState::Skipped => "",
+    }
+}
+
+fn leads_to_failure(node: &Node) -> bool {
+    node.state == NodeState::Missing || node.children.iter().any(leads_to_failure)
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The page around a body. Its colours are those of the editor's theme.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escaped(title)
+    )
+}
+
+const STYLE: &str = "\
+body { color: var(--vscode-foreground); background: var(--vscode-editor-background); font-family: var(--vscode-font-family); \
+font-size: var(--vscode-font-size); line-height: 1.5; padding: 0 2em 2em; }
+h1 { font-size: 1.5em; font-weight: 600; } h2 { font-size: 1.15em; font-weight: 600; margin: 1.5em 0 .3em; }
+code, pre, .way, .tree, td { font-family: var(--vscode-editor-font-family); }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5em 1em; background: var(--vscode-textCodeBlock-background); }
+a { color: inherit; text-decoration: underline dotted; overflow-wrap: anywhere; }
+a:hover { text-decoration: underline; }
+a:focus-visible, summary:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
+.failure::before { content: \"✗ \"; color: var(--vscode-errorForeground); } .fine::before { content: \"✓ \"; color: var(--vscode-testing-iconPassed); }
+.quiet { opacity: .85; }
+ol.way { list-style: none; padding: 0; } ol.way li { position: relative; padding-left: 1.2em; border-left: 1px solid var(--vscode-tree-indentGuidesStroke); }
+ul { list-style: none; padding-left: 1.2em; } ul.tree { padding: 0; }
+ul.tree ul { border-left: 1px solid var(--vscode-tree-indentGuidesStroke); margin-left: .35em; }
+summary { cursor: pointer; } li:not(:has(> details)) { padding-left: .9em; }
+table { border-collapse: collapse; margin: .8em 0; } caption { text-align: left; font-weight: 600; padding: .3em 0; }
+th, td { text-align: left; vertical-align: top; padding: .15em 1.5em .15em 0; border-bottom: 1px solid var(--vscode-widget-border, #8884); overflow-wrap: anywhere; }
+";
+
+/// Nothing in it is taken for markup.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Likewise, and what stands between backticks is code.
+fn spans(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(number, part)| match number % 2 {
+            1 => format!("<code>{}</code>", escaped(part)),
+            _ => escaped(part).replace('\n', "<br>"),
+        })
+        .collect()
+}
+
+/// As a part of an address (RFC 3986): all but letters, digits and `-._~`.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 3 / 2);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
+            byte => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+    out
+}
