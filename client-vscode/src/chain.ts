@@ -1,92 +1,75 @@
-/** The view "DLL Chain": which DLLs an import loads, from where, by which rule, and which one is missing. */
+/** The DLL chain of an import in an editor of its own: a page that the server draws, without scripts. */
 
-import { commands, env, EventEmitter, l10n, ThemeColor, ThemeIcon, TreeItem, TreeItemCollapsibleState, Uri, window, type Disposable, type TreeDataProvider } from "vscode";
+import { commands, env, l10n, Uri, ViewColumn, window, type Disposable, type WebviewPanel } from "vscode";
 
-/** `whydll.chain`, as the server answers. */
-export interface Tree {
-  package: string;
-  nodes: Node[];
+/** `whydll.chainPage`, as the server answers. */
+export interface Page {
+  /** What is imported; `null` where the page says why there is nothing to draw. */
+  package: string | null;
+  /** The folder or notebook whose environment it is of. */
+  scopeUri: string | null;
+  html: string;
 }
 
-interface Node {
-  name: string;
-  path?: string;
-  version?: string;
-  state: "loaded" | "system" | "already-loaded" | "waiting" | "unloaded" | "missing" | "skipped";
-  rule: string;
-  children?: Node[];
-}
+/** What the page's links may do. */
+const LINKS = ["whydll.revealFile"];
 
-const ICON: Record<Node["state"], ThemeIcon> = {
-  loaded: new ThemeIcon("pass", new ThemeColor("testing.iconPassed")),
-  system: new ThemeIcon("device-desktop"),
-  "already-loaded": new ThemeIcon("link"),
-  waiting: new ThemeIcon("clock"),
-  unloaded: new ThemeIcon("warning", new ThemeColor("list.warningForeground")),
-  missing: new ThemeIcon("error", new ThemeColor("list.errorForeground")),
-  skipped: new ThemeIcon("circle-slash"),
-};
+export class ChainPanel implements Disposable {
+  private panel: WebviewPanel | undefined;
+  /** Asked for again whenever its environment changes. */
+  private shown: { scope: Uri | null; page: Page } | undefined;
+  private outdated = false;
+  private round = 0;
 
-export class ChainView implements TreeDataProvider<Node>, Disposable {
-  private readonly changed = new EventEmitter<void>();
-  private readonly view = window.createTreeView("whydll.chain", { treeDataProvider: this, showCollapseAll: true });
-  private tree: Tree | undefined;
-  private readonly parents = new Map<Node, Node>();
-  readonly onDidChangeTreeData = this.changed.event;
+  constructor(private readonly ask: (scope: Uri | null, name?: string) => Promise<Page>) {}
 
-  get isVisible(): boolean {
-    return this.view.visible;
+  /** Shows the chain, and takes the focus: the user asked for it. */
+  async show(scope: Uri | null, name?: string): Promise<void> {
+    const page = await this.ask(scope, name);
+    this.panel ??= this.create();
+    this.draw(scope, page);
+    this.panel.reveal();
   }
 
-  async show(tree: Tree): Promise<void> {
-    await commands.executeCommand("setContext", "whydll.chainShown", true);
-    this.update(tree);
-    await commands.executeCommand("whydll.chain.focus");
-    const first = firstMissing(tree.nodes);
-    if (first) await this.view.reveal(first, { select: true, focus: true, expand: true });
-  }
-
-  update(tree: Tree): void {
-    this.tree = tree;
-    this.parents.clear();
-    this.noteParents(tree.nodes);
-    this.view.description = `import ${tree.package}`;
-    this.changed.fire();
-  }
-
-  getChildren(node?: Node): Node[] {
-    return (node ? node.children : this.tree?.nodes) ?? [];
-  }
-
-  getParent(node: Node): Node | undefined {
-    return this.parents.get(node);
-  }
-
-  private noteParents(nodes: Node[], parent?: Node): void {
-    for (const node of nodes) {
-      if (parent) this.parents.set(node, parent);
-      this.noteParents(node.children ?? [], node);
+  /** Draws the same chain anew after a change of this environment. Neither the focus nor what is in sight changes hands. */
+  async refresh(scopeUri: string | null): Promise<void> {
+    if (!this.panel || !this.shown || key(this.shown.page.scopeUri) !== key(scopeUri)) return;
+    if (!this.panel.visible) {
+      this.outdated = true;
+      return;
     }
-  }
-
-  getTreeItem(node: Node): TreeItem {
-    const { None, Collapsed, Expanded } = TreeItemCollapsibleState;
-    const open = leadsToMissing(node) && node.state !== "missing" ? Expanded : Collapsed;
-    const item = new TreeItem(node.name, node.children?.length ? open : None);
-    item.iconPath = ICON[node.state];
-    item.description = [node.version, node.rule].filter(Boolean).join(" · ");
-    item.tooltip = [node.path ?? node.name, node.version, node.rule].filter(Boolean).join("\n");
-    item.accessibilityInformation = { label: `${node.name}, ${node.state}, ${item.description}` };
-    if (node.path !== undefined) {
-      item.contextValue = "file";
-      item.command = { command: "whydll.revealFile", title: l10n.t("Reveal File"), arguments: [node] };
-    }
-    return item;
+    this.outdated = false;
+    const round = ++this.round;
+    const { scope, page } = this.shown;
+    const now = await this.ask(scope, page.package ?? undefined);
+    if (round === this.round) this.draw(scope, now);
   }
 
   dispose(): void {
-    this.view.dispose();
-    this.changed.dispose();
+    this.panel?.dispose();
+  }
+
+  private draw(scope: Uri | null, page: Page): void {
+    this.round++;
+    if (!this.panel) return;
+    const name = page.package ?? this.shown?.page.package ?? null;
+    // Writing the page scrolls it to its top.
+    if (this.panel.webview.html !== page.html) this.panel.webview.html = page.html;
+    this.panel.title = name === null ? l10n.t("DLL Chain") : l10n.t("DLL Chain: {0}", name);
+    this.shown = { scope, page: { ...page, package: name } };
+  }
+
+  private create(): WebviewPanel {
+    const options = { enableCommandUris: LINKS, enableFindWidget: true, localResourceRoots: [] };
+    const panel = window.createWebviewPanel("whydll.chain", l10n.t("DLL Chain"), ViewColumn.Active, options);
+    panel.onDidDispose(() => {
+      this.panel = undefined;
+      this.shown = undefined;
+    });
+    panel.onDidChangeViewState(() => {
+      if (panel.visible && this.outdated) void this.refresh(this.shown?.page.scopeUri ?? null);
+    });
+    return panel;
   }
 }
 
@@ -101,14 +84,7 @@ export async function revealFile({ path }: { path?: string }): Promise<void> {
   }
 }
 
-function firstMissing(nodes: Node[]): Node | undefined {
-  for (const node of nodes) {
-    const found = node.state === "missing" ? node : firstMissing(node.children ?? []);
-    if (found) return found;
-  }
-  return undefined;
-}
-
-function leadsToMissing(node: Node): boolean {
-  return node.state === "missing" || (node.children ?? []).some(leadsToMissing);
+/** Server and editor may write the same URI differently (`c:` and `c%3A`). */
+function key(scopeUri: string | null): string {
+  return scopeUri === null ? "" : Uri.parse(scopeUri).toString();
 }

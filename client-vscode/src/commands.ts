@@ -1,97 +1,135 @@
 /** The commands: those that quick fixes of the server refer to, those of the palette, and the menu of the status bar. */
 
-import { commands, env, l10n, Uri, window, workspace, type Disposable, type LogOutputChannel } from "vscode";
-import { revealFile, type ChainView, type Tree } from "./chain";
+import { commands, ConfigurationTarget, env, l10n, Uri, window, workspace, type Disposable, type LogOutputChannel, type NotebookCell } from "vscode";
+import { ResponseError } from "vscode-languageclient/node";
+import { revealFile, type ChainPanel } from "./chain";
 import { confirmByImporting } from "./confirm";
 import type { Documents } from "./documents";
-import { chooseInterpreter } from "./interpreter";
+import { chooseInterpreter, type Found } from "./interpreter";
 import { chosenScope } from "./scope";
 import type { Server } from "./server";
 import { runInTerminal } from "./terminal";
+import { candidates, selectedInTerminal, tracebackOf, type DebugOutput } from "./tracebacks";
 
 export interface Rooms {
   server: Server;
   documents: Documents;
-  chain: ChainView;
+  chain: ChainPanel;
+  debugOutput: DebugOutput;
   log: LogOutputChannel;
 }
 
-export function registerCommands({ server, documents, chain, log }: Rooms): Disposable[] {
-  /** A command about one folder. What goes wrong is told to the user. */
-  const about = (work: (scope: Uri | null) => Promise<unknown>) => async () => {
-    const scope = await chosenScope();
-    if (scope === undefined) return;
+/** What a quick fix or a link says that a command is about. */
+interface Request {
+  scopeUri?: string | null;
+  package?: string;
+}
+
+export function registerCommands({ server, documents, chain, debugOutput, log }: Rooms): Disposable[] {
+  /** Tells the user why nothing came of a command. That is no failure of the program: only the log says more. */
+  const telling = async (work: () => Promise<unknown>): Promise<void> => {
     try {
-      await work(scope);
+      await work();
     } catch (error) {
-      log.error(error instanceof Error ? error : String(error));
-      void window.showErrorMessage(`WhyDLL: ${error instanceof Error ? error.message : String(error)}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      if (error instanceof ResponseError) log.info(reason);
+      else log.error(error instanceof Error ? error : reason);
+      void window.showInformationMessage(`WhyDLL: ${reason}`);
     }
+  };
+  /** A command about one folder, notebook or document. */
+  const about = (work: (scope: Uri | null, request: Request) => Promise<unknown>) => async (request?: Request) => {
+    const scope = request?.scopeUri === undefined ? await chosenScope() : request.scopeUri === null ? null : Uri.parse(request.scopeUri);
+    if (scope !== undefined) await telling(() => work(scope, request ?? {}));
   };
   const argument = (scope: Uri | null): { scopeUri: string | null } => ({ scopeUri: scope?.toString() ?? null });
   const report = (scope: Uri | null): Promise<string> => server.ask<string>("whydll.report", argument(scope));
+  /** Explains the first of these texts that holds a traceback. */
+  const explain = (texts: string[]) =>
+    about(async (scope) => {
+      if (texts.length === 0) throw new Error(l10n.t("Select a traceback, or copy one, and run the command again."));
+      let told: string | undefined;
+      let refusal: unknown;
+      for (const text of texts) {
+        if (told !== undefined) break;
+        try {
+          told = await server.ask<string>("whydll.explain", { ...argument(scope), text });
+        } catch (error) {
+          refusal ??= error;
+        }
+      }
+      if (told === undefined) throw refusal;
+      await documents.show(l10n.t("WhyDLL Explanation"), told);
+    })();
 
   const table: Record<string, (...args: never[]) => unknown> = {
     "whydll.runInTerminal": runInTerminal,
-    "whydll.chooseInterpreter": (request?: { scopeUri?: string | null; path?: string }) =>
-      chooseInterpreter(request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri, request?.path),
+    "whydll.chooseInterpreter": (request?: { scopeUri?: string | null; path?: string }) => {
+      const scope = request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri;
+      return chooseInterpreter(scope, request?.path, () => server.ask<Found[]>("whydll.environments", argument(scope ?? null)));
+    },
     "whydll.showReport": about(async (scope) => documents.show(l10n.t("WhyDLL Report"), await report(scope))),
-    "whydll.copyReport": about(async (scope) => {
-      await env.clipboard.writeText(await report(scope));
-      window.setStatusBarMessage(l10n.t("The report is in the clipboard."), 5000);
-    }),
-    "whydll.showChain": about(async (scope) => chain.show(await server.ask<Tree>("whydll.chain", argument(scope)))),
-    "whydll.explainTraceback": about(async (scope) => {
-      const text = await traceback();
-      if (text === undefined) {
-        void window.showInformationMessage(l10n.t("Select a traceback, or copy one, and give the command again."));
-        return;
-      }
-      const told = await server.ask<string>("whydll.explain", { ...argument(scope), text });
-      await documents.show(l10n.t("WhyDLL Explanation"), told);
-    }),
+    "whydll.copyReport": about(async (scope) => copy(await report(scope), l10n.t("The report is in the clipboard."))),
+    "whydll.copyText": ({ text }: { text: string }) => copy(text, l10n.t("The finding is in the clipboard.")),
+    "whydll.showChain": about((scope, request) => chain.show(scope, request.package)),
+    "whydll.turnOff": ({ code, scopeUri }: { code: string; scopeUri: string | null }) => telling(() => turnOff(code, scopeUri)),
+    "whydll.explainTraceback": async () => explain(await candidates(debugOutput.printed)),
+    "whydll.explainTerminal": async () => explain([await selectedInTerminal()].filter((text) => text.trim() !== "")),
+    "whydll.explainCell": (cell?: NotebookCell) => {
+      const text = tracebackOf(cell);
+      return explain(text === undefined ? [] : [text]);
+    },
+    "whydll.showExample": () =>
+      telling(async () => documents.show(l10n.t("WhyDLL Example"), await server.ask<string>("whydll.example", {}))),
     "whydll.confirm": about((scope) => confirmByImporting(server, documents, scope)),
     "whydll.saveSnapshot": about(async (scope) => {
+      const folder = scope && (workspace.getWorkspaceFolder(scope)?.uri ?? Uri.joinPath(scope, ".."));
       const file = await window.showSaveDialog({
         title: l10n.t("Save a snapshot of machine and environment"),
-        defaultUri: Uri.joinPath(scope ?? Uri.file("/"), "whydll-snapshot.json.xz"),
+        defaultUri: Uri.joinPath(folder ?? Uri.file("/"), "whydll-snapshot.json.xz"),
       });
       if (file) {
         window.setStatusBarMessage(await server.ask<string>("whydll.snapshot", { ...argument(scope), path: file.fsPath }), 8000);
       }
     }),
-    "whydll.debugInformation": about(async () => documents.show(l10n.t("WhyDLL Debug Information"), await server.ask<string>("whydll.state", {}))),
+    "whydll.debugInformation": () =>
+      telling(async () => documents.show(l10n.t("WhyDLL Debug Information"), await server.ask<string>("whydll.state", {}))),
     "whydll.revealFile": revealFile,
     "whydll.restart": () => server.restart(),
     "whydll.showLogs": () => log.show(),
     "whydll.showMenu": showMenu,
+    "whydll.openWalkthrough": () => commands.executeCommand("workbench.action.openWalkthrough", "whydll.whydll#start"),
+    "whydll.openSettings": () => commands.executeCommand("workbench.action.openSettings", "@ext:whydll.whydll"),
   };
   return Object.entries(table).map(([name, run]) => commands.registerCommand(name, run));
 }
 
-/** The selected text, else what was copied. */
-async function traceback(): Promise<string | undefined> {
-  const editor = window.activeTextEditor;
-  const selected = editor?.document.getText(editor.selection).trim();
-  const text = selected === undefined || selected === "" ? (await env.clipboard.readText()).trim() : selected;
-  return text === "" ? undefined : text;
+async function copy(text: string, told: string): Promise<void> {
+  await env.clipboard.writeText(text);
+  window.setStatusBarMessage(told, 5000);
+}
+
+/** Findings of this code are not shown in this folder any more; without a folder, in no window. */
+async function turnOff(code: string, scopeUri: string | null): Promise<void> {
+  const folder = scopeUri === null ? undefined : workspace.getWorkspaceFolder(Uri.parse(scopeUri));
+  const configuration = workspace.getConfiguration("whydll", folder);
+  const at = configuration.inspect<Record<string, string>>("severity");
+  const [target, before] = folder
+    ? [ConfigurationTarget.WorkspaceFolder, at?.workspaceFolderValue ?? at?.workspaceValue]
+    : [ConfigurationTarget.Global, at?.globalValue];
+  await configuration.update("severity", { ...before, [code]: "off" }, target);
 }
 
 async function showMenu(): Promise<void> {
-  const items: [icon: string, label: string, command: string][] = [
-    ["output-view-icon", l10n.t("Show report"), "whydll.showReport"],
-    ["list-selection", l10n.t("Choose interpreter"), "whydll.chooseInterpreter"],
-    ["refresh", l10n.t("Check again"), "whydll.checkAgain"],
-    ["list-tree", l10n.t("Show DLL chain"), "whydll.showChain"],
-    ["copy", l10n.t("Copy report"), "whydll.copyReport"],
-    ["comment-discussion", l10n.t("Explain a traceback"), "whydll.explainTraceback"],
-    ["play", l10n.t("Confirm by importing"), "whydll.confirm"],
-    ["output", l10n.t("Show logs"), "whydll.showLogs"],
-    ["debug-restart", l10n.t("Restart server"), "whydll.restart"],
+  const items: [icon: string, label: string, detail: string, command: string][] = [
+    ["output-view-icon", l10n.t("Show report"), l10n.t("The whole diagnosis, to read or to paste into a bug report"), "whydll.showReport"],
+    ["list-tree", l10n.t("Show DLL chain"), l10n.t("Which DLLs the import loads, from where, and which one fails"), "whydll.showChain"],
+    ["list-selection", l10n.t("Choose interpreter"), l10n.t("Which Python is checked"), "whydll.chooseInterpreter"],
+    ["refresh", l10n.t("Check again"), l10n.t("Reads everything anew"), "whydll.checkAgain"],
+    ["play", l10n.t("Confirm by importing"), l10n.t("Your Python makes the import, and the result is compared with the prediction"), "whydll.confirm"],
+    ["gear", l10n.t("Open settings"), l10n.t("Packages, severities, the machine to check against"), "whydll.openSettings"],
   ];
-  // A running interpreter is not to be had in a folder that is not trusted; the command itself says so.
-  const picks = items.map(([icon, label, command]) => ({ label: `$(${icon}) ${label}`, command }));
-  const folders = workspace.workspaceFolders?.map((folder) => folder.name).join(", ");
-  const picked = await window.showQuickPick(picks, { title: "WhyDLL", ...(folders !== undefined && { placeHolder: folders }) });
+  const picks = items.map(([icon, label, detail, command]) => ({ label: `$(${icon}) ${label}`, detail, command }));
+  const picked = await window.showQuickPick(picks, { title: "WhyDLL", placeHolder: l10n.t("What do you want to do?") });
   if (picked) await commands.executeCommand(picked.command);
 }

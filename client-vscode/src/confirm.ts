@@ -12,7 +12,7 @@ interface Prediction {
 }
 
 export async function confirmByImporting(server: Server, documents: Documents, scope: Uri | null): Promise<void> {
-  if (!(await isTrusted(l10n.t("WhyDLL runs no interpreter while this workspace is not trusted.")))) return;
+  if (!(await isTrusted(l10n.t("Trust this workspace to let WhyDLL run its interpreter.")))) return;
   const scopeUri = scope?.toString() ?? null;
   const prediction = await server.ask<Prediction>("whydll.predict", { scopeUri });
   const { interpreter, package: name } = prediction;

@@ -1,12 +1,14 @@
 /** Joins the parts: the server's diagnosis goes to the editor, the editor's interpreter goes to the server. */
 
-import { commands, l10n, window, workspace, type ExtensionContext } from "vscode";
-import { ChainView } from "./chain";
+import { commands, l10n, Uri, window, workspace, type ExtensionContext } from "vscode";
+import { ChainPanel } from "./chain";
 import { registerCommands } from "./commands";
 import { Documents } from "./documents";
 import { Interpreters } from "./interpreter";
+import { Kernels } from "./kernels";
 import { Server } from "./server";
 import { Status, type Health } from "./status";
+import { DebugOutput, registerCellQuestion } from "./tracebacks";
 
 let server: Server | undefined;
 
@@ -14,16 +16,17 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel("WhyDLL", { log: true });
   const status = new Status();
   const interpreters = new Interpreters(log);
+  const kernels = new Kernels(log);
   const documents = new Documents();
-  const chain = new ChainView();
+  const debugOutput = new DebugOutput();
 
-  /** What the running server was told, by folder. A new server knows nothing. */
+  /** What the running server was told, by folder and notebook. A new server knows nothing. */
   const told = new Map<string, string | undefined>();
   let round = 0;
   const tellInterpreters = async (): Promise<void> => {
     const current = ++round;
     await Promise.all(
-      (workspace.workspaceFolders ?? [undefined]).map(async (folder) => {
+      [...(workspace.workspaceFolders ?? []), undefined].map(async (folder) => {
         const path = await interpreters.of(folder);
         const scope = folder?.uri.toString() ?? "";
         // A later round overtook this one, or there is no news.
@@ -33,29 +36,50 @@ export async function activate(context: ExtensionContext): Promise<void> {
       }),
     );
   };
+  const tellKernels = (): void => {
+    const known = kernels.all();
+    const before = [...told.keys()].filter((scope) => scope.startsWith(NOTEBOOK));
+    for (const notebook of new Set([...known.keys(), ...before.map((scope) => scope.slice(NOTEBOOK.length))])) {
+      const path = known.get(notebook);
+      if (told.get(NOTEBOOK + notebook) === path) continue;
+      if (path === undefined) {
+        told.delete(NOTEBOOK + notebook);
+        status.forget(notebook);
+      } else {
+        told.set(NOTEBOOK + notebook, path);
+      }
+      running.kernelChanged(Uri.parse(notebook), path);
+    }
+  };
 
-  const running = new Server(context.extensionPath, log, {
+  const running: Server = new Server(context.extensionPath, log, {
     running: () => {
       told.clear();
       void tellInterpreters();
+      tellKernels();
     },
     stopped: () => status.clear(),
+    failed: (reason, command) => status.failed(reason, command),
     health: (health) => {
-      const before = status.update(health);
-      notify(health, before);
-      if (chain.isVisible && health.state !== "checking" && before?.state !== health.state) void commands.executeCommand("whydll.showChain");
+      notify(health, status.update(health));
+      if (health.state !== "checking") void chain.refresh(health.scopeUri).catch((error: unknown) => log.warn(String(error)));
     },
   });
   server = running;
+  const chain = new ChainPanel((scope, name) => running.ask("whydll.chainPage", { scopeUri: scope?.toString() ?? null, ...(name !== undefined && { package: name }) }));
 
   context.subscriptions.push(
     log,
     status,
     interpreters,
+    kernels,
     documents,
+    debugOutput,
     chain,
-    ...registerCommands({ server: running, documents, chain, log }),
+    registerCellQuestion(),
+    ...registerCommands({ server: running, documents, chain, debugOutput, log }),
     interpreters.onDidChange(tellInterpreters),
+    kernels.onDidChange(tellKernels),
     workspace.onDidChangeWorkspaceFolders(tellInterpreters),
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("whydll.path")) void running.restart();
@@ -63,6 +87,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
   );
   await running.restart();
 }
+
+/** Before the address of a notebook among what the server was told. */
+const NOTEBOOK = "notebook ";
 
 /** For those who want it: once for each time that an environment breaks. */
 function notify({ state, summary }: Health, before: Health | undefined): void {

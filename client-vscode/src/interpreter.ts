@@ -8,7 +8,7 @@ import { isAbsolute } from "node:path";
 import type { PythonExtension } from "@vscode/python-extension";
 import {
   commands, ConfigurationTarget, EventEmitter, extensions, l10n, Uri, window, workspace,
-  type Disposable, type Event, type LogOutputChannel, type WorkspaceFolder,
+  type Disposable, type Event, type LogOutputChannel, type QuickPickItem, type WorkspaceFolder,
 } from "vscode";
 
 interface Provider {
@@ -56,8 +56,16 @@ export class Interpreters implements Disposable {
     this.connect();
   }
 
-  /** The selected interpreter, or `undefined` where nobody has an opinion. Never fails. */
+  /**
+   * The selected interpreter, or `undefined` where nobody has an opinion. Never fails. What is outside of every folder has the one
+   * of the window, as the Python extension itself has it: that of the only folder.
+   */
   async of(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
+    const only = workspace.workspaceFolders?.length === 1 ? workspace.workspaceFolders[0] : undefined;
+    return (await this.selected(folder)) ?? (folder === undefined && only ? this.selected(only) : undefined);
+  }
+
+  private async selected(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
     for (const [id] of PROVIDERS) {
       try {
         const path = await this.connected.get(id)?.selected(folder?.uri);
@@ -91,8 +99,16 @@ export class Interpreters implements Disposable {
   }
 }
 
+/** One of `whydll.environments`. */
+export interface Found {
+  path: string;
+  label: string;
+  reason: string;
+  usable: boolean;
+}
+
 /** Takes `path`, or lets the user choose, in the place where the choice has an effect. */
-export async function chooseInterpreter(scope: Uri | undefined, path?: string): Promise<void> {
+export async function chooseInterpreter(scope: Uri | undefined, path: string | undefined, find: () => Promise<Found[]>): Promise<void> {
   const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
   if (path !== undefined) return writeSetting(folder, path);
   const python = extensions.getExtension("ms-python.python") !== undefined;
@@ -101,12 +117,17 @@ export async function chooseInterpreter(scope: Uri | undefined, path?: string): 
     await commands.executeCommand("python.setInterpreter");
     return;
   }
-  const follow = l10n.t("Follow the Python extension");
-  const browse = l10n.t("Browse…");
-  const title = l10n.t("whydll.interpreter is set and goes before the Python extension's selection");
-  const choice = python ? await window.showQuickPick([follow, browse], { title }) : browse;
-  if (choice === follow) await writeSetting(folder, undefined);
-  if (choice === browse) {
+  // Without a server there is still the file dialog.
+  const found = await find().catch((): Found[] => []);
+  const listed = found.map(({ path, label, reason, usable }) => ({ label: `$(${usable ? "file" : "warning"}) ${label}`, description: path, detail: reason, path }));
+  const follow = { label: `$(sync) ${l10n.t("Follow the Python extension")}`, follow: true };
+  const browse = { label: `$(folder) ${l10n.t("Browse…")}`, browse: true };
+  const picks: (QuickPickItem & { path?: string; follow?: boolean; browse?: boolean })[] = [...(python ? [follow] : []), ...listed, browse];
+  const title = isSet ? l10n.t("Choose interpreter (whydll.interpreter is set, and goes before the Python extension)") : l10n.t("Choose interpreter");
+  const choice = await window.showQuickPick(picks, { title, matchOnDescription: true, matchOnDetail: true });
+  if (choice?.follow) await writeSetting(folder, undefined);
+  if (choice?.path !== undefined) await writeSetting(folder, choice.path);
+  if (choice?.browse) {
     const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
     const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
     if (picked?.[0]) await writeSetting(folder, picked[0].fsPath);

@@ -9,13 +9,14 @@ export function placeOf(editor: TextEditor | undefined): Uri | undefined {
   return workspace.notebookDocuments.find((notebook) => notebook.getCells().some((cell) => cell.document === editor?.document))?.uri;
 }
 
-/** The folder of a command, or what is outside of every folder (`null`). `undefined` if the user wants none. */
+/**
+ * What a command is about: the open document or notebook, whose environment the server knows, or else the only folder, or the one that
+ * the user picks, or what is outside of every folder (`null`). `undefined` if the user wants none.
+ */
 export async function chosenScope(): Promise<Uri | null | undefined> {
   const place = window.activeNotebookEditor?.notebook.uri ?? placeOf(window.activeTextEditor);
-  const folder = place && workspace.getWorkspaceFolder(place);
   const folders = workspace.workspaceFolders ?? [];
-  if (folder) return folder.uri;
-  if (place && ["file", "untitled"].includes(place.scheme)) return folders.length === 1 ? (folders[0]?.uri ?? null) : null;
+  if (place && ["file", "untitled"].includes(place.scheme)) return place;
   if (folders.length > 1) return (await window.showWorkspaceFolderPick())?.uri;
   return folders[0]?.uri ?? null;
 }

@@ -11,8 +11,10 @@ import type { Health } from "./status";
 
 const PROGRAM = process.platform === "win32" ? "whydll.exe" : "whydll";
 /** What the server may put into its quick fixes. */
-const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
-const SETTINGS = ["interpreter", "host", "packages", "severity", "logLevel"];
+const CLIENT_COMMANDS = [
+  "whydll.runInTerminal", "whydll.chooseInterpreter", "whydll.showReport", "whydll.showChain", "whydll.copyText", "whydll.turnOff",
+];
+const SETTINGS = ["interpreter", "host", "searchPath", "packages", "severity", "logLevel"];
 
 /** How long to wait before a crashed server is started again, in milliseconds; after the last one it is left alone. */
 const BACK_OFF = [0, 1000, 4000, 16_000];
@@ -25,6 +27,8 @@ export interface ServerEvents {
   /** The server answers: for the first time, after a restart or after a crash. */
   running(): void;
   stopped(): void;
+  /** There is no server to start. `command` leads to what helps. */
+  failed(reason: string, command: string): void;
   health(health: Health): void;
 }
 
@@ -58,9 +62,18 @@ export class Server {
   }
 
   interpreterChanged(scope: Uri | undefined, path: string | undefined): void {
+    this.tell(scope, { path: path ?? null });
+  }
+
+  /** A notebook has a Python of its own, or has none any more. */
+  kernelChanged(notebook: Uri, path: string | undefined): void {
+    this.tell(notebook, { path: path ?? null, notebook: true });
+  }
+
+  private tell(scope: Uri | undefined, what: object): void {
     const scopeUri = scope ? (this.client?.code2ProtocolConverter.asUri(scope) ?? null) : null;
     this.client
-      ?.sendNotification("whydll/interpreterChanged", { scopeUri, path: path ?? null })
+      ?.sendNotification("whydll/interpreterChanged", { scopeUri, ...what })
       .catch((error: unknown) => this.log.error("The server was not told of the interpreter.", error));
   }
 
@@ -80,12 +93,26 @@ export class Server {
   private async startClient(): Promise<void> {
     const program = findProgram(this.extensionPath);
     if (program === undefined) {
-      void offerSettings();
+      const chosen = workspace.getConfiguration("whydll").get("path", "").trim();
+      const reason =
+        chosen === ""
+          ? l10n.t("No whydll program comes with the extension for this system, and none is on PATH. The setting whydll.path can name one.")
+          : l10n.t("The setting whydll.path names {0}, which is not a program.", chosen);
+      this.log.warn(reason);
+      this.events.failed(reason, "whydll.openSettings");
       return;
     }
     this.log.info(`Starting ${program}`);
-    this.client = this.createClient(program);
-    await this.client.start();
+    const client = this.createClient(program);
+    this.client = client;
+    try {
+      await client.start();
+    } catch (error) {
+      this.client = undefined;
+      const reason = l10n.t("{0} could not be started: {1}", program, error instanceof Error ? error.message : String(error));
+      this.log.error(reason);
+      this.events.failed(reason, "whydll.showLogs");
+    }
   }
 
   private async offerRestart(): Promise<void> {
@@ -167,13 +194,5 @@ function isProgram(path: string): boolean {
     return isAbsolute(path) && statSync(path).isFile();
   } catch {
     return false;
-  }
-}
-
-async function offerSettings(): Promise<void> {
-  const open = l10n.t("Open Settings");
-  const text = l10n.t("WhyDLL found no server to start: the setting whydll.path must name an existing program, or be empty and whydll be on PATH.");
-  if ((await window.showErrorMessage(text, open)) === open) {
-    await commands.executeCommand("workbench.action.openSettings", "whydll.path");
   }
 }

@@ -1,21 +1,19 @@
-/** The health of the environment that the shown file's imports run in: in the status bar, and as a status of the language. */
+/** The health of the environment that the shown file's imports run in, in the status bar. */
 
 import {
-  l10n, languages, LanguageStatusSeverity, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace,
-  type Disposable, type TextEditor,
+  commands, l10n, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace, type Disposable, type TextEditor,
 } from "vscode";
 import { placeOf } from "./scope";
 
 /** `whydll/health`, as the server sends it. */
 export interface Health {
   scopeUri: string | null;
-  state: "checking" | "healthy" | "degraded" | "broken" | "unknown";
+  state: "checking" | "healthy" | "degraded" | "broken" | "unknown" | "notApplicable";
+  /** In a few words: what is broken, if something is. */
+  label: string;
   summary: string;
   /** All that is known, in Markdown. */
   details: string;
-  /** Python's. */
-  version: string | null;
-  findings: number;
 }
 
 const ICON: Record<Health["state"], string> = {
@@ -23,23 +21,22 @@ const ICON: Record<Health["state"], string> = {
   healthy: "$(pass)",
   degraded: "$(warning)",
   broken: "$(error)",
-  unknown: "$(question)",
+  unknown: "$(warning)",
+  notApplicable: "",
 };
 
-const SEVERITY: Partial<Record<Health["state"], LanguageStatusSeverity>> = {
-  degraded: LanguageStatusSeverity.Warning,
-  broken: LanguageStatusSeverity.Error,
-};
-
-const BACKGROUND: Partial<Record<Health["state"], ThemeColor>> = {
-  degraded: new ThemeColor("statusBarItem.warningBackground"),
-  broken: new ThemeColor("statusBarItem.errorBackground"),
-};
+/** What the links of the tooltip may do. */
+const LINKS: [command: string, title: string][] = [
+  ["whydll.showReport", l10n.t("Show report")],
+  ["whydll.showChain", l10n.t("Show DLL chain")],
+  ["whydll.chooseInterpreter", l10n.t("Choose interpreter")],
+];
 
 export class Status implements Disposable {
-  private readonly item = window.createStatusBarItem("health", StatusBarAlignment.Left);
-  private readonly language = languages.createLanguageStatusItem("whydll.health", { language: "python" });
+  private readonly item = window.createStatusBarItem("health", StatusBarAlignment.Right, 100);
   private readonly healthOf = new Map<string, Health>();
+  /** Why no server runs, if none can be started. */
+  private stopped: { reason: string; command: string } | undefined;
   private readonly subscriptions = [
     window.onDidChangeActiveTextEditor(() => this.showActive()),
     // A text of which the language becomes another one is opened anew, in the editor where it is.
@@ -49,15 +46,12 @@ export class Status implements Disposable {
 
   constructor() {
     this.item.name = "WhyDLL";
-    this.item.command = "whydll.showMenu";
-    this.language.name = "WhyDLL";
-    this.language.command = { command: "whydll.showMenu", title: l10n.t("More") };
-    this.showLanguage(undefined);
   }
 
   /** Answers what was known before. */
   update(health: Health): Health | undefined {
     const before = this.healthOf.get(key(health.scopeUri));
+    this.stopped = undefined;
     this.healthOf.set(key(health.scopeUri), health);
     this.show(window.activeTextEditor);
     return before;
@@ -65,13 +59,22 @@ export class Status implements Disposable {
 
   clear(): void {
     this.healthOf.clear();
-    this.item.hide();
-    this.showLanguage(undefined);
+    this.show(window.activeTextEditor);
+  }
+
+  /** There is no server, and `command` helps. */
+  failed(reason: string, command: string): void {
+    this.stopped = { reason, command };
+    this.clear();
+  }
+
+  /** A notebook with a kernel of its own was closed. */
+  forget(scopeUri: string): void {
+    this.healthOf.delete(key(scopeUri));
   }
 
   dispose(): void {
     this.item.dispose();
-    this.language.dispose();
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
@@ -83,42 +86,43 @@ export class Status implements Disposable {
   private show(editor: TextEditor | undefined): void {
     // An output panel takes the editor's place while it is read; that is no reason to hide.
     if (editor?.document.uri.scheme === "output") return;
-    const place = placeOf(editor);
-    const folder = place && workspace.getWorkspaceFolder(place);
-    const health = this.healthOf.get(key(folder?.uri.toString() ?? null)) ?? this.healthOf.get(key(null));
-    if (editor?.document.languageId !== "python" || !health) {
+    const isPython = editor?.document.languageId === "python";
+    const health = isPython ? this.healthAt(placeOf(editor)) : undefined;
+    if (isPython) void commands.executeCommand("setContext", "whydll.applies", health !== undefined && health.state !== "notApplicable");
+    if (isPython && this.stopped) {
+      this.draw("$(circle-slash)", l10n.t("WhyDLL: not running"), this.stopped.reason, new MarkdownString(this.stopped.reason));
+      this.item.command = this.stopped.command;
+      this.item.backgroundColor = undefined;
+    } else if (health && health.state !== "notApplicable") {
+      this.draw(ICON[health.state], health.label, health.summary, tooltip(health));
+      this.item.command = "whydll.showMenu";
+      this.item.backgroundColor = health.state === "broken" ? new ThemeColor("statusBarItem.errorBackground") : undefined;
+    } else {
       this.item.hide();
-      return;
     }
-    this.item.text = `${ICON[health.state]} WhyDLL: ${word(health.state)}`;
-    this.item.tooltip = new MarkdownString(health.details);
-    this.item.accessibilityInformation = { label: `WhyDLL: ${word(health.state)}. ${health.summary}`, role: "button" };
-    this.item.backgroundColor = BACKGROUND[health.state];
+  }
+
+  private draw(icon: string, label: string, summary: string, details: MarkdownString): void {
+    this.item.text = `${icon} ${label}`;
+    this.item.tooltip = details;
+    this.item.accessibilityInformation = { label: `WhyDLL: ${label}. ${summary}`, role: "button" };
     this.item.show();
-    this.showLanguage(health);
   }
 
-  private showLanguage(health: Health | undefined): void {
-    this.language.text = health ? `WhyDLL: ${word(health.state)}` : "WhyDLL";
-    this.language.detail = health ? inShort(health) : l10n.t("not running");
-    this.language.severity = (health && SEVERITY[health.state]) ?? LanguageStatusSeverity.Information;
-    this.language.busy = health?.state === "checking";
+  private healthAt(place: Uri | undefined): Health | undefined {
+    const folder = place && workspace.getWorkspaceFolder(place);
+    const known = [place, folder?.uri].map((uri) => uri && this.healthOf.get(key(uri.toString())));
+    return known.find((health) => health !== undefined) ?? this.healthOf.get(key(null));
   }
 }
 
-function word(state: Health["state"]): string {
-  switch (state) {
-    case "checking": return l10n.t("checking");
-    case "healthy": return l10n.t("healthy");
-    case "degraded": return l10n.t("degraded");
-    case "broken": return l10n.t("broken");
-    case "unknown": return l10n.t("unknown");
-  }
-}
-
-/** The window cuts off what is longer. The whole sentence is in the tooltip of the status bar's item. */
-function inShort({ version, findings, summary }: Health): string {
-  return version === null ? summary : `Python ${version}, ${l10n.t("findings")}: ${String(findings)}`;
+/** What the server tells, and links to what can be done about it. */
+function tooltip({ details, state }: Health): MarkdownString {
+  const links = state === "checking" ? [] : LINKS;
+  const text = [details, links.map(([command, title]) => `[${title}](command:${command})`).join(" · ")].filter(Boolean).join("\n\n");
+  const markdown = new MarkdownString(text);
+  markdown.isTrusted = { enabledCommands: LINKS.map(([command]) => command) };
+  return markdown;
 }
 
 /** Server and editor may write the same URI differently (`c:` and `c%3A`). */

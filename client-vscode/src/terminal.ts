@@ -17,14 +17,19 @@ export async function isTrusted(refusal: string): Promise<boolean> {
   return false;
 }
 
-/** Types the command into a new terminal. Only the user's Enter runs it, unless `whydll.runFixes` says otherwise. */
-export async function runInTerminal({ title, lines }: TerminalRequest): Promise<void> {
-  if (!(await isTrusted(l10n.t("WhyDLL types no command into a terminal while this workspace is not trusted.")))) return;
+/** The terminal that was used last, as long as it is there. */
+let last: Terminal | undefined;
+
+/** Types the command into a terminal of ours. Only the user's Enter runs it, unless `whydll.runFixes` says otherwise. */
+export async function runInTerminal({ lines }: TerminalRequest): Promise<void> {
+  if (!(await isTrusted(l10n.t("Trust this workspace to let WhyDLL type commands into a terminal.")))) return;
   // Created hidden, because the Python extension types its activation script into a terminal that is created visible,
   // right behind our line. The program's full path needs no activation.
-  const terminal = window.createTerminal({ name: title, hideFromUser: true });
+  const known = last?.exitStatus === undefined ? last : undefined;
+  const terminal = known ?? window.createTerminal({ name: "WhyDLL", hideFromUser: true });
+  last = terminal;
   terminal.show();
-  await shellStart(terminal);
+  if (!known) await shellStart(terminal);
   terminal.sendText(lines[shellOf(env.shell)], workspace.getConfiguration("whydll").get("runFixes") === "run");
 }
 

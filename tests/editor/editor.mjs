@@ -91,6 +91,7 @@ function launch(profile) {
     headless: true,
     viewport: { width: 1280, height: 800 },
     locale: "en-US",
+    permissions: ["clipboard-read", "clipboard-write"],
     args: [
       ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-proxy-server"],
       // Chromium has errands of its own, which come to nothing here.

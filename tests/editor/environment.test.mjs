@@ -78,6 +78,151 @@ test("two folders, each with an environment of its own", async (t) => {
   assert.equal(await rows.filter({ hasText: "will fail" }).count(), 1);
 });
 
+test("the DLL chain follows its environment, and takes no key from who types", async (t) => {
+  const where = place();
+  const python = copy("complete", join(where, "python"));
+  const broken = project({ where, name: "first", files: { "main.py": PROGRAM }, settings: { "whydll.interpreter": join(python, "python.exe") } });
+  const other = project({ where, name: "second", files: { "other.py": PROGRAM }, settings: { "whydll.interpreter": interpreter("complete") } });
+  const workspace = join(where, "both.code-workspace");
+  writeFileSync(workspace, JSON.stringify({ folders: [broken, other].map(({ folder }) => ({ path: folder })) }));
+  const window = await editor.openFor(t, workspace, broken.file("main.py"));
+  await window.isHealth("healthy");
+  await window.command("WhyDLL: Show DLL Chain");
+  const chain = await window.preview("DLL Chain: tensorflow");
+  await chain.locator("p.fine").first().waitFor();
+  await window.command("View: Move Editor into Next Group");
+  await chain.locator("p.fine").first().waitFor();
+
+  // The environment breaks and is mended while somebody types.
+  const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
+  await window.focusEditor();
+  await window.page.keyboard.press("Control+End");
+  const words = "x = 1 ".repeat(40);
+  const typing = (async () => {
+    for (const key of words) {
+      await window.page.keyboard.type(key);
+      await sleep(20);
+    }
+  })();
+  renameSync(dll, join(where, "away"));
+  await chain.locator("h2.failure").first().waitFor();
+  await chain.getByText("_pywrap_tensorflow_internal").first().waitFor();
+  await window.picture("chain-broken");
+  await typing;
+  await window.reads(`${PROGRAM}${words}`);
+  // What another folder shows changes nothing in it.
+  await window.openFile("other.py");
+  await window.isHealth("healthy");
+  assert.ok((await chain.locator("h2.failure").count()) > 0);
+
+  renameSync(join(where, "away"), dll);
+  await chain.locator("p.fine").first().waitFor();
+  assert.equal(await chain.locator("h2.failure").count(), 0);
+  assert.equal(await window.notifications.count(), 0);
+});
+
+test("an environment that is deleted is said to be gone, and nobody is disturbed", async (t) => {
+  const where = place();
+  const python = copy("complete", join(where, "python"));
+  const { folder, file } = project({ where, files: { "main.py": PROGRAM }, settings: { "whydll.interpreter": join(python, "python.exe") } });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("healthy");
+  await window.command("WhyDLL: Show DLL Chain");
+  const chain = await window.preview("DLL Chain: tensorflow");
+  await chain.locator("p.fine").first().waitFor();
+  await window.openFile("main.py");
+  renameSync(python, join(where, "gone"));
+  await window.isHealth("Python is gone");
+  await (await window.hover(window.health, "no longer exists")).waitFor();
+  await window.picture("gone");
+  assert.equal(await window.notifications.count(), 0);
+  renameSync(join(where, "gone"), python);
+  await window.isHealth("healthy");
+});
+
+test("a file outside of the folder and an untitled one have the window's Python", async (t) => {
+  const where = place();
+  const { folder } = project({ where, files: { "main.py": PROGRAM } });
+  const outside = project({ where, name: "outside", files: { "out.py": PROGRAM } });
+  const window = await editor.openFor(t, folder, outside.file("out.py"));
+  await window.isHealth("broken");
+  await (await window.hover(window.health, interpreter("internal-deleted"))).waitFor();
+  await choose(window, interpreter("complete"));
+  await window.isHealth("healthy");
+  await (await window.hover(window.health, interpreter("complete"))).waitFor();
+});
+
+test("a notebook runs in the Python of its kernel", async (t) => {
+  const cells = ["import os", "import tensorflow as tf"];
+  const notebook = { cells: cells.map((source) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source })), metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 4 };
+  const files = { "main.py": PROGRAM, "train.ipynb": JSON.stringify(notebook), "kernel.txt": interpreter("complete") };
+  const { folder, file, write } = project({ files });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("broken");
+  await window.openFile("train.ipynb");
+  await window.shows("import tensorflow");
+  await window.lines.filter({ hasText: "import tensorflow" }).click();
+  await window.isHealth("healthy");
+  assert.equal(await window.squiggles().count(), 0);
+  write("kernel.txt", interpreter("internal-deleted"));
+  assert.deepEqual(await window.underlined(), UNDERLINED);
+  await window.isHealth("broken");
+});
+
+test("a traceback is explained where it is: in a terminal, below a cell, and where no Python is", async (t) => {
+  const message = "DLL load failed while importing etree: An Application Control policy has blocked this file.";
+  const traceback = `Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n    import lxml.etree\nImportError: ${message}\n`;
+  const output = { output_type: "error", ename: "ImportError", evalue: message, traceback: traceback.split("\n") };
+  const cell = { cell_type: "code", execution_count: 1, metadata: {}, outputs: [output], source: "import lxml.etree" };
+  const notebook = { cells: [cell], metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 4 };
+  const files = { "traceback.log": traceback, "failed.ipynb": JSON.stringify(notebook) };
+  const settings = { "whydll.interpreter": interpreter("complete") };
+  const { folder, file } = project({ files, settings });
+  const window = await editor.openFor(t, folder, file("traceback.log"));
+  const explained = async () => {
+    const page = await window.preview("WhyDLL Explanation");
+    await page.getByText("Smart App Control").first().waitFor();
+    await window.command("View: Close All Editors");
+  };
+
+  // No Python file is open: the command starts the extension.
+  await window.shows("Application Control");
+  await window.focusEditor();
+  await window.page.keyboard.press("Control+a");
+  await window.command("WhyDLL: Explain a Traceback");
+  await explained();
+
+  await window.openFile("failed.ipynb");
+  await window.page.getByText("Why did this DLL load fail?").click();
+  await explained();
+
+  await window.command("Terminal: Create New Terminal");
+  await window.until(async () => (await window.terminalText()) !== "", () => "no terminal has started");
+  await window.page.keyboard.type(`cat ${file("traceback.log")}\n`);
+  await window.until(async () => (await window.terminalText()).includes("has blocked this file"), () => window.terminalText());
+  await window.command("Terminal: Select All");
+  const menu = window.page.getByText("Explain Selected Traceback");
+  await window.again(async () => {
+    await window.page.locator(".terminal-wrapper.active .xterm-screen").click({ button: "right" });
+    await menu.hover();
+    // A menu takes no click before it has been there for a moment.
+    await sleep(500);
+    await menu.click();
+  }, window.tab("WhyDLL Explanation"));
+  await explained();
+  await window.command("Terminal: Kill All Terminals");
+});
+
+test("a program that is not there is told in the status bar alone", async (t) => {
+  const { folder, file, write } = project({ files: { "main.py": PROGRAM }, settings: { "whydll.path": "/nowhere/whydll" } });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("WhyDLL: not running");
+  await (await window.hover(window.health, "/nowhere/whydll")).waitFor();
+  assert.equal(await window.notifications.count(), 0);
+  write(".vscode/settings.json", "{}");
+  await window.isHealth("broken");
+});
+
 test("a text becomes Python, and something else again", async (t) => {
   const { folder, file } = project({ files: { "main.py": PROGRAM, notes: PROGRAM } });
   const window = await editor.openFor(t, folder, file("main.py"));

@@ -22,12 +22,12 @@ test("a folder that is not trusted is diagnosed, by the user's settings alone", 
   await (await window.hover(window.health, "msvcp140")).waitFor();
 
   await window.command("WhyDLL: Confirm by Importing");
-  await window.notification("WhyDLL runs no interpreter while this workspace is not trusted.").waitFor();
+  await window.notification("Trust this workspace to let WhyDLL run its interpreter.").waitFor();
   await window.focusEditor();
   await window.goTo(1, 10);
   await window.quickFixes(INSTALL);
   await window.fix(INSTALL);
-  const refusal = window.notification("WhyDLL types no command into a terminal while this workspace is not trusted.");
+  const refusal = window.notification("Trust this workspace to let WhyDLL type commands into a terminal.");
   await refusal.waitFor();
   await window.picture("restricted");
   assert.equal(await window.terminals.count(), 0);

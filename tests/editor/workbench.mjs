@@ -174,8 +174,11 @@ export class Workbench {
     return this.statusItem("whydll.whydll.health");
   }
 
-  async isHealth(state) {
-    await this.health.filter({ hasText: `WhyDLL: ${state}` }).waitFor();
+  /** Waits until the status bar says so: `healthy`, `broken`, or the very words. */
+  async isHealth(wanted) {
+    const words = { healthy: /^\s*DLLs\s*$/ }[wanted] ?? wanted;
+    const item = wanted === "broken" ? this.health.and(this.page.locator(".error-kind")) : this.health.filter({ hasText: words });
+    await item.waitFor();
   }
 
   /** The rows of the Problems panel, which is opened. */
@@ -185,42 +188,11 @@ export class Workbench {
     return panel.locator(".monaco-list-row");
   }
 
-  /** What the hover of the language's status says. */
-  async languageStatus(text) {
-    const item = this.statusItem("status.languageStatus");
-    const hover = this.page.locator(".hover-language-status").filter({ hasText: text });
-    await this.again(async () => {
-      await this.page.mouse.move(5, 400);
-      await item.hover();
-    }, hover);
-    return hover.first();
-  }
-
   get sideBar() {
     return this.page.locator(".part.sidebar");
   }
 
-  /** Drags the edge of the side bar. */
-  async widenSideBar(by) {
-    const { x, y, width, height } = await this.sideBar.boundingBox();
-    await this.page.mouse.move(x + width, y + height / 2);
-    await this.page.mouse.down();
-    await this.page.mouse.move(x + width + by, y + height / 2, { steps: 5 });
-    await this.page.mouse.up();
-  }
-
-  /** Folds a view of the side bar up, or down again. */
-  async fold(title, up = true) {
-    const header = this.view(title).locator(".pane-header");
-    await this.again(() => header.locator(".title").click(), header.and(this.page.locator(`[aria-expanded="${!up}"]`)));
-  }
-
-  /** A view of the side bar or the panel, by its title. */
-  view(title) {
-    return this.page.locator(".pane").filter({ has: this.page.locator(".pane-header .title", { hasText: title }) });
-  }
-
-  /** The page of a Markdown preview, which is a frame in a frame. */
+  /** The page of a Markdown preview or of the DLL chain, which is a frame in a frame. */
   async preview(title) {
     await this.tab(title).waitFor();
     return this.page.frameLocator("iframe.webview.ready").last().frameLocator("#active-frame").locator("body");
@@ -272,6 +244,23 @@ export class Workbench {
     return [`title: ${await this.page.title()}`, `tabs: ${tabs}`, `status bar: ${statusBar}`, `messages: ${messages}`].join("\n");
   }
 
+  /** What axe finds wrong with an element of the window: rule and element. */
+  async violations(selector, axe) {
+    return violationsIn(this.page, axe, { include: [[selector]] });
+  }
+
+  /** The same of a page in a frame. Where no scripts may run axe cannot, so a copy of the page is looked at, with its colours. */
+  async violationsOf(body, axe) {
+    const html = await body.evaluate((element) => element.ownerDocument.documentElement.outerHTML);
+    const page = await this.page.context().newPage();
+    try {
+      await page.setContent(html);
+      return await violationsIn(page, axe, undefined);
+    } finally {
+      await page.close();
+    }
+  }
+
   close() {
     return this.page.close({ runBeforeUnload: false });
   }
@@ -299,6 +288,16 @@ export class Workbench {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
+}
+
+async function violationsIn(page, axe, context) {
+  // The debugger's evaluation is not bound by what the page allows itself.
+  await page.evaluate(`${axe}\n;0`);
+  const violations = await page.evaluate(async (context) => {
+    const found = await globalThis.axe.run(context ?? document, { resultTypes: ["violations"], preload: false, iframes: false });
+    return found.violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => html) }));
+  }, context);
+  return violations.flatMap(({ id, nodes }) => nodes.map((html) => `${id}: ${html.slice(0, 200)}`));
 }
 
 /** The smallest rectangle that holds all of these, with a margin, within the window. */
