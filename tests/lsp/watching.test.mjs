@@ -254,9 +254,12 @@ async function within(patience, what, client, act, document, wanted) {
   if (patience === SOON) assert.ok(until < (WINE ? SOON : 1000), `noticed after ${until} ms`);
 }
 
-/** Nobody installs anything sooner than the fixes are tried, and what lies behind the failure is read. */
+/**
+ * Nobody installs anything sooner than the fixes are tried, and what lies behind the failure is read. That is work for when nothing else
+ * is to be done, and how long it takes is not what is tested: under Wine, beside other tests, it may be half a minute.
+ */
 async function readBehind(client) {
-  await client.until("what lies behind is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined));
+  await client.until("what lies behind is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined), 90_000);
 }
 
 /** How often the environment was diagnosed. */
