@@ -1,11 +1,14 @@
 /** The commands: those that quick fixes of the server refer to, those of the palette, and the menu of the status bar. */
 
-import { commands, ConfigurationTarget, env, l10n, Uri, window, workspace, type Disposable, type LogOutputChannel, type NotebookCell } from "vscode";
+import {
+  commands, ConfigurationTarget, env, extensions, l10n, Uri, version, window, workspace,
+  type Disposable, type LogOutputChannel, type NotebookCell,
+} from "vscode";
 import { ResponseError } from "vscode-languageclient/node";
 import { revealFile, type ChainPanel } from "./chain";
 import { confirmByImporting } from "./confirm";
 import type { Documents } from "./documents";
-import { chooseInterpreter, type Found } from "./interpreter";
+import type { Found, Interpreters } from "./interpreter";
 import { chosenScope } from "./scope";
 import type { Server } from "./server";
 import { runInTerminal } from "./terminal";
@@ -13,6 +16,7 @@ import { candidates, selectedInTerminal, tracebackOf, type DebugOutput } from ".
 
 export interface Rooms {
   server: Server;
+  interpreters: Interpreters;
   documents: Documents;
   chain: ChainPanel;
   debugOutput: DebugOutput;
@@ -25,7 +29,7 @@ interface Request {
   package?: string;
 }
 
-export function registerCommands({ server, documents, chain, debugOutput, log }: Rooms): Disposable[] {
+export function registerCommands({ server, interpreters, documents, chain, debugOutput, log }: Rooms): Disposable[] {
   /** Tells the user why nothing came of a command. That is no failure of the program: only the log says more. */
   const telling = async (work: () => Promise<unknown>): Promise<void> => {
     try {
@@ -66,7 +70,7 @@ export function registerCommands({ server, documents, chain, debugOutput, log }:
     "whydll.runInTerminal": runInTerminal,
     "whydll.chooseInterpreter": (request?: { scopeUri?: string | null; path?: string }) => {
       const scope = request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri;
-      return chooseInterpreter(scope, request?.path, () => server.ask<Found[]>("whydll.environments", argument(scope ?? null)));
+      return interpreters.choose(scope, request?.path, () => server.ask<Found[]>("whydll.environments", argument(scope ?? null)));
     },
     "whydll.showReport": about(async (scope) => documents.show(l10n.t("WhyDLL Report"), await report(scope))),
     "whydll.copyReport": about(async (scope) => copy(await report(scope), l10n.t("The report is in the clipboard."))),
@@ -93,7 +97,7 @@ export function registerCommands({ server, documents, chain, debugOutput, log }:
       }
     }),
     "whydll.debugInformation": () =>
-      telling(async () => documents.show(l10n.t("WhyDLL Debug Information"), await server.ask<string>("whydll.state", {}))),
+      telling(async () => documents.show(l10n.t("WhyDLL Debug Information"), `${await server.ask<string>("whydll.state", {})}\n${ofEditor()}`)),
     "whydll.revealFile": revealFile,
     "whydll.restart": () => server.restart(),
     "whydll.showLogs": () => log.show(),
@@ -102,6 +106,14 @@ export function registerCommands({ server, documents, chain, debugOutput, log }:
     "whydll.openSettings": () => commands.executeCommand("workbench.action.openSettings", "@ext:whydll.whydll"),
   };
   return Object.entries(table).map(([name, run]) => commands.registerCommand(name, run));
+}
+
+/** Which editor this is, and those of its extensions that matter here, in Markdown. */
+function ofEditor(): string {
+  const ids = ["whydll.whydll", "ms-python.python", "ms-python.vscode-python-envs", "ms-toolsai.jupyter"];
+  const known = ids.map((id) => extensions.getExtension<unknown>(id)).filter((extension) => extension !== undefined);
+  const versions = known.map(({ id, packageJSON }) => `- ${id} ${String((packageJSON as { version?: unknown }).version)}`);
+  return ["## The editor", "", `- ${env.appName} ${version}`, ...versions, ""].join("\n");
 }
 
 async function copy(text: string, told: string): Promise<void> {

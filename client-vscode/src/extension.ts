@@ -15,7 +15,7 @@ let server: Server | undefined;
 export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel("WhyDLL", { log: true });
   const status = new Status();
-  const interpreters = new Interpreters(log);
+  const interpreters = new Interpreters(log, context.workspaceState);
   const kernels = new Kernels(log);
   const documents = new Documents();
   const debugOutput = new DebugOutput();
@@ -77,7 +77,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     debugOutput,
     chain,
     registerCellQuestion(),
-    ...registerCommands({ server: running, documents, chain, debugOutput, log }),
+    ...registerCommands({ server: running, interpreters, documents, chain, debugOutput, log }),
     interpreters.onDidChange(tellInterpreters),
     kernels.onDidChange(tellKernels),
     workspace.onDidChangeWorkspaceFolders(tellInterpreters),

