@@ -1,6 +1,7 @@
 /** The DLL chain of an import in an editor of its own: a page that the server draws, without scripts. */
 
 import { commands, env, l10n, Uri, ViewColumn, window, type Disposable, type WebviewPanel } from "vscode";
+import { key } from "./scope";
 
 /** `whydll.chainPage`, as the server answers. */
 export interface Page {
@@ -82,9 +83,4 @@ export async function revealFile({ path }: { path?: string }): Promise<void> {
     await env.clipboard.writeText(path);
     window.setStatusBarMessage(l10n.t("Copied {0}", path), 5000);
   }
-}
-
-/** Server and editor may write the same URI differently (`c:` and `c%3A`). */
-function key(scopeUri: string | null): string {
-  return scopeUri === null ? "" : Uri.parse(scopeUri).toString();
 }

@@ -20,3 +20,8 @@ export async function chosenScope(): Promise<Uri | null | undefined> {
   if (folders.length > 1) return (await window.showWorkspaceFolderPick())?.uri;
   return folders[0]?.uri ?? null;
 }
+
+/** Server and editor may write the same URI differently (`c:` and `c%3A`). */
+export function key(scopeUri: string | null): string {
+  return scopeUri === null ? "" : Uri.parse(scopeUri).toString();
+}

@@ -3,7 +3,7 @@
 import {
   commands, l10n, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace, type Disposable, type TextEditor,
 } from "vscode";
-import { placeOf } from "./scope";
+import { key, placeOf } from "./scope";
 
 /** `whydll/health`, as the server sends it. */
 export interface Health {
@@ -123,9 +123,4 @@ function tooltip({ details, state }: Health): MarkdownString {
   const markdown = new MarkdownString(text);
   markdown.isTrusted = { enabledCommands: LINKS.map(([command]) => command) };
   return markdown;
-}
-
-/** Server and editor may write the same URI differently (`c:` and `c%3A`). */
-function key(scopeUri: string | null): string {
-  return scopeUri === null ? "" : Uri.parse(scopeUri).toString();
 }

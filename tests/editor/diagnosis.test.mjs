@@ -63,7 +63,7 @@ test("the Problems panel names the place, and links to the code's page", async (
   const problem = rows.filter({ hasText: FAILS });
   await problem.waitFor();
   assert.match(await problem.getAttribute("aria-label"), /^Error: .* at line 2 and character 8/s);
-  assert.ok((await problem.textContent()).includes("[Ln 2, Col 8]"), await problem.textContent());
+  assert.ok((await problem.textContent()).includes("[Ln 2, Col 8]They are part of"), await problem.textContent());
   assert.match(await problem.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("href"), PAGE);
   await window.picture("problems");
 

@@ -245,10 +245,7 @@ impl Case<'_> {
 
     /// The file as people know it: from its package on, or its full path.
     pub(super) fn short(&self, path: &WinPath) -> String {
-        let folders = self.environment.site_packages.iter();
-        let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
-        let below = below.filter(|tail| !tail.is_empty());
-        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+        self.environment.short(path)
     }
 
     /// A module of a chain, as [`Case::short`] says its path.

@@ -35,16 +35,32 @@ pub struct FailedLoad {
     /// It stands under a condition that is not known, so perhaps the load is never made.
     pub uncertain: bool,
     /// The culprits, the one that Windows reports first. None of a module that is for another Python.
-    pub culprits: Vec<Rivals>,
+    pub faults: Vec<Fault>,
 }
 
-/// A culprit, and the copies of it that Windows does not take.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rivals {
-    /// The culprit.
-    pub fault: Fault,
-    /// Files of its name elsewhere on the machine, for the same processor.
-    pub others: Vec<WinPath>,
+impl FailedLoad {
+    fn new(at: Option<&Place>, sentence: &str, error: &LoadError) -> FailedLoad {
+        FailedLoad {
+            at: at.cloned(),
+            sentence: sentence.to_owned(),
+            is_fatal: true,
+            uncertain: false,
+            faults: match error {
+                LoadError::Windows(failure) => failure.faults().cloned().collect(),
+                LoadError::Crash(fault) => vec![(**fault).clone()],
+                LoadError::OtherPython(_) => Vec::new(),
+            },
+        }
+    }
+}
+
+/// The copies of a culprit that Windows does not take: files of its name elsewhere on the machine, for the same processor.
+pub fn copies(host: &Host, environment: &Environment, fault: &Fault) -> Vec<WinPath> {
+    let case = Case { host, environment, import: "" };
+    match fault.cause.path() {
+        Some(path) => case.other_copies(path),
+        None => case.unseen(fault),
+    }
 }
 
 /// Why a target cannot be loaded.
@@ -59,7 +75,6 @@ pub enum ChainError {
 /// Loads `targets` into one fresh process, in this order and up to the first that fails: a `.pyd` as an extension module, a
 /// `.dll` as `ctypes.WinDLL` of its full path, anything else as an import.
 pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain {
-    let case = Case { host, environment, import: "" };
     let interpreter = match Interpreter::start(host, environment) {
         Ok(interpreter) => interpreter,
         Err(failure) => {
@@ -69,7 +84,7 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
                 modules: Vec::new(),
                 steps: Vec::new(),
                 of_interpreter: 0,
-                failed: vec![case.failed_load(None, &sentence, &error)],
+                failed: vec![FailedLoad::new(None, &sentence, &error)],
                 error: Some(ChainError::Load { failure: Box::new(failure), sentence }),
             };
         }
@@ -83,12 +98,12 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
         .map(|(number, load)| FailedLoad {
             is_fatal: is_fatal(number),
             uncertain: load.uncertain,
-            ..case.failed_load(Some(&load.at), &load.sentence, &load.error)
+            ..FailedLoad::new(Some(&load.at), &load.sentence, &load.error)
         })
         .collect();
     let error = failure.map(|failure| {
         if let Some(direct) = &failure.direct {
-            failed.push(case.failed_load(None, failure.error.sentence(), direct));
+            failed.push(FailedLoad::new(None, failure.error.sentence(), direct));
         }
         failure.error
     });
@@ -148,30 +163,6 @@ impl ChainError {
     pub fn sentence(&self) -> &str {
         match self {
             ChainError::Load { sentence, .. } | ChainError::Python(sentence) => sentence,
-        }
-    }
-}
-
-impl Case<'_> {
-    fn failed_load(&self, at: Option<&Place>, sentence: &str, error: &LoadError) -> FailedLoad {
-        let faults: Vec<&Fault> = match error {
-            LoadError::Windows(failure) => failure.faults().collect(),
-            LoadError::Crash(fault) => vec![fault],
-            LoadError::OtherPython(_) => Vec::new(),
-        };
-        let rivals = |fault: &Fault| Rivals {
-            others: match fault.cause.path() {
-                Some(path) => self.other_copies(path),
-                None => self.unseen(fault),
-            },
-            fault: fault.clone(),
-        };
-        FailedLoad {
-            at: at.cloned(),
-            sentence: sentence.to_owned(),
-            is_fatal: true,
-            uncertain: false,
-            culprits: faults.into_iter().map(rivals).collect(),
         }
     }
 }

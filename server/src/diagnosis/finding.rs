@@ -57,11 +57,12 @@ pub struct Winner {
     pub apart: String,
 }
 
-/// How a finding says what becomes of an import, and what it says where the program is ready for that.
+/// How a finding says that an import fails.
 pub(super) const FAILS: &str = "will fail";
-const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
+/// The same where the program handles the exception.
+pub const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
 
-/// The first sentence of a message has so many characters at most: it is all that a list shows.
+/// The longest first sentence of a message, in characters: a list shows no more.
 const LONGEST_HEADLINE: usize = 120;
 
 impl Finding {
@@ -138,8 +139,8 @@ impl Finding {
         }
     }
 
-    /// As it is to be told where this stands around the import: a program that is ready for the failure goes on. `severity` is
-    /// what it would be without, which a user may have chosen.
+    /// The finding as it is shown for an import with this guard around it: a program that handles the failure goes on. `severity`
+    /// is the one without a guard, which a user may have chosen.
     pub fn under(&self, severity: Severity, guard: Guard) -> Cow<'_, Finding> {
         let goes_on = self.is_survived(guard);
         let shown = if goes_on { severity.max(Severity::Hint) } else { severity };

@@ -33,10 +33,12 @@ use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 
 pub use case::{Case, Culprit, Problem};
-pub use chain::{Chain, ChainError, FailedLoad, Rivals, chain};
+pub use chain::{Chain, ChainError, FailedLoad, chain, copies};
 pub use codes::Code;
 pub use coverage::{Coverage, Gap, NotReached};
-pub use finding::{ChainLink, Finding, Health, Related, SearchedDirectory, Severity, Winner};
+pub use finding::{
+    ChainLink, FAILS_AND_IS_HANDLED, Finding, Health, Related, SearchedDirectory, Severity, Winner,
+};
 pub use fix::{Burden, Edit, Effect, Fix, Outcome};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
 pub use program::package;

@@ -370,6 +370,14 @@ impl Environment {
         })
     }
 
+    /// The file as people know it: from its package on, or its full path.
+    pub fn short(&self, path: &WinPath) -> String {
+        let folders = self.site_packages.iter();
+        let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
+        let below = below.filter(|tail| !tail.is_empty());
+        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
+    }
+
     /// The same environment, of whose distributions nothing has been read yet: whoever asks it is seen to ask.
     pub fn unread(&self) -> Environment {
         let mut unread = self.clone();

@@ -180,7 +180,7 @@ impl Analysis {
     /// where the next analysis finds it. Needs as much stack as [`Analysis::run`], and unwinds as that does.
     pub fn read_behind(&self) {
         self.again(|host, environment, answers| {
-            // Nothing can be mended in a record, and without a file for answers nothing is kept.
+            // A snapshot is never repaired, and without a file for answers nothing is kept.
             if host.kind == HostKind::Snapshot || answers.is_none() {
                 return;
             }
@@ -278,7 +278,7 @@ impl Analysis {
 
 impl Target {
     /// The machine, and its name for people.
-    fn machine(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
+    pub fn machine(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
         let (host, name) = match (&self.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
             (None, _) if cfg!(windows) => (Host::live(facts)?, HostKind::Live.to_string()),
@@ -289,11 +289,6 @@ impl Target {
             Some(path) => (host.with_variable("PATH", path), name),
             None => (host, name),
         })
-    }
-
-    /// The machine on which interpreters are listed for a folder.
-    pub fn host_of_list(&self, folder: Option<&Path>) -> Result<Host, HostError> {
-        Ok(self.machine(folder, Arc::default())?.0)
     }
 
     /// The interpreter on that machine, and its environment.
@@ -389,7 +384,7 @@ impl Answer {
     }
 }
 
-/// Whether a program lies where Linux and macOS have theirs: with no ending, or in a folder `bin`.
+/// Whether a path is that of a program for Linux or macOS: absolute there, and without Windows' `.exe`.
 fn is_of_unix(path: &WinPath) -> bool {
     !path.has_extension("exe") && path.as_str().starts_with('/')
 }

@@ -171,11 +171,11 @@ impl Health {
             // What is used has been imported before.
             let own: Vec<&Imported> = own.filter(|it| !it.import.is_access).collect();
             if installed.is_some() || !own.is_empty() {
-                // What every import in sight silences, nobody wants to be told of.
+                // A finding that is silenced on every import of the package is not shown.
                 let is_silenced = |finding: &Finding| {
                     !own.is_empty() && own.iter().all(|it| it.ignores.covers(finding.code.name()))
                 };
-                let guard = own.iter().map(|it| it.guard).min_by_key(|guard| *guard != Guard::None);
+                let guard = own.iter().map(|it| it.guard).min_by_key(|guard| guard.strength());
                 let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
                 let told = told.filter(|finding| !is_silenced(finding));
                 findings.extend(told.filter_map(|finding| {

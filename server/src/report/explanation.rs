@@ -13,7 +13,7 @@ use crate::traceback::{Failure, Reported, Traceback, WinError, reported};
 /// What is told of a traceback beside the check.
 pub struct Explanation<'a> {
     pub traceback: &'a Traceback,
-    /// The import that was checked; none if that is not told, so that none was.
+    /// The import that was checked; none if the traceback does not name one.
     pub import: Option<&'a str>,
     /// Whether the environment that the traceback tells of is the one that was looked at; none if it tells of none.
     pub same_environment: Option<bool>,
@@ -45,10 +45,7 @@ impl Explanation<'_> {
 
     /// For an editor, and a bug report.
     pub fn markdown(&self, report: &Report<'_>) -> String {
-        let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
-        for sentence in self.said() {
-            let _ = writeln!(out, "- {}", escaped(&sentence));
-        }
+        let mut out = self.opening();
         if let Some(reported) = self.reported() {
             let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
         }
@@ -65,10 +62,7 @@ impl Explanation<'_> {
 
     /// For an editor, where there is no environment to check; `reason` says why, in a sentence.
     pub fn markdown_alone(&self, reason: &str) -> String {
-        let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
-        for sentence in self.said() {
-            let _ = writeln!(out, "- {}", escaped(&sentence));
-        }
+        let mut out = self.opening();
         let _ =
             writeln!(out, "\n**What was not checked**\n\nNo environment was checked: {}.", escaped(reason));
         if let Some(reported) = self.reported() {
@@ -78,6 +72,15 @@ impl Explanation<'_> {
                 "\n**What to do**\n\nChoose the Windows Python that the traceback is of, and explain it again: then the DLL that is \
                  missing is named. Or run `whydll check` on the machine where it failed.\n",
             );
+        }
+        out
+    }
+
+    /// What it says, as a document begins with it.
+    fn opening(&self) -> String {
+        let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
+        for sentence in self.said() {
+            let _ = writeln!(out, "- {}", escaped(&sentence));
         }
         out
     }

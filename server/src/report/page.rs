@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::chain_tree;
 use super::tree::{Node, NodeState};
-use crate::diagnosis::{Chain, FailedLoad, Rivals};
+use crate::diagnosis::{Chain, FailedLoad, copies};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
-use crate::loader::{Cause, Provider};
+use crate::loader::{Cause, Fault, Provider};
 
 /// The command that a link to a file gives to the editor, with its path as the only argument.
 const REVEAL: &str = "whydll.revealFile";
@@ -86,16 +86,16 @@ impl Page<'_> {
 
     /// A load because of which the import fails: each culprit with the way to it, where it was searched, and its other copies.
     fn failed(&mut self, load: &FailedLoad) {
-        for rivals in &load.culprits {
-            let name = escaped(rivals.fault.culprit());
-            let matter = escaped(&matter(&rivals.fault.cause));
+        for fault in &load.faults {
+            let name = escaped(fault.culprit());
+            let matter = escaped(&matter(&fault.cause));
             let _ = writeln!(self.out, "<section><h2 class=\"failure\">{name}: {matter}</h2>");
-            self.way(load, rivals);
-            self.searched(rivals);
-            self.copies(rivals);
+            self.way(load, fault);
+            self.searched(fault);
+            self.copies(fault);
             self.out.push_str("</section>\n");
         }
-        if load.culprits.is_empty() {
+        if load.faults.is_empty() {
             let _ = writeln!(self.out, "<section><h2 class=\"failure\">{}</h2>", escaped(&load.sentence));
             self.out.push_str("</section>\n");
         }
@@ -104,7 +104,7 @@ impl Page<'_> {
     fn handled(&mut self, loads: &[&FailedLoad]) {
         let _ = writeln!(self.out, "<section><h2>Failed, and handled by the program</h2>");
         for load in loads {
-            let culprit = load.culprits.first().map(|rivals| &rivals.fault);
+            let culprit = load.faults.first();
             let name = culprit.map_or_else(|| load.sentence.clone(), |fault| fault.culprit().to_owned());
             let matter = culprit.map_or_else(String::new, |fault| format!(": {}", matter(&fault.cause)));
             let perhaps = if load.uncertain { " (perhaps never tried)" } else { "" };
@@ -114,10 +114,10 @@ impl Page<'_> {
                 escaped(&name),
                 escaped(&matter)
             );
-            for rivals in &load.culprits {
-                self.way(load, rivals);
-                self.searched(rivals);
-                self.copies(rivals);
+            for fault in &load.faults {
+                self.way(load, fault);
+                self.searched(fault);
+                self.copies(fault);
             }
             let _ = writeln!(self.out, "<pre>{}</pre></details>", escaped(&load.sentence));
         }
@@ -125,23 +125,23 @@ impl Page<'_> {
     }
 
     /// From the statement down to the culprit.
-    fn way(&mut self, load: &FailedLoad, rivals: &Rivals) {
+    fn way(&mut self, load: &FailedLoad, fault: &Fault) {
         self.out.push_str("<ol class=\"way\" aria-label=\"From the statement to the culprit\">\n");
         if let Some((file, line)) = load.at.as_ref().and_then(|at| Some((at.file.as_ref()?, at.line))) {
-            let named = self.file(file, &self.short(file));
+            let named = self.file(file, &self.environment.short(file));
             let _ = writeln!(self.out, "<li>{named}, line {line}</li>");
         }
-        let last = rivals.fault.chain.len().saturating_sub(1);
-        for (number, link) in rivals.fault.chain.iter().enumerate() {
+        let last = fault.chain.len().saturating_sub(1);
+        for (number, link) in fault.chain.iter().enumerate() {
             let name = match &link.path {
-                Some(path) => self.file(path, &self.short(path)),
+                Some(path) => self.file(path, &self.environment.short(path)),
                 None => escaped(&link.name),
             };
             let _ = match number == last {
                 true => writeln!(
                     self.out,
                     "<li><strong class=\"failure\">{name}</strong> {}</li>",
-                    escaped(&matter(&rivals.fault.cause))
+                    escaped(&matter(&fault.cause))
                 ),
                 false => writeln!(self.out, "<li>{name}</li>"),
             };
@@ -149,12 +149,12 @@ impl Page<'_> {
         self.out.push_str("</ol>\n");
     }
 
-    fn searched(&mut self, rivals: &Rivals) {
-        let searched = rivals.fault.cause.searched();
+    fn searched(&mut self, fault: &Fault) {
+        let searched = fault.cause.searched();
         if searched.is_empty() {
             return;
         }
-        let name = escaped(rivals.fault.culprit());
+        let name = escaped(fault.culprit());
         let _ = writeln!(
             self.out,
             "<table><caption>Where Windows looked for {name}</caption>\n\
@@ -177,25 +177,26 @@ impl Page<'_> {
     }
 
     /// The copy that Windows takes beside those that it does not.
-    fn copies(&mut self, rivals: &Rivals) {
-        if rivals.others.is_empty() {
+    fn copies(&mut self, fault: &Fault) {
+        let others = copies(self.host, self.environment, fault);
+        if others.is_empty() {
             return;
         }
-        let name = escaped(rivals.fault.culprit());
+        let name = escaped(fault.culprit());
         let _ = writeln!(
             self.out,
             "<table><caption>The copies of {name}</caption>\n\
              <tr><th scope=\"col\">Copy</th><th scope=\"col\">Version</th><th scope=\"col\">Taken</th></tr>"
         );
-        if let Some(path) = rivals.fault.cause.path() {
-            let why = match provider(&rivals.fault.cause) {
+        if let Some(path) = fault.cause.path() {
+            let why = match provider(&fault.cause) {
                 Some(provider) if provider.was_loaded => format!("yes: loaded first, {}", provider.rule),
                 Some(provider) => format!("yes: {}", provider.rule),
                 None => "yes".to_owned(),
             };
             self.copy(path, &why);
         }
-        for other in &rivals.others {
+        for other in &others {
             self.copy(other, "no");
         }
         self.out.push_str("</table>\n");
@@ -275,13 +276,6 @@ impl Page<'_> {
             escaped(path.as_str()),
             escaped(name)
         )
-    }
-
-    /// Paths in the folder of packages begin there.
-    fn short(&self, path: &WinPath) -> String {
-        let folders = self.environment.site_packages.iter();
-        let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
-        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     }
 }
 

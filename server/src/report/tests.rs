@@ -749,13 +749,18 @@ fn a_cell_is_told_by_its_number() {
     assert_eq!(place(Some(2), 1), "main.ipynb, cell 3, line 2");
 }
 
+/// The page of `import pkg`, under another name perhaps.
+fn drawn(host: &Host, environment: &Environment, package: &str, findings: &[String]) -> String {
+    let chain = on_large_stack(|| chain(host, environment, &["pkg"]));
+    chain_page(&chain, host, environment, package, findings)
+}
+
 /// The texts of the page, without its style.
 fn page(world: &str, expected: Expect) {
     let world = World::new(world).unwrap();
     let (host, environment, diagnosis) = diagnosed(&world);
     let findings: Vec<String> = diagnosis.findings.iter().map(|finding| finding.what.clone()).collect();
-    let drawn = on_large_stack(|| chain(&host, &environment, &["pkg"]));
-    let html = chain_page(&drawn, &host, &environment, "pkg", &findings);
+    let html = drawn(&host, &environment, "pkg", &findings);
     let body = html.split_once("<main>").unwrap().1.split_once("</main>").unwrap().0;
     // Every link leads to a file, whose path is its argument.
     let mut out = String::new();
@@ -887,8 +892,7 @@ fn a_name_is_no_markup() {
     let world = BROKEN.replace("cudart64_101.dll", "a&b'c.dll");
     let world = World::new(&world).unwrap();
     let (host, environment, _) = diagnosed(&world);
-    let drawn = on_large_stack(|| chain(&host, &environment, &["pkg"]));
-    let html = chain_page(&drawn, &host, &environment, "<b>", &["`<i>` is <u>wrong</u>".to_owned()]);
+    let html = drawn(&host, &environment, "<b>", &["`<i>` is <u>wrong</u>".to_owned()]);
     assert!(
         !html.contains("<b>")
             && !html.contains("<i>")

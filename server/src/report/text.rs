@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{Link, Located, Remark, Report};
 use crate::action::Action;
-use crate::diagnosis::{Finding, Package, Severity};
+use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
 use crate::source::{LineIndex, Position};
 
 const BOLD: Style = Style::new().bold();
@@ -220,7 +220,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
             if handled.contains(&package.import.as_str()) {
                 let _ = writeln!(
                     out,
-                    "{GREEN}healthy{GREEN:#}: `import {}` fails, and the program handles it ({})",
+                    "{GREEN}healthy{GREEN:#}: `import {}` {FAILS_AND_IS_HANDLED} ({})",
                     package.import,
                     package.installed()
                 );

@@ -80,13 +80,17 @@ pub enum Guard {
 impl Guard {
     /// What two of them do together.
     fn or(self, other: Guard) -> Guard {
-        let strength = |guard| match guard {
+        if self.strength() >= other.strength() { self } else { other }
+    }
+
+    /// How much it holds back: the more, the greater.
+    pub fn strength(self) -> u8 {
+        match self {
             Guard::None => 0,
             Guard::HandledIfAbsent => 1,
             Guard::Handled => 2,
             Guard::NotRun => 3,
-        };
-        if strength(self) >= strength(other) { self } else { other }
+        }
     }
 }
 

@@ -152,7 +152,7 @@ impl<'a> Search<'a> {
         Search { thorough: true, ..self }
     }
 
-    /// The interpreter that is meant, if nobody names one: the activated environment, one in the folder, `.venv` of a folder above,
+    /// The interpreter to use where none is named: the activated environment, one in the folder, `.venv` of a folder above,
     /// what the folder's files ask for, what `py` starts, the first on PATH.
     pub fn chosen(&self) -> Option<Sighting> {
         let activated = || self.of_activated();

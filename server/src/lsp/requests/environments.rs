@@ -1,11 +1,13 @@
 //! `whydll.environments`: the Pythons that are found on the machine of a folder, for a list to choose from. `[{ scopeUri }]`
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::environment::discovery::Search;
 use crate::host::{HostKind, session};
 use crate::lsp::analysis::Target;
-use crate::lsp::interpreter::Choice;
 
 /// A Python that can be chosen.
 #[derive(Debug, Serialize)]
@@ -21,16 +23,12 @@ pub struct Found {
     pub usable: bool,
 }
 
-/// All of them, the one that is used without a choice first.
-pub fn told(target: &Target) -> Result<Vec<Found>, String> {
-    let folder = match &target.interpreter {
-        Choice::Sought(folder) => folder.clone(),
-        Choice::Named(_) => None,
-    };
-    let host = target.host_of_list(folder.as_deref()).map_err(|error| error.to_string())?;
+/// All of them, the one that is used without a choice first. `folder` is the one that somebody works in.
+pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String> {
+    let (host, _) = target.machine(folder, Arc::default()).map_err(|error| error.to_string())?;
     let activated = session::activated().filter(|_| host.kind != HostKind::Snapshot);
     let activated = activated.map(|activated| host.path_of(&activated));
-    let folder = folder.map(|folder| host.path_of(&folder));
+    let folder = folder.map(|folder| host.path_of(folder));
     let found = Search::on(&host).in_folder(folder).with_activated(activated).thorough().all();
     let listed = found.into_iter().map(|found| {
         let native = host.native_of(&found.interpreter);

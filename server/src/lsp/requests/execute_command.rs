@@ -110,9 +110,12 @@ pub async fn answer(
         }
         ENVIRONMENTS => {
             let scope = inquiry::scope_in(argument)?;
-            let target = move |session: &Session| session.outlook(scope.as_ref()).scope.target.clone();
-            let target = mailbox.ask(target).await?;
-            return to_value(inquiry::answer(move || environments::told(&target)).await?);
+            let asked = move |session: &Session| {
+                let scope = session.outlook(scope.as_ref()).scope;
+                (scope.target.clone(), scope.path.clone())
+            };
+            let (target, folder) = mailbox.ask(asked).await?;
+            return to_value(inquiry::answer(move || environments::told(&target, folder.as_deref())).await?);
         }
         EXAMPLE => return to_value(inquiry::answer(example::told).await?),
         PREDICT => return to_value(predict(mailbox, argument).await?),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
-use crate::diagnosis::{Finding, Package, Severity};
+use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
 use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
@@ -59,7 +59,7 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
         let _ = write!(text, " ({})", escaped(distribution));
     }
     let state = match &worst {
-        Some(finding) if finding.is_handled => "fails, and the program handles it".to_owned(),
+        Some(finding) if finding.is_handled => FAILS_AND_IS_HANDLED.to_owned(),
         Some(finding) if import.ignores.covers(finding.code.name()) => {
             format!("{}, silenced by a comment", finding.brief())
         }
@@ -98,7 +98,7 @@ fn not_known(package: &Package) -> String {
     text
 }
 
-/// The way from the Python file down to the culprit, and behind it a rule.
+/// From the Python file down to the culprit, in a code block.
 fn chain(finding: &Finding) -> String {
     if finding.chain.is_empty() {
         return String::new();

@@ -269,7 +269,7 @@ impl Session {
         let took = self.reading.take().map_or(0, |reading| reading.since.elapsed().as_millis());
         self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
         self.unproven.remove(target);
-        // The trial of what cures an import read all that lies behind its failure.
+        // Trying the fix that cures an import has read all that lies behind its failure.
         let is_cured = |diagnosis: &Diagnosis| {
             diagnosis
                 .findings
