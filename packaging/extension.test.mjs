@@ -66,7 +66,7 @@ describe("refused, with one line that says why", () => {
     "a text": ["linux-x64", (t) => file(t, Buffer.from("#!/bin/sh\n")), /: no program$/],
     "a program that is not there": ["linux-x64", () => "/nowhere/whydll", /there is no program/],
     "a target that is not there": ["beos-x64", () => WHYDLL_BIN, /there is no target beos-x64/],
-    "a program that makes it too large": ["linux-arm64", (t) => file(t, Buffer.concat([elf(183), noise(6_400_000)])), /more than 6291456$/],
+    "a program that makes it too large": ["linux-arm64", (t) => file(t, Buffer.concat([elf(183), noise(8_400_000)])), /more than 8388608$/],
   };
   for (const [name, [target, program, reason]] of Object.entries(cases)) {
     test(name, (t) => {
