@@ -1,7 +1,7 @@
 /** The commands: those that quick fixes of the server refer to, those of the palette, and the menu of the status bar. */
 
 import {
-  commands, ConfigurationTarget, env, extensions, l10n, Uri, version, window, workspace,
+  commands, ConfigurationTarget, env, extensions, l10n, ProgressLocation, Uri, version, window, workspace,
   type Disposable, type LogOutputChannel, type NotebookCell,
 } from "vscode";
 import { ResponseError } from "vscode-languageclient/node";
@@ -47,7 +47,7 @@ export function registerCommands({ server, interpreters, documents, chain, debug
     if (scope !== undefined) await telling(() => work(scope, request ?? {}));
   };
   const argument = (scope: Uri | null): { scopeUri: string | null } => ({ scopeUri: scope?.toString() ?? null });
-  const report = (scope: Uri | null): Promise<string> => server.ask<string>("whydll.report", argument(scope));
+  const report = (scope: Uri | null, links: boolean): Promise<string> => server.ask<string>("whydll.report", { ...argument(scope), links });
   /** Explains the first of these texts that holds a traceback. */
   const explain = (texts: string[]) =>
     about(async (scope) => {
@@ -72,8 +72,15 @@ export function registerCommands({ server, interpreters, documents, chain, debug
       const scope = request?.scopeUri ? Uri.parse(request.scopeUri) : window.activeTextEditor?.document.uri;
       return interpreters.choose(scope, request?.path, () => server.ask<Found[]>("whydll.environments", argument(scope ?? null)));
     },
-    "whydll.showReport": about(async (scope) => documents.show(l10n.t("WhyDLL Report"), await report(scope))),
-    "whydll.copyReport": about(async (scope) => copy(await report(scope), l10n.t("The report is in the clipboard."))),
+    "whydll.showReport": about(async (scope) => documents.show(l10n.t("WhyDLL Report"), await report(scope, true))),
+    "whydll.copyReport": about(async (scope) => copy(await report(scope, false), l10n.t("The report is in the clipboard."))),
+    "whydll.showFolder": about(async (scope) => {
+      const title = l10n.t("WhyDLL checks the files of the folder");
+      const checked = window.withProgress({ location: ProgressLocation.Notification, title }, () =>
+        server.ask<string>("whydll.checkFolder", argument(scope)),
+      );
+      await documents.show(l10n.t("WhyDLL Folder"), await checked);
+    }),
     "whydll.copyText": ({ text }: { text: string }) => copy(text, l10n.t("The finding is in the clipboard.")),
     "whydll.showChain": about((scope, request) => chain.show(scope, request.package)),
     "whydll.turnOff": ({ code, scopeUri }: { code: string; scopeUri: string | null }) => telling(() => turnOff(code, scopeUri)),

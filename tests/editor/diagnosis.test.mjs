@@ -229,6 +229,15 @@ test("the cell of a notebook is underlined, after the cells above it", async () 
   await window.picture("notebook");
 });
 
+test("a window without a folder says where to begin", async (t) => {
+  const empty = await editor.openFor(t);
+  await empty.command("View: Show Explorer");
+  await empty.sideBar.getByText("WhyDLL says which DLL is missing").waitFor();
+  await empty.picture("welcome");
+  await empty.sideBar.getByRole("button", { name: "First Steps" }).click();
+  await empty.page.getByText("See it before you run").first().waitFor();
+});
+
 test("the first steps have their pictures", async () => {
   await window.backTo("main.py");
   // A narrow page has no place for pictures.

@@ -55,7 +55,7 @@ export class Editor {
 
   profile = mkdtempSync(join(tmpdir(), "chromium-"));
 
-  /** A window on a folder or a .code-workspace file, with files open. */
+  /** A window on a folder or a .code-workspace file, or on none, with files open. */
   async open(workspace, ...files) {
     const page = await this.browser.newPage();
     page.setDefaultTimeout(PATIENCE);

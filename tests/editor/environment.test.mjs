@@ -169,9 +169,43 @@ test("a notebook runs in the Python of its kernel", async (t) => {
   await window.isHealth("broken");
 });
 
+test("all files of a folder are checked, those that nobody opened too", async (t) => {
+  const files = { "main.py": "import os\n", "steps/train.py": "import os\n\nimport tensorflow\n", "steps/broken.ipynb": "{" };
+  const { folder, file } = project({ files, settings: { "whydll.interpreter": interpreter("internal-deleted") } });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("tensorflow: damaged");
+  await window.command("WhyDLL: Check All Files of the Folder");
+  const page = await window.preview("WhyDLL Folder");
+  await page.getByText("2 files checked, as they are saved").waitFor();
+  await page.getByText("Not checked: ").waitFor();
+  await window.picture("folder");
+  await page.getByRole("link", { name: "steps/train.py:3" }).click();
+  await window.tab("train.py").waitFor();
+  await window.statusItem("status.editor.selection").filter({ hasText: "Ln 3" }).waitFor();
+  assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow" }]);
+});
+
+/** What Python says where Smart App Control is on. */
+const message = "DLL load failed while importing etree: An Application Control policy has blocked this file.";
+const traceback = `Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n    import lxml.etree\nImportError: ${message}\n`;
+
+test("a traceback is explained that a debugged program printed", async (t) => {
+  const launch = { configurations: [{ type: "printing", request: "launch", name: "Print", program: "${workspaceFolder}/traceback.log" }] };
+  const files = { "traceback.log": traceback, ".vscode/launch.json": JSON.stringify(launch), "main.py": "import os\n" };
+  const { folder, file } = project({ files, settings: { "whydll.interpreter": interpreter("complete") } });
+  const window = await editor.openFor(t, folder, file("main.py"));
+  await window.isHealth("healthy");
+  await window.command("Debug: Start Without Debugging");
+  const console = window.page.locator(".repl .monaco-list-row");
+  await console.filter({ hasText: "has blocked this file" }).first().waitFor();
+  await window.page.evaluate(() => navigator.clipboard.writeText(""));
+  await window.focusEditor();
+  await window.command("WhyDLL: Explain a Traceback");
+  const page = await window.preview("WhyDLL Explanation");
+  await page.getByText("Smart App Control").first().waitFor();
+});
+
 test("a traceback is explained where it is: in a terminal, below a cell, and where no Python is", async (t) => {
-  const message = "DLL load failed while importing etree: An Application Control policy has blocked this file.";
-  const traceback = `Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n    import lxml.etree\nImportError: ${message}\n`;
   const output = { output_type: "error", ename: "ImportError", evalue: message, traceback: traceback.split("\n") };
   const cell = { cell_type: "code", execution_count: 1, metadata: {}, outputs: [output], source: "import lxml.etree" };
   const notebook = { cells: [cell], metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 4 };

@@ -101,7 +101,8 @@ export class Host {
 
   /** The address of a window on a folder, or on a .code-workspace file, with some files open. */
   address(workspace, files = []) {
-    const query = new URLSearchParams({ [workspace.endsWith(".code-workspace") ? "workspace" : "folder"]: workspace });
+    const kind = workspace?.endsWith(".code-workspace") ? "workspace" : "folder";
+    const query = new URLSearchParams(workspace ? { [kind]: workspace } : { ew: "true" });
     const open = files.map((file) => ["openFile", `vscode-remote://${this.authority}${file}`]);
     if (open.length > 0) query.set("payload", JSON.stringify(open));
     return `${this.url}/?${query}`;

@@ -709,6 +709,20 @@ describe("what a person asks for by a command", () => {
     for (const fact of facts) assert.ok(report.includes(fact), `${fact} is missing in:\n${report}`);
   });
 
+  test("the report on all files of the folder, with links to them", async (t) => {
+    const { client, folder, write } = await editor(t, { python: "complete", host: BARE });
+    mkdirSync(join(folder.path, "steps"));
+    const files = { "steps/train it.py": "import os\n\nimport tensorflow as tf\n", "main.py": "import os\n", "notes.ipynb": "{" };
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(folder.path, path), text);
+    const report = await ask(client, "whydll.checkFolder", { scopeUri: folder.uri });
+    const link = `[\`${join("steps", "train it.py")}:3\`](</steps/train%20it.py#L3>)`;
+    const facts = ["# tensorflow: 2 DLLs missing", link, "2 files checked", "notes.ipynb"];
+    for (const fact of facts) assert.ok(report.includes(fact), `${fact} is missing in:\n${report}`);
+    client.configure({ interpreter: interpreter("complete"), host: BARE, severity: { "missing-vc-runtime": "off" } });
+    const again = () => ask(client, "whydll.checkFolder", { scopeUri: folder.uri });
+    while (!(await again()).startsWith("# No problems found")) await sleep(20);
+  });
+
   test("the tree of DLLs, down to the one that is missing", async (t) => {
     const { client, open, folder } = await editor(t, { python: "internal-deleted", host: EQUIPPED });
     open("import tensorflow as tf\n");

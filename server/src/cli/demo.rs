@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::check::{self, Program};
+use super::check;
 use super::target::Target;
 use super::{CommandError, ReportFormat, print};
+use crate::check::Program;
 use crate::diagnosis::{ALWAYS, Watch};
 use crate::environment::Environment;
 use crate::example;

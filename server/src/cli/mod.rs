@@ -16,12 +16,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::check::ReadError;
 use crate::diagnosis::ALWAYS;
 use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
-use crate::source::{NotebookError, is_module_name};
+use crate::source::is_module_name;
 use crate::traceback::TracebackError;
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
@@ -99,8 +100,8 @@ enum CommandError {
     Snapshot(#[from] SnapshotError),
     #[error("{path}: {reason}")]
     Document { path: String, reason: String },
-    #[error("{path}: {error}")]
-    Notebook { path: String, error: NotebookError },
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("{path}: {error}")]
     Traceback { path: String, error: TracebackError },
     #[error("{path}: the traceback does not tell which import failed: name its package with --import")]

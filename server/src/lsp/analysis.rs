@@ -83,6 +83,8 @@ pub struct Opened {
     pub environment: Environment,
     /// What was assumed of the machine without being told.
     pub assumed: Option<String>,
+    /// What earlier runs found out there; none if nothing is kept.
+    pub answers: Option<Answers>,
 }
 
 /// Why nothing can be said.
@@ -348,7 +350,7 @@ impl Target {
         let host = wrap(host);
         let (_, environment) = self.environment(python.as_deref(), &host)?;
         let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
-        Ok(Opened { host, environment, assumed })
+        Ok(Opened { host, environment, assumed, answers })
     }
 }
 

@@ -75,7 +75,10 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     let kind = if finding.is_note { "Note" } else { severity(finding.severity) };
     let _ = writeln!(out, "\n## {kind}: {}\n", escaped(&finding.what));
     for place in report.places_of(located) {
-        let _ = writeln!(out, "- {}", code(&place));
+        let _ = match &place.link {
+            Some(link) => writeln!(out, "- [{}](<{link}>)", code(&place.name)),
+            None => writeln!(out, "- {}", code(&place.name)),
+        };
     }
     paragraph(out, "How we know", &escaped(&finding.evidence));
     let chain = report.chain_of(finding);

@@ -56,6 +56,8 @@ pub struct Located {
 pub struct CheckedDocument {
     /// The file, as it was given.
     pub name: String,
+    /// What a link to the file names, where one may lead there.
+    pub address: Option<String>,
     /// Of a cell, its 0-based place among all cells.
     pub cell: Option<usize>,
     /// Its text.
@@ -84,11 +86,20 @@ impl From<&ImportStatement> for Statement {
     }
 }
 
+/// A place in a document.
+struct Place {
+    /// For people: `main.py:3`, `main.ipynb, cell 2, line 3`.
+    name: String,
+    /// Its address, if a link may lead there.
+    link: Option<String>,
+}
+
 impl CheckedDocument {
     /// In which nothing was found yet.
     pub fn new(name: String, text: String) -> CheckedDocument {
         CheckedDocument {
             name,
+            address: None,
             cell: None,
             text,
             watched_imports: 0,
@@ -97,16 +108,29 @@ impl CheckedDocument {
         }
     }
 
-    /// A place in it, for people: `main.py:3`, `main.ipynb, cell 2, line 3`.
-    fn place(&self, start: Position) -> String {
+    fn place(&self, start: Position) -> Place {
+        let line = start.line + 1;
+        let address = self.address.as_ref();
         match self.cell {
-            Some(cell) => format!("{}, cell {}, line {}", self.name, cell + 1, start.line + 1),
-            None => format!("{}:{}", self.name, start.line + 1),
+            Some(cell) => Place {
+                name: format!("{}, cell {}, line {line}", self.name, cell + 1),
+                link: address.cloned(),
+            },
+            None => Place {
+                name: format!("{}:{line}", self.name),
+                link: address.map(|address| format!("{address}#L{line}")),
+            },
         }
     }
 }
 
 impl<'a> Report<'a> {
+    /// In which nothing was checked yet.
+    pub fn new(environment: &'a Environment, host: &'a Host, assumed: Option<String>) -> Report<'a> {
+        let (packages, findings, documents) = Default::default();
+        Report { environment, host, assumed, packages, findings, documents }
+    }
+
     /// Of imports that stand in no document.
     pub fn of(
         environment: &'a Environment,
@@ -115,7 +139,7 @@ impl<'a> Report<'a> {
         Diagnosis { findings, packages, .. }: Diagnosis,
     ) -> Report<'a> {
         let findings = findings.into_iter().map(|finding| Located { finding, at: None }).collect();
-        Report { environment, host, assumed, packages, findings, documents: Vec::new() }
+        Report { packages, findings, ..Report::new(environment, host, assumed) }
     }
 }
 
@@ -184,18 +208,18 @@ impl Report<'_> {
         told
     }
 
-    /// Where a cause is met: its own place first. `main.py:3`
-    fn places_of(&self, located: &Located) -> Vec<String> {
+    /// Where a cause is met: its own place first.
+    fn places_of(&self, located: &Located) -> Vec<Place> {
         let others = self.findings.iter().filter(|other| other.at != located.at);
         let met = std::iter::once(located).chain(others.filter(|other| other.has_same_cause(located)));
         let place = |located: &Located| {
             let (document, range) = located.at?;
             Some(self.documents.get(document)?.place(range.start))
         };
-        let mut places: Vec<String> = met.filter_map(place).collect();
+        let mut places: Vec<Place> = met.filter_map(place).collect();
         if places.len() > MOST_PLACES {
             let more = places.split_off(MOST_PLACES).len();
-            places.push(format!("and {more} more"));
+            places.push(Place { name: format!("and {more} more"), link: None });
         }
         places
     }

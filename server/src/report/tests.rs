@@ -740,13 +740,17 @@ fn a_tree_shows_what_the_program_itself_asked_for_in_vain() {
 
 #[test]
 fn a_cell_is_told_by_its_number() {
-    let place = |cell, line| {
-        let document =
-            CheckedDocument { cell, ..CheckedDocument::new("main.ipynb".to_owned(), String::new()) };
-        document.place(Position { line, character: 7 })
+    let place = |cell, address: Option<&str>| {
+        let document = CheckedDocument::new("main.ipynb".to_owned(), String::new());
+        let document = CheckedDocument { cell, address: address.map(str::to_owned), ..document };
+        let place = document.place(Position { line: 1, character: 7 });
+        (place.name, place.link)
     };
-    assert_eq!(place(None, 1), "main.ipynb:2");
-    assert_eq!(place(Some(2), 1), "main.ipynb, cell 3, line 2");
+    let address = Some("/steps/main.ipynb");
+    assert_eq!(place(None, None), ("main.ipynb:2".to_owned(), None));
+    assert_eq!(place(Some(2), None), ("main.ipynb, cell 3, line 2".to_owned(), None));
+    assert_eq!(place(None, address).1.as_deref(), Some("/steps/main.ipynb#L2"));
+    assert_eq!(place(Some(2), address).1.as_deref(), address);
 }
 
 /// The page of `import pkg`, under another name perhaps.

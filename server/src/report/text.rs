@@ -32,8 +32,8 @@ pub fn check_text(report: &Report<'_>) -> String {
 
 /// The other imports with the same cause.
 fn also_at(out: &mut String, report: &Report<'_>, located: &Located) {
-    let places = report.places_of(located);
-    section(out, "also at", places.get(1..).unwrap_or_default());
+    let places: Vec<String> = report.places_of(located).into_iter().skip(1).map(|place| place.name).collect();
+    section(out, "also at", &places);
 }
 
 fn color(severity: Severity) -> Style {
@@ -95,7 +95,7 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let end = characters(range.end.character).max(start + 1);
     let indent: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     let column = if document.cell.is_none() { format!(":{}", start + 1) } else { String::new() };
-    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}{column}", document.place(range.start));
+    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}{column}", document.place(range.start).name);
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#}");
     let _ = writeln!(out, "{BLUE}{number} |{BLUE:#} {line}");
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{}{style:#}", "^".repeat(end - start));

@@ -9,7 +9,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
 use super::confirm::{self, Prediction, Seen};
-use super::{chain, debug_information, environments, example, explain, report, snapshot};
+use super::{chain, check_folder, debug_information, environments, example, explain, report, snapshot};
 use crate::lsp::inquiry;
 use crate::lsp::mailbox::Mailbox;
 use crate::lsp::notifications::interpreter_changed;
@@ -26,8 +26,10 @@ pub const CHECK_AGAIN: &str = "whydll.checkAgain";
 /// Uses an interpreter until the setting or the editor's choice changes: `[{ scopeUri, path }]`.
 pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
 
-/// The whole diagnosis in Markdown: `[{ scopeUri }]`.
+/// The whole diagnosis in Markdown: `[{ scopeUri, links }]`.
 pub const REPORT: &str = "whydll.report";
+/// The same of all files of a folder, whether they are open or not: `[{ scopeUri }]`.
+pub const CHECK_FOLDER: &str = "whydll.checkFolder";
 /// What a traceback says, and the diagnosis of the import that failed, in Markdown: `[{ scopeUri, text }]`.
 pub const EXPLAIN: &str = "whydll.explain";
 /// The DLL tree of a package: `[{ scopeUri, package }]`.
@@ -49,12 +51,13 @@ pub const STATE: &str = "whydll.state";
 pub const SNAPSHOT: &str = "whydll.snapshot";
 
 /// All of them.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
     OPEN_ADDRESS,
     SHOW_COMMAND,
     CHECK_AGAIN,
     USE_INTERPRETER,
     REPORT,
+    CHECK_FOLDER,
     EXPLAIN,
     CHAIN,
     CHAIN_PAGE,
@@ -80,8 +83,14 @@ pub async fn answer(
         REPORT => {
             let scope = inquiry::scope_in(argument)?;
             mailbox.until_proven(scope.clone()).await;
-            let known = mailbox.ask(move |session| report::known(session, scope.as_ref())).await?;
+            let links = argument.and_then(|argument| argument.get("links")?.as_bool()).unwrap_or(false);
+            let known = mailbox.ask(move |session| report::known(session, scope.as_ref(), links)).await?;
             return to_value(inquiry::answer(move || report::told(known)).await?);
+        }
+        CHECK_FOLDER => {
+            let scope = inquiry::scope_in(argument)?;
+            let asked = mailbox.ask(move |session| check_folder::asked(session, scope.as_ref())).await?;
+            return to_value(inquiry::answer(move || check_folder::report(&asked?)).await?);
         }
         EXPLAIN => {
             let scope = inquiry::scope_in(argument)?;

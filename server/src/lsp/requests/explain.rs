@@ -23,7 +23,7 @@ pub fn told(target: &Target, text: &str) -> Result<String, String> {
         Ok(opened) => opened,
         Err(why) => return alone(&why.reason),
     };
-    let Opened { host, environment, assumed } = opened;
+    let Opened { host, environment, assumed, .. } = opened;
     let Some(asked) = Import::of_traceback(&traceback, &environment, &*host.files) else {
         return alone("the traceback does not tell which import failed, so take more of it");
     };

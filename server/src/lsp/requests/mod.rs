@@ -2,6 +2,7 @@
 //! changes nothing.
 
 pub mod chain;
+pub mod check_folder;
 pub mod code_action;
 pub mod confirm;
 pub mod debug_information;

@@ -1,4 +1,5 @@
-//! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri }]`
+//! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri, links }]`; with `links: true` its places
+//! are links, as VS Code's preview of Markdown follows them: from the first folder of the window, since it takes none to other files.
 
 use tower_lsp::lsp_types::Url;
 
@@ -17,7 +18,7 @@ pub struct Known {
     documents: Vec<CheckedDocument>,
 }
 
-pub fn known(session: &Session, scope: Option<&Url>) -> Known {
+pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
     let outlook = session.outlook(scope);
     let mut known = Known {
         target: outlook.scope.target.clone(),
@@ -25,7 +26,8 @@ pub fn known(session: &Session, scope: Option<&Url>) -> Known {
         findings: Vec::new(),
         documents: Vec::new(),
     };
-    known.add_documents(&outlook);
+    let first = session.outlook(None).scope.folder.as_ref();
+    known.add_documents(&outlook, first.filter(|_| links));
     known.add_named(&outlook);
     known
 }
@@ -43,9 +45,15 @@ pub fn told(known: Known) -> Result<String, String> {
     }))
 }
 
+/// The link to a file in the window's first folder; none to any other.
+pub fn link_from(root: &Url, file: &Url) -> Option<String> {
+    let below = file.as_str().strip_prefix(root.as_str().trim_end_matches('/'))?;
+    below.starts_with('/').then(|| below.to_owned())
+}
+
 impl Known {
     /// What is found on the imports of open documents.
-    fn add_documents(&mut self, outlook: &Outlook<'_>) {
+    fn add_documents(&mut self, outlook: &Outlook<'_>, root: Option<&Url>) {
         for (uri, view) in &outlook.documents {
             let at = self.documents.len();
             let mut watched_imports = 0;
@@ -75,7 +83,10 @@ impl Known {
             // An editor need not tell of all cells, so their numbers are not those that a person sees.
             let name = if place.is_some() { format!("{name} (a cell)") } else { name };
             let checked = CheckedDocument::new(name, view.document.text().to_owned());
-            self.documents.push(CheckedDocument { watched_imports, ..checked });
+            // No link leads into a cell.
+            let root = root.filter(|_| place.is_none());
+            let address = root.and_then(|root| link_from(root, uri));
+            self.documents.push(CheckedDocument { watched_imports, address, ..checked });
         }
     }
 

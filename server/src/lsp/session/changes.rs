@@ -205,7 +205,10 @@ impl Session {
         let Some(running) = self.running.take_if(|running| running.generation == generation) else {
             return;
         };
-        self.log(LogLevel::Info, || told_of(&running, &answer));
+        // What is asked of an environment that is known, letter by letter as somebody types, is no news.
+        let is_news = running.anew || !self.answers.contains_key(&running.target);
+        let level = if is_news { LogLevel::Info } else { LogLevel::Debug };
+        self.log(level, || told_of(&running, &answer));
         let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
         let chosen = self.to_prove(&target);
         let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == Word::Broken);

@@ -1,0 +1,179 @@
+//! Python files and notebooks of the user, and folders of them, checked in one environment: for the terminal, and for the editor's check
+//! of a whole folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::diagnosis::{Diagnoses, Finding, Import, Severity, Watch, run_as};
+use crate::host::Host;
+use crate::report::{CheckedDocument, Located, Report, Statement};
+use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
+
+/// A file to be checked.
+pub struct Program {
+    /// Its text; of a notebook the Python cells.
+    pub parts: Vec<CheckedDocument>,
+    /// The file that it is, if it is one.
+    pub path: Option<PathBuf>,
+}
+
+/// Files to be checked.
+#[derive(Default)]
+pub struct Programs {
+    /// In the order of their names, folder by folder.
+    pub read: Vec<Program>,
+    /// The notebooks below a folder that cannot be read, and why.
+    pub left_out: Vec<ReadError>,
+}
+
+/// Why a file cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{path}: {reason}")]
+    Document { path: String, reason: String },
+    #[error("{path}: {error}")]
+    Notebook { path: String, error: NotebookError },
+}
+
+/// More failing imports than anybody reads; a file that repeats one is reported so often and no more.
+const MOST_PLACES: usize = 1_000;
+
+/// A longer document is not read, in bytes.
+const LONGEST_DOCUMENT: u64 = 64 << 20;
+
+/// Adds to `report` what is found on the watched imports of `programs`. `severity` says how severe a finding is to the user; none
+/// hides it.
+pub fn check_programs(
+    report: &mut Report<'_>,
+    host: &Host,
+    diagnoses: &mut Diagnoses<'_>,
+    programs: Vec<Program>,
+    watch: &Watch,
+    severity: impl Fn(&Finding) -> Option<Severity>,
+) {
+    for Program { mut parts, path } in programs {
+        let first = report.documents.len();
+        let mut documents = read(&parts);
+        documents.iter_mut().for_each(|document| watch.retain(&mut document.imports));
+        let path = run_as(&documents, path.map(|path| host.path_of(&path)));
+        let imports = documents.iter().enumerate().flat_map(|(part, document)| {
+            let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
+            run.map(move |import| (part, import))
+        });
+        let asked =
+            imports.filter_map(|(part, import)| Some(((part, import), watch.import(import, path.as_ref())?)));
+        let (places, asked): (Vec<(usize, &ImportStatement)>, Vec<Import>) = asked.unzip();
+        let mut distinct = asked.clone();
+        distinct.sort();
+        distinct.dedup();
+        distinct.truncate(MOST_PLACES);
+        let known = diagnoses.proven(&distinct);
+        let mut reported = 0;
+        for ((part, import), asked) in places.into_iter().zip(asked) {
+            let Some(diagnosis) = distinct.binary_search(&asked).ok().and_then(|place| known.get(place))
+            else {
+                continue;
+            };
+            if diagnosis.packages.is_empty() {
+                continue;
+            }
+            if let Some(checked) = parts.get_mut(part) {
+                checked.watched_imports += 1;
+            }
+            reported += 1;
+            if reported > MOST_PLACES {
+                continue;
+            }
+            for package in &diagnosis.packages {
+                if !report.packages.contains(package) {
+                    report.packages.push(package.clone());
+                }
+            }
+            let found = diagnosis.findings.iter();
+            for finding in found.filter(|finding| !import.ignores.covers(finding.code.name())) {
+                if let Some(severity) = severity(finding) {
+                    let finding = finding.under(severity, import.guard).into_owned();
+                    report.findings.push(Located { finding, at: Some((first + part, import.range)) });
+                }
+            }
+        }
+        for (part, document) in parts.iter_mut().zip(&documents) {
+            part.imports_os = document.imports_os;
+            part.statements = document.imports.iter().map(Statement::from).collect();
+        }
+        report.documents.extend(parts);
+    }
+}
+
+fn read(parts: &[CheckedDocument]) -> Vec<Document> {
+    match parts {
+        [text] if text.cell.is_none() => vec![Document::parse(&text.text)],
+        cells => Document::of_cells(&cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<&str>>()),
+    }
+}
+
+impl Programs {
+    /// Reads a file, or the Python files and notebooks below a folder: not those of environments, nor what is ignored.
+    pub fn add(&mut self, path: &Path) -> Result<(), ReadError> {
+        if !path.is_dir() {
+            self.read.push(read_program(path)?);
+            return Ok(());
+        }
+        let walk = ignore::WalkBuilder::new(path)
+            .require_git(false)
+            .filter_entry(|entry| {
+                let folder = entry.path();
+                let name = entry.file_name();
+                !(name == "site-packages" || name == "node_modules" || folder.join("pyvenv.cfg").is_file())
+            })
+            .sort_by_file_name(Ord::cmp)
+            .build();
+        for entry in walk {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if self.read.is_empty() && fs::read_dir(path).is_err() => {
+                    return Err(unreadable(path, &error));
+                }
+                // A folder further down that may not be read holds nothing that this user works on.
+                Err(_) => continue,
+            };
+            let is_program =
+                entry.path().extension().is_some_and(|e| e == "py" || e == "pyw" || e == "ipynb");
+            if is_program && entry.file_type().is_some_and(|kind| kind.is_file()) {
+                match read_program(entry.path()) {
+                    // One among many: the others can be checked. Where it alone was named, that is all that there is to say.
+                    Err(broken @ ReadError::Notebook { .. }) => self.left_out.push(broken),
+                    read => self.read.push(read?),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_program(path: &Path) -> Result<Program, ReadError> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if metadata.len() > LONGEST_DOCUMENT {
+        return Err(unreadable(path, &format!("it is too large ({} bytes)", metadata.len())));
+    }
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let name = path.display().to_string();
+    let whole = |text: &str| CheckedDocument::new(name.clone(), text.to_owned());
+    let parts = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ipynb")) {
+        let cells = code_cells(text);
+        let cells = cells.map_err(|error| ReadError::Notebook { path: name.clone(), error })?;
+        let in_cell = |Cell { index, text }| CheckedDocument { cell: Some(index), ..whole(&text) };
+        let cells: Vec<CheckedDocument> = cells.into_iter().map(in_cell).collect();
+        // One that has no Python is checked, too.
+        if cells.is_empty() { vec![whole("")] } else { cells }
+    } else {
+        vec![whole(text)]
+    };
+    Ok(Program { parts, path: Some(path.to_owned()) })
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> ReadError {
+    ReadError::Document { path: path.display().to_string(), reason: error.to_string() }
+}

@@ -1,0 +1,68 @@
+//! `whydll.checkFolder`: the report on all Python files and notebooks of a folder, as they are saved, in Markdown. `[{ scopeUri }]`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use tower_lsp::lsp_types::Url;
+
+use super::report::link_from;
+use crate::check::{Programs, check_programs};
+use crate::diagnosis::Diagnoses;
+use crate::lsp::analysis::Target;
+use crate::lsp::session::Session;
+use crate::lsp::settings::Settings;
+use crate::report::markdown::escaped;
+use crate::report::{Report, check_markdown};
+
+/// Which folder, and how.
+pub struct Asked {
+    folder: PathBuf,
+    target: Target,
+    settings: Settings,
+    /// The first folder of the window, if it has one.
+    first: Option<Url>,
+}
+
+/// In a sentence, why there is nothing to check.
+pub fn asked(session: &Session, scope: Option<&Url>) -> Result<Asked, String> {
+    let outlook = session.outlook(scope);
+    let folder = outlook.scope.path.clone();
+    let folder = folder.ok_or("only the files of a folder can be checked together: open one first")?;
+    let first = session.outlook(None).scope.folder.clone();
+    Ok(Asked { folder, target: outlook.scope.target.clone(), settings: outlook.settings.clone(), first })
+}
+
+/// The document. Needs as much stack as a diagnosis.
+pub fn report(asked: &Asked) -> Result<String, String> {
+    let Asked { folder, target, settings, first } = asked;
+    let opened = target.open(|host| host).map_err(|why| why.to_string())?;
+    let mut programs = Programs::default();
+    programs.add(folder).map_err(|error| error.to_string())?;
+    let files = programs.read.len();
+    for program in &mut programs.read {
+        let path = program.path.as_deref();
+        let name =
+            path.and_then(|path| path.strip_prefix(folder).ok()).map(|name| name.display().to_string());
+        let address = path.and_then(|path| Url::from_file_path(path).ok());
+        let address = first.as_ref().zip(address).and_then(|(first, file)| link_from(first, &file));
+        for part in &mut program.parts {
+            part.name = name.clone().unwrap_or_else(|| part.name.clone());
+            part.address.clone_from(&address);
+        }
+    }
+    let mut report = Report::new(&opened.environment, &opened.host, opened.assumed);
+    let mut diagnoses = Diagnoses::new(&opened.host, &opened.environment, opened.answers.as_ref());
+    let severity = |finding: &_| settings.severity_of(finding);
+    check_programs(&mut report, &opened.host, &mut diagnoses, programs.read, &settings.packages, severity);
+    let mut out = check_markdown(&report);
+    let files = if files == 1 { "One file".to_owned() } else { format!("{files} files") };
+    let _ = writeln!(
+        out,
+        "\n---\n\n{files} checked, as they are saved, in {}.",
+        escaped(&folder.display().to_string())
+    );
+    for reason in &programs.left_out {
+        let _ = writeln!(out, "- Not checked: {}", escaped(&reason.to_string()));
+    }
+    Ok(out)
+}

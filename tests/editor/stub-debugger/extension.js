@@ -1,0 +1,25 @@
+/** A debugger whose program prints the file `program` of its configuration to standard error, and ends. */
+
+const { debug, DebugAdapterInlineImplementation, EventEmitter } = require("vscode");
+const { readFileSync } = require("node:fs");
+
+exports.activate = (context) => {
+  const createDebugAdapterDescriptor = () => new DebugAdapterInlineImplementation(adapter());
+  context.subscriptions.push(debug.registerDebugAdapterDescriptorFactory("printing", { createDebugAdapterDescriptor }));
+};
+
+function adapter() {
+  const sent = new EventEmitter();
+  let seq = 1;
+  const send = (message) => sent.fire({ seq: seq++, ...message });
+  const tell = (event, body) => send({ type: "event", event, body });
+  const handleMessage = ({ seq: request_seq, command, arguments: given }) => {
+    send({ type: "response", request_seq, command, success: true, body: {} });
+    if (command === "initialize") tell("initialized");
+    if (command !== "launch") return;
+    // Programs are not heard line by line.
+    for (const output of readFileSync(given.program, "utf8").match(/[^]{1,50}/g)) tell("output", { category: "stderr", output });
+    tell("terminated");
+  };
+  return { onDidSendMessage: sent.event, handleMessage, dispose: () => sent.dispose() };
+}
