@@ -12,7 +12,7 @@ use super::ignores::{Comments, Ignores};
 use super::ipython::python_of;
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
-use super::prelude::Prelude;
+use super::prelude::{Prelude, may_load};
 use super::script::{Name, top_level};
 
 /// A document's imports, and where a statement could be inserted above them.
@@ -136,6 +136,7 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
             prelude,
             modules,
             functions: 0,
+            may_load: may_load(text),
         };
         reader.prologue(&parsed.syntax().body);
         reader.block(&parsed.syntax().body);
@@ -154,6 +155,8 @@ struct Reader<'a, 'p> {
     modules: &'p mut Modules,
     /// How many functions stand around the statement.
     functions: u32,
+    /// Some statement may load DLLs, or change where they are searched: of most texts none is looked at for that.
+    may_load: bool,
 }
 
 impl Reader<'_, '_> {
@@ -184,9 +187,9 @@ impl Reader<'_, '_> {
             self.stmt(stmt, outermost);
             if outermost {
                 self.outermost = None;
-                self.prelude.pass(self.text, stmt);
+                self.prelude.pass(self.text, stmt, self.may_load);
             } else {
-                self.prelude.pass_within(self.text, stmt);
+                self.prelude.pass_within(self.text, stmt, self.may_load);
             }
         }
         self.prelude.leave(depth);

@@ -40,9 +40,9 @@ enum Kind {
 pub(super) const LOADING_WORDS: [&str; 6] =
     ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
 
-/// Whether Python code may load DLLs itself, or change where they are searched.
-fn may_load(text: &str) -> bool {
-    LOADING_WORDS.iter().any(|word| text.contains(word))
+/// Whether Python code may load DLLs itself, or change where they or modules are searched.
+pub(super) fn may_load(text: &str) -> bool {
+    LOADING_WORDS.iter().any(|word| text.contains(word)) || may_find_elsewhere(text)
 }
 
 /// Code without any of these finds the modules that it would find anyway (`Lib/site.py` has the second).
@@ -79,9 +79,9 @@ impl<'a> Prelude<'a> {
         }
     }
 
-    /// A statement at the top of the document has been passed.
-    pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt) {
-        let Some(Earlier { text, kind }) = Earlier::of(text, stmt) else { return };
+    /// A statement at the top of the document has been passed. `may_load`: see [`may_load`], of the whole text.
+    pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
+        let Some(Earlier { text, kind }) = Earlier::of(text, stmt, may_load) else { return };
         let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
         if self.length <= LONGEST && (!is_import || self.imports.insert(text)) {
             self.length += text.len();
@@ -91,12 +91,13 @@ impl<'a> Prelude<'a> {
 
     /// A statement within a block has been passed: it comes before what follows in that block. One that holds a block itself is
     /// passed over: taken out of its place, its lines would not fit together.
-    pub fn pass_within(&mut self, text: &'a str, stmt: &ast::Stmt) {
+    pub fn pass_within(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
         let is_simple = matches!(
             stmt,
             ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) | ast::Stmt::Assign(_) | ast::Stmt::Expr(_)
         );
-        let Some(Earlier { text, kind }) = is_simple.then(|| Earlier::of(text, stmt)).flatten() else {
+        let Some(Earlier { text, kind }) = is_simple.then(|| Earlier::of(text, stmt, may_load)).flatten()
+        else {
             return;
         };
         if self.nested.len() < MOST_NESTED && !self.imports.contains(text) {
@@ -135,7 +136,7 @@ impl<'a> Prelude<'a> {
 
 impl<'a> Earlier<'a> {
     /// What a statement is to those after it; none if it is nothing.
-    fn of(text: &'a str, stmt: &ast::Stmt) -> Option<Earlier<'a>> {
+    fn of(text: &'a str, stmt: &ast::Stmt, may_load: bool) -> Option<Earlier<'a>> {
         let text = text.get(stmt.range().to_std_range())?;
         let kind = match stmt {
             ast::Stmt::Import(import) => imported(import.names.iter().map(|alias| alias.name.as_str())),
@@ -147,7 +148,7 @@ impl<'a> Earlier<'a> {
             }
             // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
             ast::Stmt::ImportFrom(_) => return None,
-            _ if may_load(text) || may_find_elsewhere(text) => Kind::Loads,
+            _ if may_load && self::may_load(text) => Kind::Loads,
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
             ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
