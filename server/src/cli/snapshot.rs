@@ -35,16 +35,19 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     })?;
     let imports = super::or_tensorflow(arguments.imports);
     let asked: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
-    let mut renamed = 0;
-    if let Some(recorder) = recorder {
-        let (keep, output) = (arguments.keep_names, &arguments.output);
-        renamed = record(&recorder, &target.host, &target.environment, &asked, keep, output)?;
-    }
-    let names = match renamed {
+    let Some(recorder) = recorder else { return Ok(ExitCode::SUCCESS) };
+    let (keep, output) = (arguments.keep_names, &arguments.output);
+    let recorded = record(&recorder, &target.host, &target.environment, &asked, keep, output)?;
+    let names = match recorded.renamed {
         0 => "",
         _ => "; the names of users are replaced (--keep-names keeps them)",
     };
     let imports = imports.join("`, `import ");
-    print(&format!("{} records `import {imports}`{names}", arguments.output.display()))?;
+    print(&format!(
+        "{} records `import {imports}`, with {} of the {} texts that stand in its modules{names}",
+        output.display(),
+        recorded.kept,
+        recorded.constants
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

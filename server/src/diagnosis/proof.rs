@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
+use crate::source::withheld::Noter;
 use crate::source::{Document, Guard, STACK, top_level};
 
 use super::fix::{Edit, Effect, Fix, Outcome};
@@ -209,22 +210,24 @@ impl Trials<'_> {
         }
         self.left -= effects.len();
         let next = AtomicUsize::new(0);
+        let noter = Noter::here();
         let work = || {
-            let mut made: Vec<(usize, Trial)> = Vec::new();
+            let mut made = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(effect) = effects.get(number) else { return made };
-                made.push((number, self.make(at, effect)));
+                made.push((number, noter.work(|| self.make(at, effect))));
             }
         };
-        let made: Vec<(usize, Trial)> = std::thread::scope(|scope| {
+        let made: Vec<(usize, (Trial, _))> = std::thread::scope(|scope| {
             let thread = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
             // Where no thread can be had, each trial is made when its turn comes.
             let started: Vec<_> = (0..threads).filter_map(|_| thread().ok()).collect();
             let ended = started.into_iter().map(|thread| thread.join());
             ended.flat_map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
-        for (number, trial) in made {
+        for (number, (trial, noted)) in made {
+            Noter::add(noted);
             if let Some(effect) = effects.get(number) {
                 self.made.push((place_of(at, effect), (*effect).clone(), trial));
             }

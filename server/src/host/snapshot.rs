@@ -1,9 +1,10 @@
-//! A machine recorded into one file: every fact that a diagnosis read, and no file's contents.
+//! A machine recorded into one file: every fact that a diagnosis read.
 //!
 //! A [`Recorder`] stands between a diagnosis and the files of a machine and writes down each answer.
 //! Replayed on any system, the same questions get the same answers, so the findings are the same.
 
 mod notation;
+mod secrets;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,9 +22,10 @@ use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, Image
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
 use crate::image::{Binding, Export, Machine, Symbol};
-use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try};
-use notation::Notated;
-use users::Users;
+use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, withheld};
+use notation::{Notated, with_constants};
+use secrets::secret_in;
+use users::{Users, strings_of};
 
 /// Version of the format. Older ones stay readable; newer ones are refused. The first told modules and folders field by field, and
 /// was packed by gzip.
@@ -35,13 +37,16 @@ const LARGEST: u64 = 512 << 20;
 /// What unpacking may cost, in KiB. We pack with a dictionary of 8 MiB, `xz -9` with one of 64 MiB, and a hostile file may ask for 4 GiB.
 const MEMORY: u32 = 80 << 10;
 
+/// So many characters of a text that holds a secret are shown, to find it by.
+const SHOWN_OF_SECRET: usize = 12;
+
 /// How hard is tried to make it small: xz's own default.
 const PRESET: u32 = 6;
 
 /// The recorded machine.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Snapshot {
+struct Snapshot<M> {
     whydll_snapshot: u32,
     /// The interpreter that was diagnosed.
     interpreter: WinPath,
@@ -59,7 +64,7 @@ struct Snapshot {
     #[serde(default)]
     running: Running,
     /// What modules do; many are alike.
-    modules: Vec<Notated>,
+    modules: Vec<M>,
     /// Which of them stands at a path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     facts: Facts,
@@ -129,6 +134,11 @@ pub enum SnapshotError {
     /// It is cut short, damaged, or something else altogether.
     #[error("{path} is no snapshot that can be read: {reason}")]
     Damaged { path: String, reason: String },
+    /// It would have told a secret.
+    #[error(
+        "no snapshot was written: what would be in it holds what looks like {kind}, in “{around}…”. Snapshots are made to be sent to others"
+    )]
+    Secret { kind: &'static str, around: String },
     /// Made by a newer program.
     #[error(
         "{path} is a snapshot of format {found}; this program reads formats up to {VERSION}: get a newer whydll"
@@ -163,7 +173,7 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         1..=VERSION => {}
         found => return Err(SnapshotError::TooNew { path: name.to_owned(), found }),
     }
-    let snapshot: Snapshot = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let snapshot: Snapshot<Notated> = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut facts = snapshot.facts;
     for (path, module) in snapshot.scripts {
         let script = match module {
@@ -241,6 +251,117 @@ fn nesting(bytes: &[u8]) -> usize {
     deepest
 }
 
+/// What was recorded, before it is decided which constants of the modules are in the snapshot.
+#[derive(Default)]
+pub struct Recording {
+    facts: Facts,
+    /// What modules do, in our notation.
+    modules: Vec<Value>,
+    /// Which of them stands at a path.
+    scripts: BTreeMap<WinPath, Result<usize, FileError>>,
+    /// The texts that stand in them as constants, each once.
+    constants: Vec<String>,
+    /// The places of these.
+    numbers: HashMap<String, usize>,
+}
+
+impl Recording {
+    /// The texts that stand in the modules as constants, each once. A set of places among them says which ones are kept.
+    pub fn constants(&self) -> &[String] {
+        &self.constants
+    }
+
+    /// The modules without the constants that are not kept.
+    fn modules(&self, kept: &BTreeSet<usize>) -> Vec<Value> {
+        let mut modules = self.modules.clone();
+        for module in &mut modules {
+            with_constants(module, &mut |text| {
+                let number = self.numbers.get(text).filter(|number| !kept.contains(number))?;
+                Some(withheld::mark(*number))
+            });
+        }
+        modules
+    }
+
+    /// `host` as the snapshot with these constants replays it.
+    pub fn replayed(
+        &self,
+        host: &Host,
+        interpreter: &WinPath,
+        kept: &BTreeSet<usize>,
+    ) -> Result<Host, SnapshotError> {
+        let modules: Result<Vec<Notated>, serde_json::Error> =
+            self.modules(kept).into_iter().map(Notated::deserialize).collect();
+        let modules = modules.map_err(|error| SnapshotError::Damaged {
+            path: "the snapshot".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let mut facts = self.facts.clone();
+        let module = |number: usize| modules.get(number).map(|module| module.0.clone());
+        facts.scripts.extend(self.scripts.iter().map(|(path, script)| {
+            let script = script.clone().and_then(|number| module(number).ok_or(FileError::NotRecorded));
+            (path.clone(), script)
+        }));
+        Ok(Host {
+            kind: HostKind::Snapshot,
+            recorded_variables: host.usual_variables(interpreter, host.machine),
+            recorded_interpreter: Some(interpreter.clone()),
+            files: Arc::new(Recorded::new(facts)),
+            disk: None,
+            ..host.clone()
+        })
+    }
+
+    /// Writes the snapshot with these constants, as compressed JSON, and says how many users it gave other names. They keep theirs
+    /// with `keep_names`.
+    pub fn write(
+        mut self,
+        host: &Host,
+        interpreter: &WinPath,
+        kept: &BTreeSet<usize>,
+        keep_names: bool,
+        path: &Path,
+    ) -> Result<usize, SnapshotError> {
+        let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
+        let mut users = users_of(host, &self);
+        if !keep_names {
+            hide_homes(&mut self.facts, &mut users);
+        }
+        let snapshot = Snapshot {
+            whydll_snapshot: VERSION,
+            interpreter: interpreter.clone(),
+            windows: host.windows_version.clone(),
+            machine: host.machine,
+            windows_directory: host.windows_directory.clone(),
+            known_dlls: (*host.known_dlls).clone(),
+            api_sets: (*host.api_sets).clone(),
+            variables: host.variables.clone(),
+            usual_variables: host.usual_variables(interpreter, host.machine),
+            registered_pythons: (*host.registered_pythons).clone(),
+            running: host.running.clone(),
+            modules: self.modules(kept),
+            scripts: self.scripts,
+            facts: self.facts,
+        };
+        let json = serde_json::to_string(&snapshot).map_err(|error| failed(error.to_string()))?;
+        let json = if keep_names { json } else { users.hidden_in_json(&json) };
+        for text in strings_of(&json) {
+            if let Some(kind) = secret_in(&text) {
+                let around = text.chars().take(SHOWN_OF_SECRET).collect();
+                return Err(SnapshotError::Secret { kind, around });
+            }
+        }
+        let file = File::create(path).map_err(|error| failed(error.to_string()))?;
+        let write = || -> std::io::Result<()> {
+            let mut packed = XzWriter::new(file, XzOptions::with_preset(PRESET))?;
+            packed.write_all(json.as_bytes())?;
+            packed.finish().map(drop)
+        };
+        write().map_err(|error| failed(error.to_string()))?;
+        Ok(if keep_names { 0 } else { users.met() })
+    }
+}
+
 /// Files that write down what they are asked.
 pub struct Recorder {
     files: Arc<dyn Files>,
@@ -255,19 +376,9 @@ impl Recorder {
         (recorded, recorder)
     }
 
-    /// Writes the snapshot, as compressed JSON, and says how many users it gave other names.
-    ///
-    /// `prefixes` are the folders of the environment; of the folders above them only the way down is told. Users keep their names
-    /// with `keep_names`.
-    pub fn write(
-        &self,
-        host: &Host,
-        interpreter: &WinPath,
-        prefixes: &[&WinPath],
-        keep_names: bool,
-        path: &Path,
-    ) -> Result<usize, SnapshotError> {
-        let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
+    /// What was written down so far. `prefixes` are the folders of the environment; of the folders above them only the way down
+    /// is told.
+    pub fn recording(&self, prefixes: &[&WinPath]) -> Recording {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
         facts.held.retain(|_, held| *held != Ok(false));
@@ -278,13 +389,8 @@ impl Recorder {
                 *text = essence(file, text);
             }
         }
-        let mut users = users_of(host, &facts);
-        if !keep_names {
-            hide_homes(&mut facts, &mut users);
-        }
-        let mut modules = Vec::new();
+        let mut recording = Recording::default();
         let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut scripts = BTreeMap::new();
         for (path, script) in &facts.scripts {
             let module = match script {
                 Ok(script) => {
@@ -292,43 +398,26 @@ impl Recorder {
                     let is_called =
                         |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
                     forget_places(&mut module.body, &is_called);
-                    let module = Notated(Arc::new(module));
-                    let told = serde_json::to_string(&module).map_err(|error| failed(error.to_string()))?;
-                    Ok(*numbers.entry(told).or_insert_with(|| {
-                        modules.push(module);
-                        modules.len() - 1
+                    let mut module = Notated(Arc::new(module)).in_notation();
+                    with_constants(&mut module, &mut |text| {
+                        // Whether a text is empty may decide what is done, and tells nothing.
+                        if !text.is_empty() && !recording.numbers.contains_key(text) {
+                            recording.numbers.insert(text.to_owned(), recording.constants.len());
+                            recording.constants.push(text.to_owned());
+                        }
+                        None
+                    });
+                    Ok(*numbers.entry(module.to_string()).or_insert_with(|| {
+                        recording.modules.push(module);
+                        recording.modules.len() - 1
                     }))
                 }
                 Err(error) => Err(error.clone()),
             };
-            scripts.insert(path.clone(), module);
+            recording.scripts.insert(path.clone(), module);
         }
-        let snapshot = Snapshot {
-            whydll_snapshot: VERSION,
-            interpreter: interpreter.clone(),
-            windows: host.windows_version.clone(),
-            machine: host.machine,
-            windows_directory: host.windows_directory.clone(),
-            known_dlls: (*host.known_dlls).clone(),
-            api_sets: (*host.api_sets).clone(),
-            variables: host.variables.clone(),
-            usual_variables: host.usual_variables(interpreter, host.machine),
-            registered_pythons: (*host.registered_pythons).clone(),
-            running: host.running.clone(),
-            modules,
-            scripts,
-            facts,
-        };
-        let json = serde_json::to_string(&snapshot).map_err(|error| failed(error.to_string()))?;
-        let json = if keep_names { json } else { users.hidden_in_json(&json) };
-        let file = File::create(path).map_err(|error| failed(error.to_string()))?;
-        let write = || -> std::io::Result<()> {
-            let mut packed = XzWriter::new(file, XzOptions::with_preset(PRESET))?;
-            packed.write_all(json.as_bytes())?;
-            packed.finish().map(drop)
-        };
-        write().map_err(|error| failed(error.to_string()))?;
-        Ok(if keep_names { 0 } else { users.met() })
+        facts.scripts.clear();
+        Recording { facts, ..recording }
     }
 
     fn note<K: Clone + Ord, T: Clone>(
@@ -364,14 +453,14 @@ fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
 }
 
 /// The users whose folders a recorded machine tells of: where they are told as paths, since it is clear there where a name ends.
-fn users_of(host: &Host, facts: &Facts) -> Users {
+fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users {
     let mut homes: Vec<WinPath> = host.variables.get("USERPROFILE").map(WinPath::new).into_iter().collect();
     if host.kind != HostKind::Snapshot {
         homes.extend(std::env::home_dir().map(|home| host.path_of(&home)));
     }
     let homes = homes.into_iter().filter(|home| home.is_absolute() && *home != WinPath::new("/root"));
     let mut users = Users::with_homes(homes, &host.windows_directory);
-    for path in facts.folders.keys().chain(facts.images.keys()).chain(facts.scripts.keys()) {
+    for path in facts.folders.keys().chain(facts.images.keys()).chain(scripts.keys()) {
         users.meet(path.as_str());
     }
     for python in host.registered_pythons.iter() {
@@ -549,18 +638,22 @@ fn recall<K: Ord, T: Clone, E: From<FileError> + Clone>(
 
 impl Files for Recorded {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
+        withheld::note(path.as_str());
         self.folders.get(path).cloned().unwrap_or(Err(FileError::NotRecorded))
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
+        withheld::note(path.as_str());
         recall(&self.facts.sizes, path)
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
+        withheld::note(path.as_str());
         recall(&self.facts.texts, path)
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
+        withheld::note(path.as_str());
         recall(&self.facts.images, path)
     }
 
@@ -574,11 +667,14 @@ impl Files for Recorded {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
+        withheld::note(path.as_str());
         recall(&self.facts.scripts, path)
     }
 
     /// What is not recorded was not asked, or not there.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        withheld::note(path.as_str());
+        withheld::note(text);
         self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))
     }
 
@@ -587,6 +683,7 @@ impl Files for Recorded {
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
+        withheld::note(path.as_str());
         recall(&self.facts.archives, path)
     }
 }

@@ -8,7 +8,9 @@ use super::frame::Frame;
 use super::standard;
 use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
 use super::{Place, Plan};
-use crate::source::{BinaryOp, CompareOp, Comprehension, Expr, Makes, Name, is_standard, top_level};
+use crate::source::{
+    BinaryOp, CompareOp, Comprehension, Expr, Makes, Name, is_standard, top_level, withheld,
+};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
@@ -535,6 +537,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
     let known = match (op, left) {
         (BinaryOp::Add, _) => return add(left, right),
         (BinaryOp::Modulo, Value::Str(template)) => {
+            withheld::note(template);
             return format(template, right).map_or(Value::Unknown, Value::str);
         }
         (BinaryOp::Divide, Value::Path(path)) => {
@@ -589,7 +592,7 @@ fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value
     };
     let order = || left.order(right);
     let contains = || match right {
-        Value::Str(text) => Some(text.contains(&*left.text()?)),
+        Value::Str(_) => Some(right.text()?.contains(&*left.text()?)),
         Value::Known(name) if name == "os.environ" => Some(!matches!(plan.variable(left), Value::None)),
         Value::Known(name) if name == "sys.modules" => {
             let name = left.text()?;
@@ -635,6 +638,7 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
     };
     match object {
         Value::Str(text) => {
+            withheld::note(text);
             let (start, count) = bounds(text.chars().count());
             Value::str(text.chars().skip(start).take(count).collect::<String>())
         }

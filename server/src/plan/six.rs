@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::frame::Frame;
 use super::value::{Exception, Value};
 use super::{Place, Plan};
-use crate::source::{Expr, Name, Stmt, StmtKind};
+use crate::source::{Expr, Name, Stmt, StmtKind, withheld};
 
 /// What each name in `six.moves` and below stands for.
 pub(super) type Moved = Rc<FxHashMap<Name, Origin>>;
@@ -99,7 +99,10 @@ fn entry(item: &Expr) -> Option<(Name, Origin)> {
     let Expr::Call(call) = item else { return None };
     let Expr::Name(class) = &call.function else { return None };
     let text = |at: usize| match call.arguments.get(at) {
-        Some(Expr::Str(text)) => Some(text.clone()),
+        Some(Expr::Str(text)) => {
+            withheld::note(text);
+            Some(text.clone())
+        }
         _ => None,
     };
     let name = text(0)?;

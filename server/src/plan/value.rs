@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use crate::cpython::Withheld;
 use crate::host::WinPath;
-use crate::source::{Decoration, Name};
+use crate::source::{Decoration, Name, withheld};
 
 use super::definitions::Closure;
 use super::objects::{Class, Instance};
@@ -279,6 +279,7 @@ impl Value {
 
     /// A path, for `pathlib`.
     pub fn path(path: &WinPath) -> Value {
+        withheld::note(path.as_str());
         match path.as_str() {
             text if text.len() <= LONGEST => Value::Path(text.into()),
             _ => Value::Unknown,
@@ -328,6 +329,13 @@ impl Value {
 
     /// Text of a string or path.
     pub fn text(&self) -> Option<Rc<str>> {
+        let text = self.raw_text()?;
+        withheld::note(&text);
+        Some(text)
+    }
+
+    /// The same for whoever passes it on without looking into it.
+    pub fn raw_text(&self) -> Option<Rc<str>> {
         match self {
             Value::Str(text) | Value::Path(text) => Some(text.clone()),
             _ => None,
@@ -361,7 +369,10 @@ impl Value {
         *parts = parts.checked_sub(1)?;
         match (self, other) {
             (Value::Unknown, _) | (_, Value::Unknown) => None,
-            (Value::Str(a), Value::Str(b)) | (Value::Path(a), Value::Path(b)) => Some(a == b),
+            (Value::Str(a), Value::Str(b)) | (Value::Path(a), Value::Path(b)) => {
+                withheld::note_compared(a, b);
+                Some(a == b)
+            }
             (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b, parts),
             (Value::List(a), Value::List(b)) => all_equal(&a.borrow(), &b.borrow(), parts),
             (Value::None, Value::None) => Some(true),
@@ -400,7 +411,11 @@ impl Value {
     fn order_within(&self, other: &Value, parts: &mut u32) -> Option<std::cmp::Ordering> {
         *parts = parts.checked_sub(1)?;
         match (self, other) {
-            (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+            (Value::Str(a), Value::Str(b)) => {
+                withheld::note(a);
+                withheld::note(b);
+                Some(a.cmp(b))
+            }
             (Value::Tuple(a), Value::Tuple(b)) => {
                 for (a, b) in a.iter().zip(b.iter()) {
                     match a.order_within(b, parts)? {
@@ -428,7 +443,10 @@ impl Value {
             Value::Tuple(values) => Some(values.len()),
             Value::List(values) => Some(values.borrow().len()),
             Value::Dict(items) => Some(items.borrow().len()),
-            Value::Str(text) => Some(text.chars().count()),
+            Value::Str(text) => {
+                withheld::note(text);
+                Some(text.chars().count())
+            }
             _ => None,
         }
     }
@@ -439,7 +457,10 @@ impl Value {
             Value::Tuple(values) => Some(values.to_vec()),
             Value::List(values) => Some(values.borrow().clone()),
             Value::Dict(items) => Some(items.borrow().iter().map(|(key, _)| key.clone()).collect()),
-            Value::Str(text) => Some(text.chars().map(|c| Value::str(c.to_string())).collect()),
+            Value::Str(text) => {
+                withheld::note(text);
+                Some(text.chars().map(|c| Value::str(c.to_string())).collect())
+            }
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ mod script;
 mod standard;
 #[cfg(test)]
 mod tests;
+pub mod withheld;
 
 pub use compiled::lower_compiled;
 pub use ignores::Ignores;

@@ -19,13 +19,19 @@ use crate::source::{
 /// A module, told in this notation.
 pub struct Notated(pub Arc<Script>);
 
-impl Serialize for Notated {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Notated {
+    pub fn in_notation(&self) -> Value {
         let mut parts = vec![Writer::default().block(&self.0.body)];
         if let Some((line, message)) = &self.0.syntax_error {
             parts.extend([json!(line), json!(message)]);
         }
-        parts.serialize(serializer)
+        Value::Array(parts)
+    }
+}
+
+impl Serialize for Notated {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.in_notation().serialize(serializer)
     }
 }
 
@@ -38,6 +44,26 @@ impl<'de> Deserialize<'de> for Notated {
             false => script(value),
         };
         script.map(|script| Notated(Arc::new(script))).map_err(D::Error::custom)
+    }
+}
+
+/// A module in this notation with other constants: `other` says what takes a constant's place, if something does.
+pub fn with_constants(module: &mut Value, other: &mut dyn FnMut(&str) -> Option<String>) {
+    // Behind the statements stands the message of a syntax error.
+    if let Some(body) = module.as_array_mut().and_then(|parts| parts.first_mut()) {
+        replace_constants(body, other);
+    }
+}
+
+fn replace_constants(value: &mut Value, other: &mut dyn FnMut(&str) -> Option<String>) {
+    match value {
+        Value::Array(parts) => parts.iter_mut().for_each(|part| replace_constants(part, other)),
+        Value::String(text) => {
+            if let Some(new) = text.strip_prefix('\'').and_then(other) {
+                *text = format!("'{new}");
+            }
+        }
+        _ => {}
     }
 }
 

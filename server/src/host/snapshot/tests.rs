@@ -2,7 +2,7 @@ use expect_test::{Expect, expect};
 use world::World;
 
 use super::*;
-use crate::diagnosis::{Diagnosis, Finding, Import, Outcome, diagnose};
+use crate::diagnosis::{Diagnosis, Finding, Import, Outcome, diagnose, record};
 use crate::environment::Environment;
 use crate::testing::{diagnosed, on_large_stack};
 
@@ -43,13 +43,11 @@ fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
     let world = World::new(text).unwrap();
     let (host, environment, told) = diagnosed(&world);
     let (host, recorder) = Recorder::over(&host);
+    let file = world.root().join("machine.json.xz");
     on_large_stack(|| {
         let environment = Environment::at(&environment.interpreter, &*host.files).unwrap();
-        diagnose(&host, &environment, &[Import::first("pkg")]);
+        record(&recorder, &host, &environment, &[Import::first("pkg")], false, &file).unwrap();
     });
-    let file = world.root().join("machine.json.xz");
-    let prefixes = [&environment.prefix, &environment.base_prefix];
-    recorder.write(&host, &environment.interpreter, &prefixes, false, &file).unwrap();
     (std::fs::read(file).unwrap(), told)
 }
 
@@ -82,6 +80,73 @@ fn a_recorded_machine_gives_the_same_diagnosis() {
     assert_eq!(told.findings.len(), 3);
     assert_eq!(again.findings, told.findings);
     assert_eq!((again.packages, again.health), (told.packages, told.health));
+}
+
+/// A package that is told much that is nobody's business, and of which a little decides what it loads.
+const SECRETIVE: &str = r#"
+    /Python/python.exe       imports python38.dll
+    /Python/python38.dll     version 3.8.10150.1013
+    /Python/Lib/os.py        text
+    /Python/Lib/site-packages/sitecustomize.py   text
+        TOKEN = 'ghp_SECRETsitecustomize'
+    /Python/Lib/site-packages/pkg/config.py   text
+        "The docstring has SECRETdocstring."
+        import os, sys
+        API_KEY = 'sk-live-SECRETconstant'
+        DATABASE = 'postgres://ada:SECRETpassword@db.example/prod'
+        SETTINGS = {'mode': 'full', 'key': 'SECRETvalue', 'keys': ['SECRETelement', ('SECRETinner',)]}
+        def connect(address='SECRETdefault', *, token='SECRETkeyword'):
+            return address
+        os.environ['OPENAI_API_KEY'] = 'SECRETvariable'
+        class Client:
+            secret = 'SECRETattribute'
+            def __init__(self, key, region='SECRETregion'):
+                self.key = key
+        client = Client('SECRETargument')
+        greeting = f'SECRETjoined {client}'
+        address = connect('SECRETcall' + API_KEY)
+        if API_KEY and DATABASE:
+            folder = 'libs'
+    /Python/Lib/site-packages/pkg/__init__.py   text
+        import os, sys, ctypes
+        from . import config
+        here = os.path.dirname(__file__)
+        if config.SETTINGS['mode'] == 'full' and sys.platform == 'win32':
+            ctypes.WinDLL(os.path.join(here, config.folder, 'helper.dll'))
+        if config.SETTINGS['key'] == config.API_KEY:
+            ctypes.WinDLL('never.dll')
+    /Python/Lib/site-packages/pkg/libs/helper.dll   imports gone.dll
+    import pkg
+"#;
+
+#[test]
+fn only_the_constants_that_decide_something_are_recorded() {
+    let (snapshot, told) = recorded(SECRETIVE);
+    assert_eq!(told.findings.len(), 1);
+    let again = replayed(&snapshot).unwrap();
+    assert_eq!((again.findings, again.packages), (told.findings, told.packages));
+    let text = unpacked(&snapshot);
+    let leaked: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.contains("SECRET")).collect();
+    assert_eq!(leaked, Vec::<&str>::new());
+    for needed in ["'win32", "'libs", "'helper.dll"] {
+        assert!(text.contains(needed), "{needed}");
+    }
+}
+
+#[test]
+fn a_secret_that_decides_something_is_not_recorded() {
+    let story = SECRETIVE.replace("'helper.dll'", "'helper.dll', 'ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R'");
+    let world = World::new(&story).unwrap();
+    let (host, environment, _) = diagnosed(&world);
+    let (host, recorder) = Recorder::over(&host);
+    let file = world.root().join("machine.json.xz");
+    let imports = [Import::first("pkg")];
+    let refused =
+        on_large_stack(|| record(&recorder, &host, &environment, &imports, false, &file).unwrap_err());
+    expect!["no snapshot was written: what would be in it holds what looks like a token, in “'ghp_0a1B2c3…”. Snapshots are made to be sent to others"]
+        .assert_eq(&refused.to_string());
+    assert!(!file.exists());
 }
 
 #[test]

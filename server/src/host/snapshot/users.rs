@@ -268,6 +268,17 @@ fn decoded(part: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(part.into(), Cow::Owned)
 }
 
+/// All strings in JSON, names of fields too.
+pub fn strings_of(json: &str) -> impl Iterator<Item = String> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        let quoted = rest.get(rest.find('"')?..)?;
+        let (string, after) = quoted.split_at(end_of_string(quoted));
+        rest = after;
+        Some(serde_json::from_str(string).unwrap_or_default())
+    })
+}
+
 /// Where the string of JSON that `json` begins with ends.
 fn end_of_string(json: &str) -> usize {
     let mut escaped = false;

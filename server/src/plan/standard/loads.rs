@@ -233,7 +233,7 @@ impl Plan<'_> {
         let Some(name) = name.text().map(|name| name.to_ascii_uppercase()) else {
             return;
         };
-        match value.text() {
+        match value.raw_text() {
             Some(value) => {
                 self.unknown_variables.remove(&name);
                 self.interpreter.process.set_variable(&name, Some(&value));

@@ -8,7 +8,7 @@ use super::super::value::{LONGEST, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
 use crate::host::{EntryKind, WinPath};
-use crate::source::Name;
+use crate::source::{Name, withheld};
 
 impl Plan<'_> {
     /// Calls a method of a value.
@@ -31,7 +31,10 @@ impl Plan<'_> {
             });
         }
         Ok(match object {
-            Value::Str(text) => string_method(text, name, &arguments),
+            Value::Str(text) => {
+                withheld::note(text);
+                string_method(text, name, &arguments)
+            }
             Value::List(list) => {
                 // Its own list may be the argument: it is looked at before the list is changed.
                 let at = list.borrow().iter().position(|item| item.equals(first) == Some(true));
