@@ -42,12 +42,11 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         0 => "",
         _ => "; the names of users are replaced (--keep-names keeps them)",
     };
+    let texts = match recorded.constants {
+        0 => String::new(),
+        all => format!(", with {} of the {all} texts that stand in its modules", recorded.kept),
+    };
     let imports = imports.join("`, `import ");
-    print(&format!(
-        "{} records `import {imports}`, with {} of the {} texts that stand in its modules{names}",
-        output.display(),
-        recorded.kept,
-        recorded.constants
-    ))?;
+    print(&format!("{} records `import {imports}`{texts}{names}", output.display()))?;
     Ok(ExitCode::SUCCESS)
 }
