@@ -134,7 +134,7 @@ pub enum SnapshotError {
     /// It is cut short, damaged, or something else altogether.
     #[error("{path} is no snapshot that can be read: {reason}")]
     Damaged { path: String, reason: String },
-    /// It would have told a secret.
+    /// It would hold a secret.
     #[error(
         "no snapshot was written: what would be in it holds what looks like {kind}, in “{around}…”. Snapshots are made to be sent to others"
     )]
@@ -377,7 +377,7 @@ impl Recorder {
     }
 
     /// What was written down so far. `prefixes` are the folders of the environment; of the folders above them only the way down
-    /// is told.
+    /// is recorded.
     pub fn recording(&self, prefixes: &[&WinPath]) -> Recording {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
@@ -400,7 +400,7 @@ impl Recorder {
                     forget_places(&mut module.body, &is_called);
                     let mut module = Notated(Arc::new(module)).in_notation();
                     with_constants(&mut module, &mut |text| {
-                        // Whether a text is empty may decide what is done, and tells nothing.
+                        // Whether a text is empty may decide what is done, and gives nothing away.
                         if !text.is_empty() && !recording.numbers.contains_key(text) {
                             recording.numbers.insert(text.to_owned(), recording.constants.len());
                             recording.constants.push(text.to_owned());

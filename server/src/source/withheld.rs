@@ -46,7 +46,7 @@ pub fn note_compared(a: &str, b: &str) {
     });
 }
 
-/// Whether a text is a mark and nothing else, or holds none at all.
+/// Whether a text is a mark and nothing else.
 fn is_mark(text: &str) -> bool {
     let inner = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))

@@ -82,7 +82,7 @@ fn a_recorded_machine_gives_the_same_diagnosis() {
     assert_eq!((again.packages, again.health), (told.packages, told.health));
 }
 
-/// A package that is told much that is nobody's business, and of which a little decides what it loads.
+/// A package with many secrets, and a few texts that decide what it loads.
 const SECRETIVE: &str = r#"
     /Python/python.exe       imports python38.dll
     /Python/python38.dll     version 3.8.10150.1013

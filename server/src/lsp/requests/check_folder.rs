@@ -20,7 +20,7 @@ pub struct Asked {
     target: Target,
     settings: Settings,
     /// The first folder of the window, if it has one.
-    first: Option<Url>,
+    first: Option<PathBuf>,
 }
 
 /// In a sentence, why there is nothing to check.
@@ -28,7 +28,7 @@ pub fn asked(session: &Session, scope: Option<&Url>) -> Result<Asked, String> {
     let outlook = session.outlook(scope);
     let folder = outlook.scope.path.clone();
     let folder = folder.ok_or("only the files of a folder can be checked together: open one first")?;
-    let first = session.outlook(None).scope.folder.clone();
+    let first = session.outlook(None).scope.path.clone();
     Ok(Asked { folder, target: outlook.scope.target.clone(), settings: outlook.settings.clone(), first })
 }
 
@@ -40,13 +40,11 @@ pub fn report(asked: &Asked) -> Result<String, String> {
     programs.add(folder).map_err(|error| error.to_string())?;
     let files = programs.read.len();
     for program in &mut programs.read {
-        let path = program.path.as_deref();
-        let name =
-            path.and_then(|path| path.strip_prefix(folder).ok()).map(|name| name.display().to_string());
-        let address = path.and_then(|path| Url::from_file_path(path).ok());
-        let address = first.as_ref().zip(address).and_then(|(first, file)| link_from(first, &file));
+        let Some(path) = &program.path else { continue };
+        let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+        let address = first.as_ref().and_then(|first| link_from(first, path));
         for part in &mut program.parts {
-            part.name = name.clone().unwrap_or_else(|| part.name.clone());
+            part.name.clone_from(&name);
             part.address.clone_from(&address);
         }
     }

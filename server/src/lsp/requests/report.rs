@@ -1,6 +1,9 @@
 //! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri, links }]`; with `links: true` its places
 //! are links, as VS Code's preview of Markdown follows them: from the first folder of the window, since it takes none to other files.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use tower_lsp::lsp_types::Url;
 
 use crate::diagnosis::{Finding, Import};
@@ -26,7 +29,7 @@ pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
         findings: Vec::new(),
         documents: Vec::new(),
     };
-    let first = session.outlook(None).scope.folder.as_ref();
+    let first = session.outlook(None).scope.path.as_deref();
     known.add_documents(&outlook, first.filter(|_| links));
     known.add_named(&outlook);
     known
@@ -45,15 +48,18 @@ pub fn told(known: Known) -> Result<String, String> {
     }))
 }
 
-/// The link to a file in the window's first folder; none to any other.
-pub fn link_from(root: &Url, file: &Url) -> Option<String> {
-    let below = file.as_str().strip_prefix(root.as_str().trim_end_matches('/'))?;
-    below.starts_with('/').then(|| below.to_owned())
+/// The link to a file in the window's first folder, `/src/train%20it.py`; none to any other. Of paths, since editors do not write
+/// addresses as we do (`c%3A`).
+pub fn link_from(root: &Path, file: &Path) -> Option<String> {
+    let below: Option<Vec<&str>> = file.strip_prefix(root).ok()?.iter().map(OsStr::to_str).collect();
+    let mut link = Url::parse("file:///").ok()?;
+    link.path_segments_mut().ok()?.extend(below?);
+    Some(link.path().to_owned())
 }
 
 impl Known {
     /// What is found on the imports of open documents.
-    fn add_documents(&mut self, outlook: &Outlook<'_>, root: Option<&Url>) {
+    fn add_documents(&mut self, outlook: &Outlook<'_>, root: Option<&Path>) {
         for (uri, view) in &outlook.documents {
             let at = self.documents.len();
             let mut watched_imports = 0;
@@ -85,7 +91,7 @@ impl Known {
             let checked = CheckedDocument::new(name, view.document.text().to_owned());
             // No link leads into a cell.
             let root = root.filter(|_| place.is_none());
-            let address = root.and_then(|root| link_from(root, uri));
+            let address = root.zip(path.as_deref()).and_then(|(root, file)| link_from(root, file));
             self.documents.push(CheckedDocument { watched_imports, address, ..checked });
         }
     }
@@ -108,6 +114,21 @@ impl Known {
                     self.findings.push(Located { finding, at: None });
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_from_the_first_folder_on() {
+        let link = |root: &str, file: &str| link_from(Path::new(root), Path::new(file));
+        assert_eq!(link("/work/a", "/work/a/src/train it#1.py").as_deref(), Some("/src/train%20it%231.py"));
+        assert_eq!(link("/work/a", "/work/ab/train.py"), None);
+        if cfg!(windows) {
+            assert_eq!(link(r"c:\work", r"c:\work\src\train.py").as_deref(), Some("/src/train.py"));
         }
     }
 }

@@ -272,7 +272,7 @@ impl Session {
         let took = self.reading.take().map_or(0, |reading| reading.since.elapsed().as_millis());
         self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
         self.unproven.remove(target);
-        // Trying the fix that cures an import has read all that lies behind its failure.
+        // The trial of a fix that cures has already read what lies behind the failure.
         let is_cured = |diagnosis: &Diagnosis| {
             diagnosis
                 .findings
