@@ -42,7 +42,7 @@ pub use finding::{
 pub use fix::{Burden, Edit, Effect, Fix, Outcome};
 pub use import::{ALWAYS, Import, Watch, Watched, run_as};
 pub use program::package;
-pub use record::record;
+pub use record::{Consent, Recorded, record};
 pub use remembered::{Diagnoses, Known};
 
 /// The answer for some imports in one environment on one machine.

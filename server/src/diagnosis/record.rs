@@ -1,27 +1,36 @@
 //! A snapshot of all that a diagnosis reads.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::{Diagnosis, Import, diagnose};
-use crate::environment::Environment;
-use crate::host::Host;
-use crate::host::snapshot::{Recorder, Recording, SnapshotError};
+use crate::environment::{Environment, Note};
+use crate::host::snapshot::{Finished, Recorder, Recording, SnapshotError};
+use crate::host::{Host, WinPath};
 use crate::source::withheld;
 
-/// What a snapshot holds of the machine's users and programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// So many users were given other names.
-    pub renamed: usize,
-    /// So many texts stand in the modules as constants.
-    pub constants: usize,
-    /// So many of these are in the snapshot.
-    pub kept: usize,
+/// What somebody agrees to that a snapshot has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The names of users, servers and companies.
+    pub names: bool,
+    /// What modules do that lie outside of the environment: those of the person's own projects.
+    pub own_modules: bool,
 }
 
-/// Diagnoses `imports` on a machine that `recorder` stands over, and writes what was read into a file. Users keep their names only
-/// with `keep_names`; of the constants of modules only those are written that the diagnosis needs.
+/// A snapshot that is not written yet.
+pub struct Recorded {
+    /// The snapshot itself.
+    pub snapshot: Finished,
+    /// So many texts of modules, files and variables could be withheld.
+    pub texts: usize,
+    /// So many of these are in the snapshot.
+    pub kept: usize,
+    /// The modules outside of the environment that are in it.
+    pub own_modules: Vec<WinPath>,
+}
+
+/// Diagnoses `imports` on a machine that `recorder` stands over, and makes a snapshot of what was read. Of the texts in modules, unknown
+/// files and variables it has those that the diagnosis needs. `asked` says how a person consents to modules of their own.
 ///
 /// Needs as much stack as [`diagnose`].
 pub fn record(
@@ -29,23 +38,29 @@ pub fn record(
     host: &Host,
     environment: &Environment,
     imports: &[Import],
-    keep_names: bool,
-    file: &Path,
+    consent: Consent,
+    asked: &'static str,
 ) -> Result<Recorded, SnapshotError> {
     let diagnosis = diagnose(host, environment, imports);
     host.vc_runtimes();
     let prefixes = [&environment.prefix, &environment.base_prefix];
-    let recording = recorder.recording(&prefixes);
+    let recording = recorder.recording(host, &prefixes);
+    let own_folders = prefixes.into_iter().chain(&environment.user_site);
+    let own_folders: Vec<&WinPath> = own_folders.chain([&environment.application_directory]).collect();
+    let own_modules: Vec<WinPath> = recording.modules_outside(&own_folders).into_iter().cloned().collect();
+    if !own_modules.is_empty() && !consent.own_modules {
+        return Err(SnapshotError::OwnModules { modules: own_modules, asked });
+    }
     let kept = needed(&recording, host, environment, imports, &diagnosis)?;
-    let (constants, kept_count) = (recording.constants().len(), kept.len());
-    let renamed = recording.write(host, &environment.interpreter, &kept, keep_names, file)?;
-    Ok(Recorded { renamed, constants, kept: kept_count })
+    let texts = recording.texts();
+    let snapshot = recording.finished(host, &environment.interpreter, &kept, consent.names)?;
+    Ok(Recorded { snapshot, texts, kept: kept.len(), own_modules })
 }
 
 /// A replay that goes another way than the recorded diagnosis shows what it needs to go on; more rounds than this were never needed.
 const MOST_ROUNDS: usize = 100;
 
-/// The constants without which a replay says something else. Found by replaying: without any at first, then with those that were
+/// The texts without which a replay says something else. Found by replaying: without any at first, then with those that were
 /// looked into, until it says what was recorded.
 fn needed(
     recording: &Recording,
@@ -54,11 +69,16 @@ fn needed(
     imports: &[Import],
     diagnosis: &Diagnosis,
 ) -> Result<BTreeSet<usize>, SnapshotError> {
+    let described = description(environment);
     let mut kept = BTreeSet::new();
     for _ in 0..MOST_ROUNDS {
         let replayed = recording.replayed(host, &environment.interpreter, &kept)?;
-        let (answer, noted) = withheld::noting(|| diagnose(&replayed, environment, imports));
-        if answer == *diagnosis {
+        let (answer, noted) = withheld::noting(|| {
+            let environment = Environment::on(&environment.interpreter, &replayed).ok()?;
+            let answer = diagnose(&replayed, &environment, imports);
+            Some((answer, description(&environment)))
+        });
+        if answer.as_ref().is_some_and(|(answer, read)| answer == diagnosis && *read == described) {
             return Ok(kept);
         }
         // What is said of a finding may quote one that nobody looked into.
@@ -66,10 +86,21 @@ fn needed(
         let before = kept.len();
         kept.extend(noted);
         kept.extend(withheld::numbers_in(&said));
-        kept.retain(|number| *number < recording.constants().len());
+        kept.retain(|number| *number < recording.texts());
         if kept.len() == before {
             break;
         }
     }
-    Ok((0..recording.constants().len()).collect())
+    Ok((0..recording.texts()).collect())
+}
+
+/// All that is known of an environment, but for the code in `.pth` files, which is run and not shown.
+fn description(environment: &Environment) -> String {
+    let mut environment = environment.clone();
+    for note in &mut environment.notes {
+        if let Note::PthCode { text, .. } = note {
+            text.clear();
+        }
+    }
+    serde_json::to_string(&environment).unwrap_or_default()
 }

@@ -167,7 +167,7 @@ impl Surroundings {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Note {
     /// A `.pth` file runs code at each start.
-    #[error("{file}:{line} runs code when Python starts: {text}")]
+    #[error("{file}:{line} runs code when Python starts")]
     PthCode {
         /// The file.
         file: WinPath,
@@ -197,14 +197,12 @@ pub enum Note {
         file: WinPath,
     },
     /// A line that a `._pth` file must not have: an error up to 3.10, passed over since.
-    #[error("{file}:{line}: a ._pth file may import nothing but site: {text}")]
+    #[error("{file}:{line}: a ._pth file may import nothing but site")]
     BadPathFile {
         /// The file.
         file: WinPath,
         /// The line, 1-based.
         line: u32,
-        /// The line's text, cut.
-        text: String,
     },
     /// pip renames what it is about to remove; what is left was an interrupted installation.
     #[error("{path} is left over from an interrupted installation")]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{FileError, Files, WinPath, profile_of};
 use crate::image::Machine;
+use crate::source::withheld;
 
 use super::layout::Layout;
 use super::{Kind, Note, Surroundings, editable};
@@ -166,7 +167,7 @@ impl Builder<'_> {
             if text == "import site" {
                 site = true;
             } else if text.starts_with("import ") {
-                self.notes.push(Note::BadPathFile { file: file.clone(), line, text: shown(text) });
+                self.notes.push(Note::BadPathFile { file: file.clone(), line });
             } else if !text.is_empty() {
                 self.add(folder.join(text), Origin::PathFile { file: file.clone(), line });
             }
@@ -343,6 +344,11 @@ fn user_site_below(base: &WinPath, layout: &Layout) -> WinPath {
 /// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools
 /// (google, protobuf), its packages installed in place, which we look up ourselves, its distutils, virtualenv's and coverage's hooks.
 fn is_usual_code(file_name: &str, text: &str) -> bool {
+    if file_name.ends_with("-nspkg.pth") || file_name == "distutils-precedence.pth" || text.contains("exec(")
+    {
+        // These are recognized by the texts in them.
+        withheld::note(text);
+    }
     let is_namespace =
         file_name.ends_with("-nspkg.pth") && text.contains("types") && text.contains("sys._getframe");
     let is_distutils = file_name == "distutils-precedence.pth" && text.contains("SETUPTOOLS_USE_DISTUTILS");

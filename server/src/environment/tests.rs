@@ -198,7 +198,7 @@ fn embeddable_with_import_site() {
               /shared  python38._pth:3
               /x/Lib/site-packages  site-packages
             numpy 1.18.5 (DistInfo)
-            note: /x/python38._pth:4: a ._pth file may import nothing but site: import numpy
+            note: /x/python38._pth:4: a ._pth file may import nothing but site
         "#]],
     );
 }
@@ -695,9 +695,9 @@ fn path_files_of_site_packages() {
               C:\src\one  b.pth:2
               C:\Python38\Lib\site-packages\foo-1.0-py3.8.egg  b.pth:6
             foo 1.0 (EggInfo)
-            note: C:\Python38\Lib\site-packages\a.pth:1 runs code when Python starts: import os; os.add_dll_directory('C:/cuda')
+            note: C:\Python38\Lib\site-packages\a.pth:1 runs code when Python starts
             note: C:\Python38\Lib\site-packages\locked.pth cannot be read: access is denied
-            note: C:\Python38\Lib\site-packages\protobuf-3.20.3-py3.8-nspkg.pth:1 runs code when Python starts: import sys, types, os;has_mfs = sys.version_info > (3, 5);p = os.path.join(sys._getframe(1).f_locals['sitedir'], 'google')
+            note: C:\Python38\Lib\site-packages\protobuf-3.20.3-py3.8-nspkg.pth:1 runs code when Python starts
             note: C:\Python38\Lib\site-packages\sitecustomize.py runs when Python starts
             note: C:\Python38\Lib\site-packages\~ensorflow is left over from an interrupted installation
         "#]],

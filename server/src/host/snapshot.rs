@@ -3,6 +3,7 @@
 //! A [`Recorder`] stands between a diagnosis and the files of a machine and writes down each answer.
 //! Replayed on any system, the same questions get the same answers, so the findings are the same.
 
+mod essence;
 mod notation;
 mod secrets;
 mod users;
@@ -23,6 +24,7 @@ use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, withheld};
+use essence::essence;
 use notation::{Notated, with_constants};
 use secrets::secret_in;
 use users::{Users, strings_of};
@@ -139,11 +141,31 @@ pub enum SnapshotError {
         "no snapshot was written: what would be in it holds what looks like {kind}, in “{around}…”. Snapshots are made to be sent to others"
     )]
     Secret { kind: &'static str, around: String },
+    /// It would have modules of a person's own projects.
+    #[error(
+        "no snapshot was written: this import runs modules of your own ({}), and snapshots are made to be sent to others. Include what these do with {asked}",
+        listed(.modules)
+    )]
+    OwnModules {
+        /// Their files.
+        modules: Vec<WinPath>,
+        /// How that is asked for.
+        asked: &'static str,
+    },
     /// Made by a newer program.
     #[error(
         "{path} is a snapshot of format {found}; this program reads formats up to {VERSION}: get a newer whydll"
     )]
     TooNew { path: String, found: u32 },
+}
+
+/// The first few of these paths.
+fn listed(paths: &[WinPath]) -> String {
+    match paths {
+        [one] => one.to_string(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+        [] => String::new(),
+    }
 }
 
 /// Opens a recorded machine.
@@ -251,7 +273,8 @@ fn nesting(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// What was recorded, before it is decided which constants of the modules are in the snapshot.
+/// What was recorded, with a mark in the place of each text whose need a replay shows: constants of modules, values of variables, texts
+/// in files.
 #[derive(Default)]
 pub struct Recording {
     facts: Facts,
@@ -259,44 +282,79 @@ pub struct Recording {
     modules: Vec<Value>,
     /// Which of them stands at a path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
-    /// The texts that stand in them as constants, each once.
-    constants: Vec<String>,
-    /// The places of these.
+    variables: BTreeMap<String, String>,
+    texts: Texts,
+}
+
+/// The texts that marks stand for, each once.
+#[derive(Default)]
+struct Texts {
+    all: Vec<String>,
     numbers: HashMap<String, usize>,
 }
 
-impl Recording {
-    /// The texts that stand in the modules as constants, each once. A set of places among them says which ones are kept.
-    pub fn constants(&self) -> &[String] {
-        &self.constants
+impl Texts {
+    /// The mark of a text. Whether one is empty may decide what is done, and gives nothing away.
+    fn mark(&mut self, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
+        let number = self.numbers.get(text).copied().unwrap_or_else(|| {
+            self.all.push(text.to_owned());
+            self.numbers.insert(text.to_owned(), self.all.len() - 1);
+            self.all.len() - 1
+        });
+        withheld::mark(number)
     }
 
-    /// The modules without the constants that are not kept.
-    fn modules(&self, kept: &BTreeSet<usize>) -> Vec<Value> {
+    /// A text with those that are kept in the place of their marks.
+    fn restored(&self, text: &str, kept: &BTreeSet<usize>) -> String {
+        withheld::restored(text, |number| kept.get(&number).map(|number| self.all[*number].as_str()))
+    }
+}
+
+impl Recording {
+    /// How many texts are withheld as long as a replay does not need them. They are told by their numbers.
+    pub fn texts(&self) -> usize {
+        self.texts.all.len()
+    }
+
+    /// The modules that lie in none of these folders, nor in the part of an archive: those of a person's own projects.
+    pub fn modules_outside(&self, folders: &[&WinPath]) -> Vec<&WinPath> {
+        let is_outside = |path: &&WinPath| !folders.iter().any(|folder| path.is_within(folder));
+        let modules = self.scripts.iter().filter(|(_, script)| script.is_ok()).map(|(path, _)| path);
+        modules.filter(is_outside).collect()
+    }
+
+    /// With these texts, and without marks for them.
+    fn restored(&self, kept: &BTreeSet<usize>) -> (Vec<Value>, Facts, BTreeMap<String, String>) {
         let mut modules = self.modules.clone();
         for module in &mut modules {
-            with_constants(module, &mut |text| {
-                let number = self.numbers.get(text).filter(|number| !kept.contains(number))?;
-                Some(withheld::mark(*number))
-            });
+            with_constants(module, &mut |text| Some(self.texts.restored(text, kept)));
         }
-        modules
+        let mut facts = self.facts.clone();
+        for text in facts.texts.values_mut().flatten() {
+            *text = self.texts.restored(text, kept).into();
+        }
+        let variables = self.variables.iter();
+        let variables = variables.map(|(name, value)| (name.clone(), self.texts.restored(value, kept)));
+        (modules, facts, variables.collect())
     }
 
-    /// `host` as the snapshot with these constants replays it.
+    /// `host` as the snapshot with these texts replays it.
     pub fn replayed(
         &self,
         host: &Host,
         interpreter: &WinPath,
         kept: &BTreeSet<usize>,
     ) -> Result<Host, SnapshotError> {
+        let (modules, mut facts, variables) = self.restored(kept);
         let modules: Result<Vec<Notated>, serde_json::Error> =
-            self.modules(kept).into_iter().map(Notated::deserialize).collect();
+            modules.into_iter().map(Notated::deserialize).collect();
         let modules = modules.map_err(|error| SnapshotError::Damaged {
             path: "the snapshot".to_owned(),
             reason: error.to_string(),
         })?;
-        let mut facts = self.facts.clone();
         let module = |number: usize| modules.get(number).map(|module| module.0.clone());
         facts.scripts.extend(self.scripts.iter().map(|(path, script)| {
             let script = script.clone().and_then(|number| module(number).ok_or(FileError::NotRecorded));
@@ -304,6 +362,7 @@ impl Recording {
         }));
         Ok(Host {
             kind: HostKind::Snapshot,
+            variables,
             recorded_variables: host.usual_variables(interpreter, host.machine),
             recorded_interpreter: Some(interpreter.clone()),
             files: Arc::new(Recorded::new(facts)),
@@ -312,20 +371,18 @@ impl Recording {
         })
     }
 
-    /// Writes the snapshot with these constants, as compressed JSON, and says how many users it gave other names. They keep theirs
-    /// with `keep_names`.
-    pub fn write(
-        mut self,
+    /// The snapshot with these texts. Users, servers and companies keep their names with `keep_names`.
+    pub fn finished(
+        self,
         host: &Host,
         interpreter: &WinPath,
         kept: &BTreeSet<usize>,
         keep_names: bool,
-        path: &Path,
-    ) -> Result<usize, SnapshotError> {
-        let failed = |reason: String| SnapshotError::File { path: path.display().to_string(), reason };
+    ) -> Result<Finished, SnapshotError> {
         let mut users = users_of(host, &self);
+        let (modules, mut facts, variables) = self.restored(kept);
         if !keep_names {
-            hide_homes(&mut self.facts, &mut users);
+            hide_homes(&mut facts, &mut users);
         }
         let snapshot = Snapshot {
             whydll_snapshot: VERSION,
@@ -335,15 +392,18 @@ impl Recording {
             windows_directory: host.windows_directory.clone(),
             known_dlls: (*host.known_dlls).clone(),
             api_sets: (*host.api_sets).clone(),
-            variables: host.variables.clone(),
+            variables,
             usual_variables: host.usual_variables(interpreter, host.machine),
             registered_pythons: (*host.registered_pythons).clone(),
             running: host.running.clone(),
-            modules: self.modules(kept),
+            modules,
             scripts: self.scripts,
-            facts: self.facts,
+            facts,
         };
-        let json = serde_json::to_string(&snapshot).map_err(|error| failed(error.to_string()))?;
+        let json = serde_json::to_string(&snapshot).map_err(|error| SnapshotError::Damaged {
+            path: "the snapshot".to_owned(),
+            reason: error.to_string(),
+        })?;
         let json = if keep_names { json } else { users.hidden_in_json(&json) };
         for text in strings_of(&json) {
             if let Some(kind) = secret_in(&text) {
@@ -351,15 +411,83 @@ impl Recording {
                 return Err(SnapshotError::Secret { kind, around });
             }
         }
-        let file = File::create(path).map_err(|error| failed(error.to_string()))?;
+        Ok(Finished { json, renamed: if keep_names { 0 } else { users.met() } })
+    }
+}
+
+/// A snapshot that is not written yet.
+pub struct Finished {
+    json: String,
+    /// How many users, servers and companies were given other names.
+    pub renamed: usize,
+}
+
+impl Finished {
+    /// Writes it, packed by xz.
+    pub fn write(&self, path: &Path) -> Result<(), SnapshotError> {
         let write = || -> std::io::Result<()> {
-            let mut packed = XzWriter::new(file, XzOptions::with_preset(PRESET))?;
-            packed.write_all(json.as_bytes())?;
+            let mut packed = XzWriter::new(File::create(path)?, XzOptions::with_preset(PRESET))?;
+            packed.write_all(self.json.as_bytes())?;
             packed.finish().map(drop)
         };
-        write().map_err(|error| failed(error.to_string()))?;
-        Ok(if keep_names { 0 } else { users.met() })
+        write().map_err(|error| SnapshotError::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })
     }
+
+    /// What is in it beside names and paths, for a person to look over before it is sent.
+    pub fn contents(&self) -> Contents {
+        #[derive(Deserialize)]
+        struct Whole {
+            variables: BTreeMap<String, String>,
+            modules: Vec<Value>,
+            scripts: BTreeMap<String, Value>,
+            facts: Texts,
+        }
+        #[derive(Deserialize)]
+        struct Texts {
+            folders: BTreeMap<String, Value>,
+            images: BTreeMap<String, Value>,
+            texts: BTreeMap<String, Result<String, Value>>,
+        }
+        let Ok(whole) = parse::<Whole>(self.json.as_bytes()) else { return Contents::default() };
+        let mut contents = Contents {
+            variables: whole.variables,
+            folders: whole.facts.folders.into_keys().collect(),
+            images: whole.facts.images.into_keys().collect(),
+            modules: whole.scripts.into_keys().collect(),
+            ..Contents::default()
+        };
+        let texts = whole.facts.texts.into_iter();
+        contents.files.extend(texts.filter_map(|(file, text)| Some((file, text.ok()?))));
+        for mut module in whole.modules {
+            with_constants(&mut module, &mut |text| {
+                if !text.is_empty() && !withheld::is_mark(text) {
+                    contents.constants.insert(text.to_owned());
+                }
+                None
+            });
+        }
+        contents
+    }
+}
+
+/// What a snapshot has, of what was written by people.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Environment variables.
+    pub variables: BTreeMap<String, String>,
+    /// Folders whose names of files are in it, fully or in part.
+    pub folders: Vec<String>,
+    /// PE files that are described.
+    pub images: Vec<String>,
+    /// Python modules of which it has what importing them does.
+    pub modules: Vec<String>,
+    /// What is in it of text files.
+    pub files: BTreeMap<String, String>,
+    /// The texts in modules.
+    pub constants: BTreeSet<String>,
 }
 
 /// Files that write down what they are asked.
@@ -378,18 +506,22 @@ impl Recorder {
 
     /// What was written down so far. `prefixes` are the folders of the environment; of the folders above them only the way down
     /// is recorded.
-    pub fn recording(&self, prefixes: &[&WinPath]) -> Recording {
+    pub fn recording(&self, host: &Host, prefixes: &[&WinPath]) -> Recording {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
         facts.held.retain(|_, held| *held != Ok(false));
         facts.instructions.retain(|_, needed| !matches!(needed, Ok(needed) if needed.is_empty()));
         facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
+        let mut recording = Recording::default();
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
-                *text = essence(file, text);
+                *text = essence(file, text, &mut |text| recording.texts.mark(text)).into();
             }
         }
-        let mut recording = Recording::default();
+        for (name, value) in &host.variables {
+            let value = if is_read(name) { value.clone() } else { recording.texts.mark(value) };
+            recording.variables.insert(name.clone(), value);
+        }
         let mut numbers: HashMap<String, usize> = HashMap::new();
         for (path, script) in &facts.scripts {
             let module = match script {
@@ -399,14 +531,7 @@ impl Recorder {
                         |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
                     forget_places(&mut module.body, &is_called);
                     let mut module = Notated(Arc::new(module)).in_notation();
-                    with_constants(&mut module, &mut |text| {
-                        // Whether a text is empty may decide what is done, and gives nothing away.
-                        if !text.is_empty() && !recording.numbers.contains_key(text) {
-                            recording.numbers.insert(text.to_owned(), recording.constants.len());
-                            recording.constants.push(text.to_owned());
-                        }
-                        None
-                    });
+                    with_constants(&mut module, &mut |text| Some(recording.texts.mark(text)));
                     Ok(*numbers.entry(module.to_string()).or_insert_with(|| {
                         recording.modules.push(module);
                         recording.modules.len() - 1
@@ -472,6 +597,37 @@ fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users 
     users
 }
 
+/// Whether rules of ours read this variable, and not only a program that asks for it.
+fn is_read(name: &str) -> bool {
+    const READ: [&str; 24] = [
+        "APPDATA",
+        "LOCALAPPDATA",
+        "USERPROFILE",
+        "PATH",
+        "SYSTEMROOT",
+        "WINDIR",
+        "SYSTEMDRIVE",
+        "PROGRAMFILES",
+        "PROGRAMDATA",
+        "PROCESSOR_ARCHITECTURE",
+        "PYTHONPATH",
+        "PYTHONUSERBASE",
+        "PYTHONNOUSERSITE",
+        "CONDA_EXE",
+        "CONDA_ENVS_PATH",
+        "CONDA_ENVS_DIRS",
+        "PIXI_HOME",
+        "MAMBA_ROOT_PREFIX",
+        "UV_PYTHON_INSTALL_DIR",
+        "WORKON_HOME",
+        "POETRY_CACHE_DIR",
+        "POETRY_VIRTUALENVS_PATH",
+        "PYENV",
+        "PYENV_ROOT",
+    ];
+    READ.contains(&name) || ["CUDA_PATH", "PY_PYTHON"].iter().any(|family| name.starts_with(family))
+}
+
 /// Nobody can ask a replay for a function that was not called: of those the names are kept alone.
 fn forget_places(body: &mut [Stmt], is_called: &impl Fn(&LeftOut) -> bool) {
     for stmt in body {
@@ -528,33 +684,6 @@ fn is_of_many(folder: &WinPath) -> bool {
         [] | ["users"] | ["users", _] | ["users", _, "desktop" | "downloads"] => true,
         [only] => only.starts_with("program"),
         _ => false,
-    }
-}
-
-/// What of a text a diagnosis reads: of RECORD the native files and the top-level names, of METADATA the
-/// headers. The rest stays on the recorded machine.
-fn essence(file: &WinPath, text: &Arc<str>) -> Arc<str> {
-    match file.file_name() {
-        "RECORD" => {
-            let mut seen = BTreeSet::new();
-            let kept = text.lines().filter(|line| {
-                let path = line.split(',').next().unwrap_or_default().to_ascii_lowercase();
-                let native = [".pyd", ".dll", ".so", ".exe"].iter().any(|suffix| path.ends_with(suffix));
-                let top = path.split('/').next().unwrap_or_default().to_owned();
-                let first = path.strip_prefix(&top).is_some_and(|rest| rest == "/__init__.py");
-                native || first || (path.ends_with(".py") && seen.insert(top))
-            });
-            // That there is a hash counts, but not which.
-            let rows = kept.map(|line| match (line.find(",sha256="), line.rfind(',')) {
-                (Some(hash), Some(size)) if hash < size => {
-                    format!("{},withheld={}\n", &line[..hash], &line[size..])
-                }
-                _ => format!("{line}\n"),
-            });
-            rows.collect::<String>().into()
-        }
-        "METADATA" | "PKG-INFO" => text.split("\n\n").next().unwrap_or_default().into(),
-        _ => text.clone(),
     }
 }
 

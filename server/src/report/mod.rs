@@ -1,6 +1,7 @@
 //! Findings as text for a terminal, as a document in Markdown, and as JSON for programs. Knows nothing of editors.
 
 mod chain;
+mod contents;
 mod environments;
 mod explanation;
 mod json;
@@ -20,6 +21,7 @@ use crate::host::{Host, WinPath};
 use crate::source::{ImportStatement, Position, Range, top_level};
 
 pub use chain::{chain_json, chain_text};
+pub use contents::contents;
 pub use environments::{Environments, Listed, environments_json, environments_text};
 pub use explanation::Explanation;
 pub use json::check_json;

@@ -1,6 +1,7 @@
-//! Constants of a program that are withheld from whoever replays a snapshot: in each one's place stands a mark with its number.
+//! Texts that are withheld from whoever replays a snapshot, constants of modules above all: in each one's place stands a mark with its
+//! number.
 //!
-//! Which ones a replay needs is found out by replaying: as long as nobody looks into a constant, a mark does as well. What looks into
+//! Which ones a replay needs is found out by replaying: as long as nobody looks into a text, a mark does as well. What looks into
 //! texts calls [`note`], which remembers the marks that were looked into.
 
 use std::cell::RefCell;
@@ -15,7 +16,7 @@ thread_local! {
     static NOTED: RefCell<Option<BTreeSet<usize>>> = const { RefCell::new(None) };
 }
 
-/// What stands for the constant of this number.
+/// What stands for the text of this number.
 pub fn mark(number: usize) -> String {
     format!("{OPEN}{number}{CLOSE}")
 }
@@ -24,6 +25,21 @@ pub fn mark(number: usize) -> String {
 pub fn numbers_in(text: &str) -> impl Iterator<Item = usize> {
     let marks = text.split(OPEN).skip(1);
     marks.filter_map(|rest| rest.split_once(CLOSE)?.0.parse().ok())
+}
+
+/// A text with what `known` says in the place of marks; those of which it says nothing stay.
+pub fn restored<'t>(text: &str, known: impl Fn(usize) -> Option<&'t str>) -> String {
+    let mut parts = text.split(OPEN);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let found =
+            part.split_once(CLOSE).and_then(|(number, rest)| Some((known(number.parse().ok()?)?, rest)));
+        match found {
+            Some((text, rest)) => out.extend([text, rest]),
+            None => out.extend([OPEN.encode_utf8(&mut [0; 4]), part]),
+        }
+    }
+    out
 }
 
 /// Somebody looks into this text.
@@ -35,7 +51,7 @@ pub fn note(text: &str) {
     });
 }
 
-/// Somebody compares these texts. Two marks are equal where the constants are, so they need not be looked into.
+/// Somebody compares these texts. Two marks are equal where the texts are, so they need not be looked into.
 pub fn note_compared(a: &str, b: &str) {
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted
@@ -47,7 +63,7 @@ pub fn note_compared(a: &str, b: &str) {
 }
 
 /// Whether a text is a mark and nothing else.
-fn is_mark(text: &str) -> bool {
+pub fn is_mark(text: &str) -> bool {
     let inner = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -111,6 +127,13 @@ mod tests {
         assert_eq!(noted, BTreeSet::from([3, 4, 5, 6, 12]));
         note(&mark(9));
         assert_eq!(noting(|| ()).1, BTreeSet::new());
+    }
+
+    #[test]
+    fn marks_give_way_to_what_is_known() {
+        let text = format!("a{}b{}{}", mark(0), mark(1), "\u{27e6}x");
+        let known = |number| (number == 0).then_some("-");
+        assert_eq!(restored(&text, known), format!("a-b{}{}", mark(1), "\u{27e6}x"));
     }
 
     #[test]

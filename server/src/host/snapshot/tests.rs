@@ -1,8 +1,9 @@
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use world::World;
 
 use super::*;
-use crate::diagnosis::{Diagnosis, Finding, Import, Outcome, diagnose, record};
+use crate::diagnosis::{Consent, Diagnosis, Finding, Import, Outcome, diagnose, record};
 use crate::environment::Environment;
 use crate::testing::{diagnosed, on_large_stack};
 
@@ -45,8 +46,10 @@ fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
     let (host, recorder) = Recorder::over(&host);
     let file = world.root().join("machine.json.xz");
     on_large_stack(|| {
-        let environment = Environment::at(&environment.interpreter, &*host.files).unwrap();
-        record(&recorder, &host, &environment, &[Import::first("pkg")], false, &file).unwrap();
+        let environment = Environment::on(&environment.interpreter, &host).unwrap();
+        let imports = [Import::first("pkg")];
+        let recorded = record(&recorder, &host, &environment, &imports, Consent::default(), "").unwrap();
+        recorded.snapshot.write(&file).unwrap();
     });
     (std::fs::read(file).unwrap(), told)
 }
@@ -55,7 +58,7 @@ fn replayed(snapshot: &[u8]) -> Result<Diagnosis, SnapshotError> {
     let host = read(snapshot, "machine.json.xz")?;
     let interpreter = host.recorded_interpreter.clone().unwrap();
     Ok(on_large_stack(|| {
-        let environment = Environment::at(&interpreter, &*host.files).unwrap();
+        let environment = Environment::on(&interpreter, &host).unwrap();
         diagnose(&host, &environment, &[Import::first("pkg")])
     }))
 }
@@ -82,32 +85,74 @@ fn a_recorded_machine_gives_the_same_diagnosis() {
     assert_eq!((again.packages, again.health), (told.packages, told.health));
 }
 
-/// A package with many secrets, and a few texts that decide what it loads.
+/// A package with secrets in every place that a diagnosis reads, and a few texts that decide what it loads. `SECRET` and what follows it is a
+/// secret.
 const SECRETIVE: &str = r#"
-    /Python/python.exe       imports python38.dll
-    /Python/python38.dll     version 3.8.10150.1013
-    /Python/Lib/os.py        text
-    /Python/Lib/site-packages/sitecustomize.py   text
-        TOKEN = 'ghp_SECRETsitecustomize'
-    /Python/Lib/site-packages/pkg/config.py   text
+    /Users/ADALOVELACE/Python/python.exe       imports python38.dll
+    /Users/ADALOVELACE/Python/python38.dll     version 3.8.10150.1013
+    /Users/ADALOVELACE/Python/Lib/os.py        text
+    "/Users/ADALOVELACE/OneDrive - SECRETcompany/lib/other.dll"
+    "/Users/ADALOVELACE/OneDrive - SECRETcompany/src/"
+    /Users/ADALOVELACE/env/Scripts/python.exe
+    /Users/ADALOVELACE/env/pyvenv.cfg   text
+        home = C:\Users\AdaLovelace\Python
+        prompt = SECRETprompt
+        command = C:\Users\AdaLovelace\Python\python.exe -m venv SECRETcommand
+    /Users/ADALOVELACE/env/Lib/site-packages/sitecustomize.py   text
+        TOKEN = 'SECRETsitecustomize'
+    /Users/ADALOVELACE/env/Lib/site-packages/own.pth   text
+        # SECRETremark
+        C:\Users\adalovelace\OneDrive - SECRETcompany\src
+        \\SECRETserver\SECRETshare\src
+        import os; os.environ['A_TOKEN'] = 'SECRETpth'
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+        Metadata-Version: 2.1
+        Name: pkg
+        Version: 1.0
+        Author: SECRETauthor
+        Author-email: SECRETaddress@example.org
+        Keywords: SECRETkeyword
+        Requires-Dist: numpy @ https://SECRETuser:SECRETword@example.org/SECRETpath.whl
+
+        SECRETdescription
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg-1.0.dist-info/RECORD   text
+        pkg/__init__.py,sha256=SECREThash,1
+        pkg/SECRETmodule.py,sha256=SECREThash,1
+        pkg/libs/helper.dll,sha256=SECREThash,99999999
+        pkg-1.0.dist-info/SECRETfile,sha256=SECREThash,1
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg-1.0.dist-info/direct_url.json   text
+        {"url": "https://SECRETuser:SECRETword@example.org/SECRETrepository.git"}
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg/settings.json   text
+        {"mode": "full", "token": "SECRETjson", "more": ["SECRETlist"]}
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg/settings.ini   text
+        token = SECRETini
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg/config.py   text
         "The docstring has SECRETdocstring."
-        import os, sys
-        API_KEY = 'sk-live-SECRETconstant'
+        # SECRETcomment
+        import json, os, sys
+        API_KEY = 'SECRETconstant'
+        RAW = b'SECRETbytes'
         DATABASE = 'postgres://ada:SECRETpassword@db.example/prod'
         SETTINGS = {'mode': 'full', 'key': 'SECRETvalue', 'keys': ['SECRETelement', ('SECRETinner',)]}
         def connect(address='SECRETdefault', *, token='SECRETkeyword'):
             return address
         os.environ['OPENAI_API_KEY'] = 'SECRETvariable'
+        os.environ.setdefault('B_TOKEN', 'SECRETsetdefault')
         class Client:
             secret = 'SECRETattribute'
             def __init__(self, key, region='SECRETregion'):
                 self.key = key
         client = Client('SECRETargument')
         greeting = f'SECRETjoined {client}'
+        path = r'\\SECRETserver\SECRETshare\x'
         address = connect('SECRETcall' + API_KEY)
-        if API_KEY and DATABASE:
+        with open(os.path.join(os.path.dirname(__file__), 'settings.json')) as file:
+            FILE = json.load(file)
+        with open(os.path.join(os.path.dirname(__file__), 'settings.ini')) as file:
+            TEXT = file.read()
+        if API_KEY and DATABASE and FILE['mode'] == 'full':
             folder = 'libs'
-    /Python/Lib/site-packages/pkg/__init__.py   text
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg/__init__.py   text
         import os, sys, ctypes
         from . import config
         here = os.path.dirname(__file__)
@@ -115,22 +160,42 @@ const SECRETIVE: &str = r#"
             ctypes.WinDLL(os.path.join(here, config.folder, 'helper.dll'))
         if config.SETTINGS['key'] == config.API_KEY:
             ctypes.WinDLL('never.dll')
-    /Python/Lib/site-packages/pkg/libs/helper.dll   imports gone.dll
+    /Users/ADALOVELACE/env/Lib/site-packages/pkg/libs/helper.dll   imports gone.dll
+    python /Users/ADALOVELACE/env
+    variable TF_CPP_TOKEN SECRETenvironment
+    variable CONDA_TOKEN SECRETconda
+    path C:\Users\ADALovelace\OneDrive - SECRETcompany\lib;\\SECRETserver\SECRETshare\bin;C:\Windows\System32
     import pkg
 "#;
 
-#[test]
-fn only_the_constants_that_decide_something_are_recorded() {
-    let (snapshot, told) = recorded(SECRETIVE);
-    assert_eq!(told.findings.len(), 1);
-    let again = replayed(&snapshot).unwrap();
-    assert_eq!((again.findings, again.packages), (told.findings, told.packages));
-    let text = unpacked(&snapshot);
-    let leaked: Vec<&str> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.contains("SECRET")).collect();
-    assert_eq!(leaked, Vec::<&str>::new());
-    for needed in ["'win32", "'libs", "'helper.dll"] {
-        assert!(text.contains(needed), "{needed}");
+/// The words of a text that have one of these, in any case.
+fn words_with(text: &str, secrets: [&str; 2]) -> BTreeSet<String> {
+    let secrets = secrets.map(str::to_lowercase);
+    let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    words.filter(|word| secrets.iter().any(|secret| word.contains(secret))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_secret_and_no_name_is_recorded(
+        secret in "[A-Z][a-z]{2}[0-9]{2}[A-Za-z0-9]{4,20}",
+        user in "[A-Z][a-z]{3}[0-9][a-z]{2,8}",
+    ) {
+        let story = SECRETIVE.replace("SECRET", &secret);
+        let story = story.replace("ADALOVELACE", &user.to_uppercase()).replace("AdaLovelace", &user);
+        let story = story.replace("adalovelace", &user.to_lowercase()).replace("ADALovelace", &user);
+        let (snapshot, told) = recorded(&story);
+        prop_assert_eq!(told.findings.len(), 2);
+        let again = replayed(&snapshot).unwrap();
+        let codes = |diagnosis: &Diagnosis| diagnosis.findings.iter().map(|it| it.code).collect::<Vec<_>>();
+        prop_assert_eq!(codes(&again), codes(&told));
+        let text = unpacked(&snapshot);
+        prop_assert_eq!(words_with(&text, [&secret, &user]), BTreeSet::new());
+        for needed in ["'win32", "'libs", "'helper.dll"] {
+            prop_assert!(text.contains(needed), "{}", needed);
+        }
     }
 }
 
@@ -140,13 +205,12 @@ fn a_secret_that_decides_something_is_not_recorded() {
     let world = World::new(&story).unwrap();
     let (host, environment, _) = diagnosed(&world);
     let (host, recorder) = Recorder::over(&host);
-    let file = world.root().join("machine.json.xz");
     let imports = [Import::first("pkg")];
+    let consent = Consent::default();
     let refused =
-        on_large_stack(|| record(&recorder, &host, &environment, &imports, false, &file).unwrap_err());
+        on_large_stack(|| record(&recorder, &host, &environment, &imports, consent, "").err().unwrap());
     expect!["no snapshot was written: what would be in it holds what looks like a token, in “'ghp_0a1B2c3…”. Snapshots are made to be sent to others"]
         .assert_eq(&refused.to_string());
-    assert!(!file.exists());
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! Who a machine's users are is nobody's business: in a snapshot their names are replaced, wherever they name a home folder.
+//! Who a machine's users are, and for whom they work, is nobody's business: in a snapshot the names of users, servers and companies are
+//! replaced, wherever they stand in a path.
 //!
-//! A name is what follows the folder of the users (`C:\Users\`, `/home/`, and what leads there from elsewhere: `/mnt/c/Users/`,
-//! `\\wsl.localhost\Ubuntu\home\`), in paths and within texts. Nothing else is touched: a user called `python` keeps the folders of that
-//! name. The replacement is as long as the name, so that a path that is too long stays it, and always the same for the same name.
+//! A user's name is what follows the folder of the users (`C:\Users\`, `/home/`, and what leads there from elsewhere: `/mnt/c/Users/`,
+//! `\\wsl.localhost\Ubuntu\home\`), in paths and within texts; a server and its share begin a path (`\\server\share`), and a company
+//! follows `OneDrive - `. Nothing else is touched: a user called `python` keeps the folders of that name. The replacement is as long as the
+//! name, so that a path that is too long stays it, and always the same for the same name.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,7 +39,7 @@ impl Users {
         users
     }
 
-    /// How many people were met.
+    /// How many people, servers and companies were met.
     pub fn met(&self) -> usize {
         self.names.len()
     }
@@ -119,20 +121,23 @@ impl Users {
             let before = &text[begun..begun + found];
             let rest = text[begun + found..].trim_start_matches(SEPARATORS);
             let after = text.len() - rest.len();
-            let begins = if is_path {
+            let is_device = folder.as_ref().is_some_and(|folder| folder.is_device(before));
+            let begins = if is_path || is_device {
                 begun + found == 0
             } else {
                 begun + found == 0 || before.ends_with(may_stand_before)
             };
             folder = match folder {
                 _ if let Some(drive) = drive_at_end(before) => {
-                    Some(Folder { parts: vec![drive], is_share: false })
+                    Some(Folder { parts: vec![drive], is_share: false, is_unc: false })
                 }
                 _ if begins => {
-                    let is_share = after - (begun + found) > 1 && !before.ends_with(':');
-                    Some(Folder { parts: Vec::new(), is_share })
+                    let separators = &text[begun + found..after];
+                    let is_share = separators.len() > 1 && !before.ends_with(':');
+                    let is_unc = is_share && separators.starts_with('\\');
+                    Some(Folder { parts: Vec::new(), is_share, is_unc })
                 }
-                Some(_) if !is_path && before.contains(is_never_in_path) => None,
+                Some(_) if !is_path && !is_device && before.contains(is_never_in_path) => None,
                 Some(mut folder) => {
                     folder.parts.push(fold_name(&decoded(before)));
                     Some(folder)
@@ -143,16 +148,23 @@ impl Users {
             let Some(folder) = &folder else { continue };
             let part = rest.split(|c| SEPARATORS.contains(&c) || !is_path && is_never_in_path(c)).next();
             let part = part.unwrap_or_default();
-            let name = if self.is_home(folder, part) {
-                part
+            let goes_on = rest[part.len()..].starts_with(SEPARATORS);
+            let (before, name) = if self.is_home(folder, part) {
+                (0, part)
             } else if folder.holds_homes() {
-                if is_path { part } else { self.name_at(rest, part) }
+                (0, if is_path { part } else { self.name_at(rest, part) })
+            } else if folder.holds_names(part)
+                && (is_path || folder.is_unc && (goes_on || folder.parts.len() % 2 == 1))
+            {
+                (0, part)
+            } else if let Some(company) = company_in(part) {
+                (part.len() - company.len(), company)
             } else {
                 continue;
             };
             // `C:\Users\%USERNAME%`, `/home/$USER`, `/home/..` and the like name nobody.
             if decoded(name).starts_with(|c: char| c.is_alphanumeric() || c == '_') {
-                names.push(after..after + name.len());
+                names.push(after + before..after + before + name.len());
             }
         }
         names
@@ -219,9 +231,32 @@ struct Folder {
     parts: Vec<String>,
     /// It begins with the name of another machine.
     is_share: bool,
+    /// It does so in the way of Windows.
+    is_unc: bool,
 }
 
 impl Folder {
+    /// Whether `part` makes it a path of the form `\\?\`.
+    fn is_device(&self, part: &str) -> bool {
+        self.is_unc && self.parts.is_empty() && part == "?"
+    }
+
+    /// Whether what is in it, `part` for one, are servers, or the shares of one: `\\server\share`, `\\?\UNC\server\share`. Those that
+    /// every machine may have name nobody.
+    fn holds_names(&self, part: &str) -> bool {
+        let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
+        let parts = parts.strip_prefix(&["?", "unc"]).unwrap_or(&parts);
+        let part = fold_name(part);
+        match parts {
+            _ if !self.is_share => false,
+            [] => !NO_SERVER.contains(&part.as_str()),
+            [server] => {
+                !NO_SERVER.contains(server) && !part.ends_with('$') && !NO_SHARE.contains(&part.as_str())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the folders in it are the users' homes.
     fn holds_homes(&self) -> bool {
         let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
@@ -250,6 +285,19 @@ fn called(length: usize, number: usize) -> String {
     let word = length.saturating_sub(number.len());
     let zeros = "0".repeat(word.saturating_sub(USER.len()));
     format!("{}{zeros}{number}", &USER[..word.min(USER.len())])
+}
+
+/// Names that stand in the place of a server, and are none.
+const NO_SERVER: [&str; 7] = ["?", ".", "localhost", "wsl$", "wsl.localhost", "tsclient", "127.0.0.1"];
+
+/// Names of shares that many servers have.
+const NO_SHARE: [&str; 5] = ["users", "home", "homes", "public", "share"];
+
+/// The company in the name of a folder that OneDrive keeps: `OneDrive - Contoso`.
+fn company_in(part: &str) -> Option<&str> {
+    const BEGINNING: &str = "onedrive - ";
+    let begins = part.get(..BEGINNING.len())?.eq_ignore_ascii_case(BEGINNING);
+    begins.then(|| &part[BEGINNING.len()..]).filter(|company| !company.is_empty())
 }
 
 /// Without the percent signs of an address.
@@ -342,7 +390,7 @@ mod tests {
                 /home/use/.wine/drive_c/users/use/env
                 Z:\home\use\env
                 \\wsl.localhost\Ubuntu\home\use\env
-                \\nas\users\use\env
+                \\us1\users\use\env
                 C:\Documents and Settings\use\env
                 d:\Profiles\user0\env
                 file:///C:/Users/user000000/project
@@ -373,6 +421,37 @@ mod tests {
                 home = C:\Users\use\python
                 version = 3.11
                 --prefix=/home/use"#]],
+        );
+    }
+
+    #[test]
+    fn servers_and_companies_are_replaced() {
+        check(
+            &[
+                r"C:\Users\Anna Maria\OneDrive - Contoso GmbH\env\python.exe",
+                r"D:\OneDrive - contoso gmbh",
+                r"D:\OneDrive\env",
+                r"\\corp-nas\finance\env\python.exe",
+                r"\\?\UNC\CORP-NAS\Finance\env",
+                r"loads from \\corp-nas\finance\x.dll, and \\localhost\c$\x",
+                r"\\wsl$\Ubuntu\opt\env",
+                r"\\.\pipe\x",
+                r"\\d+",
+                "//cdn.example.org/x",
+                "https://example.org/x",
+            ],
+            expect![[r#"
+                C:\Users\user000000\OneDrive - user00000000\env\python.exe
+                D:\OneDrive - user00000000
+                D:\OneDrive\env
+                \\user0000\user000\env\python.exe
+                \\?\UNC\user0000\user000\env
+                loads from \\user0000\user000\x.dll, and \\localhost\c$\x
+                \\wsl$\Ubuntu\opt\env
+                \\.\pipe\x
+                \\d+
+                //cdn.example.org/x
+                https://example.org/x"#]],
         );
     }
 

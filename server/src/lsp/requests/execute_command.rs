@@ -47,7 +47,7 @@ pub const COMPARE: &str = "whydll.compare";
 /// What the server knows.
 pub const STATE: &str = "whydll.state";
 
-/// Writes a snapshot: `[{ scopeUri, path }]`.
+/// Writes a snapshot, or without `path` says what it would have: `[{ scopeUri, path, ownModules }]`.
 pub const SNAPSHOT: &str = "whydll.snapshot";
 
 /// All of them.
@@ -134,12 +134,23 @@ pub async fn answer(
         }
         SNAPSHOT => {
             let scope = inquiry::scope_in(argument)?;
-            let file = inquiry::text_in(argument, "path").map(PathBuf::from);
-            let file = file.filter(|file| file.is_absolute());
-            let file = file.ok_or_else(|| Error::invalid_params("`path` must be the full path of a file"))?;
-            let (target, package) =
-                mailbox.ask(move |session| snapshot::asked(session, scope.as_ref())).await?;
-            return to_value(inquiry::answer(move || snapshot::written(&target, &package, &file)).await?);
+            let path = argument.and_then(|argument| argument.get("path")).filter(|path| !path.is_null());
+            let file = path.map(|path| path.as_str().map(PathBuf::from).filter(|file| file.is_absolute()));
+            let own_modules = argument.and_then(|argument| argument.get("ownModules")?.as_bool());
+            let asked = move |session: &Session| snapshot::asked(session, scope.as_ref());
+            return match file {
+                None => {
+                    let (target, package) = mailbox.ask(asked).await?;
+                    to_value(inquiry::answer(move || snapshot::previewed(&target, &package)).await?)
+                }
+                Some(None) => Err(Error::invalid_params("`path` must be the full path of a file")),
+                Some(Some(file)) => {
+                    let (target, package) = mailbox.ask(asked).await?;
+                    let own_modules = own_modules.unwrap_or(false);
+                    let written = move || snapshot::written(&target, &package, &file, own_modules);
+                    to_value(inquiry::answer(written).await?)
+                }
+            };
         }
         STATE => return to_value(mailbox.ask(debug_information::told).await?),
         unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),

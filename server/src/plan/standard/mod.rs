@@ -22,7 +22,7 @@ use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, windows_message};
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
-use crate::source::{Decoration, Name, top_level};
+use crate::source::{Decoration, Name, top_level, withheld};
 
 pub(super) use machinery::{has_method, spec_of_module};
 pub(super) use names::{
@@ -656,6 +656,10 @@ fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
 /// What `json.loads(text)` gives; unknown if the text is long or no JSON.
 fn value_of_json(text: &str) -> Value {
     const LONGEST_JSON: usize = 64 << 10;
+    // Of a file that is not called so a snapshot has at first nothing but a mark.
+    if withheld::is_mark(text) {
+        withheld::note(text);
+    }
     fn convert(json: serde_json::Value) -> Value {
         match json {
             serde_json::Value::Null => Value::None,

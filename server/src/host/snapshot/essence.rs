@@ -1,0 +1,372 @@
+//! What a snapshot has of the text files that a diagnosis read: of files that we know, what is read of them; of all others their
+//! layout, with a mark for each text in them ([`withheld`](crate::source::withheld)).
+
+use std::collections::BTreeSet;
+
+use ruff_python_ast::token::TokenKind;
+use ruff_python_parser::parse_unchecked_source;
+use ruff_text_size::Ranged;
+use serde_json::{Value, json};
+
+use super::super::path::WinPath;
+
+/// What of a file's text is in a snapshot; `withhold` gives the mark for a text whose need a replay shows.
+pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
+    let name = file.file_name().to_ascii_lowercase();
+    let folder = file.parent().map(|folder| folder.file_name().to_ascii_lowercase()).unwrap_or_default();
+    match (name.as_str(), folder.as_str()) {
+        ("record", _) => record(text),
+        ("installed-files.txt", _) => lines(text, |line| is_native(line) || line.ends_with(".py")),
+        ("metadata" | "pkg-info", _) => metadata(text),
+        ("wheel", _) => lines(text, |line| line.starts_with("Tag:")),
+        ("direct_url.json", _) => direct_url(text),
+        ("pyvenv.cfg", _) => lines(text, |line| has_key(line, &CONFIG)),
+        ("history", "conda-meta") => conda_history(text),
+        ("pixi", "conda-meta") => pixi(text),
+        ("config.toml", "pypoetry") => toml_of(text, &[("virtualenvs", &["path"])]),
+        ("pyproject.toml", _) => toml_of(text, &PROJECT),
+        ("setup.cfg" | "setup.py", _) => lines(text, |line| line.trim_start().starts_with("name")),
+        ("environment.yml" | "environment.yaml", _) => lines(text, |line| line.starts_with("name:")),
+        (".condarc" | ".mambarc", _) => envs_dirs(text),
+        // A word, a path, or a path a line.
+        (
+            "installer" | "top_level.txt" | "orig-prefix.txt" | ".project" | ".python-version" | "py.ini"
+            | "envs.toml" | "environments.txt",
+            _,
+        ) => text.to_owned(),
+        (_, "conda-meta") => conda_package(text).unwrap_or_default(),
+        _ if name.ends_with(".egg-info") => metadata(text),
+        _ if name.ends_with("._pth") => without_comments(text, |line| line.to_owned()),
+        _ if name.ends_with(".pth") => without_comments(text, |line| match line.starts_with("import") {
+            true => with_marks(line, withhold),
+            false => line.to_owned(),
+        }),
+        _ if name.ends_with(".json") => with_marks_in_json(text, withhold),
+        _ if text.is_empty() => String::new(),
+        _ => withhold(text),
+    }
+}
+
+/// What site.py and the interpreter read of a `pyvenv.cfg`, and what tells who made it.
+const CONFIG: [&str; 3] = ["home", "include-system-site-packages", "uv"];
+
+/// What is read of a `pyproject.toml`.
+const PROJECT: [(&str, &[&str]); 2] = [("project", &["name", "requires-python"]), ("tool.poetry", &["name"])];
+
+/// The headers of METADATA that are read.
+const HEADERS: [&str; 4] = ["name", "version", "requires-python", "requires-dist"];
+
+/// The lines of a text that are wanted.
+fn lines(text: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+    let wanted = text.lines().filter(|line| is_wanted(line.trim_start_matches('\u{feff}')));
+    wanted.map(|line| format!("{line}\n")).collect()
+}
+
+/// The text of a file of which lines are told by their numbers, without its comments.
+fn without_comments(text: &str, mut told: impl FnMut(&str) -> String) -> String {
+    let line = |line: &str| match line.starts_with('#') {
+        true => "#\n".to_owned(),
+        false => format!("{}\n", told(line)),
+    };
+    text.lines().map(line).collect()
+}
+
+/// Whether a line is `key = value` with one of these keys.
+fn has_key(line: &str, keys: &[&str]) -> bool {
+    line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim().to_ascii_lowercase().as_str()))
+}
+
+fn is_native(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".pyd", ".dll", ".so", ".exe"].iter().any(|suffix| path.ends_with(suffix))
+}
+
+/// Of RECORD the native files and the top-level names. That there is a hash counts, but not which.
+fn record(text: &str) -> String {
+    let mut seen = BTreeSet::new();
+    let mut kept = String::new();
+    for line in text.lines() {
+        let path = line.split(',').next().unwrap_or_default();
+        if !is_native(path) {
+            let top = path.split('/').next().unwrap_or_default();
+            if path.ends_with(".py") && seen.insert(top.to_ascii_lowercase()) {
+                let is_module = top == path;
+                kept.push_str(&if is_module {
+                    format!("{top},,\n")
+                } else {
+                    format!("{top}/__init__.py,,\n")
+                });
+            }
+            continue;
+        }
+        match (line.find(",sha256="), line.rfind(',')) {
+            (Some(hash), Some(size)) if hash < size => {
+                kept.push_str(&format!("{},withheld={}\n", &line[..hash], &line[size..]));
+            }
+            _ => kept.push_str(&format!("{line}\n")),
+        }
+    }
+    kept
+}
+
+/// Of METADATA four headers. Where a requirement says an address, that it has one is enough.
+fn metadata(text: &str) -> String {
+    let mut kept = String::new();
+    let mut is_kept = false;
+    for line in text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.trim().is_empty()) {
+        if !line.starts_with([' ', '\t']) {
+            let key = line.split_once(':').map_or("", |(key, _)| key.trim());
+            is_kept = HEADERS.contains(&key.to_ascii_lowercase().as_str());
+        }
+        if is_kept {
+            kept.push_str(&without_address(line));
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// `name @ https://user:password@host/x ; marker` without its address (PEP 508).
+fn without_address(line: &str) -> String {
+    let Some((name, rest)) = line.split_once('@') else { return line.to_owned() };
+    // In an address a semicolon has no blank before it.
+    let marker = rest.split_once(" ;").map_or(String::new(), |(_, marker)| format!(" ;{marker}"));
+    format!("{name}@ withheld{marker}")
+}
+
+/// Of `direct_url.json` (PEP 610) only whether it is a wheel of a folder.
+fn direct_url(text: &str) -> String {
+    let Ok(told) = serde_json::from_str::<Value>(text) else { return String::new() };
+    let url = told.get("url").and_then(Value::as_str).unwrap_or_default();
+    let is_wheel = url.starts_with("file:") && url.ends_with(".whl");
+    json!({ "url": if is_wheel { "file:///withheld.whl" } else { "withheld" } }).to_string()
+}
+
+/// Of conda's history the program of the last command.
+fn conda_history(text: &str) -> String {
+    let last = text.lines().rev().find(|line| line.starts_with("# cmd:")).unwrap_or_default();
+    match ["micromamba", "mamba", "conda"].into_iter().find(|name| last.contains(name)) {
+        Some(program) => format!("# cmd: {program}\n"),
+        None => String::new(),
+    }
+}
+
+fn pixi(text: &str) -> String {
+    let told: Value = serde_json::from_str(text).unwrap_or_default();
+    json!({ "manifest_path": told.get("manifest_path") }).to_string()
+}
+
+/// Of conda's description of a package the files that RECORD would have.
+fn conda_package(text: &str) -> Option<String> {
+    let package: Value = serde_json::from_str(text).ok()?;
+    let is_wanted = |path: &Value| path.as_str().is_some_and(is_native);
+    let files = package.get("files").and_then(Value::as_array).into_iter().flatten();
+    let files: Vec<&Value> = files.filter(|path| is_wanted(path)).collect();
+    let paths = package.get("paths_data").and_then(|data| data.get("paths")?.as_array());
+    let paths = paths.into_iter().flatten().filter(|row| row.get("_path").is_some_and(is_wanted));
+    let rows = paths.map(|row| {
+        let has_hash =
+            ["sha256_in_prefix", "sha256"].iter().any(|hash| row.get(hash).is_some_and(Value::is_string));
+        let hash = has_hash.then_some("withheld");
+        json!({ "_path": row.get("_path"), "sha256": hash, "size_in_bytes": row.get("size_in_bytes") })
+    });
+    let rows: Vec<Value> = rows.collect();
+    Some(json!({ "files": files, "paths_data": { "paths": rows } }).to_string())
+}
+
+/// These texts of a file in TOML, each told by its table and its name; one that is no TOML stays none.
+fn toml_of(text: &str, wanted: &[(&str, &[&str])]) -> String {
+    let Ok(all) = text.parse::<toml::Table>() else { return "= damaged".to_owned() };
+    let mut kept = String::new();
+    for (name, keys) in wanted {
+        let mut parts = name.split('.');
+        let first = parts.next().and_then(|part| all.get(part));
+        let Some(table) = parts.fold(first, |table, part| table?.get(part)) else { continue };
+        kept.push_str(&format!("[{name}]\n"));
+        let texts = keys.iter().filter_map(|key| Some((key, table.get(key)?.as_str()?)));
+        // A text of JSON is one of TOML.
+        texts.for_each(|(key, text)| kept.push_str(&format!("{key} = {}\n", json!(text))));
+    }
+    kept
+}
+
+/// Of conda's settings the folders of environments; channels may have tokens.
+fn envs_dirs(text: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| line.trim_end() != "envs_dirs:");
+    let head = lines.next();
+    let items = lines.take_while(|line| line.trim().starts_with('-'));
+    head.into_iter().chain(items).map(|line| format!("{line}\n")).collect()
+}
+
+/// A line of Python with marks in the place of its texts.
+fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
+    let mut marked = String::new();
+    let mut done = 0;
+    for token in parse_unchecked_source(code, ruff_python_ast::PySourceType::Python).tokens() {
+        let range = token.range().start().to_usize()..token.range().end().to_usize();
+        let inner = match token.kind() {
+            TokenKind::String => {
+                let quoted = &code[range.clone()];
+                let prefix = quoted.find(['"', '\'']).unwrap_or(quoted.len());
+                let quote = if quoted[prefix..].starts_with(r#"""""#) || quoted[prefix..].starts_with("'''") {
+                    3
+                } else {
+                    1
+                };
+                range.start + prefix + quote..range.end.saturating_sub(quote)
+            }
+            TokenKind::FStringMiddle | TokenKind::Comment => range,
+            _ => continue,
+        };
+        if let Some(text) = code.get(inner.clone()).filter(|text| !text.is_empty()) {
+            marked.push_str(&code[done..inner.start]);
+            // A comment is a statement to nobody.
+            if token.kind() != TokenKind::Comment {
+                marked.push_str(&withhold(text));
+            }
+            done = inner.end;
+        }
+    }
+    marked + &code[done..]
+}
+
+/// JSON with marks in the place of its texts, but for the names of fields.
+fn with_marks_in_json(text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
+    fn mark(value: &mut Value, withhold: &mut dyn FnMut(&str) -> String) {
+        match value {
+            Value::String(text) if !text.is_empty() => *text = withhold(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| mark(item, withhold)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| mark(field, withhold)),
+            _ => {}
+        }
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut value) => {
+            mark(&mut value, withhold);
+            value.to_string()
+        }
+        Err(_) => withhold(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(path: &str, text: &str, expected: Expect) {
+        let mut withheld = Vec::new();
+        let mut withhold = |text: &str| {
+            withheld.push(text.to_owned());
+            format!("<{}>", withheld.len())
+        };
+        let kept = essence(&WinPath::new(path), text, &mut withhold);
+        let told: String =
+            (1..).zip(withheld).map(|(number, text)| format!("<{number}> is {text}\n")).collect();
+        expected.assert_eq(&format!("{kept}{told}"));
+    }
+
+    #[test]
+    fn metadata_has_four_headers() {
+        check(
+            r"C:\x-1.dist-info\METADATA",
+            "Metadata-Version: 2.1\nName: x\nVersion: 1\nAuthor: Ada\nAuthor-email: ada@example.org\nDescription: one\n  two\n\
+             Requires-Python: >=3.9\nRequires-Dist: numpy (>=1)\n  ; sys_platform == 'win32'\n\
+             Requires-Dist: own @ https://ada:secret@host/own.whl ; extra == 'a'\nHome-page: secret\n\nLong description\n",
+            expect![[r#"
+                Name: x
+                Version: 1
+                Requires-Python: >=3.9
+                Requires-Dist: numpy (>=1)
+                  ; sys_platform == 'win32'
+                Requires-Dist: own @ withheld ; extra == 'a'
+            "#]],
+        );
+    }
+
+    #[test]
+    fn settings_have_what_is_read_of_them() {
+        check(
+            r"C:\v\pyvenv.cfg",
+            "home = C:\\Python\nprompt = client-x\ncommand = C:\\Users\\ada\\python.exe -m venv secret\nuv = 0.9\n",
+            expect![[r#"
+                home = C:\Python
+                uv = 0.9
+            "#]],
+        );
+        check(
+            r"C:\c\conda-meta\history",
+            "# cmd: conda create -c https://host/t/SECRET/channel\n# cmd: mamba install x\n",
+            expect![[r#"
+                # cmd: mamba
+            "#]],
+        );
+        check(
+            r"C:\Users\ada\.condarc",
+            "channels:\n  - https://host/t/SECRET/x\nenvs_dirs:\n  - D:\\envs\nproxy: SECRET\n",
+            expect![[r#"
+                envs_dirs:
+                  - D:\envs
+            "#]],
+        );
+        check(
+            r"C:\p\pyproject.toml",
+            "[project]\nname = \"x\"\nauthors = [{name = \"SECRET\"}]\n[tool.poetry]\n[[tool.poetry.source]]\nurl = \"https://a:SECRET@b\"\n",
+            expect![[r#"
+                [project]
+                name = "x"
+                [tool.poetry]
+            "#]],
+        );
+        check(
+            r"C:\x.dist-info\direct_url.json",
+            r#"{"url": "https://ada:SECRET@host/x.git", "vcs_info": {"commit_id": "1"}}"#,
+            expect![[r#"{"url":"withheld"}"#]],
+        );
+    }
+
+    #[test]
+    fn conda_packages_have_their_native_files() {
+        check(
+            r"C:\c\conda-meta\x-1-0.json",
+            r#"{"name": "x", "url": "https://host/t/SECRET/x.conda", "files": ["a.dll", "b.txt"],
+                "paths_data": {"paths": [{"_path": "a.dll", "sha256": "abc", "size_in_bytes": 7}, {"_path": "b.txt"}]}}"#,
+            expect![[
+                r#"{"files":["a.dll"],"paths_data":{"paths":[{"_path":"a.dll","sha256":"withheld","size_in_bytes":7}]}}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn texts_in_code_and_in_unknown_files_are_withheld() {
+        check(
+            r"C:\site-packages\x.pth",
+            "# a remark\nC:\\src\nimport os; os.environ['KEY'] = f\"a{x}b\" + rb'''c''' + ''  # SECRET\n",
+            expect![[r#"
+                #
+                C:\src
+                import os; os.environ['<1>'] = f"<2>{x}<3>" + rb'''<4>''' + ''  
+                <1> is KEY
+                <2> is a
+                <3> is b
+                <4> is c
+            "#]],
+        );
+        check(
+            r"C:\settings.json",
+            r#"{"key": "SECRET", "n": 1, "list": ["", "b"]}"#,
+            expect![[r#"
+                {"key":"<1>","list":["","<2>"],"n":1}<1> is SECRET
+                <2> is b
+            "#]],
+        );
+        check(
+            r"C:\settings.ini",
+            "key = SECRET",
+            expect![[r#"
+            <1><1> is key = SECRET
+        "#]],
+        );
+    }
+}
