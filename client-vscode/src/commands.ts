@@ -46,7 +46,6 @@ export function registerCommands({ server, interpreters, documents, chain, debug
     const scope = request?.scopeUri === undefined ? await chosenScope() : request.scopeUri === null ? null : Uri.parse(request.scopeUri);
     if (scope !== undefined) await telling(() => work(scope, request ?? {}));
   };
-  const argument = (scope: Uri | null): { scopeUri: string | null } => ({ scopeUri: scope?.toString() ?? null });
   const report = (scope: Uri | null, links: boolean): Promise<string> => server.ask<string>("whydll.report", { ...argument(scope), links });
   /** Explains the first of these texts that holds a traceback. */
   const explain = (texts: string[]) =>
@@ -93,16 +92,7 @@ export function registerCommands({ server, interpreters, documents, chain, debug
     "whydll.showExample": () =>
       telling(async () => documents.show(l10n.t("WhyDLL Example"), await server.ask<string>("whydll.example", {}))),
     "whydll.confirm": about((scope) => confirmByImporting(server, documents, scope)),
-    "whydll.saveSnapshot": about(async (scope) => {
-      const folder = scope && (workspace.getWorkspaceFolder(scope)?.uri ?? Uri.joinPath(scope, ".."));
-      const file = await window.showSaveDialog({
-        title: l10n.t("Save a snapshot of machine and environment"),
-        defaultUri: Uri.joinPath(folder ?? Uri.file("/"), "whydll-snapshot.json.xz"),
-      });
-      if (file) {
-        window.setStatusBarMessage(await server.ask<string>("whydll.snapshot", { ...argument(scope), path: file.fsPath }), 8000);
-      }
-    }),
+    "whydll.saveSnapshot": about((scope) => saveSnapshot(server, documents, scope)),
     "whydll.debugInformation": () =>
       telling(async () => documents.show(l10n.t("WhyDLL Debug Information"), `${await server.ask<string>("whydll.state", {})}\n${ofEditor()}`)),
     "whydll.revealFile": revealFile,
@@ -115,12 +105,37 @@ export function registerCommands({ server, interpreters, documents, chain, debug
   return Object.entries(table).map(([name, run]) => commands.registerCommand(name, run));
 }
 
+/** The argument of a command about a folder or document; about what is outside of every folder without one. */
+function argument(scope: Uri | null): { scopeUri: string | null } {
+  return { scopeUri: scope?.toString() ?? null };
+}
+
 /** Which editor this is, and those of its extensions that matter here, in Markdown. */
 function ofEditor(): string {
   const ids = ["whydll.whydll", "ms-python.python", "ms-python.vscode-python-envs", "ms-toolsai.jupyter"];
   const known = ids.map((id) => extensions.getExtension<unknown>(id)).filter((extension) => extension !== undefined);
   const versions = known.map(({ id, packageJSON }) => `- ${id} ${String((packageJSON as { version?: unknown }).version)}`);
   return ["## The editor", "", `- ${env.appName} ${version}`, ...versions, ""].join("\n");
+}
+
+/** Shows what a snapshot would have, and saves it when the user has looked it over. */
+async function saveSnapshot(server: Server, documents: Documents, scope: Uri | null): Promise<void> {
+  const title = l10n.t("WhyDLL collects what a snapshot would have");
+  const preview = await window.withProgress({ location: ProgressLocation.Notification, title }, () =>
+    server.ask<{ text: string; ownModules: number }>("whydll.snapshot", argument(scope)),
+  );
+  await documents.show(l10n.t("WhyDLL Snapshot"), preview.text);
+  const save = preview.ownModules > 0 ? l10n.t("Save with My Own Modules…") : l10n.t("Save…");
+  const said = l10n.t("A snapshot is made to be sent to others. Look over what it would have; nothing is saved yet.");
+  if ((await window.showInformationMessage(said, save)) !== save) return;
+  const folder = scope && (workspace.getWorkspaceFolder(scope)?.uri ?? Uri.joinPath(scope, ".."));
+  const file = await window.showSaveDialog({
+    title: l10n.t("Save a snapshot of machine and environment"),
+    defaultUri: Uri.joinPath(folder ?? Uri.file("/"), "whydll-snapshot.json.xz"),
+  });
+  if (!file) return;
+  const asked = { ...argument(scope), path: file.fsPath, ownModules: preview.ownModules > 0 };
+  window.setStatusBarMessage(await server.ask<string>("whydll.snapshot", asked), 8000);
 }
 
 async function copy(text: string, told: string): Promise<void> {

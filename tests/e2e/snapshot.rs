@@ -127,6 +127,62 @@ fn users_have_other_names_in_a_snapshot() {
     }
 }
 
+/// A machine with a package that is installed in place, below the project's folder.
+const PROJECT: &str = r#"
+/Python/python.exe    imports python38.dll
+/Python/python38.dll    version 3.8.10150.1013
+/Python/Lib/os.py    text
+/Python/Lib/site-packages/own.pth    text
+    C:\work\src
+/work/src/own/__init__.py    text
+    import sys
+    PLAN = 'a plan that stays at home'
+    if sys.platform == 'win32':
+        from . import native
+/work/src/own/native.pyd    imports gone.dll
+"#;
+
+#[test]
+fn own_modules_are_recorded_only_if_that_is_wanted() {
+    let world = World::new(PROJECT).unwrap();
+    let file = world.root().join("recorded");
+    let machine =
+        ["--host", &text(world.root()), "--python", &text(&world.path("/Python")), "--import", "own"];
+    let record = |more: &[&str]| whydll(["snapshot"].iter().chain(&machine).chain(more));
+    let refused = record(&["-o", &text(&file)]);
+    assert_eq!((refused.status, refused.out.as_str()), (2, ""));
+    assert!(refused.err.contains(r"C:\work\src\own\__init__.py") && refused.err.contains("--own-modules"));
+    assert!(!file.exists());
+    let shown = record(&["--show", "--own-modules"]);
+    assert_eq!((shown.status, shown.err.as_str()), (0, ""));
+    assert!(
+        shown.out.starts_with("Modules of your own") && shown.out.contains(r#"  "win32""#),
+        "{}",
+        shown.out
+    );
+    assert!(!file.exists());
+    let written = record(&["-o", &text(&file), "--own-modules"]);
+    assert_eq!((written.status, written.err.as_str()), (0, ""));
+    assert!(!unpacked(&file).contains("a plan that stays at home"));
+    let replayed = report(&whydll(["check", "--format", "json", "--host", &text(&file), "--import", "own"]));
+    assert_eq!(replayed.finding()["code"], "missing-dll");
+}
+
+/// A report in Markdown is made to be pasted somewhere.
+#[test]
+fn a_report_for_others_has_no_names() {
+    let world = World::new(&HOME.replace("NAME", "ada_l")).unwrap();
+    let python = text(&world.path("/Users/ada_l/python"));
+    let about = ["--import", "pkg", "--host", &text(world.root()), "--python", &python];
+    let told = |format: &str| whydll(["check", "--format", format].iter().chain(&about)).out;
+    assert!(told("text").contains("ada_l"));
+    let markdown = told("markdown");
+    assert!(
+        !markdown.replace('\\', "").contains("ada_l") && markdown.contains(r"C:\Users\user0\python"),
+        "{markdown}"
+    );
+}
+
 #[test]
 fn users_keep_their_names_if_that_is_wanted() {
     for name in NAMES {
@@ -148,7 +204,7 @@ fn a_home_that_lies_elsewhere_is_known() {
     recording.arg("--python").arg(world.path("/people/Anna/python"));
     let answered = answer(recording);
     let told = format!(
-        "{} records `import pkg`; the names of users are replaced (--keep-names keeps them)\n",
+        "{} records `import pkg`; names of users and servers are replaced (--keep-names keeps them)\n",
         file.display()
     );
     assert_eq!((answered.status, answered.out.as_str(), answered.err.as_str()), (0, told.as_str(), ""));

@@ -199,9 +199,14 @@ test("a finding is silenced in the line, in the file and in the settings", async
   await window.underlined();
 });
 
-test("a snapshot is saved where the user says, and the server tells what it knows", async () => {
+test("a snapshot is looked over, and saved where the user says; and the server tells what it knows", async () => {
   await window.backTo("main.py");
   await window.command("WhyDLL: Save Snapshot");
+  const preview = await window.preview("WhyDLL Snapshot");
+  await preview.getByText("Texts that a replay needs").first().waitFor();
+  await window.picture("snapshot");
+  const question = window.notification("A snapshot is made to be sent to others.");
+  await question.getByText("Save…").click();
   await window.until(
     async () => (await window.quickInput.inputValue()).endsWith("whydll-snapshot.json.xz"),
     async () => `the name that is offered is ${await window.quickInput.inputValue()}`,

@@ -795,6 +795,10 @@ describe("what a person asks for by a command", () => {
     open("import tensorflow as tf\n");
     await client.health("broken");
     const path = join(folder.path, "machine.json.xz");
+    const preview = await ask(client, "whydll.snapshot", { scopeUri: folder.uri });
+    assert.equal(preview.ownModules, 0);
+    assert.match(preview.text, /^# What a snapshot of `import tensorflow` would have\n[^]*Python modules, of which/);
+    assert.equal(existsSync(path), false);
     const told = await ask(client, "whydll.snapshot", { scopeUri: folder.uri, path });
     assert.match(told, /tensorflow/);
     let checked;

@@ -43,7 +43,7 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
     let text = match arguments.format {
         ReportFormat::Text => explanation.text(&report),
         ReportFormat::Json => explanation.json(&report),
-        ReportFormat::Markdown => explanation.markdown(&report),
+        ReportFormat::Markdown => report.redactor().markdown(&explanation.markdown(&report)),
     };
     let failed = report.has_errors();
     target.remember();

@@ -75,7 +75,7 @@ enum ReportFormat {
     Text,
     /// For programs
     Json,
-    /// For a bug report
+    /// For a bug report, with other names for users
     Markdown,
 }
 
@@ -84,7 +84,7 @@ impl ReportFormat {
         match self {
             ReportFormat::Text => report::check_text(report),
             ReportFormat::Json => report::check_json(report),
-            ReportFormat::Markdown => report::check_markdown(report),
+            ReportFormat::Markdown => report.redactor().markdown(&report::check_markdown(report)),
         }
     }
 }

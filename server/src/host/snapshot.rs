@@ -5,6 +5,7 @@
 
 mod essence;
 mod notation;
+mod redactor;
 mod secrets;
 mod users;
 
@@ -26,6 +27,7 @@ use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, withheld};
 use essence::essence;
 use notation::{Notated, with_constants};
+pub use redactor::Redactor;
 use secrets::secret_in;
 use users::{Users, strings_of};
 
@@ -577,14 +579,18 @@ fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     }
 }
 
-/// The users whose folders a recorded machine tells of: where they are told as paths, since it is clear there where a name ends.
-fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users {
+/// Where this user's home and that of whoever is logged in lie.
+fn homes_of(host: &Host) -> impl Iterator<Item = WinPath> {
     let mut homes: Vec<WinPath> = host.variables.get("USERPROFILE").map(WinPath::new).into_iter().collect();
     if host.kind != HostKind::Snapshot {
         homes.extend(std::env::home_dir().map(|home| host.path_of(&home)));
     }
-    let homes = homes.into_iter().filter(|home| home.is_absolute() && *home != WinPath::new("/root"));
-    let mut users = Users::with_homes(homes, &host.windows_directory);
+    homes.into_iter().filter(|home| home.is_absolute() && *home != WinPath::new("/root"))
+}
+
+/// The users whose folders a recorded machine tells of: where they are told as paths, since it is clear there where a name ends.
+fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users {
+    let mut users = Users::with_homes(homes_of(host), &host.windows_directory);
     for path in facts.folders.keys().chain(facts.images.keys()).chain(scripts.keys()) {
         users.meet(path.as_str());
     }

@@ -18,6 +18,7 @@ use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::Import;
 use crate::host::Stop;
+use crate::host::snapshot::Redactor;
 
 mod asked;
 mod changes;
@@ -198,7 +199,8 @@ impl Session {
         };
         let settings = self.scopes.last().and_then(|window| window.settings.as_ref());
         if level <= settings.unwrap_or(&self.settings).log_level {
-            self.effects.push(Effect::Log(kind, message()));
+            // Logs are sent along with bug reports.
+            self.effects.push(Effect::Log(kind, Redactor::knowing([]).text(&message())));
         }
     }
 }

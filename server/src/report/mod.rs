@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use crate::action::Action;
 use crate::diagnosis::{Diagnosis, Finding, Gap, Health, Package, Severity};
 use crate::environment::Environment;
+use crate::host::snapshot::Redactor;
 use crate::host::{Host, WinPath};
 use crate::source::{ImportStatement, Position, Range, top_level};
 
@@ -131,6 +132,16 @@ impl<'a> Report<'a> {
     pub fn new(environment: &'a Environment, host: &'a Host, assumed: Option<String>) -> Report<'a> {
         let (packages, findings, documents) = Default::default();
         Report { environment, host, assumed, packages, findings, documents }
+    }
+
+    /// What gives users other names where the report is passed on.
+    pub fn redactor(&self) -> Redactor {
+        let environment = self.environment;
+        let paths = [&environment.interpreter, &environment.prefix, &environment.base_prefix];
+        let paths = paths.into_iter().chain(&environment.user_site).map(WinPath::as_str);
+        let named = self.documents.iter().map(|document| document.name.as_str());
+        let searched = self.host.variables.get("PATH").into_iter().flat_map(|path| path.split(';'));
+        Redactor::of(self.host, paths.chain(named).chain(searched))
     }
 
     /// Of imports that stand in no document.

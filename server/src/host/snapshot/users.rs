@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::redactor::ESCAPE;
 use crate::host::path::{WinPath, fold_name};
 
 /// What users are called instead; cut, or filled up with a number, to the length of the name.
@@ -300,8 +301,11 @@ fn company_in(part: &str) -> Option<&str> {
     begins.then(|| &part[BEGINNING.len()..]).filter(|company| !company.is_empty())
 }
 
-/// Without the percent signs of an address.
+/// Without the percent signs of an address, and without what only Markdown needs.
 fn decoded(part: &str) -> Cow<'_, str> {
+    if part.contains(ESCAPE) {
+        return decoded(&part.replace(ESCAPE, "")).into_owned().into();
+    }
     let byte = |at: usize| u8::from_str_radix(part.get(at + 1..at + 3)?, 16).ok();
     if !part.contains('%') {
         return part.into();

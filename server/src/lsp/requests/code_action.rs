@@ -14,6 +14,7 @@ use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
 use crate::action::{Action, Shell};
 use crate::diagnosis::{Finding, Fix, Outcome, Severity};
 use crate::host::WinPath;
+use crate::host::snapshot::Redactor;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
@@ -246,6 +247,8 @@ impl Offer<'_> {
             is_preferred: Some(false),
             ..CodeAction::default()
         };
+        let copied = format!("{code}: {}\n{}", finding.message(), finding.code.page());
+        let copied = Redactor::knowing([]).text(&copied);
         let asked = [
             (
                 format!("Show the DLL chain of {package}"),
@@ -253,11 +256,7 @@ impl Offer<'_> {
                 json!({ "scopeUri": self.uri, "package": package }),
             ),
             ("Show the whole report".to_owned(), SHOW_REPORT, json!({ "scopeUri": self.uri })),
-            (
-                format!("Copy this finding ({code})"),
-                COPY_TEXT,
-                json!({ "text": format!("{code}: {}\n{}", finding.message(), finding.code.page()) }),
-            ),
+            (format!("Copy this finding ({code})"), COPY_TEXT, json!({ "text": copied })),
             (
                 format!("Turn {code} off in the settings"),
                 TURN_OFF,

@@ -1,7 +1,8 @@
-//! `whydll.state`: what the server knows, for a report about the server itself. `[]`
+//! `whydll.state`: what the server knows, for a report about the server itself, with other names for users. `[]`
 
 use std::fmt::Write;
 
+use crate::host::snapshot::Redactor;
 use crate::lsp::session::Session;
 use crate::report::markdown::{code, escaped};
 
@@ -43,5 +44,7 @@ pub fn told(session: &Session) -> String {
             let _ = writeln!(out, "- told: {}, {}", health.state.name(), escaped(&health.summary));
         }
     }
-    out
+    let examined = session.outlooks().filter_map(|outlook| outlook.answer?.environment.as_ref().ok());
+    let interpreters: Vec<&str> = examined.map(|examined| examined.interpreter.as_str()).collect();
+    Redactor::knowing(interpreters).markdown(&out)
 }

@@ -1,5 +1,6 @@
 //! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri, links }]`; with `links: true` its places
 //! are links, as VS Code's preview of Markdown follows them: from the first folder of the window, since it takes none to other files.
+//! Without links it is made to be pasted somewhere, so users have other names in it.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -19,6 +20,7 @@ pub struct Known {
     packages: Vec<crate::diagnosis::Package>,
     findings: Vec<Located>,
     documents: Vec<CheckedDocument>,
+    links: bool,
 }
 
 pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
@@ -28,6 +30,7 @@ pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
         packages: Vec::new(),
         findings: Vec::new(),
         documents: Vec::new(),
+        links,
     };
     let first = session.outlook(None).scope.path.as_deref();
     known.add_documents(&outlook, first.filter(|_| links));
@@ -38,14 +41,16 @@ pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
 /// The document.
 pub fn told(known: Known) -> Result<String, String> {
     let opened = known.target.open(|host| host).map_err(|why| why.to_string())?;
-    Ok(check_markdown(&Report {
+    let report = Report {
         environment: &opened.environment,
         host: &opened.host,
         assumed: opened.assumed,
         packages: known.packages,
         findings: known.findings,
         documents: known.documents,
-    }))
+    };
+    let document = check_markdown(&report);
+    Ok(if known.links { document } else { report.redactor().markdown(&document) })
 }
 
 /// The link to a file in the window's first folder, `/src/train%20it.py`; none to any other. Of paths, since editors do not write
