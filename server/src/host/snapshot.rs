@@ -444,7 +444,7 @@ impl Finished {
         struct Whole {
             variables: BTreeMap<String, String>,
             modules: Vec<Value>,
-            scripts: BTreeMap<String, Value>,
+            scripts: BTreeMap<String, Result<usize, Value>>,
             facts: Texts,
         }
         #[derive(Deserialize)]
@@ -458,15 +458,20 @@ impl Finished {
             variables: whole.variables,
             folders: whole.facts.folders.into_keys().collect(),
             images: whole.facts.images.into_keys().collect(),
-            modules: whole.scripts.into_keys().collect(),
+            modules: whole.scripts.keys().cloned().collect(),
             ..Contents::default()
         };
         let texts = whole.facts.texts.into_iter();
         contents.files.extend(texts.filter_map(|(file, text)| Some((file, text.ok()?))));
-        for mut module in whole.modules {
-            with_constants(&mut module, &mut |text| {
-                if !text.is_empty() && !withheld::is_mark(text) {
-                    contents.constants.insert(text.to_owned());
+        // A text of several packages says nothing about the last of them.
+        let mut seen = BTreeSet::new();
+        for (path, number) in &whole.scripts {
+            let Some(module) = number.as_ref().ok().and_then(|number| whole.modules.get(*number)) else {
+                continue;
+            };
+            with_constants(&mut module.clone(), &mut |text| {
+                if !text.is_empty() && !withheld::is_mark(text) && seen.insert(text.to_owned()) {
+                    contents.constants.entry(package_of(path)).or_default().insert(text.to_owned());
                 }
                 None
             });
@@ -488,8 +493,16 @@ pub struct Contents {
     pub modules: Vec<String>,
     /// What is in it of text files.
     pub files: BTreeMap<String, String>,
-    /// The texts in modules.
-    pub constants: BTreeSet<String>,
+    /// The texts in modules, by package.
+    pub constants: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a module belongs to: the package in site-packages, or else the folder.
+fn package_of(path: &str) -> String {
+    let mut parts =
+        path.split(['/', '\\']).skip_while(|part| !part.eq_ignore_ascii_case("site-packages")).skip(1);
+    let folder = || WinPath::new(path).parent().map(|folder| folder.to_string()).unwrap_or_default();
+    parts.next().map_or_else(folder, |package| package.trim_end_matches(".py").to_owned())
 }
 
 /// Files that write down what they are asked.

@@ -15,18 +15,21 @@ pub fn contents(recorded: &Recorded) -> String {
     section(&mut out, "Modules of your own, with what importing them does", &own);
     let variables = contents.variables.iter().map(|(name, value)| format!("{name} = {value}"));
     section(&mut out, "Environment variables", &variables.collect::<Vec<_>>());
-    let texts = format!(
-        "Texts that a replay needs, {} of the {} in modules, files and variables",
-        recorded.kept, recorded.texts
-    );
-    let constants = contents.constants.iter().map(|text| format!("{text:?}"));
-    section(&mut out, &texts, &constants.collect::<Vec<_>>());
     let files = contents.files.iter().filter(|(_, text)| !text.trim().is_empty());
     let files = files.map(|(file, text)| {
         let lines = text.lines().map(|line| format!("\n    {line}"));
         format!("{file}{}", lines.collect::<String>())
     });
     section(&mut out, "Text files, of which it has what is read of them", &files.collect::<Vec<_>>());
+    let texts = format!(
+        "Texts that a replay needs, {} of the {} in modules, files and variables",
+        recorded.kept, recorded.texts
+    );
+    let constants = contents.constants.iter().map(|(package, texts)| {
+        let lines = texts.iter().map(|text| format!("\n    {text:?}"));
+        format!("{package}{}", lines.collect::<String>())
+    });
+    section(&mut out, &texts, &constants.collect::<Vec<_>>());
     section(&mut out, "Python modules, of which it has what importing them does", &contents.modules);
     section(&mut out, "DLLs and extension modules, of which it has imports and versions", &contents.images);
     section(&mut out, "Folders, of which it has names", &contents.folders);
