@@ -12,9 +12,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { NOTICES, noticesOfPackages } from "./notices.mjs";
 import { platformOf } from "./program.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -72,12 +73,13 @@ function fill(stage, manifest, target, program) {
     cpSync(join(CLIENT, name), join(stage, name), { recursive: true });
   }
   // What only builds the extension is of no use in it; and it is built already.
-  const { scripts: _, devDependencies: __, ...kept } = manifest;
+  const { scripts: _, dependencies: __, devDependencies: ___, ...kept } = manifest;
   writeFileSync(join(stage, "package.json"), `${JSON.stringify(kept, null, 2)}\n`);
   copyFileSync(join(ROOT, "CHANGELOG.md"), join(stage, "CHANGELOG.md"));
   const licenses = ["MIT", "APACHE"].map((name) => readFileSync(join(ROOT, `LICENSE-${name}`), "utf8"));
   const choice = "WhyDLL is licensed under the MIT license or the Apache license, version 2.0, as you like. Both follow.\n";
   writeFileSync(join(stage, "LICENSE.txt"), [choice, ...licenses].join("\n----\n\n"));
+  writeFileSync(join(stage, basename(NOTICES)), readFileSync(NOTICES, "utf8") + noticesOfPackages(CLIENT));
 
   const place = join(stage, "bundled", "bin");
   mkdirSync(place, { recursive: true });

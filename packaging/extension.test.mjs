@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -15,6 +15,7 @@ import { platformOf } from "./program.mjs";
 const { WHYDLL_BIN, WHYDLL_EXE } = process.env;
 if (!WHYDLL_BIN || !WHYDLL_EXE) throw new Error("WHYDLL_BIN and WHYDLL_EXE must be set, see the head of this file");
 
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("extension.mjs", import.meta.url));
 const CLIENT = fileURLToPath(new URL("../client-vscode", import.meta.url));
 
@@ -28,14 +29,14 @@ const PROGRAMS = {
 
 /** All that a user downloads. The pictures and translations that may be there are named by their folders. */
 const CONTENTS = [
-  "LICENSE.txt", "assets", "bundled/bin", "changelog.md", "dist/extension.js", "l10n", "package.json", "package.nls.json", "readme.md",
+  "LICENSE.txt", "THIRD-PARTY-NOTICES.txt", "assets", "bundled/bin", "changelog.md", "dist/extension.js", "l10n", "package.json", "package.nls.json", "readme.md",
 ];
 
 describe("packed", () => {
   for (const [target, program] of Object.entries({ "linux-x64": WHYDLL_BIN, "win32-x64": WHYDLL_EXE })) {
     test(`for ${target}, it holds that program, which may be executed, and what is needed`, (t) => {
       const vsix = packed(t, target, program);
-      const { entries, manifest, description } = look(vsix);
+      const { entries, manifest, description, notices } = look(vsix);
       const name = target === "win32-x64" ? "whydll.exe" : "whydll";
       assert.deepEqual([...new Set(entries.map(({ path }) => placeOf(path)))].sort(), CONTENTS, JSON.stringify(entries));
       const bundled = entries.filter(({ path }) => path.startsWith("bundled/"));
@@ -43,7 +44,8 @@ describe("packed", () => {
       assert.match(description, new RegExp(`TargetPlatform="${target}"`));
       assert.doesNotMatch(description, /PreRelease/);
       assert.equal(manifest.main, "./dist/extension.js");
-      assert.equal(manifest.devDependencies ?? manifest.scripts, undefined);
+      assert.equal(manifest.dependencies ?? manifest.devDependencies ?? manifest.scripts, undefined);
+      assert.deepEqual([...cratesOf("x86_64-pc-windows-gnu"), ...bundledPackages()].filter((name) => !isTold(notices, name)), []);
       if (target === "linux-x64") runs(t, vsix);
       assert.deepEqual(readdirSync(CLIENT).filter((file) => file === "bundled" || file.endsWith(".vsix")), []);
     });
@@ -80,6 +82,10 @@ describe("refused, with one line that says why", () => {
   }
 });
 
+test("the notices are up to date", () => {
+  execFileSync(process.execPath, [fileURLToPath(new URL("notices.mjs", import.meta.url)), "--check"], { stdio: ["ignore", "ignore", "inherit"] });
+});
+
 test("what a program is for is read from its first bytes", (t) => {
   const kinds = {
     ...PROGRAMS,
@@ -114,8 +120,39 @@ import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as vsix:
     entries = [{"path": e.filename[10:], "mode": e.external_attr >> 16} for e in vsix.infolist() if e.filename.startswith("extension/")]
     manifest = json.loads(vsix.read("extension/package.json"))
-    print(json.dumps({"entries": entries, "manifest": manifest, "description": vsix.read("extension.vsixmanifest").decode()}))`;
+    texts = {"description": "extension.vsixmanifest", "notices": "extension/THIRD-PARTY-NOTICES.txt"}
+    print(json.dumps({"entries": entries, "manifest": manifest, **{key: vsix.read(name).decode() for key, name in texts.items()}}))`;
   return JSON.parse(execFileSync("python3", ["-c", program, vsix], { encoding: "utf8" }));
+}
+
+/** The crates that cargo links into a program, as `name version`. */
+function cratesOf(target) {
+  const args = ["tree", "--package", "whydll", "--target", target, "--edges", "normal", "--prefix", "none", "--locked", "--format", "{p}"];
+  const lines = execFileSync("cargo", args, { cwd: ROOT, encoding: "utf8" }).trim().split("\n");
+  const names = lines.map((line) => line.replace(/^(\S+) v(\S+).*$/, "$1 $2")).filter((name) => !name.startsWith("whydll "));
+  assert.ok(names.length > 100, names.join(", "));
+  return [...new Set(names)];
+}
+
+/** The packages of npm that are in the extension's bundle, as its source map names them. */
+function bundledPackages() {
+  const { sources } = JSON.parse(readFileSync(join(CLIENT, "dist", "extension.js.map"), "utf8"));
+  const names = sources.map((source) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1]).filter(Boolean);
+  assert.ok(names.includes("vscode-languageclient"), names.join(", "));
+  const version = (name) => JSON.parse(readFileSync(join(CLIENT, "node_modules", name, "package.json"), "utf8")).version;
+  return [...new Set(names)].map((name) => `${name} ${version(name)}`);
+}
+
+/** The works that share a text, and that text. */
+function* sections(notices) {
+  for (const section of notices.split(/^={80}\n/m).slice(1)) {
+    const [head, ...text] = section.split("\n\n");
+    yield { names: head.split("\n").map((line) => line.split(" (")[0]), text: text.join("\n\n") };
+  }
+}
+
+function isTold(notices, name) {
+  return [...sections(notices)].some(({ names, text }) => names.includes(name) && text.length > 200);
 }
 
 function placeOf(path) {
