@@ -5,6 +5,7 @@
 //!
 //! | room | turns | into |
 //! |---|---|---|
+//! | `visible` | texts of others | what a screen shows and does not obey |
 //! | [`image`] | bytes of a PE file | facts |
 //! | [`source`] | Python text | what importing it does, and which imports a document makes |
 //! | [`action`] | | what a person can do, and how its command is written for each shell |
@@ -38,3 +39,4 @@ pub mod source;
 #[cfg(test)]
 mod testing;
 pub mod traceback;
+mod visible;

@@ -13,6 +13,7 @@ use crate::check::{self, Program, Programs};
 use crate::diagnosis::{Finding, Import, Watch};
 use crate::report::Report;
 use crate::source::top_level;
+use crate::visible::visible;
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -35,6 +36,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         programs.add(path)?;
     }
     for reason in &programs.left_out {
+        let reason = visible(&reason.to_string()).into_owned();
         let _ = writeln!(anstream::stderr(), "whydll: {reason}; it was left out");
     }
     // The process ends with the answer: to take apart what it knows would only cost time.

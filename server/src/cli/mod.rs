@@ -24,6 +24,7 @@ use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
 use crate::source::is_module_name;
 use crate::traceback::TracebackError;
+use crate::visible::visible;
 
 /// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
@@ -135,7 +136,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _ = writeln!(anstream::stderr(), "whydll: {error}");
+            let _ = writeln!(anstream::stderr(), "whydll: {}", visible(&error.to_string()));
             ExitCode::from(2)
         }
     }

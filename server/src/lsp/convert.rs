@@ -11,6 +11,7 @@ use super::session::Cause;
 use crate::diagnosis::{Related, Severity};
 use crate::host::WinPath;
 use crate::source;
+use crate::visible::{visible, visible_lines};
 
 /// A place, as the protocol says it; both count UTF-16 units.
 pub fn position(position: source::Position) -> Position {
@@ -53,7 +54,7 @@ pub fn diagnostic(document: &Url, cause: &Cause<'_>) -> Diagnostic {
         code: Some(NumberOrString::String(finding.code.name().to_owned())),
         code_description: Url::parse(&finding.code.page()).ok().map(|href| CodeDescription { href }),
         source: Some("WhyDLL".to_owned()),
-        message: finding.message() + &also,
+        message: visible_lines(&(finding.message() + &also)).into_owned(),
         related_information: (!related.is_empty()).then_some(related),
         tags: None,
         data: Some(json!({ "import": import.module, "dlls": finding.dlls })),
@@ -74,7 +75,7 @@ fn related(related: &Related) -> Option<DiagnosticRelatedInformation> {
     let line = Position { line: related.line.saturating_sub(1), character: 0 };
     Some(DiagnosticRelatedInformation {
         location: Location { uri: address(&related.file)?, range: Range { start: line, end: line } },
-        message: related.message.clone(),
+        message: visible(&related.message).into_owned(),
     })
 }
 

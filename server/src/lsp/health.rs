@@ -12,6 +12,7 @@ use super::settings::Settings;
 use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
 use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, Ignores, top_level};
+use crate::visible::visible;
 
 /// Our own notification from server to client.
 pub enum HealthChanged {}
@@ -30,8 +31,11 @@ pub struct Told {
 }
 
 impl From<Health> for Told {
-    fn from(health: Health) -> Told {
-        Told { details: health.details(), health }
+    fn from(mut health: Health) -> Told {
+        let details = health.details();
+        health.label = visible(&health.label).into_owned();
+        health.summary = visible(&health.summary).into_owned();
+        Told { details, health }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::diagnosis::{Chain, ChainError};
 use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module, ModuleId};
 use crate::plan::{Event, Step};
+use crate::visible::{visible, visible_json, visible_lines};
 
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -116,7 +117,7 @@ pub fn chain_json(chain: &Chain) -> String {
             .collect(),
         steps: chain.steps.iter().map(step).collect(),
     };
-    serde_json::to_string_pretty(&json).unwrap_or_default()
+    visible_json(&serde_json::to_string_pretty(&json).unwrap_or_default()).into_owned()
 }
 
 fn step(step: &Step) -> JsonStep<'_> {
@@ -182,7 +183,7 @@ pub fn chain_text(chain: &Chain) -> String {
     }
     for step in &chain.steps {
         if let Event::Unknown(what) | Event::UnknownLoad(what) = &step.event {
-            let _ = writeln!(out, "{DIM}not known: {what} ({}){DIM:#}", step.at);
+            let _ = writeln!(out, "{DIM}not known: {}{DIM:#}", visible(&format!("{what} ({})", step.at)));
         }
     }
     match &chain.error {
@@ -190,25 +191,27 @@ pub fn chain_text(chain: &Chain) -> String {
             let loaded = chain.modules.len() - chain.of_interpreter;
             let _ = writeln!(out, "loaded: {loaded} modules beside Python's own");
         }
-        Some(ChainError::Python(sentence)) => drop(writeln!(out, "{RED}{sentence}{RED:#}")),
+        Some(ChainError::Python(sentence)) => {
+            let _ = writeln!(out, "{RED}{}{RED:#}", visible_lines(sentence));
+        }
         Some(ChainError::Load { failure, sentence }) => {
             for fault in failure.faults() {
-                let _ =
-                    writeln!(out, "\n{RED}{}{RED:#}  Windows error {}", fault.culprit(), fault.cause.code());
+                let culprit = visible(fault.culprit());
+                let _ = writeln!(out, "\n{RED}{culprit}{RED:#}  Windows error {}", fault.cause.code());
                 for (depth, link) in fault.chain.iter().enumerate() {
                     let name = link.path.as_ref().map_or(link.name.as_str(), |path| path.as_str());
-                    let _ = writeln!(out, "  {}{name}", "   ".repeat(depth));
+                    let _ = writeln!(out, "  {}{}", "   ".repeat(depth), visible(name));
                 }
                 for searched in fault.cause.searched() {
                     let remark = match &searched.passed_over {
                         Some(over) => format!(", the one there is {}", over.machine.words()),
                         None => String::new(),
                     };
-                    let (directory, rule) = (&searched.directory, &searched.rule);
-                    let _ = writeln!(out, "  {DIM}not in {directory} ({rule}){remark}{DIM:#}");
+                    let place = format!("{} ({}){remark}", searched.directory, searched.rule);
+                    let _ = writeln!(out, "  {DIM}not in {}{DIM:#}", visible(&place));
                 }
             }
-            let _ = writeln!(out, "\n{sentence}");
+            let _ = writeln!(out, "\n{}", visible_lines(sentence));
         }
     }
     out
@@ -222,16 +225,19 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
     let gone = if id >= chain.modules.len() { " (unloaded again)" } else { "" };
     let by = module.asked_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let indent = "   ".repeat(depth);
+    let place = format!("{} [{}{by}]", module.path, module.rule);
     let _ = writeln!(
         out,
-        "{indent}{BLUE}{}{BLUE:#}  {DIM}{} [{}{by}]{gone}{DIM:#}",
-        module.name, module.path, module.rule
+        "{indent}{BLUE}{}{BLUE:#}  {DIM}{}{gone}{DIM:#}",
+        visible(&module.name),
+        visible(&place)
     );
     for (path, machine) in &module.passed_over {
+        let path = visible(path.as_str());
         let _ = writeln!(out, "{indent}   {DIM}passed over: {path} is {}{DIM:#}", machine.words());
     }
     for dependency in &module.dependencies {
-        let name = &dependency.name;
+        let name = visible(&dependency.name);
         let indent = "   ".repeat(depth + 1);
         let kind = match dependency.kind {
             DependencyKind::Import => "",
@@ -247,6 +253,7 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
             }
             Answer::PartOfWindows => drop(writeln!(out, "{indent}{DIM}{name}{kind}  part of Windows{DIM:#}")),
             Answer::Waiting(path, rule) => {
+                let path = visible(path.as_str());
                 let _ = writeln!(out, "{indent}{DIM}{name}{kind}  {path} [{rule}], at the first call{DIM:#}");
             }
             Answer::Nothing if dependency.kind == DependencyKind::Import => {

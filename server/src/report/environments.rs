@@ -9,6 +9,7 @@ use crate::diagnosis::Package;
 use crate::environment::Environment;
 use crate::environment::discovery::{FoundEnvironment, Sighting};
 use crate::host::{Host, WinPath};
+use crate::visible::{visible, visible_json};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -108,7 +109,7 @@ pub fn environments_json(environments: &Environments<'_>) -> String {
         environments: environments.listed.iter().map(item).collect(),
     };
     // A structure of text and numbers always has a JSON form.
-    serde_json::to_string_pretty(&answer).unwrap_or_default()
+    visible_json(&serde_json::to_string_pretty(&answer).unwrap_or_default()).into_owned()
 }
 
 fn item(listed: &Listed) -> Item<'_> {
@@ -141,14 +142,16 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
     for (at, listed) in environments.listed.iter().enumerate() {
         let is_chosen = at == 0 && environments.chosen.is_some();
         let mark = if is_chosen { format!("{GREEN}*{GREEN:#}") } else { " ".to_owned() };
-        let _ = writeln!(out, "{mark} {BOLD}{}{BOLD:#}", listed.found.interpreter);
+        let _ = writeln!(out, "{mark} {BOLD}{}{BOLD:#}", visible(listed.found.interpreter.as_str()));
         let _ = match &listed.found.environment {
-            Ok(environment) => writeln!(out, "    {}", described(environment, listed.tensorflow.as_ref())),
-            Err(error) => writeln!(out, "    {RED}{error}{RED:#}"),
+            Ok(environment) => {
+                writeln!(out, "    {}", visible(&described(environment, listed.tensorflow.as_ref())))
+            }
+            Err(error) => writeln!(out, "    {RED}{}{RED:#}", visible(&error.to_string())),
         };
         let reasons: Vec<&str> =
             listed.found.sightings.iter().map(|sighting| sighting.reason.as_str()).collect();
-        let _ = writeln!(out, "    {DIM}{}{DIM:#}", reasons.join("; "));
+        let _ = writeln!(out, "    {DIM}{}{DIM:#}", visible(&reasons.join("; ")));
     }
     if !out.is_empty() {
         out.push('\n');
@@ -163,9 +166,9 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
         (None, Some(chosen)) => format!("; * is meant: {}", chosen.reason),
         _ => String::new(),
     };
-    let _ = writeln!(out, "{count} on {}{meant}", environments.host.kind);
+    let _ = writeln!(out, "{}", visible(&format!("{count} on {}{meant}", environments.host.kind)));
     if let Some(assumed) = &environments.assumed {
-        let _ = writeln!(out, "  {DIM}machine: {assumed}{DIM:#}");
+        let _ = writeln!(out, "  {DIM}machine: {}{DIM:#}", visible(assumed));
     }
     out
 }

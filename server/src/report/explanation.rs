@@ -9,6 +9,7 @@ use super::markdown::{code, escaped, fenced};
 use super::{Report, check_markdown, check_text, json};
 use crate::diagnosis::Severity;
 use crate::traceback::{Failure, Reported, Traceback, WinError, reported};
+use crate::visible::{visible, visible_lines};
 
 /// What is told of a traceback beside the check.
 pub struct Explanation<'a> {
@@ -25,9 +26,11 @@ const BLUE: Style = AnsiColor::Blue.on_default().bold();
 impl Explanation<'_> {
     /// For a terminal.
     pub fn text(&self, report: &Report<'_>) -> String {
-        let mut out = format!("{BOLD}{}{BOLD:#}\n\n  {BLUE}what the traceback says{BLUE:#}\n", self.quoted());
+        let quoted = self.quoted();
+        let mut out = format!("{BOLD}{}{BOLD:#}\n\n", visible_lines(&quoted));
+        let _ = writeln!(out, "  {BLUE}what the traceback says{BLUE:#}");
         for sentence in self.said() {
-            let _ = writeln!(out, "    {sentence}");
+            let _ = writeln!(out, "    {}", visible(&sentence));
         }
         if let Some(reported) = self.reported() {
             let _ = writeln!(out, "\n  {BLUE}what to do{BLUE:#}\n    {}", reported.remedy);
@@ -37,7 +40,7 @@ impl Explanation<'_> {
         if !notes.is_empty() {
             let _ = writeln!(out, "\n  {BLUE}what may differ{BLUE:#}");
             for note in notes {
-                let _ = writeln!(out, "    - {note}");
+                let _ = writeln!(out, "    - {}", visible(&note));
             }
         }
         out

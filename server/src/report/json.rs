@@ -7,6 +7,7 @@ use crate::action::Action;
 use crate::diagnosis::{self, Fix};
 use crate::host::WinPath;
 use crate::source;
+use crate::visible::visible_json;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -241,7 +242,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
         traceback,
     };
     // A structure of text and numbers always has a JSON form.
-    serde_json::to_string_pretty(&check).unwrap_or_default()
+    visible_json(&serde_json::to_string_pretty(&check).unwrap_or_default()).into_owned()
 }
 
 fn vc_runtimes(report: &Report<'_>) -> Vec<VcRuntime> {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Located, Report};
+use super::{Link, Located, Report};
 use crate::action::Action;
 use crate::diagnosis::{Finding, Severity};
+use crate::visible::{visible, visible_lines};
 
 /// The report. One cause is told once, with all the places that run into it.
 pub fn check_markdown(report: &Report<'_>) -> String {
@@ -32,7 +33,7 @@ pub fn check_markdown(report: &Report<'_>) -> String {
 fn facts(out: &mut String, report: &Report<'_>) {
     let environment = report.environment;
     let mut fact = |name: &str, value: String| {
-        let _ = writeln!(out, "- {name}: {}", value.replace(['\r', '\n'], " "));
+        let _ = writeln!(out, "- {name}: {value}");
     };
     fact(
         "Interpreter",
@@ -44,7 +45,8 @@ fn facts(out: &mut String, report: &Report<'_>) {
             environment.kind
         ),
     );
-    let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!(", Windows {v}"));
+    let windows = report.host.windows_version.as_deref();
+    let windows = windows.map_or(String::new(), |version| format!(", Windows {}", escaped(version)));
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {}", escaped(assumed)));
     fact("Machine", format!("{}{windows}{assumed}", escaped(&report.host.kind.to_string())));
     fact("VC++ runtime", escaped(&report.runtimes()));
@@ -83,14 +85,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     paragraph(out, "How we know", &escaped(&finding.evidence));
     let chain = report.chain_of(finding);
     if !chain.is_empty() {
-        let _ = writeln!(out, "\n```text");
-        for (depth, link) in chain.iter().enumerate() {
-            let _ = match depth {
-                0 => writeln!(out, "{}", link.text()),
-                _ => writeln!(out, "{}└─ {}", "   ".repeat(depth - 1), link.text()),
-            };
-        }
-        let _ = writeln!(out, "```");
+        let _ = writeln!(out, "\n{}", fenced(&nested(chain.iter().map(Link::text))));
     }
     searched(out, finding);
     if let Some(sentence) = &finding.python_error {
@@ -108,19 +103,21 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
         };
         let _ = writeln!(out, "- {}{mark}", escaped(&fix.title));
         let value = report.value_of(located, &fix.action);
+        let shown = |language| {
+            let lines = fenced_as(language, &value).replace('\n', "\n  ");
+            format!("\n  {lines}\n")
+        };
         let _ = match &fix.action {
             Action::ChooseInterpreter => Ok(()),
             Action::Open(address) => writeln!(out, "  <{address}>"),
             Action::Run(_) | Action::Rename { .. } | Action::Steps(_) => {
-                writeln!(out, "\n  ```powershell\n  {}\n  ```\n", value.replace('\n', "\n  "))
+                writeln!(out, "{}", shown("powershell"))
             }
             Action::AddDllDirectory(_)
             | Action::PrependPath(_)
             | Action::LoadFirst(_)
-            | Action::MoveImport { .. } => {
-                writeln!(out, "\n  ```python\n  {}\n  ```\n", value.replace('\n', "\n  "))
-            }
-            Action::UseInterpreter(_) => writeln!(out, "\n  ```json\n  {value}\n  ```\n"),
+            | Action::MoveImport { .. } => writeln!(out, "{}", shown("python")),
+            Action::UseInterpreter(_) => writeln!(out, "{}", shown("json")),
         };
     }
     if !finding.caution.is_empty() {
@@ -162,40 +159,202 @@ fn capitalized(text: &str) -> String {
     }
 }
 
-/// A span of code holds everything as it is, between marks that it does not hold itself.
+/// A span of code holds everything as it is, between more marks than it has in a row.
 pub fn code(text: &str) -> String {
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+    let text = visible(text);
+    let marks = "`".repeat(longest_run(&text) + 1);
+    // A blank at both ends belongs to the marks.
+    let is_plain = !text.is_empty() && !text.contains('`') && !text.starts_with(' ') && !text.ends_with(' ');
+    if is_plain { format!("{marks}{text}{marks}") } else { format!("{marks} {text} {marks}") }
+}
+
+/// Lines of a chain, each below what needs it.
+pub fn nested(lines: impl IntoIterator<Item = String>) -> String {
+    let nested = lines.into_iter().enumerate().map(|(depth, line)| match depth {
+        0 => visible(&line).into_owned(),
+        _ => format!("{}└─ {}", "   ".repeat(depth - 1), visible(&line)),
+    });
+    nested.collect::<Vec<String>>().join("\n")
 }
 
 /// In a fence that is longer than any in it.
 pub fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
-    format!("{fence}text\n{text}\n{fence}")
+    fenced_as("text", text)
 }
 
-/// Nothing in it is taken for Markdown but the spans of code that it has.
+fn fenced_as(language: &str, text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let text = visible_lines(&text);
+    let fence = "`".repeat((longest_run(&text) + 1).max(3));
+    format!("{fence}{language}\n{text}\n{fence}")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// On one line, and nothing in it is taken for Markdown but the spans of code that it has.
 pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_code = false;
+    let text = visible(text);
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest: &str = &text;
+    if let Some((start, mark)) = item_mark(rest) {
+        out.push_str(start);
+        out.push('\\');
+        out.push(mark);
+        rest = rest.get(start.len() + mark.len_utf8()..).unwrap_or_default();
+    }
+    while let Some(at) = rest.find('`') {
+        let (before, from) = rest.split_at(at);
+        escape_into(&mut out, before);
+        let after = from.trim_start_matches('`');
+        let marks = from.len() - after.len();
+        let span = end_of_span(after, marks).unwrap_or(0);
+        // Without an end, marks are only characters.
+        match span {
+            0 => out.push_str(&"\\`".repeat(marks)),
+            _ => out.push_str(from.get(..marks + span).unwrap_or_default()),
+        }
+        rest = after.get(span..).unwrap_or_default();
+    }
+    escape_into(&mut out, rest);
+    out
+}
+
+fn escape_into(out: &mut String, text: &str) {
     for c in text.chars() {
-        in_code ^= c == '`';
-        if !in_code && matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '~' | '&') {
+        if matches!(c, '\\' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '~' | '&' | '$') {
             out.push('\\');
         }
         out.push(c);
     }
-    out
+}
+
+/// What would make the text an item of a list or a line across the page: what stands before the mark, and the mark.
+fn item_mark(text: &str) -> Option<(&str, char)> {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let mark = rest.chars().next()?;
+    let start = text.strip_suffix(rest)?;
+    let is_mark = if start.is_empty() { matches!(mark, '-' | '+' | '=') } else { matches!(mark, '.' | ')') };
+    let ends = rest.get(1..).is_some_and(|after| after.is_empty() || after.starts_with([' ', mark]));
+    (is_mark && ends).then_some((start, mark))
+}
+
+/// Where a span of code ends that began with so many marks: behind the first run of as many.
+fn end_of_span(text: &str, marks: usize) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += text.get(at..)?.find('`')?;
+        let run = text.get(at..)?.chars().take_while(|&c| c == '`').count();
+        at += run;
+        if run == marks {
+            return Some(at);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
     use super::*;
 
     #[test]
     fn names_are_not_taken_for_markdown() {
         assert_eq!(escaped(r"_a_ in C:\_x: `import a_b`"), r"\_a\_ in C:\\\_x: `import a_b`");
+        assert_eq!(escaped("a`](command:x)"), r"a\`\](command:x)");
+        assert_eq!(escaped("`a``b` <img> ```"), r"`a``b` \<img\> \`\`\`");
+        assert_eq!(escaped("- a"), r"\- a");
+        assert_eq!(escaped("1. a"), r"1\. a");
+        assert_eq!(escaped("1.2 a"), "1.2 a");
         assert_eq!(code(r"C:\_x_"), r"`C:\_x_`");
         assert_eq!(code("a`b"), "`` a`b ``");
+        assert_eq!(code("```"), "```` ``` ````");
+        assert_eq!(fenced("a\r\n```"), "````text\na\n```\n````");
+    }
+
+    /// Texts in which Markdown, HTML and editors see more than characters.
+    fn hostile() -> impl Strategy<Value = String> {
+        const PARTS: &[&str] = &[
+            "a",
+            "B.dll",
+            " ",
+            "`",
+            "``",
+            "```",
+            "[x](command:workbench.action.terminal.new)",
+            "](https://example.com)",
+            "![x](y)",
+            "<img src=x onerror=alert(1)>",
+            "<!-- ",
+            "<https://example.com>",
+            "&lt;",
+            "*",
+            "_",
+            "~~",
+            "#",
+            "- ",
+            "1. ",
+            "> ",
+            "---",
+            "===",
+            "|",
+            "\\",
+            "\n",
+            "\r\n",
+            "\n\n",
+            "\n# a",
+            "\n```\n",
+            "    ",
+            "\t",
+            "$x$",
+            "[x]: y",
+            "\u{1b}[2J",
+            "\u{202e}",
+            "\0",
+        ];
+        let part =
+            prop_oneof![4 => prop::sample::select(PARTS).prop_map(str::to_owned), 1 => any::<String>()];
+        prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+    }
+
+    fn events(markdown: &str) -> Vec<Event<'_>> {
+        Parser::new_ext(markdown, Options::all()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_sentence_is_a_sentence(text in hostile(), starts in any::<bool>()) {
+            let markdown = format!("{}{}\n", if starts { "" } else { "A sentence: " }, escaped(&text));
+            for event in events(&markdown) {
+                let is_text = matches!(
+                    event,
+                    Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) | Event::Text(_) | Event::Code(_)
+                );
+                // What begins with four blanks is shown as it is.
+                let is_shown = matches!(event, Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) | Event::End(TagEnd::CodeBlock));
+                prop_assert!(is_text || is_shown, "{event:?} in {markdown}");
+            }
+        }
+
+        #[test]
+        fn a_span_is_a_span(text in hostile()) {
+            let markdown = format!("- {} and more\n", code(&text));
+            let codes: Vec<_> = events(&markdown).into_iter().filter(|it| matches!(it, Event::Code(_))).collect();
+            let [Event::Code(shown)] = codes.as_slice() else { return Err(TestCaseError::fail(format!("{codes:?}"))) };
+            let meant = visible(&text);
+            prop_assert_eq!(shown.trim_matches(' '), meant.trim_matches(' '));
+        }
+
+        #[test]
+        fn a_fence_holds_all_of_it(text in hostile()) {
+            let markdown = fenced(&text);
+            let events = events(&markdown);
+            let [Event::Start(Tag::CodeBlock(_)), texts @ .., Event::End(TagEnd::CodeBlock)] = events.as_slice() else {
+                return Err(TestCaseError::fail(format!("{events:?}")));
+            };
+            prop_assert!(texts.iter().all(|event| matches!(event, Event::Text(_))), "{:?}", texts);
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::diagnosis::{Chain, FailedLoad, copies};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 use crate::loader::{Cause, Fault, Provider};
+use crate::visible::visible_lines;
 
 /// The command that a link to a file gives to the editor, with its path as the only argument.
 const REVEAL: &str = "whydll.revealFile";
@@ -363,7 +364,7 @@ th, td { text-align: left; vertical-align: top; padding: .15em 1.5em .15em 0; bo
 /// Nothing in it is taken for markup.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible_lines(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -905,3 +905,104 @@ fn a_name_is_no_markup() {
     );
     assert!(empty_page("<s>").contains("&lt;s&gt;"));
 }
+
+/// What names of files and packages, and texts in them, may hold. Each has as many bytes as [`STAND_IN`].
+const HOSTILE: &[&str] = &[
+    "$(calc)&calc&%PATH%`calc`!x!;|calc<>'.dll",
+    "\u{1b}]8;;http://example.com\u{7}a\u{1b}]8;;\u{7}\u{1b}[45m.dll",
+    "`](command:workbench.action.terminal.new).dll",
+    "<img src=x onerror=alert(1)>`<b>`&lt;.dll",
+    "a\n\n# b\n```\n[x](https://example.com).dll",
+    "\u{202e}lld.nohtyp\u{2066}\u{9b}2J\u{85}\r.dll",
+    "--index-url=https://example.com -r x.dll",
+    "\"; import os; os.system(\"calc\") #.dll",
+];
+const STAND_IN: &str = "a-name-that-is-to-be-another-one-in-the-image.dll";
+
+/// A machine on which a DLL, a package's metadata and a program have this name in them.
+fn hostile_world(hostile: &str) -> World {
+    let world = World::new(
+        &BROKEN
+            .replace("imports cudart64_101.dll", &format!("imports {STAND_IN}"))
+            .replace(
+                "    /cuda/",
+                "    /Python/Lib/site-packages/pkg-1.dist-info/METADATA  text\n        Name: pkg\n    \
+                     /Python/Lib/site-packages/pkg-1.dist-info/RECORD  text\n        pkg/native.pyd,,\n        pkg/helper.dll,,\n    /cuda/",
+            ),
+    )
+    .unwrap();
+    let helper = world.path("/Python/Lib/site-packages/pkg/helper.dll");
+    let mut image = std::fs::read(&helper).unwrap();
+    let at = image.windows(STAND_IN.len()).position(|bytes| bytes == STAND_IN.as_bytes()).unwrap();
+    let mut name = hostile.as_bytes().to_vec();
+    assert!(name.len() <= STAND_IN.len(), "{hostile}");
+    name.resize(STAND_IN.len(), 0);
+    image[at..at + name.len()].copy_from_slice(&name);
+    std::fs::write(helper, image).unwrap();
+    let metadata = format!("Name: {hostile}\nVersion: {hostile}\n");
+    std::fs::write(world.path("/Python/Lib/site-packages/pkg-1.dist-info/METADATA"), metadata).unwrap();
+    world
+}
+
+/// Fails if a terminal would do more than to show it.
+fn is_only_shown(styled: &str) {
+    assert!(!styled.contains("\u{1b}[45m"), "{styled:?}");
+    let plain = anstream::adapter::strip_str(styled).to_string();
+    let styles = styled.matches('\u{1b}').count();
+    assert_eq!(styles, styled.matches("\u{1b}[").count(), "{styled:?}");
+    assert!(!plain.contains(|c| crate::visible::is_obeyed(c) && c != '\n'), "{plain:?}");
+}
+
+/// Fails if a reader of Markdown would see a link, an image or HTML that is not ours.
+fn is_harmless_markdown(markdown: &str) {
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+    assert!(!markdown.contains(|c| crate::visible::is_obeyed(c) && c != '\n'), "{markdown:?}");
+    for event in Parser::new_ext(markdown, Options::all()) {
+        match event {
+            Event::Html(_) | Event::InlineHtml(_) | Event::Start(Tag::Image { .. } | Tag::HtmlBlock) => {
+                panic!("{event:?} in {markdown}")
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => {
+                assert!(dest_url.starts_with("https://") && !dest_url.contains("example.com"), "{dest_url}");
+            }
+            Event::Start(Tag::Heading { .. }) => {}
+            _ => {}
+        }
+    }
+    let headings = markdown.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!(headings, 2, "{markdown}");
+}
+
+#[test]
+fn names_of_others_are_shown_and_never_obeyed() {
+    for hostile in HOSTILE {
+        let world = hostile_world(hostile);
+        let (host, environment, diagnosis) = diagnosed(&world);
+        let text = format!("import pkg  # {}\n", hostile.replace(['\n', '\r'], ""));
+        let imports = Document::parse(&text).imports;
+        let document = CheckedDocument::new(format!("{hostile}.py"), text.clone());
+        let located = diagnosis.findings.iter().map(|finding| Located {
+            finding: finding.clone(),
+            at: Some((0, imports.first().unwrap().range)),
+        });
+        let report = Report {
+            packages: diagnosis.packages.clone(),
+            findings: located.collect(),
+            documents: vec![document],
+            ..Report::new(&environment, &host, Some((*hostile).to_owned()))
+        };
+        let finding = &report.findings.first().unwrap().finding;
+        assert!(!finding.dlls.contains(&STAND_IN.to_owned()), "{finding:?}");
+        is_only_shown(&check_text(&report));
+        is_harmless_markdown(&check_markdown(&report));
+        let json: Value = serde_json::from_str(&check_json(&report)).unwrap();
+        assert_eq!(json["findings"][0]["dll"], **finding.dlls.first().unwrap());
+        let found = on_large_stack(|| chain(&host, &environment, &["pkg"]));
+        is_only_shown(&chain_text(&found));
+        serde_json::from_str::<Value>(&chain_json(&found)).unwrap();
+        let page = chain_page(&found, &host, &environment, "pkg", &[finding.message()]);
+        assert!(!page.contains("<img") && !page.contains("<b>"), "{page}");
+        let commands = page.split("href=\"").skip(1);
+        assert!(commands.clone().all(|link| link.starts_with("command:whydll.revealFile?")), "{page}");
+    }
+}

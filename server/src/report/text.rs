@@ -9,6 +9,7 @@ use super::{Link, Located, Remark, Report};
 use crate::action::Action;
 use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
 use crate::source::{LineIndex, Position};
+use crate::visible::{visible, visible_lines};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -32,7 +33,12 @@ pub fn check_text(report: &Report<'_>) -> String {
 
 /// The other imports with the same cause.
 fn also_at(out: &mut String, report: &Report<'_>, located: &Located) {
-    let places: Vec<String> = report.places_of(located).into_iter().skip(1).map(|place| place.name).collect();
+    let places: Vec<String> = report
+        .places_of(located)
+        .into_iter()
+        .skip(1)
+        .map(|place| visible(&place.name).into_owned())
+        .collect();
     section(out, "also at", &places);
 }
 
@@ -80,25 +86,32 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let line = rest.split(['\n', '\r']).next().unwrap_or_default();
     let number = (range.start.line + 1).to_string();
     let gutter = " ".repeat(number.len());
-    // Columns are UTF-16 units; for the eye, characters count.
-    let characters = |units: u32| {
-        let mut seen = 0;
-        line.chars()
-            .take_while(|c| {
-                let before = seen;
-                seen += c.len_utf16() as u32;
-                before < units
-            })
-            .count()
+    let (before, from) = line.split_at(byte_of(line, range.start.character));
+    let end = byte_of(line, range.end.character).saturating_sub(before.len());
+    let (module, after) = from.split_at(end);
+    let column = match document.cell {
+        None => format!(":{}", before.chars().count() + 1),
+        Some(_) => String::new(),
     };
-    let start = characters(range.start.character);
-    let end = characters(range.end.character).max(start + 1);
-    let indent: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let column = if document.cell.is_none() { format!(":{}", start + 1) } else { String::new() };
-    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}{column}", document.place(range.start).name);
+    let name = document.place(range.start).name;
+    let (before, module, after) = (visible_lines(before), visible_lines(module), visible_lines(after));
+    let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let marks = "^".repeat(module.chars().count().max(1));
+    let _ = writeln!(out, "{BLUE}{gutter} -->{BLUE:#} {}{column}", visible(&name));
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#}");
-    let _ = writeln!(out, "{BLUE}{number} |{BLUE:#} {line}");
-    let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{}{style:#}", "^".repeat(end - start));
+    let _ = writeln!(out, "{BLUE}{number} |{BLUE:#} {before}{module}{after}");
+    let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{marks}{style:#}");
+}
+
+/// Where in a line so many UTF-16 units end.
+fn byte_of(line: &str, units: u32) -> usize {
+    let mut seen = 0;
+    let reached = line.char_indices().find(|(_, c)| {
+        let is_reached = seen >= units;
+        seen += c.len_utf16() as u32;
+        is_reached
+    });
+    reached.map_or(line.len(), |(at, _)| at)
 }
 
 /// Packages wrap long advice around what went wrong; the lines that say it are the first and the last.
@@ -124,9 +137,9 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 /// The chain, each module below what needs it.
 fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) {
     let styled = |link: Link| match link.remark {
-        Remark::None => link.name,
-        Remark::Line(line) => format!("{} {DIM}line {line}{DIM:#}", link.name),
-        Remark::Culprit(what) => format!("{style}{}{style:#}  {what}", link.name),
+        Remark::None => visible(&link.name).into_owned(),
+        Remark::Line(line) => format!("{} {DIM}line {line}{DIM:#}", visible(&link.name)),
+        Remark::Culprit(what) => format!("{style}{}{style:#}  {}", visible(&link.name), visible(&what)),
     };
     let nodes: Vec<String> = report.chain_of(finding).into_iter().map(styled).collect();
     if nodes.is_empty() {
@@ -143,8 +156,9 @@ fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) 
     for dll in finding.dlls.iter().skip(1) {
         let _ = writeln!(
             out,
-            "    {}{DIM}and{DIM:#} {style}{dll}{style:#}",
-            "   ".repeat(nodes.len().saturating_sub(2))
+            "    {}{DIM}and{DIM:#} {style}{}{style:#}",
+            "   ".repeat(nodes.len().saturating_sub(2)),
+            visible(dll)
         );
     }
 }
@@ -153,13 +167,14 @@ fn searched(out: &mut String, finding: &Finding) {
     let Some(dll) = finding.dlls.first().filter(|_| !finding.searched.is_empty()) else {
         return;
     };
-    let _ = writeln!(out, "\n  {BLUE}searched for {dll} in{BLUE:#}");
-    let width = finding.searched.iter().map(|s| s.directory.as_str().chars().count()).max().unwrap_or(0);
-    for (at, searched) in finding.searched.iter().enumerate() {
-        let directory = searched.directory.as_str();
+    let _ = writeln!(out, "\n  {BLUE}searched for {} in{BLUE:#}", visible(dll));
+    let directories: Vec<_> = finding.searched.iter().map(|s| visible(s.directory.as_str())).collect();
+    let width = directories.iter().map(|directory| directory.chars().count()).max().unwrap_or(0);
+    for (at, (searched, directory)) in finding.searched.iter().zip(&directories).enumerate() {
         let pad = " ".repeat(width.saturating_sub(directory.chars().count()));
         let remark = searched.remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
-        let _ = writeln!(out, "    {}. {directory}{pad}  {DIM}{}{remark}{DIM:#}", at + 1, searched.rule);
+        let rule = format!("{}{remark}", searched.rule);
+        let _ = writeln!(out, "    {}. {directory}{pad}  {DIM}{}{DIM:#}", at + 1, visible(&rule));
     }
 }
 
@@ -177,10 +192,10 @@ fn fixes(out: &mut String, report: &Report<'_>, located: &Located) {
     }
     for fix in &finding.fixes {
         let mark = if fix.preferred { format!("{GREEN}*{GREEN:#}") } else { "-".to_owned() };
-        let _ = writeln!(out, "    {mark} {}", fix.title);
+        let _ = writeln!(out, "    {mark} {}", visible(&fix.title));
         if !matches!(fix.action, Action::ChooseInterpreter) {
             for line in report.value_of(located, &fix.action).lines() {
-                let _ = writeln!(out, "      {BOLD}{line}{BOLD:#}");
+                let _ = writeln!(out, "      {BOLD}{}{BOLD:#}", visible(line));
             }
         }
         for line in fix.remark().iter().flat_map(|remark| wrapped(remark, WIDTH - 6, WIDTH - 6)) {
@@ -217,22 +232,12 @@ fn summary(out: &mut String, report: &Report<'_>) {
     } else {
         let handled: Vec<&str> = report.handled().collect();
         for package in &report.packages {
-            if handled.contains(&package.import.as_str()) {
-                let _ = writeln!(
-                    out,
-                    "{GREEN}healthy{GREEN:#}: `import {}` {FAILS_AND_IS_HANDLED} ({})",
-                    package.import,
-                    package.installed()
-                );
-                continue;
-            }
-            let extent = package.coverage.extent(|file| report.short(file));
-            let _ = writeln!(
-                out,
-                "{GREEN}healthy{GREEN:#}: `import {}` works{extent} ({})",
-                package.import,
-                package.installed()
-            );
+            let extent = match handled.contains(&package.import.as_str()) {
+                true => format!(" {FAILS_AND_IS_HANDLED}"),
+                false => format!(" works{}", package.coverage.extent(|file| report.short(file))),
+            };
+            let told = format!("`import {}`{extent} ({})", package.import, package.installed());
+            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: {}", visible(&told));
         }
     }
     for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
@@ -240,24 +245,22 @@ fn summary(out: &mut String, report: &Report<'_>) {
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
         let path = package.path.as_ref().map_or("", |path| path.as_str());
-        let _ = writeln!(out, "  {DIM}package{DIM:#}      {} in {path}", package.installed());
+        let told = format!("{} in {path}", package.installed());
+        let _ = writeln!(out, "  {DIM}package{DIM:#}      {}", visible(&told));
     }
     let _ = writeln!(
         out,
         "  {DIM}interpreter{DIM:#}  {} {DIM}(Python {}, {}, {}){DIM:#}",
-        environment.interpreter,
+        visible(environment.interpreter.as_str()),
         environment.version,
         environment.machine.words(),
         environment.kind
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!("Windows {v}, "));
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
-    let _ = writeln!(
-        out,
-        "  {DIM}machine{DIM:#}      {} {DIM}({windows}{}{assumed}){DIM:#}",
-        report.host.kind,
-        report.runtimes()
-    );
+    let kind = report.host.kind.to_string();
+    let facts = format!("({windows}{}{assumed})", report.runtimes());
+    let _ = writeln!(out, "  {DIM}machine{DIM:#}      {} {DIM}{}{DIM:#}", visible(&kind), visible(&facts));
 }
 
 /// What of an import is not known.
@@ -279,7 +282,7 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
         } else {
             format!("{} native files", missed.count)
         };
-        lines.push(format!("not reached: {files} of {}", missed.distribution));
+        lines.push(format!("not reached: {files} of {}", visible(&missed.distribution)));
         for failing in missed.failing.iter().take(MOST) {
             let text = format!("may fail: {}: {}", report.short(&failing.file), failing.why);
             lines.extend(wrapped(&text, WIDTH - 4, WIDTH - 4));
@@ -288,15 +291,15 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
             lines.push(format!("and {} more that may fail", missed.failing.len() - MOST));
         }
     }
-    section(out, &format!("not known of `import {}`", package.import), &lines);
+    section(out, &format!("not known of `import {}`", visible(&package.import)), &lines);
     out.push('\n');
 }
 
-/// Breaks running text into lines, the first of at most `first` characters and the others of `rest`. Words
+/// Breaks running text into lines to be seen, the first of at most `first` characters and the others of `rest`. Words
 /// are never broken: paths stay whole.
 fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for paragraph in text.lines() {
+    for paragraph in text.lines().map(visible) {
         let mut line = String::new();
         let mut length = 0;
         for word in paragraph.split(' ') {

@@ -19,6 +19,7 @@ use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
 use crate::source::{Document, Guard, ImportStatement, LineIndex, top_level};
+use crate::visible::visible;
 
 /// Commands of the editor's own, if it announced them.
 const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
@@ -48,13 +49,15 @@ pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeAction
         let own = known.into_iter().find(|own| cause.finding.explains(own));
         let own = own.as_deref().unwrap_or(&cause.finding);
         let fixes = own.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
-        let offered = fixes.chain(offer.doing_without(own, &diagnostic));
-        actions.extend(offered.map(CodeActionOrCommand::CodeAction));
-        beside.extend(offer.beside(own, &diagnostic).into_iter().map(CodeActionOrCommand::CodeAction));
+        actions.extend(fixes.chain(offer.doing_without(own, &diagnostic)));
+        beside.extend(offer.beside(own, &diagnostic));
     }
     // What cures comes before what only shows.
     actions.append(&mut beside);
-    Some(actions)
+    for action in &mut actions {
+        action.title = visible(&action.title).into_owned();
+    }
+    Some(actions.into_iter().map(CodeActionOrCommand::CodeAction).collect())
 }
 
 /// Kinds are a tree: the empty one stands for all.

@@ -15,6 +15,7 @@ use crate::lsp::mailbox::Mailbox;
 use crate::lsp::notifications::interpreter_changed;
 use crate::lsp::session::Session;
 use crate::source::is_module_name;
+use crate::visible::visible;
 
 /// Opens an address in the browser: `[address]`.
 pub const OPEN_ADDRESS: &str = "whydll.openAddress";
@@ -220,6 +221,11 @@ async fn show_command(client: &Client, argument: Option<&Value>) -> Result<()> {
         Some(title) => format!("{title}, in PowerShell: {command}"),
         None => command.to_owned(),
     };
-    client.show_message(MessageType::INFO, message).await;
+    client.show_message(MessageType::INFO, without_links(&message)).await;
     Ok(())
+}
+
+/// Editors make links of `[text](address)` in a message, also such as run a command of theirs.
+fn without_links(message: &str) -> String {
+    visible(message).replace("](", "] (")
 }

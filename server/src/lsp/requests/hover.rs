@@ -9,7 +9,7 @@ use crate::host::WinPath;
 use crate::lsp::convert;
 use crate::lsp::health::State;
 use crate::lsp::session::{Session, View};
-use crate::report::markdown::{code, escaped};
+use crate::report::markdown::{code, escaped, fenced, nested};
 use crate::source::{Guard, ImportStatement, is_standard};
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
@@ -111,13 +111,5 @@ fn chain(finding: &Finding) -> String {
         Some(remark) => format!("{}  {remark}", link.name),
         None => link.name.clone(),
     });
-    let mut text = String::from("```text\n");
-    for (depth, link) in start.into_iter().chain(links).enumerate() {
-        match depth {
-            0 => drop(writeln!(text, "{link}")),
-            _ => drop(writeln!(text, "{}└─ {link}", "   ".repeat(depth - 1))),
-        }
-    }
-    text.push_str("```\n\n");
-    text
+    format!("{}\n\n", fenced(&nested(start.into_iter().chain(links))))
 }
