@@ -2,8 +2,11 @@
 
 mod shell;
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 
+use crate::visible::is_obeyed;
 pub use shell::Shell;
 
 /// Something to do.
@@ -110,40 +113,43 @@ impl Command {
         shell::line(self, shell)
     }
 
-    /// Whether no shell would run a part of it before the whole is there: a line break presses Enter.
+    /// Whether no shell would run a part of it before the whole is there, since a line break presses Enter, and whoever presses Enter
+    /// sees what it is.
     pub fn is_one_line(&self) -> bool {
-        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(breaks))
+        !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(is_obeyed))
     }
 }
 
-/// A statement that adds a directory. A raw string cannot hold quotes or end in a backslash; Windows allows
-/// no quotes in names either.
+/// A statement that adds a directory.
 pub fn add_dll_directory(directory: &str) -> String {
-    if directory.contains('"') || directory.ends_with('\\') {
-        format!("os.add_dll_directory({directory:?})")
-    } else {
-        format!("os.add_dll_directory(r\"{directory}\")")
-    }
+    format!("os.add_dll_directory({})", python_string(directory))
 }
 
-/// A statement that puts a directory in front of PATH, for this process. Windows allows no quotes in names; one that comes
-/// from a file all the same must not end the string.
+/// A statement that puts a directory in front of PATH, for this process.
 pub fn prepend_path(directory: &str) -> String {
-    if directory.contains('"') {
-        format!("os.environ[\"PATH\"] = {:?} + os.environ[\"PATH\"]", format!("{directory};"))
-    } else {
-        format!("os.environ[\"PATH\"] = r\"{directory};\" + os.environ[\"PATH\"]")
-    }
+    format!("os.environ[\"PATH\"] = {} + os.environ[\"PATH\"]", python_string(&format!("{directory};")))
 }
 
 /// A statement that loads a DLL by its full path.
 pub fn load_first(dll: &str) -> String {
-    if dll.contains('"') {
-        format!("import ctypes; ctypes.WinDLL({dll:?})")
-    } else {
-        format!("import ctypes; ctypes.WinDLL(r\"{dll}\")")
+    format!("import ctypes; ctypes.WinDLL({})", python_string(dll))
+}
+
+/// A raw string, as people write paths, wherever one can hold the text.
+fn python_string(text: &str) -> String {
+    if !text.contains(|c| c == '"' || is_obeyed(c)) && !text.ends_with('\\') {
+        return format!("r\"{text}\"");
     }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if is_obeyed(c) => drop(write!(out, "\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 #[cfg(test)]
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_would_press_enter_is_no_line() {
-        for word in ["a\nb", "a\r", "\0", "\u{1b}[A", "\t", "\u{85}", "\u{2028}"] {
+        for word in ["a\nb", "a\r", "\0", "\u{1b}[A", "\t", "\u{85}", "\u{2028}", "\u{202e}"] {
             assert!(!Command::new("python", [word]).is_one_line());
             assert!(!Command::new(word, []).is_one_line());
         }
@@ -171,5 +177,6 @@ mod tests {
         assert_eq!(add_dll_directory("C:\\"), "os.add_dll_directory(\"C:\\\\\")");
         assert_eq!(prepend_path("C:\\"), r#"os.environ["PATH"] = r"C:\;" + os.environ["PATH"]"#);
         assert_eq!(prepend_path("C:\\\""), r#"os.environ["PATH"] = "C:\\\";" + os.environ["PATH"]"#);
+        assert_eq!(load_first("C:\\a\nb\u{202e}"), r#"import ctypes; ctypes.WinDLL("C:\\a\u000ab\u202e")"#);
     }
 }
