@@ -24,10 +24,19 @@ pub(super) fn is_native(path: &WinPath) -> bool {
 /// How uv is installed.
 const UV: &str = "https://docs.astral.sh/uv/getting-started/installation/";
 
+/// Whether these are no more than names and versions. What a package calls itself could be an option of its installer, or name
+/// a file or an address (`name @ https://…`).
+fn are_requirements(words: &[&str]) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-+!*=<>~,[]".contains(c);
+    words
+        .iter()
+        .all(|word| word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(is_plain))
+}
+
 impl Case<'_> {
     /// Installs these requirements; none where nobody can. What they bring is not known before they are there.
     pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
-        let installer = self.environment.installer(&*self.host.files)?;
+        let installer = self.environment.installer(&*self.host.files).filter(|_| are_requirements(wanted))?;
         let action = self.running(&installer, title, installer.install(wanted));
         Some(Fix::new(format!("{title}{}", self.with(&installer)), action).untestable(NOT_THERE_YET))
     }
@@ -56,6 +65,7 @@ impl Case<'_> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
+        are_requirements(&[&name]).then_some(())?;
         let command = match self.source_of(distribution) {
             // What PyPI has may be quite another thing.
             Source::Elsewhere => return None,
@@ -83,6 +93,7 @@ impl Case<'_> {
         // Where an upgrade was interrupted, two have one name.
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let words: Vec<&str> = names.iter().map(String::as_str).collect();
+        are_requirements(&words).then_some(())?;
         // Nobody needs an administrator for a package in the user site-packages.
         let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
         let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
@@ -273,6 +284,7 @@ impl Case<'_> {
         let files = &*self.host.files;
         let name = name_of(distribution, files);
         let version = distribution.version.as_deref();
+        are_requirements(&[&name, version.unwrap_or(&name)]).then_some(())?;
         // A tool that cannot do it leaves it to the pip of its project's environment.
         let installer = self.environment.installer_for(distribution, files)?;
         let (installer, command) = match installer.reinstall(&name, version) {

@@ -172,7 +172,42 @@ pub(in crate::diagnosis) fn of_installed_files(
 mod tests {
     use expect_test::expect;
 
-    use crate::testing::check;
+    use crate::testing::{answer, check};
+
+    #[test]
+    fn what_a_package_calls_itself_is_no_more_than_a_name_to_its_installer() {
+        let commands = |name: &str| {
+            let told = answer(&format!(
+                "
+                /Python/python.exe       imports python38.dll
+                /Python/python38.dll     version 3.8.10150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/pkg/__init__.py    text
+                    from . import native
+                /Python/Lib/site-packages/pkg/native.pyd    imports gone.dll
+                /Python/Lib/site-packages/pkg-1.dist-info/METADATA    text
+                    Name: {name}
+                /Python/Lib/site-packages/pkg-1.dist-info/RECORD    text
+                    pkg/native.pyd,,
+                    pkg/gone.dll,,
+                import pkg
+                "
+            ));
+            assert!(told.starts_with("error damaged-install: gone.dll"), "{told}");
+            told.matches(" | ").count()
+        };
+        assert_eq!(commands("pkg"), 1);
+        for name in [
+            "-rpkg",
+            "--index-url=https://example.com",
+            "pkg @ https://example.com/pkg.zip",
+            "pkg;",
+            "$(pkg)",
+            r"\\host\pkg",
+        ] {
+            assert_eq!(commands(name), 0, "{name}");
+        }
+    }
 
     #[test]
     fn what_lies_beside_it_is_no_cause_of_its_own() {
