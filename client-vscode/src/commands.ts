@@ -9,6 +9,7 @@ import { revealFile, type ChainPanel } from "./chain";
 import { confirmByImporting } from "./confirm";
 import type { Documents } from "./documents";
 import type { Found, Interpreters } from "./interpreter";
+import { withoutLinks } from "./plain";
 import { chosenScope } from "./scope";
 import type { Server } from "./server";
 import { runInTerminal } from "./terminal";
@@ -38,7 +39,7 @@ export function registerCommands({ server, interpreters, documents, chain, debug
       const reason = error instanceof Error ? error.message : String(error);
       if (error instanceof ResponseError) log.info(reason);
       else log.error(error instanceof Error ? error : reason);
-      void window.showInformationMessage(`WhyDLL: ${reason}`);
+      void window.showInformationMessage(withoutLinks(`WhyDLL: ${reason}`));
     }
   };
   /** A command about one folder, notebook or document. */

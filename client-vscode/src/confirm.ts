@@ -2,6 +2,7 @@
 
 import { l10n, ProgressLocation, window, workspace, type Uri } from "vscode";
 import type { Documents } from "./documents";
+import { withoutLinks } from "./plain";
 import { runImport } from "./running";
 import type { Server } from "./server";
 import { isTrusted } from "./terminal";
@@ -16,7 +17,7 @@ export async function confirmByImporting(server: Server, documents: Documents, s
   const scopeUri = scope?.toString() ?? null;
   const prediction = await server.ask<Prediction>("whydll.predict", { scopeUri });
   const { interpreter, package: name } = prediction;
-  const title = l10n.t("WhyDLL: importing {0}", name);
+  const title = withoutLinks(l10n.t("WhyDLL: importing {0}", name));
   const seen = await window.withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, (_, token) => {
     const stop = new AbortController();
     token.onCancellationRequested(() => stop.abort());
@@ -24,7 +25,7 @@ export async function confirmByImporting(server: Server, documents: Documents, s
     return runImport(interpreter, name, stop.signal, cwd);
   });
   if (seen.notStarted !== undefined) {
-    void window.showErrorMessage(l10n.t("{0} could not be started: {1}", interpreter, seen.notStarted));
+    void window.showErrorMessage(withoutLinks(l10n.t("{0} could not be started: {1}", interpreter, seen.notStarted)));
     return;
   }
   const { markdown } = await server.ask<{ markdown: string }>("whydll.compare", { scopeUri, package: name, ...seen });

@@ -6,6 +6,7 @@ import { registerCommands } from "./commands";
 import { Documents } from "./documents";
 import { Interpreters } from "./interpreter";
 import { Kernels } from "./kernels";
+import { withoutLinks } from "./plain";
 import { Server } from "./server";
 import { Status, type Health } from "./status";
 import { DebugOutput, registerCellQuestion } from "./tracebacks";
@@ -96,7 +97,7 @@ function notify({ state, summary }: Health, before: Health | undefined): void {
   const isNews = state === "broken" && before?.state !== "broken";
   if (!isNews || !workspace.getConfiguration("whydll").get<boolean>("showNotifications", false)) return;
   const show = l10n.t("Show Report");
-  void window.showWarningMessage(`WhyDLL: ${summary}`, show).then((answer) => {
+  void window.showWarningMessage(withoutLinks(`WhyDLL: ${summary}`), show).then((answer) => {
     if (answer === show) void commands.executeCommand("whydll.showReport");
   });
 }

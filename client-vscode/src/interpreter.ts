@@ -11,6 +11,8 @@ import {
   type Disposable, type Event, type LogOutputChannel, type Memento, type QuickPickItem, type WorkspaceFolder,
 } from "vscode";
 
+import { withoutIcons } from "./plain";
+
 /** One of `whydll.environments`. */
 export interface Found {
   path: string;
@@ -103,7 +105,12 @@ export class Interpreters implements Disposable {
     }
     // Without a server there is still the file dialog.
     const found = await find().catch((): Found[] => []);
-    const listed = found.map(({ path, label, reason, usable }) => ({ label: `$(${usable ? "file" : "warning"}) ${label}`, description: path, detail: reason, path }));
+    const listed = found.map(({ path, label, reason, usable }) => ({
+      label: `$(${usable ? "file" : "warning"}) ${withoutIcons(label)}`,
+      description: withoutIcons(path),
+      detail: withoutIcons(reason),
+      path,
+    }));
     const follow = { label: `$(sync) ${python ? l10n.t("Follow the Python extension") : l10n.t("Let WhyDLL find it")}`, follow: true };
     const browse = { label: `$(folder) ${l10n.t("Browse…")}`, browse: true };
     const picks: (QuickPickItem & { path?: string; follow?: boolean; browse?: boolean })[] = [...(isChosen ? [follow] : []), ...listed, browse];

@@ -3,6 +3,7 @@
 import {
   commands, l10n, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace, type Disposable, type TextEditor,
 } from "vscode";
+import { withoutIcons } from "./plain";
 import { key, placeOf } from "./scope";
 
 /** `whydll/health`, as the server sends it. */
@@ -90,7 +91,7 @@ export class Status implements Disposable {
     const health = isPython ? this.healthAt(placeOf(editor)) : undefined;
     if (isPython) void commands.executeCommand("setContext", "whydll.applies", health !== undefined && health.state !== "notApplicable");
     if (isPython && this.stopped) {
-      this.draw("$(circle-slash)", l10n.t("WhyDLL: not running"), this.stopped.reason, new MarkdownString(this.stopped.reason));
+      this.draw("$(circle-slash)", l10n.t("WhyDLL: not running"), this.stopped.reason, new MarkdownString().appendText(this.stopped.reason));
       this.item.command = this.stopped.command;
       this.item.backgroundColor = undefined;
     } else if (health && health.state !== "notApplicable") {
@@ -103,7 +104,7 @@ export class Status implements Disposable {
   }
 
   private draw(icon: string, label: string, summary: string, details: MarkdownString): void {
-    this.item.text = `${icon} ${label}`;
+    this.item.text = `${icon} ${withoutIcons(label)}`;
     this.item.tooltip = details;
     this.item.accessibilityInformation = { label: `WhyDLL: ${label}. ${summary}`, role: "button" };
     this.item.show();
