@@ -15,7 +15,7 @@ pub enum Shell {
     PowerShell,
     /// `cmd.exe`.
     Cmd,
-    /// sh, bash, zsh: Git's on Windows too.
+    /// sh, bash, zsh: Git's on Windows too. And fish, which reads what we write as they do.
     Posix,
 }
 
@@ -41,7 +41,7 @@ fn word(word: &str, shell: Shell, is_program: bool) -> String {
         Shell::PowerShell => powershell_string(word),
         Shell::WindowsPowerShell => powershell_string(&escaped_for_windows_powershell(word)),
         Shell::Cmd => cmd_word(word),
-        Shell::Posix => format!("'{}'", word.replace('\'', r"'\''")),
+        Shell::Posix => posix_word(word),
     }
 }
 
@@ -126,6 +126,22 @@ fn cmd_word(word: &str) -> String {
     out
 }
 
+/// In quotes nothing has a meaning, but to fish a backslash before another one or before the end. Such a one stands outside.
+fn posix_word(word: &str) -> String {
+    let mut out = String::with_capacity(word.len() + 2);
+    out.push('\'');
+    let mut rest = word.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (c, rest.peek()) {
+            ('\'', _) => out.push_str(r"'\''"),
+            ('\\', None | Some('\\' | '\'')) => out.push_str(r"'\\'"),
+            _ => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -137,7 +153,7 @@ mod tests {
     const NASTY: &[&str] = &[
         "", " ", "a b", "it's", "‘typographic’", "tensorflow==2.3.0", "numpy<2", "a&b", "a|b", "a;b", "a^b", "$HOME", "`id`", "$(id)",
         "%PATH%", "100%", "!x!", "*", "~", "#", "=ls", "é😀", r"C:\dir with space\", r"\", r"\\server\share", "-a.b", "-a:b", "--%", "--x=y",
-        "say \"hi\"", "\\\"", r#"a\\"b\\"#, "\"", "\"\"", "\"%\"", "\"&\"", r#""a" & "b\""#,
+        r"\'; id; '", r"a\\'b\\\", "say \"hi\"", "\\\"", r#"a\\"b\\"#, "\"", "\"\"", "\"%\"", "\"&\"", r#""a" & "b\""#,
     ];
 
     fn check(program: &str, arguments: &[&str], expected: Expect) {
@@ -180,7 +196,7 @@ mod tests {
                 python 'say \"hi\"' '""' 'C:\a b\\' '‘‘a’’' '%PATH%'
                 python 'say "hi"' '' 'C:\a b\' '‘‘a’’' '%PATH%'
                 python "say "\^""hi"\^" "" "C:\a b\\" "‘a’" ^%"PATH"^%
-                python 'say "hi"' '' 'C:\a b\' '‘a’' '%PATH%'
+                python 'say "hi"' '' 'C:\a b'\\'' '‘a’' '%PATH%'
             "#]],
         );
     }
@@ -196,6 +212,39 @@ mod tests {
             .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         assert_eq!(printed.split_terminator('\0').collect::<Vec<_>>(), NASTY);
+    }
+
+    #[test]
+    fn what_arrives_through_fish_is_what_was_meant() {
+        let line = line(&Command::new("p", NASTY.iter().copied()), Shell::Posix);
+        assert_eq!(read_by_fish(&line)[1..], *NASTY);
+    }
+
+    /// The words of a line as fish reads them (its documentation, *Quotes*), of those forms that we write.
+    fn read_by_fish(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+        let mut rest = line.chars().peekable();
+        while let Some(c) = rest.next() {
+            let escaped = rest.next_if(|&next| c == '\\' && (!quoted || matches!(next, '\\' | '\'')));
+            match (c, escaped) {
+                (_, Some(meant)) => word.get_or_insert_default().push(meant),
+                ('\'', _) => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                (' ', _) if !quoted => words.extend(word.take()),
+                _ => {
+                    assert!(
+                        quoted || !"$*?~#(){}[]<>^&|;\"\\%!`".contains(c),
+                        "fish would see more in {c} of {line}"
+                    );
+                    word.get_or_insert_default().push(c);
+                }
+            }
+        }
+        assert!(!quoted, "no end of the string: {line}");
+        words.extend(word);
+        words
     }
 
     #[test]
