@@ -1,7 +1,5 @@
-//! When the server leaves: at `exit`, at the end of standard input, when the editor's process is gone.
-//!
-//! `tower-lsp` stops working at `exit`, but waits for the end of standard input. So the two messages by
-//! which an editor leaves are noted on their way in.
+//! When the server leaves, beside at `exit` and at the end of standard input: when the editor's process is gone. And with
+//! which code: `shutdown` is noted on its way in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +46,7 @@ impl Lifecycle {
 }
 
 /// How long the server may outlive its editor.
-const PARENT_INTERVAL: Duration = Duration::from_secs(3);
+const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// None where it cannot be told: on Windows the end of standard input says the same.
 #[cfg(unix)]
@@ -66,7 +64,7 @@ fn is_running(_: u32) -> Option<bool> {
     None
 }
 
-/// Passes messages on and notes those by which an editor leaves. What some editors say in another way than `tower-lsp` expects, it
+/// Passes messages on and notes that the editor is about to leave. What some editors say in another way than `tower-lsp` expects, it
 /// puts right.
 pub struct Doorkeeper<S> {
     pub service: S,
@@ -83,10 +81,8 @@ impl<S: Service<Request>> Service<Request> for Doorkeeper<S> {
     }
 
     fn call(&mut self, request: Request) -> S::Future {
-        match request.method() {
-            "shutdown" => self.lifecycle.shut_down.store(true, Ordering::Relaxed),
-            "exit" => self.lifecycle.leave.notify_one(),
-            _ => {}
+        if request.method() == "shutdown" {
+            self.lifecycle.shut_down.store(true, Ordering::Relaxed);
         }
         self.service.call(without_null(request))
     }

@@ -10,6 +10,7 @@
 //!
 //! | file | question |
 //! |---|---|
+//! | `frames`, `transport` | how do messages come in and go out? |
 //! | `server` | which method goes where? |
 //! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
 //! | `session`, `scope`, `document`, `notebook` | what is known: documents, notebooks, folders, answers |
@@ -26,6 +27,7 @@ mod client;
 mod convert;
 mod document;
 mod effect;
+mod frames;
 mod health;
 mod inquiry;
 mod interpreter;
@@ -40,6 +42,7 @@ mod scope;
 mod server;
 mod session;
 mod settings;
+mod transport;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ use tower_lsp::{Client, LanguageServer, LspService};
 use super::lifecycle::{Doorkeeper, Lifecycle};
 use super::mailbox::Mailbox;
 use super::notebook_sync::NotebookSync;
-use super::{notifications, owner, requests};
+use super::{notifications, owner, requests, transport};
 
 /// Takes messages, and has the session deal with them.
 pub struct Server {
@@ -34,9 +34,8 @@ pub async fn serve() -> u8 {
     .custom_method("notebookDocument/didClose", Server::notebook_did_close)
     .finish();
     let service = Doorkeeper { service: NotebookSync { service }, lifecycle: lifecycle.clone() };
-    let server = tower_lsp::Server::new(tokio::io::stdin(), tokio::io::stdout(), socket);
     tokio::select! {
-        () = server.serve(service) => {}
+        () = transport::serve(service, socket) => {}
         () = lifecycle.left() => {}
     }
     lifecycle.exit_code()
