@@ -1,6 +1,7 @@
 //! The task that owns the session: it applies what is posted, and carries out what follows.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -29,16 +30,30 @@ pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: 
     let watcher = Watcher::new(move |target| changed.tell(|session| session.changed(target)));
     while let Some(event) = events.recv().await {
         session.apply(event);
-        // What came meanwhile is applied first: of many edits only the last state is looked at.
-        for _ in 0..LARGEST_BATCH {
-            match events.try_recv() {
-                Ok(event) => session.apply(event),
-                Err(_) => break,
+        let mut is_settled = false;
+        while !std::mem::replace(&mut is_settled, true) {
+            // What came meanwhile is applied first: of many edits only the last state is looked at.
+            for _ in 0..LARGEST_BATCH {
+                match events.try_recv() {
+                    Ok(event) => session.apply(event),
+                    Err(_) => break,
+                }
             }
-        }
-        session.settle();
-        for effect in session.take_effects() {
-            perform(effect, &client, &mailbox, &watcher).await;
+            session.settle();
+            for effect in session.take_effects() {
+                let mut performed = pin!(perform(effect, &client, &mailbox, &watcher));
+                // While the editor takes no message, what it says must not pile up.
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = &mut performed => break,
+                        Some(event) = events.recv() => {
+                            session.apply(event);
+                            is_settled = false;
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -97,8 +112,10 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     let scopes = folders.into_iter().map(Some).chain([None]);
     let items =
         scopes.map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) }).collect();
-    let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, client.configuration(items)).await;
-    let values = pulled.ok().and_then(Result::ok).unwrap_or_default();
+    // `tower-lsp` panics over an answer that nobody waits for any more: so this task goes on to wait.
+    let asked = tokio::spawn(async move { client.configuration(items).await });
+    let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, asked).await;
+    let values = pulled.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
     mailbox.tell(move |session| session.settings_pulled(generation, &values));
 }
 
