@@ -33,15 +33,15 @@ pub(super) fn python_of(cell: &str) -> Option<Cow<'_, str>> {
     if !cell.contains(['%', '!', '?']) && !cell.lines().any(quotes) {
         return Some(Cow::Borrowed(cell));
     }
-    let mut escapes = Escapes::default();
+    let mut escapes = Escapes { cell, found: Vec::new() };
     with_stack_for(cell, || {
-        escapes.visit_body(&parse_unchecked_source(cell, PySourceType::Ipynb).syntax().body);
+        escapes.visit_body(&parse_unchecked_source(&with_one_sign(cell), PySourceType::Ipynb).syntax().body);
     });
-    if escapes.0.is_empty() {
+    if escapes.found.is_empty() {
         return Some(Cow::Borrowed(cell));
     }
     let mut bytes = cell.as_bytes().to_vec();
-    for (range, instead) in escapes.0 {
+    for (range, instead) in escapes.found {
         if let Some(place) = bytes.get_mut(range.to_std_range()) {
             replace(place, instead);
         }
@@ -54,6 +54,18 @@ pub(super) fn python_of(cell: &str) -> Option<Cow<'_, str>> {
 fn cell_magic(cell: &str) -> Option<&str> {
     let first = cell.lines().find(|line| !line.trim().is_empty())?;
     first.trim_start().strip_prefix("%%")?.split_whitespace().next()
+}
+
+/// The same with `%` in the place of the other signs that a line may begin with: where the parser has lost its way and expects an
+/// expression, a command of theirs has it panic. What is no command is an operator then, or stays in a string.
+fn with_one_sign(cell: &str) -> String {
+    let mut begins = true;
+    let in_place = |c| {
+        let is_sign = begins && matches!(c, ',' | ';' | '/' | '?');
+        begins = matches!(c, '\n' | '\r') || (begins && matches!(c, ' ' | '\t' | '\x0C'));
+        if is_sign { '%' } else { c }
+    };
+    cell.chars().map(in_place).collect()
 }
 
 /// What a command becomes.
@@ -82,15 +94,19 @@ fn replace(command: &mut [u8], instead: Instead) {
     }
 }
 
-/// Where IPython's commands are.
-#[derive(Default)]
-struct Escapes(Vec<(TextRange, Instead)>);
+/// Where IPython's commands are in a cell.
+struct Escapes<'a> {
+    cell: &'a str,
+    found: Vec<(TextRange, Instead)>,
+}
 
-impl StatementVisitor<'_> for Escapes {
+impl StatementVisitor<'_> for Escapes<'_> {
     fn visit_stmt(&mut self, stmt: &ast::Stmt) {
         let value = match stmt {
             ast::Stmt::IpyEscapeCommand(command) => {
-                self.0.push((command.range(), of_statement(command)));
+                let is_magic = self.cell.as_bytes().get(command.start().to_usize()) == Some(&b'%');
+                let instead = if is_magic { of_statement(command) } else { Instead::Nothing };
+                self.found.push((command.range(), instead));
                 return;
             }
             ast::Stmt::Assign(assign) => Some(&*assign.value),
@@ -98,7 +114,9 @@ impl StatementVisitor<'_> for Escapes {
             _ => None,
         };
         match value {
-            Some(ast::Expr::IpyEscapeCommand(command)) => self.0.push((command.range(), Instead::Unknown)),
+            Some(ast::Expr::IpyEscapeCommand(command)) => {
+                self.found.push((command.range(), Instead::Unknown));
+            }
             _ => walk_stmt(self, stmt),
         }
     }
@@ -205,6 +223,23 @@ mod tests {
                 b = (1
                 %2)
                 c = 'x?'  # what?
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_line_that_begins_with_an_operator_is_no_command() {
+        check(
+            "!x\na = (1\n, 2\n/ 3)\n,time import b\nd = \\\n4 \\\n/ 5\n",
+            expect![[r#"
+                0
+                a = (1
+                , 2
+                / 3)
+                0
+                d = \
+                4 \
+                / 5
             "#]],
         );
     }
