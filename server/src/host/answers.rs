@@ -17,12 +17,11 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::checksum;
+use super::cache::{checksum, replace};
 use super::files::Files;
 use super::path::WinPath;
 use super::reading::Reading;
@@ -141,7 +140,7 @@ impl Answers {
         Some((answer, stored.reading))
     }
 
-    /// Keeps an answer: written beside its file and renamed, so that a reader never sees half of it. Makes room for it.
+    /// Keeps an answer, and makes room for it.
     /// Nothing is kept of what cannot be proven later.
     pub fn keep(&self, question: Question, reading: Reading, answer: &[u8]) -> std::io::Result<()> {
         if !reading.is_proven() {
@@ -152,17 +151,10 @@ impl Answers {
         if body.len() as u64 > LONGEST / 2 {
             return Ok(());
         }
-        fs::create_dir_all(&self.folder)?;
-        static WRITTEN: AtomicU32 = AtomicU32::new(0);
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(format!(".answer-{}-{number}.tmp", std::process::id()));
-        let written = fs::File::create(&temporary).and_then(|mut file| {
-            file.write_all(FORMAT)?;
-            file.write_all(&checksum(&body).to_le_bytes())?;
-            file.write_all(&body)
-        });
-        written.and_then(|()| fs::rename(&temporary, self.answer_file(question))).inspect_err(|_| {
-            let _ = fs::remove_file(&temporary);
+        replace(&self.answer_file(question), "answer", |out| {
+            out.write_all(FORMAT)?;
+            out.write_all(&checksum(&body).to_le_bytes())?;
+            out.write_all(&body)
         })?;
         self.sign()?;
         self.tidy_up(SystemTime::now())

@@ -5,9 +5,9 @@
 //! truth.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -77,6 +77,28 @@ enum Bytes {
 
 type Shelf = Mutex<FxHashMap<String, Remembered>>;
 
+/// Writes a file of the cache folder beside its place and renames it, so that a reader never sees half of it. What cannot be
+/// written to its end leaves nothing behind.
+pub(super) fn replace(
+    file: &Path,
+    kind: &str,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{kind}-{}-{number}.tmp", std::process::id()));
+    let written = fs::File::create(&temporary).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.and_then(|()| fs::rename(&temporary, file)).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
 /// Facts by file.
 #[derive(Default)]
 pub struct FactCache {
@@ -113,8 +135,7 @@ impl FactCache {
         self.contents.get_or_init(|| self.file.as_deref().and_then(Contents::read).unwrap_or_default())
     }
 
-    /// Stores the cache at `file`, if anything in it is new: written beside it and renamed, so that a
-    /// reader never sees half of it.
+    /// Stores the cache at `file`, if anything in it is new.
     pub fn store(&self, file: &Path) -> std::io::Result<()> {
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
@@ -130,20 +151,11 @@ impl FactCache {
             || shelves.iter().flat_map(|shelf| shelf.values()).map(|known| contents.bytes(&known.bytes));
         let mut sum = flate2::Crc::new();
         std::iter::once(index.as_slice()).chain(blobs()).for_each(|part| sum.update(part));
-        let folder = file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let temporary = folder.join(format!(".facts-{}.tmp", std::process::id()));
-        let mut out = std::io::BufWriter::new(fs::File::create(&temporary)?);
-        out.write_all(FORMAT)?;
-        out.write_all(&sum.sum().to_le_bytes())?;
-        out.write_all(&index)?;
-        for part in blobs() {
-            out.write_all(part)?;
-        }
-        out.flush()?;
-        drop(out);
-        fs::rename(&temporary, file).inspect_err(|_| {
-            let _ = fs::remove_file(&temporary);
+        replace(file, "facts", |out| {
+            out.write_all(FORMAT)?;
+            out.write_all(&sum.sum().to_le_bytes())?;
+            out.write_all(&index)?;
+            blobs().try_for_each(|part| out.write_all(part))
         })
     }
 
