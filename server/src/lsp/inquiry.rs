@@ -9,6 +9,7 @@ use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::lsp_types::Url;
 
 use crate::source::STACK;
+use crate::visible::visible;
 
 /// Which environment a command is about: that of `scopeUri` in its argument, a folder or a document. None for the one of the folder that
 /// comes first, or of what is outside of every folder if there is none.
@@ -44,7 +45,7 @@ pub async fn answer<T: Send + 'static>(
     };
     done.map_err(|reason| Error {
         code: ErrorCode::ServerError(REQUEST_FAILED),
-        message: reason.into(),
+        message: visible(&reason).into_owned().into(),
         data: None,
     })
 }
