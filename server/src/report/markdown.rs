@@ -232,10 +232,12 @@ fn escape_into(out: &mut String, text: &str) {
 
 /// What would make the text an item of a list or a line across the page: what stands before the mark, and the mark.
 fn item_mark(text: &str) -> Option<(&str, char)> {
-    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = text.trim_start_matches(' ');
+    let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
     let mark = rest.chars().next()?;
     let start = text.strip_suffix(rest)?;
-    let is_mark = if start.is_empty() { matches!(mark, '-' | '+' | '=') } else { matches!(mark, '.' | ')') };
+    let is_mark =
+        if rest.len() == number.len() { matches!(mark, '-' | '+' | '=') } else { matches!(mark, '.' | ')') };
     let ends = rest.get(1..).is_some_and(|after| after.is_empty() || after.starts_with([' ', mark]));
     (is_mark && ends).then_some((start, mark))
 }
@@ -266,6 +268,7 @@ mod tests {
         assert_eq!(escaped("a`](command:x)"), r"a\`\](command:x)");
         assert_eq!(escaped("`a``b` <img> ```"), r"`a``b` \<img\> \`\`\`");
         assert_eq!(escaped("- a"), r"\- a");
+        assert_eq!(escaped(" - a"), r" \- a");
         assert_eq!(escaped("1. a"), r"1\. a");
         assert_eq!(escaped("1.2 a"), "1.2 a");
         assert_eq!(code(r"C:\_x_"), r"`C:\_x_`");
