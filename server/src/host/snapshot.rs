@@ -321,11 +321,26 @@ impl Recording {
         self.texts.all.len()
     }
 
-    /// The modules that lie in none of these folders, nor in the part of an archive: those of a person's own projects.
+    /// The modules that lie in none of these folders, nor in another environment: those of a person's own projects.
     pub fn modules_outside(&self, folders: &[&WinPath]) -> Vec<&WinPath> {
-        let is_outside = |path: &&WinPath| !folders.iter().any(|folder| path.is_within(folder));
+        let is_outside = |path: &&WinPath| {
+            !folders.iter().any(|folder| path.is_within(folder)) && !self.is_of_environment(path)
+        };
         let modules = self.scripts.iter().filter(|(_, script)| script.is_ok()).map(|(path, _)| path);
         modules.filter(is_outside).collect()
+    }
+
+    /// Whether a file lies in some site-packages, or in the `Lib` beside a `python.exe`.
+    fn is_of_environment(&self, file: &WinPath) -> bool {
+        let has_python = |folder: &WinPath| {
+            let listing = self.facts.folders.get(folder).and_then(|listing| listing.as_ref().ok());
+            listing.is_some_and(|listing| listing.0.has_file("python.exe"))
+        };
+        std::iter::successors(file.parent(), WinPath::parent).any(|folder| {
+            let name = folder.file_name();
+            name.eq_ignore_ascii_case("site-packages")
+                || name.eq_ignore_ascii_case("lib") && folder.parent().is_some_and(|above| has_python(&above))
+        })
     }
 
     /// With these texts, and without marks for them.
