@@ -33,6 +33,10 @@ pub struct SnapshotArguments {
     own_modules: bool,
 }
 
+/// What whoever sends it should know.
+const INEXACT: &str = "a replay of this snapshot says something else than a check of the machine, because of something that it does not hold: \
+                       send the output of the check along";
+
 pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let mut recorder: Option<Arc<Recorder>> = None;
     let target = arguments.target.resolve_with(|host| {
@@ -45,6 +49,9 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let Some(recorder) = recorder else { return Ok(ExitCode::SUCCESS) };
     let consent = Consent { names: arguments.keep_names, own_modules: arguments.own_modules };
     let recorded = record(&recorder, &target.host, &target.environment, &asked, consent, "--own-modules")?;
+    if !recorded.is_exact {
+        eprintln!("whydll: {INEXACT}");
+    }
     let Some(output) = arguments.output else {
         print(report::contents(&recorded).trim_end())?;
         return Ok(ExitCode::SUCCESS);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Diagnosis, Import, diagnose};
-use crate::environment::{Environment, Note};
+use crate::environment::{Environment, Kind, Note};
 use crate::host::snapshot::{Finished, Recorder, Recording, SnapshotError};
 use crate::host::{Host, WinPath};
 use crate::source::withheld;
@@ -25,6 +25,8 @@ pub struct Recorded {
     pub texts: usize,
     /// So many of these are in the snapshot.
     pub kept: usize,
+    /// A replay says what was recorded. If not, it is not known which texts it lacks.
+    pub is_exact: bool,
     /// The modules outside of the environment that are in it.
     pub own_modules: Vec<WinPath>,
 }
@@ -45,30 +47,50 @@ pub fn record(
     host.vc_runtimes();
     let prefixes = [&environment.prefix, &environment.base_prefix];
     let recording = recorder.recording(host, &prefixes);
-    let own_folders = prefixes.into_iter().chain(&environment.user_site);
-    let own_folders: Vec<&WinPath> = own_folders.chain([&environment.application_directory]).collect();
-    let own_modules: Vec<WinPath> = recording.modules_outside(&own_folders).into_iter().cloned().collect();
+    // A virtual environment may be the folder of a project, too.
+    let installed = prefixes.map(|prefix| [prefix.join("Lib"), prefix.join("DLLs")]);
+    // The embeddable package has no other place.
+    let beside = (environment.base_kind == Kind::Embeddable).then(|| environment.base_prefix.clone());
+    let installed: Vec<WinPath> =
+        installed.into_iter().flatten().chain(environment.user_site.clone()).chain(beside).collect();
+    let own_modules: Vec<WinPath> = recording.modules_outside(&installed).into_iter().cloned().collect();
     if !own_modules.is_empty() && !consent.own_modules {
         return Err(SnapshotError::OwnModules { modules: own_modules, asked });
     }
-    let kept = needed(&recording, host, environment, imports, &diagnosis)?;
+    let (kept, is_exact) = needed(&recording, host, environment, imports, &diagnosis)?;
     let texts = recording.texts();
     let snapshot = recording.finished(host, &environment.interpreter, &kept, consent.names)?;
-    Ok(Recorded { snapshot, texts, kept: kept.len(), own_modules })
+    // Other names may have changed what a program finds out of a path.
+    let is_exact = is_exact && (consent.names || says_the_same(&snapshot.replayed()?, imports, &diagnosis));
+    Ok(Recorded { snapshot, texts, kept: kept.len(), is_exact, own_modules })
+}
+
+/// Whether a machine on which users have other names has the same faults.
+fn says_the_same(replayed: &Host, imports: &[Import], diagnosis: &Diagnosis) -> bool {
+    let Some(interpreter) = &replayed.recorded_interpreter else { return false };
+    let Ok(environment) = Environment::on(interpreter, replayed) else { return false };
+    let faults = |diagnosis: &Diagnosis| -> Vec<_> {
+        diagnosis
+            .findings
+            .iter()
+            .map(|finding| (finding.code, finding.severity, finding.dlls.clone()))
+            .collect()
+    };
+    faults(&diagnose(replayed, &environment, imports)) == faults(diagnosis)
 }
 
 /// A replay that goes another way than the recorded diagnosis shows what it needs to go on; more rounds than this were never needed.
 const MOST_ROUNDS: usize = 100;
 
-/// The texts without which a replay says something else. Found by replaying: without any at first, then with those that were
-/// looked into, until it says what was recorded.
+/// The texts without which a replay says something else, and whether it says what was recorded with them. Found by replaying: without any
+/// at first, then with those that were looked into. Where that does not suffice, the others are withheld all the same.
 fn needed(
     recording: &Recording,
     host: &Host,
     environment: &Environment,
     imports: &[Import],
     diagnosis: &Diagnosis,
-) -> Result<BTreeSet<usize>, SnapshotError> {
+) -> Result<(BTreeSet<usize>, bool), SnapshotError> {
     let described = description(environment);
     let mut kept = BTreeSet::new();
     for _ in 0..MOST_ROUNDS {
@@ -79,7 +101,7 @@ fn needed(
             Some((answer, description(&environment)))
         });
         if answer.as_ref().is_some_and(|(answer, read)| answer == diagnosis && *read == described) {
-            return Ok(kept);
+            return Ok((kept, true));
         }
         // What is said of a finding may quote one that nobody looked into.
         let said = serde_json::to_string(&answer).unwrap_or_default();
@@ -91,7 +113,7 @@ fn needed(
             break;
         }
     }
-    Ok((0..recording.texts()).collect())
+    Ok((kept, false))
 }
 
 /// All that is known of an environment, but for the code in `.pth` files, which is run and not shown.

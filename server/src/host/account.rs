@@ -97,10 +97,17 @@ impl Host {
     /// `%APPDATA%`, of a drive that only one account uses by that account's profile.
     pub fn roaming_data(&self) -> Option<WinPath> {
         let variable = self.variables.get("APPDATA").filter(|value| !value.is_empty());
-        variable.map(WinPath::new).or_else(|| {
-            let home = (self.kind == HostKind::Directory).then(|| self.only_profile())??;
-            Some(roaming_of(&home))
+        variable.map(WinPath::new).or_else(|| match self.kind {
+            HostKind::Directory => Some(roaming_of(&self.only_profile()?)),
+            // Of a recorded machine it is known where it is for sure.
+            HostKind::Snapshot => self.recorded_roaming_data.clone(),
+            _ => None,
         })
+    }
+
+    /// Whether processes have the PATH of a new Windows, `C:\Windows\system32;C:\Windows` first of all, if nothing else is known.
+    pub fn has_new_path(&self) -> bool {
+        matches!(self.kind, HostKind::Baseline(_)) || self.recorded_new_path
     }
 
     /// The environment variables of a process of `program`, as far as they follow from the machine and the account, by their names in

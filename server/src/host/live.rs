@@ -54,6 +54,8 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
         },
         recorded_interpreter: None,
         recorded_variables: BTreeMap::new(),
+        recorded_roaming_data: None,
+        recorded_new_path: false,
         registered_pythons: Arc::new(of_this_system()),
         windows_directory,
         files: disk.clone(),

@@ -74,6 +74,10 @@ pub struct Host {
     pub variables: BTreeMap<String, String>,
     /// For a snapshot, the [`Host::usual_variables`] of the machine that was recorded.
     recorded_variables: BTreeMap<String, String>,
+    /// For a snapshot, the [`Host::roaming_data`] of the machine that was recorded.
+    recorded_roaming_data: Option<WinPath>,
+    /// For a snapshot, whether that machine [has a new PATH](Host::has_new_path).
+    recorded_new_path: bool,
     /// What its registry and its processor say.
     pub running: Running,
     /// The interpreter that a snapshot was recorded of.
@@ -205,6 +209,8 @@ impl Host {
             api_sets: Arc::new(api_sets),
             variables: BTreeMap::new(),
             recorded_variables: BTreeMap::new(),
+            recorded_roaming_data: None,
+            recorded_new_path: false,
             running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
@@ -243,6 +249,8 @@ impl Host {
             api_sets: Arc::new(disk.api_sets(&system).unwrap_or_else(ApiSets::of_windows_11)),
             variables: BTreeMap::new(),
             recorded_variables: BTreeMap::new(),
+            recorded_roaming_data: None,
+            recorded_new_path: false,
             running: Running::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),

@@ -42,7 +42,7 @@ const LARGEST: u64 = 512 << 20;
 const MEMORY: u32 = 80 << 10;
 
 /// So many characters of a text that holds a secret are shown, to find it by.
-const SHOWN_OF_SECRET: usize = 12;
+const SHOWN_OF_SECRET: usize = 8;
 
 /// How hard is tried to make it small: xz's own default.
 const PRESET: u32 = 6;
@@ -63,6 +63,12 @@ struct Snapshot<M> {
     /// The [`Host::usual_variables`] of the recorded machine.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     usual_variables: BTreeMap<String, String>,
+    /// Its [`Host::roaming_data`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roaming_data: Option<WinPath>,
+    /// Whether its processes have the PATH of a new Windows, see [`Host::has_new_path`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    new_path: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     registered_pythons: Vec<RegisteredPython>,
     #[serde(default)]
@@ -77,6 +83,9 @@ struct Snapshot<M> {
 /// Answers by path.
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct Facts {
+    /// What paths name whose folders were not listed.
+    #[serde(default)]
+    kinds: BTreeMap<WinPath, Option<EntryKind>>,
     folders: BTreeMap<WinPath, Result<Listing, FileError>>,
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
@@ -218,6 +227,8 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         api_sets: Arc::new(snapshot.api_sets),
         variables: snapshot.variables,
         recorded_variables: snapshot.usual_variables,
+        recorded_roaming_data: snapshot.roaming_data,
+        recorded_new_path: snapshot.new_path,
         registered_pythons: Arc::new(snapshot.registered_pythons),
         running: snapshot.running,
         recorded_interpreter: Some(snapshot.interpreter),
@@ -322,7 +333,7 @@ impl Recording {
     }
 
     /// The modules that lie in none of these folders, nor in another environment: those of a person's own projects.
-    pub fn modules_outside(&self, folders: &[&WinPath]) -> Vec<&WinPath> {
+    pub fn modules_outside(&self, folders: &[WinPath]) -> Vec<&WinPath> {
         let is_outside = |path: &&WinPath| {
             !folders.iter().any(|folder| path.is_within(folder)) && !self.is_of_environment(path)
         };
@@ -330,7 +341,7 @@ impl Recording {
         modules.filter(is_outside).collect()
     }
 
-    /// Whether a file lies in some site-packages, or in the `Lib` beside a `python.exe`.
+    /// Whether a file lies in some site-packages, or in the `Lib` or the `python38.zip` beside a `python.exe`.
     fn is_of_environment(&self, file: &WinPath) -> bool {
         let has_python = |folder: &WinPath| {
             let listing = self.facts.folders.get(folder).and_then(|listing| listing.as_ref().ok());
@@ -338,8 +349,9 @@ impl Recording {
         };
         std::iter::successors(file.parent(), WinPath::parent).any(|folder| {
             let name = folder.file_name();
+            let is_library = name.eq_ignore_ascii_case("lib") || is_python_zip(name);
             name.eq_ignore_ascii_case("site-packages")
-                || name.eq_ignore_ascii_case("lib") && folder.parent().is_some_and(|above| has_python(&above))
+                || is_library && folder.parent().is_some_and(|above| has_python(&above))
         })
     }
 
@@ -381,6 +393,8 @@ impl Recording {
             kind: HostKind::Snapshot,
             variables,
             recorded_variables: host.usual_variables(interpreter, host.machine),
+            recorded_roaming_data: host.roaming_data(),
+            recorded_new_path: host.has_new_path(),
             recorded_interpreter: Some(interpreter.clone()),
             files: Arc::new(Recorded::new(facts)),
             disk: None,
@@ -411,6 +425,8 @@ impl Recording {
             api_sets: (*host.api_sets).clone(),
             variables,
             usual_variables: host.usual_variables(interpreter, host.machine),
+            roaming_data: host.roaming_data(),
+            new_path: host.has_new_path(),
             registered_pythons: (*host.registered_pythons).clone(),
             running: host.running.clone(),
             modules,
@@ -424,7 +440,10 @@ impl Recording {
         let json = if keep_names { json } else { users.hidden_in_json(&json) };
         for text in strings_of(&json) {
             if let Some(kind) = secret_in(&text) {
-                let around = text.chars().take(SHOWN_OF_SECRET).collect();
+                // Without the path or the notation that it stands in.
+                let mut words = text.split(|c: char| c.is_whitespace() || "\\'|".contains(c));
+                let word = words.find(|word| secret_in(word).is_some()).unwrap_or(&text);
+                let around = word.chars().take(SHOWN_OF_SECRET).collect();
                 return Err(SnapshotError::Secret { kind, around });
             }
         }
@@ -440,6 +459,11 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// The machine that it replays.
+    pub fn replayed(&self) -> Result<Host, SnapshotError> {
+        read(self.json.as_bytes(), "the snapshot")
+    }
+
     /// Writes it, packed by xz.
     pub fn write(&self, path: &Path) -> Result<(), SnapshotError> {
         let write = || -> std::io::Result<()> {
@@ -464,14 +488,19 @@ impl Finished {
         }
         #[derive(Deserialize)]
         struct Texts {
-            folders: BTreeMap<String, Value>,
+            folders: BTreeMap<String, Result<Names, Value>>,
             images: BTreeMap<String, Value>,
             texts: BTreeMap<String, Result<String, Value>>,
         }
         let Ok(whole) = parse::<Whole>(self.json.as_bytes()) else { return Contents::default() };
         let mut contents = Contents {
             variables: whole.variables,
-            folders: whole.facts.folders.into_keys().collect(),
+            folders: whole
+                .facts
+                .folders
+                .into_iter()
+                .filter_map(|(path, it)| Some((path, names_of(it.ok()?))))
+                .collect(),
             images: whole.facts.images.into_keys().collect(),
             modules: whole.scripts.keys().cloned().collect(),
             ..Contents::default()
@@ -500,8 +529,8 @@ impl Finished {
 pub struct Contents {
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
-    /// Folders whose names of files are in it, fully or in part.
-    pub folders: Vec<String>,
+    /// Folders, and the names in them.
+    pub folders: BTreeMap<String, Vec<String>>,
     /// PE files that are described.
     pub images: Vec<String>,
     /// Python modules of which it has what importing them does.
@@ -510,6 +539,21 @@ pub struct Contents {
     pub files: BTreeMap<String, String>,
     /// The texts in modules, by package.
     pub constants: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The folders and the files in a folder, as a [`Listing`] is written.
+type Names = (Vec<String>, Vec<String>);
+
+fn names_of((folders, files): Names) -> Vec<String> {
+    folders.into_iter().map(|folder| format!("{folder}\\")).chain(files).collect()
+}
+
+/// `python38.zip`, the standard library of an embeddable Python.
+fn is_python_zip(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("python")
+        .and_then(|rest| rest.strip_suffix(".zip"))
+        .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What a module belongs to: the package in site-packages, or else the folder.
@@ -539,6 +583,11 @@ impl Recorder {
     pub fn recording(&self, host: &Host, prefixes: &[&WinPath]) -> Recording {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hide_neighbours(&mut facts, prefixes);
+        let folders = &facts.folders;
+        facts.kinds.retain(|path, _| {
+            let is_inside = prefixes.iter().any(|prefix| path.is_within(prefix));
+            !is_inside || path.parent().is_none_or(|folder| !folders.contains_key(&folder))
+        });
         facts.held.retain(|_, held| *held != Ok(false));
         facts.instructions.retain(|_, needed| !matches!(needed, Ok(needed) if needed.is_empty()));
         facts.bindings.retain(|_, binding| !matches!(binding, Ok(found) if **found == Binding::default()));
@@ -592,7 +641,10 @@ impl Recorder {
 fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     let listed = facts.folders.iter().filter(|(_, listing)| listing.is_ok()).map(|(path, _)| path);
     let read = facts.texts.iter().filter(|(_, text)| text.is_ok()).map(|(path, _)| path);
-    let seen: Vec<WinPath> = listed.chain(read).chain(prefixes.iter().copied()).cloned().collect();
+    let loaded = facts.images.keys().chain(facts.scripts.keys()).chain(facts.archives.keys());
+    let asked = facts.kinds.iter().filter(|(_, kind)| kind.is_some()).map(|(path, _)| path);
+    let seen = listed.chain(read).chain(loaded).chain(asked).chain(prefixes.iter().copied());
+    let seen: Vec<WinPath> = seen.cloned().collect();
     for (folder, listing) in &mut facts.folders {
         let inside = prefixes.iter().any(|prefix| folder.is_within(prefix));
         let above = prefixes.iter().any(|prefix| prefix.is_within(folder));
@@ -727,6 +779,11 @@ impl Files for Recorder {
         self.note(|facts| &mut facts.folders, path, answer.map(Listing)).map(|listing| listing.0)
     }
 
+    /// Without a listing of its folder, in which there may be much else.
+    fn kind(&self, path: &WinPath) -> Option<EntryKind> {
+        self.note(|facts| &mut facts.kinds, path, self.files.kind(path))
+    }
+
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
         self.note(|facts| &mut facts.sizes, path, self.files.size(path))
     }
@@ -803,6 +860,16 @@ impl Files for Recorded {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         withheld::note(path.as_str());
         self.folders.get(path).cloned().unwrap_or(Err(FileError::NotRecorded))
+    }
+
+    fn kind(&self, path: &WinPath) -> Option<EntryKind> {
+        withheld::note(path.as_str());
+        let listed = || self.folder(&path.parent()?).ok()?.entry(path.file_name()).map(|entry| entry.kind);
+        match (self.facts.kinds.get(path), path.parent()) {
+            (Some(known), _) => *known,
+            (None, Some(_)) => listed(),
+            (None, None) => self.folder(path).is_ok().then_some(EntryKind::Folder),
+        }
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {

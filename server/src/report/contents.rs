@@ -32,7 +32,11 @@ pub fn contents(recorded: &Recorded) -> String {
     section(&mut out, &texts, &constants.collect::<Vec<_>>());
     section(&mut out, "Python modules, of which it has what importing them does", &contents.modules);
     section(&mut out, "DLLs and extension modules, of which it has imports and versions", &contents.images);
-    section(&mut out, "Folders, of which it has names", &contents.folders);
+    let folders = contents.folders.iter().map(|(folder, names)| match names.is_empty() {
+        true => folder.clone(),
+        false => format!("{folder}: {}", names.join(", ")),
+    });
+    section(&mut out, "Folders, and the names in them", &folders.collect::<Vec<_>>());
     out
 }
 

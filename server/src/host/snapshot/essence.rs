@@ -25,21 +25,24 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
         ("pixi", "conda-meta") => pixi(text),
         ("config.toml", "pypoetry") => toml_of(text, &[("virtualenvs", &["path"])]),
         ("pyproject.toml", _) => toml_of(text, &PROJECT),
-        ("setup.cfg" | "setup.py", _) => lines(text, |line| line.trim_start().starts_with("name")),
+        ("setup.cfg" | "setup.py", _) => names(text),
         ("environment.yml" | "environment.yaml", _) => lines(text, |line| line.starts_with("name:")),
         (".condarc" | ".mambarc", _) => envs_dirs(text),
         // A word, a path, or a path a line.
-        (
-            "installer" | "top_level.txt" | "orig-prefix.txt" | ".project" | ".python-version" | "py.ini"
-            | "envs.toml" | "environments.txt",
-            _,
-        ) => text.to_owned(),
+        ("installer" | "top_level.txt", _) if folder.ends_with("-info") => text.to_owned(),
+        ("environments.txt", ".conda") | ("envs.toml", "virtualenvs") => text.to_owned(),
+        ("orig-prefix.txt", "lib") | ("py.ini", "windows" | "local") => text.to_owned(),
+        (".project" | ".python-version", _) => lines(text, |line| !line.starts_with('#')),
+        // Of Windows, or of whoever made a DLL; what nobody reads of it are its comments.
+        _ if name.ends_with(".manifest") => text.to_owned(),
         (_, "conda-meta") => conda_package(text).unwrap_or_default(),
         _ if name.ends_with(".egg-info") => metadata(text),
         _ if name.ends_with("._pth") => without_comments(text, |line| line.to_owned()),
-        _ if name.ends_with(".pth") => without_comments(text, |line| match line.starts_with("import") {
-            true => with_marks(line, withhold),
-            false => line.to_owned(),
+        _ if name.ends_with(".pth") => without_comments(text, |line| {
+            match line.trim_start_matches('\u{feff}').trim_start().starts_with("import") {
+                true => with_marks(line, withhold),
+                false => line.to_owned(),
+            }
         }),
         _ if name.ends_with(".json") => with_marks_in_json(text, withhold),
         _ if text.is_empty() => String::new(),
@@ -64,11 +67,20 @@ fn lines(text: &str, is_wanted: impl Fn(&str) -> bool) -> String {
 
 /// The text of a file of which lines are told by their numbers, without its comments.
 fn without_comments(text: &str, mut told: impl FnMut(&str) -> String) -> String {
-    let line = |line: &str| match line.starts_with('#') {
+    let line = |line: &str| match line.trim_start_matches('\u{feff}').trim_start().starts_with('#') {
         true => "#\n".to_owned(),
         false => format!("{}\n", told(line)),
     };
     text.lines().map(line).collect()
+}
+
+/// The lines that say how a project is called.
+fn names(text: &str) -> String {
+    let names = text.lines().filter_map(|line| {
+        let value = line.trim_start().strip_prefix("name")?.trim_start().strip_prefix('=')?;
+        Some(format!("name = {}\n", value.split(',').next()?.trim()))
+    });
+    names.collect()
 }
 
 /// Whether a line is `key = value` with one of these keys.
@@ -83,52 +95,53 @@ fn is_native(path: &str) -> bool {
 
 /// Of RECORD the native files and the top-level names. That there is a hash counts, but not which.
 fn record(text: &str) -> String {
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut kept = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
     let mut seen = BTreeSet::new();
-    let mut kept = String::new();
-    for line in text.lines() {
-        let path = line.split(',').next().unwrap_or_default();
-        if !is_native(path) {
-            let top = path.split('/').next().unwrap_or_default();
-            if path.ends_with(".py") && seen.insert(top.to_ascii_lowercase()) {
-                let is_module = top == path;
-                kept.push_str(&if is_module {
-                    format!("{top},,\n")
-                } else {
-                    format!("{top}/__init__.py,,\n")
-                });
-            }
+    // A row that cannot be read costs only itself.
+    for row in rows.records().filter_map(Result::ok) {
+        let fields: Vec<&str> = row.iter().collect();
+        // Some builders forget to quote a path that holds commas; hash and size come last.
+        let (path, hash, size) = match fields.as_slice() {
+            [path @ .., hash, size] if !path.is_empty() => (path.join(","), *hash, *size),
+            [path, ..] => ((*path).to_owned(), "", ""),
+            [] => continue,
+        };
+        if is_native(&path) {
+            let hash = if hash.is_empty() { "" } else { "withheld=" };
+            let _ = kept.write_record([&path, hash, size]);
             continue;
         }
-        match (line.find(",sha256="), line.rfind(',')) {
-            (Some(hash), Some(size)) if hash < size => {
-                kept.push_str(&format!("{},withheld={}\n", &line[..hash], &line[size..]));
-            }
-            _ => kept.push_str(&format!("{line}\n")),
+        let (top, is_module) = path.split_once('/').map_or((path.as_str(), true), |(top, _)| (top, false));
+        if seen.insert(top.to_ascii_lowercase()) {
+            let _ = match is_module {
+                true => kept.write_record([top, "", ""]),
+                false => kept.write_record([format!("{top}/withheld").as_str(), "", ""]),
+            };
         }
     }
-    kept
+    String::from_utf8(kept.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
 /// Of METADATA four headers. Where a requirement says an address, that it has one is enough.
 fn metadata(text: &str) -> String {
-    let mut kept = String::new();
-    let mut is_kept = false;
+    let mut headers: Vec<String> = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.trim().is_empty()) {
-        if !line.starts_with([' ', '\t']) {
-            let key = line.split_once(':').map_or("", |(key, _)| key.trim());
-            is_kept = HEADERS.contains(&key.to_ascii_lowercase().as_str());
-        }
-        if is_kept {
-            kept.push_str(&without_address(line));
-            kept.push('\n');
+        match headers.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => last.extend([" ", line.trim()]),
+            _ => headers.push(line.to_owned()),
         }
     }
-    kept
+    let is_read = |line: &&String| {
+        let key = line.split_once(':').map_or("", |(key, _)| key.trim());
+        HEADERS.contains(&key.to_ascii_lowercase().as_str())
+    };
+    headers.iter().filter(is_read).map(|header| format!("{}\n", without_address(header))).collect()
 }
 
 /// `name @ https://user:password@host/x ; marker` without its address (PEP 508).
-fn without_address(line: &str) -> String {
-    let Some((name, rest)) = line.split_once('@') else { return line.to_owned() };
+fn without_address(header: &str) -> String {
+    let Some((name, rest)) = header.split_once('@') else { return header.to_owned() };
     // In an address a semicolon has no blank before it.
     let marker = rest.split_once(" ;").map_or(String::new(), |(_, marker)| format!(" ;{marker}"));
     format!("{name}@ withheld{marker}")
@@ -215,7 +228,7 @@ fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
                 };
                 range.start + prefix + quote..range.end.saturating_sub(quote)
             }
-            TokenKind::FStringMiddle | TokenKind::Comment => range,
+            TokenKind::FStringMiddle | TokenKind::TStringMiddle | TokenKind::Comment => range,
             _ => continue,
         };
         if let Some(text) = code.get(inner.clone()).filter(|text| !text.is_empty()) {
@@ -273,13 +286,12 @@ mod tests {
             r"C:\x-1.dist-info\METADATA",
             "Metadata-Version: 2.1\nName: x\nVersion: 1\nAuthor: Ada\nAuthor-email: ada@example.org\nDescription: one\n  two\n\
              Requires-Python: >=3.9\nRequires-Dist: numpy (>=1)\n  ; sys_platform == 'win32'\n\
-             Requires-Dist: own @ https://ada:secret@host/own.whl ; extra == 'a'\nHome-page: secret\n\nLong description\n",
+             Requires-Dist: own @\n https://ada:secret@host/own.whl ; extra == 'a'\nHome-page: secret\n\nLong description\n",
             expect![[r#"
                 Name: x
                 Version: 1
                 Requires-Python: >=3.9
-                Requires-Dist: numpy (>=1)
-                  ; sys_platform == 'win32'
+                Requires-Dist: numpy (>=1) ; sys_platform == 'win32'
                 Requires-Dist: own @ withheld ; extra == 'a'
             "#]],
         );
@@ -323,6 +335,20 @@ mod tests {
             r"C:\x.dist-info\direct_url.json",
             r#"{"url": "https://ada:SECRET@host/x.git", "vcs_info": {"commit_id": "1"}}"#,
             expect![[r#"{"url":"withheld"}"#]],
+        );
+    }
+
+    #[test]
+    fn records_have_native_files_and_top_level_names() {
+        check(
+            r"C:\x-1.dist-info\RECORD",
+            "pkg/plan.txt,sha256=ab,1\npkg/b.py,sha256=ab,2\n\"pkg/a,b.pyd\",sha256=ab,3\nsix.py,sha256=ab,4\nx-1.dist-info/RECORD,,\n",
+            expect![[r#"
+                pkg/withheld,,
+                "pkg/a,b.pyd",withheld=,3
+                six.py,,
+                x-1.dist-info/withheld,,
+            "#]],
         );
     }
 

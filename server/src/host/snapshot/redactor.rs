@@ -30,15 +30,15 @@ impl Redactor {
 
     /// A plain text.
     pub fn text(&mut self, text: &str) -> String {
-        let hidden = self.users.hidden(text);
-        if secret_in(&hidden).is_none() {
+        let hidden = without_keys(self.users.hidden(text));
+        let seems = |text: &str| secret_in(&text.replace(ESCAPE, "")).is_some();
+        if !seems(&hidden) {
             return hidden;
         }
-        let words =
-            hidden.split_inclusive(char::is_whitespace).map(|word| match secret_in(word.trim_end()) {
-                Some(_) => format!("[withheld]{}", &word[word.trim_end().len()..]),
-                None => word.to_owned(),
-            });
+        let words = hidden.split_inclusive(char::is_whitespace).map(|word| match seems(word.trim_end()) {
+            true => format!("{WITHHELD}{}", &word[word.trim_end().len()..]),
+            false => word.to_owned(),
+        });
         words.collect()
     }
 
@@ -60,6 +60,28 @@ impl Redactor {
         }
         self.text(&plain).replace(ESCAPE, "\\")
     }
+}
+
+const WITHHELD: &str = "[withheld]";
+
+/// Without private keys, which are secrets of many words; of one that has no end, without what follows.
+fn without_keys(mut text: String) -> String {
+    let mut from = 0;
+    while let Some(found) = text[from..].find("-----BEGIN ") {
+        let start = from + found;
+        let first = text[start..].lines().next().unwrap_or_default();
+        if !first.contains("PRIVATE KEY") {
+            from = start + 1;
+            continue;
+        }
+        let end = text[start..].find("-----END ").map_or(text.len(), |end| {
+            let after = start + end + "-----END ".len();
+            text[after..].find("-----").map_or(text.len(), |dashes| after + dashes + "-----".len())
+        });
+        text.replace_range(start..end, WITHHELD);
+        from = start + WITHHELD.len();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -84,5 +106,11 @@ mod tests {
     fn secrets_are_withheld() {
         let text = "at https://ada:hunter2@example.org/x\nit fails";
         assert_eq!(redactor().text(text), "at [withheld]\nit fails");
+        let text = "a -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- b -----BEGIN PRIVATE KEY-----";
+        assert_eq!(redactor().text(text), "a [withheld] b [withheld]");
+        assert_eq!(
+            redactor().markdown(r"says ghp\_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R!"),
+            "says [withheld]"
+        );
     }
 }

@@ -1,56 +1,88 @@
 //! What looks like a secret, wherever it stands in a snapshot: such a snapshot is not written.
 
 /// What tokens of well-known services begin with, from the services' own documentation, and how many more characters they have at least.
-const TOKENS: [(&str, usize); 18] = [
+const TOKENS: [(&str, usize); 26] = [
     ("ghp_", 30),
     ("gho_", 30),
+    ("ghr_", 30),
     ("ghs_", 30),
     ("ghu_", 30),
     ("github_pat_", 30),
     ("glpat-", 20),
+    ("gldt-", 20),
+    ("glrt-", 20),
+    ("dop_v1_", 40),
+    ("ATATT3x", 40),
+    ("ya29", 20),
+    ("SG", 40),
     ("sk-", 32),
     ("sk_live_", 16),
+    ("sk_test_", 16),
     ("rk_live_", 16),
+    ("xoxa-", 20),
     ("xoxb-", 20),
     ("xoxp-", 20),
     ("hf_", 30),
-    ("pypi-AgEIcHlwaS5vcmc", 20),
+    ("pypi-Ag", 40),
     ("npm_", 36),
-    ("AKIA", 16),
-    ("ASIA", 16),
     ("AIza", 35),
     ("eyJhbGciOi", 20),
+    ("eyJ0eXAi", 20),
 ];
 
 /// What kind of secret a text seems to hold, if it seems to hold one.
 pub fn secret_in(text: &str) -> Option<&'static str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY") || text.contains("AGE-SECRET-KEY-1") {
         return Some("a private key");
     }
     if text.split("://").skip(1).any(has_password) {
         return Some("an address with a password");
     }
-    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let is_token = |word: &str| {
-        TOKENS.iter().any(|(beginning, more)| {
-            word.strip_prefix(beginning).is_some_and(|rest| rest.len() >= *more && is_mixed(rest))
-        })
-    };
+    // The dots of some tokens belong to them.
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     text.split(|c| !is_of_word(c)).any(is_token).then_some("a token")
 }
 
-/// Whether what follows `://` is `user:password@…`. Places for a name or password to be put in are none.
-fn has_password(rest: &str) -> bool {
-    let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\\']).next().unwrap_or_default();
-    let Some((user, _)) = authority.rsplit_once('@') else { return false };
-    user.split_once(':').is_some_and(|(_, password)| {
-        !password.is_empty() && !password.contains(['%', '{', '$', '<', '*', '[', '\u{27e6}'])
-    })
+fn is_token(word: &str) -> bool {
+    // Keys of Amazon's have no small letters.
+    let is_key = |rest: &str| {
+        rest.len() == 16
+            && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            && has_digit(rest)
+    };
+    ["AKIA", "ASIA"].iter().any(|beginning| word.strip_prefix(beginning).is_some_and(is_key))
+        || TOKENS.iter().any(|(beginning, more)| {
+            word.strip_prefix(beginning).is_some_and(|rest| rest.len() >= *more && is_mixed(rest))
+        })
 }
 
-/// Words and names of files are not made of digits and letters in both cases.
+/// Whether what follows `://` is `user:password@…`, or a long token in the place of a user. Places for a name or password to be put in
+/// are none, and neither are the words that manuals have there.
+fn has_password(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\\', '\n']).next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    match user.split_once(':') {
+        Some((_, password)) => {
+            let is_place = password.contains(['{', '$', '<', '*', '[', '\u{27e6}'])
+                || ["%s", "%(", "%r"].iter().any(|place| password.contains(place));
+            !password.is_empty() && !is_place && !IN_MANUALS.contains(&password.to_ascii_lowercase().as_str())
+        }
+        None => user.len() >= 32 && is_mixed(user),
+    }
+}
+
+/// What manuals write in the place of a password.
+const IN_MANUALS: [&str; 6] = ["pass", "passwd", "password", "pwd", "secret", "xxx"];
+
+/// Words and names of files have no digits among letters of both cases.
 fn is_mixed(text: &str) -> bool {
-    text.bytes().any(|b| b.is_ascii_digit()) && text.bytes().any(|b| b.is_ascii_alphabetic())
+    has_digit(text)
+        && text.bytes().any(|b| b.is_ascii_uppercase())
+        && text.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+fn has_digit(text: &str) -> bool {
+    text.bytes().any(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -65,7 +97,9 @@ mod tests {
             format!("the key is sk-{token}!"),
             format!("Bearer eyJhbGciOi{token}"),
             "postgres://ada:hunter2@db.example/prod".to_owned(),
-            "pip install --index-url https://user:pass@host/simple x".to_owned(),
+            "pip install --index-url https://user:p%40ss@host/simple x".to_owned(),
+            format!("https://{token}@dev.example/x"),
+            "AKIA0123456789ABCDEF".to_owned(),
             "-----BEGIN RSA PRIVATE KEY-----\nMII".to_owned(),
         ] {
             assert!(secret_in(&text).is_some(), "{text}");
@@ -79,6 +113,12 @@ mod tests {
             "postgres://{user}:{password}@host",
             "mysql://%s:%s@%s/%s",
             "https://user@host/x",
+            "https://user:password@host/x",
+            "ASIA_PACIFIC_REGION_CODES_2",
+            "ASIAN_LANGUAGE_TABLE_V2",
+            "npm_config_of_something_that_has_a_long_name_2",
+            "gho_grid_higher_order_interpolation_2d",
+            "sk-learn-contrib-imbalanced-learn-0-12-extra",
             "sk-learn",
             "hf_transfer_is_a_package_of_hugging_face",
             "libscipy_openblas64_-860d95b1c38e637ce4509f5fa24fbf2a.dll",

@@ -27,6 +27,8 @@ pub struct Users {
     names: HashMap<String, String>,
     /// Home folders that lie elsewhere, in parts in lower case.
     homes: Vec<Vec<String>>,
+    /// So many names of each length are taken.
+    taken: HashMap<usize, usize>,
 }
 
 impl Users {
@@ -63,8 +65,9 @@ impl Users {
             return known.clone();
         }
         let length = written.encode_utf16().count();
-        let number = (0..).find(|number| !self.names.values().any(|taken| *taken == called(length, *number)));
-        let free = called(length, number.unwrap_or_default());
+        let number = self.taken.entry(length).or_default();
+        let free = called(length, *number);
+        *number += 1;
         self.names.insert(key, free.clone());
         free
     }
@@ -86,8 +89,9 @@ impl Users {
     pub fn hidden_in(&mut self, folder: &WinPath, name: &str) -> Option<String> {
         let path = folder.join(name);
         let start = path.as_str().len() - name.len();
-        let is_home = self.names_in(path.as_str(), true).contains(&(start..path.as_str().len()));
-        is_home.then(|| self.replaced(name))
+        let last = self.names_in(path.as_str(), true).pop().filter(|last| last.end == path.as_str().len());
+        let last = last.filter(|last| last.start >= start)?;
+        Some(format!("{}{}", &path.as_str()[start..last.start], self.replaced(&path.as_str()[last])))
     }
 
     /// JSON with other names for the users in all its strings.
@@ -134,13 +138,20 @@ impl Users {
                 }
                 _ if begins => {
                     let separators = &text[begun + found..after];
-                    let is_share = separators.len() > 1 && !before.ends_with(':');
-                    let is_unc = is_share && separators.starts_with('\\');
+                    // `file://server/share` is a share, too.
+                    let is_file = before.ends_with("file:") && separators.len() == 2;
+                    let is_share = is_file || separators.len() > 1 && !before.ends_with(':');
+                    let is_unc = is_file || is_share && separators.starts_with('\\');
                     Some(Folder { parts: Vec::new(), is_share, is_unc })
                 }
                 Some(_) if !is_path && !is_device && before.contains(is_never_in_path) => None,
                 Some(mut folder) => {
-                    folder.parts.push(fold_name(&decoded(before)));
+                    match before {
+                        // `\\.\` begins the names of devices.
+                        "." if !folder.is_share || !folder.parts.is_empty() => {}
+                        ".." => drop(folder.parts.pop()),
+                        _ => folder.parts.push(fold_name(&decoded(before))),
+                    }
                     Some(folder)
                 }
                 None => None,
@@ -164,7 +175,11 @@ impl Users {
                 continue;
             };
             // `C:\Users\%USERNAME%`, `/home/$USER`, `/home/..` and the like name nobody.
-            if decoded(name).starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            let is_name = match is_path {
+                true => !matches!(name, "" | "." | "..") && !name.starts_with('%'),
+                false => decoded(name).starts_with(|c: char| c.is_alphanumeric() || c == '_'),
+            };
+            if is_name {
                 names.push(after + before..after + before + name.len());
             }
         }
@@ -264,15 +279,24 @@ impl Folder {
         let is_letter = |part: &str| part.len() == 1;
         // Wine, and shares, show a Unix as a drive.
         let parts = match parts.as_slice() {
+            ["?" | ".", "unc", _, share, parts @ ..] if share.ends_with('$') => parts,
+            ["?" | ".", "unc", _, parts @ ..] => parts,
+            ["?" | ".", "globalroot", "device", _, parts @ ..] | ["device", _, parts @ ..] => parts,
+            ["?" | ".", _, parts @ ..] => parts,
             ["wsl$" | "wsl.localhost", _, parts @ ..] if self.is_share => parts,
+            [_, share, parts @ ..] if self.is_share && share.ends_with('$') => parts,
             [_, parts @ ..] if self.is_share => parts,
             [drive, parts @ ..] if drive.ends_with(':') => parts,
             parts => parts,
         };
         match parts {
-            ["users" | "home" | "documents and settings"] | ["run", "media"] => true,
+            ["users" | "home" | "documents and settings" | "dokumente und einstellungen"] => true,
+            ["var" | "export" | "data" | "usr", "home"] | ["nfs", "users" | "home"] | ["run", "media"] => {
+                true
+            }
             [letter, "users"] => is_letter(letter),
-            ["mnt" | "cygdrive" | "volumes", _, "users"] => true,
+            ["mnt" | "cygdrive" | "volumes" | "host_mnt", _, "users" | "documents and settings"] => true,
+            ["run", "desktop", "mnt", "host", _, "users"] | ["system", "volumes", _, "users"] => true,
             ["media", _, _, "users"] | ["run", "media", _, _, "users"] => true,
             [.., "drive_c", "users"] => true,
             _ => false,
@@ -297,8 +321,10 @@ const NO_SHARE: [&str; 5] = ["users", "home", "homes", "public", "share"];
 /// The company in the name of a folder that OneDrive keeps: `OneDrive - Contoso`.
 fn company_in(part: &str) -> Option<&str> {
     const BEGINNING: &str = "onedrive - ";
-    let begins = part.get(..BEGINNING.len())?.eq_ignore_ascii_case(BEGINNING);
-    begins.then(|| &part[BEGINNING.len()..]).filter(|company| !company.is_empty())
+    let beginning = [BEGINNING, "onedrive%20-%20"].into_iter().find(|beginning| {
+        part.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    })?;
+    Some(&part[beginning.len()..]).filter(|company| !company.is_empty())
 }
 
 /// Without the percent signs of an address, and without what only Markdown needs.
@@ -439,6 +465,11 @@ mod tests {
                 r"\\?\UNC\CORP-NAS\Finance\env",
                 r"loads from \\corp-nas\finance\x.dll, and \\localhost\c$\x",
                 r"\\wsl$\Ubuntu\opt\env",
+                r"\\corp-nas\c$\Users\bob\env",
+                r"\\?\Volume{0-1}\Users\bob\env",
+                r"C:\ProgramData\..\Users\.\bob\env",
+                "file://corp-nas/finance/env",
+                "file:///C:/OneDrive%20-%20Contoso%20GmbH/env",
                 r"\\.\pipe\x",
                 r"\\d+",
                 "//cdn.example.org/x",
@@ -452,6 +483,11 @@ mod tests {
                 \\?\UNC\user0000\user000\env
                 loads from \\user0000\user000\x.dll, and \\localhost\c$\x
                 \\wsl$\Ubuntu\opt\env
+                \\user0000\c$\Users\use\env
+                \\?\Volume{0-1}\Users\use\env
+                C:\ProgramData\..\Users\.\use\env
+                file://user0000/user000/env
+                file:///C:/OneDrive%20-%20user00000000/env
                 \\.\pipe\x
                 \\d+
                 //cdn.example.org/x

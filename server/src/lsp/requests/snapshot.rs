@@ -46,7 +46,9 @@ pub fn written(target: &Target, package: &str, file: &Path, own_modules: bool) -
     let recorded = recorded(target, package, own_modules)?;
     recorded.snapshot.write(file).map_err(|error| error.to_string())?;
     let names = if recorded.snapshot.renamed == 0 { "" } else { "; names of users and servers are replaced" };
-    Ok(format!("{} records `import {package}`{names}", file.display()))
+    let exact =
+        if recorded.is_exact { "" } else { "; a replay of it says something else: send the report along" };
+    Ok(format!("{} records `import {package}`{names}{exact}", file.display()))
 }
 
 fn recorded(target: &Target, package: &str, own_modules: bool) -> Result<Recorded, String> {

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::names::is_kernel;
 use crate::cpython::{LoadError, windows_message};
 use crate::environment::Platform;
-use crate::host::{Host, HostKind, WinPath, is_always_set};
+use crate::host::{WinPath, is_always_set};
 use crate::image::Machine;
 use crate::loader::LoadFlags;
 
@@ -189,7 +189,8 @@ impl Plan<'_> {
             Some(value) => Value::str(value),
             // Every process has a PATH, even if we do not know which. That of a clean Windows begins so.
             None if name == "PATH" => match self.interpreter.process.host() {
-                Host { kind: HostKind::Baseline(_), windows_directory: windows, .. } if !self.is_linux() => {
+                host if host.has_new_path() && !self.is_linux() => {
+                    let windows = &host.windows_directory;
                     Value::str(format!(r"{windows}\system32;{windows}"))
                 }
                 _ => Value::str(""),
