@@ -43,6 +43,9 @@ impl fmt::Display for FileVersion {
 /// The longest manifest read, in bytes. Real ones have a few thousand.
 const MAX_MANIFEST: u32 = 1 << 20;
 
+/// How far a version resource is searched for the end of its key, in bytes. Real ones have it within 38.
+const MAX_VERSION_HEADER: u32 = 64;
+
 /// How many entries of one directory are looked at.
 const MAX_ENTRIES: u32 = 4096;
 
@@ -61,10 +64,16 @@ impl Image<'_> {
         let Some(data) = self.resource(RT_VERSION, Key::First)? else {
             return Ok(None);
         };
-        // VS_VERSIONINFO: three 16-bit lengths, "VS_VERSION_INFO" in UTF-16 with a NUL, padding to
-        // a multiple of four bytes, and VS_FIXEDFILEINFO, whose second word is its own version.
-        let at = data.rva.checked_add(40).filter(|_| data.size >= 40 + 16);
-        let at = at.ok_or_else(|| bad_table(WHAT, data.rva, Problem::Malformed))?;
+        // VS_VERSIONINFO: three 16-bit numbers, a key in UTF-16 with a NUL, padding to a multiple of
+        // four bytes, and VS_FIXEDFILEINFO, whose second word is its own version. The key should be
+        // "VS_VERSION_INFO", but nobody looks: so Wine's `VersionInfo32_Value`, in
+        // `dlls/kernelbase/version.c`. Files of pywin32 for Python 2.7 have it in ASCII.
+        let malformed = || bad_table(WHAT, data.rva, Problem::Malformed);
+        let header = self.memory.stored(data.rva, data.size.min(MAX_VERSION_HEADER) as usize, WHAT)?;
+        let nul =
+            header.as_chunks().0.iter().skip(3).position(|unit| *unit == [0, 0]).ok_or_else(malformed)?;
+        let offset = (2 * (3 + nul + 1) as u32).next_multiple_of(4);
+        let at = data.rva.checked_add(offset).filter(|_| data.size >= offset + 16).ok_or_else(malformed)?;
         let [signature, _, high, low] = self.memory.words(at, WHAT)?;
         if signature != VS_FIXEDFILEINFO_SIGNATURE {
             return Err(bad_table(WHAT, at, Problem::Malformed));

@@ -235,6 +235,18 @@ fn imports_without_a_name_table_are_read_from_the_address_table() {
 }
 
 #[test]
+fn the_version_stands_behind_its_key_whatever_that_is() {
+    let version = version_resource([2, 7, 228, 0]);
+    let (fixed, header) = (&version[40..], &version[..6]);
+    for key in [&b"VS_VERSION_INFO\0\0\0"[..], b"\0\0", b"V\0S\0\0\0"] {
+        let resource = [header, key, fixed].concat();
+        let image = Pe::x64().resources(&[(16, 1, &resource)]).build();
+        let version = Image::parse(&image).unwrap().version().unwrap();
+        assert_eq!(version, Some(FileVersion([2, 7, 228, 0])), "{key:?}");
+    }
+}
+
+#[test]
 fn machines() {
     let chpe = |pe: Pe, size| pe.load_config(size, &[(200, 0x1000_1000), (78, 0x0800)]);
     let cases = [
@@ -540,7 +552,8 @@ fn damaged_tables() {
     });
     case("forwarder to ordinal 70000", &Pe::x64().exports("e.dll", &[("a", "x.#70000")]));
     case("no VS_FIXEDFILEINFO", &Pe::x64().resources(&[(16, 1, &[0; 92])]));
-    case("short version", &Pe::x64().resources(&[(16, 1, &[0; 40])]));
+    case("short version", &Pe::x64().resources(&[(16, 1, &[0; 20])]));
+    case("version without end of its key", &Pe::x64().resources(&[(16, 1, &[1; 92])]));
     case("UTF-16 manifest", &Pe::x64().resources(&[(24, 2, b"\xff\xfe<\0a\0/\0>\0")]));
     case("other manifest", &Pe::x64().resources(&[(24, 7, b"<other/>")]));
     case("long manifest", &Pe::x64().resources(&[(24, 2, &vec![b' '; (1 << 20) + 1])]));
@@ -582,8 +595,9 @@ fn damaged_tables() {
         delay import without names: delay-loads d.dll: 
         forwarder without dot: is called e.dll; exports a: a forwarder at RVA 0x1040 is malformed
         forwarder to ordinal 70000: is called e.dll; exports a: a forwarder at RVA 0x1040 is malformed
-        no VS_FIXEDFILEINFO: version: the version resource at RVA 0x1030 is malformed
+        no VS_FIXEDFILEINFO: version: the version resource at RVA 0x1010 is malformed
         short version: version: the version resource at RVA 0x1008 is malformed
+        version without end of its key: version: the version resource at RVA 0x1008 is malformed
         UTF-16 manifest: manifest 2 "<a/>"
         other manifest: 
         long manifest: manifest 2: there are more than 1048576 bytes of manifest
