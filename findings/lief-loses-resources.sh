@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # LIEF 1.0.0 loses resources of valid files, without a word: of a DLL of .NET Core it shows 132 of 153.
 #
-# It guards itself against circles by noting the places where it has been. Those of resources are distances from the start of the file,
-# those of directories have the start of the tree counted twice (`TreeParser::parse_resource_node` in src/PE/ResourceNode.cpp: `base_offset
-# + current_offset`, where the latter contains the former already). So a resource passes for a circle if its entry lies as far from a
-# directory as the tree lies from the start of the file. In most files the tree is shorter than that. Where it is longer, as in DLLs
-# that hold nothing else but resources, whatever collides is left out: a resource, or a directory with all that is in it.
+# It guards itself against circles by noting the places where it has been. Those of resources are distances from
+# the start of the file, those of directories have the start of the tree counted twice (`parse_resource_node` in
+# src/PE/ResourceNode.cpp: `base_offset + current_offset`, where the latter contains the former already). So a
+# resource passes for a circle if its entry lies as far from a directory as the tree lies from the start of the
+# file. In most files the tree is shorter than that. Where it is longer, as in DLLs that hold nothing else but
+# resources, whatever collides is left out: a resource, or a directory with all that is in it.
 #
 # Needs Python 3 with pip. Fetches 40 MB.
 #
@@ -19,8 +20,8 @@ trap 'rm -rf "$work"' EXIT
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check lief==1.0.0
-"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --platform win_amd64 \
-    --dest "$work" dotnetcore2==3.1.23
+"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --platform win_amd64 --dest "$work" dotnetcore2==3.1.23
 "$work/venv/bin/python" - "$work" <<'PYTHON'
 import struct
 import sys
@@ -41,13 +42,14 @@ image = Path(path).read_bytes()
 # The file of .NET Core is one for 64 bits. The third data directory is that of the resources.
 header = struct.unpack_from("<I", image, 0x3C)[0]
 address = struct.unpack_from("<I", image, header + 24 + 112 + 2 * 8)[0]
-sections, optional = struct.unpack_from("<H", image, header + 6)[0], struct.unpack_from("<H", image, header + 20)[0]
-places = [struct.unpack_from("<8xIIII", image, header + 24 + optional + 40 * number) for number in range(sections)]
+sections, optional = (struct.unpack_from("<H", image, header + field)[0] for field in (6, 20))
+table = header + 24 + optional
+places = [struct.unpack_from("<8xIIII", image, table + 40 * number) for number in range(sections)]
 [start] = [offset for _, place, _, offset in places if place == address]
 
 
 def walk(directory, shift, seen, path=()):
-    """The resources by their numbers, without what lies at a place that was seen. Places of directories are shifted."""
+    """The resources by their numbers, without what lies where something was seen. Directories are shifted."""
     if directory + shift in seen:
         return
     seen.add(directory + shift)

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Functions with Greek names: the wheel of CasADi for Windows exports and imports names that are not ASCII. pefile takes the first of them
-# for garbage and shows no exported name from there on, 25 of 371; LIEF shows them all, but leaves out the imports of such names.
+# Functions with Greek names: the wheel of CasADi for Windows exports and imports names that are not ASCII. pefile
+# takes the first of them for garbage and shows no exported name from there on, 25 of 371; LIEF shows them all,
+# but leaves out the imports of such names.
 #
-# Since GCC 10 a C++ identifier may be written in Greek (`eval_ψ` in alpaqa, the solver that CasADi brings), and goes into the tables in UTF-8.
-# "PE Format" speaks of ASCII; Windows compares the names byte by byte and binds them. pefile has a list of the characters of a name
-# (`is_valid_function_name`): it ends the list of names at the first one that has others, in the exports, and passes over it in the imports. What is
-# left of the exports are ordinals. LIEF asks the C library's `isprint` of each byte (`Parser::is_valid_import_name`), for imports only.
+# Since GCC 10 a C++ identifier may be written in Greek (`eval_ψ` in alpaqa, a solver that CasADi brings), and goes
+# into the tables in UTF-8. "PE Format" speaks of ASCII; Windows compares the names byte by byte and binds them.
+# pefile has a list of the characters of a name (`is_valid_function_name`): it ends the list of exported names at
+# the first one that has others, and passes over such imports. What is left of the exports are ordinals. LIEF asks
+# the C library's `isprint` of each byte (`Parser::is_valid_import_name`), for imports only.
 #
 # Needs Python 3 with pip. Fetches 70 MB.
 #
@@ -18,8 +20,8 @@ trap 'rm -rf "$work"' EXIT
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check pefile==2024.8.26 lief==1.0.0
-"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --implementation cp \
-    --python-version 3.11 --platform win_amd64 --dest "$work" casadi==3.8.2
+"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --implementation cp --python-version 3.11 --platform win_amd64 --dest "$work" casadi==3.8.2
 "$work/venv/bin/python" - "$work" <<'PYTHON'
 import struct
 import sys
@@ -32,7 +34,8 @@ import pefile
 work = Path(sys.argv[1])
 [wheel] = work.glob("*.whl")
 with zipfile.ZipFile(wheel) as archive:
-    exporter, importer = (archive.extract(f"casadi/{name}.dll", work) for name in ("libalpaqa", "libcasadi_nlpsol_alpaqa"))
+    exporter = archive.extract("casadi/libalpaqa.dll", work)
+    importer = archive.extract("casadi/libcasadi_nlpsol_alpaqa.dll", work)
 lief.logging.disable()
 
 
@@ -42,13 +45,15 @@ class Image:
     def __init__(self, path):
         self.bytes = Path(path).read_bytes()
         header = struct.unpack_from("<I", self.bytes, 0x3C)[0]
-        sections, optional = struct.unpack_from("<H", self.bytes, header + 6)[0], struct.unpack_from("<H", self.bytes, header + 20)[0]
+        sections, optional = (struct.unpack_from("<H", self.bytes, header + field)[0] for field in (6, 20))
         self.exports, _, self.imports = struct.unpack_from("<III", self.bytes, header + 24 + 112)
-        self.sections = [struct.unpack_from("<IIII", self.bytes, header + 24 + optional + 40 * number + 8)
-                         for number in range(sections)]
+        table = header + 24 + optional
+        places = [table + 40 * number for number in range(sections)]
+        self.sections = [struct.unpack_from("<8xIIII", self.bytes, place) for place in places]
 
     def offset(self, at):
-        return next(at - start + file for size, start, _, file in self.sections if start <= at < start + size)
+        [found] = [at - start + file for size, start, _, file in self.sections if start <= at < start + size]
+        return found
 
     def numbers(self, form, at):
         return struct.unpack_from(form, self.bytes, self.offset(at))
@@ -86,13 +91,16 @@ greek = sum(not name.isascii() for name in names)
 of_pefile, of_lief = parsed(exporter)
 exported = [sum(symbol.name is not None for symbol in of_pefile.DIRECTORY_ENTRY_EXPORT.symbols),
             sum(bool(entry.name) for entry in of_lief.get_export().entries)]
-print(f"libalpaqa.dll exports {len(names)} names, {greek} of them not ASCII: pefile shows {exported[0]}, LIEF {exported[1]}")
+print(f"libalpaqa.dll exports {len(names)} names, {greek} of them not ASCII: "
+      f"pefile shows {exported[0]}, LIEF {exported[1]}")
 
 count = sum(not name.isascii() for name in Image(importer).imported())
 of_pefile, of_lief = parsed(importer)
-imported = [sum(not (symbol.name or b"").isascii() for dll in of_pefile.DIRECTORY_ENTRY_IMPORT for symbol in dll.imports),
+imports = of_pefile.DIRECTORY_ENTRY_IMPORT
+imported = [sum(not (symbol.name or b"").isascii() for dll in imports for symbol in dll.imports),
             sum(not entry.name.isascii() for dll in of_lief.imports for entry in dll.entries)]
-print(f"libcasadi_nlpsol_alpaqa.dll imports {count} names that are not ASCII: pefile shows {imported[0]}, LIEF {imported[1]}")
+print(f"libcasadi_nlpsol_alpaqa.dll imports {count} names that are not ASCII: "
+      f"pefile shows {imported[0]}, LIEF {imported[1]}")
 assert (len(names), exported) == (371, [25, 371]), "the exports are shown otherwise"
 assert (count, imported) == (6, [0, 0]), "the imports are shown otherwise"
 PYTHON

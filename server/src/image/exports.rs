@@ -62,8 +62,12 @@ impl Image<'_> {
         }
     }
 
-    /// The names the image exports, in the order of its table: what tests tell of an image.
-    #[cfg(test)]
+    /// The names the image exports, in the order of its table.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::BadTable`] if the table or a name lies outside the image, or a name is longer than 4095 bytes;
+    /// [`ImageError::TooMany`] beyond a million names, or 64 MiB of them.
     pub fn export_names(&self) -> Result<Vec<String>, ImageError> {
         let Some(table) = self.export_table()? else {
             return Ok(Vec::new());

@@ -1,0 +1,116 @@
+"""What two other readers of PE files say, in the form of `src/main.rs`.
+
+    python3 readers.py pefile|lief
+
+Each path on standard input is answered with a line of JSON.
+"""
+
+import json
+import sys
+
+
+def text(name):
+    """What is not UTF-8 is replaced."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+
+
+def symbol(name, ordinal):
+    return f"#{ordinal}" if ordinal is not None else text(name)
+
+
+def version(high, low):
+    return f"{high >> 16}.{high & 0xffff}.{low >> 16}.{low & 0xffff}"
+
+
+def exports(entries):
+    """By ordinal and by name. Each entry: ordinal, name, address, and as a pair what it forwards to."""
+    ordinals, names = {}, []
+    for ordinal, name, address, forward in entries:
+        target = "{}!{}".format(*forward) if forward else hex(address)
+        ordinals[ordinal] = target
+        if name:
+            names.append([text(name), target])
+    return {"ordinals": sorted(map(list, ordinals.items())), "names": sorted(names)}
+
+
+def reader_pefile():
+    import pefile
+
+    # By default it reads so much of a table or a name and no more: whole ones are compared.
+    limit = 1 << 20
+    pefile.MAX_IMPORT_SYMBOLS = limit
+    pefile.MAX_IMPORT_NAME_LENGTH = pefile.MAX_SYMBOL_NAME_LENGTH = 1 << 12
+    directories = [pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{name}"]
+                   for name in ("EXPORT", "IMPORT", "RESOURCE", "DELAY_IMPORT")]
+
+    def imports(image, table):
+        # Where it knows the name behind an ordinal it gives both.
+        return [[text(one.dll), [symbol(entry.name, entry.ordinal if entry.import_by_ordinal else None)
+                                 for entry in one.imports]]
+                for one in getattr(image, table, [])]
+
+    def entries(image):
+        for entry in image.DIRECTORY_ENTRY_EXPORT.symbols if hasattr(image, "DIRECTORY_ENTRY_EXPORT") else ():
+            dll, _, name = text(entry.forwarder or b"").rpartition(".")
+            yield entry.ordinal, entry.name, entry.address, (dll, name) if entry.forwarder else None
+
+    def facts(path):
+        try:
+            image = pefile.PE(path, fast_load=True, max_symbol_exports=limit, max_repeated_symbol=limit)
+        except pefile.PEFormatError as error:
+            return {"error": str(error)}
+        with image:
+            image.parse_data_directories(directories)
+            fixed = getattr(image, "VS_FIXEDFILEINFO", None)
+            return {
+                "imports": imports(image, "DIRECTORY_ENTRY_IMPORT"),
+                "delay imports": imports(image, "DIRECTORY_ENTRY_DELAY_IMPORT"),
+                **exports(entries(image)),
+                "version": version(fixed[0].FileVersionMS, fixed[0].FileVersionLS) if fixed else None,
+            }
+
+    return facts
+
+
+def reader_lief():
+    import lief
+
+    lief.logging.disable()
+    config = lief.PE.ParserConfig()
+    config.parse_signature = config.parse_reloc = False  # nothing is asked of them
+
+    def imports(table):
+        return [[text(one.name), [symbol(entry.name, entry.ordinal if entry.is_ordinal else None)
+                                  for entry in one.entries]]
+                for one in table]
+
+    def entries(image):
+        for entry in image.get_export().entries if image.has_exports else ():
+            forward = entry.forward_information if entry.is_forwarded else None
+            target = (forward.library, forward.function) if forward else None
+            yield entry.ordinal, entry.name, entry.address, target
+
+    def facts(path):
+        image = lief.PE.parse(path, config)
+        if image is None:
+            return {"error": "it gives no image"}
+        versions = image.resources_manager.version if image.has_resources else []
+        return {
+            "imports": imports(image.imports),
+            "delay imports": imports(image.delay_imports),
+            **exports(entries(image)),
+            "version": version(versions[0].file_info.file_version_ms, versions[0].file_info.file_version_ls)
+                       if versions else None,
+        }
+
+    return facts
+
+
+def main():
+    facts = {"pefile": reader_pefile, "lief": reader_lief}[sys.argv[1]]()
+    for line in sys.stdin:
+        print(json.dumps(facts(line.rstrip("\n"))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
