@@ -273,7 +273,7 @@ export class Client {
 }
 
 /** A document in the editor: each edit goes into the mirrored text and to the server, as an incremental change. */
-class OpenDocument {
+export class OpenDocument {
   #client;
   #mirror;
   #notebook;
@@ -351,7 +351,7 @@ class OpenDocument {
 }
 
 /** A notebook in the editor. Its cells have the addresses that VS Code gives them. */
-class OpenNotebook {
+export class OpenNotebook {
   #client;
   #uri;
   #version = 1;
@@ -362,8 +362,13 @@ class OpenNotebook {
     this.#client = client;
     this.#uri = uri;
     this.cells = cells.map((cell) => this.#cell(cell));
-    const notebookDocument = { uri, notebookType: "jupyter-notebook", version: 1, cells: this.cells.map(listed) };
-    client.notify("notebookDocument/didOpen", { notebookDocument, cellTextDocuments: this.cells.map(({ document }) => document.item) });
+    client.notify("notebookDocument/didOpen", this.opening);
+  }
+
+  /** What tells of it as it is now. */
+  get opening() {
+    const notebookDocument = { uri: this.#uri, notebookType: "jupyter-notebook", version: this.#version, cells: this.cells.map(listed) };
+    return { notebookDocument, cellTextDocuments: this.cells.map(({ document }) => document.item) };
   }
 
   /** From a cell on, takes some out, and puts others there: new ones, or ones that were taken out and stay open. */

@@ -77,8 +77,8 @@ enum Bytes {
 
 type Shelf = Mutex<FxHashMap<String, Remembered>>;
 
-/// Writes a file of the cache folder beside its place and renames it, so that a reader never sees half of it. What cannot be
-/// written to its end leaves nothing behind.
+/// Writes a file of the cache folder beside its place and renames it, so that a reader never sees half of it.
+/// What cannot be written to its end leaves nothing behind.
 pub(super) fn replace(
     file: &Path,
     kind: &str,

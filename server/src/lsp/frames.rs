@@ -1,5 +1,5 @@
-//! The frames in which messages come: a header that tells a length, and so many bytes of JSON. What is no frame is skipped, up
-//! to the next header: whatever an editor sends, the message after it counts.
+//! The frames in which messages come: a header that tells a length, and so many bytes of JSON. What is no
+//! frame is skipped, up to the next header: whatever an editor sends, the message after it counts.
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -110,14 +110,15 @@ fn length(header: &[u8]) -> Option<usize> {
     value.trim().parse().ok().filter(|length| *length <= LONGEST)
 }
 
-/// Reads what some editors' libraries let pass, too: a text with bytes that are no UTF-8, or with half of a surrogate pair.
+/// Reads what editors' libraries let pass, too: bytes that are no UTF-8, and halves of surrogate pairs.
 fn json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes)
         .ok()
         .or_else(|| serde_json::from_str(&without_halves(&String::from_utf8_lossy(bytes))).ok())
 }
 
-/// With a replacement character, which is as long in UTF-16, for each escaped half of a surrogate pair that stands alone.
+/// With a replacement character, which is as long in UTF-16, for each escaped half of a surrogate pair that
+/// stands alone.
 fn without_halves(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;

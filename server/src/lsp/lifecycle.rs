@@ -1,5 +1,5 @@
-//! When the server leaves, beside at `exit` and at the end of standard input: when the editor's process is gone. And with
-//! which code: `shutdown` is noted on its way in.
+//! When the server leaves, beside at `exit` and at the end of standard input: when the editor's process is
+//! gone. And with which code: `shutdown` is noted on its way in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,8 +64,8 @@ fn is_running(_: u32) -> Option<bool> {
     None
 }
 
-/// Passes messages on and notes that the editor is about to leave. What some editors say in another way than `tower-lsp` expects, it
-/// puts right.
+/// Passes messages on and notes that the editor is about to leave. What some editors say in another way
+/// than `tower-lsp` expects, it puts right.
 pub struct Doorkeeper<S> {
     pub service: S,
     pub lifecycle: Arc<Lifecycle>,

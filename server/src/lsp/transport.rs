@@ -1,5 +1,6 @@
-//! Standard input and output. `tower-lsp` brings this, too, but ends at the first frame that it cannot read, and deals with four
-//! messages at a time: behind four requests that take long, nothing is heard, not even that they are cancelled.
+//! Standard input and output. `tower-lsp` brings this, too, but ends at the first frame that it cannot
+//! read, and deals with four messages at a time: behind four requests that take long, nothing is heard, not
+//! even that they are cancelled.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

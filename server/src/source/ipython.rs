@@ -56,13 +56,16 @@ fn cell_magic(cell: &str) -> Option<&str> {
     first.trim_start().strip_prefix("%%")?.split_whitespace().next()
 }
 
-/// The same with `%` in the place of the other signs that a line may begin with: where the parser has lost its way and expects an
-/// expression, a command of theirs has it panic. What is no command is an operator then, or stays in a string.
+/// The same with `%` in the place of the other signs that a line may begin with: where the parser has lost its
+/// way and expects an expression, a command of theirs has it panic. What is no command is an operator then, or
+/// stays in a string.
 fn with_one_sign(cell: &str) -> String {
     let mut begins = true;
-    let in_place = |c| {
+    let in_place = |c: char| {
         let is_sign = begins && matches!(c, ',' | ';' | '/' | '?');
-        begins = matches!(c, '\n' | '\r') || (begins && matches!(c, ' ' | '\t' | '\x0C'));
+        // What belongs to no token begins no statement either.
+        let is_in_token = c.is_alphanumeric() || (c.is_ascii_punctuation() && !matches!(c, '\\' | '$' | '`'));
+        begins = matches!(c, '\n' | '\r') || (begins && !is_in_token);
         if is_sign { '%' } else { c }
     };
     cell.chars().map(in_place).collect()
