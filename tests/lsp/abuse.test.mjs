@@ -72,6 +72,12 @@ describe("messages in the wrong order", () => {
     assert.deepEqual(await client.end(), { code: 1, signal: null });
   });
 
+  test("exit without shutdown ends the server with 1", async (t) => {
+    const { client } = await started(t);
+    client.notify("exit");
+    assert.deepEqual(await client.end(), { code: 1, signal: null });
+  });
+
   test("a second initialize is refused, a second initialized is nothing", async (t) => {
     const { client, uri } = await started(t);
     const { error } = await client.request("initialize", {
@@ -168,6 +174,75 @@ describe("messages in the wrong order", () => {
       closed.map(({ params }) => params),
       [{ uri, diagnostics: [] }],
     );
+  });
+});
+
+describe("messages that make no sense", () => {
+  test("places outside of a text are drawn into it, and documents that are not open stay closed", async (t) => {
+    const { client, uri } = await started(t);
+    const [far, near] = [4_000_000_000, 0].map((n) => ({ line: n, character: n }));
+    const beyond = [99, 100].map((character) => ({ line: 0, character }));
+    client.open(uri, "s = '😀'; import emptied\n");
+    const changes = [
+      { range: { start: far, end: near }, text: "import asks" },
+      { range: { start: beyond[0], end: beyond[1] }, text: "; s = '😀'" },
+      { range: { start: near, end: near }, text: "s = '😀'; import emptied; " },
+      // Half of a surrogate pair.
+      { range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } }, text: "x" },
+    ];
+    for (const [at, change] of changes.entries()) client.change(uri, at + 2, change);
+    client.change(`${uri}.unknown`, 7, { text: "import emptied" });
+    client.close(`${uri}.unknown`);
+    const found = await client.diagnostics(uri, changes.length + 1, (found) => found.length === 2);
+    assert.deepEqual(
+      found.map(({ code, range }) => [code, range.start.character]),
+      [
+        ["bad-image", 18],
+        ["missing-dll", 34],
+      ],
+    );
+    assert.equal(client.published(`${uri}.unknown`), undefined);
+  });
+
+  test("wrong parameters and unknown commands are refused or do nothing", async (t) => {
+    const { client, uri, folder, settings } = await started(t);
+    const execute = (command, ...args) =>
+      client.request("workspace/executeCommand", { command, arguments: args });
+    client.notify("whydll/interpreterChanged", { scopeUri: 7, path: ["x"] });
+    client.notify("workspace/didChangeConfiguration", { settings: 7 });
+    const wrong = { ...settings, severity: "loud", packages: 3, logLevel: [] };
+    client.notify("workspace/didChangeConfiguration", { settings: { whydll: wrong } });
+    client.notify("textDocument/didOpen", { textDocument: { uri: "no address" } });
+    client.notify("textDocument/didChange", [uri, "import emptied"]);
+    client.notify("notebookDocument/didChange", {
+      notebookDocument: { uri },
+      change: { cells: { structure: 7 } },
+    });
+    assert.ok((await client.request("textDocument/hover", { textDocument: 7 })).error);
+    assert.ok((await execute("whydll.noSuchCommand")).error);
+    const known = [
+      "report",
+      "chain",
+      "snapshot",
+      "predict",
+      "compare",
+      "explain",
+      "openAddress",
+      "showCommand",
+    ];
+    for (const name of known) {
+      for (const argument of [
+        undefined,
+        7,
+        {},
+        { scopeUri: 7 },
+        { scopeUri: folder.uri, path: [], text: {} },
+      ]) {
+        assert.equal((await execute(`whydll.${name}`, argument)).jsonrpc, "2.0", name);
+      }
+    }
+    client.open(uri, "import emptied\n");
+    await client.diagnostics(uri, 1, some);
   });
 });
 

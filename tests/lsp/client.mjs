@@ -308,12 +308,6 @@ export class OpenDocument {
     this.#send(contentChanges);
   }
 
-  /** Changes that make no sense. The mirror ignores them; replace everything afterwards. */
-  changeWildly(...contentChanges) {
-    TextDocument.update(this.#mirror, [], this.version + 1);
-    this.#send(contentChanges);
-  }
-
   #send(contentChanges) {
     const textDocument = { uri: this.uri, version: this.version };
     if (this.#notebook) return this.#notebook.edited(textDocument, contentChanges);

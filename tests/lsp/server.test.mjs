@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -612,86 +612,6 @@ describe("what no editor should send", () => {
     client.configure({ ...settings, interpreter: interpreter("complete") });
     await client.diagnostics(document, some);
   });
-
-  test("changes at wild positions and of unknown files", async (t) => {
-    const { client, open } = await editor(t, { python: "complete", host: BARE });
-    const document = open("import tensorflow\n");
-    await client.diagnostics(document, some);
-    const far = { line: 4_000_000_000, character: 4_000_000_000 };
-    const near = { line: 0, character: 0 };
-    document.changeWildly({ range: { start: near, end: far }, text: "x" });
-    document.changeWildly({ range: { start: far, end: near }, text: "y" });
-    document.changeWildly({ range: { start: { line: 0, character: 99 }, end: { line: 0, character: 100 } }, text: "😀" });
-    const unknown = { uri: `${document.uri}.unknown`, version: 7 };
-    client.notify("textDocument/didChange", { textDocument: unknown, contentChanges: [{ text: "import tensorflow" }] });
-    client.notify("textDocument/didClose", { textDocument: unknown });
-
-    document.change({ text: "import os\nimport tensorflow\n" });
-    const [{ range }] = await client.diagnostics(document, some);
-    assert.deepEqual(range, document.rangeOf("tensorflow"));
-  });
-
-  test("half of a surrogate pair", async (t) => {
-    const { client, open } = await editor(t, { python: "complete", host: BARE });
-    const document = open('s = "😀"; import tensorflow\n');
-    await client.diagnostics(document, some);
-    const inside = { line: 0, character: 6 };
-    document.changeWildly({ range: { start: inside, end: inside }, text: "x" });
-    document.change({ text: "import tensorflow\n" });
-    await client.diagnostics(document, some);
-  });
-
-  test("methods that nobody knows", async (t) => {
-    const { client, open } = await editor(t, { python: "complete", host: BARE });
-    client.notify("whydll/noSuchNotification", { any: "thing" });
-    client.notify("$/noSuchNotification");
-    await assert.rejects(client.request("whydll/noSuchRequest", {}), { code: -32601 });
-    await assert.rejects(client.request("workspace/executeCommand", { command: "whydll.noSuchCommand", arguments: [] }));
-    await client.diagnostics(open("import tensorflow\n"), some);
-  });
-
-  test("notifications and commands with wrong parameters", async (t) => {
-    const { client, open, settings } = await editor(t, { python: "complete", host: BARE });
-    client.notify("whydll/interpreterChanged", { scopeUri: 7, path: ["x"] });
-    client.notify("workspace/didChangeConfiguration", { settings: 7 });
-    client.configure({ ...settings, severity: "loud", packages: 3, logLevel: [] });
-    for (const name of ["whydll.openAddress", "whydll.showCommand"]) {
-      await client.request("workspace/executeCommand", { command: name, arguments: [{}] }).catch(() => {});
-    }
-    await client.diagnostics(open("import tensorflow\n"), some);
-  });
-});
-
-describe("the end", () => {
-  test("shutdown and exit leave with 0 while standard input stays open", async (t) => {
-    const { client } = await editor(t);
-    await client.request("shutdown");
-    client.notify("exit");
-    assert.deepEqual(await client.end(), { code: 0, signal: null });
-    assert.ok(client.process.stdin.writable || client.process.stdin.destroyed);
-  });
-
-  test("exit without shutdown leaves with 1", async (t) => {
-    const { client } = await editor(t);
-    client.notify("exit");
-    assert.deepEqual(await client.end(), { code: 1, signal: null });
-  });
-
-  test("a closed standard input ends the server", async (t) => {
-    const { client } = await editor(t);
-    client.process.stdin.end();
-    await client.end();
-  });
-
-  test("the editor's death ends the server", async (t) => {
-    const parent = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
-    t.after(() => parent.kill("SIGKILL"));
-    const { client } = await editor(t, { processId: parent.pid });
-    await sleep(200);
-    assert.equal(client.process.exitCode, null);
-    parent.kill("SIGKILL");
-    await client.end();
-  });
 });
 
 const some = (diagnostics) => diagnostics.length > 0;
@@ -837,7 +757,7 @@ describe("what a person asks for by a command", () => {
 /** An editor with its server running and, unless told otherwise, one empty workspace folder open. */
 async function editor(
   t,
-  { python, host = BARE, clientCommands, folder, folderCount = 1, env, processId, resourceOperations } = {},
+  { python, host = BARE, clientCommands, folder, folderCount = 1, env, resourceOperations } = {},
 ) {
   const folders = folder ? [folder] : Array.from({ length: folderCount }, () => temporaryFolder(t));
   // Neither a virtual environment of the caller nor PYTHONPATH takes part.
@@ -848,7 +768,6 @@ async function editor(
     settings,
     clientCommands,
     resourceOperations,
-    ...(processId !== undefined && { processId }),
     folders: folders.length > 0 ? folders.map(({ uri }) => uri) : null,
   });
   const home = folders[0] ?? temporaryFolder(t);
