@@ -22,6 +22,7 @@ use super::session::{Event, Session};
 use super::settings::LogLevel;
 use crate::host::{Stop, Stopped, Watcher};
 use crate::source::STACK;
+use crate::visible::visible_lines;
 
 /// Applies events in order, and carries out what follows from them.
 pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
@@ -74,7 +75,7 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
             client.publish_diagnostics(uri, diagnostics, version).await;
         }
         Effect::Health(health) => client.send_notification::<HealthChanged>(health.into()).await,
-        Effect::Log(kind, message) => client.log_message(kind, message).await,
+        Effect::Log(kind, message) => client.log_message(kind, visible_lines(&message)).await,
         Effect::PullSettings { generation, folders } => {
             tokio::spawn(pull_settings(generation, folders, client.clone(), mailbox.clone()));
         }

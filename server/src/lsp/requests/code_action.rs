@@ -19,7 +19,7 @@ use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
 use crate::lsp::session::{Session, View};
 use crate::source::{Document, Guard, ImportStatement, LineIndex, top_level};
-use crate::visible::visible;
+use crate::visible::{visible, visible_lines};
 
 /// Commands of the editor's own, if it announced them.
 const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
@@ -250,7 +250,7 @@ impl Offer<'_> {
             is_preferred: Some(false),
             ..CodeAction::default()
         };
-        let copied = format!("{code}: {}\n{}", finding.message(), finding.code.page());
+        let copied = format!("{code}: {}\n{}", visible_lines(&finding.message()), finding.code.page());
         let copied = Redactor::knowing([]).text(&copied);
         let asked = [
             (

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::environment::discovery::Search;
 use crate::host::{HostKind, session};
 use crate::lsp::analysis::Target;
+use crate::visible::visible;
 
 /// A Python that can be chosen.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,7 @@ pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String
             Err(error) => (error.to_string(), false),
         };
         let reason = found.sightings.first().map_or_else(String::new, |sighting| sighting.reason.clone());
+        let (label, reason) = (visible(&label).into_owned(), visible(&reason).into_owned());
         Found { path, label, reason, usable }
     });
     Ok(listed.collect())
