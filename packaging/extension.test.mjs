@@ -83,7 +83,8 @@ describe("refused, with one line that says why", () => {
 });
 
 test("the notices are up to date", () => {
-  execFileSync(process.execPath, [fileURLToPath(new URL("notices.mjs", import.meta.url)), "--check"], { stdio: ["ignore", "ignore", "inherit"] });
+  const script = fileURLToPath(new URL("notices.mjs", import.meta.url));
+  execFileSync(process.execPath, [script, "--check"], { stdio: ["ignore", "ignore", "inherit"] });
 });
 
 test("what a program is for is read from its first bytes", (t) => {
@@ -127,8 +128,9 @@ with zipfile.ZipFile(sys.argv[1]) as vsix:
 
 /** The crates that cargo links into a program, as `name version`. */
 function cratesOf(target) {
-  const args = ["tree", "--package", "whydll", "--target", target, "--edges", "normal", "--prefix", "none", "--locked", "--format", "{p}"];
-  const lines = execFileSync("cargo", args, { cwd: ROOT, encoding: "utf8" }).trim().split("\n");
+  const args = ["--package", "whydll", "--target", target, "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+  const tree = execFileSync("cargo", ["tree", "--locked", ...args], { cwd: ROOT, encoding: "utf8" });
+  const lines = tree.trim().split("\n");
   const names = lines.map((line) => line.replace(/^(\S+) v(\S+).*$/, "$1 $2")).filter((name) => !name.startsWith("whydll "));
   assert.ok(names.length > 100, names.join(", "));
   return [...new Set(names)];

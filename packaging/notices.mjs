@@ -4,8 +4,8 @@
  *
  *   packaging/notices.mjs [--check]
  *
- * writes those of the program's crates into THIRD-PARTY-NOTICES.txt, or says whether it is up to date. Whenever Cargo.lock changes, it is
- * to be run again. Those of the extension's packages are added when it is packed.
+ * writes those of the program's crates into THIRD-PARTY-NOTICES.txt, or says whether it is up to date. Whenever
+ * Cargo.lock changes, it is to be run again. Those of the extension's packages are added when it is packed.
  */
 
 import { execFileSync } from "node:child_process";
@@ -16,16 +16,21 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const NOTICES = join(ROOT, "THIRD-PARTY-NOTICES.txt");
 const TARGETS = [
-  "x86_64-pc-windows-gnu", "x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc", "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu",
-  "x86_64-apple-darwin", "aarch64-apple-darwin",
+  "x86_64-pc-windows-gnu",
+  "x86_64-pc-windows-msvc",
+  "aarch64-pc-windows-msvc",
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
 ];
 const LICENSE_FILE = /^(licen[cs]e|copying|copyright|notice|unlicense)/i;
 /** Licenses that stand beside MIT for everybody to choose from. */
 const INSTEAD_OF_MIT = /apache|unlicense|boost|bsd|zlib/i;
 const OPENING = `THIRD-PARTY NOTICES
 
-WhyDLL contains the work of others. Where they offer a choice of licenses, that of MIT is chosen. The standard library of Rust
-(https://www.rust-lang.org), likewise MIT OR Apache-2.0, is in every program.
+WhyDLL contains the work of others. Where they offer a choice of licenses, that of MIT is chosen. The standard
+library of Rust (https://www.rust-lang.org), likewise MIT OR Apache-2.0, is in every program.
 `;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -37,7 +42,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
 }
 
-/** Those of the npm packages in a folder's node_modules that are no mere tools, in the form of THIRD-PARTY-NOTICES.txt. */
+/** Those of the npm packages in a folder's node_modules that are no mere tools, in the same form. */
 export function noticesOfPackages(folder) {
   const list = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], {
     cwd: folder,
@@ -47,7 +52,9 @@ export function noticesOfPackages(folder) {
   });
   const [, ...places] = list.trim().split(/\r?\n/);
   const packages = places.map((place) => {
-    const { name, version, license, author, repository } = JSON.parse(readFileSync(join(place, "package.json"), "utf8"));
+    const { name, version, license, author, repository } = JSON.parse(
+      readFileSync(join(place, "package.json"), "utf8"),
+    );
     const address = typeof repository === "string" ? repository : repository?.url;
     return { name, version, license, authors: [author?.name ?? author].filter(Boolean), address, place };
   });
@@ -56,14 +63,30 @@ export function noticesOfPackages(folder) {
 
 /** The crates that are linked into the program on any platform. */
 function crates() {
-  const cargo = (...args) => execFileSync("cargo", [...args, "--locked"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28 });
+  const cargo = (...args) =>
+    execFileSync("cargo", [...args, "--locked"], { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28 });
   const targets = TARGETS.flatMap((target) => ["--target", target]);
-  const tree = cargo("tree", "--package", "whydll", ...targets, "--edges", "normal", "--prefix", "none", "--format", "{p}");
+  const tree = cargo(
+    "tree",
+    "--package",
+    "whydll",
+    ...targets,
+    "--edges",
+    "normal",
+    "--prefix",
+    "none",
+    "--format",
+    "{p}",
+  );
   const linked = new Set(tree.split("\n").map((line) => line.split(" ", 2).join(" ")));
   const { packages } = JSON.parse(cargo("metadata", "--format-version", "1"));
   return packages
     .filter(({ name, version, source }) => source !== null && linked.has(`${name} v${version}`))
-    .map(({ repository, manifest_path, ...one }) => ({ ...one, address: repository, place: join(manifest_path, "..") }));
+    .map(({ repository, manifest_path, ...one }) => ({
+      ...one,
+      address: repository,
+      place: join(manifest_path, ".."),
+    }));
 }
 
 /** Each text once, under all whose it is. */
@@ -72,22 +95,35 @@ function told(works) {
   const order = (one) => `${one.name} ${one.version}`;
   for (const work of works.toSorted((a, b) => (order(a) < order(b) ? -1 : 1))) {
     const text = licenseOf(work);
-    byText.set(text, [...(byText.get(text) ?? []), `${work.name} ${work.version} (${work.license}) ${work.address ?? ""}`.trim()]);
+    byText.set(text, [
+      ...(byText.get(text) ?? []),
+      `${work.name} ${work.version} (${work.license}) ${work.address ?? ""}`.trim(),
+    ]);
   }
   return [...byText].map(([text, names]) => `\n${"=".repeat(80)}\n${names.join("\n")}\n\n${text}\n`).join("");
 }
 
 function licenseOf({ name, version, license, authors, place }) {
-  const files = readdirSync(place, { withFileTypes: true }).filter((entry) => entry.isFile() && LICENSE_FILE.test(entry.name));
+  const files = readdirSync(place, { withFileTypes: true }).filter(
+    (entry) => entry.isFile() && LICENSE_FILE.test(entry.name),
+  );
   const names = files.map((entry) => entry.name).sort();
-  const chosen = names.some((file) => /mit/i.test(file)) ? names.filter((file) => !INSTEAD_OF_MIT.test(file)) : names;
-  if (chosen.length > 0) return chosen.map((file) => cleaned(readFileSync(join(place, file), "utf8"))).join("\n\n");
+  const chosen = names.some((file) => /mit/i.test(file))
+    ? names.filter((file) => !INSTEAD_OF_MIT.test(file))
+    : names;
+  if (chosen.length > 0)
+    return chosen.map((file) => cleaned(readFileSync(join(place, file), "utf8"))).join("\n\n");
   // Not all bring the text.
-  if (!/\bMIT\b/.test(license)) throw new Error(`${name} ${version} (${license}) brings no text of its license: ${basename(place)}`);
+  if (!/\bMIT\b/.test(license))
+    throw new Error(`${name} ${version} (${license}) brings no text of its license: ${basename(place)}`);
   const [, terms] = readFileSync(join(ROOT, "LICENSE-MIT"), "utf8").split(/^(?=Permission is)/m);
   return `MIT License\n\nCopyright (c) ${authors.join(", ") || `the authors of ${name}`}\n\n${cleaned(terms)}`;
 }
 
 function cleaned(text) {
-  return text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n").replace(/[ \t]+$/gm, "").trim();
+  return text
+    .replace(/^\uFEFF/, "")
+    .replaceAll("\r\n", "\n")
+    .replace(/[ \t]+$/gm, "")
+    .trim();
 }

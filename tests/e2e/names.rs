@@ -1,5 +1,5 @@
-//! Folders and files may be called anything, and a traceback may say anything: the terminal shows it, and obeys nothing of it.
-//! Windows itself has no such names, but an environment that is looked at from elsewhere may.
+//! Folders and files may be called anything, and a traceback may say anything: the terminal shows it, and obeys
+//! nothing of it. Windows itself has no such names, but an environment that is looked at from elsewhere may.
 #![cfg(unix)]
 
 use std::fs;
