@@ -74,7 +74,7 @@ impl ApiSets {
     /// Reads the section `.apiset` of `apisetschema.dll`, in the form that it has since Windows 10 (`API_SET_NAMESPACE` of
     /// version 6 in Wine's `include/winternl.h`): each contract has values, one without a name and one for each importer
     /// that is served by another DLL. Offsets count from the beginning of the section.
-    pub(super) fn from_schema(section: &[u8]) -> Option<ApiSets> {
+    pub fn from_schema(section: &[u8]) -> Option<ApiSets> {
         let word =
             |at: usize| section.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes) as usize);
         let record = |start: usize, size: usize, number: usize| start.checked_add(size.checked_mul(number)?);

@@ -46,6 +46,9 @@ mod transport;
 
 use std::process::ExitCode;
 
+/// Serves on other streams, within a runtime of tokio that knows the time; gives the exit code.
+pub use server::serve as serve_on;
+
 /// Serves on standard input and output until the editor leaves.
 ///
 /// 0 if it said `shutdown` before, as the protocol asks, else 1.
@@ -58,7 +61,7 @@ pub fn serve() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let code = runtime.block_on(server::serve());
+    let code = runtime.block_on(serve_on(tokio::io::stdin(), tokio::io::stdout()));
     // A read of standard input may still be waiting; the process does not wait for it.
     runtime.shutdown_background();
     leave(code)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::*;
 use tower_lsp::{Client, LanguageServer, LspService};
@@ -19,8 +20,8 @@ pub struct Server {
     lifecycle: Arc<Lifecycle>,
 }
 
-/// Serves on standard input and output until there is a reason to leave; gives the exit code.
-pub async fn serve() -> u8 {
+/// Serves on two streams until there is a reason to leave; gives the exit code.
+pub async fn serve(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> u8 {
     let (mailbox, events) = Mailbox::new();
     let lifecycle = Arc::new(Lifecycle::default());
     let (service, socket) = LspService::build(|client| {
@@ -35,7 +36,7 @@ pub async fn serve() -> u8 {
     .finish();
     let service = Doorkeeper { service: NotebookSync { service }, lifecycle: lifecycle.clone() };
     tokio::select! {
-        () = transport::serve(service, socket) => {}
+        () = transport::serve(service, socket, input, output) => {}
         () = lifecycle.left() => {}
     }
     lifecycle.exit_code()

@@ -1,4 +1,4 @@
-//! Standard input and output. `tower-lsp` brings this, too, but ends at the first frame that it cannot
+//! The streams between editor and server. `tower-lsp` brings this, too, but ends at the first frame that it cannot
 //! read, and deals with four messages at a time: behind four requests that take long, nothing is heard, not
 //! even that they are cancelled.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde::Serialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 use tower_lsp::ClientSocket;
 use tower_lsp::jsonrpc::{Error, Id, Request, Response};
@@ -28,8 +28,12 @@ const MOST_REQUESTS: usize = 1024;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves until the editor says `exit`, has said all, or does not listen any more.
-pub async fn serve<S>(service: S, socket: ClientSocket)
-where
+pub async fn serve<S>(
+    service: S,
+    socket: ClientSocket,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) where
     S: Service<Request, Response = Option<Response>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
@@ -38,17 +42,18 @@ where
     let (outbox, answers) = mpsc::channel(MOST_ANSWERS);
     let reading = async {
         // An input that cannot be read is at its end.
-        let _ = read(service, responses, outbox).await;
+        let _ = read(input, service, responses, outbox).await;
         tokio::time::sleep(LAST_WORDS).await;
     };
     tokio::select! {
         () = reading => {}
-        _ = write(answers, requests) => {}
+        _ = write(output, answers, requests) => {}
     }
 }
 
 /// Reads messages. Each is begun before the next one is looked at, which keeps their order.
 async fn read<S>(
+    mut input: impl AsyncRead + Unpin,
     mut service: S,
     mut responses: impl Sink<Response> + Unpin,
     outbox: mpsc::Sender<Response>,
@@ -58,7 +63,6 @@ where
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
-    let mut input = tokio::io::stdin();
     let mut frames = Frames::default();
     let places = Arc::new(Semaphore::new(MOST_REQUESTS));
     loop {
@@ -115,10 +119,10 @@ async fn answered<E>(
 
 /// Writes answers, and what is asked of the editor, until there are no more answers.
 async fn write(
+    mut output: impl AsyncWrite + Unpin,
     mut answers: mpsc::Receiver<Response>,
     requests: impl Stream<Item = Request>,
 ) -> std::io::Result<()> {
-    let mut output = tokio::io::stdout();
     let mut requests = pin!(requests);
     loop {
         let bytes = tokio::select! {
