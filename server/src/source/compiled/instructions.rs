@@ -1,4 +1,4 @@
-//! The instructions of CPython 3.8 to 3.13 that decide what a module imports (`Lib/opcode.py` of each version).
+//! The instructions of CPython 3.8 to 3.15 that decide what a module imports (`Lib/opcode.py` of each version).
 
 use crate::source::CompareOp;
 
@@ -13,10 +13,17 @@ pub(super) struct Instruction {
 /// What an instruction does. Numbers are indexes of names and constants; targets are offsets in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    Import(usize),
+    /// `lazy`: nothing is loaded before a name that it binds is used (PEP 810).
+    Import {
+        name: usize,
+        lazy: bool,
+    },
     ImportFrom(usize),
     ImportStar,
     Constant(usize),
+    /// One that all code shares.
+    CommonConstant(usize),
+    Int(u8),
     Name(usize),
     /// A local variable of a function.
     Local(usize),
@@ -25,9 +32,8 @@ pub(super) enum Kind {
     StoreLocal(usize),
     Compare(CompareOp),
     Not,
-    /// `inverted`: where the value is true.
     JumpIf {
-        inverted: bool,
+        value: Condition,
         target: usize,
     },
     Jump(usize),
@@ -42,6 +48,15 @@ pub(super) enum Kind {
     Other,
 }
 
+/// What a value has to be for a jump.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Condition {
+    True,
+    False,
+    None,
+    NotNone,
+}
+
 /// How one version of Python numbers its instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Dialect {
@@ -51,10 +66,13 @@ pub(super) enum Dialect {
     Of3_11,
     Of3_12,
     Of3_13,
+    Of3_14,
+    Of3_15,
 }
 
 impl Dialect {
-    /// By the number that a `.pyc` begins with (`Lib/importlib/_bootstrap_external.py`, `MAGIC_NUMBER`).
+    /// By the number that a `.pyc` begins with (`Lib/importlib/_bootstrap_external.py`, `MAGIC_NUMBER`; since 3.14
+    /// `Include/internal/pycore_magic_number.h`).
     pub fn of(magic: u16) -> Option<Dialect> {
         Some(match magic {
             3410..=3419 => Dialect::Of3_8,
@@ -63,18 +81,19 @@ impl Dialect {
             3490..=3499 => Dialect::Of3_11,
             3530..=3549 => Dialect::Of3_12,
             3570..=3599 => Dialect::Of3_13,
+            3623..=3649 => Dialect::Of3_14,
+            3663..=3699 => Dialect::Of3_15,
             _ => return None,
         })
     }
 
     /// The instruction at an offset.
     pub fn decode(self, code: &[u8], mut at: usize) -> Option<Instruction> {
-        let extended = if self == Dialect::Of3_13 { 71 } else { 144 };
         let mut argument = 0usize;
         for _ in 0..4 {
             let (&[opcode, low], next) = (code.get(at..)?.first_chunk()?, at + 2);
             argument = argument << 8 | usize::from(low);
-            if opcode != extended {
+            if !self.is_prefix(opcode) {
                 return Some(Instruction { kind: self.kind(opcode, argument, next), next });
             }
             at = next;
@@ -83,11 +102,16 @@ impl Dialect {
     }
 
     fn kind(self, opcode: u8, argument: usize, next: usize) -> Kind {
-        if self == Dialect::Of3_13 {
-            of_3_13(opcode, argument, next)
+        if self >= Dialect::Of3_13 {
+            self.op(opcode).map_or(Kind::Other, |op| self.of_op(op, argument, next))
         } else {
             self.of_old(opcode, argument, next)
         }
+    }
+
+    /// Whether an instruction is nothing but more of the argument of the next one.
+    fn is_prefix(self, opcode: u8) -> bool {
+        if self >= Dialect::Of3_13 { self.op(opcode) == Some(Op::ExtendedArg) } else { opcode == 144 }
     }
 
     fn of_old(self, opcode: u8, argument: usize, next: usize) -> Kind {
@@ -97,7 +121,7 @@ impl Dialect {
         // Jumps under a condition tell how far since 3.11, and where to before.
         let target = if since(Dialect::Of3_11) { forward } else { argument * unit };
         match opcode {
-            108 => Kind::Import(argument),
+            108 => Kind::Import { name: argument, lazy: false },
             109 => Kind::ImportFrom(argument),
             84 if !since(Dialect::Of3_12) => Kind::ImportStar,
             173 if since(Dialect::Of3_12) && argument == IMPORT_STAR => Kind::ImportStar,
@@ -106,6 +130,7 @@ impl Dialect {
             116 if since(Dialect::Of3_11) => Kind::Name(argument >> 1),
             116 => Kind::Name(argument),
             124 => Kind::Local(argument),
+            127 if since(Dialect::Of3_12) => Kind::Local(argument),
             106 if since(Dialect::Of3_12) => Kind::Attribute(argument >> 1),
             106 => Kind::Attribute(argument),
             90 | 97 => Kind::Store(argument),
@@ -119,8 +144,10 @@ impl Dialect {
                 Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
             }
             12 => Kind::Not,
-            114 => Kind::JumpIf { inverted: false, target },
-            115 => Kind::JumpIf { inverted: true, target },
+            114 => Kind::JumpIf { value: Condition::False, target },
+            115 => Kind::JumpIf { value: Condition::True, target },
+            128 if since(Dialect::Of3_11) => Kind::JumpIf { value: Condition::NotNone, target },
+            129 if since(Dialect::Of3_11) => Kind::JumpIf { value: Condition::None, target },
             110 => Kind::Jump(forward),
             113 if !since(Dialect::Of3_11) => Kind::Jump(target),
             122 if !since(Dialect::Of3_11) => Kind::Try(forward),
@@ -137,32 +164,136 @@ impl Dialect {
     }
 }
 
-fn of_3_13(opcode: u8, argument: usize, next: usize) -> Kind {
-    // A jump under a condition has a cache behind it, from whose end it counts.
-    let target = next + 2 + argument * 2;
-    match opcode {
-        75 => Kind::Import(argument),
-        74 => Kind::ImportFrom(argument),
-        55 if argument == IMPORT_STAR => Kind::ImportStar,
-        83 => Kind::Constant(argument),
-        92 => Kind::Name(argument),
-        91 => Kind::Name(argument >> 1),
-        85 => Kind::Local(argument),
-        82 => Kind::Attribute(argument >> 1),
-        113 | 114 => Kind::Store(argument),
-        110 => Kind::StoreLocal(argument),
-        58 => compared(argument >> 5),
-        76 => Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
-        59 => Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn }),
-        43 => Kind::Not,
-        97 => Kind::JumpIf { inverted: false, target },
-        100 => Kind::JumpIf { inverted: true, target },
-        79 => Kind::Jump(next + argument * 2),
-        36 | 103 => Kind::Returns,
-        101 | 102 => Kind::Raises,
-        // CACHE, NOP, RESUME, TO_BOOL
-        0 | 30 | 149 | 40 => Kind::Passes,
-        _ => Kind::Other,
+/// An instruction of Python 3.13 and later, by its name there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Cache,
+    CallIntrinsic1,
+    CompareOp,
+    ContainsOp,
+    ExtendedArg,
+    ImportFrom,
+    ImportName,
+    IsOp,
+    JumpForward,
+    LoadAttr,
+    LoadCommonConstant,
+    LoadConst,
+    LoadFast,
+    LoadFastBorrow,
+    LoadFastCheck,
+    LoadGlobal,
+    LoadName,
+    LoadSmallInt,
+    Nop,
+    NotTaken,
+    PopJumpIfFalse,
+    PopJumpIfNone,
+    PopJumpIfNotNone,
+    PopJumpIfTrue,
+    PushExcInfo,
+    RaiseVarargs,
+    Reraise,
+    Resume,
+    ReturnConst,
+    ReturnValue,
+    StoreFast,
+    StoreGlobal,
+    StoreName,
+    ToBool,
+    UnaryNot,
+    WithExceptStart,
+}
+
+/// No instruction in a file has this number.
+const NONE: u8 = u8::MAX;
+
+/// Their numbers in 3.13, 3.14 and 3.15 (`Include/opcode_ids.h`).
+const NUMBERS: [(Op, [u8; 3]); 36] = [
+    (Op::Cache, [0, 0, 0]),
+    (Op::CallIntrinsic1, [55, 53, 51]),
+    (Op::CompareOp, [58, 56, 54]),
+    (Op::ContainsOp, [59, 57, 55]),
+    (Op::ExtendedArg, [71, 69, 67]),
+    (Op::ImportFrom, [74, 72, 71]),
+    (Op::ImportName, [75, 73, 72]),
+    (Op::IsOp, [76, 74, 73]),
+    (Op::JumpForward, [79, 77, 76]),
+    (Op::LoadAttr, [82, 80, 79]),
+    (Op::LoadCommonConstant, [NONE, 81, 80]),
+    (Op::LoadConst, [83, 82, 81]),
+    (Op::LoadFast, [85, 84, 83]),
+    (Op::LoadFastBorrow, [NONE, 86, 85]),
+    (Op::LoadFastCheck, [87, 88, 87]),
+    (Op::LoadGlobal, [91, 92, 91]),
+    (Op::LoadName, [92, 93, 92]),
+    (Op::LoadSmallInt, [NONE, 94, 93]),
+    (Op::Nop, [30, 27, 25]),
+    (Op::NotTaken, [NONE, 28, 26]),
+    (Op::PopJumpIfFalse, [97, 100, 99]),
+    (Op::PopJumpIfNone, [98, 101, 100]),
+    (Op::PopJumpIfNotNone, [99, 102, 101]),
+    (Op::PopJumpIfTrue, [100, 103, 102]),
+    (Op::PushExcInfo, [33, 32, 30]),
+    (Op::RaiseVarargs, [101, 104, 103]),
+    (Op::Reraise, [102, 105, 104]),
+    (Op::Resume, [149, 128, 128]),
+    (Op::ReturnConst, [103, NONE, NONE]),
+    (Op::ReturnValue, [36, 35, 33]),
+    (Op::StoreFast, [110, 112, 111]),
+    (Op::StoreGlobal, [113, 115, 114]),
+    (Op::StoreName, [114, 116, 115]),
+    (Op::ToBool, [40, 39, 37]),
+    (Op::UnaryNot, [43, 42, 40]),
+    (Op::WithExceptStart, [44, 43, 41]),
+];
+
+impl Dialect {
+    fn op(self, opcode: u8) -> Option<Op> {
+        let found = NUMBERS.iter().find(|(_, [of_3_13, of_3_14, of_3_15])| {
+            let number = match self {
+                Dialect::Of3_15 => of_3_15,
+                Dialect::Of3_14 => of_3_14,
+                _ => of_3_13,
+            };
+            *number == opcode
+        });
+        found.map(|(op, _)| *op)
+    }
+
+    fn of_op(self, op: Op, argument: usize, next: usize) -> Kind {
+        // A jump under a condition has a cache behind it, from whose end it counts.
+        let jump_if = |value| Kind::JumpIf { value, target: next + 2 + argument * 2 };
+        match op {
+            Op::ImportName if self >= Dialect::Of3_15 => {
+                Kind::Import { name: argument >> 2, lazy: argument & 1 == 1 }
+            }
+            Op::ImportName => Kind::Import { name: argument, lazy: false },
+            Op::ImportFrom => Kind::ImportFrom(argument),
+            Op::CallIntrinsic1 if argument == IMPORT_STAR => Kind::ImportStar,
+            Op::LoadConst => Kind::Constant(argument),
+            Op::LoadCommonConstant => Kind::CommonConstant(argument),
+            Op::LoadSmallInt => u8::try_from(argument).map_or(Kind::Other, Kind::Int),
+            Op::LoadName => Kind::Name(argument),
+            Op::LoadGlobal => Kind::Name(argument >> 1),
+            Op::LoadFast | Op::LoadFastBorrow | Op::LoadFastCheck => Kind::Local(argument),
+            Op::LoadAttr => Kind::Attribute(argument >> 1),
+            Op::StoreGlobal | Op::StoreName => Kind::Store(argument),
+            Op::StoreFast => Kind::StoreLocal(argument),
+            Op::CompareOp => compared(argument >> 5),
+            Op::IsOp => Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
+            Op::ContainsOp => Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn }),
+            Op::UnaryNot => Kind::Not,
+            Op::PopJumpIfFalse => jump_if(Condition::False),
+            Op::PopJumpIfTrue => jump_if(Condition::True),
+            Op::PopJumpIfNone => jump_if(Condition::None),
+            Op::PopJumpIfNotNone => jump_if(Condition::NotNone),
+            Op::JumpForward => Kind::Jump(next + argument * 2),
+            Op::ReturnConst | Op::ReturnValue => Kind::Returns,
+            Op::RaiseVarargs | Op::Reraise => Kind::Raises,
+            Op::Cache | Op::Nop | Op::NotTaken | Op::Resume | Op::ToBool => Kind::Passes,
+            Op::CallIntrinsic1 | Op::ExtendedArg | Op::PushExcInfo | Op::WithExceptStart => Kind::Other,
+        }
     }
 }
 
@@ -189,10 +320,14 @@ fn compared(number: usize) -> Kind {
 impl Dialect {
     /// Whether the handler at an offset is a `with`'s, which catches nothing.
     fn belongs_to_with(self, code: &[u8], handler: usize) -> bool {
-        // PUSH_EXC_INFO and WITH_EXCEPT_START
-        let begins = if self == Dialect::Of3_13 { (33, 44) } else { (35, 49) };
-        let opcodes = code.get(handler..).and_then(|code| code.first_chunk());
-        opcodes.is_some_and(|&[first, _, second, _]| (first, second) == begins)
+        let Some(&[first, _, second, _]) = code.get(handler..).and_then(|code| code.first_chunk()) else {
+            return false;
+        };
+        if self >= Dialect::Of3_13 {
+            (self.op(first), self.op(second)) == (Some(Op::PushExcInfo), Some(Op::WithExceptStart))
+        } else {
+            (first, second) == (35, 49)
+        }
     }
 }
 
@@ -208,13 +343,22 @@ pub(super) fn guarded(dialect: Dialect, code: &[u8], table: &[u8]) -> Vec<(usize
         }
         Some(value)
     };
-    let mut ranges = Vec::new();
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    let mut last = None;
     // In units of two bytes; the last is the depth of the stack, and a mark.
     while let (Some(start), Some(len), Some(handler), Some(_)) = (number(), number(), number(), number()) {
         let end = start.saturating_add(len).saturating_mul(2);
-        if !dialect.belongs_to_with(code, handler.saturating_mul(2)) {
-            ranges.push((start.saturating_mul(2), end));
+        let start = start.saturating_mul(2);
+        if dialect.belongs_to_with(code, handler.saturating_mul(2)) {
+            continue;
         }
+        // 3.14 leaves a NOT_TAKEN out of the range around it.
+        let left_out = Some(Instruction { kind: Kind::Passes, next: start });
+        match ranges.last_mut() {
+            Some((_, to)) if last == Some(handler) && dialect.decode(code, *to) == left_out => *to = end,
+            _ => ranges.push((start, end)),
+        }
+        last = Some(handler);
     }
     ranges
 }

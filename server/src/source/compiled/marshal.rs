@@ -102,6 +102,11 @@ impl<'b> Reader<'b> {
                 self.objects(len, depth)?;
                 Object::Other
             }
+            // A slice, of 3.14 and later.
+            b':' => {
+                self.objects(3, depth)?;
+                Object::Other
+            }
             b'r' => {
                 let index = self.size()?;
                 self.known.get(index)?.clone()

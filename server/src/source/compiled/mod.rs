@@ -11,7 +11,7 @@ mod marshal;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use instructions::{Dialect, Instruction, Kind, guarded};
+use instructions::{Condition, Dialect, Instruction, Kind, guarded};
 use lines::line_starts;
 use marshal::{CodeObject, Object, Reader};
 
@@ -29,10 +29,10 @@ const DEEPEST: u32 = 100;
 /// A compiled module cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CompiledError {
-    /// It does not begin as one, or is of a version that this program does not know.
-    #[error("it is compiled by a version of Python that is not known")]
-    UnknownVersion,
-    /// What follows is damaged.
+    /// It is of a version that this program does not know, with this magic number.
+    #[error("it is compiled by a version of Python that is not known (magic number {0})")]
+    UnknownVersion(u16),
+    /// It does not begin as one, or what follows is damaged.
     #[error("it is damaged")]
     Damaged,
 }
@@ -42,11 +42,9 @@ pub enum CompiledError {
 /// # Errors
 /// [`CompiledError`]; whatever the bytes are, there is no panic.
 pub fn lower_compiled(bytes: &[u8]) -> Result<Script, CompiledError> {
-    let dialect = match bytes {
-        [low, high, b'\r', b'\n', ..] => Dialect::of(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    };
-    let dialect = dialect.ok_or(CompiledError::UnknownVersion)?;
+    let [low, high, b'\r', b'\n', ..] = *bytes else { return Err(CompiledError::Damaged) };
+    let magic = u16::from_le_bytes([low, high]);
+    let dialect = Dialect::of(magic).ok_or(CompiledError::UnknownVersion(magic))?;
     let body = bytes.get(HEADER..).ok_or(CompiledError::Damaged)?;
     let Some(Object::Code(module)) = Reader::new(body, dialect >= Dialect::Of3_11).object() else {
         return Err(CompiledError::Damaged);
@@ -132,13 +130,13 @@ impl<'m> Reading<'m> {
                 Kind::Try(handler) if (instruction.next..=end).contains(&handler) => {
                     self.attempt(instruction.next, handler, &mut block)
                 }
-                Kind::JumpIf { inverted, target } if target > at => {
-                    let test = self.pop();
-                    let test = if inverted { Expr::Not(Box::new(test)) } else { test };
+                Kind::JumpIf { value, target } if target > at => {
+                    let test = unless(value, self.pop());
                     self.branch((at, test), instruction.next, target, end, &mut block)
                 }
-                Kind::Import(name) => {
-                    let (kind, next) = self.import(name, instruction.next);
+                Kind::Import { name, lazy } => {
+                    let (import, next) = self.import(name, instruction.next);
+                    let kind = if lazy { postponed(import) } else { import };
                     block.body.push(self.statement(at, kind));
                     next
                 }
@@ -319,6 +317,8 @@ impl<'m> Reading<'m> {
                 }
                 self.stack.push(object.map_or(Expr::Opaque, constant));
             }
+            Kind::CommonConstant(index) => self.stack.push(common_constant(index)),
+            Kind::Int(value) => self.stack.push(Expr::Int(value.into())),
             Kind::Name(index) => self.stack.push(Expr::Name(self.name(index))),
             Kind::Local(index) => self.stack.push(Expr::Name(self.local(index))),
             Kind::Attribute(index) => {
@@ -384,6 +384,28 @@ fn either(first: Expr, second: Stmt) -> Expr {
     }
 }
 
+/// That a jump is not taken.
+fn unless(taken: Condition, value: Expr) -> Expr {
+    match taken {
+        Condition::False => value,
+        Condition::True => Expr::Not(Box::new(value)),
+        Condition::None => compare(value, CompareOp::IsNot, Expr::None),
+        Condition::NotNone => compare(value, CompareOp::Is, Expr::None),
+    }
+}
+
+/// What an import binds that loads nothing yet.
+fn postponed(import: StmtKind) -> StmtKind {
+    let names = match import {
+        StmtKind::Import { module, alias } => vec![alias.unwrap_or_else(|| top_level(&module).into())],
+        StmtKind::ImportFrom { names, .. } => {
+            names.into_iter().map(|(name, alias)| alias.unwrap_or(name)).collect()
+        }
+        _ => Vec::new(),
+    };
+    StmtKind::Assign { targets: names.into_iter().map(Expr::Name).collect(), value: Expr::Opaque }
+}
+
 fn compare(left: Expr, operator: CompareOp, right: Expr) -> Expr {
     match (&left, &right) {
         (Expr::Opaque, _) | (_, Expr::Opaque) => Expr::Opaque,
@@ -399,6 +421,18 @@ fn constant(object: &Object<'_>) -> Expr {
         Object::Text(text) => Expr::Str(text.as_ref().into()),
         Object::Tuple(items) => Expr::Tuple(items.iter().map(constant).collect()),
         Object::Bytes(_) | Object::Code(_) | Object::Other => Expr::Opaque,
+    }
+}
+
+/// `_common_constants` of `Lib/opcode.py` (3.15). The others are classes and functions.
+fn common_constant(index: usize) -> Expr {
+    match index {
+        7 => Expr::None,
+        8 => Expr::Str("".into()),
+        9 => Expr::Bool(true),
+        10 => Expr::Bool(false),
+        11 => Expr::Int(-1),
+        _ => Expr::Opaque,
     }
 }
 

@@ -4,13 +4,15 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-const SAMPLES: [(&str, &[u8]); 6] = [
+const SAMPLES: [(&str, &[u8]); 8] = [
     ("3.8", include_bytes!("samples/3.8.pyc")),
     ("3.9", include_bytes!("samples/3.9.pyc")),
     ("3.10", include_bytes!("samples/3.10.pyc")),
     ("3.11", include_bytes!("samples/3.11.pyc")),
     ("3.12", include_bytes!("samples/3.12.pyc")),
     ("3.13", include_bytes!("samples/3.13.pyc")),
+    ("3.14", include_bytes!("samples/3.14.pyc")),
+    ("3.15", include_bytes!("samples/3.15.pyc")),
 ];
 
 /// The imports of a module and what is around them, with their lines.
@@ -99,20 +101,54 @@ fn each_version_compiles_the_same_imports() {
             if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
                 46: import a.b.c
                 47: import a.b.c as c
-        50: def __getattr__[Parameter { name: "name", default: None, kind: Usual }]
+        if Compare((Name("rest"), Is, None))
+            51: import without_names
+        if Compare((Name("rest"), IsNot, None))
+            53: import with_names
+        56: try
+            if Name("rest")
+                57: import attempted_if
+        62: def __getattr__[Parameter { name: "name", default: None, kind: Usual }]
             if Compare((Name("name"), Eq, Str("Executor")))
-                53: from .thread import Executor as executor
-                54: [Name("Executor")] = Name("executor")
-                55: return Name("executor")
+                65: from .thread import Executor as executor
+                66: [Name("Executor")] = Name("executor")
+                67: return Name("executor")
             else
-                56: raise Some(Name("AttributeError"))
+                68: raise Some(Name("AttributeError"))
     "#]]);
 }
 
 #[test]
+fn a_lazy_import_binds_names_and_loads_nothing() {
+    let script = lower_compiled(include_bytes!("samples/lazy.pyc")).unwrap();
+    let mut out = String::new();
+    told(&script.body, 0, &mut out);
+    for Stmt { line, kind } in &script.body {
+        if let StmtKind::Assign { targets, value: Expr::Opaque } = kind {
+            out.push_str(&format!("{line}: {targets:?}\n"));
+        }
+    }
+    expect![[r#"
+        2: import sys
+        7: from ..package import eager
+        if Or([Compare((Attribute(Name("sys"), "platform"), Eq, Str(""))), Compare((Attribute(Name("sys"), "maxsize"), Eq, Int(-1)))])
+            11: import unlikely
+        if Compare((Name("eager"), Is, Bool(true)))
+            13: import likely
+        15: try
+            15: import attempted
+        3: [Name("json")]
+        4: [Name("path")]
+        5: [Name("a")]
+        6: [Name("renamed"), Name("second")]
+        9: [Name("greeting")]
+    "#]].assert_eq(&out);
+}
+
+#[test]
 fn damaged_modules_are_refused() {
-    assert_eq!(lower_compiled(b""), Err(CompiledError::UnknownVersion));
-    assert_eq!(lower_compiled(b"\x00\x00\r\nnothing"), Err(CompiledError::UnknownVersion));
+    assert_eq!(lower_compiled(b""), Err(CompiledError::Damaged));
+    assert_eq!(lower_compiled(b"\x74\x0e\r\nof 3.16"), Err(CompiledError::UnknownVersion(3700)));
     for (version, bytes) in SAMPLES {
         assert_eq!(lower_compiled(&bytes[..12]), Err(CompiledError::Damaged), "{version}");
         for len in 16..bytes.len() {
@@ -125,7 +161,7 @@ proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
     #[test]
     fn any_bytes_are_read_without_a_panic(
-        sample in 0usize..6,
+        sample in 0..SAMPLES.len(),
         changes in proptest::collection::vec((0usize..4000, 0u8..), 1..20),
     ) {
         let mut bytes = SAMPLES[sample].1.to_vec();

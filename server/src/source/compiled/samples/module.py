@@ -46,6 +46,18 @@ if "nt" in names and sys.version_info >= (3, 8):
     import a.b.c
     import a.b.c as c
 
+rest: tuple = names[1:3]
+if rest is None:
+    import without_names
+if rest is not None:
+    import with_names
+
+try:
+    if rest:
+        import attempted_if
+except ImportError:
+    pass
+
 
 def __getattr__(name):
     global Executor
