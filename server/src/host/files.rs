@@ -258,7 +258,7 @@ pub enum FileError {
     #[error("the snapshot does not hold it")]
     NotRecorded,
     /// The compiled module cannot be read.
-    #[error("it is no module that can be read: {0}")]
+    #[error("{0}")]
     BadModule(String),
     /// Anything else that the system said.
     #[error("{0}")]

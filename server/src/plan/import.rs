@@ -169,7 +169,6 @@ impl Plan<'_> {
                 };
                 return Err(traced(Rc::new(exception), at));
             }
-            Err(_) if is_compiled => return Ok(module),
             Err(error) => {
                 module.open.set(true);
                 let what = format!("{file} cannot be read: {error}");

@@ -1596,6 +1596,22 @@ fn a_module_with_a_syntax_error_keeps_what_can_be_read() {
     );
 }
 
+#[test]
+fn bytecode_of_an_unknown_version_is_not_known() {
+    check_changed(
+        &python(8, &init("from . import inner")),
+        |world| {
+            let inner = world.path("/Python/Lib/site-packages/pkg/inner.pyc");
+            std::fs::write(inner, b"\x74\x0e\r\nof 3.16").unwrap();
+        },
+        expect![[r#"
+            pkg <- line 1
+            pkg.inner <- __init__.py:1
+            unknown: C:\Python\Lib\site-packages\pkg\inner.pyc cannot be read: it is compiled by a version of Python that is not known (magic number 3700) <- __init__.py:1
+        "#]],
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn links_that_lead_in_a_circle_end() {
