@@ -240,8 +240,14 @@ impl<'m> Reading<'m> {
                 let second = then.body.pop();
                 let body = self.block(target, beyond);
                 let test = second.map_or(Expr::Opaque, |second| either(test, second));
-                block.body.push(self.conditional(asked, test, body.body, Vec::new()));
-                return body.leads_to.filter(|to| (beyond..=end).contains(to)).unwrap_or(beyond);
+                let next = match body.leads_to {
+                    Some(to) if (beyond..=end).contains(&to) => to,
+                    None if body.returns => end,
+                    _ => beyond,
+                };
+                let otherwise = self.block(beyond, next).body;
+                block.body.push(self.conditional(asked, test, body.body, otherwise));
+                return next;
             }
             Some(beyond) if beyond <= end => (self.block(target, beyond), beyond),
             Some(beyond) => {

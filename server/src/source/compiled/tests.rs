@@ -101,20 +101,24 @@ fn each_version_compiles_the_same_imports() {
             if Compare((Attribute(Name("sys"), "version_info"), GtE, Tuple([Int(3), Int(8)])))
                 46: import a.b.c
                 47: import a.b.c as c
+        if Or([Name("first"), Name("rest")])
+            51: import one_of_both
+        else
+            53: import none_of_both
         if Compare((Name("rest"), Is, None))
-            51: import without_names
+            55: import without_names
         if Compare((Name("rest"), IsNot, None))
-            53: import with_names
-        56: try
+            57: import with_names
+        60: try
             if Name("rest")
-                57: import attempted_if
-        62: def __getattr__[Parameter { name: "name", default: None, kind: Usual }]
+                61: import attempted_if
+        66: def __getattr__[Parameter { name: "name", default: None, kind: Usual }]
             if Compare((Name("name"), Eq, Str("Executor")))
-                65: from .thread import Executor as executor
-                66: [Name("Executor")] = Name("executor")
-                67: return Name("executor")
+                69: from .thread import Executor as executor
+                70: [Name("Executor")] = Name("executor")
+                71: return Name("executor")
             else
-                68: raise Some(Name("AttributeError"))
+                72: raise Some(Name("AttributeError"))
     "#]]);
 }
 

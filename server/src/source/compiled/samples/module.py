@@ -47,6 +47,10 @@ if "nt" in names and sys.version_info >= (3, 8):
     import a.b.c as c
 
 rest: tuple = names[1:3]
+if first or rest:
+    import one_of_both
+else:
+    import none_of_both
 if rest is None:
     import without_names
 if rest is not None:
