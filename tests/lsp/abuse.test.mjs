@@ -471,7 +471,8 @@ describe("too much of it", () => {
     assert.ok(edited - began < 10_000 * PATIENCE);
     assert.ok(many - edited < 10_000 * PATIENCE);
     assert.ok(peak < 600, `${peak} MB`);
-    assert.ok(after < before + 20, `${before} MB before, ${after} MB after`);
+    // The document alone has 50.
+    assert.ok(after < before + 40, `${before} MB before, ${after} MB after`);
   });
 
   test("2,000 documents are answered, and again when another Python is chosen", async (t) => {

@@ -111,7 +111,7 @@ impl Dialect {
 
     /// Whether an instruction is nothing but more of the argument of the next one.
     fn is_prefix(self, opcode: u8) -> bool {
-        if self >= Dialect::Of3_13 { self.op(opcode) == Some(Op::ExtendedArg) } else { opcode == 144 }
+        if self >= Dialect::Of3_13 { self.op(opcode) == Some(Opcode::ExtendedArg) } else { opcode == 144 }
     }
 
     fn of_old(self, opcode: u8, argument: usize, next: usize) -> Kind {
@@ -166,7 +166,7 @@ impl Dialect {
 
 /// An instruction of Python 3.13 and later, by its name there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
+enum Opcode {
     Cache,
     CallIntrinsic1,
     CompareOp,
@@ -209,47 +209,47 @@ enum Op {
 const NONE: u8 = u8::MAX;
 
 /// Their numbers in 3.13, 3.14 and 3.15 (`Include/opcode_ids.h`).
-const NUMBERS: [(Op, [u8; 3]); 36] = [
-    (Op::Cache, [0, 0, 0]),
-    (Op::CallIntrinsic1, [55, 53, 51]),
-    (Op::CompareOp, [58, 56, 54]),
-    (Op::ContainsOp, [59, 57, 55]),
-    (Op::ExtendedArg, [71, 69, 67]),
-    (Op::ImportFrom, [74, 72, 71]),
-    (Op::ImportName, [75, 73, 72]),
-    (Op::IsOp, [76, 74, 73]),
-    (Op::JumpForward, [79, 77, 76]),
-    (Op::LoadAttr, [82, 80, 79]),
-    (Op::LoadCommonConstant, [NONE, 81, 80]),
-    (Op::LoadConst, [83, 82, 81]),
-    (Op::LoadFast, [85, 84, 83]),
-    (Op::LoadFastBorrow, [NONE, 86, 85]),
-    (Op::LoadFastCheck, [87, 88, 87]),
-    (Op::LoadGlobal, [91, 92, 91]),
-    (Op::LoadName, [92, 93, 92]),
-    (Op::LoadSmallInt, [NONE, 94, 93]),
-    (Op::Nop, [30, 27, 25]),
-    (Op::NotTaken, [NONE, 28, 26]),
-    (Op::PopJumpIfFalse, [97, 100, 99]),
-    (Op::PopJumpIfNone, [98, 101, 100]),
-    (Op::PopJumpIfNotNone, [99, 102, 101]),
-    (Op::PopJumpIfTrue, [100, 103, 102]),
-    (Op::PushExcInfo, [33, 32, 30]),
-    (Op::RaiseVarargs, [101, 104, 103]),
-    (Op::Reraise, [102, 105, 104]),
-    (Op::Resume, [149, 128, 128]),
-    (Op::ReturnConst, [103, NONE, NONE]),
-    (Op::ReturnValue, [36, 35, 33]),
-    (Op::StoreFast, [110, 112, 111]),
-    (Op::StoreGlobal, [113, 115, 114]),
-    (Op::StoreName, [114, 116, 115]),
-    (Op::ToBool, [40, 39, 37]),
-    (Op::UnaryNot, [43, 42, 40]),
-    (Op::WithExceptStart, [44, 43, 41]),
+const NUMBERS: [(Opcode, [u8; 3]); 36] = [
+    (Opcode::Cache, [0, 0, 0]),
+    (Opcode::CallIntrinsic1, [55, 53, 51]),
+    (Opcode::CompareOp, [58, 56, 54]),
+    (Opcode::ContainsOp, [59, 57, 55]),
+    (Opcode::ExtendedArg, [71, 69, 67]),
+    (Opcode::ImportFrom, [74, 72, 71]),
+    (Opcode::ImportName, [75, 73, 72]),
+    (Opcode::IsOp, [76, 74, 73]),
+    (Opcode::JumpForward, [79, 77, 76]),
+    (Opcode::LoadAttr, [82, 80, 79]),
+    (Opcode::LoadCommonConstant, [NONE, 81, 80]),
+    (Opcode::LoadConst, [83, 82, 81]),
+    (Opcode::LoadFast, [85, 84, 83]),
+    (Opcode::LoadFastBorrow, [NONE, 86, 85]),
+    (Opcode::LoadFastCheck, [87, 88, 87]),
+    (Opcode::LoadGlobal, [91, 92, 91]),
+    (Opcode::LoadName, [92, 93, 92]),
+    (Opcode::LoadSmallInt, [NONE, 94, 93]),
+    (Opcode::Nop, [30, 27, 25]),
+    (Opcode::NotTaken, [NONE, 28, 26]),
+    (Opcode::PopJumpIfFalse, [97, 100, 99]),
+    (Opcode::PopJumpIfNone, [98, 101, 100]),
+    (Opcode::PopJumpIfNotNone, [99, 102, 101]),
+    (Opcode::PopJumpIfTrue, [100, 103, 102]),
+    (Opcode::PushExcInfo, [33, 32, 30]),
+    (Opcode::RaiseVarargs, [101, 104, 103]),
+    (Opcode::Reraise, [102, 105, 104]),
+    (Opcode::Resume, [149, 128, 128]),
+    (Opcode::ReturnConst, [103, NONE, NONE]),
+    (Opcode::ReturnValue, [36, 35, 33]),
+    (Opcode::StoreFast, [110, 112, 111]),
+    (Opcode::StoreGlobal, [113, 115, 114]),
+    (Opcode::StoreName, [114, 116, 115]),
+    (Opcode::ToBool, [40, 39, 37]),
+    (Opcode::UnaryNot, [43, 42, 40]),
+    (Opcode::WithExceptStart, [44, 43, 41]),
 ];
 
 impl Dialect {
-    fn op(self, opcode: u8) -> Option<Op> {
+    fn op(self, opcode: u8) -> Option<Opcode> {
         let found = NUMBERS.iter().find(|(_, [of_3_13, of_3_14, of_3_15])| {
             let number = match self {
                 Dialect::Of3_15 => of_3_15,
@@ -261,38 +261,40 @@ impl Dialect {
         found.map(|(op, _)| *op)
     }
 
-    fn of_op(self, op: Op, argument: usize, next: usize) -> Kind {
+    fn of_op(self, op: Opcode, argument: usize, next: usize) -> Kind {
         // A jump under a condition has a cache behind it, from whose end it counts.
         let jump_if = |value| Kind::JumpIf { value, target: next + 2 + argument * 2 };
         match op {
-            Op::ImportName if self >= Dialect::Of3_15 => {
+            Opcode::ImportName if self >= Dialect::Of3_15 => {
                 Kind::Import { name: argument >> 2, lazy: argument & 1 == 1 }
             }
-            Op::ImportName => Kind::Import { name: argument, lazy: false },
-            Op::ImportFrom => Kind::ImportFrom(argument),
-            Op::CallIntrinsic1 if argument == IMPORT_STAR => Kind::ImportStar,
-            Op::LoadConst => Kind::Constant(argument),
-            Op::LoadCommonConstant => Kind::CommonConstant(argument),
-            Op::LoadSmallInt => u8::try_from(argument).map_or(Kind::Other, Kind::Int),
-            Op::LoadName => Kind::Name(argument),
-            Op::LoadGlobal => Kind::Name(argument >> 1),
-            Op::LoadFast | Op::LoadFastBorrow | Op::LoadFastCheck => Kind::Local(argument),
-            Op::LoadAttr => Kind::Attribute(argument >> 1),
-            Op::StoreGlobal | Op::StoreName => Kind::Store(argument),
-            Op::StoreFast => Kind::StoreLocal(argument),
-            Op::CompareOp => compared(argument >> 5),
-            Op::IsOp => Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
-            Op::ContainsOp => Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn }),
-            Op::UnaryNot => Kind::Not,
-            Op::PopJumpIfFalse => jump_if(Condition::False),
-            Op::PopJumpIfTrue => jump_if(Condition::True),
-            Op::PopJumpIfNone => jump_if(Condition::None),
-            Op::PopJumpIfNotNone => jump_if(Condition::NotNone),
-            Op::JumpForward => Kind::Jump(next + argument * 2),
-            Op::ReturnConst | Op::ReturnValue => Kind::Returns,
-            Op::RaiseVarargs | Op::Reraise => Kind::Raises,
-            Op::Cache | Op::Nop | Op::NotTaken | Op::Resume | Op::ToBool => Kind::Passes,
-            Op::CallIntrinsic1 | Op::ExtendedArg | Op::PushExcInfo | Op::WithExceptStart => Kind::Other,
+            Opcode::ImportName => Kind::Import { name: argument, lazy: false },
+            Opcode::ImportFrom => Kind::ImportFrom(argument),
+            Opcode::CallIntrinsic1 if argument == IMPORT_STAR => Kind::ImportStar,
+            Opcode::LoadConst => Kind::Constant(argument),
+            Opcode::LoadCommonConstant => Kind::CommonConstant(argument),
+            Opcode::LoadSmallInt => u8::try_from(argument).map_or(Kind::Other, Kind::Int),
+            Opcode::LoadName => Kind::Name(argument),
+            Opcode::LoadGlobal => Kind::Name(argument >> 1),
+            Opcode::LoadFast | Opcode::LoadFastBorrow | Opcode::LoadFastCheck => Kind::Local(argument),
+            Opcode::LoadAttr => Kind::Attribute(argument >> 1),
+            Opcode::StoreGlobal | Opcode::StoreName => Kind::Store(argument),
+            Opcode::StoreFast => Kind::StoreLocal(argument),
+            Opcode::CompareOp => compared(argument >> 5),
+            Opcode::IsOp => Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
+            Opcode::ContainsOp => Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn }),
+            Opcode::UnaryNot => Kind::Not,
+            Opcode::PopJumpIfFalse => jump_if(Condition::False),
+            Opcode::PopJumpIfTrue => jump_if(Condition::True),
+            Opcode::PopJumpIfNone => jump_if(Condition::None),
+            Opcode::PopJumpIfNotNone => jump_if(Condition::NotNone),
+            Opcode::JumpForward => Kind::Jump(next + argument * 2),
+            Opcode::ReturnConst | Opcode::ReturnValue => Kind::Returns,
+            Opcode::RaiseVarargs | Opcode::Reraise => Kind::Raises,
+            Opcode::Cache | Opcode::Nop | Opcode::NotTaken | Opcode::Resume | Opcode::ToBool => Kind::Passes,
+            Opcode::CallIntrinsic1 | Opcode::ExtendedArg | Opcode::PushExcInfo | Opcode::WithExceptStart => {
+                Kind::Other
+            }
         }
     }
 }
@@ -324,7 +326,7 @@ impl Dialect {
             return false;
         };
         if self >= Dialect::Of3_13 {
-            (self.op(first), self.op(second)) == (Some(Op::PushExcInfo), Some(Op::WithExceptStart))
+            (self.op(first), self.op(second)) == (Some(Opcode::PushExcInfo), Some(Opcode::WithExceptStart))
         } else {
             (first, second) == (35, 49)
         }
