@@ -192,8 +192,12 @@ fn use_interpreter(mailbox: &Mailbox, argument: Option<&Value>) -> Result<()> {
 
 async fn open_address(mailbox: &Mailbox, client: &Client, argument: Option<&Value>) -> Result<()> {
     let address = argument.and_then(Value::as_str).and_then(|address| Url::parse(address).ok());
-    let Some(address) = address.filter(|address| matches!(address.scheme(), "http" | "https")) else {
-        return Err(Error::invalid_params("the argument must be an address of the web"));
+    let Some(address) =
+        address.filter(|address| matches!(address.scheme(), "http" | "https" | "ms-settings"))
+    else {
+        return Err(Error::invalid_params(
+            "the argument must be an address of the web, or a page of Windows' settings",
+        ));
     };
     let opens = mailbox.ask(|session| session.abilities.show_document).await?;
     let client = client.clone();
