@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, sink};
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tower_lsp::jsonrpc::{Request, Response};
 use whydll::lsp::serve_on;
 
 use crate::{Target, in_use, snapshot, texts};
@@ -57,10 +56,10 @@ async fn converse(lines: &str) {
     let speak = async {
         let mut waits = 0;
         for line in lines.lines() {
-            if is_message(line) {
+            if !line.is_empty() {
                 // A server that has left hears no more.
                 let _ = to_server.write_all(framed(line).as_bytes()).await;
-            } else if line.is_empty() && waits < MOST_WAITS {
+            } else if waits < MOST_WAITS {
                 waits += 1;
                 let _ = timeout(PATIENCE, told.notified()).await;
             }
@@ -74,12 +73,6 @@ async fn converse(lines: &str) {
         }
     };
     tokio::join!(serve_on(input, output), speak, listen);
-}
-
-/// Whether it is a message by the rules of JSON-RPC. After another one `tower-lsp` reads on no more, and
-/// the server leaves as soon as it has answered what was asked before.
-fn is_message(line: &str) -> bool {
-    serde_json::from_str::<Request>(line).is_ok() || serde_json::from_str::<Response>(line).is_ok()
 }
 
 /// More bytes wait until others are read.

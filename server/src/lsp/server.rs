@@ -116,3 +116,39 @@ impl Server {
         self.mailbox.tell(move |session| notifications::notebook_did_close::apply(session, &params));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_waits_for_an_editor_that_is_gone_does_not_keep_the_server() {
+        let (mut to_server, input) = duplex(1 << 16);
+        let (output, mut from_server) = duplex(1 << 16);
+        let editor = async {
+            let framed = |message: Value| {
+                let message = message.to_string();
+                format!("Content-Length: {}\r\n\r\n{message}", message.len()).into_bytes()
+            };
+            let params = json!({ "capabilities": {} });
+            let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+            to_server.write_all(&framed(message)).await.unwrap();
+            assert_ne!(from_server.read(&mut [0; 1 << 12]).await.unwrap(), 0);
+            let command = json!({ "command": "whydll.showCommand", "arguments": [{ "powershell": "dir" }] });
+            for id in 1..5 {
+                let method = "workspace/executeCommand";
+                let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": command });
+                to_server.write_all(&framed(message)).await.unwrap();
+            }
+            drop(to_server);
+        };
+        let both = async { tokio::join!(serve(input, output), editor).0 };
+        assert_eq!(timeout(Duration::from_secs(10), both).await, Ok(1));
+    }
+}
