@@ -57,7 +57,15 @@ pub fn record(
     if !own_modules.is_empty() && !consent.own_modules {
         return Err(SnapshotError::OwnModules { modules: own_modules, asked });
     }
-    let (kept, is_exact) = needed(&recording, host, environment, imports, &diagnosis)?;
+    let replay = Replay {
+        recording: &recording,
+        host,
+        interpreter: &environment.interpreter,
+        imports,
+        diagnosis: &diagnosis,
+        described: description(environment),
+    };
+    let (kept, is_exact) = replay.needed()?;
     let texts = recording.texts();
     let snapshot = recording.finished(host, &environment.interpreter, &kept, consent.names)?;
     // Other names may have changed what a program finds out of a path.
@@ -79,41 +87,90 @@ fn says_the_same(replayed: &Host, imports: &[Import], diagnosis: &Diagnosis) -> 
     faults(&diagnose(replayed, &environment, imports)) == faults(diagnosis)
 }
 
+/// What a snapshot must say when it is replayed.
+struct Replay<'a> {
+    recording: &'a Recording,
+    host: &'a Host,
+    interpreter: &'a WinPath,
+    imports: &'a [Import],
+    diagnosis: &'a Diagnosis,
+    described: String,
+}
+
 /// A replay that goes another way than the recorded diagnosis shows what it needs to go on; more rounds than this were never needed.
 const MOST_ROUNDS: usize = 100;
 
-/// The texts without which a replay says something else, and whether it says what was recorded with them. Found by replaying: without any
-/// at first, then with those that were looked into. Where that does not suffice, the others are withheld all the same.
-fn needed(
-    recording: &Recording,
-    host: &Host,
-    environment: &Environment,
-    imports: &[Import],
-    diagnosis: &Diagnosis,
-) -> Result<(BTreeSet<usize>, bool), SnapshotError> {
-    let described = description(environment);
-    let mut kept = BTreeSet::new();
-    for _ in 0..MOST_ROUNDS {
-        let replayed = recording.replayed(host, &environment.interpreter, &kept)?;
-        let (answer, noted) = withheld::noting(|| {
-            let environment = Environment::on(&environment.interpreter, &replayed).ok()?;
-            let answer = diagnose(&replayed, &environment, imports);
-            Some((answer, description(&environment)))
-        });
-        if answer.as_ref().is_some_and(|(answer, read)| answer == diagnosis && *read == described) {
-            return Ok((kept, true));
+/// So many texts are read in all the replays that find out which of those that are looked into decide something: some seconds' worth.
+const MOST_READ: usize = 85_000;
+
+/// So many replays find that out at most.
+const MOST_TRIALS: usize = 500;
+
+/// With fewer replays little is found.
+const FEWEST_TRIALS: usize = 20;
+
+impl Replay<'_> {
+    /// The texts without which a replay says something else, and whether it says what was recorded with them. Found by replaying:
+    /// without any at first, then with those that were looked into. Where that does not suffice, the others are withheld all the same.
+    fn needed(&self) -> Result<(BTreeSet<usize>, bool), SnapshotError> {
+        let mut kept = BTreeSet::new();
+        for _ in 0..MOST_ROUNDS {
+            let (answer, noted) = self.answer(&kept)?;
+            if self.is_recorded(answer.as_ref()) {
+                return Ok((self.deciding(kept)?, true));
+            }
+            // What is said of a finding may quote one that nobody looked into.
+            let said = serde_json::to_string(&answer).unwrap_or_default();
+            let before = kept.len();
+            kept.extend(noted);
+            kept.extend(withheld::numbers_in(&said));
+            kept.retain(|number| *number < self.recording.texts());
+            if kept.len() == before {
+                break;
+            }
         }
-        // What is said of a finding may quote one that nobody looked into.
-        let said = serde_json::to_string(&answer).unwrap_or_default();
-        let before = kept.len();
-        kept.extend(noted);
-        kept.extend(withheld::numbers_in(&said));
-        kept.retain(|number| *number < recording.texts());
-        if kept.len() == before {
-            break;
-        }
+        Ok((kept, false))
     }
-    Ok((kept, false))
+
+    /// Of these texts, with which a replay says what was recorded, those that decide something. Of a large recording that would take too
+    /// long: it keeps all of them.
+    fn deciding(&self, mut kept: BTreeSet<usize>) -> Result<BTreeSet<usize>, SnapshotError> {
+        let mut trials = (MOST_READ / self.recording.texts().max(1)).min(MOST_TRIALS);
+        if trials < FEWEST_TRIALS {
+            return Ok(kept);
+        }
+        let mut parts = vec![kept.iter().copied().collect::<Vec<usize>>()];
+        while let Some(part) = parts.pop().filter(|_| trials > 0) {
+            trials -= 1;
+            let without: BTreeSet<usize> =
+                kept.iter().copied().filter(|number| !part.contains(number)).collect();
+            if self.is_recorded(self.answer(&without)?.0.as_ref()) {
+                kept = without;
+            } else if part.len() > 1 {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second.to_vec(), first.to_vec()]);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What a replay with these texts says of the imports and of the environment, and the texts that were looked into.
+    #[allow(clippy::type_complexity)]
+    fn answer(
+        &self,
+        kept: &BTreeSet<usize>,
+    ) -> Result<(Option<(Diagnosis, String)>, BTreeSet<usize>), SnapshotError> {
+        let replayed = self.recording.replayed(self.host, self.interpreter, kept)?;
+        Ok(withheld::noting(|| {
+            let environment = Environment::on(self.interpreter, &replayed).ok()?;
+            let answer = diagnose(&replayed, &environment, self.imports);
+            Some((answer, description(&environment)))
+        }))
+    }
+
+    fn is_recorded(&self, answer: Option<&(Diagnosis, String)>) -> bool {
+        answer.is_some_and(|(answer, described)| answer == self.diagnosis && *described == self.described)
+    }
 }
 
 /// All that is known of an environment, but for the code in `.pth` files, which is run and not shown.

@@ -143,6 +143,11 @@ const SECRETIVE: &str = r#"
             def __init__(self, key, region='SECRETregion'):
                 self.key = key
         client = Client('SECRETargument')
+        stripped = ' SECRETstripped '.strip().lower()
+        if len('SECRETlength') < 6 or 'SECRETcontained' in 'SECRETcontaining':
+            weak = True
+        line = '%s:%s' % ('SECRETleft', 'SECRETright') + 'SECRETformatted {}'.format('x')
+        customers = [name.upper() for name in ('SECRETone', 'SECRETtwo')]
         greeting = f'SECRETjoined {client}'
         path = r'\\SECRETserver\SECRETshare\x'
         address = connect('SECRETcall' + API_KEY)
