@@ -204,6 +204,94 @@ proptest! {
     }
 }
 
+/// The snapshot of a world, after it was seen that it replays what the world says.
+fn faithful(story: &str) -> String {
+    let (snapshot, told) = recorded(story);
+    let again = replayed(&snapshot).unwrap();
+    assert_eq!(again.findings, told.findings);
+    assert_eq!((again.packages, again.health), (told.packages, told.health));
+    unpacked(&snapshot)
+}
+
+#[test]
+fn neighbours_of_what_was_asked_for_are_not_recorded() {
+    let text = faithful(
+        r"
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg.pth   text
+            C:\repositories\asked
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            import os
+            if os.path.isdir('C:/CUDA') and os.path.isfile('C:/data/flag.dll') and not os.path.exists('C:/data/none'):
+                from . import native
+        /Python/Lib/site-packages/pkg/native.pyd    imports gone.dll
+        /CUDA/
+        /data/flag.dll
+        /data/neighbour.dll
+        /repositories/asked/
+        /repositories/neighbour/
+        import pkg
+        ",
+    );
+    assert!(text.contains("flag.dll") && text.contains("asked"));
+    assert!(!text.contains("neighbour"));
+}
+
+#[test]
+fn manifests_are_recorded() {
+    let text = faithful(
+        r#"
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            KEY = 'a text that is withheld'
+            from . import native
+        /Python/Lib/site-packages/pkg/native.pyd    imports part.dll, gone.dll, manifest "<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>"
+        /Python/Lib/site-packages/pkg/parts/parts.manifest   text
+            <assembly><assemblyIdentity name='parts' version='1.0.0.0'/><file name='part.dll'/></assembly>
+        /Python/Lib/site-packages/pkg/parts/part.dll
+        import pkg
+        "#,
+    );
+    assert!(text.contains("<file name='part.dll'/>") && !text.contains("withheld'"));
+    assert!(!text.contains("a text that is withheld"));
+}
+
+#[test]
+fn what_a_replay_cannot_say_is_known() {
+    // It reads its own description, of which a snapshot has the headers that we read.
+    let world = World::new(
+        r"
+        /Python/python.exe       imports python38.dll
+        /Python/python38.dll     version 3.8.10150.1013
+        /Python/Lib/os.py        text
+        /Python/Lib/site-packages/pkg/__init__.py   text
+            with open('C:/Python/Lib/site-packages/pkg-1.0.dist-info/METADATA') as file:
+                if 'Keywords' in file.read():
+                    from . import native
+        /Python/Lib/site-packages/pkg/native.pyd    imports gone.dll
+        /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+            Name: pkg
+            Keywords: these stay at home
+        import pkg
+        ",
+    )
+    .unwrap();
+    let (host, environment, told) = diagnosed(&world);
+    assert_eq!(told.findings.len(), 1);
+    let (host, recorder) = Recorder::over(&host);
+    on_large_stack(|| {
+        let environment = Environment::on(&environment.interpreter, &host).unwrap();
+        let imports = [Import::first("pkg")];
+        let recorded = record(&recorder, &host, &environment, &imports, Consent::default(), "").unwrap();
+        assert!(!recorded.is_exact);
+        assert!(recorded.snapshot.contents().files.values().all(|text| !text.contains("stay at home")));
+    });
+}
+
 #[test]
 fn a_secret_that_decides_something_is_not_recorded() {
     let story = SECRETIVE.replace("'helper.dll'", "'helper.dll', 'ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R'");
