@@ -56,9 +56,8 @@ fn cell_magic(cell: &str) -> Option<&str> {
     first.trim_start().strip_prefix("%%")?.split_whitespace().next()
 }
 
-/// The same with `%` in the place of the other signs that a line may begin with: where the parser has lost its
-/// way and expects an expression, a command of theirs has it panic. What is no command is an operator then, or
-/// stays in a string.
+/// The same with `%` in the place of the other signs that a line may begin with, which `ruff_python_parser` 0.0.10
+/// does not always survive in a broken cell. What is no command is an operator then, or stays in a string.
 fn with_one_sign(cell: &str) -> String {
     let mut begins = true;
     let in_place = |c: char| {
@@ -245,6 +244,18 @@ mod tests {
                 / 5
             "#]],
         );
+    }
+
+    /// That the parser gets one sign only, whatever a line begins with, is what keeps its fault away.
+    #[test]
+    fn the_parser_sees_one_sign() {
+        let odd = ["", " ", "\t", "\x0C", "\0 ", "😀", "\u{feff}", "$", "\\ "];
+        for before in odd.map(|odd| format!("import a\n{odd}")) {
+            for sign in [",", ";", "/", "?"] {
+                assert_eq!(with_one_sign(&format!("{before}{sign}c\n")), format!("{before}%c\n"));
+            }
+        }
+        assert_eq!(with_one_sign("a = b / c, d\n"), "a = b / c, d\n");
     }
 
     #[test]
