@@ -113,7 +113,7 @@ impl Code {
         self
     }
 
-    /// An instruction with an operand in memory, which is told from its own place.
+    /// An instruction with an operand in memory, addressed relative to the instruction.
     fn to(self, instruction: &[u8], rva: u32) -> Code {
         let code = self.put(instruction);
         let next = frame().rva + code.bytes.len() as u32 + 4;

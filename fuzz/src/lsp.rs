@@ -41,7 +41,7 @@ const AFTERWARDS: Duration = Duration::from_millis(200);
 /// So much may be kept for good of what is worked out once, in bytes.
 const REMEMBERED: usize = 1 << 20;
 
-/// Somebody who waits is told something within this time, or else goes on.
+/// The longest wait for a message of the server.
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// So often an input may wait.

@@ -1,4 +1,4 @@
-//! A machine of which only the texts are told: all of its other files are as they should be.
+//! A machine whose text files are the input. All of its other files are valid.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};

@@ -9,7 +9,7 @@ use crate::machine::machine;
 
 pub const METADATA: Target = Target { name: "metadata", run, seeds };
 
-/// The files whose texts an input tells, and a text of each as it should be.
+/// The files whose texts an input holds, each with a valid text.
 const TOLD: [(&str, &str); 19] = [
     (
         r"C:\env\pyvenv.cfg",

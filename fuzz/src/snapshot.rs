@@ -1,4 +1,4 @@
-//! Snapshots in all formats, and what is told of the machine that one replays.
+//! Snapshots in all formats, and the diagnosis of the machine that one replays.
 
 use std::io::{Read, Write};
 use std::sync::Arc;

@@ -53,7 +53,7 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         eprintln!("whydll: {INEXACT}");
     }
     let Some(output) = arguments.output else {
-        print(report::contents(&recorded).trim_end())?;
+        print(report::contents(&recorded)?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     };
     recorded.snapshot.write(&output)?;

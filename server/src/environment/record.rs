@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{EntryKind, FileError, Files, WinPath};
+use crate::host::{EntryKind, FileError, Files, WinPath, is_native};
 
 /// What an installer wrote down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -341,11 +341,6 @@ fn presence(path: &WinPath, files: &dyn Files) -> Presence {
         Err(FileError::NotFound | FileError::WrongKind(_)) => Presence::Absent,
         Err(_) => Presence::Unknown,
     }
-}
-
-fn is_native(file_name: &str) -> bool {
-    let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    ["pyd", "dll", "so", "exe"].iter().any(|native| extension.eq_ignore_ascii_case(native))
 }
 
 /// The module that a file at the top of site-packages is: `six` of `six.py`, `_x` of `_x.cp38-win_amd64.pyd`.

@@ -95,6 +95,12 @@ pub trait Files: Send + Sync {
     }
 }
 
+/// Whether the record of an installation counts a file of this name, or path, as native code.
+pub fn is_native(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["pyd", "dll", "so", "exe"].iter().any(|native| extension.eq_ignore_ascii_case(native))
+}
+
 /// The longest text that is read: TensorFlow's RECORD has 2 MB.
 pub const TEXT_LIMIT: u64 = 16 << 20;
 

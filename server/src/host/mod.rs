@@ -42,7 +42,7 @@ pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles, is_of_windows};
 pub use cache::{FactCache, Stamp};
 pub use disk::Disk;
-pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
+pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, is_native};
 #[cfg(test)]
 pub use memory::MemoryFiles;
 pub use overlay::{Change, Overlay};

@@ -327,7 +327,7 @@ impl Texts {
 }
 
 impl Recording {
-    /// How many texts are withheld as long as a replay does not need them. They are told by their numbers.
+    /// How many texts are withheld as long as a replay does not need them. Each has a number below this one.
     pub fn texts(&self) -> usize {
         self.texts.all.len()
     }
@@ -380,10 +380,7 @@ impl Recording {
         let (modules, mut facts, variables) = self.restored(kept);
         let modules: Result<Vec<Notated>, serde_json::Error> =
             modules.into_iter().map(Notated::deserialize).collect();
-        let modules = modules.map_err(|error| SnapshotError::Damaged {
-            path: "the snapshot".to_owned(),
-            reason: error.to_string(),
-        })?;
+        let modules = modules.map_err(damaged)?;
         let module = |number: usize| modules.get(number).map(|module| module.0.clone());
         facts.scripts.extend(self.scripts.iter().map(|(path, script)| {
             let script = script.clone().and_then(|number| module(number).ok_or(FileError::NotRecorded));
@@ -433,10 +430,7 @@ impl Recording {
             scripts: self.scripts,
             facts,
         };
-        let json = serde_json::to_string(&snapshot).map_err(|error| SnapshotError::Damaged {
-            path: "the snapshot".to_owned(),
-            reason: error.to_string(),
-        })?;
+        let json = serde_json::to_string(&snapshot).map_err(damaged)?;
         let json = if keep_names { json } else { users.hidden_in_json(&json) };
         for text in strings_of(&json) {
             if let Some(kind) = secret_in(&text) {
@@ -449,6 +443,11 @@ impl Recording {
         }
         Ok(Finished { json, renamed: if keep_names { 0 } else { users.met() } })
     }
+}
+
+/// The snapshot that is being made cannot be turned into JSON, or back.
+fn damaged(error: serde_json::Error) -> SnapshotError {
+    SnapshotError::Damaged { path: "the snapshot".to_owned(), reason: error.to_string() }
 }
 
 /// A snapshot that is not written yet.
@@ -478,7 +477,10 @@ impl Finished {
     }
 
     /// What is in it beside names and paths, for a person to look over before it is sent.
-    pub fn contents(&self) -> Contents {
+    ///
+    /// # Errors
+    /// [`SnapshotError::Damaged`] if it cannot be read: nobody shall take it for empty.
+    pub fn contents(&self) -> Result<Contents, SnapshotError> {
         #[derive(Deserialize)]
         struct Whole {
             variables: BTreeMap<String, String>,
@@ -492,7 +494,7 @@ impl Finished {
             images: BTreeMap<String, Value>,
             texts: BTreeMap<String, Result<String, Value>>,
         }
-        let Ok(whole) = parse::<Whole>(self.json.as_bytes()) else { return Contents::default() };
+        let whole = parse::<Whole>(self.json.as_bytes()).map_err(damaged)?;
         let mut contents = Contents {
             variables: whole.variables,
             folders: whole
@@ -520,7 +522,7 @@ impl Finished {
                 None
             });
         }
-        contents
+        Ok(contents)
     }
 }
 

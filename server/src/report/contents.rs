@@ -3,13 +3,17 @@
 use std::fmt::Write;
 
 use crate::diagnosis::Recorded;
+use crate::host::snapshot::SnapshotError;
 
 /// So many names of files are listed of each kind; the rest is counted.
 const MOST_NAMES: usize = 2_000;
 
 /// All that people wrote, as text: a heading for each kind, and below it one thing a line.
-pub fn contents(recorded: &Recorded) -> String {
-    let contents = recorded.snapshot.contents();
+///
+/// # Errors
+/// As [`Finished::contents`](crate::host::snapshot::Finished::contents).
+pub fn contents(recorded: &Recorded) -> Result<String, SnapshotError> {
+    let contents = recorded.snapshot.contents()?;
     let mut out = String::new();
     let own = recorded.own_modules.iter().map(ToString::to_string).collect::<Vec<_>>();
     section(&mut out, "Modules of your own, with what importing them does", &own);
@@ -37,7 +41,7 @@ pub fn contents(recorded: &Recorded) -> String {
         false => format!("{folder}: {}", names.join(", ")),
     });
     section(&mut out, "Folders, and the names in them", &folders.collect::<Vec<_>>());
-    out
+    Ok(out)
 }
 
 fn section(out: &mut String, title: &str, lines: &[String]) {

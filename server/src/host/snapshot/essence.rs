@@ -8,7 +8,7 @@ use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::Ranged;
 use serde_json::{Value, json};
 
-use super::super::path::WinPath;
+use crate::host::{WinPath, is_native};
 
 /// What of a file's text is in a snapshot; `withhold` gives the mark for a text whose need a replay shows.
 pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
@@ -33,7 +33,7 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
         ("environments.txt", ".conda") | ("envs.toml", "virtualenvs") => text.to_owned(),
         ("orig-prefix.txt", "lib") | ("py.ini", "windows" | "local") => text.to_owned(),
         (".project" | ".python-version", _) => lines(text, |line| !line.starts_with('#')),
-        // Of Windows, or of whoever made a DLL; what nobody reads of it are its comments.
+        // These come from Windows, or from whoever made the DLL.
         _ if name.ends_with(".manifest") => text.to_owned(),
         (_, "conda-meta") => conda_package(text).unwrap_or_default(),
         _ if name.ends_with(".egg-info") => metadata(text),
@@ -86,11 +86,6 @@ fn names(text: &str) -> String {
 /// Whether a line is `key = value` with one of these keys.
 fn has_key(line: &str, keys: &[&str]) -> bool {
     line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim().to_ascii_lowercase().as_str()))
-}
-
-fn is_native(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    [".pyd", ".dll", ".so", ".exe"].iter().any(|suffix| path.ends_with(suffix))
 }
 
 /// Of RECORD the native files and the top-level names. That there is a hash counts, but not which.
@@ -233,7 +228,7 @@ fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
         };
         if let Some(text) = code.get(inner.clone()).filter(|text| !text.is_empty()) {
             marked.push_str(&code[done..inner.start]);
-            // A comment is a statement to nobody.
+            // Comments are left out: nothing reads them.
             if token.kind() != TokenKind::Comment {
                 marked.push_str(&withhold(text));
             }

@@ -33,10 +33,11 @@ pub struct Preview {
 /// What would be written.
 pub fn previewed(target: &Target, package: &str) -> Result<Preview, String> {
     let recorded = recorded(target, package, true)?;
+    let contents = report::contents(&recorded).map_err(|error| error.to_string())?;
     let text = format!(
         "# What a snapshot of `import {package}` would have\n\nIt is made to be sent to others: look whether everything below may be. \
          Nothing is written yet.\n\n{}\n",
-        markdown::fenced(report::contents(&recorded).trim_end())
+        markdown::fenced(contents.trim_end())
     );
     Ok(Preview { text, own_modules: recorded.own_modules.len() })
 }
