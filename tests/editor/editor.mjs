@@ -64,6 +64,14 @@ export class Editor {
     page.once("close", () => windows.delete(window));
     await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
     await window.ready();
+    // VS Code (code-server 4.139.1) shows a workspace of several folders without any at times, as long as the window is not loaded
+    // anew: it read the file before its way to the machine was open, and did not read it again.
+    const hasFolders = () => window.hasFolders().then(() => true, () => false);
+    for (let round = 1; workspace?.endsWith(".code-workspace") && !(await hasFolders()); round++) {
+      if (round === 3) throw new Error(`VS Code does not read the folders of ${workspace}`);
+      await page.reload({ waitUntil: "domcontentloaded" });
+      await window.ready();
+    }
     return window;
   }
 

@@ -15,6 +15,11 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
   }
 
+  /** Waits for a folder in the Explorer, which a new window shows. */
+  async hasFolders() {
+    await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor({ timeout: 10_000 });
+  }
+
   /** A picture of the window, or of the part that shows these elements. */
   async picture(name, ...elements) {
     const path = join(this.pictures, `${name.replace(/[^\w-]+/g, "-")}.png`);
