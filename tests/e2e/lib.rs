@@ -220,3 +220,16 @@ pub fn strings(list: &Value) -> Vec<&str> {
 pub fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_lowercase()
 }
+
+/// A copy of a tree that shares the files' content.
+pub fn link_tree(source: &Path, target: &Path) {
+    fs::create_dir_all(target).unwrap();
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        let copy = target.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => link_tree(&entry.path(), &copy),
+            false => fs::hard_link(entry.path(), copy).unwrap(),
+        }
+    }
+}

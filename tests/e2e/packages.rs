@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use end_to_end::{Report, check, file_name, on, real, strings, text, whydll};
+use end_to_end::{Report, check, file_name, link_tree, on, real, strings, text, whydll};
 use serde_json::Value;
 
 /// They need the redistributable, and no package brings it for all.
@@ -320,17 +320,4 @@ fn only_file(folder: &Path, name: &str) -> String {
     found.sort_by_key(String::len);
     assert!(!found.is_empty(), "{} has no {name}", folder.display());
     found.remove(0)
-}
-
-/// A copy of a tree that shares the files' content.
-fn link_tree(source: &Path, target: &Path) {
-    fs::create_dir_all(target).unwrap();
-    for entry in fs::read_dir(source).unwrap() {
-        let entry = entry.unwrap();
-        let copy = target.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => link_tree(&entry.path(), &copy),
-            false => fs::hard_link(entry.path(), copy).unwrap(),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{CommandError, Format, print};
 use crate::diagnosis::{ALWAYS, package};
 use crate::environment::discovery::{self, Search};
-use crate::host::{HostKind, session};
+use crate::host::session;
 use crate::report::{self, Environments, Listed};
 
 #[derive(Args)]
@@ -41,8 +41,8 @@ pub fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, CommandError> {
         Some(path) => host.with_variable("PATH", path),
         None => host,
     };
-    let folder = folder.filter(|_| host.kind != HostKind::Snapshot).map(|folder| host.path_of(&folder));
-    let activated = session::activated().filter(|_| host.kind != HostKind::Snapshot);
+    let folder = folder.filter(|_| !host.kind.is_snapshot()).map(|folder| host.path_of(&folder));
+    let activated = session::activated().filter(|_| !host.kind.is_snapshot());
     let activated = activated.map(|activated| host.path_of(&activated));
     let search = Search::on(&host).in_folder(folder.clone()).with_activated(activated).thorough();
     let chosen = search.chosen();

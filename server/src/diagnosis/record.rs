@@ -70,6 +70,7 @@ pub fn record(
     let snapshot = recording.finished(host, &environment.interpreter, &kept, consent.names)?;
     // Other names may have changed what a program finds out of a path.
     let is_exact = is_exact && (consent.names || says_the_same(&snapshot.replayed()?, imports, &diagnosis));
+    let snapshot = if is_exact { snapshot } else { snapshot.inexact() };
     Ok(Recorded { snapshot, texts, kept: kept.len(), is_exact, own_modules })
 }
 
@@ -100,14 +101,14 @@ struct Replay<'a> {
 /// A replay that goes another way than the recorded diagnosis shows what it needs to go on; more rounds than this were never needed.
 const MOST_ROUNDS: usize = 100;
 
-/// So many texts are read in all the replays that find out which of those that are looked into decide something: some seconds' worth.
-const MOST_READ: usize = 85_000;
+/// So many replays at most find out which packages and files have texts that decide something.
+const MOST_OF_OWNERS: usize = 100;
+
+/// So many texts are read in all the replays that find out which texts of these decide something: some seconds' worth.
+const MOST_READ: usize = 150_000;
 
 /// So many replays find that out at most.
-const MOST_TRIALS: usize = 500;
-
-/// With fewer replays little is found.
-const FEWEST_TRIALS: usize = 20;
+const MOST_OF_TEXTS: usize = 500;
 
 impl Replay<'_> {
     /// The texts without which a replay says something else, and whether it says what was recorded with them. Found by replaying:
@@ -132,26 +133,46 @@ impl Replay<'_> {
         Ok((kept, false))
     }
 
-    /// Of these texts, with which a replay says what was recorded, those that decide something. Of a large recording that would take too
-    /// long: it keeps all of them.
+    /// Of these texts, with which a replay says what was recorded, those that decide something: none of packages and files without
+    /// which a replay says the same, and no others of the rest as far as the time allows. The smallest come first: they are the ones
+    /// that few people have.
     fn deciding(&self, mut kept: BTreeSet<usize>) -> Result<BTreeSet<usize>, SnapshotError> {
-        let mut trials = (MOST_READ / self.recording.texts().max(1)).min(MOST_TRIALS);
-        if trials < FEWEST_TRIALS {
-            return Ok(kept);
-        }
-        let mut parts = vec![kept.iter().copied().collect::<Vec<usize>>()];
-        while let Some(part) = parts.pop().filter(|_| trials > 0) {
-            trials -= 1;
-            let without: BTreeSet<usize> =
-                kept.iter().copied().filter(|number| !part.contains(number)).collect();
-            if self.is_recorded(self.answer(&without)?.0.as_ref()) {
-                kept = without;
-            } else if part.len() > 1 {
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([second.to_vec(), first.to_vec()]);
-            }
+        let owners = self.recording.by_owner(&kept);
+        let mut trials = MOST_OF_OWNERS;
+        let owners = self.narrowed(&mut kept, owners, &mut trials)?;
+        let mut trials = (MOST_READ / self.recording.texts().max(1)).min(MOST_OF_TEXTS);
+        for texts in owners {
+            self.narrowed(&mut kept, texts.into_iter().map(|text| vec![text]).collect(), &mut trials)?;
         }
         Ok(kept)
+    }
+
+    /// Takes those of `parts` out of `kept` without which a replay says what was recorded, and gives the others.
+    fn narrowed(
+        &self,
+        kept: &mut BTreeSet<usize>,
+        parts: Vec<Vec<usize>>,
+        trials: &mut usize,
+    ) -> Result<Vec<Vec<usize>>, SnapshotError> {
+        let mut needed = Vec::new();
+        let mut open = vec![parts];
+        while let Some(mut parts) = open.pop() {
+            if *trials == 0 {
+                needed.extend(parts);
+                continue;
+            }
+            *trials -= 1;
+            let without = &*kept - &parts.iter().flatten().copied().collect();
+            if self.is_recorded(self.answer(&without)?.0.as_ref()) {
+                *kept = without;
+            } else if parts.len() > 1 {
+                let second = parts.split_off(parts.len() / 2);
+                open.extend([second, parts]);
+            } else {
+                needed.extend(parts);
+            }
+        }
+        Ok(needed)
     }
 
     /// What a replay with these texts says of the imports and of the environment, and the texts that were looked into.

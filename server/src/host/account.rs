@@ -100,7 +100,7 @@ impl Host {
         variable.map(WinPath::new).or_else(|| match self.kind {
             HostKind::Directory => Some(roaming_of(&self.only_profile()?)),
             // Of a recorded machine it is known where it is for sure.
-            HostKind::Snapshot => self.recorded_roaming_data.clone(),
+            HostKind::Snapshot { .. } => self.recorded_roaming_data.clone(),
             _ => None,
         })
     }
@@ -118,7 +118,7 @@ impl Host {
     pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> BTreeMap<String, String> {
         let is_clean = match self.kind {
             HostKind::Live => return BTreeMap::new(),
-            HostKind::Snapshot => return self.recorded_variables.clone(),
+            HostKind::Snapshot { .. } => return self.recorded_variables.clone(),
             HostKind::Directory => false,
             HostKind::Baseline(_) => true,
         };

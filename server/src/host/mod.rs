@@ -101,7 +101,17 @@ pub enum HostKind {
     /// A clean Windows of this name.
     Baseline(String),
     /// A recorded machine.
-    Snapshot,
+    Snapshot {
+        /// False if it is known to lack something without which a diagnosis says something else.
+        is_exact: bool,
+    },
+}
+
+impl HostKind {
+    /// Whether it is a recorded machine.
+    pub fn is_snapshot(&self) -> bool {
+        matches!(self, HostKind::Snapshot { .. })
+    }
 }
 
 impl fmt::Display for HostKind {
@@ -110,7 +120,10 @@ impl fmt::Display for HostKind {
             HostKind::Live => f.write_str("live"),
             HostKind::Directory => f.write_str("directory"),
             HostKind::Baseline(name) => f.write_str(name),
-            HostKind::Snapshot => f.write_str("snapshot"),
+            HostKind::Snapshot { is_exact: true } => f.write_str("snapshot"),
+            HostKind::Snapshot { is_exact: false } => {
+                f.write_str("snapshot that lacks something, so its machine may say something else")
+            }
         }
     }
 }

@@ -183,7 +183,7 @@ impl Analysis {
     pub fn read_behind(&self) {
         self.again(|host, environment, answers| {
             // A snapshot is never repaired, and without a file for answers nothing is kept.
-            if host.kind == HostKind::Snapshot || answers.is_none() {
+            if host.kind.is_snapshot() || answers.is_none() {
                 return;
             }
             let diagnoses = Diagnoses::new(host, environment, None);

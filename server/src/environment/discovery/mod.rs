@@ -34,7 +34,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::host::{EntryKind, Host, HostError, HostKind, WinPath, session};
+use crate::host::{EntryKind, Host, HostError, WinPath, session};
 
 use super::{Environment, EnvironmentError};
 use users::User;
@@ -281,7 +281,7 @@ pub fn machine(
 pub fn meant_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>) -> Option<PathBuf> {
     let activated = session::activated();
     let (machine, _) = machine(host, drive, activated.as_deref().or(folder)).ok()?;
-    if machine.kind == HostKind::Snapshot {
+    if machine.kind.is_snapshot() {
         return None;
     }
     let search = Search::on(&machine)

@@ -1,8 +1,7 @@
 //! Other names for users, servers and companies in texts that people pass on, and no secrets: reports, debug information, logs.
 
-use super::homes_of;
 use super::secrets::secret_in;
-use super::users::Users;
+use super::users::{Users, homes_of};
 use crate::host::Host;
 
 /// Takes the place of a backslash that only escapes what follows it in Markdown.
@@ -10,7 +9,8 @@ pub const ESCAPE: char = '\u{e000}';
 
 /// Replaces what strangers need not know, always in the same way.
 pub struct Redactor {
-    users: Users,
+    /// None if names are kept.
+    users: Option<Users>,
 }
 
 impl Redactor {
@@ -18,19 +18,25 @@ impl Redactor {
     pub fn of<'p>(host: &Host, paths: impl IntoIterator<Item = &'p str>) -> Redactor {
         let mut users = Users::with_homes(homes_of(host), &host.windows_directory);
         paths.into_iter().for_each(|path| users.meet(path));
-        Redactor { users }
+        Redactor { users: Some(users) }
+    }
+
+    /// What withholds secrets alone, for texts that stay on their machine as long as nobody copies them or shows his screen.
+    pub fn of_secrets() -> Redactor {
+        Redactor { users: None }
     }
 
     /// Of no machine in particular.
     pub fn knowing<'p>(paths: impl IntoIterator<Item = &'p str>) -> Redactor {
         let mut users = Users::default();
         paths.into_iter().for_each(|path| users.meet(path));
-        Redactor { users }
+        Redactor { users: Some(users) }
     }
 
     /// A plain text.
     pub fn text(&mut self, text: &str) -> String {
-        let hidden = without_keys(self.users.hidden(text));
+        let hidden =
+            without_keys(self.users.as_mut().map_or_else(|| text.to_owned(), |users| users.hidden(text)));
         let seems = |text: &str| secret_in(&text.replace(ESCAPE, "")).is_some();
         if !seems(&hidden) {
             return hidden;
@@ -112,5 +118,7 @@ mod tests {
             redactor().markdown(r"says ghp\_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R!"),
             "says [withheld]"
         );
+        let hover = r"of C:\Users\ada: https://ada:hunter2@example\.org";
+        assert_eq!(Redactor::of_secrets().markdown(hover), r"of C:\Users\ada: [withheld]");
     }
 }

@@ -288,6 +288,7 @@ fn what_a_replay_cannot_say_is_known() {
         let imports = [Import::first("pkg")];
         let recorded = record(&recorder, &host, &environment, &imports, Consent::default(), "").unwrap();
         assert!(!recorded.is_exact);
+        assert_eq!(recorded.snapshot.replayed().unwrap().kind, HostKind::Snapshot { is_exact: false });
         assert!(
             recorded.snapshot.contents().unwrap().files.values().all(|text| !text.contains("stay at home"))
         );

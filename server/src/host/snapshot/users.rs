@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::redactor::ESCAPE;
+use crate::host::Host;
 use crate::host::path::{WinPath, fold_name};
 
 /// What users are called instead; cut, or filled up with a number, to the length of the name.
@@ -369,6 +370,15 @@ fn end_of_string(json: &str) -> usize {
         }
     }
     json.len()
+}
+
+/// Where this user's home and that of whoever is logged in lie.
+pub fn homes_of(host: &Host) -> impl Iterator<Item = WinPath> {
+    let mut homes: Vec<WinPath> = host.variables.get("USERPROFILE").map(WinPath::new).into_iter().collect();
+    if !host.kind.is_snapshot() {
+        homes.extend(std::env::home_dir().map(|home| host.path_of(&home)));
+    }
+    homes.into_iter().filter(|home| home.is_absolute() && *home != WinPath::new("/root"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::environment::discovery::Search;
-use crate::host::{HostKind, session};
+use crate::host::session;
 use crate::lsp::analysis::Target;
 use crate::visible::visible;
 
@@ -27,7 +27,7 @@ pub struct Found {
 /// All of them, the one that is used without a choice first. `folder` is the one that somebody works in.
 pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String> {
     let (host, _) = target.machine(folder, Arc::default()).map_err(|error| error.to_string())?;
-    let activated = session::activated().filter(|_| host.kind != HostKind::Snapshot);
+    let activated = session::activated().filter(|_| !host.kind.is_snapshot());
     let activated = activated.map(|activated| host.path_of(&activated));
     let folder = folder.map(|folder| host.path_of(folder));
     let found = Search::on(&host).in_folder(folder).with_activated(activated).thorough().all();

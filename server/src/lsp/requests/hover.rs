@@ -6,6 +6,7 @@ use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, Mar
 
 use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
 use crate::host::WinPath;
+use crate::host::snapshot::Redactor;
 use crate::lsp::convert;
 use crate::lsp::health::State;
 use crate::lsp::session::{Session, View};
@@ -25,7 +26,7 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     Some(Hover {
         contents: HoverContents::Markup(MarkupContent {
             kind: MarkupKind::Markdown,
-            value: told(&view, import),
+            value: Redactor::of_secrets().markdown(&told(&view, import)),
         }),
         range: Some(convert::range(import.range)),
     })
