@@ -193,8 +193,12 @@ impl Plan<'_> {
         if let Some(value) = frame.enclosing.as_ref().and_then(|enclosing| enclosing.get(name)) {
             return Ok(value.clone());
         }
-        if let Some(value) = frame.module.get(name) {
-            return Ok(value);
+        match frame.module.get(name) {
+            Some(Value::Lazy(postponed)) => {
+                return self.resolved(&postponed, &frame.module.clone(), name, &frame.place());
+            }
+            Some(value) => return Ok(value),
+            None => {}
         }
         if let Some(value) = standard::builtin(name) {
             return Ok(value);
@@ -214,14 +218,17 @@ impl Plan<'_> {
         Ok(Value::Unknown)
     }
 
-    /// What the module's `__getattr__` (PEP 562) returns for a name that it has not, and most often imports first. None if it has
-    /// the name, or no such function.
+    /// What a lazy import of the module stands for, or what its `__getattr__` (PEP 562) returns for a name that it has not, and most
+    /// often imports first. None if it has the name, or no such function.
     pub(super) fn lazy_attribute(
         &mut self,
         module: &ModuleRef,
         name: &Name,
         place: &Place,
     ) -> Result<Option<Value>, Rc<Exception>> {
+        if let Some(value) = self.lazily_imported(module, name, place)? {
+            return Ok(Some(value));
+        }
         if name.starts_with("__") || module.has(name) {
             return Ok(None);
         }
@@ -584,7 +591,7 @@ fn format(template: &str, values: &Value) -> Option<String> {
     Some(text)
 }
 
-fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value {
+pub(super) fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value {
     let equal = || match (left, right) {
         // Comparing classes, functions and modules is not worth knowing.
         (Value::Known(a), Value::Known(b)) => (a == b).then_some(true),

@@ -13,6 +13,13 @@ const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "
 
 impl Plan<'_> {
     pub(super) fn attempt(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
+        frame.tries += 1;
+        let flow = self.attempt_within(attempt, frame);
+        frame.tries -= 1;
+        flow
+    }
+
+    fn attempt_within(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
         let catches = self.catches(&attempt.handlers, frame);
         let flow = self.ready_for(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
         let flow = match flow {

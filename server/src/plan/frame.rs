@@ -17,6 +17,8 @@ pub(super) struct Frame {
     /// What a function sees of those that it is defined in.
     pub enclosing: Option<Rc<FxHashMap<Name, Value>>>,
     pub globals: Vec<Name>,
+    /// So many `try` statements stand around the current statement, in whichever of their blocks.
+    pub tries: u32,
     /// What each `try` around the current statement catches, innermost last.
     pub handlers: Vec<Catches>,
     /// Loads whose failure this frame caught: if it raises later, they are why.
@@ -90,6 +92,7 @@ impl Frame {
             locals: None,
             enclosing: None,
             globals: Vec::new(),
+            tries: 0,
             handlers: Vec::new(),
             caught: Vec::new(),
             handling: None,

@@ -513,7 +513,7 @@ fn names_bound_by(body: &[Stmt]) -> usize {
     const MOST: usize = 10_000;
     let names = body.iter().map(|stmt| match &stmt.kind {
         StmtKind::ImportFrom { names, .. } => names.len(),
-        StmtKind::Import { .. } | StmtKind::Assign { .. } => 1,
+        StmtKind::Import { .. } | StmtKind::Assign { .. } | StmtKind::Lazy(_) => 1,
         StmtKind::Function(_) | StmtKind::Class { .. } => 1,
         _ => 0,
     });

@@ -101,20 +101,31 @@ impl Plan<'_> {
                 self.import_star(&source, frame, &place)?;
                 continue;
             }
-            // What the plan performs itself comes before the library's own code, which was followed too.
-            let performed = super::standard::attribute(&source.name, name, self);
-            if matches!(performed, Some(Value::Known(_))) && self.submodule_exists(&source, name) {
-                // `from importlib import metadata` imports what the plan performs itself, and what that imports.
-                self.import_dotted(&format!("{}.{name}", source.name), &place)?;
-            }
-            let known = performed.or_else(|| source.get(name));
-            let value = match known {
-                Some(value) => value,
-                None => self.import_name(&source, name, frame, &place)?,
-            };
+            let value = self.taken_from(&source, name, frame, &place)?;
             self.bind(alias.as_ref().unwrap_or(name), value, frame);
         }
         Ok(())
+    }
+
+    /// What `from source import name` binds.
+    pub(super) fn taken_from(
+        &mut self,
+        source: &ModuleRef,
+        name: &Name,
+        frame: &Frame,
+        place: &Place,
+    ) -> Result<Value, Rc<Exception>> {
+        // What the plan performs itself comes before the library's own code, which was followed too.
+        let performed = super::standard::attribute(&source.name, name, self);
+        if matches!(performed, Some(Value::Known(_))) && self.submodule_exists(source, name) {
+            // `from importlib import metadata` imports what the plan performs itself, and what that imports.
+            self.import_dotted(&format!("{}.{name}", source.name), place)?;
+        }
+        match performed.or_else(|| source.get(name)) {
+            Some(Value::Lazy(postponed)) => self.resolved(&postponed, source, name, place),
+            Some(value) => Ok(value),
+            None => self.import_name(source, name, frame, place),
+        }
     }
 
     /// `from source import name` where source has no such attribute: a submodule, or something that the
@@ -174,6 +185,7 @@ impl Plan<'_> {
                         continue;
                     };
                     let value = match source.get(&name) {
+                        Some(Value::Lazy(postponed)) => self.resolved(&postponed, source, &name, place)?,
                         Some(value) => value,
                         // `__all__` may name submodules, which are imported then.
                         None if self.submodule_exists(source, &name) => {
@@ -194,6 +206,10 @@ impl Plan<'_> {
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
                 for (name, value) in names {
+                    let value = match value {
+                        Value::Lazy(postponed) => self.resolved(&postponed, source, &name, place)?,
+                        value => value,
+                    };
                     self.bind(&name, value, frame);
                 }
             }

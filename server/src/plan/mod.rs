@@ -15,6 +15,7 @@ mod exec;
 mod frame;
 mod import;
 mod import_statement;
+mod lazy_import;
 mod objects;
 mod six;
 mod sought;
@@ -83,6 +84,8 @@ pub struct Plan<'e> {
     machine_is_known: bool,
     /// What each `six` that was asked makes, by its name; none of a module that is no six.
     moved: FxHashMap<String, Option<six::Moved>>,
+    /// Which imports are lazy.
+    lazy: lazy_import::Laziness,
     /// Names that modules are asked for by `__getattr__`, outermost first.
     asked_lazily: Vec<(*const (), Name)>,
     /// The objects and classes that were made: they may hold each other.
@@ -242,6 +245,7 @@ impl<'e> Plan<'e> {
         let entries = &interpreter.environment.sys_path;
         let sys_path = entries.iter().map(|entry| entry.path.clone()).collect();
         Plan {
+            lazy: lazy_import::Laziness::of(&interpreter),
             interpreter,
             finder,
             modules: FxHashMap::default(),
@@ -347,10 +351,11 @@ impl<'e> Plan<'e> {
         self.gets_lazily(module, name) || self.modules.get(module).is_some_and(may_be_submodule)
     }
 
-    /// Whether the imported module `module` does not have this name yet, and may get it by its `__getattr__`.
+    /// Whether the imported module `module` does not have this name yet, and may get it by its `__getattr__` or a lazy import.
     pub fn gets_lazily(&self, module: &str, name: &str) -> bool {
-        self.modules.get(module).is_some_and(|module| {
-            !module.has(name) && matches!(module.get("__getattr__"), Some(Value::Function(_)))
+        self.modules.get(module).is_some_and(|module| match module.get(name) {
+            Some(value) => matches!(value, Value::Lazy(_)),
+            None => matches!(module.get("__getattr__"), Some(Value::Function(_))),
         })
     }
 

@@ -439,7 +439,9 @@ fn in_order(parents: &[Rc<Class>]) -> Vec<Rc<Class>> {
 /// Whether a statement of a class's body may use the functions that stand in it.
 fn may_call(stmt: &StmtKind) -> bool {
     match stmt {
-        StmtKind::LeftOut(_) | StmtKind::Import { .. } | StmtKind::ImportFrom { .. } => false,
+        StmtKind::LeftOut(_) | StmtKind::Import { .. } | StmtKind::ImportFrom { .. } | StmtKind::Lazy(_) => {
+            false
+        }
         StmtKind::Assign { value, .. } => {
             !matches!(value, Expr::Opaque | Expr::None | Expr::Bool(_) | Expr::Int(_) | Expr::Str(_))
         }

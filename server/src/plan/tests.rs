@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use crate::testing::{answer, check, check_changed};
 
 mod followed;
+mod lazy;
 
 /// Python 3.8 with the files of `world` in its site-packages: `/s/` stands for that folder, `/sN.dll` for
 /// nothing. The import of `pkg` is followed.

@@ -34,6 +34,8 @@ pub(super) enum Value {
     List(Rc<RefCell<Vec<Value>>>),
     Dict(Rc<RefCell<Vec<(Value, Value)>>>),
     Module(ModuleRef),
+    /// What a lazy import bound, as long as nobody asks for it (PEP 810).
+    Lazy(Rc<Postponed>),
     Function(Rc<Closure>),
     Class(Rc<Class>),
     Instance(Rc<Instance>),
@@ -73,6 +75,15 @@ pub(super) enum Value {
     Globals(ModuleRef),
     /// What `compile(text, …)` returns.
     Code(Rc<str>),
+}
+
+/// An import that is made when its name is used.
+#[derive(Debug, PartialEq)]
+pub(super) struct Postponed {
+    /// Dotted, absolute.
+    pub module: Name,
+    /// What is taken out of the module; none if it is the module itself.
+    pub taken: Option<Name>,
 }
 
 /// An object of the standard library of which some attributes are known.
@@ -254,7 +265,7 @@ pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
     match class {
         "BaseException" => &[],
         "Exception" | "KeyboardInterrupt" | "SystemExit" => &["BaseException"],
-        "ModuleNotFoundError" => &["ImportError", "Exception", "BaseException"],
+        "ModuleNotFoundError" | "ImportCycleError" => &["ImportError", "Exception", "BaseException"],
         "FileNotFoundError" | "PermissionError" => {
             &["OSError", "EnvironmentError", "IOError", "WindowsError", "Exception", "BaseException"]
         }

@@ -76,8 +76,8 @@ impl Plan<'_> {
 
     fn stmt(&mut self, stmt: &StmtKind, frame: &mut Frame) -> Flow {
         let outcome = match stmt {
-            StmtKind::Import { module, alias } => self.import_statement(module, alias.as_ref(), frame),
-            StmtKind::ImportFrom { level, module, names } => self.import_from(*level, module, names, frame),
+            StmtKind::Import { .. } | StmtKind::ImportFrom { .. } => self.import_now_or_later(stmt, frame),
+            StmtKind::Lazy(import) => self.lazy_statement(import, frame),
             StmtKind::Assign { targets, value } => self.evaluate(value, frame).and_then(|value| {
                 targets.iter().try_for_each(|target| self.assign(target, value.clone(), frame))
             }),

@@ -141,6 +141,10 @@ fn join(body: &mut Vec<Stmt>) {
     });
 }
 
+fn postponed_if(is_lazy: bool, import: StmtKind) -> StmtKind {
+    if is_lazy { StmtKind::Lazy(Box::new(import)) } else { import }
+}
+
 struct Lowering<'a> {
     text: &'a str,
     lines: &'a LineCounter<'a>,
@@ -187,25 +191,21 @@ impl Lowering<'_> {
         let kind = match stmt {
             ast::Stmt::Import(import) => {
                 for alias in &import.names {
-                    block.push(Stmt {
-                        line,
-                        kind: StmtKind::Import {
-                            module: name(&alias.name),
-                            alias: alias.asname.as_ref().map(name),
-                        },
-                    });
+                    let module = name(&alias.name);
+                    let kind = StmtKind::Import { module, alias: alias.asname.as_ref().map(name) };
+                    block.push(Stmt { line, kind: postponed_if(import.is_lazy, kind) });
                 }
                 return;
             }
-            ast::Stmt::ImportFrom(import) => StmtKind::ImportFrom {
-                level: import.level,
-                module: import.module.as_ref().map(name).unwrap_or_default(),
-                names: import
-                    .names
-                    .iter()
-                    .map(|alias| (name(&alias.name), alias.asname.as_ref().map(name)))
-                    .collect(),
-            },
+            ast::Stmt::ImportFrom(import) => {
+                let names = import.names.iter();
+                let kind = StmtKind::ImportFrom {
+                    level: import.level,
+                    module: import.module.as_ref().map(name).unwrap_or_default(),
+                    names: names.map(|alias| (name(&alias.name), alias.asname.as_ref().map(name))).collect(),
+                };
+                postponed_if(import.is_lazy, kind)
+            }
             ast::Stmt::Assign(assign) => StmtKind::Assign {
                 targets: assign.targets.iter().map(|t| self.expr(t, 0)).collect(),
                 value: self.expr(&assign.value, 0),

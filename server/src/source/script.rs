@@ -60,6 +60,8 @@ pub enum StmtKind {
         module: Name,
         names: Vec<(Name, Option<Name>)>,
     },
+    /// `lazy import …`, `lazy from … import …` (PEP 810): the import is made where a name that it binds is used first.
+    Lazy(Box<StmtKind>),
     Assign {
         targets: Vec<Expr>,
         value: Expr,

@@ -29,6 +29,10 @@ fn block(body: &[Stmt], depth: usize, out: &mut String) {
                 let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
                 tell(&format!("from {}{module} import {}", ".".repeat(*level as usize), names.join(", ")));
             }
+            StmtKind::Lazy(import) => {
+                tell("lazily");
+                block(&[Stmt { line: *line, kind: (**import).clone() }], depth + 1, out);
+            }
             StmtKind::Assign { value, .. } => tell(&format!("= {value:?}")),
             StmtKind::Expr(value) => tell(&format!("{value:?}")),
             StmtKind::If { then, otherwise, .. } => {
@@ -55,6 +59,26 @@ fn block(body: &[Stmt], depth: usize, out: &mut String) {
             other => tell(format!("{other:?}").split([' ', '(', '{']).next().unwrap()),
         }
     }
+}
+
+#[test]
+fn lazy_imports_are_known_as_such() {
+    check(
+        "lazy import a, b.c as d\n\nlazy from ..x import (y,\n    z as w)\nlazy = 1\nlazy .x\nif lazy:\n    lazy from . import e\n",
+        expect![[r#"
+            1 lazily
+              1 import a
+            1 lazily
+              1 import b.c as d
+            3 lazily
+              3 from ..x import y, z
+            5 = Int(1)
+            6 Attribute(Name("lazy"), "x")
+            7 if
+              8 lazily
+                8 from . import e
+        "#]],
+    );
 }
 
 #[test]

@@ -101,6 +101,10 @@ impl Writer {
                     Some(alias) => json!([name, alias]),
                 }));
             }
+            StmtKind::Lazy(import) => {
+                let import = Stmt { line: stmt.line, kind: (**import).clone() };
+                head("z", vec![self.stmt(&import)]);
+            }
             StmtKind::Assign { targets, value } => {
                 head("=", vec![expr(value)]);
                 parts.extend(targets.iter().map(expr));
@@ -371,6 +375,9 @@ impl Reader {
                 let names = parts.map(|value| pair(value, alias))?;
                 return Ok(Stmt { line, kind: StmtKind::ImportFrom { level, module, names } });
             }
+            "z" => {
+                StmtKind::Lazy(Box::new(self.stmt(parts.0.next().ok_or("a lazy import is missing")?)?.kind))
+            }
             "=" => {
                 let value = parts.expr()?;
                 let targets = parts.exprs()?;
@@ -581,7 +588,7 @@ mod tests {
 import os.path, sys as system
 from ..up import a as b, c
 from . import *
-
+lazy from . import later
 here = there = os.path.dirname(__file__)
 names = ['a.dll'] + ["b"] * 2
 names += [None, True, 3, -1, 1.5, "'quoted'", '?', '!']
@@ -621,7 +628,8 @@ def nothing(): return
                 [0,"i","sys","system"],
                 [1,"f",2,"up",["a","b"],"c"],
                 [1,"f",1,"","*"],
-                [2,"=",["(",[".",[".","os","path"],"dirname"],
+                [1,"z",[0,"f",1,"","later"]],
+                [1,"=",["(",[".",[".","os","path"],"dirname"],
                 ["__file__"]],"here","there"],
                 [1,"=",["b","Add",["l","'a.dll"],
                 ["b","Multiply",["l","'b"],2]],"names"],

@@ -84,6 +84,10 @@ impl Plan<'_> {
             return Ok(value);
         }
         Ok(match name {
+            "sys.set_lazy_imports" => {
+                self.set_lazy_imports(first);
+                Value::None
+            }
             "__import__" => {
                 let level = keyword("level").or(arguments.get(4)).map_or(Some(0), Value::number);
                 let level = level.and_then(|level| u32::try_from(level).ok());
@@ -472,7 +476,12 @@ impl Plan<'_> {
                         },
                     }
                 }
-                Some(attribute) => self.has_attribute(first, &attribute).map_or(Value::Unknown, Value::Bool),
+                Some(attribute) => {
+                    if let Value::Module(module) = first {
+                        self.lazily_imported(module, &Name::from(&*attribute), place)?;
+                    }
+                    self.has_attribute(first, &attribute).map_or(Value::Unknown, Value::Bool)
+                }
                 None => Value::Unknown,
             },
             "getattr" => match second.and_then(Value::text) {
@@ -487,6 +496,13 @@ impl Plan<'_> {
                 }
                 Some(attribute) if matches!(first, Value::Class(_) | Value::Super(_) | Value::Record(_)) => {
                     self.attribute_of(first.clone(), &Name::from(&*attribute), place)?
+                }
+                Some(attribute)
+                    if let Value::Module(module) = first
+                        && let Some(value) =
+                            self.lazily_imported(module, &Name::from(&*attribute), place)? =>
+                {
+                    value
                 }
                 Some(attribute) => match (self.has_attribute(first, &attribute), arguments.get(2)) {
                     (Some(false), Some(default)) => default.clone(),

@@ -55,7 +55,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "expandvars",
         ],
     ),
-    ("sys", &["path", "modules", "implementation", "_getframe"]),
+    ("sys", &["path", "modules", "implementation", "_getframe", SET_LAZY_IMPORTS]),
     ("inspect", &["currentframe", "getfile"]),
     (
         "platform",
@@ -121,6 +121,9 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("itertools", &["chain"]),
     ("collections", &["OrderedDict"]),
 ];
+
+/// New in Python 3.15.
+const SET_LAZY_IMPORTS: &str = "set_lazy_imports";
 
 /// Attributes that these modules do not have on Windows, which programs ask for with `hasattr`.
 const ABSENT: &[(&str, &[&str])] = &[
@@ -348,6 +351,7 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("os" | "os.path", "pathsep") => Value::str(";"),
         ("os" | "os.path", "curdir") => Value::str("."),
         ("os" | "os.path", "pardir") => Value::str(".."),
+        ("sys", SET_LAZY_IMPORTS) if !plan.has_lazy_imports() => return None,
         ("os", "add_dll_directory") if plan.interpreter().searches_path() => return None,
         ("sys", "platform") => Value::str("win32"),
         ("sys.implementation", "name") => Value::str("cpython"),
@@ -429,6 +433,7 @@ impl Plan<'_> {
             table.iter().any(|(known, names)| known == module && names.contains(&name))
         };
         let absent = listed(ABSENT) && self.interpreter.environment.platform == Platform::Windows;
+        let absent = absent || module == "sys" && name == SET_LAZY_IMPORTS;
         if absent || listed(KNOWN) {
             return Some(false);
         }

@@ -136,7 +136,7 @@ impl<'m> Reading<'m> {
                 }
                 Kind::Import { name, lazy } => {
                     let (import, next) = self.import(name, instruction.next);
-                    let kind = if lazy { postponed(import) } else { import };
+                    let kind = if lazy { StmtKind::Lazy(Box::new(import)) } else { import };
                     block.body.push(self.statement(at, kind));
                     next
                 }
@@ -398,18 +398,6 @@ fn unless(taken: Condition, value: Expr) -> Expr {
         Condition::None => compare(value, CompareOp::IsNot, Expr::None),
         Condition::NotNone => compare(value, CompareOp::Is, Expr::None),
     }
-}
-
-/// What an import binds that loads nothing yet.
-fn postponed(import: StmtKind) -> StmtKind {
-    let names = match import {
-        StmtKind::Import { module, alias } => vec![alias.unwrap_or_else(|| top_level(&module).into())],
-        StmtKind::ImportFrom { names, .. } => {
-            names.into_iter().map(|(name, alias)| alias.unwrap_or(name)).collect()
-        }
-        _ => Vec::new(),
-    };
-    StmtKind::Assign { targets: names.into_iter().map(Expr::Name).collect(), value: Expr::Opaque }
 }
 
 fn compare(left: Expr, operator: CompareOp, right: Expr) -> Expr {

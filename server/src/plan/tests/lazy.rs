@@ -1,0 +1,242 @@
+//! Lazy imports, as CPython 3.15.2 made them where each of these was tried.
+
+use expect_test::{Expect, expect};
+
+use super::{answer, init, python};
+
+/// What the import of a package does in Python 3.15.
+fn does(code: &str, expected: Expect) {
+    does_in(15, code, expected);
+}
+
+fn does_in(minor: u32, code: &str, expected: Expect) {
+    let world = format!(
+        "{}
+        /s/other/__init__.py    text
+            VALUE = 1
+        /s/other/one.pyd
+        /s/other/two.pyd        imports missing.dll
+        /s/postponed.py         text
+            lazy from other import one, two
+            lazy import other
+        ",
+        init(code)
+    );
+    expected.assert_eq(&answer(&python(minor, &world)));
+}
+
+#[test]
+fn a_lazy_import_is_made_where_its_name_is_used() {
+    does(
+        "lazy from . import broken, extra
+lazy import pkg.good as renamed
+extra
+def use():
+    return renamed
+use()
+use()",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.extra <- __init__.py:3
+            native pkg.good <- __init__.py:5
+        "#]],
+    );
+}
+
+#[test]
+fn what_nobody_uses_is_not_imported() {
+    does(
+        "lazy from . import broken
+lazy import nowhere, pkg.broken
+lazy from nowhere import nothing",
+        expect![[r#"
+            pkg <- line 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_failure_comes_where_the_name_is_used_each_time() {
+    does(
+        "lazy from . import broken
+try:
+    broken.function()
+except ImportError:
+    from . import good
+broken",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.broken FAILS <- __init__.py:3
+            native pkg.good <- __init__.py:5
+            native pkg.broken FAILS <- __init__.py:6
+            => ImportError: DLL load failed while importing broken: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn a_submodule_is_imported_when_its_package_is_asked_for_it() {
+    does(
+        "lazy import other.one
+lazy import other.two
+other.VALUE
+other.one
+other.two",
+        expect![[r#"
+            pkg <- line 1
+            other <- __init__.py:3
+            native other.one <- __init__.py:4
+            native other.two FAILS <- __init__.py:5
+            => ImportError: DLL load failed while importing two: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn attributes_stars_and_from_imports_resolve_what_a_module_postponed() {
+    does(
+        "import postponed
+postponed.one
+from postponed import other",
+        expect![[r#"
+            pkg <- line 1
+            postponed <- __init__.py:1
+            other <- __init__.py:2
+            native other.one <- __init__.py:2
+        "#]],
+    );
+    does(
+        "from postponed import *",
+        expect![[r#"
+        pkg <- line 1
+        postponed <- __init__.py:1
+        other <- __init__.py:1
+        native other.one <- __init__.py:1
+        native other.two FAILS <- __init__.py:1
+        => ImportError: DLL load failed while importing two: The specified module could not be found.
+    "#]],
+    );
+    does(
+        "import postponed\nhasattr(postponed, 'one')\ngetattr(postponed, 'two')",
+        expect![[r#"
+            pkg <- line 1
+            postponed <- __init__.py:1
+            other <- __init__.py:2
+            native other.one <- __init__.py:2
+            native other.two FAILS <- __init__.py:3
+            => ImportError: DLL load failed while importing two: The specified module could not be found.
+        "#]],
+    );
+}
+
+#[test]
+fn namespaces_hold_lazy_imports_as_they_are() {
+    does(
+        "lazy from . import broken
+globals()['broken']
+import postponed
+postponed.__dict__['two']
+del broken",
+        expect![[r#"
+            pkg <- line 1
+            postponed <- __init__.py:3
+        "#]],
+    );
+}
+
+#[test]
+fn modules_that_are_named_are_imported_lazily() {
+    let code = "__lazy_modules__ = {'pkg', 'other.two', 'other'}
+import pkg.good
+import other.two
+from pkg import extra, broken
+try:
+    from pkg import good
+except ImportError:
+    pass
+def function():
+    from other import one
+function()
+class Class:
+    from pkg import good as of_class
+with open('x'):
+    import other
+if extra:
+    pass";
+    does(
+        code,
+        expect![[r#"
+        pkg <- line 1
+        native pkg.good <- __init__.py:2
+        other <- __init__.py:10
+        native other.one <- __init__.py:10
+        native pkg.extra <- __init__.py:16
+    "#]],
+    );
+    does_in(
+        14,
+        code,
+        expect![[r#"
+        pkg <- line 1
+        native pkg.good <- __init__.py:2
+        other <- __init__.py:3
+        native other.two FAILS <- __init__.py:3
+        => ImportError: DLL load failed while importing two: The specified module could not be found.
+    "#]],
+    );
+}
+
+#[test]
+fn all_imports_may_be_lazy() {
+    does(
+        "import sys
+if hasattr(sys, 'set_lazy_imports'):
+    sys.set_lazy_imports('all')
+from . import broken, good
+sys.set_lazy_imports('normal')
+from . import extra",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.extra <- __init__.py:6
+        "#]],
+    );
+    does_in(
+        14,
+        "import sys
+if hasattr(sys, 'set_lazy_imports'):
+    sys.set_lazy_imports('all')
+from . import good",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:4
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_known_to_be_lazy_is_not_known_to_fail() {
+    does(
+        "import os
+__lazy_modules__ = unknown()
+from . import good
+from . import broken",
+        expect![[r#"
+            pkg <- line 1
+            os <- __init__.py:1
+            native pkg.good <- __init__.py:3
+            native pkg.broken FAILS <- __init__.py:4
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_imported_before_is_taken_at_once() {
+    does(
+        "from . import good\nlazy from . import good as again\nlazy import other\nimport other\nother",
+        expect![[r#"
+            pkg <- line 1
+            native pkg.good <- __init__.py:1
+            other <- __init__.py:4
+        "#]],
+    );
+}
