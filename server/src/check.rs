@@ -92,7 +92,7 @@ pub fn check_programs(
             let found = diagnosis.findings.iter();
             for finding in found.filter(|finding| !import.ignores.covers(finding.code.name())) {
                 if let Some(severity) = severity(finding) {
-                    let finding = finding.under(severity, import.guard).into_owned();
+                    let finding = finding.on(severity, import).into_owned();
                     report.findings.push(Located { finding, at: Some((first + part, import.range)) });
                 }
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fix::Fix;
 use crate::diagnosis::Code;
 use crate::host::WinPath;
-use crate::source::{Guard, top_level};
+use crate::source::{Guard, ImportStatement, top_level};
 
 /// One cause of failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub struct Winner {
 
 /// How a finding says that an import fails.
 pub(super) const FAILS: &str = "will fail";
+/// The same of a lazy import that is never made.
+const FAILS_UNUSED: &str = "would fail, and nothing here uses it";
 /// The same where the program handles the exception.
 pub const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
 
@@ -144,13 +146,25 @@ impl Finding {
     pub fn under(&self, severity: Severity, guard: Guard) -> Cow<'_, Finding> {
         let goes_on = self.is_survived(guard);
         let shown = if goes_on { severity.max(Severity::Hint) } else { severity };
-        let is_handled = goes_on && self.severity == Severity::Error;
+        let is_unused = guard == Guard::Unused;
+        let is_handled = goes_on && !is_unused && self.severity == Severity::Error;
         if shown == self.severity && !is_handled {
             return Cow::Borrowed(self);
         }
-        let what =
-            if is_handled { self.what.replacen(FAILS, FAILS_AND_IS_HANDLED, 1) } else { self.what.clone() };
+        let what = match (is_handled, is_unused) {
+            (true, _) => self.what.replacen(FAILS, FAILS_AND_IS_HANDLED, 1),
+            (false, true) => self.what.replacen(FAILS, FAILS_UNUSED, 1),
+            (false, false) => self.what.clone(),
+        };
         Cow::Owned(Finding { severity: shown, is_handled, what, ..self.clone() })
+    }
+
+    /// The finding as it is shown on a statement of a document. A lazy import fails where it is used first.
+    pub fn on(&self, severity: Severity, statement: &ImportStatement) -> Cow<'_, Finding> {
+        let shown = self.under(severity, statement.guard);
+        let Some(first) = statement.first_use else { return shown };
+        let fails = format!("{FAILS} when it is first used, on line {}", first.start.line + 1);
+        Cow::Owned(Finding { what: shown.what.replacen(FAILS, &fails, 1), ..shown.into_owned() })
     }
 
     /// Whether the program goes on if the import fails where this stands around it.
@@ -164,7 +178,7 @@ impl Finding {
             || self.python_error.as_deref().is_some_and(|error| error.starts_with("Windows fatal exception"));
         match guard {
             Guard::None => false,
-            Guard::NotRun => true,
+            Guard::NotRun | Guard::Unused => true,
             Guard::Handled => !ends(),
             Guard::HandledIfAbsent => is_absent() && !ends(),
         }

@@ -18,6 +18,8 @@ pub struct Import {
     pub names: Vec<Name>,
     /// It is an attribute of a module that was imported before: `name.names[0]`.
     pub is_access: bool,
+    /// It is a lazy import (PEP 810), which is made after `before`.
+    pub is_lazy: bool,
     /// What the program does before, as Python text; mostly empty.
     pub before: Arc<str>,
     /// The file of the document that it stands in, which Python is taken to run; none where nobody knows it.
@@ -110,6 +112,7 @@ impl Import {
             name: name.to_owned(),
             names: Vec::new(),
             is_access: false,
+            is_lazy: false,
             before: Arc::default(),
             document: None,
             watched: Watched::Named,
@@ -157,6 +160,7 @@ impl Watch {
             name: statement.module.to_string(),
             names: statement.names.clone(),
             is_access: statement.is_access,
+            is_lazy: statement.is_lazy,
             before: statement.before.clone(),
             document: path.cloned(),
             watched,

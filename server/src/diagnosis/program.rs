@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
 use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::source::{self, Name, Stmt, StmtKind, top_level};
+use crate::source::{self, LAZY_IMPORTS, Name, NewerSyntax, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
@@ -94,6 +94,13 @@ pub(super) fn diagnose(
         let may_be_added = is_own && import.before.contains("sys.path");
         if import.watched != Watched::Named && package.path.is_none() && !may_be_added {
             by_place.insert(place, Diagnosis::of_nothing());
+            continue;
+        }
+        if import.is_lazy && environment.version.minor < LAZY_IMPORTS {
+            let what = "`lazy import`".to_owned();
+            let syntax = NewerSyntax { since: LAZY_IMPORTS, line: 0, what };
+            let finding = codes::unsupported_python::of_syntax(&case, &syntax, None);
+            by_place.insert(place, Diagnosis::new(vec![finding], vec![package]));
             continue;
         }
         let goes_on = program.as_mut().is_some_and(|program| program.go_on_to(import));
@@ -433,6 +440,9 @@ impl<'e> Program<'e> {
             }
             if problems.is_empty() && !error.clashing.is_empty() {
                 findings.push(codes::mixed_environment::of_refusal(case, error));
+            }
+            if let (true, Some(syntax)) = (problems.is_empty(), &error.newer_syntax) {
+                findings.push(codes::unsupported_python::of_syntax(case, syntax, Some(error)));
             }
             findings.extend(case.explain(problems, Severity::Error, Some(error)));
             for finding in &mut findings {

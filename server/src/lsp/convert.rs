@@ -41,7 +41,12 @@ pub fn diagnostic(document: &Url, cause: &Cause<'_>) -> Diagnostic {
         location: Location { uri: document.clone(), range: range(import.range) },
         message: format!("`import {}` fails for the same reason", import.module),
     });
-    let related: Vec<_> = finding.related.iter().filter_map(related).chain(others).collect();
+    let first_use = import.first_use.map(|first| DiagnosticRelatedInformation {
+        location: Location { uri: document.clone(), range: range(first) },
+        message: format!("`lazy import {}` is made here, where it is first used", import.module),
+    });
+    let related: Vec<_> =
+        first_use.into_iter().chain(finding.related.iter().filter_map(related)).chain(others).collect();
     let lines: Vec<String> = also.iter().map(|import| (import.range.start.line + 1).to_string()).collect();
     let also = match lines.as_slice() {
         [] => String::new(),

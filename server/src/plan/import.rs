@@ -176,6 +176,18 @@ impl Plan<'_> {
                 return Ok(module);
             }
         };
+        let minor = self.interpreter.environment.version.minor;
+        let newer = script.newer_syntax.iter().filter(|newer| newer.since > minor);
+        // Python names the first; what counts is which version does without.
+        if let Some(newer) = newer.max_by_key(|newer| newer.since) {
+            self.failed_modules.extend(self.modules.remove(dotted));
+            let exception = Exception {
+                newer_syntax: Some(newer.clone()),
+                ..Exception::new("SyntaxError", Some("invalid syntax".into()))
+            };
+            let place = Place { file: Some(file), line: newer.line };
+            return Err(traced(traced(Rc::new(exception), &place), at));
+        }
         if let Some((line, error)) = &script.syntax_error {
             module.open.set(true);
             let place = Place { file: Some(file.clone()), line: *line };

@@ -14,7 +14,7 @@ use super::import_statement::absolute_name;
 use super::value::{Exception, ModuleRef, Postponed, Value};
 use super::{Place, Plan};
 use crate::cpython::Interpreter;
-use crate::source::{CompareOp, Name, StmtKind, top_level};
+use crate::source::{CompareOp, LAZY_IMPORTS, Name, StmtKind, top_level};
 
 /// The variable that makes imports lazy, as `-X lazy_imports` does (`config_init_lazy_imports` in Python/initconfig.c).
 const VARIABLE: &str = "PYTHON_LAZY_IMPORTS";
@@ -35,8 +35,7 @@ pub(super) struct Laziness {
 
 impl Laziness {
     pub fn of(interpreter: &Interpreter<'_>) -> Laziness {
-        let version = &interpreter.environment.version;
-        let is_known = (version.major, version.minor) >= (3, 15);
+        let is_known = interpreter.environment.version.minor >= LAZY_IMPORTS;
         let all = is_known && interpreter.process.variable(VARIABLE) == Some("all");
         Laziness { is_known, all, any: false, submodules: FxHashSet::default(), making: Vec::new() }
     }

@@ -31,7 +31,7 @@ use std::rc::{Rc, Weak};
 
 use crate::cpython::{Finder, Found, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
 use crate::host::WinPath;
-use crate::source::{Function, Name, Stmt};
+use crate::source::{Function, Name, NewerSyntax, Stmt};
 
 use frame::Frame;
 use value::{Exception, ModuleRef, Value};
@@ -118,6 +118,8 @@ pub struct ImportFailure {
     pub lost: Option<WinPath>,
     /// Distributions that the program does not want to be installed together, if that is why.
     pub clashing: Vec<String>,
+    /// A module does not compile, since this Python is too old for its syntax.
+    pub newer_syntax: Option<NewerSyntax>,
     /// The loads that made it fail, as indices into [`Plan::failures`]; the root cause first.
     pub loads: Vec<usize>,
     /// The module that was not found, where that made it fail.
@@ -430,6 +432,7 @@ impl<'e> Plan<'e> {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
             lost: exception.lost.clone(),
             clashing: exception.clashing.iter().map(ToString::to_string).collect(),
+            newer_syntax: root.newer_syntax.clone().or_else(|| exception.newer_syntax.clone()),
             loads: exception.failures.clone(),
             missing: exception.missing.as_ref().map(|name| MissingModule {
                 withheld: exception.withheld.clone(),

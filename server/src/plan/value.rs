@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use crate::cpython::Withheld;
 use crate::host::WinPath;
-use crate::source::{Decoration, Name, withheld};
+use crate::source::{Decoration, Name, NewerSyntax, withheld};
 
 use super::definitions::Closure;
 use super::objects::{Class, Instance};
@@ -209,6 +209,8 @@ pub(super) struct Exception {
     /// Distributions that it names with their versions, for which the program asked before it raised this: it minds their being
     /// installed together.
     pub clashing: Vec<Name>,
+    /// The module does not compile, since this Python is too old for its syntax.
+    pub newer_syntax: Option<NewerSyntax>,
     /// Innermost first: file and line.
     pub trace: Vec<(WinPath, u32)>,
     /// It is no exception, but the end of the process, which nothing catches.
@@ -227,6 +229,7 @@ impl Exception {
             withheld: None,
             lost: None,
             clashing: Vec::new(),
+            newer_syntax: None,
             trace: Vec::new(),
             ends: false,
         }
@@ -238,6 +241,7 @@ impl Exception {
             && self.missing.is_none()
             && self.withheld.is_none()
             && self.lost.is_none()
+            && self.newer_syntax.is_none()
             && self.clashing.is_empty();
         here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
     }

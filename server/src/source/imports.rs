@@ -1,6 +1,7 @@
 //! The import statements of a document, with the place of each module's name.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ruff_python_ast::{self as ast, PySourceType};
@@ -10,6 +11,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::accesses::Modules;
 use super::ignores::{Comments, Ignores};
 use super::ipython::python_of;
+use super::lazy_uses::{LazyImports, Use};
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
 use super::prelude::{Prelude, may_load};
@@ -40,6 +42,10 @@ pub struct ImportStatement {
     /// It is no statement but a use: `module.name` at the top level, which imports something if the module is lazy. `names` has the
     /// one name.
     pub is_access: bool,
+    /// `lazy import …` (PEP 810): it is made where a name that it binds is used.
+    pub is_lazy: bool,
+    /// Where a lazy import is used first; none if nothing in the text uses it.
+    pub first_use: Option<Range>,
     /// The module's name in the text; of a use all of it.
     pub range: Range,
     /// 0-based line on which the outermost statement begins that holds the import: where code that must
@@ -49,9 +55,9 @@ pub struct ImportStatement {
     pub end_line: u32,
     /// What comments silence on it.
     pub ignores: Ignores,
-    /// What stands around it.
+    /// What stands around it, or around the first use of a lazy import.
     pub guard: Guard,
-    /// What the program does before and may change what the import loads, as Python text; mostly empty.
+    /// What the program does before it is made and may change what it loads, as Python text; mostly empty.
     pub before: Arc<str>,
 }
 
@@ -73,6 +79,8 @@ pub enum Guard {
     /// Nothing, as long as the module is just not there: a handler for ModuleNotFoundError stands around it. A DLL
     /// that cannot be loaded raises ImportError, which that is not.
     HandledIfAbsent,
+    /// Nothing, as far as the text tells: it is lazy, and nothing uses it.
+    Unused,
     /// Nothing: it is not run on Windows (`if TYPE_CHECKING`, `if sys.platform == "linux"`).
     NotRun,
 }
@@ -88,7 +96,7 @@ impl Guard {
         match self {
             Guard::None => 0,
             Guard::HandledIfAbsent => 1,
-            Guard::Handled => 2,
+            Guard::Handled | Guard::Unused => 2,
             Guard::NotRun => 3,
         }
     }
@@ -137,9 +145,12 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
             modules,
             functions: 0,
             may_load: may_load(text),
+            lazy: LazyImports::default(),
+            unused: BTreeSet::new(),
         };
         reader.prologue(&parsed.syntax().body);
         reader.block(&parsed.syntax().body);
+        reader.end();
         reader.document
     })
 }
@@ -155,6 +166,10 @@ struct Reader<'a, 'p> {
     modules: &'p mut Modules,
     /// How many functions stand around the statement.
     functions: u32,
+    /// Lazy imports whose use is looked for.
+    lazy: LazyImports,
+    /// The numbers of those that no statement outside of functions used so far.
+    unused: BTreeSet<usize>,
     /// Some statement may load DLLs, or change where they are searched: of most texts none is looked at for that.
     may_load: bool,
 }
@@ -196,6 +211,9 @@ impl Reader<'_, '_> {
     }
 
     fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
+        if self.guard != Guard::NotRun {
+            self.uses(stmt);
+        }
         if self.functions == 0 && self.guard != Guard::NotRun {
             for access in self.modules.pass(stmt) {
                 self.import(stmt, &access.module, access.range, vec![access.name], true, &[]);
@@ -210,6 +228,9 @@ impl Reader<'_, '_> {
                     }
                     let earlier = import.names.get(..at).unwrap_or_default();
                     self.import(stmt, alias.name.as_str(), alias.name.range(), Vec::new(), false, earlier);
+                    if import.is_lazy {
+                        self.postponed([(alias.asname.as_ref(), alias.name.as_str())]);
+                    }
                 }
             }
             ast::Stmt::ImportFrom(import) => {
@@ -217,6 +238,12 @@ impl Reader<'_, '_> {
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let names = import.names.iter().map(|a| a.name.as_str().into()).collect();
                     self.import(stmt, module.as_str(), module.range(), names, false, &[]);
+                    if import.is_lazy {
+                        let bound = import.names.iter();
+                        self.postponed(
+                            bound.map(|it| (it.asname.as_ref().or(Some(&it.name)), it.name.as_str())),
+                        );
+                    }
                 }
             }
             ast::Stmt::If(branch) => {
@@ -280,6 +307,47 @@ impl Reader<'_, '_> {
         self.guard = before;
     }
 
+    /// The import that was read last is lazy, and binds these names: an alias, or what of a dotted name is bound.
+    fn postponed<'n>(&mut self, bound: impl IntoIterator<Item = (Option<&'n ast::Identifier>, &'n str)>) {
+        let number = self.document.imports.len().saturating_sub(1);
+        if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
+        {
+            import.is_lazy = true;
+            import.guard = Guard::Unused;
+            self.unused.insert(number);
+            for (alias, dotted) in bound {
+                self.lazy.add(number, alias.map(|alias| alias.as_str()), dotted);
+            }
+        }
+    }
+
+    /// The lazy imports that a statement makes by using them.
+    fn uses(&mut self, stmt: &ast::Stmt) {
+        let later = self.functions > 0;
+        for Use { import: number, range } in self.lazy.pass(stmt, later) {
+            let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
+            let at = Range { start: place(range.start()), end: place(range.end()) };
+            let Some(import) = self.document.imports.get_mut(number) else { continue };
+            if import.first_use.is_none() {
+                import.first_use = Some(at);
+                import.guard = self.guard;
+            }
+            if !later && self.unused.remove(&number) {
+                import.before = self.prelude.before(&[]);
+                self.prelude.pass_use(self.text, range);
+            }
+        }
+    }
+
+    /// What only functions use is imported when they are called.
+    fn end(&mut self) {
+        for number in std::mem::take(&mut self.unused) {
+            if let Some(import) = self.document.imports.get_mut(number) {
+                import.before = self.prelude.before(&[]);
+            }
+        }
+    }
+
     /// One imported module; `earlier` are those that the same statement imports first.
     fn import(
         &mut self,
@@ -305,6 +373,8 @@ impl Reader<'_, '_> {
             module: module.into(),
             names,
             is_access,
+            is_lazy: false,
+            first_use: None,
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
             end_line,
@@ -424,9 +494,14 @@ mod tests {
                     Guard::None => "",
                     Guard::Handled => " (handled)",
                     Guard::HandledIfAbsent => " (handled if absent)",
+                    Guard::Unused => " (unused)",
                     Guard::NotRun => " (not run)",
                 },
             );
+            if let Some(first) = import.first_use {
+                let (line, from, to) = (first.start.line, first.start.character, first.end.character);
+                out += &format!("    used at {line}:{from}-{to} after {:?}\n", import.before);
+            }
         }
         expected.assert_eq(&out);
     }
@@ -465,6 +540,38 @@ mod tests {
                 6:1-12 a.decorator
                 10:2-9 a.tried (handled)
                 15:5-6 x g
+            "#]],
+        );
+    }
+
+    #[test]
+    fn lazy_imports_are_made_where_they_are_used() {
+        check(
+            "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\n\
+             import numpy\nlazy import i\nif a.x:\n  import scipy\n  b.other(b.c.name)\n\
+             def k(x: i = 1):\n  return later.x + i.y\n\
+             try:\n  d(f)\nexcept ImportError:\n  h()\nshadowed = 1\nlambda: shadowed\nk(i)\nimport last\n",
+            expect![[r#"
+                0:12-13 a
+                    used at 5:3-4 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\n"
+                0:15-18 b.c
+                    used at 7:10-13 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nimport scipy\n"
+                0:20-23 b.d (handled)
+                    used at 11:2-3 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\n"
+                1:10-11 e f g (handled)
+                    used at 11:4-5 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\n"
+                2:12-18 unused (unused)
+                2:20-25 later
+                    used at 9:9-14 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\nf\ni\nimport last\n"
+                2:27-35 shadowed (unused)
+                3:7-12 numpy
+                4:12-13 i
+                    used at 9:19-20 after "lazy import a, b.c, b.d as d\nlazy from e import f, g as h\nlazy import unused, later, shadowed\nimport numpy\nlazy import i\na\nb.c\nif a.x:\n  import scipy\n  b.other(b.c.name)\nd\nf\n"
+                5:3-6 a.x
+                6:9-14 scipy
+                7:2-9 b.other
+                7:10-18 b.c.name
+                17:7-11 last
             "#]],
         );
     }

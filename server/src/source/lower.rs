@@ -6,12 +6,11 @@
 use std::sync::Arc;
 
 use ruff_python_ast as ast;
-use ruff_python_ast::PySourceType;
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_parser::parse_unchecked_source;
 use ruff_text_size::{Ranged, TextSize};
 
 use super::lines::LineCounter;
+use super::newer_syntax;
 use super::outline::{self, Outline, Placed, Read};
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter,
@@ -93,16 +92,17 @@ fn without_mark(text: &str) -> &str {
 pub(super) fn parse(outline: Outline, lines_above: u32) -> Script {
     let Outline { text, cuts, statements, placed } = &outline;
     with_stack_for(text, || {
-        let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let parsed = newer_syntax::parsed(text);
         let lines = LineCounter::new(text, cuts);
-        let syntax_error = parsed.errors().first().map(|error| {
-            let line = lines.line_of(error.location.start().to_usize()) + 1 + lines_above;
-            (line, error.error.to_string())
-        });
+        let line_of = |at: usize| lines.line_of(at) + 1 + lines_above;
+        let first = parsed.errors().first();
+        let syntax_error =
+            first.map(|error| (line_of(error.location.start().to_usize()), error.error.to_string()));
+        let newer_syntax = newer_syntax::newer_syntax(&parsed, line_of);
         let lowering = Lowering { text, lines: &lines, lines_above, placed };
         let mut body = lowering.top_level(&parsed.syntax().body, statements);
         join(&mut body);
-        Script { body, syntax_error }
+        Script { body, syntax_error, newer_syntax }
     })
 }
 

@@ -8,8 +8,10 @@ mod ignores;
 mod import_lines;
 mod imports;
 mod ipython;
+mod lazy_uses;
 mod lines;
 mod lower;
+mod newer_syntax;
 mod notebook;
 mod outline;
 mod prelude;
@@ -24,6 +26,7 @@ pub use ignores::Ignores;
 pub use imports::{Document, Guard, ImportStatement};
 pub use lines::{LineIndex, Position, Range};
 pub use lower::{lower, lower_part, lower_whole};
+pub use newer_syntax::{LAZY_IMPORTS, NewerSyntax};
 pub use notebook::{Cell, NotebookError, code_cells};
 pub use prelude::may_find_elsewhere;
 pub use script::{

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ruff_python_ast as ast;
-use ruff_text_size::Ranged;
+use ruff_text_size::{Ranged, TextRange};
 
 use super::script::top_level;
 use super::standard::is_standard;
@@ -102,6 +102,16 @@ impl<'a> Prelude<'a> {
         };
         if self.nested.len() < MOST_NESTED && !self.imports.contains(text) {
             self.nested.push(Earlier { text, kind });
+        }
+    }
+
+    /// A lazy import is made, since this expression uses it.
+    pub fn pass_use(&mut self, text: &'a str, at: TextRange) {
+        // Within brackets it may stand on several lines.
+        let is_line = |text: &&str| self.length <= LONGEST && !text.contains(['\n', '\r']);
+        if let Some(text) = text.get(at.to_std_range()).filter(is_line) {
+            self.length += text.len();
+            self.earlier.push(Earlier { text, kind: Kind::Imports });
         }
     }
 

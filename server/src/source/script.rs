@@ -10,6 +10,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::newer_syntax::NewerSyntax;
+
 /// A Python identifier or dotted module name.
 pub type Name = CompactString;
 
@@ -35,6 +37,10 @@ pub struct Script {
     pub body: Vec<Stmt>,
     /// Line (1-based) and message of the first syntax error; the statements around it are kept.
     pub syntax_error: Option<(u32, String)>,
+    /// What older versions of Python do not compile, of each version the first use. What stands in functions that are left out is not
+    /// in it.
+    #[serde(default)]
+    pub newer_syntax: Vec<NewerSyntax>,
 }
 
 /// A statement and the line that it stands on.

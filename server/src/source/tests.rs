@@ -472,3 +472,22 @@ fn more_than_can_be_followed_is_left_out() {
     let imports = Document::parse(&format!("import {}\n", in_one.join(", "))).imports;
     assert_eq!(&*imports[99_999].before, "");
 }
+
+/// The first use of each version's syntax.
+#[test]
+fn what_older_versions_do_not_know_is_noticed() {
+    let newer = |text: &str| -> Vec<String> {
+        let newer = lower(text).newer_syntax;
+        newer.iter().map(|it| format!("3.{} {}: {}", it.since, it.line, it.what)).collect()
+    };
+    assert_eq!(newer("import a\nwith (a, b): pass\nprint(f'{a}', *b)\n"), Vec::<String>::new());
+    let all = "import a\nlazy import b\nif (c := a): pass\ntype T = int\nmatch a:\n  case 1: lazy = 2\n\
+               try: pass\nexcept A, B: pass\nx = t'{a}'\nmatch b:\n  case 1: pass\ny = f'{'q'}'\n";
+    expect![[r#"
+        3.8 3: `:=`
+        3.10 5: `match`
+        3.12 4: `type`
+        3.14 8: `except` with several classes without parentheses
+        3.15 2: `lazy import`"#]]
+    .assert_eq(&newer(all).join("\n"));
+}

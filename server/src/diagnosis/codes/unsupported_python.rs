@@ -24,9 +24,10 @@ use super::wrong_architecture;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, is_versioned_python};
 use crate::diagnosis::cures::NOT_THERE_YET;
-use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem};
+use crate::diagnosis::{Case, Code, Culprit, Finding, Fix, Problem, Severity};
 use crate::host::WinPath;
-use crate::source;
+use crate::plan::ImportFailure;
+use crate::source::{self, NewerSyntax};
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     match &problem.culprit {
@@ -89,6 +90,43 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
 }
 
+/// A module of the package, or, without an `error`, the program itself has syntax that this Python does not know.
+pub(in crate::diagnosis) fn of_syntax(
+    case: &Case<'_>,
+    syntax: &NewerSyntax,
+    error: Option<&ImportFailure>,
+) -> Finding {
+    let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, error);
+    let NewerSyntax { since, line, what } = syntax;
+    let version = case.environment.version;
+    let own = format!("{}.{}", version.major, version.minor);
+    match error.and_then(|error| error.trace.first()) {
+        Some((file, _)) => {
+            let consequence = case.consequence(Severity::Error);
+            finding.what =
+                format!("{consequence}: it is written for Python 3.{since} or newer, and this is {own}.");
+            finding.evidence =
+                format!("{}, line {line}, has {what}, which Python {own} does not know.", case.short(file));
+            let package = source::top_level(case.import);
+            finding.advice = format!(
+                "Install a version of {package} for Python {own}, or choose an interpreter with Python 3.{since}."
+            );
+            finding.fixes.extend(case.other_interpreters(package));
+        }
+        None => {
+            finding.what = format!(
+                "This file does not run: Python {own} does not know {what}, which is new in 3.{since}."
+            );
+            finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
+            finding.advice =
+                format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
+        }
+    }
+    let choose = Fix::new(format!("Choose an interpreter with Python 3.{since}"), Action::ChooseInterpreter);
+    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    finding
+}
+
 /// `python38.dll` → "Python 3.8"
 fn version_of_dll(dll: &str) -> Option<String> {
     let digits: String = dll.chars().filter(char::is_ascii_digit).collect();
@@ -133,6 +171,34 @@ mod tests {
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   ? Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Choose an interpreter with Python 3.7 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_module_that_is_written_for_a_newer_python() {
+        check(
+            r#"
+            /Python/python.exe       imports python38.dll
+            /Python/python38.dll     version 3.8.10150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from .newer import function
+                from . import native
+            /Python/Lib/site-packages/pkg/newer.py    text
+                function: list[*Types] = []
+                match function:
+                    case []: pass
+            /Python/Lib/site-packages/pkg/native.pyd
+            import pkg
+            "#,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: it is written for Python 3.11 or newer, and this is 3.8.
+                  pkg/newer.py, line 1, has `*` in an index, which Python 3.8 does not know.
+                  Install a version of pkg for Python 3.8, or choose an interpreter with Python 3.11.
+                  Python: SyntaxError: invalid syntax
+                  ? Choose an interpreter with Python 3.11 | whydll.interpreter
             "#]],
         );
     }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::source::{
-    Call, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name, Parameter, ParameterKind,
-    Script, Span, Stmt, StmtKind, Try,
+    Call, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name, NewerSyntax, Parameter,
+    ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
 /// A module, told in this notation.
@@ -25,6 +25,8 @@ impl Notated {
         if let Some((line, message)) = &self.0.syntax_error {
             parts.extend([json!(line), json!(message)]);
         }
+        let newer = self.0.newer_syntax.iter();
+        parts.extend(newer.map(|newer| json!([newer.since, newer.line, newer.what])));
         Value::Array(parts)
     }
 }
@@ -334,12 +336,20 @@ fn pair<T>(
 fn script(value: Value) -> Result<Script, Nonsense> {
     let mut parts = Parts::of(value)?;
     let body = Reader::default().block(parts.next()?)?;
-    let syntax_error = match parts.0.len() {
-        0 => None,
-        _ => Some((u32::try_from(parts.line()?).map_err(|error| error.to_string())?, parts.text()?)),
-    };
-    parts.end()?;
-    Ok(Script { body, syntax_error })
+    fn number<T: TryFrom<i64, Error: ToString>>(parts: &mut Parts) -> Result<T, Nonsense> {
+        T::try_from(parts.line()?).map_err(|error| error.to_string())
+    }
+    let mut read = Script { body, ..Script::default() };
+    if parts.0.as_slice().first().is_some_and(Value::is_number) {
+        read.syntax_error = Some((number(&mut parts)?, parts.text()?));
+    }
+    for newer in parts.0 {
+        let mut newer = Parts::of(newer)?;
+        let (since, line, what) = (number(&mut newer)?, number(&mut newer)?, newer.text()?);
+        newer.end()?;
+        read.newer_syntax.push(NewerSyntax { since, line, what });
+    }
+    Ok(read)
 }
 
 #[derive(Default)]
@@ -669,7 +679,9 @@ def nothing(): return
                 [1,"d","method",["self"],
                 [[0,"i","never"]]]]],
                 [1,"d","nothing",[],
-                [[0,"r"]]]]]"#]],
+                [[0,"r"]]]],
+                [8,28,"`:=`"],
+                [15,5,"`lazy import`"]]"#]],
         );
     }
 
@@ -690,6 +702,7 @@ def nothing(): return
         let kind = StmtKind::Assign { targets: strange.to_vec(), value: Expr::Int(i64::MIN) };
         let script = Script {
             body: vec![Stmt { line: u32::MAX, kind }, Stmt { line: 0, kind: StmtKind::Break }],
+            newer_syntax: vec![NewerSyntax { since: 10, line: 3, what: "`match`".to_owned() }],
             syntax_error: None,
         };
         let told = serde_json::to_string(&Notated(Arc::new(script.clone()))).unwrap();
@@ -742,6 +755,6 @@ def nothing(): return
             [[[1,"e",["c","Eq",1,1,1]]]]: 1 is too much
             [[],1]: a list is too short
             [[],-1,""]: out of range integral type conversion attempted
-            [[],1,"",1]: 1 is too much"#]].assert_eq(&refused.join("\n"));
+            [[],1,"",1]: 1 is no list"#]].assert_eq(&refused.join("\n"));
     }
 }

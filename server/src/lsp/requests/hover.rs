@@ -42,7 +42,7 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
         Ok(examined) => examined,
         Err(reason) => return format!("**{}**: {}\n", escaped(name), escaped(&reason.reason)),
     };
-    let findings = findings.into_iter().map(|(severity, finding)| finding.under(severity, import.guard));
+    let findings = findings.into_iter().map(|(severity, finding)| finding.on(severity, import));
     let worst = findings.min_by_key(|finding| finding.severity);
     let package =
         view.diagnosis(import).and_then(|known| known.packages.iter().find(|package| package.import == name));

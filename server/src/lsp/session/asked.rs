@@ -111,7 +111,7 @@ impl<'a> View<'a> {
         }
         let known = self.known(import)?.into_iter();
         let known = known.filter(|(_, finding)| !import.ignores.covers(finding.code.name()));
-        Some(known.map(|(severity, finding)| finding.under(severity, import.guard)).collect())
+        Some(known.map(|(severity, finding)| finding.on(severity, import)).collect())
     }
 
     /// What is to be shown in the document: each cause once, on the first import that meets it. None while something is being found

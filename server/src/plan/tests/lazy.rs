@@ -240,3 +240,48 @@ fn what_was_imported_before_is_taken_at_once() {
         "#]],
     );
 }
+
+#[test]
+fn a_module_with_newer_syntax_does_not_compile() {
+    let code = "try:
+    from . import newer
+except Exception:
+    from . import good
+import third";
+    for minor in [13, 14] {
+        let world = format!(
+            "{}
+        /s/pkg/newer.py      text
+            from . import extra
+            try:
+                pass
+            except OSError, ValueError:
+                pass
+        /s/third.py          text
+            from pkg import extra
+            lazy import os
+            def function():
+                match extra:
+                    case 1: return
+        ",
+            init(code)
+        );
+        let expected = match minor {
+            13 => expect![[r#"
+                pkg <- line 1
+                pkg.newer <- __init__.py:2
+                native pkg.good <- __init__.py:4
+                third <- __init__.py:5
+                => SyntaxError: invalid syntax
+            "#]],
+            _ => expect![[r#"
+                pkg <- line 1
+                pkg.newer <- __init__.py:2
+                native pkg.extra <- newer.py:1
+                third <- __init__.py:5
+                => SyntaxError: invalid syntax
+            "#]],
+        };
+        expected.assert_eq(&answer(&python(minor, &world)));
+    }
+}

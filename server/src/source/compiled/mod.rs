@@ -49,7 +49,7 @@ pub fn lower_compiled(bytes: &[u8]) -> Result<Script, CompiledError> {
     let Some(Object::Code(module)) = Reader::new(body, dialect >= Dialect::Of3_11).object() else {
         return Err(CompiledError::Damaged);
     };
-    Ok(Script { body: Reading::of(dialect, &module, false).whole(), syntax_error: None })
+    Ok(Script { body: Reading::of(dialect, &module, false).whole(), ..Script::default() })
 }
 
 /// Imports what a module is asked for and has not yet (PEP 562).

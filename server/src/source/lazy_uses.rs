@@ -1,0 +1,158 @@
+//! Where a document uses what it imports lazily (PEP 810): there the import is made.
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Expr, ExprContext, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::script::{Name, top_level};
+
+/// More lazy imports at a time are not looked for: no person wrote such a program.
+const MOST: usize = 200;
+
+/// The lazy imports that were not used so far.
+#[derive(Default)]
+pub(super) struct LazyImports(Vec<Postponed>);
+
+struct Postponed {
+    /// The name that it binds.
+    name: Name,
+    /// Of `import a.b`, `a.b`: to use `a.c` does not import it.
+    dotted: Option<Name>,
+    /// Which of the document's imports it is.
+    import: usize,
+    /// It was used in a function, which runs later.
+    later: bool,
+}
+
+/// The first use of a lazy import.
+pub(super) struct Use {
+    /// Which of the document's imports it is.
+    pub import: usize,
+    /// What uses it: a name or attribute, up to what imports the module.
+    pub range: TextRange,
+}
+
+impl LazyImports {
+    /// The import numbered `import` binds `name`, or, without one, the first part of `dotted`.
+    pub fn add(&mut self, import: usize, name: Option<&str>, dotted: &str) {
+        if self.0.len() < MOST {
+            let (name, dotted) = match name {
+                Some(name) => (name, None),
+                None => (top_level(dotted), Some(dotted.into())),
+            };
+            self.0.push(Postponed { name: name.into(), dotted, import, later: false });
+        }
+    }
+
+    /// What a statement uses, before a block in it runs. `later`: it stands in a function, whose uses do not end the search.
+    pub fn pass(&mut self, stmt: &Stmt, later: bool) -> Vec<Use> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut finder = Finder { imports: self, later, found: Vec::new() };
+        finder.header(stmt);
+        finder.found
+    }
+}
+
+struct Finder<'l> {
+    imports: &'l mut LazyImports,
+    later: bool,
+    found: Vec<Use>,
+}
+
+impl Finder<'_> {
+    /// A statement without the blocks in it.
+    fn header(&mut self, stmt: &Stmt) {
+        match stmt {
+            Stmt::If(one) => self.visit_expr(&one.test),
+            Stmt::While(one) => self.visit_expr(&one.test),
+            Stmt::For(one) => self.visit_expr(&one.iter),
+            Stmt::With(one) => one.items.iter().for_each(|item| self.visit_expr(&item.context_expr)),
+            Stmt::Match(one) => self.visit_expr(&one.subject),
+            Stmt::Try(_) => {}
+            Stmt::FunctionDef(one) => {
+                one.decorator_list.iter().for_each(|decorator| self.visit_expr(&decorator.expression));
+                let defaults = one.parameters.iter_non_variadic_params().filter_map(|it| it.default());
+                defaults.for_each(|default| self.visit_expr(default));
+                self.rebound(&one.name);
+            }
+            Stmt::ClassDef(one) => {
+                one.decorator_list.iter().for_each(|decorator| self.visit_expr(&decorator.expression));
+                one.bases().iter().for_each(|base| self.visit_expr(base));
+                self.rebound(&one.name);
+            }
+            // Annotations are not evaluated.
+            Stmt::AnnAssign(one) => {
+                one.value.iter().for_each(|value| self.visit_expr(value));
+                self.visit_expr(&one.target);
+            }
+            _ => walk_stmt(self, stmt),
+        }
+    }
+
+    /// The name stands for something else from here on.
+    fn rebound(&mut self, name: &str) {
+        if !self.later {
+            self.imports.0.retain(|one| one.name != name);
+        }
+    }
+
+    /// `chain` begins with a name and goes on with attributes: the expressions, the innermost first.
+    fn used(&mut self, chain: &[&Expr], dotted: &str) {
+        let later = self.later;
+        let found = &mut self.found;
+        self.imports.0.retain_mut(|one| {
+            let imports = match &one.dotted {
+                None => top_level(dotted) == one.name,
+                Some(module) => is_within(dotted, module) || is_within(module, dotted),
+            };
+            if !imports {
+                return true;
+            }
+            if !std::mem::replace(&mut one.later, true) || !later {
+                let parts = one.dotted.as_ref().map_or(1, |module| module.split('.').count());
+                let range =
+                    chain.get(parts.min(chain.len()) - 1).map_or_else(TextRange::default, |it| it.range());
+                found.push(Use { import: one.import, range });
+            }
+            later
+        });
+    }
+}
+
+fn is_within(name: &str, package: &str) -> bool {
+    name.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl<'a> Visitor<'a> for Finder<'_> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Lambda(_) => {
+                let later = std::mem::replace(&mut self.later, true);
+                walk_expr(self, expr);
+                self.later = later;
+            }
+            Expr::Name(name) if name.ctx == ExprContext::Load => self.used(&[expr], &name.id),
+            Expr::Name(name) => self.rebound(&name.id),
+            // As a whole: chains may be long.
+            Expr::Attribute(_) => {
+                let mut chain = vec![expr];
+                while let Some(Expr::Attribute(outer)) = chain.last() {
+                    chain.push(&outer.value);
+                }
+                chain.reverse();
+                let Some(Expr::Name(first)) = chain.first() else {
+                    return chain.first().into_iter().for_each(|inner| self.visit_expr(inner));
+                };
+                let mut dotted = first.id.to_string();
+                for attribute in chain.iter().filter_map(|part| part.as_attribute_expr()) {
+                    dotted.push('.');
+                    dotted.push_str(&attribute.attr);
+                }
+                self.used(&chain, &dotted);
+            }
+            _ => walk_expr(self, expr),
+        }
+    }
+}
