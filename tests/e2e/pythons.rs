@@ -1,7 +1,13 @@
 //! What newer versions of Python do otherwise. Their `python.exe` and its DLL are made by the tests: no package index has genuine ones
 //! for Windows.
 
-use end_to_end::{report, text, whydll};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use end_to_end::{link_tree, real, report, text, whydll};
+use pelite::PeFile;
+use pelite::pe64::imports::Import;
 use serde_json::Value;
 use world::World;
 
@@ -122,4 +128,79 @@ fn modules_that_a_package_names_are_lazy_from_3_15_on() {
         said(14, files, "import pkg"),
         ["error missing-dll 1: `import pkg` will fail: gone.dll is missing."]
     );
+}
+
+/// A Python 3.`minor` whose DLL, `dll`, exports what real wheels import from it: what CPython exports is not in question here.
+fn with_wheels(name: &str, minor: u32, suffix: &str) -> World {
+    let packages = real(name).join("Lib/site-packages");
+    let dll = format!("python3{minor}{suffix}.dll");
+    let (mut own, mut stable) = (BTreeSet::new(), BTreeSet::new());
+    for image in images_in(&packages) {
+        let bytes = fs::read(&image).unwrap();
+        let file = PeFile::from_bytes(&bytes).unwrap();
+        for import in file.imports().unwrap() {
+            let from = import.dll_name().unwrap().to_str().unwrap().to_lowercase();
+            let names = match from.as_str() {
+                "python3.dll" | "python3t.dll" => &mut stable,
+                _ if from == dll => &mut own,
+                _ => continue,
+            };
+            for name in import.int().unwrap() {
+                if let Import::ByName { name, .. } = name.unwrap() {
+                    names.insert(name.to_str().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    assert!(own.len() > 300, "{name} imports {} functions of {dll}", own.len());
+    let exports = |names: Vec<String>| match names.as_slice() {
+        [] => String::new(),
+        names => format!("exports {}, ", names.join(", ")),
+    };
+    let forwarded = stable.iter().map(|name| format!("{name}=python3{minor}{suffix}.{name}")).collect();
+    own.extend(stable.clone());
+    let version = format!("version 3.{minor}.2150.1013");
+    let world = World::new(&format!(
+        "
+        /Python/python.exe       imports {dll}
+        /Python/{dll}            {}{version}
+        /Python/python3{suffix}.dll      {}{version}
+        /Python/Lib/os.py        text
+        ",
+        exports(own.into_iter().collect()),
+        exports(forwarded),
+    ))
+    .unwrap();
+    link_tree(&packages, &world.path("/Python/Lib/site-packages"));
+    world
+}
+
+fn images_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(images_in(&entry.path())),
+            false if [".pyd", ".dll"].iter().any(|end| entry.path().to_str().unwrap().ends_with(end)) => {
+                found.push(entry.path());
+            }
+            false => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn real_wheels_for_new_versions_are_healthy() {
+    for (name, minor, suffix) in [("wheels-3.14", 14, ""), ("wheels-3.14t", 14, "t"), ("wheels-3.15", 15, "")]
+    {
+        let world = with_wheels(name, minor, suffix);
+        let drive = text(&world.path("/Python"));
+        for import in ["numpy", "numpy.random", "PIL.Image", "_cffi_backend", "filelock", "packaging.markers"]
+        {
+            let host = ["--host", "windows-11+vcredist", "--python", &drive, "--import", import];
+            let report = report(&whydll(["check", "--format", "json"].iter().chain(&host)));
+            assert_eq!(report.findings(), [] as [Value; 0], "{name}: {import}");
+        }
+    }
 }
