@@ -361,6 +361,30 @@ fn what_stands_around_an_import_and_the_user_decide_how_severe_it_is() {
 }
 
 #[test]
+fn a_lazy_import_points_to_its_first_use() {
+    let mut window = Window::new();
+    let fails = Finding { what: "`import tensorflow` will fail: it is broken.".to_owned(), ..failure() };
+    window.open("/w/a.py", "lazy import tensorflow as tf\n\nprint('ready')\ntf.run()\n");
+    window.session.settle();
+    window.session.take_effects().iter().for_each(|effect| drop(window.told(effect)));
+    window.answered(&[("tensorflow", &[fails])]).session.settle();
+    let effects = window.session.take_effects();
+    let published = effects.iter().find_map(|effect| match effect {
+        Effect::Publish(params) => params.diagnostics.first(),
+        _ => None,
+    });
+    let published = published.unwrap();
+    assert_eq!((published.range.start.line, published.range.start.character), (0, 12));
+    assert_eq!(
+        published.message,
+        "`import tensorflow` will fail when it is first used, on line 4: it is broken."
+    );
+    let [first] = published.related_information.as_deref().unwrap() else { panic!("{published:?}") };
+    assert_eq!((first.location.range.start.line, first.location.range.end.character), (3, 2));
+    assert_eq!(first.message, "`lazy import tensorflow` is made here, where it is first used");
+}
+
+#[test]
 fn a_package_that_nobody_imports_may_be_absent() {
     let mut window = Window::new();
     window.check(expect![[r#"
