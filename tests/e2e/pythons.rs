@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use end_to_end::{link_tree, real, report, text, whydll};
-use pelite::PeFile;
-use pelite::pe64::imports::Import;
+use object::LittleEndian as LE;
+use object::pe::ImageNtHeaders64;
+use object::read::pe::{ImageThunkData, PeFile64};
 use serde_json::Value;
 use world::World;
 
@@ -137,18 +138,20 @@ fn with_wheels(name: &str, minor: u32, suffix: &str) -> World {
     let (mut own, mut stable) = (BTreeSet::new(), BTreeSet::new());
     for image in images_in(&packages) {
         let bytes = fs::read(&image).unwrap();
-        let file = PeFile::from_bytes(&bytes).unwrap();
-        for import in file.imports().unwrap() {
-            let from = import.dll_name().unwrap().to_str().unwrap().to_lowercase();
+        let file = PeFile64::parse(&*bytes).unwrap();
+        let Some(table) = file.import_table().unwrap() else { continue };
+        let mut imports = table.descriptors().unwrap();
+        while let Some(import) = imports.next().unwrap() {
+            let from = String::from_utf8_lossy(table.name(import.name.get(LE)).unwrap()).to_lowercase();
             let names = match from.as_str() {
                 "python3.dll" | "python3t.dll" => &mut stable,
                 _ if from == dll => &mut own,
                 _ => continue,
             };
-            for name in import.int().unwrap() {
-                if let Import::ByName { name, .. } = name.unwrap() {
-                    names.insert(name.to_str().unwrap().to_owned());
-                }
+            let mut thunks = table.thunks(import.original_first_thunk.get(LE)).unwrap();
+            while let Some(thunk) = thunks.next::<ImageNtHeaders64>().unwrap() {
+                let (_, name) = table.hint_name(thunk.address()).unwrap();
+                names.insert(String::from_utf8_lossy(name).into_owned());
             }
         }
     }
@@ -201,6 +204,30 @@ fn real_wheels_for_new_versions_are_healthy() {
             let host = ["--host", "windows-11+vcredist", "--python", &drive, "--import", import];
             let report = report(&whydll(["check", "--format", "json"].iter().chain(&host)));
             assert_eq!(report.findings(), [] as [Value; 0], "{name}: {import}");
+        }
+    }
+}
+
+/// The newest TensorFlow and torch work on a machine with the runtime, and lack it on another.
+#[test]
+fn the_newest_tensorflow_and_torch() {
+    let world = with_wheels("newest-3.14", 14, "");
+    for python in [real("newest-3.13"), world.path("/Python")] {
+        let python = text(&python);
+        for import in ["tensorflow", "torch", "numpy"] {
+            let checked = |machine: &str| {
+                let host = ["--host", machine, "--python", &python, "--import", import];
+                report(&whydll(["check", "--format", "json"].iter().chain(&host)))
+            };
+            let equipped = checked("windows-11+vcredist");
+            assert_eq!(equipped.findings(), [] as [Value; 0], "{python}: {import}");
+            if import != "numpy" {
+                assert_eq!(
+                    checked("windows-11").finding()["code"],
+                    "missing-vc-runtime",
+                    "{python}: {import}"
+                );
+            }
         }
     }
 }
