@@ -238,6 +238,55 @@ fn a_module_that_is_not_there() {
     );
 }
 
+/// As Python 3.15 prints it: first the statement, then its first use.
+#[test]
+fn a_lazy_import_fails_where_it_is_used() {
+    check(
+        r#"
+Traceback (most recent call last):
+  File "C:\work\main.py", line 1, in <module>
+    lazy import tensorflow as tf
+ImportError: lazy import of 'tensorflow' raised an exception during resolution
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "C:\work\main.py", line 3, in <module>
+    tf.run()
+    ^^
+  File "C:\Python315\Lib\site-packages\tensorflow\__init__.py", line 40, in <module>
+    from tensorflow.python import pywrap_tensorflow
+ImportError: DLL load failed while importing pywrap_tensorflow: The specified module could not be found.
+"#,
+        expect![[r#"
+            ImportError: DLL load failed while importing pywrap_tensorflow: The specified module could not be found.
+            Extension { module: Some("pywrap_tensorflow") } 126
+            import tensorflow at C:\work\main.py:3
+            in C:\Python315
+        "#]],
+    );
+    check(
+        r#"
+Traceback (most recent call last):
+  File "C:\work\main.py", line 1, in <module>
+    lazy import pandas
+ImportError: lazy import of 'pandas' raised an exception during resolution
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "C:\work\main.py", line 3, in <module>
+    pandas
+ModuleNotFoundError: No module named 'pandas'
+"#,
+        expect![[r#"
+            ModuleNotFoundError: No module named 'pandas'
+            NoModule { module: "pandas" }
+            import pandas
+        "#]],
+    );
+}
+
 #[test]
 fn numpy_tells_the_reason_within_its_advice() {
     check(
