@@ -11,8 +11,8 @@ fn shape() -> Value {
     json!({
         "schema": "number",
         "environment": {
-            "interpreter": "text", "version": "text", "machine": "x86|x86_64|arm64", "kind": "text",
-            "prefix": "text", "basePrefix": "text", "sitePackages": ["text"],
+            "interpreter": "text", "version": "text", "freeThreaded": "flag", "machine": "x86|x86_64|arm64",
+            "kind": "text", "prefix": "text", "basePrefix": "text", "sitePackages": ["text"],
         },
         "host": {
             "kind": "text", "windows": "text?",

@@ -7,15 +7,17 @@
 mod conda;
 mod finder;
 mod sentence;
+mod stable_abi;
 mod tag;
 
-use crate::environment::{Environment, Kind, Platform};
+use crate::environment::{DllName, Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
 use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
 pub use finder::{Finder, Found, IMPORTED_AT_START, Withheld, offered_by};
 pub use sentence::{windows_message, windows_sentence};
+pub use stable_abi::{StableAbi, is_of_other_python};
 pub use tag::{BuiltFor, System};
 
 #[cfg(test)]
@@ -41,8 +43,14 @@ pub struct Interpreter<'e> {
 pub enum LoadError {
     /// Windows refused.
     Windows(Failure),
-    /// The module was built for another Python: it imports this `pythonXY.dll`.
-    OtherPython(String),
+    /// The module was built for another Python, whose DLL it imports.
+    OtherPython {
+        /// `python38.dll`
+        dll: String,
+        /// Whether Python notices. Else the DLL is loaded as a second Python that nobody has initialized, and the first call into it
+        /// crashes.
+        refused: bool,
+    },
     /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
     Crash(Box<Fault>),
 }
@@ -53,15 +61,20 @@ impl LoadError {
         match self {
             LoadError::Windows(failure) => Some(&failure.first),
             LoadError::Crash(fault) => Some(fault),
-            LoadError::OtherPython(_) => None,
+            LoadError::OtherPython { .. } => None,
         }
+    }
+
+    /// Whether the process ends, whatever the program would catch.
+    pub fn is_crash(&self) -> bool {
+        matches!(self, LoadError::Crash(_) | LoadError::OtherPython { refused: false, .. })
     }
 
     /// The name of the file to blame first: `target` itself where nothing below it is.
     pub fn culprit<'a>(&'a self, target: &'a str) -> &'a str {
         match self {
             LoadError::Windows(failure) => failure.first.culprit(),
-            LoadError::OtherPython(dll) => dll,
+            LoadError::OtherPython { dll, .. } => dll,
             LoadError::Crash(_) => target,
         }
     }
@@ -99,10 +112,8 @@ impl<'e> Interpreter<'e> {
         if environment.base_kind == Kind::Store {
             process.be_packaged();
         }
-        let executable = environment.application_directory.join(environment.interpreter.file_name());
-        let executable =
-            if host.files.is_file(&executable) { executable } else { environment.interpreter.clone() };
-        process.start(&executable)?;
+        let program = &environment.program;
+        process.start(if host.files.is_file(program) { program } else { &environment.interpreter })?;
         let mut interpreter = Interpreter {
             environment,
             process,
@@ -141,7 +152,7 @@ impl<'e> Interpreter<'e> {
         if std::mem::replace(&mut self.has_stable_abi, true) {
             return;
         }
-        for copies in stable_abi_dlls(self.environment) {
+        for copies in stable_abi::preloaded(self.environment) {
             let files = &self.process.host().files;
             if let Some(copy) = copies.iter().find(|path| files.is_file(path)).cloned() {
                 let _ = self.process.load(copy.as_str(), LoadFlags::ALTERED_SEARCH_PATH);
@@ -174,10 +185,10 @@ impl<'e> Interpreter<'e> {
                     None => Ok(()),
                 })
             }
-            Some(dll) => {
+            Some(other) => {
                 // The check comes after the load, which may fail first; its modules do not stay.
                 let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);
-                loaded.and(Err(LoadError::OtherPython(dll)))
+                loaded.and(Err(other))
             }
         };
         self.looked_at(result)
@@ -191,12 +202,22 @@ impl<'e> Interpreter<'e> {
         self.process.host().files.image(path).map(|image| image.module_imports.clone()).unwrap_or_default()
     }
 
-    /// CPython compares the first `pythonXY.dll` that the module imports with its own name.
-    fn other_python(&self, path: &WinPath) -> Option<String> {
+    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it imports with the name that this
+    /// version's has; it knows no name of a free-threaded build there, not its own either (`GetPythonImport` of 3.13).
+    fn other_python(&self, path: &WinPath) -> Option<LoadError> {
         let image = self.process.host().files.image(path).ok()?;
-        let dll = image.imports.iter().find(|import| is_versioned_python(import))?;
-        let own = self.environment.python_dll.file_name();
-        (!dll.eq_ignore_ascii_case(own)).then(|| dll.clone())
+        let versioned = || image.imports.iter().find(|import| DllName::parse(import).is_some());
+        let dll =
+            versioned().or_else(|| image.imports.iter().find(|import| StableAbi::of(import).is_some()))?;
+        if !is_of_other_python(dll, self.environment) {
+            return None;
+        }
+        let Environment { version, debug, .. } = self.environment;
+        let refused = DllName::parse(dll).is_some_and(|name| {
+            let is_same = (name.version.major, name.version.minor) == (version.major, version.minor);
+            !name.free_threaded && name.debug == *debug && !is_same
+        });
+        Some(LoadError::OtherPython { dll: dll.clone(), refused })
     }
 
     /// `ctypes.WinDLL(name)` and its kin.
@@ -226,31 +247,4 @@ impl<'e> Interpreter<'e> {
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
         self.looked_at(result)
     }
-}
-
-/// The DLLs of the stable ABI that Python loads before the first extension module, each with the places where it looks for it: beside
-/// pythonXY.dll, beside the program, and in `DLLs`.
-///
-/// From 3.15 on modules may be linked to `python3t.dll`, of either kind of build (PEP 803). One with the global lock has its copy in a folder of
-/// its own, since the one beside pythonXY.dll may be that of a build without, installed into the same folder (python/cpython, issues 148690
-/// and 150930).
-fn stable_abi_dlls(environment: &Environment) -> Vec<Vec<WinPath>> {
-    let debug = if environment.debug { "_d" } else { "" };
-    let own = format!("python3{}{debug}.dll", if environment.free_threaded { "t" } else { "" });
-    let beside_dll = environment.python_dll.parent();
-    let old_place = environment.base_prefix.join("DLLs");
-    let folders = beside_dll.iter().chain([&environment.application_directory, &old_place]);
-    let mut dlls = vec![folders.map(|folder| folder.join(&own)).collect()];
-    if environment.version.at_least(3, 15) && !environment.free_threaded {
-        let compatible = format!("abi3t-compat\\python3t{debug}.dll");
-        dlls.push(beside_dll.iter().map(|folder| folder.join(&compatible)).collect());
-    }
-    dlls
-}
-
-/// `python38.dll`, but not the stable ABI's `python3.dll`.
-pub fn is_versioned_python(dll: &str) -> bool {
-    let name = dll.to_ascii_lowercase();
-    let version = name.strip_prefix("python3").and_then(|rest| rest.strip_suffix(".dll"));
-    version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
 }

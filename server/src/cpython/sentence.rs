@@ -35,10 +35,12 @@ impl Interpreter<'_> {
     /// (`Python/dynload_win.c`).
     pub fn import_sentence(&self, name: &str, error: &LoadError) -> String {
         let failure = match error {
-            LoadError::OtherPython(dll) => {
+            LoadError::OtherPython { dll, refused: true } => {
                 return format!("Module use of {dll} conflicts with this version of Python.");
             }
-            LoadError::Crash(_) => return "access violation".to_owned(),
+            LoadError::OtherPython { refused: false, .. } | LoadError::Crash(_) => {
+                return "access violation".to_owned();
+            }
             LoadError::Windows(failure) => failure,
         };
         let version = &self.environment.version;
@@ -56,7 +58,7 @@ impl Interpreter<'_> {
     /// What the OSError of `ctypes.WinDLL(name)` says, with its class (`Modules/_ctypes/callproc.c`).
     pub fn ctypes_sentence(&self, name: &str, error: &LoadError) -> (&'static str, String) {
         let code = match error {
-            LoadError::OtherPython(_) | LoadError::Crash(_) => 126,
+            LoadError::OtherPython { .. } | LoadError::Crash(_) => 126,
             LoadError::Windows(failure) => failure.code(),
         };
         let text = windows_message(code).unwrap_or("unknown error").trim_end_matches('.');

@@ -2,6 +2,7 @@
 //!
 //! Sources: `PC/pyconfig.h` and `Python/dynload_win.c` of CPython (`PYD_PLATFORM_TAG`), its `configure` (`SOABI`, PEP 3149), PEP 703.
 
+use crate::environment::with_build;
 use crate::image::Machine;
 
 /// What a native module is built for, according to its file name.
@@ -9,7 +10,7 @@ use crate::image::Machine;
 pub struct BuiltFor {
     /// The minor version of Python 3; none for the stable ABI.
     pub minor: Option<u8>,
-    /// The build of Python without the global lock.
+    /// A free-threaded build of Python, without the global interpreter lock.
     pub free_threaded: bool,
     /// The system and its processor.
     pub system: System,
@@ -72,10 +73,10 @@ impl BuiltFor {
         }
     }
 
-    /// "Python 3.13", "Python 3.13 without the global lock"; none if any will do.
+    /// "Python 3.13", "Python 3.13 free-threaded"; none if any will do.
     pub fn python(&self) -> Option<String> {
-        let threads = if self.free_threaded { " without the global lock" } else { "" };
-        self.minor.map(|minor| format!("Python 3.{minor}{threads}"))
+        let minor = self.minor?;
+        Some(format!("Python {}", with_build(format_args!("3.{minor}"), self.free_threaded)))
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
         };
         let all = [
             ("a.cp38-win_amd64.pyd", Some("Python 3.8; Windows, 64-bit (x64)")),
-            ("a.cp313t-win_arm64.pyd", Some("Python 3.13 without the global lock; Windows, ARM64")),
+            ("a.cp313t-win_arm64.pyd", Some("Python 3.13 free-threaded; Windows, ARM64")),
             ("a.cp312-mingw_x86_64_ucrt_gnu.pyd", Some("Python 3.12; the Python of MSYS2")),
             ("a.cpython-313-x86_64-linux-gnu.so", Some("Python 3.13; Linux (x86_64)")),
             ("a.cpython-37m-darwin.so", Some("Python 3.7; macOS")),

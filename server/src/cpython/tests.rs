@@ -604,6 +604,32 @@ fn python_3_15_finds_the_stable_abi_of_both_builds() {
 }
 
 #[test]
+fn the_redirector_of_a_virtual_environment_starts_the_free_threaded_build() {
+    check(
+        "
+        /Python/python.exe         imports python314.dll
+        /Python/python314.dll      version 3.14.2150.1013
+        /Python/python3.14t.exe    imports python314t.dll, own.dll
+        /Python/python314t.dll     version 3.14.2150.1013
+        /Python/Lib/os.py          text
+        /venv/Scripts/python.exe
+        /venv/Scripts/python3.14t.exe
+        /venv/pyvenv.cfg           text
+            home = C:\\Python
+        python /venv
+        import numpy
+        ",
+        expect![[r#"
+            error missing-dll: own.dll
+              Python itself cannot start: own.dll is missing.
+              C:\Python\python3.14t.exe imports own.dll; Python 3.14 free-threaded looks for it in C:\Python, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126).
+              It belongs to Python itself: repair this Python.
+              ~ Repair Python 3.14.2 free-threaded with its installer | https://www.python.org/downloads/release/python-3142/
+        "#]],
+    );
+}
+
+#[test]
 fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
     let told = answer(
         "

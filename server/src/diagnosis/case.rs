@@ -1,6 +1,6 @@
 //! What a code is asked about: one problem of one import, and where things can be looked up.
 
-use crate::cpython::LoadError;
+use crate::cpython::{LoadError, StableAbi};
 use crate::environment::{Distribution, DistributionKind, Environment, Kind};
 use crate::host::{Files, Host, WinPath};
 use crate::image::Symbol;
@@ -45,7 +45,7 @@ pub struct Problem {
 pub enum Culprit {
     /// An image cannot be loaded.
     Image(Fault),
-    /// An extension module is for another Python: it imports this `pythonXY.dll`.
+    /// An extension module is for another Python, whose DLL it imports.
     OtherPython { module: WinPath, dll: String },
     /// A Python module is not there.
     Module(MissingModule),
@@ -64,7 +64,7 @@ impl Problem {
             code,
         };
         match &load.error {
-            LoadError::OtherPython(dll) => {
+            LoadError::OtherPython { dll, .. } => {
                 let module = WinPath::new(load.target.clone());
                 vec![problem(Culprit::OtherPython { module, dll: dll.clone() }, None)]
             }
@@ -285,7 +285,6 @@ impl Case<'_> {
 
     /// "Python 3.8 looks for it in A, B and C (Windows error 126)"
     pub(super) fn where_searched(&self, problem: &Problem) -> String {
-        let version = self.environment.version;
         let searched = problem.fault().map(|fault| fault.cause.searched()).unwrap_or_default();
         let names: Vec<String> = searched
             .iter()
@@ -299,9 +298,8 @@ impl Case<'_> {
             return format!("it does not exist{code}");
         }
         format!(
-            "Python {}.{} looks for it in {}, and it is in none of them{code}",
-            version.major,
-            version.minor,
+            "Python {} looks for it in {}, and it is in none of them{code}",
+            self.environment.series(),
             list(&names, "and"),
         )
     }
@@ -349,6 +347,15 @@ impl Case<'_> {
         })
     }
 
+    /// " Its wheel was made for cp314-cp314-win_amd64."; nothing if nobody says so.
+    pub(super) fn made_for(&self, owner: Option<&Distribution>) -> String {
+        let tags = owner.map(|owner| owner.wheel_tags(&*self.host.files)).unwrap_or_default();
+        match tags.as_slice() {
+            [] => String::new(),
+            tags => format!(" Its wheel was made for {}.", some_of(tags.iter().cloned(), 2)),
+        }
+    }
+
     /// Whether a file is Python's own, and of no package.
     pub(super) fn is_of_python(&self, path: &WinPath) -> bool {
         let Environment { base_prefix, application_directory, site_packages, python_dll, .. } =
@@ -367,8 +374,7 @@ impl Case<'_> {
     /// Whether a module of Python itself fails, or a DLL that belongs to Python itself.
     pub(super) fn is_pythons_own(&self, problem: &Problem) -> bool {
         let Some(fault) = problem.fault() else { return false };
-        let is_stable_abi =
-            ["python3.dll", "python3t.dll"].iter().any(|dll| fault.culprit().eq_ignore_ascii_case(dll));
+        let is_stable_abi = StableAbi::of(fault.culprit()).is_some();
         let importer = fault.importer().or(fault.chain.last()).and_then(|link| link.path.as_ref());
         is_stable_abi || importer.is_some_and(|path| self.is_of_python(path))
     }

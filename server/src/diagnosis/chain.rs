@@ -48,7 +48,7 @@ impl FailedLoad {
             faults: match error {
                 LoadError::Windows(failure) => failure.faults().cloned().collect(),
                 LoadError::Crash(fault) => vec![(**fault).clone()],
-                LoadError::OtherPython(_) => Vec::new(),
+                LoadError::OtherPython { .. } => Vec::new(),
             },
         }
     }
@@ -154,7 +154,7 @@ fn load(plan: &mut Plan<'_>, target: &str) -> Option<TargetFailure> {
 fn of_load(error: LoadError, sentence: String) -> ChainError {
     match error {
         LoadError::Windows(failure) => ChainError::Load { failure: Box::new(failure), sentence },
-        LoadError::OtherPython(_) | LoadError::Crash(_) => ChainError::Python(sentence),
+        LoadError::OtherPython { .. } | LoadError::Crash(_) => ChainError::Python(sentence),
     }
 }
 

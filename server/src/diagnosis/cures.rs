@@ -218,9 +218,10 @@ impl Case<'_> {
 
     /// Installs a newer release of Python.
     pub(super) fn update_python(&self) -> Fix {
-        let version = self.environment.version;
+        let Environment { version, .. } = self.environment;
         let series = format!("{}.{}", version.major, version.minor);
-        let title = format!("Update Python {version} to the newest release of {series}");
+        let title =
+            format!("Update Python {} to the newest release of {series}", self.environment.full_version());
         let action = match self.environment.base_kind {
             Kind::Conda => Action::Run(self.environment.conda(&*self.host.files).upgrade("python")),
             _ => Action::Open("https://www.python.org/downloads/windows/".to_owned()),
@@ -231,6 +232,10 @@ impl Case<'_> {
     fn python_again(&self) -> Fix {
         let version = self.environment.version;
         let number = version.to_string();
+        let series = self.environment.series();
+        // As installers of Pythons name a build: `3.14t`.
+        let tag =
+            |version: &str| format!("{version}{}", if self.environment.free_threaded { "t" } else { "" });
         let prefix = self.environment.base_prefix.as_str().to_ascii_lowercase();
         match self.environment.base_kind {
             Kind::Conda => {
@@ -240,35 +245,34 @@ impl Case<'_> {
                 Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
             }
             Kind::Store => {
-                let title = format!(
-                    "Repair Python {}.{} in the list of installed apps",
-                    version.major, version.minor
-                );
+                let title = format!("Repair Python {series} in the list of installed apps");
                 Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
             }
             _ if prefix.contains("\\appdata\\local\\python\\pythoncore-") => {
-                let series = format!("{}.{}", version.major, version.minor);
-                let words = ["install", "--repair", &series];
+                let tag = tag(&format!("{}.{}", version.major, version.minor));
+                let words = ["install", "--repair", &tag];
                 Fix::new(
-                    format!("Repair Python {series} with the Python install manager"),
+                    format!("Repair Python {tag} with the Python install manager"),
                     Action::Run(Command::new("py", words)),
                 )
             }
             _ if prefix.contains("\\pyenv-win\\versions\\") => Fix::new(
-                format!("Install Python {number} again with pyenv"),
-                Action::Run(Command::new("pyenv", ["install", "--force", &number])),
+                format!("Install Python {} again with pyenv", tag(&number)),
+                Action::Run(Command::new("pyenv", ["install", "--force", &tag(&number)])),
             ),
             _ if prefix.contains("\\uv\\python\\") => {
-                let words = ["python", "install", "--reinstall", &number];
+                let tag = tag(&number);
+                let words = ["python", "install", "--reinstall", &tag];
                 Fix::new(
-                    format!("Install Python {number} again with uv"),
+                    format!("Install Python {tag} again with uv"),
                     Action::Run(Command::new("uv", words)),
                 )
             }
             kind => {
+                let full = self.environment.full_version();
                 let title = match kind {
-                    Kind::Embeddable => format!("Download the embeddable Python {number} again"),
-                    _ => format!("Repair Python {number} with its installer"),
+                    Kind::Embeddable => format!("Download the embeddable Python {full} again"),
+                    _ => format!("Repair Python {full} with its installer"),
                 };
                 let page = match version.micro {
                     Some(_) => format!("release/python-{}/", number.replace('.', "")),

@@ -218,14 +218,14 @@ impl Environment {
         if self.is_made_by_uv(files) {
             return Some(Installer::Uv { python, is_managed: false });
         }
-        let base = self.application_directory.join("python.exe");
+        let base = self.program.clone();
         self.has_pip(&self.base_prefix, files).then_some(Installer::PipOf { base, python })
     }
 
     /// Who installs into the Python that runs in the end, for a virtual environment its base; none if nobody does.
     pub fn installer_of_base(&self, files: &dyn Files) -> Option<Installer> {
         let python = match self.kind {
-            Kind::Venv => self.application_directory.join("python.exe"),
+            Kind::Venv => self.program.clone(),
             _ => self.interpreter.clone(),
         };
         let is_managed = self.is_managed(files);

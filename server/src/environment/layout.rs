@@ -8,7 +8,7 @@ use crate::host::{EntryKind, FileError, Files, WinPath};
 use crate::image::Machine;
 
 use super::discovery::is_store_alias;
-use super::version::{DllName, PythonVersion};
+use super::version::{DllName, PythonVersion, of_free_threaded_program};
 use super::{EnvironmentError, Kind, Note};
 
 /// The parts, before `sys.path` is built from them.
@@ -20,7 +20,9 @@ pub(super) struct Layout {
     pub version: PythonVersion,
     pub machine: Machine,
     pub dll: PythonDll,
-    /// Folder of the executable that Windows runs in the end.
+    /// The executable that Windows runs in the end.
+    pub program: WinPath,
+    /// Its folder.
     pub application_directory: WinPath,
     /// What CPython takes for the executable's folder when it searches its library: `home` in a venv.
     pub home: WinPath,
@@ -57,25 +59,26 @@ impl Layout {
         let config = Config::beside(&directory, files)?;
         let own_dll = python_dll(&directory, &interpreter, config.is_some(), files, notes);
 
-        let (application_directory, home, dll) = match (&config, own_dll) {
-            (None, Ok(dll)) => (directory.clone(), directory.clone(), dll),
+        let (program, home, dll) = match (&config, own_dll) {
+            (None, Ok(dll)) => (interpreter.clone(), directory.clone(), dll),
             (None, Err(missing)) => {
                 return Err(unstartable(interpreter, &directory, missing, files));
             }
             (Some(config), own_dll) => {
-                let (home, base_dll) = config.base(&interpreter, files, notes)?;
+                let Base { home, program, dll } = config.base(&interpreter, files, notes)?;
                 match own_dll {
                     // A copy of the interpreter; its library still lies in the base.
-                    Ok(dll) => (directory.clone(), home, dll),
+                    Ok(dll) => (interpreter.clone(), home, dll),
                     // A redirector: it starts the base's executable.
-                    Err(_) => (home.clone(), home, base_dll?),
+                    Err(_) => (program, home, dll?),
                 }
             }
         };
+        let application_directory = program.parent().unwrap_or_else(|| directory.clone());
 
-        let (version, machine) = identity(&dll, &interpreter, &application_directory, files, notes)?;
+        let (version, machine) = identity(&dll, &interpreter, &program, files, notes)?;
         let zip = zip_beside(&dll);
-        let path_file = path_file(&dll, &interpreter, &application_directory, version, files);
+        let path_file = path_file(&dll, &interpreter, &program, version, files);
         let library = match &path_file {
             Some(file) => file.parent(),
             None => library_prefix(&home, &dll, &zip, version, files),
@@ -93,6 +96,7 @@ impl Layout {
             version,
             machine,
             dll,
+            program,
             application_directory,
             home,
             base_prefix,
@@ -145,6 +149,9 @@ fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, Enviro
         {
             return Ok(directory.join(&entry.name));
         }
+        if let Some(program) = free_threaded_programs(&directory, files).into_iter().next() {
+            return Ok(program);
+        }
     }
     if let Some(prefix) = linux_prefix(folder, files) {
         return Err(EnvironmentError::Linux { prefix });
@@ -155,6 +162,18 @@ fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, Enviro
         return Err(EnvironmentError::BrokenVenv { config, reason: VenvFault::NoExecutable { executable } });
     }
     Err(EnvironmentError::NotAnEnvironment { folder: folder.clone() })
+}
+
+/// The programs of free-threaded builds in a folder, the newest first. They have names of their own, since python.org's installer puts them
+/// beside the python.exe of the other build.
+pub(in crate::environment) fn free_threaded_programs(folder: &WinPath, files: &dyn Files) -> Vec<WinPath> {
+    let listing = files.folder(folder).unwrap_or_default();
+    let mut programs: Vec<(PythonVersion, WinPath)> = listing
+        .files_ending_in(&["t.exe"])
+        .filter_map(|name| Some((of_free_threaded_program(name)?, folder.join(name))))
+        .collect();
+    programs.sort_by(|(one, _), (other, _)| other.cmp(one));
+    programs.into_iter().map(|(_, program)| program).collect()
 }
 
 /// What lies at `path`. The folder above it need not be readable: nobody may list
@@ -194,7 +213,19 @@ fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
 struct Config {
     path: WinPath,
     home: Option<WinPath>,
+    /// The interpreter that it was made with, where venv or virtualenv wrote it down.
+    executable: Option<WinPath>,
     system_site_packages: bool,
+}
+
+/// The Python that a virtual environment was made with.
+struct Base {
+    /// Its folder.
+    home: WinPath,
+    /// What a redirector starts there.
+    program: WinPath,
+    /// Its DLL, which a copied interpreter can do without.
+    dll: Result<PythonDll, EnvironmentError>,
 }
 
 impl Config {
@@ -216,13 +247,14 @@ impl Config {
     /// `key = value` lines. The first `home` counts (getpath.py) and the last
     /// `include-system-site-packages`, which is true unless it says otherwise (site.py).
     fn parse(path: WinPath, text: &str) -> Config {
-        let mut config = Config { path, home: None, system_site_packages: true };
+        let mut config = Config { path, home: None, executable: None, system_site_packages: true };
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             let value = value.trim();
             match key.trim_matches(['\u{feff}', ' ', '\t']).to_ascii_lowercase().as_str() {
                 "home" if config.home.is_none() && !value.is_empty() => {
                     config.home = Some(WinPath::new(value))
                 }
+                "executable" | "base-executable" => config.executable = Some(canonical(&WinPath::new(value))),
                 "include-system-site-packages" => {
                     config.system_site_packages = value.eq_ignore_ascii_case("true");
                 }
@@ -232,14 +264,13 @@ impl Config {
         config
     }
 
-    /// The folder of the base interpreter, and its DLL, which a copied interpreter can do without.
-    #[allow(clippy::type_complexity)]
+    /// The Python that it was made with.
     fn base(
         &self,
         interpreter: &WinPath,
         files: &dyn Files,
         notes: &mut Vec<Note>,
-    ) -> Result<(WinPath, Result<PythonDll, EnvironmentError>), EnvironmentError> {
+    ) -> Result<Base, EnvironmentError> {
         let broken = |reason| EnvironmentError::BrokenVenv { config: self.path.clone(), reason };
         let Some(home) = self.home.as_ref().map(canonical) else {
             return Err(broken(VenvFault::NoHome));
@@ -252,14 +283,26 @@ impl Config {
                 reason => VenvFault::HomeUnreadable { home, reason },
             }));
         }
-        // The launcher starts the executable of its own name; only pythonw.exe differs.
-        let mut executable = home.join(interpreter.file_name());
-        if !files.is_file(&executable) {
-            executable = home.join("python.exe");
-        }
-        let dll = python_dll(&home, &executable, false, files, notes)
+        let program = self.started_in(&home, interpreter, files);
+        let dll = python_dll(&home, &program, false, files, notes)
             .map_err(|_| broken(VenvFault::NoInterpreter { home: home.clone() }));
-        Ok((home, dll))
+        Ok(Base { home, program, dll })
+    }
+
+    /// What the redirector `interpreter` starts in `home`. That of a free-threaded build starts `python3.14t.exe`, whatever its own name is
+    /// (`EXENAME` in PCbuild/venvlauncher.vcxproj); its makers write down what it was made for, or put it under that name, too, into `Scripts`
+    /// (Lib/venv/__init__.py of 3.13, virtualenv, uv). All others start the executable of their own name; only pythonw.exe differs.
+    fn started_in(&self, home: &WinPath, interpreter: &WinPath, files: &dyn Files) -> WinPath {
+        let in_home = |name: &str| Some(home.join(name)).filter(|program| files.is_file(program));
+        let scripts = interpreter.parent().map(|scripts| free_threaded_programs(&scripts, files));
+        let named = self.executable.iter().filter(|program| program.parent().as_ref() == Some(home));
+        named
+            .chain(scripts.iter().flatten())
+            .map(WinPath::file_name)
+            .chain([interpreter.file_name(), "python.exe"])
+            .find_map(in_home)
+            .or_else(|| free_threaded_programs(home, files).into_iter().next())
+            .unwrap_or_else(|| home.join("python.exe"))
     }
 
     /// `sys.prefix`: up to 3.13 site.py takes the parent of the executable's folder, wherever the
@@ -360,7 +403,9 @@ fn python_dll(
         .filter(|entry| entry.kind == EntryKind::File)
         .filter_map(|entry| Some((DllName::parse(&entry.name)?, directory.join(&entry.name))))
         .collect();
-    beside.sort();
+    // Of one version there may be both builds.
+    let free_threaded = of_free_threaded_program(executable.file_name()).is_some();
+    beside.sort_by_key(|(name, _)| (name.version, name.free_threaded == free_threaded, *name));
     let (name, path) = beside.pop().ok_or(None)?;
     if !beside.is_empty() {
         notes.push(Note::SeveralPythonDlls {
@@ -375,7 +420,7 @@ fn python_dll(
 fn identity(
     dll: &PythonDll,
     interpreter: &WinPath,
-    application_directory: &WinPath,
+    program: &WinPath,
     files: &dyn Files,
     notes: &mut Vec<Note>,
 ) -> Result<(PythonVersion, Machine), EnvironmentError> {
@@ -386,8 +431,7 @@ fn identity(
         }
         Err(fault) => fault,
     };
-    let executable = application_directory.join(interpreter.file_name());
-    match files.image(&executable).or_else(|_| files.image(interpreter)) {
+    match files.image(program).or_else(|_| files.image(interpreter)) {
         Ok(image) => {
             notes.push(Note::BadImage { path: dll.path.clone(), fault });
             Ok((dll.name.version, image.machine))
@@ -409,12 +453,11 @@ fn zip_beside(dll: &PythonDll) -> WinPath {
 fn path_file(
     dll: &PythonDll,
     interpreter: &WinPath,
-    application_directory: &WinPath,
+    program: &WinPath,
     version: PythonVersion,
     files: &dyn Files,
 ) -> Option<WinPath> {
-    let running = application_directory.join(interpreter.file_name());
-    let running = version.at_least(3, 11).then_some(&running);
+    let running = version.at_least(3, 11).then_some(program);
     [&dll.path, interpreter].into_iter().chain(running).find_map(|image| {
         let (stem, _) = image.file_name().rsplit_once('.')?;
         let file = image.parent()?.join(&format!("{stem}._pth"));

@@ -51,7 +51,7 @@ pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;
 pub use record::{DamagedFile, Found, Record, RecordRow};
 pub use search_path::{Origin, PathEntry};
-pub use version::PythonVersion;
+pub use version::{DllName, PythonVersion, with_build};
 
 use layout::Layout;
 use search_path::SearchPath;
@@ -72,7 +72,7 @@ pub struct Environment {
     pub version: PythonVersion,
     /// The machine that pythonXY.dll is for.
     pub machine: Machine,
-    /// The build without the global lock (`python313t.dll`).
+    /// A free-threaded build, without the global interpreter lock (`python313t.dll`).
     pub free_threaded: bool,
     /// A debug build (`python38_d.dll`).
     pub debug: bool,
@@ -80,9 +80,11 @@ pub struct Environment {
     pub prefix: WinPath,
     /// `sys.base_prefix`.
     pub base_prefix: WinPath,
-    /// Folder of the executable of the process that runs Python. The `python.exe` of a virtual environment
+    /// The executable of the process that runs Python. The `python.exe` of a virtual environment
     /// is a redirector that starts the base interpreter, so it is the base's; where `Scripts` holds a
-    /// copy of the interpreter with its DLL, it is `Scripts`.
+    /// copy of the interpreter with its DLL, it is that copy.
+    pub program: WinPath,
+    /// Its folder.
     pub application_directory: WinPath,
     /// pythonXY.dll.
     pub python_dll: WinPath,
@@ -355,6 +357,7 @@ impl Environment {
             debug: layout.dll.name.debug,
             prefix: layout.prefix,
             base_prefix: layout.base_prefix,
+            program: layout.program,
             application_directory: layout.application_directory,
             python_dll: layout.dll.path,
             sys_path: search.entries,
@@ -366,6 +369,16 @@ impl Environment {
             distributions,
             notes,
         })
+    }
+
+    /// "3.14.2", "3.14.2 free-threaded"
+    pub fn full_version(&self) -> String {
+        with_build(self.version, self.free_threaded)
+    }
+
+    /// "3.14", "3.14 free-threaded"
+    pub fn series(&self) -> String {
+        with_build(PythonVersion { micro: None, ..self.version }, self.free_threaded)
     }
 
     /// The file as people know it: from its package on, or its full path.

@@ -41,6 +41,7 @@ impl Environment {
             debug: false,
             application_directory: interpreter.parent().unwrap_or_else(|| prefix.clone()),
             python_dll: interpreter.clone(),
+            program: interpreter.clone(),
             interpreter,
             base_prefix: prefix.clone(),
             prefix,

@@ -599,6 +599,72 @@ fn which_dll() {
     assert_eq!(version(&several.replace("imports python38.dll", "")), ("3.13".into(), true, 1));
 }
 
+/// As python.org's installer leaves both builds in one folder.
+const BOTH_BUILDS: &str = r"
+    C:\Py\python.exe         imports python314.dll
+    C:\Py\python3.dll
+    C:\Py\python314.dll      version 3.14.2150.1013
+    C:\Py\python3.14t.exe    imports python314t.dll
+    C:\Py\python3t.dll
+    C:\Py\python314t.dll     version 3.14.2150.1013
+    C:\Py\Lib\os.py         text
+";
+
+/// As the install manager unpacks it.
+const FREE_THREADED: &str = r"
+    C:\Py\python3.14t.exe    imports python314t.dll
+    C:\Py\python3t.dll
+    C:\Py\python314t.dll     version 3.14.2150.1013
+    C:\Py\Lib\os.py         text
+";
+
+/// What is at the path, which build it is, and which program runs in the end.
+fn build(disk: &str, path: &str) -> String {
+    let environment = Environment::at(&path.into(), &MemoryFiles::new(disk)).unwrap();
+    format!("{} {} {}", environment.interpreter, environment.full_version(), environment.program)
+}
+
+#[test]
+fn a_free_threaded_build_alone_and_beside_the_other() {
+    let alone = r"C:\Py\python3.14t.exe 3.14.2 free-threaded C:\Py\python3.14t.exe";
+    assert_eq!(build(FREE_THREADED, r"C:\Py"), alone);
+    assert_eq!(build(BOTH_BUILDS, r"C:\Py"), r"C:\Py\python.exe 3.14.2 C:\Py\python.exe");
+    assert_eq!(build(BOTH_BUILDS, r"C:\Py\python3.14t.exe"), alone);
+    // uv, conda-forge and NuGet have a copy of the program under the usual name.
+    let copied = joined(&[FREE_THREADED, r"    C:\Py\python.exe  imports python314t.dll"]);
+    assert_eq!(build(&copied, r"C:\Py"), r"C:\Py\python.exe 3.14.2 free-threaded C:\Py\python.exe");
+    // Where a program cannot be read, its name tells which of the two DLLs is its own.
+    let damaged = BOTH_BUILDS.replace("imports python314t.dll", "not an image");
+    assert_eq!(build(&damaged, r"C:\Py\python3.14t.exe"), alone);
+    let damaged = BOTH_BUILDS.replace("imports python314.dll", "not an image");
+    assert_eq!(build(&damaged, r"C:\Py"), r"C:\Py\python.exe 3.14.2 C:\Py\python.exe");
+}
+
+#[test]
+fn virtual_environments_of_both_builds() {
+    let made = |base: &str, files: &str, config: &str| {
+        let venv = r"
+    C:\v\Scripts\python.exe
+    C:\v\pyvenv.cfg        text
+        home = C:\Py
+        ";
+        let disk = format!("{base}\n{files}\n{venv}{config}\n");
+        build(&disk, r"C:\v").replace(r"C:\v\Scripts\python.exe ", "")
+    };
+    let gil_enabled = r"3.14.2 C:\Py\python.exe";
+    let free_threaded = r"3.14.2 free-threaded C:\Py\python3.14t.exe";
+    let redirector = r"    C:\v\Scripts\python3.14t.exe";
+    assert_eq!(made(BOTH_BUILDS, "", ""), gil_enabled);
+    assert_eq!(made(BOTH_BUILDS, redirector, ""), free_threaded);
+    assert_eq!(made(BOTH_BUILDS, "", r"executable = C:\Py\python3.14t.exe"), free_threaded);
+    assert_eq!(made(BOTH_BUILDS, "", r"base-executable = C:\Py\python3.14t.exe"), free_threaded);
+    assert_eq!(made(FREE_THREADED, "", ""), free_threaded);
+    // The redirector of another environment that was in the folder before.
+    assert_eq!(made(BOTH_BUILDS, redirector, r"executable = C:\Py\python.exe"), gil_enabled);
+    // Made from within another virtual environment: that is not the base.
+    assert_eq!(made(BOTH_BUILDS, redirector, r"executable = C:\w\Scripts\python.exe"), free_threaded);
+}
+
 #[test]
 fn damaged_dlls() {
     let damaged = INSTALLED.replace("version 3.8.10150.1013", "not an image");

@@ -75,15 +75,17 @@ impl TryFrom<String> for PythonVersion {
 /// What the name of the interpreter's DLL says: `python38.dll`, `python313t.dll`, `python38_d.dll`.
 /// The stable-ABI forwarder `python3.dll` is not one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct DllName {
+pub struct DllName {
+    /// 3.13, without a micro version.
     pub version: PythonVersion,
-    /// The build without the global lock, from 3.13 on.
+    /// A free-threaded build, without the global interpreter lock: from 3.13 on.
     pub free_threaded: bool,
     /// A debug build, that imports only `_d.pyd` modules.
     pub debug: bool,
 }
 
 impl DllName {
+    /// None of any other DLL.
     pub fn parse(file_name: &str) -> Option<DllName> {
         let name = file_name.to_ascii_lowercase();
         let tag = name.strip_prefix("python")?.strip_suffix(".dll")?;
@@ -98,6 +100,19 @@ impl DllName {
             debug,
         })
     }
+}
+
+/// The version of the free-threaded build that a program is named after, as its installers name it: `python3.14t.exe`
+/// (`PyExeName` in CPython's PCbuild/python.props).
+pub(super) fn of_free_threaded_program(file_name: &str) -> Option<PythonVersion> {
+    let name = file_name.to_ascii_lowercase();
+    let version: PythonVersion = name.strip_prefix("python")?.strip_suffix("t.exe")?.parse().ok()?;
+    version.micro.is_none().then_some(version)
+}
+
+/// A version as people write it who name the build, too: "3.14", "3.14 free-threaded".
+pub fn with_build(version: impl fmt::Display, free_threaded: bool) -> String {
+    format!("{version}{}", if free_threaded { " free-threaded" } else { "" })
 }
 
 fn strip_flag<'a>(text: &'a str, flag: &str) -> (&'a str, bool) {
@@ -123,6 +138,17 @@ mod tests {
         assert_eq!(parse("python3.dll"), None, "the stable ABI's forwarder");
         for other in ["python.dll", "pythoncom38.dll", "python3x.dll", "python3t.dll", "python99999999.dll"] {
             assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_program_of_a_free_threaded_build_is_named_after_its_version() {
+        let version = |name: &str| of_free_threaded_program(name).map(|version| version.to_string());
+        assert_eq!(version("python3.14t.exe"), Some("3.14".into()));
+        assert_eq!(version("Python3.13T.exe"), Some("3.13".into()));
+        for other in ["python.exe", "python3.14.exe", "pythonw3.14t.exe", "python3t.exe", "python3.14.1t.exe"]
+        {
+            assert_eq!(version(other), None, "{other}");
         }
     }
 

@@ -67,7 +67,7 @@ pub struct Answer {
 pub struct Examined {
     /// Full path of its `python.exe`.
     pub interpreter: String,
-    /// `3.8.10`
+    /// `3.8.10`, `3.14.2 free-threaded`
     pub version: String,
     /// `venv`
     pub kind: String,
@@ -225,7 +225,7 @@ impl Analysis {
         let mut answer = Answer {
             environment: Ok(Examined {
                 interpreter: environment.interpreter.to_string(),
-                version: environment.version.to_string(),
+                version: environment.full_version(),
                 kind: environment.kind.to_string(),
                 machine: match &host.windows_version {
                     Some(version) => format!("{name} (Windows {version})"),

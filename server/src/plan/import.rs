@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::import_statement::absolute_name;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::{Found, LoadError, Withheld};
+use crate::cpython::{Found, Withheld};
 use crate::host::{FileError, WinPath};
 use crate::image::Image;
 use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
@@ -258,7 +258,7 @@ impl Plan<'_> {
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
         let message = self.interpreter.import_sentence(name, &error);
         // What faulthandler prints; without it nothing is printed.
-        let ends = matches!(error, LoadError::Crash(_));
+        let ends = error.is_crash();
         let class = if ends { "Windows fatal exception" } else { "ImportError" };
         let failure = self.failed(LoadFailure {
             target: path.as_str().to_owned(),

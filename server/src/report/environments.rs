@@ -68,6 +68,7 @@ struct Chosen<'a> {
 struct Item<'a> {
     interpreter: &'a str,
     version: Option<String>,
+    free_threaded: Option<bool>,
     machine: Option<String>,
     kind: Option<String>,
     base_kind: Option<String>,
@@ -118,6 +119,7 @@ fn item(listed: &Listed) -> Item<'_> {
     Item {
         interpreter: found.interpreter.as_str(),
         version: environment.map(|environment| environment.version.to_string()),
+        free_threaded: environment.map(|environment| environment.free_threaded),
         machine: environment.map(|environment| environment.machine.to_string()),
         kind: environment.map(|environment| environment.kind.to_string()),
         base_kind: environment.map(|environment| environment.base_kind.to_string()),
@@ -175,8 +177,8 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
 
 /// "Python 3.8.10, 64-bit x86-64 code, venv, tensorflow-cpu 2.3.0"
 fn described(environment: &Environment, tensorflow: Option<&Package>) -> String {
-    let Environment { version, machine, kind, base_kind, .. } = environment;
-    let mut words = format!("Python {version}, {machine}, {kind}");
+    let Environment { machine, kind, base_kind, .. } = environment;
+    let mut words = format!("Python {}, {machine}, {kind}", environment.full_version());
     if base_kind != kind {
         let _ = write!(words, " of {base_kind}");
     }

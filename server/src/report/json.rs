@@ -31,6 +31,7 @@ struct Check<'a, T> {
 struct Environment<'a> {
     interpreter: &'a str,
     version: String,
+    free_threaded: bool,
     machine: String,
     kind: String,
     prefix: &'a str,
@@ -212,6 +213,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
         environment: Environment {
             interpreter: environment.interpreter.as_str(),
             version: environment.version.to_string(),
+            free_threaded: environment.free_threaded,
             machine: environment.machine.to_string(),
             kind: environment.kind.to_string(),
             prefix: environment.prefix.as_str(),

@@ -40,7 +40,7 @@ fn facts(out: &mut String, report: &Report<'_>) {
         format!(
             "{} (Python {}, {}, {})",
             code(environment.interpreter.as_str()),
-            environment.version,
+            environment.full_version(),
             environment.machine.words(),
             environment.kind
         ),

@@ -80,7 +80,7 @@ impl Page<'_> {
         let _ = writeln!(
             self.out,
             "<p class=\"quiet\">Python {}: {}</p>",
-            self.environment.version,
+            self.environment.full_version(),
             self.file(&self.environment.interpreter, self.environment.interpreter.as_str())
         );
     }

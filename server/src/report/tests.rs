@@ -334,6 +334,7 @@ fn json_has_all_that_is_promised() {
         {
           "environment": {
             "basePrefix": "C:\\Python",
+            "freeThreaded": false,
             "interpreter": "C:\\Python\\python.exe",
             "kind": "installed",
             "machine": "x86_64",

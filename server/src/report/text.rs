@@ -252,7 +252,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
         out,
         "  {DIM}interpreter{DIM:#}  {} {DIM}(Python {}, {}, {}){DIM:#}",
         visible(environment.interpreter.as_str()),
-        environment.version,
+        environment.full_version(),
         environment.machine.words(),
         environment.kind
     );

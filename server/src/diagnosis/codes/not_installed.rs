@@ -118,7 +118,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let others = case.others_with(source::top_level(&missing.name));
     if !others.is_empty() {
         let words = |(environment, package): &(Environment, Package)| {
-            let version = environment.version;
+            let version = environment.full_version();
             format!("{} (Python {version}, {})", environment.interpreter, package.installed())
         };
         let named = some_of(others.iter().map(words), MOST_NAMED);

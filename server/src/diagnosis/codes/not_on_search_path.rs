@@ -43,15 +43,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let version = case.environment.version;
     let on_path = directories.iter().any(|directory| case.host.path_directories().contains(directory));
     finding.what = format!(
-        "{}: {} in {}, where Python {}.{} does not look.",
+        "{}: {} in {}, where Python {} does not look.",
         case.consequence(finding.severity),
         match finding.dlls.as_slice() {
             [only] => format!("{only} lies"),
             dlls => format!("{} lie", list(dlls, "and")),
         },
         list(&names, "and"),
-        version.major,
-        version.minor,
+        case.environment.series(),
     );
     let on_new_path = directories.iter().any(|it| case.host.running.path_directories().contains(it));
     let path_rule = match version.at_least(3, 8) {

@@ -1,19 +1,23 @@
 //! # unsupported-python
 //!
-//! The package's native modules were built for another version of Python.
+//! The package's native modules were built for another version of Python, or for another build of it.
 //!
 //! ## What it means
 //! A compiled module works with one version of Python only. Its name says which
 //! (`_multiarray_umath.cp38-win_amd64.pyd` is for Python 3.8), and it imports that version's
 //! `python38.dll`. Another version does not even look at it, or cannot load it.
 //!
+//! From 3.13 on there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and free-threaded (`cp314t`,
+//! `python314t.dll`). The modules of one do not work with the other. A module for the stable ABI of GIL-enabled Pythons imports
+//! `python3.dll`, and crashes in a free-threaded one; one that imports `python3t.dll` works with both from 3.15 on.
+//!
 //! It happens when packages are copied from one environment to another, when `PYTHONPATH` points into another
 //! Python's packages, or when an environment's Python was replaced.
 //!
 //! ## How we know
 //! The module that Python asks for is not there, but the same module for another version is; or an image
-//! imports the `pythonXY.dll` of another version. The version of the selected Python is read from its own
-//! `pythonXY.dll`.
+//! imports the DLL of another version or build. Version and build of the selected Python are read from its own
+//! `pythonXY.dll` or `pythonXYt.dll`.
 //!
 //! ## What to do
 //! Choose the interpreter that the packages were installed for, or install the package again with the one that
@@ -22,9 +26,10 @@
 
 use super::wrong_architecture;
 use crate::action::Action;
-use crate::cpython::{BuiltFor, is_versioned_python};
+use crate::cpython::{BuiltFor, StableAbi, is_of_other_python};
 use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Fix, Problem, Severity};
+use crate::environment::{DllName, with_build};
 use crate::host::WinPath;
 use crate::plan::ImportFailure;
 use crate::source::{self, NewerSyntax};
@@ -36,18 +41,15 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
             missing.for_other_python.is_some() && !wrong_architecture::is_for_another_system(case, missing)
         }
         Culprit::HiddenPackage(_) => false,
-        Culprit::Image(_) => problem.not_found().is_some_and(|fault| {
-            let own = case.environment.python_dll.file_name();
-            is_versioned_python(fault.culprit()) && !fault.culprit().eq_ignore_ascii_case(own)
-        }),
+        Culprit::Image(_) => {
+            problem.not_found().is_some_and(|fault| is_of_other_python(fault.culprit(), case.environment))
+        }
     }
 }
 
 pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
-    let version = case.environment.version;
-    let own = format!("{}.{}", version.major, version.minor);
     let (module, built_for) = match problems.first().map(|problem| &problem.culprit) {
-        Some(Culprit::OtherPython { module, dll }) => (case.short(module), version_of_dll(dll)),
+        Some(Culprit::OtherPython { module, dll }) => (case.short(module), python_of_dll(dll)),
         Some(Culprit::Module(missing)) => {
             let file = missing.for_other_python.as_ref();
             (
@@ -58,17 +60,16 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(Culprit::Image(fault)) => {
             let importer = fault.importer();
             let path = importer.and_then(|link| link.path.as_ref());
-            (path.map_or_else(String::new, |path| case.short(path)), version_of_dll(fault.culprit()))
+            (path.map_or_else(String::new, |path| case.short(path)), python_of_dll(fault.culprit()))
         }
         Some(Culprit::HiddenPackage(_)) | None => return,
     };
     let built_for = built_for.unwrap_or_else(|| "another Python".to_owned());
     finding.what = format!(
-        "{}: its native modules are built for {built_for}, and this environment runs Python {own}.",
-        case.consequence(finding.severity)
+        "{}: its native modules are built for {built_for}, and this environment runs Python {}.",
+        case.consequence(finding.severity),
+        case.environment.series()
     );
-    finding.evidence =
-        format!("{module} is for {built_for}; {} is Python {version}.", case.environment.python_dll);
     finding.advice = format!(
         "Choose an interpreter with {built_for}, or install {} again with this one.",
         source::top_level(case.import)
@@ -83,6 +84,12 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(Culprit::HiddenPackage(_)) | None => None,
     };
     let owner = file.and_then(|file| case.owner_of(file));
+    finding.evidence = format!(
+        "{module} is for {built_for}; {} is Python {}.{}",
+        case.environment.python_dll,
+        case.environment.full_version(),
+        case.made_for(owner)
+    );
     if let Some(owner) = owner.or_else(|| case.environment.providers(top_level, files).into_iter().next()) {
         finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(NOT_THERE_YET)));
     }
@@ -117,6 +124,7 @@ pub(in crate::diagnosis) fn of_syntax(
             finding.what = format!(
                 "This file does not run: Python {own} does not know {what}, which is new in 3.{since}."
             );
+            let version = case.environment.full_version();
             finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
             finding.advice =
                 format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
@@ -127,11 +135,15 @@ pub(in crate::diagnosis) fn of_syntax(
     finding
 }
 
-/// `python38.dll` → "Python 3.8"
-fn version_of_dll(dll: &str) -> Option<String> {
-    let digits: String = dll.chars().filter(char::is_ascii_digit).collect();
-    let (major, minor) = digits.split_at_checked(1)?;
-    Some(format!("Python {major}.{minor}"))
+/// `python38.dll` → "Python 3.8", `python314t.dll` → "Python 3.14 free-threaded"
+fn python_of_dll(dll: &str) -> Option<String> {
+    match StableAbi::of(dll) {
+        Some(StableAbi::Abi3) => Some("GIL-enabled Python".to_owned()),
+        Some(StableAbi::Abi3t) => Some("Python 3.15 or later".to_owned()),
+        None => {
+            DllName::parse(dll).map(|name| format!("Python {}", with_build(name.version, name.free_threaded)))
+        }
+    }
 }
 
 /// `x.cp38-win_amd64.pyd` → `x`
@@ -141,7 +153,7 @@ pub(super) fn module_of(file: &WinPath) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
+    use expect_test::{Expect, expect};
 
     use crate::testing::check;
 
@@ -295,8 +307,218 @@ mod tests {
         );
     }
 
+    /// A package whose native module is this file, in a Python of these files.
+    fn check_build(python: &str, module: &str, expected: Expect) {
+        check(
+            &format!(
+                r#"
+            {python}
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/{module}
+            import pkg
+            "#
+            ),
+            expected,
+        );
+    }
+
+    const FREE_THREADED: &str = "/Python/python3.14t.exe  imports python314t.dll
+            /Python/python314t.dll   version 3.14.2150.1013
+            /Python/python3t.dll";
+
+    const GIL_ENABLED: &str = "/Python/python.exe       imports python314.dll
+            /Python/python314.dll    version 3.14.2150.1013
+            /Python/python3.dll";
+
+    /// As python.org's installer leaves both builds in one folder.
+    fn both() -> String {
+        format!("{GIL_ENABLED}\n            {FREE_THREADED}")
+    }
+
+    fn free_threaded_of_both() -> String {
+        format!("{}\n            python /Python/python3.14t.exe", both())
+    }
+
     #[test]
-    fn modules_for_the_build_without_the_global_lock() {
+    fn modules_for_gil_enabled_pythons_in_a_free_threaded_one() {
+        check_build(
+            FREE_THREADED,
+            "native.cp314-win_amd64.pyd  imports python314.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+              pkg/native.cp314-win_amd64.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+              Choose an interpreter with Python 3.14, or install pkg again with this one.
+              Python: ModuleNotFoundError: No module named 'pkg.native'
+              ? Choose an interpreter with Python 3.14 | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            FREE_THREADED,
+            "native.pyd  imports python314.dll",
+            expect![[r#"
+            error unsupported-python: python314.dll
+              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+              pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+              Choose an interpreter with Python 3.14, or install pkg again with this one.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              ? Choose an interpreter with Python 3.14 | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            FREE_THREADED,
+            "native.pyd  imports python3.dll",
+            expect![[r#"
+            error unsupported-python: python3.dll
+              `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+              pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+              Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            &free_threaded_of_both(),
+            "native.pyd  imports python314.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+              pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+              Use C:\Python\python.exe, which has pkg.
+              Python: Windows fatal exception: access violation
+              * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
+              ? Choose an interpreter with Python 3.14 | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            &free_threaded_of_both(),
+            "native.pyd  imports python3.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+              pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+              Use C:\Python\python.exe, which has pkg.
+              Python: Windows fatal exception: access violation
+              * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
+              ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            &free_threaded_of_both(),
+            "native.pyd  imports python313.dll\n            /Python/python313.dll",
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.13, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for Python 3.13; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Choose an interpreter with Python 3.13, or install pkg again with this one.
+                  Python: ImportError: Module use of python313.dll conflicts with this version of Python.
+                  ? Choose an interpreter with Python 3.13 | whydll.interpreter
+                  ~ Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
+            "#]],
+        );
+    }
+
+    #[test]
+    fn modules_for_the_free_threaded_build_in_the_other() {
+        check_build(
+            GIL_ENABLED,
+            "native.cp314t-win_amd64.pyd  imports python314t.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+              pkg/native.cp314t-win_amd64.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+              Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+              Python: ModuleNotFoundError: No module named 'pkg.native'
+              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            GIL_ENABLED,
+            "native.pyd  imports python314t.dll",
+            expect![[r#"
+            error unsupported-python: python314t.dll
+              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+              pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+              Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            &both(),
+            "native.pyd  imports python314t.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+              pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+              Use C:\Python\python3.14t.exe, which has pkg.
+              Python: Windows fatal exception: access violation
+              * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
+              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+        "#]],
+        );
+        check_build(
+            &both(),
+            "native.pyd  imports python3t.dll",
+            expect![[r#"
+            error unsupported-python: 
+              `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+              pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
+              Use C:\Python\python3.14t.exe, which has pkg.
+              Python: Windows fatal exception: access violation
+              * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
+              ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
+        "#]],
+        );
+    }
+
+    #[test]
+    fn modules_for_the_build_that_runs() {
+        for (python, module) in [
+            (FREE_THREADED.to_owned(), "native.cp314t-win_amd64.pyd  imports python314t.dll"),
+            (FREE_THREADED.to_owned(), "native.pyd  imports python3t.dll"),
+            (free_threaded_of_both(), "native.pyd  imports python314t.dll"),
+            (both(), "native.cp314-win_amd64.pyd  imports python314.dll"),
+            (both(), "native.pyd  imports python3.dll"),
+        ] {
+            check_build(&python, module, expect!["healthy\n"]);
+        }
+        // Wheels with the modules of both.
+        let two = "native.cp314-win_amd64.pyd  imports python314.dll
+            /Python/Lib/site-packages/pkg/native.cp314t-win_amd64.pyd  imports python314t.dll";
+        check_build(&both(), two, expect!["healthy\n"]);
+        check_build(&free_threaded_of_both(), two, expect!["healthy\n"]);
+    }
+
+    #[test]
+    fn what_the_wheel_was_made_for() {
+        check_build(
+            FREE_THREADED,
+            "native.pyd  imports python3.dll
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/WHEEL      text
+                Tag: cp38-abi3-win_amd64
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,,
+                pkg/native.pyd,,",
+            expect![[r#"
+                error unsupported-python: python3.dll
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded. Its wheel was made for cp38-abi3-win_amd64.
+                  Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Reinstall pkg 1.0 | C:\Python\python3.14t.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
+                  ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
+            "#]],
+        );
+    }
+
+    #[test]
+    fn modules_for_the_free_threaded_build() {
         check(
             r#"
             /Python/python.exe       imports python313.dll
@@ -311,11 +533,11 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.13 without the global lock, and this environment runs Python 3.13.
-                  pkg/native.cp313t-win_amd64.pyd is for Python 3.13 without the global lock; C:\Python\python313.dll is Python 3.13.2.
-                  Choose an interpreter with Python 3.13 without the global lock, or install pkg again with this one.
+                  `import pkg` will fail: its native modules are built for Python 3.13 free-threaded, and this environment runs Python 3.13.
+                  pkg/native.cp313t-win_amd64.pyd is for Python 3.13 free-threaded; C:\Python\python313.dll is Python 3.13.2.
+                  Choose an interpreter with Python 3.13 free-threaded, or install pkg again with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
-                  ? Choose an interpreter with Python 3.13 without the global lock | whydll.interpreter
+                  ? Choose an interpreter with Python 3.13 free-threaded | whydll.interpreter
             "#]],
         );
     }

@@ -20,7 +20,7 @@
 use super::unsupported_python::module_of;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, System};
-use crate::diagnosis::case::{name_of, some_of};
+use crate::diagnosis::case::name_of;
 use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
 use crate::loader::Cause;
@@ -94,15 +94,11 @@ fn tell_of_another_system(case: &Case<'_>, missing: &MissingModule, finding: &mu
         built.system,
         case.environment.machine.words(),
     );
-    let tags = owner.map(|owner| owner.wheel_tags(files)).unwrap_or_default();
-    let tags = match tags.as_slice() {
-        [] => String::new(),
-        tags => format!(" Its wheel was made for {}.", some_of(tags.iter().cloned(), 2)),
-    };
     finding.evidence = format!(
-        "{} says so by its name, and no file for this Python lies beside it, so that Python finds no module {}.{tags}",
+        "{} says so by its name, and no file for this Python lies beside it, so that Python finds no module {}.{}",
         case.short(file),
         missing.name,
+        case.made_for(owner),
     );
     finding.advice = format!("Install {name} again with this Python: pip takes the wheel that fits.");
     if let Some(owner) = owner {

@@ -25,7 +25,7 @@ pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
         .or_else(|| {
             let required = project.as_ref()?.get("project")?.get("requires-python")?.as_str()?;
             let specifiers = VersionSpecifiers::from_str(required).ok()?;
-            let fits = |version: &Version| specifiers.contains(version);
+            let fits = |python: &Candidate| specifiers.contains(&python.version);
             of_version(search, fits, &format!("{pyproject} requires Python {required}"))
         })
 }
@@ -105,30 +105,44 @@ fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     })
 }
 
-/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`, `cpython-3.11`.
+/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`, `cpython-3.11`, and `3.14t` or
+/// `3.14+freethreaded` for a free-threaded build.
 fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     let file = folder.join(".python-version");
     let text = search.text(&file)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.take(MOST_VERSIONS).find_map(|line| {
         let wished = line.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let wished = Version::from_str(wished.split(['-', '+']).next()?).ok()?;
-        let fits = |version: &Version| version.release().starts_with(wished.release());
+        let tag = wished.split(['-', '+']).next()?;
+        let number = tag.trim_end_matches('t');
+        let free_threaded = number != tag || wished.contains("+freethreaded");
+        let wished = Version::from_str(number).ok()?;
+        let fits = |python: &Candidate| {
+            python.version.release().starts_with(wished.release()) && !(free_threaded && python.gil_enabled)
+        };
         of_version(search, fits, &format!("{file} says {line}"))
     })
 }
 
 const MOST_VERSIONS: usize = 20;
 
-/// An interpreter whose version fits: pyenv's and uv's, which were installed to be found so, then registered ones.
-fn of_version(search: &Search<'_>, fits: impl Fn(&Version) -> bool, reason: &str) -> Option<Sighting> {
-    let mut fitting: Option<(Version, Sighting)> = None;
+/// What is asked for: the newest that fits, and of one version the GIL-enabled build, as uv prefers it.
+#[derive(PartialEq, PartialOrd)]
+struct Candidate {
+    version: Version,
+    gil_enabled: bool,
+}
+
+/// An interpreter that fits: pyenv's and uv's, which were installed to be found so, then registered ones.
+fn of_version(search: &Search<'_>, fits: impl Fn(&Candidate) -> bool, reason: &str) -> Option<Sighting> {
+    let mut fitting: Option<(Candidate, Sighting)> = None;
     for group in [managed::interpreters(search), registry::all(search), store::all(search)] {
         for sighting in group {
             let Ok(environment) = Environment::on(&sighting.path, search.host) else { continue };
             let Ok(version) = Version::from_str(&environment.version.to_string()) else { continue };
-            if fits(&version) && fitting.as_ref().is_none_or(|(known, _)| *known < version) {
-                fitting = Some((version, sighting));
+            let candidate = Candidate { version, gil_enabled: !environment.free_threaded };
+            if fits(&candidate) && fitting.as_ref().is_none_or(|(known, _)| *known < candidate) {
+                fitting = Some((candidate, sighting));
             }
         }
         if let Some((_, sighting)) = fitting {

@@ -30,12 +30,13 @@ pub(super) use store::is_alias as is_store_alias;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::host::{EntryKind, Host, HostError, WinPath, session};
 
+use super::layout::free_threaded_programs;
 use super::{Environment, EnvironmentError};
 use users::User;
 
@@ -178,9 +179,13 @@ impl<'a> Search<'a> {
         let mut found: Vec<FoundEnvironment> = Vec::new();
         // Where those stand that a path leads to.
         let mut known: HashMap<String, usize> = HashMap::new();
-        for sighting in sightings {
+        let mut sightings = VecDeque::from(sightings);
+        while let Some(sighting) = sightings.pop_front() {
             if !known.contains_key(&sighting.path.key()) {
                 let environment = Environment::on(&sighting.path, self.host);
+                for path in environment.iter().flat_map(|found| self.beside(found)) {
+                    sightings.push_back(Sighting { path, ..sighting.clone() });
+                }
                 let interpreter =
                     environment.as_ref().map_or(&sighting.path, |found| &found.interpreter).clone();
                 let at = *known.entry(interpreter.key()).or_insert(found.len());
@@ -196,6 +201,21 @@ impl<'a> Search<'a> {
             }
         }
         found
+    }
+
+    /// Free-threaded builds in the folder of another Python, where python.org's installer puts them. Who runs the same DLL under two names is one
+    /// Python.
+    fn beside(&self, python: &Environment) -> Vec<WinPath> {
+        let mut programs =
+            python.interpreter.parent().map_or_else(Vec::new, |folder| self.free_threaded_in(&folder));
+        programs.retain(|program| {
+            Environment::on(program, self.host).is_ok_and(|other| other.python_dll != python.python_dll)
+        });
+        programs
+    }
+
+    fn free_threaded_in(&self, folder: &WinPath) -> Vec<WinPath> {
+        free_threaded_programs(folder, &*self.host.files)
     }
 
     fn of_activated(&self) -> Option<Sighting> {
@@ -230,7 +250,7 @@ impl<'a> Search<'a> {
     /// Whether an environment's folder has what makes one, for whichever system it was made.
     fn is_environment(&self, folder: &WinPath) -> bool {
         let signs = ["pyvenv.cfg", "python.exe", r"Scripts\python.exe", "bin/python"];
-        signs.iter().any(|sign| self.is_file(&folder.join(sign)))
+        signs.iter().any(|sign| self.is_file(&folder.join(sign))) || !self.free_threaded_in(folder).is_empty()
     }
 
     /// The folders in a folder that are environments.

@@ -41,14 +41,16 @@ fn named(search: &Search<'_>, folder: &WinPath, beginnings: &[&str]) -> Vec<Sigh
         };
         let candidates = candidates.into_iter().filter(|candidate| {
             candidate.file_name().to_ascii_lowercase().starts_with("python")
-                && search.is_file(&candidate.join("python.exe"))
+                && (search.is_file(&candidate.join("python.exe"))
+                    || !search.free_threaded_in(candidate).is_empty())
         });
         found.extend(candidates.map(|path| Sighting::new(path, Source::Place, format!("in {folder}"))));
     }
     found
 }
 
-/// Every `python.exe` in a directory of PATH, in its order. An alias counts as what it starts.
+/// Every `python.exe` in a directory of PATH, in its order, and then the free-threaded ones, which are started by other names. An alias counts
+/// as what it starts.
 pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
     let directories = search.host.path_directories();
     let programs =
@@ -57,5 +59,6 @@ pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
         // Without a package it only opens the Store.
         if store::is_alias(&program) { store::behind_alias(search, &program) } else { Some(program) }
     });
-    there.map(|path| Sighting::new(path, Source::Path, "on PATH")).collect()
+    let free_threaded = directories.iter().flat_map(|folder| search.free_threaded_in(folder));
+    there.chain(free_threaded).map(|path| Sighting::new(path, Source::Path, "on PATH")).collect()
 }

@@ -42,7 +42,13 @@ fn check(disk: &str, facts: &str, expected: Expect) {
         let star = if at == 0 && search.chosen().is_some() { "* " } else { "" };
         let _ = match &found.environment {
             Ok(environment) => {
-                writeln!(out, "{star}{} {} {}", found.interpreter, environment.kind, environment.version)
+                writeln!(
+                    out,
+                    "{star}{} {} {}",
+                    found.interpreter,
+                    environment.kind,
+                    environment.full_version()
+                )
             }
             Err(error) => writeln!(out, "{star}{error}"),
         };
@@ -68,6 +74,17 @@ fn python(folder: &str, minor: u32) -> String {
 {folder}\\python.exe          imports python3{minor}.dll
 {folder}\\python3{minor}.dll    version 3.{minor}.4150.1013
 {folder}\\Lib\\os.py           text
+"
+    )
+}
+
+/// A free-threaded Python of this version in a folder.
+fn free_threaded(folder: &str, minor: u32) -> String {
+    format!(
+        "
+{folder}\\python3.{minor}t.exe     imports python3{minor}t.dll
+{folder}\\python3{minor}t.dll      version 3.{minor}.4150.1013
+{folder}\\Lib\\os.py             text
 "
     )
 }
@@ -403,6 +420,70 @@ fn what_nobody_registered() {
             place: in C:\Users\me\AppData\Local\Programs\Python
     "#]],
     );
+}
+
+#[test]
+fn free_threaded_builds() {
+    let both = r"C:\Users\me\AppData\Local\Programs\Python\Python314";
+    let managed = r"C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64";
+    let disk = [
+        python(both, 14),
+        free_threaded(both, 14),
+        free_threaded(managed, 15),
+        free_threaded(r"C:\on path", 13),
+        free_threaded(r"C:\work\.venv", 13),
+        // One Python under two names.
+        free_threaded(r"C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x", 14),
+        r"
+C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe  imports python314t.dll
+"
+        .to_owned(),
+        venv(r"C:\work\of both", both),
+        "C:\\work\\of both\\Scripts\\python3.14t.exe\n".to_owned(),
+    ]
+    .concat();
+    check(
+        &disk,
+        r"PATH=C:\on path",
+        expect![[r#"
+        * C:\work\.venv\python3.13t.exe installed 3.13.4 free-threaded
+            folder: .venv in C:\work
+        C:\work\of both\Scripts\python.exe venv 3.14.4 free-threaded
+            folder: of both in C:\work
+        C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe installed 3.14.4 free-threaded
+            uv: in C:\Users\me\AppData\Roaming\uv\python
+        C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64\python3.15t.exe installed 3.15.4 free-threaded
+            place: in C:\Users\me\AppData\Local\Python
+        C:\Users\me\AppData\Local\Programs\Python\Python314\python.exe installed 3.14.4
+            place: in C:\Users\me\AppData\Local\Programs\Python
+        C:\on path\python3.13t.exe installed 3.13.4 free-threaded
+            path: on PATH
+        C:\Users\me\AppData\Local\Programs\Python\Python314\python3.14t.exe installed 3.14.4 free-threaded
+            place: in C:\Users\me\AppData\Local\Programs\Python
+    "#]],
+    );
+}
+
+#[test]
+fn the_build_that_a_file_asks_for() {
+    let uv = |name: &str| format!(r"C:\Users\me\AppData\Roaming\uv\python\cpython-{name}");
+    let disk = [
+        python(&uv("3.13.4-x"), 13),
+        python(&uv("3.14.4-x"), 14),
+        free_threaded(&uv("3.14.4+freethreaded-x"), 14),
+        free_threaded(&uv("3.13.4+freethreaded-x"), 13),
+    ]
+    .concat();
+    let meant = |version: &str| {
+        let asked = format!("{disk}\nC:\\work\\.python-version  text\n    {version}\n");
+        let host = machine(&asked, "");
+        let chosen = Search::on(&host).in_folder(Some(r"C:\work".into())).chosen();
+        chosen.unwrap().path.file_name().to_owned()
+    };
+    assert_eq!(meant("3.14"), "cpython-3.14.4-x");
+    assert_eq!(meant("3.14t"), "cpython-3.14.4+freethreaded-x");
+    assert_eq!(meant("cpython-3.13+freethreaded"), "cpython-3.13.4+freethreaded-x");
+    assert_eq!(meant("3.13.4t"), "cpython-3.13.4+freethreaded-x");
 }
 
 #[test]

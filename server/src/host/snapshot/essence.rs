@@ -51,7 +51,7 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
 }
 
 /// What site.py and the interpreter read of a `pyvenv.cfg`, and what tells who made it.
-const CONFIG: [&str; 3] = ["home", "include-system-site-packages", "uv"];
+const CONFIG: [&str; 5] = ["home", "executable", "base-executable", "include-system-site-packages", "uv"];
 
 /// What is read of a `pyproject.toml`.
 const PROJECT: [(&str, &[&str]); 2] = [("project", &["name", "requires-python"]), ("tool.poetry", &["name"])];

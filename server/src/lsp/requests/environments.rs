@@ -35,7 +35,9 @@ pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String
         let native = host.native_of(&found.interpreter);
         let path = native.map_or_else(|| found.interpreter.to_string(), |path| path.display().to_string());
         let (label, usable) = match &found.environment {
-            Ok(environment) => (format!("Python {} ({})", environment.version, environment.kind), true),
+            Ok(environment) => {
+                (format!("Python {} ({})", environment.full_version(), environment.kind), true)
+            }
             Err(error) => (error.to_string(), false),
         };
         let reason = found.sightings.first().map_or_else(String::new, |sighting| sighting.reason.clone());

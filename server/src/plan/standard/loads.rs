@@ -128,7 +128,7 @@ impl Plan<'_> {
         self.last_error = match result {
             Ok(()) => 0,
             Err(LoadError::Windows(failure)) => failure.code(),
-            Err(LoadError::OtherPython(_) | LoadError::Crash(_)) => 126,
+            Err(LoadError::OtherPython { .. } | LoadError::Crash(_)) => 126,
         };
     }
 
@@ -147,7 +147,7 @@ impl Plan<'_> {
         // Its message names the code as Windows' own text does (`b_do_dlopen`).
         let code = self.failures.last().and_then(|failure| match &failure.error {
             LoadError::Windows(failure) => Some(failure.code()),
-            LoadError::OtherPython(_) | LoadError::Crash(_) => None,
+            LoadError::OtherPython { .. } | LoadError::Crash(_) => None,
         });
         let text = match code {
             Some(code) => format!("cannot load library '{target}': error 0x{code:x}"),
