@@ -68,6 +68,13 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         return;
     }
     if case.is_pythons_own(problem) {
+        if case.is_not_in_conda_s_python(fault.culprit()) {
+            finding.advice =
+                "It belongs to Python itself, and conda's package of this Python does not have it: update Python."
+                    .to_owned();
+            finding.fixes.push(case.update_python());
+            return;
+        }
         finding.advice = "It belongs to Python itself: repair this Python.".to_owned();
         let of_conda = case.conda_owner_of(fault.culprit()).and_then(|owner| case.reinstall(owner));
         finding.fixes.push(of_conda.unwrap_or_else(|| case.repair_python(&pythons_place(case, fault))));
@@ -130,7 +137,7 @@ fn tell_of_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
+    use expect_test::{Expect, expect};
 
     use crate::testing::check;
 
@@ -153,6 +160,77 @@ mod tests {
                   pkg/helper.dll imports nowhere.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Install the program or package that the DLL belongs to.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+            "#]],
+        );
+    }
+
+    /// A module for the stable ABI of both builds (PEP 803) in Python 3.15 with these files.
+    fn check_stable_abi(files: &str, expected: Expect) {
+        check(
+            &format!(
+                r#"
+            /Python/python.exe       imports python315.dll
+            /Python/python315.dll    version 3.15.2150.1013
+            /Python/python3.dll
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py    text
+                from . import native
+            /Python/Lib/site-packages/pkg/native.pyd     imports python3t.dll
+            /Python/Lib/site-packages/pkg-1.0.dist-info/METADATA   text
+                Name: pkg
+                Version: 1.0
+            /Python/Lib/site-packages/pkg-1.0.dist-info/RECORD     text
+                pkg/__init__.py,,
+                pkg/native.pyd,,
+            {files}
+            import pkg
+            "#
+            ),
+            expected,
+        );
+    }
+
+    #[test]
+    fn the_stable_abi_that_python_itself_lacks() {
+        check_stable_abi("", expect![[r#"
+            error missing-dll: python3t.dll
+              `import pkg` will fail: python3t.dll is missing.
+              pkg/native.pyd imports python3t.dll; Python 3.15 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+              Repair Python 3.15.2 with its installer.
+              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+              * Repair Python 3.15.2 with its installer | https://www.python.org/downloads/release/python-3152/
+        "#]]);
+        // As python.org's installer puts it, and as its install manager.
+        check_stable_abi("/Python/abi3t-compat/python3t.dll", expect!["healthy\n"]);
+        check_stable_abi("/Python/python3t.dll", expect!["healthy\n"]);
+    }
+
+    #[test]
+    fn the_stable_abi_that_conda_s_python_was_packaged_without() {
+        check_stable_abi(
+            r#"/Python/conda-meta/python-3.15.2-h1_cp315.json    text
+                {"name": "python", "version": "3.15.2", "files": ["python.exe", "python315.dll", "python3.dll"]}"#,
+            expect![[r#"
+                error missing-dll: python3t.dll
+                  `import pkg` will fail: python3t.dll is missing.
+                  pkg/native.pyd imports python3t.dll; Python 3.15 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  It belongs to Python itself, and conda's package of this Python does not have it: update Python.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Update Python 3.15.2 to the newest release of 3.15 | conda update -p C:\Python python
+            "#]],
+        );
+        // It was there, and somebody removed it.
+        check_stable_abi(
+            r#"/Python/conda-meta/python-3.15.2-h1_cp315.json    text
+                {"name": "python", "version": "3.15.2", "files": ["python.exe", "python315.dll", "python3t.dll"]}"#,
+            expect![[r#"
+                error damaged-install: python3t.dll
+                  `import pkg` will fail: C:\Python\python3t.dll has disappeared.
+                  python installed it, as its RECORD says, but it is gone; pkg/native.pyd imports python3t.dll (Windows error 126).
+                  Reinstall python 3.15.2 with conda.
+                  If the file vanishes again, look into your antivirus program's quarantine.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Reinstall python 3.15.2 with conda | conda install --force-reinstall -p C:\Python python=3.15.2
             "#]],
         );
     }
