@@ -47,8 +47,8 @@ pub enum LoadError {
     OtherPython {
         /// `python38.dll`
         dll: String,
-        /// Whether Python notices. Else the DLL is loaded as a second Python that nobody has initialized, and the first call into it
-        /// crashes.
+        /// Whether Python notices. Else the DLL is loaded as a second Python that nobody has initialized, and
+        /// the first call into it crashes.
         refused: bool,
     },
     /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
@@ -202,8 +202,9 @@ impl<'e> Interpreter<'e> {
         self.process.host().files.image(path).map(|image| image.module_imports.clone()).unwrap_or_default()
     }
 
-    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it imports with the name that this
-    /// version's has; it knows no name of a free-threaded build there, not its own either (`GetPythonImport` of 3.13).
+    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it
+    /// imports with the name that this version's has; it knows no name of a free-threaded build there, not
+    /// its own either (`GetPythonImport` of 3.13).
     fn other_python(&self, path: &WinPath) -> Option<LoadError> {
         let image = self.process.host().files.image(path).ok()?;
         let versioned = || image.imports.iter().find(|import| DllName::parse(import).is_some());

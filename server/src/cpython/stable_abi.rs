@@ -1,7 +1,8 @@
-//! The stable ABI: modules that are linked to it import `python3.dll` or `python3t.dll`, whose exports lead into the `pythonXY.dll`
-//! that runs.
+//! The stable ABI: modules that are linked to it import `python3.dll` or `python3t.dll`, whose exports lead
+//! into the `pythonXY.dll` that runs.
 //!
-//! Sources: `_Py_CheckPython3` in `Python/dynload_win.c` of CPython, PEP 803, and CPython's issues 148690 and 150930.
+//! Sources: `_Py_CheckPython3` in `Python/dynload_win.c` of CPython, PEP 803, and CPython's issues 148690 and
+//! 150930.
 
 use crate::environment::{DllName, Environment};
 use crate::host::WinPath;
@@ -28,12 +29,11 @@ impl StableAbi {
     }
 }
 
-/// The DLLs of the stable ABI that Python loads before the first extension module, each with the places where it looks for it: beside
-/// pythonXY.dll, beside the program, and in `DLLs`.
+/// The DLLs of the stable ABI that Python loads before the first extension module, each with the places where
+/// it looks for it: beside pythonXY.dll, beside the program, and in `DLLs`.
 ///
-/// From 3.15 on modules may be linked to `python3t.dll`, of either kind of build (PEP 803). One with the global lock has its copy in a folder of
-/// its own, since the one beside pythonXY.dll may be that of a build without, installed into the same folder (python/cpython, issues 148690
-/// and 150930).
+/// A GIL-enabled build from 3.15 on has its `python3t.dll` in a folder of its own, since the one beside
+/// pythonXY.dll may be that of a free-threaded build, installed into the same folder.
 pub(super) fn preloaded(environment: &Environment) -> Vec<Vec<WinPath>> {
     let debug = if environment.debug { "_d" } else { "" };
     let own = format!("python3{}{debug}.dll", if environment.free_threaded { "t" } else { "" });
@@ -48,8 +48,9 @@ pub(super) fn preloaded(environment: &Environment) -> Vec<Vec<WinPath>> {
     dlls
 }
 
-/// Whether a module that imports this DLL is for another Python than that of the environment: the DLL is another version's or another
-/// build's. Of the stable ABIs a free-threaded build has only that of `python3t.dll`, and others have it since 3.15 (PEP 803).
+/// Whether a module that imports this DLL is for another Python than that of the environment: the DLL is
+/// another version's or another build's. Of the stable ABIs a free-threaded build has only that of
+/// `python3t.dll`, and others have it since 3.15 (PEP 803).
 pub fn is_of_other_python(dll: &str, environment: &Environment) -> bool {
     match StableAbi::of(dll) {
         Some(StableAbi::Abi3) => environment.free_threaded,

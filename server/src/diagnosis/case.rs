@@ -392,8 +392,8 @@ impl Case<'_> {
         conda.into_iter().find(lists)
     }
 
-    /// Whether it is a DLL of the stable ABI that conda's Python was packaged without: to install that again would not bring it
-    /// (conda-forge/python-feedstock#934).
+    /// Whether it is a DLL of the stable ABI that conda's Python was packaged without: to install that again
+    /// would not bring it (conda-forge/python-feedstock#934).
     pub(super) fn is_not_in_conda_s_python(&self, dll: &str) -> bool {
         let own = self.environment.python_dll.file_name();
         StableAbi::of(dll).is_some()

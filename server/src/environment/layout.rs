@@ -164,8 +164,8 @@ fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, Enviro
     Err(EnvironmentError::NotAnEnvironment { folder: folder.clone() })
 }
 
-/// The programs of free-threaded builds in a folder, the newest first. They have names of their own, since python.org's installer puts them
-/// beside the python.exe of the other build.
+/// The programs of free-threaded builds in a folder, the newest first. They have names of their own, since
+/// python.org's installer puts them beside the python.exe of the other build.
 pub(in crate::environment) fn free_threaded_programs(folder: &WinPath, files: &dyn Files) -> Vec<WinPath> {
     let listing = files.folder(folder).unwrap_or_default();
     let mut programs: Vec<(PythonVersion, WinPath)> = listing
@@ -289,9 +289,10 @@ impl Config {
         Ok(Base { home, program, dll })
     }
 
-    /// What the redirector `interpreter` starts in `home`. That of a free-threaded build starts `python3.14t.exe`, whatever its own name is
-    /// (`EXENAME` in PCbuild/venvlauncher.vcxproj); its makers write down what it was made for, or put it under that name, too, into `Scripts`
-    /// (Lib/venv/__init__.py of 3.13, virtualenv, uv). All others start the executable of their own name; only pythonw.exe differs.
+    /// What the redirector `interpreter` starts in `home`. That of a free-threaded build starts
+    /// `python3.14t.exe`, whatever its own name is (`EXENAME` in PCbuild/venvlauncher.vcxproj); its makers
+    /// write down what it was made for, or put it under that name, too, into `Scripts` (Lib/venv/__init__.py
+    /// of 3.13, virtualenv, uv). All others start the executable of their own name; only pythonw.exe differs.
     fn started_in(&self, home: &WinPath, interpreter: &WinPath, files: &dyn Files) -> WinPath {
         let in_home = |name: &str| Some(home.join(name)).filter(|program| files.is_file(program));
         let scripts = interpreter.parent().map(|scripts| free_threaded_programs(&scripts, files));

@@ -102,8 +102,8 @@ impl DllName {
     }
 }
 
-/// The version of the free-threaded build that a program is named after, as its installers name it: `python3.14t.exe`
-/// (`PyExeName` in CPython's PCbuild/python.props).
+/// The version of the free-threaded build that a program is named after, as its installers name it:
+/// `python3.14t.exe` (`PyExeName` in CPython's PCbuild/python.props).
 pub(super) fn of_free_threaded_program(file_name: &str) -> Option<PythonVersion> {
     let name = file_name.to_ascii_lowercase();
     let version: PythonVersion = name.strip_prefix("python")?.strip_suffix("t.exe")?.parse().ok()?;

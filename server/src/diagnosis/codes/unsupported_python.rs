@@ -1,23 +1,24 @@
 //! # unsupported-python
 //!
-//! The package's native modules were built for another version of Python, or for another build of it.
+//! The package's native modules were built for another version or build of Python.
 //!
 //! ## What it means
 //! A compiled module works with one version of Python only. Its name says which
 //! (`_multiarray_umath.cp38-win_amd64.pyd` is for Python 3.8), and it imports that version's
 //! `python38.dll`. Another version does not even look at it, or cannot load it.
 //!
-//! From 3.13 on there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and free-threaded (`cp314t`,
-//! `python314t.dll`). The modules of one do not work with the other. A module for the stable ABI of GIL-enabled Pythons imports
-//! `python3.dll`, and crashes in a free-threaded one; one that imports `python3t.dll` works with both from 3.15 on.
+//! From 3.13 on there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and
+//! free-threaded (`cp314t`, `python314t.dll`). The modules of one do not work with the other. A module for
+//! the stable ABI of GIL-enabled Pythons imports `python3.dll`, and crashes in a free-threaded one; one that
+//! imports `python3t.dll` works with both from 3.15 on.
 //!
 //! It happens when packages are copied from one environment to another, when `PYTHONPATH` points into another
 //! Python's packages, or when an environment's Python was replaced.
 //!
 //! ## How we know
 //! The module that Python asks for is not there, but the same module for another version is; or an image
-//! imports the DLL of another version or build. Version and build of the selected Python are read from its own
-//! `pythonXY.dll` or `pythonXYt.dll`.
+//! imports the DLL of another version or build. Version and build of the selected Python are read from its
+//! own `pythonXY.dll` or `pythonXYt.dll`.
 //!
 //! ## What to do
 //! Choose the interpreter that the packages were installed for, or install the package again with the one that

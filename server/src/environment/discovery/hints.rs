@@ -105,8 +105,8 @@ fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     })
 }
 
-/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`, `cpython-3.11`, and `3.14t` or
-/// `3.14+freethreaded` for a free-threaded build.
+/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`,
+/// `cpython-3.11`, and `3.14t` or `3.14+freethreaded` for a free-threaded build.
 fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     let file = folder.join(".python-version");
     let text = search.text(&file)?;

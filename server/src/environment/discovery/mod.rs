@@ -203,8 +203,8 @@ impl<'a> Search<'a> {
         found
     }
 
-    /// Free-threaded builds in the folder of another Python, where python.org's installer puts them. Who runs the same DLL under two names is one
-    /// Python.
+    /// Free-threaded builds in the folder of another Python, where python.org's installer puts them. Who runs
+    /// the same DLL under two names is one Python.
     fn beside(&self, python: &Environment) -> Vec<WinPath> {
         let mut programs =
             python.interpreter.parent().map_or_else(Vec::new, |folder| self.free_threaded_in(&folder));

@@ -49,8 +49,8 @@ fn named(search: &Search<'_>, folder: &WinPath, beginnings: &[&str]) -> Vec<Sigh
     found
 }
 
-/// Every `python.exe` in a directory of PATH, in its order, and then the free-threaded ones, which are started by other names. An alias counts
-/// as what it starts.
+/// Every `python.exe` in a directory of PATH, in its order, and then the free-threaded ones, which are
+/// started by other names. An alias counts as what it starts.
 pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
     let directories = search.host.path_directories();
     let programs =
