@@ -134,6 +134,32 @@ fn every_kind_of_environment_is_found() {
     );
 }
 
+/// As python.org's installer leaves both builds of a version in one folder.
+#[test]
+fn a_free_threaded_python_is_listed_beside_the_other_in_its_folder() {
+    let world = World::new(
+        "
+        /Windows/System32/kernel32.dll    version 10.0.26100.1
+        /Python314/python.exe         imports python314.dll
+        /Python314/python314.dll      version 3.14.2150.1013
+        /Python314/python3.14t.exe    imports python314t.dll
+        /Python314/python314t.dll     version 3.14.2150.1013
+        /Python314/Lib/os.py          text
+        ",
+    )
+    .unwrap();
+    let answer = listed(world.root(), world.root());
+    let build = |program: &str| {
+        let one = entry(&answer, &format!(r"C:\Python314\{program}"));
+        (one["version"].clone(), one["freeThreaded"].clone())
+    };
+    assert_eq!(build("python.exe"), (json!("3.14.2"), json!(false)));
+    assert_eq!(build("python3.14t.exe"), (json!("3.14.2"), json!(true)));
+    assert_eq!(answer["environments"].as_array().unwrap().len(), 2, "{answer:#}");
+    let told = whydll(["environments", "--host", &text(world.root()), &text(world.root())]).out;
+    assert!(told.contains("\n    Python 3.14.2 free-threaded, x86_64, installed\n"), "{told}");
+}
+
 #[test]
 fn what_is_broken_or_absent_is_said() {
     let world = drive();
