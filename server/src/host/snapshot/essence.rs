@@ -296,9 +296,15 @@ mod tests {
     fn settings_have_what_is_read_of_them() {
         check(
             r"C:\v\pyvenv.cfg",
-            "home = C:\\Python\nprompt = client-x\ncommand = C:\\Users\\ada\\python.exe -m venv secret\nuv = 0.9\n",
+            r"home = C:\Python
+prompt = client-x
+executable = C:\Python\python3.14t.exe
+command = C:\Users\ada\python.exe -m venv secret
+uv = 0.9
+",
             expect![[r#"
                 home = C:\Python
+                executable = C:\Python\python3.14t.exe
                 uv = 0.9
             "#]],
         );
