@@ -12,6 +12,7 @@ mod tag;
 
 use crate::environment::{DllName, Environment, Kind, Platform};
 use crate::host::{Host, WinPath};
+use crate::image::Symbol;
 use crate::loader::{Failure, Fault, LoadFlags, Process};
 
 pub use conda::CONDA_FOLDERS;
@@ -47,12 +48,23 @@ pub enum LoadError {
     OtherPython {
         /// `python38.dll`
         dll: String,
-        /// Whether Python notices. Else the DLL is loaded as a second Python that nobody has initialized, and
-        /// the first call into it crashes.
-        refused: bool,
+        /// How it fails.
+        clash: Clash,
     },
     /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
     Crash(Box<Fault>),
+}
+
+/// How a module for another Python fails where Windows can load it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clash {
+    /// Python refuses it: the name of the DLL is another version's.
+    Name,
+    /// It does not define the function that this Python asks for: `PyInit_…`.
+    Function,
+    /// Python does not notice. The DLL is loaded as a second Python that nobody has initialized, and the first
+    /// call into it crashes.
+    Crash,
 }
 
 impl LoadError {
@@ -67,7 +79,7 @@ impl LoadError {
 
     /// Whether the process ends, whatever the program would catch.
     pub fn is_crash(&self) -> bool {
-        matches!(self, LoadError::Crash(_) | LoadError::OtherPython { refused: false, .. })
+        matches!(self, LoadError::Crash(_) | LoadError::OtherPython { clash: Clash::Crash, .. })
     }
 
     /// The name of the file to blame first: `target` itself where nothing below it is.
@@ -202,23 +214,35 @@ impl<'e> Interpreter<'e> {
         self.process.host().files.image(path).map(|image| image.module_imports.clone()).unwrap_or_default()
     }
 
-    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it
-    /// imports with the name that this version's has; it knows no name of a free-threaded build there, not
-    /// its own either (`GetPythonImport` of 3.13).
+    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it imports
+    /// with the name that this version's has; it knows no name of a free-threaded build there, not its own
+    /// either (`GetPythonImport` of 3.13).
     fn other_python(&self, path: &WinPath) -> Option<LoadError> {
-        let image = self.process.host().files.image(path).ok()?;
-        let versioned = || image.imports.iter().find(|import| DllName::parse(import).is_some());
-        let dll =
-            versioned().or_else(|| image.imports.iter().find(|import| StableAbi::of(import).is_some()))?;
-        if !is_of_other_python(dll, self.environment) {
-            return None;
-        }
-        let Environment { version, debug, .. } = self.environment;
-        let refused = DllName::parse(dll).is_some_and(|name| {
-            let is_same = (name.version.major, name.version.minor) == (version.major, version.minor);
-            !name.free_threaded && name.debug == *debug && !is_same
-        });
-        Some(LoadError::OtherPython { dll: dll.clone(), refused })
+        let files = &self.process.host().files;
+        let image = files.image(path).ok()?;
+        let Environment { version, debug, free_threaded, .. } = self.environment;
+        let versioned = image.imports.iter().find_map(|import| Some((import, DllName::parse(import)?)));
+        let (dll, clash) = match versioned {
+            Some((dll, name)) => {
+                let is_same = (name.version.major, name.version.minor) == (version.major, version.minor);
+                let refused = !name.free_threaded && name.debug == *debug && !is_same;
+                (dll, if refused { Clash::Name } else { Clash::Crash })
+            }
+            None => {
+                let (dll, abi) =
+                    image.imports.iter().find_map(|import| Some((import, StableAbi::of(import)?)))?;
+                let stem = path.file_name().split('.').next().unwrap_or_default();
+                let init = Symbol::Name(format!("PyInit_{stem}"));
+                match abi {
+                    StableAbi::Abi3t if files.export(path, &init).is_ok_and(|init| init.is_none()) => {
+                        (dll, Clash::Function)
+                    }
+                    StableAbi::Abi3t if *free_threaded => return None,
+                    StableAbi::Abi3 | StableAbi::Abi3t => (dll, Clash::Crash),
+                }
+            }
+        };
+        is_of_other_python(dll, self.environment).then(|| LoadError::OtherPython { dll: dll.clone(), clash })
     }
 
     /// `ctypes.WinDLL(name)` and its kin.

@@ -1,6 +1,6 @@
 //! The sentences that Python prints, word for word.
 
-use super::{Interpreter, LoadError};
+use super::{Clash, Interpreter, LoadError};
 
 /// The English text of a Win32 code, as FormatMessageW gives it without its line end. Other languages of
 /// Windows say the same in theirs: compare codes, not texts.
@@ -32,13 +32,16 @@ pub fn windows_sentence(code: u32) -> String {
 
 impl Interpreter<'_> {
     /// What the ImportError says when the extension module `name` (without its package) fails to load
-    /// (`Python/dynload_win.c`).
+    /// (`Python/dynload_win.c`, `Python/importdl.c`).
     pub fn import_sentence(&self, name: &str, error: &LoadError) -> String {
         let failure = match error {
-            LoadError::OtherPython { dll, refused: true } => {
+            LoadError::OtherPython { dll, clash: Clash::Name } => {
                 return format!("Module use of {dll} conflicts with this version of Python.");
             }
-            LoadError::OtherPython { refused: false, .. } | LoadError::Crash(_) => {
+            LoadError::OtherPython { clash: Clash::Function, .. } => {
+                return format!("dynamic module does not define module export function (PyInit_{name})");
+            }
+            LoadError::OtherPython { clash: Clash::Crash, .. } | LoadError::Crash(_) => {
                 return "access violation".to_owned();
             }
             LoadError::Windows(failure) => failure,

@@ -50,11 +50,11 @@ pub(super) fn preloaded(environment: &Environment) -> Vec<Vec<WinPath>> {
 
 /// Whether a module that imports this DLL is for another Python than that of the environment: the DLL is
 /// another version's or another build's. Of the stable ABIs a free-threaded build has only that of
-/// `python3t.dll`, and others have it since 3.15 (PEP 803).
+/// `python3t.dll`, and no module can be built for that before 3.15 (PEP 803).
 pub fn is_of_other_python(dll: &str, environment: &Environment) -> bool {
     match StableAbi::of(dll) {
         Some(StableAbi::Abi3) => environment.free_threaded,
-        Some(StableAbi::Abi3t) => !environment.free_threaded && !environment.version.at_least(3, 15),
+        Some(StableAbi::Abi3t) => !environment.version.at_least(3, 15),
         None => {
             let own = environment.python_dll.file_name();
             DllName::parse(dll).is_some() && !dll.eq_ignore_ascii_case(own)

@@ -195,13 +195,13 @@ mod tests {
         check_stable_abi(
             "",
             expect![[r#"
-            error missing-dll: python3t.dll
-              `import pkg` will fail: python3t.dll is missing.
-              pkg/native.pyd imports python3t.dll; Python 3.15 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-              Repair Python 3.15.2 with its installer.
-              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-              * Repair Python 3.15.2 with its installer | https://www.python.org/downloads/release/python-3152/
-        "#]],
+                error missing-dll: python3t.dll
+                  `import pkg` will fail: python3t.dll is missing.
+                  pkg/native.pyd imports python3t.dll; Python 3.15 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Repair Python 3.15.2 with its installer.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  * Repair Python 3.15.2 with its installer | https://www.python.org/downloads/release/python-3152/
+            "#]],
         );
         // As python.org's installer puts it, and as its install manager.
         check_stable_abi("/Python/abi3t-compat/python3t.dll", expect!["healthy\n"]);

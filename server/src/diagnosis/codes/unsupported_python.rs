@@ -348,63 +348,63 @@ mod tests {
             FREE_THREADED,
             "native.cp314-win_amd64.pyd  imports python314.dll",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
-              pkg/native.cp314-win_amd64.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-              Choose an interpreter with Python 3.14, or install pkg again with this one.
-              Python: ModuleNotFoundError: No module named 'pkg.native'
-              ? Choose an interpreter with Python 3.14 | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.cp314-win_amd64.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Choose an interpreter with Python 3.14, or install pkg again with this one.
+                  Python: ModuleNotFoundError: No module named 'pkg.native'
+                  ? Choose an interpreter with Python 3.14 | whydll.interpreter
+            "#]],
         );
         check_build(
             FREE_THREADED,
             "native.pyd  imports python314.dll",
             expect![[r#"
-            error unsupported-python: python314.dll
-              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
-              pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-              Choose an interpreter with Python 3.14, or install pkg again with this one.
-              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-              ? Choose an interpreter with Python 3.14 | whydll.interpreter
-        "#]],
+                error unsupported-python: python314.dll
+                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Choose an interpreter with Python 3.14, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Choose an interpreter with Python 3.14 | whydll.interpreter
+            "#]],
         );
         check_build(
             FREE_THREADED,
             "native.pyd  imports python3.dll",
             expect![[r#"
-            error unsupported-python: python3.dll
-              `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
-              pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-              Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
-              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-              ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
-        "#]],
+                error unsupported-python: python3.dll
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
+            "#]],
         );
         check_build(
             &free_threaded_of_both(),
             "native.pyd  imports python314.dll",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
-              pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-              Use C:\Python\python.exe, which has pkg.
-              Python: Windows fatal exception: access violation
-              * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
-              ? Choose an interpreter with Python 3.14 | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Use C:\Python\python.exe, which has pkg.
+                  Python: Windows fatal exception: access violation
+                  * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
+                  ? Choose an interpreter with Python 3.14 | whydll.interpreter
+            "#]],
         );
         check_build(
             &free_threaded_of_both(),
             "native.pyd  imports python3.dll",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
-              pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-              Use C:\Python\python.exe, which has pkg.
-              Python: Windows fatal exception: access violation
-              * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
-              ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Use C:\Python\python.exe, which has pkg.
+                  Python: Windows fatal exception: access violation
+                  * Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
+                  ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
+            "#]],
         );
         check_build(
             &free_threaded_of_both(),
@@ -427,59 +427,103 @@ mod tests {
             GIL_ENABLED,
             "native.cp314t-win_amd64.pyd  imports python314t.dll",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
-              pkg/native.cp314t-win_amd64.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
-              Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
-              Python: ModuleNotFoundError: No module named 'pkg.native'
-              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  pkg/native.cp314t-win_amd64.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+                  Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+                  Python: ModuleNotFoundError: No module named 'pkg.native'
+                  ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+            "#]],
         );
         check_build(
             GIL_ENABLED,
             "native.pyd  imports python314t.dll",
             expect![[r#"
-            error unsupported-python: python314t.dll
-              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
-              pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
-              Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
-              Python: ImportError: DLL load failed while importing native: The specified module could not be found.
-              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
-        "#]],
+                error unsupported-python: python314t.dll
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+                  Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+            "#]],
         );
         check_build(
             &both(),
             "native.pyd  imports python314t.dll",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
-              pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
-              Use C:\Python\python3.14t.exe, which has pkg.
-              Python: Windows fatal exception: access violation
-              * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
-              ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
+                  Use C:\Python\python3.14t.exe, which has pkg.
+                  Python: Windows fatal exception: access violation
+                  * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
+                  ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
+            "#]],
         );
         check_build(
             &both(),
-            "native.pyd  imports python3t.dll",
+            "native.pyd  imports python3t.dll, exports PyInit_native",
             expect![[r#"
-            error unsupported-python: 
-              `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
-              pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
-              Use C:\Python\python3.14t.exe, which has pkg.
-              Python: Windows fatal exception: access violation
-              * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
-              ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
-        "#]],
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
+                  Use C:\Python\python3.14t.exe, which has pkg.
+                  Python: Windows fatal exception: access violation
+                  * Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
+                  ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
+            "#]],
         );
+    }
+
+    /// What is built for it need not define the function that earlier Pythons ask for (PEP 793).
+    #[test]
+    fn modules_for_the_stable_abi_of_both_builds_before_there_was_one() {
+        let module = "native.pyd  imports python3t.dll, exports PyModExport_native";
+        check_build(
+            GIL_ENABLED,
+            module,
+            expect![[r#"
+                error unsupported-python: python3t.dll
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
+                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Python: ImportError: DLL load failed while importing native: The specified module could not be found.
+                  ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
+            "#]],
+        );
+        check_build(
+            &both(),
+            module,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
+                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Python: ImportError: dynamic module does not define module export function (PyInit_native)
+                  ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
+                  ~ Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
+            "#]],
+        );
+        check_build(
+            FREE_THREADED,
+            module,
+            expect![[r#"
+                error unsupported-python: 
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14 free-threaded.
+                  pkg/native.pyd is for Python 3.15 or later; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
+                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Python: ImportError: dynamic module does not define module export function (PyInit_native)
+                  ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
+            "#]],
+        );
+        let with_both = "native.pyd  imports python3t.dll, exports PyInit_native";
+        check_build(FREE_THREADED, with_both, expect!["healthy\n"]);
     }
 
     #[test]
     fn modules_for_the_build_that_runs() {
         for (python, module) in [
             (FREE_THREADED.to_owned(), "native.cp314t-win_amd64.pyd  imports python314t.dll"),
-            (FREE_THREADED.to_owned(), "native.pyd  imports python3t.dll"),
             (free_threaded_of_both(), "native.pyd  imports python314t.dll"),
             (both(), "native.cp314-win_amd64.pyd  imports python314.dll"),
             (both(), "native.pyd  imports python3.dll"),

@@ -446,21 +446,21 @@ C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe  
         &disk,
         r"PATH=C:\on path",
         expect![[r#"
-        * C:\work\.venv\python3.13t.exe installed 3.13.4 free-threaded
-            folder: .venv in C:\work
-        C:\work\of both\Scripts\python.exe venv 3.14.4 free-threaded
-            folder: of both in C:\work
-        C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe installed 3.14.4 free-threaded
-            uv: in C:\Users\me\AppData\Roaming\uv\python
-        C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64\python3.15t.exe installed 3.15.4 free-threaded
-            place: in C:\Users\me\AppData\Local\Python
-        C:\Users\me\AppData\Local\Programs\Python\Python314\python.exe installed 3.14.4
-            place: in C:\Users\me\AppData\Local\Programs\Python
-        C:\on path\python3.13t.exe installed 3.13.4 free-threaded
-            path: on PATH
-        C:\Users\me\AppData\Local\Programs\Python\Python314\python3.14t.exe installed 3.14.4 free-threaded
-            place: in C:\Users\me\AppData\Local\Programs\Python
-    "#]],
+            * C:\work\.venv\python3.13t.exe installed 3.13.4 free-threaded
+                folder: .venv in C:\work
+            C:\work\of both\Scripts\python.exe venv 3.14.4 free-threaded
+                folder: of both in C:\work
+            C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe installed 3.14.4 free-threaded
+                uv: in C:\Users\me\AppData\Roaming\uv\python
+            C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64\python3.15t.exe installed 3.15.4 free-threaded
+                place: in C:\Users\me\AppData\Local\Python
+            C:\Users\me\AppData\Local\Programs\Python\Python314\python.exe installed 3.14.4
+                place: in C:\Users\me\AppData\Local\Programs\Python
+            C:\on path\python3.13t.exe installed 3.13.4 free-threaded
+                path: on PATH
+            C:\Users\me\AppData\Local\Programs\Python\Python314\python3.14t.exe installed 3.14.4 free-threaded
+                place: in C:\Users\me\AppData\Local\Programs\Python
+        "#]],
     );
 }
 
