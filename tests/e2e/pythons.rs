@@ -198,12 +198,9 @@ fn real_wheels_for_new_versions_are_healthy() {
     for (name, minor, suffix) in [("wheels-3.14", 14, ""), ("wheels-3.14t", 14, "t"), ("wheels-3.15", 15, "")]
     {
         let world = with_wheels(name, minor, suffix);
-        let drive = text(&world.path("/Python"));
         for import in ["numpy", "numpy.random", "PIL.Image", "_cffi_backend", "filelock", "packaging.markers"]
         {
-            let host = ["--host", "windows-11+vcredist", "--python", &drive, "--import", import];
-            let report = report(&whydll(["check", "--format", "json"].iter().chain(&host)));
-            assert_eq!(report.findings(), [] as [Value; 0], "{name}: {import}");
+            assert_eq!(findings(&world, import), [] as [Value; 0], "{name}: {import}");
         }
     }
 }
@@ -230,4 +227,65 @@ fn the_newest_tensorflow_and_torch() {
             }
         }
     }
+}
+
+/// A Python of which only its names matter, with the packages of `name`.
+fn python_with(program: &str, dll: &str, name: &str) -> World {
+    let world = World::new(&format!(
+        "
+        /Python/{program}       imports {dll}
+        /Python/{dll}       version 3.14.2150.1013
+        /Python/Lib/os.py   text
+        "
+    ))
+    .unwrap();
+    link_tree(&real(name).join("Lib/site-packages"), &world.path("/Python/Lib/site-packages"));
+    world
+}
+
+/// What is found of an import.
+fn findings(world: &World, import: &str) -> Vec<Value> {
+    let drive = text(&world.path("/Python"));
+    let host = ["--host", "windows-11+vcredist", "--python", &drive, "--import", import];
+    report(&whydll(["check", "--format", "json"].iter().chain(&host))).findings().to_vec()
+}
+
+#[test]
+fn real_wheels_for_the_other_build_are_not_for_this_python() {
+    let gil_enabled = python_with("python.exe", "python314.dll", "wheels-3.14t");
+    let free_threaded = python_with("python3.14t.exe", "python314t.dll", "wheels-3.14");
+    let both = ("Python 3.14", "Python 3.14 free-threaded");
+    for (world, import, built_for, own) in [
+        (&gil_enabled, "numpy", both.1, both.0),
+        (&gil_enabled, "PIL.Image", both.1, both.0),
+        (&gil_enabled, "_cffi_backend", both.1, both.0),
+        (&free_threaded, "numpy", both.0, both.1),
+        (&free_threaded, "PIL.Image", both.0, both.1),
+        (&free_threaded, "_cffi_backend", both.0, both.1),
+        // It is for the stable ABI, and imports `python3.dll`.
+        (&free_threaded, "cryptography.hazmat.bindings._rust", "GIL-enabled Python", both.1),
+    ] {
+        let [finding] = &findings(world, import)[..] else { panic!("{import}") };
+        assert_eq!(finding["code"], "unsupported-python", "{import}");
+        let message = finding["message"].as_str().unwrap();
+        let expected = format!("are built for {built_for}, and this environment runs {own}.");
+        assert!(message.contains(&expected), "{import}: {message}");
+    }
+}
+
+/// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled one has in a folder of its own
+/// (PEP 803).
+#[test]
+fn a_real_wheel_for_the_stable_abi_of_both_builds() {
+    let import = "cryptography.hazmat.bindings._rust";
+    let world = with_wheels("wheels-3.15", 15, "");
+    let [missing] = &findings(&world, import)[..] else { panic!() };
+    assert_eq!((&missing["code"], &missing["dll"]), (&"missing-dll".into(), &"python3t.dll".into()));
+    let fixes = missing["fixes"].as_array().unwrap();
+    let titles: Vec<&str> = fixes.iter().filter_map(|fix| fix["title"].as_str()).collect();
+    assert_eq!(titles, ["Repair Python 3.15.2 with its installer"], "the package is as it should be");
+    let folder = world.path("/Python/abi3t-compat");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(world.path("/Python/python3.dll"), folder.join("python3t.dll")).unwrap();
+    assert_eq!(findings(&world, import), [] as [Value; 0]);
 }
