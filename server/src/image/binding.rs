@@ -82,4 +82,13 @@ impl Binding {
         }
         Ok(binding)
     }
+
+    /// What is wrong by both bindings.
+    pub fn in_common(mut self, other: &Binding) -> Binding {
+        self.missing.retain(|symbol| other.missing.contains(symbol));
+        self.forwarded.retain(|forwarded| other.forwarded.contains(forwarded));
+        self.constexpr_mutex &= other.constexpr_mutex;
+        self.constexpr_mutex_at_init &= other.constexpr_mutex_at_init;
+        self
+    }
 }

@@ -15,6 +15,8 @@ struct Field {
 
 const DEPENDENT_LOAD_FLAGS: Field = Field { pe32: 54, pe32_plus: 78 };
 const CHPE_METADATA_POINTER: Field = Field { pe32: 124, pe32_plus: 200 };
+const DYNAMIC_RELOCATIONS_OFFSET: Field = Field { pe32: 136, pe32_plus: 224 };
+const DYNAMIC_RELOCATIONS_SECTION: Field = Field { pe32: 140, pe32_plus: 228 };
 
 impl Image<'_> {
     /// Where the image wants its imports searched: `LOAD_LIBRARY_SEARCH_*` flags, as given to the
@@ -25,7 +27,7 @@ impl Image<'_> {
         self.load_config(DEPENDENT_LOAD_FLAGS).map_or(0, u16::from_le_bytes)
     }
 
-    /// Whether the image holds code for two processors: ARM64EC if its header says x64, ARM64X if
+    /// Whether the image holds code for two processors: ARM64EC if its header says x64, perhaps ARM64X if
     /// it says ARM64, CHPE if x86. It then has metadata to tell the two apart.
     ///
     /// Wine's `get_image_params` judges by the same pointer.
@@ -35,6 +37,15 @@ impl Image<'_> {
             false => self.load_config(CHPE_METADATA_POINTER).map_or(0, u32::from_le_bytes).into(),
         };
         pointer != 0
+    }
+
+    /// Where the dynamic value relocation table lies: at an offset in a section, which is counted from 1 (`winnt.h`:
+    /// `DynamicValueRelocTableOffset`, `DynamicValueRelocTableSection`).
+    pub(super) fn dynamic_relocations(&self) -> Option<u32> {
+        let section = self.load_config(DYNAMIC_RELOCATIONS_SECTION).map(u16::from_le_bytes)?;
+        let offset = self.load_config(DYNAMIC_RELOCATIONS_OFFSET).map(u32::from_le_bytes)?;
+        let section = self.headers.sections.get(usize::from(section).checked_sub(1)?)?;
+        section.VirtualAddress.checked_add(offset)
     }
 
     /// A field's bytes, if the image has a load configuration that reaches so far. A damaged one

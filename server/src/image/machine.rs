@@ -37,6 +37,16 @@ impl Machine {
         }
     }
 
+    /// Whether a Windows for this machine runs programs for another: one for ARM64 emulates x86 and, since Windows 11, x64
+    /// (Microsoft, "How emulation works on Arm").
+    pub fn runs(self, program: Machine) -> bool {
+        match (self, program) {
+            (Machine::X64, Machine::X86) => true,
+            (Machine::Arm64, Machine::X86 | Machine::X64 | Machine::Arm64Ec) => true,
+            _ => self == program,
+        }
+    }
+
     /// How to say it to people: "64-bit (x64)".
     pub fn words(self) -> &'static str {
         match self {

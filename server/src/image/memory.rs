@@ -10,6 +10,7 @@ use super::{ImageError, Problem, error::bad_table, headers::Headers};
 /// What reading at an RVA finds, once the image is loaded.
 #[derive(Clone, Debug)]
 pub(super) struct Memory<'a> {
+    file: &'a [u8],
     /// The headers and the sections, by ascending address, without gaps.
     regions: Vec<Region<'a>>,
 }
@@ -20,6 +21,8 @@ struct Region<'a> {
     rva: u32,
     /// Bytes of memory, at least `stored.len()`.
     size: u32,
+    /// Where in the file the bytes begin.
+    start: usize,
     stored: &'a [u8],
 }
 
@@ -63,7 +66,7 @@ impl<'a> Memory<'a> {
         }
         let size = headers.size_of_image;
         let stored = bytes.get(..size as usize).unwrap_or(bytes);
-        Ok(Memory { regions: vec![Region { rva: 0, size, stored }] })
+        Ok(Memory { file: bytes, regions: vec![Region { rva: 0, size, start: 0, stored }] })
     }
 
     fn paged(bytes: &'a [u8], headers: &Headers) -> Result<Memory<'a>, ImageError> {
@@ -72,7 +75,7 @@ impl<'a> Memory<'a> {
         let header_size = round_up(headers.size_of_headers.into(), alignment);
         let stored = bytes.get(..headers.size_of_headers as usize).unwrap_or(bytes);
 
-        let mut regions = vec![Region { rva: 0, size: clamp(header_size), stored }];
+        let mut regions = vec![Region { rva: 0, size: clamp(header_size), start: 0, stored }];
         let mut end = header_size;
         for (index, section) in headers.sections.iter().enumerate() {
             let bad = |what: &str| bad_section(headers, index, format!("section {} {what}", name(section)));
@@ -97,10 +100,25 @@ impl<'a> Memory<'a> {
             regions.push(Region {
                 rva: section.VirtualAddress,
                 size: clamp(memory_size),
+                start: usize::try_from(start).unwrap_or(usize::MAX),
                 stored: range(bytes, start, len),
             });
         }
-        Ok(Memory { regions })
+        Ok(Memory { file: bytes, regions })
+    }
+
+    /// The whole file that is mapped.
+    pub fn file(&self) -> &'a [u8] {
+        self.file
+    }
+
+    /// Where in the file the `len` bytes at an RVA are stored.
+    pub fn file_range(&self, rva: u32, len: usize) -> Option<std::ops::Range<usize>> {
+        let next = self.regions.partition_point(|region| region.rva <= rva);
+        let region = self.regions.get(next.checked_sub(1)?)?;
+        let offset = rva.checked_sub(region.rva)? as usize;
+        let start = region.start.checked_add(offset)?;
+        (offset.checked_add(len)? <= region.stored.len()).then(|| start..start + len)
     }
 
     /// The 32-bit words at an RVA; a fixed-size table entry is best read as an array of them.

@@ -23,6 +23,7 @@
 //! | `headers` | the headers, and what is checked before anything is mapped |
 //! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
+//! | `hybrid` | what an x64 process on ARM64 sees of an ARM64X image |
 //! | `binding` | what one image's imports find in another |
 //! | `start` | what the code calls as the image starts, and which processor it needs for that |
 //! | `module_imports` | which Python modules the code of an extension module imports as it is initialized |
@@ -42,6 +43,7 @@ mod delay_imports;
 mod error;
 mod exports;
 mod headers;
+mod hybrid;
 mod imports;
 mod load_config;
 mod machine;
@@ -104,7 +106,7 @@ impl<'a> Image<'a> {
     pub fn machine(&self) -> Machine {
         match Machine::from_header(self.headers.machine) {
             Machine::X64 if self.is_hybrid() => Machine::Arm64Ec,
-            Machine::Arm64 if self.is_hybrid() => Machine::Arm64X,
+            Machine::Arm64 if self.is_hybrid() && self.turns_into_x64() => Machine::Arm64X,
             machine => machine,
         }
     }

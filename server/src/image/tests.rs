@@ -255,7 +255,7 @@ fn machines() {
         ("x64, metadata beyond Size", chpe(Pe::x64(), 207)),
         ("x64, flags beyond Size", chpe(Pe::x64(), 79)),
         ("ARM64", Pe::x64().machine(0xaa64)),
-        ("ARM64, metadata", chpe(Pe::x64().machine(0xaa64), 0x140)),
+        ("ARM64, metadata, nothing to change for x64", chpe(Pe::x64().machine(0xaa64), 0x140)),
         ("x86", Pe::x86()),
         ("ARM", Pe::x86().machine(0x01c4)),
         ("Itanium", Pe::x64().machine(0x0200)),
@@ -276,12 +276,61 @@ fn machines() {
         x64, metadata beyond Size: "x86_64", 64-bit (x64), hybrid false, flags 0x800
         x64, flags beyond Size: "x86_64", 64-bit (x64), hybrid false, flags 0x0
         ARM64: "arm64", ARM64, hybrid false, flags 0x0
-        ARM64, metadata: "arm64x", ARM64X (ARM64 code for ARM64 and x64 processes), hybrid true, flags 0x800
+        ARM64, metadata, nothing to change for x64: "arm64", ARM64, hybrid true, flags 0x800
         x86: "x86", 32-bit (x86), hybrid false, flags 0x0
         ARM: "arm", 32-bit ARM, hybrid false, flags 0x0
         Itanium: "machine 0x0200", an unknown processor, hybrid false, flags 0x0
     "#]]
     .assert_eq(&out);
+}
+
+/// An ARM64X image: x64 processes import and export something else.
+fn arm64x() -> Vec<u8> {
+    let import = |dll: &str| world::pe::Import {
+        dll: dll.to_owned(),
+        symbols: vec![world::pe::Symbol::Name("f".to_owned())],
+    };
+    world::pe::write(&world::pe::ImageSpec {
+        machine: world::pe::Machine::Arm64X,
+        exports: vec![world::pe::Export::named("native")],
+        imports: vec![import("native.dll")],
+        for_x64: world::pe::ForX64 {
+            exports: vec![world::pe::Export::named("emulated")],
+            imports: vec![import("emulated.dll")],
+        },
+        ..world::pe::ImageSpec::dll("x.dll")
+    })
+}
+
+#[test]
+fn an_arm64x_image_is_another_one_to_x64_processes() {
+    fn told(bytes: &[u8]) -> String {
+        let image = Image::parse(bytes).unwrap();
+        let imports: Vec<String> = image.imports().unwrap().into_iter().map(|import| import.dll).collect();
+        let exports = ["native", "emulated"]
+            .map(|name| image.export(&Symbol::Name(name.to_owned())).unwrap().is_some());
+        format!("{}: {imports:?}, {exports:?}", image.machine())
+    }
+    let bytes = arm64x();
+    let seen = Image::parse(&bytes).unwrap().seen_by_x64().unwrap();
+    assert_eq!(told(&bytes), r#"arm64x: ["native.dll"], [true, false]"#);
+    assert_eq!(told(&seen), r#"arm64ec: ["emulated.dll"], [false, true]"#);
+    assert_eq!(Image::parse(&seen).unwrap().seen_by_x64(), None);
+}
+
+#[test]
+fn fixups_of_an_arm64x_image_that_are_cut_or_altered_do_no_harm() {
+    let whole = arm64x();
+    for at in 0..whole.len() {
+        for value in [0, 0x7f, 0xff] {
+            let mut altered = whole.clone();
+            altered[at] = value;
+            if let Ok(image) = Image::parse(&altered) {
+                let seen = image.seen_by_x64();
+                assert!(seen.is_none_or(|seen| seen.len() == whole.len()));
+            }
+        }
+    }
 }
 
 #[test]

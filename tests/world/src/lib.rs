@@ -56,7 +56,8 @@
 //!
 //! | attribute | the image |
 //! | --- | --- |
-//! | `x86`, `x86_64`, `arm64` | is for this machine (x86_64) |
+//! | `x86`, `x86_64`, `arm64`, `arm64ec`, `arm64x` | is for this machine (x86_64) |
+//! | `x64 imports a.dll`, `x64 exports f` | of an `arm64x` image: what x64 processes see in their place |
 //! | `exe` | is a program even if its name does not end in `.exe` |
 //! | `imports a.dll, b.dll!f, b.dll!#7` | imports the DLL, its symbol, its ordinal |
 //! | `delay imports a.dll, b.dll!f` | imports them at the first call |

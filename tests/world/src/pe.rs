@@ -8,6 +8,7 @@
 mod clr;
 mod code;
 mod exports;
+mod hybrid;
 mod imports;
 mod load_config;
 mod resources;
@@ -30,6 +31,8 @@ pub struct ImageSpec {
     pub machine: Machine,
     /// Its `PyInit_…` calls what it imports first (x86_64 only).
     pub init_calls_first_import: bool,
+    /// What x64 processes see in place of its exports and imports, if it is ARM64X; where nothing is given, the same.
+    pub for_x64: ForX64,
     /// What it exports. Exports without an ordinal are numbered, in order, above
     /// the highest ordinal that is given.
     pub exports: Vec<Export>,
@@ -65,6 +68,7 @@ impl ImageSpec {
             kind: Kind::Dll,
             machine: Machine::X86_64,
             init_calls_first_import: false,
+            for_x64: ForX64::default(),
             exports: Vec::new(),
             imports: Vec::new(),
             delay_imports: Vec::new(),
@@ -85,6 +89,15 @@ impl ImageSpec {
     }
 }
 
+/// The tables of an ARM64X image that only x64 processes see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForX64 {
+    /// Its exports.
+    pub exports: Vec<Export>,
+    /// The DLLs that are loaded together with it.
+    pub imports: Vec<Import>,
+}
+
 /// Whether an image is a program or a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -103,6 +116,10 @@ pub enum Machine {
     X86_64,
     /// ARM64, in a PE32+ file.
     Arm64,
+    /// ARM64 for x64 processes: the header says x86_64.
+    Arm64Ec,
+    /// ARM64 for ARM64 and x64 processes: the header says ARM64.
+    Arm64X,
 }
 
 impl Machine {
@@ -110,7 +127,7 @@ impl Machine {
     fn word(self) -> usize {
         match self {
             Machine::X86 => 4,
-            Machine::X86_64 | Machine::Arm64 => 8,
+            _ => 8,
         }
     }
 }
@@ -271,12 +288,19 @@ impl Image {
                 Some(initializer) if name.is_some_and(|name| name.starts_with("PyInit_")) => initializer,
                 _ => code.returns_zero,
             };
-            let span = exports::put(&mut rdata, spec, function);
+            let span = exports::put(&mut rdata, &spec.name, &spec.exports, function);
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_EXPORT, span));
         }
-        if let Some(flags) = spec.dependent_load_flags {
-            let span = load_config::put(&mut rdata, machine, flags);
+        let hybrid = Image::put_hybrid(&mut rdata, spec, code.returns_zero);
+        // Without a relocation Windows takes an image for one that cannot be
+        // moved. This one pads, and moves nothing.
+        let mut relocations = vec![(text.start, pe::IMAGE_REL_BASED_ABSOLUTE)];
+        if spec.dependent_load_flags.is_some() || hybrid.is_some() {
+            let flags = spec.dependent_load_flags.unwrap_or_default();
+            let span = load_config::put(&mut rdata, machine, flags, hybrid.as_ref());
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, span));
+            let pointer = span.rva + load_config::CHPE_METADATA_POINTER as u32;
+            relocations.extend(hybrid.map(|_| (pointer, pe::IMAGE_REL_BASED_DIR64)));
         }
         if spec.clr {
             let span = clr::put(&mut rdata, spec);
@@ -284,16 +308,13 @@ impl Image {
         }
 
         let mut didat = Section::new(b".didat\0\0", data | pe::IMAGE_SCN_MEM_WRITE, after(&rdata));
-        // Without a relocation Windows takes an image for one that cannot be
-        // moved. This one pads, and moves nothing.
-        let mut relocations = vec![(text.start, pe::IMAGE_REL_BASED_ABSOLUTE)];
         if !spec.delay_imports.is_empty() {
             let unbound = image_base(spec) + u64::from(code.faults);
             let delayed = imports::put_delayed(&mut didat, machine, &spec.delay_imports, unbound);
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT, delayed.directory));
             let kind = match machine {
                 Machine::X86 => pe::IMAGE_REL_BASED_HIGHLOW,
-                Machine::X86_64 | Machine::Arm64 => pe::IMAGE_REL_BASED_DIR64,
+                _ => pe::IMAGE_REL_BASED_DIR64,
             };
             relocations.extend(delayed.absolute.into_iter().map(|rva| (rva, kind)));
         }
@@ -308,7 +329,32 @@ impl Image {
         sections.retain(|section| !section.bytes.is_empty());
         Image { sections, directories, relocations, entry_point }
     }
+
+    /// Puts what an ARM64EC or ARM64X image has beside others.
+    fn put_hybrid(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Option<load_config::Hybrid> {
+        let is_hybrid = matches!(spec.machine, Machine::Arm64Ec | Machine::Arm64X);
+        let metadata = is_hybrid.then(|| image_base(spec) + u64::from(hybrid::put_metadata(rdata)))?;
+        let mut directories = Vec::new();
+        let ForX64 { exports, imports } = &spec.for_x64;
+        if !imports.is_empty() {
+            let imports = imports::put(rdata, spec.machine, imports);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_IMPORT, imports.directory));
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_IAT, imports.addresses));
+        }
+        if !exports.is_empty() {
+            let span = exports::put(rdata, &spec.name, exports, |_| function);
+            directories.push((pe::IMAGE_DIRECTORY_ENTRY_EXPORT, span));
+        }
+        let fixups = (spec.machine == Machine::Arm64X).then(|| {
+            let rva = hybrid::put_fixups(rdata, &directories);
+            (NUMBER_OF_RDATA, rva - rdata.start)
+        });
+        Some(load_config::Hybrid { metadata, fixups })
+    }
 }
+
+/// The number of the section `.rdata`, which follows `.text`.
+const NUMBER_OF_RDATA: u16 = 2;
 
 /// Where the section after this one starts; at the same place if this is empty.
 fn after(section: &Section) -> u32 {
@@ -318,7 +364,7 @@ fn after(section: &Section) -> u32 {
 fn headers(spec: &ImageSpec, entry_point: u32) -> NtHeaders {
     let of_machine = match spec.machine {
         Machine::X86 => pe::IMAGE_FILE_32BIT_MACHINE,
-        Machine::X86_64 | Machine::Arm64 => pe::IMAGE_FILE_LARGE_ADDRESS_AWARE,
+        _ => pe::IMAGE_FILE_LARGE_ADDRESS_AWARE,
     };
     let of_kind = match spec.kind {
         Kind::Exe => pe::FileFlags(0),
@@ -326,13 +372,13 @@ fn headers(spec: &ImageSpec, entry_point: u32) -> NtHeaders {
     };
     let address_space = match spec.machine {
         Machine::X86 => pe::DllFlags(0),
-        Machine::X86_64 | Machine::Arm64 => pe::IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA,
+        _ => pe::IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA,
     };
     NtHeaders {
         machine: match spec.machine {
             Machine::X86 => pe::IMAGE_FILE_MACHINE_I386,
-            Machine::X86_64 => pe::IMAGE_FILE_MACHINE_AMD64,
-            Machine::Arm64 => pe::IMAGE_FILE_MACHINE_ARM64,
+            Machine::X86_64 | Machine::Arm64Ec => pe::IMAGE_FILE_MACHINE_AMD64,
+            Machine::Arm64 | Machine::Arm64X => pe::IMAGE_FILE_MACHINE_ARM64,
         },
         time_date_stamp: 0,
         characteristics: pe::IMAGE_FILE_EXECUTABLE_IMAGE | of_machine | of_kind,
@@ -365,7 +411,7 @@ fn image_base(spec: &ImageSpec) -> u64 {
     match (spec.kind, spec.machine) {
         (Kind::Exe, Machine::X86) => 0x40_0000,
         (Kind::Dll, Machine::X86) => 0x1000_0000,
-        (Kind::Exe, Machine::X86_64 | Machine::Arm64) => 0x1_4000_0000,
-        (Kind::Dll, Machine::X86_64 | Machine::Arm64) => 0x1_8000_0000,
+        (Kind::Exe, _) => 0x1_4000_0000,
+        (Kind::Dll, _) => 0x1_8000_0000,
     }
 }

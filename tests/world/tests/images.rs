@@ -58,6 +58,28 @@ fn an_extension_or_an_attribute_makes_a_program() {
     );
 }
 
+/// What else makes them hybrid is read in the tests of `server/src/image`.
+#[test]
+fn the_headers_of_hybrid_images_name_one_machine() {
+    check(
+        "
+        /a.dll  arm64ec
+        /b.dll  arm64x, exports f, x64 exports g, x64 imports c.dll
+        ",
+        expect![[r#"
+            x86_64 dll a.dll, linker 14.0, windows 6.0
+              export @1 whydll
+              relocation 10
+              dependent load flags 0x0
+            arm64 dll b.dll, linker 14.0, windows 6.0
+              export @1 f
+              export @2 whydll
+              relocation 10
+              dependent load flags 0x0
+        "#]],
+    );
+}
+
 #[test]
 fn imports_of_a_dll_come_together() {
     check(

@@ -89,7 +89,7 @@ fn functions(machine: Machine) -> [&'static [u8]; 3] {
             &[0x31, 0xc0, 0xc3],                   // xor eax, eax; ret
             &[0x31, 0xc0, 0x89, 0x00, 0x0f, 0x0b], // xor eax, eax; mov [rax], eax; ud2
         ],
-        Machine::Arm64 => [
+        Machine::Arm64 | Machine::Arm64Ec | Machine::Arm64X => [
             // mov w0, #0; ret
             &[0x00, 0x00, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6],
             // mov w0, #0; ret

@@ -3,18 +3,22 @@
 use object::pe::ImageExportDirectory;
 use object::pod::bytes_of;
 
+use super::Export;
 use super::section::{Section, Span};
-use super::{Export, ImageSpec};
 
 /// Puts the directory and all it refers to. A forwarder is told from a function
 /// by its address alone, which lies inside the directory: hence the one span.
-pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: impl Fn(Option<&str>) -> u32) -> Span {
-    let ordinals = ordinals(&spec.exports);
+pub(super) fn put(
+    rdata: &mut Section,
+    image: &str,
+    exports: &[Export],
+    function: impl Fn(Option<&str>) -> u32,
+) -> Span {
+    let ordinals = ordinals(exports);
     let base = ordinals.iter().copied().min().unwrap_or(1);
     let last = ordinals.iter().copied().max().unwrap_or(base);
     let slots = usize::from(last - base) + 1;
-    let mut named: Vec<(&str, u16)> = spec
-        .exports
+    let mut named: Vec<(&str, u16)> = exports
         .iter()
         .zip(&ordinals)
         .filter_map(|(export, ordinal)| Some((export.name.as_deref()?, ordinal - base)))
@@ -28,7 +32,7 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: impl Fn(Optio
     let names = rdata.reserve(named.len() * 4);
     let name_ordinals = rdata.reserve(named.len() * 2);
 
-    for (export, ordinal) in spec.exports.iter().zip(&ordinals) {
+    for (export, ordinal) in exports.iter().zip(&ordinals) {
         let target = match &export.forward {
             Some(forward) => rdata.put_string(forward),
             None => function(export.name.as_deref()),
@@ -41,7 +45,7 @@ pub(super) fn put(rdata: &mut Section, spec: &ImageSpec, function: impl Fn(Optio
         rdata.fill(names.rva + i * 4, &name.to_le_bytes());
         rdata.fill(name_ordinals.rva + i * 2, &index.to_le_bytes());
     }
-    let name = rdata.put_string(&spec.name);
+    let name = rdata.put_string(image);
     rdata.fill(
         directory.rva,
         bytes_of(&ImageExportDirectory {

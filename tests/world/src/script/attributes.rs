@@ -70,6 +70,9 @@ impl Attributes {
             (None, None) if !is_image_name(name) => Content::Sample(b""),
             (None, _) => {
                 complete_exports(&mut image.exports)?;
+                if !image.for_x64.exports.is_empty() {
+                    complete_exports(&mut image.for_x64.exports)?;
+                }
                 let image = Box::new(image);
                 if manifest_follows { Content::ManifestOf(image) } else { Content::Image(image) }
             }
@@ -134,6 +137,8 @@ enum ImageAttribute<'a> {
     Imports(Vec<&'a str>),
     DelayImports(Vec<&'a str>),
     Exports(Vec<&'a str>),
+    X64Imports(Vec<&'a str>),
+    X64Exports(Vec<&'a str>),
     Version([u16; 4]),
     Linker((u8, u8)),
     NeedsWindows((u16, u16)),
@@ -152,11 +157,9 @@ fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake
         ImageAttribute::Exe => image.kind = Kind::Exe,
         ImageAttribute::Imports(items) => add_imports(&mut image.imports, &items)?,
         ImageAttribute::DelayImports(items) => add_imports(&mut image.delay_imports, &items)?,
-        ImageAttribute::Exports(items) => {
-            for item in items {
-                image.exports.push(export(item)?);
-            }
-        }
+        ImageAttribute::Exports(items) => add_exports(&mut image.exports, items)?,
+        ImageAttribute::X64Imports(items) => add_imports(&mut image.for_x64.imports, &items)?,
+        ImageAttribute::X64Exports(items) => add_exports(&mut image.for_x64.exports, items)?,
         ImageAttribute::Version(version) => image.version = Some(version),
         ImageAttribute::Linker(version) => image.linker = version,
         ImageAttribute::NeedsWindows(version) => image.needs_windows = version,
@@ -198,6 +201,8 @@ fn parse(text: &str) -> Result<Vec<(&str, Attribute<'_>)>, Mistake> {
                     ImageAttribute::Imports(list)
                     | ImageAttribute::DelayImports(list)
                     | ImageAttribute::Exports(list)
+                    | ImageAttribute::X64Imports(list)
+                    | ImageAttribute::X64Exports(list)
                     | ImageAttribute::Cimports(list),
                 ),
             )) if !item.is_empty() => list.push(item),
@@ -243,6 +248,8 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
         "x86" => return image(Of::Machine(Machine::X86)),
         "x86_64" => return image(Of::Machine(Machine::X86_64)),
         "arm64" => return image(Of::Machine(Machine::Arm64)),
+        "arm64ec" => return image(Of::Machine(Machine::Arm64Ec)),
+        "arm64x" => return image(Of::Machine(Machine::Arm64X)),
         "exe" => return image(Of::Exe),
         "clr" => return image(Of::Clr),
         "crashes" => return image(Of::EntryPoint(EntryPoint::Crashes)),
@@ -259,6 +266,10 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
         image(Of::DelayImports(vec![first]))
     } else if let Some(first) = after("exports", item) {
         image(Of::Exports(vec![first]))
+    } else if let Some(first) = after("x64 imports", item) {
+        image(Of::X64Imports(vec![first]))
+    } else if let Some(first) = after("x64 exports", item) {
+        image(Of::X64Exports(vec![first]))
     } else if let Some(first) = after("cimports", item) {
         image(Of::Cimports(vec![first]))
     } else if let Some(text) = after("version", item) {
@@ -316,6 +327,13 @@ fn version<const N: usize>(text: &str) -> Result<[u16; N], Mistake> {
 
 fn byte(text: &str, part: u16) -> Result<u8, Mistake> {
     u8::try_from(part).map_err(|_| Mistake::Number(text.to_owned()))
+}
+
+fn add_exports(exports: &mut Vec<Export>, items: Vec<&str>) -> Result<(), Mistake> {
+    for item in items {
+        exports.push(export(item)?);
+    }
+    Ok(())
 }
 
 /// Adds items such as `a.dll`, `a.dll!f` and `a.dll!#7`, with one entry for each
