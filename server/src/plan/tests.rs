@@ -2146,6 +2146,34 @@ fn the_code_of_a_cython_module_imports_modules() {
 }
 
 #[test]
+fn what_code_for_another_processor_than_x64_imports_is_not_known() {
+    let world = |machine: &str| {
+        answer(&format!(
+            "
+            machine windows-11-arm64
+            /Python/python.exe       {machine}, imports python313.dll
+            /Python/python313.dll    {machine}, version 3.13.9150.1013
+            /Python/python3.dll      {machine}, exports PyErr_Clear, PyImport_ImportModule
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg/__init__.py   text
+                from . import a, b
+            /Python/Lib/site-packages/pkg/a.pyd   {machine}, exports PyInit_a, imports python3.dll!PyImport_ImportModule
+            /Python/Lib/site-packages/pkg/b.pyd   {machine}, exports PyInit_b, imports python3.dll!PyErr_Clear
+            follow pkg
+            "
+        ))
+    };
+    let told = expect![[r#"
+        pkg <- line 1
+        native pkg.a <- __init__.py:1
+        unknown: the code of pkg.a imports a module of which the name is not known <- __init__.py:1
+        native pkg.b <- __init__.py:1
+    "#]];
+    told.assert_eq(&world("arm64"));
+    assert_eq!(world("x86"), world("arm64"));
+}
+
+#[test]
 fn a_module_that_a_cython_module_imports_fails_to_load() {
     follow(
         &cython("/s/pkg/b.pyd  imports gone.dll\n        /s/pkg/c.pyd"),
@@ -2216,6 +2244,38 @@ fn code_that_asks_for_the_machine_imports_socket() {
             native _socket <- socket.py:1
         "#]],
     );
+}
+
+/// Before 3.12 an emulated x64 Python did not know that it is on ARM64; a 32-bit one always does.
+#[test]
+fn platform_names_the_machine_of_windows() {
+    let told = |windows: &str, machine: &str, minor: u32| {
+        let answer = answer(&format!(
+            "
+            machine {windows}
+            /Python/python.exe           {machine}, imports python3{minor}.dll
+            /Python/python3{minor}.dll   {machine}, version 3.{minor}.9150.1013
+            /Python/Lib/os.py            text
+            /Python/Lib/site-packages/pkg/__init__.py   text
+                import platform
+                if platform.machine() == 'ARM64':
+                    from . import arm
+                elif platform.machine() == 'AMD64':
+                    from . import amd
+            /Python/Lib/site-packages/pkg/arm.pyd       {machine}
+            /Python/Lib/site-packages/pkg/amd.pyd       {machine}
+            follow pkg
+            "
+        ));
+        let native = answer.lines().find_map(|line| line.strip_prefix("native pkg.")?.split(' ').next());
+        native.unwrap_or_default().to_owned()
+    };
+    assert_eq!(told("windows-11-arm64", "arm64", 13), "arm");
+    assert_eq!(told("windows-11-arm64", "x86_64", 13), "arm");
+    assert_eq!(told("windows-11-arm64", "x86_64", 11), "amd");
+    assert_eq!(told("windows-11-arm64", "x86", 11), "arm");
+    assert_eq!(told("windows-11", "x86", 11), "amd");
+    assert_eq!(told("windows-11", "x86_64", 11), "amd");
 }
 
 /// `platform.uname` asks `socket` for the machine's name, if it can be had.

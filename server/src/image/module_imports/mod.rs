@@ -64,8 +64,8 @@ impl Image<'_> {
     /// What [`Image::module_imports`] tells of a module whose name is not known.
     pub const UNKNOWN_MODULE: &'static str = "?";
 
-    /// The modules that an extension module imports while its own import is under way, by their full names and in order. Of code for
-    /// other processors than x64, none.
+    /// The modules that an extension module imports while its own import is under way, by their full names and in order. Code for
+    /// other processors than x64 is not read: of such a module that can import any at all, the name is not known.
     ///
     /// A name alone is imported by C code, which fails if that does; `NAME|OTHER` stands for the other if there is no module of the
     /// first name. `LEVEL:NAME` is an import that may fail: an `import` of a Cython module's text, perhaps within a `try`, or one of C
@@ -78,9 +78,6 @@ impl Image<'_> {
     /// # Errors
     /// As [`Image::imports`], [`Image::symbols`] and [`Image::export`].
     pub fn module_imports(&self) -> Result<Vec<String>, ImageError> {
-        if self.machine() != Machine::X64 {
-            return Ok(Vec::new());
-        }
         let Some(init) = self.export_that_begins_with("PyInit_")? else {
             return Ok(Vec::new());
         };
@@ -93,6 +90,9 @@ impl Image<'_> {
         let name = init.strip_prefix("PyInit_").unwrap_or_default();
         if !slots.values().any(|called| called.imports()) {
             return Ok(Vec::new());
+        }
+        if self.machine() != Machine::X64 {
+            return Ok(vec![Image::UNKNOWN_MODULE.to_owned()]);
         }
         let may_be_of_cython = imports(Called::Add);
         let mut walk = Walk {

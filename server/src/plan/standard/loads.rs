@@ -204,6 +204,17 @@ impl Plan<'_> {
         self.interpreter.environment.machine == Machine::X86
     }
 
+    /// The machine that `platform.machine()` names: that of Windows to a 32-bit process, which Windows tells in
+    /// `PROCESSOR_ARCHITEW6432`, and since Python 3.12 to an emulated x64 process, too (`Lib/platform.py`: `_get_machine_win32`).
+    pub(super) fn machine_that_platform_tells(&self) -> Machine {
+        let environment = self.interpreter.environment;
+        match environment.machine {
+            Machine::X86 => self.interpreter.process.host().machine,
+            _ if environment.version.at_least(3, 12) => self.interpreter.process.host().machine,
+            own => own,
+        }
+    }
+
     pub(super) fn is_linux(&self) -> bool {
         self.interpreter.environment.platform == Platform::Linux
     }

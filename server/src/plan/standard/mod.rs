@@ -212,7 +212,7 @@ impl Plan<'_> {
                 Value::Tuple(Rc::new(vec![Value::str("64bit"), Value::str("ELF")]))
             }
             "platform.system" => Value::str("Windows"),
-            "platform.machine" => Value::str(match self.interpreter.environment.machine {
+            "platform.machine" => Value::str(match self.machine_that_platform_tells() {
                 Machine::X86 => "x86",
                 Machine::Arm64 => "ARM64",
                 _ => "AMD64",
