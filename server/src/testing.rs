@@ -5,7 +5,7 @@
 //!
 //! | directive | does |
 //! |---|---|
-//! | `machine windows-10` · `windows-11` · `windows-11+vcredist` | which Windows (default: `windows-11`) |
+//! | `machine windows-10` · `windows-11` · `windows-11+vcredist` · … | which Windows (default: `windows-11`) |
 //! | `path /a;/b` | PATH of the process |
 //! | `variable NAME value` | a variable of the environment |
 //! | `python /env` | the interpreter or environment (default: `/Python`) |
@@ -358,7 +358,11 @@ impl Story<'_> {
         let windows = WinPath::new(r"C:\Windows");
         // The system directories of a built-in Windows are not on the drive.
         let renews_windows = effect.files.iter().any(|(path, _)| path.is_within(&windows));
-        let machine = if renews_windows { "windows-11+vcredist" } else { &self.machine };
+        let machine = match &*self.machine {
+            machine if !renews_windows => machine,
+            "windows-11-arm64" => "windows-11-arm64+vcredist",
+            _ => "windows-11+vcredist",
+        };
         let path: Vec<&str> = effect.path.iter().map(WinPath::as_str).chain([self.path.as_str()]).collect();
         Story {
             root: drive.to_owned(),

@@ -17,7 +17,7 @@ pub struct TargetArguments {
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
     /// The machine: live (this Windows), a folder that holds a Windows system drive, a snapshot file,
-    /// windows-10, windows-11 or windows-11+vcredist
+    /// windows-10, windows-11, windows-11+vcredist, windows-11-arm64 or windows-11-arm64+vcredist
     #[arg(long)]
     pub host: Option<String>,
     /// PATH of the process that will run Python, separated by semicolons
@@ -67,7 +67,8 @@ impl TargetArguments {
                 }
                 None => {
                     assumed = Some("assumed, since no --host was given".to_owned());
-                    Host::named_on_drive("windows-11", self.drive.as_deref(), cache.clone())?
+                    let name = Host::assumed_for(python);
+                    Host::named_on_drive(name, self.drive.as_deref(), cache.clone())?
                 }
             },
             (None, None) => return Err(CommandError::NoInterpreter),

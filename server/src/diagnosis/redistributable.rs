@@ -61,7 +61,7 @@ const VERSION_OF_CONDA: FileVersion = FileVersion([14, 51, 36231, 0]);
 
 /// Whether a DLL is part of it.
 pub fn contains(dll: &str) -> bool {
-    redistributable::installs(dll, Machine::X64)
+    redistributable::contains(dll)
 }
 
 /// Its name for people, with the architecture to choose.
@@ -110,8 +110,11 @@ pub fn older(case: &Case<'_>, runtime: &OlderRuntime) -> Fix {
 fn from_microsoft(case: &Case<'_>) -> Fix {
     let machine = case.environment.machine;
     let system = case.host.system_directory(machine);
-    let names = redistributable::DLLS.iter().filter(|name| redistributable::installs(name, machine));
-    let effect = new_files(names.map(|name| system.join(name)), machine, redistributable::NEWEST);
+    let version = Some(redistributable::NEWEST);
+    let effect = Effect::of_files(redistributable::DLLS.iter().filter_map(|name| {
+        let machine = redistributable::installed(name, machine, case.host.machine)?;
+        Some((system.join(name), Change::Image { machine, version, size: 0 }))
+    }));
     let address = format!("https://aka.ms/vc14/vc_redist.{}.exe", architecture(machine));
     let title = format!("Download and install the {}, as an administrator", name(machine));
     Fix::new(title, Action::Open(address)).with_effect(effect).with_burden(Burden::Administrator)

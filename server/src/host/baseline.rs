@@ -1,4 +1,4 @@
-//! A clean Windows 10 or 11 (x64) as it comes from Microsoft: the names in its system directories.
+//! A clean Windows 10 or 11 as it comes from Microsoft: the names in its system directories.
 //!
 //! Used where the machine itself is not at hand. Its own DLLs are taken to load; what they import is not
 //! known and does not matter.
@@ -9,56 +9,129 @@ use std::sync::{Arc, LazyLock};
 use super::account::PROFILE;
 use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
-use super::path::WinPath;
+use super::path::{WinPath, fold_name};
 use super::reading::Proof;
 use super::redistributable;
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
-/// Which clean Windows.
+/// A clean Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Baseline {
-    /// Windows 10 22H2.
-    Windows10,
-    /// Windows 11 23H2.
-    Windows11,
-    /// Windows 11 23H2 with the Visual C++ v14 Redistributable, x64 and x86.
-    Windows11WithRedistributable,
+pub struct Baseline {
+    /// What `--host` calls it.
+    pub name: &'static str,
+    windows: Windows,
+    with_redistributable: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Windows {
+    /// Windows 10 22H2 for x64.
+    Ten,
+    /// Windows 11 23H2 for x64.
+    Eleven,
+    /// Windows 11 for ARM64.
+    ElevenOnArm,
 }
 
 impl Baseline {
+    /// Those that are built in, some of them with the Visual C++ v14 Redistributable for processes of each kind.
+    pub const ALL: [Baseline; 5] = [
+        Baseline { name: "windows-10", windows: Windows::Ten, with_redistributable: false },
+        Baseline { name: "windows-11", windows: Windows::Eleven, with_redistributable: false },
+        Baseline { name: "windows-11+vcredist", windows: Windows::Eleven, with_redistributable: true },
+        Baseline { name: "windows-11-arm64", windows: Windows::ElevenOnArm, with_redistributable: false },
+        Baseline {
+            name: "windows-11-arm64+vcredist",
+            windows: Windows::ElevenOnArm,
+            with_redistributable: true,
+        },
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Baseline> {
+        Baseline::ALL.into_iter().find(|baseline| baseline.name == name)
+    }
+
+    /// Their names, as a sentence lists them.
+    pub fn names() -> String {
+        let [first @ .., last] = Baseline::ALL.map(|baseline| baseline.name);
+        format!("{} or {last}", first.join(", "))
+    }
+
+    /// The name of the one to assume for a program for this machine.
+    pub fn assumed_for(program: Machine) -> &'static str {
+        if program == Machine::Arm64 { "windows-11-arm64" } else { "windows-11" }
+    }
+
     /// Version of Windows: major, minor, build.
     pub fn version(self) -> &'static str {
-        match self {
-            Baseline::Windows10 => "10.0.19045",
-            Baseline::Windows11 | Baseline::Windows11WithRedistributable => "10.0.22631",
+        match self.windows {
+            Windows::Ten => "10.0.19045",
+            Windows::Eleven | Windows::ElevenOnArm => "10.0.22631",
         }
     }
 
-    /// The names that this Windows has in a directory.
-    fn names(self, directory: Directory) -> impl Iterator<Item = String> {
-        let ours = if self == Baseline::Windows10 { "10" } else { "11" };
-        let names = SYSTEM_DLLS.lines().filter_map(move |line| {
-            let mut columns = line.split('\t');
-            let name = columns.next()?;
-            let in_system32 = columns.next().unwrap_or_default();
-            let who = match directory {
-                Directory::System32 => in_system32,
-                Directory::SysWow64 => columns.next().unwrap_or(in_system32),
+    /// The machine that it is made for.
+    pub fn machine(self) -> Machine {
+        match self.windows {
+            Windows::Ten | Windows::Eleven => Machine::X64,
+            Windows::ElevenOnArm => Machine::Arm64,
+        }
+    }
+
+    /// Whether it is Windows 10.
+    pub fn is_windows_10(self) -> bool {
+        self.windows == Windows::Ten
+    }
+
+    /// The DLLs that it has in a directory, and the machine that each is for.
+    ///
+    /// Those in the System32 of ARM64 are for ARM64 and x64 processes alike (Microsoft, "Arm64X PE files"). There are also some
+    /// that are no ARM64 code, which nobody has listed: what only the Windows for x64 is known to have is taken for one of
+    /// them, so that x64 processes find it.
+    fn dlls(self, directory: Directory) -> impl Iterator<Item = (String, Machine)> {
+        let on_arm = self.windows == Windows::ElevenOnArm;
+        let ours = if self.is_windows_10() { "10" } else { "11" };
+        let machine = match directory {
+            Directory::System32 if on_arm => Machine::Arm64X,
+            _ => directory.machine(),
+        };
+        let differences = lines(ON_ARM).filter(|_| on_arm).map(|line| (line.name, line.column(directory)));
+        let differences: HashMap<&str, &str> = differences.collect();
+        let added = differences.iter().filter(|(_, mark)| **mark == "+").map(|(name, _)| (*name, machine));
+        let added: Vec<(&str, Machine)> = added.collect();
+        let listed = lines(SYSTEM_DLLS).filter_map(move |line| {
+            let who = line.column(directory);
+            let is_here = who.is_empty() || who == ours;
+            let machine = match (differences.get(line.name), directory) {
+                (Some(&"-"), Directory::SysWow64) => None,
+                (Some(&"-"), Directory::System32) => Some(Machine::X64),
+                _ => Some(machine),
             };
-            (who.is_empty() || who == ours).then_some(name)
+            Some((line.name, machine.filter(|_| is_here)?))
         });
-        names.map(|name| if name.ends_with(DRIVER) { name.to_owned() } else { format!("{name}.dll") })
+        let suffixed = |(name, machine): (&str, Machine)| match name.ends_with(DRIVER) {
+            true => (name.to_owned(), machine),
+            false => (format!("{name}.dll"), machine),
+        };
+        let others = OTHER_SUFFIXES.map(|name| (name.to_owned(), machine));
+        let installed = redistributable::DLLS.into_iter().filter_map(move |name| {
+            let machine = redistributable::installed(name, directory.machine(), self.machine())?;
+            self.with_redistributable.then(|| (name.to_owned(), machine))
+        });
+        listed.chain(added).map(suffixed).chain(others).chain(installed)
     }
 }
 
-/// Whether Windows 10 22H2 or 11 23H2 comes with a DLL of this name in its system directories. What has another name there was put
+/// Whether Windows 10 22H2 or 11 comes with a DLL of this name in its system directories. What has another name there was put
 /// there by some program, or belongs to another Windows.
 pub fn is_of_windows(name: &str) -> bool {
     static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        let baselines = [Baseline::Windows10, Baseline::Windows11];
-        let all = baselines.into_iter().flat_map(|one| DIRECTORIES.map(|(directory, ..)| (one, directory)));
-        all.flat_map(|(one, directory)| one.names(directory)).map(|name| name.to_ascii_lowercase()).collect()
+        let clean = Baseline::ALL.into_iter().filter(|baseline| !baseline.with_redistributable);
+        let all = clean.flat_map(|baseline| DIRECTORIES.map(|directory| (baseline, directory)));
+        let dlls = all.flat_map(|(baseline, directory)| baseline.dlls(directory));
+        dlls.map(|(name, _)| name.to_ascii_lowercase()).collect()
     });
     NAMES.contains(&name.to_ascii_lowercase())
 }
@@ -69,12 +142,55 @@ enum Directory {
     SysWow64,
 }
 
-/// The system directories: name, machine.
-const DIRECTORIES: [(Directory, &str, Machine); 2] =
-    [(Directory::System32, "System32", Machine::X64), (Directory::SysWow64, "SysWOW64", Machine::X86)];
+const DIRECTORIES: [Directory; 2] = [Directory::System32, Directory::SysWow64];
+
+impl Directory {
+    fn name(self) -> &'static str {
+        match self {
+            Directory::System32 => "System32",
+            Directory::SysWow64 => "SysWOW64",
+        }
+    }
+
+    /// The machine of the processes of x86 and x64 that find their DLLs here.
+    fn machine(self) -> Machine {
+        match self {
+            Directory::System32 => Machine::X64,
+            Directory::SysWow64 => Machine::X86,
+        }
+    }
+}
 
 /// What is in which of them, see `data/README.md`.
 const SYSTEM_DLLS: &str = include_str!("../../data/system-dlls.txt");
+
+/// What the Windows 11 for ARM64 has (`+`), or has not (`-`), otherwise than the one for x64.
+const ON_ARM: &str = include_str!("../../data/system-dlls-arm64.txt");
+
+/// A line of these tables.
+struct Line {
+    name: &'static str,
+    in_system32: &'static str,
+    /// None where it is the same.
+    in_syswow64: Option<&'static str>,
+}
+
+impl Line {
+    fn column(&self, directory: Directory) -> &'static str {
+        match directory {
+            Directory::System32 => self.in_system32,
+            Directory::SysWow64 => self.in_syswow64.unwrap_or(self.in_system32),
+        }
+    }
+}
+
+fn lines(table: &'static str) -> impl Iterator<Item = Line> {
+    table.lines().filter_map(|line| {
+        let mut columns = line.split('\t');
+        let (name, in_system32) = (columns.next()?, columns.next().unwrap_or_default());
+        Some(Line { name, in_system32, in_syswow64: columns.next() })
+    })
+}
 
 /// Names in the table that end so stand there in full; behind all others `.dll` is left out.
 const DRIVER: &str = ".drv";
@@ -86,21 +202,26 @@ const OTHER_SUFFIXES: [&str; 2] = ["bthprops.cpl", "irprops.cpl"];
 /// A clean Windows' system directories over the files of `rest`.
 pub struct BaselineFiles<F> {
     rest: F,
-    folders: HashMap<String, (Machine, Arc<Folder>)>,
+    folders: HashMap<String, SystemFolder>,
     version: FileVersion,
+}
+
+#[derive(Clone)]
+struct SystemFolder {
+    listing: Arc<Folder>,
+    /// The machine of each DLL, by its folded name.
+    machines: Arc<HashMap<String, Machine>>,
 }
 
 impl<F: Files> BaselineFiles<F> {
     /// Lays the system directories of `baseline` under `windows` (`C:\Windows`) over `rest`.
     pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
-        let with_redistributable = baseline == Baseline::Windows11WithRedistributable;
-        let folders = DIRECTORIES.map(|(directory, name, machine)| {
-            let added = redistributable::DLLS.iter();
-            let added = added.filter(|name| with_redistributable && redistributable::installs(name, machine));
-            let others = OTHER_SUFFIXES.iter().chain(added).map(|name| (*name).to_owned());
-            let names = baseline.names(directory).chain(others);
-            let entries = names.map(|name| Entry { name, kind: EntryKind::File });
-            (windows.join(name).key(), (machine, Arc::new(Folder::new(entries))))
+        let folders = DIRECTORIES.map(|directory| {
+            let dlls = || baseline.dlls(directory);
+            let machines = dlls().map(|(name, machine)| (fold_name(&name), machine)).collect();
+            let listing = Folder::new(dlls().map(|(name, _)| Entry { name, kind: EntryKind::File }));
+            let folder = SystemFolder { listing: Arc::new(listing), machines: Arc::new(machines) };
+            (windows.join(directory.name()).key(), folder)
         });
         let mut version = FileVersion([10, 0, 0, 0]);
         for (part, number) in version.0.iter_mut().zip(baseline.version().split('.')) {
@@ -109,15 +230,15 @@ impl<F: Files> BaselineFiles<F> {
         BaselineFiles { rest, folders: folders.into(), version }
     }
 
-    fn system_folder(&self, path: &WinPath) -> Option<&(Machine, Arc<Folder>)> {
+    fn system_folder(&self, path: &WinPath) -> Option<&SystemFolder> {
         self.folders.get(&path.key())
     }
 
     /// The machine that a DLL of a system directory is for, if `path` is one.
     fn system_image(&self, path: &WinPath) -> Option<Result<Machine, FileError>> {
-        let (machine, folder) = self.system_folder(&path.parent()?)?;
-        let found = folder.has_file(path.file_name());
-        Some(found.then_some(*machine).ok_or(FileError::NotFound))
+        let folder = self.system_folder(&path.parent()?)?;
+        let machine = folder.machines.get(&fold_name(path.file_name()));
+        Some(machine.copied().ok_or(FileError::NotFound))
     }
 }
 
@@ -132,7 +253,7 @@ fn profile_folder(path: &WinPath) -> Option<Arc<Folder>> {
 impl<F: Files> Files for BaselineFiles<F> {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         match self.system_folder(path) {
-            Some((_, folder)) => Ok(folder.clone()),
+            Some(folder) => Ok(folder.listing.clone()),
             None => match self.rest.folder(path) {
                 Err(FileError::NotFound) => profile_folder(path).ok_or(FileError::NotFound),
                 folder => folder,
@@ -152,8 +273,7 @@ impl<F: Files> Files for BaselineFiles<F> {
         match self.system_image(path) {
             None => self.rest.image(path),
             Some(machine) => {
-                let name = path.file_name().to_ascii_lowercase();
-                let is_redistributable = redistributable::DLLS.contains(&name.as_str());
+                let is_redistributable = redistributable::contains(path.file_name());
                 Ok(Arc::new(ImageFacts {
                     machine: machine?,
                     version: Some(if is_redistributable { redistributable::VERSION } else { self.version }),

@@ -186,6 +186,9 @@ pub struct ImageFacts {
     pub imports: Vec<String>,
     /// Names in the delay import table: loaded at the first call, not with the image.
     pub delay_imports: Vec<String>,
+    /// Those names as an x64 process on ARM64 sees them, of an ARM64X image.
+    #[serde(default)]
+    pub for_x64: Option<DllNames>,
     /// VERSIONINFO's file version.
     pub version: Option<FileVersion>,
     /// Version of the linker that made it: the toolset, for an image linked by MSVC.
@@ -213,6 +216,25 @@ pub struct ImageFacts {
     pub size: u64,
 }
 
+/// The DLLs that an image asks for.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DllNames {
+    /// See [`ImageFacts::imports`].
+    pub imports: Vec<String>,
+    /// See [`ImageFacts::delay_imports`].
+    pub delay_imports: Vec<String>,
+}
+
+impl ImageFacts {
+    /// The DLLs that are loaded with the image into a process of this machine, and those that wait for the first call.
+    pub fn dlls(&self, process: Machine) -> (&[String], &[String]) {
+        match &self.for_x64 {
+            Some(names) if process != Machine::Arm64 => (&names.imports, &names.delay_imports),
+            _ => (&self.imports, &self.delay_imports),
+        }
+    }
+}
+
 /// Snapshots from before a field existed.
 fn yes() -> bool {
     true
@@ -226,6 +248,7 @@ impl Default for ImageFacts {
             is_dll: true,
             imports: Vec::new(),
             delay_imports: Vec::new(),
+            for_x64: None,
             version: None,
             linker: (14, 0),
             time_stamp: 0,

@@ -10,8 +10,8 @@ use std::path::Path;
 use memmap2::{Mmap, MmapOptions};
 
 use super::api_sets::ApiSets;
-use super::files::{FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
-use crate::image::{Binding, Export, Image, ImageError, Symbol};
+use super::files::{DllNames, FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
+use crate::image::{Binding, Export, Image, ImageError, Machine, Symbol};
 
 /// A map of a whole file, of which only the pages that are looked at are read.
 pub struct Mapped(Mmap);
@@ -61,15 +61,17 @@ pub fn open(native: &Path) -> std::io::Result<File> {
 pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     let map = Mapped::of(native)?;
     let image = map.image()?;
-    let mut imports = image.imports()?;
-    // A list of symbols that cannot be read is left to whoever binds it.
-    imports.retain(|import| image.asks_for_something(import).unwrap_or(true));
-    let names = |imports: Vec<crate::image::Import>| imports.into_iter().map(|i| i.dll).collect();
+    let DllNames { imports, delay_imports } = dll_names(&image)?;
+    let for_x64 = match image.seen_by_x64() {
+        Some(seen) => Some(dll_names(&Image::parse(&seen)?)?),
+        None => None,
+    };
     Ok(ImageFacts {
         machine: image.machine(),
         is_dll: image.is_dll(),
-        imports: names(imports),
-        delay_imports: image.delay_imports().map(names).unwrap_or_default(),
+        imports,
+        delay_imports,
+        for_x64,
         version: image.version().unwrap_or_default(),
         linker: image.linker_version(),
         time_stamp: image.time_date_stamp(),
@@ -82,17 +84,56 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     })
 }
 
-/// What one image imports under the name `dll`, held against the exports of another.
-pub fn binding(importer: &Path, dll: &str, exporter: &Path) -> Result<Binding, ImageFault> {
-    let (importer, exporter) = (Mapped::of(importer)?, Mapped::of(exporter)?);
-    Ok(Binding::between(&importer.image()?, dll, &exporter.image()?)?)
+/// The machine of the image that a file holds, if it holds one.
+pub fn machine(native: &Path) -> Option<Machine> {
+    let map = native.is_file().then(|| Mapped::of(native))?.ok()?;
+    map.image().ok().map(|image| image.machine())
 }
 
-/// What an image exports under a name or an ordinal. Of a DLL that Wine made nothing is known.
+fn dll_names(image: &Image<'_>) -> Result<DllNames, ImageError> {
+    let mut imports = image.imports()?;
+    // A list of symbols that cannot be read is left to whoever binds it.
+    imports.retain(|import| image.asks_for_something(import).unwrap_or(true));
+    let names = |imports: Vec<crate::image::Import>| imports.into_iter().map(|i| i.dll).collect();
+    let delay_imports = image.delay_imports().map(names).unwrap_or_default();
+    Ok(DllNames { imports: names(imports), delay_imports })
+}
+
+/// What one image imports under the name `dll`, held against the exports of another. An ARM64X image is seen with the eyes of the other
+/// one's process; where both are ARM64X, only what is wrong in either kind of process is wrong.
+pub fn binding(importer: &Path, dll: &str, exporter: &Path) -> Result<Binding, ImageFault> {
+    let (importer, exporter) = (Mapped::of(importer)?, Mapped::of(exporter)?);
+    let (importer, exporter) = (importer.image()?, exporter.image()?);
+    let seen = (importer.seen_by_x64(), exporter.seen_by_x64());
+    let (importing, exporting) = (parsed(&seen.0)?, parsed(&seen.1)?);
+    let native = || Binding::between(&importer, dll, &exporter);
+    let emulated = || {
+        Binding::between(
+            importing.as_ref().unwrap_or(&importer),
+            dll,
+            exporting.as_ref().unwrap_or(&exporter),
+        )
+    };
+    Ok(match (&importing, &exporting) {
+        (Some(_), Some(_)) => native()?.in_common(&emulated()?),
+        (Some(_), None) if exporter.machine() != Machine::Arm64 => emulated()?,
+        (None, Some(_)) if importer.machine() != Machine::Arm64 => emulated()?,
+        _ => native()?,
+    })
+}
+
+fn parsed(seen: &Option<Vec<u8>>) -> Result<Option<Image<'_>>, ImageError> {
+    seen.as_deref().map(Image::parse).transpose()
+}
+
+/// What an image exports under a name or an ordinal; an ARM64X image in any kind of process. Of a DLL that Wine made nothing is known.
 pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
     let map = Mapped::of(native)?;
     let image = map.image()?;
-    let found = image.export(symbol)?;
+    let found = match (image.export(symbol)?, image.seen_by_x64()) {
+        (None, Some(seen)) => Image::parse(&seen)?.export(symbol)?,
+        (found, _) => found,
+    };
     Ok(found.or_else(|| image.is_of_wine().then_some(Export::Address(0))))
 }
 

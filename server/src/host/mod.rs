@@ -133,7 +133,8 @@ impl fmt::Display for HostKind {
 pub enum HostError {
     /// A name that is neither a baseline nor a path.
     #[error(
-        "there is no host {0:?}: name a folder that holds Windows/System32, a snapshot file, windows-10, windows-11 or windows-11+vcredist"
+        "there is no host {0:?}: name a folder that holds Windows/System32, a snapshot file, {names}",
+        names = Baseline::names()
     )]
     Unknown(String),
     /// A folder without a system directory.
@@ -184,11 +185,10 @@ impl Host {
         drive: Option<&Path>,
         cache: Arc<FactCache>,
     ) -> Result<Host, HostError> {
-        let baseline = |baseline| Ok(Host::baseline(baseline, name, drive, cache.clone()));
+        if let Some(baseline) = Baseline::named(name) {
+            return Ok(Host::baseline(baseline, drive, cache));
+        }
         match name {
-            "windows-10" => baseline(Baseline::Windows10),
-            "windows-11" => baseline(Baseline::Windows11),
-            "windows-11+vcredist" => baseline(Baseline::Windows11WithRedistributable),
             "live" => Host::live(cache),
             _ => {
                 let path = Path::new(name);
@@ -204,20 +204,20 @@ impl Host {
     }
 
     /// A clean Windows, with this system's files beside it.
-    pub fn baseline(baseline: Baseline, name: &str, drive: Option<&Path>, cache: Arc<FactCache>) -> Host {
+    pub fn baseline(baseline: Baseline, drive: Option<&Path>, cache: Arc<FactCache>) -> Host {
         let windows_directory = WinPath::new(r"C:\Windows");
         let disk = Arc::new(match drive {
             Some(drive) => Disk::with_drive(absolute(drive), cache),
             None => Disk::new(cache),
         });
-        let api_sets = match baseline {
-            Baseline::Windows10 => ApiSets::of_windows_10(),
-            _ => ApiSets::of_windows_11(),
+        let api_sets = match baseline.is_windows_10() {
+            true => ApiSets::of_windows_10(),
+            false => ApiSets::of_windows_11(),
         };
         Host {
-            kind: HostKind::Baseline(name.to_owned()),
+            kind: HostKind::Baseline(baseline.name.to_owned()),
             windows_version: Some(baseline.version().to_owned()),
-            machine: Machine::X64,
+            machine: baseline.machine(),
             known_dlls: Arc::new(known_dlls::of_clean_windows()),
             api_sets: Arc::new(api_sets),
             variables: BTreeMap::new(),
@@ -245,6 +245,13 @@ impl Host {
         Err(HostError::NotWindows)
     }
 
+    /// The name of the clean Windows to assume for an interpreter on this system, or for the folder of its environment.
+    pub fn assumed_for(python: &Path) -> &'static str {
+        let places = [python.to_owned(), python.join("python.exe"), python.join("Scripts/python.exe")];
+        let machine = places.iter().find_map(|program| map::machine(program));
+        Baseline::assumed_for(machine.unwrap_or(Machine::X64))
+    }
+
     /// The machine whose system drive `folder` holds.
     pub fn directory(folder: &Path, cache: Arc<FactCache>) -> Result<Host, HostError> {
         let drive = absolute(folder);
@@ -252,7 +259,11 @@ impl Host {
         let windows_directory = WinPath::new(r"C:\Windows");
         let system = readable_system_directory(&windows_directory, &disk, &folder.display().to_string())?;
         let kernel = disk.image(&system.join("kernel32.dll"));
-        let machine = kernel.as_ref().map_or(Machine::X64, |image| image.machine);
+        let machine = match kernel.as_ref().map_or(Machine::X64, |image| image.machine) {
+            // On ARM64 it serves x64 processes, too.
+            Machine::Arm64X => Machine::Arm64,
+            machine => machine,
+        };
         let version = kernel.ok().and_then(|image| image.version);
         Ok(Host {
             kind: HostKind::Directory,

@@ -39,8 +39,25 @@ pub const DLLS: [&str; 26] = [
     "vcruntime140_threads.dll",
 ];
 
-/// Whether it installs a DLL of this name for processes of this machine: `vcruntime140_1.dll` has nothing to do in 32-bit code.
-pub fn installs(dll: &str, machine: Machine) -> bool {
-    let is_there = DLLS.iter().any(|known| known.eq_ignore_ascii_case(dll));
-    is_there && !(machine == Machine::X86 && dll.eq_ignore_ascii_case("vcruntime140_1.dll"))
+/// Whether a DLL is part of it.
+pub fn contains(dll: &str) -> bool {
+    DLLS.iter().any(|known| known.eq_ignore_ascii_case(dll))
+}
+
+/// The machine of the DLL of this name that it installs for processes of one machine on a Windows for another; none if it
+/// installs none.
+///
+/// `vcruntime140_1.dll` has nothing to do in 32-bit code, nor in ARM64's. On ARM64 the installer for x64 brings what is for
+/// both kinds of 64-bit processes (Microsoft, "Latest supported Visual C++ Redistributable downloads"): ARM64X images, and that DLL as
+/// ARM64EC, as the copies of 14.44 to 14.51 are in the wheels of `PyQt6-Qt6`, `PySide6-Essentials` and `msvc-runtime` for
+/// `win_arm64`.
+pub fn installed(dll: &str, process: Machine, windows: Machine) -> Option<Machine> {
+    let is_of_x64 = dll.eq_ignore_ascii_case("vcruntime140_1.dll");
+    match (process, windows) {
+        _ if !contains(dll) => None,
+        (Machine::X86, _) => (!is_of_x64).then_some(Machine::X86),
+        (_, Machine::Arm64) if is_of_x64 => Some(Machine::Arm64Ec),
+        (_, Machine::Arm64) => Some(Machine::Arm64X),
+        (process, _) => Some(process),
+    }
 }

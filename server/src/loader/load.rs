@@ -123,7 +123,8 @@ impl Process {
     /// Whether Windows refuses to map an image into this process.
     fn refused(&self, path: &WinPath, image: &ImageFacts, is_program: bool) -> Option<Cause> {
         let path = path.clone();
-        if !runs_in(image, self.machine, self.host.machine) {
+        let is_foreign = is_program && !self.host.machine.runs(self.machine);
+        if is_foreign || !runs_in(image, self.machine, self.host.machine) {
             return Some(Cause::WrongMachine { path, machine: image.machine, searched: Vec::new() });
         }
         // With long paths switched on Python finds the file, and Windows loads it unless it has to make an activation context
@@ -157,7 +158,8 @@ impl Process {
         // The loader resolves nothing of pure .NET code, nor of a program that is loaded like a DLL (Wine's conformance test
         // `test_import_resolution` in `dlls/kernel32/tests/loader.c`).
         let is_resolved = load.resolves && !image.any_cpu && (image.is_dll || manifest == PROGRAM_MANIFEST);
-        let imports = if is_resolved { image.imports.as_slice() } else { &[] };
+        let (imports, delay_imports) = image.dlls(self.machine);
+        let imports = if is_resolved { imports } else { &[] };
         for import in imports {
             let brought = self.bring_in(import, load);
             self.note(id, import, DependencyKind::Import, &brought);
@@ -165,7 +167,7 @@ impl Process {
                 self.bind(id, import, exporter, load);
             }
         }
-        for import in &image.delay_imports {
+        for import in delay_imports {
             self.note_delayed(id, import);
         }
         load.importer = importer;

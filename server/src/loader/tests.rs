@@ -228,6 +228,156 @@ fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
     );
 }
 
+/// Microsoft, "Arm64X PE files" and "Arm64EC for Windows 11 apps on Arm".
+#[test]
+fn what_processes_on_arm64_load() {
+    let world = |process: &str| {
+        answer(&format!(
+            "
+            machine windows-11-arm64
+            /dlls/native.dll      arm64, imports kernel32.dll, ucrtbase.dll, api-ms-win-crt-math-l1-1-0.dll
+            /dlls/both.dll        arm64x, imports kernel32.dll
+            /dlls/emulated.dll    imports kernel32.dll, mscoree.dll
+            /dlls/compatible.dll  arm64ec, imports kernel32.dll
+            /dlls/x86.dll         x86
+            application /app {process}
+            load /dlls/native.dll
+            load /dlls/both.dll
+            load /dlls/emulated.dll
+            load /dlls/compatible.dll
+            load /dlls/x86.dll
+            "
+        ))
+    };
+    expect![[r#"
+        C:\dlls\native.dll (full path)
+        C:\Windows\System32\kernel32.dll (KnownDLLs)
+        C:\Windows\System32\ucrtbase.dll (KnownDLLs)
+        C:\dlls\both.dll (full path)
+        193: emulated.dll: C:\dlls\emulated.dll is for x86_64
+        193: compatible.dll: C:\dlls\compatible.dll is for arm64ec
+        193: x86.dll: C:\dlls\x86.dll is for x86
+    "#]]
+    .assert_eq(&world("arm64"));
+    expect![[r#"
+        193: native.dll: C:\dlls\native.dll is for arm64
+        C:\dlls\both.dll (full path)
+        C:\Windows\System32\kernel32.dll (KnownDLLs)
+        C:\dlls\emulated.dll (full path)
+        C:\Windows\System32\mscoree.dll (System32)
+        C:\dlls\compatible.dll (full path)
+        193: x86.dll: C:\dlls\x86.dll is for x86
+    "#]]
+    .assert_eq(&world("x86_64"));
+    expect![[r#"
+        193: native.dll: C:\dlls\native.dll is for arm64
+        193: both.dll: C:\dlls\both.dll is for arm64x
+        193: emulated.dll: C:\dlls\emulated.dll is for x86_64
+        193: compatible.dll: C:\dlls\compatible.dll is for arm64ec
+        C:\dlls\x86.dll (full path)
+    "#]]
+    .assert_eq(&world("x86"));
+}
+
+#[test]
+fn on_arm64_a_file_for_other_processes_is_passed_over() {
+    check(
+        "
+        machine windows-11-arm64
+        /dlls/a.dll    arm64, imports b.dll, c.dll
+        /dlls/b.dll
+        /added/b.dll   arm64
+        /dlls/c.dll    arm64ec
+        /added/c.dll   arm64x
+        application /app arm64
+        add directory /added
+        load /dlls/a.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\added\b.dll (added by the test)
+            C:\added\c.dll (added by the test)
+        "#]],
+    );
+}
+
+/// The parts of an ARM64X image that the kernel overwrites for x64 processes tell those of other imports and exports.
+#[test]
+fn an_arm64x_image_imports_and_exports_what_its_process_sees() {
+    let world = |process: &str, machine: &str| {
+        answer(&format!(
+            "
+            machine windows-11-arm64
+            /dlls/a.dll        {machine}, imports both.dll!f
+            /dlls/both.dll     arm64x, exports f, imports native.dll, x64 exports g, x64 imports emulated.dll
+            /dlls/native.dll   arm64
+            /dlls/b.dll        {machine}, imports both.dll!g
+            application /app {process}
+            load /dlls/a.dll
+            load /dlls/b.dll
+            "
+        ))
+    };
+    expect![[r#"
+        C:\dlls\a.dll (full path)
+        C:\dlls\both.dll (the DLL's own directory)
+        C:\dlls\native.dll (the DLL's own directory)
+        127: b.dll > both.dll: C:\dlls\both.dll lacks g (the DLL's own directory)
+    "#]]
+    .assert_eq(&world("arm64", "arm64"));
+    expect![[r#"
+        126: a.dll > both.dll > emulated.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+        127: a.dll > both.dll: C:\dlls\both.dll lacks f (the DLL's own directory)
+        126: b.dll > both.dll > emulated.dll: nowhere in C:\dlls, C:\app, C:\Windows\System32
+    "#]]
+    .assert_eq(&world("x86_64", "x86_64"));
+}
+
+/// Which process loads them is not known of two ARM64X images; what is missing in one of the two alone is not told.
+#[test]
+fn between_arm64x_images_counts_what_is_missing_in_any_process() {
+    check(
+        "
+        machine windows-11-arm64
+        /dlls/a.dll   arm64x, imports b.dll!f, x64 imports b.dll!f, b.dll!g
+        /dlls/b.dll   arm64x, exports f, x64 exports h
+        /dlls/c.dll   arm64x, imports b.dll!k
+        application /app arm64
+        load /dlls/a.dll
+        load /dlls/c.dll
+        ",
+        expect![[r#"
+            C:\dlls\a.dll (full path)
+            C:\dlls\b.dll (the DLL's own directory)
+            127: c.dll > b.dll: C:\dlls\b.dll lacks k (the DLL's own directory)
+        "#]],
+    );
+}
+
+#[test]
+fn a_windows_for_x64_does_not_start_programs_for_arm64() {
+    check(
+        "
+        /app/program.exe   arm64, imports kernel32.dll
+        /app/other.exe     imports kernel32.dll
+        application /app arm64
+        start /app/program.exe
+        machine windows-11-arm64
+        application /app arm64
+        start /app/program.exe
+        application /app
+        start /app/other.exe
+        ",
+        expect![[r#"
+            193: program.exe: C:\app\program.exe is for arm64
+            C:\app\program.exe (full path)
+            C:\Windows\System32\kernel32.dll (KnownDLLs)
+            C:\app\other.exe (full path)
+            C:\Windows\System32\kernel32.dll (KnownDLLs)
+        "#]],
+    );
+}
+
 #[test]
 fn a_32_bit_process_finds_its_system_dlls_in_syswow64() {
     check(

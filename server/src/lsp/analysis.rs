@@ -285,7 +285,10 @@ impl Target {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
             (None, _) if cfg!(windows) => (Host::live(facts)?, HostKind::Live.to_string()),
             (None, Some(drive)) => (Host::directory(&drive, facts)?, drive.display().to_string()),
-            (None, None) => (Host::named("windows-11", facts)?, "windows-11, assumed".to_owned()),
+            (None, None) => {
+                let name = python.map_or("windows-11", Host::assumed_for);
+                (Host::named(name, facts)?, format!("{name}, assumed"))
+            }
         };
         Ok(match &self.search_path {
             Some(path) => (host.with_variable("PATH", path), name),

@@ -78,7 +78,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
 mod tests {
     use expect_test::expect;
 
-    use crate::testing::check;
+    use crate::testing::{answer, check};
 
     #[test]
     fn a_runtime_that_a_module_imports_is_not_on_this_machine() {
@@ -283,6 +283,48 @@ mod tests {
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Download and install the Microsoft Visual C++ v14 Redistributable (x86), as an administrator | https://aka.ms/vc14/vc_redist.x86.exe
             "#]],
+        );
+    }
+
+    /// The installer for x64 brings what serves both kinds of processes on ARM64.
+    #[test]
+    fn each_python_on_arm64_needs_the_runtime_for_its_own_kind() {
+        let world = |machine: &str, windows: &str| {
+            format!(
+                r#"
+                machine {windows}
+                /Python/python.exe       {machine}, imports python313.dll
+                /Python/python313.dll    {machine}, version 3.13.2150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/pkg.pyd   {machine}, imports msvcp140.dll, mfc140u.dll
+                import pkg
+                "#
+            )
+        };
+        for machine in ["arm64", "x86_64"] {
+            assert_eq!(answer(&world(machine, "windows-11-arm64+vcredist")), "healthy\n", "{machine}");
+        }
+        check(
+            &world("arm64", "windows-11-arm64"),
+            expect![[r#"
+            error missing-vc-runtime: msvcp140.dll, mfc140u.dll
+              `import pkg` will fail: msvcp140.dll and mfc140u.dll are missing. They are part of the Microsoft Visual C++ v14 Redistributable (arm64).
+              pkg.pyd imports msvcp140.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Download and install the Microsoft Visual C++ v14 Redistributable (arm64), as an administrator.
+              Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+              * Download and install the Microsoft Visual C++ v14 Redistributable (arm64), as an administrator | https://aka.ms/vc14/vc_redist.arm64.exe
+        "#]],
+        );
+        check(
+            &world("x86_64", "windows-11-arm64"),
+            expect![[r#"
+            error missing-vc-runtime: msvcp140.dll, mfc140u.dll
+              `import pkg` will fail: msvcp140.dll and mfc140u.dll are missing. They are part of the Microsoft Visual C++ v14 Redistributable (x64).
+              pkg.pyd imports msvcp140.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+              Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
+              Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+              * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+        "#]],
         );
     }
 

@@ -4,8 +4,9 @@
 //!
 //! ## What it means
 //! A process can load only images of its own architecture. Windows refuses others with error 193, "%1 is
-//! not a valid Win32 application". While it searches directories it passes over files of the wrong architecture, so
-//! a good copy in a later directory would be taken.
+//! not a valid Win32 application". On ARM64 an ARM64 Python loads ARM64 images; an x64 Python is emulated and loads x64 images; both
+//! load images that are made for both (ARM64X), as Windows' own DLLs are. While it searches directories it passes over files of
+//! the wrong architecture, so a good copy in a later directory would be taken.
 //!
 //! Modules for Linux or macOS, or for another processor by their names, Python does not even look at: it says that there is no such module.
 //!
@@ -23,6 +24,8 @@ use crate::cpython::{BuiltFor, System};
 use crate::diagnosis::case::name_of;
 use crate::diagnosis::cures::NOT_THERE_YET;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
+use crate::host::WinPath;
+use crate::image::Machine;
 use crate::loader::Cause;
 use crate::plan::MissingModule;
 use crate::source;
@@ -47,6 +50,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         return;
     };
     let own = case.environment.machine;
+    if *machine == own {
+        tell_of_another_windows(case, path, finding);
+        return;
+    }
     finding.what = format!(
         "{}: {} is {}, but this Python is {}.",
         case.consequence(finding.severity),
@@ -62,13 +69,41 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.fixes.extend(redistributable::fixes(case));
         return;
     }
-    finding.advice = format!("Choose a Python that is {} like it, or replace the file.", machine.words());
+    // An ARM64EC image is for x64 processes, and an ARM64X image for ARM64 ones at least.
+    let program = match machine {
+        Machine::Arm64Ec => Machine::X64,
+        Machine::Arm64X => Machine::Arm64,
+        machine => *machine,
+    };
     // pip takes the files that fit this Python.
     finding.fixes.extend(case.reinstall_owner(path).map(|fix| case.restoring(fix, path)));
     finding.fixes.extend(case.other_interpreters(source::top_level(case.import)));
+    if !case.host.machine.runs(program) {
+        finding.advice = format!("Replace the file: no program on this Windows is {}.", program.words());
+        return;
+    }
+    finding.advice = format!("Choose a Python that is {} like it, or replace the file.", program.words());
+    finding.fixes.push(interpreter_for(program));
+}
+
+fn interpreter_for(machine: Machine) -> Fix {
     let choose =
         Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
-    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    choose.untestable("which interpreter it will be is not known")
+}
+
+/// The program is for processes that this Windows does not start.
+fn tell_of_another_windows(case: &Case<'_>, program: &WinPath, finding: &mut Finding) {
+    let (own, windows) = (case.environment.machine, case.host.machine);
+    finding.what = format!(
+        "Python itself cannot start: {} is {}, and this Windows is {}.",
+        program,
+        own.words(),
+        windows.words()
+    );
+    finding.evidence = "The file's header says so; Windows refuses to start it (error 216).".to_owned();
+    finding.advice = format!("Choose a Python that is {}.", windows.words());
+    finding.fixes.push(interpreter_for(windows));
 }
 
 /// Whether the file that is there in place of a module is for another system than this Python's, as its name says.
@@ -182,9 +217,85 @@ mod tests {
                 error wrong-architecture: a.dll
                   `import pkg` will fail: pkg/a.dll is ARM64, but this Python is 64-bit (x64).
                   The file's header says so; Windows refuses it (error 193).
-                  Choose a Python that is ARM64 like it, or replace the file.
+                  Replace the file: no program on this Windows is ARM64.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
-                  ? Choose an interpreter that is ARM64 | whydll.interpreter
+            "#]],
+        );
+    }
+
+    /// One for x64 is emulated on ARM64, one for ARM64 does not start on x64.
+    #[test]
+    fn an_x64_module_in_an_arm64_python_and_the_reverse() {
+        let world = |python: &str, module: &str| {
+            format!(
+                r#"
+                machine windows-11-arm64
+                /Python/python.exe       {python}, imports python313.dll, kernel32.dll
+                /Python/python313.dll    {python}, imports kernel32.dll, version 3.13.2150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/pkg.pyd   {module}, imports kernel32.dll, python313.dll
+                import pkg
+                "#
+            )
+        };
+        for fitting in [("arm64", "arm64"), ("arm64", "arm64x"), ("x86_64", "x86_64"), ("x86_64", "arm64ec")]
+        {
+            assert_eq!(answer(&world(fitting.0, fitting.1)), "healthy\n", "{fitting:?}");
+        }
+        check(
+            &world("arm64", "x86_64"),
+            expect![[r#"
+            error wrong-architecture: pkg.pyd
+              `import pkg` will fail: pkg.pyd is 64-bit (x64), but this Python is ARM64.
+              The file's header says so; Windows refuses it (error 193).
+              Choose a Python that is 64-bit (x64) like it, or replace the file.
+              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+              ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+        "#]],
+        );
+        check(
+            &world("x86_64", "arm64"),
+            expect![[r#"
+            error wrong-architecture: pkg.pyd
+              `import pkg` will fail: pkg.pyd is ARM64, but this Python is 64-bit (x64).
+              The file's header says so; Windows refuses it (error 193).
+              Choose a Python that is ARM64 like it, or replace the file.
+              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+              ? Choose an interpreter that is ARM64 | whydll.interpreter
+        "#]],
+        );
+        check(
+            &world("arm64", "arm64ec"),
+            expect![[r#"
+            error wrong-architecture: pkg.pyd
+              `import pkg` will fail: pkg.pyd is ARM64EC (ARM64 code for x64 processes), but this Python is ARM64.
+              The file's header says so; Windows refuses it (error 193).
+              Choose a Python that is 64-bit (x64) like it, or replace the file.
+              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+              ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_python_for_arm64_does_not_start_on_x64() {
+        check(
+            r#"
+            /Python/python.exe       arm64, imports python313.dll
+            /Python/python313.dll    arm64, version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd   arm64
+            import pkg
+            machine windows-11-arm64
+            import pkg
+            "#,
+            expect![[r#"
+                error wrong-architecture: python.exe
+                  Python itself cannot start: C:\Python\python.exe is ARM64, and this Windows is 64-bit (x64).
+                  The file's header says so; Windows refuses to start it (error 216).
+                  Choose a Python that is 64-bit (x64).
+                  ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+                healthy
             "#]],
         );
     }
