@@ -466,7 +466,7 @@ machine windows-11+vcredist
         expect![[r#"
             onnx: error conflicting-vc-runtime: msvcp140.dll
               `import onnx` will fail: onnx.pyd needs msvcp140.dll 14.40 or newer, but gets 14.16.0.0 and crashes in it.
-              It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\zmq\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (zmq/__init__.py:1 → zmq/_zmq.pyd), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+              It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\zmq\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (zmq/__init__.py:1 → zmq/_zmq.pyd), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
               Rename C:\Python\Lib\site-packages\zmq\msvcp140.dll to msvcp140.dll.old.
               Python: ImportError: DLL load failed while importing onnx: A dynamic link library (DLL) initialization routine failed.
               * Rename C:\Python\Lib\site-packages\zmq\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\zmq\msvcp140.dll -NewName msvcp140.dll.old

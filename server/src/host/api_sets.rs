@@ -44,14 +44,15 @@ pub enum ApiSet<'a> {
 }
 
 impl ApiSets {
-    /// The schema of Windows 10 that `data/windows-10-apisets.tsv` holds.
+    /// The schema of Windows 10 22H2.
     pub fn of_windows_10() -> ApiSets {
         ApiSets::from_table(include_str!("../../data/windows-10-apisets.tsv"))
     }
 
-    /// The best that is known of Windows 11: the schema of Windows 10, which it contains.
+    /// The schema of Windows 11 23H2. Who has a Windows 11 of today has a newer one, which nobody has published.
     pub fn of_windows_11() -> ApiSets {
-        ApiSets { may_know_more: true, ..ApiSets::of_windows_10() }
+        let table = ApiSets::from_table(include_str!("../../data/windows-11-apisets.tsv"));
+        ApiSets { may_know_more: true, ..table }
     }
 
     /// Reads `contract⇥host⇥importer>host,…` lines below a heading.
@@ -164,6 +165,27 @@ mod tests {
         assert_eq!(newer.resolve("api-ms-win-nonexistent-l1-1-0.dll", "a.dll"), ApiSet::PerhapsNewer);
         assert_eq!(sets.resolve("kernel32.dll", "a.dll"), ApiSet::NotOne);
         assert_eq!(sets.resolve("api.dll", "a.dll"), ApiSet::NotOne);
+    }
+
+    #[test]
+    fn each_windows_has_its_own_contracts() {
+        let (of_10, of_11) = (ApiSets::of_windows_10(), ApiSets::of_windows_11());
+        for (name, in_10, in_11) in [
+            (
+                "api-ms-win-core-file-l2-1-0.dll",
+                ApiSet::Host("kernelbase.dll"),
+                ApiSet::Host("kernelbase.dll"),
+            ),
+            ("api-ms-win-core-ioring-l1-1-0.dll", ApiSet::NotOne, ApiSet::Host("kernelbase.dll")),
+            ("api-ms-win-rtcore-session-l1-2-0.dll", ApiSet::NotImplemented, ApiSet::PerhapsNewer),
+            ("api-ms-win-coreui-secruntime-l1-1-0.dll", ApiSet::NotImplemented, ApiSet::NotImplemented),
+        ] {
+            assert_eq!(
+                (of_10.resolve(name, "a.dll"), of_11.resolve(name, "a.dll")),
+                (in_10, in_11),
+                "{name}"
+            );
+        }
     }
 
     /// The section of one contract, which serves `kernel32.dll` from another DLL than all others.

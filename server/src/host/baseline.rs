@@ -276,7 +276,7 @@ impl<F: Files> Files for BaselineFiles<F> {
                 let is_redistributable = redistributable::contains(path.file_name());
                 Ok(Arc::new(ImageFacts {
                     machine: machine?,
-                    version: Some(if is_redistributable { redistributable::VERSION } else { self.version }),
+                    version: Some(if is_redistributable { redistributable::NEWEST } else { self.version }),
                     ..ImageFacts::default()
                 }))
             }

@@ -2,10 +2,8 @@
 
 use crate::image::{FileVersion, Machine};
 
-/// The version in the built-in Windows: that of Visual Studio 2022 17.14.
-pub const VERSION: FileVersion = FileVersion([14, 44, 35211, 0]);
-
-/// The newest version that is known here, of Visual Studio 2026 18.6 (May 2026): what `aka.ms/vc14` gave on 2026-11-29 is this or newer.
+/// The newest version that is known here, which the built-in Windows have: that of Visual Studio 2026 18.6 (May 2026). What
+/// `aka.ms/vc14` gave on 2026-11-29 is this or newer.
 pub const NEWEST: FileVersion = FileVersion([14, 51, 36247, 0]);
 
 /// What it installs into the system directory (Microsoft, "Redistributing Visual C++ Files"), but for C++/CLI. Up to 14.29 there was no

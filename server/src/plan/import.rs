@@ -306,6 +306,11 @@ impl Plan<'_> {
                 self.step(Event::Unknown(what), at);
                 return None;
             }
+            if import == Image::UNREAD {
+                let what = format!("the code of {dotted} may import modules, and only code for x64 is read");
+                self.step(Event::Unknown(what), at);
+                return None;
+            }
             let exception = match import.split_once('|') {
                 Some((first, other)) => self.import_either(first, other, at).err()?,
                 None => self.import_dotted(import, at).err()?,

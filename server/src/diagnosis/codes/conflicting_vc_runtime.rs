@@ -67,7 +67,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Update or remove what brings the older copy, or have a newer one loaded before it.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   ? Update scipy | C:\Python\python.exe -m pip install --upgrade scipy
@@ -90,7 +90,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Install the runtime into this Python with pip (no administrator needed), or rename C:\Python\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing a: A dynamic link library (DLL) initialization routine failed.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
@@ -121,7 +121,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\qt\msvcp140.dll -NewName msvcp140.dll.old
@@ -151,7 +151,7 @@ mod tests {
                 healthy
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing pkg: A dynamic link library (DLL) initialization routine failed.
                   * Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll -NewName msvcp140.dll.old

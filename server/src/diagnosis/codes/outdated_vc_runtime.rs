@@ -129,7 +129,7 @@ mod tests {
                 healthy
                 note conflicting-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
-                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.44.35211.0 would do.
+                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: update or remove what brings the older copy, or have a newer one loaded before it.
             "#]],
         );

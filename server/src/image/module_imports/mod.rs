@@ -64,8 +64,11 @@ impl Image<'_> {
     /// What [`Image::module_imports`] tells of a module whose name is not known.
     pub const UNKNOWN_MODULE: &'static str = "?";
 
+    /// What [`Image::module_imports`] tells of a module that may import others, and whose code is not read.
+    pub const UNREAD: &'static str = "unread";
+
     /// The modules that an extension module imports while its own import is under way, by their full names and in order. Code for
-    /// other processors than x64 is not read: of such a module that can import any at all, the name is not known.
+    /// other processors than x64 is not read: [`Image::UNREAD`] stands for all that such a module imports, if it can import any.
     ///
     /// A name alone is imported by C code, which fails if that does; `NAME|OTHER` stands for the other if there is no module of the
     /// first name. `LEVEL:NAME` is an import that may fail: an `import` of a Cython module's text, perhaps within a `try`, or one of C
@@ -92,7 +95,7 @@ impl Image<'_> {
             return Ok(Vec::new());
         }
         if self.machine() != Machine::X64 {
-            return Ok(vec![Image::UNKNOWN_MODULE.to_owned()]);
+            return Ok(vec![Image::UNREAD.to_owned()]);
         }
         let may_be_of_cython = imports(Called::Add);
         let mut walk = Walk {
