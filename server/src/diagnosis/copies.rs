@@ -1,8 +1,10 @@
 //! The copies of a DLL on the machine, in whichever folder: other ones than a load finds.
 
+use std::sync::Arc;
+
 use crate::environment::Distribution;
-use crate::host::{EntryKind, WinPath};
-use crate::loader::Fault;
+use crate::host::{EntryKind, ImageFacts, WinPath};
+use crate::loader::{Fault, answers_search};
 
 use super::case::Case;
 use super::gpu;
@@ -74,10 +76,11 @@ impl Case<'_> {
         found
     }
 
-    /// Whether a file is there that is an image for the environment's machine.
+    /// Whether a file is there that is an image for the environment's processes.
     pub(super) fn fits(&self, path: &WinPath) -> bool {
-        let files = &*self.host.files;
-        files.is_file(path) && files.image(path).is_ok_and(|image| image.machine == self.environment.machine)
+        let (files, process) = (&*self.host.files, self.environment.machine);
+        let fits = |image: Arc<ImageFacts>| answers_search(&image, process, self.host.machine);
+        files.is_file(path) && files.image(path).is_ok_and(fits)
     }
 
     /// Other copies of the DLL at `path`, for the same machine: in the system directory, beside the program, and

@@ -84,9 +84,15 @@ impl OlderRuntime {
         })
     }
 
-    /// "Visual C++ 2013 Redistributable (x64)"
+    /// "Visual C++ 2013 Redistributable (x64)"; there is none for ARM64 (Microsoft, "Latest supported Visual C++ Redistributable
+    /// downloads").
     pub fn redistributable(&self, machine: Machine) -> String {
-        format!("{} Redistributable ({})", self.name, if machine == Machine::X86 { "x86" } else { "x64" })
+        let architecture = match machine {
+            Machine::X86 => " (x86)",
+            Machine::Arm64 => "",
+            _ => " (x64)",
+        };
+        format!("{} Redistributable{architecture}", self.name)
     }
 
     /// Microsoft's address of it.

@@ -423,7 +423,7 @@ fn forwarded_name(dll: &str) -> String {
 
 /// Whether an image can be loaded into a process of `process` on a `host` (Microsoft, "Arm64X PE files"): ARM64EC code
 /// looks like x64's and runs on ARM64 only, ARM64X is either.
-pub(super) fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
+fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
     let on_arm = host == Machine::Arm64;
     match (image.machine, process) {
         _ if image.any_cpu => true,
@@ -432,6 +432,12 @@ pub(super) fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bo
         (Machine::Arm64X, Machine::X64 | Machine::Arm64Ec | Machine::Arm64) => on_arm,
         (image, process) => image == process,
     }
+}
+
+/// Whether an image answers a search in such a process: .NET code for any processor is taken by its full path, and passed over where
+/// it is searched.
+pub fn answers_search(image: &ImageFacts, process: Machine, host: Machine) -> bool {
+    runs_in(image, process, host) && (!image.any_cpu || image.machine == process)
 }
 
 /// Whether a machine maps images for `image` at all, in whatever process. What it does not map ends a search instead of

@@ -1,7 +1,7 @@
 //! From a name to a file, or to a module that is loaded already.
 
 use super::failure::{Cause, PassedOver, Searched};
-use super::load::{is_mapped_by, runs_in};
+use super::load::{answers_search, is_mapped_by};
 use super::process::{ModuleId, Process};
 use super::search::Rule;
 use super::side_by_side::Redirections;
@@ -96,11 +96,9 @@ impl Process {
         }
     }
 
-    /// .NET code for any processor is taken by its full path, and passed over where it is searched.
     fn passes_over(&self, image: &ImageFacts) -> bool {
-        let (process, host) = (self.machine, self.host.machine);
-        let fits = runs_in(image, process, host) && (!image.any_cpu || image.machine == process);
-        !fits && is_mapped_by(image.machine, host)
+        let host = self.host.machine;
+        !answers_search(image, self.machine, host) && is_mapped_by(image.machine, host)
     }
 
     /// A file for another machine that this one runs too does not end the search (Wine's conformance test

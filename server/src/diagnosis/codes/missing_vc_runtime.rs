@@ -24,10 +24,12 @@
 //! `msvcr120.dll` and others with 80 to 120 in their names belong to older runtimes, of Visual C++ 2005 to 2013, which the current one
 //! does not replace: each has an installer of its own.
 
+use super::wrong_architecture::interpreter_for;
 use crate::action::Action;
 use crate::diagnosis::case::list;
 use crate::diagnosis::origins::OlderRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
+use crate::image::Machine;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.not_found().is_some_and(|fault| {
@@ -71,6 +73,11 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));
     }
     finding.advice = "Install this runtime.".to_owned();
+    if machine == Machine::Arm64 && older.is_some() {
+        finding.advice =
+            "Microsoft made this runtime for x86 and x64 only: choose a Python for x64.".to_owned();
+        fixes = vec![interpreter_for(Machine::X64)];
+    }
     finding.fixes = fixes;
 }
 
@@ -325,6 +332,28 @@ mod tests {
               Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
               * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
         "#]],
+        );
+    }
+
+    #[test]
+    fn there_is_no_older_runtime_for_arm64() {
+        check(
+            r#"
+            machine windows-11-arm64+vcredist
+            /Python/python.exe       arm64, imports python313.dll
+            /Python/python313.dll    arm64, version 3.13.2150.1013
+            /Python/Lib/os.py        text
+            /Python/Lib/site-packages/pkg.pyd   arm64, imports msvcr120.dll
+            import pkg
+            "#,
+            expect![[r#"
+                error missing-vc-runtime: msvcr120.dll
+                  `import pkg` will fail: msvcr120.dll is missing. It is part of the Visual C++ 2013 Redistributable.
+                  pkg.pyd imports msvcr120.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
+                  Microsoft made this runtime for x86 and x64 only: choose a Python for x64.
+                  Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
+                  ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+            "#]],
         );
     }
 

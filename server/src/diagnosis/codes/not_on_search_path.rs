@@ -91,7 +91,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
 mod tests {
     use expect_test::expect;
 
-    use crate::testing::check;
+    use crate::testing::{answer, check};
 
     #[test]
     fn a_dll_on_path_is_not_found_since_3_8() {
@@ -237,6 +237,26 @@ mod tests {
                   * Add C:\Python\Library\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\Python\Library\bin")
             "#]],
         );
+    }
+
+    #[test]
+    fn a_dll_for_both_kinds_of_processes_on_arm64_counts_for_each() {
+        for process in ["arm64", "x86_64"] {
+            let told = answer(&format!(
+                r#"
+                machine windows-11-arm64
+                /Python/python.exe       {process}, imports python313.dll
+                /Python/python313.dll    {process}, version 3.13.2150.1013
+                /Python/Lib/os.py        text
+                /Python/Lib/site-packages/pkg.pyd     {process}, imports tools.dll
+                /tools/tools.dll         arm64x
+                path /tools
+                import pkg
+                "#
+            ));
+            assert!(told.starts_with("error not-on-search-path: tools.dll"), "{process}: {told}");
+            assert!(told.contains(r#"  * Add C:\tools with os.add_dll_directory"#), "{process}: {told}");
+        }
     }
 
     #[test]

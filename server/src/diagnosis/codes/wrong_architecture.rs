@@ -86,7 +86,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes.push(interpreter_for(program));
 }
 
-fn interpreter_for(machine: Machine) -> Fix {
+pub(super) fn interpreter_for(machine: Machine) -> Fix {
     let choose =
         Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
     choose.untestable("which interpreter it will be is not known")
