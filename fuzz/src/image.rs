@@ -2,7 +2,7 @@
 
 use whydll::host::ApiSets;
 use whydll::image::{Binding, Image, Import, LooksLike, Manifest, Symbol};
-use world::pe::{self, EntryPoint, Export, ImageSpec, Machine};
+use world::pe::{self, EntryPoint, Export, ForX64, ImageSpec, Machine};
 
 use crate::Target;
 
@@ -15,6 +15,10 @@ fn run(file: &[u8]) {
     }
     if let Ok(image) = Image::parse(file) {
         look_at(&image);
+        let seen = image.seen_by_x64().unwrap_or_default();
+        if let Ok(image) = Image::parse(&seen) {
+            look_at(&image);
+        }
     }
 }
 
@@ -87,7 +91,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let calls = ImageSpec { entry_point: EntryPoint::CallsFirstImport, ..x64.clone() };
     let managed = ImageSpec { clr: true, imports: Vec::new(), ..everything(Machine::X86) };
     let program = ImageSpec { clr: true, ..ImageSpec::exe("a.exe") };
-    [x64, everything(Machine::X86), everything(Machine::Arm64), cython, avx, calls, managed, program]
+    let mut both = everything(Machine::Arm64X);
+    both.for_x64 = ForX64 { exports: vec![Export::named("f")], imports: both.imports.clone() };
+    [x64, everything(Machine::X86), everything(Machine::Arm64), both, cython, avx, calls, managed, program]
         .iter()
         .map(pe::write)
         .collect()
