@@ -307,7 +307,7 @@ impl Plan<'_> {
                 return None;
             }
             if import == Image::UNREAD {
-                let what = format!("the code of {dotted} may import modules, and only code for x64 is read");
+                let what = format!("the code of {dotted} may import modules, and it is not read");
                 self.step(Event::Unknown(what), at);
                 return None;
             }

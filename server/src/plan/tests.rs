@@ -2166,11 +2166,33 @@ fn what_code_for_other_processors_than_x64_imports_is_not_known() {
     let told = expect![[r#"
         pkg <- line 1
         native pkg.a <- __init__.py:1
-        unknown: the code of pkg.a may import modules, and only code for x64 is read <- __init__.py:1
+        unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
         native pkg.b <- __init__.py:1
     "#]];
     told.assert_eq(&world("arm64"));
     assert_eq!(world("x86"), world("arm64"));
+}
+
+/// As cryptography 50's module for `abi3t`, which exports functions of others besides (PEP 793).
+#[test]
+fn what_the_slots_of_a_module_import_is_not_known() {
+    let told = answer(&python(
+        15,
+        "
+        /Python/python3t.dll    exports PyErr_Clear, PyImport_ImportModule
+        /s/pkg/__init__.py      text
+            from . import a, b
+        /s/pkg/a.pyd  exports PyModExport_a, PyInit__other, imports python3t.dll!PyImport_ImportModule
+        /s/pkg/b.pyd  exports PyModExport_b, imports python3t.dll!PyErr_Clear
+        ",
+    ));
+    expect![[r#"
+        pkg <- line 1
+        native pkg.a <- __init__.py:1
+        unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
+        native pkg.b <- __init__.py:1
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]

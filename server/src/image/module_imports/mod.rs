@@ -60,6 +60,12 @@ const LONGEST_NAME: usize = 256;
 /// Calls within calls are followed so deep.
 const DEEPEST_CALL: usize = 64;
 
+/// What the function is called that makes a module.
+const INIT: &str = "PyInit_";
+
+/// What the function is called that gives the slots of which Python makes a module (PEP 793, Python 3.15).
+const DESCRIPTION: &str = "PyModExport_";
+
 impl Image<'_> {
     /// What [`Image::module_imports`] tells of a module whose name is not known.
     pub const UNKNOWN_MODULE: &'static str = "?";
@@ -76,27 +82,33 @@ impl Image<'_> {
     /// there is one. `platform.NAME()` is such a call, of which some import a module. [`Image::UNKNOWN_MODULE`] is an import of which
     /// the name is not known.
     ///
+    /// Code that only the slots of a module's description name (`PyModExport_…`, PEP 793) is not read either.
+    ///
     /// The code is followed from `PyInit_…` as it runs if nothing fails, and both ways where it may go either.
     ///
     /// # Errors
     /// As [`Image::imports`], [`Image::symbols`] and [`Image::export`].
     pub fn module_imports(&self) -> Result<Vec<String>, ImageError> {
-        let Some(init) = self.export_that_begins_with("PyInit_")? else {
-            return Ok(Vec::new());
+        // Python 3.15 asks for this one first.
+        let described = self.export_that_begins_with(DESCRIPTION)?;
+        let init = match described.as_ref().and_then(|export| export.strip_prefix(DESCRIPTION)) {
+            Some(name) => Some(format!("{INIT}{name}")),
+            None => self.export_that_begins_with(INIT)?,
         };
-        let Some(Export::Address(start)) = self.export(&Symbol::Name(init.clone()))? else {
+        let start = init.as_ref().map(|init| self.export(&Symbol::Name(init.clone()))).transpose()?.flatten();
+        if described.is_none() && start.is_none() {
             return Ok(Vec::new());
-        };
+        }
         let is_python = |dll: &str| dll.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("python"));
         let slots = self.slots(is_python, Called::by_name)?;
         let imports = |called| slots.values().any(|known| *known == called);
-        let name = init.strip_prefix("PyInit_").unwrap_or_default();
         if !slots.values().any(|called| called.imports()) {
             return Ok(Vec::new());
         }
-        if self.machine() != Machine::X64 {
+        let (Some(init), Some(Export::Address(start)), Machine::X64) = (&init, start, self.machine()) else {
             return Ok(vec![Image::UNREAD.to_owned()]);
-        }
+        };
+        let name = init.strip_prefix(INIT).unwrap_or_default();
         let may_be_of_cython = imports(Called::Add);
         let mut walk = Walk {
             image: self,
