@@ -14,6 +14,7 @@ fn run(file: &[u8]) {
         let _ = Manifest::parse(text);
     }
     if let Ok(image) = Image::parse(file) {
+        let _ = image.trampoline_target(file);
         look_at(&image);
         let seen = image.seen_by_x64().unwrap_or_default();
         if let Ok(image) = Image::parse(&seen) {
@@ -93,7 +94,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let program = ImageSpec { clr: true, ..ImageSpec::exe("a.exe") };
     let mut both = everything(Machine::Arm64X);
     both.for_x64 = ForX64 { exports: vec![Export::named("f")], imports: both.imports.clone() };
-    [x64, everything(Machine::X86), everything(Machine::Arm64), both, cython, avx, calls, managed, program]
+    let starts = ImageSpec { starts: Some(r"C:\Python\python.exe".to_owned()), ..x64.clone() };
+    let (x86, arm64) = (everything(Machine::X86), everything(Machine::Arm64));
+    [x64, x86, arm64, both, cython, avx, calls, managed, program, starts]
         .iter()
         .map(pe::write)
         .collect()

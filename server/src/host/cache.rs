@@ -120,7 +120,7 @@ struct Contents {
 }
 
 /// Changes with the meaning of what is stored.
-const FORMAT: &[u8; 16] = b"whydll-facts-21\n";
+const FORMAT: &[u8; 16] = b"whydll-facts-22\n";
 
 /// The index at the head of a stored cache: name, stamp, and where the encoded answer lies.
 type Index = Vec<(String, Stamp, u32, u32)>;

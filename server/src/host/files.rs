@@ -212,6 +212,10 @@ pub struct ImageFacts {
     /// ([`Image::module_imports`](crate::image::Image)).
     #[serde(default)]
     pub module_imports: Vec<String>,
+    /// The program that it starts in its own place: it is a trampoline of uv
+    /// ([`Image::trampoline_target`](crate::image::Image)).
+    #[serde(default)]
+    pub starts: Option<String>,
     /// Size of the file in bytes.
     pub size: u64,
 }
@@ -257,6 +261,7 @@ impl Default for ImageFacts {
             manifests: Vec::new(),
             any_cpu: false,
             module_imports: Vec::new(),
+            starts: None,
             size: 0,
         }
     }

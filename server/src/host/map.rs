@@ -80,6 +80,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
         manifests: image.manifests().unwrap_or_default(),
         any_cpu: image.is_any_cpu(),
         module_imports: image.module_imports().unwrap_or_default(),
+        starts: image.trampoline_target(&map.0).unwrap_or_default(),
         size: map.0.len() as u64,
     })
 }

@@ -27,6 +27,7 @@
 //! | `binding` | what one image's imports find in another |
 //! | `start` | what the code calls as the image starts, and which processor it needs for that |
 //! | `module_imports` | which Python modules the code of an extension module imports as it is initialized |
+//! | `trampoline` | which Python a trampoline of uv starts |
 //! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
 //!
@@ -52,6 +53,7 @@ mod memory;
 mod module_imports;
 mod resources;
 mod start;
+mod trampoline;
 
 #[cfg(test)]
 mod testing;

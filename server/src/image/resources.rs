@@ -1,4 +1,4 @@
-//! Two of an image's resources: its version and its manifest.
+//! An image's resources: its version, its manifest, and what is found by a name.
 //!
 //! Resources are a tree of three levels: type, name, language. Only the branch that is asked for
 //! is read, and of the languages always the first.
@@ -99,7 +99,16 @@ impl Image<'_> {
         self.memory.slice(data.rva, data.size, "the manifest").map(|bytes| Some(decode(bytes)))
     }
 
-    /// The data of a resource of a type, in its first language.
+    /// The bytes of a resource of a type, in its first language; `None` if there is none, or more than
+    /// `limit` of them.
+    pub(super) fn data(&self, kind: u16, name: Key, limit: u32) -> Result<Option<&[u8]>, ImageError> {
+        match self.resource(kind, name)?.filter(|data| data.size <= limit) {
+            Some(data) => self.memory.slice(data.rva, data.size, WHAT).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the data of a resource of a type is, in its first language.
     fn resource(&self, kind: u16, name: Key) -> Result<Option<Data>, ImageError> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
             return Ok(None);
@@ -124,7 +133,14 @@ impl Image<'_> {
         for index in 0..count.min(MAX_ENTRIES) {
             // 16 bytes of directory are two entries' worth.
             let [id, link] = self.memory.words(entry(at, index + 2, 8, WHAT)?, WHAT)?;
-            if key == Key::First || key == Key::Id(id) {
+            let is_meant = match key {
+                Key::First => true,
+                Key::Id(wanted) => wanted == id,
+                Key::Name(wanted) => {
+                    id & NAME != 0 && self.has_name(Node { link: id & !NAME, ..node }, wanted)?
+                }
+            };
+            if is_meant {
                 return Ok(Some(Node { link, ..node }));
             }
         }
@@ -132,6 +148,18 @@ impl Image<'_> {
             0..=MAX_ENTRIES => Ok(None),
             _ => Err(ImageError::TooMany { what: "resources".into(), limit: MAX_ENTRIES.into() }),
         }
+    }
+
+    /// Whether an IMAGE_RESOURCE_DIR_STRING_U, a length and UTF-16, is this ASCII name.
+    fn has_name(&self, node: Node, name: &str) -> Result<bool, ImageError> {
+        let at = node.rva(0)?;
+        let length = u16::from_le_bytes(self.memory.bytes(at, WHAT)?);
+        if usize::from(length) != name.len() {
+            return Ok(false);
+        }
+        let bytes = self.memory.slice(at, 2 + 2 * u32::from(length), WHAT)?;
+        let units = bytes.as_chunks().0.iter().skip(1).map(|unit| u16::from_le_bytes(*unit));
+        Ok(units.eq(name.encode_utf16()))
     }
 
     /// Reads an IMAGE_RESOURCE_DATA_ENTRY. Unlike all else in the tree, what it points to is
@@ -144,6 +172,9 @@ impl Image<'_> {
 
 /// The bit of a link that says it leads to another directory; else it leads to data.
 const DIRECTORY: u32 = 1 << 31;
+
+/// The bit of an entry's first word that says it leads to a name; else it is a number.
+const NAME: u32 = 1 << 31;
 
 /// A place in the tree.
 #[derive(Clone, Copy)]
@@ -165,9 +196,10 @@ impl Node {
 }
 
 /// Which entry of a directory to follow.
-#[derive(Clone, Copy, PartialEq)]
-enum Key {
+#[derive(Clone, Copy)]
+pub(super) enum Key {
     Id(u32),
+    Name(&'static str),
     First,
 }
 

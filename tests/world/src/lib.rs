@@ -65,6 +65,7 @@
 //! | `version 14.0.24210.0` | has a version resource |
 //! | `manifest "<assembly ...>"` | has a manifest, without `"` in it |
 //! | `manifest` | has a manifest, the lines below, indented by four spaces |
+//! | `starts C:\Python\python.exe` | is a trampoline of uv for this program |
 //! | `linker 14.26` | was linked by this version (14.0) |
 //! | `needs windows 6.1` | asks for this version of Windows (6.0) |
 //! | `dependent load flags 0x800` | has a load configuration with these flags |

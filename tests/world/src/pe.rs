@@ -44,6 +44,8 @@ pub struct ImageSpec {
     pub version: Option<[u16; 4]>,
     /// The text of the RT_MANIFEST resource: number 1 of a program, 2 of a library.
     pub manifest: Option<String>,
+    /// The program that it starts, as a trampoline of uv does.
+    pub starts: Option<String>,
     /// The major and minor version of the linker.
     pub linker: (u8, u8),
     /// The version of Windows it asks for (operating system and subsystem version).
@@ -74,6 +76,7 @@ impl ImageSpec {
             delay_imports: Vec::new(),
             version: None,
             manifest: None,
+            starts: None,
             linker: (14, 0),
             needs_windows: (6, 0),
             clr: false,

@@ -1,11 +1,11 @@
-//! The resource directory: a tree of three levels (type, id, language) whose
-//! leaves are the version and the manifest.
+//! The resource directory: a tree of three levels (type, id or name, language)
+//! whose leaves are the version, the manifest and what a trampoline starts.
 
 use std::iter;
 
 use object::pe::{
-    IMAGE_RESOURCE_DATA_IS_DIRECTORY, ImageResourceDataEntry, ImageResourceDirectory,
-    ImageResourceDirectoryEntry, RT_MANIFEST, RT_VERSION,
+    IMAGE_RESOURCE_DATA_IS_DIRECTORY, IMAGE_RESOURCE_NAME_IS_STRING, ImageResourceDataEntry,
+    ImageResourceDirectory, ImageResourceDirectoryEntry, RT_MANIFEST, RT_RCDATA, RT_VERSION,
 };
 use object::pod::bytes_of;
 
@@ -20,8 +20,13 @@ const LANGUAGE: u16 = 0x0409;
 pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
     // In ascending order of type, as the loader searches them.
     let mut resources = Vec::new();
+    if let Some(program) = &spec.starts {
+        // `crates/uv-trampoline/src/bounce.rs` of uv: 2 is a trampoline that starts Python.
+        let path = (Id::Name("UV_PYTHON_PATH"), program.clone().into_bytes());
+        resources.push((RT_RCDATA, vec![path, (Id::Name("UV_TRAMPOLINE_KIND"), vec![2])]));
+    }
     if let Some(version) = spec.version {
-        resources.push((RT_VERSION, 1, version_info(spec, version)));
+        resources.push((RT_VERSION, vec![(Id::Number(1), version_info(spec, version))]));
     }
     if let Some(manifest) = &spec.manifest {
         // What the loader looks for: CREATEPROCESS_MANIFEST_RESOURCE_ID in a
@@ -30,7 +35,7 @@ pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
             Kind::Exe => 1,
             Kind::Dll => 2,
         };
-        resources.push((RT_MANIFEST, id, manifest.clone().into_bytes()));
+        resources.push((RT_MANIFEST, vec![(Id::Number(id), manifest.clone().into_bytes())]));
     }
     if resources.is_empty() {
         return;
@@ -39,26 +44,48 @@ pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
     // Inside the tree, offsets count from the section's start; only the leaves
     // give an RVA.
     let start = rsrc.end();
-    put_directory(rsrc, resources.len());
-    for (i, (kind, id, data)) in resources.iter().enumerate() {
-        let ids = put_directory(rsrc, 1);
-        let languages = put_directory(rsrc, 1);
-        let leaf = rsrc.reserve(size_of::<ImageResourceDataEntry>()).rva;
-        put_entry(rsrc, start, i, *kind, subdirectory(ids - start));
-        put_entry(rsrc, ids, 0, *id, subdirectory(languages - start));
-        put_entry(rsrc, languages, 0, LANGUAGE, leaf - start);
-        let rva = rsrc.put(data);
-        rsrc.align(4);
-        rsrc.fill(
-            leaf,
-            bytes_of(&ImageResourceDataEntry {
-                offset_to_data: rva.into(),
-                size: length(data).into(),
-                code_page: 0.into(),
-                reserved: 0.into(),
-            }),
-        );
+    put_directory(rsrc, 0, resources.len());
+    for (i, (kind, of_kind)) in resources.iter().enumerate() {
+        let names = of_kind.iter().filter(|(id, _)| matches!(id, Id::Name(_))).count();
+        let ids = put_directory(rsrc, names, of_kind.len() - names);
+        put_entry(rsrc, start, i, u32::from(*kind), subdirectory(ids - start));
+        for (j, (id, data)) in of_kind.iter().enumerate() {
+            let id = match id {
+                Id::Number(number) => u32::from(*number),
+                Id::Name(name) => IMAGE_RESOURCE_NAME_IS_STRING | (put_name(rsrc, name) - start),
+            };
+            let languages = put_directory(rsrc, 0, 1);
+            let leaf = rsrc.reserve(size_of::<ImageResourceDataEntry>()).rva;
+            put_entry(rsrc, ids, j, id, subdirectory(languages - start));
+            put_entry(rsrc, languages, 0, u32::from(LANGUAGE), leaf - start);
+            let rva = rsrc.put(data);
+            rsrc.align(4);
+            rsrc.fill(
+                leaf,
+                bytes_of(&ImageResourceDataEntry {
+                    offset_to_data: rva.into(),
+                    size: length(data).into(),
+                    code_page: 0.into(),
+                    reserved: 0.into(),
+                }),
+            );
+        }
     }
+}
+
+/// What a resource is found by.
+enum Id {
+    Number(u16),
+    Name(&'static str),
+}
+
+/// Puts an IMAGE_RESOURCE_DIR_STRING_U.
+fn put_name(rsrc: &mut Section, name: &str) -> u32 {
+    let units: Vec<u16> = name.encode_utf16().collect();
+    let all = iter::once(units.len() as u16).chain(units);
+    let rva = rsrc.put(&all.flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    rsrc.align(4);
+    rva
 }
 
 fn subdirectory(offset: u32) -> u32 {
@@ -66,25 +93,25 @@ fn subdirectory(offset: u32) -> u32 {
 }
 
 /// Puts a directory with room for its entries.
-fn put_directory(rsrc: &mut Section, entries: usize) -> u32 {
+fn put_directory(rsrc: &mut Section, names: usize, numbers: usize) -> u32 {
     let directory = rsrc.put(bytes_of(&ImageResourceDirectory {
         characteristics: 0.into(),
         time_date_stamp: 0.into(),
         major_version: 0.into(),
         minor_version: 0.into(),
-        number_of_named_entries: 0.into(),
-        number_of_id_entries: (entries as u16).into(),
+        number_of_named_entries: (names as u16).into(),
+        number_of_id_entries: (numbers as u16).into(),
     }));
-    rsrc.reserve(entries * size_of::<ImageResourceDirectoryEntry>());
+    rsrc.reserve((names + numbers) * size_of::<ImageResourceDirectoryEntry>());
     directory
 }
 
-fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u16, target: u32) {
+fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u32, target: u32) {
     let offset = size_of::<ImageResourceDirectory>() + index * size_of::<ImageResourceDirectoryEntry>();
     rsrc.fill(
         directory + offset as u32,
         bytes_of(&ImageResourceDirectoryEntry {
-            name_or_id: u32::from(id).into(),
+            name_or_id: id.into(),
             offset_to_data_or_directory: target.into(),
         }),
     );

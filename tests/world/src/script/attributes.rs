@@ -145,6 +145,7 @@ enum ImageAttribute<'a> {
     Clr,
     Manifest(&'a str),
     ManifestFollows,
+    Starts(&'a str),
     DependentLoadFlags(u16),
     EntryPoint(EntryPoint),
     InitCallsFirstImport,
@@ -166,6 +167,7 @@ fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake
         ImageAttribute::Clr => image.clr = true,
         ImageAttribute::Manifest(text) => image.manifest = Some(text.to_owned()),
         ImageAttribute::ManifestFollows => {}
+        ImageAttribute::Starts(program) => image.starts = Some(program.to_owned()),
         ImageAttribute::DependentLoadFlags(flags) => image.dependent_load_flags = Some(flags),
         ImageAttribute::EntryPoint(entry_point) => image.entry_point = entry_point,
         ImageAttribute::InitCallsFirstImport => {
@@ -288,6 +290,8 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
             Some(text) => image(Of::Manifest(text)),
             None => Err(Mistake::Attribute(item.to_owned())),
         }
+    } else if let Some(program) = after("starts", item) {
+        image(Of::Starts(program))
     } else if let Some(text) = after("cut", item) {
         Ok(Some(Attribute::Cut(number(text)?)))
     } else if let Some(text) = after("size", item) {
