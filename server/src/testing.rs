@@ -20,7 +20,8 @@
 //! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
 //! | `set directory /x`, `default directories 0x1000` | SetDllDirectory, SetDefaultDllDirectories |
 //! | `load /env/a.pyd` | as the interpreter loads an extension module |
-//! | `load NAME plain` · `altered` · `modern` · `ctypes` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
+//! | `load NAME plain` · `altered` · `modern` · `ctypes` · `winmode 0` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
+//! | `loaded` | the modules that a Python has loaded when it has started |
 //! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
 //! | `script /w/main.py` | the document that the imports stand in |
 //! | `watch` | of the imports from here on it is told only what goes wrong with installed native code |
@@ -70,7 +71,8 @@ pub fn answer(text: &str) -> String {
     answer_of(&World::new(text).unwrap())
 }
 
-fn answer_of(world: &World) -> String {
+/// What the directives of a world give that was altered.
+pub fn answer_of(world: &World) -> String {
     // Python is followed by recursion.
     on_large_stack(|| {
         let mut story = Story::of(world);
@@ -198,6 +200,7 @@ impl Story<'_> {
                 self.process().set_default_directories(LoadFlags(flags));
             }
             "load" => self.load(rest),
+            "loaded" => self.loaded(),
             "before" => self.before += &format!("{rest}\n"),
             "script" => self.script = Some(on_drive(rest)),
             "watch" => self.watched = Watched::IfNative,
@@ -257,6 +260,9 @@ impl Story<'_> {
         let before = interpreter.process.modules().len();
         let result = match how {
             "ctypes" => interpreter.load_library(&target, CtypesMode::default()),
+            _ if how.starts_with("winmode ") => {
+                interpreter.load_library(&target, CtypesMode { winmode: Some(number(&how[8..])) })
+            }
             _ => interpreter.load_extension(&WinPath::new(target.as_str())),
         };
         match result {
@@ -270,13 +276,22 @@ impl Story<'_> {
                 }
                 let stem = WinPath::new(target.as_str()).file_name().split('.').next().unwrap().to_owned();
                 let _ = match how {
-                    "ctypes" => {
+                    _ if how == "ctypes" || how.starts_with("winmode") => {
                         let (class, text) = interpreter.ctypes_sentence(&target, &error);
                         writeln!(self.out, "{class}: {text}")
                     }
                     _ => writeln!(self.out, "ImportError: {}", interpreter.import_sentence(&stem, &error)),
                 };
             }
+        }
+    }
+
+    fn loaded(&mut self) {
+        let host = self.host();
+        let environment = self.environment(&host);
+        match Interpreter::start(&host, &environment) {
+            Ok(interpreter) => self.out.extend(interpreter.process.modules().iter().map(told_module)),
+            Err(failure) => tell(&mut self.out, &failure),
         }
     }
 

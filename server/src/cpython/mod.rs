@@ -105,27 +105,24 @@ impl<'e> Interpreter<'e> {
     /// # Errors
     /// The program itself cannot be started: its DLL or the C runtime is missing.
     pub fn start(host: &Host, environment: &'e Environment) -> Result<Interpreter<'e>, Failure> {
-        let application = environment.application_directory.clone();
-        let mut process = Process::new(host.clone(), environment.machine, application);
-        if environment.platform == Platform::Linux {
-            return Ok(Interpreter {
-                environment,
-                process,
-                conda: None,
-                overlooks_failures: false,
-                has_stable_abi: false,
-            });
-        }
-        for (name, value) in host.usual_variables(&environment.interpreter, environment.machine) {
-            if process.variable(&name).is_none() {
-                process.set_variable(&name, Some(&value));
+        let Environment { program, interpreter, application_directory: application, .. } = environment;
+        let process = match &environment.launcher_directory {
+            _ if environment.platform == Platform::Linux => {
+                Process::new(host.clone(), environment.machine, application.clone())
             }
-        }
-        if environment.base_kind == Kind::Store {
-            process.be_packaged();
-        }
-        let program = &environment.program;
-        process.start(if host.files.is_file(program) { program } else { &environment.interpreter })?;
+            None if host.files.is_file(program) => started(host, environment, application, program)?,
+            None => started(host, environment, application, interpreter)?,
+            Some(directory) => {
+                let mut process = started(host, environment, application, program)?;
+                match load_into_launcher(&mut process, directory, environment.python_dll.file_name()) {
+                    Ok(()) => process,
+                    // Then it starts the interpreter as another process.
+                    Err(_) => {
+                        started(host, environment, directory, &directory.join(interpreter.file_name()))?
+                    }
+                }
+            }
+        };
         let mut interpreter = Interpreter {
             environment,
             process,
@@ -133,7 +130,9 @@ impl<'e> Interpreter<'e> {
             overlooks_failures: false,
             has_stable_abi: false,
         };
-        interpreter.start_conda();
+        if environment.platform == Platform::Windows {
+            interpreter.start_conda();
+        }
         Ok(interpreter)
     }
 
@@ -272,4 +271,35 @@ impl<'e> Interpreter<'e> {
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
         self.looked_at(result)
     }
+}
+
+/// A process of this executable.
+fn started(
+    host: &Host,
+    environment: &Environment,
+    application: &WinPath,
+    executable: &WinPath,
+) -> Result<Process, Failure> {
+    let mut process = Process::new(host.clone(), environment.machine, application.clone());
+    for (name, value) in host.usual_variables(&environment.interpreter, environment.machine) {
+        if process.variable(&name).is_none() {
+            process.set_variable(&name, Some(&value));
+        }
+    }
+    if environment.base_kind == Kind::Store {
+        process.be_packaged();
+    }
+    process.start(executable)?;
+    Ok(process)
+}
+
+/// What an alias of the install manager does before it calls `Py_Main` (`try_load_python3_dll` in pymanager's
+/// launcher.cpp). The search that it sets holds for all later loads that ask for no other: neither PATH nor
+/// the alias' own folder counts for them.
+fn load_into_launcher(process: &mut Process, directory: &WinPath, python: &str) -> Result<(), Failure> {
+    process.set_default_directories(LoadFlags::SEARCH_SYSTEM32.with(LoadFlags::SEARCH_USER_DIRS));
+    process.add_dll_directory(directory.clone(), "the install manager's alias".to_owned());
+    process.load("python3.dll", LoadFlags::NONE)?;
+    // `python3.dll` needs nothing; the functions that are asked of it are forwarded there.
+    process.load(python, LoadFlags::NONE).map(drop)
 }

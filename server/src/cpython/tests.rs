@@ -2,7 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use crate::testing::{answer, check};
+use world::World;
+
+use crate::testing::{answer, answer_of, check, check_changed};
 
 /// A world under the rules of Python 3.7 and of 3.8.
 fn check_both(world: &str, up_to_3_7: Expect, since_3_8: Expect) {
@@ -642,4 +644,169 @@ fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
         ",
     );
     assert!(!told.contains("126"), "{told}");
+}
+
+/// A Python of the install manager, and an alias of it beside a DLL.
+const MANAGED: &str = r"
+    /U/Python/pythoncore-3.14-64/python.exe      imports python314.dll
+    /U/Python/pythoncore-3.14-64/python3.dll     exports Py_Main=python314.Py_Main, Py_Version=python314.Py_Version
+    /U/Python/pythoncore-3.14-64/python314.dll   version 3.14.2150.1013, exports Py_Main, Py_Version, imports vcruntime140.dll
+    /U/Python/pythoncore-3.14-64/vcruntime140.dll
+    /U/Python/pythoncore-3.14-64/of_python.dll
+    /U/Python/pythoncore-3.14-64/Lib/os.py       text
+    /U/Python/bin/python.exe
+    /U/Python/bin/of_alias.dll
+    /lib/on_path.dll
+    /env/pkg/_native.pyd                         imports of_python.dll, of_alias.dll
+    /env/pkg/_other.pyd                          imports on_path.dll
+    path /lib
+";
+
+/// What the directives give for who starts the alias, and for who starts the interpreter itself.
+fn check_managed(directives: &str, by_alias: Expect, direct: Expect) {
+    let target = |world: &World| {
+        let file = world.path("/U/Python/bin/python.exe.__target__");
+        std::fs::write(file, r"C:\U\Python\pythoncore-3.14-64\python.exe").unwrap();
+    };
+    let world = |python: &str| format!("{MANAGED}    python {python}\n{directives}");
+    check_changed(&world("/U/Python/bin"), target, by_alias);
+    check_changed(&world("/U/Python/pythoncore-3.14-64"), target, direct);
+}
+
+#[test]
+fn an_alias_of_the_install_manager_loads_python_into_itself() {
+    check_managed(
+        "    loaded",
+        expect![[r#"
+        C:\U\Python\bin\python.exe (full path)
+        C:\U\Python\pythoncore-3.14-64\python3.dll (added by the install manager's alias)
+        C:\U\Python\pythoncore-3.14-64\python314.dll (added by the install manager's alias)
+        C:\U\Python\pythoncore-3.14-64\vcruntime140.dll (added by the install manager's alias)
+    "#]],
+        expect![[r#"
+        C:\U\Python\pythoncore-3.14-64\python.exe (full path)
+        C:\U\Python\pythoncore-3.14-64\python314.dll (application directory)
+        C:\U\Python\pythoncore-3.14-64\vcruntime140.dll (application directory)
+    "#]],
+    );
+}
+
+#[test]
+fn in_an_alias_modules_find_dlls_beside_the_alias_and_beside_python() {
+    check_managed(
+        "    load /env/pkg/_native.pyd",
+        expect![[r#"
+        C:\env\pkg\_native.pyd (full path)
+        C:\U\Python\pythoncore-3.14-64\of_python.dll (added by the install manager's alias)
+        C:\U\Python\bin\of_alias.dll (application directory)
+    "#]],
+        expect![[r#"
+        126: _native.pyd > of_alias.dll: nowhere in C:\env\pkg, C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        ImportError: DLL load failed while importing _native: The specified module could not be found.
+    "#]],
+    );
+    check_managed(
+        "    load /env/pkg/_other.pyd",
+        expect![[r#"
+        126: _other.pyd > on_path.dll: nowhere in C:\env\pkg, C:\U\Python\bin, C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        ImportError: DLL load failed while importing _other: The specified module could not be found.
+    "#]],
+        expect![[r#"
+        126: _other.pyd > on_path.dll: nowhere in C:\env\pkg, C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        ImportError: DLL load failed while importing _other: The specified module could not be found.
+    "#]],
+    );
+}
+
+#[test]
+fn in_an_alias_path_does_not_count_for_loads_without_flags_either() {
+    check_managed(
+        "    load on_path.dll winmode 0",
+        expect![[r#"
+        126: on_path.dll: nowhere in C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        FileNotFoundError: Could not find module 'on_path.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+    "#]],
+        expect![[r#"
+        C:\lib\on_path.dll (PATH)
+    "#]],
+    );
+    check_managed(
+        "    load of_alias.dll winmode 0",
+        expect![[r#"
+        126: of_alias.dll: nowhere in C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        FileNotFoundError: Could not find module 'of_alias.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+    "#]],
+        expect![[r#"
+        126: of_alias.dll: nowhere in C:\U\Python\pythoncore-3.14-64, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\lib
+        FileNotFoundError: Could not find module 'of_alias.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+    "#]],
+    );
+    check_managed(
+        "    load of_python.dll winmode 0",
+        expect![[r#"
+        C:\U\Python\pythoncore-3.14-64\of_python.dll (added by the install manager's alias)
+    "#]],
+        expect![[r#"
+        C:\U\Python\pythoncore-3.14-64\of_python.dll (application directory)
+    "#]],
+    );
+    check_managed(
+        "    load of_alias.dll ctypes",
+        expect![[r#"
+        C:\U\Python\bin\of_alias.dll (application directory)
+    "#]],
+        expect![[r#"
+        126: of_alias.dll: nowhere in C:\U\Python\pythoncore-3.14-64, C:\Windows\System32
+        FileNotFoundError: Could not find module 'of_alias.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+    "#]],
+    );
+}
+
+#[test]
+fn what_an_alias_cannot_load_into_itself_it_starts_as_another_process() {
+    // The loader searches PATH for a program's own DLLs.
+    let without = MANAGED.replace("pythoncore-3.14-64/vcruntime140.dll", "elsewhere/vcruntime140.dll");
+    let world = |path: &str| {
+        let world =
+            World::new(&format!("{without}    path {path}\n    python /U/Python/bin\n    loaded")).unwrap();
+        std::fs::write(
+            world.path("/U/Python/bin/python.exe.__target__"),
+            r"C:\U\Python\pythoncore-3.14-64\python.exe",
+        )
+        .unwrap();
+        world
+    };
+    expect![[r#"
+        C:\U\Python\pythoncore-3.14-64\python.exe (full path)
+        C:\U\Python\pythoncore-3.14-64\python314.dll (application directory)
+        C:\U\Python\elsewhere\vcruntime140.dll (PATH)
+    "#]]
+    .assert_eq(&answer_of(&world("/U/Python/elsewhere")));
+    expect![[r#"
+        126: python.exe > python314.dll > vcruntime140.dll: nowhere in C:\U\Python\pythoncore-3.14-64, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\lib
+    "#]].assert_eq(&answer_of(&world("/lib")));
+}
+
+#[test]
+fn a_diagnosis_knows_that_path_does_not_help_in_an_alias() {
+    check_managed(
+        "
+    /env/loads/__init__.py    text
+        import ctypes
+        ctypes.WinDLL('on_path.dll', winmode=0)
+    variable PYTHONPATH C:\\env
+    import loads
+",
+        expect![[r#"
+            error not-on-search-path: on_path.dll
+              `import loads` will fail: on_path.dll lies in C:\lib, where Python 3.14 does not look.
+              C:\env\loads\__init__.py (line 2) loads on_path.dll; Python 3.14 looks for it in C:\U\Python\pythoncore-3.14-64 and System32, and it is in none of them (Windows error 126). It runs in C:\U\Python\bin\python.exe, an alias of the Python Install Manager, and there no load searches PATH.
+              Add C:\lib with os.add_dll_directory before the import.
+              Python: FileNotFoundError: Could not find module 'on_path.dll' (or one of its dependencies). Try using the full path with constructor syntax.
+              * Add C:\lib with os.add_dll_directory before the import | os.add_dll_directory(r"C:\lib")
+        "#]],
+        expect![[r#"
+            healthy
+        "#]],
+    );
 }

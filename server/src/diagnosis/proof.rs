@@ -265,7 +265,7 @@ impl Trials<'_> {
         let environment = match &effect.interpreter {
             Some(python) => Environment::on(python, &host),
             None if effect.files.iter().any(|(path, _)| describes(path)) => {
-                Environment::on(&self.environment.interpreter, &host)
+                Environment::on(&self.environment.selected, &host)
             }
             None => Ok(self.environment.clone()),
         };

@@ -60,14 +60,14 @@ pub fn record(
     let replay = Replay {
         recording: &recording,
         host,
-        interpreter: &environment.interpreter,
+        interpreter: &environment.selected,
         imports,
         diagnosis: &diagnosis,
         described: description(environment),
     };
     let (kept, is_exact) = replay.needed()?;
     let texts = recording.texts();
-    let snapshot = recording.finished(host, &environment.interpreter, &kept, consent.names)?;
+    let snapshot = recording.finished(host, &environment.selected, &kept, consent.names)?;
     // Other names may have changed what a program finds out of a path.
     let is_exact = is_exact && (consent.names || says_the_same(&snapshot.replayed()?, imports, &diagnosis));
     let snapshot = if is_exact { snapshot } else { snapshot.inexact() };

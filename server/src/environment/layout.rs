@@ -8,12 +8,15 @@ use crate::host::{EntryKind, FileError, Files, WinPath};
 use crate::image::Machine;
 
 use super::discovery::is_store_alias;
+use super::launcher::{self, LauncherFault, Started};
 use super::version::{DllName, PythonVersion, of_free_threaded_program};
 use super::{EnvironmentError, Kind, Note};
 
 /// The parts, before `sys.path` is built from them.
 #[derive(Debug)]
 pub(super) struct Layout {
+    /// What was selected: the interpreter, or a launcher that starts it.
+    pub selected: WinPath,
     pub interpreter: WinPath,
     pub kind: Kind,
     pub base_kind: Kind,
@@ -24,6 +27,8 @@ pub(super) struct Layout {
     pub program: WinPath,
     /// Its folder.
     pub application_directory: WinPath,
+    /// The folder whose DLLs an alias of the install manager adds to its search, where `program` is one.
+    pub launcher_directory: Option<WinPath>,
     /// What CPython takes for the executable's folder when it searches its library: `home` in a venv.
     pub home: WinPath,
     pub prefix: WinPath,
@@ -54,29 +59,46 @@ const CONFIG: &str = "pyvenv.cfg";
 
 impl Layout {
     pub fn of(path: &WinPath, files: &dyn Files, notes: &mut Vec<Note>) -> Result<Layout, EnvironmentError> {
-        let interpreter = interpreter_at(&canonical(path), files)?;
-        let directory = interpreter.parent().unwrap_or_else(|| WinPath::new("."));
+        let selected = interpreter_at(&canonical(path), files)?;
+        let Started { mut program, executable, dll: loaded } = launcher::followed(&selected, files)?;
+        let interpreter = executable;
+        let directory = folder_of(&interpreter);
         let config = Config::beside(&directory, files)?;
-        let own_dll = python_dll(&directory, &interpreter, config.is_some(), files, notes);
+        let own_dll = match loaded.clone() {
+            Some(dll) => Ok(dll),
+            None => python_dll(&directory, &interpreter, config.is_some(), files, notes),
+        };
+        let mut is_loaded = loaded.is_some();
 
-        let (program, home, dll) = match (&config, own_dll) {
-            (None, Ok(dll)) => (interpreter.clone(), directory.clone(), dll),
+        let (home, dll) = match (&config, own_dll) {
+            // Python looks for its library from the executable of the process on.
+            (None, Ok(dll)) => (folder_of(&program), dll),
             (None, Err(missing)) => {
                 return Err(unstartable(interpreter, &directory, missing, files));
             }
             (Some(config), own_dll) => {
-                let Base { home, program, dll } = config.base(&interpreter, files, notes)?;
+                let Base { home, started, dll: base_dll } = config.base(&interpreter, files, notes)?;
                 match own_dll {
                     // A copy of the interpreter; its library still lies in the base.
-                    Ok(dll) => (interpreter.clone(), home, dll),
+                    Ok(dll) => (home, dll),
                     // A redirector: it starts the base's executable.
-                    Err(_) => (program, home, dll?),
+                    Err(_) => {
+                        is_loaded = started.dll.is_some();
+                        program = started.program;
+                        (home, base_dll?)
+                    }
                 }
             }
         };
-        let application_directory = program.parent().unwrap_or_else(|| directory.clone());
+        let application_directory = folder_of(&program);
 
-        let (version, machine) = identity(&dll, &interpreter, &program, files, notes)?;
+        let (mut version, machine) = identity(&dll, &interpreter, &program, files, notes)?;
+        if let Some(made_with) = config.as_ref().and_then(|config| config.version)
+            && version.micro.is_none()
+            && (version.major, version.minor) == (made_with.major, made_with.minor)
+        {
+            version = made_with;
+        }
         let zip = zip_beside(&dll);
         let path_file = path_file(&dll, &interpreter, &program, version, files);
         let library = match &path_file {
@@ -92,9 +114,11 @@ impl Layout {
             base_kind: base_kind(&base_prefix, path_file.is_some(), &zip, files),
             kind: Kind::Installed,
             prefix: base_prefix.clone(),
+            selected,
             interpreter,
             version,
             machine,
+            launcher_directory: is_loaded.then(|| folder_of(&dll.path)),
             dll,
             program,
             application_directory,
@@ -119,9 +143,13 @@ impl Layout {
 
 /// One kind of separator and no `.` or `..`, as PathCchCanonicalizeEx leaves it. A path of the system that we run
 /// on keeps its own separator.
-fn canonical(path: &WinPath) -> WinPath {
+pub(super) fn canonical(path: &WinPath) -> WinPath {
     let path = path.normalized();
     if path.as_str().starts_with('/') { path } else { WinPath::new(path.as_str().replace('/', "\\")) }
+}
+
+fn folder_of(path: &WinPath) -> WinPath {
+    path.parent().unwrap_or_else(|| WinPath::new("."))
 }
 
 /// The `python.exe` that `path` names or holds.
@@ -208,7 +236,7 @@ fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
     (has_interpreter || lib_python).then_some(prefix)
 }
 
-/// `pyvenv.cfg`, as far as CPython reads it.
+/// `pyvenv.cfg`: what CPython reads of it, and what those write into it who make environments.
 #[derive(Debug)]
 struct Config {
     path: WinPath,
@@ -216,6 +244,11 @@ struct Config {
     /// The interpreter that it was made with, where venv or virtualenv wrote it down.
     executable: Option<WinPath>,
     system_site_packages: bool,
+    /// The Python that it was made with: venv calls it `version`, virtualenv and uv `version_info`. Of a
+    /// Python that uv updates it has no third number.
+    version: Option<PythonVersion>,
+    /// `CPython`, or what else it was made with (virtualenv, uv).
+    implementation: Option<String>,
 }
 
 /// The Python that a virtual environment was made with.
@@ -223,7 +256,7 @@ struct Base {
     /// Its folder.
     home: WinPath,
     /// What a redirector starts there.
-    program: WinPath,
+    started: Started,
     /// Its DLL, which a copied interpreter can do without.
     dll: Result<PythonDll, EnvironmentError>,
 }
@@ -247,7 +280,14 @@ impl Config {
     /// `key = value` lines. The first `home` counts (getpath.py) and the last
     /// `include-system-site-packages`, which is true unless it says otherwise (site.py).
     fn parse(path: WinPath, text: &str) -> Config {
-        let mut config = Config { path, home: None, executable: None, system_site_packages: true };
+        let mut config = Config {
+            path,
+            home: None,
+            executable: None,
+            system_site_packages: true,
+            version: None,
+            implementation: None,
+        };
         for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
             let value = value.trim();
             match key.trim_matches(['\u{feff}', ' ', '\t']).to_ascii_lowercase().as_str() {
@@ -257,6 +297,12 @@ impl Config {
                 "executable" | "base-executable" => config.executable = Some(canonical(&WinPath::new(value))),
                 "include-system-site-packages" => {
                     config.system_site_packages = value.eq_ignore_ascii_case("true");
+                }
+                "version" | "version_info" => {
+                    config.version = PythonVersion::that_begins(value).or(config.version)
+                }
+                "implementation" if !value.is_empty() => {
+                    config.implementation = Some(value.chars().take(LONGEST_NAME).collect());
                 }
                 _ => {}
             }
@@ -278,15 +324,44 @@ impl Config {
         if let Err(reason) = files.folder(&home) {
             return Err(broken(match reason {
                 FileError::NotFound | FileError::WrongKind(_) | FileError::NotRecorded => {
-                    VenvFault::HomeMissing { home }
+                    VenvFault::HomeMissing { home, version: self.version }
                 }
                 reason => VenvFault::HomeUnreadable { home, reason },
             }));
         }
-        let program = self.started_in(&home, interpreter, files);
-        let dll = python_dll(&home, &program, false, files, notes)
-            .map_err(|_| broken(VenvFault::NoInterpreter { home: home.clone() }));
-        Ok(Base { home, program, dll })
+        if let Some(name) = self.implementation.as_ref().filter(|name| !name.eq_ignore_ascii_case("CPython"))
+        {
+            let (config, name) = (self.path.clone(), name.clone());
+            return Err(EnvironmentError::OtherImplementation { config, name });
+        }
+        let started = self.started(interpreter, &home, files)?;
+        let dll = match started.dll.clone() {
+            Some(dll) => Ok(dll),
+            None => {
+                let home = folder_of(&started.program);
+                python_dll(&home, &started.program, false, files, notes)
+                    .map_err(|_| broken(VenvFault::NoInterpreter { home }))
+            }
+        };
+        Ok(Base { home, started, dll })
+    }
+
+    /// What runs if the environment's `python.exe` is started: uv's trampoline knows it by itself.
+    fn started(
+        &self,
+        interpreter: &WinPath,
+        home: &WinPath,
+        files: &dyn Files,
+    ) -> Result<Started, EnvironmentError> {
+        let broken = |reason| EnvironmentError::BrokenVenv { config: self.path.clone(), reason };
+        match launcher::trampoline_in_venv(interpreter, files) {
+            Some(Ok(target)) if !files.is_file(&target) => {
+                Err(broken(VenvFault::Trampoline { reason: LauncherFault::Missing { target } }))
+            }
+            Some(Ok(target)) => launcher::followed(&target, files),
+            Some(Err(reason)) => Err(broken(VenvFault::Trampoline { reason })),
+            None => launcher::followed(&self.started_in(home, interpreter, files), files),
+        }
     }
 
     /// What the redirector `interpreter` starts in `home`. That of a free-threaded build starts
@@ -331,10 +406,12 @@ pub enum VenvFault {
     #[error("it names no `home`")]
     NoHome,
     /// The Python that it was made with has gone: uninstalled, moved, or on another disk.
-    #[error("the Python that it was made with is gone: {home} does not exist")]
+    #[error("the Python{} that it was made with is gone: {home} does not exist", spaced(.version.as_ref()))]
     HomeMissing {
         /// Its folder.
         home: WinPath,
+        /// Which one it was, where the configuration tells.
+        version: Option<PythonVersion>,
     },
     /// The Python that it was made with cannot be seen.
     #[error("the Python that it was made with cannot be read: {home}: {reason}")]
@@ -350,7 +427,20 @@ pub enum VenvFault {
         /// Its folder.
         home: WinPath,
     },
+    /// uv's trampoline starts nothing.
+    #[error("its python.exe cannot start: {reason}")]
+    Trampoline {
+        /// Why not.
+        reason: LauncherFault,
+    },
 }
+
+fn spaced(version: Option<&PythonVersion>) -> String {
+    version.map_or_else(String::new, |version| format!(" {version}"))
+}
+
+/// So much is kept of the name of an implementation, in characters.
+const LONGEST_NAME: usize = 40;
 
 /// Why an executable without Python's DLL beside it cannot start.
 fn unstartable(
@@ -367,6 +457,11 @@ fn unstartable(
     if missing.is_none() && is_script_folder && files.is_file(&interpreter) {
         let config = directory.parent().unwrap_or_else(|| directory.clone()).join(CONFIG);
         return EnvironmentError::BrokenVenv { config, reason: VenvFault::NoConfig };
+    }
+    if missing.is_none()
+        && let Some(reason) = launcher::lost_target(&interpreter, directory, files)
+    {
+        return EnvironmentError::BrokenLauncher { launcher: interpreter, reason };
     }
     EnvironmentError::NoPythonDll { interpreter, name: missing }
 }

@@ -7,6 +7,7 @@
 //! | file | question |
 //! |---|---|
 //! | `layout` | which DLL, which folders, what kind of Python is it? |
+//! | `launcher` | which Python does an alias or a trampoline start, and in which process? |
 //! | `search_path` | what is `sys.path`, and who put each entry there? |
 //! | `distributions` | what is installed, and who provides or owns a thing? |
 //! | `editable` | what is installed in place, beside `sys.path`? |
@@ -25,6 +26,7 @@ pub mod discovery;
 mod distributions;
 mod editable;
 mod installer;
+mod launcher;
 mod layout;
 mod metadata;
 pub mod names;
@@ -46,6 +48,7 @@ use crate::image::Machine;
 
 pub use distributions::{Distribution, DistributionKind};
 pub use installer::Installer;
+pub use launcher::LauncherFault;
 pub use layout::VenvFault;
 pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;
@@ -59,7 +62,10 @@ use search_path::SearchPath;
 /// Everything about the selected Python that decides what an import finds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Environment {
-    /// The `python.exe` as selected: in a virtual environment that of its `Scripts`.
+    /// What was selected: the interpreter, or a launcher that starts it (an alias of the install manager, a
+    /// trampoline of uv).
+    pub selected: WinPath,
+    /// `sys.executable`: in a virtual environment the `python.exe` of its `Scripts`.
     pub interpreter: WinPath,
     /// The system that it runs on.
     #[serde(default)]
@@ -80,12 +86,16 @@ pub struct Environment {
     pub prefix: WinPath,
     /// `sys.base_prefix`.
     pub base_prefix: WinPath,
-    /// The executable of the process that runs Python. The `python.exe` of a virtual environment
-    /// is a redirector that starts the base interpreter, so it is the base's; where `Scripts` holds a
-    /// copy of the interpreter with its DLL, it is that copy.
+    /// The executable of the process that runs Python. The `python.exe` of a virtual environment is a
+    /// redirector that starts the base interpreter, so it is the base's; where `Scripts` holds a copy of the
+    /// interpreter with its DLL, it is that. An alias of the install manager runs Python in its own process,
+    /// so it is the alias.
     pub program: WinPath,
     /// Its folder.
     pub application_directory: WinPath,
+    /// The folder whose DLLs such an alias finds, and no others but those of System32: none of any other
+    /// program.
+    pub launcher_directory: Option<WinPath>,
     /// pythonXY.dll.
     pub python_dll: WinPath,
     /// `sys.path` without the entry of the script, in order.
@@ -289,6 +299,22 @@ pub enum EnvironmentError {
         /// What is wrong.
         reason: VenvFault,
     },
+    /// An environment of PyPy or GraalPy.
+    #[error("{config}: this virtual environment was made with {name}, and only CPython is simulated")]
+    OtherImplementation {
+        /// Its `pyvenv.cfg`.
+        config: WinPath,
+        /// What the implementation calls itself.
+        name: String,
+    },
+    /// A program that starts a Python elsewhere, in vain.
+    #[error("{launcher} cannot start: {reason}")]
+    BrokenLauncher {
+        /// The program.
+        launcher: WinPath,
+        /// Why not.
+        reason: LauncherFault,
+    },
     /// An executable without Python's DLL.
     #[error("{interpreter} cannot start: {} is not beside it", .name.as_deref().unwrap_or("pythonXY.dll"))]
     NoPythonDll {
@@ -347,6 +373,7 @@ impl Environment {
             .map(|entry| entry.path.clone())
             .collect();
         Ok(Environment {
+            selected: layout.selected,
             interpreter: layout.interpreter,
             platform: Platform::Windows,
             kind: layout.kind,
@@ -359,6 +386,7 @@ impl Environment {
             base_prefix: layout.base_prefix,
             program: layout.program,
             application_directory: layout.application_directory,
+            launcher_directory: layout.launcher_directory,
             python_dll: layout.dll.path,
             sys_path: search.entries,
             site_packages,
@@ -379,6 +407,11 @@ impl Environment {
     /// "3.14", "3.14 free-threaded"
     pub fn series(&self) -> String {
         with_build(PythonVersion { micro: None, ..self.version }, self.free_threaded)
+    }
+
+    /// The launcher that was selected, where it was not the interpreter itself.
+    pub fn launcher(&self) -> Option<&WinPath> {
+        Some(&self.selected).filter(|selected| **selected != self.interpreter)
     }
 
     /// The file as people know it: from its package on, or its full path.

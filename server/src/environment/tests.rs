@@ -1,5 +1,7 @@
 //! Environments as people have them, each as a disk in text and what is made of it.
 
+mod launchers;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -395,8 +397,8 @@ fn broken_venvs() {
     broken(
         VENV,
         expect![[r#"
-        error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: the Python that it was made with is gone: C:\Python38 does not exist
-    "#]],
+            error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: the Python 3.8.10 that it was made with is gone: C:\Python38 does not exist
+        "#]],
     );
     broken(
         &joined(&[VENV, "    C:\\Python38\\Lib\\\n"]),

@@ -25,6 +25,17 @@ impl PythonVersion {
         (self.major, self.minor) >= (major, minor)
     }
 
+    /// The version that a longer one begins with: `3.11.4.final.0`, `3.14.0rc2`.
+    pub(super) fn that_begins(text: &str) -> Option<PythonVersion> {
+        let mut parts = text.split('.');
+        let major = parts.next()?.parse().ok()?;
+        let number = |part: &str| {
+            let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part[..end].parse().ok()
+        };
+        Some(PythonVersion { major, minor: number(parts.next()?)?, micro: parts.next().and_then(number) })
+    }
+
     /// From pythonXY.dll's VERSIONINFO. Its third field is micro * 1000 + level * 10 + serial, so that
     /// 3.8.10150.1013 is 3.8.10 final (CPython, PC/python_ver_rc.h and PC/make_versioninfo.c).
     pub(super) fn from_file(version: FileVersion) -> Option<PythonVersion> {

@@ -19,10 +19,13 @@
 //! | `machine x86` | an image for another machine than x86_64 |
 //! | `version 1.2.3.4` | its file version |
 //! | `imports a.dll b.dll`, `delay imports c.dll` | its import tables |
+//! | `exports f g=b.h` | names that an image exports, and forwards |
+//! | `starts C:\Py\python.exe` | a trampoline of uv for this program |
 //! | `linker 14.29`, `subsystem 6.0` | further facts of an image |
 //! | `size 7` | size in bytes; else that of the text, or 1000 |
 //! | `not an image` | reading it as an image fails |
 //! | `text` | the indented lines that follow are its text |
+//! | `exact` | the same, without the ends of these lines |
 //! | `archive a b/c` | a zip archive that offers these modules |
 //! | `denied` | a file or folder that this user may not read |
 //!
@@ -50,6 +53,8 @@ struct File {
     text: Option<String>,
     image: Result<ImageFacts, ImageError>,
     archive: Option<Vec<String>>,
+    exports: Vec<String>,
+    is_exact: bool,
 }
 
 impl MemoryFiles {
@@ -123,7 +128,14 @@ impl MemoryFiles {
         }
         let is_image = ["dll", "pyd", "exe", "so"].iter().any(|e| path.has_extension(e));
         let mut image = ImageFacts { linker: (14, 29), size: 1000, ..ImageFacts::default() };
-        let mut file = File { size: None, text: None, image: Err(ImageError::Empty), archive: None };
+        let mut file = File {
+            size: None,
+            text: None,
+            image: Err(ImageError::Empty),
+            archive: None,
+            exports: Vec::new(),
+            is_exact: false,
+        };
         let mut valid = is_image;
         for words in words.split(',').map(str::trim).filter(|words| !words.is_empty()) {
             let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
@@ -133,10 +145,15 @@ impl MemoryFiles {
                 "version" => image.version = Some(file_version(rest)),
                 "imports" => image.imports = list(),
                 "delay" => image.delay_imports = list().split_off(1),
+                "exports" => file.exports = list(),
+                "starts" => image.starts = Some(rest.to_owned()),
                 "linker" => image.linker = pair(rest),
                 "subsystem" => image.subsystem_version = pair(rest),
                 "size" => file.size = Some(rest.parse().unwrap_or_else(|e| panic!("{words}: {e}"))),
                 "not" => valid = false,
+                "exact" => {
+                    (file.text, file.is_exact, valid) = (Some(String::new()), true, false);
+                }
                 "text" => (file.text, valid) = (Some(String::new()), false),
                 "archive" => file.archive = Some(list()),
                 "denied" => {}
@@ -153,9 +170,11 @@ impl MemoryFiles {
     }
 
     fn append(&mut self, path: &WinPath, line: &str) {
-        if let Some(text) = self.files.get_mut(path).and_then(|file| file.text.as_mut()) {
+        if let Some(File { text: Some(text), is_exact, .. }) = self.files.get_mut(path) {
             text.push_str(line);
-            text.push('\n');
+            if !*is_exact {
+                text.push('\n');
+            }
         }
     }
 
@@ -227,13 +246,21 @@ impl Files for MemoryFiles {
         }))
     }
 
-    /// These images have no symbols.
+    /// These images import no symbols.
     fn binding(&self, _: &WinPath, _: &str, _: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         Ok(Arc::default())
     }
 
-    fn export(&self, _: &WinPath, _: &Symbol) -> Result<Option<Export>, ImageFault> {
-        Ok(None)
+    fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
+        let Symbol::Name(name) = symbol else { return Ok(None) };
+        let exports = self.file(path)?.exports.iter();
+        let mut exports = exports.map(|export| export.split_once('=').unwrap_or((export, "")));
+        Ok(exports.find(|(exported, _)| exported == name).map(|(_, to)| match to.rsplit_once('.') {
+            Some((dll, symbol)) => {
+                Export::Forward { dll: dll.to_owned(), symbol: Symbol::Name(symbol.to_owned()) }
+            }
+            None => Export::Address(0),
+        }))
     }
 
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {

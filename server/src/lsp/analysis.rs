@@ -224,7 +224,7 @@ impl Analysis {
         let (python, environment) = self.target.environment(python, host)?;
         let mut answer = Answer {
             environment: Ok(Examined {
-                interpreter: environment.interpreter.to_string(),
+                interpreter: environment.selected.to_string(),
                 version: environment.full_version(),
                 kind: environment.kind.to_string(),
                 machine: match &host.windows_version {

@@ -6,7 +6,9 @@
 //! From version 3.8 on Python does not search the directories of `PATH` for the DLLs of extension modules (and
 //! neither does `ctypes.WinDLL` for a bare name). It looks into the folder of the module, the folder of `python.exe`, the
 //! directories given to `os.add_dll_directory`, and System32. A DLL that lies elsewhere is not found (error
-//! 126), even if every other program finds it, and even if the message of a package tells you to put it on `PATH`.
+//! 126), even if every other program finds it, and even if the message of a package tells you to put it on
+//! `PATH`. In an alias of the Python Install Manager (`…\Python\bin\python.exe`) `PATH` does not count for
+//! `winmode=0` either.
 //!
 //! ## How we know
 //! The load was simulated with the rules of this version of Python, and the DLL was in none of the directories that
@@ -54,9 +56,15 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     );
     let on_new_path = directories.iter().any(|it| case.host.running.path_directories().contains(it));
     let path_rule = match version.at_least(3, 8) {
-        true if on_path || on_new_path => " Since version 3.8 Python does not search PATH for DLLs.",
-        false if on_new_path => " Programs that are started anew have the directory on PATH.",
-        _ => "",
+        true if (on_path || on_new_path) && case.environment.launcher_directory.is_some() => format!(
+            " It runs in {}, an alias of the Python Install Manager, and there no load searches PATH.",
+            case.environment.program
+        ),
+        true if on_path || on_new_path => {
+            " Since version 3.8 Python does not search PATH for DLLs.".to_owned()
+        }
+        false if on_new_path => " Programs that are started anew have the directory on PATH.".to_owned(),
+        _ => String::new(),
     };
     finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
     let importer = problem.fault().and_then(|fault| fault.importer()?.path.as_ref()?.parent());

@@ -32,6 +32,7 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
         ("installer" | "top_level.txt", _) if folder.ends_with("-info") => text.to_owned(),
         ("environments.txt", ".conda") | ("envs.toml", "virtualenvs") => text.to_owned(),
         ("orig-prefix.txt", "lib") | ("py.ini", "windows" | "local") => text.to_owned(),
+        _ if name.ends_with(".exe.__target__") => text.to_owned(),
         (".project" | ".python-version", _) => lines(text, |line| !line.starts_with('#')),
         // These come from Windows, or from whoever made the DLL.
         _ if name.ends_with(".manifest") => text.to_owned(),
@@ -51,7 +52,16 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
 }
 
 /// What site.py and the interpreter read of a `pyvenv.cfg`, and what tells who made it.
-const CONFIG: [&str; 5] = ["home", "executable", "base-executable", "include-system-site-packages", "uv"];
+const CONFIG: [&str; 8] = [
+    "home",
+    "executable",
+    "base-executable",
+    "implementation",
+    "include-system-site-packages",
+    "uv",
+    "version",
+    "version_info",
+];
 
 /// What is read of a `pyproject.toml`.
 const PROJECT: [(&str, &[&str]); 2] = [("project", &["name", "requires-python"]), ("tool.poetry", &["name"])];
