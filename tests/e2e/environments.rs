@@ -119,7 +119,7 @@ fn every_kind_of_environment_is_found() {
         r"place embeddable 3.10.4 - C:\python-3.10.4-embed-amd64".to_owned(),
         r"place installed 3.11.4 - C:\WPy64-31150\python-3.11.5.amd64".to_owned(),
         r"place installed 3.9.4 - C:\Program Files\Python39".to_owned(),
-        r"place installed 3.14.4 - C:\Users\me\AppData\Local\Python\pythoncore-3.14-64".to_owned(),
+        r"pymanager installed 3.14.4 - C:\Users\me\AppData\Local\Python\pythoncore-3.14-64".to_owned(),
         r"place installed 3.11.4 - C:\Users\me\AppData\Local\Programs\Python\Python311".to_owned(),
     ];
     for line in &expected {
@@ -225,6 +225,88 @@ fn who_lacks_a_package_is_told_who_has_it_also_from_a_snapshot() {
     let nameless = report(&whydll(["check", "--format", "json", "--host", &file]));
     let expected = direct.json["findings"].to_string().replace(r"\me\", r"\us\");
     assert_eq!(nameless.json["findings"].to_string(), expected);
+}
+
+/// A Python of the install manager with a module that loads a DLL from PATH, an alias of it, and one of a
+/// Python that is gone.
+const MANAGED: &str = r#"
+/Windows/System32/kernel32.dll    version 10.0.19045.1
+/U/Python/pythoncore-3.14-64/python.exe      imports python314.dll
+/U/Python/pythoncore-3.14-64/python3.dll     exports Py_Main=python314.Py_Main, Py_Version=python314.Py_Version
+/U/Python/pythoncore-3.14-64/python314.dll   version 3.14.2150.1013, exports Py_Main, Py_Version
+/U/Python/pythoncore-3.14-64/Lib/os.py       text
+/U/Python/pythoncore-3.14-64/Lib/site-packages/loads/__init__.py    text
+    import ctypes
+    ctypes.WinDLL("on_path.dll", winmode=0)
+/U/Python/bin/python.exe
+/U/Python/bin/python3.exe
+/lib/on_path.dll
+"#;
+
+fn managed() -> World {
+    let world = World::new(MANAGED).unwrap();
+    for (alias, version) in [("python.exe", "3.14"), ("python3.exe", "3.13")] {
+        let target = format!(r"C:\U\Python\pythoncore-{version}-64\python.exe");
+        fs::write(world.path(&format!("/U/Python/bin/{alias}.__target__")), target).unwrap();
+    }
+    world
+}
+
+#[test]
+fn an_alias_of_the_install_manager_is_listed_with_what_it_starts() {
+    let world = managed();
+    let options = ["--path", r"C:\U\Python\bin", "--host", &text(world.root()), &text(world.root())];
+    let told = whydll([&["environments"], &options[..]].concat()).out;
+    assert_eq!(
+        told,
+        "* C:\\U\\Python\\bin\\python.exe
+    Python 3.14.2, x86_64, installed, starts C:\\U\\Python\\pythoncore-3.14-64\\python.exe
+    on PATH
+  C:\\U\\Python\\bin\\python3.exe
+    C:\\U\\Python\\bin\\python3.exe cannot start: the Python that it starts is gone: there is no file \
+C:\\U\\Python\\pythoncore-3.13-64\\python.exe
+    on PATH
+
+2 Pythons on directory; * is meant in C:\\: on PATH
+"
+    );
+    let answer = whydll([&["environments", "--format", "json"], &options[..]].concat()).json();
+    let listed = entry(&answer, r"C:\U\Python\bin\python.exe");
+    assert_eq!(listed["starts"], r"C:\U\Python\pythoncore-3.14-64\python.exe");
+    assert_eq!(answer["chosen"]["interpreter"], r"C:\U\Python\bin\python.exe");
+}
+
+#[test]
+fn a_check_tells_an_alias_from_what_it_starts_also_from_a_snapshot() {
+    let world = managed();
+    let check = |python: &str| {
+        let (host, python) = (text(world.root()), text(&world.path(python)));
+        let target = ["--host", &host, "--python", &python, "--path", r"C:\lib"];
+        report(&whydll([&["check", "--format", "json", "--import", "loads"], &target[..]].concat()))
+    };
+    let direct = check("/U/Python/pythoncore-3.14-64/python.exe");
+    assert_eq!(
+        (&direct.json["health"], &direct.json["environment"]["launcher"]),
+        (&json!("healthy"), &Value::Null)
+    );
+    let by_alias = check("/U/Python/bin/python.exe");
+    assert_eq!(by_alias.finding()["code"], "not-on-search-path");
+    assert_eq!(by_alias.json["environment"]["launcher"], r"C:\U\Python\bin\python.exe");
+    assert_eq!(by_alias.json["environment"]["interpreter"], direct.json["environment"]["interpreter"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = text(&folder.path().join("recorded"));
+    let (host, python) = (text(world.root()), text(&world.path("/U/Python/bin/python.exe")));
+    let target = ["--host", &host, "--python", &python, "--path", r"C:\lib", "--import", "loads"];
+    let answer = whydll([&["snapshot", "-o", &file], &target[..]].concat());
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""));
+    let replayed = report(&whydll(["check", "--format", "json", "--import", "loads", "--host", &file]));
+    assert_eq!(replayed.json["findings"], by_alias.json["findings"]);
+    assert_eq!(replayed.json["environment"], by_alias.json["environment"]);
+    // What cannot be started is said at once.
+    let gone =
+        whydll(["check", "--host", &host, "--python", &text(&world.path("/U/Python/bin/python3.exe"))]);
+    assert_eq!(gone.status, 2);
+    assert!(gone.err.contains("the Python that it starts is gone"), "{}", gone.err);
 }
 
 #[test]

@@ -67,6 +67,9 @@ struct Chosen<'a> {
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
     interpreter: &'a str,
+    /// What it starts, if it is a launcher.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts: Option<&'a str>,
     version: Option<String>,
     free_threaded: Option<bool>,
     machine: Option<String>,
@@ -118,6 +121,9 @@ fn item(listed: &Listed) -> Item<'_> {
     let environment = found.environment.as_ref().ok();
     Item {
         interpreter: found.interpreter.as_str(),
+        starts: environment
+            .filter(|environment| environment.launcher().is_some())
+            .map(|environment| environment.interpreter.as_str()),
         version: environment.map(|environment| environment.version.to_string()),
         free_threaded: environment.map(|environment| environment.free_threaded),
         machine: environment.map(|environment| environment.machine.to_string()),
@@ -181,6 +187,9 @@ fn described(environment: &Environment, tensorflow: Option<&Package>) -> String 
     let mut words = format!("Python {}, {machine}, {kind}", environment.full_version());
     if base_kind != kind {
         let _ = write!(words, " of {base_kind}");
+    }
+    if environment.launcher().is_some() {
+        let _ = write!(words, ", starts {}", environment.interpreter);
     }
     if let Some(package) = tensorflow {
         let name = package.distribution.as_deref().unwrap_or(&package.import);

@@ -30,6 +30,9 @@ struct Check<'a, T> {
 #[serde(rename_all = "camelCase")]
 struct Environment<'a> {
     interpreter: &'a str,
+    /// What was named, if it only starts the interpreter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launcher: Option<&'a str>,
     version: String,
     free_threaded: bool,
     machine: String,
@@ -212,6 +215,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
         schema: 1,
         environment: Environment {
             interpreter: environment.interpreter.as_str(),
+            launcher: environment.launcher().map(WinPath::as_str),
             version: environment.version.to_string(),
             free_threaded: environment.free_threaded,
             machine: environment.machine.to_string(),

@@ -38,11 +38,12 @@ fn facts(out: &mut String, report: &Report<'_>) {
     fact(
         "Interpreter",
         format!(
-            "{} (Python {}, {}, {})",
+            "{} (Python {}, {}, {}{})",
             code(environment.interpreter.as_str()),
             environment.full_version(),
             environment.machine.words(),
-            environment.kind
+            environment.kind,
+            escaped(&environment.by_launcher())
         ),
     );
     let windows = report.host.windows_version.as_deref();

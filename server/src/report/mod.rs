@@ -137,7 +137,8 @@ impl<'a> Report<'a> {
     /// What gives users other names where the report is passed on.
     pub fn redactor(&self) -> Redactor {
         let environment = self.environment;
-        let paths = [&environment.interpreter, &environment.prefix, &environment.base_prefix];
+        let paths =
+            [&environment.selected, &environment.interpreter, &environment.prefix, &environment.base_prefix];
         let paths = paths.into_iter().chain(&environment.user_site).map(WinPath::as_str);
         let named = self.documents.iter().map(|document| document.name.as_str());
         let searched = self.host.variables.get("PATH").into_iter().flat_map(|path| path.split(';'));

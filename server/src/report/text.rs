@@ -250,11 +250,12 @@ fn summary(out: &mut String, report: &Report<'_>) {
     }
     let _ = writeln!(
         out,
-        "  {DIM}interpreter{DIM:#}  {} {DIM}(Python {}, {}, {}){DIM:#}",
+        "  {DIM}interpreter{DIM:#}  {} {DIM}(Python {}, {}, {}{}){DIM:#}",
         visible(environment.interpreter.as_str()),
         environment.full_version(),
         environment.machine.words(),
-        environment.kind
+        environment.kind,
+        visible(&environment.by_launcher())
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!("Windows {v}, "));
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));

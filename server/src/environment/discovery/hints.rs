@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::environment::Environment;
 use crate::host::WinPath;
 
-use super::{Search, Sighting, Source, conda, managed, registry, store};
+use super::{Search, Sighting, Source, conda, managed, manager, registry, store};
 
 /// The first that a file asks for and that is there: an environment that Poetry, Pipenv or conda made for the folder, or else an
 /// interpreter of the version that it needs.
@@ -133,10 +133,13 @@ struct Candidate {
     gil_enabled: bool,
 }
 
-/// An interpreter that fits: pyenv's and uv's, which were installed to be found so, then registered ones.
+/// An interpreter that fits: pyenv's and uv's, which were installed to be found so, then registered ones and the
+/// install manager's.
 fn of_version(search: &Search<'_>, fits: impl Fn(&Candidate) -> bool, reason: &str) -> Option<Sighting> {
     let mut fitting: Option<(Candidate, Sighting)> = None;
-    for group in [managed::interpreters(search), registry::all(search), store::all(search)] {
+    let groups =
+        [managed::interpreters(search), registry::all(search), manager::all(search), store::all(search)];
+    for group in groups {
         for sighting in group {
             let Ok(environment) = Environment::on(&sighting.path, search.host) else { continue };
             let Ok(version) = Version::from_str(&environment.version.to_string()) else { continue };

@@ -21,18 +21,36 @@ pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
     let mut found = Vec::new();
     let of_uv = search.variable("UV_PYTHON_INSTALL_DIR").map(WinPath::new).into_iter();
     for folder in of_uv.chain(search.users.iter().map(|user| user.roaming.join(r"uv\python"))) {
-        // `cpython-3.11-windows-x86_64-none` is a link to the newest `cpython-3.11.9-…`.
-        let is_link = |path: &WinPath| {
-            path.file_name().split('-').nth(1).is_some_and(|version| version.matches('.').count() == 1)
+        let installed = search.environments_in(&folder, Source::Uv);
+        let is_link = |one: &&Sighting| {
+            let mut others = installed.iter();
+            others.any(|other| is_minor_version_link(one.path.file_name(), other.path.file_name()))
         };
-        found.extend(
-            search.environments_in(&folder, Source::Uv).into_iter().filter(|one| !is_link(&one.path)),
-        );
+        found.extend(installed.iter().filter(|one| !is_link(one)).cloned());
     }
     for folder in pyenv_versions(search) {
         found.extend(search.environments_in(&folder, Source::Pyenv));
     }
     found
+}
+
+/// Whether uv links to `target` by this name: `cpython-3.11-windows-x86_64-none` to the newest of the
+/// installs `cpython-3.11.9-windows-x86_64-none` (`PythonMinorVersionLink` in uv's managed.rs). A link counts
+/// as the folder that it leads to, so that this cannot be told from the files.
+fn is_minor_version_link(name: &str, target: &str) -> bool {
+    fn parts(name: &str) -> Option<(&str, &str, &str)> {
+        let (implementation, rest) = name.split_once('-')?;
+        let (version, platform) = rest.split_once('-')?;
+        Some((implementation, version, platform))
+    }
+    let (Some(link), Some(target)) = (parts(name), parts(target)) else { return false };
+    // `3.14+freethreaded` leads to `3.14.0+freethreaded`.
+    let variant = |version: &str| version.split_once('+').map(|(_, variant)| variant.to_owned());
+    let number = |version: &str| version.split('+').next().unwrap_or_default().to_owned();
+    link.0 == target.0
+        && link.2 == target.2
+        && variant(link.1) == variant(target.1)
+        && number(target.1).strip_prefix(&number(link.1)).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// `~\.pyenv\pyenv-win\versions`, or where its variables say.

@@ -8,6 +8,7 @@
 //! | `registry` | registered Pythons (PEP 514), and the one that `py` starts |
 //! | `store` | packages of the Microsoft Store, behind their aliases |
 //! | `conda` | environments of conda, mamba and pixi |
+//! | `manager` | Pythons of the Python Install Manager |
 //! | `managed` | Pythons of uv and pyenv-win, environments of Poetry, Pipenv and virtualenvwrapper |
 //! | `places` | what lies where installers put it: python.org's, the embeddable package, WinPython |
 //! | `users` | whose folders are looked into |
@@ -19,6 +20,7 @@ mod conda;
 mod folder;
 mod hints;
 mod managed;
+mod manager;
 mod places;
 mod registry;
 mod store;
@@ -56,6 +58,8 @@ pub enum Source {
     Registry,
     /// A package of the Microsoft Store.
     Store,
+    /// The Python Install Manager installed it.
+    Manager,
     /// conda, or mamba, made it.
     Conda,
     /// pixi made it.
@@ -83,6 +87,7 @@ impl Source {
             Source::Hint => "hint",
             Source::Registry => "registry",
             Source::Store => "store",
+            Source::Manager => "pymanager",
             Source::Conda => "conda",
             Source::Pixi => "pixi",
             Source::Uv => "uv",
@@ -115,7 +120,7 @@ impl Sighting {
 /// An environment that was found.
 #[derive(Debug, Clone)]
 pub struct FoundEnvironment {
-    /// Its `python.exe`, or what was taken for it.
+    /// Its `python.exe`, the launcher that led to it, or what was taken for it.
     pub interpreter: WinPath,
     /// What is there, or why nothing can be started there.
     pub environment: Result<Environment, EnvironmentError>,
@@ -172,6 +177,7 @@ impl<'a> Search<'a> {
         sightings.extend(folder::all(self));
         sightings.extend(registry::all(self));
         sightings.extend(store::all(self));
+        sightings.extend(manager::all(self));
         sightings.extend(managed::all(self));
         sightings.extend(conda::all(self));
         sightings.extend(places::all(self));
@@ -186,11 +192,13 @@ impl<'a> Search<'a> {
                 for path in environment.iter().flat_map(|found| self.beside(found)) {
                     sightings.push_back(Sighting { path, ..sighting.clone() });
                 }
-                let interpreter =
-                    environment.as_ref().map_or(&sighting.path, |found| &found.interpreter).clone();
-                let at = *known.entry(interpreter.key()).or_insert(found.len());
+                // A launcher is the same Python as what it starts.
+                let python = environment.as_ref().map_or(&sighting.path, |found| &found.interpreter);
+                let at = *known.entry(python.key()).or_insert(found.len());
                 known.insert(sighting.path.key(), at);
                 if at == found.len() {
+                    let selected = environment.as_ref().map_or(&sighting.path, |found| &found.selected);
+                    let interpreter = selected.clone();
                     found.push(FoundEnvironment { interpreter, environment, sightings: Vec::new() });
                 }
             }
@@ -267,9 +275,14 @@ pub(super) fn behind_alias(path: &WinPath, host: &Host) -> Option<WinPath> {
 
 impl FoundEnvironment {
     fn add(&mut self, sighting: &Sighting) {
+        let mut sighting = sighting.clone();
+        // It may be that of another launcher, or of the interpreter where a launcher is listed.
+        if sighting.path.has_extension("exe") && sighting.path != self.interpreter {
+            sighting.reason = format!("{}, as {}", sighting.reason, sighting.path);
+        }
         let is_known = |known: &Sighting| known.source == sighting.source && known.reason == sighting.reason;
         if !self.sightings.iter().any(is_known) {
-            self.sightings.push(sighting.clone());
+            self.sightings.push(sighting);
         }
     }
 }

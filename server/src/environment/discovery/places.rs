@@ -4,7 +4,7 @@ use crate::host::WinPath;
 
 use super::{Search, Sighting, Source, store};
 
-/// All of them: python.org's, for one user and for all, of Python's install manager, of Visual Studio; the embeddable package, and
+/// All of them: python.org's, for one user and for all, of Visual Studio; the embeddable package, and
 /// WinPython.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let drive = search.drive();
@@ -15,9 +15,8 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
         found.extend(named(search, &drive.join(folder).join(r"Microsoft Visual Studio\Shared"), &["python"]));
     }
     for user in &search.users {
-        // The installer for one user, and the install manager (PEP 773).
+        // The installer for one user.
         above.push(user.local.join(r"Programs\Python"));
-        found.extend(named(search, &user.local.join("Python"), &["pythoncore-"]));
         above.extend([user.home.clone(), user.home.join("Desktop"), user.home.join("Downloads")]);
     }
     for folder in above {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::environment::PythonVersion;
 use crate::host::{RegisteredPython, Registration};
 
-use super::{Search, Sighting, Source, store};
+use super::{Search, Sighting, Source, manager, store};
 
 /// The company of python.org's installers.
 const PYTHON_CORE: &str = "PythonCore";
@@ -18,7 +18,9 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
 /// The one that `py` starts: as `PY_PYTHON` or `py.ini` say, or else the newest (CPython, PC/launcher2.c).
 pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
     let there: Vec<Sighting> = all(search).into_iter().filter(|one| search.is_file(&one.path)).collect();
-    let wished = search.variable("PY_PYTHON").map(|tag| (tag.to_owned(), "PY_PYTHON".to_owned()));
+    // The install manager's `py` has a variable of its own.
+    let mut variables = ["PY_PYTHON", "PYTHON_MANAGER_DEFAULT"].into_iter();
+    let wished = variables.find_map(|name| Some((search.variable(name)?.to_owned(), name.to_owned())));
     let wished = wished.or_else(|| {
         let users = search.users.iter().map(|user| user.local.join("py.ini"));
         let mut files = users.chain([search.host.windows_directory.join("py.ini")]);
@@ -30,10 +32,11 @@ pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
             registered.iter().find(|python| is_of(python, &tag) && search.is_file(&python.executable))?;
         Some(Sighting { reason: format!("{by} says {tag}"), ..sighting(python) })
     });
-    // The launcher asks the Store last.
+    // Of a drive no registry is known, but the installs of the manager. The launcher asks the Store last.
     let newest = |one: Sighting| Sighting { reason: format!("what py starts ({})", one.reason), ..one };
     by_wish
         .or_else(|| there.into_iter().next().map(newest))
+        .or_else(|| manager::default(search).map(newest))
         .or_else(|| store::all(search).into_iter().find(|one| !store::is_alias(&one.path)).map(newest))
 }
 

@@ -404,21 +404,21 @@ fn what_nobody_registered() {
         &disk,
         r"PATH=C:\nothing;D:\on path\;relative",
         expect![[r#"
-        * D:\on path\python.exe installed 3.13.4
-            path: on PATH
-        C:\Program Files (x86)\Microsoft Visual Studio\Shared\Python39_64\python.exe installed 3.9.4
-            place: in C:\Program Files (x86)\Microsoft Visual Studio\Shared
-        C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe installed 3.14.4
-            place: in C:\Users\me\AppData\Local\Python
-        C:\Python27-embed\python.exe installed 3.8.4
-            place: in C:\
-        C:\WPy64-31150\python-3.11.5.amd64\python.exe installed 3.11.4
-            place: in C:\
-        C:\Program Files\Python39\python.exe installed 3.9.4
-            place: in C:\Program Files
-        C:\Users\me\AppData\Local\Programs\Python\Python310\python.exe installed 3.10.4
-            place: in C:\Users\me\AppData\Local\Programs\Python
-    "#]],
+            * D:\on path\python.exe installed 3.13.4
+                path: on PATH
+            C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe installed 3.14.4
+                pymanager: in C:\Users\me\AppData\Local\Python
+            C:\Program Files (x86)\Microsoft Visual Studio\Shared\Python39_64\python.exe installed 3.9.4
+                place: in C:\Program Files (x86)\Microsoft Visual Studio\Shared
+            C:\Python27-embed\python.exe installed 3.8.4
+                place: in C:\
+            C:\WPy64-31150\python-3.11.5.amd64\python.exe installed 3.11.4
+                place: in C:\
+            C:\Program Files\Python39\python.exe installed 3.9.4
+                place: in C:\Program Files
+            C:\Users\me\AppData\Local\Programs\Python\Python310\python.exe installed 3.10.4
+                place: in C:\Users\me\AppData\Local\Programs\Python
+        "#]],
     );
 }
 
@@ -513,4 +513,201 @@ fn whoever_is_known_to_be_the_user_has_folders_where_the_variables_say() {
             uv: in E:\data\roaming\uv\python
     "#]],
     );
+}
+
+/// An install of the manager, with its description.
+fn install(folder: &str, name: &str, minor: u32, description: &str) -> String {
+    let folder = format!(r"{folder}\{name}");
+    format!("{}\n{folder}\\__install__.json  text\n    {description}\n", python(&folder, minor))
+}
+
+/// What a description says beside what nobody asks.
+fn described(company: &str, version: &str, executable: &str) -> String {
+    format!(
+        r#"{{"schema": 1, "id": "x", "company": "{company}", "sort-version": "{version}", "executable": "{executable}"}}"#
+    )
+}
+
+const LOCAL: &str = r"C:\Users\me\AppData\Local\Python";
+
+/// The manager's Pythons, and the alias of one on PATH.
+fn managed() -> String {
+    let core = |version: &str| described("PythonCore", version, r".\\python.exe");
+    let free_threaded = format!(r"{LOCAL}\pythoncore-3.14t-64");
+    [
+        install(LOCAL, "pythoncore-3.15-64", 15, &core("3.15.0a2")),
+        install(LOCAL, "pythoncore-3.13-64", 13, &core("3.13.9")),
+        install(LOCAL, "pythoncore-3.14-64", 14, &core("3.14.4")),
+        install(LOCAL, "someone-3.16", 16, &described("Someone", "3.16", "python.exe")),
+        format!(
+            "
+{free_threaded}\\python3.14t.exe   imports python314t.dll
+{free_threaded}\\python314t.dll    version 3.14.4150.1013
+{free_threaded}\\Lib\\os.py        text
+{free_threaded}\\__install__.json  text
+    {}
+{LOCAL}\\_cache\\x.zip
+{LOCAL}\\pythoncore-3.14-64\\python3.dll  exports Py_Main=python314.Py_Main Py_Version=python314.x
+{LOCAL}\\bin\\python.exe
+{LOCAL}\\bin\\python.exe.__target__  exact
+    {LOCAL}\\pythoncore-3.14-64\\python.exe
+{LOCAL}\\bin\\python3.exe
+{LOCAL}\\bin\\python3.exe.__target__  exact
+    {LOCAL}\\pythoncore-3.12-64\\python.exe
+",
+            described("PythonCore", "3.14.4", r".\\python3.14t.exe")
+        ),
+    ]
+    .concat()
+}
+
+#[test]
+fn pythons_of_the_install_manager() {
+    let facts = format!(r"PATH={LOCAL}\bin");
+    check(
+        &managed(),
+        &facts,
+        expect![[r#"
+            * C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe installed 3.14.4
+                pymanager: what py starts (in C:\Users\me\AppData\Local\Python)
+                pymanager: in C:\Users\me\AppData\Local\Python
+                path: on PATH, as C:\Users\me\AppData\Local\Python\bin\python.exe
+            C:\Users\me\AppData\Local\Python\pythoncore-3.14t-64\python3.14t.exe installed 3.14.4
+                pymanager: in C:\Users\me\AppData\Local\Python
+            C:\Users\me\AppData\Local\Python\pythoncore-3.13-64\python.exe installed 3.13.4
+                pymanager: in C:\Users\me\AppData\Local\Python
+            C:\Users\me\AppData\Local\Python\someone-3.16\python.exe installed 3.16.4
+                pymanager: in C:\Users\me\AppData\Local\Python
+            C:\Users\me\AppData\Local\Python\pythoncore-3.15-64\python.exe installed 3.15.4
+                pymanager: in C:\Users\me\AppData\Local\Python
+            C:\Users\me\AppData\Local\Python\bin\python3.exe cannot start: the Python that it starts is gone: there is no file C:\Users\me\AppData\Local\Python\pythoncore-3.12-64\python.exe
+                path: on PATH
+        "#]],
+    );
+    // What it registers is the same Python.
+    let registered = format!(r"user PythonCore 3.14 {LOCAL}\pythoncore-3.14-64\python.exe");
+    check_chosen(
+        &managed(),
+        &registered,
+        expect![[r#"
+        C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe
+        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
+    "#]],
+    );
+    check_chosen(
+        &managed(),
+        &format!("{registered}\nPYTHON_MANAGER_DEFAULT=3.14"),
+        expect![[r#"
+        C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe
+        PYTHON_MANAGER_DEFAULT says 3.14
+    "#]],
+    );
+}
+
+#[test]
+fn the_python_of_an_alias_on_path_is_meant_where_no_other_is() {
+    // A manager that keeps its installs elsewhere has its aliases there, too.
+    let elsewhere = managed().replace(LOCAL, r"D:\tools\Python");
+    check(
+        &elsewhere,
+        r"PATH=D:\tools\Python\bin",
+        expect![[r#"
+        * D:\tools\Python\bin\python.exe installed 3.14.4
+            path: on PATH
+        D:\tools\Python\bin\python3.exe cannot start: the Python that it starts is gone: there is no file D:\tools\Python\pythoncore-3.12-64\python.exe
+            path: on PATH
+    "#]],
+    );
+    let settings = |folder: &str| {
+        format!(
+            "{elsewhere}\n{ME}\\AppData\\Roaming\\Python\\PyManager.json  text\n    {{\"install_dir\": \"{folder}\"}}\n"
+        )
+    };
+    check_chosen(
+        &settings(r"D:\\tools\\Python"),
+        "",
+        expect![[r#"
+        D:\tools\Python\pythoncore-3.14-64\python.exe
+        what py starts (in D:\tools\Python)
+    "#]],
+    );
+    let at_home = settings(r"%UserProfile%\\Pythons").replace(r"D:\tools\Python", &format!(r"{ME}\Pythons"));
+    check_chosen(
+        &at_home,
+        "",
+        expect![[r#"
+        C:\Users\me\Pythons\pythoncore-3.14-64\python.exe
+        what py starts (in C:\Users\me\Pythons)
+    "#]],
+    );
+    for folder in ["relative", r"\\\\server\\share", r"%TEMP%\\x", ""] {
+        check_chosen(
+            &settings(folder),
+            "",
+            expect![[r#"none
+"#]],
+        );
+    }
+}
+
+#[test]
+fn descriptions_that_make_no_sense_lead_nowhere() {
+    let one = |description: &str| install(LOCAL, "x-3.14", 14, description);
+    let of = |executable: &str| one(&described("PythonCore", "3.14.4", executable));
+    let elsewhere = python(r"C:\Elsewhere", 14);
+    let disks = [
+        one("{"),
+        one("[]"),
+        one(r#"{"schema": 2, "company": "PythonCore", "sort-version": "3.14", "executable": "python.exe"}"#),
+        of(r"..\\..\\..\\..\\..\\..\\Elsewhere\\python.exe"),
+        of(r"C:\\Elsewhere\\python.exe"),
+        of(r"\\\\server\\share\\python.exe"),
+        of("."),
+        of(""),
+    ];
+    for disk in disks {
+        let host = machine(&[disk.clone(), elsewhere.clone()].concat(), "");
+        assert_eq!(Search::on(&host).all().len(), 0, "{disk}");
+    }
+    let long = of("python.exe").replace("\"id\"", &format!("{}\"id\"", " ".repeat(1 << 20)));
+    assert_eq!(Search::on(&machine(&long, "")).all().len(), 0);
+    assert_eq!(Search::on(&machine(&of("python.exe"), "")).all().len(), 1);
+    // What is described and gone is told.
+    check(
+        &of("python3.exe"),
+        "",
+        expect![[r#"
+        C:\Users\me\AppData\Local\Python\x-3.14\python3.exe does not exist
+            pymanager: in C:\Users\me\AppData\Local\Python
+    "#]],
+    );
+}
+
+#[test]
+fn links_of_uv_are_known_by_what_they_lead_to() {
+    let folder = format!(r"{ME}\AppData\Roaming\uv\python");
+    let disk = |names: &[&str]| {
+        names.iter().map(|name| python(&format!(r"{folder}\{name}"), 13)).collect::<String>()
+            + &format!("{folder}\\.lock  text\n")
+    };
+    let listed = |names: &[&str]| -> Vec<String> {
+        let host = machine(&disk(names), "");
+        let found = Search::on(&host).all().into_iter();
+        found.map(|one| one.interpreter.parent().unwrap().file_name().to_owned()).collect()
+    };
+    let installs = [
+        "cpython-3.13.5+freethreaded-windows-x86_64-none",
+        "cpython-3.13.5-windows-x86_64-none",
+        "cpython-3.14.0rc2-windows-x86_64-none",
+    ];
+    let links = [
+        "cpython-3.13+freethreaded-windows-x86_64-none",
+        "cpython-3.13-windows-x86_64-none",
+        "cpython-3.14-windows-x86_64-none",
+    ];
+    assert_eq!(listed(&[installs, links].concat()), installs);
+    // These lead to nothing that is known otherwise.
+    assert_eq!(listed(&links), links);
+    let others = ["cpython-3.1-windows-x86_64-none", "cpython-3.13.5-windows-aarch64-none"];
+    assert_eq!(listed(&[&others[..], &links[1..2]].concat()).len(), 3);
 }

@@ -1,0 +1,114 @@
+//! Pythons of the Python Install Manager (PEP 773), each in a folder of its own with a description.
+
+use std::cmp::Reverse;
+use std::str::FromStr;
+
+use pep440_rs::Version;
+use serde::Deserialize;
+
+use crate::host::WinPath;
+
+use super::users::User;
+use super::{Search, Sighting, Source};
+
+/// The description of an install.
+const DESCRIPTION: &str = "__install__.json";
+
+/// The longest description, or file of settings, that is read, in bytes: real ones have a few thousand.
+const LONGEST: u64 = 1 << 20;
+
+/// What is read of a description (`_get_installs` in pymanager's installs.py).
+#[derive(Deserialize)]
+struct Described {
+    schema: u32,
+    company: String,
+    #[serde(rename = "sort-version")]
+    version: String,
+    /// From its folder on.
+    executable: String,
+}
+
+/// What is read of the settings, which a person may write.
+#[derive(Deserialize)]
+struct Settings {
+    install_dir: String,
+}
+
+/// All of them, the one that `py` would start first: a final release, of python.org, the newest
+/// (`_make_sort_key` in installs.py). Then folders that have a Python and no description.
+pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+    let mut installs = described(search);
+    for folder in folders(search) {
+        let pythons = search.folders_in(&folder).into_iter().filter(|inner| {
+            let is_named_so = inner.file_name().to_ascii_lowercase().starts_with("python");
+            let is_known = search.is_file(&inner.join(DESCRIPTION));
+            is_named_so && !is_known && search.is_file(&inner.join("python.exe"))
+        });
+        installs.extend(pythons.map(|python| sighting(python, &folder)));
+    }
+    installs
+}
+
+/// The one that `py` would start.
+pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
+    described(search).into_iter().find(|install| search.is_file(&install.path))
+}
+
+fn described(search: &Search<'_>) -> Vec<Sighting> {
+    let mut installs = Vec::new();
+    for folder in folders(search) {
+        for inner in search.folders_in(&folder) {
+            let description: Option<Described> = read(search, &inner.join(DESCRIPTION));
+            let Some(install) = description.filter(|install| install.schema == 1) else { continue };
+            let executable = inner.join(&install.executable).normalized();
+            // Nothing that lies elsewhere is part of the install.
+            if executable.below(&inner).is_none_or(str::is_empty) {
+                continue;
+            }
+            let version = Version::from_str(&install.version).ok();
+            let is_final = version.as_ref().is_some_and(|version| !version.any_prerelease());
+            let is_other = !install.company.eq_ignore_ascii_case("PythonCore");
+            installs.push(((!is_final, is_other, Reverse(version)), sighting(executable, &folder)));
+        }
+    }
+    installs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    installs.into_iter().map(|(_, sighting)| sighting).collect()
+}
+
+fn sighting(path: WinPath, folder: &WinPath) -> Sighting {
+    Sighting::new(path, Source::Manager, format!("in {folder}"))
+}
+
+/// Where the installs of each user are: `install_dir` of `%APPDATA%\Python\PyManager.json`, or
+/// `%LOCALAPPDATA%\Python`.
+fn folders(search: &Search<'_>) -> Vec<WinPath> {
+    let of_user = |user: &User| {
+        let settings: Option<Settings> = read(search, &user.roaming.join(r"Python\PyManager.json"));
+        let own = settings.and_then(|settings| expanded(&settings.install_dir, user));
+        own.unwrap_or_else(|| user.local.join("Python"))
+    };
+    search.users.iter().map(of_user).collect()
+}
+
+/// A full path of a drive, in which one of the user's folders may stand in front.
+fn expanded(path: &str, user: &User) -> Option<WinPath> {
+    let known =
+        [("%localappdata%", &user.local), ("%appdata%", &user.roaming), ("%userprofile%", &user.home)];
+    let path = known
+        .into_iter()
+        .find_map(|(name, folder)| {
+            let (start, rest) = path.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name).then(|| folder.join(rest.trim_start_matches(['\\', '/'])))
+        })
+        .unwrap_or_else(|| WinPath::new(path));
+    let is_on_server = [r"\\", "//"].iter().any(|start| path.as_str().starts_with(start));
+    (path.is_absolute() && !is_on_server && !path.as_str().contains('%')).then(|| path.normalized())
+}
+
+fn read<T: for<'a> Deserialize<'a>>(search: &Search<'_>, file: &WinPath) -> Option<T> {
+    if !search.is_file(file) || search.host.files.size(file).ok()? > LONGEST {
+        return None;
+    }
+    let text = search.text(file)?;
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+}
