@@ -144,6 +144,17 @@ impl Case<'_> {
         Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide)
     }
 
+    /// Has the interpreter itself run the program, and not an alias in whose process loads search less; none where no
+    /// alias was selected.
+    pub(super) fn without_alias(&self) -> Option<Fix> {
+        let environment = self.environment;
+        environment.launcher_directory.as_ref().and(environment.launcher())?;
+        let python = environment.interpreter.as_str().to_owned();
+        let effect = Effect { interpreter: Some(environment.interpreter.clone()), ..Effect::default() };
+        let title = format!("Use {python} itself, and not its alias");
+        Some(Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide))
+    }
+
     /// Other environments of the machine that have a package, to run the program.
     pub(super) fn other_interpreters(&self, name: &str) -> Vec<Fix> {
         let others = self.others_with(name).into_iter().take(MOST_OTHERS);

@@ -6,9 +6,10 @@
 //! From version 3.8 on Python does not search the directories of `PATH` for the DLLs of extension modules (and
 //! neither does `ctypes.WinDLL` for a bare name). It looks into the folder of the module, the folder of `python.exe`, the
 //! directories given to `os.add_dll_directory`, and System32. A DLL that lies elsewhere is not found (error
-//! 126), even if every other program finds it, and even if the message of a package tells you to put it on
-//! `PATH`. In an alias of the Python Install Manager (`…\Python\bin\python.exe`) `PATH` does not count for
-//! `winmode=0` either.
+//! 126), even if every other program finds it, and even if the message of a package tells you to put it on `PATH`.
+//!
+//! In an alias of the Python Install Manager (`…\Python\bin\python.exe`) `PATH` does not count for `winmode=0`
+//! either, only in the interpreter that it stands for.
 //!
 //! ## How we know
 //! The load was simulated with the rules of this version of Python, and the DLL was in none of the directories that
@@ -93,6 +94,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let title = format!("Put {directory} on PATH before the import");
         finding.fixes.push(case.before_the_import(title, Action::PrependPath(directory)));
     }
+    finding.fixes.extend(case.without_alias());
 }
 
 #[cfg(test)]
