@@ -1,8 +1,9 @@
-//! What describes environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's JSON and their
-//! like.
+//! What describes environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's JSON, the install
+//! manager's files and their like.
 
 use whydll::diagnosis::{Import, diagnose};
 use whydll::environment::Environment;
+use whydll::environment::discovery::Search;
 
 use crate::Target;
 use crate::machine::machine;
@@ -10,7 +11,7 @@ use crate::machine::machine;
 pub const METADATA: Target = Target { name: "metadata", run, seeds };
 
 /// The files whose texts an input holds, each with a valid text.
-const TOLD: [(&str, &str); 19] = [
+const TOLD: [(&str, &str); 22] = [
     (
         r"C:\env\pyvenv.cfg",
         "home = C:\\Python\nimplementation = CPython\nuv = 0.13.0\nversion_info = 3.8.10\ninclude-system-site-packages = true\n",
@@ -64,10 +65,19 @@ const TOLD: [(&str, &str); 19] = [
     (r"C:\old\Lib\orig-prefix.txt", "C:\\Python\n"),
     (r"C:\old\Lib\site-packages\easy-install.pth", "./e-1.0-py3.8.egg\n"),
     (r"C:\old\Lib\site-packages\g.egg-link", "C:\\w\\g\n.\n"),
+    (r"C:\bin\python.exe.__target__", r"C:\Python\python.exe"),
+    (
+        r"C:\Users\me\AppData\Local\Python\pythoncore-3.8-64\__install__.json",
+        r#"{"schema": 1, "company": "PythonCore", "sort-version": "3.8.10rc1", "executable": ".\\python.exe"}"#,
+    ),
+    (
+        r"C:\Users\me\AppData\Roaming\Python\PyManager.json",
+        r#"{"install_dir": "%LocalAppData%\\Python", "confirm": false}"#,
+    ),
 ];
 
 /// Files that are there whatever the input.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 14] = [
     r"C:\Python\python.exe",
     r"C:\Python\python38.dll",
     r"C:\env\Scripts\python.exe",
@@ -80,6 +90,8 @@ const OTHERS: [&str; 12] = [
     r"C:\env\Lib\site-packages\a.libs\b.dll",
     r"C:\env\Lib\site-packages\b\b.pyd",
     r"C:\conda\Lib\d\d.pyd",
+    r"C:\bin\python.exe",
+    r"C:\Users\me\AppData\Local\Python\pythoncore-3.8-64\python.exe",
 ];
 
 /// Stands between the texts of an input.
@@ -91,7 +103,9 @@ fn run(input: &[u8]) {
     let others = OTHERS.iter().map(|path| (*path, String::new()));
     let host = machine(others.chain(told));
     let files = &*host.files;
-    for folder in [r"C:\env", r"C:\Python", r"C:\conda", r"C:\old"] {
+    let search = Search::on(&host);
+    let _ = (search.chosen(), search.all());
+    for folder in [r"C:\env", r"C:\Python", r"C:\conda", r"C:\old", r"C:\bin"] {
         let Ok(environment) = Environment::on(&folder.into(), &host) else { continue };
         for distribution in &environment.distributions {
             let _ = (distribution.metadata(files), distribution.all_files(files));

@@ -293,9 +293,16 @@ fn a_check_tells_an_alias_from_what_it_starts_also_from_a_snapshot() {
     assert_eq!(by_alias.finding()["code"], "not-on-search-path");
     assert_eq!(by_alias.json["environment"]["launcher"], r"C:\U\Python\bin\python.exe");
     assert_eq!(by_alias.json["environment"]["interpreter"], direct.json["environment"]["interpreter"]);
+    let (host, python) = (text(world.root()), text(&world.path("/U/Python/bin/python.exe")));
+    for (format, told) in [
+        ("text", r", started by C:\U\Python\bin\python.exe)"),
+        ("markdown", r", started by `C:\U\Python\bin\python.exe`)"),
+    ] {
+        let answer = whydll(["check", "--format", format, "--host", &host, "--python", &python]);
+        assert!(answer.out.contains(told), "{}", answer.out);
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = text(&folder.path().join("recorded"));
-    let (host, python) = (text(world.root()), text(&world.path("/U/Python/bin/python.exe")));
     let target = ["--host", &host, "--python", &python, "--path", r"C:\lib", "--import", "loads"];
     let answer = whydll([&["snapshot", "-o", &file], &target[..]].concat());
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));

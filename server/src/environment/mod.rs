@@ -414,11 +414,6 @@ impl Environment {
         Some(&self.selected).filter(|selected| **selected != self.interpreter)
     }
 
-    /// ", started by C:\…\python.exe" of an interpreter behind a launcher.
-    pub fn by_launcher(&self) -> String {
-        self.launcher().map_or_else(String::new, |launcher| format!(", started by {launcher}"))
-    }
-
     /// The file as people know it: from its package on, or its full path.
     pub fn short(&self, path: &WinPath) -> String {
         let folders = self.site_packages.iter();

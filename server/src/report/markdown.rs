@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Link, Located, Report};
 use crate::action::Action;
 use crate::diagnosis::{Finding, Severity};
+use crate::host::WinPath;
 use crate::visible::{visible, visible_lines};
 
 /// The report. One cause is told once, with all the places that run into it.
@@ -35,6 +36,7 @@ fn facts(out: &mut String, report: &Report<'_>) {
     let mut fact = |name: &str, value: String| {
         let _ = writeln!(out, "- {name}: {value}");
     };
+    let by = |launcher: &WinPath| format!(", started by {}", code(launcher.as_str()));
     fact(
         "Interpreter",
         format!(
@@ -43,7 +45,7 @@ fn facts(out: &mut String, report: &Report<'_>) {
             environment.full_version(),
             environment.machine.words(),
             environment.kind,
-            escaped(&environment.by_launcher())
+            environment.launcher().map_or_else(String::new, by)
         ),
     );
     let windows = report.host.windows_version.as_deref();

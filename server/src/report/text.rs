@@ -248,6 +248,8 @@ fn summary(out: &mut String, report: &Report<'_>) {
         let told = format!("{} in {path}", package.installed());
         let _ = writeln!(out, "  {DIM}package{DIM:#}      {}", visible(&told));
     }
+    let launcher = environment.launcher();
+    let launcher = launcher.map_or_else(String::new, |launcher| format!(", started by {launcher}"));
     let _ = writeln!(
         out,
         "  {DIM}interpreter{DIM:#}  {} {DIM}(Python {}, {}, {}{}){DIM:#}",
@@ -255,7 +257,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
         environment.full_version(),
         environment.machine.words(),
         environment.kind,
-        visible(&environment.by_launcher())
+        visible(&launcher)
     );
     let windows = report.host.windows_version.as_deref().map_or(String::new(), |v| format!("Windows {v}, "));
     let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {assumed}"));
