@@ -23,6 +23,8 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
         ("pyvenv.cfg", _) => lines(text, |line| has_key(line, &CONFIG)),
         ("history", "conda-meta") => conda_history(text),
         ("pixi", "conda-meta") => pixi(text),
+        ("__install__.json", _) => json_of(text, &INSTALL),
+        ("pymanager.json", _) => json_of(text, &["install_dir"]),
         ("config.toml", "pypoetry") => toml_of(text, &[("virtualenvs", &["path"])]),
         ("pyproject.toml", _) => toml_of(text, &PROJECT),
         ("setup.cfg" | "setup.py", _) => names(text),
@@ -62,6 +64,9 @@ const CONFIG: [&str; 8] = [
     "version",
     "version_info",
 ];
+
+/// What is read of the Python Install Manager's description of an install.
+const INSTALL: [&str; 4] = ["schema", "company", "sort-version", "executable"];
 
 /// What is read of a `pyproject.toml`.
 const PROJECT: [(&str, &[&str]); 2] = [("project", &["name", "requires-python"]), ("tool.poetry", &["name"])];
@@ -172,6 +177,15 @@ fn conda_history(text: &str) -> String {
 fn pixi(text: &str) -> String {
     let told: Value = serde_json::from_str(text).unwrap_or_default();
     json!({ "manifest_path": told.get("manifest_path") }).to_string()
+}
+
+/// These fields of an object in JSON; of what is none nothing.
+fn json_of(text: &str, wanted: &[&str]) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(text.trim_start_matches('\u{feff}')) else {
+        return String::new();
+    };
+    fields.retain(|name, _| wanted.contains(&name.as_str()));
+    Value::Object(fields).to_string()
 }
 
 /// Of conda's description of a package the files that RECORD would have.
@@ -311,13 +325,31 @@ prompt = client-x
 executable = C:\Python\python3.14t.exe
 command = C:\Users\ada\python.exe -m venv secret
 uv = 0.9
+implementation = CPython
+version_info = 3.13
 ",
             expect![[r#"
                 home = C:\Python
                 executable = C:\Python\python3.14t.exe
                 uv = 0.9
+                implementation = CPython
+                version_info = 3.13
             "#]],
         );
+        check(
+            r"C:\Python\pythoncore-3.14-64\__install__.json",
+            r#"{"schema": 1, "url": "https://a:SECRET@host", "company": "PythonCore", "sort-version": "3.14.2",
+                "executable": ".\\python.exe", "alias": [{"name": "SECRET"}]}"#,
+            expect![[
+                r#"{"company":"PythonCore","executable":".\\python.exe","schema":1,"sort-version":"3.14.2"}"#
+            ]],
+        );
+        check(
+            r"C:\Users\ada\AppData\Roaming\Python\PyManager.json",
+            r#"{"install": {"source": "https://a:SECRET@host"}, "install_dir": "D:\\Pythons"}"#,
+            expect![[r#"{"install_dir":"D:\\Pythons"}"#]],
+        );
+        check(r"C:\bin\python.exe.__target__", r"C:\Python\python.exe", expect![[r"C:\Python\python.exe"]]);
         check(
             r"C:\c\conda-meta\history",
             "# cmd: conda create -c https://host/t/SECRET/channel\n# cmd: mamba install x\n",
