@@ -69,7 +69,7 @@ pub(super) fn followed(selected: &WinPath, files: &dyn Files) -> Result<Started,
         match files.size(&target.path) {
             Ok(_) => program = canonical(&target.path),
             Err(FileError::NotFound | FileError::WrongKind(_) | FileError::NotRecorded) => {
-                return broken(&program, LauncherFault::Missing { target: target.path });
+                return broken(&program, LauncherFault::missing(&target.path));
             }
             Err(reason) => return Err(EnvironmentError::Unreadable { path: target.path, reason }),
         }
@@ -227,10 +227,16 @@ pub enum LauncherFault {
     /// Nothing to start is there.
     #[error("the Python that it starts is gone: there is no file {target}")]
     Missing {
-        /// What it names.
-        target: WinPath,
+        /// The first characters of what it names.
+        target: String,
     },
     /// Launchers start each other.
     #[error("it starts nothing but other launchers")]
     Circle,
+}
+
+impl LauncherFault {
+    pub(super) fn missing(target: &WinPath) -> LauncherFault {
+        LauncherFault::Missing { target: told(target.as_str()) }
+    }
 }

@@ -356,7 +356,7 @@ impl Config {
         let broken = |reason| EnvironmentError::BrokenVenv { config: self.path.clone(), reason };
         match launcher::trampoline_in_venv(interpreter, files) {
             Some(Ok(target)) if !files.is_file(&target) => {
-                Err(broken(VenvFault::Trampoline { reason: LauncherFault::Missing { target } }))
+                Err(broken(VenvFault::Trampoline { reason: LauncherFault::missing(&target) }))
             }
             Some(Ok(target)) => launcher::followed(&target, files),
             Some(Err(reason)) => Err(broken(VenvFault::Trampoline { reason })),
