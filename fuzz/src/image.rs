@@ -96,8 +96,5 @@ fn seeds() -> Vec<Vec<u8>> {
     both.for_x64 = ForX64 { exports: vec![Export::named("f")], imports: both.imports.clone() };
     let starts = ImageSpec { starts: Some(r"C:\Python\python.exe".to_owned()), ..x64.clone() };
     let (x86, arm64) = (everything(Machine::X86), everything(Machine::Arm64));
-    [x64, x86, arm64, both, cython, avx, calls, managed, program, starts]
-        .iter()
-        .map(pe::write)
-        .collect()
+    [x64, x86, arm64, both, cython, avx, calls, managed, program, starts].iter().map(pe::write).collect()
 }

@@ -26,7 +26,7 @@ impl PythonVersion {
     }
 
     /// The version that a longer one begins with: `3.11.4.final.0`, `3.14.0rc2`.
-    pub(super) fn that_begins(text: &str) -> Option<PythonVersion> {
+    pub(in crate::environment) fn that_begins(text: &str) -> Option<PythonVersion> {
         let mut parts = text.split('.');
         let major = parts.next()?.parse().ok()?;
         let number = |part: &str| {

@@ -1,5 +1,6 @@
 //! Pythons that uv and pyenv-win install, and environments that Poetry, Pipenv and virtualenvwrapper keep in one folder.
 
+use crate::environment::{Environment, PythonVersion};
 use crate::host::WinPath;
 
 use super::{Search, Sighting, Source};
@@ -22,9 +23,11 @@ pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
     let of_uv = search.variable("UV_PYTHON_INSTALL_DIR").map(WinPath::new).into_iter();
     for folder in of_uv.chain(search.users.iter().map(|user| user.roaming.join(r"uv\python"))) {
         let installed = search.environments_in(&folder, Source::Uv);
+        let names: Vec<Install<'_>> =
+            installed.iter().filter_map(|one| Install::of(one.path.file_name())).collect();
         let is_link = |one: &&Sighting| {
-            let mut others = installed.iter();
-            others.any(|other| is_minor_version_link(one.path.file_name(), other.path.file_name()))
+            let link = Install::of(one.path.file_name());
+            link.is_some_and(|link| names.iter().any(|install| link.leads_to(install)))
         };
         found.extend(installed.iter().filter(|one| !is_link(one)).cloned());
     }
@@ -34,23 +37,44 @@ pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
     found
 }
 
-/// Whether uv links to `target` by this name: `cpython-3.11-windows-x86_64-none` to the newest of the
-/// installs `cpython-3.11.9-windows-x86_64-none` (`PythonMinorVersionLink` in uv's managed.rs). A link counts
-/// as the folder that it leads to, so that this cannot be told from the files.
-fn is_minor_version_link(name: &str, target: &str) -> bool {
-    fn parts(name: &str) -> Option<(&str, &str, &str)> {
+/// The interpreter by the name of its install, if it was reached by a link of uv's.
+pub(super) fn behind_link(search: &Search<'_>, python: &Environment) -> Option<WinPath> {
+    let folder = python.interpreter.parent()?;
+    let link = Install::of(folder.file_name()).filter(|link| link.number.matches('.').count() == 1)?;
+    let installs = search.folders_in(&folder.parent()?).into_iter();
+    let mut installs = installs.filter(|install| {
+        let install = Install::of(install.file_name()).filter(|install| link.leads_to(install));
+        install.and_then(|install| PythonVersion::that_begins(install.number)) == Some(python.version)
+    });
+    installs.next().map(|install| install.join(python.interpreter.file_name()))
+}
+
+/// What the name of an install of uv says: `cpython-3.14.0+freethreaded-windows-x86_64-none`.
+struct Install<'a> {
+    implementation: &'a str,
+    number: &'a str,
+    variant: &'a str,
+    platform: &'a str,
+}
+
+impl Install<'_> {
+    fn of(name: &str) -> Option<Install<'_>> {
         let (implementation, rest) = name.split_once('-')?;
         let (version, platform) = rest.split_once('-')?;
-        Some((implementation, version, platform))
+        let (number, variant) = version.split_once('+').unwrap_or((version, ""));
+        Some(Install { implementation, number, variant, platform })
     }
-    let (Some(link), Some(target)) = (parts(name), parts(target)) else { return false };
-    // `3.14+freethreaded` leads to `3.14.0+freethreaded`.
-    let variant = |version: &str| version.split_once('+').map(|(_, variant)| variant.to_owned());
-    let number = |version: &str| version.split('+').next().unwrap_or_default().to_owned();
-    link.0 == target.0
-        && link.2 == target.2
-        && variant(link.1) == variant(target.1)
-        && number(target.1).strip_prefix(&number(link.1)).is_some_and(|rest| rest.starts_with('.'))
+
+    /// Whether this is the name of a link to one of the minor version (`PythonMinorVersionLink` in uv's
+    /// managed.rs): `cpython-3.11-windows-x86_64-none` leads to the newest
+    /// `cpython-3.11.9-windows-x86_64-none`. A link counts as the folder that it leads to, so that only the
+    /// names tell.
+    fn leads_to(&self, install: &Install<'_>) -> bool {
+        let rest = install.number.strip_prefix(self.number);
+        (self.implementation, self.variant, self.platform)
+            == (install.implementation, install.variant, install.platform)
+            && rest.is_some_and(|rest| rest.starts_with('.'))
+    }
 }
 
 /// `~\.pyenv\pyenv-win\versions`, or where its variables say.

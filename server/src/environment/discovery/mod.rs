@@ -192,8 +192,13 @@ impl<'a> Search<'a> {
                 for path in environment.iter().flat_map(|found| self.beside(found)) {
                     sightings.push_back(Sighting { path, ..sighting.clone() });
                 }
-                // A launcher is the same Python as what it starts.
-                let python = environment.as_ref().map_or(&sighting.path, |found| &found.interpreter);
+                // A launcher is the same Python as what it starts, and a link the same as what it leads to.
+                let python = match &environment {
+                    Ok(python) => {
+                        managed::behind_link(self, python).unwrap_or_else(|| python.interpreter.clone())
+                    }
+                    Err(_) => sighting.path.clone(),
+                };
                 let at = *known.entry(python.key()).or_insert(found.len());
                 known.insert(sighting.path.key(), at);
                 if at == found.len() {

@@ -710,4 +710,16 @@ fn links_of_uv_are_known_by_what_they_lead_to() {
     assert_eq!(listed(&links), links);
     let others = ["cpython-3.1-windows-x86_64-none", "cpython-3.13.5-windows-aarch64-none"];
     assert_eq!(listed(&[&others[..], &links[1..2]].concat()).len(), 3);
+    // `python` is a trampoline to the link; all of these Pythons are 3.13.4.
+    let names = ["cpython-3.13.4-windows-x86_64-none", links[1]];
+    let trampoline = format!("{ME}\\.local\\bin\\python.exe  starts {folder}\\{}\\python.exe\n", links[1]);
+    check(
+        &(disk(&names) + &trampoline),
+        &format!(r"PATH={ME}\.local\bin"),
+        expect![[r#"
+        * C:\Users\me\.local\bin\python.exe installed 3.13.4
+            path: on PATH
+            uv: in C:\Users\me\AppData\Roaming\uv\python
+    "#]],
+    );
 }
