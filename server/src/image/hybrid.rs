@@ -12,7 +12,7 @@ use super::{Image, Machine};
 /// `IMAGE_DYNAMIC_RELOCATION_ARM64X`.
 const ARM64X: u64 = 6;
 
-/// The only version of the table that linkers write (`COFFObjectFile::initLoadConfigPtr` of LLVM refuses all others).
+/// The version of the table that the linkers of Microsoft and LLVM write. Wine knows another, of which there is no file at hand.
 const VERSION: u32 = 1;
 
 /// The size of `IMAGE_DYNAMIC_RELOCATION64`: a symbol, and the size of the blocks behind it.
@@ -21,7 +21,7 @@ const ENTRY: u32 = 12;
 /// The size of `IMAGE_BASE_RELOCATION`, with which each block begins.
 const BLOCK: u32 = 8;
 
-/// No table is as long: those of the C++ runtime have 14 KB.
+/// No table is as long.
 const LONGEST: u32 = 1 << 24;
 
 const WHAT: &str = "the dynamic value relocation table";
