@@ -430,6 +430,10 @@ fn free_threaded_builds() {
         python(both, 14),
         free_threaded(both, 14),
         free_threaded(managed, 15),
+        format!(
+            "{managed}\\__install__.json  text\n    {}\n",
+            described("PythonCore", "3.15", r".\\python3.15t.exe")
+        ),
         free_threaded(r"C:\on path", 13),
         free_threaded(r"C:\work\.venv", 13),
         // One Python under two names.
@@ -450,10 +454,10 @@ C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe  
                 folder: .venv in C:\work
             C:\work\of both\Scripts\python.exe venv 3.14.4 free-threaded
                 folder: of both in C:\work
+            C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64\python3.15t.exe installed 3.15.4 free-threaded
+                pymanager: in C:\Users\me\AppData\Local\Python
             C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe installed 3.14.4 free-threaded
                 uv: in C:\Users\me\AppData\Roaming\uv\python
-            C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64\python3.15t.exe installed 3.15.4 free-threaded
-                place: in C:\Users\me\AppData\Local\Python
             C:\Users\me\AppData\Local\Programs\Python\Python314\python.exe installed 3.14.4
                 place: in C:\Users\me\AppData\Local\Programs\Python
             C:\on path\python3.13t.exe installed 3.13.4 free-threaded
@@ -533,7 +537,7 @@ const LOCAL: &str = r"C:\Users\me\AppData\Local\Python";
 /// The manager's Pythons, and the alias of one on PATH.
 fn managed() -> String {
     let core = |version: &str| described("PythonCore", version, r".\\python.exe");
-    let free_threaded = format!(r"{LOCAL}\pythoncore-3.14t-64");
+    let without_gil = format!(r"{LOCAL}\pythoncore-3.14t-64");
     [
         install(LOCAL, "pythoncore-3.15-64", 15, &core("3.15.0a2")),
         install(LOCAL, "pythoncore-3.13-64", 13, &core("3.13.9")),
@@ -541,10 +545,8 @@ fn managed() -> String {
         install(LOCAL, "someone-3.16", 16, &described("Someone", "3.16", "python.exe")),
         format!(
             "
-{free_threaded}\\python3.14t.exe   imports python314t.dll
-{free_threaded}\\python314t.dll    version 3.14.4150.1013
-{free_threaded}\\Lib\\os.py        text
-{free_threaded}\\__install__.json  text
+{}
+{without_gil}\\__install__.json  text
     {}
 {LOCAL}\\_cache\\x.zip
 {LOCAL}\\pythoncore-3.14-64\\python3.dll  exports Py_Main=python314.Py_Main Py_Version=python314.x
@@ -555,6 +557,7 @@ fn managed() -> String {
 {LOCAL}\\bin\\python3.exe.__target__  exact
     {LOCAL}\\pythoncore-3.12-64\\python.exe
 ",
+            free_threaded(&without_gil, 14),
             described("PythonCore", "3.14.4", r".\\python3.14t.exe")
         ),
     ]
@@ -572,7 +575,7 @@ fn pythons_of_the_install_manager() {
                 pymanager: what py starts (in C:\Users\me\AppData\Local\Python)
                 pymanager: in C:\Users\me\AppData\Local\Python
                 path: on PATH, as C:\Users\me\AppData\Local\Python\bin\python.exe
-            C:\Users\me\AppData\Local\Python\pythoncore-3.14t-64\python3.14t.exe installed 3.14.4
+            C:\Users\me\AppData\Local\Python\pythoncore-3.14t-64\python3.14t.exe installed 3.14.4 free-threaded
                 pymanager: in C:\Users\me\AppData\Local\Python
             C:\Users\me\AppData\Local\Python\pythoncore-3.13-64\python.exe installed 3.13.4
                 pymanager: in C:\Users\me\AppData\Local\Python
