@@ -162,10 +162,11 @@ fn with_wheels(name: &str, minor: u32, suffix: &str) -> World {
     };
     let forwarded = stable.iter().map(|name| format!("{name}=python3{minor}{suffix}.{name}")).collect();
     own.extend(stable.clone());
-    let version = format!("version 3.{minor}.2150.1013");
+    let machine = if name == "wheels-arm64" { "arm64" } else { "x86_64" };
+    let version = format!("version 3.{minor}.2150.1013, {machine}");
     let world = World::new(&format!(
         "
-        /Python/python.exe       imports {dll}
+        /Python/python.exe       imports {dll}, {machine}
         /Python/{dll}            {}{version}
         /Python/python3{suffix}.dll      {}{version}
         /Python/Lib/os.py        text
@@ -203,6 +204,19 @@ fn real_wheels_for_new_versions_are_healthy() {
             assert_eq!(findings(&world, import), [] as [Value; 0], "{name}: {import}");
         }
     }
+}
+
+#[test]
+fn real_wheels_for_windows_on_arm_are_healthy_there() {
+    let world = with_wheels("wheels-arm64", 14, "");
+    for import in ["numpy", "numpy.random", "PIL.Image", "_cffi_backend"] {
+        assert_eq!(findings_on("windows-11-arm64+vcredist", &world, import), [] as [Value; 0], "{import}");
+    }
+    // What runs on ARM does not start elsewhere.
+    assert_eq!(findings(&world, "numpy")[0]["code"], "wrong-architecture");
+    // The one for x64 runs there, too.
+    let x64 = with_wheels("wheels-3.14", 14, "");
+    assert_eq!(findings_on("windows-11-arm64+vcredist", &x64, "numpy"), [] as [Value; 0]);
 }
 
 /// The newest TensorFlow and torch work on a machine with the runtime, and lack it on another.
@@ -245,8 +259,12 @@ fn python_with(program: &str, dll: &str, name: &str) -> World {
 
 /// What is found of an import.
 fn findings(world: &World, import: &str) -> Vec<Value> {
-    let drive = text(&world.path("/Python"));
-    let host = ["--host", "windows-11+vcredist", "--python", &drive, "--import", import];
+    findings_on("windows-11+vcredist", world, import)
+}
+
+fn findings_on(machine: &str, world: &World, import: &str) -> Vec<Value> {
+    let python = text(&world.path("/Python"));
+    let host = ["--host", machine, "--python", &python, "--import", import];
     report(&whydll(["check", "--format", "json"].iter().chain(&host))).findings().to_vec()
 }
 

