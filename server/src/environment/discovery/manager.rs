@@ -49,6 +49,11 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     installs
 }
 
+/// Whether a folder is one of the manager's installs.
+pub(super) fn is_install(search: &Search<'_>, folder: &WinPath) -> bool {
+    search.is_file(&folder.join(DESCRIPTION))
+}
+
 /// The one that `py` would start.
 pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
     described(search).into_iter().find(|install| search.is_file(&install.path))

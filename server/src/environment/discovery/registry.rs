@@ -44,14 +44,25 @@ fn sighting(python: &RegisteredPython) -> Sighting {
     Sighting::new(python.executable.clone(), Source::Registry, python.key())
 }
 
-/// python.org's first, then the newest, then by the plainest tag: `3.11` before `3.11-32`.
+/// python.org's first, then the newest, then as the `py` launcher compares tags: `3.14t` comes before `3.14`, and that before
+/// `3.14-32` (`_compareTag` in PC/launcher2.c; python/cpython, issue 126467). The install manager's `py` takes the plain one.
 fn ordered<'s>(search: &'s Search<'_>) -> Vec<&'s RegisteredPython> {
     let registered = search.host.registered_pythons.iter();
     let mut registered: Vec<&RegisteredPython> =
         registered.filter(|python| python.registration != Registration::Package).collect();
     registered.sort_by_cached_key(|python| {
         let (version, suffix) = version_of(&python.tag);
-        (python.company != PYTHON_CORE, Reverse(version), suffix.to_owned(), python.registration)
+        let is_managed =
+            python.executable.parent().is_some_and(|folder| manager::is_install(search, &folder));
+        let (build, rest) = suffix.split_at(suffix.find('-').unwrap_or(suffix.len()));
+        (
+            python.company != PYTHON_CORE,
+            Reverse(version),
+            is_managed && !build.is_empty(),
+            Reverse(build.to_owned()),
+            rest.to_owned(),
+            python.registration,
+        )
     });
     registered
 }

@@ -96,6 +96,43 @@ fn venv(folder: &str, home: &str) -> String {
 
 const ME: &str = r"C:\Users\me";
 
+/// So it was reported of 3.13.0 and 3.14.3.
+#[test]
+fn the_launcher_starts_the_free_threaded_build_of_a_version() {
+    let both = r"C:\Python314";
+    let disk = [python(both, 14), free_threaded(both, 14), python(r"C:\Python313", 13)].concat();
+    let registered = r"
+        user PythonCore 3.13 C:\Python313\python.exe
+        user PythonCore 3.14 C:\Python314\python.exe
+        user PythonCore 3.14t C:\Python314\python3.14t.exe";
+    check_chosen(
+        &disk,
+        registered,
+        expect![[r#"
+        C:\Python314\python3.14t.exe
+        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14t)
+    "#]],
+    );
+    check_chosen(
+        &disk,
+        &format!("{registered}\nPY_PYTHON=3.14"),
+        expect![[r#"
+        C:\Python314\python.exe
+        PY_PYTHON says 3.14
+    "#]],
+    );
+    // Not that of the install manager.
+    let managed = format!("{disk}{both}\\__install__.json  text\n    {{}}\n");
+    check_chosen(
+        &managed,
+        registered,
+        expect![[r#"
+        C:\Python314\python.exe
+        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
+    "#]],
+    );
+}
+
 #[test]
 fn what_is_registered() {
     let disk = [python(r"C:\Py311", 11), python(r"C:\Py39", 9), python(r"C:\Conda", 12)].concat();
