@@ -16,7 +16,7 @@ use std::{env, fs, thread};
 use serde_json::Value;
 
 /// Whatever it is given, the program has answered after this time.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run of the program gave.
 #[derive(Debug)]

@@ -101,6 +101,11 @@ fn an_older_python_does_not_compile_it() {
             "error unsupported-python 1: This file does not run: Python 3.14 does not know `lazy import`, which is new in 3.15."
         ]
     );
+    // No handler in it helps, and neither does it that nothing uses the name.
+    let never_run = "lazy import broken\ntry:\n    broken\nexcept ImportError:\n    pass\nlazy import ready";
+    let lines: Vec<String> =
+        said(14, BROKEN, never_run).iter().map(|one| one.chars().take(27).collect()).collect();
+    assert_eq!(lines, ["error unsupported-python 1:", "error unsupported-python 6:"]);
     assert_eq!(
         said(14, BROKEN, "import ready"),
         [

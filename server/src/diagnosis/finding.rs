@@ -57,6 +57,9 @@ pub struct Winner {
     pub apart: String,
 }
 
+/// How a finding says that the program itself does not compile.
+pub(super) const DOES_NOT_RUN: &str = "This file does not run";
+
 /// How a finding says that an import fails.
 pub(super) const FAILS: &str = "will fail";
 /// The same of a lazy import that is never made.
@@ -173,13 +176,15 @@ impl Finding {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
         };
-        // No handler sees that the process ends.
-        let ends =
-            || self.python_error.as_deref().is_some_and(|error| error.starts_with("Windows fatal exception"));
+        // No handler sees that the process ends, or does not begin.
+        let ends = || {
+            let error = self.python_error.as_deref().unwrap_or_default();
+            error.starts_with("Windows fatal exception") || self.what.starts_with(DOES_NOT_RUN)
+        };
         match guard {
             Guard::None => false,
-            Guard::NotRun | Guard::Unused => true,
-            Guard::Handled => !ends(),
+            Guard::NotRun => true,
+            Guard::Handled | Guard::Unused => !ends(),
             Guard::HandledIfAbsent => is_absent() && !ends(),
         }
     }

@@ -102,10 +102,17 @@ struct Replay<'a> {
 const MOST_ROUNDS: usize = 100;
 
 /// So many replays at most find out which packages and files have texts that decide something.
-const MOST_OF_OWNERS: usize = 100;
+const MOST_OF_OWNERS: usize = 30;
+
+/// In a recording with more texts than [`FEW`], a package of which more texts than this are looked into is not tried: it is one that
+/// many people have, and needs most of them.
+const LARGEST_OWNER: usize = 400;
+
+/// So many texts a recording has that replays in a tenth of a second.
+const FEW: usize = 4_000;
 
 /// So many texts are read in all the replays that find out which texts of these decide something: some seconds' worth.
-const MOST_READ: usize = 150_000;
+const MOST_READ: usize = 85_000;
 
 /// So many replays find that out at most.
 const MOST_OF_TEXTS: usize = 500;
@@ -135,9 +142,10 @@ impl Replay<'_> {
 
     /// Of these texts, with which a replay says what was recorded, those that decide something: none of packages and files without
     /// which a replay says the same, and no others of the rest as far as the time allows. The smallest come first: they are the ones
-    /// that few people have.
+    /// that few people have, and the largest are left as they are.
     fn deciding(&self, mut kept: BTreeSet<usize>) -> Result<BTreeSet<usize>, SnapshotError> {
-        let owners = self.recording.by_owner(&kept);
+        let mut owners = self.recording.by_owner(&kept);
+        owners.retain(|texts| texts.len() <= LARGEST_OWNER || self.recording.texts() <= FEW);
         let mut trials = MOST_OF_OWNERS;
         let owners = self.narrowed(&mut kept, owners, &mut trials)?;
         let mut trials = (MOST_READ / self.recording.texts().max(1)).min(MOST_OF_TEXTS);

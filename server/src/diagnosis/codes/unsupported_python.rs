@@ -29,6 +29,7 @@ use super::wrong_architecture;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, StableAbi, is_of_other_python};
 use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::finding::DOES_NOT_RUN;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Fix, Problem, Severity};
 use crate::environment::{DllName, with_build};
 use crate::host::WinPath;
@@ -122,9 +123,8 @@ pub(in crate::diagnosis) fn of_syntax(
             finding.fixes.extend(case.other_interpreters(package));
         }
         None => {
-            finding.what = format!(
-                "This file does not run: Python {own} does not know {what}, which is new in 3.{since}."
-            );
+            finding.what =
+                format!("{DOES_NOT_RUN}: Python {own} does not know {what}, which is new in 3.{since}.");
             let version = case.environment.full_version();
             finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
             finding.advice =
