@@ -54,7 +54,7 @@ pub fn check_programs(
     for Program { mut parts, path } in programs {
         let first = report.documents.len();
         let mut documents = read(&parts);
-        documents.iter_mut().for_each(|document| watch.retain(&mut document.imports));
+        documents.iter_mut().for_each(|document| watch.choose(document));
         let path = run_as(&documents, path.map(|path| host.path_of(&path)));
         let imports = documents.iter().enumerate().flat_map(|(part, document)| {
             let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);

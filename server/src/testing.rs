@@ -331,7 +331,7 @@ impl Story<'_> {
         let import = Import {
             name: name.to_owned(),
             is_access: false,
-            is_lazy: false,
+            needs: None,
             names: Vec::new(),
             before: self.before.as_str().into(),
             document: self.script.clone(),

@@ -98,9 +98,16 @@ fn an_older_python_does_not_compile_it() {
     assert_eq!(
         said(14, BROKEN, "lazy import broken\nbroken"),
         [
-            "error unsupported-python 1: This file does not run: Python 3.14 does not know `lazy import`, which is new in 3.15."
+            "error unsupported-python 1: This code does not run: Python 3.14 does not know `lazy import` (line 1), which is new in 3.15."
         ]
     );
+    // Other syntax is said on the first import that somebody wants to hear of.
+    let template = "import os\nimport broken\ndef main():\n    return t'{broken}'\nimport broken.native";
+    assert_eq!(
+        said(13, BROKEN, template)[0],
+        "error unsupported-python 2: This code does not run: Python 3.13 does not know a template string (line 4), which is new in 3.14."
+    );
+    assert_eq!(said(14, BROKEN, template).len(), 2);
     // No handler in it helps, and neither does it that nothing uses the name.
     let never_run = "lazy import broken\ntry:\n    broken\nexcept ImportError:\n    pass\nlazy import ready";
     let lines: Vec<String> =

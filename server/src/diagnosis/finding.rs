@@ -58,7 +58,7 @@ pub struct Winner {
 }
 
 /// How a finding says that the program itself does not compile.
-pub(super) const DOES_NOT_RUN: &str = "This file does not run";
+pub(super) const DOES_NOT_RUN: &str = "This code does not run";
 
 /// How a finding says that an import fails.
 pub(super) const FAILS: &str = "will fail";
@@ -162,12 +162,20 @@ impl Finding {
         Cow::Owned(Finding { severity: shown, is_handled, what, ..self.clone() })
     }
 
-    /// The finding as it is shown on a statement of a document. A lazy import fails where it is used first.
+    /// The finding as it is shown on a statement of a document: with the line where a lazy import is made, or where the syntax stands
+    /// without which the document does not compile.
     pub fn on(&self, severity: Severity, statement: &ImportStatement) -> Cow<'_, Finding> {
         let shown = self.under(severity, statement.guard);
-        let Some(first) = statement.first_use else { return shown };
-        let fails = format!("{FAILS} when it is first used, on line {}", first.start.line + 1);
-        Cow::Owned(Finding { what: shown.what.replacen(FAILS, &fails, 1), ..shown.into_owned() })
+        let (words, with_line) = match (&statement.needs, statement.first_use) {
+            (Some(syntax), _) if shown.what.starts_with(DOES_NOT_RUN) => {
+                (syntax.what.as_str(), format!("{} (line {})", syntax.what, syntax.line))
+            }
+            (_, Some(first)) => {
+                (FAILS, format!("{FAILS} when it is first used, on line {}", first.start.line + 1))
+            }
+            _ => return shown,
+        };
+        Cow::Owned(Finding { what: shown.what.replacen(words, &with_line, 1), ..shown.into_owned() })
     }
 
     /// Whether the program goes on if the import fails where this stands around it.

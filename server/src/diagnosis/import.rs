@@ -18,8 +18,8 @@ pub struct Import {
     pub names: Vec<Name>,
     /// It is an attribute of a module that was imported before: `name.names[0]`.
     pub is_access: bool,
-    /// It is a lazy import (PEP 810), which is made after `before`.
-    pub is_lazy: bool,
+    /// It is not made by versions before 3.N, which do not know this syntax of the program: N, and what it is called.
+    pub needs: Option<(u16, String)>,
     /// What the program does before, as Python text; mostly empty.
     pub before: Arc<str>,
     /// The file of the document that it stands in, which Python is taken to run; none where nobody knows it.
@@ -112,7 +112,7 @@ impl Import {
             name: name.to_owned(),
             names: Vec::new(),
             is_access: false,
-            is_lazy: false,
+            needs: None,
             before: Arc::default(),
             document: None,
             watched: Watched::Named,
@@ -141,9 +141,9 @@ impl Watch {
     }
 
     /// Leaves those imports of a document that are looked at.
-    pub fn retain(&self, imports: &mut Vec<ImportStatement>) {
+    pub fn choose(&self, document: &mut Document) {
         let mut others = 0;
-        imports.retain(|import| match self.of(import.top_level()) {
+        document.choose(|import| match self.of(import.top_level()) {
             None => false,
             Some(Watched::Named) => true,
             Some(Watched::IfNative | Watched::Standard) => {
@@ -160,7 +160,7 @@ impl Watch {
             name: statement.module.to_string(),
             names: statement.names.clone(),
             is_access: statement.is_access,
-            is_lazy: statement.is_lazy,
+            needs: statement.needs.as_ref().map(|newer| (newer.since, newer.what.clone())),
             before: statement.before.clone(),
             document: path.cloned(),
             watched,

@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::host::{Files, Host, WinPath};
 use crate::loader::{Failure, Fault};
 use crate::plan::{Event, ImportFailure, Imported, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::source::{self, LAZY_IMPORTS, Name, NewerSyntax, Stmt, StmtKind, top_level};
+use crate::source::{self, Name, Stmt, StmtKind, top_level};
 
 use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
@@ -96,10 +96,10 @@ pub(super) fn diagnose(
             by_place.insert(place, Diagnosis::of_nothing());
             continue;
         }
-        if import.is_lazy && environment.version.minor < LAZY_IMPORTS {
-            let what = "`lazy import`".to_owned();
-            let syntax = NewerSyntax { since: LAZY_IMPORTS, line: 0, what };
-            let finding = codes::unsupported_python::of_syntax(&case, &syntax, None);
+        if let Some((since, what)) =
+            import.needs.as_ref().filter(|(since, _)| *since > environment.version.minor)
+        {
+            let finding = codes::unsupported_python::of_program(&case, *since, what);
             by_place.insert(place, Diagnosis::new(vec![finding], vec![package]));
             continue;
         }
@@ -442,7 +442,7 @@ impl<'e> Program<'e> {
                 findings.push(codes::mixed_environment::of_refusal(case, error));
             }
             if let (true, Some(syntax)) = (problems.is_empty(), &error.newer_syntax) {
-                findings.push(codes::unsupported_python::of_syntax(case, syntax, Some(error)));
+                findings.push(codes::unsupported_python::of_syntax(case, syntax, error));
             }
             findings.extend(case.explain(problems, Severity::Error, Some(error)));
             for finding in &mut findings {

@@ -223,7 +223,7 @@ impl Kept<'_> {
                 import.name.clone(),
                 import.names.clone(),
                 import.is_access,
-                import.is_lazy,
+                import.needs.clone(),
                 import.before.to_string(),
                 import.watched,
             )

@@ -110,7 +110,7 @@ impl OpenDocument {
                 return Read::default();
             }
             let watched = |mut document: Document| {
-                packages.retain(&mut document.imports);
+                packages.choose(&mut document);
                 let is_edited = |import: &ImportStatement| {
                     self.edited.as_ref().is_some_and(|lines| lines.contains(&import.range.start.line))
                 };

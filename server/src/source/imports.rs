@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ruff_python_ast::{self as ast, PySourceType};
-use ruff_python_parser::parse_unchecked_source;
+use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::accesses::Modules;
@@ -14,6 +13,7 @@ use super::ipython::python_of;
 use super::lazy_uses::{LazyImports, Use};
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
+use super::newer_syntax::{self, LAZY_IMPORTS, NewerSyntax};
 use super::prelude::{Prelude, may_load};
 use super::script::{Name, top_level};
 
@@ -28,6 +28,8 @@ pub struct Document {
     pub imports_os_above: bool,
     /// 0-based line before which a first statement may stand: after docstring and `from __future__`.
     pub first_statement_line: u32,
+    /// What older versions of Python do not compile, as in [`Script`](super::Script); what stands in functions is in it, too.
+    pub newer_syntax: Vec<NewerSyntax>,
     /// It imports relatively, so that it is part of a package: it is imported itself, and not run as a program.
     pub is_in_package: bool,
 }
@@ -42,8 +44,9 @@ pub struct ImportStatement {
     /// It is no statement but a use: `module.name` at the top level, which imports something if the module is lazy. `names` has the
     /// one name.
     pub is_access: bool,
-    /// `lazy import …` (PEP 810): it is made where a name that it binds is used.
-    pub is_lazy: bool,
+    /// The document does not compile without this syntax, and so the import is not made: known of lazy imports (PEP 810), which are
+    /// such syntax themselves, and of what [`Document::choose`] leaves first.
+    pub needs: Option<NewerSyntax>,
     /// Where a lazy import is used first; none if nothing in the text uses it.
     pub first_use: Option<Range>,
     /// The module's name in the text; of a use all of it.
@@ -102,10 +105,26 @@ impl Guard {
     }
 }
 
+/// What Python 3.9 and older do not know is in too many programs to be worth a word: they have ended.
+const OLDEST: u16 = 9;
+
 impl Document {
     /// Reads the imports of `text`; where it is no Python, those that can be read.
     pub fn parse(text: &str) -> Document {
         read(text, LineIndex::new(text), &mut Prelude::default(), &mut Modules::default())
+    }
+
+    /// Leaves the imports that somebody wants to hear of. If this Python is too old for the document, the first that is run says so.
+    pub fn choose(&mut self, is_wanted: impl FnMut(&ImportStatement) -> bool) {
+        self.imports.retain(is_wanted);
+        let newest = self.newer_syntax.iter().filter(|newer| newer.since > OLDEST);
+        let newest = newest.max_by_key(|newer| newer.since);
+        let first = self.imports.iter_mut().find(|import| import.guard != Guard::NotRun && !import.is_access);
+        if let (Some(first), Some(newest)) = (first, newest)
+            && first.needs.as_ref().is_none_or(|needs| needs.since < newest.since)
+        {
+            first.needs = Some(newest.clone());
+        }
     }
 
     /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did, and
@@ -132,13 +151,14 @@ impl Document {
 /// Reads Python; `lines` are of the text that it stands for byte by byte.
 fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules: &mut Modules) -> Document {
     with_stack_for(text, || {
-        let parsed = parse_unchecked_source(text, PySourceType::Python);
+        let parsed = newer_syntax::parsed(text);
+        let newer_syntax = newer_syntax::newer_syntax(&parsed, |at| lines.line_of(at) + 1);
         let comments = Comments::of(text, parsed.tokens(), &lines);
         let mut reader = Reader {
             text,
             lines,
             comments,
-            document: Document::default(),
+            document: Document { newer_syntax, ..Document::default() },
             guard: Guard::None,
             outermost: None,
             prelude,
@@ -312,7 +332,8 @@ impl Reader<'_, '_> {
         let number = self.document.imports.len().saturating_sub(1);
         if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
         {
-            import.is_lazy = true;
+            let line = import.range.start.line + 1;
+            import.needs = Some(NewerSyntax { since: LAZY_IMPORTS, line, what: "`lazy import`".to_owned() });
             import.guard = Guard::Unused;
             self.unused.insert(number);
             for (alias, dotted) in bound {
@@ -373,7 +394,7 @@ impl Reader<'_, '_> {
             module: module.into(),
             names,
             is_access,
-            is_lazy: false,
+            needs: None,
             first_use: None,
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),

@@ -99,41 +99,50 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
 }
 
-/// A module of the package, or, without an `error`, the program itself has syntax that this Python does not know.
+/// A module of the package has syntax that this Python does not know.
 pub(in crate::diagnosis) fn of_syntax(
     case: &Case<'_>,
-    syntax: &NewerSyntax,
-    error: Option<&ImportFailure>,
+    NewerSyntax { since, line, what }: &NewerSyntax,
+    error: &ImportFailure,
 ) -> Finding {
-    let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, error);
-    let NewerSyntax { since, line, what } = syntax;
-    let version = case.environment.version;
-    let own = format!("{}.{}", version.major, version.minor);
-    match error.and_then(|error| error.trace.first()) {
-        Some((file, _)) => {
-            let consequence = case.consequence(Severity::Error);
-            finding.what =
-                format!("{consequence}: it is written for Python 3.{since} or newer, and this is {own}.");
-            finding.evidence =
-                format!("{}, line {line}, has {what}, which Python {own} does not know.", case.short(file));
-            let package = source::top_level(case.import);
-            finding.advice = format!(
-                "Install a version of {package} for Python {own}, or choose an interpreter with Python 3.{since}."
-            );
-            finding.fixes.extend(case.other_interpreters(package));
-        }
-        None => {
-            finding.what =
-                format!("{DOES_NOT_RUN}: Python {own} does not know {what}, which is new in 3.{since}.");
-            let version = case.environment.full_version();
-            finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
-            finding.advice =
-                format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
-        }
+    let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, Some(error));
+    let own = version_of(case);
+    let consequence = case.consequence(Severity::Error);
+    finding.what = format!("{consequence}: it is written for Python 3.{since} or newer, and this is {own}.");
+    if let Some((file, _)) = error.trace.first() {
+        finding.evidence =
+            format!("{}, line {line}, has {what}, which Python {own} does not know.", case.short(file));
     }
-    let choose = Fix::new(format!("Choose an interpreter with Python 3.{since}"), Action::ChooseInterpreter);
-    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    let package = source::top_level(case.import);
+    finding.advice = format!(
+        "Install a version of {package} for Python {own}, or choose an interpreter with Python 3.{since}."
+    );
+    finding.fixes.extend(case.other_interpreters(package));
+    finding.fixes.push(choose_since(*since));
     finding
+}
+
+/// The program itself has such syntax.
+pub(in crate::diagnosis) fn of_program(case: &Case<'_>, since: u16, what: &str) -> Finding {
+    let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, None);
+    let own = version_of(case);
+    finding.what = format!("{DOES_NOT_RUN}: Python {own} does not know {what}, which is new in 3.{since}.");
+    let version = case.environment.full_version();
+    finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
+    finding.advice = format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
+    finding.fixes.push(choose_since(since));
+    finding
+}
+
+/// `3.14`
+fn version_of(case: &Case<'_>) -> String {
+    let version = case.environment.version;
+    format!("{}.{}", version.major, version.minor)
+}
+
+fn choose_since(since: u16) -> Fix {
+    let choose = Fix::new(format!("Choose an interpreter with Python 3.{since}"), Action::ChooseInterpreter);
+    choose.untestable("which interpreter it will be is not known")
 }
 
 /// `python38.dll` → "Python 3.8", `python314t.dll` → "Python 3.14 free-threaded"
