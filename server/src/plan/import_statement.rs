@@ -122,8 +122,7 @@ impl Plan<'_> {
             self.import_dotted(&format!("{}.{name}", source.name), place)?;
         }
         match performed.or_else(|| source.get(name)) {
-            Some(Value::Lazy(postponed)) => self.resolved(&postponed, source, name, place),
-            Some(value) => Ok(value),
+            Some(value) => self.settled(value, source, name, place),
             None => self.import_name(source, name, frame, place),
         }
     }
@@ -185,8 +184,7 @@ impl Plan<'_> {
                         continue;
                     };
                     let value = match source.get(&name) {
-                        Some(Value::Lazy(postponed)) => self.resolved(&postponed, source, &name, place)?,
-                        Some(value) => value,
+                        Some(value) => self.settled(value, source, &name, place)?,
                         // `__all__` may name submodules, which are imported then.
                         None if self.submodule_exists(source, &name) => {
                             let dotted = format!("{}.{name}", source.name);
@@ -206,10 +204,7 @@ impl Plan<'_> {
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
                 for (name, value) in names {
-                    let value = match value {
-                        Value::Lazy(postponed) => self.resolved(&postponed, source, &name, place)?,
-                        value => value,
-                    };
+                    let value = self.settled(value, source, &name, place)?;
                     self.bind(&name, value, frame);
                 }
             }

@@ -61,15 +61,14 @@ impl Plan<'_> {
         if !self.may_be_lazy(frame) {
             return self.import_at_once(import, frame);
         }
-        let named = frame.module.get("__lazy_modules__");
-        let (all, is_named) = match (self.lazy.all, named, absolute(import, frame)) {
-            (all, Some(named), Some(module)) => {
-                (all, compare(&Value::str(&*module), CompareOp::In, &named, self).truth())
-            }
-            (all, ..) => (all, Some(false)),
-        };
+        if self.lazy.all {
+            return self.import_later(import, frame);
+        }
+        let named = frame.module.get("__lazy_modules__").zip(absolute(import, frame));
+        let is_named = named.map_or(Some(false), |(named, module)| {
+            compare(&Value::str(&*module), CompareOp::In, &named, self).truth()
+        });
         match is_named {
-            _ if all => self.import_later(import, frame),
             Some(true) => self.import_later(import, frame),
             Some(false) => self.import_at_once(import, frame),
             // It is made here or where it is used, if ever.
@@ -139,6 +138,20 @@ impl Plan<'_> {
             self.bind(alias.as_ref().unwrap_or(taken), value, frame);
         }
         Ok(())
+    }
+
+    /// What `name` of `module` is bound to, where that is `value`: a lazy import is made now.
+    pub(super) fn settled(
+        &mut self,
+        value: Value,
+        module: &ModuleRef,
+        name: &str,
+        place: &Place,
+    ) -> Result<Value, Rc<Exception>> {
+        match value {
+            Value::Lazy(postponed) => self.resolved(&postponed, module, name, place),
+            value => Ok(value),
+        }
     }
 
     /// What a lazy import stands for, which is made now: `name` of `module` is bound to it.

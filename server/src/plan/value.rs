@@ -78,7 +78,7 @@ pub(super) enum Value {
 }
 
 /// An import that is made when its name is used.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Postponed {
     /// Dotted, absolute.
     pub module: Name,

@@ -13,7 +13,7 @@ use super::ipython::python_of;
 use super::lazy_uses::{LazyImports, Use};
 use super::lines::{LineIndex, Range};
 use super::lower::with_stack_for;
-use super::newer_syntax::{self, LAZY_IMPORTS, NewerSyntax};
+use super::newer_syntax::{self, NewerSyntax};
 use super::prelude::{Prelude, may_load};
 use super::script::{Name, top_level};
 
@@ -332,8 +332,7 @@ impl Reader<'_, '_> {
         let number = self.document.imports.len().saturating_sub(1);
         if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
         {
-            let line = import.range.start.line + 1;
-            import.needs = Some(NewerSyntax { since: LAZY_IMPORTS, line, what: "`lazy import`".to_owned() });
+            import.needs = Some(NewerSyntax::lazy_import(import.range.start.line + 1));
             import.guard = Guard::Unused;
             self.unused.insert(number);
             for (alias, dotted) in bound {

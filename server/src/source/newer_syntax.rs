@@ -19,6 +19,15 @@ pub struct NewerSyntax {
     pub what: String,
 }
 
+impl NewerSyntax {
+    /// A lazy import on this line.
+    pub(super) fn lazy_import(line: u32) -> NewerSyntax {
+        NewerSyntax { since: LAZY_IMPORTS, line, what: LAZY_IMPORT.to_owned() }
+    }
+}
+
+const LAZY_IMPORT: &str = "`lazy import`";
+
 /// Parses a text, and notices all syntax that came after Python 3.7. A broken text is parsed as far as that goes.
 pub(super) fn parsed(text: &str) -> Parsed<ModModule> {
     let options = ParseOptions::from(PySourceType::Python).with_target_version(PythonVersion::PY37);
@@ -63,7 +72,7 @@ fn known(kind: UnsupportedSyntaxErrorKind) -> Option<(u16, &'static str)> {
         Kind::TypeParamDefault => (13, "a default of a type parameter"),
         Kind::UnparenthesizedExceptionTypes => (14, "`except` with several classes without parentheses"),
         Kind::TemplateStrings => (14, "a template string"),
-        Kind::LazyImportStatement => (LAZY_IMPORTS, "`lazy import`"),
+        Kind::LazyImportStatement => (LAZY_IMPORTS, LAZY_IMPORT),
         Kind::UnpackingInComprehension(_) => (15, "`*` in a comprehension"),
         Kind::ParenthesizedContextManager | Kind::ParenthesizedKeywordArgumentName => return None,
     })
