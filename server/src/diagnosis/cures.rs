@@ -229,8 +229,7 @@ impl Case<'_> {
 
     /// Installs a newer release of Python.
     pub(super) fn update_python(&self) -> Fix {
-        let Environment { version, .. } = self.environment;
-        let series = format!("{}.{}", version.major, version.minor);
+        let series = self.environment.version.series();
         let title =
             format!("Update Python {} to the newest release of {series}", self.environment.full_version());
         let action = match self.environment.base_kind {
@@ -260,7 +259,7 @@ impl Case<'_> {
                 Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
             }
             _ if prefix.contains("\\appdata\\local\\python\\pythoncore-") => {
-                let tag = tag(&format!("{}.{}", version.major, version.minor));
+                let tag = tag(&version.series().to_string());
                 let words = ["install", "--repair", &tag];
                 Fix::new(
                     format!("Repair Python {tag} with the Python install manager"),

@@ -406,7 +406,7 @@ impl Environment {
 
     /// "3.14", "3.14 free-threaded"
     pub fn series(&self) -> String {
-        with_build(PythonVersion { micro: None, ..self.version }, self.free_threaded)
+        with_build(self.version.series(), self.free_threaded)
     }
 
     /// The launcher that was selected, where it was not the interpreter itself.

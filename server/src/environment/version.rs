@@ -25,6 +25,11 @@ impl PythonVersion {
         (self.major, self.minor) >= (major, minor)
     }
 
+    /// `3.14` of `3.14.2`.
+    pub fn series(self) -> PythonVersion {
+        PythonVersion { micro: None, ..self }
+    }
+
     /// The version that a longer one begins with: `3.11.4.final.0`, `3.14.0rc2`.
     pub(in crate::environment) fn that_begins(text: &str) -> Option<PythonVersion> {
         let mut parts = text.split('.');

@@ -106,7 +106,7 @@ pub(in crate::diagnosis) fn of_syntax(
     error: &ImportFailure,
 ) -> Finding {
     let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, Some(error));
-    let own = version_of(case);
+    let own = case.environment.version.series();
     let consequence = case.consequence(Severity::Error);
     finding.what = format!("{consequence}: it is written for Python 3.{since} or newer, and this is {own}.");
     if let Some((file, _)) = error.trace.first() {
@@ -125,19 +125,13 @@ pub(in crate::diagnosis) fn of_syntax(
 /// The program itself has such syntax.
 pub(in crate::diagnosis) fn of_program(case: &Case<'_>, since: u16, what: &str) -> Finding {
     let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, None);
-    let own = version_of(case);
+    let own = case.environment.version.series();
     finding.what = format!("{DOES_NOT_RUN}: Python {own} does not know {what}, which is new in 3.{since}.");
     let version = case.environment.full_version();
     finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
     finding.advice = format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
     finding.fixes.push(choose_since(since));
     finding
-}
-
-/// `3.14`
-fn version_of(case: &Case<'_>) -> String {
-    let version = case.environment.version;
-    format!("{}.{}", version.major, version.minor)
 }
 
 fn choose_since(since: u16) -> Fix {

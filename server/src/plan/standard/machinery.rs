@@ -340,7 +340,7 @@ impl Plan<'_> {
             "prefix" | "exec_prefix" | "base" | "platbase" => path(&environment.prefix),
             "installed_base" | "installed_platbase" => path(&environment.base_prefix),
             "userbase" => self.user_base(),
-            "py_version_short" => Value::str(format!("{}.{}", version.major, version.minor)),
+            "py_version_short" => Value::str(version.series().to_string()),
             "py_version_nodot" | "VERSION" => Value::str(format!("{}{}", version.major, version.minor)),
             "platlibdir" => Value::str("DLLs"),
             "LIBDEST" | "BINLIBDEST" => path(&environment.base_prefix.join("Lib")),

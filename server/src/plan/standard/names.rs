@@ -364,7 +364,7 @@ pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> O
         ("importlib.machinery", "SOURCE_SUFFIXES") => {
             Value::list(vec![Value::str(".py"), Value::str(".pyw")])
         }
-        ("sys", "winver") => Value::str(format!("{}.{}", version.major, version.minor)),
+        ("sys", "winver") => Value::str(version.series().to_string()),
         ("sys", "byteorder") => Value::str("little"),
         ("sys", "executable" | "_base_executable") => Value::str(environment.interpreter.as_str()),
         ("sys", "prefix" | "exec_prefix") => Value::str(environment.prefix.as_str()),
@@ -433,7 +433,6 @@ impl Plan<'_> {
             table.iter().any(|(known, names)| known == module && names.contains(&name))
         };
         let absent = listed(ABSENT) && self.interpreter.environment.platform == Platform::Windows;
-        let absent = absent || module == "sys" && name == SET_LAZY_IMPORTS;
         if absent || listed(KNOWN) {
             return Some(false);
         }
