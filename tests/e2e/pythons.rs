@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use end_to_end::{link_tree, real, report, text, whydll};
+use end_to_end::{Report, link_tree, real, report, text, whydll};
 use object::LittleEndian as LE;
 use object::pe::ImageNtHeaders64;
 use object::read::pe::{ImageThunkData, PeFile64};
@@ -236,20 +236,12 @@ fn real_wheels_for_windows_on_arm_are_healthy_there() {
 fn the_newest_tensorflow_and_torch() {
     let world = with_wheels("newest-3.14", 14, "");
     for python in [real("newest-3.13"), world.path("/Python")] {
-        let python = text(&python);
         for import in ["tensorflow", "torch", "numpy"] {
-            let checked = |machine: &str| {
-                let host = ["--host", machine, "--python", &python, "--import", import];
-                report(&whydll(["check", "--format", "json"].iter().chain(&host)))
-            };
-            let equipped = checked("windows-11+vcredist");
-            assert_eq!(equipped.findings(), [] as [Value; 0], "{python}: {import}");
+            let equipped = checked("windows-11+vcredist", &python, import);
+            assert_eq!(equipped.findings(), [] as [Value; 0], "{}: {import}", python.display());
             if import != "numpy" {
-                assert_eq!(
-                    checked("windows-11").finding()["code"],
-                    "missing-vc-runtime",
-                    "{python}: {import}"
-                );
+                let bare = checked("windows-11", &python, import);
+                assert_eq!(bare.finding()["code"], "missing-vc-runtime", "{}: {import}", python.display());
             }
         }
     }
@@ -275,9 +267,12 @@ fn findings(world: &World, import: &str) -> Vec<Value> {
 }
 
 fn findings_on(machine: &str, world: &World, import: &str) -> Vec<Value> {
-    let python = text(&world.path("/Python"));
-    let host = ["--host", machine, "--python", &python, "--import", import];
-    report(&whydll(["check", "--format", "json"].iter().chain(&host))).findings().to_vec()
+    checked(machine, &world.path("/Python"), import).findings().to_vec()
+}
+
+fn checked(machine: &str, python: &Path, import: &str) -> Report {
+    let about = ["--host", machine, "--python", &text(python), "--import", import];
+    report(&whydll(["check", "--format", "json"].iter().chain(&about)))
 }
 
 #[test]
