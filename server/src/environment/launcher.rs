@@ -1,4 +1,4 @@
-//! Programs that start a Python which lies elsewhere: the aliases of the Python Install Manager, and uv's
+//! Programs that start a Python in another folder: the aliases of the Python Install Manager, and uv's
 //! trampolines.
 //!
 //! An alias `NAME.exe` has its target in the file `NAME.exe.__target__`. It runs Python in its own process if
@@ -24,7 +24,7 @@ const LONGEST_TARGET: u64 = 32_768;
 /// So many launchers start each other; aliases and trampolines lead to an interpreter at once.
 const MOST_LAUNCHERS: usize = 4;
 
-/// So much of a target that makes no sense is told, in characters.
+/// How much of a malformed target a message quotes, in characters.
 const LONGEST_TOLD: usize = 260;
 
 /// The program that runs a Python in the end.
@@ -86,7 +86,7 @@ pub(super) fn trampoline_in_venv(
     image.starts.as_deref().map(|target| trampoline_target(program, target))
 }
 
-/// A program that has lost the file which tells what it starts, while other aliases beside it have theirs.
+/// A program without a target file, while other aliases beside it have theirs.
 pub(super) fn lost_target(
     program: &WinPath,
     directory: &WinPath,
@@ -108,7 +108,7 @@ fn target_of(program: &WinPath, files: &dyn Files) -> Result<Option<Target>, Lau
     if is_file && !image.iter().flat_map(|image| &image.imports).any(|dll| DllName::parse(dll).is_some()) {
         return alias_target(program, file, files).map(|path| Some(Target { path, is_of_alias: true }));
     }
-    // In a virtual environment a trampoline tells Python that it is the executable (`is_virtualenv` in uv's
+    // In a virtual environment a trampoline sets itself as Python's executable (`is_virtualenv` in uv's
     // bounce.rs).
     let is_in_venv = || {
         let above = program.parent().and_then(|folder| folder.parent());
@@ -144,8 +144,8 @@ fn trampoline_target(trampoline: &WinPath, target: &str) -> Result<WinPath, Laun
     local(trampoline, target.normalized())
 }
 
-/// A path that leads to a server is followed only by who lies on that server: anybody may have written it,
-/// and no other is asked.
+/// A path to a server is followed only by a launcher on that server: anybody may have written it, and no other
+/// server is contacted.
 fn local(launcher: &WinPath, target: WinPath) -> Result<WinPath, LauncherFault> {
     match server_of(target.as_str()) {
         None => Ok(target),

@@ -66,7 +66,7 @@ fn described(search: &Search<'_>) -> Vec<Sighting> {
             let description: Option<Described> = read(search, &inner.join(DESCRIPTION));
             let Some(install) = description.filter(|install| install.schema == 1) else { continue };
             let executable = inner.join(&install.executable).normalized();
-            // Nothing that lies elsewhere is part of the install.
+            // A path out of the folder is not part of the install.
             if executable.below(&inner).is_none_or(str::is_empty) {
                 continue;
             }

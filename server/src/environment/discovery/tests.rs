@@ -712,7 +712,7 @@ fn descriptions_that_make_no_sense_lead_nowhere() {
     let long = of("python.exe").replace("\"id\"", &format!("{}\"id\"", " ".repeat(1 << 20)));
     assert_eq!(Search::on(&machine(&long, "")).all().len(), 0);
     assert_eq!(Search::on(&machine(&of("python.exe"), "")).all().len(), 1);
-    // What is described and gone is told.
+    // A described Python that is gone is reported.
     check(
         &of("python3.exe"),
         "",
