@@ -40,12 +40,14 @@
 //! - ReactOS: `PeFmtCreateSection` in `ntoskrnl/mm/section.c`, for checks Wine leaves out.
 
 mod binding;
+mod code;
 mod delay_imports;
 mod error;
 mod exports;
 mod headers;
 mod hybrid;
 mod imports;
+mod instruction_sets;
 mod load_config;
 mod machine;
 mod manifest;
@@ -64,10 +66,10 @@ pub use binding::{Binding, CONSTEXPR_MUTEX, Forwarded};
 pub use error::{ImageError, LooksLike, Problem};
 pub use exports::Export;
 pub use imports::{Import, Symbol};
+pub use instruction_sets::instruction_sets;
 pub use machine::Machine;
 pub use manifest::{Assembly, LIBRARY_MANIFEST, Manifest, PROGRAM_MANIFEST};
 pub use resources::FileVersion;
-pub use start::instruction_sets;
 
 use headers::Headers;
 use memory::Memory;

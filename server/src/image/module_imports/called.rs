@@ -1,24 +1,26 @@
-//! The functions of CPython's C API that tell something of what a module imports.
+//! The functions of CPython's C API that matter for what a module imports.
 
 /// What one of CPython's functions does, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Called {
-    /// `PyImport_ImportModule(name)`, and `PyImport_ImportModuleAttrString(name, attribute)` as Python's own modules have it.
+    /// `PyImport_ImportModule(name)`, and `PyImport_ImportModuleAttrString(name, attribute)`, which
+    /// Python's own modules use.
     Import,
     /// `PyImport_ImportModuleLevel(name, globals, locals, names, level)`
     ImportLevel,
-    /// `PyImport_Import(name)`, with an object.
+    /// `PyImport_Import(name)`, whose name is an object.
     ImportObject,
-    /// `PyCapsule_Import(name, no_block)`, which imports the first part of the name and asks for the others as attributes
-    /// (`Objects/capsule.c`).
+    /// `PyCapsule_Import(name, no_block)`, which imports the first part of the name and gets the
+    /// others as attributes (`Objects/capsule.c`).
     Capsule,
-    /// `PyImport_AddModule(name)`: Cython's modules share one of the name `cython_runtime`.
+    /// `PyImport_AddModule(name)`: Cython's modules share one named `cython_runtime`.
     Add,
-    /// `PyModuleDef_Init(definition)`: the code that initializes the module is called later ("Multi-phase initialization", PEP 489).
+    /// `PyModuleDef_Init(definition)`: the code that initializes the module is called later
+    /// ("Multi-phase initialization", PEP 489).
     Define,
     /// `PyImport_ImportModuleLevelObject(name, globals, locals, names, level)`
     ImportStatement,
-    /// `PyImport_GetModule(name)`, which Cython asks before it imports a module.
+    /// `PyImport_GetModule(name)`, which Cython calls before it imports a module.
     Get,
     /// `PyModule_GetDict(module)`
     Dictionary,
@@ -30,13 +32,13 @@ pub(super) enum Called {
     Text,
     /// `PyUnicode_FromStringAndSize(text, size)`
     SizedText,
-    /// `PyUnicode_InternFromString(text)`, by which Cython makes the objects of its texts.
+    /// `PyUnicode_InternFromString(text)`, by which Cython makes the objects of its strings.
     InternedText,
     /// `PyUnicode_DecodeUTF8(text, size, errors)`, the same since Cython 3.2.
     DecodedText,
-    /// Some other function that returns an object, or null if it fails.
+    /// Another function that returns an object, or null if it fails.
     Make,
-    /// A function that returns 0, and something else if it fails.
+    /// A function that returns 0, or something else if it fails.
     Do,
     /// `PyErr_Clear()`
     Clear,
@@ -47,6 +49,7 @@ pub(super) enum Called {
 }
 
 impl Called {
+    /// Returns `None` for a function that doesn't matter.
     pub fn by_name(function: &[u8]) -> Option<Called> {
         if !function.starts_with(b"Py") && !function.starts_with(b"_Py") {
             return None;

@@ -1,93 +1,91 @@
-//! Cython's helpers that import what the text of a module imports: `__Pyx_Import(name, names, level)`, and those that call it.
-
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+//! Cython's helpers for the `import` statements of a module's source: `__Pyx_Import(name, names,
+//! level)`, and those that call it.
 
 use super::called::Called;
-use super::known::{Held, Known, number};
+use super::known::{Held, Known};
 use super::{Dictionary, Walk};
-use crate::image::start::address_of;
+use crate::image::code::{Instruction, Operation, Target, Value};
 
-/// The helper that imports calls CPython within so many instructions.
+/// The maximum number of instructions of a helper.
 const LONGEST_HELPER: u32 = 200;
 
-/// The index of the argument that is the level: before Cython 3.2, and since then, without and with the module's dictionary before it.
+/// The index of the argument that is the level: before Cython 3.2, and since then, without and with
+/// the module's dictionary before it.
 const LEVELS: [i32; 3] = [2, 4, 5];
 
-/// How a helper knows at which level it imports.
+/// How a helper receives the level at which it imports.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Level {
     /// By its argument at this index, one of [`LEVELS`].
     Given(i32),
-    /// Compilers leave out an argument that is the same in all calls.
+    /// It is built in: compilers leave out an argument that is the same in all calls.
     Fixed(i32),
 }
 
 impl Walk<'_, '_> {
-    /// At which level a function imports the module that its first argument names, if it gives that to
-    /// `PyImport_ImportModuleLevelObject`, itself or by another one.
-    pub(super) fn imports_its_argument(&mut self, function: u64, depth: u32) -> Option<Level> {
+    /// Returns at which level a function imports the module that its first argument names, if it
+    /// passes that to `PyImport_ImportModuleLevelObject`, directly or by another function.
+    pub(super) fn imports_its_argument(&mut self, start: u32, depth: u32) -> Option<Level> {
         const DEEPEST_HELPER: u32 = 2;
-        let start = u32::try_from(function).ok()?;
         if !self.texts.is_known() || depth >= DEEPEST_HELPER {
             return None;
         }
         if let Some(known) = self.helpers.get(&start) {
             return *known;
         }
-        // Whoever calls itself is none.
+        // A function that calls itself isn't one.
         self.helpers.insert(start, None);
         let level = self.level(start, depth);
         self.helpers.insert(start, level);
         level
     }
 
-    /// Looks through the code of a function as it lies there.
+    /// Searches the code of a function in the order of its addresses.
     fn level(&mut self, start: u32, depth: u32) -> Option<Level> {
         let mut decoder = self.image.decoder(start)?;
-        let mut known = Known::with_arguments();
+        let mut known = Known::with_arguments(self.convention);
         let mut instruction = Instruction::default();
         // The levels of the calls that import.
         let mut levels = Vec::new();
-        // The argument that it compares with -1: that is the level, whatever is made of it.
+        // The argument that is compared with -1: that is the level, whatever else is done with it.
         let mut compared = None;
-        // It asks for the module of this name first: then the name is an absolute one.
+        // Whether it first asks for a module of the name. Then the name is an absolute one.
         let mut gets = false;
-        for _ in 0..LONGEST_HELPER {
-            if !decoder.can_decode() || self.left == 0 {
+        'code: for _ in 0..LONGEST_HELPER {
+            if self.left == 0 || !decoder.decode(&mut instruction) {
                 break;
             }
             self.left -= 1;
-            decoder.decode_out(&mut instruction);
-            match instruction.mnemonic() {
-                Mnemonic::INVALID | Mnemonic::Int3 => break,
-                Mnemonic::Call | Mnemonic::Jmp => {
-                    let is_named = known.get(Register::RCX) == Some(Held::Argument(0));
-                    match self.called(&instruction, &known) {
-                        Some(Called::ImportStatement) if is_named => levels.push(known.argument(4)),
-                        Some(Called::Get) => gets |= is_named,
-                        None if is_named && instruction.op0_kind() == OpKind::NearBranch64 => {
-                            let target = instruction.near_branch_target();
-                            match self.imports_its_argument(target, depth + 1) {
-                                Some(Level::Given(index)) => levels.push(known.argument(index)),
-                                Some(Level::Fixed(level)) => levels.push(Some(Held::Number(level))),
-                                None => {}
+            for operation in &instruction.operations {
+                match *operation {
+                    Operation::Invalid | Operation::Breakpoint => break 'code,
+                    Operation::Call(target) | Operation::Jump(target) => {
+                        let is_named = known.argument(0) == Some(Held::Argument(0));
+                        match (self.called(target, &known), target) {
+                            (Some(Called::ImportStatement), _) if is_named => levels.push(known.argument(4)),
+                            (Some(Called::Get), _) => gets |= is_named,
+                            (None, Target::Code(function)) if is_named => {
+                                match self.imports_its_argument(function, depth + 1) {
+                                    Some(Level::Given(index)) => levels.push(known.argument(index)),
+                                    Some(Level::Fixed(level)) => levels.push(Some(Held::Number(level))),
+                                    None => {}
+                                }
                             }
+                            _ => {}
                         }
-                        _ => {}
+                        if matches!(operation, Operation::Call(_)) {
+                            known.follow_call(None);
+                        }
                     }
-                    if instruction.mnemonic() == Mnemonic::Call {
-                        known.follow_call();
+                    Operation::Compare(left, Value::Number(-1)) => {
+                        if let Some(Held::Argument(index)) = known.value(left, &self.slots)
+                            && LEVELS.contains(&index)
+                        {
+                            compared = Some(index);
+                        }
                     }
+                    _ => known.follow(operation, &self.slots, false),
                 }
-                Mnemonic::Cmp => {
-                    if let Some(Held::Argument(index)) = known.value(&instruction, 0, &self.slots)
-                        && number(&instruction, 1) == Some(-1)
-                        && LEVELS.contains(&index)
-                    {
-                        compared = Some(index);
-                    }
-                }
-                _ => known.follow(&instruction, &self.slots, false),
             }
         }
         let given = levels.iter().find_map(|level| match level {
@@ -99,33 +97,37 @@ impl Walk<'_, '_> {
         }
         match levels.as_slice() {
             [Some(Held::Number(level))] => Some(Level::Fixed(*level)),
-            // For -1 the helper of Cython 0.29 tries level 1 first.
+            // For -1, the helper of Cython 0.29 tries level 1 first.
             [Some(Held::Number(1)), Some(Held::Number(0))] => Some(Level::Fixed(-1)),
             _ => gets.then_some(Level::Fixed(0)),
         }
     }
 
-    /// The arguments of `__Pyx_PyList_Pack(count, …)`, of Cython 3.1, which makes the list of names for an import.
+    /// Returns the arguments of `__Pyx_PyList_Pack(count, …)` of Cython 3.1, which makes the list of
+    /// names for an import.
     pub(super) fn names(&self, known: &Known) -> Option<Vec<Held>> {
         const MOST_NAMES: i32 = 32;
-        let Some(Held::Number(count @ 1..=MOST_NAMES)) = known.get(Register::RCX) else { return None };
+        let Some(Held::Number(count @ 1..=MOST_NAMES)) = known.argument(0) else { return None };
         let named = |index| known.argument(index).filter(|name| self.text(Some(*name)).is_some());
         (1..=count).map(named).collect()
     }
 
-    /// Whether a call is one of the helper of Cython 3.2, which may lie in another module and be known by a pointer:
-    /// `__Pyx__Import(name, names, count, qualified name, dictionary of the module, level)`. Without a qualified name the level is 0,
-    /// and compilers leave it out where it is the same in all calls.
-    pub(super) fn is_given_dictionary(&self, instruction: &Instruction, known: &Known) -> bool {
+    /// Whether a call is one of the helper of Cython 3.2, which may be in another module and is then
+    /// called through a pointer: `__Pyx__Import(name, names, count, qualified name, dictionary of
+    /// the module, level)`. Without a qualified name the level is 0, and compilers leave it out
+    /// where it is the same in all calls.
+    pub(super) fn is_given_dictionary(&self, target: Target, known: &Known) -> bool {
         let Dictionary::In(dictionary) = self.dictionary else { return false };
-        let is_of_unknown = match instruction.op0_kind() {
-            OpKind::NearBranch64 => true,
-            OpKind::Memory => address_of(instruction).is_some(),
-            OpKind::Register => matches!(known.get(instruction.op0_register()), Some(Held::Global(_))),
-            _ => false,
+        let is_of_unknown = match target {
+            Target::Code(_) => true,
+            Target::Pointer(Value::Memory(memory)) => memory.address().is_some(),
+            Target::Pointer(Value::Register(register)) => {
+                matches!(known.get(register), Some(Held::Global(_)))
+            }
+            Target::Pointer(_) => false,
         };
         is_of_unknown
             && known.argument(4) == Some(Held::Global(dictionary))
-            && self.text(known.get(Register::RCX)).is_some()
+            && self.text(known.argument(0)).is_some()
     }
 }

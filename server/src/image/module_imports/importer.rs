@@ -1,38 +1,38 @@
-//! Functions of a module that import what an argument names: `import("name")` of C++ libraries, and what C code has for
-//! `from module import name`.
+//! Functions of a module that import what an argument names: `import("name")` of C++ libraries,
+//! and helpers of C code for `from module import name`.
 
 use std::num::NonZeroU16;
-
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{LONGEST_NAME, Walk, is_module_name};
+use crate::image::code::{Instruction, Operation, Target};
 
-/// How many instructions such a function has at most before it imports.
+/// The maximum number of instructions of such a function before it imports.
 const LONGEST_IMPORTER: u32 = 100;
 
-/// In which form, and in which of its arguments, a function takes the name of the module that it imports.
+/// In which form, and by which of its arguments, a function receives the name of the module that
+/// it imports.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Importer {
-    /// By a text up to its NUL.
+    /// By a NUL-terminated string.
     Text(i32),
-    /// By a text and its length, which is the next argument.
+    /// By a string and its length, which is the next argument.
     SizedText(i32),
-    /// The same by a capsule's name.
+    /// By the name of a capsule in the module.
     Capsule(i32),
 }
 
 impl Walk<'_, '_> {
-    /// The name of the module that a call of CPython's function imports.
+    /// Returns the name of the module that a call of one of CPython's functions imports.
     pub(super) fn name_of_import(&self, called: Called, known: &Known) -> Option<String> {
-        let first = known.get(Register::RCX);
+        let first = known.argument(0);
         match (called, first?) {
             (Called::ImportObject | Called::ImportStatement, text @ Held::Text(..)) => self.literal(text),
             (Called::Import | Called::ImportLevel, Held::Address(at)) => {
                 let level = known.argument(4);
                 let is_absolute = called == Called::Import || level == Some(Held::Number(0));
-                // CPython looks for a module of whatever name.
+                // CPython searches for a module of any name.
                 self.text_at(Held::Text(at, None)).filter(|_| is_absolute)
             }
             (Called::Capsule, Held::Address(at)) => self.module_of_capsule(at),
@@ -45,7 +45,7 @@ impl Walk<'_, '_> {
         Some(name.split('.').next()?.to_owned())
     }
 
-    /// A literal that names a module.
+    /// Reads a literal that is the name of a module.
     fn literal(&self, text: Held) -> Option<String> {
         self.text_at(text).filter(|name| is_module_name(name))
     }
@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The object that is made of a text.
+    /// Returns the object that is made of a string.
     pub(super) fn object_of_text(&self, text: Option<Held>, size: Option<Held>) -> Held {
         match (text, size) {
             (Some(Held::Address(at)), None) => Held::Text(at, None),
@@ -76,8 +76,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The module that a call of a function imports, if the function imports what an argument names.
-    pub(super) fn name_for_importer(&mut self, function: u64, known: &Known) -> Option<String> {
+    /// Returns the name of the module that a call of a function imports, if the function imports
+    /// what an argument names.
+    pub(super) fn name_for_importer(&mut self, function: u32, known: &Known) -> Option<String> {
         let is_literal = |index| match known.argument(index) {
             Some(Held::Address(at)) => self.literal(Held::Text(at, None)).is_some(),
             _ => false,
@@ -104,88 +105,91 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// How a function is told what it imports, if it imports something that it is told.
-    fn importer(&mut self, function: u64, depth: u32) -> Option<Importer> {
+    /// Returns how a function receives the name of the module that it imports, if it does.
+    fn importer(&mut self, start: u32, depth: u32) -> Option<Importer> {
         const DEEPEST_IMPORTER: u32 = 2;
-        let start = u32::try_from(function).ok()?;
         if let Some(known) = self.importers.get(&start) {
             return *known;
         }
         if depth > DEEPEST_IMPORTER {
             return None;
         }
-        // Whoever calls itself is none.
+        // A function that calls itself isn't one.
         self.importers.insert(start, None);
         let importer = self.find_importer(start, depth);
         self.importers.insert(start, importer);
         importer
     }
 
-    /// Looks through the code of a function as it lies there.
+    /// Searches the code of a function in the order of its addresses.
     fn find_importer(&mut self, start: u32, depth: u32) -> Option<Importer> {
         let mut decoder = self.image.decoder(start)?;
-        let mut known = Known::with_arguments();
+        let mut known = Known::with_arguments(self.convention);
         let mut instruction = Instruction::default();
-        // The objects that were made of an argument are known by its index.
         for _ in 0..LONGEST_IMPORTER {
-            if !decoder.can_decode() || self.left == 0 {
+            if self.left == 0 || !decoder.decode(&mut instruction) {
                 return None;
             }
             self.left -= 1;
-            decoder.decode_out(&mut instruction);
-            match instruction.mnemonic() {
-                Mnemonic::INVALID | Mnemonic::Int3 => return None,
-                Mnemonic::Call | Mnemonic::Jmp => {
-                    let first = known.get(Register::RCX);
-                    let mut given = None;
-                    match (self.called(&instruction, &known), first) {
-                        (Some(Called::Import), Some(Held::Argument(index))) => {
-                            return Some(Importer::Text(index));
+            for operation in &instruction.operations {
+                match *operation {
+                    Operation::Invalid | Operation::Breakpoint => return None,
+                    Operation::Jump(target) => {
+                        if let Passed::Imports(importer) = self.passes_on(target, &known, depth) {
+                            return Some(importer);
                         }
-                        (Some(Called::Capsule), Some(Held::Argument(index))) => {
-                            return Some(Importer::Capsule(index));
-                        }
-                        (
-                            Some(Called::ImportObject | Called::ImportStatement),
-                            Some(Held::Made(importer)),
-                        ) => {
-                            return Some(importer.into());
-                        }
-                        (Some(Called::Text), Some(Held::Argument(index))) => {
-                            given = Some(Held::Made(Made { index, is_sized: false }));
-                        }
-                        (Some(Called::SizedText), Some(Held::Argument(index)))
-                            if known.get(Register::RDX) == Some(Held::Argument(index + 1)) =>
-                        {
-                            given = Some(Held::Made(Made { index, is_sized: true }));
-                        }
-                        (None, _) if instruction.op0_kind() == OpKind::NearBranch64 => {
-                            let is_given = (0..4).any(|index| {
-                                matches!(known.argument(index), Some(Held::Argument(_) | Held::Made(_)))
-                            });
-                            if is_given {
-                                let inner = self.importer(instruction.near_branch_target(), depth + 1);
-                                if let Some(importer) = inner.and_then(|inner| inner.through(&known)) {
-                                    return Some(importer);
-                                }
-                            }
-                        }
-                        _ => {}
                     }
-                    if instruction.mnemonic() == Mnemonic::Call {
-                        known.follow_call();
-                        known.set(Register::RAX, given);
-                    }
+                    Operation::Call(target) => match self.passes_on(target, &known, depth) {
+                        Passed::Imports(importer) => return Some(importer),
+                        Passed::Makes(made) => known.follow_call(Some(Held::Made(made))),
+                        Passed::Nothing => known.follow_call(None),
+                    },
+                    _ => known.follow(operation, &self.slots, false),
                 }
-                _ => known.follow(&instruction, &self.slots, false),
             }
         }
         None
     }
+
+    /// Finds out what a call does with the arguments of the function that makes it.
+    fn passes_on(&mut self, target: Target, known: &Known, depth: u32) -> Passed {
+        match (self.called(target, known), known.argument(0)) {
+            (Some(Called::Import), Some(Held::Argument(index))) => Passed::Imports(Importer::Text(index)),
+            (Some(Called::Capsule), Some(Held::Argument(index))) => Passed::Imports(Importer::Capsule(index)),
+            (Some(Called::ImportObject | Called::ImportStatement), Some(Held::Made(made))) => {
+                Passed::Imports(made.into())
+            }
+            (Some(Called::Text), Some(Held::Argument(index))) => {
+                Passed::Makes(Made { index, is_sized: false })
+            }
+            (Some(Called::SizedText), Some(Held::Argument(index)))
+                if known.argument(1) == Some(Held::Argument(index + 1)) =>
+            {
+                Passed::Makes(Made { index, is_sized: true })
+            }
+            (None, _) => {
+                let Target::Code(function) = target else { return Passed::Nothing };
+                let is_given = (0..4)
+                    .any(|index| matches!(known.argument(index), Some(Held::Argument(_) | Held::Made(_))));
+                let inner = is_given.then(|| self.importer(function, depth + 1)).flatten();
+                inner.and_then(|inner| inner.through(known)).map_or(Passed::Nothing, Passed::Imports)
+            }
+            _ => Passed::Nothing,
+        }
+    }
+}
+
+/// What a call does with the arguments of the function that makes it.
+enum Passed {
+    Nothing,
+    /// It imports the module that they name.
+    Imports(Importer),
+    /// It makes an object of them.
+    Makes(Made),
 }
 
 impl Importer {
-    /// The same for whoever calls such a function with its own arguments.
+    /// Returns the same for a function that calls such a function with its own arguments.
     fn through(self, known: &Known) -> Option<Importer> {
         let outer = |index| match known.argument(index)? {
             Held::Argument(index) => Some(index),
@@ -202,7 +206,7 @@ impl Importer {
     }
 }
 
-/// An object that a function makes of the text that an argument points to.
+/// An object that a function makes of the string that an argument points to.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Made {
     index: i32,

@@ -1,23 +1,25 @@
-//! Which modules the code of an extension module imports as it is initialized.
+//! Which modules the code of an extension module imports while it is initialized.
 //!
-//! C code calls `PyImport_ImportModule` and its kin with literal names, and no Python text tells of it: so PyQt's modules come in, and
-//! what Cython writes for `cimport` (`ModuleNode.py`: `generate_type_import_code` and its kin), which brings a third of the native
-//! modules of NumPy, SciPy, pandas and h5py.
+//! C code calls `PyImport_ImportModule` and similar functions with literal names, which no Python
+//! source mentions: this is how PyQt's modules are imported, and what Cython generates for
+//! `cimport` (`ModuleNode.py`: `generate_type_import_code` and others). It accounts for a third of
+//! the native modules of NumPy, SciPy, pandas, and h5py.
 //!
-//! An `import` of its text Cython writes as calls of a helper, `__Pyx_Import(name, names, level)`, that ends in
-//! `PyImport_ImportModuleLevelObject` (`Cython/Utility/ImportExport.c`). The name is an object in a global variable, and a table that
-//! the initialization goes through tells the text of each. By such names it asks modules for their attributes, too.
+//! Cython compiles an `import` statement to a call of a helper, `__Pyx_Import(name, names, level)`,
+//! which ends in `PyImport_ImportModuleLevelObject` (`Cython/Utility/ImportExport.c`). The name is
+//! an object in a global variable, and a table that the initialization iterates over has the
+//! string of each. Such names are also used to get attributes of modules.
 //!
-//! | file | what it knows |
+//! | file | subject |
 //! |---|---|
 //! | `called` | which functions of CPython matter |
 //! | `known` | what registers and places of the stack hold |
-//! | `seen` | which instructions were looked at |
-//! | `failure` | what becomes of a call that fails |
-//! | `importer` | which functions import what they are told by a text |
+//! | `seen` | which instructions were visited |
+//! | `failure` | what happens after a call that fails |
+//! | `importer` | which functions import what a string argument names |
 //! | `sip` | what sip imports for a module |
-//! | `texts`, `lzss` | the tables of Cython's texts, and how they are packed |
-//! | `helper` | which functions of Cython import what they are given |
+//! | `texts`, `lzss` | the tables of Cython's strings, and how they are packed |
+//! | `helper` | which functions of Cython import what an object argument names |
 
 mod called;
 mod failure;
@@ -29,7 +31,6 @@ mod seen;
 mod sip;
 mod texts;
 
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
 use self::called::Called;
@@ -40,51 +41,58 @@ use self::known::{Held, Known, Slots};
 use self::seen::Seen;
 use self::texts::Texts;
 
+use super::code::{Condition, Convention, Instruction, Operation, Source, Target, Value};
 use super::exports::Export;
 use super::imports::{Symbol, entry};
-use super::{Image, ImageError, Machine};
+use super::{Image, ImageError};
 
-/// So many instructions are looked at, a millisecond's work: what is imported stands before the module's own code. Most modules have
-/// 4,000.
+/// The maximum number of instructions that are visited, a millisecond's work: imports come before
+/// the module's own code. Most modules need 4,000.
 const MOST_INSTRUCTIONS: u32 = 40_000;
 
-/// So many of a module that was not made with Cython: what C++ does after so many has no end.
+/// The same for a module that wasn't made with Cython: what C++ code calls afterwards is unlimited.
 const FEWER_INSTRUCTIONS: u32 = 16_000;
 
-/// So many more, where the texts of the module can be read: gRPC's `cygrpc` has 55,000.
+/// The number of further instructions if the strings of the module can be read: gRPC's `cygrpc` needs
+/// 55,000.
 const MORE_INSTRUCTIONS: u32 = 60_000;
 
-/// Longer names of modules are none.
+/// The maximum length of a module's name, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// Calls within calls are followed so deep.
+/// The maximum depth of calls within calls.
 const DEEPEST_CALL: usize = 64;
 
-/// What the function is called that makes a module.
+/// The beginning of the name of the function that makes a module.
 const INIT: &str = "PyInit_";
 
-/// What the function is called that gives the slots of which Python makes a module (PEP 793, Python 3.15).
+/// The beginning of the name of the function that returns the slots from which Python makes a module
+/// (PEP 793, Python 3.15).
 const DESCRIPTION: &str = "PyModExport_";
 
 impl Image<'_> {
-    /// What [`Image::module_imports`] tells of a module whose name is not known.
+    /// Stands in [`Image::module_imports`] for a module whose name is unknown.
     pub const UNKNOWN_MODULE: &'static str = "?";
 
-    /// What [`Image::module_imports`] tells of a module that may import others, and whose code is not read.
+    /// Stands in [`Image::module_imports`] for whatever is imported by code that isn't read.
     pub const UNREAD: &'static str = "unread";
 
-    /// The modules that an extension module imports while its own import is under way, by their full names and in order. Code for
-    /// other processors than x64 is not read: [`Image::UNREAD`] stands for all that such a module imports, if it can import any.
+    /// Returns the modules that an extension module imports during its own import, by their full names
+    /// and in order. Code is read of x64 and ARM64; [`Image::UNREAD`] stands for all that another
+    /// module imports, if it can import any.
     ///
-    /// A name alone is imported by C code, which fails if that does; `NAME|OTHER` stands for the other if there is no module of the
-    /// first name. `LEVEL:NAME` is an import that may fail: an `import` of a Cython module's text, perhaps within a `try`, or one of C
-    /// code that forgets the failure. The level counts the dots before the name, and is -1 where a module beside this one is meant if
-    /// there is one. `platform.NAME()` is such a call, of which some import a module. [`Image::UNKNOWN_MODULE`] is an import of which
-    /// the name is not known.
+    /// A name alone is imported by C code, which fails if the import does. `NAME|OTHER` stands for the
+    /// other module if there is none of the first name. `LEVEL:NAME` is an import that may fail: an
+    /// `import` statement of a Cython module, possibly within a `try`, or one of C code that clears
+    /// the error. The level counts the dots before the name. It is -1 where a module next to this
+    /// one takes precedence. `platform.NAME()` is such a call, some of which import a module.
+    /// [`Image::UNKNOWN_MODULE`] is an import whose name is unknown.
     ///
-    /// Code that only the slots of a module's description name (`PyModExport_…`, PEP 793) is not read either.
+    /// Code that only the slots of a module's description name (`PyModExport_…`, PEP 793) isn't read
+    /// either.
     ///
-    /// The code is followed from `PyInit_…` as it runs if nothing fails, and both ways where it may go either.
+    /// The code is followed from `PyInit_…` as it runs if nothing fails, and in both directions where
+    /// it may take either.
     ///
     /// # Errors
     /// As [`Image::imports`], [`Image::symbols`] and [`Image::export`].
@@ -105,13 +113,15 @@ impl Image<'_> {
         if !slots.values().any(|called| called.imports()) {
             return Ok(Vec::new());
         }
-        let (Some(init), Some(Export::Address(start)), Machine::X64) = (&init, start, self.machine()) else {
+        let (Some(init), Some(Export::Address(start)), Some(convention)) = (&init, start, self.convention())
+        else {
             return Ok(vec![Image::UNREAD.to_owned()]);
         };
         let name = init.strip_prefix(INIT).unwrap_or_default();
         let may_be_of_cython = imports(Called::Add);
         let mut walk = Walk {
             image: self,
+            convention,
             name,
             texts: Texts::new(may_be_of_cython),
             slots,
@@ -123,13 +133,13 @@ impl Image<'_> {
             dictionary: Dictionary::Unknown,
             imported: Vec::new(),
         };
-        walk.function(start.into(), Known::at_start(), 0);
+        walk.function(start, Known::at_start(convention), 0);
         Ok(walk.found())
     }
 }
 
 impl Image<'_> {
-    /// The pointer at an index behind an RVA, as an RVA.
+    /// Reads the pointer at an index behind an RVA, as an RVA.
     fn pointer(&self, at: u32, index: u32) -> Option<u32> {
         let at = entry(at, index, 8, "a definition").ok()?;
         let address = u64::from_le_bytes(self.memory.bytes::<8>(at, "a definition").ok()?);
@@ -140,11 +150,11 @@ impl Image<'_> {
 /// An import that was found.
 struct Imported {
     name: String,
-    /// The level, if it is one of a Cython module's text.
+    /// The level, if it is an `import` statement of a Cython module.
     level: Option<i32>,
-    /// What is imported if there is no module of that name.
+    /// The module that is imported if there is none of that name.
     other: Option<String>,
-    /// Whoever imports it forgets that it failed.
+    /// Whether the code clears the error if it fails.
     may_fail: bool,
 }
 
@@ -162,16 +172,19 @@ impl Imported {
 /// A walk through code in the order in which it runs. Addresses are RVAs.
 struct Walk<'i, 'a> {
     image: &'i Image<'a>,
+    convention: &'static Convention,
     /// The module's own name, without its package.
     name: &'i str,
     slots: Slots,
     seen: Seen,
-    /// How many more instructions are looked at.
+    /// The number of instructions that may still be visited.
     left: u32,
     texts: Texts,
-    /// Functions that were looked at, and which level they import at if they import the module that their first argument names.
+    /// Functions that were examined, with the level at which they import the module that their first
+    /// argument names, if they do.
     helpers: FxHashMap<u32, Option<Level>>,
-    /// Functions that were looked at, and which of their arguments names a module that they import.
+    /// Functions that were examined, with the argument that names the module that they import, if they
+    /// import one.
     importers: FxHashMap<u32, Option<Importer>>,
     /// The lists of names that were made.
     names: Vec<Vec<Held>>,
@@ -179,29 +192,29 @@ struct Walk<'i, 'a> {
     imported: Vec<Imported>,
 }
 
-/// The dictionary of the module, which the helper of Cython 3.2 is given.
+/// The dictionary of the module, which is an argument of Cython 3.2's helper.
 #[derive(Clone, Copy, PartialEq)]
 enum Dictionary {
     Unknown,
-    /// The module was asked for it.
+    /// The code has just got it from the module.
     Asked,
     /// It is in this variable.
     In(u32),
 }
 
 impl Walk<'_, '_> {
-    /// The imports that were found.
+    /// Returns the imports that were found.
     fn found(mut self) -> Vec<String> {
         let own: Vec<String> = self.imported.iter().map(|import| import.name.clone()).collect();
         for import in &mut self.imported {
-            // What is imported in any case is not the other way out.
+            // A module that is imported in any case is not an alternative.
             import.other.take_if(|other| own.contains(other));
         }
         self.imported.into_iter().map(Imported::into_text).collect()
     }
 
     /// Follows a function, and those that it calls.
-    fn function(&mut self, start: u64, known: Known, depth: usize) {
+    fn function(&mut self, start: u32, known: Known, depth: usize) {
         let callers = self.texts.begin();
         let mut open = vec![(start, known)];
         while let Some((at, known)) = open.pop() {
@@ -211,117 +224,114 @@ impl Walk<'_, '_> {
     }
 
     /// Follows the code from here to where it jumps away or returns.
-    fn piece(&mut self, at: u64, mut known: Known, depth: usize, open: &mut Vec<(u64, Known)>) {
-        let Some(mut decoder) = u32::try_from(at).ok().and_then(|at| self.image.decoder(at)) else {
-            return;
-        };
+    fn piece(&mut self, at: u32, mut known: Known, depth: usize, open: &mut Vec<(u32, Known)>) {
+        let Some(mut decoder) = self.image.decoder(at) else { return };
         let mut instruction = Instruction::default();
-        // What a comparison of a result with a number has found, if nothing has failed.
+        // The comparison of a result with a number, if the call has succeeded.
         let mut compared = None;
-        while decoder.can_decode() && self.left > 0 {
-            let Ok(here) = u32::try_from(decoder.ip()) else { return };
-            if !self.seen.insert(here) {
+        while self.left > 0 && decoder.decode(&mut instruction) {
+            if !self.seen.insert(instruction.at) {
                 return;
             }
             self.left -= 1;
-            decoder.decode_out(&mut instruction);
-            match instruction.mnemonic() {
-                Mnemonic::INVALID | Mnemonic::Ret | Mnemonic::Int3 => return,
-                Mnemonic::Call if self.makes_frame(&instruction, &known) => compared = None,
-                Mnemonic::Call => {
-                    let called = self.called(&instruction, &known);
-                    // What follows is done where something has failed.
-                    if called == Some(Called::Raise) {
+            if !instruction.keeps_comparison {
+                compared = None;
+            }
+            for operation in &instruction.operations {
+                match *operation {
+                    Operation::Invalid | Operation::Return | Operation::Breakpoint => return,
+                    Operation::Call(target) if self.makes_frame(target, instruction.next, &known) => {
+                        compared = None;
+                    }
+                    Operation::Call(target) => {
+                        let called = self.called(target, &known);
+                        // What follows is done where something has failed.
+                        if called == Some(Called::Raise) {
+                            return;
+                        }
+                        let result = self.call(target, called, instruction.next, &known, depth);
+                        compared = None;
+                        known.follow_call(result);
+                    }
+                    Operation::Jump(target) => {
+                        if let Some(called) = self.called(target, &known) {
+                            self.calls(called, &known, depth);
+                        } else if let Target::Code(to) = target {
+                            open.push((to, known));
+                        }
                         return;
                     }
-                    let given = self.call(&instruction, called, &known, depth);
-                    compared = None;
-                    known.follow_call();
-                    known.set(Register::RAX, given);
-                }
-                Mnemonic::Jmp => {
-                    if let Some(called) = self.called(&instruction, &known) {
-                        self.calls(called, &known, depth);
-                    } else if instruction.op0_kind() == OpKind::NearBranch64 {
-                        open.push((instruction.near_branch_target(), known));
-                    }
-                    return;
-                }
-                mnemonic if instruction.is_jcc_short_or_near() => {
-                    let target = instruction.near_branch_target();
-                    match compared.as_ref().and_then(|compared: &Compared| compared.decides(mnemonic)) {
-                        Some(is_taken) => {
-                            let (goes_on, fails) = match is_taken {
-                                true => (target, instruction.next_ip()),
-                                false => (instruction.next_ip(), target),
-                            };
-                            if self.look_at_failure(compared.as_ref(), fails, &known) {
-                                open.push((fails, known.clone()));
+                    Operation::Branch(condition, target) => {
+                        match compared.as_ref().and_then(|compared: &Compared| compared.decides(condition)) {
+                            Some(is_taken) => {
+                                let (goes_on, fails) = match is_taken {
+                                    true => (target, instruction.next),
+                                    false => (instruction.next, target),
+                                };
+                                if self.look_at_failure(compared.as_ref(), fails, &known) {
+                                    open.push((fails, known.clone()));
+                                }
+                                if is_taken {
+                                    open.push((goes_on, known));
+                                    return;
+                                }
                             }
-                            if is_taken {
-                                open.push((goes_on, known));
-                                return;
-                            }
+                            None if self.seen.contains(target) => {}
+                            None => open.push((target, known.clone())),
                         }
-                        None if self.seen.contains(target) => {}
-                        None => open.push((target, known.clone())),
                     }
-                }
-                mnemonic => {
-                    self.watch(&instruction, &known);
-                    self.keep_dictionary(&instruction, &known);
-                    match mnemonic {
-                        Mnemonic::Test | Mnemonic::Cmp => {
-                            compared = Compared::of(&instruction, &known, &self.slots);
-                        }
-                        Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop => {}
-                        _ => compared = None,
+                    Operation::Compare(left, right) => {
+                        self.watch(operation, &known);
+                        compared = Compared::of(left, right, &known, &self.slots);
                     }
-                    known.follow(&instruction, &self.slots, self.texts.is_open());
-                    self.follow_pointer(&instruction, &mut known);
+                    _ => {
+                        self.watch(operation, &known);
+                        self.keep_dictionary(operation, &known);
+                        known.follow(operation, &self.slots, self.texts.is_open());
+                        self.follow_pointer(operation, &mut known);
+                    }
                 }
             }
         }
     }
 
-    /// Whether a call is one of `__chkstk`, which is given the size of a large frame in RAX, and leaves all registers as they are: what
-    /// follows is `sub rsp, rax`.
-    fn makes_frame(&self, call: &Instruction, known: &Known) -> bool {
-        matches!(known.get(Register::RAX), Some(Held::Number(_)))
-            && call.op0_kind() == OpKind::NearBranch64
-            && u32::try_from(call.next_ip()).ok().and_then(|next| self.image.decoder(next)).is_some_and(
-                |mut decoder| {
-                    let next = decoder.decode();
-                    next.mnemonic() == Mnemonic::Sub
-                        && next.op0_register() == Register::RSP
-                        && next.op1_register() == Register::RAX
-                },
+    /// Whether a call is one of `__chkstk`, which receives the size of a large stack frame in a
+    /// register, and leaves all registers as they are: the stack pointer is lowered next.
+    fn makes_frame(&self, target: Target, next: u32, known: &Known) -> bool {
+        let Convention { stack, frame_size, .. } = *self.convention;
+        let mut instruction = Instruction::default();
+        let stack = Value::Register(stack);
+        matches!(known.get(frame_size), Some(Held::Number(_)))
+            && matches!(target, Target::Code(_))
+            && self.image.decoder(next).is_some_and(|mut decoder| decoder.decode(&mut instruction))
+            && matches!(
+                *instruction.operations,
+                [Operation::Set(_, Source::Difference(one, Value::Register(size), _))]
+                    if one == stack && size == frame_size
             )
     }
 
-    /// Follows a call, and returns what it gives if nothing fails.
+    /// Follows a call, and returns its result if nothing fails. `next` is where it returns to.
     fn call(
         &mut self,
-        instruction: &Instruction,
+        target: Target,
         called: Option<Called>,
+        next: u32,
         known: &Known,
         depth: usize,
     ) -> Option<Held> {
-        self.use_of_platform(instruction, known);
+        self.use_of_platform(next, known);
         if let Some(called) = called {
             return self.calls(called, known, depth);
         }
-        if self.is_given_dictionary(instruction, known) {
+        if self.is_given_dictionary(target, known) {
             let level = match known.argument(5) {
-                None if known.get(Register::R9) == Some(Held::Number(0)) => Some(Held::Number(0)),
+                None if known.argument(3) == Some(Held::Number(0)) => Some(Held::Number(0)),
                 level => level,
             };
             return self.statement(known, level);
         }
-        if instruction.op0_kind() != OpKind::NearBranch64 {
-            return self.export_to_sip(known);
-        }
-        let target = instruction.near_branch_target();
+        let Target::Code(target) = target else { return self.export_to_sip(known) };
         if let Some(level) = self.imports_its_argument(target, 0) {
             let level = match level {
                 Level::Given(index) => known.argument(index),
@@ -343,68 +353,68 @@ impl Walk<'_, '_> {
         None
     }
 
-    /// Follows `platform.machine()` and its like: Cython asks for what the name means here, and then that, as the first argument of the
-    /// next call that is given a text, for its attribute.
-    fn use_of_platform(&mut self, call: &Instruction, known: &Known) {
+    /// Follows `platform.machine()` and similar calls: Cython looks up the name, and then passes the
+    /// result as the first argument of the next call that has a string, to get its attribute.
+    fn use_of_platform(&mut self, next: u32, known: &Known) {
         const MODULE: &str = "platform";
-        const SOON: usize = 64;
+        /// The maximum number of instructions between the two calls.
+        const MOST: usize = 64;
         if !self.texts_given(known).iter().flatten().any(|name| name == MODULE) {
             return;
         }
         let mut known = known.clone();
-        known.follow_call();
-        let mut at = call.next_ip();
-        for _ in 0..SOON {
-            let Some(mut decoder) = u32::try_from(at).ok().and_then(|at| self.image.decoder(at)) else {
+        known.follow_call(None);
+        let mut decoder = self.image.decoder(next);
+        let mut instruction = Instruction::default();
+        for _ in 0..MOST {
+            if !decoder.as_mut().is_some_and(|decoder| decoder.decode(&mut instruction)) {
                 return;
-            };
-            let instruction = decoder.decode();
-            at = instruction.next_ip();
-            match instruction.mnemonic() {
-                Mnemonic::INVALID | Mnemonic::Ret | Mnemonic::Int3 => return,
-                Mnemonic::Call => match self.texts_given(&known) {
-                    [None, None] => known.follow_call(),
-                    // `import platform` gives the module its name.
-                    [None, Some(attribute)] if attribute != MODULE && is_module_name(&attribute) => {
-                        self.import(format!("{MODULE}.{attribute}()"));
-                        return;
+            }
+            for operation in &instruction.operations {
+                match *operation {
+                    Operation::Invalid | Operation::Return | Operation::Breakpoint => return,
+                    Operation::Call(_) => match self.texts_given(&known) {
+                        [None, None] => known.follow_call(None),
+                        // `import platform` passes the module's name.
+                        [None, Some(attribute)] if attribute != MODULE && is_module_name(&attribute) => {
+                            self.import(format!("{MODULE}.{attribute}()"));
+                            return;
+                        }
+                        _ => return,
+                    },
+                    // Nothing fails, and no object is deallocated.
+                    Operation::Jump(Target::Code(to)) | Operation::Branch(Condition::NotEqual, to) => {
+                        decoder = self.image.decoder(to);
                     }
-                    _ => return,
-                },
-                // Nothing fails, and no object goes away.
-                Mnemonic::Jmp | Mnemonic::Jne if instruction.op0_kind() == OpKind::NearBranch64 => {
-                    at = instruction.near_branch_target();
+                    _ => known.follow(operation, &self.slots, false),
                 }
-                _ if instruction.is_jcc_short_or_near() => {}
-                _ => known.follow(&instruction, &self.slots, false),
             }
         }
     }
 
-    /// The texts among the first two arguments of a call.
+    /// Returns the strings among the first two arguments of a call.
     fn texts_given(&self, known: &Known) -> [Option<String>; 2] {
-        [Register::RCX, Register::RDX].map(|register| self.text(known.get(register)))
+        [0, 1].map(|index| self.text(known.argument(index)))
     }
 
-    /// The dictionary that the module was asked for is put where it is kept.
-    fn keep_dictionary(&mut self, instruction: &Instruction, known: &Known) {
+    /// Records where the dictionary of the module is stored.
+    fn keep_dictionary(&mut self, operation: &Operation, known: &Known) {
         if self.dictionary == Dictionary::Asked
-            && instruction.mnemonic() == Mnemonic::Mov
-            && instruction.op0_kind() == OpKind::Memory
-            && instruction.op1_register() == Register::RAX
-            && let Some(Held::Address(at)) = known.place(instruction)
+            && let Operation::Store(memory, Value::Register(register)) = *operation
+            && register == self.convention.result
+            && let Some(Held::Address(at)) = known.place(memory)
         {
             self.dictionary = Dictionary::In(at);
         }
     }
 
-    /// Imports the module whose name is the first argument, at a level. `from . import a` leaves the name empty, and its second
-    /// argument is the list of names.
+    /// Imports the module whose name is the first argument, at a level. `from . import a` leaves the
+    /// name empty, and its second argument is the list of names.
     fn statement(&mut self, known: &Known, level: Option<Held>) -> Option<Held> {
         const LEVELS: std::ops::RangeInclusive<i32> = -1..=9;
-        let Some(name) = self.text(known.get(Register::RCX)) else { return self.import_unknown() };
+        let Some(name) = self.text(known.argument(0)) else { return self.import_unknown() };
         let Some(Held::Number(level)) = level else { return Some(Held::Object) };
-        let names = match known.get(Register::RDX) {
+        let names = match known.argument(1) {
             Some(Held::Names(index)) if name.is_empty() => {
                 let names = self.names.get(index as usize).map(Vec::as_slice).unwrap_or_default();
                 names.iter().filter_map(|name| self.text(Some(*name))).collect()
@@ -435,34 +445,31 @@ impl Walk<'_, '_> {
         Some(self.add(Imported { name, level: None, other: None, may_fail: false }))
     }
 
-    /// Imports a module whose name is not known.
+    /// Imports a module whose name is unknown.
     fn import_unknown(&mut self) -> Option<Held> {
         self.import(Image::UNKNOWN_MODULE.into());
         Some(Held::Object)
     }
 
-    /// CPython's function that an instruction calls or jumps to.
-    fn called(&self, instruction: &Instruction, known: &Known) -> Option<Called> {
-        match instruction.op0_kind() {
-            OpKind::Memory | OpKind::Register => match known.value(instruction, 0, &self.slots) {
+    /// Returns the function of CPython that is called or jumped to.
+    fn called(&self, target: Target, known: &Known) -> Option<Called> {
+        match target {
+            Target::Code(to) => self.slots.get(&self.image.slot_behind(to)?).copied(),
+            Target::Pointer(value) => match known.value(value, &self.slots) {
                 Some(Held::Function(called)) => Some(called),
                 _ => None,
             },
-            OpKind::NearBranch64 => {
-                self.slots.get(&self.image.slot_behind(instruction.near_branch_target())?).copied()
-            }
-            _ => None,
         }
     }
 
-    /// Follows a call of one of CPython's functions, and returns what it gives if nothing fails.
+    /// Follows a call of one of CPython's functions, and returns its result if nothing fails.
     fn calls(&mut self, called: Called, known: &Known, depth: usize) -> Option<Held> {
-        let first = known.get(Register::RCX);
+        let first = known.argument(0);
         match called {
             Called::Import | Called::Capsule | Called::ImportLevel | Called::ImportObject => {
                 match self.name_of_import(called, known) {
                     Some(name) => self.import(name),
-                    // Cython's code asks for `gc` so, if nobody has imported it before.
+                    // Cython's code gets `gc` so, if it isn't imported yet.
                     None if called == Called::ImportObject && self.text(first).is_some() => {
                         self.statement(known, Some(Held::Number(0)))
                     }
@@ -470,7 +477,7 @@ impl Walk<'_, '_> {
                 }
             }
             Called::ImportStatement => match first {
-                // C code makes an object of the name, Cython has one for each of its texts.
+                // C code makes an object of the name. Cython has one for each of its strings.
                 Some(Held::Text(..)) if known.argument(4) == Some(Held::Number(0)) => {
                     match self.name_of_import(Called::ImportObject, known) {
                         Some(name) => self.import(name),
@@ -505,7 +512,7 @@ impl Walk<'_, '_> {
                 if called == Called::DecodedText {
                     self.make_text();
                 }
-                Some(self.object_of_text(first, known.get(Register::RDX)))
+                Some(self.object_of_text(first, known.argument(1)))
             }
             Called::Define => {
                 if let Some(Held::Address(definition)) = first {
@@ -523,8 +530,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The functions that a `PyModuleDef` names for the execution of its module (`Include/moduleobject.h`): its tenth pointer leads
-    /// to pairs of a number and an address, up to the number 0.
+    /// Follows the functions that a `PyModuleDef` names for the execution of its module
+    /// (`Include/moduleobject.h`): its tenth pointer leads to pairs of a number and an address, up to
+    /// the number 0.
     fn execute(&mut self, definition: u32, depth: usize) {
         const SLOTS: u32 = 9;
         const MOST_SLOTS: u32 = 16;
@@ -536,7 +544,7 @@ impl Walk<'_, '_> {
             match kind.map(u64::from_le_bytes) {
                 Ok(EXECUTE) => {
                     if let Some(function) = self.image.pointer(slots, 2 * slot + 1) {
-                        self.function(function.into(), Known::at_start(), depth + 1);
+                        self.function(function, Known::at_start(self.convention), depth + 1);
                     }
                 }
                 Ok(0) | Err(_) => return,
@@ -546,7 +554,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// A dotted name of ASCII, as far as it matters here.
+/// Whether a string is a dotted name of ASCII characters.
 fn is_module_name(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

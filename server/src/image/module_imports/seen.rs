@@ -1,17 +1,17 @@
-//! Which instructions were looked at.
+//! Which instructions were visited.
 
 use rustc_hash::FxHashMap;
 
 /// Addresses of a page.
 const PAGE: u32 = 4096;
 
-/// A set of addresses. Code runs on from one to the next, so that they lie close together: a bit for each in the pages that were
-/// entered.
+/// A set of addresses. Code runs from one to the next, so they are close together: each is one bit
+/// of a page that was entered.
 #[derive(Default)]
 pub(super) struct Seen {
     pages: Vec<[u64; 64]>,
     index: FxHashMap<u32, usize>,
-    /// The latest page, and its index.
+    /// The latest page and its index.
     latest: Option<(u32, usize)>,
 }
 
@@ -39,8 +39,7 @@ impl Seen {
     }
 
     /// Whether an address is there.
-    pub fn contains(&self, at: u64) -> bool {
-        let Ok(at) = u32::try_from(at) else { return false };
+    pub fn contains(&self, at: u32) -> bool {
         let page = self.index.get(&(at / PAGE)).and_then(|index| self.pages.get(*index));
         let (word, bit) = place(at);
         page.and_then(|page| page.get(word)).is_some_and(|word| word & bit != 0)

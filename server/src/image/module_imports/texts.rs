@@ -1,62 +1,66 @@
-//! The tables that tell the texts of a module: its names stand in the code as objects in global variables.
+//! The tables of a Cython module's strings: its names appear in the code as objects in global
+//! variables.
 //!
-//! Of Cython 0.29 `__pyx_string_tab`, entries of `__Pyx_StringTabEntry` (`Cython/Utility/ModuleSetupCode.c`), names the variable of each
-//! text; of 3.0 the same is made on the stack. Since Cython 3.1 the objects lie one after the other in the module's state, in the order
-//! of the texts: where the first is put is seen in the code that makes them. The texts are, of 3.1, a table of pointers and lengths; of
-//! 3.2, one text packed by zlib, and an array of lengths; of 3.3, one that the module unpacks itself or that is not packed, and the
-//! array of lengths of what is no bytes (`Cython/Compiler/Code.py`: `generate_pystring_constants`). Which of them it is, is told by what
-//! is found, not by a version.
+//! In Cython 0.29, `__pyx_string_tab`, an array of `__Pyx_StringTabEntry`
+//! (`Cython/Utility/ModuleSetupCode.c`), names the variable of each string; in 3.0 the same array
+//! is made on the stack. Since Cython 3.1 the objects are one after the other in the module's
+//! state, in the order of the strings. Where the first one is stored is found in the code that
+//! makes them. The strings themselves are: in 3.1, a table of pointers and lengths; in 3.2, one
+//! string packed by zlib and an array of lengths; in 3.3, one string that the module unpacks itself
+//! or that isn't packed, and the array of lengths of those that aren't bytes
+//! (`Cython/Compiler/Code.py`: `generate_pystring_constants`). The form is recognized by what is
+//! found, not by a version.
 
 use std::collections::VecDeque;
 use std::io::Read;
 
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 use rustc_hash::FxHashMap;
 
 use super::known::{Held, Known};
 use super::lzss;
 use super::{LONGEST_NAME, MORE_INSTRUCTIONS, Walk};
+use crate::image::code::{Memory, Operation, Source, Value};
 use crate::image::imports::entry;
 
-/// A table of more texts is none.
+/// The maximum number of strings in a table.
 const MOST_TEXTS: u32 = 20_000;
 
-/// Every module has some texts, `__main__`, `__name__` and `__test__` among them; shorter tables are of something else.
+/// The minimum number of strings: every module has `__main__`, `__name__`, `__test__`, and some more.
 const FEWEST_TEXTS: u32 = 5;
 
-/// Every module has these texts.
+/// Strings that every module has.
 const NAMES: [&[u8]; 2] = [b"__main__", b"__name__"];
 
-/// The texts of a module have at most so many bytes.
+/// The maximum size of all strings of a module, in bytes.
 const LONGEST_TEXTS: u64 = 4 << 20;
 
-/// Texts that are not packed have fewer bytes: packing them would save something.
+/// The maximum size of strings that are not packed, in bytes: longer ones are worth packing.
 const LONGEST_PLAIN: usize = 1 << 16;
 
-/// The array of lengths is one of so many addresses, the latest.
+/// The number of the latest addresses among which the array of lengths is searched.
 const MOST_ADDRESSES: usize = 64;
 
-/// What the walk has learnt of the texts so far.
+/// What the walk has found out about the strings so far.
 #[derive(Default)]
 pub(super) struct Texts {
-    /// Whether a table of Cython 0.29 or 3.1 may be found: their modules import by themselves.
+    /// Whether there may be a table of Cython 0.29 or 3.1, whose modules import by themselves.
     has_tables: bool,
     table: Table,
-    /// Where the object of the first text is put.
+    /// Where the object of the first string is stored.
     objects: Option<u32>,
-    /// An object has been made of a text, and will be put where it belongs.
+    /// Whether an object has been made of a string, which is stored next.
     is_made: bool,
-    /// The bytes of all texts, unpacked, as long as their lengths are not known.
+    /// The bytes of all strings, unpacked, as long as their lengths are unknown.
     unpacked: Vec<u8>,
-    /// So many bytes are about to be unpacked in the module itself.
+    /// The number of bytes that the module is about to unpack itself.
     unpacked_size: Option<u32>,
-    /// Texts that the module does not hand to Python's `zlib` were looked for.
+    /// Whether strings were searched that the module doesn't pass to Python's `zlib`.
     is_sought: bool,
     is_unpacked: bool,
     addresses: VecDeque<u32>,
-    /// What code has read as an array of 32-bit numbers.
+    /// What the code has read as an array of 32-bit numbers.
     array: Option<Held>,
-    /// Numbers that the function has stored on the stack, of which it makes such an array.
+    /// Numbers that the function has stored on the stack, where it makes such an array.
     numbers: FxHashMap<i32, u32>,
     /// Addresses that a function has stored on the stack.
     pointers: FxHashMap<i32, u32>,
@@ -66,11 +70,11 @@ pub(super) struct Texts {
 enum Table {
     #[default]
     Unknown,
-    /// The address of the text, by that of the variable.
+    /// The address of the string, by that of the variable.
     Variables(FxHashMap<u32, u32>),
     /// The address of the first entry, and their number.
     Entries(u32, u32),
-    /// All bytes, and where each text ends.
+    /// All bytes, and the end of each string.
     Packed(Vec<u8>, Vec<u32>),
 }
 
@@ -88,19 +92,19 @@ impl Texts {
         self.objects.is_none()
     }
 
-    /// A function begins, with a stack of its own; gives back what was known of its caller's.
+    /// Begins a function, which has a stack of its own. Returns what was known of its caller's.
     pub fn begin(&mut self) -> FxHashMap<i32, u32> {
         std::mem::take(&mut self.numbers)
     }
 
-    /// The function has returned.
+    /// Ends the function.
     pub fn end(&mut self, callers: FxHashMap<i32, u32>) {
         self.numbers = callers;
     }
 }
 
 impl Walk<'_, '_> {
-    /// The text that an object is made of.
+    /// Returns the string that an object is made of.
     pub(super) fn text(&self, object: Option<Held>) -> Option<String> {
         let Some(Held::Global(variable)) = object else { return None };
         let string = |at| self.image.memory.string(at, LONGEST_NAME, "the name of a module").ok();
@@ -127,18 +131,20 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Follows what an instruction other than a call tells of the texts, before it is known what it does to registers.
-    pub(super) fn watch(&mut self, instruction: &Instruction, known: &Known) {
-        if instruction.mnemonic() == Mnemonic::Lea
-            && let Some(Held::Address(at)) = known.place(instruction)
+    /// Observes an operation for what it reveals about the strings, before it is followed.
+    pub(super) fn watch(&mut self, operation: &Operation, known: &Known) {
+        if let Operation::Set(_, Source::Address(memory)) = operation
+            && let Some(Held::Address(at)) = known.place(*memory)
         {
             self.see_address(at);
         }
-        // A loop reads packed texts byte by byte, from an address that its instructions tell.
-        if instruction.mnemonic() == Mnemonic::Movzx
-            && instruction.memory_index() != Register::None
+        let reads = operation.reads();
+        // A loop reads packed strings byte by byte.
+        if let Some(memory) = reads
             && self.texts.unpacked_size.is_some()
-            && let Some(Held::Address(at)) = known.base(instruction)
+            && memory.size == 1
+            && memory.stride().is_some()
+            && let Some(Held::Address(at)) = known.base(memory)
             && !self.texts.addresses.contains(&at)
         {
             self.see_address(at);
@@ -146,40 +152,35 @@ impl Walk<'_, '_> {
         if !self.texts.is_open() {
             return;
         }
-        if instruction.op0_kind() == OpKind::Memory {
-            self.watch_store(instruction, known);
-        } else if instruction.op1_kind() == OpKind::Memory
-            && instruction.memory_index() != Register::None
-            && instruction.memory_index_scale() == 4
-            && let Some(base @ (Held::Address(_) | Held::Stack(_))) = known.base(instruction)
+        if let Operation::Store(memory, value) = operation {
+            self.watch_store(*memory, *value, known);
+        } else if let Some(memory) = reads
+            && memory.stride() == Some(4)
+            && let Some(base @ (Held::Address(_) | Held::Stack(_))) = known.base(memory)
         {
             self.texts.array = Some(base);
         }
     }
 
-    fn watch_store(&mut self, instruction: &Instruction, known: &Known) {
-        let size = instruction.memory_size().size();
-        let is_move = instruction.mnemonic() == Mnemonic::Mov;
-        match (known.place(instruction), known.base(instruction)) {
+    fn watch_store(&mut self, memory: Memory, value: Value, known: &Known) {
+        let held = known.value(value, &self.slots);
+        match (known.place(memory), known.base(memory)) {
             (Some(Held::Stack(at)), _) => {
-                if let Some(Held::Address(address)) = known.value(instruction, 1, &self.slots)
-                    && is_move
+                if let Some(Held::Address(address)) = held
                     && self.texts.has_tables
                     && self.texts.pointers.len() < MOST_TEXTS as usize
                 {
                     self.texts.pointers.insert(at, address);
                 }
-                let words = match known.value(instruction, 1, &self.slots) {
-                    Some(Held::Number(number)) if is_move => match size {
-                        1 => vec![number as u32 & 0xff],
-                        2 => vec![number as u32 & 0xffff],
-                        4 => vec![number as u32],
-                        _ => vec![number as u32, (number >> 31) as u32],
-                    },
-                    Some(Held::Global(array)) if size == 16 => {
+                let words = match (held, memory.size) {
+                    (Some(Held::Number(number)), 1) => vec![number as u32 & 0xff],
+                    (Some(Held::Number(number)), 2) => vec![number as u32 & 0xffff],
+                    (Some(Held::Number(number)), 4) => vec![number as u32],
+                    (Some(Held::Number(number)), 8) => vec![number as u32, (number >> 31) as u32],
+                    (Some(Held::Number(0)), 16) => vec![0; 4],
+                    (Some(Held::Global(array)), 16) => {
                         self.image.memory.words::<4>(array, "texts").map_or(Vec::new(), Vec::from)
                     }
-                    Some(Held::Number(0)) if size == 16 => vec![0; 4],
                     _ => Vec::new(),
                 };
                 for (index, word) in (0..).zip(words) {
@@ -188,8 +189,10 @@ impl Walk<'_, '_> {
                     }
                 }
             }
-            // A loop puts the objects where they belong: what its first round writes to is the first.
-            (_, Some(Held::Address(at))) if is_move && size == 8 && self.texts.is_made => {
+            // A loop stores the objects: its first iteration writes to the place of the first one.
+            (_, Some(Held::Address(at)))
+                if memory.size == 8 && value != Value::Unknown && self.texts.is_made =>
+            {
                 self.texts.objects = Some(at);
                 self.left += MORE_INSTRUCTIONS;
             }
@@ -197,7 +200,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// An address is taken, perhaps that of a table.
+    /// Records an address that is taken, possibly that of a table.
     fn see_address(&mut self, at: u32) {
         if self.texts.is_known() {
             return;
@@ -214,10 +217,11 @@ impl Walk<'_, '_> {
         self.texts.addresses.push_back(at);
     }
 
-    /// Reads the table of Cython 0.29, if the address is one in its first entry: compilers begin with whichever field they need first.
+    /// Reads the table of Cython 0.29, if the address is one in its first entry: compilers begin with
+    /// the field that they need first.
     ///
-    /// An entry has 40 bytes: the address of a variable, of a text, the length with the NUL at the end, an encoding's address, and three
-    /// flags. A null address ends the table.
+    /// An entry has 40 bytes: the addresses of a variable and of a string, the length including the
+    /// NUL at the end, the address of an encoding, and three flags. A null address ends the table.
     fn read_variables(&mut self, address: u32) {
         const SIZE: u32 = 40;
         for field in (0..SIZE).step_by(8) {
@@ -235,7 +239,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// How many entries of a size there are up to a null one, if there are enough for a table of texts.
+    /// Counts the entries of a size up to a null one. Returns `None` if there are too few for a table
+    /// of strings.
     fn end_of_table(
         &mut self,
         start: u32,
@@ -245,7 +250,7 @@ impl Walk<'_, '_> {
         for count in 0..MOST_TEXTS {
             let at = entry(start, count, size, "texts").ok()?;
             if read(self, at).is_none() {
-                // Long tables that are none take their time as well.
+                // Other tables take their time as well.
                 self.left = self.left.saturating_sub(count);
                 return (count >= FEWEST_TEXTS && self.is_null(at)).then_some(count);
             }
@@ -254,7 +259,7 @@ impl Walk<'_, '_> {
         None
     }
 
-    /// An entry of that table: its variable and its text.
+    /// Reads an entry of that table: its variable and its string.
     fn entry_of_variable(&self, at: u32) -> Option<(u32, u32)> {
         let variable = self.image.pointer(at, 0)?;
         let text = self.image.pointer(at, 1)?;
@@ -265,8 +270,8 @@ impl Walk<'_, '_> {
         (ends && self.image.memory.bytes::<8>(variable, "texts").is_ok()).then_some((variable, text))
     }
 
-    /// Reads the table of Cython 3.1, if the address is its own. An entry has 16 bytes: the address of a text, the length with the NUL
-    /// at the end, and bits. A null address ends the table.
+    /// Reads the table of Cython 3.1, if it is at the address. An entry has 16 bytes: the address of a
+    /// string, the length including the NUL at the end, and bits. A null address ends the table.
     fn read_entries(&mut self, start: u32) {
         const SIZE: u32 = 16;
         if let Some(count) = self.end_of_table(start, SIZE, |walk, at| walk.is_entry(at).then_some(())) {
@@ -287,7 +292,8 @@ impl Walk<'_, '_> {
         self.image.memory.bytes::<8>(at, "texts").is_ok_and(|end| end == [0; 8])
     }
 
-    /// `PyMemoryView_FromMemory(memory, size, flags)`: Cython 3.2 hands the packed texts to Python's `zlib` so, before anything else.
+    /// Follows `PyMemoryView_FromMemory(memory, size, flags)`: this is how Cython 3.2 passes the packed
+    /// strings to Python's `zlib`, before anything else.
     pub(super) fn unpack(&mut self, known: &Known) {
         const READ: i32 = 0x100;
         let arguments = [0, 1, 2].map(|index| known.argument(index));
@@ -308,7 +314,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// `PyBytes_FromStringAndSize(null, size)`: the module unpacks something itself, as Cython 3.3 does.
+    /// Follows `PyBytes_FromStringAndSize(null, size)`: the module unpacks something itself, as Cython
+    /// 3.3 does.
     pub(super) fn unpack_itself(&mut self, known: &Known) {
         if let [Some(Held::Number(0)), Some(Held::Number(size))] = [0, 1].map(|index| known.argument(index))
             && let Ok(size @ 1..) = u32::try_from(size)
@@ -318,11 +325,11 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// An object is made of a text.
+    /// Follows a call that makes an object of a string.
     pub(super) fn make_text(&mut self) {
         if !self.texts.is_known() {
             if !self.texts.unpacked.is_empty() {
-                // The lengths are sought once.
+                // The lengths are searched once.
                 let bytes = std::mem::take(&mut self.texts.unpacked);
                 if let Some(ends) = self.ends(&bytes, true).or_else(|| self.ends(&bytes, false)) {
                     self.texts.table = Table::Packed(bytes, ends);
@@ -338,7 +345,8 @@ impl Walk<'_, '_> {
         self.texts.is_made |= self.texts.is_known();
     }
 
-    /// Reads the table of Cython 3.0, which is that of 0.29 on the stack: the addresses of a variable and of a text lie side by side.
+    /// Reads the table of Cython 3.0, which is that of 0.29 on the stack: the addresses of a variable
+    /// and of a string are next to each other.
     fn seek_variables(&mut self) {
         const WHAT: &str = "texts";
         let mut texts = FxHashMap::default();
@@ -359,20 +367,19 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Follows a pointer to the variables of Cython 3.0: the code knows their place by one.
-    pub(super) fn follow_pointer(&self, instruction: &Instruction, known: &mut Known) {
+    /// Follows a pointer to the variables of Cython 3.0: the code reads their place from one.
+    pub(super) fn follow_pointer(&self, operation: &Operation, known: &mut Known) {
         if self.texts.has_tables
-            && instruction.mnemonic() == Mnemonic::Mov
-            && instruction.op0_kind() == OpKind::Register
-            && instruction.is_ip_rel_memory_operand()
-            && let Some(Held::Global(at)) = known.get(instruction.op0_register())
+            && let Operation::Set(register, Source::Value(Value::Memory(memory))) = operation
+            && memory.address().is_some()
+            && let Some(Held::Global(at)) = known.get(*register)
             && let Some(to) = self.image.pointer(at, 0)
         {
-            known.set(instruction.op0_register(), Some(Held::Address(to)));
+            known.set(*register, Some(Held::Address(to)));
         }
     }
 
-    /// Looks for texts at the latest addresses: packed by Cython's own compression, or as they are.
+    /// Searches strings at the latest addresses: packed by Cython's own compression, or unpacked.
     fn seek_texts(&mut self) {
         const WHAT: &str = "texts";
         let addresses = self.texts.addresses.clone();
@@ -395,9 +402,10 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Where each of the texts ends which have these bytes together: as an array tells that has been read, or is at one of the
-    /// addresses, from where it was copied. All are texts of Cython 3.2, where bytes follow them that are in no other array; of 3.3,
-    /// where the lengths of those are elsewhere, the texts themselves must tell that the lengths are right.
+    /// Returns the ends of the strings that make up these bytes. Their lengths are in an array that has
+    /// been read, or that was copied from one of the addresses. In Cython 3.2 the lengths of all
+    /// bytes are in the array. In 3.3 the lengths of bytes objects are elsewhere, and the strings
+    /// themselves must show that the lengths are right.
     fn ends(&self, bytes: &[u8], are_all: bool) -> Option<Vec<u32>> {
         let total = u32::try_from(bytes.len()).ok()?;
         let is_right = |ends: &Vec<u32>| match are_all {
@@ -410,7 +418,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// The same for texts as they lie there, of which it is not known where they end.
+    /// The same for unpacked strings whose total size is unknown.
     fn ends_by_array(&self, stored: &[u8]) -> Option<Vec<u32>> {
         self.by_array(u32::try_from(stored.len()).ok()?).filter(|ends| are_texts(stored, ends))
     }
@@ -434,7 +442,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Whether the first texts are those of a module.
+/// Whether these are the strings of a module.
 fn are_texts(bytes: &[u8], ends: &[u32]) -> bool {
     let starts = std::iter::once(&0).chain(ends);
     let texts =
@@ -442,7 +450,7 @@ fn are_texts(bytes: &[u8], ends: &[u32]) -> bool {
     NAMES.iter().all(|name| texts().any(|text| text == *name))
 }
 
-/// The sums of the first lengths, as far as they are within the total.
+/// Returns the sums of the first lengths, as far as they are within the total.
 fn sums(lengths: impl Iterator<Item = u32>, total: u32) -> Vec<u32> {
     let mut end = 0u32;
     let mut ends = Vec::new();

@@ -1,0 +1,260 @@
+//! Decodes x64.
+
+use iced_x86::{DecoderOptions, FlowControl, Instruction as Decoded, Mnemonic, OpKind, Register as Named};
+
+use super::{
+    Base, Condition, Convention, Index, Instruction, Memory, NOWHERE, Operation, Register, Source, Target,
+    Value,
+};
+
+const RAX: Register = Register::general(0);
+const RCX: Register = Register::general(1);
+const RDX: Register = Register::general(2);
+const RSP: Register = Register::general(4);
+const RSI: Register = Register::general(6);
+const RDI: Register = Register::general(7);
+const R8: Register = Register::general(8);
+const R9: Register = Register::general(9);
+
+/// "x64 calling convention", Microsoft.
+pub static CONVENTION: Convention = Convention {
+    arguments: &[RCX, RDX, R8, R9],
+    result: RAX,
+    stack: RSP,
+    volatile: VOLATILE,
+    // The caller leaves room for the arguments that are in registers.
+    stack_arguments: 32,
+    return_address: 8,
+    frame_size: RAX,
+};
+
+const VOLATILE: &[Register] = &[
+    RAX,
+    RCX,
+    RDX,
+    R8,
+    R9,
+    Register::general(10),
+    Register::general(11),
+    Register::vector(0),
+    Register::vector(1),
+    Register::vector(2),
+    Register::vector(3),
+    Register::vector(4),
+    Register::vector(5),
+];
+
+pub struct Decoder<'a> {
+    decoder: iced_x86::Decoder<'a>,
+    decoded: Decoded,
+}
+
+impl<'a> Decoder<'a> {
+    /// Decodes code that begins at this RVA.
+    pub fn new(at: u32, code: &'a [u8]) -> Decoder<'a> {
+        Decoder {
+            decoder: iced_x86::Decoder::with_ip(64, code, at.into(), DecoderOptions::NONE),
+            decoded: Decoded::default(),
+        }
+    }
+
+    pub fn decode(&mut self, instruction: &mut Instruction) -> bool {
+        if !self.decoder.can_decode() {
+            return false;
+        }
+        self.decoder.decode_out(&mut self.decoded);
+        let decoded = &self.decoded;
+        instruction.at = rva(decoded.ip());
+        instruction.next = rva(decoded.next_ip());
+        instruction.keeps_comparison =
+            matches!(decoded.mnemonic(), Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop)
+                || decoded.flow_control() == FlowControl::ConditionalBranch;
+        let operations = &mut instruction.operations;
+        match decoded.flow_control() {
+            FlowControl::Next => follow(decoded, operations),
+            FlowControl::Call | FlowControl::IndirectCall if decoded.mnemonic() == Mnemonic::Call => {
+                operations.push(Operation::Call(target(decoded)));
+            }
+            FlowControl::UnconditionalBranch | FlowControl::IndirectBranch => {
+                operations.push(Operation::Jump(target(decoded)));
+            }
+            FlowControl::ConditionalBranch => {
+                let to = rva(decoded.near_branch_target());
+                operations.push(Operation::Branch(condition(decoded.mnemonic()), to));
+            }
+            FlowControl::Return => operations.push(Operation::Return),
+            _ => operations.push(match decoded.mnemonic() {
+                Mnemonic::INVALID => Operation::Invalid,
+                Mnemonic::Int3 => Operation::Breakpoint,
+                _ => Operation::Interrupt,
+            }),
+        }
+        true
+    }
+}
+
+fn rva(address: u64) -> u32 {
+    u32::try_from(address).unwrap_or(NOWHERE)
+}
+
+fn target(decoded: &Decoded) -> Target {
+    match decoded.op0_kind() {
+        OpKind::NearBranch64 => Target::Code(rva(decoded.near_branch_target())),
+        _ => Target::Pointer(value(decoded, 0)),
+    }
+}
+
+fn condition(mnemonic: Mnemonic) -> Condition {
+    match mnemonic {
+        Mnemonic::Je => Condition::Equal,
+        Mnemonic::Jne => Condition::NotEqual,
+        Mnemonic::Js => Condition::Negative,
+        Mnemonic::Jns => Condition::NotNegative,
+        Mnemonic::Jl => Condition::Less,
+        Mnemonic::Jle => Condition::LessOrEqual,
+        Mnemonic::Jg => Condition::Greater,
+        Mnemonic::Jge => Condition::GreaterOrEqual,
+        _ => Condition::Other,
+    }
+}
+
+/// Adds what an instruction does that neither jumps nor calls.
+fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
+    match decoded.mnemonic() {
+        Mnemonic::Nop => return,
+        Mnemonic::Cmp => {
+            return operations.push(Operation::Compare(value(decoded, 0), value(decoded, 1)));
+        }
+        Mnemonic::Test => {
+            let is_itself =
+                decoded.op0_kind() == OpKind::Register && decoded.op1_register() == decoded.op0_register();
+            let (left, right) = match is_itself {
+                true => (value(decoded, 0), Value::Number(0)),
+                false => (Value::Unknown, Value::Unknown),
+            };
+            return operations.push(Operation::Compare(left, right));
+        }
+        Mnemonic::Push => return operations.push(moved_stack(-8)),
+        Mnemonic::Pop => {
+            if let Some(register) = register(decoded.op0_register()) {
+                operations.push(Operation::Set(register, Source::Unknown));
+            }
+            return operations.push(moved_stack(8));
+        }
+        Mnemonic::Imul if decoded.op_count() > 1 => {}
+        Mnemonic::Mul | Mnemonic::Imul | Mnemonic::Div | Mnemonic::Idiv => {
+            operations.push(Operation::Forget(&[RAX, RDX]));
+        }
+        Mnemonic::Cdq | Mnemonic::Cqo => operations.push(Operation::Forget(&[RDX])),
+        Mnemonic::Xchg | Mnemonic::Xadd | Mnemonic::Cmpxchg => operations.push(Operation::Forget(VOLATILE)),
+        _ => {}
+    }
+    match decoded.op0_kind() {
+        OpKind::Register => {
+            if let Some(register) = register(decoded.op0_register()) {
+                operations.push(Operation::Set(register, source(decoded, register)));
+            }
+        }
+        OpKind::Memory => {
+            let stored = match decoded.mnemonic() {
+                Mnemonic::Mov | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
+                    value(decoded, 1)
+                }
+                _ => Value::Unknown,
+            };
+            operations.push(Operation::Store(memory(decoded), stored));
+        }
+        // `rep movsd` and its like
+        OpKind::MemoryESRDI => operations.push(Operation::Forget(&[RCX, RSI, RDI])),
+        _ => {}
+    }
+}
+
+fn moved_stack(distance: i32) -> Operation {
+    Operation::Set(RSP, Source::Sum(Value::Register(RSP), Value::Number(distance), 0))
+}
+
+/// What an instruction sets its first operand to, a register.
+fn source(decoded: &Decoded, register: Register) -> Source {
+    let bytes = decoded.op0_register().size().min(16) as u8;
+    let given = number(decoded, 1);
+    match (decoded.mnemonic(), given) {
+        (Mnemonic::And, Some(mask)) if register != RSP => return Source::And { mask, bytes },
+        (Mnemonic::Or, Some(-1)) if bytes >= 4 => return Source::Value(Value::Number(-1)),
+        (Mnemonic::Or, Some(-1)) => return Source::Unknown,
+        (Mnemonic::Or, Some(bits)) => return Source::Or(bits),
+        _ => {}
+    }
+    let loaded = match decoded.op1_kind() {
+        OpKind::Memory => Source::Loaded(memory(decoded)),
+        _ => Source::Unknown,
+    };
+    if bytes < 4 {
+        return loaded;
+    }
+    let own = Value::Register(register);
+    let is_itself =
+        decoded.op1_kind() == OpKind::Register && decoded.op1_register() == decoded.op0_register();
+    match decoded.mnemonic() {
+        Mnemonic::Xor | Mnemonic::Sub | Mnemonic::Xorps | Mnemonic::Pxor if is_itself => {
+            Source::Value(Value::Number(0))
+        }
+        Mnemonic::Mov | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
+            Source::Value(value(decoded, 1))
+        }
+        // `lea r8d, [rdx-1]` makes a number of one that is in a register.
+        Mnemonic::Lea => Source::Address(memory(decoded)),
+        // Unoptimized code computes the place of an entry: `imul rcx, rcx, 974h`, `add rax, rcx`.
+        Mnemonic::Add => Source::Sum(own, value(decoded, 1), 0),
+        Mnemonic::Imul if decoded.op_count() == 3 => Source::Product(value(decoded, 1), value(decoded, 2)),
+        Mnemonic::Imul if decoded.op_count() == 2 => Source::Product(own, value(decoded, 1)),
+        Mnemonic::Sub => Source::Difference(own, value(decoded, 1), 0),
+        Mnemonic::Cmovne => Source::Select { different: value(decoded, 1), equal: own },
+        Mnemonic::Cmove => Source::Select { different: own, equal: value(decoded, 1) },
+        _ => loaded,
+    }
+}
+
+fn register(named: Named) -> Option<Register> {
+    let full = named.full_register();
+    let number = u8::try_from(full.number()).ok()?;
+    if full.is_gpr64() {
+        Some(Register::general(number))
+    } else {
+        // Those of AVX are other names of the same ones, and nothing of them is followed.
+        (named.is_xmm() && number < 16).then(|| Register::vector(number))
+    }
+}
+
+fn value(decoded: &Decoded, operand: u32) -> Value {
+    match decoded.op_kind(operand) {
+        OpKind::Register => register(decoded.op_register(operand)).map_or(Value::Unknown, Value::Register),
+        OpKind::Memory => Value::Memory(memory(decoded)),
+        _ => number(decoded, operand).map_or(Value::Unknown, Value::Number),
+    }
+}
+
+fn memory(decoded: &Decoded) -> Memory {
+    let size = u8::try_from(decoded.memory_size().size()).unwrap_or(u8::MAX);
+    if decoded.is_ip_rel_memory_operand() {
+        return Memory::absolute(rva(decoded.ip_rel_memory_address()), size);
+    }
+    Memory {
+        base: register(decoded.memory_base()).map_or(Base::Unknown, Base::Register),
+        offset: decoded.memory_displacement64() as i32,
+        index: match decoded.memory_index() {
+            Named::None => Index::None,
+            _ => Index::Scaled(decoded.memory_index_scale() as u8),
+        },
+        size,
+    }
+}
+
+/// The number that an operand is itself.
+fn number(decoded: &Decoded, operand: u32) -> Option<i32> {
+    let number = decoded.try_immediate(operand).ok()?;
+    match decoded.op_kind(operand) {
+        OpKind::Immediate64 => i32::try_from(number as i64).ok(),
+        _ => Some(number as i32),
+    }
+}
