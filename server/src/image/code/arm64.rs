@@ -200,13 +200,11 @@ impl<'a> Decoder<'a> {
                 set(first, number(!wide(bits, shift), first).into());
             }
             (Op::MOVK, Operand::ImmShift(bits, shift)) => {
-                let source = match shift {
-                    0..32 => {
-                        Source::Insert { mask: wide(0xffff, shift) as i32, bits: wide(bits, shift) as i32 }
-                    }
-                    _ => Source::Unknown,
+                let replaced = |bits| match number(wide(bits, shift), first) {
+                    Value::Number(bits) => bits,
+                    _ => 0,
                 };
-                set(first, source);
+                set(first, Source::Insert { mask: replaced(0xffff), bits: replaced(bits) });
             }
             (Op::ADD | Op::ADDS | Op::SUB | Op::SUBS, _) => self.add(decoded, operations),
             (Op::ANDS, _) => {
@@ -233,7 +231,7 @@ impl<'a> Decoder<'a> {
             (Op::AND, _) => {
                 let source = match immediate(third) {
                     Some(mask) if is_same(first, second) => {
-                        Source::And { mask: mask as i32, bytes: bytes_of(first) }
+                        Source::And { mask: mask as i64, bytes: bytes_of(first) }
                     }
                     _ => Source::Unknown,
                 };
@@ -248,7 +246,7 @@ impl<'a> Decoder<'a> {
             }
             (Op::ORR, _) => {
                 let source = match immediate(third) {
-                    Some(bits) if is_same(first, second) => Source::Or(bits as i32),
+                    Some(bits) if is_same(first, second) => Source::Or(bits as i64),
                     _ => Source::Unknown,
                 };
                 set(first, source);
@@ -301,7 +299,7 @@ impl<'a> Decoder<'a> {
             _ => None,
         };
         let other = match given {
-            Some(number) => Some((Value::Number(number), 0)),
+            Some(number) => Some((Value::Number(number.into()), 0)),
             None => shifted(third),
         };
         if matches!(decoded.opcode, Opcode::ADDS | Opcode::SUBS) {
@@ -622,10 +620,10 @@ fn wide(bits: u16, shift: u8) -> u64 {
     u64::from(bits).checked_shl(shift.into()).unwrap_or(0)
 }
 
-/// A number that a register is set to, if it has at most 32 bits.
+/// The number that a register of its size is set to.
 fn number(bits: u64, register: Operand) -> Value {
     match bytes_of(register) {
-        4 => Value::Number(bits as i32),
-        _ => i32::try_from(bits as i64).map_or(Value::Unknown, Value::Number),
+        4 => Value::Number((bits as i32).into()),
+        _ => Value::Number(bits as i64),
     }
 }

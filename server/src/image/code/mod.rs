@@ -64,7 +64,8 @@ pub(super) struct Convention {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Value {
     Unknown,
-    Number(i32),
+    /// Of a 32-bit operation, sign-extended.
+    Number(i64),
     Register(Register),
     Memory(Memory),
 }
@@ -141,15 +142,15 @@ pub(super) enum Source {
     Product(Value, Value),
     /// The lowest bytes of the register itself, masked.
     And {
-        mask: i32,
+        mask: i64,
         bytes: u8,
     },
     /// The register itself with more bits.
-    Or(i32),
+    Or(i64),
     /// The register itself with the bits of a mask replaced.
     Insert {
-        mask: i32,
-        bits: i32,
+        mask: i64,
+        bits: i64,
     },
     /// One value if the last comparison found a difference, else the other.
     Select {

@@ -1,6 +1,8 @@
 //! Decodes x64.
 
-use iced_x86::{DecoderOptions, FlowControl, Instruction as Decoded, Mnemonic, OpKind, Register as Named};
+use iced_x86::{
+    DecoderOptions, FlowControl, Instruction as Decoded, Mnemonic, OpKind, Register as Named, RflagsBits,
+};
 
 use super::{
     Base, Condition, Convention, Index, Instruction, Memory, NOWHERE, Operation, Register, Source, Target,
@@ -66,9 +68,7 @@ impl<'a> Decoder<'a> {
         let decoded = &self.decoded;
         instruction.at = rva(decoded.ip());
         instruction.next = rva(decoded.next_ip());
-        instruction.keeps_comparison =
-            matches!(decoded.mnemonic(), Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop)
-                || decoded.flow_control() == FlowControl::ConditionalBranch;
+        instruction.keeps_comparison = decoded.rflags_modified() == RflagsBits::NONE;
         let operations = &mut instruction.operations;
         match decoded.flow_control() {
             FlowControl::Next => follow(decoded, operations),
@@ -170,7 +170,7 @@ fn follow(decoded: &Decoded, operations: &mut Vec<Operation>) {
     }
 }
 
-fn moved_stack(distance: i32) -> Operation {
+fn moved_stack(distance: i64) -> Operation {
     Operation::Set(RSP, Source::Sum(Value::Register(RSP), Value::Number(distance), 0))
 }
 
@@ -251,10 +251,10 @@ fn memory(decoded: &Decoded) -> Memory {
 }
 
 /// The number that an operand is itself.
-fn number(decoded: &Decoded, operand: u32) -> Option<i32> {
+fn number(decoded: &Decoded, operand: u32) -> Option<i64> {
     let number = decoded.try_immediate(operand).ok()?;
     match decoded.op_kind(operand) {
-        OpKind::Immediate64 => i32::try_from(number as i64).ok(),
-        _ => Some(number as i32),
+        OpKind::Immediate64 => Some(number as i64),
+        _ => Some((number as i32).into()),
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum Called {
     Clear,
     /// `PyErr_ExceptionMatches(class)`
     Matches,
+    /// `PyErr_Occurred()`
+    Occurred,
     /// A function that is called where something has failed.
     Raise,
 }
@@ -77,6 +79,7 @@ impl Called {
             b"PyUnicode_DecodeUTF8" => Called::DecodedText,
             b"PyErr_Clear" => Called::Clear,
             b"PyErr_ExceptionMatches" => Called::Matches,
+            b"PyErr_Occurred" => Called::Occurred,
             b"PyErr_Format"
             | b"PyErr_SetString"
             | b"PyErr_SetObject"
@@ -96,8 +99,7 @@ impl Called {
             | b"PyDict_SetItem"
             | b"PyDict_SetItemString"
             | b"PyObject_SetAttr"
-            | b"PyObject_SetAttrString"
-            | b"PyErr_Occurred" => Called::Do,
+            | b"PyObject_SetAttrString" => Called::Do,
             b"PyList_New"
             | b"PyTuple_New"
             | b"PyDict_New"

@@ -1,62 +1,19 @@
 //! What happens to a result: whether it is that of a failed call, and what the code does then.
 
 use super::called::Called;
-use super::known::{Held, Known, Slots};
+use super::known::{Held, Known};
 use super::{Walk, is_module_name};
-use crate::image::code::{Condition, Instruction, Operation, Target, Value};
-
-/// The comparison of a result with a number, if the call has succeeded.
-pub(super) struct Compared {
-    /// The difference between the result and the number.
-    difference: i32,
-    /// What was compared.
-    held: Held,
-}
-
-impl Compared {
-    /// Evaluates the comparison of two values. Unoptimized code has put the result on the stack.
-    pub fn of(left: Value, right: Value, known: &Known, slots: &Slots) -> Option<Compared> {
-        let held = known.value(left, slots)?;
-        let other = match right {
-            Value::Number(number) => number,
-            Value::Register(register) if known.get(register) == Some(Held::Number(0)) => 0,
-            _ => return None,
-        };
-        match held {
-            Held::Done => Some(Compared { difference: other.checked_neg()?, held }),
-            Held::Object | Held::Module(_) | Held::Text(..) | Held::Names(_) if other == 0 => {
-                Some(Compared { difference: 1, held })
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a branch is taken, if this decides it.
-    pub fn decides(&self, condition: Condition) -> Option<bool> {
-        let difference = self.difference;
-        Some(match condition {
-            Condition::Equal => difference == 0,
-            Condition::NotEqual => difference != 0,
-            // An address has no sign.
-            _ if self.held != Held::Done => return None,
-            Condition::Negative | Condition::Less => difference < 0,
-            Condition::NotNegative | Condition::GreaterOrEqual => difference >= 0,
-            Condition::Greater => difference > 0,
-            Condition::LessOrEqual => difference <= 0,
-            Condition::Other => return None,
-        })
-    }
-}
+use crate::image::code::{Instruction, Operation, Target};
 
 impl Walk<'_, '_> {
     /// Looks at the code that runs if an import has failed: it may clear the error, and import
     /// something else. Returns whether it is an `import` of a Cython module's own source that is
     /// handled so: of `import name`, which may refer to a module next to this one or to one
     /// without a package, both are possible.
-    pub(super) fn look_at_failure(&mut self, compared: Option<&Compared>, at: u32, known: &Known) -> bool {
+    pub(super) fn look_at_failure(&mut self, at: u32, known: &Known) -> bool {
         /// The maximum number of instructions that are looked at.
         const MOST: usize = 40;
-        let Some(Held::Module(index)) = compared.map(|compared| compared.held) else { return false };
+        let Some(Held::Module(index)) = known.compared.map(|compared| compared.held) else { return false };
         let mut known = known.clone();
         let mut is_cleared = false;
         let mut other = None;
@@ -86,9 +43,21 @@ impl Walk<'_, '_> {
                             Some(Called::Raise) => break 'code,
                             _ => {}
                         }
-                        // The code expects this exception.
-                        let matches = called == Some(Called::Matches);
-                        known.follow_call(matches.then_some(Held::Object));
+                        known.follow_call(match called {
+                            // The code expects this exception.
+                            Some(Called::Matches) => Some(Held::Object),
+                            Some(Called::Occurred) if is_cleared => Some(Held::Done),
+                            Some(Called::Occurred) => Some(Held::Object),
+                            _ => None,
+                        });
+                    }
+                    // The result of the import itself decides nothing here: it has failed.
+                    Operation::Branch(condition, to) => {
+                        let answer =
+                            known.compared.filter(|compared| !matches!(compared.held, Held::Module(_)));
+                        if answer.and_then(|answer| answer.decides(condition)) == Some(true) {
+                            decoder = self.image.decoder(to);
+                        }
                     }
                     _ => known.follow(operation, &self.slots, false),
                 }

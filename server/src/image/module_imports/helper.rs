@@ -19,7 +19,7 @@ pub(super) enum Level {
     /// By its argument at this index, one of [`LEVELS`].
     Given(i32),
     /// It is built in: compilers leave out an argument that is the same in all calls.
-    Fixed(i32),
+    Fixed(i64),
 }
 
 impl Walk<'_, '_> {
@@ -106,10 +106,10 @@ impl Walk<'_, '_> {
     /// Returns the arguments of `__Pyx_PyList_Pack(count, …)` of Cython 3.1, which makes the list of
     /// names for an import.
     pub(super) fn names(&self, known: &Known) -> Option<Vec<Held>> {
-        const MOST_NAMES: i32 = 32;
+        const MOST_NAMES: i64 = 32;
         let Some(Held::Number(count @ 1..=MOST_NAMES)) = known.argument(0) else { return None };
         let named = |index| known.argument(index).filter(|name| self.text(Some(*name)).is_some());
-        (1..=count).map(named).collect()
+        (1..=count as i32).map(named).collect()
     }
 
     /// Whether a call is one of the helper of Cython 3.2, which may be in another module and is then

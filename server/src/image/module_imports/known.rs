@@ -5,8 +5,11 @@ use std::num::NonZeroU16;
 use rustc_hash::FxHashMap;
 
 use super::called::Called;
+use super::compared::Compared;
 use super::importer::Made;
-use crate::image::code::{Base, Convention, Index, Memory, Operation, Register, Source, Value};
+use crate::image::code::{
+    Base, Condition, Convention, Index, Instruction, Memory, Operation, Register, Source, Value,
+};
 
 /// The slots of the import address table that matter, by their RVAs.
 pub(super) type Slots = FxHashMap<u32, Called>;
@@ -18,7 +21,8 @@ pub(super) enum Held {
     Address(u32),
     /// The value of a global variable.
     Global(u32),
-    Number(i32),
+    /// Of a 32-bit operation, sign-extended.
+    Number(i64),
     /// An address on the stack, relative to the stack pointer at the beginning of the function.
     Stack(i32),
     /// A list of names, by its index in [`Walk::names`](super::Walk::names).
@@ -39,10 +43,10 @@ pub(super) enum Held {
 
 impl Held {
     /// An address or a number, increased by a distance.
-    pub fn plus(self, distance: i32) -> Option<Held> {
+    pub fn plus(self, distance: i64) -> Option<Held> {
         match self {
-            Held::Address(at) => at.checked_add_signed(distance).map(Held::Address),
-            Held::Stack(at) => at.checked_add(distance).map(Held::Stack),
+            Held::Address(at) => at.checked_add_signed(i32::try_from(distance).ok()?).map(Held::Address),
+            Held::Stack(at) => at.checked_add(i32::try_from(distance).ok()?).map(Held::Stack),
             Held::Number(number) => Some(Held::Number(number.wrapping_add(distance))),
             _ => None,
         }
@@ -59,7 +63,7 @@ impl Held {
     fn shifted_left(self, bits: u8) -> Option<Held> {
         match self {
             held if bits == 0 => Some(held),
-            Held::Number(number) => number.checked_mul(1i32.checked_shl(bits.into())?).map(Held::Number),
+            Held::Number(number) => number.checked_mul(1i64.checked_shl(bits.into())?).map(Held::Number),
             _ => None,
         }
     }
@@ -74,12 +78,15 @@ pub(super) struct Known {
     convention: &'static Convention,
     registers: [Option<Held>; Register::COUNT],
     stack: Vec<(i32, Held)>,
+    /// The last comparison.
+    pub compared: Option<Compared>,
 }
 
 impl Known {
     /// What is known at the beginning of a function.
     pub fn at_start(convention: &'static Convention) -> Known {
-        let mut known = Known { convention, registers: [None; Register::COUNT], stack: Vec::new() };
+        let registers = [None; Register::COUNT];
+        let mut known = Known { convention, registers, stack: Vec::new(), compared: None };
         known.set(convention.stack, Some(Held::Stack(0)));
         known
     }
@@ -130,7 +137,7 @@ impl Known {
             return self.get(*register);
         }
         let distance = self.convention.stack_arguments + 8 * (index - in_registers.len() as i32);
-        match self.get(self.convention.stack)?.plus(distance)? {
+        match self.get(self.convention.stack)?.plus(distance.into())? {
             Held::Stack(at) => self.on_stack(at),
             _ => None,
         }
@@ -152,7 +159,7 @@ impl Known {
     pub fn base(&self, memory: Memory) -> Option<Held> {
         match memory.base {
             Base::Absolute(at) => Some(Held::Address(at)),
-            Base::Register(register) => self.get(register)?.plus(memory.offset),
+            Base::Register(register) => self.get(register)?.plus(memory.offset.into()),
             Base::Unknown => None,
         }
     }
@@ -178,11 +185,24 @@ impl Known {
         for register in self.convention.volatile {
             self.set(*register, None);
         }
-        if let Some(Held::Stack(top)) = self.get(self.convention.stack) {
+        // With eight arguments in registers, the top of the stack holds local variables.
+        if self.convention.arguments.len() < 8
+            && let Some(Held::Stack(top)) = self.get(self.convention.stack)
+        {
             let first = top.wrapping_add(self.convention.stack_arguments);
             self.stack.retain(|(at, _)| *at != first && *at != first.wrapping_add(8));
         }
         self.set(self.convention.result, result);
+        self.compared = None;
+    }
+
+    /// Forgets the last comparison if an instruction replaces it.
+    pub fn keep_comparison(&mut self, instruction: &Instruction) {
+        let compares =
+            instruction.operations.iter().any(|operation| matches!(operation, Operation::Compare(..)));
+        if !instruction.keeps_comparison && !compares {
+            self.compared = None;
+        }
     }
 
     /// Follows an operation that neither jumps nor calls. `fields_are_zero` says that bit-fields
@@ -194,6 +214,10 @@ impl Known {
                 self.set(register, held);
             }
             Operation::Store(memory, value) => self.store(memory, value, slots),
+            Operation::Compare(left, right) => {
+                let [left, right] = [left, right].map(|value| self.value(value, slots));
+                self.compared = left.zip(right).and_then(|(left, right)| Compared::of(left, right));
+            }
             Operation::Forget(registers) => {
                 for register in registers {
                     self.set(*register, None);
@@ -242,11 +266,16 @@ impl Known {
             Source::Insert { mask, bits } => {
                 number(self.get(register)).map(|number| Held::Number(number & !mask | bits))
             }
-            // `name ? name : …`: the object of a string is never null.
             Source::Select { different, equal } => {
-                match (self.value(different, slots), self.value(equal, slots)) {
-                    (held @ Some(Held::Global(_)), Some(Held::Global(_))) => held,
-                    _ => None,
+                let [different, equal] = [different, equal].map(|value| self.value(value, slots));
+                match self.compared.and_then(|compared| compared.fulfills(Condition::Equal)) {
+                    Some(true) => equal,
+                    Some(false) => different,
+                    // `name ? name : …`: the object of a string is never null.
+                    None => match (different, equal) {
+                        (held @ Some(Held::Global(_)), Some(Held::Global(_))) => held,
+                        _ => None,
+                    },
                 }
             }
         }

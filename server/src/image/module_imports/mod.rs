@@ -13,6 +13,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `called` | which functions of CPython matter |
+//! | `compared` | which comparisons have a known outcome |
 //! | `known` | what registers and places of the stack hold |
 //! | `seen` | which instructions were visited |
 //! | `failure` | what happens after a call that fails |
@@ -22,6 +23,7 @@
 //! | `helper` | which functions of Cython import what an object argument names |
 
 mod called;
+mod compared;
 mod failure;
 mod helper;
 mod importer;
@@ -34,7 +36,6 @@ mod texts;
 use rustc_hash::FxHashMap;
 
 use self::called::Called;
-use self::failure::Compared;
 use self::helper::Level;
 use self::importer::Importer;
 use self::known::{Held, Known, Slots};
@@ -151,7 +152,7 @@ impl Image<'_> {
 struct Imported {
     name: String,
     /// The level, if it is an `import` statement of a Cython module.
-    level: Option<i32>,
+    level: Option<i64>,
     /// The module that is imported if there is none of that name.
     other: Option<String>,
     /// Whether the code clears the error if it fails.
@@ -227,22 +228,15 @@ impl Walk<'_, '_> {
     fn piece(&mut self, at: u32, mut known: Known, depth: usize, open: &mut Vec<(u32, Known)>) {
         let Some(mut decoder) = self.image.decoder(at) else { return };
         let mut instruction = Instruction::default();
-        // The comparison of a result with a number, if the call has succeeded.
-        let mut compared = None;
         while self.left > 0 && decoder.decode(&mut instruction) {
             if !self.seen.insert(instruction.at) {
                 return;
             }
             self.left -= 1;
-            if !instruction.keeps_comparison {
-                compared = None;
-            }
             for operation in &instruction.operations {
                 match *operation {
                     Operation::Invalid | Operation::Return | Operation::Breakpoint => return,
-                    Operation::Call(target) if self.makes_frame(target, instruction.next, &known) => {
-                        compared = None;
-                    }
+                    Operation::Call(target) if self.makes_frame(target, instruction.next, &known) => {}
                     Operation::Call(target) => {
                         let called = self.called(target, &known);
                         // What follows is done where something has failed.
@@ -250,7 +244,6 @@ impl Walk<'_, '_> {
                             return;
                         }
                         let result = self.call(target, called, instruction.next, &known, depth);
-                        compared = None;
                         known.follow_call(result);
                     }
                     Operation::Jump(target) => {
@@ -262,13 +255,13 @@ impl Walk<'_, '_> {
                         return;
                     }
                     Operation::Branch(condition, target) => {
-                        match compared.as_ref().and_then(|compared: &Compared| compared.decides(condition)) {
+                        match known.compared.and_then(|compared| compared.decides(condition)) {
                             Some(is_taken) => {
                                 let (goes_on, fails) = match is_taken {
                                     true => (target, instruction.next),
                                     false => (instruction.next, target),
                                 };
-                                if self.look_at_failure(compared.as_ref(), fails, &known) {
+                                if self.look_at_failure(fails, &known) {
                                     open.push((fails, known.clone()));
                                 }
                                 if is_taken {
@@ -280,10 +273,6 @@ impl Walk<'_, '_> {
                             None => open.push((target, known.clone())),
                         }
                     }
-                    Operation::Compare(left, right) => {
-                        self.watch(operation, &known);
-                        compared = Compared::of(left, right, &known, &self.slots);
-                    }
                     _ => {
                         self.watch(operation, &known);
                         self.keep_dictionary(operation, &known);
@@ -292,6 +281,7 @@ impl Walk<'_, '_> {
                     }
                 }
             }
+            known.keep_comparison(&instruction);
         }
     }
 
@@ -411,7 +401,7 @@ impl Walk<'_, '_> {
     /// Imports the module whose name is the first argument, at a level. `from . import a` leaves the
     /// name empty, and its second argument is the list of names.
     fn statement(&mut self, known: &Known, level: Option<Held>) -> Option<Held> {
-        const LEVELS: std::ops::RangeInclusive<i32> = -1..=9;
+        const LEVELS: std::ops::RangeInclusive<i64> = -1..=9;
         let Some(name) = self.text(known.argument(0)) else { return self.import_unknown() };
         let Some(Held::Number(level)) = level else { return Some(Held::Object) };
         let names = match known.argument(1) {
@@ -525,7 +515,7 @@ impl Walk<'_, '_> {
                 Some(Held::Object)
             }
             Called::Make => Some(Held::Object),
-            Called::Do => Some(Held::Done),
+            Called::Do | Called::Occurred => Some(Held::Done),
             Called::Add | Called::Clear | Called::Matches | Called::Raise => None,
         }
     }

@@ -20,7 +20,7 @@ const POINTERS_OF_IMPORT: u32 = 4;
 impl Walk<'_, '_> {
     /// Follows a call through a pointer, if it passes a description of this module to sip.
     pub(super) fn export_to_sip(&mut self, known: &Known) -> Option<Held> {
-        const MAJORS: std::ops::RangeInclusive<i32> = 8..=20;
+        const MAJORS: std::ops::RangeInclusive<i64> = 8..=20;
         let Some(Held::Address(description)) = known.argument(0) else { return None };
         let Some(Held::Number(major)) = known.argument(1) else { return None };
         if !MAJORS.contains(&major) || known.argument(3) != Some(Held::Number(0)) {

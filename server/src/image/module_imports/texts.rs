@@ -176,7 +176,7 @@ impl Walk<'_, '_> {
                     (Some(Held::Number(number)), 1) => vec![number as u32 & 0xff],
                     (Some(Held::Number(number)), 2) => vec![number as u32 & 0xffff],
                     (Some(Held::Number(number)), 4) => vec![number as u32],
-                    (Some(Held::Number(number)), 8) => vec![number as u32, (number >> 31) as u32],
+                    (Some(Held::Number(number)), 8) => vec![number as u32, (number >> 32) as u32],
                     (Some(Held::Number(0)), 16) => vec![0; 4],
                     (Some(Held::Global(array)), 16) => {
                         self.image.memory.words::<4>(array, "texts").map_or(Vec::new(), Vec::from)
@@ -295,7 +295,7 @@ impl Walk<'_, '_> {
     /// Follows `PyMemoryView_FromMemory(memory, size, flags)`: this is how Cython 3.2 passes the packed
     /// strings to Python's `zlib`, before anything else.
     pub(super) fn unpack(&mut self, known: &Known) {
-        const READ: i32 = 0x100;
+        const READ: i64 = 0x100;
         let arguments = [0, 1, 2].map(|index| known.argument(index));
         let [Some(Held::Address(memory)), Some(Held::Number(size)), Some(Held::Number(READ))] = arguments
         else {
