@@ -1,10 +1,12 @@
 //! Cython's helpers for the `import` statements of a module's source: `__Pyx_Import(name, names,
 //! level)`, and those that call it.
 
+use std::ops::ControlFlow;
+
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{Dictionary, Walk};
-use crate::image::code::{Instruction, Operation, Target, Value};
+use crate::image::code::{Operation, Target, Value};
 
 /// The maximum number of instructions of a helper.
 const LONGEST_HELPER: u32 = 200;
@@ -40,54 +42,45 @@ impl Walk<'_, '_> {
         level
     }
 
-    /// Searches the code of a function in the order of its addresses.
+    /// Searches the code of a function for the call that imports.
     fn level(&mut self, start: u32, depth: u32) -> Option<Level> {
-        let mut decoder = self.image.decoder(start)?;
-        let mut known = Known::with_arguments(self.convention);
-        let mut instruction = Instruction::default();
         // The levels of the calls that import.
         let mut levels = Vec::new();
         // The argument that is compared with -1: that is the level, whatever else is done with it.
         let mut compared = None;
         // Whether it first asks for a module of the name. Then the name is an absolute one.
         let mut gets = false;
-        'code: for _ in 0..LONGEST_HELPER {
-            if self.left == 0 || !decoder.decode(&mut instruction) {
-                break;
-            }
-            self.left -= 1;
-            for operation in &instruction.operations {
-                match *operation {
-                    Operation::Invalid | Operation::Breakpoint => break 'code,
-                    Operation::Call(target) | Operation::Jump(target) => {
-                        let is_named = known.argument(0) == Some(Held::Argument(0));
-                        match (self.called(target, &known), target) {
-                            (Some(Called::ImportStatement), _) if is_named => levels.push(known.argument(4)),
-                            (Some(Called::Get), _) => gets |= is_named,
-                            (None, Target::Code(function)) if is_named => {
-                                match self.imports_its_argument(function, depth + 1) {
-                                    Some(Level::Given(index)) => levels.push(known.argument(index)),
-                                    Some(Level::Fixed(level)) => levels.push(Some(Held::Number(level))),
-                                    None => {}
-                                }
+        self.scan(start, LONGEST_HELPER, |walk, operation, known| -> ControlFlow<()> {
+            match *operation {
+                Operation::Call(target) | Operation::Jump(target) => {
+                    let is_named = known.argument(0) == Some(Held::Argument(0));
+                    match (walk.called(target, known), target) {
+                        (Some(Called::ImportStatement), _) if is_named => levels.push(known.argument(4)),
+                        (Some(Called::Get), _) => gets |= is_named,
+                        (None, Target::Code(function)) if is_named => {
+                            match walk.imports_its_argument(function, depth + 1) {
+                                Some(Level::Given(index)) => levels.push(known.argument(index)),
+                                Some(Level::Fixed(level)) => levels.push(Some(Held::Number(level))),
+                                None => {}
                             }
-                            _ => {}
                         }
-                        if matches!(operation, Operation::Call(_)) {
-                            known.follow_call(None);
-                        }
+                        _ => {}
                     }
-                    Operation::Compare(left, Value::Number(-1)) => {
-                        if let Some(Held::Argument(index)) = known.value(left, &self.slots)
-                            && LEVELS.contains(&index)
-                        {
-                            compared = Some(index);
-                        }
+                    if matches!(operation, Operation::Call(_)) {
+                        known.follow_call(None);
                     }
-                    _ => known.follow(operation, &self.slots, false),
                 }
+                Operation::Compare(left, Value::Number(-1)) => {
+                    if let Some(Held::Argument(index)) = known.value(left, &walk.slots)
+                        && LEVELS.contains(&index)
+                    {
+                        compared = Some(index);
+                    }
+                }
+                _ => {}
             }
-        }
+            ControlFlow::Continue(())
+        });
         let given = levels.iter().find_map(|level| match level {
             Some(Held::Argument(index)) => Some(*index),
             _ => None,

@@ -2,11 +2,12 @@
 //! and helpers of C code for `from module import name`.
 
 use std::num::NonZeroU16;
+use std::ops::ControlFlow;
 
 use super::called::Called;
 use super::known::{Held, Known};
 use super::{LONGEST_NAME, Walk, is_module_name};
-use crate::image::code::{Instruction, Operation, Target};
+use crate::image::code::{Operation, Target};
 
 /// The maximum number of instructions of such a function before it imports.
 const LONGEST_IMPORTER: u32 = 100;
@@ -121,34 +122,23 @@ impl Walk<'_, '_> {
         importer
     }
 
-    /// Searches the code of a function in the order of its addresses.
+    /// Searches the code of a function for the call that imports.
     fn find_importer(&mut self, start: u32, depth: u32) -> Option<Importer> {
-        let mut decoder = self.image.decoder(start)?;
-        let mut known = Known::with_arguments(self.convention);
-        let mut instruction = Instruction::default();
-        for _ in 0..LONGEST_IMPORTER {
-            if self.left == 0 || !decoder.decode(&mut instruction) {
-                return None;
-            }
-            self.left -= 1;
-            for operation in &instruction.operations {
-                match *operation {
-                    Operation::Invalid | Operation::Breakpoint => return None,
-                    Operation::Jump(target) => {
-                        if let Passed::Imports(importer) = self.passes_on(target, &known, depth) {
-                            return Some(importer);
-                        }
-                    }
-                    Operation::Call(target) => match self.passes_on(target, &known, depth) {
-                        Passed::Imports(importer) => return Some(importer),
-                        Passed::Makes(made) => known.follow_call(Some(Held::Made(made))),
-                        Passed::Nothing => known.follow_call(None),
-                    },
-                    _ => known.follow(operation, &self.slots, false),
+        self.scan(start, LONGEST_IMPORTER, |walk, operation, known| {
+            if let Operation::Call(target) | Operation::Jump(target) = *operation {
+                let passed = walk.passes_on(target, known, depth);
+                if let Passed::Imports(importer) = passed {
+                    return ControlFlow::Break(importer);
+                }
+                if matches!(operation, Operation::Call(_)) {
+                    known.follow_call(match passed {
+                        Passed::Makes(made) => Some(Held::Made(made)),
+                        _ => None,
+                    });
                 }
             }
-        }
-        None
+            ControlFlow::Continue(())
+        })
     }
 
     /// Finds out what a call does with the arguments of the function that makes it.

@@ -15,6 +15,7 @@
 //! | `called` | which functions of CPython matter |
 //! | `compared` | which comparisons have a known outcome |
 //! | `known` | what registers and places of the stack hold |
+//! | `scan` | how a function is read that may be a helper |
 //! | `seen` | which instructions were visited |
 //! | `failure` | what happens after a call that fails |
 //! | `importer` | which functions import what a string argument names |
@@ -29,6 +30,7 @@ mod helper;
 mod importer;
 mod known;
 mod lzss;
+mod scan;
 mod seen;
 mod sip;
 mod texts;
