@@ -39,6 +39,8 @@ pub static CONVENTION: Convention = Convention {
     // It is in a register, the link register.
     return_address: 0,
     frame_size: Register::general(15),
+    // A call of an imported function takes three.
+    instructions: 2,
 };
 
 const VOLATILE: &[Register] = &{

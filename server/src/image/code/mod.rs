@@ -58,6 +58,8 @@ pub(super) struct Convention {
     pub return_address: i32,
     /// The register in which `__chkstk` takes the size of a large stack frame.
     pub frame_size: Register,
+    /// How many instructions it takes to do what one of x64 does, at most on average.
+    pub instructions: u32,
 }
 
 /// A value that an instruction uses.

@@ -28,6 +28,7 @@ pub static CONVENTION: Convention = Convention {
     stack_arguments: 32,
     return_address: 8,
     frame_size: RAX,
+    instructions: 1,
 };
 
 const VOLATILE: &[Register] = &[

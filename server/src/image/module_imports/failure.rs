@@ -11,15 +11,15 @@ impl Walk<'_, '_> {
     /// handled so: of `import name`, which may refer to a module next to this one or to one
     /// without a package, both are possible.
     pub(super) fn look_at_failure(&mut self, at: u32, known: &Known) -> bool {
-        /// The maximum number of instructions that are looked at.
-        const MOST: usize = 40;
+        /// The maximum number of instructions of x64 that are looked at.
+        const MOST: u32 = 40;
         let Some(Held::Module(index)) = known.compared.map(|compared| compared.held) else { return false };
         let mut known = known.clone();
         let mut is_cleared = false;
         let mut other = None;
         let mut decoder = self.image.decoder(at);
         let mut instruction = Instruction::default();
-        'code: for _ in 0..MOST {
+        'code: for _ in 0..MOST * self.convention.instructions {
             let Some(next) = decoder.as_mut() else { break };
             if !next.decode(&mut instruction) {
                 break;

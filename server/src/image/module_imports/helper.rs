@@ -9,7 +9,7 @@ use super::{Dictionary, Walk};
 use crate::image::code::{Operation, Target, Value};
 
 /// The maximum number of instructions of a helper.
-const LONGEST_HELPER: u32 = 200;
+const LONGEST_HELPER: u32 = 320;
 
 /// The index of the argument that is the level: before Cython 3.2, and since then, without and with
 /// the module's dictionary before it.

@@ -129,7 +129,8 @@ impl Image<'_> {
             texts: Texts::new(may_be_of_cython),
             slots,
             seen: Seen::default(),
-            left: if may_be_of_cython { MOST_INSTRUCTIONS } else { FEWER_INSTRUCTIONS },
+            left: convention.instructions
+                * if may_be_of_cython { MOST_INSTRUCTIONS } else { FEWER_INSTRUCTIONS },
             helpers: FxHashMap::default(),
             importers: FxHashMap::default(),
             names: Vec::new(),
@@ -349,8 +350,8 @@ impl Walk<'_, '_> {
     /// result as the first argument of the next call that has a string, to get its attribute.
     fn use_of_platform(&mut self, next: u32, known: &Known) {
         const MODULE: &str = "platform";
-        /// The maximum number of instructions between the two calls.
-        const MOST: usize = 64;
+        /// The maximum number of instructions of x64 between the two calls.
+        const MOST: u32 = 64;
         if !self.texts_given(known).iter().flatten().any(|name| name == MODULE) {
             return;
         }
@@ -358,7 +359,7 @@ impl Walk<'_, '_> {
         known.follow_call(None);
         let mut decoder = self.image.decoder(next);
         let mut instruction = Instruction::default();
-        for _ in 0..MOST {
+        for _ in 0..MOST * self.convention.instructions {
             if !decoder.as_mut().is_some_and(|decoder| decoder.decode(&mut instruction)) {
                 return;
             }

@@ -194,7 +194,7 @@ impl Walk<'_, '_> {
                 if memory.size == 8 && value != Value::Unknown && self.texts.is_made =>
             {
                 self.texts.objects = Some(at);
-                self.left += MORE_INSTRUCTIONS;
+                self.left += MORE_INSTRUCTIONS * self.convention.instructions;
             }
             _ => {}
         }
