@@ -68,6 +68,8 @@ enum Constant {
     Address(u32),
     /// It holds the pointer at this RVA.
     Pointer(u32),
+    /// It holds this number.
+    Number(i64),
 }
 
 pub struct Decoder<'a> {
@@ -113,6 +115,7 @@ impl<'a> Decoder<'a> {
                         memory.address().map_or(Constant::Unknown, Constant::Pointer)
                     }
                     Source::Value(Value::Register(other)) => self.constant(other),
+                    Source::Value(Value::Number(number)) => Constant::Number(number),
                     _ => Constant::Unknown,
                 };
                 if let Some(known) = self.constants.get_mut(register.index()) {
@@ -248,8 +251,8 @@ impl<'a> Decoder<'a> {
             }
             (Op::ORR, _) => {
                 let source = match immediate(third) {
-                    Some(bits) if is_same(first, second) => Source::Or(bits as i64),
-                    _ => Source::Unknown,
+                    Some(bits) => Source::Or(value(second), bits as i64),
+                    None => Source::Unknown,
                 };
                 set(first, source);
             }
@@ -262,6 +265,15 @@ impl<'a> Decoder<'a> {
                 set(first, if is_itself { Value::Number(0).into() } else { Source::Unknown });
             }
             (Op::MOVI, Operand::Imm64(0)) => set(first, Value::Number(0).into()),
+            (Op::MOVI, Operand::ImmShift(bits, shift)) => {
+                let source = match first {
+                    Operand::SIMDRegisterElements(SIMDSizeCode::Q, _, SIMDSizeCode::S) => {
+                        Value::Number(wide(bits, shift) as i64).into()
+                    }
+                    _ => Source::Unknown,
+                };
+                set(first, source);
+            }
             (Op::MADD | Op::SMADDL | Op::UMADDL, _) => {
                 let source = match value(fourth) {
                     Value::Number(0) => Source::Product(value(second), value(third)),
@@ -395,6 +407,12 @@ impl<'a> Decoder<'a> {
                 (None, Memory { index: step, ..self.place(base, 0, 0) }, back)
             }
             Operand::RegPostIndexReg(base, _) => (None, self.place(base, 0, 0), set(base, Source::Unknown)),
+            // A place in a large stack frame.
+            Operand::RegRegOffset(SP_OR_ZERO, index, _, _, 0)
+                if let Constant::Number(offset) = self.constant(Register::general(index as u8)) =>
+            {
+                (None, relative(SP_OR_ZERO, offset as i32), None)
+            }
             Operand::RegRegOffset(base, _, _, _, shift) => {
                 let index = Index::Scaled(1u8.checked_shl(shift.into()).unwrap_or(u8::MAX));
                 (None, Memory { index, ..relative(base, 0) }, None)
@@ -421,7 +439,7 @@ impl<'a> Decoder<'a> {
         match self.constant(register) {
             Constant::Address(at) => Target::Code(at),
             Constant::Pointer(slot) => Target::Pointer(Value::Memory(Memory::absolute(slot, 8))),
-            Constant::Unknown => Target::Pointer(value(operand)),
+            Constant::Unknown | Constant::Number(_) => Target::Pointer(value(operand)),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) struct Convention {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Value {
     Unknown,
-    /// Of a 32-bit operation, sign-extended.
+    /// Of a 32-bit operation, sign-extended. Of a vector register, the number in each 32 bits.
     Number(i64),
     Register(Register),
     Memory(Memory),
@@ -147,8 +147,8 @@ pub(super) enum Source {
         mask: i64,
         bytes: u8,
     },
-    /// The register itself with more bits.
-    Or(i64),
+    /// The value with more bits.
+    Or(Value, i64),
     /// The register itself with the bits of a mask replaced.
     Insert {
         mask: i64,

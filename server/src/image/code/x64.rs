@@ -183,7 +183,7 @@ fn source(decoded: &Decoded, register: Register) -> Source {
         (Mnemonic::And, Some(mask)) if register != RSP => return Source::And { mask, bytes },
         (Mnemonic::Or, Some(-1)) if bytes >= 4 => return Source::Value(Value::Number(-1)),
         (Mnemonic::Or, Some(-1)) => return Source::Unknown,
-        (Mnemonic::Or, Some(bits)) => return Source::Or(bits),
+        (Mnemonic::Or, Some(bits)) => return Source::Or(Value::Register(register), bits),
         _ => {}
     }
     let loaded = match decoded.op1_kind() {

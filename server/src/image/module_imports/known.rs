@@ -21,7 +21,7 @@ pub(super) enum Held {
     Address(u32),
     /// The value of a global variable.
     Global(u32),
-    /// Of a 32-bit operation, sign-extended.
+    /// Of a 32-bit operation, sign-extended. Of a vector register, the number in each 32 bits.
     Number(i64),
     /// An address on the stack, relative to the stack pointer at the beginning of the function.
     Stack(i32),
@@ -262,7 +262,9 @@ impl Known {
                 (low & low.wrapping_add(1) == 0 && low != 0).then_some(Held::Number(0))
             }
             Source::And { .. } => None,
-            Source::Or(bits) => number(self.get(register)).map(|number| Held::Number(number | bits)),
+            Source::Or(value, bits) => {
+                number(self.value(value, slots)).map(|number| Held::Number(number | bits))
+            }
             Source::Insert { mask, bits } => {
                 number(self.get(register)).map(|number| Held::Number(number & !mask | bits))
             }

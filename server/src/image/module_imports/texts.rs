@@ -177,7 +177,7 @@ impl Walk<'_, '_> {
                     (Some(Held::Number(number)), 2) => vec![number as u32 & 0xffff],
                     (Some(Held::Number(number)), 4) => vec![number as u32],
                     (Some(Held::Number(number)), 8) => vec![number as u32, (number >> 32) as u32],
-                    (Some(Held::Number(0)), 16) => vec![0; 4],
+                    (Some(Held::Number(number)), 16) => vec![number as u32; 4],
                     (Some(Held::Global(array)), 16) => {
                         self.image.memory.words::<4>(array, "texts").map_or(Vec::new(), Vec::from)
                     }
