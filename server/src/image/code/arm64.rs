@@ -647,3 +647,6 @@ fn number(bits: u64, register: Operand) -> Value {
         _ => Value::Number(bits as i64),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,7 @@
+//! Modules for x64, and for ARM64 in `arm64`.
+
+mod arm64;
+
 use std::io::Write;
 
 use crate::image::Image;
