@@ -1,8 +1,8 @@
-//! Reads modules ahead on a second thread, so that a plan made for the first time takes half as long.
+//! Prefetches modules on a second thread, which halves the time of an uncached plan.
 //!
-//! It follows the import statements as they stand in the text, the last one first, while the plan begins
-//! with the first: the two meet in the middle. What is read, of Python text, of compiled modules and of native ones, is
-//! only remembered; whether a module runs is the plan's to say.
+//! It follows the import statements in the source from the last to the first, while the plan starts
+//! with the first: the two meet in the middle. The Python source, compiled modules, and native
+//! modules that it reads are only cached. Whether a module runs is decided by the plan.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,58 +13,59 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::host::{EntryKind, Files, Folder, WinPath};
 use crate::source::{Expr, Stmt, StmtKind};
 
-/// So many modules read for the first time mean that most are.
-pub(super) const WORTHWHILE: u64 = 3;
+/// After this many uncached modules, assume that the cache is cold.
+pub(super) const COLD_CACHE_MODULES: u64 = 3;
 
-/// A thread that reads ahead until it is dropped.
-pub(super) struct Ahead {
+/// A thread that prefetches until it is dropped.
+pub(super) struct Prefetcher {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ahead {
-    /// Begins with the module `dotted`; none if no thread can be had. `suffixes` are those of native modules.
+impl Prefetcher {
+    /// Starts with the module `dotted`. Returns `None` if no thread can be created. `suffixes` are
+    /// those of native modules.
     pub fn start(
         files: Arc<dyn Files>,
         sys_path: Vec<WinPath>,
         suffixes: Vec<String>,
         dotted: String,
-    ) -> Option<Ahead> {
+    ) -> Option<Prefetcher> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let read = move || {
             let (seen, packages) = Default::default();
-            Reader { files, sys_path, suffixes, seen, packages }.read(dotted, &stopped)
+            PrefetchThread { files, sys_path, suffixes, seen, packages }.read(dotted, &stopped)
         };
         let thread = std::thread::Builder::new()
             .name("ahead".to_owned())
             .stack_size(crate::source::STACK)
             .spawn(read)
             .ok()?;
-        Some(Ahead { stop, thread: Some(thread) })
+        Some(Prefetcher { stop, thread: Some(thread) })
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Prefetcher {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // What went wrong there goes wrong in the plan again, where it is told.
+            // The plan hits and reports the same error.
             let _ = thread.join();
         }
     }
 }
 
-struct Reader {
+struct PrefetchThread {
     files: Arc<dyn Files>,
     sys_path: Vec<WinPath>,
     suffixes: Vec<String>,
     seen: FxHashSet<String>,
-    /// What dotted names mean if they are packages; most are modules.
+    /// The packages by dotted name. `None` for a name that isn't a package.
     packages: FxHashMap<String, Option<Package>>,
 }
 
-/// A folder, or what stands for one in a zip archive.
+/// A directory, or its counterpart in a zip archive.
 #[derive(Clone)]
 struct Package {
     path: WinPath,
@@ -76,13 +77,13 @@ enum Content {
     Folder(Arc<Folder>),
     Archive {
         modules: Arc<Vec<String>>,
-        /// Where in the archive; empty at its top.
+        /// The path inside the archive, empty at the top.
         inside: String,
     },
 }
 
 impl Package {
-    /// An entry of `sys.path`.
+    /// Opens an entry of `sys.path`.
     fn on_path(path: &WinPath, files: &dyn Files) -> Option<Package> {
         let archive = |modules| Content::Archive { modules, inside: String::new() };
         let content = match files.folder(path) {
@@ -92,7 +93,7 @@ impl Package {
         Some(Package { path: path.clone(), content })
     }
 
-    /// A file of this name in it.
+    /// Returns the path of a file in the package, if it exists.
     fn file(&self, name: &str) -> Option<WinPath> {
         let is_there = match &self.content {
             Content::Folder(folder) => folder.has_file(name),
@@ -104,7 +105,7 @@ impl Package {
         is_there.then(|| self.path.join(name))
     }
 
-    /// What may be a package in it.
+    /// Returns a directory in the package, which may be a subpackage.
     fn package(&self, name: &str, files: &dyn Files) -> Option<Package> {
         let path = self.path.join(name);
         let content = match &self.content {
@@ -128,34 +129,34 @@ fn within(inside: &str, name: &str) -> String {
     if inside.is_empty() { name.to_owned() } else { [inside, "/", name].concat() }
 }
 
-enum Found {
-    /// A source file, or a compiled one.
+enum FoundModule {
+    /// A source file or a compiled module.
     Module(WinPath),
-    /// With its `__init__`.
+    /// A package with its `__init__`.
     Package(Package, WinPath),
     Extension(WinPath),
 }
 
-impl Reader {
+impl PrefetchThread {
     fn read(&mut self, dotted: String, stop: &AtomicBool) {
-        let mut waiting = vec![dotted];
-        while let Some(dotted) = waiting.pop() {
+        let mut pending = vec![dotted];
+        while let Some(dotted) = pending.pop() {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            // What most modules import was seen already.
+            // Names that most modules import were already seen.
             if self.seen.contains(&dotted) {
                 continue;
             }
-            // Packages run before what is in them.
+            // A package runs before its modules.
             let package = parent(&dotted);
             if !package.is_empty() && !self.seen.contains(package) {
-                waiting.push(package.to_owned());
+                pending.push(package.to_owned());
             }
             match self.find(&dotted) {
-                Some(Found::Module(file)) => self.follow(&file, parent(&dotted), &mut waiting),
-                Some(Found::Package(_, init)) => self.follow(&init, &dotted, &mut waiting),
-                Some(Found::Extension(file)) => {
+                Some(FoundModule::Module(file)) => self.follow(&file, parent(&dotted), &mut pending),
+                Some(FoundModule::Package(_, init)) => self.follow(&init, &dotted, &mut pending),
+                Some(FoundModule::Extension(file)) => {
                     let _ = self.files.image(&file);
                 }
                 None => {}
@@ -164,14 +165,15 @@ impl Reader {
         }
     }
 
-    fn follow(&self, file: &WinPath, package: &str, waiting: &mut Vec<String>) {
+    fn follow(&self, file: &WinPath, package: &str, pending: &mut Vec<String>) {
         if let Ok(script) = self.files.script(file) {
-            imports(&script.body, package, waiting);
+            imports(&script.body, package, pending);
         }
     }
 
-    /// What a dotted name means. Only packages are looked into: most of what modules import from each other are no modules.
-    fn find(&mut self, dotted: &str) -> Option<Found> {
+    /// Finds the module of a dotted name. Only packages are searched: most names that modules
+    /// import from one another aren't modules.
+    fn find(&mut self, dotted: &str) -> Option<FoundModule> {
         match dotted.rsplit_once('.') {
             None => self.find_on_path(dotted),
             Some((package, name)) => {
@@ -185,7 +187,8 @@ impl Reader {
         if let Some(known) = self.packages.get(dotted) {
             return known.clone();
         }
-        // From its beginning: a name may have more parts than functions can call each other.
+        // Iterates from the front, because the number of parts may exceed the maximum recursion
+        // depth.
         let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
         let mut around: Option<Package> = None;
         for dotted in ends.filter_map(|end| dotted.get(..end)) {
@@ -195,7 +198,7 @@ impl Reader {
                     None => self.find_on_path(dotted),
                 };
                 let package = match found {
-                    Some(Found::Package(package, _)) => Some(package),
+                    Some(FoundModule::Package(package, _)) => Some(package),
                     _ => None,
                 };
                 self.packages.insert(dotted.to_owned(), package);
@@ -205,20 +208,20 @@ impl Reader {
         around
     }
 
-    fn find_on_path(&self, name: &str) -> Option<Found> {
+    fn find_on_path(&self, name: &str) -> Option<FoundModule> {
         let entries = self.sys_path.iter().filter_map(|path| Package::on_path(path, &*self.files));
         entries.into_iter().find_map(|entry| self.find_in(&entry, name))
     }
 
-    fn find_in(&self, package: &Package, name: &str) -> Option<Found> {
+    fn find_in(&self, package: &Package, name: &str) -> Option<FoundModule> {
         if let Some(found) = package.package(name, &*self.files)
             && let Some(init) = found.init()
         {
-            return Some(Found::Package(found, init));
+            return Some(FoundModule::Package(found, init));
         }
         let file = |suffix: &str| package.file(&[name, suffix].concat());
-        let extension = || self.suffixes.iter().find_map(|suffix| file(suffix)).map(Found::Extension);
-        file(".py").or_else(|| file(".pyc")).map(Found::Module).or_else(extension)
+        let extension = || self.suffixes.iter().find_map(|suffix| file(suffix)).map(FoundModule::Extension);
+        file(".py").or_else(|| file(".pyc")).map(FoundModule::Module).or_else(extension)
     }
 }
 
@@ -226,7 +229,7 @@ fn parent(dotted: &str) -> &str {
     dotted.rsplit_once('.').map_or("", |(parent, _)| parent)
 }
 
-/// The modules that a block may import, in order.
+/// Collects the modules that a block may import, in order.
 fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
     for stmt in body {
         match &stmt.kind {
@@ -254,7 +257,7 @@ fn imports(body: &[Stmt], package: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Large packages import half of themselves for type checkers.
+/// Whether a condition is `TYPE_CHECKING`. Large packages have half of their imports under it.
 fn is_for_type_checkers(test: &Expr) -> bool {
     matches!(test, Expr::Name(name) | Expr::Attribute(_, name) if name == "TYPE_CHECKING")
 }
@@ -267,17 +270,17 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::time::SystemTime;
 
-    use super::Reader;
+    use super::PrefetchThread;
     use crate::host::{Disk, Files, WinPath};
 
     #[test]
-    fn what_is_read_ahead_lies_in_folders_and_in_archives() {
+    fn modules_in_folders_and_archives_are_prefetched() {
         let root = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, bytes).unwrap();
-            // What changed a moment ago is not remembered.
+            // A file that was modified a moment ago isn't cached.
             fs::File::options()
                 .append(true)
                 .open(path)
@@ -300,7 +303,7 @@ mod tests {
 
         let path = |native: &str| WinPath::from_native(&root.path().join(native));
         let disk = Arc::new(Disk::new(Arc::default()));
-        let mut reader = Reader {
+        let mut reader = PrefetchThread {
             files: disk.clone(),
             sys_path: vec![path("python38.zip"), path("site")],
             suffixes: vec![".pyd".to_owned()],

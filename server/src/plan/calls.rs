@@ -1,4 +1,4 @@
-//! Calls: what is given, and who is called.
+//! Calls: evaluates the arguments and calls the function.
 
 use std::rc::Rc;
 
@@ -11,12 +11,12 @@ use crate::source::{Call, Decoration, Expr};
 type Outcome = Result<Value, Rc<Exception>>;
 
 impl Plan<'_> {
-    /// Loads that failed while a call went on, and of which it said nothing: if the caller raises later,
-    /// they may be why.
-    fn swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
+    /// Records the loads that failed during a call without an exception. They may be the cause if
+    /// the caller raises one later.
+    fn record_swallowed(&self, before: usize, file: Option<&crate::host::WinPath>, frame: &mut Frame) {
         for (at, failure) in self.failures.iter().enumerate().skip(before) {
             if !failure.uncertain && failure.at.file.as_ref() == file {
-                frame.has_caught([at]);
+                frame.record_caught([at]);
             }
         }
     }
@@ -31,7 +31,7 @@ impl Plan<'_> {
                     Some(items) if !arguments.open => arguments.positional.extend(items),
                     _ => arguments.open = true,
                 },
-                // Where it stands is not known.
+                // Its position is unknown.
                 _ if arguments.open => {}
                 _ => arguments.positional.push(value),
             }
@@ -51,14 +51,14 @@ impl Plan<'_> {
                 (_, true) => arguments.open = true,
             }
         }
-        // A module's own statement, or one of the program.
+        // A statement at the top level of a module or of the program.
         match frame.locals.is_none() && self.call_ends_at.is_none() {
             true => self.within_limit(&frame.place(), |plan| plan.call_value(&function, arguments, frame)),
             false => self.call_value(&function, arguments, frame),
         }
     }
 
-    /// Calls whatever can be called.
+    /// Calls any callable value.
     pub(super) fn call_value(
         &mut self,
         function: &Value,
@@ -72,7 +72,7 @@ impl Plan<'_> {
                 let (object, closure) = &**method;
                 self.call_closure(closure, arguments.behind(object.clone()), frame)
             }
-            // Of a function of the module level nothing but this is one.
+            // The only descriptor that a function at module level can be.
             Value::Descriptor(Decoration::Context, closure) => {
                 Ok(match self.call_closure(closure, arguments, frame)? {
                     Value::Generator(generator, _) => Value::Generator(generator, true),
@@ -94,21 +94,22 @@ impl Plan<'_> {
                 let before = self.failures.len();
                 let (positional, keywords) = arguments.closed();
                 let result = self.call_method(&method.0, &method.1, positional, &keywords, &place)?;
-                self.swallowed(before, place.file.as_ref(), frame);
+                self.record_swallowed(before, place.file.as_ref(), frame);
                 Ok(result)
             }
             _ => Ok(Value::Unknown),
         }
     }
 
-    /// Calls a function of the program. What Python's own library defines it knows, or need not know.
+    /// Calls a function that the program defines. Those of the standard library are either
+    /// implemented here or irrelevant.
     fn call_closure(&mut self, closure: &Rc<Closure>, arguments: Arguments, frame: &mut Frame) -> Outcome {
         if closure.is_of_library() && !frame.module.is_of_library {
             return Ok(Value::Unknown);
         }
         let before = self.failures.len();
         let result = self.call_function(closure, arguments, &frame.place())?;
-        self.swallowed(before, closure.module.file.as_ref(), frame);
+        self.record_swallowed(before, closure.module.file.as_ref(), frame);
         Ok(result)
     }
 }

@@ -1,4 +1,4 @@
-//! `def`, and calls of what the program itself defines.
+//! `def` statements and calls of functions that the program defines.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -14,15 +14,15 @@ use super::value::{Arguments, Exception, Generator, ModuleRef, Value};
 use super::{Flow, Place, Plan};
 use crate::source::{Decoration, Expr, Function, LeftOut, Name, Parameter, ParameterKind, Span, StmtKind};
 
-/// A function and the module that it was defined in.
+/// A function and the module that defines it.
 #[derive(Debug)]
 pub(super) struct Closure {
     pub name: Name,
     definition: Definition,
     pub module: ModuleRef,
-    /// Names of the functions around it, as they were when it was defined.
+    /// The variables of the enclosing functions at the time of the definition.
     enclosing: Option<Rc<FxHashMap<Name, Value>>>,
-    /// The class in whose body it stands.
+    /// The class whose body contains the function.
     owner: RefCell<Weak<Class>>,
 }
 
@@ -30,7 +30,8 @@ pub(super) struct Closure {
 enum Definition {
     /// Defaults are evaluated where the function is defined.
     Read(Rc<Callable>),
-    /// It stands in the module's text, and is read at the first call; nothing if it cannot be.
+    /// The function's position in the source. It is read on the first call. `None` if it can't be
+    /// read.
     LeftOut(Span, OnceCell<Option<Rc<Callable>>>),
 }
 
@@ -42,7 +43,7 @@ struct Callable {
 }
 
 impl Closure {
-    /// A function that is read when it is called.
+    /// Creates a function that is read when it is called.
     pub fn left_out(definition: &LeftOut, module: &ModuleRef, owner: Weak<Class>) -> Closure {
         Closure {
             name: definition.name.clone(),
@@ -53,7 +54,7 @@ impl Closure {
         }
     }
 
-    /// Whether Python's own library defines it.
+    /// Whether it is defined in the standard library.
     pub fn is_of_library(&self) -> bool {
         self.module.is_of_library
     }
@@ -67,7 +68,7 @@ impl Closure {
     }
 }
 
-/// What a function is as an attribute of a class or module.
+/// Returns the value of a function as an attribute of a class or module.
 pub(super) fn decorated(decoration: Decoration, function: Rc<Closure>) -> Value {
     match decoration {
         Decoration::None => Value::Function(function),
@@ -107,7 +108,7 @@ impl Plan<'_> {
         }
     }
 
-    /// A function as a value: the one that `def` or `lambda` makes here.
+    /// Evaluates a `def` or `lambda` to a function.
     pub(super) fn closure(
         &mut self,
         function: &Arc<Function>,
@@ -147,7 +148,8 @@ impl Plan<'_> {
         Ok(defaults)
     }
 
-    /// What a decorator makes of a function or class. One that is not known is taken for returning it.
+    /// Applies a decorator to a function or class. An unknown decorator is assumed to return its
+    /// argument.
     pub(super) fn decorate(
         &mut self,
         decorator: &Value,
@@ -181,7 +183,7 @@ impl Plan<'_> {
         })
     }
 
-    /// The definition of a function that is called.
+    /// Returns the definition of a function, reading it if necessary.
     fn definition_of(&mut self, closure: &Closure) -> Option<Rc<Callable>> {
         match &closure.definition {
             Definition::Read(callable) => Some(callable.clone()),
@@ -196,7 +198,7 @@ impl Plan<'_> {
                     _ => None,
                 });
                 let definition = function.map(|function| {
-                    // They are constants most often, which are the same whenever they are evaluated.
+                    // Defaults are usually constants, so it doesn't matter when they are evaluated.
                     let mut frame = Frame::of_module(closure.module.clone());
                     frame.line = span.line;
                     let count = function.parameters.len();
@@ -209,7 +211,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Calls a function of the program.
+    /// Calls a function that the program defines.
     pub(super) fn call_function(
         &mut self,
         closure: &Rc<Closure>,
@@ -217,7 +219,7 @@ impl Plan<'_> {
         at: &Place,
     ) -> Result<Value, Rc<Exception>> {
         const DEEPEST_CALL: u32 = 400;
-        // TensorFlow has its own around `inspect.getfile`, which looks through decorators.
+        // TensorFlow has its own version of `inspect.getfile`, which unwraps decorators.
         if let (Some(Value::Frame(file)), "getfile") = (arguments.positional.first(), closure.name.as_str()) {
             return Ok(Value::str(file.as_str()));
         }
@@ -227,7 +229,7 @@ impl Plan<'_> {
         let Some(callable) = self.definition_of(closure) else { return Ok(Value::Unknown) };
         let Callable { function, defaults } = &*callable;
         let Some(body) = &function.body else { return Ok(Value::Unknown) };
-        // A recursion under a condition that is not known need not come to an end.
+        // A recursion under an unknown condition may not end.
         let id = Arc::as_ptr(function);
         let may_not_end = self.uncertain > 0 && self.running.iter().any(|(running, _)| *running == id);
         if may_not_end {
@@ -240,7 +242,7 @@ impl Plan<'_> {
         let mut frame = self.frame_of(closure, function, defaults, arguments);
         let flow = self.run_body(function, body, &mut frame, at);
         match flow {
-            // Perhaps it returned before, so that what it did last is not known to happen.
+            // It may have returned earlier, so the last outcome isn't certain.
             _ if frame.may_have_returned => Ok(Value::Unknown),
             Flow::Raise(exception) => Err(traced(exception, at)),
             Flow::Return(value) => Ok(value),
@@ -265,7 +267,7 @@ impl Plan<'_> {
         flow
     }
 
-    /// Where the body of a function runs that is called with these arguments.
+    /// Creates the frame for a call with these arguments.
     fn frame_of(
         &mut self,
         closure: &Rc<Closure>,
@@ -274,7 +276,7 @@ impl Plan<'_> {
         arguments: Arguments,
     ) -> Frame {
         let Arguments { positional, mut keywords, open } = arguments;
-        // A body binds about as many names as it is given.
+        // A body binds about as many names as it has parameters.
         let mut locals = FxHashMap::with_capacity_and_hasher(function.parameters.len() * 2, FxBuildHasher);
         let mut positional = positional.into_iter();
         for (parameter, default) in function.parameters.iter().zip(defaults) {
@@ -311,7 +313,7 @@ impl Plan<'_> {
         frame
     }
 
-    /// What a generator yields, all of it: it is run to its end. None if that is not known.
+    /// Runs a generator to its end and returns all its values, or `None` if they are unknown.
     pub(super) fn yielded(
         &mut self,
         generator: &RefCell<Generator>,
@@ -347,7 +349,8 @@ impl Plan<'_> {
         }
     }
 
-    /// `next(generator)`: the next value, or none if there is none; nothing if it is not known.
+    /// Evaluates `next(generator)`. The inner `None` means that the generator is exhausted, the
+    /// outer one that the value is unknown.
     pub(super) fn next_of(
         &mut self,
         generator: &RefCell<Generator>,
@@ -360,7 +363,7 @@ impl Plan<'_> {
         Ok(Some(next))
     }
 
-    /// `yield`: within `with` it lets the block run, else it adds to what the generator yields.
+    /// Executes `yield`: runs the block of a `with`, or adds a value to those of the generator.
     pub(super) fn yield_value(&mut self, value: Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
         const MOST: usize = 10_000;
         match frame.yields.take() {
@@ -392,7 +395,7 @@ impl Plan<'_> {
         }
     }
 
-    /// `yield from values`
+    /// Executes `yield from values`.
     pub(super) fn yield_from(&mut self, values: &Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
         match self.items_of(values, &frame.place())? {
             Some(items) => {
@@ -409,7 +412,7 @@ impl Plan<'_> {
         Ok(Value::Unknown)
     }
 
-    /// Runs the block of a `with` where a generator that serves as its context yields.
+    /// Runs the block of a `with` at the `yield` of the generator that is its context manager.
     pub(super) fn within_generator(
         &mut self,
         generator: &RefCell<Generator>,
@@ -439,9 +442,9 @@ impl Plan<'_> {
         *frame = block.frame;
         match (flow, block.flow) {
             (Flow::Raise(exception), _) => Flow::Raise(exception),
-            // It was not seen to yield: what is in the block runs all the same.
+            // No `yield` was reached. The block runs nevertheless.
             (_, None) => self.block(body, frame),
-            // The generator has caught it.
+            // The generator caught the exception.
             (_, Some(Flow::Raise(_))) => Flow::Next,
             (_, Some(flow)) => flow,
         }

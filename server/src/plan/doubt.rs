@@ -1,5 +1,5 @@
-//! Directories that are added without it being known which they are: what they can hold, and so which "not found" they put in
-//! doubt.
+//! Unknown directories that a program adds: what they may contain, and so which "not found" results
+//! they put in doubt.
 
 use rustc_hash::FxHashSet;
 
@@ -8,29 +8,31 @@ use crate::cpython::LoadError;
 use crate::host::{EntryKind, Files, WinPath, fold_name};
 use crate::loader::{Cause, Fault};
 
-/// Folders below a directory that is not known are looked through up to these numbers.
+/// The limits of the search below an unknown directory: the number of folders and their depth.
 const MOST_FOLDERS: usize = 2_000;
 const DEEPEST: usize = 8;
 
-/// A directory that `os.add_dll_directory` was given.
+/// An unknown directory that was passed to `os.add_dll_directory`.
 pub(super) struct UnknownDirectory {
-    /// The folder that it lies below, if at least that is known.
+    /// The folder that contains the directory at some depth, if at least that is known.
     pub below: Option<WinPath>,
-    /// The statement.
+    /// The statement that adds it.
     pub at: Place,
 }
 
 impl Plan<'_> {
-    /// The statement that adds a directory in which all that a load did not find may lie: then it is not known whether the load fails.
+    /// Returns the statement that adds a directory which may contain everything that a load did not
+    /// find, so that it's unknown whether the load fails.
     ///
-    /// A directory that lies below a known one holds only what is there. Of one of which nothing is known it is asked whether the
-    /// environment has such a DLL anywhere, or PATH: what is in no folder of these is in no folder that a package adds.
+    /// A directory below a known one contains only what exists there. For an entirely unknown
+    /// directory, the question is whether the environment or PATH contains such a DLL anywhere. If
+    /// not, no directory that a package adds contains it.
     pub(super) fn doubt(&mut self, error: &LoadError) -> Option<Place> {
         let LoadError::Windows(failure) = error else { return None };
         if self.unknown_directories.is_empty() {
             return None;
         }
-        // What is for another machine is passed over, and the search goes on.
+        // An image for another machine is skipped, and the search continues.
         let is_not_found = |fault: &Fault| match &fault.cause {
             Cause::NotFound { .. } => true,
             Cause::WrongMachine { searched, .. } => !searched.is_empty(),
@@ -62,7 +64,7 @@ impl Plan<'_> {
         place
     }
 
-    /// Whether a DLL of this name, folded, is in a folder of the environment or of PATH.
+    /// Whether a DLL of this case-folded name is in a folder of the environment or on PATH.
     fn is_in_environment(&mut self, name: &str) -> bool {
         if self.native_names.is_none() {
             self.native_names = Some(self.names_in_environment());
@@ -70,7 +72,8 @@ impl Plan<'_> {
         self.native_names.as_ref().is_some_and(|names| names.contains(name))
     }
 
-    /// The DLLs that distributions have brought, those in folders where others lie, and those on PATH.
+    /// The DLLs that distributions installed, those in the usual folders of the environment, and
+    /// those on PATH.
     fn names_in_environment(&self) -> FxHashSet<String> {
         let files = &*self.interpreter.process.host().files;
         let environment = self.interpreter.environment;
@@ -92,14 +95,14 @@ impl Plan<'_> {
     }
 }
 
-/// Whether a file of this name, folded, lies somewhere below a folder.
+/// Whether a file of this case-folded name exists anywhere below a folder.
 fn holds(files: &dyn Files, folder: &WinPath, name: &str) -> bool {
-    let mut waiting = vec![(folder.clone(), 0)];
+    let mut pending = vec![(folder.clone(), 0)];
     let mut seen = 0;
-    while let Some((folder, depth)) = waiting.pop() {
+    while let Some((folder, depth)) = pending.pop() {
         seen += 1;
         if seen > MOST_FOLDERS {
-            // It may well be in what was not looked through.
+            // It may be in a folder that was not searched.
             return true;
         }
         let Ok(listing) = files.folder(&folder) else { continue };
@@ -108,7 +111,7 @@ fn holds(files: &dyn Files, folder: &WinPath, name: &str) -> bool {
         }
         if depth < DEEPEST {
             let folders = listing.entries().into_iter().filter(|entry| entry.kind == EntryKind::Folder);
-            waiting.extend(folders.map(|entry| (folder.join(&entry.name), depth + 1)));
+            pending.extend(folders.map(|entry| (folder.join(&entry.name), depth + 1)));
         }
     }
     false

@@ -1,4 +1,4 @@
-//! Expressions, evaluated as far as they can be known.
+//! Evaluates expressions as far as their values can be known.
 
 use std::rc::Rc;
 
@@ -20,12 +20,13 @@ impl Plan<'_> {
             return Ok(Value::Unknown);
         }
         let value = self.value_of(expr, frame)?;
-        // Whatever is done with it costs time by its size.
+        // Any use of the value takes time in proportion to its size.
         self.spend_many(value.size() as u64 / 8);
         Ok(value)
     }
 
-    /// Most are names, constants and calls; what takes more room on the stack has a function of its own.
+    /// Most expressions are names, constants, and calls. Those that need more stack space have
+    /// functions of their own.
     fn value_of(&mut self, expr: &Expr, frame: &mut Frame) -> Outcome {
         Ok(match expr {
             Expr::Opaque => Value::Unknown,
@@ -155,7 +156,7 @@ impl Plan<'_> {
         Ok(if fits { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown })
     }
 
-    /// A formatted string.
+    /// Evaluates an f-string.
     #[inline(never)]
     fn joined(&mut self, parts: &[Expr], frame: &mut Frame) -> Outcome {
         let mut text = String::new();
@@ -169,7 +170,7 @@ impl Plan<'_> {
         Ok(if known { Value::str(text) } else { Value::Unknown })
     }
 
-    /// The values of a tuple or list; none if it unpacks what is not known.
+    /// Returns the values of a tuple or list, or `None` if an unknown value is unpacked in it.
     fn all(&mut self, exprs: &[Expr], frame: &mut Frame) -> Result<Option<Vec<Value>>, Rc<Exception>> {
         let mut values = Vec::with_capacity(exprs.len());
         let mut known = true;
@@ -194,8 +195,8 @@ impl Plan<'_> {
             return Ok(value.clone());
         }
         match frame.module.get(name) {
-            Some(Value::Lazy(postponed)) => {
-                return self.resolved(&postponed, &frame.module.clone(), name, &frame.place());
+            Some(Value::Lazy(lazy)) => {
+                return self.resolve_lazy(&lazy, &frame.module.clone(), name, &frame.place());
             }
             Some(value) => return Ok(value),
             None => {}
@@ -218,8 +219,9 @@ impl Plan<'_> {
         Ok(Value::Unknown)
     }
 
-    /// What a lazy import of the module stands for, or what its `__getattr__` (PEP 562) returns for a name that it has not, and most
-    /// often imports first. None if it has the name, or no such function.
+    /// Returns the value of a lazy import of the module, or what its `__getattr__` (PEP 562)
+    /// returns for a name that it lacks, which usually imports something. Returns `None` if the
+    /// module has the name, or no such function.
     pub(super) fn lazy_attribute(
         &mut self,
         module: &ModuleRef,
@@ -235,14 +237,15 @@ impl Plan<'_> {
         let Some(Value::Function(getter)) = module.get("__getattr__") else {
             return Ok(None);
         };
-        // It may ask for names of its own module: the same one again means that it does not know it either.
+        // The function may look up names of its own module. If it looks up the same one, it doesn't
+        // have it either.
         let asked = (Rc::as_ptr(module).cast::<()>(), name.clone());
-        if self.asked_lazily.contains(&asked) {
+        if self.getattr_in_progress.contains(&asked) {
             return Ok(None);
         }
-        self.asked_lazily.push(asked);
+        self.getattr_in_progress.push(asked);
         let value = self.call_function(&getter, Arguments::of(vec![Value::str(name)]), place);
-        self.asked_lazily.pop();
+        self.getattr_in_progress.pop();
         match value {
             Ok(value) => Ok(Some(value)),
             Err(exception) if exception.is_a("AttributeError") => Ok(None),
@@ -250,7 +253,7 @@ impl Plan<'_> {
         }
     }
 
-    /// `object.name`
+    /// Evaluates `object.name`.
     pub(super) fn attribute_of(&mut self, object: Value, name: &Name, place: &Place) -> Outcome {
         match &object {
             Value::Module(module) => {
@@ -272,7 +275,7 @@ impl Plan<'_> {
                 let module = self.modules.values().find(|module| module.file.as_ref() == Some(file));
                 return Ok(module.map_or(Value::Unknown, |module| Value::Globals(module.clone())));
             }
-            // Of the frame that runs; others are not asked for theirs.
+            // Only for the running frame: those of others aren't needed.
             Value::Frame(file) if name == "f_back" && place.file.as_ref() == Some(file) => {
                 let caller = self.running.last().and_then(|(_, caller)| caller.clone());
                 return Ok(caller.map_or(Value::Unknown, Value::Frame));
@@ -286,7 +289,7 @@ impl Plan<'_> {
         match &object {
             Value::Module(module) if name == "__dict__" => Value::Globals(module.clone()),
             Value::Function(function) if name == "__name__" => Value::str(&function.name),
-            // Such as its documentation, which nobody reads, or what a decorator gave it.
+            // Such as its docstring, or an attribute that a decorator set.
             Value::Function(_) | Value::Bound(_) => Value::Unknown,
             Value::Below(folder) => standard::attribute_below(folder, name),
             Value::Module(module) => {
@@ -312,15 +315,15 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether a value may be made that holds these. Chains of them are taken apart by recursion, so that
-    /// their length has a limit.
+    /// Whether a value may be created that contains these. Chains of them are dropped by recursion,
+    /// so their length is limited.
     pub(super) fn may_nest<'v>(&mut self, parts: impl IntoIterator<Item = &'v Value>) -> bool {
         const MOST_NESTED: u32 = 100_000;
         self.nested += u32::from(parts.into_iter().any(Value::nests));
         self.nested <= MOST_NESTED
     }
 
-    /// `a and b`, `a or b`: `stop` is the truth that decides.
+    /// Evaluates `a and b` or `a or b`. `stop` is the truth value that decides the result.
     fn chain(&mut self, values: &[Expr], stop: bool, frame: &mut Frame) -> Outcome {
         let mut last = Value::Bool(!stop);
         let mut unsure = false;
@@ -339,7 +342,7 @@ impl Plan<'_> {
             };
             match last.truth() {
                 Some(truth) if truth == stop => {
-                    // `unknown and False` is False in truth, whatever its value.
+                    // `unknown and False` is falsy, whatever its value.
                     return Ok(if unsure { Value::Bool(stop) } else { last });
                 }
                 Some(_) => {}
@@ -410,7 +413,7 @@ impl Plan<'_> {
         };
         let mut targets = Vec::new();
         names_of(&comprehension.target, &mut targets);
-        // Its variables live in a scope of their own; what they hide is put back.
+        // The variables have a scope of their own. Variables that they hide are restored.
         let at_module_level = frame.locals.is_none();
         let mut scope = frame.locals.take().unwrap_or_default();
         let hidden: Vec<_> = targets.iter().map(|target| (target.clone(), scope.remove(target))).collect();
@@ -451,7 +454,8 @@ impl Plan<'_> {
         })
     }
 
-    /// What a comprehension makes of these items; none if that is not known.
+    /// Returns the elements that a comprehension creates for these items, or `None` if they are
+    /// unknown.
     fn elements(
         &mut self,
         comprehension: &Comprehension,
@@ -478,7 +482,7 @@ impl Plan<'_> {
     }
 }
 
-/// The names that the target of an assignment binds.
+/// Collects the names that the target of an assignment binds.
 fn names_of(target: &Expr, names: &mut Vec<Name>) {
     match target {
         Expr::Name(name) => names.push(name.clone()),
@@ -490,7 +494,7 @@ fn names_of(target: &Expr, names: &mut Vec<Name>) {
     }
 }
 
-/// The text of an exception made with these arguments.
+/// Returns the message of an exception created with these arguments.
 pub(super) fn message_of(arguments: &[Value]) -> Option<Rc<str>> {
     match arguments {
         [] => Some("".into()),
@@ -514,7 +518,8 @@ pub(super) fn add(left: &Value, right: &Value) -> Value {
     }
 }
 
-/// Of tables, or of sets of names, which are lists to us: modules put their `__all__` together like that.
+/// Returns the union of dictionaries, or of sets of names, which are represented as lists. Modules
+/// assemble their `__all__` in this way.
 fn union(left: &Value, right: &Value) -> Value {
     if let (Value::Dict(left), Value::Dict(right)) = (left, right) {
         let pairs: Vec<_> = left.borrow().iter().chain(right.borrow().iter()).cloned().collect();
@@ -563,7 +568,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
     known.map_or(Value::Unknown, Value::Int)
 }
 
-/// `template % values`, for the conversions that messages use.
+/// Evaluates `template % values` for the conversions that messages use.
 fn format(template: &str, values: &Value) -> Option<String> {
     let mut values = match values {
         Value::Tuple(values) => values.to_vec(),
@@ -593,7 +598,7 @@ fn format(template: &str, values: &Value) -> Option<String> {
 
 pub(super) fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_>) -> Value {
     let equal = || match (left, right) {
-        // Comparing classes, functions and modules is not worth knowing.
+        // For classes, functions, and modules, only equality is treated as known.
         (Value::Known(a), Value::Known(b)) => (a == b).then_some(true),
         _ => left.equals(right),
     };
@@ -604,7 +609,7 @@ pub(super) fn compare(left: &Value, op: CompareOp, right: &Value, plan: &Plan<'_
         Value::Known(name) if name == "sys.modules" => {
             let name = left.text()?;
             let is_there = plan.modules.contains_key(&*name) || &*name == "__main__";
-            // Python itself has imported some of its own at its start.
+            // Python itself imports some modules of the standard library at startup.
             (is_there || !is_standard(top_level(&name))).then_some(is_there)
         }
         _ => {
@@ -662,7 +667,7 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
     }
 }
 
-/// Puts a value into a table, at the place of its key if that is there.
+/// Sets the value of a key, in place if the key exists.
 pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
     match pairs.iter_mut().find(|(known, _)| known.equals(&key) == Some(true)) {
         Some((_, known)) => *known = value,
@@ -670,9 +675,10 @@ pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
     }
 }
 
-/// A table of these pairs: a key that comes again takes the new value at its old place.
+/// Builds a dictionary from pairs. A repeated key keeps its position and takes the new value.
 pub(super) fn merged(items: impl IntoIterator<Item = (Value, Value)>) -> Vec<(Value, Value)> {
-    /// So many keys that are no texts are compared with each other; among more there may be equal ones.
+    /// The maximum number of keys to compare with one another if they aren't strings. Larger
+    /// dictionaries may contain equal keys.
     const MOST_COMPARED: usize = 200;
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     let mut places: FxHashMap<Rc<str>, usize> = FxHashMap::default();

@@ -1,4 +1,4 @@
-//! `try`, `raise` and `with`.
+//! The `try`, `raise`, and `with` statements.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use super::value::{Exception, Value, class_names};
 use super::{Flow, Place, Plan};
 use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
 
-/// Classes of which a handler catches that a module is missing.
+/// The exception classes whose handlers catch a missing module.
 const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"];
 
 impl Plan<'_> {
@@ -21,9 +21,9 @@ impl Plan<'_> {
 
     fn attempt_within(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
         let catches = self.catches(&attempt.handlers, frame);
-        let flow = self.ready_for(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
+        let flow = self.with_handlers(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
         let flow = match flow {
-            Flow::Raise(exception) if exception.ends => return Flow::Raise(exception),
+            Flow::Raise(exception) if exception.ends_process => return Flow::Raise(exception),
             Flow::Raise(exception) => self.handle(&attempt.handlers, exception, frame),
             Flow::Next => self.block(&attempt.otherwise, frame),
             flow => flow,
@@ -40,24 +40,24 @@ impl Plan<'_> {
         }
     }
 
-    /// Runs something while these exceptions are waited for.
-    fn ready_for(
+    /// Runs a function while handlers for these exceptions are active.
+    fn with_handlers(
         &mut self,
         catches: Catches,
         frame: &mut Frame,
         run: impl FnOnce(&mut Self, &mut Frame) -> Flow,
     ) -> Flow {
         frame.handlers.push(catches.clone());
-        self.waiting.push(catches);
+        self.active_handlers.push(catches);
         let flow = run(self, frame);
-        self.waiting.pop();
+        self.active_handlers.pop();
         frame.handlers.pop();
         flow
     }
 
-    /// Whether somebody up the stack is ready for the absence of a module.
+    /// Whether a handler in any frame expects that a module may be missing.
     pub(super) fn absence_is_expected(&self) -> bool {
-        self.waiting.iter().any(|catches| catches.any_of(&ABSENCE))
+        self.active_handlers.iter().any(|catches| catches.any_of(&ABSENCE))
     }
 
     fn catches(&mut self, handlers: &[Handler], frame: &mut Frame) -> Catches {
@@ -83,7 +83,7 @@ impl Plan<'_> {
             if !caught {
                 continue;
             }
-            frame.has_caught(exception.failures.iter().copied());
+            frame.record_caught(exception.failures.iter().copied());
             if let Some(name) = &handler.name {
                 self.bind(name, Value::Exception(exception.clone()), frame);
             }
@@ -124,7 +124,8 @@ impl Plan<'_> {
                 raised.clashing.extend(context.clashing.iter().cloned());
                 raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
             }
-            // A function that has caught failed loads and raises afterwards does so because of them.
+            // If a function catches failed loads and later raises an exception, the loads are its
+            // cause.
             if raised.failures.is_empty() {
                 raised.failures.extend(&frame.caught);
             }
@@ -167,7 +168,7 @@ impl Plan<'_> {
             _ => Vec::new(),
         };
         let catches = Catches { classes, everything: false };
-        let flow = self.ready_for(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
+        let flow = self.with_handlers(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
         if let Err(exception) = self.leave_context(&context, &frame.place()) {
             return Flow::Raise(exception);
         }
@@ -177,7 +178,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What `with context as name` binds.
+    /// Returns the value that `with context as name` binds.
     pub(super) fn enter(&mut self, context: &Value, at: &Place) -> Result<Value, Rc<Exception>> {
         Ok(match context {
             Value::Instance(instance) => {
@@ -188,7 +189,7 @@ impl Plan<'_> {
         })
     }
 
-    /// What happens at the end of `with context`.
+    /// Leaves a context manager at the end of its `with`.
     pub(super) fn leave_context(&mut self, context: &Value, at: &Place) -> Result<(), Rc<Exception>> {
         match context {
             Value::AddedDirectory(path) => self.interpreter.process.remove_dll_directory(path),

@@ -1,4 +1,4 @@
-//! `exec` of a text that is known.
+//! `exec` of a known string.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,15 +10,16 @@ use super::value::{Exception, LONGEST, Module, Value};
 use super::{Flow, Plan};
 use crate::source::{self, Name};
 
-/// Texts that run texts: each takes several frames of ours.
+/// The maximum nesting depth of `exec`. Each level takes several stack frames.
 const DEEPEST: u32 = 100;
 
-/// The namespaces that are given with a text: a table of names and values.
+/// A namespace dictionary that is passed to `exec`.
 type Table = Rc<RefCell<Vec<(Value, Value)>>>;
 
 impl Plan<'_> {
-    /// Follows the statements of a text: `exec(text, globals, locals)`. Without namespaces they run in the frame that calls, and
-    /// what they bind is found there; else in the tables that are given. All of them stand at the line of the call.
+    /// Follows `exec(source, globals, locals)`. Without namespaces, the statements run in the
+    /// caller's frame and bind names there. Otherwise they use the given dictionaries. All
+    /// statements have the line of the call.
     pub(super) fn exec(
         &mut self,
         text: &str,
@@ -32,7 +33,7 @@ impl Plan<'_> {
         self.spend_many(text.len() as u64);
         let script = source::lower_whole(text);
         self.depth += 1;
-        let line = frame.in_text_at.unwrap_or(frame.line);
+        let line = frame.exec_line.unwrap_or(frame.line);
         let flow = if let Some(globals) = globals {
             let table = match globals {
                 Value::Dict(table) => Some(table.clone()),
@@ -40,7 +41,7 @@ impl Plan<'_> {
             };
             let module = match globals {
                 Value::Globals(module) => module.clone(),
-                // What else the namespace may hold is not known.
+                // The namespace may contain other names.
                 _ => Rc::new(Module {
                     name: frame.module.name.clone(),
                     file: frame.module.file.clone(),
@@ -51,10 +52,10 @@ impl Plan<'_> {
                     is_of_library: frame.module.is_of_library,
                 }),
             };
-            // Functions that are defined in it hold it, and it holds them, until the plan ends.
+            // Functions defined in it and the module refer to each other until the plan is dropped.
             self.failed_modules.push(module.clone());
             let mut inner = Frame::of_module(module.clone());
-            inner.in_text_at = Some(line);
+            inner.exec_line = Some(line);
             let own = match locals {
                 Some(Value::Dict(table)) => {
                     inner.locals = Some(names_of(table));
@@ -71,9 +72,9 @@ impl Plan<'_> {
             }
             flow
         } else {
-            let outer = frame.in_text_at.replace(line);
+            let outer = frame.exec_line.replace(line);
             let flow = self.block(&script.body, frame);
-            frame.in_text_at = outer;
+            frame.exec_line = outer;
             flow
         };
         self.depth -= 1;
@@ -89,7 +90,8 @@ fn names_of(table: &Table) -> FxHashMap<Name, Value> {
     table.borrow().iter().filter_map(named).collect()
 }
 
-/// Puts what was bound back into the table: new names in the order of the alphabet, since that of their statements is lost.
+/// Writes the bound names back to the dictionary. New names are sorted, because the order of their
+/// statements is lost.
 fn store(table: &Table, mut names: FxHashMap<Name, Value>) {
     let mut table = table.borrow_mut();
     for (key, value) in table.iter_mut() {

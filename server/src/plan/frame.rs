@@ -1,4 +1,4 @@
-//! Where statements run: a module's top level, or a function's call.
+//! Frames: the scopes that statements run in.
 
 use std::rc::{Rc, Weak};
 
@@ -9,55 +9,57 @@ use super::value::{Exception, ModuleRef, Value};
 use super::{Flow, Place};
 use crate::source::{Expr, Name, Stmt};
 
-/// A module's top level, or a function's call.
+/// A frame: the top level of a module, or a function call.
 pub(super) struct Frame {
     pub module: ModuleRef,
-    /// None at module level, where names are the module's.
+    /// `None` at module level, where names belong to the module.
     pub locals: Option<FxHashMap<Name, Value>>,
-    /// What a function sees of those that it is defined in.
+    /// The variables of the enclosing functions that this function can see.
     pub enclosing: Option<Rc<FxHashMap<Name, Value>>>,
     pub globals: Vec<Name>,
-    /// So many `try` statements stand around the current statement, in whichever of their blocks.
+    /// The number of `try` statements around the current statement, in any of their blocks.
     pub tries: u32,
-    /// What each `try` around the current statement catches, innermost last.
+    /// The exceptions that each `try` around the current statement catches, innermost last.
     pub handlers: Vec<Catches>,
-    /// Loads whose failure this frame caught: if it raises later, they are why.
+    /// Failed loads whose exceptions this frame caught. They are the cause if it raises an
+    /// exception later.
     pub caught: Vec<usize>,
     /// The exception that is being handled.
     pub handling: Option<Rc<Exception>>,
-    /// For each unknown condition around the current statement, the names bound under it and what they were
-    /// before.
+    /// For each unknown condition around the current statement, the names bound under it with their
+    /// previous values.
     pub journals: Vec<Vec<(Name, Option<Value>)>>,
-    /// It may have returned already, under a condition that is not known.
+    /// Whether the function may have returned already, under an unknown condition.
     pub may_have_returned: bool,
-    /// The line of the `exec` whose text runs here.
-    pub in_text_at: Option<u32>,
-    /// Line of the current statement.
+    /// The line of the `exec` call whose source runs here.
+    pub exec_line: Option<u32>,
+    /// The line of the current statement.
     pub line: u32,
-    /// The class in whose body the function stands, and the parameter that its object is given as: what `super()` asks.
+    /// The class whose body contains the function, and the parameter that receives the object: the
+    /// operands of `super()`.
     pub owner: Weak<Class>,
     pub receiver: Option<Name>,
-    /// It is the body of a class, whose names its functions do not see.
+    /// Whether this is a class body, whose names are invisible to the functions in it.
     pub is_class_body: bool,
-    /// Of a generator, what `yield` does.
+    /// What `yield` does, in a generator.
     pub yields: Option<Yields>,
 }
 
-/// What becomes of what a generator yields.
+/// The consumer of the values of a generator.
 pub(super) enum Yields {
-    /// It is collected. `under` is how many unknown conditions stand around the generator; under more it is not known what is
-    /// yielded.
+    /// The values are collected. `under` is the number of unknown conditions around the generator.
+    /// A value that is yielded under more conditions makes the result unknown.
     All { values: Vec<Value>, under: u32, unsure: bool },
-    /// The block of a `with` runs.
+    /// The block of a `with` statement runs at the `yield`.
     Block(Box<Block>),
 }
 
-/// The block of a `with`, and where it runs.
+/// The block of a `with` statement and the frame that it runs in.
 pub(super) struct Block {
     pub frame: Frame,
     pub target: Option<Expr>,
     pub body: Vec<Stmt>,
-    /// What became of it.
+    /// How the block ended, once it has run.
     pub flow: Option<Flow>,
 }
 
@@ -67,7 +69,7 @@ impl Yields {
     }
 }
 
-/// What the handlers of a `try` catch.
+/// The exceptions that the handlers of a `try` catch.
 #[derive(Clone)]
 pub(super) struct Catches {
     pub classes: Vec<Name>,
@@ -79,7 +81,7 @@ impl Catches {
         self.everything || self.classes.iter().any(|class| classes.contains(&class.as_str()))
     }
 
-    /// Whether one of the handlers catches it.
+    /// Whether one of the handlers catches the exception.
     pub fn catches(&self, exception: &Exception) -> bool {
         self.everything || self.classes.iter().any(|class| exception.is_a(class))
     }
@@ -98,7 +100,7 @@ impl Frame {
             handling: None,
             journals: Vec::new(),
             may_have_returned: false,
-            in_text_at: None,
+            exec_line: None,
             line: 0,
             owner: Weak::new(),
             receiver: None,
@@ -111,24 +113,26 @@ impl Frame {
         Frame { locals: Some(locals), ..Frame::of_module(module) }
     }
 
-    /// The current statement.
+    /// The place of the current statement.
     pub fn place(&self) -> Place {
         Place { file: self.module.file.clone(), line: self.line }
     }
 
-    /// Whether a `try` of this frame is ready for one of these exceptions: then the program means to
-    /// try it out, and it is raised where otherwise nothing would be known.
+    /// Whether a `try` of this frame handles one of these exceptions. If it does, the program
+    /// deliberately tests for the failure, so the exception is raised where the outcome would
+    /// otherwise be unknown.
     pub fn expects(&self, classes: &[&str]) -> bool {
         self.handlers.iter().any(|catches| catches.any_of(classes))
     }
 
-    /// The text of the exception that is being handled, as traceback.format_exc ends.
+    /// The message of the exception that is being handled, as the last line of
+    /// `traceback.format_exc`.
     pub fn handled_sentence(&self) -> Option<String> {
         self.handling.as_ref()?.sentence()
     }
 
-    /// Remembers failed loads whose exceptions were caught.
-    pub fn has_caught(&mut self, failures: impl IntoIterator<Item = usize>) {
+    /// Records failed loads whose exceptions were caught.
+    pub fn record_caught(&mut self, failures: impl IntoIterator<Item = usize>) {
         for failure in failures {
             if !self.caught.contains(&failure) {
                 self.caught.push(failure);
@@ -136,7 +140,7 @@ impl Frame {
         }
     }
 
-    /// The value of a name in the scope that a statement binds it in.
+    /// Returns the value of a name in the scope that a statement binds it in.
     pub fn bound(&self, name: &str) -> Option<Value> {
         match &self.locals {
             Some(locals) if !self.is_global(name) => locals.get(name).cloned(),

@@ -1,4 +1,5 @@
-//! `import`: finding a module, running it once, binding its name (`Lib/importlib/_bootstrap.py`).
+//! Implements `import`: finds a module, runs it once, and binds its name
+//! (`Lib/importlib/_bootstrap.py`).
 
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
@@ -14,18 +15,19 @@ use crate::host::{FileError, WinPath};
 use crate::image::Image;
 use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
 
-/// CPython gives up at 1000 frames of Python, several of which are needed for each import.
+/// The maximum import depth. CPython gives up at 1000 Python frames, and each import takes several
+/// of them.
 const DEEPEST_IMPORT: u32 = 300;
 
-/// Statements on the way of an exception beyond these are not told.
+/// The maximum number of statements in the trace of an exception.
 pub(super) const LONGEST_TRACE: usize = 100;
 
 type Outcome<T> = Result<T, Rc<Exception>>;
 
 impl Plan<'_> {
-    /// Imports `a`, `a.b`, `a.b.c` in turn and returns the last.
+    /// Imports `a`, `a.b`, and `a.b.c` in turn and returns the last one.
     pub(super) fn import_dotted(&mut self, name: &str, at: &Place) -> Outcome<ModuleRef> {
-        // `_find_and_load` asks for the whole name first.
+        // `_find_and_load` looks up the whole name first.
         if let Some(module) = self.modules.get(name) {
             return Ok(module.clone());
         }
@@ -47,7 +49,7 @@ impl Plan<'_> {
         parent.ok_or_else(|| Rc::new(Exception::new("ValueError", Some("Empty module name".into()))))
     }
 
-    /// Finds and runs the module `dotted`, whose parent is imported already.
+    /// Finds and runs the module `dotted`. Its parent is already imported.
     fn import_one(
         &mut self,
         dotted: &str,
@@ -61,27 +63,29 @@ impl Plan<'_> {
             Some(parent) => match &parent.path {
                 Some(path) => match changed_path(parent) {
                     Some(path) => match self.finder.submodule(name, &path) {
-                        // What compiled code puts into `sys.modules` is not seen: `collections` does so with `collections.abc`.
+                        // Additions to `sys.modules` by compiled code aren't visible. `collections`
+                        // adds `collections.abc` in this way.
                         Found::NotFound { for_other_python: None } if is_compiled(parent) => {
                             Found::Opaque { path: None }
                         }
                         found => found,
                     },
-                    // It was given a value that is not known, and so what is not found may lie there.
+                    // The path was set to an unknown value, so a module that isn't found may still
+                    // exist.
                     None => match self.finder.submodule(name, path) {
                         Found::NotFound { for_other_python: None } => Found::Opaque { path: None },
                         found => found,
                     },
                 },
-                // A module may make itself a package at run time (`six.moves`), and what is inside an
-                // archive cannot be seen.
+                // A module can turn itself into a package at run time (`six.moves`), and the
+                // contents of an archive aren't visible.
                 None if parent.open.get() => Found::Opaque { path: None },
                 None => Found::NotFound { for_other_python: None },
             },
         };
         match found {
             Found::Builtin | Found::Opaque { path: None } => Ok(self.add_module(dotted, None, None, true)),
-            // In an archive it may be a package.
+            // In an archive, it may be a package.
             Found::Opaque { path: Some(path) } => {
                 let inside = path.in_archive().map(|_| vec![path.clone()]);
                 Ok(self.add_module(dotted, Some(path), inside, true))
@@ -131,8 +135,8 @@ impl Plan<'_> {
         module
     }
 
-    /// Runs a source module. It is in `sys.modules` while it runs, so that circular imports end, and is
-    /// taken out again if it fails.
+    /// Runs a source module. The module is in `sys.modules` while it runs, so that circular imports
+    /// end. It is removed if it fails.
     pub(super) fn run_module(
         &mut self,
         dotted: &str,
@@ -146,16 +150,17 @@ impl Plan<'_> {
         self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
         if self.depth >= DEEPEST_IMPORT {
             module.open.set(true);
-            self.step(Event::Unknown("imports nest too deep to be followed".to_owned()), at);
+            self.step(Event::Unknown("imports are nested too deeply to follow".to_owned()), at);
             return Ok(module);
         }
         let files = &self.interpreter.process.host().files;
-        // Who overlooks failures reads ahead himself.
-        let alone = self.interpreter.overlooks_failures();
-        if !alone && self.ahead.is_none() && files.modules_read() >= ahead::WORTHWHILE {
+        // A walk that overlooks failures is itself a prefetch.
+        let overlooks_failures = self.interpreter.overlooks_failures();
+        if !overlooks_failures && self.ahead.is_none() && files.modules_read() >= ahead::COLD_CACHE_MODULES {
             let files = files.unwitnessed().unwrap_or_else(|| files.clone());
             let suffixes = self.interpreter.environment.extension_suffixes();
-            self.ahead = ahead::Ahead::start(files, self.sys_path.clone(), suffixes, self.asked.clone());
+            self.ahead =
+                ahead::Prefetcher::start(files, self.sys_path.clone(), suffixes, self.requested.clone());
         }
         let script = match files.script(&file) {
             Ok(script) => script,
@@ -178,7 +183,8 @@ impl Plan<'_> {
         };
         let minor = self.interpreter.environment.version.minor;
         let newer = script.newer_syntax.iter().filter(|newer| newer.since > minor);
-        // Python names the first; what counts is which version does without.
+        // Python reports the first one. The finding names the oldest version that supports them
+        // all.
         if let Some(newer) = newer.max_by_key(|newer| newer.since) {
             self.failed_modules.extend(self.modules.remove(dotted));
             let exception = Exception {
@@ -196,7 +202,7 @@ impl Plan<'_> {
         self.depth += 1;
         module.names.borrow_mut().reserve(names_bound_by(&script.body));
         let mut frame = Frame::of_module(module.clone());
-        // What a call imports takes its own time.
+        // The modules that a call imports don't count toward its limit.
         let call_ends_at = self.call_ends_at.take();
         let before = self.budget;
         module.is_partial.set(true);
@@ -214,21 +220,22 @@ impl Plan<'_> {
         }
     }
 
-    /// Runs the statements of a module; the exception that ends it.
+    /// Runs the statements of a module and returns the exception that ends it, if any.
     ///
-    /// One that no failed load and no missing module leads to, and that nobody waits for, would mean that the package never
-    /// works. It rather means that something was not followed as Python does, so it is noted, and the module goes on.
+    /// An exception that isn't caused by a failed load or a missing module, and that no handler
+    /// expects, would mean that the package never works. It's more likely that the code was not
+    /// followed as Python would, so the exception is recorded and the module continues.
     fn statements(&mut self, body: &[Stmt], frame: &mut Frame) -> Option<Rc<Exception>> {
         for stmt in body {
             match self.block(std::slice::from_ref(stmt), frame) {
                 Flow::Next => {}
                 Flow::Raise(exception)
                     if exception.is_unfounded()
-                        && !self.waiting.iter().any(|catches| catches.catches(&exception)) =>
+                        && !self.active_handlers.iter().any(|catches| catches.catches(&exception)) =>
                 {
                     let sentence = exception.sentence().unwrap_or_else(|| exception.class.to_string());
                     self.step(
-                        Event::Unknown(format!("taken for a mistake of ours: {sentence}")),
+                        Event::Unknown(format!("ignored as a probable analysis error: {sentence}")),
                         &frame.place(),
                     );
                 }
@@ -257,9 +264,9 @@ impl Plan<'_> {
         let doubt = self.doubt(&error);
         let name = dotted.rsplit('.').next().unwrap_or(dotted);
         let message = self.interpreter.import_sentence(name, &error);
-        // What faulthandler prints; without it nothing is printed.
-        let ends = error.is_crash();
-        let class = if ends { "Windows fatal exception" } else { "ImportError" };
+        // The message that faulthandler prints. Without it, nothing is printed.
+        let ends_process = error.is_crash();
+        let class = if ends_process { "Windows fatal exception" } else { "ImportError" };
         let failure = self.failed(LoadFailure {
             target: path.as_str().to_owned(),
             kind: LoadKind::Extension,
@@ -272,13 +279,14 @@ impl Plan<'_> {
         if doubt.is_some() {
             return Ok(self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true));
         }
-        let mut exception = Exception { ends, ..Exception::new(class, Some(message.into())) };
+        let mut exception = Exception { ends_process, ..Exception::new(class, Some(message.into())) };
         exception.failures.push(failure);
         Err(traced(Rc::new(exception), at))
     }
 
-    /// Imports what the code of a loaded extension module imports. Such code may well do without a module that is not
-    /// there, and this is not seen; but it does not catch what comes of a failed load.
+    /// Imports the modules that the code of a loaded extension module imports. Such code may cope
+    /// with a missing module, which isn't visible here. But it doesn't handle the exception of a
+    /// failed load.
     fn initialize_extension(
         &mut self,
         dotted: &str,
@@ -294,7 +302,7 @@ impl Plan<'_> {
         self.depth += 1;
         let failed = imports.iter().find_map(|import| {
             if let Some(function) = import.strip_suffix("()") {
-                self.ask_for_the_machine(function, at);
+                self.import_for_uname(function, at);
                 return None;
             }
             if let Some((level, name)) = import.split_once(':') {
@@ -302,12 +310,12 @@ impl Plan<'_> {
                 return None;
             }
             if import == Image::UNKNOWN_MODULE {
-                let what = format!("the code of {dotted} imports a module of which the name is not known");
+                let what = format!("the code of {dotted} imports a module whose name is unknown");
                 self.step(Event::Unknown(what), at);
                 return None;
             }
             if import == Image::UNREAD {
-                let what = format!("the code of {dotted} may import modules, and it is not read");
+                let what = format!("the code of {dotted} isn't analyzed and may import modules");
                 self.step(Event::Unknown(what), at);
                 return None;
             }
@@ -329,8 +337,8 @@ impl Plan<'_> {
         }
     }
 
-    /// Imports a module, or the other one if there is no module of the first name: C code asks so for what lies elsewhere in another
-    /// version.
+    /// Imports a module, or another one if the first doesn't exist. C code does this for a module
+    /// that has moved between versions.
     fn import_either(&mut self, first: &str, other: &str, at: &Place) -> Outcome<ModuleRef> {
         let ends = first.match_indices('.').map(|(end, _)| end).chain([first.len()]);
         for part in ends.filter_map(|end| first.get(..end)) {
@@ -344,26 +352,27 @@ impl Plan<'_> {
         self.import_dotted(first, at)
     }
 
-    /// Follows an `import` of a Cython module's text ([`Image::module_imports`](crate::image::Image::module_imports)). It may stand in a
-    /// `try`, which is not seen: what fails is not known to count, and a module that is not there is no news.
+    /// Follows an `import` in the source of a Cython module
+    /// ([`Image::module_imports`](crate::image::Image::module_imports)). It may be in a `try` that
+    /// isn't visible here. A failure is therefore uncertain, and a missing module is ignored.
     fn import_of_cython(&mut self, level: &str, name: &str, module: &ModuleRef, at: &Place) {
-        let beside = |level| absolute_name(module.package(), level, name);
+        let sibling = |level| absolute_name(module.package(), level, name);
         let dotted = match level {
             "0" => Some(name.into()),
-            // Without an ImportError from there, Cython's helper is content.
-            "-1" => match beside(1) {
-                Some(beside) if self.certainly_missing(&beside).is_none() => Some(beside),
+            // Cython's helper falls back to the absolute name only after an ImportError.
+            "-1" => match sibling(1) {
+                Some(sibling) if self.certainly_missing(&sibling).is_none() => Some(sibling),
                 _ => Some(name.into()),
             },
-            level => level.parse().ok().and_then(beside),
+            level => level.parse().ok().and_then(sibling),
         };
         if let Some(dotted) = dotted {
-            self.import_if_it_can_be(&dotted, at);
+            self.try_import(&dotted, at);
         }
     }
 
-    /// Makes an import of which it is not known that anybody misses it.
-    pub(super) fn import_if_it_can_be(&mut self, dotted: &str, at: &Place) {
+    /// Makes an import that may be optional, so that its failure is uncertain.
+    pub(super) fn try_import(&mut self, dotted: &str, at: &Place) {
         let (failures, steps) = (self.failures.len(), self.steps.len());
         if self.certainly_missing(top_level(dotted)).is_some()
             || self.certainly_missing(dotted).is_some()
@@ -379,15 +388,15 @@ impl Plan<'_> {
         }
     }
 
-    /// Remembers a failed load and returns its number.
+    /// Records a failed load and returns its index.
     pub(super) fn failed(&mut self, failure: LoadFailure) -> usize {
         self.spend_many(5_000);
         self.failures.push(failure);
         self.failures.len() - 1
     }
 
-    /// A module that the finders do not see. Modules can also be made at run time, so this is an error
-    /// only where it is certain, or where the program itself expects it.
+    /// Handles a module that isn't found. Modules can also be created at run time, so this is an
+    /// error only if it's certain, or if the program expects it.
     fn not_found(
         &mut self,
         dotted: &str,
@@ -397,10 +406,10 @@ impl Plan<'_> {
     ) -> Outcome<ModuleRef> {
         let certain = for_other_python
             || self.recorded_file(dotted).is_some()
-            || (parent.is_none() && self.is_missed_for_certain(dotted, at));
+            || (parent.is_none() && self.is_required(dotted, at));
         let expected = match parent {
-            // A top-level module that lies nowhere may come from an import hook; somebody up the
-            // stack who is ready for its absence settles the matter.
+            // A missing top-level module may be provided by an import hook. If an enclosing handler
+            // expects its absence, it is treated as missing.
             None => self.absence_is_expected(),
             Some(_) => false,
         };
@@ -414,10 +423,11 @@ impl Plan<'_> {
         Ok(self.add_module(dotted, None, None, true))
     }
 
-    /// Whether a top-level module that lies nowhere is one that an installed package cannot do without: its distribution requires others
-    /// of which one is not installed, or the module has left the standard library. Else it may come from an import hook, or we followed
-    /// the package wrongly.
-    fn is_missed_for_certain(&self, name: &str, at: &Place) -> bool {
+    /// Whether an installed package can't work without this missing top-level module: its
+    /// distribution requires others, one of which isn't installed, or the module was removed from
+    /// the standard library. Otherwise it may be provided by an import hook, or the package was not
+    /// followed correctly.
+    fn is_required(&self, name: &str, at: &Place) -> bool {
         let environment = self.interpreter.environment;
         let Some(file) = at.file.as_ref().filter(|_| self.uncertain == 0) else { return false };
         if !environment.site_packages.iter().any(|folder| file.is_within(folder)) {
@@ -427,7 +437,7 @@ impl Plan<'_> {
         is_standard(name) || environment.lacks_for(file, files).next().is_some()
     }
 
-    /// The exception for a missing module.
+    /// Creates the exception for a missing module.
     pub(super) fn module_not_found(&self, dotted: &str) -> Exception {
         let message = format!("No module named '{dotted}'");
         let mut exception = Exception::new("ModuleNotFoundError", Some(message.into()));
@@ -435,7 +445,7 @@ impl Plan<'_> {
         exception
     }
 
-    /// Whether the finders see a submodule of a package that is imported.
+    /// Whether the finders find a submodule of an imported package.
     pub(super) fn submodule_exists(&self, parent: &ModuleRef, name: &str) -> bool {
         let dotted = format!("{}.{name}", parent.name);
         if self.modules.contains_key(dotted.as_str()) {
@@ -454,7 +464,8 @@ impl Plan<'_> {
             None => self.finder.top_level(dotted, &self.sys_path),
             Some((parent, name)) => match self.modules.get(parent).and_then(|p| p.path.as_ref()) {
                 Some(path) => self.finder.submodule(name, path),
-                // The parent failed and left `sys.modules`: look where its name leads.
+                // The parent failed and was removed from `sys.modules`, so search the directories
+                // that its name implies.
                 None => {
                     let tail = parent.replace('.', "/");
                     let path: Vec<WinPath> = self.sys_path.iter().map(|entry| entry.join(&tail)).collect();
@@ -474,7 +485,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The file that a distribution says it installed for the module `dotted`, although it is not there.
+    /// The missing file that a distribution records as installed for the module `dotted`.
     pub(super) fn recorded_file(&mut self, dotted: &str) -> Option<WinPath> {
         self.read_records();
         self.recorded_path(dotted)
@@ -489,29 +500,29 @@ impl Plan<'_> {
         }
     }
 
-    /// Remembers a native file that is not there.
-    pub(super) fn looked_in_vain(&mut self, path: WinPath) {
+    /// Records a native file that the program looked for without finding it.
+    pub(super) fn record_missing_file(&mut self, path: WinPath) {
         const MOST: usize = 100;
         let is_native = ["dll", "pyd"].iter().any(|extension| path.has_extension(extension));
-        if is_native && self.looked_in_vain.len() < MOST {
-            self.looked_in_vain.push(path);
+        if is_native && self.missing_native_files.len() < MOST {
+            self.missing_native_files.push(path);
         }
     }
 
-    /// The first native file for which the program looked in vain although it was installed.
+    /// The first installed native file that the program looked for without finding it.
     pub(super) fn lost_file(&mut self) -> Option<WinPath> {
-        if self.looked_in_vain.is_empty() {
+        if self.missing_native_files.is_empty() {
             return None;
         }
         self.read_records();
-        self.looked_in_vain.iter().find(|file| self.is_recorded(file)).cloned()
+        self.missing_native_files.iter().find(|file| self.is_recorded(file)).cloned()
     }
 
     fn is_recorded(&self, file: &WinPath) -> bool {
         self.recorded.as_ref().is_some_and(|recorded| recorded.contains(&file.key()))
     }
 
-    /// The first of the files that could be the extension module `dotted` and that is recorded.
+    /// The first recorded file that could be the extension module `dotted`.
     fn recorded_path(&self, dotted: &str) -> Option<WinPath> {
         self.recorded.as_ref()?;
         let tail = dotted.replace('.', "/");
@@ -525,7 +536,7 @@ impl Plan<'_> {
     }
 }
 
-/// About how many names the statements of a module bind.
+/// Estimates the number of names that the statements of a module bind.
 fn names_bound_by(body: &[Stmt]) -> usize {
     const MOST: usize = 10_000;
     let names = body.iter().map(|stmt| match &stmt.kind {
@@ -537,19 +548,19 @@ fn names_bound_by(body: &[Stmt]) -> usize {
     names.sum::<usize>().min(MOST)
 }
 
-/// Whether a module was compiled to bytecode, of which not all is known: what its functions do, and its classes.
+/// Whether a module is bytecode. The bodies of its functions and classes are then unknown.
 fn is_compiled(module: &ModuleRef) -> bool {
     module.file.as_ref().is_some_and(|file| file.has_extension("pyc"))
 }
 
-/// `__path__` of a package, which it may have changed as it ran (TensorFlow puts a folder of Keras in front); none if it is
-/// not known.
+/// The `__path__` of a package, which the package may have changed (TensorFlow puts a directory of
+/// Keras in front), or `None` if it's unknown.
 fn changed_path(package: &ModuleRef) -> Option<Vec<WinPath>> {
     let entries = package.get("__path__")?.items()?;
     entries.iter().map(|entry| Some(WinPath::new(&*entry.text()?))).collect()
 }
 
-/// An exception that passes the statement `at` on its way up.
+/// Adds the statement `at` to the trace of an exception.
 pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
     if let Some(file) = &at.file
         && exception.trace.len() < LONGEST_TRACE

@@ -1,4 +1,5 @@
-//! `import` and `from … import`, as statements: what they bind, and what a `try` around them expects.
+//! The `import` and `from … import` statements: the names that they bind, and the exceptions that
+//! an enclosing `try` expects.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ impl Plan<'_> {
     ) -> Result<(), Rc<Exception>> {
         let place = frame.place();
         if self.moved(module, frame, &place)?.is_some() {
-            // What the modules that six makes bring comes when somebody takes it from them.
+            // The contents of the modules that `six` creates are imported when they are accessed.
             match (alias, self.modules.get(top_level(module)).cloned()) {
                 (None, Some(top)) => self.bind(top_level(module), Value::Module(top), frame),
                 (alias, _) => self.bind(alias.map_or(top_level(module), Name::as_str), Value::Unknown, frame),
@@ -41,7 +42,7 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Imports a module; one that the finders do not see is an error where the frame expects that.
+    /// Imports a module. If the finders don't find it, that's an error where the frame expects it.
     pub(super) fn import_expected(
         &mut self,
         dotted: &str,
@@ -56,8 +57,8 @@ impl Plan<'_> {
         self.import_dotted(dotted, place)
     }
 
-    /// The part of a dotted name that does not exist, if its parent is imported already or it is a
-    /// top-level name; importing the parents tells the rest.
+    /// Returns the dotted name if the module certainly doesn't exist. That is known only for a
+    /// top-level name or if the parent is already imported. Importing the parents reveals the rest.
     pub(super) fn certainly_missing(&mut self, dotted: &str) -> Option<String> {
         if self.modules.contains_key(dotted) {
             return None;
@@ -107,7 +108,7 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// What `from source import name` binds.
+    /// Returns the value that `from source import name` binds.
     pub(super) fn taken_from(
         &mut self,
         source: &ModuleRef,
@@ -115,20 +116,22 @@ impl Plan<'_> {
         frame: &Frame,
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
-        // What the plan performs itself comes before the library's own code, which was followed too.
+        // The plan's own implementations take precedence over the library's code, which was
+        // followed too.
         let performed = super::standard::attribute(&source.name, name, self);
         if matches!(performed, Some(Value::Known(_))) && self.submodule_exists(source, name) {
-            // `from importlib import metadata` imports what the plan performs itself, and what that imports.
+            // `from importlib import metadata` imports a module that the plan implements itself,
+            // together with its imports.
             self.import_dotted(&format!("{}.{name}", source.name), place)?;
         }
         match performed.or_else(|| source.get(name)) {
-            Some(value) => self.settled(value, source, name, place),
+            Some(value) => self.resolve_if_lazy(value, source, name, place),
             None => self.import_name(source, name, frame, place),
         }
     }
 
-    /// `from source import name` where source has no such attribute: a submodule, or something that the
-    /// text does not show.
+    /// Handles `from source import name` if the source has no such attribute: it is a submodule, or
+    /// something that the code doesn't reveal.
     pub(super) fn import_name(
         &mut self,
         source: &ModuleRef,
@@ -157,7 +160,8 @@ impl Plan<'_> {
                 _ => return self.import_dotted(&dotted, place).map(Value::Module),
             }
         }
-        // Modules that import each other fail so for certain, and then somebody up the stack is ready for it.
+        // This certainly happens between modules that import each other, and an enclosing handler
+        // expects it.
         let is_expected = frame.expects(&["ImportError", "Exception", "BaseException"])
             || (source.is_partial.get() && self.absence_is_expected());
         if !source.open.get() && is_expected {
@@ -184,8 +188,8 @@ impl Plan<'_> {
                         continue;
                     };
                     let value = match source.get(&name) {
-                        Some(value) => self.settled(value, source, &name, place)?,
-                        // `__all__` may name submodules, which are imported then.
+                        Some(value) => self.resolve_if_lazy(value, source, &name, place)?,
+                        // `__all__` may name submodules, which are then imported.
                         None if self.submodule_exists(source, &name) => {
                             let dotted = format!("{}.{name}", source.name);
                             Value::Module(self.import_dotted(&dotted, place)?)
@@ -204,7 +208,7 @@ impl Plan<'_> {
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
                 for (name, value) in names {
-                    let value = self.settled(value, source, &name, place)?;
+                    let value = self.resolve_if_lazy(value, source, &name, place)?;
                     self.bind(&name, value, frame);
                 }
             }
@@ -218,7 +222,7 @@ impl Plan<'_> {
     }
 }
 
-/// `from ..module` in a package, as an absolute name.
+/// Converts `from ..module` in a package to an absolute name.
 pub(super) fn absolute_name<'a>(package: &'a str, level: u32, module: &'a str) -> Option<Cow<'a, str>> {
     if level == 0 {
         return Some(module.into());

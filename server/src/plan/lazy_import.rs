@@ -1,7 +1,7 @@
-//! Lazy imports (PEP 810, Python 3.15): what they bind, and when they are made.
+//! Lazy imports (PEP 810, Python 3.15): what they bind, and when they are result.
 //!
-//! All of it was tried with CPython 3.15.2, whose `Python/import.c` makes them (`_PyImport_LazyImportModuleLevelObject`,
-//! `_PyImport_LoadLazyImportTstate`).
+//! The behavior was verified with CPython 3.15.2, whose `Python/import.c` implements them
+//! (`_PyImport_LazyImportModuleLevelObject`, `_PyImport_LoadLazyImportTstate`).
 
 use std::rc::Rc;
 
@@ -11,95 +11,98 @@ use super::evaluate::compare;
 use super::frame::Frame;
 use super::import::traced;
 use super::import_statement::absolute_name;
-use super::value::{Exception, ModuleRef, Postponed, Value};
+use super::value::{Exception, LazyImport, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::cpython::Interpreter;
 use crate::source::{CompareOp, LAZY_IMPORTS, Name, StmtKind, top_level};
 
-/// The variable that makes imports lazy, as `-X lazy_imports` does (`config_init_lazy_imports` in Python/initconfig.c).
+/// The environment variable that makes imports lazy, like `-X lazy_imports`
+/// (`config_init_lazy_imports` in Python/initconfig.c).
 const VARIABLE: &str = "PYTHON_LAZY_IMPORTS";
 
-/// Which imports are lazy.
-pub(super) struct Laziness {
-    /// Whether this Python has lazy imports.
+/// The state of lazy imports.
+pub(super) struct LazyState {
+    /// Whether this Python supports lazy imports.
     is_known: bool,
-    /// Whether all are lazy that can be.
+    /// Whether every import is lazy that can be.
     all: bool,
-    /// Something was imported lazily.
+    /// Whether anything was imported lazily.
     any: bool,
-    /// Modules that their packages import when they are asked for them: of `lazy import a.b`, `a.b`.
+    /// Submodules that are imported on access to their packages: `a.b` for `lazy import a.b`.
     submodules: FxHashSet<Name>,
-    /// Those that are being made, the outermost first.
-    making: Vec<Rc<Postponed>>,
+    /// The lazy imports in progress, outermost first.
+    in_progress: Vec<Rc<LazyImport>>,
 }
 
-impl Laziness {
-    pub fn of(interpreter: &Interpreter<'_>) -> Laziness {
+impl LazyState {
+    pub fn of(interpreter: &Interpreter<'_>) -> LazyState {
         let is_known = interpreter.environment.version.minor >= LAZY_IMPORTS;
         let all = is_known && interpreter.process.variable(VARIABLE) == Some("all");
-        Laziness { is_known, all, any: false, submodules: FxHashSet::default(), making: Vec::new() }
+        LazyState { is_known, all, any: false, submodules: FxHashSet::default(), in_progress: Vec::new() }
     }
 }
 
 impl Plan<'_> {
-    /// Whether this Python has lazy imports.
+    /// Whether this Python supports lazy imports.
     pub(super) fn has_lazy_imports(&self) -> bool {
         self.lazy.is_known
     }
 
-    /// `sys.set_lazy_imports(mode)`
+    /// Implements `sys.set_lazy_imports(mode)`.
     pub(super) fn set_lazy_imports(&mut self, mode: &Value) {
         self.lazy.all = self.lazy.is_known && mode.text().is_some_and(|mode| *mode == *"all");
     }
 
-    /// An import without `lazy`, which is lazy all the same where a module names it in `__lazy_modules__`.
-    pub(super) fn import_now_or_later(
+    /// Executes an import without `lazy`, which is lazy nevertheless if the module lists it in
+    /// `__lazy_modules__`.
+    pub(super) fn import_or_defer(
         &mut self,
         import: &StmtKind,
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
         if !self.may_be_lazy(frame) {
-            return self.import_at_once(import, frame);
+            return self.import_eagerly(import, frame);
         }
         if self.lazy.all {
-            return self.import_later(import, frame);
+            return self.defer_import(import, frame);
         }
         let named = frame.module.get("__lazy_modules__").zip(absolute(import, frame));
         let is_named = named.map_or(Some(false), |(named, module)| {
             compare(&Value::str(&*module), CompareOp::In, &named, self).truth()
         });
         match is_named {
-            Some(true) => self.import_later(import, frame),
-            Some(false) => self.import_at_once(import, frame),
-            // It is made here or where it is used, if ever.
+            Some(true) => self.defer_import(import, frame),
+            Some(false) => self.import_eagerly(import, frame),
+            // The import is result either here or on first use, if ever.
             None => {
                 self.uncertain += 1;
-                let made = self.import_at_once(import, frame);
+                let result = self.import_eagerly(import, frame);
                 self.uncertain -= 1;
-                made.or_else(|_| self.import_later(import, frame))
+                result.or_else(|_| self.defer_import(import, frame))
             }
         }
     }
 
-    /// `lazy import …`: in a function, a class or a `try` it is a syntax error, which whoever runs the module meets first.
+    /// Executes `lazy import …`. In a function, class, or `try`, it is a syntax error, which would
+    /// stop Python first.
     pub(super) fn lazy_statement(
         &mut self,
         import: &StmtKind,
         frame: &mut Frame,
     ) -> Result<(), Rc<Exception>> {
         if self.may_be_lazy(frame) {
-            self.import_later(import, frame)
+            self.defer_import(import, frame)
         } else {
-            self.import_at_once(import, frame)
+            self.import_eagerly(import, frame)
         }
     }
 
-    /// Whether the compiler lets an import be lazy that stands here.
+    /// Whether the compiler permits a lazy import in this position.
     fn may_be_lazy(&self, frame: &Frame) -> bool {
         self.lazy.is_known && frame.locals.is_none() && !frame.is_class_body && frame.tries == 0
     }
 
-    fn import_at_once(&mut self, import: &StmtKind, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+    fn import_eagerly(&mut self, import: &StmtKind, frame: &mut Frame) -> Result<(), Rc<Exception>> {
         match import {
             StmtKind::Import { module, alias } => self.import_statement(module, alias.as_ref(), frame),
             StmtKind::ImportFrom { level, module, names } => self.import_from(*level, module, names, frame),
@@ -107,17 +110,17 @@ impl Plan<'_> {
         }
     }
 
-    /// Binds the names of an import that is made later.
-    fn import_later(&mut self, import: &StmtKind, frame: &mut Frame) -> Result<(), Rc<Exception>> {
+    /// Binds the names of a lazy import.
+    fn defer_import(&mut self, import: &StmtKind, frame: &mut Frame) -> Result<(), Rc<Exception>> {
         let names = match import {
             StmtKind::ImportFrom { names, .. } if names.iter().any(|(name, _)| name == "*") => {
-                return self.import_at_once(import, frame);
+                return self.import_eagerly(import, frame);
             }
             StmtKind::ImportFrom { names, .. } => names.as_slice(),
             _ => &[],
         };
-        // What lies outside of a package, or is no import, is found out by importing.
-        let Some(dotted) = absolute(import, frame) else { return self.import_at_once(import, frame) };
+        // A relative import beyond the package, or another statement, fails when it's executed.
+        let Some(dotted) = absolute(import, frame) else { return self.import_eagerly(import, frame) };
         self.lazy.any = true;
         if let StmtKind::Import { module, alias } = import {
             let (name, module) = match alias {
@@ -128,20 +131,20 @@ impl Plan<'_> {
                     (top_level(module), top_level(module).into())
                 }
             };
-            self.bind(name, Value::Lazy(Rc::new(Postponed { module, taken: None })), frame);
+            self.bind(name, Value::Lazy(Rc::new(LazyImport { module, imported_name: None })), frame);
         }
-        for (taken, alias) in names {
-            // What a module has that was imported already is taken at once.
-            let had = self.modules.get(dotted.as_str()).and_then(|source| source.get(taken));
-            let postponed = || Postponed { module: dotted.clone(), taken: Some(taken.clone()) };
-            let value = had.unwrap_or_else(|| Value::Lazy(Rc::new(postponed())));
-            self.bind(alias.as_ref().unwrap_or(taken), value, frame);
+        for (imported_name, alias) in names {
+            // An attribute of a module that was already imported is bound at once.
+            let had = self.modules.get(dotted.as_str()).and_then(|source| source.get(imported_name));
+            let lazy = || LazyImport { module: dotted.clone(), imported_name: Some(imported_name.clone()) };
+            let value = had.unwrap_or_else(|| Value::Lazy(Rc::new(lazy())));
+            self.bind(alias.as_ref().unwrap_or(imported_name), value, frame);
         }
         Ok(())
     }
 
-    /// What `name` of `module` is bound to, where that is `value`: a lazy import is made now.
-    pub(super) fn settled(
+    /// Resolves the value of `name` in `module` if it is a lazy import.
+    pub(super) fn resolve_if_lazy(
         &mut self,
         value: Value,
         module: &ModuleRef,
@@ -149,56 +152,59 @@ impl Plan<'_> {
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
         match value {
-            Value::Lazy(postponed) => self.resolved(&postponed, module, name, place),
+            Value::Lazy(lazy) => self.resolve_lazy(&lazy, module, name, place),
             value => Ok(value),
         }
     }
 
-    /// What a lazy import stands for, which is made now: `name` of `module` is bound to it.
-    pub(super) fn resolved(
+    /// Makes a lazy import and binds `name` in `module` to the result.
+    pub(super) fn resolve_lazy(
         &mut self,
-        postponed: &Rc<Postponed>,
+        lazy: &Rc<LazyImport>,
         module: &ModuleRef,
         name: &str,
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
-        if self.is_being_made(postponed) {
+        if self.is_in_progress(lazy) {
             let text = format!("cannot import name '{name}' (most likely due to a circular import)");
             return Err(traced(Rc::new(Exception::new("ImportCycleError", Some(text.into()))), place));
         }
-        self.lazy.making.push(postponed.clone());
-        let made = self.made(postponed, module, place);
-        self.lazy.making.pop();
-        if let Ok(value) = &made {
+        self.lazy.in_progress.push(lazy.clone());
+        let result = self.import_deferred(lazy, module, place);
+        self.lazy.in_progress.pop();
+        if let Ok(value) = &result {
             module.set(name, value.clone());
         }
-        made
+        result
     }
 
-    fn made(
+    fn import_deferred(
         &mut self,
-        postponed: &Postponed,
+        lazy: &LazyImport,
         module: &ModuleRef,
         place: &Place,
     ) -> Result<Value, Rc<Exception>> {
-        let source = self.import_dotted(&postponed.module, place)?;
-        let Some(taken) = &postponed.taken else { return Ok(Value::Module(source)) };
+        let source = self.import_dotted(&lazy.module, place)?;
+        let Some(imported_name) = &lazy.imported_name else { return Ok(Value::Module(source)) };
         let frame = Frame::of_module(module.clone());
-        match source.get(taken) {
-            // `lazy from . import name` in the package itself: a submodule.
-            Some(Value::Lazy(own)) if self.is_being_made(&own) && self.submodule_exists(&source, taken) => {
-                self.import_dotted(&[source.name.as_str(), ".", taken].concat(), place).map(Value::Module)
+        match source.get(imported_name) {
+            // `lazy from . import name` in the package itself refers to a submodule.
+            Some(Value::Lazy(own))
+                if self.is_in_progress(&own) && self.submodule_exists(&source, imported_name) =>
+            {
+                self.import_dotted(&[source.name.as_str(), ".", imported_name].concat(), place)
+                    .map(Value::Module)
             }
-            _ => self.taken_from(&source, taken, &frame, place),
+            _ => self.taken_from(&source, imported_name, &frame, place),
         }
     }
 
-    fn is_being_made(&self, postponed: &Rc<Postponed>) -> bool {
-        self.lazy.making.iter().any(|made| Rc::ptr_eq(made, postponed))
+    fn is_in_progress(&self, lazy: &Rc<LazyImport>) -> bool {
+        self.lazy.in_progress.iter().any(|other| Rc::ptr_eq(other, lazy))
     }
 
-    /// What a module has not imported yet when somebody asks for it: a lazy import of its own, or a submodule. None if it is no such
-    /// thing.
+    /// Imports what a module imports on access: a lazy import of its own, or a submodule. Returns
+    /// `None` for any other name.
     pub(super) fn lazily_imported(
         &mut self,
         module: &ModuleRef,
@@ -209,7 +215,7 @@ impl Plan<'_> {
             return Ok(None);
         }
         match module.get(name) {
-            Some(Value::Lazy(postponed)) => self.resolved(&postponed, module, name, place).map(Some),
+            Some(Value::Lazy(lazy)) => self.resolve_lazy(&lazy, module, name, place).map(Some),
             Some(_) => Ok(None),
             None => {
                 let dotted = Name::from([module.name.as_str(), ".", name].concat());
@@ -222,7 +228,7 @@ impl Plan<'_> {
     }
 }
 
-/// The module that a statement imports, or imports from, by its absolute name.
+/// Returns the absolute name of the module that a statement imports, or imports from.
 fn absolute(import: &StmtKind, frame: &Frame) -> Option<Name> {
     match import {
         StmtKind::Import { module, .. } => Some(module.clone()),

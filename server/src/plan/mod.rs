@@ -1,9 +1,10 @@
-//! What importing a package loads, in order: its Python is followed, statement by statement, and every
-//! load is made in the simulated process as it comes, because `except ImportError` decides what is next.
+//! The load plan: follows the Python code of an imported package, statement by statement, and makes
+//! each load in the simulated process as soon as it is reached, because `except ImportError`
+//! decides what is imported next.
 //!
-//! Nothing is executed. [`Plan::import`] walks module level code with the values that are known
-//! (`sys.platform`, paths, tables of names); a condition that is not known lets both branches run, and
-//! what fails in such a branch proves nothing. Nothing here knows any package by name.
+//! Nothing is executed. [`Plan::import`] walks module-level code with the values that are known
+//! (`sys.platform`, paths, tables of names). If a condition is unknown, both branches run, and a
+//! failure in such a branch proves nothing. No rule here depends on the name of a package.
 
 mod ahead;
 mod calls;
@@ -40,109 +41,111 @@ use value::{Exception, ModuleRef, Value};
 pub struct Plan<'e> {
     interpreter: Interpreter<'e>,
     finder: Finder<'e>,
-    /// `sys.modules`: none while a name is known not to exist.
+    /// `sys.modules`. A module that is still missing has no entry.
     modules: FxHashMap<Name, ModuleRef>,
-    /// Modules that were taken out of it, most of them since they failed.
+    /// Modules that were removed from `sys.modules`, most of them because they failed.
     failed_modules: Vec<ModuleRef>,
     sys_path: Vec<WinPath>,
-    /// Environment variables that were given a value which is not known.
+    /// Environment variables that were set to an unknown value.
     unknown_variables: FxHashSet<String>,
-    /// Directories that were added of which the text does not tell which they are.
+    /// Directories that were added although the source doesn't show which ones.
     unknown_directories: Vec<doubt::UnknownDirectory>,
-    /// The DLLs that are in folders of the environment, by names that are folded; looked for once.
+    /// The case-folded names of the DLLs in the environment's directories, collected once.
     native_names: Option<FxHashSet<String>>,
-    /// What `ctypes.get_last_error` tells.
+    /// The value that `ctypes.get_last_error` returns.
     last_error: u32,
-    /// Native files that distributions say they installed, asked for once.
+    /// Native files that distributions record as installed, read once.
     recorded: Option<std::collections::HashSet<String>>,
-    /// Native files for which the program looked in vain.
-    looked_in_vain: Vec<WinPath>,
-    /// Names and versions of installed distributions that the program asked for.
-    asked_versions: Vec<(Name, Name)>,
+    /// Native files that the program looked for without finding them.
+    missing_native_files: Vec<WinPath>,
+    /// Names and versions of installed distributions that the program queried.
+    requested_versions: Vec<(Name, Name)>,
     steps: Vec<Step>,
-    /// What was said not to be known, and where.
+    /// The unknown events that were already reported, and where.
     unknown: FxHashSet<(Event, Place)>,
     failures: Vec<LoadFailure>,
-    /// How many unknown conditions stand around the current statement.
+    /// The number of unknown conditions around the current statement.
     uncertain: u32,
-    /// How many loops over values that are not known do.
+    /// The number of loops over unknown values around the current statement.
     unknown_loops: u32,
-    /// What the `try` statements around it catch, in all frames, the outermost first.
-    waiting: Vec<frame::Catches>,
-    /// Statements and expressions that may still be looked at.
+    /// The exceptions that the enclosing `try` statements of all frames catch, outermost first.
+    active_handlers: Vec<frame::Catches>,
+    /// The number of statements and expressions that may still be followed.
     budget: u64,
-    /// What the budget is when the call that a module makes has taken too long.
+    /// The value of the budget at which the current call of a module is abandoned.
     call_ends_at: Option<u64>,
-    /// It was said that it ran out.
+    /// Whether the end of the budget was reported.
     gave_up: bool,
-    /// How many values were made that hold others.
+    /// The number of values created so far that contain other values.
     nested: u32,
     depth: u32,
-    /// What runs before the program has run.
+    /// Whether the code that runs before the program has run.
     started: bool,
-    /// Something asked `platform` for the machine, which it finds out once.
-    machine_is_known: bool,
-    /// What each `six` that was asked makes, by its name; none of a module that is no six.
+    /// Whether `platform` has determined the machine, which it does only once.
+    uname_is_cached: bool,
+    /// The modules that each `six` module provides, by its name. `None` for a module that isn't a
+    /// `six`.
     moved: FxHashMap<String, Option<six::Moved>>,
     /// Which imports are lazy.
-    lazy: lazy_import::Laziness,
-    /// Names that modules are asked for by `__getattr__`, outermost first.
-    asked_lazily: Vec<(*const (), Name)>,
-    /// The objects and classes that were made: they may hold each other.
+    lazy: lazy_import::LazyState,
+    /// The names that are being looked up by `__getattr__`, outermost first.
+    getattr_in_progress: Vec<(*const (), Name)>,
+    /// All objects and classes that were created. They may form reference cycles.
     instances: Vec<Weak<objects::Instance>>,
     classes: Vec<Weak<objects::Class>>,
-    /// The functions that run, outermost first, each with the file of the code that called it.
+    /// The running functions, outermost first, each with the file of its caller.
     running: Vec<(*const Function, Option<WinPath>)>,
-    /// The import that was asked for, and whoever reads ahead for it.
-    asked: String,
-    ahead: Option<ahead::Ahead>,
+    /// The import that was requested, and the prefetcher that reads ahead for it.
+    requested: String,
+    ahead: Option<ahead::Prefetcher>,
 }
 
-/// Enough for the largest packages ten times over; a program made to keep us busy ends here. Tests, which are
-/// not optimized, get less.
+/// The maximum number of steps, about ten times what the largest packages need. It stops programs
+/// that are written to keep the analysis busy. Tests, which run unoptimized, use a lower limit.
 const BUDGET: u64 = if cfg!(test) { 3_000_000 } else { 50_000_000 };
 
-/// What importing did.
+/// The result of an import.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// How it failed; none if it works, as far as is known.
+    /// The failure, or `None` if the import works as far as is known.
     pub error: Option<ImportFailure>,
 }
 
 /// An import that fails.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportFailure {
-    /// What Python prints last: `ImportError: …`.
+    /// The last line that Python prints: `ImportError: …`.
     pub sentence: String,
-    /// A native file that its distribution installed, and for which the program looked in vain.
+    /// A native file that its distribution installed, and that the program looked for without
+    /// finding it.
     pub lost: Option<WinPath>,
-    /// Distributions that the program does not want to be installed together, if that is why.
+    /// Distributions that the program refuses to be installed together, if that is the reason.
     pub clashing: Vec<String>,
-    /// A module does not compile, since this Python is too old for its syntax.
+    /// The syntax that this Python is too old to compile.
     pub newer_syntax: Option<NewerSyntax>,
-    /// The loads that made it fail, as indices into [`Plan::failures`]; the root cause first.
+    /// The loads that caused the failure, as indices into [`Plan::failures`], root cause first.
     pub loads: Vec<usize>,
-    /// The module that was not found, where that made it fail.
+    /// The module that was not found, if that caused the failure.
     pub missing: Option<MissingModule>,
-    /// From the statement that failed up to the import that was asked for.
+    /// The files and lines from the statement that failed up to the requested import.
     pub trace: Vec<(WinPath, u32)>,
 }
 
-/// A module that is not there.
+/// A missing module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingModule {
-    /// Dotted.
+    /// The dotted name.
     pub name: String,
-    /// The file that would be it in another version of Python.
+    /// The file that would provide the module in another version of Python.
     pub for_other_python: Option<WinPath>,
-    /// The file that its distribution says it installed.
+    /// The missing file that a distribution records as installed.
     pub recorded: Option<WinPath>,
-    /// The file or folder of it that Python cannot look at.
+    /// The module's file or directory that Python can't access.
     pub withheld: Option<Withheld>,
 }
 
 impl MissingModule {
-    /// Nothing tells where it should be.
+    /// Whether nothing indicates where the module should be.
     pub fn is_unknown(&self) -> bool {
         self.for_other_python.is_none() && self.recorded.is_none() && self.withheld.is_none()
     }
@@ -151,58 +154,59 @@ impl MissingModule {
 /// A native load that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadFailure {
-    /// What was loaded: a full path, or a bare name for ctypes.
+    /// The target of the load: a full path, or a bare name for ctypes.
     pub target: String,
-    /// What loaded it.
+    /// The kind of load.
     pub kind: LoadKind,
-    /// The statement.
+    /// The statement that loads it.
     pub at: Place,
-    /// Why it failed.
+    /// The reason for the failure.
     pub error: LoadError,
-    /// What Python says of it.
+    /// The message that Python prints.
     pub sentence: String,
-    /// It stood under a condition that is not known, so perhaps it is never made; or it is in doubt whether it fails.
+    /// Whether the load is under an unknown condition and may never happen, or may not fail after
+    /// all.
     pub uncertain: bool,
-    /// The statement that adds a directory which is not known and may hold what was not found.
+    /// The statement that adds an unknown directory, which may contain the missing file.
     pub doubt: Option<Place>,
 }
 
-/// Who loads a native module.
+/// How a native file is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadKind {
     /// `import` of an extension module.
     Extension,
     /// `ctypes`.
     Ctypes,
-    /// Nobody: the program looks for the file, and gives up if it is not there.
+    /// No load: the program checks whether the file exists, and gives up if it doesn't.
     Look,
 }
 
 /// A file and a 1-based line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Python file; none for the program that is asked about.
+    /// The Python file, or `None` for the program that makes the request.
     pub file: Option<WinPath>,
     /// 1-based.
     pub line: u32,
 }
 
-/// Something that happened while importing.
+/// An event during an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// What.
+    /// The event.
     pub event: Event,
-    /// By which statement.
+    /// The statement that caused it.
     pub at: Place,
-    /// It stands under a condition that is not known, so perhaps it never happens.
+    /// Whether it is under an unknown condition and may never happen.
     pub uncertain: bool,
-    /// A `try` statement around it, in whatever frame, catches ImportError or every exception.
+    /// Whether an enclosing `try` statement, in any frame, catches ImportError or every exception.
     pub guarded: bool,
-    /// It stands in a loop over values that are not known, as `for dll in glob(…)` may.
+    /// Whether it is in a loop over unknown values, such as `for dll in glob(…)`.
     pub repeated: bool,
 }
 
-/// A value that a module holds when it has run.
+/// The value of a module attribute after the module has run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constant {
     /// `True`, `False`
@@ -211,7 +215,7 @@ pub enum Constant {
     Text(String),
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A Python module begins to run.
@@ -222,16 +226,16 @@ pub enum Event {
     Library { name: String, loaded: bool },
     /// `os.add_dll_directory`
     DirectoryAdded(WinPath),
-    /// Something that cannot be known from the text: what is loaded, or where it is looked for.
+    /// A load whose target or search path can't be determined from the source.
     UnknownLoad(String),
     /// Something else that was not followed.
     Unknown(String),
-    /// A module that is found nowhere, and may be made as the program runs.
+    /// A module that isn't found anywhere. It may be created at run time.
     NotFound(String),
 }
 
 impl Event {
-    /// Whether it is the load of this target, and failed.
+    /// Whether this is a failed load of `target`.
     fn is_failed_load_of(&self, target: &str) -> bool {
         match self {
             Event::Extension { path, loaded: false, .. } => path.as_str() == target,
@@ -242,12 +246,12 @@ impl Event {
 }
 
 impl<'e> Plan<'e> {
-    /// A program that has not imported anything yet.
+    /// Creates a program that has not imported anything yet.
     pub fn new(interpreter: Interpreter<'e>, finder: Finder<'e>) -> Plan<'e> {
         let entries = &interpreter.environment.sys_path;
         let sys_path = entries.iter().map(|entry| entry.path.clone()).collect();
         Plan {
-            lazy: lazy_import::Laziness::of(&interpreter),
+            lazy: lazy_import::LazyState::of(&interpreter),
             interpreter,
             finder,
             modules: FxHashMap::default(),
@@ -258,33 +262,33 @@ impl<'e> Plan<'e> {
             native_names: None,
             last_error: 0,
             recorded: None,
-            looked_in_vain: Vec::new(),
-            asked_versions: Vec::new(),
+            missing_native_files: Vec::new(),
+            requested_versions: Vec::new(),
             steps: Vec::new(),
             unknown: FxHashSet::default(),
             failures: Vec::new(),
             uncertain: 0,
             unknown_loops: 0,
-            waiting: Vec::new(),
+            active_handlers: Vec::new(),
             budget: BUDGET,
             call_ends_at: None,
             gave_up: false,
             nested: 0,
             depth: 0,
             started: false,
-            machine_is_known: false,
+            uname_is_cached: false,
             moved: FxHashMap::default(),
-            asked_lazily: Vec::new(),
+            getattr_in_progress: Vec::new(),
             instances: Vec::new(),
             classes: Vec::new(),
             running: Vec::new(),
-            asked: String::new(),
+            requested: String::new(),
             ahead: None,
         }
     }
 
-    /// Begins the program of the file `file`, as `python FILE` does: `folder`, where there is one, comes first on `sys.path`
-    /// once site.py has run (`pymain_run_python` in Modules/main.c).
+    /// Starts the program in `file`, as `python FILE` does: `folder`, if any, becomes the first
+    /// entry of `sys.path` once site.py has run (`pymain_run_python` in Modules/main.c).
     pub fn begin(&mut self, folder: Option<&WinPath>, file: Option<&WinPath>) {
         self.start_up();
         if let Some(folder) = folder {
@@ -301,8 +305,8 @@ impl<'e> Plan<'e> {
         }
     }
 
-    /// Follows what a program does before the import that is asked about. Whatever fails there fails in a statement of its
-    /// own, and the rest is followed all the same. May be called again with what follows.
+    /// Follows the statements that a program executes before the requested import. A statement that
+    /// fails doesn't stop those after it. May be called again with further statements.
     pub fn run(&mut self, statements: &[Stmt]) {
         if statements.is_empty() {
             return;
@@ -320,16 +324,17 @@ impl<'e> Plan<'e> {
     pub fn import(&mut self, name: &str) -> Imported {
         self.start_up();
         let place = Place { file: None, line: 1 };
-        self.asked = name.to_owned();
+        self.requested = name.to_owned();
         let error = self.import_dotted(name, &place).err();
         self.ahead = None;
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
-    /// Follows what `from module import name` does once `module` is imported: a submodule is imported, or `__getattr__` asked.
+    /// Follows the second part of `from module import name`, once `module` is imported: imports a
+    /// submodule or calls `__getattr__`.
     pub fn import_from_module(&mut self, module: &str, name: &Name) -> Imported {
         let place = Place { file: None, line: 1 };
-        self.asked = format!("{module}.{name}");
+        self.requested = format!("{module}.{name}");
         let error = self.modules.get(module).cloned().and_then(|source| {
             let frame = Frame::of_module(source.clone());
             self.within_limit(&place, |plan| plan.import_name(&source, name, &frame, &place)).err()
@@ -337,23 +342,25 @@ impl<'e> Plan<'e> {
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
-    /// Takes an attribute of a module that is imported already: `module.name`.
+    /// Follows an access to an attribute of a module that is already imported: `module.name`.
     pub fn access(&mut self, module: &str, name: &Name) -> Imported {
         let place = Place { file: None, line: 1 };
-        self.asked = format!("{module}.{name}");
+        self.requested = format!("{module}.{name}");
         let error = self.modules.get(module).cloned().and_then(|module| {
             self.within_limit(&place, |plan| plan.lazy_attribute(&module, name, &place)).err()
         });
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
-    /// Whether the imported module `module` does not have this name yet, and may get it by a submodule or its `__getattr__`.
+    /// Whether the imported module `module` lacks this name so far, and may get it from a
+    /// submodule, its `__getattr__`, or a lazy import.
     pub fn gets_later(&self, module: &str, name: &str) -> bool {
         let may_be_submodule = |module: &ModuleRef| !module.has(name) && self.submodule_exists(module, name);
         self.gets_lazily(module, name) || self.modules.get(module).is_some_and(may_be_submodule)
     }
 
-    /// Whether the imported module `module` does not have this name yet, and may get it by its `__getattr__` or a lazy import.
+    /// Whether the imported module `module` lacks this name so far, and may get it from its
+    /// `__getattr__` or a lazy import.
     pub fn gets_lazily(&self, module: &str, name: &str) -> bool {
         self.modules.get(module).is_some_and(|module| match module.get(name) {
             Some(value) => matches!(value, Value::Lazy(_)),
@@ -361,28 +368,30 @@ impl<'e> Plan<'e> {
         })
     }
 
-    /// Where the program finds a top-level module by now.
+    /// Finds a top-level module on the program's current `sys.path`.
     pub fn find(&self, name: &str) -> Found {
         self.finder.top_level(name, &self.sys_path)
     }
 
-    /// What happened so far, in order.
+    /// The events so far, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The names of top-level modules that were looked for on `sys.path` so far, see [`Finder::looked_for`].
+    /// The names of the top-level modules that were looked up on `sys.path` so far, see
+    /// [`Finder::looked_for`].
     pub fn looked_for(&self) -> std::collections::BTreeSet<String> {
         self.finder.looked_for()
     }
 
-    /// The native loads that failed so far.
+    /// The native loads that have failed so far.
     pub fn failures(&self) -> &[LoadFailure] {
         &self.failures
     }
 
-    /// What a name of the module `module` (dotted) is bound to, or, with a key, what the table holds that it is bound
-    /// to. None if the module has not run, or if it is nothing that the text alone tells.
+    /// Returns the value of a name in the module `module` (dotted) or, with a key, of that key in
+    /// the dictionary of that name. Returns `None` if the module has not run or the value isn't a
+    /// known constant.
     pub fn constant(&self, module: &str, name: &str, key: Option<&str>) -> Option<Constant> {
         let bound = self.modules.get(module)?.get(name)?;
         let value = match (key, &bound) {
@@ -400,7 +409,7 @@ impl<'e> Plan<'e> {
         }
     }
 
-    /// The value that a variable of the environment has by now; none if it is not set, or not known.
+    /// Returns the current value of an environment variable, or `None` if it is unset or unknown.
     pub fn known_variable(&self, name: &str) -> Option<&str> {
         let is_unknown = self.unknown_variables.contains(&name.to_ascii_uppercase());
         self.interpreter.process.variable(name).filter(|_| !is_unknown)
@@ -411,14 +420,14 @@ impl<'e> Plan<'e> {
         &self.interpreter
     }
 
-    /// As [`Plan::interpreter`], for loads that no import makes.
+    /// Like [`Plan::interpreter`], for loads that aren't part of an import.
     pub fn interpreter_mut(&mut self) -> &mut Interpreter<'e> {
         &mut self.interpreter
     }
 
     fn describe(&self, exception: &Rc<Exception>) -> ImportFailure {
-        // What a handler raises instead may not be known word for word; then the first exception's
-        // sentence, which Python prints above it, says more.
+        // The message of the exception that a handler raises may not be known word for word. Then
+        // the message of the first exception, which Python prints above it, is more useful.
         let mut known = exception.sentence();
         let mut root = exception.clone();
         while let Some(context) = root.context.clone() {
@@ -443,15 +452,15 @@ impl<'e> Plan<'e> {
     }
 
     fn step(&mut self, event: Event, at: &Place) {
-        // What is remembered costs more than what is only looked at.
+        // Storing a step costs more than looking at one.
         self.spend_many(100);
         let is_known = !matches!(event, Event::UnknownLoad(_) | Event::Unknown(_) | Event::NotFound(_));
         if is_known {
-            self.goes_on_loading();
+            self.extend_call_limit();
         }
         let (uncertain, guarded) = (self.uncertain > 0, self.absence_is_expected());
         let step = Step { event, at: at.clone(), uncertain, guarded, repeated: self.unknown_loops > 0 };
-        // What is not known is said once, however often the statement runs.
+        // An unknown event is reported once, however often its statement runs.
         if !is_known && !self.unknown.insert((step.event.clone(), at.clone())) {
             return;
         }
@@ -468,7 +477,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// What became of a statement.
+/// How a statement ended.
 enum Flow {
     Next,
     Return(Value),
@@ -478,16 +487,16 @@ enum Flow {
 }
 
 impl Plan<'_> {
-    /// Stops reading ahead, and takes nothing apart: for a process that ends soon. To do so takes a twentieth of the time of a first
-    /// check.
+    /// Stops prefetching and leaks the rest, for a process that is about to exit. Dropping it would
+    /// take 5% of a first check.
     pub fn leave(mut self) {
         self.ahead = None;
         std::mem::forget(self);
     }
 }
 
-/// Modules hold their functions, and functions hold their module; objects hold each other: such rings do not fall apart by
-/// themselves.
+/// Breaks the reference cycles: modules hold their functions and functions their module, and
+/// objects hold each other.
 impl Drop for Plan<'_> {
     fn drop(&mut self) {
         for module in self.modules.values().chain(&self.failed_modules) {

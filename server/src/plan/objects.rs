@@ -1,4 +1,4 @@
-//! Classes and what is made of them: attributes, methods, `super()`.
+//! Classes and their instances: attributes, methods, `super()`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -14,35 +14,36 @@ use crate::source::{Decoration, Expr, LeftOut, Name, Stmt, StmtKind};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
-/// Of a class that has more of them not all attributes are known.
+/// The maximum number of ancestors of a class. The attributes of a class with more are only partly
+/// known.
 const MOST_ANCESTORS: usize = 200;
 
-/// More objects than these are not known.
+/// The maximum number of objects. Further objects are unknown.
 const MOST_INSTANCES: usize = 100_000;
 
 /// A class that the program defines.
 #[derive(Debug)]
 pub(super) struct Class {
     pub name: Name,
-    /// The names of its bases and of theirs, as far as they are known.
+    /// The names of all its direct and indirect bases, as far as they are known.
     pub bases: Vec<Name>,
-    /// Those of its bases, and of theirs, that the program defines, in the order in which they are asked for attributes.
+    /// The direct and indirect bases that the program defines, in the order of attribute lookup.
     ancestors: Vec<Rc<Class>>,
-    /// It has bases that are not known, and so may have any attribute.
+    /// Whether it has unknown bases, and so may have any attribute.
     is_open: bool,
     module: ModuleRef,
     members: RefCell<FxHashMap<Name, Value>>,
-    /// Its functions that nobody has asked for yet.
+    /// Functions that have not been looked up yet.
     left_out: Vec<Arc<Vec<LeftOut>>>,
 }
 
 impl Class {
-    /// An attribute of the class or of one of its bases, as it was defined.
+    /// Returns an attribute of the class or of one of its bases, as it was defined.
     pub fn find(self: &Rc<Self>, name: &str) -> Option<Value> {
         self.find_here(name).or_else(|| self.find_above(name))
     }
 
-    /// As [`Class::find`], of the class alone.
+    /// Like [`Class::find`], for the class alone.
     fn find_here(self: &Rc<Self>, name: &str) -> Option<Value> {
         if let Some(value) = self.members.borrow().get(name) {
             return Some(value.clone());
@@ -57,17 +58,17 @@ impl Class {
         None
     }
 
-    /// As [`Class::find`], of the bases alone.
+    /// Like [`Class::find`], for the bases alone.
     fn find_above(&self, name: &str) -> Option<Value> {
         self.ancestors.iter().find_map(|ancestor| ancestor.find_here(name))
     }
 
-    /// Whether a class is this one or one of its bases.
+    /// Whether the other class is this one or one of its bases.
     fn is_below(self: &Rc<Self>, other: &Rc<Class>) -> bool {
         Rc::ptr_eq(self, other) || self.ancestors.iter().any(|ancestor| Rc::ptr_eq(ancestor, other))
     }
 
-    /// Whether it is this class or below it; nothing if that is not known.
+    /// Whether it is this class or a subclass of it. Returns `None` if that is unknown.
     pub fn is_subclass_of(self: &Rc<Self>, class: &Rc<Class>) -> Option<bool> {
         match self.is_below(class) {
             true => Some(true),
@@ -75,7 +76,7 @@ impl Class {
         }
     }
 
-    /// Whether it has this attribute; nothing if that is not known.
+    /// Whether it has this attribute. Returns `None` if that is unknown.
     fn has(self: &Rc<Self>, name: &str) -> Option<bool> {
         match self.find(name) {
             Some(_) => Some(true),
@@ -88,9 +89,9 @@ impl Class {
         !self.is_open
     }
 
-    /// `__members__`, which only enumerations have: the names of the members are those that the class binds (`EnumType` in CPython's
-    /// `Lib/enum.py`).
-    fn enumerated(&self) -> Value {
+    /// Returns `__members__`, which only enumerations have. The members are the names that the
+    /// class binds (`EnumType` in CPython's `Lib/enum.py`).
+    fn enum_members(&self) -> Value {
         let members = self.members.borrow();
         let is_member = |value: &Value| !matches!(value, Value::Function(_) | Value::Descriptor(..));
         let names = members.iter().filter(|(name, value)| !name.starts_with('_') && is_member(value));
@@ -100,7 +101,7 @@ impl Class {
         Value::Dict(Rc::new(pairs.into()))
     }
 
-    /// Rings of objects do not fall apart by themselves.
+    /// Breaks reference cycles between objects.
     pub fn clear(&self) {
         drop(self.members.take());
     }
@@ -115,7 +116,7 @@ impl Class {
 pub(super) struct Instance {
     pub class: Rc<Class>,
     attributes: RefCell<FxHashMap<Name, Value>>,
-    /// It may have attributes that are not known.
+    /// Whether it may have unknown attributes.
     is_open: Cell<bool>,
 }
 
@@ -125,7 +126,7 @@ impl Instance {
         (!decides("__bool__") && !decides("__len__")).then_some(true)
     }
 
-    /// Rings of objects do not fall apart by themselves.
+    /// Breaks reference cycles between objects.
     pub fn clear(&self) {
         drop(self.attributes.take());
     }
@@ -139,7 +140,7 @@ impl Plan<'_> {
     ) -> Flow {
         let mut values = Vec::with_capacity(bases.len());
         let mut wrappers = Vec::new();
-        // `Generic[T]` stands for its class: a base is nothing but a class.
+        // `Generic[T]` stands for its class, as only a class can be a base.
         let bases = bases.iter().map(|base| match base {
             Expr::Subscript(parts) => (&parts.0, false),
             base => (base, false),
@@ -151,7 +152,7 @@ impl Plan<'_> {
                 Err(exception) => return Flow::Raise(exception),
             }
         }
-        // The body runs at once, in a scope of its own.
+        // The body runs at once, in its own scope.
         let mut inner = Frame::of_call(frame.module.clone(), FxHashMap::default());
         inner.enclosing = match (&frame.locals, &frame.enclosing) {
             (Some(locals), Some(enclosing)) if !frame.is_class_body => {
@@ -164,7 +165,7 @@ impl Plan<'_> {
         };
         inner.is_class_body = true;
         inner.handling = frame.handling.clone();
-        // Where nothing in the body can call them, its functions wait until somebody asks for them.
+        // If no statement of the body can call them, its functions are read on first access.
         let may_wait = !body.iter().any(|stmt| may_call(&stmt.kind));
         let left_out = |stmt: &Stmt| match &stmt.kind {
             StmtKind::LeftOut(definitions) if may_wait => Some(definitions.clone()),
@@ -206,7 +207,7 @@ impl Plan<'_> {
         let class = Rc::new(Class {
             name: name.clone(),
             bases: names,
-            ancestors: in_order(&parents),
+            ancestors: resolution_order(&parents),
             is_open,
             module: frame.module.clone(),
             members: RefCell::new(members),
@@ -229,9 +230,9 @@ impl Plan<'_> {
         Flow::Next
     }
 
-    /// `Class(arguments)`
+    /// Evaluates `Class(arguments)`.
     pub(super) fn instantiate(&mut self, class: &Rc<Class>, arguments: Arguments, at: &Place) -> Outcome {
-        // An exception keeps its text; what its class does besides is not followed.
+        // An exception keeps its message. Other behavior of its class isn't followed.
         if class.bases.iter().any(|base| standard::is_exception(base)) {
             let message = super::evaluate::message_of(&arguments.positional);
             let exception = Exception { bases: class.bases.clone(), ..Exception::new(&class.name, message) };
@@ -261,7 +262,7 @@ impl Plan<'_> {
         Ok(object)
     }
 
-    /// A new object of a class, without its `__init__`.
+    /// Creates an object without calling `__init__`.
     fn object_of(&mut self, class: &Rc<Class>) -> Value {
         if self.instances.len() >= MOST_INSTANCES {
             return Value::Unknown;
@@ -275,7 +276,7 @@ impl Plan<'_> {
         Value::Instance(instance)
     }
 
-    /// An attribute of an object; nothing if it has none of that name, or none that is known.
+    /// Returns an attribute of an object, or `None` if it has none of that name that is known.
     pub(super) fn instance_attribute(
         &mut self,
         instance: &Rc<Instance>,
@@ -306,11 +307,11 @@ impl Plan<'_> {
             Some(Value::Function(getter))
                 if !name.starts_with("__")
                     && !getter.is_of_library()
-                    && !self.asked_lazily.contains(&asked) =>
+                    && !self.getattr_in_progress.contains(&asked) =>
             {
-                self.asked_lazily.push(asked);
+                self.getattr_in_progress.push(asked);
                 let value = self.call_function(&getter, Arguments::of(vec![object(), Value::str(name)]), at);
-                self.asked_lazily.pop();
+                self.getattr_in_progress.pop();
                 match value {
                     Err(exception) if exception.is_a("AttributeError") => Ok(None),
                     value => value.map(Some),
@@ -320,7 +321,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether an object has an attribute, as far as that is known without asking its `__getattr__`.
+    /// Whether an object has an attribute, as far as known without calling its `__getattr__`.
     pub(super) fn instance_has(&self, instance: &Rc<Instance>, name: &str) -> Option<bool> {
         if instance.attributes.borrow().contains_key(name) || instance.class.find(name).is_some() {
             return Some(true);
@@ -329,7 +330,7 @@ impl Plan<'_> {
         (!is_open).then_some(false)
     }
 
-    /// `object.name = value`
+    /// Executes `object.name = value`.
     pub(super) fn set_attribute(&mut self, instance: &Rc<Instance>, name: &Name, value: Value) {
         if !self.may_nest([&value]) {
             return;
@@ -342,7 +343,7 @@ impl Plan<'_> {
         attributes.insert(name.clone(), value);
     }
 
-    /// An attribute of a class.
+    /// Returns an attribute of a class.
     pub(super) fn class_attribute(&self, class: &Rc<Class>, name: &str) -> Option<Value> {
         match (class.find(name), name) {
             (Some(Value::Descriptor(Decoration::Class, function)), _) => {
@@ -352,12 +353,12 @@ impl Plan<'_> {
             (Some(value), _) => Some(value),
             (None, "__name__" | "__qualname__") => Some(Value::str(&class.name)),
             (None, "__module__") => Some(Value::str(&class.module.name)),
-            (None, "__members__") => Some(class.enumerated()),
+            (None, "__members__") => Some(class.enum_members()),
             (None, _) => None,
         }
     }
 
-    /// `super()` in a method.
+    /// Evaluates `super()` in a method.
     pub(super) fn super_of(&self, frame: &Frame) -> Value {
         let receiver = frame.receiver.as_ref().and_then(|name| frame.locals.as_ref()?.get(name));
         match (receiver, frame.owner.upgrade()) {
@@ -366,8 +367,9 @@ impl Plan<'_> {
         }
     }
 
-    /// An attribute of what `super()` gives. Of several bases the one that comes next in the order of the class that made the object is
-    /// meant; here it is the next of the class in which the method stands.
+    /// Returns an attribute of `super()`. With several bases, Python continues in the resolution
+    /// order of the object's class. Here, the search continues in the bases of the class that
+    /// contains the method.
     pub(super) fn super_attribute(
         &mut self,
         asked: &(Weak<Class>, Value),
@@ -380,7 +382,7 @@ impl Plan<'_> {
             Some(Value::Descriptor(Decoration::Property, getter)) if !getter.is_of_library() => {
                 return self.call_function(&getter, Arguments::of(vec![object]), at);
             }
-            // A static method, although it is not written as one.
+            // `__new__` is a static method even without the decorator.
             Some(Value::Function(new)) if name == "__new__" => Value::Function(new),
             Some(value) => {
                 let class = match &object {
@@ -395,7 +397,7 @@ impl Plan<'_> {
         })
     }
 
-    /// `object.__new__(Class)`
+    /// Evaluates `object.__new__(Class)`.
     pub(super) fn new_object(&mut self, class: &Value) -> Value {
         match class {
             Value::Class(class) => self.object_of(class),
@@ -403,7 +405,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Calls a method of an object by its name, if it has one that the program defines.
+    /// Calls a method of an object by name, if the program defines one.
     pub(super) fn call_special(
         &mut self,
         instance: &Rc<Instance>,
@@ -421,9 +423,9 @@ impl Plan<'_> {
     }
 }
 
-/// The bases of a class and theirs, each behind all classes that are below it, as far as it matters here (Python's order is told in "The
-/// Python 2.3 Method Resolution Order").
-fn in_order(parents: &[Rc<Class>]) -> Vec<Rc<Class>> {
+/// Returns the direct and indirect bases of a class, each after all its subclasses, as far as it
+/// matters here ("The Python 2.3 Method Resolution Order" describes Python's order).
+fn resolution_order(parents: &[Rc<Class>]) -> Vec<Rc<Class>> {
     let all: Vec<&Rc<Class>> =
         parents.iter().flat_map(|parent| std::iter::once(parent).chain(&parent.ancestors)).collect();
     let mut order: Vec<Rc<Class>> = Vec::new();
@@ -436,7 +438,7 @@ fn in_order(parents: &[Rc<Class>]) -> Vec<Rc<Class>> {
     order
 }
 
-/// Whether a statement of a class's body may use the functions that stand in it.
+/// Whether a statement in a class body may call a function of that body.
 fn may_call(stmt: &StmtKind) -> bool {
     match stmt {
         StmtKind::LeftOut(_) | StmtKind::Import { .. } | StmtKind::ImportFrom { .. } | StmtKind::Lazy(_) => {
@@ -450,7 +452,7 @@ fn may_call(stmt: &StmtKind) -> bool {
     }
 }
 
-/// An attribute of a class, as it is found on an object.
+/// Binds an attribute of a class to an object.
 fn bound(value: Value, object: Value, class: &Rc<Class>) -> Value {
     match value {
         Value::Function(function) => Value::Bound(Rc::new((object, function))),

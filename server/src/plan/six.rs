@@ -1,5 +1,6 @@
-//! `six.moves`: modules that the package six makes out of tables of its own as somebody asks for them, and that no finder but its own
-//! finds (`six.py`: `MovedModule`, `MovedAttribute`, `_SixMetaPathImporter`). Many packages bring a six of their own.
+//! `six.moves`: modules that the package six creates on access from its own tables, and that only
+//! its own finder finds (`six.py`: `MovedModule`, `MovedAttribute`, `_SixMetaPathImporter`). Many
+//! packages vendor a copy of six.
 
 use std::rc::Rc;
 
@@ -10,20 +11,20 @@ use super::value::{Exception, Value};
 use super::{Place, Plan};
 use crate::source::{Expr, Name, Stmt, StmtKind, withheld};
 
-/// What each name in `six.moves` and below stands for.
+/// The targets of the names in `six.moves` and its submodules.
 pub(super) type Moved = Rc<FxHashMap<Name, Origin>>;
 
-/// Where a name comes from.
+/// The target of a name.
 pub(super) enum Origin {
-    /// It is this module.
+    /// A module.
     Module(Name),
-    /// It is something in this module.
+    /// An attribute of a module.
     Member(Name),
 }
 
-/// The six whose `moves`, or a module below it, this name means.
+/// Returns the name of the `six` module if `dotted` is its `moves` or below.
 fn six_of(dotted: &str) -> Option<&str> {
-    // Asked of every import: nearly all can be told by one letter.
+    // This runs for every import, and a single letter rules out nearly all of them.
     memchr::memchr(b'x', dotted.as_bytes())?;
     let start = dotted.match_indices("six.moves").map(|(at, _)| at).find(|at| {
         let is_part = dotted[..*at].is_empty() || dotted[..*at].ends_with('.');
@@ -34,7 +35,7 @@ fn six_of(dotted: &str) -> Option<&str> {
 }
 
 impl Plan<'_> {
-    /// The table of the six that `dotted` is made by; none if nothing of that kind is asked for.
+    /// Returns the table of the `six` module that provides `dotted`, or `None` if none does.
     pub(super) fn moved(
         &mut self,
         dotted: &str,
@@ -57,7 +58,7 @@ impl Plan<'_> {
         Ok(table)
     }
 
-    /// What a name stands for: its module is imported now.
+    /// Resolves a name in the table, importing its module.
     pub(super) fn moved_name(
         &mut self,
         table: &Moved,
@@ -77,7 +78,7 @@ impl Plan<'_> {
     }
 }
 
-/// Collects what the lists at the top level of six hold.
+/// Collects the entries of the lists at the top level of six.
 fn tables(body: &[Stmt], table: &mut FxHashMap<Name, Origin>) {
     for stmt in body {
         match &stmt.kind {
@@ -94,7 +95,8 @@ fn tables(body: &[Stmt], table: &mut FxHashMap<Name, Origin>) {
     }
 }
 
-/// `MovedModule("name", "old", "new")`, where the last may be left out if it is the name; `MovedAttribute("name", "old", "new", …)`.
+/// Reads `MovedModule("name", "old", "new")`, whose last argument defaults to the name, or
+/// `MovedAttribute("name", "old", "new", …)`.
 fn entry(item: &Expr) -> Option<(Name, Origin)> {
     let Expr::Call(call) = item else { return None };
     let Expr::Name(class) = &call.function else { return None };

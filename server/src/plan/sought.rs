@@ -1,4 +1,5 @@
-//! What a program looks for itself before it loads anything: DLLs, and distributions that do not go together.
+//! Checks that a program makes before it loads anything: for DLLs, and for distributions that
+//! conflict.
 
 use rustc_hash::FxHashSet;
 
@@ -10,26 +11,27 @@ use crate::loader::{Cause, Failure, Fault, Link, Rule, Searched};
 use crate::source::Name;
 
 impl Plan<'_> {
-    /// Looks for what the program found out by itself before it raised an exception.
+    /// Determines whether an exception that the program raised results from one of its own checks.
     pub(super) fn find_reason(&mut self, raised: &mut Exception, at: &Place) {
-        // "Cannot find the library": it was installed, and is gone.
+        // "Cannot find the library": it was installed and is missing now.
         raised.lost = self.lost_file();
         if raised.lost.is_none() {
-            raised.failures = self.sought_on_path(raised, at);
+            raised.failures = self.missing_on_path(raised, at);
         }
         if raised.is_unfounded() {
             raised.clashing = self.named_distributions(raised);
         }
     }
 
-    /// Failed loads for the DLLs that the program did not find in the folders of PATH, where it looked without loading them, and which the
-    /// exception names. TensorFlow 2.22 looks for the VC++ runtime like that (`tensorflow/python/platform/self_check.py`).
-    fn sought_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
+    /// Returns failed loads for the DLLs that the program did not find in the folders of PATH,
+    /// where it checked without loading them, and that the exception names. TensorFlow 2.22 checks
+    /// for the VC++ runtime in this way (`tensorflow/python/platform/self_check.py`).
+    fn missing_on_path(&mut self, exception: &Exception, at: &Place) -> Vec<usize> {
         let Some(message) = exception.message.clone() else { return Vec::new() };
         let Some(path) = self.variable(&Value::str("PATH")).text() else { return Vec::new() };
         let folders = path_directories(&path);
         let is_on_path = |file: &&WinPath| file.parent().is_some_and(|folder| folders.contains(&folder));
-        let names = self.looked_in_vain.iter().filter(is_on_path).map(WinPath::file_name);
+        let names = self.missing_native_files.iter().filter(is_on_path).map(WinPath::file_name);
         let mut names: Vec<String> =
             names.filter(|name| message.contains(*name)).map(str::to_owned).collect();
         let mut seen = FxHashSet::default();
@@ -57,12 +59,13 @@ impl Plan<'_> {
         failed.into_iter().map(|failure| self.failed(failure)).collect()
     }
 
-    /// The installed distributions that an exception names with their versions, if the program asked for these and they differ. Those of
-    /// TensorFlow install the same files (`tensorflow/python/platform/self_check.py`, since 2.22).
+    /// Returns the installed distributions that an exception names with their versions, if the
+    /// program queried these and they differ. Those of TensorFlow install the same files
+    /// (`tensorflow/python/platform/self_check.py`, since 2.22).
     fn named_distributions(&self, exception: &Exception) -> Vec<Name> {
         let Some(message) = &exception.message else { return Vec::new() };
         let is_named = |(name, version): &&(Name, Name)| message.contains(&*format!("{name} {version}"));
-        let named: Vec<&(Name, Name)> = self.asked_versions.iter().filter(is_named).collect();
+        let named: Vec<&(Name, Name)> = self.requested_versions.iter().filter(is_named).collect();
         let differ =
             named.iter().any(|(_, version)| named.first().is_some_and(|(_, first)| version != first));
         if differ { named.into_iter().map(|(name, _)| name.clone()).collect() } else { Vec::new() }

@@ -1,5 +1,5 @@
-//! What runs before the program: code in `.pth` files and `sitecustomize` (`Lib/site.py`). Packages add DLL directories
-//! there (pywin32).
+//! The code that runs before the program: lines in `.pth` files and `sitecustomize`
+//! (`Lib/site.py`). Packages such as pywin32 add DLL directories there.
 
 use super::frame::Frame;
 use super::{Flow, Place, Plan};
@@ -7,7 +7,8 @@ use crate::environment::Note;
 use crate::source;
 
 impl Plan<'_> {
-    /// Runs it once. What fails there is printed by Python and stops nothing, so it proves nothing.
+    /// Runs the startup code once. Python prints errors in it and continues, so failures prove
+    /// nothing.
     pub(super) fn start_up(&mut self) {
         if std::mem::replace(&mut self.started, true) {
             return;
@@ -21,7 +22,7 @@ impl Plan<'_> {
                     let place = Place { file: Some(file.clone()), line: *line };
                     if let Flow::Raise(_) = self.block(&script.body, &mut frame) {
                         self.step(
-                            super::Event::Unknown("the line fails, and Python goes on".to_owned()),
+                            super::Event::Unknown("the line fails, and Python continues".to_owned()),
                             &place,
                         );
                     }

@@ -1,4 +1,4 @@
-//! The values that the plan knows while it follows a module: only what can decide a load.
+//! The Python values that the plan tracks: only those that can decide a load.
 
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
@@ -13,16 +13,17 @@ use crate::source::{Decoration, Name, NewerSyntax, withheld};
 use super::definitions::Closure;
 use super::objects::{Class, Instance};
 
-/// Lists can hold each other, or themselves: more parts of a value than this are not looked at.
+/// The maximum number of parts of a value that are examined. Lists can contain each other, or
+/// themselves.
 const MOST_PARTS: u32 = 10_000;
 
-/// Longer strings and lists are data, which decides no load.
+/// The maximum length of a string or list. Longer ones are data, which doesn't decide a load.
 pub(super) const LONGEST: usize = 100_000;
 
 /// A Python value, as far as it is known.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// Cannot be known without running Python.
+    /// A value that can't be known without running Python.
     Unknown,
     None,
     Bool(bool),
@@ -34,62 +35,64 @@ pub(super) enum Value {
     List(Rc<RefCell<Vec<Value>>>),
     Dict(Rc<RefCell<Vec<(Value, Value)>>>),
     Module(ModuleRef),
-    /// What a lazy import bound, as long as nobody asks for it (PEP 810).
-    Lazy(Rc<Postponed>),
+    /// The result of a lazy import that has not been used yet (PEP 810).
+    Lazy(Rc<LazyImport>),
     Function(Rc<Closure>),
     Class(Rc<Class>),
     Instance(Rc<Instance>),
     /// A function of a class, bound to an object.
     Bound(Rc<(Value, Rc<Closure>)>),
-    /// A function that is found otherwise than as a method, such as a property.
+    /// A function with another binding behavior than a method, such as a property.
     Descriptor(Decoration, Rc<Closure>),
-    /// `super()` within a method of a class, for an object.
+    /// `super()` in a method of a class, for an object.
     Super(Rc<(Weak<Class>, Value)>),
-    /// What a generator function returns, and whether it serves as a context.
+    /// The result of a generator function, and whether it is used as a context manager.
     Generator(Rc<RefCell<Generator>>, bool),
-    /// What `contextlib.nullcontext(…)` returns.
-    Nothing(Rc<Value>),
-    /// `contextlib.ExitStack()`, and the contexts that it will leave.
+    /// The result of `contextlib.nullcontext(…)`.
+    NullContext(Rc<Value>),
+    /// `contextlib.ExitStack()` with the context managers that it will exit.
     ExitStack(Rc<RefCell<Vec<Value>>>),
-    /// A path that is not known, somewhere below a folder.
+    /// An unknown path somewhere below a directory.
     Below(Rc<str>),
-    /// An object of the standard library whose attributes are known, such as a module's specification.
+    /// An object of the standard library with known attributes, such as a module spec.
     Record(Rc<Record>),
-    /// A function or module of the standard library that the plan performs itself, by dotted name.
+    /// A function or module of the standard library that the plan implements itself, by dotted
+    /// name.
     Known(Name),
     /// A method of a value: `names.append`.
     Method(Rc<(Value, Name)>),
-    /// What `WinDLL(name)` returns.
+    /// The result of `WinDLL(name)`.
     Library(Rc<str>),
-    /// What `os.add_dll_directory` returns: closing it, or leaving its `with`, removes the directory.
+    /// The result of `os.add_dll_directory`: closing it, or leaving its `with`, removes the
+    /// directory.
     AddedDirectory(WinPath),
-    /// What `open(path)` returns.
+    /// The result of `open(path)`.
     File(WinPath),
-    /// What `sys._getframe(…)` returns: the file whose code runs there.
+    /// The result of `sys._getframe(…)`: the file whose code runs in the frame.
     Frame(WinPath),
-    /// What `contextlib.suppress(…)` returns.
+    /// The result of `contextlib.suppress(…)`.
     Suppress(Rc<Vec<Value>>),
     /// An exception that was caught.
     Exception(Rc<Exception>),
     /// `globals()`
     Globals(ModuleRef),
-    /// What `compile(text, …)` returns.
+    /// The result of `compile(source, …)`.
     Code(Rc<str>),
 }
 
-/// An import that is made when its name is used.
+/// An import that is made when its name is first used.
 #[derive(Debug)]
-pub(super) struct Postponed {
-    /// Dotted, absolute.
+pub(super) struct LazyImport {
+    /// The absolute dotted name.
     pub module: Name,
-    /// What is taken out of the module; none if it is the module itself.
-    pub taken: Option<Name>,
+    /// The name that is imported_name from the module, or `None` for the module itself.
+    pub imported_name: Option<Name>,
 }
 
-/// An object of the standard library of which some attributes are known.
+/// An object of the standard library with some known attributes.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Its class, dotted.
+    /// The dotted name of its class.
     pub class: &'static str,
     pub attributes: Vec<(&'static str, Value)>,
 }
@@ -100,23 +103,23 @@ impl Record {
     }
 }
 
-/// A call of a generator function, as far as it was followed.
+/// A call of a generator function and its progress.
 #[derive(Debug)]
 pub(super) enum Generator {
-    /// It has not begun.
+    /// It has not started.
     Pending(Rc<Closure>, Arguments),
-    /// What it yields from here on.
+    /// The remaining values.
     Yielded(VecDeque<Value>),
-    /// What it yields cannot be known.
+    /// Its values can't be known.
     Unknown,
 }
 
-/// What a call gives.
+/// The arguments of a call.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Arguments {
     pub positional: Vec<Value>,
     pub keywords: Vec<(Name, Value)>,
-    /// There may be more, which are not known: of `f(*unknown)`.
+    /// Whether there may be further unknown arguments, as in `f(*unknown)`.
     pub open: bool,
 }
 
@@ -125,37 +128,40 @@ impl Arguments {
         Arguments { positional, ..Arguments::default() }
     }
 
-    /// For a function that is performed here: what may follow is one more argument, of which nothing is known.
+    /// Returns the arguments for a function that the plan implements. Possible further arguments
+    /// become one unknown argument.
     pub fn closed(self) -> (Vec<Value>, Vec<(Name, Value)>) {
         let Arguments { mut positional, keywords, open } = self;
         positional.extend(open.then_some(Value::Unknown));
         (positional, keywords)
     }
 
-    /// These, behind an object whose method is called.
+    /// Inserts the object whose method is called as the first argument.
     pub fn behind(mut self, object: Value) -> Arguments {
         self.positional.insert(0, object);
         self
     }
 }
 
-/// A module object, shared by all that import it.
+/// A module object, shared by all its importers.
 pub(super) type ModuleRef = Rc<Module>;
 
 /// A module in `sys.modules`.
 pub(super) struct Module {
-    /// Dotted name.
+    /// The dotted name.
     pub name: Name,
-    /// Its file, if it has one.
+    /// The module's file, if any.
     pub file: Option<WinPath>,
-    /// Where its submodules are looked for; none if it is no package.
+    /// The directories that are searched for submodules, or `None` if the module isn't a package.
     pub path: Option<Vec<WinPath>>,
     pub names: RefCell<FxHashMap<Name, Value>>,
-    /// It may have names which we do not know of.
+    /// Whether it may have names that are unknown here.
     pub open: Cell<bool>,
-    /// Its code is under way: it lacks the names that the rest of it binds.
+    /// Whether its code is still running, so that the names of the remaining statements are
+    /// missing.
     pub is_partial: Cell<bool>,
-    /// It belongs to Python's own library, whose functions the plan knows or need not know.
+    /// Whether it belongs to the standard library, whose functions are either implemented here or
+    /// irrelevant.
     pub is_of_library: bool,
 }
 
@@ -172,7 +178,7 @@ impl Module {
         self.names.borrow_mut().insert(name.into(), value);
     }
 
-    /// What `__package__` is: relative imports start here.
+    /// The value of `__package__`, which relative imports start from.
     pub fn package(&self) -> &str {
         if self.path.is_some() {
             &self.name
@@ -188,13 +194,13 @@ impl fmt::Debug for Module {
     }
 }
 
-/// An exception on its way up.
+/// An exception that is being propagated.
 #[derive(Debug, Clone)]
 pub(super) struct Exception {
     pub class: Name,
-    /// Known bases of a class that the program defines, for handlers.
+    /// Known base classes of a class that the program defines, for handlers.
     pub bases: Vec<Name>,
-    /// Its text, as far as it could be evaluated.
+    /// The message, if it could be evaluated.
     pub message: Option<Rc<str>>,
     /// The exception that was being handled when this one was raised.
     pub context: Option<Rc<Exception>>,
@@ -202,19 +208,20 @@ pub(super) struct Exception {
     pub failures: Vec<usize>,
     /// The missing module that led to it, if no load did.
     pub missing: Option<Name>,
-    /// The file or folder of it that Python cannot look at.
+    /// The module's file or directory that Python can't access.
     pub withheld: Option<Withheld>,
-    /// A native file that its distribution installed, for which the program looked in vain before it raised this.
+    /// A native file that its distribution installed, and that the program looked for without
+    /// finding it before it raised this.
     pub lost: Option<WinPath>,
-    /// Distributions that it names with their versions, for which the program asked before it raised this: it minds their being
-    /// installed together.
+    /// Distributions whose versions it mentions, and which the program queried before it raised
+    /// this: it objects to their being installed together.
     pub clashing: Vec<Name>,
-    /// The module does not compile, since this Python is too old for its syntax.
+    /// The syntax that this Python is too old to compile.
     pub newer_syntax: Option<NewerSyntax>,
-    /// Innermost first: file and line.
+    /// File and line, innermost first.
     pub trace: Vec<(WinPath, u32)>,
-    /// It is no exception, but the end of the process, which nothing catches.
-    pub ends: bool,
+    /// Whether this isn't an exception but the end of the process, which nothing catches.
+    pub ends_process: bool,
 }
 
 impl Exception {
@@ -231,11 +238,12 @@ impl Exception {
             clashing: Vec::new(),
             newer_syntax: None,
             trace: Vec::new(),
-            ends: false,
+            ends_process: false,
         }
     }
 
-    /// Whether neither a load nor a module or file that is missing or may not be read leads to it, nor what led to that.
+    /// Whether neither this exception nor its context is caused by a failed load, or by a module or
+    /// file that is missing or inaccessible.
     pub fn is_unfounded(&self) -> bool {
         let here = self.failures.is_empty()
             && self.missing.is_none()
@@ -254,7 +262,7 @@ impl Exception {
             || self.bases.iter().any(|base| ancestors(base).contains(&class))
     }
 
-    /// As Python prints it: `ImportError: DLL load failed …`.
+    /// The message as Python prints it: `ImportError: DLL load failed …`.
     pub fn sentence(&self) -> Option<String> {
         let message = self.message.as_ref()?;
         Some(match message.is_empty() {
@@ -264,7 +272,7 @@ impl Exception {
     }
 }
 
-/// The bases of a built-in exception (Python's "Exception hierarchy").
+/// The base classes of a built-in exception (Python's "Exception hierarchy").
 pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
     match class {
         "BaseException" => &[],
@@ -284,7 +292,7 @@ pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
 }
 
 impl Value {
-    /// A string; a long one is data, and not known.
+    /// Creates a string. A long string is data and becomes unknown.
     pub fn str(text: impl AsRef<str>) -> Value {
         match text.as_ref() {
             text if text.len() <= LONGEST => Value::Str(Rc::from(text)),
@@ -292,7 +300,7 @@ impl Value {
         }
     }
 
-    /// A path, for `pathlib`.
+    /// Creates a `pathlib` path.
     pub fn path(path: &WinPath) -> Value {
         withheld::note(path.as_str());
         match path.as_str() {
@@ -301,12 +309,12 @@ impl Value {
         }
     }
 
-    /// A relative path, for `pathlib`.
+    /// Creates a relative `pathlib` path.
     pub fn path_of_text(text: &str) -> Value {
         Value::path(&WinPath::new(text))
     }
 
-    /// How many parts looking at it costs.
+    /// The number of parts that are looked at when the value is used.
     pub fn size(&self) -> usize {
         match self {
             Value::Str(text) | Value::Path(text) => text.len(),
@@ -317,7 +325,7 @@ impl Value {
         }
     }
 
-    /// Whether it holds other values, and so may be one of a chain of any length.
+    /// Whether the value contains other values, and so may be part of a chain of any length.
     pub fn nests(&self) -> bool {
         matches!(
             self,
@@ -330,7 +338,7 @@ impl Value {
                 | Value::Instance(_)
                 | Value::Super(_)
                 | Value::Generator(..)
-                | Value::Nothing(_)
+                | Value::NullContext(_)
                 | Value::ExitStack(_)
                 | Value::Record(_)
                 | Value::Suppress(_)
@@ -342,14 +350,14 @@ impl Value {
         Value::List(Rc::new(RefCell::new(values)))
     }
 
-    /// Text of a string or path.
+    /// The contents of a string or path.
     pub fn text(&self) -> Option<Rc<str>> {
         let text = self.raw_text()?;
         withheld::note(&text);
         Some(text)
     }
 
-    /// The same for whoever passes it on without looking into it.
+    /// Like [`Value::text`], for callers that pass the string on without looking at it.
     pub fn raw_text(&self) -> Option<Rc<str>> {
         match self {
             Value::Str(text) | Value::Path(text) => Some(text.clone()),
@@ -357,7 +365,7 @@ impl Value {
         }
     }
 
-    /// Whether `if value:` takes its branch, if that is known.
+    /// Returns the truth value, if known.
     pub fn truth(&self) -> Option<bool> {
         match self {
             Value::Unknown | Value::Super(_) => None,
@@ -374,7 +382,7 @@ impl Value {
         }
     }
 
-    /// Whether two values are equal, if that is known.
+    /// Whether two values are equal, if known.
     pub fn equals(&self, other: &Value) -> Option<bool> {
         let mut parts = MOST_PARTS;
         self.equals_within(other, &mut parts)
@@ -417,7 +425,7 @@ impl Value {
         }
     }
 
-    /// As Python compares them, if both are known and of kinds that have an order.
+    /// Compares two values as Python does, if both are known and have an order.
     pub fn order(&self, other: &Value) -> Option<std::cmp::Ordering> {
         let mut parts = MOST_PARTS;
         self.order_within(other, &mut parts)
@@ -452,7 +460,7 @@ impl Value {
         }
     }
 
-    /// How many there are of [`Value::items`].
+    /// The number of [`Value::items`].
     pub fn count(&self) -> Option<usize> {
         match self {
             Value::Tuple(values) => Some(values.len()),
@@ -466,7 +474,7 @@ impl Value {
         }
     }
 
-    /// What a `for` goes through, if that is known.
+    /// Returns the items that a `for` iterates over, if known.
     pub fn items(&self) -> Option<Vec<Value>> {
         match self {
             Value::Tuple(values) => Some(values.to_vec()),
@@ -480,7 +488,7 @@ impl Value {
         }
     }
 
-    /// As `str(value)` writes it, if that is known.
+    /// Returns `str(value)`, if known.
     pub fn to_text(&self) -> Option<String> {
         let mut parts = MOST_PARTS;
         self.to_text_within(&mut parts)
@@ -499,7 +507,7 @@ impl Value {
         })
     }
 
-    /// As `repr(value)` writes it, if that is known.
+    /// Returns `repr(value)`, if known.
     pub fn to_repr(&self) -> Option<String> {
         let mut parts = MOST_PARTS;
         self.to_repr_within(&mut parts)
@@ -544,7 +552,7 @@ fn all_equal(a: &[Value], b: &[Value], parts: &mut u32) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
-/// The names of an exception class, or of a tuple of them.
+/// Returns the names of an exception class, or of a tuple of them.
 pub(super) fn class_names(value: &Value) -> Vec<Name> {
     let name = |value: &Value| match value {
         Value::Known(name) => Some(name.clone()),
@@ -552,7 +560,7 @@ pub(super) fn class_names(value: &Value) -> Vec<Name> {
         _ => None,
     };
     match value {
-        // Tuples may hold each other; nobody writes more than a few classes.
+        // Tuples may contain each other; real code nests them only once.
         Value::Tuple(values) => {
             let inner = values.iter().flat_map(|value| match value {
                 Value::Tuple(values) => values.iter().filter_map(name).collect(),

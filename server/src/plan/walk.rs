@@ -1,4 +1,4 @@
-//! Statements, followed in order.
+//! Statements, executed in order.
 
 use std::rc::Rc;
 
@@ -8,27 +8,28 @@ use super::value::{Exception, LONGEST, Value};
 use super::{Event, Flow, Place, Plan};
 use crate::source::{Expr, Stmt, StmtKind};
 
-/// More rounds of a loop than any module makes to load something.
+/// The maximum number of iterations of a loop. No known module needs more to load something.
 const MOST_ROUNDS: usize = 2_000;
 
-/// Statements and expressions that a call of a module takes at most until it loads something, those of the modules that it imports
-/// left out. What makes documentation or registers operators takes more than this and loads nothing.
+/// The maximum number of statements and expressions that a module's call may take until it loads
+/// something, not counting those of the modules that it imports. Calls that take more, such as
+/// those that generate documentation or register operators, load nothing.
 const LONGEST_CALL: u64 = 60_000;
 
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         for stmt in body {
-            if self.is_cut_off() {
+            if self.is_over_limit() {
                 return Flow::Next;
             }
             if !self.spend() {
                 if !std::mem::replace(&mut self.gave_up, true) {
-                    let what = "this takes too long to be followed: nothing is known from here on";
+                    let what = "this takes too long to analyze; nothing after this point was followed";
                     self.step(Event::Unknown(what.to_owned()), &Place { line: stmt.line, ..frame.place() });
                 }
                 return Flow::Next;
             }
-            frame.line = frame.in_text_at.unwrap_or(stmt.line);
+            frame.line = frame.exec_line.unwrap_or(stmt.line);
             match self.stmt(&stmt.kind, frame) {
                 Flow::Next => {}
                 flow => return flow,
@@ -37,34 +38,35 @@ impl Plan<'_> {
         Flow::Next
     }
 
-    /// Whether the call that is followed has taken too long.
-    pub(super) fn is_cut_off(&self) -> bool {
+    /// Whether the current call has exceeded its limit.
+    pub(super) fn is_over_limit(&self) -> bool {
         self.call_ends_at.is_some_and(|end| self.budget <= end)
     }
 
-    /// Follows a call that a module makes while it is imported. One that takes too long is given up: a parser or generator of code
-    /// that runs at import would use up what is there for all.
+    /// Follows a call that a module makes while it is imported. A call that takes too long is
+    /// abandoned: a parser or code generator that runs at import would otherwise use up the budget.
     pub(super) fn within_limit<T>(&mut self, place: &Place, call: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.call_ends_at;
         if outer.is_none() {
             self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
         }
         let result = call(self);
-        if outer.is_none() && self.is_cut_off() {
-            self.step(Event::Unknown("this call takes too long to be followed".to_owned()), place);
+        if outer.is_none() && self.is_over_limit() {
+            self.step(Event::Unknown("this call takes too long to follow".to_owned()), place);
         }
         self.call_ends_at = outer;
         result
     }
 
-    /// What loads something is worth following further.
-    pub(super) fn goes_on_loading(&mut self) {
-        if self.call_ends_at.is_some() && !self.is_cut_off() {
+    /// Restarts the limit of the current call: code that loads something is worth following
+    /// further.
+    pub(super) fn extend_call_limit(&mut self) {
+        if self.call_ends_at.is_some() && !self.is_over_limit() {
             self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
         }
     }
 
-    /// Takes one from the budget; false when nothing is left.
+    /// Takes one step from the budget. Returns false if none is left.
     pub(super) fn spend(&mut self) -> bool {
         self.spend_many(1);
         self.budget > 0
@@ -76,7 +78,7 @@ impl Plan<'_> {
 
     fn stmt(&mut self, stmt: &StmtKind, frame: &mut Frame) -> Flow {
         let outcome = match stmt {
-            StmtKind::Import { .. } | StmtKind::ImportFrom { .. } => self.import_now_or_later(stmt, frame),
+            StmtKind::Import { .. } | StmtKind::ImportFrom { .. } => self.import_or_defer(stmt, frame),
             StmtKind::Lazy(import) => self.lazy_statement(import, frame),
             StmtKind::Assign { targets, value } => self.evaluate(value, frame).and_then(|value| {
                 targets.iter().try_for_each(|target| self.assign(target, value.clone(), frame))
@@ -112,7 +114,8 @@ impl Plan<'_> {
                 frame.globals.extend(names.iter().cloned());
                 Ok(())
             }
-            // The variable of the function around it keeps the value that it had when this one was defined.
+            // The variable of the enclosing function keeps the value that it had when this function
+            // was defined.
             StmtKind::Nonlocal(_) => Ok(()),
             StmtKind::Delete(targets) => {
                 for target in targets {
@@ -134,9 +137,9 @@ impl Plan<'_> {
         }
     }
 
-    /// Binds a name.
+    /// Binds a name in the scope of the frame.
     pub(super) fn bind(&mut self, name: &str, value: Value, frame: &mut Frame) {
-        // A global that a function binds belongs to others too, who may never see it happen.
+        // Other code also reads a global that a function binds, and the function may not run.
         let is_shared = self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name);
         if !is_shared && frame.journals.is_empty() {
             return frame.set(name, Some(value));
@@ -224,7 +227,8 @@ impl Plan<'_> {
     }
 
     fn augment(&mut self, target: &Expr, value: &Expr, frame: &mut Frame) -> Result<(), Rc<Exception>> {
-        // `error.strerror += "…"` adds to what Python prints of an OSError (`OSError_str` in Objects/exceptions.c).
+        // `error.strerror += "…"` extends the message that Python prints for an OSError
+        // (`OSError_str` in Objects/exceptions.c).
         if let Expr::Attribute(object, attribute) = target
             && attribute == "strerror"
             && let Expr::Name(name) = &**object
@@ -239,7 +243,7 @@ impl Plan<'_> {
         let old = self.evaluate(target, frame)?;
         let new = self.evaluate(value, frame)?;
         if let (Value::List(list), Some(items)) = (&old, new.items()) {
-            // In place: all who hold the list see it grow.
+            // In place, so that every reference to the list sees the change.
             let items_known = !Rc::ptr_eq(
                 list,
                 &match &new {
@@ -263,13 +267,13 @@ impl Plan<'_> {
                 Some(true) => self.block(then, frame),
                 Some(false) => self.block(otherwise, frame),
                 None => {
-                    let flows = [self.perhaps(then, frame), self.perhaps(otherwise, frame)];
+                    let flows = [self.run_uncertain(then, frame), self.run_uncertain(otherwise, frame)];
                     if let [Flow::Raise(one), Flow::Raise(other)] = &flows
                         && self.fails_alike(one, other)
                     {
                         return Flow::Raise(one.clone());
                     }
-                    // Where a loop was perhaps left, the rest of it perhaps does not run.
+                    // If the loop may have been left here, the rest of its body may not run.
                     if flows.iter().any(|flow| matches!(flow, Flow::Break | Flow::Continue)) {
                         self.uncertain += 1;
                     }
@@ -279,7 +283,8 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether both branches of an unknown condition end by failed loads with the same culprit: then the condition does not matter.
+    /// Whether both branches of an unknown condition end in failed loads with the same culprit, so
+    /// that the condition doesn't matter.
     fn fails_alike(&mut self, one: &Exception, other: &Exception) -> bool {
         let culprit = |exception: &Exception| {
             let failure = self.failures.get(*exception.failures.first()?)?;
@@ -300,9 +305,9 @@ impl Plan<'_> {
         true
     }
 
-    /// Runs a block that perhaps does not run. What it raises is not known to happen; if it returns, the rest
-    /// of the function perhaps does not run. Names that it binds may have kept their old values.
-    fn perhaps(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
+    /// Runs a block that may not run. An exception that it raises may never happen. If it returns,
+    /// the rest of the function may not run. Names that it binds may still have their old values.
+    fn run_uncertain(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
         self.uncertain += 1;
         frame.journals.push(Vec::new());
         let flow = self.block(body, frame);
@@ -315,7 +320,7 @@ impl Plan<'_> {
                 Some(old) => either(old, new),
                 None => new,
             };
-            // What is around it may be unknown as well, and remembers the old value too.
+            // An enclosing block may be uncertain too and needs the old value in its journal.
             frame.set(&name, old);
             self.bind(&name, merged, frame);
         }
@@ -326,14 +331,14 @@ impl Plan<'_> {
         flow
     }
 
-    /// Runs a loop, after which it no longer matters whether it was perhaps left.
+    /// Runs a loop. After the loop, it no longer matters whether it may have been left early.
     fn looped(&mut self, frame: &mut Frame, run: impl FnOnce(&mut Self, &mut Frame) -> Flow) -> Flow {
         let (before, had_returned) = (self.uncertain, frame.may_have_returned);
         let flow = run(self, frame);
-        let perhaps_left = self.uncertain > before;
+        let may_have_left = self.uncertain > before;
         self.uncertain = before + u32::from(frame.may_have_returned && !had_returned);
         match flow {
-            Flow::Raise(_) if perhaps_left => Flow::Next,
+            Flow::Raise(_) if may_have_left => Flow::Next,
             flow => flow,
         }
     }
@@ -358,7 +363,7 @@ impl Plan<'_> {
                 return Flow::Raise(exception);
             }
             self.unknown_loops += 1;
-            self.perhaps(body, frame);
+            self.run_uncertain(body, frame);
             self.unknown_loops -= 1;
             return Flow::Next;
         };
@@ -378,7 +383,7 @@ impl Plan<'_> {
     fn repeat(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
         let before = self.uncertain;
         for _ in 0..MOST_ROUNDS {
-            // Once it was perhaps left, more rounds would tell no more.
+            // Once the loop may have been left, further iterations add nothing.
             if self.uncertain > before {
                 break;
             }
@@ -386,7 +391,7 @@ impl Plan<'_> {
                 Err(exception) => return Flow::Raise(exception),
                 Ok(Some(false)) => break,
                 Ok(None) => {
-                    self.perhaps(body, frame);
+                    self.run_uncertain(body, frame);
                     break;
                 }
                 Ok(Some(true)) => match self.block(body, frame) {
@@ -400,7 +405,7 @@ impl Plan<'_> {
     }
 }
 
-/// A value that is one of these, it is not known which.
+/// Returns the common value if both are equal, and an unknown value otherwise.
 fn either(old: &Value, new: Value) -> Value {
     if old.equals(&new) == Some(true) { new } else { Value::Unknown }
 }

@@ -1,4 +1,5 @@
-//! Functions that call functions, or go through values: `map`, `filter`, `next`, `sorted`, `min`.
+//! Functions that call other functions or iterate over values: `map`, `filter`, `next`, `sorted`,
+//! `min`.
 
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use super::super::{Place, Plan};
 use crate::source::Name;
 
 impl Plan<'_> {
-    /// What a `for` goes through, if that is known.
+    /// Returns the items that a `for` iterates over, if known.
     pub(in crate::plan) fn items_of(
         &mut self,
         value: &Value,
@@ -19,7 +20,7 @@ impl Plan<'_> {
             Value::Known(name) if name == "sys.path" => Ok(self.sys_path_entries().items()),
             Value::Generator(generator, _) => self.yielded(generator, place),
             Value::Instance(instance) => match self.call_special(instance, "__iter__", Vec::new(), place)? {
-                // Of an object that goes through itself it is not known where that ends.
+                // An object that is its own iterator has an unknown end.
                 None | Some(Value::Instance(_)) => Ok(None),
                 Some(items) => self.items_of(&items, place),
             },
@@ -30,7 +31,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Calls one of these functions; nothing if `name` is none of them.
+    /// Calls one of these functions. Returns `None` if `name` isn't one of them.
     pub(super) fn call_functional(
         &mut self,
         name: &str,
@@ -90,7 +91,7 @@ impl Plan<'_> {
             "next" => {
                 let next = match first {
                     Value::Generator(generator, _) => self.next_of(generator, &place)?,
-                    // What stands for a generator expression.
+                    // A list may represent a generator expression.
                     Value::List(items) => Some(items.borrow().first().cloned()),
                     _ => None,
                 };

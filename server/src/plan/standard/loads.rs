@@ -1,4 +1,5 @@
-//! What loads, or decides where is searched: `ctypes`, `os.add_dll_directory`, PATH, `sys.path`.
+//! Functions that load libraries or change the search path: `ctypes`, `os.add_dll_directory`, PATH,
+//! `sys.path`.
 
 use std::rc::Rc;
 
@@ -15,8 +16,9 @@ use crate::host::{WinPath, is_always_set};
 use crate::image::Machine;
 use crate::loader::LoadFlags;
 
-/// Directories of which no more than these are remembered: the first ones tell why nothing is certain.
-const MOST_UNKNOWN: usize = 100;
+/// The maximum number of unknown directories to record. The first ones suffice to explain the
+/// doubt.
+const MAX_UNKNOWN_DIRECTORIES: usize = 100;
 
 impl Plan<'_> {
     pub(super) fn add_dll_directory(&mut self, directory: &Value, place: &Place) -> Outcome {
@@ -26,10 +28,10 @@ impl Plan<'_> {
                 Value::Below(folder) => Some(WinPath::new(&**folder)),
                 _ => None,
             };
-            if self.unknown_directories.len() < MOST_UNKNOWN {
+            if self.unknown_directories.len() < MAX_UNKNOWN_DIRECTORIES {
                 self.unknown_directories.push(UnknownDirectory { below, at: place.clone() });
             }
-            return Ok(self.cannot_know("a directory given to os.add_dll_directory", place));
+            return Ok(self.unknown_load("a directory given to os.add_dll_directory", place));
         };
         let path = path.normalized();
         if !self.interpreter.process.host().files.is_folder(&path) {
@@ -38,19 +40,19 @@ impl Plan<'_> {
             return Err(traced(Rc::new(Exception::new("FileNotFoundError", Some(text.into()))), place));
         }
         self.step(Event::DirectoryAdded(path.clone()), place);
-        let by = self.described(place);
+        let by = self.describe_place(place);
         self.interpreter.process.add_dll_directory(path.clone(), by);
         Ok(Value::AddedDirectory(path))
     }
 
-    /// `numpy/__init__.py:12`, from the folder of packages on.
-    /// Tells the process which statement makes the next load.
+    /// Sets the statement that makes the next load.
     pub(in crate::plan) fn name_caller(&mut self, place: &Place) {
-        let caller = place.file.is_some().then(|| self.described(place));
+        let caller = place.file.is_some().then(|| self.describe_place(place));
         self.interpreter.process.set_caller(caller.as_deref());
     }
 
-    fn described(&self, place: &Place) -> String {
+    /// Describes a place by its path relative to `sys.path`: `numpy/__init__.py:12`.
+    fn describe_place(&self, place: &Place) -> String {
         let Some(file) = &place.file else {
             return format!("line {}", place.line);
         };
@@ -91,8 +93,8 @@ impl Plan<'_> {
         Err(traced(Rc::new(exception), place))
     }
 
-    /// A function of a library that ctypes has loaded. LoadLibrary is called by hand by packages that
-    /// need flags which ctypes does not give; it returns NULL where it fails.
+    /// Calls a function of a library that ctypes has loaded. Packages that need flags which ctypes
+    /// doesn't pass call LoadLibrary directly. It returns NULL on failure.
     pub(super) fn library_function(
         &mut self,
         library: &str,
@@ -104,7 +106,7 @@ impl Plan<'_> {
             return Ok(Value::Unknown);
         }
         let Some(target) = arguments.first().and_then(Value::text) else {
-            return Ok(self.cannot_know("the name of a library that LoadLibrary loads", place));
+            return Ok(self.unknown_load("the name of a library that LoadLibrary loads", place));
         };
         let flags = arguments.get(2).and_then(Value::number).and_then(|flags| u32::try_from(flags).ok());
         self.name_caller(place);
@@ -113,7 +115,7 @@ impl Plan<'_> {
         if self.loaded_library(&target, result, place).is_ok() {
             return Ok(Value::Int(1));
         }
-        // NULL, and no exception: what the program makes of it is in its own code. Most raise ctypes.WinError.
+        // The result is NULL, without an exception. Most programs then raise ctypes.WinError.
         if let Some(LoadFailure { sentence, error: LoadError::Windows(failure), .. }) =
             self.failures.last_mut()
         {
@@ -123,7 +125,7 @@ impl Plan<'_> {
         Ok(Value::None)
     }
 
-    /// What `ctypes.get_last_error` tells after this.
+    /// Sets the value that `ctypes.get_last_error` returns.
     pub(super) fn note_last_error(&mut self, result: &Result<(), LoadError>) {
         self.last_error = match result {
             Ok(()) => 0,
@@ -132,8 +134,9 @@ impl Plan<'_> {
         };
     }
 
-    /// `ffi.dlopen(name, flags)` of cffi: without flags a path is loaded as Python loads extension modules, and a name as any program
-    /// does (`src/c/misc_win32.h` of cffi 2.1; before 1.15 a path is, too).
+    /// Evaluates `ffi.dlopen(name, flags)` of cffi. Without flags, a path is loaded as Python loads
+    /// extension modules, and a name as in any program (`src/c/misc_win32.h` of cffi 2.1; before
+    /// 1.15, this applies to a path, too).
     pub(super) fn load_by_cffi(&mut self, target: &str, flags: u32, place: &Place) -> Outcome {
         let flags = match flags {
             0 if target.contains(['/', '\\']) => {
@@ -144,7 +147,7 @@ impl Plan<'_> {
         self.name_caller(place);
         let result = self.interpreter.load_with_flags(target, flags);
         let Err(failed) = self.loaded_library(target, result, place) else { return Ok(Value::Unknown) };
-        // Its message names the code as Windows' own text does (`b_do_dlopen`).
+        // The message contains the code in the form of Windows' own message (`b_do_dlopen`).
         let code = self.failures.last().and_then(|failure| match &failure.error {
             LoadError::Windows(failure) => Some(failure.code()),
             LoadError::OtherPython { .. } | LoadError::Crash(_) => None,
@@ -160,8 +163,9 @@ impl Plan<'_> {
         Err(traced(Rc::new(Exception { failures: failed.failures.clone(), ..exception }), place))
     }
 
-    /// A library of TensorFlow's operations. `LoadDynamicLibrary` (`tsl/platform/windows/load_library.cc`) gives it the old search from its own
-    /// folder, and makes an error of its own of whatever fails.
+    /// Loads a library of TensorFlow operations. `LoadDynamicLibrary`
+    /// (`tsl/platform/windows/load_library.cc`) uses the altered search path, which starts in the
+    /// library's own folder, and reports every failure as its own error.
     pub(super) fn load_operations(&mut self, target: &str, place: &Place) -> Outcome {
         self.name_caller(place);
         let result = self.interpreter.load_with_flags(target, LoadFlags::ALTERED_SEARCH_PATH);
@@ -176,7 +180,7 @@ impl Plan<'_> {
         Err(traced(Rc::new(Exception { failures: failed.failures.clone(), ..exception }), place))
     }
 
-    /// A variable of the process's environment, None if it is not set.
+    /// Returns an environment variable of the process, or Python's `None` if it is unset.
     pub(in crate::plan) fn variable(&self, name: &Value) -> Value {
         let Some(name) = name.text() else {
             return Value::Unknown;
@@ -187,7 +191,8 @@ impl Plan<'_> {
         }
         match self.interpreter.process.variable(&name) {
             Some(value) => Value::str(value),
-            // Every process has a PATH, even if we do not know which. That of a clean Windows begins so.
+            // Every process has a PATH, even if its value is unknown. On a clean Windows, it starts
+            // with these directories.
             None if name == "PATH" => match self.interpreter.process.host() {
                 host if host.has_new_path() && !self.is_linux() => {
                     let windows = &host.windows_directory;
@@ -204,9 +209,10 @@ impl Plan<'_> {
         self.interpreter.environment.machine == Machine::X86
     }
 
-    /// The machine that `platform.machine()` names: that of Windows to a 32-bit process, which Windows tells in
-    /// `PROCESSOR_ARCHITEW6432`, and since Python 3.12 to an emulated x64 process, too (`Lib/platform.py`: `_get_machine_win32`).
-    pub(super) fn machine_that_platform_tells(&self) -> Machine {
+    /// The machine that `platform.machine()` returns. A 32-bit process gets that of Windows from
+    /// `PROCESSOR_ARCHITEW6432`. Since Python 3.12, so does an emulated x64 process
+    /// (`Lib/platform.py`: `_get_machine_win32`).
+    pub(super) fn platform_machine(&self) -> Machine {
         let environment = self.interpreter.environment;
         match environment.machine {
             Machine::X86 => self.interpreter.process.host().machine,
@@ -219,24 +225,25 @@ impl Plan<'_> {
         self.interpreter.environment.platform == Platform::Linux
     }
 
-    /// The folder of the user's profile (`os.path.expanduser("~")`), where it is known.
+    /// The user's profile folder (`os.path.expanduser("~")`), if known.
     pub(super) fn home(&self) -> Option<WinPath> {
         Some(WinPath::new(self.variable(&Value::str("USERPROFILE")).text()?.as_ref()))
     }
 
-    /// `os.path.expanduser(path)`: a tilde alone, or before a backslash or slash, stands for the user's own profile.
+    /// Evaluates `os.path.expanduser(path)`: a tilde alone, or before a backslash or slash, stands
+    /// for the user's own profile.
     pub(super) fn with_home(&self, path: &str) -> Option<String> {
         match path.strip_prefix('~') {
             None => Some(path.to_owned()),
             Some(rest) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
                 Some(format!("{}{rest}", self.home()?))
             }
-            // Somebody else's.
+            // The profile of another user.
             Some(_) => None,
         }
     }
 
-    /// `os.environ["PATH"] = …`
+    /// Executes `os.environ["PATH"] = …`.
     pub(in crate::plan) fn set_variable(&mut self, name: &Value, value: &Value, frame: &Frame) {
         self.set_variable_at(name, value, &frame.place());
     }
@@ -252,14 +259,14 @@ impl Plan<'_> {
             }
             None => {
                 if name == "PATH" {
-                    self.cannot_know("a new value of PATH", place);
+                    self.unknown_load("a new value of PATH", place);
                 }
                 self.unknown_variables.insert(name);
             }
         }
     }
 
-    /// `sys.path`, as a list of its own.
+    /// Returns a copy of `sys.path`.
     pub(in crate::plan) fn sys_path_entries(&self) -> Value {
         Value::list(self.sys_path.iter().map(|entry| Value::str(entry.as_str())).collect())
     }

@@ -1,4 +1,5 @@
-//! Where things are installed, and where modules are found: `importlib`, `pkgutil`, `pkg_resources`, `sysconfig`, `site`.
+//! Locations of installed packages and modules: `importlib`, `pkgutil`, `pkg_resources`,
+//! `sysconfig`, `site`.
 
 use std::rc::Rc;
 
@@ -13,27 +14,27 @@ use crate::source::{Name, top_level};
 
 type Outcome = Result<Value, Rc<Exception>>;
 
-/// The classes of objects whose attributes are told here.
+/// The classes of the objects whose attributes are provided here.
 const SPEC: &str = "importlib.machinery.ModuleSpec";
 const DISTRIBUTION: &str = "importlib.metadata.Distribution";
 const MODULE_INFO: &str = "pkgutil.ModuleInfo";
 const FILE_FINDER: &str = "importlib.machinery.FileFinder";
 
-/// The versions of more distributions are not kept.
-const MOST_ASKED: usize = 100;
+/// The maximum number of distributions whose versions are recorded.
+const MAX_REQUESTED_VERSIONS: usize = 100;
 
-/// Whether an object has a method that [`Plan::call_machinery_method`] performs.
+/// Whether an object has a method that [`Plan::call_machinery_method`] implements.
 pub(in crate::plan) fn has_method(record: &Record, name: &str) -> bool {
     record.class == FILE_FINDER && name == "find_spec"
 }
 
-/// `__spec__` of a module.
+/// Returns the `__spec__` of a module.
 pub(in crate::plan) fn spec_of_module(module: &Module) -> Value {
     spec_of(&module.name, module.file.clone(), module.path.clone())
 }
 
 impl Plan<'_> {
-    /// Calls a function of these modules; nothing if `name` is none of theirs.
+    /// Calls a function of these modules. Returns `None` if `name` isn't one of them.
     pub(super) fn call_machinery(
         &mut self,
         name: &str,
@@ -60,12 +61,12 @@ impl Plan<'_> {
                 self.folder_of_package(first).map_or(Value::Unknown, |folder| Value::path(&folder))
             }
             "importlib.resources.as_file" | "importlib_resources.as_file" => {
-                Value::Nothing(Rc::new(first.clone()))
+                Value::NullContext(Rc::new(first.clone()))
             }
             "importlib.resources.path" | "importlib_resources.path" => {
                 let file = self.folder_of_package(first).zip(second.and_then(Value::text));
                 let file = file.map_or(Value::Unknown, |(folder, name)| Value::path(&folder.join(&name)));
-                Value::Nothing(Rc::new(file))
+                Value::NullContext(Rc::new(file))
             }
             "pkg_resources.resource_filename" => {
                 match (self.folder_of_package(first), second.and_then(Value::text)) {
@@ -88,9 +89,9 @@ impl Plan<'_> {
                 Some(name) => {
                     let version = self.distribution(name, place)?.version.clone();
                     if let Some(version) = &version
-                        && self.asked_versions.len() < MOST_ASKED
+                        && self.requested_versions.len() < MAX_REQUESTED_VERSIONS
                     {
-                        self.asked_versions.push(((&**name).into(), version.as_str().into()));
+                        self.requested_versions.push(((&**name).into(), version.as_str().into()));
                     }
                     version.map_or(Value::Unknown, Value::str)
                 }
@@ -154,7 +155,7 @@ impl Plan<'_> {
                 folder.as_ref().map_or(Value::Unknown, |folder| Value::str(folder.as_str()))
             }
             "site.getuserbase" => self.config_var("userbase"),
-            // What is asked of one is an extension module.
+            // Programs use it to look for an extension module.
             "importlib.machinery.FileFinder" => match &text {
                 Some(_) => {
                     let attributes = vec![("path", first.clone())];
@@ -180,7 +181,8 @@ impl Plan<'_> {
         found.map_or(Value::None, |path| spec_of(&name, Some(path), None))
     }
 
-    /// The specification of a module, None if it would not be found. Finding a submodule imports its parents first.
+    /// Returns the spec of a module, or Python's `None` if it isn't found. Finding a submodule
+    /// imports its parents.
     fn find_spec(&mut self, name: &str, place: &Place) -> Outcome {
         if let Some(module) = self.modules.get(name).cloned() {
             return Ok(spec_of(name, module.file.clone(), module.path.clone()));
@@ -212,7 +214,8 @@ impl Plan<'_> {
         })
     }
 
-    /// The folder of a package, which is given as a module or by name; of another module the folder that it lies in.
+    /// Returns the folder of a package, given as a module or by name. For any other module, returns
+    /// the folder that contains it.
     fn folder_of_package(&mut self, package: &Value) -> Option<WinPath> {
         let of_module = |module: &Module| match &module.path {
             Some(path) => path.first().cloned(),
@@ -243,7 +246,8 @@ impl Plan<'_> {
         })
     }
 
-    /// `distribution.files`: paths relative to where it is installed, each with its own `locate()`.
+    /// Evaluates `distribution.files`: paths relative to the installation folder, each with its own
+    /// `locate()`.
     fn files_of(&self, distribution: &Distribution) -> Value {
         const MOST: usize = 20_000;
         let files = &*self.interpreter.process.host().files;
@@ -255,12 +259,13 @@ impl Plan<'_> {
         Value::list(record.iter().filter_map(|row| below(&row.path)).collect())
     }
 
-    /// `pkgutil.extend_path(__path__, __name__)`: folders of that name along `sys.path` that are packages.
+    /// Evaluates `pkgutil.extend_path(__path__, __name__)`: adds the packages of that name along
+    /// `sys.path`.
     fn extended_path(&mut self, path: &Value, name: Option<&Value>) -> Value {
         let (Some(mut entries), Some(name)) = (path.items(), name.and_then(Value::text)) else {
             return Value::Unknown;
         };
-        // Of a subpackage the path of its parent is searched.
+        // For a subpackage, the path of its parent is searched.
         let (folders, last) = match name.rsplit_once('.') {
             None => (self.sys_path.clone(), &*name),
             Some((parent, last)) => match self.modules.get(parent).and_then(|parent| parent.path.clone()) {
@@ -280,7 +285,7 @@ impl Plan<'_> {
         Value::list(entries)
     }
 
-    /// `pkgutil.iter_modules(path, prefix)`
+    /// Evaluates `pkgutil.iter_modules(path, prefix)`.
     fn modules_in(&mut self, path: &Value, prefix: Option<&Value>) -> Value {
         let prefix = match prefix {
             None => "".into(),
@@ -331,7 +336,8 @@ impl Plan<'_> {
         Value::list(modules)
     }
 
-    /// A variable of the configuration that Python has on Windows (`Lib/sysconfig`: `_init_config_vars`, `_init_non_posix`).
+    /// Returns a configuration variable of Python on Windows (`Lib/sysconfig`: `_init_config_vars`,
+    /// `_init_non_posix`).
     fn config_var(&self, name: &str) -> Value {
         let environment = self.interpreter.environment;
         let version = &environment.version;
@@ -366,7 +372,7 @@ impl Plan<'_> {
         }
     }
 
-    /// `sysconfig.get_platform()`
+    /// Evaluates `sysconfig.get_platform()`.
     fn platform_name(&self) -> Value {
         let environment = self.interpreter.environment;
         match (environment.platform, environment.machine) {
@@ -377,7 +383,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The folder of what a user has installed for himself (`Lib/site.py`: `_getuserbase`).
+    /// Returns the base folder of per-user installations (`Lib/site.py`: `_getuserbase`).
     fn user_base(&self) -> Value {
         match self.variable(&Value::str("PYTHONUSERBASE")) {
             Value::None => {}
@@ -390,12 +396,12 @@ impl Plan<'_> {
         }
         match self.variable(&Value::str("APPDATA")) {
             Value::Str(folder) => Value::str(WinPath::new(&*folder).join("Python").as_str()),
-            // Where nobody knows the user's folder it holds nothing that anybody knows of.
+            // If the user's folder is unknown, so are its contents.
             _ => Value::Unknown,
         }
     }
 
-    /// `sysconfig.get_path(name)` of the scheme `nt`, or `venv`.
+    /// Evaluates `sysconfig.get_path(name)` for the schemes `nt` and `venv`.
     fn installation_path(&self, name: &str) -> Value {
         let environment = self.interpreter.environment;
         let below = |prefix: &WinPath, tail: &str| Value::str(prefix.join(tail).as_str());
@@ -427,7 +433,7 @@ impl Record {
     }
 }
 
-/// The folders for packages of the environment itself.
+/// The `site-packages` folders of the environment itself.
 fn site_packages(environment: &Environment) -> impl Iterator<Item = &WinPath> {
     environment.site_packages.iter().filter(|folder| folder.is_within(&environment.prefix))
 }

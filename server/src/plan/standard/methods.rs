@@ -1,4 +1,4 @@
-//! Methods of values: of strings, lists, tables, paths, files, `os.environ` and `sys.path`.
+//! Methods of strings, lists, dictionaries, paths, files, `os.environ`, and `sys.path`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ impl Plan<'_> {
                 Value::AddedDirectory(_) | Value::File(_) | Value::ExitStack(_) | Value::Path(_) => {
                     object.clone()
                 }
-                Value::Nothing(value) => (**value).clone(),
+                Value::NullContext(value) => (**value).clone(),
                 _ => Value::Unknown,
             });
         }
@@ -36,11 +36,11 @@ impl Plan<'_> {
                 string_method(text, name, &arguments)
             }
             Value::List(list) => {
-                // Its own list may be the argument: it is looked at before the list is changed.
+                // The argument may be the list itself, so it is read before the list is changed.
                 let at = list.borrow().iter().position(|item| item.equals(first) == Some(true));
                 let added = if name == "extend" { first.items().unwrap_or_default() } else { Vec::new() };
-                let room = list.borrow().len() + added.len() < LONGEST && self.may_nest(&arguments);
-                let known = self.uncertain == 0 && room;
+                let has_room = list.borrow().len() + added.len() < LONGEST && self.may_nest(&arguments);
+                let known = self.uncertain == 0 && has_room;
                 let mut list = list.try_borrow_mut();
                 match (name, &mut list) {
                     ("append", Ok(list)) if known => list.push(first.clone()),
@@ -87,7 +87,7 @@ impl Plan<'_> {
                 Value::None
             }
             Value::Dict(items) if matches!(name, "update" | "setdefault" | "pop" | "clear") => {
-                return Ok(self.change_table(items, name, &arguments, keywords));
+                return Ok(self.mutate_dict(items, name, &arguments, keywords));
             }
             Value::Dict(items) => {
                 let items = items.borrow();
@@ -127,8 +127,9 @@ impl Plan<'_> {
                             }
                         }
                     }
-                    // Any name may have another value from here on. What is replaced of functions, classes and modules does
-                    // the same as before: most often a quicker one takes its place.
+                    // Any name may have a new value from here on. Functions, classes, and modules
+                    // are kept: usually they are replaced by a faster implementation with the same
+                    // behavior.
                     ("update", _) => {
                         module.open.set(true);
                         for value in module.names.borrow_mut().values_mut() {
@@ -251,7 +252,7 @@ impl Plan<'_> {
                         Some(pattern) => self.glob_below(&path.normalized(), &pattern),
                         None => Value::Unknown,
                     },
-                    // What `importlib.metadata` gives, too.
+                    // The result of `importlib.metadata` has it, too.
                     "locate" => Value::path(&path),
                     _ => Value::Unknown,
                 }
@@ -296,7 +297,7 @@ impl Plan<'_> {
                 match (name, entry.filter(WinPath::is_absolute)) {
                     ("copy", _) => return Ok(self.sys_path_entries()),
                     ("insert", Some(entry)) if self.uncertain == 0 => {
-                        // The first entry is the folder of the program, which is not in our list.
+                        // The first entry is the program's folder, which isn't in this list.
                         let at = first.number().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
                         let at = at.saturating_sub(1).min(self.sys_path.len());
                         self.sys_path.insert(at, entry);
@@ -316,7 +317,7 @@ impl Plan<'_> {
                     "get" | "pop" => self.modules.get(&*dotted).cloned(),
                     _ => None,
                 });
-                // What was imported before us is not in our list.
+                // Modules that Python itself imported aren't in this table.
                 module.map_or(Value::Unknown, Value::Module)
             }
             Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
@@ -331,8 +332,8 @@ impl Plan<'_> {
         })
     }
 
-    /// A method of a table that changes it.
-    fn change_table(
+    /// Calls a method that changes a dictionary.
+    fn mutate_dict(
         &mut self,
         items: &Rc<RefCell<Vec<(Value, Value)>>>,
         name: &str,
@@ -385,7 +386,7 @@ impl Plan<'_> {
         }
     }
 
-    /// `path.rglob(pattern)`, for patterns of a name.
+    /// Evaluates `path.rglob(pattern)` for patterns without separators.
     fn glob_below(&mut self, folder: &WinPath, pattern: &str) -> Value {
         let Value::List(folders) = self.walk_folder(folder) else { return Value::Unknown };
         let mut found = Vec::new();
@@ -400,7 +401,7 @@ impl Plan<'_> {
     }
 }
 
-/// Whether Python can sort these values by themselves.
+/// Whether Python can sort these values without a key.
 fn is_ordered(values: &[Value]) -> bool {
     values.windows(2).all(|pair| matches!(pair, [a, b] if a.order(b).is_some()))
 }
@@ -488,7 +489,7 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
             parts.map_or(Value::Unknown, |parts| Value::str(parts.join(&**text)))
         }
         ("format", _) => {
-            // Only `{}` and `{0}`; anything else is not worth knowing.
+            // Only `{}` and `{0}` are supported.
             let mut out = text.to_string();
             for (at, argument) in arguments.iter().enumerate() {
                 let Some(argument) = argument.to_text() else {

@@ -1,8 +1,8 @@
-//! The part of Python's library that decides loads, performed by the plan itself: `os.path`, `glob`,
-//! `sys.platform`, `ctypes`, `os.add_dll_directory`, `importlib.import_module`.
+//! The parts of the standard library that decide loads, implemented by the plan itself: `os.path`,
+//! `glob`, `sys.platform`, `ctypes`, `os.add_dll_directory`, `importlib.import_module`.
 //!
-//! This is knowledge of the standard library, the same for every program. Whatever is not named here
-//! gives a value that is not known.
+//! These rules describe the standard library and are the same for every program. Functions that
+//! aren't listed here return an unknown value.
 
 mod functional;
 mod loads;
@@ -32,8 +32,8 @@ pub(super) use paths::path_attribute;
 
 use names::standard_or_own;
 
-/// What calls `platform.uname`, or is it.
-const ASKS_FOR_THE_MACHINE: [&str; 8] = [
+/// Functions that call `platform.uname`, and `uname` itself.
+const CALLS_UNAME: [&str; 8] = [
     "platform.machine",
     "platform.node",
     "platform.platform",
@@ -47,13 +47,14 @@ const ASKS_FOR_THE_MACHINE: [&str; 8] = [
 type Outcome = Result<Value, Rc<Exception>>;
 
 impl Plan<'_> {
-    /// The first call of such a function has `platform` find out the machine's name, for which it needs `socket` where there is no
-    /// `os.uname`; without it does as well (`Lib/platform.py`: `uname`, `_node`).
-    pub(super) fn ask_for_the_machine(&mut self, function: &str, place: &Place) {
+    /// Handles the first call of a function that makes `platform` determine the name of the
+    /// machine. Where `os.uname` doesn't exist, `platform` imports `socket`, but works without it
+    /// (`Lib/platform.py`: `uname`, `_node`).
+    pub(super) fn import_for_uname(&mut self, function: &str, place: &Place) {
         let is_linux = self.is_linux();
-        if !is_linux && ASKS_FOR_THE_MACHINE.contains(&function) && !self.machine_is_known {
-            self.machine_is_known = true;
-            self.import_if_it_can_be("socket", place);
+        if !is_linux && CALLS_UNAME.contains(&function) && !self.uname_is_cached {
+            self.uname_is_cached = true;
+            self.try_import("socket", place);
         }
     }
 
@@ -76,7 +77,7 @@ impl Plan<'_> {
             let exception = Exception::new(name, message_of(&arguments));
             return Ok(Value::Exception(Rc::new(exception)));
         }
-        self.ask_for_the_machine(name, place);
+        self.import_for_uname(name, place);
         if let Some(value) = self.call_machinery(name, &arguments, keywords, place)? {
             return Ok(value);
         }
@@ -105,7 +106,7 @@ impl Plan<'_> {
                             _ => Value::Module(module),
                         }
                     }
-                    None => self.cannot_know("the name of a module that __import__ imports", place),
+                    None => self.unknown_load("the name of a module that __import__ imports", place),
                 }
             }
             "importlib.import_module" => match first.text() {
@@ -116,7 +117,7 @@ impl Plan<'_> {
                         None => Value::Unknown,
                     }
                 }
-                None => self.cannot_know("the name of a module that import_module imports", place),
+                None => self.unknown_load("the name of a module that import_module imports", place),
             },
             "os.path.join" => {
                 let parts: Option<Vec<Rc<str>>> = arguments.iter().map(Value::text).collect();
@@ -212,7 +213,7 @@ impl Plan<'_> {
                 Value::Tuple(Rc::new(vec![Value::str("64bit"), Value::str("ELF")]))
             }
             "platform.system" => Value::str("Windows"),
-            "platform.machine" => Value::str(match self.machine_that_platform_tells() {
+            "platform.machine" => Value::str(match self.platform_machine() {
                 Machine::X86 => "x86",
                 Machine::Arm64 => "ARM64",
                 _ => "AMD64",
@@ -243,12 +244,12 @@ impl Plan<'_> {
                         Value::Library(target)
                     }
                     None if matches!(target, Some(Value::None)) => Value::Unknown,
-                    None => self.cannot_know("the name of a library that ctypes loads", place),
+                    None => self.unknown_load("the name of a library that ctypes loads", place),
                 }
             }
             "TF_LoadLibrary" => match first.text() {
                 Some(target) => return self.load_operations(&target, place),
-                None => self.cannot_know("the name of a library that TensorFlow loads", place),
+                None => self.unknown_load("the name of a library that TensorFlow loads", place),
             },
             "sys._getframe" => {
                 let depth = if arguments.is_empty() { Some(0) } else { first.number() };
@@ -278,7 +279,7 @@ impl Plan<'_> {
                 }
                 None => Value::Unknown,
             },
-            // The text of a module's own data file: delvewheel keeps the order of loads in one.
+            // The source of the module's own data file: delvewheel stores the load order in one.
             "open" => match path().filter(|path| self.interpreter.process.host().files.is_file(path)) {
                 Some(path) if second.is_none_or(|mode| mode.text().as_deref() == Some("r")) => {
                     Value::File(path)
@@ -295,11 +296,11 @@ impl Plan<'_> {
             "json.loads" => first.text().map_or(Value::Unknown, |text| value_of_json(&text)),
             "ctypes.c_wchar_p" | "ctypes.c_char_p" => first.clone(),
             "contextlib.nullcontext" => {
-                Value::Nothing(Rc::new(arguments.first().cloned().unwrap_or(Value::None)))
+                Value::NullContext(Rc::new(arguments.first().cloned().unwrap_or(Value::None)))
             }
             "contextlib.ExitStack" => Value::ExitStack(Rc::default()),
             "functools.wraps" | "functools.lru_cache" | "functools.cache" => match first {
-                // Without arguments it decorates the function itself.
+                // Without arguments, the decorator receives the function itself.
                 Value::Function(_) | Value::Bound(_) if name != "functools.wraps" => first.clone(),
                 _ => Value::Known("functools.identity".into()),
             },
@@ -337,7 +338,7 @@ impl Plan<'_> {
                 let text = windows_message(code).unwrap_or("unknown error");
                 let sentence = format!("[WinError {code}] {text}");
                 let mut exception = Exception::new("OSError", Some(sentence.into()));
-                // It speaks of the load that failed last.
+                // The error belongs to the last failed load.
                 let last =
                     self.failures.len().checked_sub(1).filter(|_| code != 0 && code == self.last_error);
                 exception.failures.extend(last);
@@ -350,7 +351,7 @@ impl Plan<'_> {
                     return self.load_by_cffi(&target, flags.unwrap_or(0), place);
                 }
                 None if matches!(first, Value::None) => Value::Unknown,
-                None => self.cannot_know("the name of a library that cffi loads", place),
+                None => self.unknown_load("the name of a library that cffi loads", place),
             },
             "contextlib.suppress" => Value::Suppress(Rc::new(arguments)),
             "pathlib.Path" | "pathlib.PurePath" | "pathlib.WindowsPath" | "pathlib.PureWindowsPath" => {
@@ -360,8 +361,8 @@ impl Plan<'_> {
                         Value::Path(only.clone())
                     }
                     (Some([base, rest @ ..]), _) => {
-                        // Windows' paths have backslashes in the end, however they were written. Those of the system that we run
-                        // on, if it is another, stay as they are.
+                        // `WindowsPath` converts slashes to backslashes. The paths of another
+                        // system that WhyDLL runs on stay unchanged.
                         let is_foreign = is_linux || base.starts_with('/');
                         let base =
                             WinPath::new(if is_foreign { base.to_string() } else { base.replace('/', "\\") });
@@ -411,7 +412,7 @@ impl Plan<'_> {
                 let pairs = match first {
                     _ if arguments.is_empty() => Some(Vec::new()),
                     Value::Dict(items) => Some(items.borrow().clone()),
-                    // Of a longer item Python makes an exception.
+                    // A longer item raises an exception in Python.
                     other => other.items().and_then(|items| items.iter().map(pair).collect()),
                 };
                 let Some(mut pairs) = pairs else {
@@ -421,7 +422,8 @@ impl Plan<'_> {
                 self.table(pairs)
             }
             "dict.fromkeys" => {
-                /// What is done for each key of a longer table has no end: torch lists 2,500 of its functions.
+                /// The maximum number of keys. Loops over larger dictionaries take too long: torch
+                /// lists 2,500 of its functions.
                 const MOST_KEYS: usize = 1_000;
                 let keys = self.items_of(first, place)?;
                 let Some(keys) = keys.filter(|keys| keys.len() <= MOST_KEYS) else {
@@ -541,7 +543,7 @@ impl Plan<'_> {
                 Value::Code(text) | Value::Str(text) => {
                     return self.exec(text, second, arguments.get(2), frame);
                 }
-                _ => self.cannot_know("what exec runs", place),
+                _ => self.unknown_load("the code that exec runs", place),
             },
             "copy.copy" | "copy.deepcopy" => match first {
                 Value::Known(name) if name == "sys.path" => self.sys_path_entries(),
@@ -562,13 +564,13 @@ impl Plan<'_> {
         }
     }
 
-    pub(super) fn cannot_know(&mut self, what: &str, place: &Place) -> Value {
-        self.step(Event::UnknownLoad(format!("{what} is not known from the text")), place);
+    pub(super) fn unknown_load(&mut self, what: &str, place: &Place) -> Value {
+        self.step(Event::UnknownLoad(format!("{what} can't be determined from the code")), place);
         Value::Unknown
     }
 }
 
-/// The folder above a path that is not known.
+/// Returns the folder above an unknown path.
 pub(in crate::plan) fn above(path: &Value) -> Value {
     match path {
         Value::Below(folder) => {
@@ -579,7 +581,7 @@ pub(in crate::plan) fn above(path: &Value) -> Value {
     }
 }
 
-/// An attribute of a path that is not known.
+/// Returns an attribute of an unknown path.
 pub(in crate::plan) fn attribute_below(folder: &Rc<str>, name: &str) -> Value {
     match name {
         "parent" => above(&Value::Below(folder.clone())),
@@ -590,13 +592,13 @@ pub(in crate::plan) fn attribute_below(folder: &Rc<str>, name: &str) -> Value {
     }
 }
 
-/// A pair of values.
+/// Unpacks a pair of values.
 pub(in crate::plan) fn pair(value: &Value) -> Option<(Value, Value)> {
     let [key, value] = value.items()?.try_into().ok()?;
     Some((key, value))
 }
 
-/// Whether a value is of a built-in class, or of one of several.
+/// Whether a value is an instance of a class, or of one of a tuple of classes.
 fn is_instance(value: &Value, class: &Value) -> Option<bool> {
     match class {
         Value::Class(class) => match value {
@@ -613,13 +615,14 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
                 Value::Int(_) => &["int"],
                 Value::Tuple(_) => &["tuple"],
                 Value::Dict(_) => &["dict"],
-                // It may stand for a set.
+                // It may represent a set.
                 Value::List(_) if !["list", "set", "frozenset"].contains(&class.as_str()) => &[],
                 Value::Function(_) => &["types.FunctionType", "types.LambdaType"],
                 Value::Bound(_) => &["types.MethodType"],
                 _ => return None,
             };
-            // Of other classes, such as collections.abc.Callable, what is an instance is a matter of what it can do.
+            // For other classes, such as collections.abc.Callable, `isinstance` depends on the
+            // methods of the object.
             const PLAIN: [&str; 13] = [
                 "str",
                 "bool",
@@ -641,12 +644,12 @@ fn is_instance(value: &Value, class: &Value) -> Option<bool> {
     }
 }
 
-/// Whether one of these holds; nothing if one before the end is not known.
+/// Whether one of the answers is true. Returns `None` if an answer is unknown.
 fn any_known(mut answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     answers.try_fold(false, |before, answer| Some(before | answer?))
 }
 
-/// Whether a class of the program is another one or below it, or below one of a tuple.
+/// Whether a class of the program is the same as or a subclass of another, or of one of a tuple.
 fn is_subclass(value: &Value, class: &Value) -> Option<bool> {
     match (value, class) {
         (Value::Class(value), Value::Class(class)) => value.is_subclass_of(class),
@@ -655,7 +658,7 @@ fn is_subclass(value: &Value, class: &Value) -> Option<bool> {
     }
 }
 
-/// `import_module(".name", package)`
+/// Resolves the name in `import_module(".name", package)`.
 fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
     let tail = name.trim_start_matches('.');
     let level = name.len() - tail.len();
@@ -669,10 +672,12 @@ fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
     Some(if tail.is_empty() { base.to_owned() } else { format!("{base}.{tail}") })
 }
 
-/// What `json.loads(text)` gives; unknown if the text is long or no JSON.
+/// Returns the result of `json.loads(text)`, or an unknown value if the string is long or isn't
+/// JSON.
 fn value_of_json(text: &str) -> Value {
     const LONGEST_JSON: usize = 64 << 10;
-    // Of a file that is not called so a snapshot has at first nothing but a mark.
+    // In a snapshot, the contents of a file without the `.json` extension are at first only a
+    // placeholder.
     if withheld::is_mark(text) {
         withheld::note(text);
     }

@@ -1,4 +1,4 @@
-//! The names of the standard library that the plan knows, and what a module has.
+//! The names of the standard library that the plan implements, and the attributes of modules.
 
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -11,10 +11,11 @@ use crate::environment::Platform;
 use crate::host::fold_name;
 use crate::image::Machine;
 
-/// `os.W_OK`
+/// The value of `os.W_OK`.
 pub(super) const WRITABLE: i64 = 2;
 
-/// Functions and classes that [`Plan::call_known`] performs, and namespaces that hold some, by module.
+/// The functions and classes that [`Plan::call_known`] implements, and the namespaces that contain
+/// them, by module.
 const KNOWN: &[(&str, &[&str])] = &[
     (
         "os",
@@ -122,10 +123,10 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("collections", &["OrderedDict"]),
 ];
 
-/// New in Python 3.15.
+/// A function that was added in Python 3.15.
 const SET_LAZY_IMPORTS: &str = "set_lazy_imports";
 
-/// Attributes that these modules do not have on Windows, which programs ask for with `hasattr`.
+/// Attributes that these modules lack on Windows, and that programs test with `hasattr`.
 const ABSENT: &[(&str, &[&str])] = &[
     ("sys", &["getdlopenflags", "setdlopenflags", "frozen", "_MEIPASS", "real_prefix", "pypy_version_info"]),
     ("os", &["fork", "uname", "getuid", "geteuid", "sched_getaffinity"]),
@@ -220,7 +221,7 @@ const EXCEPTIONS: &[&str] = &[
     "ConnectionError",
 ];
 
-/// Names of the module `builtins` of Python 3 that are neither functions above nor exceptions.
+/// The names in Python's `builtins` that are neither exceptions nor among the functions above.
 const OTHER_BUILTINS: &[&str] = &[
     "abs",
     "aiter",
@@ -274,7 +275,8 @@ const OTHER_BUILTINS: &[&str] = &[
     "__annotations__",
 ];
 
-/// What is asked for every name that a module does not bind, and every attribute, is looked up by its hash.
+/// A hash set, because it is queried for every attribute and for every name that a module doesn't
+/// bind.
 type Names = FxHashSet<&'static str>;
 
 pub(in crate::plan) fn is_exception(name: &str) -> bool {
@@ -282,29 +284,29 @@ pub(in crate::plan) fn is_exception(name: &str) -> bool {
     NAMES.contains(name)
 }
 
-/// The names of a module or namespace that the plan knows; none of another one.
+/// Returns the names of a module or namespace that the plan implements, or `None` for any other.
 fn known_names(module: &str) -> Option<&'static [&'static str]> {
     static MODULES: LazyLock<FxHashMap<&str, &[&str]>> = LazyLock::new(|| KNOWN.iter().copied().collect());
     MODULES.get(module).copied()
 }
 
-/// The names that `from module import *` takes of a module that the plan knows.
+/// Returns the implemented names that `from module import *` binds.
 pub(in crate::plan) fn known_public_names(module: &str) -> impl Iterator<Item = &'static str> {
     known_names(module).unwrap_or_default().iter().copied().filter(|name| !name.starts_with('_'))
 }
 
-/// Whether it is an object whose methods the plan performs, rather than a namespace.
+/// Whether it is an object with methods that the plan implements, rather than a namespace.
 pub(in crate::plan) fn has_methods(known: &str) -> bool {
     matches!(known, "os.environ" | "sys.path" | "sys.modules")
 }
 
-/// The built-in of this name, if the plan knows what it does.
+/// Returns the built-in of this name, if the plan implements it.
 pub(in crate::plan) fn builtin(name: &str) -> Option<Value> {
     static NAMES: LazyLock<Names> = LazyLock::new(|| FUNCTIONS.iter().chain(EXCEPTIONS).copied().collect());
     NAMES.contains(name).then(|| Value::Known(name.into()))
 }
 
-/// Whether a name is defined without the module's doing.
+/// Whether a name is defined without an assignment in the module.
 pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
     builtin(name).is_some()
         || OTHER_BUILTINS.contains(&name)
@@ -312,13 +314,13 @@ pub(in crate::plan) fn is_builtin_name(name: &str) -> bool {
         || name.ends_with("Error")
 }
 
-/// A function that loads what it is given, if a module of native code exports one of this name. TensorFlow's brings in libraries of
-/// operations (`tensorflow/c/c_api.h`).
+/// Returns a function that loads its argument, if a native module exports one of this name.
+/// TensorFlow's loads libraries of operations (`tensorflow/c/c_api.h`).
 pub(in crate::plan) fn exported_loader(name: &str) -> Option<Value> {
     (name == "TF_LoadLibrary").then(|| Value::Known(name.into()))
 }
 
-/// An attribute of a module or namespace of the standard library.
+/// Returns an attribute of a module or namespace of the standard library.
 pub(in crate::plan) fn attribute(module: &str, name: &str, plan: &Plan<'_>) -> Option<Value> {
     let module = if module == "ntpath" { "os.path" } else { module };
     let environment = plan.interpreter().environment;
@@ -408,7 +410,7 @@ pub(super) fn standard_or_own(module: &ModuleRef, name: &str, plan: &Plan<'_>) -
     attribute(&module.name, name, plan).or_else(|| module.get(name)).unwrap_or(Value::Unknown)
 }
 
-/// Functions of every Windows that Python runs on, which programs ask for.
+/// Functions of every supported Windows that programs test for.
 const KERNEL: [&str; 4] =
     ["AddDllDirectory", "RemoveDllDirectory", "SetDefaultDllDirectories", "SetDllDirectoryW"];
 
@@ -422,7 +424,7 @@ impl Plan<'_> {
             Value::Module(module) => &module.name,
             Value::Known(known) => known,
             Value::Class(class) => return self.class_attribute(class, name).map(|_| true),
-            // Since Windows 8 (Microsoft, "AddDllDirectory").
+            // They exist since Windows 8 (Microsoft, "AddDllDirectory").
             Value::Library(library) if is_kernel(library) && KERNEL.contains(&name) => return Some(true),
             _ => return None,
         };
@@ -436,9 +438,10 @@ impl Plan<'_> {
         if absent || listed(KNOWN) {
             return Some(false);
         }
-        // Programs leave messages for each other there; no name of CPython's own has a capital letter.
-        let message = module == "sys" && name.contains(|c: char| c.is_ascii_uppercase());
-        if message && matches!(object, Value::Module(own) if own.get(name).is_none()) {
+        // Programs store flags for one another in `sys`. None of CPython's own names has a capital
+        // letter.
+        let is_flag = module == "sys" && name.contains(|c: char| c.is_ascii_uppercase());
+        if is_flag && matches!(object, Value::Module(own) if own.get(name).is_none()) {
             return Some(false);
         }
         match object {

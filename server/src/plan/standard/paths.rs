@@ -1,4 +1,5 @@
-//! `os.path`, `glob` and `pathlib`: questions about files, answered by the machine's listing.
+//! `os.path`, `glob`, and `pathlib`: queries about files, answered from directory listings of the
+//! machine.
 
 use std::rc::Rc;
 
@@ -7,7 +8,7 @@ use super::super::value::Value;
 use super::names::WRITABLE;
 use crate::host::{EntryKind, WinPath, fold_name};
 
-/// `path.parent` and the like.
+/// Evaluates `path.parent` and similar attributes.
 pub(in crate::plan) fn path_attribute(path: &str, name: &str) -> Option<Value> {
     let path = WinPath::new(path);
     let file_name = path.file_name();
@@ -49,13 +50,13 @@ impl Plan<'_> {
         test: impl Fn(Option<EntryKind>) -> bool,
     ) -> Value {
         match path {
-            // The empty path names nothing.
+            // The empty path doesn't exist.
             Some(path) if path.as_str().is_empty() => Value::Bool(test(None)),
             Some(path) if path.is_absolute() => {
                 let path = path.normalized();
                 let kind = self.interpreter.process.host().files.kind(&path);
                 if kind.is_none() {
-                    self.looked_in_vain(path);
+                    self.record_missing_file(path);
                 }
                 Value::Bool(test(kind))
             }
@@ -63,8 +64,9 @@ impl Plan<'_> {
         }
     }
 
-    /// `os.access(path, mode)`. What decides is whether it is there, and of a file that shall be written to whether it is
-    /// read-only, which is not known (`os_access_impl` in CPython's `Modules/posixmodule.c`).
+    /// Evaluates `os.access(path, mode)`. The result depends on whether the path exists and, for
+    /// writing to a file, on whether the file is read-only, which is unknown (`os_access_impl` in
+    /// CPython's `Modules/posixmodule.c`).
     pub(super) fn has_access(&mut self, path: Option<WinPath>, mode: &Value) -> Value {
         let writes = !matches!(mode, Value::Int(mode) if mode & WRITABLE == 0);
         match self.kind_is(path.clone(), |kind| kind == Some(EntryKind::File)) {
@@ -73,13 +75,14 @@ impl Plan<'_> {
         }
     }
 
-    /// `os.walk(folder)`: for each folder its path, and the names of the folders and files in it.
+    /// Evaluates `os.walk(folder)`: for each folder, its path and the names of its subfolders and
+    /// files.
     pub(super) fn walk_folder(&mut self, folder: &WinPath) -> Value {
         const MOST: usize = 2_000;
         let files = self.interpreter.process.host().files.clone();
-        let mut waiting = vec![folder.clone()];
+        let mut pending = vec![folder.clone()];
         let mut found = Vec::new();
-        while let Some(folder) = waiting.pop() {
+        while let Some(folder) = pending.pop() {
             let Ok(listing) = files.folder(&folder) else { continue };
             if found.len() >= MOST {
                 return Value::Unknown;
@@ -92,16 +95,16 @@ impl Plan<'_> {
             };
             let (folders, names) = (named(EntryKind::Folder), named(EntryKind::File));
             let below = entries.iter().rev().filter(|entry| entry.kind == EntryKind::Folder);
-            waiting.extend(below.map(|entry| folder.join(&entry.name)));
+            pending.extend(below.map(|entry| folder.join(&entry.name)));
             found.push(Value::Tuple(Rc::new(vec![Value::str(folder.as_str()), folders, names])));
         }
         Value::list(found)
     }
 
-    /// `shutil.which(program)` along PATH; a program's name may lack its extension.
+    /// Evaluates `shutil.which(program)` along PATH. The extension of the program may be omitted.
     pub(super) fn which(&self, program: &str) -> Value {
         let files = &self.interpreter.process.host().files;
-        let spelled = |path: WinPath| {
+        let executable = |path: WinPath| {
             let with = ["", ".exe", ".cmd", ".bat", ".com"].map(|ext| format!("{}{ext}", path.as_str()));
             let fits = |text: &String| {
                 files.is_file(&WinPath::new(text.as_str())) && WinPath::new(text.as_str()).extension() != ""
@@ -109,14 +112,14 @@ impl Plan<'_> {
             with.into_iter().find(fits)
         };
         if WinPath::new(program).is_absolute() {
-            return spelled(WinPath::new(program)).map_or(Value::None, Value::str);
+            return executable(WinPath::new(program)).map_or(Value::None, Value::str);
         }
         let folders = self.interpreter.process.host().path_directories();
-        let found = folders.iter().find_map(|folder| spelled(folder.join(program)));
+        let found = folders.iter().find_map(|folder| executable(folder.join(program)));
         found.map_or(Value::None, Value::str)
     }
 
-    /// `os.path.expandvars(text)`, for `%NAME%` and `$NAME` in braces or not.
+    /// Evaluates `os.path.expandvars(text)`, for `%NAME%`, `$NAME`, and `${NAME}`.
     pub(super) fn expanded(&self, text: &str) -> Value {
         let mut out = String::new();
         let mut rest = text;
@@ -137,7 +140,7 @@ impl Plan<'_> {
             };
             match self.variable(&Value::str(name)) {
                 Value::Str(value) => out.push_str(&value),
-                // What is not set stays as it is.
+                // An unset variable stays as written.
                 Value::None => out.push_str(&rest[at..rest.len() - after.len()]),
                 _ => return Value::Unknown,
             }
@@ -146,7 +149,7 @@ impl Plan<'_> {
         Value::str(out + rest)
     }
 
-    /// Files of a folder whose name matches the pattern's last part.
+    /// Returns the files of a folder that match the last part of the pattern.
     pub(super) fn glob(&self, pattern: &WinPath) -> Option<Value> {
         let folder = pattern.parent()?;
         let name = fold_name(pattern.file_name());
@@ -160,7 +163,7 @@ impl Plan<'_> {
     }
 }
 
-/// `fnmatch`, for `*` and `?`, of names in one case.
+/// `fnmatch` for `*` and `?`. Both names must be case-folded.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
