@@ -1,23 +1,25 @@
-//! Conda's Python is patched: it searches the folders of its prefix without being told, and PATH if it is.
+//! Conda's patched Python: it searches the folders of its prefix by default, or PATH if a variable
+//! is set.
 //!
-//! Source: `Add-CondaEcosystemModifyDllSearchPath.patch` in conda-forge's python-feedstock. Both of its functions call
-//! AddDllDirectory from the last directory to the first, so that the first is searched first.
+//! Source: `Add-CondaEcosystemModifyDllSearchPath.patch` in conda-forge's python-feedstock. Both of
+//! its functions call AddDllDirectory from the last directory to the first, so that the first is
+//! searched first.
 
 use super::Interpreter;
 use crate::environment::Kind;
 use crate::host::WinPath;
 use crate::loader::LoadFlags;
 
-/// Tails of the prefix, the first to be searched in front.
+/// The searched folders below the prefix, in search order.
 pub const CONDA_FOLDERS: [&str; 5] =
     ["Library\\mingw-w64\\bin", "Library\\usr\\bin", "Library\\bin", "Scripts", "bin"];
 
-/// The variable that asks for the search of PATH, unless it is `0`.
+/// The variable that enables the search of PATH, unless its value is `0`.
 const ENABLE: &str = "CONDA_DLL_SEARCH_MODIFICATION_ENABLE";
 
-/// PATH and current directory for which directories were added.
+/// The PATH and current directory for which directories were added.
 #[derive(Clone, PartialEq)]
-pub(super) struct Added {
+pub(super) struct SearchState {
     path: Option<String>,
     current: Option<WinPath>,
 }
@@ -31,20 +33,22 @@ impl Interpreter<'_> {
         self.process.variable(ENABLE).is_some_and(|value| value != "0")
     }
 
-    /// `CondaEcosystemModifyDllSearchPath_Init`: at the start, unless PATH shall be searched.
+    /// Implements `CondaEcosystemModifyDllSearchPath_Init`, which runs at startup unless PATH is to
+    /// be searched.
     pub(super) fn start_conda(&mut self) {
         if self.is_conda() && !self.searches_path_on_demand() {
             self.add_prefix(&[]);
         }
     }
 
-    /// `CondaEcosystemModifyDllSearchPath`: before each extension module, if PATH shall be searched and has changed. What
-    /// is added last is searched first: Windows, the current directory, the prefix, PATH.
+    /// Implements `CondaEcosystemModifyDllSearchPath`, which runs before each extension module if
+    /// PATH is to be searched and has changed. Directories are searched in the reverse order of
+    /// their addition: Windows, the current directory, the prefix, PATH.
     pub(super) fn resync_conda(&mut self) {
         if !self.is_conda() || !self.searches_path_on_demand() {
             return;
         }
-        let now = Added {
+        let now = SearchState {
             path: self.process.variable("PATH").map(str::to_owned),
             current: self.process.current_directory().cloned(),
         };
@@ -76,7 +80,7 @@ impl Interpreter<'_> {
         }
     }
 
-    /// AddDllDirectory refuses what does not exist.
+    /// Adds a directory if it exists. AddDllDirectory rejects missing ones.
     fn add(&mut self, directory: WinPath, by: &str) {
         if self.process.host().files.is_folder(&directory) {
             self.process.add_dll_directory(directory, by.to_owned());

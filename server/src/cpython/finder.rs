@@ -1,4 +1,4 @@
-//! Where CPython finds a module: built in, on `sys.path`, or in a package's `__path__`.
+//! CPython's module finders: built-in modules, `sys.path`, and a package's `__path__`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
@@ -11,37 +11,39 @@ use crate::environment::{Environment, Platform};
 use crate::host::{EntryKind, FileError, Files, Folder, Host, WinPath};
 use crate::source::is_standard;
 
-/// What a finder found under a name.
+/// The result of a module lookup.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     /// A package with its `__init__.py`.
     Package { init: WinPath, folder: WinPath },
-    /// A folder, or several, without `__init__.py`.
+    /// One or more folders without `__init__.py`.
     Namespace(Vec<WinPath>),
     /// A `.py` file, or a lone `.pyc`.
     Source(WinPath),
-    /// A native extension module; `folder` if it is a package's `__init__`.
+    /// A native extension module. `folder` is set if it is a package's `__init__`.
     Extension { path: WinPath, folder: Option<WinPath> },
-    /// Part of pythonXY.dll.
+    /// A module that is part of pythonXY.dll.
     Builtin,
-    /// It exists, but what it does cannot be read.
+    /// A module that exists, but whose code can't be read.
     Opaque { path: Option<WinPath> },
-    /// This file or folder would be it, or hold it, and Python cannot look at it.
+    /// The module would be this file or folder, or in it, but Python can't access it.
     Withheld(Withheld),
-    /// No such module; `for_other_python` is a file that would be it for another Python version.
+    /// No such module. `for_other_python` is a file that would provide it in another Python
+    /// version.
     NotFound { for_other_python: Option<WinPath> },
 }
 
-/// A file or folder that is there, and that Python cannot look at.
+/// A file or folder that exists but that Python can't access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withheld {
-    /// Which.
+    /// The file or folder.
     pub path: WinPath,
-    /// Why not.
+    /// The error on access.
     pub why: FileError,
 }
 
-/// Modules compiled into pythonXY.dll on Windows, of all versions since 3.5 (`PC/config.c`).
+/// The modules that are compiled into pythonXY.dll on Windows, in any version since 3.5
+/// (`PC/config.c`).
 const BUILTIN: &str = "_abc _ast _bisect _blake2 _codecs _codecs_cn _codecs_hk _codecs_iso2022 \
     _codecs_jp _codecs_kr _codecs_tw _collections _contextvars _csv _datetime _functools _heapq _imp \
     _interpchannels _interpqueues _interpreters _io _json _locale _lsprof _md5 _multibytecodec _opcode \
@@ -53,7 +55,8 @@ const BUILTIN: &str = "_abc _ast _bisect _blake2 _codecs _codecs_cn _codecs_hk _
 
 static BUILTIN_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| BUILTIN.split_whitespace().collect());
 
-/// What left the standard library, by the minor version that was the first without ("What's New in Python").
+/// The modules that were removed from the standard library, by the first minor version without them
+/// ("What's New in Python").
 const REMOVED: [(u16, &[&str]); 2] = [
     (12, &["asynchat", "asyncore", "distutils", "imp", "smtpd"]),
     (
@@ -87,16 +90,17 @@ const REMOVED: [(u16, &[&str]); 2] = [
 pub struct Finder<'a> {
     environment: &'a Environment,
     files: &'a dyn Files,
-    /// Python cannot use paths of 260 characters and more: its manifest asks for them, and the machine forbids them.
+    /// Whether Python can't use paths of 260 or more characters. Its manifest enables them, but the
+    /// machine's policy doesn't.
     short_paths: bool,
     suffixes: Vec<String>,
     looked_for: RefCell<BTreeSet<String>>,
-    /// The native files of folders whose names say what they are built for, by the names of the modules.
+    /// The native files in each folder whose names contain a platform tag, by module name.
     foreign: RefCell<FxHashMap<WinPath, FxHashMap<String, Vec<String>>>>,
 }
 
 impl<'a> Finder<'a> {
-    /// Finders for the Python of `environment` on a machine.
+    /// Creates the finders for the Python of `environment` on a machine.
     pub fn new(environment: &'a Environment, host: &'a Host) -> Finder<'a> {
         Finder {
             environment,
@@ -108,15 +112,16 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The names of all top-level modules that were looked for on `sys.path` so far, also in vain: a folder that offers
-    /// none of them changes nothing, wherever it stands on `sys.path`.
+    /// The names of all top-level modules that were looked up on `sys.path` so far, including
+    /// misses. A folder that offers none of them changes nothing, regardless of its position on
+    /// `sys.path`.
     pub fn looked_for(&self) -> BTreeSet<String> {
         self.looked_for.borrow().clone()
     }
 
-    /// A top-level module; `path` is `sys.path` as the program has changed it.
+    /// Finds a top-level module. `path` is the program's current `sys.path`.
     pub fn top_level(&self, name: &str, path: &[WinPath]) -> Found {
-        // The program itself is there before anything is imported.
+        // `__main__` exists before any import.
         if BUILTIN_NAMES.contains(name) || name == "__main__" {
             return Found::Builtin;
         }
@@ -125,7 +130,7 @@ impl<'a> Finder<'a> {
         }
         match self.on_path(name, path) {
             Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
-                self.installed_in_place(name)
+                self.editable_module(name)
             }
             Found::NotFound { .. } if self.is_removed(name) => Found::NotFound { for_other_python: None },
             Found::NotFound { .. } | Found::Withheld(_) if is_standard(name) => Found::Opaque { path: None },
@@ -133,8 +138,8 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Whether the standard library of this version has a module of this name no more. That of `distutils` setuptools brings, by a hook
-    /// that a `.pth` file of its makes.
+    /// Whether this version's standard library no longer contains the module. For `distutils`,
+    /// setuptools installs a hook through a `.pth` file.
     fn is_removed(&self, name: &str) -> bool {
         let removed = REMOVED.iter().find(|(_, names)| names.contains(&name));
         let Some((minor, _)) = removed.filter(|(minor, _)| self.environment.version.at_least(3, *minor))
@@ -146,8 +151,9 @@ impl<'a> Finder<'a> {
         !(*minor == 12 && name == "distutils" && hooks.any(|hook| self.files.is_file(&hook)))
     }
 
-    /// `_EditableFinder.find_spec` of setuptools: what lies at the path, or at the path with a module's suffix.
-    fn installed_in_place(&self, name: &str) -> Found {
+    /// Implements `_EditableFinder.find_spec` of setuptools: a package at the path, or a module at
+    /// the path with a suffix.
+    fn editable_module(&self, name: &str) -> Found {
         let nothing = Found::NotFound { for_other_python: None };
         let Some(path) = self.environment.editable.get(name) else {
             return nothing;
@@ -163,12 +169,12 @@ impl<'a> Finder<'a> {
         module.unwrap_or(nothing)
     }
 
-    /// The submodule `name` of the package `package` with this `__path__`.
+    /// Finds the submodule `name` of a package with this `__path__`.
     pub fn submodule(&self, name: &str, path: &[WinPath]) -> Found {
         self.on_path(name, path)
     }
 
-    /// `FileFinder.find_spec` for each directory, `zipimporter` for each archive.
+    /// Implements `FileFinder.find_spec` for directories and `zipimporter` for archives.
     fn on_path(&self, name: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
         let mut for_other_python = None;
@@ -183,7 +189,7 @@ impl<'a> Finder<'a> {
             let folder = match self.files.folder(entry) {
                 Ok(folder) => folder,
                 Err(FileError::AccessDenied) => {
-                    // Python takes it for empty, and says that there is no such module.
+                    // Python treats it as empty and reports a missing module.
                     withheld.get_or_insert_with(|| Withheld {
                         path: entry.clone(),
                         why: FileError::AccessDenied,
@@ -192,8 +198,8 @@ impl<'a> Finder<'a> {
                 }
                 Err(_) => continue,
             };
-            // Letter case counts, since PYTHONCASEOK is not set.
-            let is_folder = exact(&folder, name, EntryKind::Folder);
+            // Matching is case-sensitive, since PYTHONCASEOK isn't set.
+            let is_folder = has_entry(&folder, name, EntryKind::Folder);
             if is_folder {
                 let package = entry.join(name);
                 if self.files.folder(&package) == Err(FileError::AccessDenied) {
@@ -228,7 +234,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A module in an archive, or in a folder inside it (`zipimport._zip_searchorder`).
+    /// Finds a module in an archive, or in a folder inside it (`zipimport._zip_searchorder`).
     fn in_archive(&self, archive: &WinPath, inside: &str, name: &str) -> Option<Found> {
         let modules = self.files.archive(archive).ok()?;
         let stem = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
@@ -243,12 +249,13 @@ impl<'a> Finder<'a> {
         if let Some(source) = file(".pyc").or_else(|| file(".py")) {
             return Some(Found::Source(source));
         }
-        // Older snapshots hold the names of modules only.
+        // Older snapshots contain only the names of modules.
         holds(&stem).then(|| Found::Opaque { path: Some(archive.join(&stem)) })
     }
 
-    /// A module file in a folder: extensions come before source (`_get_supported_file_loaders`). Of a file whose path is too
-    /// long `os.stat` says that it is not there, and the next one is looked for.
+    /// Finds a module file in a folder. Extension modules take precedence over source
+    /// (`_get_supported_file_loaders`). If a file's path is too long, `os.stat` reports it as
+    /// missing, and the next suffix is tried.
     fn in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
         let found = self.any_in_folder(path, name)?;
         let file = match &found {
@@ -263,12 +270,12 @@ impl<'a> Finder<'a> {
 
     fn any_in_folder(&self, path: &WinPath, name: &str) -> Option<Found> {
         let folder = self.files.folder(path).ok()?;
-        // Most of what is looked for is no module, so that one text serves all suffixes.
+        // Most lookups find nothing, so a single string is reused for all suffixes.
         let mut file = name.to_owned();
         let mut has = |suffix: &str| {
             file.truncate(name.len());
             file += suffix;
-            exact(&folder, &file, EntryKind::File).then(|| path.join(&file))
+            has_entry(&folder, &file, EntryKind::File).then(|| path.join(&file))
         };
         if let Some(path) = self.suffixes.iter().find_map(|suffix| has(suffix)) {
             return Some(Found::Extension { path, folder: None });
@@ -276,26 +283,27 @@ impl<'a> Finder<'a> {
         [".py", ".pyw", ".pyc"].into_iter().find_map(has).map(Found::Source)
     }
 
-    /// `name.cp39-win_amd64.pyd` where this is no Python 3.9, or `name.cpython-313-x86_64-linux-gnu.so`: of several that for the most like
+    /// Finds a file such as `name.cp39-win_amd64.pyd` for a Python other than 3.9, or
+    /// `name.cpython-313-x86_64-linux-gnu.so`. Of several, returns the one for the most similar
     /// system and the newest Python.
     fn other_python(&self, path: &WinPath, folder: &Folder, name: &str) -> Option<WinPath> {
         if self.environment.platform == Platform::Linux {
             return None;
         }
         let own = self.environment.machine;
-        let likeness = |built: &BuiltFor| match &built.system {
+        let distance = |built: &BuiltFor| match &built.system {
             System::Windows(machine) if *machine == own => 0,
             System::Windows(_) => 1,
             System::Msys2 => 2,
             System::Linux(_) | System::MacOs | System::Unix => 3,
         };
-        // Of most names there is none, and a folder may have very many: it is gone through once.
+        // Most names have none, and a folder may be very large, so each folder is scanned once.
         let mut foreign = self.foreign.borrow_mut();
         let foreign = foreign.entry(path.clone()).or_insert_with(|| tagged_files(folder));
         let files = foreign.get(name).into_iter().flatten();
         let built = files.filter_map(|file| Some((BuiltFor::of(name, file)?, file)));
         let best = built.min_by_key(|(built, name)| {
-            (likeness(built), built.free_threaded, std::cmp::Reverse(built.minor), *name)
+            (distance(built), built.free_threaded, std::cmp::Reverse(built.minor), *name)
         });
         best.map(|(_, file)| path.join(file))
     }
@@ -312,14 +320,16 @@ fn tagged_files(folder: &Folder) -> FxHashMap<String, Vec<String>> {
     files
 }
 
-/// The names of top-level modules that a folder on `sys.path` may offer. Each file counts, whatever it really is.
+/// The names of top-level modules that a folder on `sys.path` may provide. Every file counts,
+/// whatever its contents.
 pub fn offered_by(folder: &Folder) -> BTreeSet<String> {
     let names = folder.entries().into_iter();
     names.map(|entry| entry.name.split('.').next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Modules of the standard library that every start of Python on Windows imports before the program's folder is on
-/// `sys.path` (`python -X importtime -c pass`, 3.5 to 3.13): nothing in that folder hides them.
+/// The modules of the standard library that Python on Windows imports at every start, before the
+/// program's folder is on `sys.path` (`python -X importtime -c pass`, 3.5 to 3.13). Files in that
+/// folder can't shadow them.
 pub const IMPORTED_AT_START: [&str; 12] = [
     "_bootlocale",
     "_collections_abc",
@@ -335,6 +345,6 @@ pub const IMPORTED_AT_START: [&str; 12] = [
     "stat",
 ];
 
-fn exact(folder: &Folder, name: &str, kind: EntryKind) -> bool {
+fn has_entry(folder: &Folder, name: &str, kind: EntryKind) -> bool {
     folder.entry(name).is_some_and(|entry| entry.kind == kind && entry.name == name)
 }

@@ -1,8 +1,9 @@
-//! CPython on top of the loader: how a version loads extension modules and libraries, what it says when
-//! that fails, and where its finders look for a module.
+//! CPython's rules for loads: how each version loads extension modules and libraries, what it
+//! prints when that fails, and where its finders look for a module.
 //!
-//! Sources: `Python/dynload_win.c`, `Lib/ctypes/__init__.py`, `Lib/importlib/_bootstrap_external.py`,
-//! `PC/config.c` of CPython; conda's patch `CondaEcosystemModifyDllSearchPath`.
+//! Sources: `Python/dynload_win.c`, `Lib/ctypes/__init__.py`,
+//! `Lib/importlib/_bootstrap_external.py`, `PC/config.c` of CPython; conda's patch
+//! `CondaEcosystemModifyDllSearchPath`.
 
 mod conda;
 mod finder;
@@ -24,51 +25,52 @@ pub use tag::{BuiltFor, System};
 #[cfg(test)]
 mod tests;
 
-/// A running interpreter: its process, and what it adds to every load.
+/// A running interpreter: its process and its rules for loads.
 #[derive(Clone)]
 pub struct Interpreter<'e> {
     /// The environment that it runs in.
     pub environment: &'e Environment,
-    /// What is loaded.
+    /// The simulated process with its loaded modules.
     pub process: Process,
-    /// What conda's patch made of PATH last.
-    conda: Option<conda::Added>,
-    /// Loads that fail are taken to work, to see what would come after them.
+    /// The state for which conda's patch last added directories.
+    conda: Option<conda::SearchState>,
+    /// Whether failed loads are treated as successful, to see what would follow them.
     overlooks_failures: bool,
-    /// Whether the DLLs of the stable ABI were looked for.
+    /// Whether the DLLs of the stable ABI were already looked up.
     has_stable_abi: bool,
 }
 
-/// An extension module cannot be imported, or a library not be loaded.
+/// The reason why an extension module can't be imported or a library can't be loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LoadError {
-    /// Windows refused.
+    /// Windows refused the load.
     Windows(Failure),
     /// The module was built for another Python, whose DLL it imports.
     OtherPython {
         /// `python38.dll`
         dll: String,
-        /// How it fails.
+        /// The way in which it fails.
         clash: Clash,
     },
-    /// The module is loaded, and crashes as Python calls its `PyInit_…`: the process ends, and no `except` catches that.
+    /// The module was loaded and crashes when Python calls its `PyInit_…`. The process ends, and no
+    /// `except` catches that.
     Crash(Box<Fault>),
 }
 
-/// How a module for another Python fails where Windows can load it.
+/// How a module for another Python fails if Windows can load it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
-    /// Python refuses it: the name of the DLL is another version's.
+    /// Python refuses it, because the DLL's name is that of another version.
     Name,
-    /// It does not define the function that this Python asks for: `PyInit_…`.
+    /// It lacks the function that this Python calls: `PyInit_…`.
     Function,
-    /// Python does not notice. The DLL is loaded as a second Python that nobody has initialized, and the first
+    /// Python doesn't notice. The DLL is loaded as a second, uninitialized Python, and the first
     /// call into it crashes.
     Crash,
 }
 
 impl LoadError {
-    /// The first culprit; none of a module that is for another Python.
+    /// The first culprit, or `None` for a module that is for another Python.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             LoadError::Windows(failure) => Some(&failure.first),
@@ -77,12 +79,13 @@ impl LoadError {
         }
     }
 
-    /// Whether the process ends, whatever the program would catch.
+    /// Whether the process ends, regardless of the program's handlers.
     pub fn is_crash(&self) -> bool {
         matches!(self, LoadError::Crash(_) | LoadError::OtherPython { clash: Clash::Crash, .. })
     }
 
-    /// The name of the file to blame first: `target` itself where nothing below it is.
+    /// The name of the first culprit. This is `target` itself unless one of its dependencies is to
+    /// blame.
     pub fn culprit<'a>(&'a self, target: &'a str) -> &'a str {
         match self {
             LoadError::Windows(failure) => failure.first.culprit(),
@@ -92,10 +95,10 @@ impl LoadError {
     }
 }
 
-/// How a library is loaded from Python.
+/// How Python loads a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CtypesMode {
-    /// The `winmode` argument, from Python 3.8 on.
+    /// The `winmode` argument, since Python 3.8.
     pub winmode: Option<u32>,
 }
 
@@ -103,22 +106,24 @@ impl<'e> Interpreter<'e> {
     /// Starts the interpreter of `environment`.
     ///
     /// # Errors
-    /// The program itself cannot be started: its DLL or the C runtime is missing.
+    ///
+    /// Returns a failure if the program itself can't start because its DLL or the C runtime is
+    /// missing.
     pub fn start(host: &Host, environment: &'e Environment) -> Result<Interpreter<'e>, Failure> {
         let Environment { program, interpreter, application_directory: application, .. } = environment;
         let process = match &environment.launcher_directory {
             _ if environment.platform == Platform::Linux => {
                 Process::new(host.clone(), environment.machine, application.clone())
             }
-            None if host.files.is_file(program) => started(host, environment, application, program)?,
-            None => started(host, environment, application, interpreter)?,
+            None if host.files.is_file(program) => start_process(host, environment, application, program)?,
+            None => start_process(host, environment, application, interpreter)?,
             Some(directory) => {
-                let mut process = started(host, environment, application, program)?;
+                let mut process = start_process(host, environment, application, program)?;
                 match load_into_launcher(&mut process, directory, environment.python_dll.file_name()) {
                     Ok(()) => process,
-                    // Then it starts the interpreter as another process.
+                    // The alias then starts the interpreter as another process.
                     Err(_) => {
-                        started(host, environment, directory, &directory.join(interpreter.file_name()))?
+                        start_process(host, environment, directory, &directory.join(interpreter.file_name()))?
                     }
                 }
             }
@@ -136,29 +141,30 @@ impl<'e> Interpreter<'e> {
         Ok(interpreter)
     }
 
-    /// What Linux loads is not simulated.
+    /// Whether all loads succeed: the loader of Linux isn't simulated.
     fn loads_everything(&self) -> bool {
         self.environment.platform == Platform::Linux
     }
 
-    /// Python up to 3.7 gives LoadLibraryEx the old search, which ends with PATH.
+    /// Whether PATH is searched for the dependencies of extension modules. Up to Python 3.7,
+    /// LoadLibraryEx is called with the old search, which ends with PATH.
     pub fn searches_path(&self) -> bool {
         let version = &self.environment.version;
         (version.major, version.minor) < (3, 8)
     }
 
-    /// From now on it goes on after a failed load as if that had worked.
+    /// Makes it continue after a failed load as if the load had succeeded.
     pub fn overlook_failures(&mut self) {
         self.overlooks_failures = true;
     }
 
-    /// Whether it does.
+    /// Whether failed loads are treated as successful.
     pub fn overlooks_failures(&self) -> bool {
         self.overlooks_failures
     }
 
-    /// `_Py_CheckPython3` in `dynload_win.c`, before the first extension module: so those of the stable ABI find these DLLs by their
-    /// names.
+    /// Implements `_Py_CheckPython3` in `dynload_win.c`, which runs before the first extension
+    /// module. Modules for the stable ABI then find these DLLs by name.
     fn load_stable_abi(&mut self) {
         if std::mem::replace(&mut self.has_stable_abi, true) {
             return;
@@ -171,11 +177,12 @@ impl<'e> Interpreter<'e> {
         }
     }
 
-    fn looked_at(&self, result: Result<(), LoadError>) -> Result<(), LoadError> {
+    fn unless_overlooked(&self, result: Result<(), LoadError>) -> Result<(), LoadError> {
         if self.overlooks_failures { Ok(()) } else { result }
     }
 
-    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does, and calls its `PyInit_…`.
+    /// Loads an extension module from `path`, as `_PyImport_FindSharedFuncptrWindows` does, and
+    /// calls its `PyInit_…`.
     pub fn load_extension(&mut self, path: &WinPath) -> Result<(), LoadError> {
         if self.loads_everything() {
             return Ok(());
@@ -197,15 +204,16 @@ impl<'e> Interpreter<'e> {
                 })
             }
             Some(other) => {
-                // The check comes after the load, which may fail first; its modules do not stay.
+                // The check comes after the load, which may fail first. The loaded modules are
+                // discarded.
                 let loaded = self.process.clone().load(path.as_str(), flags).map_err(LoadError::Windows);
                 loaded.and(Err(other))
             }
         };
-        self.looked_at(result)
+        self.unless_overlooked(result)
     }
 
-    /// The modules that an extension module imports from its own code, in order, as its code is run.
+    /// The modules that an extension module imports from its own code, in execution order.
     pub fn imported_by(&self, path: &WinPath) -> Vec<String> {
         if self.loads_everything() {
             return Vec::new();
@@ -213,9 +221,9 @@ impl<'e> Interpreter<'e> {
         self.process.host().files.image(path).map(|image| image.module_imports.clone()).unwrap_or_default()
     }
 
-    /// Why the module is for another Python, if it is. CPython compares the first `pythonXY.dll` that it imports
-    /// with the name that this version's has; it knows no name of a free-threaded build there, not its own
-    /// either (`GetPythonImport` of 3.13).
+    /// Returns the reason if the module is for another Python. CPython compares the first
+    /// `pythonXY.dll` that it imports with the name for its own version. It doesn't recognize the
+    /// names of free-threaded builds, including its own (`GetPythonImport` of 3.13).
     fn other_python(&self, path: &WinPath) -> Option<LoadError> {
         let files = &self.process.host().files;
         let image = files.image(path).ok()?;
@@ -244,7 +252,7 @@ impl<'e> Interpreter<'e> {
         is_of_other_python(dll, self.environment).then(|| LoadError::OtherPython { dll: dll.clone(), clash })
     }
 
-    /// `ctypes.WinDLL(name)` and its kin.
+    /// Executes `ctypes.WinDLL(name)` or a similar call.
     pub fn load_library(&mut self, name: &str, mode: CtypesMode) -> Result<(), LoadError> {
         if self.loads_everything() {
             return Ok(());
@@ -252,29 +260,29 @@ impl<'e> Interpreter<'e> {
         let flags = match mode.winmode {
             _ if self.searches_path() => LoadFlags::NONE,
             Some(winmode) => LoadFlags(winmode),
-            // `_ctypes` asks for the DLL's own directory too where the name holds a separator, after
-            // making it a full path.
+            // If the name contains a separator, `_ctypes` makes it a full path and adds the DLL's
+            // own directory to the search.
             None if name.contains(['/', '\\']) => {
                 LoadFlags::SEARCH_DEFAULT_DIRS.with(LoadFlags::SEARCH_DLL_LOAD_DIR)
             }
             None => LoadFlags::SEARCH_DEFAULT_DIRS,
         };
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
-        self.looked_at(result)
+        self.unless_overlooked(result)
     }
 
-    /// `LoadLibraryExW` called by hand, with its flags.
+    /// Executes a direct call of `LoadLibraryExW` with its flags.
     pub fn load_with_flags(&mut self, name: &str, flags: LoadFlags) -> Result<(), LoadError> {
         if self.loads_everything() {
             return Ok(());
         }
         let result = self.process.load(name, flags).map(drop).map_err(LoadError::Windows);
-        self.looked_at(result)
+        self.unless_overlooked(result)
     }
 }
 
-/// A process of this executable.
-fn started(
+/// Starts a process of this executable.
+fn start_process(
     host: &Host,
     environment: &Environment,
     application: &WinPath,
@@ -293,13 +301,13 @@ fn started(
     Ok(process)
 }
 
-/// What an alias of the install manager does before it calls `Py_Main` (`try_load_python3_dll` in pymanager's
-/// launcher.cpp). The search that it sets holds for all later loads that ask for no other: neither PATH nor
-/// the alias' own folder counts for them.
+/// Does what an alias of the install manager does before it calls `Py_Main` (`try_load_python3_dll`
+/// in pymanager's launcher.cpp). It sets the search for all later loads without flags of their own:
+/// neither PATH nor the alias's own folder is used for them.
 fn load_into_launcher(process: &mut Process, directory: &WinPath, python: &str) -> Result<(), Failure> {
     process.set_default_directories(LoadFlags::SEARCH_SYSTEM32.with(LoadFlags::SEARCH_USER_DIRS));
     process.add_dll_directory(directory.clone(), "the install manager's alias".to_owned());
     process.load("python3.dll", LoadFlags::NONE)?;
-    // `python3.dll` needs nothing; the functions that are asked of it are forwarded there.
+    // `python3.dll` has no dependencies. Its exports are forwarders to this DLL.
     process.load(python, LoadFlags::NONE).map(drop)
 }

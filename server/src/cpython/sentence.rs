@@ -1,9 +1,9 @@
-//! The sentences that Python prints, word for word.
+//! The messages that Python prints, word for word.
 
 use super::{Clash, Interpreter, LoadError};
 
-/// The English text of a Win32 code, as FormatMessageW gives it without its line end. Other languages of
-/// Windows say the same in theirs: compare codes, not texts.
+/// The English message of a Win32 code, as FormatMessageW returns it without the line end. Other
+/// display languages of Windows have their own messages, so compare codes rather than messages.
 pub fn windows_message(code: u32) -> Option<&'static str> {
     Some(match code {
         5 => "Access is denied.",
@@ -22,7 +22,8 @@ pub fn windows_message(code: u32) -> Option<&'static str> {
     })
 }
 
-/// A code and its text, for people: `Windows error 126, "The specified module could not be found."`
+/// A code with its human-readable message: `Windows error 126, "The specified module could not be
+/// found."`
 pub fn windows_sentence(code: u32) -> String {
     match windows_message(code) {
         Some(text) => format!("Windows error {code}, \"{text}\""),
@@ -31,8 +32,8 @@ pub fn windows_sentence(code: u32) -> String {
 }
 
 impl Interpreter<'_> {
-    /// What the ImportError says when the extension module `name` (without its package) fails to load
-    /// (`Python/dynload_win.c`, `Python/importdl.c`).
+    /// The message of the ImportError if the extension module `name` (without its package) fails to
+    /// load (`Python/dynload_win.c`, `Python/importdl.c`).
     pub fn import_sentence(&self, name: &str, error: &LoadError) -> String {
         let failure = match error {
             LoadError::OtherPython { dll, clash: Clash::Name } => {
@@ -58,7 +59,8 @@ impl Interpreter<'_> {
         }
     }
 
-    /// What the OSError of `ctypes.WinDLL(name)` says, with its class (`Modules/_ctypes/callproc.c`).
+    /// The class and message of the exception if `ctypes.WinDLL(name)` fails
+    /// (`Modules/_ctypes/callproc.c`).
     pub fn ctypes_sentence(&self, name: &str, error: &LoadError) -> (&'static str, String) {
         let code = match error {
             LoadError::OtherPython { .. } | LoadError::Crash(_) => 126,

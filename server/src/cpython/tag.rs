@@ -1,25 +1,27 @@
-//! What the name of a native module says it is built for: `_native.cp313t-win_amd64.pyd`, `_native.cpython-313-x86_64-linux-gnu.so`.
+//! Platform tags in the names of native modules: `_native.cp313t-win_amd64.pyd`,
+//! `_native.cpython-313-x86_64-linux-gnu.so`.
 //!
-//! Sources: `PC/pyconfig.h` and `Python/dynload_win.c` of CPython (`PYD_PLATFORM_TAG`), its `configure` (`SOABI`, PEP 3149), PEP 703.
+//! Sources: `PC/pyconfig.h` and `Python/dynload_win.c` of CPython (`PYD_PLATFORM_TAG`), its
+//! `configure` (`SOABI`, PEP 3149), PEP 703.
 
 use crate::environment::with_build;
 use crate::image::Machine;
 
-/// What a native module is built for, according to its file name.
+/// The target platform of a native module, according to its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltFor {
-    /// The minor version of Python 3; none for the stable ABI.
+    /// The minor version of Python 3, or `None` for the stable ABI.
     pub minor: Option<u8>,
-    /// A free-threaded build of Python, without the global interpreter lock.
+    /// Whether it is for a free-threaded build of Python, without the global interpreter lock.
     pub free_threaded: bool,
-    /// The system and its processor.
+    /// The operating system and processor.
     pub system: System,
 }
 
-/// A system that modules are built for.
+/// An operating system, with the processor if it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum System {
-    /// Windows, with the usual Python.
+    /// Windows, with the regular Python.
     Windows(Machine),
     /// Windows, with the Python of MSYS2.
     Msys2,
@@ -27,13 +29,13 @@ pub enum System {
     Linux(String),
     /// macOS.
     MacOs,
-    /// Linux, macOS or their like.
+    /// Linux, macOS, or a similar system.
     Unix,
 }
 
 impl BuiltFor {
-    /// What the file `name` of the module `module` (without its package) is built for. None if the file is not a native module of
-    /// that name, or its name does not say.
+    /// Returns the target platform of the file `name` of the module `module` (without its package).
+    /// Returns `None` if the file isn't a native module of that name or has no tag.
     pub fn of(module: &str, name: &str) -> Option<BuiltFor> {
         let rest = name.strip_prefix(module)?.strip_prefix('.')?;
         let (tag, extension) = rest.rsplit_once('.').unwrap_or(("", rest));
@@ -54,7 +56,7 @@ impl BuiltFor {
                 let Some((version, system)) =
                     tag.strip_prefix("cpython-3").and_then(|tag| tag.split_once('-'))
                 else {
-                    // What has no tag is most often a library for ctypes, and no module.
+                    // A file without a tag is usually a library for ctypes rather than a module.
                     return (tag == "abi3").then_some(BuiltFor {
                         minor: None,
                         free_threaded: false,
@@ -73,14 +75,14 @@ impl BuiltFor {
         }
     }
 
-    /// "Python 3.13", "Python 3.13 free-threaded"; none if any will do.
+    /// "Python 3.13", "Python 3.13 free-threaded", or `None` if any Python will do.
     pub fn python(&self) -> Option<String> {
         let minor = self.minor?;
         Some(format!("Python {}", with_build(format_args!("3.{minor}"), self.free_threaded)))
     }
 }
 
-/// `13`, `13t`, and of old Pythons `7m`.
+/// Parses `13`, `13t`, or `7m` (older Pythons).
 fn minor(version: &str) -> Option<(u8, bool)> {
     let digits = version.trim_end_matches(|c: char| c.is_ascii_lowercase());
     Some((digits.parse().ok()?, version.ends_with('t')))
@@ -103,8 +105,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_tells_what_a_module_is_built_for() {
-        let told = |name: &str| {
+    fn the_file_name_shows_the_target_platform() {
+        let describe = |name: &str| {
             let built = BuiltFor::of("a", name)?;
             Some(format!("{}; {}", built.python().unwrap_or_default(), built.system))
         };
@@ -122,7 +124,7 @@ mod tests {
             ("a.b.so", None),
         ];
         for (name, expected) in all {
-            assert_eq!(told(name).as_deref(), expected, "{name}");
+            assert_eq!(describe(name).as_deref(), expected, "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Extension modules, libraries and finders, by the rules of a version of Python.
+//! Extension modules, libraries, and finders, by the rules of each Python version.
 
 use expect_test::{Expect, expect};
 
@@ -6,7 +6,7 @@ use world::World;
 
 use crate::testing::{answer, answer_of, check, check_changed};
 
-/// A world under the rules of Python 3.7 and of 3.8.
+/// Checks a world under the rules of Python 3.7 and of 3.8.
 fn check_both(world: &str, up_to_3_7: Expect, since_3_8: Expect) {
     let python = |minor: u32| {
         format!(
@@ -122,7 +122,7 @@ fn up_to_3_7_a_library_loaded_by_its_path_is_not_searched_for_beside_itself() {
 }
 
 #[test]
-fn what_python_says_of_a_library_that_cannot_be_loaded() {
+fn messages_for_a_library_that_cannot_be_loaded() {
     check_both(
         "
             /env/bad.dll    junk
@@ -158,7 +158,7 @@ fn what_python_says_of_a_library_that_cannot_be_loaded() {
 }
 
 #[test]
-fn what_python_says_of_a_module_that_cannot_be_loaded() {
+fn messages_for_a_module_that_cannot_be_loaded() {
     check_both(
         "
             /env/pkg/lacks.pyd                   imports nowhere.dll
@@ -291,7 +291,7 @@ fn a_copy_of_the_interpreter_in_scripts_is_its_own_application_directory() {
     );
 }
 
-/// A prefix of conda with Python 3.`minor`.
+/// A conda prefix with Python 3.`minor`.
 fn conda(minor: u32) -> String {
     format!(
         "
@@ -330,7 +330,7 @@ fn condas_python_adds_the_directories_of_its_prefix() {
 }
 
 #[test]
-fn condas_python_searches_path_where_it_is_told_to() {
+fn condas_python_searches_path_where_that_is_enabled() {
     let world = "
             variable CONDA_DLL_SEARCH_MODIFICATION_ENABLE 1
             path /conda/Library/other;/conda/bin
@@ -384,7 +384,7 @@ const PYTHON: &str = "
 ";
 
 #[test]
-fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
+fn a_tagged_module_precedes_an_untagged_one_and_both_precede_source() {
     check(
         &format!(
             "{PYTHON}
@@ -424,7 +424,7 @@ fn a_tagged_module_comes_before_an_untagged_and_both_before_source() {
 }
 
 #[test]
-fn a_package_comes_before_a_module_and_a_module_before_a_folder() {
+fn a_package_precedes_a_module_and_a_module_precedes_a_folder() {
     check(
         &format!(
             "{PYTHON}
@@ -477,7 +477,7 @@ fn a_namespace_package_has_a_portion_in_each_folder_but_a_module_later_on_wins()
 }
 
 #[test]
-fn the_case_of_a_modules_name_counts_although_that_of_files_does_not() {
+fn module_names_are_case_sensitive_although_file_names_are_not() {
     check(
         &format!(
             "{PYTHON}
@@ -524,7 +524,7 @@ fn the_standard_library_is_known_even_where_its_files_are_not() {
 }
 
 #[test]
-fn an_archive_that_is_none_offers_nothing() {
+fn a_file_that_is_not_an_archive_provides_no_modules() {
     check(
         &format!(
             "{PYTHON}
@@ -542,7 +542,7 @@ fn an_archive_that_is_none_offers_nothing() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_listed_hides_what_is_in_it() {
+fn a_folder_without_read_permission_hides_its_contents() {
     check(
         &format!(
             "{PYTHON}
@@ -591,10 +591,10 @@ fn python_3_15_finds_the_stable_abi_of_both_builds() {
             "
         )
     };
-    // As python.org's installer has it, and as its install manager.
+    // The layouts of python.org's installer and of its install manager.
     for folder in ["/Python/abi3t-compat", "/Python"] {
-        let told = answer(&world("stable", folder));
-        assert!(!told.contains("126"), "{told}");
+        let output = answer(&world("stable", folder));
+        assert!(!output.contains("126"), "{output}");
     }
     check(
         &world("stable", "/Python/elsewhere"),
@@ -632,8 +632,8 @@ fn the_redirector_of_a_virtual_environment_starts_the_free_threaded_build() {
 }
 
 #[test]
-fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
-    let told = answer(
+fn the_stable_abi_of_old_layouts_is_in_dlls() {
+    let output = answer(
         "
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -643,10 +643,10 @@ fn the_stable_abi_of_old_layouts_lies_among_the_extension_modules() {
         load /env/pkg/stable.pyd
         ",
     );
-    assert!(!told.contains("126"), "{told}");
+    assert!(!output.contains("126"), "{output}");
 }
 
-/// A Python of the install manager, and an alias of it beside a DLL.
+/// A Python of the install manager, and an alias of it next to a DLL.
 const MANAGED: &str = r"
     /U/Python/pythoncore-3.14-64/python.exe      imports python314.dll
     /U/Python/pythoncore-3.14-64/python3.dll     exports Py_Main=python314.Py_Main, Py_Version=python314.Py_Version
@@ -662,7 +662,7 @@ const MANAGED: &str = r"
     path /lib
 ";
 
-/// What the directives give for who starts the alias, and for who starts the interpreter itself.
+/// Checks the outcome of the directives if the alias is started, and if the interpreter itself is.
 fn check_managed(directives: &str, by_alias: Expect, direct: Expect) {
     let target = |world: &World| {
         let file = world.path("/U/Python/bin/python.exe.__target__");
@@ -719,7 +719,7 @@ fn in_an_alias_modules_find_dlls_beside_the_alias_and_beside_python() {
 }
 
 #[test]
-fn in_an_alias_path_does_not_count_for_loads_without_flags_either() {
+fn in_an_alias_path_is_not_searched_for_loads_without_flags_either() {
     check_managed(
         "    load on_path.dll winmode 0",
         expect![[r#"
@@ -763,7 +763,7 @@ fn in_an_alias_path_does_not_count_for_loads_without_flags_either() {
 }
 
 #[test]
-fn what_an_alias_cannot_load_into_itself_it_starts_as_another_process() {
+fn an_alias_that_cannot_load_python_starts_it_as_another_process() {
     // The loader searches PATH for a program's own DLLs.
     let without = MANAGED.replace("pythoncore-3.14-64/vcruntime140.dll", "elsewhere/vcruntime140.dll");
     let world = |path: &str| {
@@ -788,7 +788,7 @@ fn what_an_alias_cannot_load_into_itself_it_starts_as_another_process() {
 }
 
 #[test]
-fn a_diagnosis_knows_that_path_does_not_help_in_an_alias() {
+fn a_diagnosis_does_not_suggest_path_in_an_alias() {
     check_managed(
         "
     /env/loads/__init__.py    text

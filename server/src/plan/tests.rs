@@ -1,4 +1,4 @@
-//! Packages whose import is followed, each as the story of what it loads.
+//! Packages whose import is followed, with the events of each.
 
 use expect_test::{Expect, expect};
 
@@ -7,13 +7,14 @@ use crate::testing::{answer, check, check_changed};
 mod followed;
 mod lazy;
 
-/// Python 3.8 with the files of `world` in its site-packages: `/s/` stands for that folder, `/sN.dll` for
-/// nothing. The import of `pkg` is followed.
+/// Follows the import of `pkg` with Python 3.8 and the files of `world` in its site-packages. In
+/// the result, `/s/` stands for that folder, and `/sN.dll` is removed.
 fn follow(world: &str, expected: Expect) {
     expected.assert_eq(&answer(&python(8, world)));
 }
 
-/// A machine with Python 3.`minor`, these files in its site-packages, and the question about `pkg`.
+/// A machine with Python 3.`minor`, these files in its site-packages, and the request to import
+/// `pkg`.
 fn python(minor: u32, files: &str) -> String {
     let files = files.replace(" /s/", " /Python/Lib/site-packages/");
     format!(
@@ -27,7 +28,8 @@ fn python(minor: u32, files: &str) -> String {
     )
 }
 
-/// What `pkg/__init__.py` does with a broken native module beside it, and others that work.
+/// A package whose `__init__.py` has this code, with a broken native module next to it and others
+/// that work.
 fn init(code: &str) -> String {
     let code: String = code.lines().map(|line| format!("            {line}\n")).collect();
     format!(
@@ -44,7 +46,7 @@ fn init_does(code: &str, expected: Expect) {
 }
 
 #[test]
-fn importerror_catches_a_failing_module_and_the_program_goes_on() {
+fn importerror_catches_a_failing_module_and_the_program_continues() {
     init_does(
         "try:
     from . import broken
@@ -75,7 +77,7 @@ except ModuleNotFoundError:
     );
 }
 
-/// As LightGBM and XGBoost do: one function, of another module, says where the library lies.
+/// LightGBM and XGBoost do this: a function in another module returns the path of the library.
 #[test]
 fn a_function_that_composes_the_path_of_a_dll_is_followed() {
     follow(
@@ -266,7 +268,7 @@ except ImportError:
 }
 
 #[test]
-fn what_a_handler_raises_instead_has_its_words() {
+fn an_exception_raised_by_a_handler_has_its_own_message() {
     init_does(
         "try:
     from . import broken
@@ -281,7 +283,7 @@ except ImportError as e:
 }
 
 #[test]
-fn what_a_handler_raises_instead_in_unknown_words_falls_back_to_the_cause() {
+fn an_exception_with_an_unknown_message_falls_back_to_the_cause() {
     init_does(
         "import secrets
 try:
@@ -329,7 +331,7 @@ finally:
     );
 }
 
-/// As `tensorflow/python/platform/self_check.py` does it since 2.1.
+/// From `tensorflow/python/platform/self_check.py`, since 2.1.
 const SELF_CHECK: &str = r#"
         /s/pkg/__init__.py   text
             from pkg import self_check
@@ -374,7 +376,7 @@ fn a_self_check_raises_because_of_the_libraries_that_it_tried() {
 }
 
 #[test]
-fn a_self_check_is_content_with_the_runtime() {
+fn a_self_check_passes_with_the_runtime() {
     follow(
         &format!("{SELF_CHECK}\n        machine windows-11+vcredist"),
         expect![[r#"
@@ -389,7 +391,8 @@ fn a_self_check_is_content_with_the_runtime() {
     );
 }
 
-/// As it does since 2.22: it looks into the folders of PATH itself, where a runtime beside python.exe does not count.
+/// The same since 2.22: it searches the folders of PATH itself, where a runtime next to python.exe
+/// doesn't count.
 #[test]
 fn a_self_check_looks_for_the_runtime_on_path() {
     let tries = "                            try:\n                                ctypes.WinDLL(dll_name)\n                            \
@@ -414,7 +417,7 @@ fn a_self_check_looks_for_the_runtime_on_path() {
 }
 
 #[test]
-fn a_helper_that_swallows_a_failure_is_why_its_caller_raises() {
+fn a_failure_swallowed_by_a_helper_is_the_cause_of_its_callers_exception() {
     init_does(
         "import ctypes
 def has(name):
@@ -517,7 +520,7 @@ random.random() and __import__('pkg.broken')";
 }
 
 #[test]
-fn what_an_unknown_branch_raises_or_returns_is_not_known() {
+fn exceptions_and_returns_in_an_unknown_branch_are_uncertain() {
     init_does(
         "import random
 def choose():
@@ -543,7 +546,7 @@ from . import extra",
 }
 
 #[test]
-fn what_stands_after_a_perhaps_return_or_continue_proves_nothing_either() {
+fn code_after_an_uncertain_return_or_continue_proves_nothing_either() {
     let code = "import random
 def is_wanted():
     if random.random() < 0.5:
@@ -608,7 +611,7 @@ else:
 }
 
 #[test]
-fn what_fails_for_certain_after_an_unknown_branch_is_known() {
+fn certain_failures_after_an_unknown_branch_are_reported() {
     init_does(
         "import random
 if random.random() < 0.5:
@@ -749,7 +752,7 @@ fn a_star_takes_all_that_all_names_even_submodules() {
     );
 }
 
-/// As NumPy 2 does. Its order is that of the texts' hashes in truth, another one in every process.
+/// NumPy 2 does this. The real order depends on the strings' hashes and differs between processes.
 #[test]
 fn names_that_a_union_of_sets_puts_together_are_known() {
     follow(
@@ -782,9 +785,10 @@ fn names_that_a_union_of_sets_puts_together_are_known() {
     );
 }
 
-/// SciPy takes all names of NumPy so, and then imports parts of itself by its package's name.
+/// SciPy takes all names of NumPy in this way and then imports parts of itself by its package's
+/// name.
 #[test]
-fn a_text_that_is_run_imports() {
+fn executed_code_imports() {
     follow(
         r#"
         /s/pkg/__init__.py         text
@@ -826,9 +830,9 @@ fn a_text_that_is_run_imports() {
     );
 }
 
-/// A text that runs itself has no end in Python either.
+/// Code that executes itself doesn't end in Python either.
 #[test]
-fn a_text_that_runs_itself_ends() {
+fn code_that_executes_itself_ends() {
     follow(
         r#"
         /s/pkg/__init__.py  text
@@ -993,7 +997,7 @@ if add:
     );
 }
 
-/// As delvewheel 1.5 patches `__init__.py`.
+/// The patch of `__init__.py` by delvewheel 1.5.
 const DELVEWHEEL: &str = r#"
         /s/pkg.libs/helper-0123.dll    imports other-4567.dll
         /s/pkg.libs/other-4567.dll
@@ -1030,7 +1034,7 @@ const DELVEWHEEL: &str = r#"
 "#;
 
 #[test]
-fn what_delvewheel_adds_is_found() {
+fn directories_added_by_delvewheel_are_searched() {
     for minor in [7, 8, 9, 10, 12] {
         let followed = answer(&python(minor, DELVEWHEEL));
         assert!(followed.contains("native pkg.native <- "), "3.{minor}: {followed}");
@@ -1180,7 +1184,7 @@ with suppress(OSError):
 }
 
 #[test]
-fn what_is_lazy_does_not_run() {
+fn lazy_code_does_not_run() {
     init_does(
         "import importlib
 def __getattr__(name):
@@ -1288,7 +1292,7 @@ except ImportError:
 }
 
 #[test]
-fn an_optional_package_that_is_not_there_is_no_error_where_it_is_expected() {
+fn a_missing_optional_package_is_not_an_error_where_it_is_expected() {
     init_does(
         "try:
     import optional
@@ -1342,7 +1346,7 @@ fn a_module_that_fails_is_tried_again_by_the_next_import() {
 }
 
 #[test]
-fn a_name_of_a_module_that_is_under_way_is_missing_for_whoever_is_ready_for_that() {
+fn a_name_of_a_partial_module_is_missing_where_that_is_expected() {
     let circle = |first: [&str; 2], caught: &str, second: &str| {
         let [begins, ends] = first;
         format!(
@@ -1372,7 +1376,7 @@ fn a_name_of_a_module_that_is_under_way_is_missing_for_whoever_is_ready_for_that
             native pkg.good <- __init__.py:4
         "#]],
     );
-    // Whoever comes later has it.
+    // An import that comes later gets the name.
     follow(
         &circle(["name = 1", "import pkg.second"], "broken", "good"),
         expect![[r#"
@@ -1494,7 +1498,7 @@ fn sys_path_can_be_changed() {
     );
 }
 
-/// That the import of `pkg` comes to an end.
+/// Asserts that the import of `pkg` ends.
 fn ends(code: &str) {
     let started = std::time::Instant::now();
     let followed = answer(&python(8, &init(code)));
@@ -1553,7 +1557,7 @@ fn imports_nested_a_thousand_deep_end() {
         files += &format!("        /s/m{at}.py  text\n            import m{}\n", at + 1);
     }
     let followed = answer(&python(8, &files));
-    assert!(followed.contains("unknown: imports nest too deep to be followed"), "{followed}");
+    assert!(followed.contains("unknown: imports are nested too deeply to follow"), "{followed}");
 }
 
 #[test]
@@ -1598,7 +1602,7 @@ fn a_module_with_a_syntax_error_keeps_what_can_be_read() {
 }
 
 #[test]
-fn bytecode_of_an_unknown_version_is_not_known() {
+fn bytecode_of_an_unknown_version_is_not_followed() {
     check_changed(
         &python(8, &init("from . import inner")),
         |world| {
@@ -1664,7 +1668,7 @@ fn a_name_may_be_bound_within_a_condition() {
 }
 
 #[test]
-fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
+fn an_unknown_directory_may_contain_whatever_is_missing() {
     let world = r#"
         /Python/python.exe       imports python313.dll
         /Python/python313.dll    version 3.13.2150.1013
@@ -1686,7 +1690,7 @@ fn a_directory_that_is_not_known_may_hold_whatever_is_missing() {
               Python: ImportError: DLL load failed while importing native: The specified module could not be found.
         "#]],
     );
-    // An image that is found and broken is broken all the same.
+    // An image that is found and broken is certain to fail.
     let broken =
         world.replace("import pkg\n", "/Python/Lib/site-packages/pkg/b.dll  junk\n        import pkg\n");
     check(
@@ -1738,7 +1742,7 @@ except ImportError as exc:
 }
 
 #[test]
-fn what_a_value_is_an_instance_of_is_known() {
+fn isinstance_is_known() {
     init_does(
         "def load(what):
     if isinstance(what, (dict, tuple)):
@@ -1783,7 +1787,7 @@ if missing:
 }
 
 #[test]
-fn a_recursion_of_which_the_end_is_not_known_ends() {
+fn a_recursion_with_an_unknown_end_ends() {
     init_does(
         "def look(path, depth=0):
     while True:
@@ -1845,7 +1849,7 @@ fn code_in_pth_files_runs_first() {
 }
 
 #[test]
-fn an_exception_that_no_load_leads_to_ends_nothing() {
+fn an_exception_without_a_failed_load_ends_nothing() {
     init_does(
         "from contextlib import contextmanager
 options = {}
@@ -1872,7 +1876,7 @@ except KeyError:
 }
 
 #[test]
-fn what_the_library_defines_is_still_performed_where_its_own_code_was_followed() {
+fn library_functions_are_implemented_even_if_their_code_was_followed() {
     let world = "
         /Python/Lib/pathlib.py              text
             class Path: pass
@@ -1991,7 +1995,7 @@ fn a_package_that_puts_its_native_module_in_its_own_place_as_opencv_does() {
 }
 
 #[test]
-fn a_mistake_of_ours_is_not_taken_for_an_error_because_somebody_waits_for_another() {
+fn an_analysis_error_is_not_reported_because_of_an_unrelated_handler() {
     let world = "
         /s/other/__init__.py   text
             options = {}
@@ -2023,7 +2027,7 @@ fn a_mistake_of_ours_is_not_taken_for_an_error_because_somebody_waits_for_anothe
 }
 
 #[test]
-fn the_absence_of_a_module_is_asked_for_by_find_spec() {
+fn find_spec_reports_a_missing_module() {
     init_does(
         "import importlib.util
 if importlib.util.find_spec('nowhere') is None:
@@ -2039,7 +2043,7 @@ if importlib.util.find_spec('pkg') is not None:
 }
 
 #[test]
-fn what_is_installed_in_place_by_setuptools_is_found() {
+fn editable_installs_of_setuptools_are_found() {
     let world = r#"
         /s/__editable__.pkg-1.0.pth              text
             import __editable___pkg_1_0_finder; __editable___pkg_1_0_finder.install()
@@ -2066,7 +2070,7 @@ fn what_is_installed_in_place_by_setuptools_is_found() {
 }
 
 #[test]
-fn a_library_of_operations_lies_beside_the_module_that_loads_it() {
+fn a_library_of_operations_is_next_to_the_module_that_loads_it() {
     let loads = |library: &str| {
         format!(
             r#"
@@ -2118,7 +2122,7 @@ fn a_library_of_operations_lies_beside_the_module_that_loads_it() {
     );
 }
 
-/// A package of a module made with Cython that imports others.
+/// A package with a Cython module that imports others.
 fn cython(files: &str) -> String {
     format!(
         "
@@ -2163,20 +2167,20 @@ fn what_code_for_other_processors_than_x64_imports_is_not_known() {
             "
         ))
     };
-    let told = expect![[r#"
+    let output = expect![[r#"
         pkg <- line 1
         native pkg.a <- __init__.py:1
         unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
         native pkg.b <- __init__.py:1
     "#]];
-    told.assert_eq(&world("arm64"));
+    output.assert_eq(&world("arm64"));
     assert_eq!(world("x86"), world("arm64"));
 }
 
-/// As cryptography 50's module for `abi3t`, which exports functions of others besides (PEP 793).
+/// Modeled on cryptography 50's module for `abi3t`, which exports other functions, too (PEP 793).
 #[test]
-fn what_the_slots_of_a_module_import_is_not_known() {
-    let told = answer(&python(
+fn imports_in_the_slots_of_a_module_are_unknown() {
+    let output = answer(&python(
         15,
         "
         /Python/python3t.dll    exports PyErr_Clear, PyImport_ImportModule
@@ -2192,7 +2196,7 @@ fn what_the_slots_of_a_module_import_is_not_known() {
         unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
         native pkg.b <- __init__.py:1
     "#]]
-    .assert_eq(&told);
+    .assert_eq(&output);
 }
 
 #[test]
@@ -2209,7 +2213,7 @@ fn a_module_that_a_cython_module_imports_fails_to_load() {
 }
 
 #[test]
-fn a_cython_module_may_do_without_what_is_not_there() {
+fn a_cython_module_may_work_without_a_missing_module() {
     follow(
         &cython("/s/pkg/c.pyd"),
         expect![[r#"
@@ -2223,7 +2227,7 @@ fn a_cython_module_may_do_without_what_is_not_there() {
 }
 
 #[test]
-fn native_code_imports_another_module_where_there_is_none_of_the_first_name() {
+fn native_code_imports_a_fallback_module() {
     follow(
         "
         /Python/python3.dll     exports PyImport_AddModule, PyImport_ImportModule
@@ -2248,7 +2252,7 @@ fn native_code_imports_another_module_where_there_is_none_of_the_first_name() {
 }
 
 #[test]
-fn code_that_asks_for_the_machine_imports_socket() {
+fn native_code_that_calls_uname_imports_socket() {
     follow(
         "
         /Python/python3.dll       exports PyImport_AddModule, PyImport_ImportModule
@@ -2268,10 +2272,10 @@ fn code_that_asks_for_the_machine_imports_socket() {
     );
 }
 
-/// Before 3.12 an emulated x64 Python did not know that it is on ARM64; a 32-bit one always does.
+/// Before 3.12, an emulated x64 Python didn't detect ARM64. A 32-bit one always does.
 #[test]
-fn platform_names_the_machine_of_windows() {
-    let told = |windows: &str, machine: &str, minor: u32| {
+fn platform_returns_the_machine_of_windows() {
+    let output = |windows: &str, machine: &str, minor: u32| {
         let answer = answer(&format!(
             "
             machine {windows}
@@ -2292,17 +2296,17 @@ fn platform_names_the_machine_of_windows() {
         let native = answer.lines().find_map(|line| line.strip_prefix("native pkg.")?.split(' ').next());
         native.unwrap_or_default().to_owned()
     };
-    assert_eq!(told("windows-11-arm64", "arm64", 13), "arm");
-    assert_eq!(told("windows-11-arm64", "x86_64", 13), "arm");
-    assert_eq!(told("windows-11-arm64", "x86_64", 11), "amd");
-    assert_eq!(told("windows-11-arm64", "x86", 11), "arm");
-    assert_eq!(told("windows-11", "x86", 11), "amd");
-    assert_eq!(told("windows-11", "x86_64", 11), "amd");
+    assert_eq!(output("windows-11-arm64", "arm64", 13), "arm");
+    assert_eq!(output("windows-11-arm64", "x86_64", 13), "arm");
+    assert_eq!(output("windows-11-arm64", "x86_64", 11), "amd");
+    assert_eq!(output("windows-11-arm64", "x86", 11), "arm");
+    assert_eq!(output("windows-11", "x86", 11), "amd");
+    assert_eq!(output("windows-11", "x86_64", 11), "amd");
 }
 
-/// `platform.uname` asks `socket` for the machine's name, if it can be had.
+/// `platform.uname` gets the machine's name from `socket`, if available.
 #[test]
-fn who_asks_for_the_machine_imports_socket() {
+fn python_code_that_calls_uname_imports_socket() {
     let world = |socket: &str| {
         format!(
             "
@@ -2342,9 +2346,9 @@ fn who_asks_for_the_machine_imports_socket() {
     );
 }
 
-/// Modules that six makes out of its tables, in a copy of it that a package brings.
+/// Modules that six creates from its tables, in a vendored copy.
 #[test]
-fn what_six_moves_is_imported_where_it_lies() {
+fn modules_of_six_moves_are_imported_from_their_new_location() {
     follow(
         r#"
         /Python/Lib/queue.py             text
@@ -2387,9 +2391,9 @@ fn what_six_moves_is_imported_where_it_lies() {
     );
 }
 
-/// An extension module whose text imports others, perhaps within a `try`.
+/// An extension module whose source imports others, possibly in a `try`.
 #[test]
-fn what_the_text_of_a_cython_module_imports_may_fail() {
+fn imports_in_the_source_of_a_cython_module_may_fail() {
     follow(
         "
         /Python/python3.dll  exports PyImport_AddModule, PyImport_ImportModule

@@ -1,9 +1,10 @@
-//! What of Python is followed, kind by kind: each text decides by it which native module is imported.
+//! Python features that are followed, one by one. In each source, the feature decides which native
+//! module is imported.
 
 use super::{answer, follow, init, init_does, python};
 use expect_test::expect;
 
-/// Asserts that a condition is known to hold: a condition that is not known lets both branches run.
+/// Asserts that a condition is known to hold. An unknown condition would let both branches run.
 fn holds(before: &str, condition: &str) {
     let code = format!("{before}\nif {condition}:\n    from . import good\nelse:\n    from . import broken");
     let followed = answer(&python(8, &init(&code)));
@@ -12,7 +13,7 @@ fn holds(before: &str, condition: &str) {
 }
 
 #[test]
-fn where_things_are_installed_is_known() {
+fn installation_paths_are_known() {
     for (before, condition) in [
         ("import sys", r"sys.base_exec_prefix == 'C:\\Python'"),
         ("import sysconfig", "sysconfig.get_config_var('py_version_short') == '3.8'"),
@@ -38,7 +39,7 @@ fn where_things_are_installed_is_known() {
 }
 
 #[test]
-fn what_a_module_and_its_caller_are_is_known() {
+fn the_spec_and_the_callers_frame_are_known() {
     for (before, condition) in [
         ("pass", "__spec__.parent == 'pkg' and __spec__.name == __name__"),
         ("import sys", "'pkg' in sys.modules and '__main__' in sys.modules and 'nobody' not in sys.modules"),
@@ -66,9 +67,9 @@ fn tables_are_united_and_made_by_several_loops() {
     }
 }
 
-/// What the plan performs itself is a module of the library all the same, and imports others.
+/// A module that the plan implements itself is nevertheless imported, with its imports.
 #[test]
-fn a_module_that_is_performed_is_imported_too() {
+fn an_implemented_module_is_imported_too() {
     let library = "
         /Python/Lib/importlib/__init__.py  text
         /Python/Lib/importlib/metadata.py  text
@@ -124,7 +125,7 @@ fn paths_are_known_even_if_they_are_empty() {
 }
 
 #[test]
-fn what_a_package_reads_from_the_user_s_own_folder_is_known() {
+fn files_in_the_user_profile_are_read() {
     let code = "import json, os
 path = os.path.join(os.path.expanduser('~'), '.pkg', 'pkg.json')
 choice = 'good'
@@ -156,7 +157,7 @@ else:
 }
 
 #[test]
-fn what_goes_through_values_is_followed() {
+fn iteration_over_values_is_followed() {
     for (before, condition) in [
         ("", "next(x for x in ['a', 'b'] if x > 'a') == 'b'"),
         ("", "next((x for x in []), 'none') == 'none'"),
@@ -207,7 +208,7 @@ fn classes_and_their_objects_are_followed() {
 }
 
 #[test]
-fn a_library_that_an_object_loads_when_it_is_asked_for_something_is_loaded() {
+fn a_library_that_an_object_loads_on_attribute_access_is_loaded() {
     init_does(
         "import ctypes
 class Lazy:
@@ -244,9 +245,9 @@ fn a_function_is_followed_however_long_it_is() {
     assert!(followed.contains("native pkg.broken FAILS <- other.py:2"), "{followed}");
 }
 
-/// A function of a text that is in no file cannot be read from one later.
+/// A function in executed code has no file that it could be read from later.
 #[test]
-fn a_long_function_of_a_text_that_is_executed_is_followed() {
+fn a_long_function_in_executed_code_is_followed() {
     let lines = "    value = compute(value) + 1\n".repeat(20);
     let text = format!("def load(value=0):\n{lines}    other.load()\nload()\n").replace('\n', "\\n");
     let files = format!(
@@ -257,7 +258,7 @@ fn a_long_function_of_a_text_that_is_executed_is_followed() {
     assert!(followed.contains("native pkg.broken FAILS <- other.py:2"), "{followed}");
 }
 
-/// As Python: the package, but what a list of names or a level asks for.
+/// As in Python: the top-level package, unless a list of names or a level is given.
 #[test]
 fn what_import_by_call_returns() {
     for (before, condition) in [
@@ -329,7 +330,7 @@ FFI('name', 1).dlopen('missing.dll', 0x1000)",
 }
 
 #[test]
-fn what_a_function_is_an_instance_of_is_known() {
+fn isinstance_of_a_function_is_known() {
     init_does(
         "import functools, types, collections.abc
 class Wrapped:
@@ -350,7 +351,7 @@ if isinstance(f, collections.abc.Callable):
 }
 
 #[test]
-fn a_condition_that_is_not_known_does_not_matter_if_both_branches_fail_alike() {
+fn an_unknown_condition_does_not_matter_if_both_branches_fail_alike() {
     init_does(
         "import random
 if random.random() < 0.5:
@@ -385,7 +386,7 @@ from . import good",
 }
 
 #[test]
-fn what_an_unknown_table_brings_into_a_module_is_not_known() {
+fn names_from_an_unknown_dictionary_are_unknown() {
     init_does(
         "import ctypes, random
 name = 'good.pyd'
@@ -406,7 +407,7 @@ ctypes.CDLL('missing.dll')",
 }
 
 #[test]
-fn classes_are_below_their_bases_and_functions_have_what_nobody_reads() {
+fn classes_are_subclasses_of_their_bases_and_functions_have_attributes() {
     init_does(
         "class A: pass
 class B(A[int]): pass
@@ -426,13 +427,13 @@ from . import extra",
 }
 
 #[test]
-fn what_takes_too_long_is_given_up_and_said() {
+fn a_call_that_takes_too_long_is_abandoned_and_reported() {
     let followed = answer(&python(
         8,
         &init(
             "def forever(n):\n    for i in range(1000):\n        for j in range(1000):\n            n = n + len(str(i) + str(j))\n    return n\nforever(0)\nfrom . import good",
         ),
     ));
-    assert!(followed.contains("unknown: this call takes too long to be followed"), "{followed}");
+    assert!(followed.contains("unknown: this call takes too long to follow"), "{followed}");
     assert!(followed.contains("native pkg.good"), "{followed}");
 }

@@ -1,10 +1,10 @@
-//! Lazy imports, as CPython 3.15.2 made them where each of these was tried.
+//! Lazy imports. Each case was tried with CPython 3.15.2.
 
 use expect_test::{Expect, expect};
 
 use super::{answer, init, python};
 
-/// What the import of a package does in Python 3.15.
+/// Follows the import of a package in Python 3.15.
 fn does(code: &str, expected: Expect) {
     does_in(15, code, expected);
 }
@@ -44,7 +44,7 @@ use()",
 }
 
 #[test]
-fn what_nobody_uses_is_not_imported() {
+fn an_unused_lazy_import_is_not_made() {
     does(
         "lazy from . import broken
 lazy import nowhere, pkg.broken
@@ -56,7 +56,7 @@ lazy from nowhere import nothing",
 }
 
 #[test]
-fn a_failure_comes_where_the_name_is_used_each_time() {
+fn a_failure_occurs_at_each_use_of_the_name() {
     does(
         "lazy from . import broken
 try:
@@ -75,7 +75,7 @@ broken",
 }
 
 #[test]
-fn a_submodule_is_imported_when_its_package_is_asked_for_it() {
+fn a_submodule_is_imported_on_access_to_its_package() {
     does(
         "lazy import other.one
 lazy import other.two
@@ -93,7 +93,7 @@ other.two",
 }
 
 #[test]
-fn attributes_stars_and_from_imports_resolve_what_a_module_postponed() {
+fn attributes_stars_and_from_imports_resolve_lazy_imports() {
     does(
         "import postponed
 postponed.one
@@ -145,7 +145,7 @@ del broken",
 }
 
 #[test]
-fn modules_that_are_named_are_imported_lazily() {
+fn modules_in_lazy_modules_are_imported_lazily() {
     let code = "__lazy_modules__ = {'pkg', 'other.two', 'other'}
 import pkg.good
 import other.two
@@ -214,7 +214,7 @@ from . import good",
 }
 
 #[test]
-fn what_is_not_known_to_be_lazy_is_not_known_to_fail() {
+fn an_import_that_may_be_lazy_may_not_fail() {
     does(
         "import os
 __lazy_modules__ = unknown()
@@ -230,7 +230,7 @@ from . import broken",
 }
 
 #[test]
-fn what_was_imported_before_is_taken_at_once() {
+fn attributes_of_imported_modules_are_bound_at_once() {
     does(
         "from . import good\nlazy from . import good as again\nlazy import other\nimport other\nother",
         expect![[r#"
