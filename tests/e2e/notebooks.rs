@@ -122,9 +122,9 @@ fn notebooks_of_a_folder_are_found_and_a_broken_one_is_left_out() {
     assert_eq!(answer.status, 1);
     let told: Vec<&str> = answer.err.lines().collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("broken.ipynb: it is no notebook: "), "{told:?}");
+    assert!(told[0].contains("broken.ipynb: not a valid notebook: "), "{told:?}");
     assert!(
-        told[1].contains("old.ipynb: it is a notebook in format 3") && told[1].contains("nbconvert"),
+        told[1].contains("old.ipynb: notebook format 3 isn't supported") && told[1].contains("nbconvert"),
         "{told:?}"
     );
     assert_eq!(answer.json()["findings"].as_array().unwrap().len(), 1);

@@ -16,7 +16,9 @@ pub fn windows_message(code: u32) -> Option<&'static str> {
         998 => "Invalid access to memory location.",
         1114 => "A dynamic link library (DLL) initialization routine failed.",
         14001 => {
-            "The application has failed to start because its side-by-side configuration is incorrect. Please see the application event log or use the command-line sxstrace.exe tool for more detail."
+            "The application has failed to start because its side-by-side configuration is incorrect. \
+             Please see the application event log or use the command-line sxstrace.exe tool for more \
+             detail."
         }
         _ => return None,
     })
@@ -69,7 +71,8 @@ impl Interpreter<'_> {
         let text = windows_message(code).unwrap_or("unknown error").trim_end_matches('.');
         if code == 126 && !self.searches_path() {
             let text = format!(
-                "Could not find module '{name}' (or one of its dependencies). Try using the full path with constructor syntax."
+                "Could not find module '{name}' (or one of its dependencies). \
+                 Try using the full path with constructor syntax."
             );
             return ("FileNotFoundError", text);
         }

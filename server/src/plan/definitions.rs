@@ -218,12 +218,12 @@ impl Plan<'_> {
         arguments: Arguments,
         at: &Place,
     ) -> Result<Value, Rc<Exception>> {
-        const DEEPEST_CALL: u32 = 400;
+        const MAX_CALL_DEPTH: u32 = 400;
         // TensorFlow has its own version of `inspect.getfile`, which unwraps decorators.
         if let (Some(Value::Frame(file)), "getfile") = (arguments.positional.first(), closure.name.as_str()) {
             return Ok(Value::str(file.as_str()));
         }
-        if self.depth >= DEEPEST_CALL {
+        if self.depth >= MAX_CALL_DEPTH {
             return Ok(Value::Unknown);
         }
         let Some(callable) = self.definition_of(closure) else { return Ok(Value::Unknown) };
@@ -365,10 +365,10 @@ impl Plan<'_> {
 
     /// Executes `yield`: runs the block of a `with`, or adds a value to those of the generator.
     pub(super) fn yield_value(&mut self, value: Value, frame: &mut Frame) -> Result<Value, Rc<Exception>> {
-        const MOST: usize = 10_000;
+        const MAX: usize = 10_000;
         match frame.yields.take() {
             Some(Yields::All { mut values, under, unsure }) => {
-                let unsure = unsure || self.uncertain > under || values.len() >= MOST;
+                let unsure = unsure || self.uncertain > under || values.len() >= MAX;
                 if !unsure {
                     values.push(value);
                 }

@@ -9,8 +9,8 @@ use crate::host::{EntryKind, Files, WinPath, fold_name};
 use crate::loader::{Cause, Fault};
 
 /// The limits of the search below an unknown directory: the number of folders and their depth.
-const MOST_FOLDERS: usize = 2_000;
-const DEEPEST: usize = 8;
+const MAX_FOLDERS: usize = 2_000;
+const MAX_DEPTH: usize = 8;
 
 /// An unknown directory that was passed to `os.add_dll_directory`.
 pub(super) struct UnknownDirectory {
@@ -101,7 +101,7 @@ fn holds(files: &dyn Files, folder: &WinPath, name: &str) -> bool {
     let mut seen = 0;
     while let Some((folder, depth)) = pending.pop() {
         seen += 1;
-        if seen > MOST_FOLDERS {
+        if seen > MAX_FOLDERS {
             // It may be in a folder that was not searched.
             return true;
         }
@@ -109,7 +109,7 @@ fn holds(files: &dyn Files, folder: &WinPath, name: &str) -> bool {
         if listing.has_file(name) {
             return true;
         }
-        if depth < DEEPEST {
+        if depth < MAX_DEPTH {
             let folders = listing.entries().into_iter().filter(|entry| entry.kind == EntryKind::Folder);
             pending.extend(folders.map(|entry| (folder.join(&entry.name), depth + 1)));
         }

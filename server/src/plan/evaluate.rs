@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::frame::Frame;
 use super::standard;
-use super::value::{Arguments, Exception, LONGEST, ModuleRef, Value};
+use super::value::{Arguments, Exception, MAX_LENGTH, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::source::{
     BinaryOp, CompareOp, Comprehension, Expr, Makes, Name, is_standard, top_level, withheld,
@@ -152,7 +152,7 @@ impl Plan<'_> {
             }
         }
         let parts = pairs.iter().flat_map(|(key, value)| [key, value]);
-        let fits = self.may_nest(parts) && is_known && pairs.len() <= LONGEST;
+        let fits = self.may_nest(parts) && is_known && pairs.len() <= MAX_LENGTH;
         Ok(if fits { Value::Dict(Rc::new(pairs.into())) } else { Value::Unknown })
     }
 
@@ -163,7 +163,7 @@ impl Plan<'_> {
         let mut known = true;
         for part in parts {
             match self.evaluate(part, frame)?.to_text() {
-                Some(part) if text.len() + part.len() <= LONGEST => text.push_str(&part),
+                Some(part) if text.len() + part.len() <= MAX_LENGTH => text.push_str(&part),
                 _ => known = false,
             }
         }
@@ -178,7 +178,7 @@ impl Plan<'_> {
             let value = self.evaluate(expr, frame)?;
             match expr {
                 Expr::Starred(_) => match self.items_of(&value, &frame.place())? {
-                    Some(items) if values.len() + items.len() <= LONGEST => values.extend(items),
+                    Some(items) if values.len() + items.len() <= MAX_LENGTH => values.extend(items),
                     _ => known = false,
                 },
                 _ => values.push(value),
@@ -318,9 +318,9 @@ impl Plan<'_> {
     /// Whether a value may be created that contains these. Chains of them are dropped by recursion,
     /// so their length is limited.
     pub(super) fn may_nest<'v>(&mut self, parts: impl IntoIterator<Item = &'v Value>) -> bool {
-        const MOST_NESTED: u32 = 100_000;
+        const MAX_NESTED: u32 = 100_000;
         self.nested += u32::from(parts.into_iter().any(Value::nests));
-        self.nested <= MOST_NESTED
+        self.nested <= MAX_NESTED
     }
 
     /// Evaluates `a and b` or `a or b`. `stop` is the truth value that decides the result.
@@ -408,7 +408,7 @@ impl Plan<'_> {
     fn comprehension(&mut self, comprehension: &Comprehension, frame: &mut Frame) -> Outcome {
         let iter = self.evaluate(&comprehension.iter, frame)?;
         let items = self.items_of(&iter, &frame.place())?;
-        let Some(items) = items.filter(|items| items.len() <= LONGEST) else {
+        let Some(items) = items.filter(|items| items.len() <= MAX_LENGTH) else {
             return Ok(Value::Unknown);
         };
         let mut targets = Vec::new();
@@ -445,7 +445,7 @@ impl Plan<'_> {
                 let mut all = Vec::new();
                 for value in values {
                     match value.items() {
-                        Some(items) if all.len() + items.len() <= LONGEST => all.extend(items),
+                        Some(items) if all.len() + items.len() <= MAX_LENGTH => all.extend(items),
                         _ => return Ok(Value::Unknown),
                     }
                 }
@@ -505,12 +505,12 @@ pub(super) fn message_of(arguments: &[Value]) -> Option<Rc<str>> {
 
 pub(super) fn add(left: &Value, right: &Value) -> Value {
     match (left, right) {
-        (Value::Str(a), Value::Str(b)) if a.len() + b.len() <= LONGEST => Value::str(format!("{a}{b}")),
+        (Value::Str(a), Value::Str(b)) if a.len() + b.len() <= MAX_LENGTH => Value::str(format!("{a}{b}")),
         (Value::Int(a), Value::Int(b)) => a.checked_add(*b).map_or(Value::Unknown, Value::Int),
-        (Value::Tuple(a), Value::Tuple(b)) if a.len() + b.len() <= LONGEST => {
+        (Value::Tuple(a), Value::Tuple(b)) if a.len() + b.len() <= MAX_LENGTH => {
             Value::Tuple(Rc::new(a.iter().chain(b.iter()).cloned().collect()))
         }
-        (Value::List(a), Value::List(b)) if a.borrow().len() + b.borrow().len() <= LONGEST => {
+        (Value::List(a), Value::List(b)) if a.borrow().len() + b.borrow().len() <= MAX_LENGTH => {
             let sum = a.borrow().iter().chain(b.borrow().iter()).cloned().collect();
             Value::list(sum)
         }
@@ -523,7 +523,7 @@ pub(super) fn add(left: &Value, right: &Value) -> Value {
 fn union(left: &Value, right: &Value) -> Value {
     if let (Value::Dict(left), Value::Dict(right)) = (left, right) {
         let pairs: Vec<_> = left.borrow().iter().chain(right.borrow().iter()).cloned().collect();
-        let fits = pairs.len() <= LONGEST;
+        let fits = pairs.len() <= MAX_LENGTH;
         return if fits { Value::Dict(Rc::new(merged(pairs).into())) } else { Value::Unknown };
     }
     let (Value::List(left), Value::List(right)) = (left, right) else {
@@ -533,7 +533,7 @@ fn union(left: &Value, right: &Value) -> Value {
     let mut all = Vec::new();
     for item in left.borrow().iter().chain(right.borrow().iter()) {
         match item.text() {
-            Some(text) if all.len() < LONGEST => {
+            Some(text) if all.len() < MAX_LENGTH => {
                 if seen.insert(text) {
                     all.push(item.clone());
                 }
@@ -589,7 +589,7 @@ fn format(template: &str, values: &Value) -> Option<String> {
             'r' => text.push_str(&values.next()?.to_repr()?),
             _ => return None,
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_LENGTH {
             return None;
         }
     }
@@ -679,13 +679,13 @@ pub(super) fn put(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
 pub(super) fn merged(items: impl IntoIterator<Item = (Value, Value)>) -> Vec<(Value, Value)> {
     /// The maximum number of keys to compare with one another if they aren't strings. Larger
     /// dictionaries may contain equal keys.
-    const MOST_COMPARED: usize = 200;
+    const MAX_COMPARED: usize = 200;
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     let mut places: FxHashMap<Rc<str>, usize> = FxHashMap::default();
     for (key, value) in items {
         let place = match &key {
             Value::Str(text) => places.get(text).copied(),
-            _ if pairs.len() > MOST_COMPARED => None,
+            _ if pairs.len() > MAX_COMPARED => None,
             key => pairs.iter().position(|(known, _)| known.equals(key) == Some(true)),
         };
         match place.and_then(|place| pairs.get_mut(place)) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::frame::{Catches, Frame};
-use super::import::{LONGEST_TRACE, traced};
+use super::import::{MAX_TRACE, traced};
 use super::value::{Exception, Value, class_names};
 use super::{Flow, Place, Plan};
 use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
@@ -122,7 +122,7 @@ impl Plan<'_> {
                 raised.withheld = raised.withheld.or_else(|| context.withheld.clone());
                 raised.lost = raised.lost.or_else(|| context.lost.clone());
                 raised.clashing.extend(context.clashing.iter().cloned());
-                raised.trace.extend(context.trace.iter().take(LONGEST_TRACE).cloned());
+                raised.trace.extend(context.trace.iter().take(MAX_TRACE).cloned());
             }
             // If a function catches failed loads and later raises an exception, the loads are its
             // cause.

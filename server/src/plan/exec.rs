@@ -6,12 +6,12 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::frame::Frame;
-use super::value::{Exception, LONGEST, Module, Value};
+use super::value::{Exception, MAX_LENGTH, Module, Value};
 use super::{Flow, Plan};
 use crate::source::{self, Name};
 
 /// The maximum nesting depth of `exec`. Each level takes several stack frames.
-const DEEPEST: u32 = 100;
+const MAX_DEPTH: u32 = 100;
 
 /// A namespace dictionary that is passed to `exec`.
 type Table = Rc<RefCell<Vec<(Value, Value)>>>;
@@ -27,7 +27,7 @@ impl Plan<'_> {
         locals: Option<&Value>,
         frame: &mut Frame,
     ) -> Result<Value, Rc<Exception>> {
-        if text.len() > LONGEST || self.depth >= DEEPEST {
+        if text.len() > MAX_LENGTH || self.depth >= MAX_DEPTH {
             return Ok(Value::None);
         }
         self.spend_many(text.len() as u64);

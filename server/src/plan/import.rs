@@ -17,10 +17,10 @@ use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
 
 /// The maximum import depth. CPython gives up at 1000 Python frames, and each import takes several
 /// of them.
-const DEEPEST_IMPORT: u32 = 300;
+const MAX_IMPORT_DEPTH: u32 = 300;
 
 /// The maximum number of statements in the trace of an exception.
-pub(super) const LONGEST_TRACE: usize = 100;
+pub(super) const MAX_TRACE: usize = 100;
 
 type Outcome<T> = Result<T, Rc<Exception>>;
 
@@ -148,7 +148,7 @@ impl Plan<'_> {
         let is_compiled = is_compiled(&module);
         module.open.set(is_compiled);
         self.step(Event::Module { name: dotted.to_owned(), path: file.clone() }, at);
-        if self.depth >= DEEPEST_IMPORT {
+        if self.depth >= MAX_IMPORT_DEPTH {
             module.open.set(true);
             self.step(Event::Unknown("imports are nested too deeply to follow".to_owned()), at);
             return Ok(module);
@@ -296,7 +296,7 @@ impl Plan<'_> {
     ) -> Outcome<ModuleRef> {
         let imports = self.interpreter.imported_by(&path);
         let module = self.add_module(dotted, Some(path), folder.map(|folder| vec![folder]), true);
-        if self.depth >= DEEPEST_IMPORT {
+        if self.depth >= MAX_IMPORT_DEPTH {
             return Ok(module);
         }
         self.depth += 1;
@@ -502,9 +502,9 @@ impl Plan<'_> {
 
     /// Records a native file that the program looked for without finding it.
     pub(super) fn record_missing_file(&mut self, path: WinPath) {
-        const MOST: usize = 100;
+        const MAX: usize = 100;
         let is_native = ["dll", "pyd"].iter().any(|extension| path.has_extension(extension));
-        if is_native && self.missing_native_files.len() < MOST {
+        if is_native && self.missing_native_files.len() < MAX {
             self.missing_native_files.push(path);
         }
     }
@@ -538,14 +538,14 @@ impl Plan<'_> {
 
 /// Estimates the number of names that the statements of a module bind.
 fn names_bound_by(body: &[Stmt]) -> usize {
-    const MOST: usize = 10_000;
+    const MAX: usize = 10_000;
     let names = body.iter().map(|stmt| match &stmt.kind {
         StmtKind::ImportFrom { names, .. } => names.len(),
         StmtKind::Import { .. } | StmtKind::Assign { .. } | StmtKind::Lazy(_) => 1,
         StmtKind::Function(_) | StmtKind::Class { .. } => 1,
         _ => 0,
     });
-    names.sum::<usize>().min(MOST)
+    names.sum::<usize>().min(MAX)
 }
 
 /// Whether a module is bytecode. The bodies of its functions and classes are then unknown.
@@ -563,7 +563,7 @@ fn changed_path(package: &ModuleRef) -> Option<Vec<WinPath>> {
 /// Adds the statement `at` to the trace of an exception.
 pub(super) fn traced(mut exception: Rc<Exception>, at: &Place) -> Rc<Exception> {
     if let Some(file) = &at.file
-        && exception.trace.len() < LONGEST_TRACE
+        && exception.trace.len() < MAX_TRACE
     {
         Rc::make_mut(&mut exception).trace.push((file.clone(), at.line));
     }

@@ -1,4 +1,4 @@
-//! Lazy imports (PEP 810, Python 3.15): what they bind, and when they are result.
+//! Lazy imports (PEP 810, Python 3.15): what they bind, and when they are made.
 //!
 //! The behavior was verified with CPython 3.15.2, whose `Python/import.c` implements them
 //! (`_PyImport_LazyImportModuleLevelObject`, `_PyImport_LoadLazyImportTstate`).
@@ -73,7 +73,7 @@ impl Plan<'_> {
         match is_named {
             Some(true) => self.defer_import(import, frame),
             Some(false) => self.import_eagerly(import, frame),
-            // The import is result either here or on first use, if ever.
+            // The import is made either here or on first use, if ever.
             None => {
                 self.uncertain += 1;
                 let result = self.import_eagerly(import, frame);

@@ -16,10 +16,10 @@ type Outcome = Result<Value, Rc<Exception>>;
 
 /// The maximum number of ancestors of a class. The attributes of a class with more are only partly
 /// known.
-const MOST_ANCESTORS: usize = 200;
+const MAX_ANCESTORS: usize = 200;
 
 /// The maximum number of objects. Further objects are unknown.
-const MOST_INSTANCES: usize = 100_000;
+const MAX_INSTANCES: usize = 100_000;
 
 /// A class that the program defines.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl Plan<'_> {
         for value in &values {
             let inherited: &[Name] = match value {
                 Value::Class(class) => {
-                    is_open |= class.is_open || class.ancestors.len() >= MOST_ANCESTORS;
+                    is_open |= class.is_open || class.ancestors.len() >= MAX_ANCESTORS;
                     parents.push(class.clone());
                     &class.bases
                 }
@@ -264,7 +264,7 @@ impl Plan<'_> {
 
     /// Creates an object without calling `__init__`.
     fn object_of(&mut self, class: &Rc<Class>) -> Value {
-        if self.instances.len() >= MOST_INSTANCES {
+        if self.instances.len() >= MAX_INSTANCES {
             return Value::Unknown;
         }
         let instance = Rc::new(Instance {
@@ -430,7 +430,7 @@ fn resolution_order(parents: &[Rc<Class>]) -> Vec<Rc<Class>> {
         parents.iter().flat_map(|parent| std::iter::once(parent).chain(&parent.ancestors)).collect();
     let mut order: Vec<Rc<Class>> = Vec::new();
     for class in all.into_iter().rev() {
-        if order.len() < MOST_ANCESTORS && !order.iter().any(|known| Rc::ptr_eq(known, class)) {
+        if order.len() < MAX_ANCESTORS && !order.iter().any(|known| Rc::ptr_eq(known, class)) {
             order.push(class.clone());
         }
     }

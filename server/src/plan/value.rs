@@ -15,10 +15,10 @@ use super::objects::{Class, Instance};
 
 /// The maximum number of parts of a value that are examined. Lists can contain each other, or
 /// themselves.
-const MOST_PARTS: u32 = 10_000;
+const MAX_PARTS: u32 = 10_000;
 
 /// The maximum length of a string or list. Longer ones are data, which doesn't decide a load.
-pub(super) const LONGEST: usize = 100_000;
+pub(super) const MAX_LENGTH: usize = 100_000;
 
 /// A Python value, as far as it is known.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub(super) enum Value {
 pub(super) struct LazyImport {
     /// The absolute dotted name.
     pub module: Name,
-    /// The name that is imported_name from the module, or `None` for the module itself.
+    /// The name that is taken from the module, or `None` for the module itself.
     pub imported_name: Option<Name>,
 }
 
@@ -295,7 +295,7 @@ impl Value {
     /// Creates a string. A long string is data and becomes unknown.
     pub fn str(text: impl AsRef<str>) -> Value {
         match text.as_ref() {
-            text if text.len() <= LONGEST => Value::Str(Rc::from(text)),
+            text if text.len() <= MAX_LENGTH => Value::Str(Rc::from(text)),
             _ => Value::Unknown,
         }
     }
@@ -304,7 +304,7 @@ impl Value {
     pub fn path(path: &WinPath) -> Value {
         withheld::note(path.as_str());
         match path.as_str() {
-            text if text.len() <= LONGEST => Value::Path(text.into()),
+            text if text.len() <= MAX_LENGTH => Value::Path(text.into()),
             _ => Value::Unknown,
         }
     }
@@ -384,7 +384,7 @@ impl Value {
 
     /// Whether two values are equal, if known.
     pub fn equals(&self, other: &Value) -> Option<bool> {
-        let mut parts = MOST_PARTS;
+        let mut parts = MAX_PARTS;
         self.equals_within(other, &mut parts)
     }
 
@@ -427,7 +427,7 @@ impl Value {
 
     /// Compares two values as Python does, if both are known and have an order.
     pub fn order(&self, other: &Value) -> Option<std::cmp::Ordering> {
-        let mut parts = MOST_PARTS;
+        let mut parts = MAX_PARTS;
         self.order_within(other, &mut parts)
     }
 
@@ -490,7 +490,7 @@ impl Value {
 
     /// Returns `str(value)`, if known.
     pub fn to_text(&self) -> Option<String> {
-        let mut parts = MOST_PARTS;
+        let mut parts = MAX_PARTS;
         self.to_text_within(&mut parts)
     }
 
@@ -509,7 +509,7 @@ impl Value {
 
     /// Returns `repr(value)`, if known.
     pub fn to_repr(&self) -> Option<String> {
-        let mut parts = MOST_PARTS;
+        let mut parts = MAX_PARTS;
         self.to_repr_within(&mut parts)
     }
 

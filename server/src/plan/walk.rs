@@ -4,17 +4,17 @@ use std::rc::Rc;
 
 use super::evaluate::put;
 use super::frame::Frame;
-use super::value::{Exception, LONGEST, Value};
+use super::value::{Exception, MAX_LENGTH, Value};
 use super::{Event, Flow, Place, Plan};
 use crate::source::{Expr, Stmt, StmtKind};
 
 /// The maximum number of iterations of a loop. No known module needs more to load something.
-const MOST_ROUNDS: usize = 2_000;
+const MAX_ITERATIONS: usize = 2_000;
 
 /// The maximum number of statements and expressions that a module's call may take until it loads
 /// something, not counting those of the modules that it imports. Calls that take more, such as
 /// those that generate documentation or register operators, load nothing.
-const LONGEST_CALL: u64 = 60_000;
+const MAX_CALL_STEPS: u64 = 60_000;
 
 impl Plan<'_> {
     pub(super) fn block(&mut self, body: &[Stmt], frame: &mut Frame) -> Flow {
@@ -48,7 +48,7 @@ impl Plan<'_> {
     pub(super) fn within_limit<T>(&mut self, place: &Place, call: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.call_ends_at;
         if outer.is_none() {
-            self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
+            self.call_ends_at = Some(self.budget.saturating_sub(MAX_CALL_STEPS));
         }
         let result = call(self);
         if outer.is_none() && self.is_over_limit() {
@@ -62,7 +62,7 @@ impl Plan<'_> {
     /// further.
     pub(super) fn extend_call_limit(&mut self) {
         if self.call_ends_at.is_some() && !self.is_over_limit() {
-            self.call_ends_at = Some(self.budget.saturating_sub(LONGEST_CALL));
+            self.call_ends_at = Some(self.budget.saturating_sub(MAX_CALL_STEPS));
         }
     }
 
@@ -251,7 +251,7 @@ impl Plan<'_> {
                     _ => Rc::default(),
                 },
             );
-            if items_known && list.borrow().len() + items.len() <= LONGEST {
+            if items_known && list.borrow().len() + items.len() <= MAX_LENGTH {
                 list.borrow_mut().extend(items);
                 return Ok(());
             }
@@ -367,7 +367,7 @@ impl Plan<'_> {
             self.unknown_loops -= 1;
             return Flow::Next;
         };
-        for item in items.into_iter().take(MOST_ROUNDS) {
+        for item in items.into_iter().take(MAX_ITERATIONS) {
             if let Err(exception) = self.assign(target, item, frame) {
                 return Flow::Raise(exception);
             }
@@ -382,7 +382,7 @@ impl Plan<'_> {
 
     fn repeat(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
         let before = self.uncertain;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ITERATIONS {
             // Once the loop may have been left, further iterations add nothing.
             if self.uncertain > before {
                 break;

@@ -1,5 +1,5 @@
-//! Attributes of imported modules that a program takes at its top level: `pyvista.Sphere()`. A module that is lazy imports something
-//! then; those of the standard library are not.
+//! Accesses to attributes of imported modules at the top level of a program: `pyvista.Sphere()`. A
+//! lazy module imports something at that point. Modules of the standard library don't.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr, Stmt};
@@ -9,33 +9,34 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::script::{Name, top_level};
 use super::standard::is_standard;
 
-/// More of them are not looked at: no person wrote such a program.
-const MOST: usize = 200;
+/// The maximum number of accesses per document. Programs with more are generated.
+const MAX_ACCESSES: usize = 200;
 
-/// The modules that names stand for so far.
+/// The modules that names refer to at the current statement.
 #[derive(Default)]
 pub(super) struct Modules {
-    /// Dotted names, by the names that the program has for them.
+    /// Dotted module names, by the names that they are bound to.
     names: FxHashMap<Name, Name>,
-    /// Dotted names of all that were imported.
+    /// The dotted names of all imported modules.
     imported: FxHashSet<Name>,
-    /// Modules and attributes that were taken already.
-    taken: FxHashSet<(Name, Name)>,
+    /// The modules and attributes that were already accessed.
+    accessed: FxHashSet<(Name, Name)>,
 }
 
-/// The first use of an attribute.
+/// The first access to an attribute.
 pub(super) struct Access {
-    /// Dotted name of the module.
+    /// The dotted name of the module.
     pub module: Name,
     pub name: Name,
-    /// The whole expression.
+    /// The range of the whole expression.
     pub range: TextRange,
 }
 
 impl Modules {
-    /// What a statement takes, as far as it does so before a block in it runs; what it binds counts from here on.
-    pub fn pass(&mut self, stmt: &Stmt) -> Vec<Access> {
-        let mut finder = Finder { modules: self, found: Vec::new() };
+    /// Processes a statement: returns the accesses that it makes before any block in it runs, and
+    /// updates the bindings.
+    pub fn process(&mut self, stmt: &Stmt) -> Vec<Access> {
+        let mut finder = AccessVisitor { modules: self, found: Vec::new() };
         match stmt {
             Stmt::Expr(one) => finder.visit_expr(&one.value),
             Stmt::Assign(one) => finder.visit_expr(&one.value),
@@ -97,7 +98,8 @@ impl Modules {
         }
     }
 
-    /// What is taken of a module by a chain of attributes, the innermost first, that begins with a name: the first that is no module.
+    /// Returns the access that a chain of attributes makes, given innermost first. It's the first
+    /// attribute that isn't a module.
     fn access(&self, first: &str, chain: &[&ast::ExprAttribute]) -> Option<Access> {
         let mut module = self.names.get(first)?.clone();
         for attribute in chain {
@@ -112,17 +114,17 @@ impl Modules {
     }
 }
 
-struct Finder<'m> {
+struct AccessVisitor<'m> {
     modules: &'m mut Modules,
     found: Vec<Access>,
 }
 
-impl<'a> Visitor<'a> for Finder<'_> {
+impl<'a> Visitor<'a> for AccessVisitor<'_> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
-            // Its body runs when it is called.
+            // The body runs when the lambda is called.
             Expr::Lambda(_) => {}
-            // As a whole: chains may be long.
+            // Handled without recursion, because chains may be long.
             Expr::Attribute(outermost) => {
                 let mut chain = vec![outermost];
                 let mut value = &*outermost.value;
@@ -134,8 +136,8 @@ impl<'a> Visitor<'a> for Finder<'_> {
                 let Expr::Name(first) = value else { return self.visit_expr(value) };
                 let access = self.modules.access(&first.id, &chain);
                 let is_new = |one: &Access| {
-                    let taken = &mut self.modules.taken;
-                    taken.len() < MOST && taken.insert((one.module.clone(), one.name.clone()))
+                    let accessed = &mut self.modules.accessed;
+                    accessed.len() < MAX_ACCESSES && accessed.insert((one.module.clone(), one.name.clone()))
                 };
                 self.found.extend(access.filter(is_new));
             }

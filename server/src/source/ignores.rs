@@ -1,12 +1,12 @@
-//! Comments that silence findings: `# whydll: ignore[missing-dll]` on an import's line, and `# whydll: ignore-file[missing-dll]`
-//! anywhere. Without brackets they silence every code.
+//! Comments that silence findings: `# whydll: ignore[missing-dll]` on the line of an import, and `#
+//! whydll: ignore-file[missing-dll]` anywhere. Without brackets, they silence every code.
 
 use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_text_size::Ranged;
 
 use super::lines::LineIndex;
 
-/// The codes that comments silence on an import.
+/// The codes that comments silence for an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignores {
     every: bool,
@@ -25,20 +25,20 @@ impl Ignores {
     }
 }
 
-/// All such comments of a text.
+/// All silencing comments of a document.
 #[derive(Debug, Default)]
 pub struct Comments {
-    /// For the whole file.
+    /// Those for the whole file.
     file: Ignores,
-    /// By 0-based line.
+    /// Those for a line, with the 0-based line number.
     lines: Vec<(u32, Ignores)>,
 }
 
-/// What a comment begins with, behind `#` and blanks.
+/// The start of such a comment, after `#` and blanks.
 const MARK: &str = "whydll:";
 
 impl Comments {
-    /// Those in the tokens of `text`.
+    /// Collects the comments from the tokens of `text`.
     pub fn of(text: &str, tokens: &Tokens, lines: &LineIndex) -> Comments {
         let mut comments = Comments::default();
         if !text.contains(MARK) {
@@ -51,8 +51,8 @@ impl Comments {
             };
             for part in comment.split('#') {
                 match directive(part) {
-                    Some((Reach::File, ignores)) => comments.file.add(&ignores),
-                    Some((Reach::Line, ignores)) => {
+                    Some((CommentScope::File, ignores)) => comments.file.add(&ignores),
+                    Some((CommentScope::Line, ignores)) => {
                         comments.lines.push((lines.line_of(token.range().start().to_usize()), ignores));
                     }
                     None => {}
@@ -62,7 +62,8 @@ impl Comments {
         comments
     }
 
-    /// What they silence on a statement from line `first` to line `last` (0-based).
+    /// Returns the codes that are silenced for a statement from line `first` to line `last`
+    /// (0-based).
     pub fn on(&self, first: u32, last: u32) -> Ignores {
         let mut ignores = self.file.clone();
         for (_, own) in self.lines.iter().filter(|(line, _)| (first..=last).contains(line)) {
@@ -72,21 +73,22 @@ impl Comments {
     }
 }
 
-enum Reach {
+enum CommentScope {
     Line,
     File,
 }
 
-/// ` whydll: ignore[missing-dll, bad-image]`. None for what is not exactly that: a slip of the pen silences nothing.
-fn directive(comment: &str) -> Option<(Reach, Ignores)> {
+/// Parses ` whydll: ignore[missing-dll, bad-image]`. Returns `None` for anything else, so that a
+/// comment with a typo silences nothing.
+fn directive(comment: &str) -> Option<(CommentScope, Ignores)> {
     let rest = comment.trim().strip_prefix(MARK)?.trim();
     let (word, codes) = match rest.split_once('[') {
         Some((word, list)) => (word.trim(), Some(list.strip_suffix(']')?)),
         None => (rest, None),
     };
     let reach = match word {
-        "ignore" => Reach::Line,
-        "ignore-file" => Reach::File,
+        "ignore" => CommentScope::Line,
+        "ignore-file" => CommentScope::File,
         _ => return None,
     };
     let ignores = match codes {
@@ -122,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn on_any_line_of_the_statement_and_beside_other_comments() {
+    fn a_comment_may_be_on_any_line_of_the_statement_and_next_to_others() {
         let text = "from a import (  # noqa # whydll: ignore[missing-dll]\n    b,\n)\nfrom c import (\n    d,\n)  # whydll:ignore[missing-dll]\n";
         assert_eq!(silenced(text, "missing-dll"), [true, true]);
     }
 
     #[test]
-    fn a_comment_for_the_file_may_stand_anywhere() {
+    fn a_comment_for_the_file_may_be_anywhere() {
         assert_eq!(
             silenced("import a\nimport b\n# whydll: ignore-file[missing-dll]\n", "missing-dll"),
             [true, true]
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_and_a_string_silence_nothing() {
+    fn a_comment_with_a_typo_and_a_string_silence_nothing() {
         for comment in
             ["# whydll: ignored", "# whydll: ignore[missing-dll", "# whydll ignore", "# see whydll: ignore"]
         {

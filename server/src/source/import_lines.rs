@@ -1,11 +1,11 @@
-//! Reads import statements without a parser.
+//! Reads import statements without the parser.
 //!
-//! Half of the statements of large packages are plain ones, such as `from a.b import c as d`: of those each word is looked at
-//! once. What is written in any other way is left to the parser.
+//! Half of the statements in large packages are plain imports, such as `from a.b import c as d`.
+//! They are read word by word. All other forms are left to the parser.
 
 use super::script::{Name, StmtKind};
 
-/// Whether it is one of Python's keywords, which name nothing.
+/// Whether a word is a Python keyword and so can't be a name.
 fn is_keyword(word: &str) -> bool {
     match word.len() {
         2 => matches!(word, "as" | "if" | "in" | "is" | "or"),
@@ -19,15 +19,15 @@ fn is_keyword(word: &str) -> bool {
     }
 }
 
-/// Adds to `found` what a logical line imports, if it is one statement of plain names. None if the parser must say; what was
-/// found then means nothing.
+/// Adds the imports in a logical line to `found`, if it is a single statement with plain names.
+/// Returns `None` if the line must be parsed; `found` is then meaningless.
 pub(super) fn read(line: &str, found: &mut Vec<StmtKind>) -> Option<()> {
-    // A carriage return alone ends a line too.
+    // A lone carriage return also ends a line.
     let mut returns = memchr::memchr_iter(b'\r', line.as_bytes());
     if returns.any(|at| line.as_bytes().get(at + 1) != Some(&b'\n')) {
         return None;
     }
-    let mut words = Words { text: line, at: 0, in_brackets: false };
+    let mut words = LineReader { text: line, at: 0, in_brackets: false };
     match words.word() {
         "import" => modules(&mut words, found)?,
         "from" => found.push(names(&mut words)?),
@@ -36,8 +36,8 @@ pub(super) fn read(line: &str, found: &mut Vec<StmtKind>) -> Option<()> {
     words.is_at_end().then_some(())
 }
 
-/// `a.b as c, d`
-fn modules(words: &mut Words<'_>, found: &mut Vec<StmtKind>) -> Option<()> {
+/// Reads `a.b as c, d`.
+fn modules(words: &mut LineReader<'_>, found: &mut Vec<StmtKind>) -> Option<()> {
     loop {
         let module = words.dotted()?;
         found.push(StmtKind::Import { module, alias: words.alias()? });
@@ -47,8 +47,8 @@ fn modules(words: &mut Words<'_>, found: &mut Vec<StmtKind>) -> Option<()> {
     }
 }
 
-/// `..a import b as c, d`, with or without brackets, or `*`
-fn names(words: &mut Words<'_>) -> Option<StmtKind> {
+/// Reads `..a import b as c, d`, with or without parentheses, or `*`.
+fn names(words: &mut LineReader<'_>) -> Option<StmtKind> {
     words.skip();
     let mut level = 0;
     while words.eat(b'.') {
@@ -81,14 +81,14 @@ fn names(words: &mut Words<'_>) -> Option<StmtKind> {
     Some(StmtKind::ImportFrom { level, module, names })
 }
 
-struct Words<'a> {
+struct LineReader<'a> {
     text: &'a str,
     at: usize,
-    /// There a line's end is white space.
+    /// Whether line ends are white space here.
     in_brackets: bool,
 }
 
-impl<'a> Words<'a> {
+impl<'a> LineReader<'a> {
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -119,7 +119,7 @@ impl<'a> Words<'a> {
         is_next
     }
 
-    /// The letters, digits and underscores that follow.
+    /// Reads the letters, digits, and underscores that follow.
     fn word(&mut self) -> &'a str {
         self.skip();
         let rest = self.text.get(self.at..).unwrap_or_default();
@@ -141,7 +141,7 @@ impl<'a> Words<'a> {
     fn name(&mut self) -> Option<&'a str> {
         let name = self.word();
         let is_name = name.starts_with(|first: char| !first.is_ascii_digit()) && !is_keyword(name);
-        // Names of other letters are compared in a normal form.
+        // Names with non-ASCII letters are compared in a normalized form.
         (is_name && self.byte().is_none_or(|byte| byte.is_ascii())).then_some(name)
     }
 
@@ -157,7 +157,7 @@ impl<'a> Words<'a> {
         self.text.get(start..self.at).map(Name::from)
     }
 
-    /// The name behind `as`; within, none if there is no `as`.
+    /// Reads the name after `as`. The inner value is `None` if there is no `as`.
     fn alias(&mut self) -> Option<Option<Name>> {
         match self.eat_word("as") {
             true => self.name().map(|name| Some(name.into())),
@@ -165,7 +165,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Whether nothing but a comment follows.
+    /// Whether only a comment follows.
     fn is_at_end(&mut self) -> bool {
         matches!(self.peek(), None | Some(b'\n' | b'\r' | b'#'))
     }
@@ -181,7 +181,7 @@ mod tests {
         super::read(line, &mut found).map(|()| found)
     }
 
-    /// What the parser says of a line.
+    /// The result of the parser for a line.
     fn parsed(line: &str) -> Option<Vec<StmtKind>> {
         let script = lower_whole(line);
         script.syntax_error.is_none().then(|| script.body.into_iter().map(|stmt| stmt.kind).collect())

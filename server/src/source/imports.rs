@@ -1,4 +1,4 @@
-//! The import statements of a document, with the place of each module's name.
+//! The import statements of a document, with the ranges of the module names.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,50 +17,55 @@ use super::newer_syntax::{self, NewerSyntax};
 use super::prelude::{Prelude, may_load};
 use super::script::{Name, top_level};
 
-/// A document's imports, and where a statement could be inserted above them.
+/// The imports of a document, and the line where a statement can be inserted above them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     /// In source order.
     pub imports: Vec<ImportStatement>,
-    /// Whether `import os` stands at the top level, on which 0-based line.
+    /// The 0-based line of a top-level `import os`, if any.
     pub imports_os: Option<u32>,
-    /// Whether a cell above does that already.
+    /// Whether a previous cell imports `os`.
     pub imports_os_above: bool,
-    /// 0-based line before which a first statement may stand: after docstring and `from __future__`.
+    /// The 0-based line before which the first statement can be inserted: after the docstring and
+    /// `from __future__`.
     pub first_statement_line: u32,
-    /// What older versions of Python do not compile, as in [`Script`](super::Script); what stands in functions is in it, too.
+    /// The syntax that older versions of Python don't compile, as in [`Script`](super::Script). It
+    /// includes that of function bodies.
     pub newer_syntax: Vec<NewerSyntax>,
-    /// It imports relatively, so that it is part of a package: it is imported itself, and not run as a program.
+    /// Whether the document has relative imports. It is then part of a package and isn't run as a
+    /// program.
     pub is_in_package: bool,
 }
 
-/// One imported module: `import a.b, c` makes two.
+/// An imported module. `import a.b, c` yields two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportStatement {
-    /// Dotted name as written: `tensorflow.keras`.
+    /// The dotted name as written: `tensorflow.keras`.
     pub module: Name,
-    /// What `from module import …` takes out of it; empty for a plain import.
+    /// The names in `from module import …`, empty for a plain import.
     pub names: Vec<Name>,
-    /// It is no statement but a use: `module.name` at the top level, which imports something if the module is lazy. `names` has the
-    /// one name.
+    /// Whether this is an access rather than a statement: `module.name` at the top level, which
+    /// imports something if the module is lazy. `names` contains the one name.
     pub is_access: bool,
-    /// The document does not compile without this syntax, and so the import is not made: known of lazy imports (PEP 810), which are
-    /// such syntax themselves, and of what [`Document::choose`] leaves first.
+    /// Syntax that the document needs to compile, so that an older Python doesn't make the import.
+    /// It is set for lazy imports (PEP 810), which are such syntax themselves, and for the first
+    /// import that [`Document::choose`] retains.
     pub needs: Option<NewerSyntax>,
-    /// Where a lazy import is used first; none if nothing in the text uses it.
+    /// The first use of a lazy import, if any.
     pub first_use: Option<Range>,
-    /// The module's name in the text; of a use all of it.
+    /// The range of the module's name or, for an access, of the whole expression.
     pub range: Range,
-    /// 0-based line on which the outermost statement begins that holds the import: where code that must
-    /// run before it can be inserted.
+    /// The 0-based line where the outermost statement around the import begins. Code that must run
+    /// before the import can be inserted there.
     pub statement_line: u32,
-    /// 0-based line on which its own statement ends.
+    /// The 0-based line where the import statement ends.
     pub end_line: u32,
-    /// What comments silence on it.
+    /// The codes that comments silence for the import.
     pub ignores: Ignores,
-    /// What stands around it, or around the first use of a lazy import.
+    /// What guards the import, or the first use of a lazy import.
     pub guard: Guard,
-    /// What the program does before it is made and may change what it loads, as Python text; mostly empty.
+    /// The source of the statements that the program executes before the import and that may change
+    /// what it loads. Usually empty.
     pub before: Arc<str>,
 }
 
@@ -71,30 +76,30 @@ impl ImportStatement {
     }
 }
 
-/// What a failing import would do to the program.
+/// The effect of a failing import on the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Guard {
-    /// End it.
+    /// The program ends.
     #[default]
     None,
-    /// Nothing: a handler for ImportError stands around it.
+    /// None: a handler for ImportError is around the import.
     Handled,
-    /// Nothing, as long as the module is just not there: a handler for ModuleNotFoundError stands around it. A DLL
-    /// that cannot be loaded raises ImportError, which that is not.
+    /// None, if the module is only missing: a handler for ModuleNotFoundError is around the import.
+    /// A DLL that can't be loaded raises ImportError, which this handler doesn't catch.
     HandledIfAbsent,
-    /// Nothing, as far as the text tells: it is lazy, and nothing uses it.
+    /// None, as far as the source shows: the import is lazy and unused.
     Unused,
-    /// Nothing: it is not run on Windows (`if TYPE_CHECKING`, `if sys.platform == "linux"`).
+    /// None: the import doesn't run on Windows (`if TYPE_CHECKING`, `if sys.platform == "linux"`).
     NotRun,
 }
 
 impl Guard {
-    /// What two of them do together.
+    /// Returns the stronger of two guards.
     fn or(self, other: Guard) -> Guard {
         if self.strength() >= other.strength() { self } else { other }
     }
 
-    /// How much it holds back: the more, the greater.
+    /// The rank of the guard. A stronger guard has a higher one.
     pub fn strength(self) -> u8 {
         match self {
             Guard::None => 0,
@@ -105,19 +110,22 @@ impl Guard {
     }
 }
 
-/// What Python 3.9 and older do not know is in too many programs to be worth a word: they have ended.
-const OLDEST: u16 = 9;
+/// The last minor version whose syntax is never reported as too new. Too many programs use it, and
+/// the Pythons without it have reached their end of life.
+const LAST_UNREPORTED_MINOR: u16 = 9;
 
 impl Document {
-    /// Reads the imports of `text`; where it is no Python, those that can be read.
+    /// Reads the imports of a document. If the source isn't valid Python, returns those that can be
+    /// read.
     pub fn parse(text: &str) -> Document {
         read(text, LineIndex::new(text), &mut Prelude::default(), &mut Modules::default())
     }
 
-    /// Leaves the imports that somebody wants to hear of. If this Python is too old for the document, the first that is run says so.
+    /// Retains the wanted imports. If the document uses newer syntax, it's recorded in the first
+    /// import that runs.
     pub fn choose(&mut self, is_wanted: impl FnMut(&ImportStatement) -> bool) {
         self.imports.retain(is_wanted);
-        let newest = self.newer_syntax.iter().filter(|newer| newer.since > OLDEST);
+        let newest = self.newer_syntax.iter().filter(|newer| newer.since > LAST_UNREPORTED_MINOR);
         let newest = newest.max_by_key(|newer| newer.since);
         let first = self.imports.iter_mut().find(|import| import.guard != Guard::NotRun && !import.is_access);
         if let (Some(first), Some(newest)) = (first, newest)
@@ -127,9 +135,8 @@ impl Document {
         }
     }
 
-    /// Reads the code cells of a notebook in their order: what a cell imports is imported after what those above it did, and
-    /// after what the kernel did.
-    /// IPython's commands are passed over.
+    /// Reads the code cells of a notebook in order. An import in a cell is made after those of the
+    /// kernel and of the cells above. IPython commands are skipped.
     pub fn of_cells(cells: &[&str]) -> Vec<Document> {
         let python: Vec<Option<Cow<'_, str>>> = cells.iter().map(|cell| python_of(cell)).collect();
         let (mut prelude, mut modules) = (Prelude::of_notebook(), Modules::default());
@@ -148,13 +155,13 @@ impl Document {
     }
 }
 
-/// Reads Python; `lines` are of the text that it stands for byte by byte.
+/// Reads Python source. `lines` is the index of the document that the source replaces byte by byte.
 fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules: &mut Modules) -> Document {
     with_stack_for(text, || {
         let parsed = newer_syntax::parsed(text);
         let newer_syntax = newer_syntax::newer_syntax(&parsed, |at| lines.line_of(at) + 1);
         let comments = Comments::of(text, parsed.tokens(), &lines);
-        let mut reader = Reader {
+        let mut reader = DocumentReader {
             text,
             lines,
             comments,
@@ -175,7 +182,7 @@ fn read<'a>(text: &'a str, lines: LineIndex, prelude: &mut Prelude<'a>, modules:
     })
 }
 
-struct Reader<'a, 'p> {
+struct DocumentReader<'a, 'p> {
     text: &'a str,
     lines: LineIndex,
     comments: Comments,
@@ -184,17 +191,18 @@ struct Reader<'a, 'p> {
     outermost: Option<u32>,
     prelude: &'p mut Prelude<'a>,
     modules: &'p mut Modules,
-    /// How many functions stand around the statement.
+    /// The number of functions around the statement.
     functions: u32,
-    /// Lazy imports whose use is looked for.
+    /// Lazy imports that have not been used yet.
     lazy: LazyImports,
-    /// The numbers of those that no statement outside of functions used so far.
+    /// The indices of the lazy imports that no statement outside of functions has used yet.
     unused: BTreeSet<usize>,
-    /// Some statement may load DLLs, or change where they are searched: of most texts none is looked at for that.
+    /// Whether any statement may load DLLs or change the search path. In most documents, none does,
+    /// so that statements need not be checked.
     may_load: bool,
 }
 
-impl Reader<'_, '_> {
+impl DocumentReader<'_, '_> {
     fn prologue(&mut self, body: &[ast::Stmt]) {
         for (at, stmt) in body.iter().enumerate() {
             let skipped = match stmt {
@@ -222,9 +230,9 @@ impl Reader<'_, '_> {
             self.stmt(stmt, outermost);
             if outermost {
                 self.outermost = None;
-                self.prelude.pass(self.text, stmt, self.may_load);
+                self.prelude.add(self.text, stmt, self.may_load);
             } else {
-                self.prelude.pass_within(self.text, stmt, self.may_load);
+                self.prelude.add_nested(self.text, stmt, self.may_load);
             }
         }
         self.prelude.leave(depth);
@@ -232,10 +240,10 @@ impl Reader<'_, '_> {
 
     fn stmt(&mut self, stmt: &ast::Stmt, outermost: bool) {
         if self.guard != Guard::NotRun {
-            self.uses(stmt);
+            self.record_uses(stmt);
         }
         if self.functions == 0 && self.guard != Guard::NotRun {
-            for access in self.modules.pass(stmt) {
+            for access in self.modules.process(stmt) {
                 self.import(stmt, &access.module, access.range, vec![access.name], true, &[]);
             }
         }
@@ -249,7 +257,7 @@ impl Reader<'_, '_> {
                     let earlier = import.names.get(..at).unwrap_or_default();
                     self.import(stmt, alias.name.as_str(), alias.name.range(), Vec::new(), false, earlier);
                     if import.is_lazy {
-                        self.postponed([(alias.asname.as_ref(), alias.name.as_str())]);
+                        self.add_lazy([(alias.asname.as_ref(), alias.name.as_str())]);
                     }
                 }
             }
@@ -260,15 +268,15 @@ impl Reader<'_, '_> {
                     self.import(stmt, module.as_str(), module.range(), names, false, &[]);
                     if import.is_lazy {
                         let bound = import.names.iter();
-                        self.postponed(
+                        self.add_lazy(
                             bound.map(|it| (it.asname.as_ref().or(Some(&it.name)), it.name.as_str())),
                         );
                     }
                 }
             }
             ast::Stmt::If(branch) => {
-                // Once a test is known to hold, the branches after it do not run; a test that is
-                // known not to hold leaves its own branch out.
+                // If a condition is known to be true, the branches after it don't run. If it is
+                // known to be false, its own branch doesn't run.
                 let mut rest = Guard::None;
                 let first = std::iter::once((Some(&*branch.test), &branch.body));
                 let clauses = branch.elif_else_clauses.iter().map(|c| (c.test.as_ref(), &c.body));
@@ -319,7 +327,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a block under a guard; what is not run stays so, whatever stands within.
+    /// Reads a block under a guard. Code that doesn't run stays so, regardless of inner guards.
     fn guarded(&mut self, guard: Guard, body: &[ast::Stmt]) {
         let before = self.guard;
         self.guard = before.or(guard);
@@ -327,8 +335,9 @@ impl Reader<'_, '_> {
         self.guard = before;
     }
 
-    /// The import that was read last is lazy, and binds these names: an alias, or what of a dotted name is bound.
-    fn postponed<'n>(&mut self, bound: impl IntoIterator<Item = (Option<&'n ast::Identifier>, &'n str)>) {
+    /// Records that the last import is lazy and binds these names: each an alias, or the first part
+    /// of a dotted name.
+    fn add_lazy<'n>(&mut self, bound: impl IntoIterator<Item = (Option<&'n ast::Identifier>, &'n str)>) {
         let number = self.document.imports.len().saturating_sub(1);
         if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
         {
@@ -341,10 +350,10 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The lazy imports that a statement makes by using them.
-    fn uses(&mut self, stmt: &ast::Stmt) {
+    /// Records the lazy imports that a statement uses, and so makes.
+    fn record_uses(&mut self, stmt: &ast::Stmt) {
         let later = self.functions > 0;
-        for Use { import: number, range } in self.lazy.pass(stmt, later) {
+        for Use { import: number, range } in self.lazy.uses_in(stmt, later) {
             let place = |offset: ruff_text_size::TextSize| self.lines.position(self.text, offset.to_usize());
             let at = Range { start: place(range.start()), end: place(range.end()) };
             let Some(import) = self.document.imports.get_mut(number) else { continue };
@@ -354,12 +363,12 @@ impl Reader<'_, '_> {
             }
             if !later && self.unused.remove(&number) {
                 import.before = self.prelude.before(&[]);
-                self.prelude.pass_use(self.text, range);
+                self.prelude.add_use(self.text, range);
             }
         }
     }
 
-    /// What only functions use is imported when they are called.
+    /// Lazy imports that only functions use are made when the functions are called.
     fn end(&mut self) {
         for number in std::mem::take(&mut self.unused) {
             if let Some(import) = self.document.imports.get_mut(number) {
@@ -368,7 +377,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// One imported module; `earlier` are those that the same statement imports first.
+    /// Adds an imported module. `earlier` are the modules that the same statement imports before
+    /// it.
     fn import(
         &mut self,
         statement: &ast::Stmt,
@@ -385,7 +395,7 @@ impl Reader<'_, '_> {
         let range = Range { start: place(range.start()), end: place(range.end()) };
         let line_of = |offset: ruff_text_size::TextSize| self.lines.line_of(offset.to_usize());
         let (first, end_line) = (line_of(statement.start()), line_of(statement.end()));
-        // A use may stand in a statement that is long: its own line counts.
+        // An access may be in a long statement. Only its own lines count.
         let end_line = if is_access { range.end.line } else { end_line };
         let first = if is_access { range.start.line } else { first };
         let ignores = self.comments.on(first, end_line);
@@ -405,7 +415,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// What an `if` at the top of a program is worth on Windows, if its text alone tells.
+/// Evaluates the condition of an `if` on Windows, as far as possible without running it.
 fn holds_on_windows(test: &ast::Expr) -> Option<bool> {
     match test {
         ast::Expr::BooleanLiteral(literal) => Some(literal.value),
@@ -461,7 +471,7 @@ fn platform_name(expr: &ast::Expr) -> Option<&'static str> {
     }
 }
 
-/// What a handler for an exception class, or for a tuple of them, catches.
+/// Returns the guard of a handler for an exception class, or for a tuple of them.
 fn caught_by(class: &ast::Expr) -> Guard {
     match class {
         ast::Expr::Name(name) => match name.id.as_str() {
@@ -474,7 +484,7 @@ fn caught_by(class: &ast::Expr) -> Guard {
     }
 }
 
-/// `with suppress(ImportError):`, by its name in `contextlib`.
+/// Returns the guard of `with suppress(ImportError):`, recognized by the name in `contextlib`.
 fn suppressed_by(context: &ast::Expr) -> Guard {
     let Some(call) = context.as_call_expr() else {
         return Guard::None;
@@ -607,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_it() {
+    fn guards_of_imports() {
         check(
             "try:\n  import a\nexcept ImportError:\n  import b\n\
              try:\n  import c\nexcept ModuleNotFoundError:\n  pass\n\
@@ -633,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_ready_for_a_failure() {
+    fn handlers_and_suppress_are_guards() {
         check(
             "with suppress(ImportError):\n  import a\n\
              with contextlib.suppress(KeyError, ModuleNotFoundError):\n  import b\n\
@@ -650,7 +660,7 @@ mod tests {
         );
     }
 
-    /// What each import of a cell is made after.
+    /// Checks the code that precedes each import of a cell.
     fn check_cells(cells: &[&str], expected: Expect) {
         let mut out = String::new();
         for (at, document) in Document::of_cells(cells).into_iter().enumerate() {
@@ -664,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_comes_after_those_above() {
+    fn a_cell_follows_those_above() {
         check_cells(
             &[
                 "import numpy\n%pip install tensorflow",
@@ -684,7 +694,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_knows_what_is_imported_above() {
+    fn imports_of_os_in_cells_above_are_recorded() {
         let above = |cells: &[&str]| -> Vec<bool> {
             Document::of_cells(cells).iter().map(|document| document.imports_os_above).collect()
         };
@@ -693,18 +703,18 @@ mod tests {
     }
 
     #[test]
-    fn what_imports_relatively_is_no_program() {
+    fn a_document_with_relative_imports_is_in_a_package() {
         assert!(Document::parse("def f():\n    from .. import x\n").is_in_package);
         assert!(!Document::parse("from x import y\n").is_in_package);
     }
 
     #[test]
-    fn a_broken_text_keeps_the_imports_that_can_be_read() {
+    fn a_broken_document_keeps_the_imports_that_can_be_read() {
         check("def f(:\n  x = (\nimport tensorflow\nclass\n", expect![""]);
     }
 
     #[test]
-    fn where_a_first_statement_may_stand() {
+    fn the_first_statement_follows_docstring_and_future_imports() {
         let first = |text: &str| Document::parse(text).first_statement_line;
         assert_eq!(first("import x\n"), 0);
         assert_eq!(first("'''doc\n'''\nfrom __future__ import annotations\n\nimport x\n"), 4);

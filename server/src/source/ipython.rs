@@ -1,6 +1,6 @@
-//! A cell of a notebook → Python: what only IPython understands is blanked out.
+//! Converts a notebook cell to Python by blanking out IPython syntax.
 //!
-//! Every byte keeps its place, so that offsets and lines stay true.
+//! Every byte keeps its position, so offsets and lines stay valid.
 
 use std::borrow::Cow;
 
@@ -11,24 +11,24 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::lower::with_stack_for;
 
-/// Cell magics that run the rest of the cell as Python in the notebook's own process. What other ones do with it (`%%bash`,
-/// `%%sql`, `%%writefile`) nobody knows.
+/// Cell magics that run the rest of the cell as Python in the notebook's process. The behavior of
+/// others (`%%bash`, `%%sql`, `%%writefile`) is unknown.
 const RUN_PYTHON: [&str; 12] = [
     "capture", "debug", "heat", "ipytest", "lprun", "memit", "mprun", "prun", "scalene", "time", "timeit",
     "wandb",
 ];
 
-/// Line magics that run a statement which follows them.
+/// Line magics that run the statement after them.
 const RUN_STATEMENT: [&str; 3] = ["prun", "time", "timeit"];
 
-/// The Python of a cell; none if all of it is for something else.
+/// Returns the Python source of a cell, or `None` if the whole cell is for something else.
 pub(super) fn python_of(cell: &str) -> Option<Cow<'_, str>> {
     if let Some(magic) = cell_magic(cell)
         && !RUN_PYTHON.contains(&magic)
     {
         return None;
     }
-    // Without any of these there is nothing that Python does not understand.
+    // A cell without any of these is plain Python.
     let quotes = |line: &str| line.trim_start().starts_with([',', ';', '/']);
     if !cell.contains(['%', '!', '?']) && !cell.lines().any(quotes) {
         return Some(Cow::Borrowed(cell));
@@ -41,28 +41,29 @@ pub(super) fn python_of(cell: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(cell));
     }
     let mut bytes = cell.as_bytes().to_vec();
-    for (range, instead) in escapes.found {
+    for (range, replacement) in escapes.found {
         if let Some(place) = bytes.get_mut(range.to_std_range()) {
-            replace(place, instead);
+            replace(place, replacement);
         }
     }
     // Only whole commands were replaced, by ASCII.
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// `bash` of a cell that begins with `%%bash`. Empty lines before it do not count.
+/// Returns `bash` for a cell that begins with `%%bash`. Leading empty lines don't count.
 fn cell_magic(cell: &str) -> Option<&str> {
     let first = cell.lines().find(|line| !line.trim().is_empty())?;
     first.trim_start().strip_prefix("%%")?.split_whitespace().next()
 }
 
-/// The same with `%` in the place of the other signs that a line may begin with, which `ruff_python_parser` 0.0.10
-/// does not always survive in a broken cell. What is no command is an operator then, or stays in a string.
+/// Replaces the other signs that begin a command by `%`, because `ruff_python_parser` 0.0.10
+/// sometimes panics on them in a broken cell. A sign that doesn't begin a command becomes an
+/// operator, or remains in a string.
 fn with_one_sign(cell: &str) -> String {
     let mut begins = true;
     let in_place = |c: char| {
         let is_sign = begins && matches!(c, ',' | ';' | '/' | '?');
-        // What belongs to no token begins no statement either.
+        // Characters that aren't part of a token don't begin a statement either.
         let is_in_token = c.is_alphanumeric() || (c.is_ascii_punctuation() && !matches!(c, '\\' | '$' | '`'));
         begins = matches!(c, '\n' | '\r') || (begins && !is_in_token);
         if is_sign { '%' } else { c }
@@ -70,23 +71,23 @@ fn with_one_sign(cell: &str) -> String {
     cell.chars().map(in_place).collect()
 }
 
-/// What a command becomes.
+/// The replacement of a command.
 #[derive(Clone, Copy)]
-enum Instead {
-    /// A statement that does nothing.
+enum Replacement {
+    /// A statement without effect.
     Nothing,
-    /// A value that nobody knows.
+    /// An unknown value.
     Unknown,
-    /// The statement that so many bytes lead to.
+    /// The statement after this number of bytes.
     Statement(usize),
 }
 
-/// Lines end where they did.
-fn replace(command: &mut [u8], instead: Instead) {
-    let (text, end): (&[u8], usize) = match instead {
-        Instead::Nothing => (b"0", command.len()),
-        Instead::Unknown => (b"~0", command.len()),
-        Instead::Statement(after) => (b"0;", after),
+/// Replaces a command and keeps its line ends.
+fn replace(command: &mut [u8], replacement: Replacement) {
+    let (text, end): (&[u8], usize) = match replacement {
+        Replacement::Nothing => (b"0", command.len()),
+        Replacement::Unknown => (b"~0", command.len()),
+        Replacement::Statement(after) => (b"0;", after),
     };
     for byte in command.iter_mut().take(end).filter(|byte| !matches!(byte, b'\n' | b'\r')) {
         *byte = b' ';
@@ -96,10 +97,10 @@ fn replace(command: &mut [u8], instead: Instead) {
     }
 }
 
-/// Where IPython's commands are in a cell.
+/// The IPython commands in a cell.
 struct Escapes<'a> {
     cell: &'a str,
-    found: Vec<(TextRange, Instead)>,
+    found: Vec<(TextRange, Replacement)>,
 }
 
 impl StatementVisitor<'_> for Escapes<'_> {
@@ -107,8 +108,8 @@ impl StatementVisitor<'_> for Escapes<'_> {
         let value = match stmt {
             ast::Stmt::IpyEscapeCommand(command) => {
                 let is_magic = self.cell.as_bytes().get(command.start().to_usize()) == Some(&b'%');
-                let instead = if is_magic { of_statement(command) } else { Instead::Nothing };
-                self.found.push((command.range(), instead));
+                let replacement = if is_magic { of_statement(command) } else { Replacement::Nothing };
+                self.found.push((command.range(), replacement));
                 return;
             }
             ast::Stmt::Assign(assign) => Some(&*assign.value),
@@ -117,24 +118,24 @@ impl StatementVisitor<'_> for Escapes<'_> {
         };
         match value {
             Some(ast::Expr::IpyEscapeCommand(command)) => {
-                self.found.push((command.range(), Instead::Unknown));
+                self.found.push((command.range(), Replacement::Unknown));
             }
             _ => walk_stmt(self, stmt),
         }
     }
 }
 
-/// `%time import x` imports x. Options are not understood, and neither are further commands.
-fn of_statement(command: &ast::StmtIpyEscapeCommand) -> Instead {
+/// Handles `%time import x`, which imports x. Options and nested commands aren't supported.
+fn of_statement(command: &ast::StmtIpyEscapeCommand) -> Replacement {
     if command.kind != IpyEscapeKind::Magic {
-        return Instead::Nothing;
+        return Replacement::Nothing;
     }
-    let Some((name, statement)) = command.value.split_once([' ', '\t']) else { return Instead::Nothing };
+    let Some((name, statement)) = command.value.split_once([' ', '\t']) else { return Replacement::Nothing };
     let first = statement.trim_start().chars().next();
     match RUN_STATEMENT.contains(&name) && first.is_some_and(|first| first.is_alphabetic() || first == '_') {
         // The sign, and the white space after the name.
-        true => Instead::Statement(1 + name.len() + 1),
-        false => Instead::Nothing,
+        true => Replacement::Statement(1 + name.len() + 1),
+        false => Replacement::Nothing,
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_commands_are_not_known() {
+    fn values_of_commands_are_unknown() {
         check(
             "x = !cmd\ny = %magic a=b\nz: str = !w\nf(a=1)\nv = a % b\nif a != b: pass\n",
             expect![[r#"
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_go_on_over_lines_and_stand_within_blocks() {
+    fn commands_may_span_lines_and_be_in_blocks() {
         check(
             "!pip install a \\\n    b \\\r\n    c\r\nif x:\n    %pip install y\n    import y\ntry:\n    !é\nexcept E:\n    a?\n",
             expect![[r#"
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_command_stays() {
+    fn apparent_commands_stay() {
         check(
             "a = '''\n%pip\n!x\n'''\nb = (1\n%2)\nc = 'x?'  # what?\n",
             expect![[r#"
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_begins_with_an_operator_is_no_command() {
+    fn a_line_that_begins_with_an_operator_is_not_a_command() {
         check(
             "!x\na = (1\n, 2\n/ 3)\n,time import b\nd = \\\n4 \\\n/ 5\n",
             expect![[r#"
@@ -246,7 +247,7 @@ mod tests {
         );
     }
 
-    /// That the parser gets one sign only, whatever a line begins with, is what keeps its fault away.
+    /// The parser must get only this sign at the start of a line, since the others trigger its bug.
     #[test]
     fn the_parser_sees_one_sign() {
         let odd = ["", " ", "\t", "\x0C", "\0 ", "😀", "\u{feff}", "$", "\\ "];
@@ -278,7 +279,7 @@ mod tests {
                 import a
             "#]],
         );
-        // Not at the beginning it is none.
+        // Only the first line can be a cell magic.
         check(
             "import a\n%%bash\nimport b\n",
             expect![[r#"

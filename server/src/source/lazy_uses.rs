@@ -1,4 +1,4 @@
-//! Where a document uses what it imports lazily (PEP 810): there the import is made.
+//! Uses of lazy imports in a document (PEP 810), which is where the imports are made.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, ExprContext, Stmt};
@@ -6,63 +6,64 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::script::{Name, top_level};
 
-/// More lazy imports at a time are not looked for: no person wrote such a program.
-const MOST: usize = 200;
+/// The maximum number of lazy imports that are tracked at a time. Programs with more are generated.
+const MAX_PENDING: usize = 200;
 
-/// The lazy imports that were not used so far.
+/// The lazy imports that have not been used so far.
 #[derive(Default)]
-pub(super) struct LazyImports(Vec<Postponed>);
+pub(super) struct LazyImports(Vec<PendingImport>);
 
-struct Postponed {
+struct PendingImport {
     /// The name that it binds.
     name: Name,
-    /// Of `import a.b`, `a.b`: to use `a.c` does not import it.
+    /// `a.b` for `import a.b`, because a use of `a.c` doesn't import it.
     dotted: Option<Name>,
-    /// Which of the document's imports it is.
+    /// Its index among the document's imports.
     import: usize,
-    /// It was used in a function, which runs later.
+    /// Whether it was used in a function, which runs later.
     later: bool,
 }
 
 /// The first use of a lazy import.
 pub(super) struct Use {
-    /// Which of the document's imports it is.
+    /// Its index among the document's imports.
     pub import: usize,
-    /// What uses it: a name or attribute, up to what imports the module.
+    /// The name or attribute that uses it, up to the part that imports the module.
     pub range: TextRange,
 }
 
 impl LazyImports {
-    /// The import numbered `import` binds `name`, or, without one, the first part of `dotted`.
+    /// Adds a lazy import. It binds `name` or, without one, the first part of `dotted`.
     pub fn add(&mut self, import: usize, name: Option<&str>, dotted: &str) {
-        if self.0.len() < MOST {
+        if self.0.len() < MAX_PENDING {
             let (name, dotted) = match name {
                 Some(name) => (name, None),
                 None => (top_level(dotted), Some(dotted.into())),
             };
-            self.0.push(Postponed { name: name.into(), dotted, import, later: false });
+            self.0.push(PendingImport { name: name.into(), dotted, import, later: false });
         }
     }
 
-    /// What a statement uses, before a block in it runs. `later`: it stands in a function, whose uses do not end the search.
-    pub fn pass(&mut self, stmt: &Stmt, later: bool) -> Vec<Use> {
+    /// Returns the uses in a statement before any block in it runs. `later` means that it is in a
+    /// function, whose uses don't end the search.
+    pub fn uses_in(&mut self, stmt: &Stmt, later: bool) -> Vec<Use> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let mut finder = Finder { imports: self, later, found: Vec::new() };
+        let mut finder = UseVisitor { imports: self, later, found: Vec::new() };
         finder.header(stmt);
         finder.found
     }
 }
 
-struct Finder<'l> {
+struct UseVisitor<'l> {
     imports: &'l mut LazyImports,
     later: bool,
     found: Vec<Use>,
 }
 
-impl Finder<'_> {
-    /// A statement without the blocks in it.
+impl UseVisitor<'_> {
+    /// Visits a statement without its blocks.
     fn header(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::If(one) => self.visit_expr(&one.test),
@@ -82,7 +83,7 @@ impl Finder<'_> {
                 one.bases().iter().for_each(|base| self.visit_expr(base));
                 self.rebound(&one.name);
             }
-            // Annotations are not evaluated.
+            // Annotations aren't evaluated.
             Stmt::AnnAssign(one) => {
                 one.value.iter().for_each(|value| self.visit_expr(value));
                 self.visit_expr(&one.target);
@@ -91,14 +92,14 @@ impl Finder<'_> {
         }
     }
 
-    /// The name stands for something else from here on.
+    /// Handles an assignment of another value to the name.
     fn rebound(&mut self, name: &str) {
         if !self.later {
             self.imports.0.retain(|one| one.name != name);
         }
     }
 
-    /// `chain` begins with a name and goes on with attributes: the expressions, the innermost first.
+    /// Handles a chain of attributes that begins with a name: its expressions, innermost first.
     fn used(&mut self, chain: &[&Expr], dotted: &str) {
         let later = self.later;
         let found = &mut self.found;
@@ -125,7 +126,7 @@ fn is_within(name: &str, package: &str) -> bool {
     name.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-impl<'a> Visitor<'a> for Finder<'_> {
+impl<'a> Visitor<'a> for UseVisitor<'_> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Lambda(_) => {
@@ -135,7 +136,7 @@ impl<'a> Visitor<'a> for Finder<'_> {
             }
             Expr::Name(name) if name.ctx == ExprContext::Load => self.used(&[expr], &name.id),
             Expr::Name(name) => self.rebound(&name.id),
-            // As a whole: chains may be long.
+            // Handled without recursion, because chains may be long.
             Expr::Attribute(_) => {
                 let mut chain = vec![expr];
                 while let Some(Expr::Attribute(outer)) = chain.last() {

@@ -1,32 +1,33 @@
-//! Where lines begin, and columns as editors count them.
+//! Line starts, and columns in the units of editors.
 
 use std::cell::Cell;
 
-/// A place in a text: 0-based line, and column in UTF-16 code units as LSP counts by default.
+/// A position in a document: the 0-based line, and the column in UTF-16 code units, which is LSP's
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     pub line: u32,
     pub character: u32,
 }
 
-/// From `start` up to, not including, `end`.
+/// A range from `start` up to, but not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Range {
     pub start: Position,
     pub end: Position,
 }
 
-/// Byte offsets of the line beginnings of a text. A line ends with `\n`, `\r\n` or `\r`.
+/// The byte offsets of the line starts of a document. A line ends with `\n`, `\r\n`, or `\r`.
 #[derive(Debug, Clone)]
 pub struct LineIndex {
     starts: Vec<u32>,
-    /// Behind each character that has more bytes than UTF-16 units: its end, and how many more all of them up to there
-    /// have. So a column costs the same wherever it is in a line, however long.
+    /// For each character with more bytes than UTF-16 units, its end and the cumulative surplus up
+    /// to there. With this, finding a column takes the same time anywhere in a line, however long.
     surplus: Vec<(u32, u32)>,
 }
 
 impl LineIndex {
-    /// Indexes `text` (up to 4 GiB, which Python's parser does not exceed either).
+    /// Indexes `text` (up to 4 GiB, which is also the limit of the parser).
     pub fn new(text: &str) -> LineIndex {
         let bytes = text.as_bytes();
         let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
@@ -44,19 +45,19 @@ impl LineIndex {
         LineIndex { starts, surplus }
     }
 
-    /// How many bytes more than UTF-16 units there are before a byte offset.
+    /// The number of bytes in excess of UTF-16 units before a byte offset.
     fn surplus_before(&self, offset: usize) -> usize {
         let after = self.surplus.partition_point(|(end, _)| *end as usize <= offset);
         after.checked_sub(1).and_then(|last| self.surplus.get(last)).map_or(0, |(_, more)| *more as usize)
     }
 
-    /// 0-based line that holds this byte offset.
+    /// Returns the 0-based line of a byte offset.
     pub fn line_of(&self, offset: usize) -> u32 {
         let after = self.starts.partition_point(|start| *start as usize <= offset);
         u32::try_from(after.saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
-    /// The place of a byte offset of `text`, which must be the text that was indexed.
+    /// Returns the position of a byte offset in `text`, which must be the indexed document.
     pub fn position(&self, text: &str, offset: usize) -> Position {
         let line = self.line_of(offset);
         let start = self.starts.get(line as usize).map_or(0, |s| *s as usize);
@@ -66,8 +67,8 @@ impl LineIndex {
         Position { line, character: u32::try_from(character).unwrap_or(u32::MAX) }
     }
 
-    /// The byte offset of a place; a place beyond a line's or the text's end is drawn back to it, as LSP
-    /// asks.
+    /// Returns the byte offset of a position. A position beyond the end of a line or of the
+    /// document is clamped to it, as LSP requires.
     pub fn offset(&self, text: &str, position: Position) -> usize {
         let Some(start) = self.starts.get(position.line as usize) else {
             return text.len();
@@ -87,38 +88,39 @@ impl LineIndex {
     }
 }
 
-/// How many lines end in a text.
+/// Counts the line ends in a string.
 pub(super) fn line_ends(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let returns = memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count();
     u32::try_from(memchr::memchr_iter(b'\n', bytes).count() + returns).unwrap_or(u32::MAX)
 }
 
-/// A place where lines were left out of a text.
+/// A place where lines were removed from the source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
-    /// In the text that is left, in bytes.
+    /// The position in the remaining source, in bytes.
     pub at: usize,
-    /// How many lines were left out up to here.
+    /// The number of lines removed up to here.
     pub lines: u32,
 }
 
-/// Tells lines of places that are asked for in order, or nearly so: to count costs less than an index of a text of which
-/// little is asked.
+/// Computes the lines of positions that are queried roughly in order. For few queries, counting is
+/// cheaper than an index.
 pub(super) struct LineCounter<'a> {
     text: &'a str,
     cuts: &'a [Cut],
-    /// The last place that was asked for, and its line in what is left.
+    /// The last queried position and its line in the remaining source.
     last: Cell<(usize, u32)>,
 }
 
 impl<'a> LineCounter<'a> {
-    /// Of a text that lacks lines at these places, in order.
+    /// Creates a counter for source that lacks lines at these places, in order.
     pub fn new(text: &'a str, cuts: &'a [Cut]) -> LineCounter<'a> {
         LineCounter { text, cuts, last: Cell::default() }
     }
 
-    /// As [`LineIndex::line_of`] of the whole text, by a byte offset in what is left.
+    /// Returns the same as [`LineIndex::line_of`] for the complete source, given a byte offset in
+    /// the remaining source.
     pub fn line_of(&self, offset: usize) -> u32 {
         let (last, line) = self.last.get();
         let ends = line_ends(self.text.get(offset.min(last)..offset.max(last)).unwrap_or_default());
@@ -137,7 +139,7 @@ mod tests {
     fn lines_are_counted_as_they_are_indexed() {
         let text = "a\nb\r\n\r\rc\n\r\n😀\rd";
         let (counter, index) = (LineCounter::new(text, &[]), LineIndex::new(text));
-        // Nothing that has a line begins within a character or the end of a line.
+        // No statement or expression begins within a character or a line end.
         let places =
             || (0..=text.len()).filter(|at| text.is_char_boundary(*at) && !text[..*at].ends_with('\r'));
         for from in places() {
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(lines.offset(text, position), at);
         let third = text.find("third").unwrap();
         assert_eq!(lines.position(text, third), Position { line: 2, character: 0 });
-        // Beyond the line's end: its end. Beyond the last line: the text's end.
+        // Positions beyond the end of a line or of the document are clamped to it.
         assert_eq!(lines.offset(text, Position { line: 1, character: 99 }), third - 1);
         assert_eq!(lines.offset(text, Position { line: 99, character: 0 }), text.len());
     }

@@ -1,7 +1,8 @@
-//! Python text → [`Script`], by ruff's error-tolerant parser.
+//! Lowers Python source to a [`Script`], using ruff's error-tolerant parser.
 //!
-//! Only what can matter for loading is kept. [`outline`](super::outline) has already left out the bodies of most
-//! functions, of which only the place is kept; [`lower_part`] reads one when it is called.
+//! Only what can matter for loading is kept. [`outline`](super::outline) has already removed the
+//! bodies of most functions and kept their positions. [`lower_part`] reads a body when its function
+//! is called.
 
 use std::sync::Arc;
 
@@ -11,42 +12,43 @@ use ruff_text_size::{Ranged, TextSize};
 
 use super::lines::LineCounter;
 use super::newer_syntax;
-use super::outline::{self, Outline, Placed, Read};
+use super::outline::{self, Outline, PlacedFunctions, ReadStatement};
 use super::script::{
     BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter,
     ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
-/// Longer text and literals are data, not names of modules or DLLs.
-const LONGEST_TEXT: usize = 1024;
-const LONGEST_LITERAL: usize = 4096;
+/// The maximum sizes of strings and literals. Longer ones are data, not names of modules or DLLs.
+const MAX_STRING: usize = 1024;
+const MAX_LITERAL: usize = 4096;
 
-/// A table of more numbers than this is data: versions have fewer.
-const MOST_NUMBERS: usize = 32;
+/// The maximum size of a list of numbers. Longer ones are data; version tuples are shorter.
+const MAX_NUMBERS: usize = 32;
 
-/// Nobody writes a comprehension with more of `for`.
-const MOST_GENERATORS: usize = 8;
+/// The maximum number of `for` clauses in a comprehension.
+const MAX_GENERATORS: usize = 8;
 
-/// Expressions nested deeper than this are opaque, so that no input can exhaust the stack.
-const DEEPEST: u32 = 100;
+/// The maximum nesting depth of expressions, so that no input can exhaust the stack. Deeper ones
+/// are opaque.
+const MAX_DEPTH: u32 = 100;
 
-/// Above this many bytes a text gets a thread of its own, with a stack that its deepest possible nesting
-/// cannot exhaust.
-const OWN_THREAD: usize = 128 << 10;
+/// Sources above this size, in bytes, are read on a separate thread, with a stack that their
+/// deepest possible nesting can't exhaust.
+const MAX_INLINE: usize = 128 << 10;
 
-/// Bytes of stack that a level of nesting costs at most, when a syntax tree is walked or dropped. A level
-/// needs at least one byte of text.
+/// The maximum stack size, in bytes, per nesting level when a syntax tree is walked or dropped. A
+/// level takes at least one byte of source.
 const STACK_PER_LEVEL: usize = 256;
 
-/// Lowers a module. Never fails: where the text is no Python, the statements that can be read remain
-/// and `syntax_error` says where reading stumbled first.
+/// Lowers a module. Never fails: if the source isn't valid Python, the statements that can be read
+/// are kept, and `syntax_error` contains the first error.
 ///
 /// Callers run this on a thread with [`super::STACK`] bytes of stack.
 pub fn lower(text: &str) -> Script {
-    let text = without_mark(text);
+    let text = without_bom(text);
     if let Some(outline) = outline::outline(text) {
         let script = parse(outline, 0);
-        // Otherwise perhaps the outline was misunderstood: what the text itself says is what counts.
+        // An error may mean that the outline was wrong. Only the source itself is decisive.
         if script.syntax_error.is_none() {
             return script;
         }
@@ -54,22 +56,24 @@ pub fn lower(text: &str) -> Script {
     lower_whole(text)
 }
 
-/// As [`lower`], with the bodies of all functions: for a text that is in no file, where they could be read later.
+/// Like [`lower`], with the bodies of all functions: for source that isn't in a file, where they
+/// could be read later.
 pub fn lower_whole(text: &str) -> Script {
-    parse(Outline { text: without_mark(text).to_owned(), ..Outline::default() }, 0)
+    parse(Outline { text: without_bom(text).to_owned(), ..Outline::default() }, 0)
 }
 
-/// The definition at a place of a module's text, as the only statement of a script; an empty one if there is none.
+/// Returns the definition at a position in a module's source as the only statement of a script. The
+/// script is empty if there is none.
 ///
 /// Callers run this on a thread with [`super::STACK`] bytes of stack.
 pub fn lower_part(text: &str, at: Span) -> Script {
-    let text = without_mark(text);
+    let text = without_bom(text);
     let Some(part) = text.get(at.start as usize..at.end as usize) else { return Script::default() };
     let before = text.get(..at.start as usize).unwrap_or_default();
     let line = &before[before.rfind(['\n', '\r']).map_or(0, |end| end + 1)..];
     let is_indented = !line.is_empty() && line.trim_start_matches([' ', '\t', '\u{c}']).is_empty();
     let mut script = match is_indented {
-        // What is indented stands in a block.
+        // Indented source must be in a block.
         true => {
             let text = ["if 1:\n", line, part].concat();
             parse(Outline { text, ..Outline::default() }, at.line.saturating_sub(2))
@@ -83,12 +87,12 @@ pub fn lower_part(text: &str, at: Span) -> Script {
     script
 }
 
-/// The text behind the mark that some editors put in front of UTF-8.
-fn without_mark(text: &str) -> &str {
+/// Removes the byte order mark that some editors add to UTF-8.
+fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Lowers the outline of a text, whose lines are counted from `lines_above` on.
+/// Lowers an outline. `lines_above` is added to its line numbers.
 pub(super) fn parse(outline: Outline, lines_above: u32) -> Script {
     let Outline { text, cuts, statements, placed } = &outline;
     with_stack_for(text, || {
@@ -106,9 +110,10 @@ pub(super) fn parse(outline: Outline, lines_above: u32) -> Script {
     })
 }
 
-/// Runs `work` where a syntax tree of `text` can be built and dropped, however deep it is.
+/// Runs `work` with a stack that is sufficient to build and drop a syntax tree of `text`, however
+/// deep.
 pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Send) -> T {
-    if text.len() <= OWN_THREAD {
+    if text.len() <= MAX_INLINE {
         return work();
     }
     std::thread::scope(|scope| {
@@ -123,7 +128,8 @@ pub(super) fn with_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Sen
     })
 }
 
-/// Definitions that follow each other make one statement, and so do names that cannot be known.
+/// Merges consecutive definitions into one statement, and consecutive assignments of unknown
+/// values.
 fn join(body: &mut Vec<Stmt>) {
     body.dedup_by(|next, kept| match (&mut kept.kind, &mut next.kind) {
         (StmtKind::LeftOut(definitions), StmtKind::LeftOut(more)) => {
@@ -141,7 +147,7 @@ fn join(body: &mut Vec<Stmt>) {
     });
 }
 
-fn postponed_if(is_lazy: bool, import: StmtKind) -> StmtKind {
+fn lazy_if(is_lazy: bool, import: StmtKind) -> StmtKind {
     if is_lazy { StmtKind::Lazy(Box::new(import)) } else { import }
 }
 
@@ -149,7 +155,7 @@ struct Lowering<'a> {
     text: &'a str,
     lines: &'a LineCounter<'a>,
     lines_above: u32,
-    placed: &'a [Placed],
+    placed: &'a [PlacedFunctions],
 }
 
 impl Lowering<'_> {
@@ -157,14 +163,14 @@ impl Lowering<'_> {
         self.lines.line_of(at.to_usize()) + 1 + self.lines_above
     }
 
-    /// What was left out where a number stands instead of it.
+    /// Returns the functions that a number in the outline replaces.
     fn placed(&self, at: TextSize) -> Option<&Arc<Vec<LeftOut>>> {
         let index = self.placed.binary_search_by_key(&at.to_usize(), |placed| placed.at).ok()?;
         self.placed.get(index).map(|placed| &placed.definitions)
     }
 
-    /// All statements of a module, in order.
-    fn top_level(&self, body: &[ast::Stmt], statements: &[Read]) -> Vec<Stmt> {
+    /// Lowers all statements of a module, in order.
+    fn top_level(&self, body: &[ast::Stmt], statements: &[ReadStatement]) -> Vec<Stmt> {
         let mut block = Vec::with_capacity(body.len() + statements.len());
         let mut statements = statements.iter().peekable();
         for stmt in body {
@@ -193,7 +199,7 @@ impl Lowering<'_> {
                 for alias in &import.names {
                     let module = name(&alias.name);
                     let kind = StmtKind::Import { module, alias: alias.asname.as_ref().map(name) };
-                    block.push(Stmt { line, kind: postponed_if(import.is_lazy, kind) });
+                    block.push(Stmt { line, kind: lazy_if(import.is_lazy, kind) });
                 }
                 return;
             }
@@ -204,7 +210,7 @@ impl Lowering<'_> {
                     module: import.module.as_ref().map(name).unwrap_or_default(),
                     names: names.map(|alias| (name(&alias.name), alias.asname.as_ref().map(name))).collect(),
                 };
-                postponed_if(import.is_lazy, kind)
+                lazy_if(import.is_lazy, kind)
             }
             ast::Stmt::Assign(assign) => StmtKind::Assign {
                 targets: assign.targets.iter().map(|t| self.expr(t, 0)).collect(),
@@ -229,8 +235,8 @@ impl Lowering<'_> {
                 None => return,
             },
             ast::Stmt::Expr(expr) => match self.expr(&expr.value, 0) {
-                // A docstring or a bare value does nothing.
-                // A bare name is kept: where it is not defined, that is a NameError to be caught.
+                // A docstring or a bare value has no effect. A bare name is kept, because an
+                // undefined one raises a NameError that may be caught.
                 Expr::Str(_) | Expr::Opaque | Expr::None | Expr::Int(_) => return,
                 value => StmtKind::Expr(value),
             },
@@ -283,7 +289,7 @@ impl Lowering<'_> {
                 body: self.block(&with.body),
             },
             ast::Stmt::FunctionDef(def) => match def.body.as_slice() {
-                // What stands for a body that was left out.
+                // The replacement of a removed body.
                 [ast::Stmt::Expr(only)] if let Some(definitions) = self.placed(only.start()) => {
                     StmtKind::LeftOut(definitions.clone())
                 }
@@ -307,7 +313,7 @@ impl Lowering<'_> {
                 StmtKind::Delete(delete.targets.iter().map(|t| self.expr(t, 0)).collect())
             }
             ast::Stmt::Match(choice) => {
-                // Which case is taken is not known: each may run.
+                // The selected case is unknown, so each may run.
                 let mut otherwise = Vec::new();
                 for case in choice.cases.iter().rev() {
                     otherwise = vec![Stmt {
@@ -338,7 +344,7 @@ impl Lowering<'_> {
         Function {
             name: name(&def.name),
             parameters: self.parameters(&def.parameters),
-            // Calling it makes a coroutine, which runs later if ever.
+            // A call creates a coroutine, which runs later if at all.
             body: (!def.is_async).then(|| self.block(&def.body)),
             decorators: self.decorators(&def.decorator_list),
             is_generator: self.yields(def),
@@ -369,11 +375,11 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// Whether calling the function makes a generator.
+    /// Whether a call of the function creates a generator.
     fn yields(&self, def: &ast::StmtFunctionDef) -> bool {
         let text = self.text.get(def.range().to_std_range()).unwrap_or_default();
-        // Most functions are told by their text alone.
-        let mut search = Yields { found: false };
+        // For most functions, the source alone rules it out.
+        let mut search = YieldSearch { found: false };
         if memchr::memmem::find(text.as_bytes(), b"yield").is_some() {
             def.body.iter().for_each(|stmt| search.visit_stmt(stmt));
         }
@@ -385,7 +391,7 @@ impl Lowering<'_> {
     }
 
     fn expr(&self, expr: &ast::Expr, depth: u32) -> Expr {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Expr::Opaque;
         }
         let deeper = depth + 1;
@@ -399,14 +405,14 @@ impl Lowering<'_> {
             },
             ast::Expr::StringLiteral(literal) => {
                 let text = literal.value.to_str();
-                if text.len() > LONGEST_TEXT { Expr::Opaque } else { Expr::Str(text.into()) }
+                if text.len() > MAX_STRING { Expr::Opaque } else { Expr::Str(text.into()) }
             }
             ast::Expr::Name(id) => Expr::Name(id.id.as_str().into()),
             ast::Expr::Attribute(attribute) => {
                 Expr::Attribute(Box::new(one(&attribute.value)), attribute.attr.as_str().into())
             }
             ast::Expr::Call(call) => {
-                if call.arguments.args.len() > LONGEST_LITERAL {
+                if call.arguments.args.len() > MAX_LITERAL {
                     return Expr::Opaque;
                 }
                 Expr::Call(Box::new(Call {
@@ -453,20 +459,18 @@ impl Lowering<'_> {
                 }
             }
             ast::Expr::Tuple(ast::ExprTuple { elts, .. }) | ast::Expr::List(ast::ExprList { elts, .. })
-                if elts.len() > MOST_NUMBERS && elts.iter().all(ast::Expr::is_number_literal_expr) =>
+                if elts.len() > MAX_NUMBERS && elts.iter().all(ast::Expr::is_number_literal_expr) =>
             {
                 Expr::Opaque
             }
-            ast::Expr::Tuple(tuple) if tuple.elts.len() <= LONGEST_LITERAL => {
+            ast::Expr::Tuple(tuple) if tuple.elts.len() <= MAX_LITERAL => {
                 Expr::Tuple(self.exprs(&tuple.elts, depth))
             }
-            ast::Expr::List(list) if list.elts.len() <= LONGEST_LITERAL => {
+            ast::Expr::List(list) if list.elts.len() <= MAX_LITERAL => {
                 Expr::List(self.exprs(&list.elts, depth))
             }
-            ast::Expr::Set(set) if set.elts.len() <= LONGEST_LITERAL => {
-                Expr::List(self.exprs(&set.elts, depth))
-            }
-            ast::Expr::Dict(dict) if dict.items.len() <= LONGEST_LITERAL => {
+            ast::Expr::Set(set) if set.elts.len() <= MAX_LITERAL => Expr::List(self.exprs(&set.elts, depth)),
+            ast::Expr::Dict(dict) if dict.items.len() <= MAX_LITERAL => {
                 let items = dict.items.iter().map(|item| match &item.key {
                     Some(key) => (one(key), one(&item.value)),
                     None => (Expr::Starred(Box::new(one(&item.value))), Expr::None),
@@ -519,17 +523,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// Named arguments. Who gives more than a dozen describes data; of those only what runs is kept.
+    /// Lowers keyword arguments. A call with more than a dozen describes data, so only those with
+    /// calls are kept.
     fn keywords(&self, keywords: &[ast::Keyword], depth: u32) -> Vec<(Name, Expr)> {
-        const MANY: usize = 12;
+        const MAX_KEYWORDS: usize = 12;
         let named = keywords.iter().map(|keyword| {
             let name = keyword.arg.as_ref().map(|name| Name::from(name.as_str()));
             (name.unwrap_or_default(), self.expr(&keyword.value, depth))
         });
-        named.filter(|(_, value)| keywords.len() <= MANY || has_call(value)).collect()
+        named.filter(|(_, value)| keywords.len() <= MAX_KEYWORDS || has_call(value)).collect()
     }
 
-    /// `a < b < c` is `a < b and b < c`.
+    /// Lowers `a < b < c` to `a < b and b < c`.
     fn comparison(&self, compare: &ast::ExprCompare, depth: u32) -> Expr {
         let mut left = self.expr(&compare.left, depth + 1);
         let mut parts = Vec::new();
@@ -554,7 +559,7 @@ impl Lowering<'_> {
     }
 
     fn comprehension(&self, element: Expr, generators: &[ast::Comprehension], depth: u32) -> Expr {
-        if generators.len() > MOST_GENERATORS || generators.iter().any(|generator| generator.is_async) {
+        if generators.len() > MAX_GENERATORS || generators.iter().any(|generator| generator.is_async) {
             return Expr::Opaque;
         }
         let mut generators = generators.iter().rev();
@@ -599,12 +604,12 @@ impl Lowering<'_> {
     }
 }
 
-/// Looks for `yield` in a function's own statements.
-struct Yields {
+/// A visitor that searches for `yield` in a function's own statements.
+struct YieldSearch {
     found: bool,
 }
 
-impl<'a> Visitor<'a> for Yields {
+impl<'a> Visitor<'a> for YieldSearch {
     fn visit_stmt(&mut self, stmt: &'a ast::Stmt) {
         if !matches!(stmt, ast::Stmt::FunctionDef(_) | ast::Stmt::ClassDef(_)) {
             visitor::walk_stmt(self, stmt);

@@ -1,6 +1,7 @@
-//! Python text → what importing it does ([`Script`]), and which imports a document makes ([`Document`]).
+//! Parses Python source: what importing a module does ([`Script`]), and which imports a document
+//! contains ([`Document`]).
 //!
-//! Knows Python's grammar, but neither files nor Windows.
+//! This layer depends on Python's grammar, but neither on files nor on Windows.
 
 mod accesses;
 mod compiled;
@@ -35,8 +36,8 @@ pub use script::{
 };
 pub use standard::is_standard;
 
-/// Bytes of stack for a thread that reads Python: syntax trees are walked by recursion.
+/// The stack size, in bytes, of a thread that reads Python. Syntax trees are walked by recursion.
 pub const STACK: usize = 256 << 20;
 
-/// A longer module is not read; the longest in common use has 3 MB.
+/// The maximum size of a module, in bytes. The largest one in common use has 3 MB.
 pub const LONGEST_MODULE: u64 = 32 << 20;

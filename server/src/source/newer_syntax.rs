@@ -1,26 +1,27 @@
-//! Syntax that only newer versions of Python know: with others the module does not compile, and so is not imported.
+//! Syntax that only newer versions of Python support. Older ones can't compile the module, and so
+//! can't import it.
 
 use ruff_python_ast::ModModule;
 use ruff_python_ast::{PySourceType, PythonVersion};
 use ruff_python_parser::{ParseOptions, Parsed, UnsupportedSyntaxErrorKind, parse_unchecked};
 use serde::{Deserialize, Serialize};
 
-/// Python 3.15 brought lazy imports (PEP 810).
+/// The minor version that added lazy imports (PEP 810), Python 3.15.
 pub const LAZY_IMPORTS: u16 = 15;
 
-/// A use of syntax that older versions do not know.
+/// A use of syntax that older versions don't support.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NewerSyntax {
-    /// The first version 3.`since` of Python that knows it.
+    /// The first version 3.`since` of Python that supports it.
     pub since: u16,
-    /// 1-based.
+    /// The 1-based line.
     pub line: u32,
-    /// As it is written, or called: "`match`".
+    /// The syntax as written, or its name: "`match`".
     pub what: String,
 }
 
 impl NewerSyntax {
-    /// A lazy import on this line.
+    /// Creates the entry for a lazy import on this line.
     pub(super) fn lazy_import(line: u32) -> NewerSyntax {
         NewerSyntax { since: LAZY_IMPORTS, line, what: LAZY_IMPORT.to_owned() }
     }
@@ -28,7 +29,8 @@ impl NewerSyntax {
 
 const LAZY_IMPORT: &str = "`lazy import`";
 
-/// Parses a text, and notices all syntax that came after Python 3.7. A broken text is parsed as far as that goes.
+/// Parses a document and detects all syntax newer than Python 3.7. A broken document is parsed as
+/// far as possible.
 pub(super) fn parsed(text: &str) -> Parsed<ModModule> {
     let options = ParseOptions::from(PySourceType::Python).with_target_version(PythonVersion::PY37);
     match parse_unchecked(text, options).try_into_module() {
@@ -37,7 +39,8 @@ pub(super) fn parsed(text: &str) -> Parsed<ModModule> {
     }
 }
 
-/// The first use of each version's syntax in a parsed text, in the order of versions. `line_of` gives the line of a place, in bytes.
+/// Returns the first use of each version's syntax, ordered by version. `line_of` returns the line
+/// of a byte offset.
 pub(super) fn newer_syntax(parsed: &Parsed<ModModule>, line_of: impl Fn(usize) -> u32) -> Vec<NewerSyntax> {
     let mut found: Vec<NewerSyntax> = Vec::new();
     for error in parsed.unsupported_syntax_errors() {
@@ -51,8 +54,8 @@ pub(super) fn newer_syntax(parsed: &Parsed<ModModule>, line_of: impl Fn(usize) -
     found
 }
 
-/// Which version 3.x brought a syntax (each version's "What's New in Python"), and what it is called. None of what other versions
-/// compile all the same, if to something else.
+/// Returns the version 3.x that added a syntax (each version's "What's New in Python"), and its
+/// name. Returns `None` for syntax that other versions compile too, possibly with another meaning.
 fn known(kind: UnsupportedSyntaxErrorKind) -> Option<(u16, &'static str)> {
     use UnsupportedSyntaxErrorKind as Kind;
     Some(match kind {

@@ -1,24 +1,24 @@
-//! The file of a notebook (`.ipynb`, nbformat 4) → its Python cells.
+//! Reads the Python cells of a notebook file (`.ipynb`, nbformat 4).
 
 use serde::Deserialize;
 
 /// A code cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// Its 0-based place among all cells, those of text too.
+    /// Its 0-based index among all cells, including text cells.
     pub index: usize,
-    /// Its text.
+    /// The source of the cell.
     pub text: String,
 }
 
-/// Why a file is no notebook that can be read.
+/// The reason why a notebook can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotebookError {
-    #[error("it is no notebook: {0}")]
+    #[error("not a valid notebook: {0}")]
     NotJson(#[from] serde_json::Error),
     #[error(
-        "it is a notebook in format {0}, of which the cells are not known: `jupyter nbconvert --to notebook --inplace FILE` makes \
-         format 4 of it"
+        "notebook format {0} isn't supported; convert the file to format 4 with \
+         `jupyter nbconvert --to notebook --inplace FILE`"
     )]
     Format(u64),
 }
@@ -28,9 +28,9 @@ struct Notebook {
     nbformat: u64,
     #[serde(default)]
     metadata: Metadata,
-    // An older format has none here.
+    // Older formats don't have this.
     #[serde(default)]
-    cells: Vec<CellOfFile>,
+    cells: Vec<JsonCell>,
 }
 
 #[derive(Deserialize, Default)]
@@ -50,17 +50,17 @@ struct KernelSpec {
 }
 
 #[derive(Deserialize)]
-struct CellOfFile {
+struct JsonCell {
     cell_type: String,
     #[serde(default)]
-    source: Source,
+    source: CellSource,
     #[serde(default)]
     metadata: CellMetadata,
 }
 
 #[derive(Deserialize, Default)]
 struct CellMetadata {
-    /// VS Code's, for a cell of another language than the notebook's.
+    /// VS Code's metadata, for a cell in another language than the notebook's.
     vscode: Option<VsCode>,
 }
 
@@ -72,18 +72,18 @@ struct VsCode {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Source {
+enum CellSource {
     Text(String),
     Lines(Vec<String>),
 }
 
-impl Default for Source {
-    fn default() -> Source {
-        Source::Text(String::new())
+impl Default for CellSource {
+    fn default() -> CellSource {
+        CellSource::Text(String::new())
     }
 }
 
-/// The Python cells of a notebook's file, in order. A file that is empty is a notebook to which nobody has written yet.
+/// Returns the Python cells of a notebook file, in order. An empty file is a new notebook.
 pub fn code_cells(file: &str) -> Result<Vec<Cell>, NotebookError> {
     if file.trim().is_empty() {
         return Ok(Vec::new());
@@ -102,15 +102,15 @@ pub fn code_cells(file: &str) -> Result<Vec<Cell>, NotebookError> {
         counts.then(|| Cell {
             index,
             text: match cell.source {
-                Source::Text(text) => text,
-                Source::Lines(lines) => lines.concat(),
+                CellSource::Text(text) => text,
+                CellSource::Lines(lines) => lines.concat(),
             },
         })
     });
     Ok(cells.collect())
 }
 
-/// Kernels call it `python`, `Python`, `ipython`, `python3`.
+/// Whether a language is Python. Kernels call it `python`, `Python`, `ipython`, or `python3`.
 fn is_python(language: &str) -> bool {
     language.to_ascii_lowercase().contains("python")
 }
@@ -122,11 +122,11 @@ mod tests {
     use super::*;
 
     fn check(file: &str, expected: Expect) {
-        let told = match code_cells(file) {
+        let output = match code_cells(file) {
             Ok(cells) => cells.iter().map(|cell| format!("{}: {:?}\n", cell.index, cell.text)).collect(),
             Err(error) => format!("{error}\n"),
         };
-        expected.assert_eq(&told);
+        expected.assert_eq(&output);
     }
 
     #[test]
@@ -163,35 +163,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_notebook_is_told() {
+    fn invalid_notebooks_are_reported() {
         check(
             r#"{ "cells": [ {"#,
             expect![[r#"
-                it is no notebook: EOF while parsing an object at line 1 column 14
+                not a valid notebook: EOF while parsing an object at line 1 column 14
             "#]],
         );
         check(
             r#"{ "nbformat": 3, "worksheets": [] }"#,
             expect![[r#"
-                it is a notebook in format 3, of which the cells are not known: `jupyter nbconvert --to notebook --inplace FILE` makes format 4 of it
+                notebook format 3 isn't supported; convert the file to format 4 with `jupyter nbconvert --to notebook --inplace FILE`
             "#]],
         );
         check(
             "7",
             expect![[r#"
-                it is no notebook: invalid type: integer `7`, expected struct Notebook at line 1 column 1
+                not a valid notebook: invalid type: integer `7`, expected struct Notebook at line 1 column 1
             "#]],
         );
         check(
             "<<<<<<< HEAD\n{}",
             expect![[r#"
-                it is no notebook: expected value at line 1 column 1
+                not a valid notebook: expected value at line 1 column 1
             "#]],
         );
         check(
             &format!("{}{}", r#"{ "nbformat": 4, "cells": "#, "[".repeat(100_000)),
             expect![[r#"
-                it is no notebook: invalid type: sequence, expected a string at line 1 column 28
+                not a valid notebook: invalid type: sequence, expected a string at line 1 column 28
             "#]],
         );
     }

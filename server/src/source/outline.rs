@@ -1,10 +1,10 @@
-//! Leaves out what of a module cannot matter before it is parsed.
+//! Removes the parts of a module that can't matter before it is parsed.
 //!
-//! Three quarters of the text of large packages are bodies of functions and methods, most of which importing the package never
-//! calls, docstrings, and what instances of classes are made of. Finding where they
-//! end needs no syntax tree: indentation, brackets and quotes tell. Of the lines that are left out the number is kept, and of
-//! functions the place, where they are read if they are called.
-//! What is left is import statements most of all, and those of the top level are read here too.
+//! Three quarters of the source of large packages are docstrings, arguments of constructors, and
+//! bodies of functions and methods, most of which importing the package never calls. Finding where
+//! they end takes no syntax tree, only indentation, brackets, and quotes. The number of removed
+//! lines is kept, and so are the positions of functions, which are read if they are called. Most of
+//! the rest are import statements, and those at the top level are read here, too.
 
 use std::sync::Arc;
 
@@ -13,40 +13,41 @@ use super::lines::{Cut, line_ends};
 use super::script::{Expr, LeftOut, Stmt, StmtKind};
 use callers::keep_callers;
 use loading_lines::LoadingLines;
-use parts::{Part, PartKind, SHORT, STATEMENT, parts};
+use parts::{MAX_SHORT, Part, PartKind, STATEMENT, parts};
 
 mod callers;
 mod loading_lines;
 mod logical_lines;
 mod parts;
 
-/// The text of a module without the parts that do not matter.
+/// The source of a module without the parts that don't matter.
 #[derive(Default)]
 pub(super) struct Outline {
     pub text: String,
-    /// Where lines were left out, in order.
+    /// The places where lines were removed, in order.
     pub cuts: Vec<Cut>,
-    /// Statements of the top level that are left out since they are read already, in order.
-    pub statements: Vec<Read>,
-    /// Where a number stands for functions within blocks, in order.
-    pub placed: Vec<Placed>,
+    /// Top-level statements that were removed because they have already been read, in order.
+    pub statements: Vec<ReadStatement>,
+    /// The numbers that replace functions within blocks, in order.
+    pub placed: Vec<PlacedFunctions>,
 }
 
-/// Functions that were left out of a block.
-pub(super) struct Placed {
-    /// Where the number is that stands for them, in bytes of the text that is left.
+/// Functions that were removed from a block.
+pub(super) struct PlacedFunctions {
+    /// The position of the number that replaces them, in bytes of the outline.
     pub at: usize,
     pub definitions: Arc<Vec<LeftOut>>,
 }
 
 /// A statement that was read without the parser.
-pub(super) struct Read {
-    /// Where it stood, in bytes of the text that is left.
+pub(super) struct ReadStatement {
+    /// Its position, in bytes of the outline.
     pub at: usize,
     pub stmt: Stmt,
 }
 
-/// The outline of a module; none if the text is not understood, or all of it matters.
+/// Returns the outline of a module, or `None` if the source isn't understood or nothing can be
+/// removed.
 pub(super) fn outline(text: &str) -> Option<Outline> {
     let mut parts = parts(text)?;
     let mut lines = LoadingLines::new(text);
@@ -54,13 +55,13 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
         let body = &part.body;
         part.keep = match part.kind {
             PartKind::Method | PartKind::Docstring | PartKind::Import | PartKind::Numbers => false,
-            PartKind::Function => body.len() <= SHORT || lines.is_one_in(body),
+            PartKind::Function => body.len() <= MAX_SHORT || lines.is_one_in(body),
             PartKind::Arguments => lines.is_one_in(body) || text.get(body.clone())?.contains("__file__"),
         };
     }
     keep_callers(text, &mut parts);
     let has_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
-    let mut drawing = Drawing {
+    let mut builder = OutlineBuilder {
         text,
         has_returns,
         outline: Outline::default(),
@@ -71,39 +72,40 @@ pub(super) fn outline(text: &str) -> Option<Outline> {
     };
     let mut end_of_kept = 0;
     for part in &parts {
-        // Within a function that is kept, nested ones are kept with it; within one that is left out all is.
+        // Functions nested in a kept function are kept. Those in a removed one are removed with it.
         if part.keep && part.kind == PartKind::Function {
             end_of_kept = end_of_kept.max(part.body.end);
         }
         let is_kept = part.keep || (part.body.start < end_of_kept && part.kind != PartKind::Docstring);
-        if !is_kept && part.body.start >= drawing.end {
-            drawing.leave_out(part)?;
+        if !is_kept && part.body.start >= builder.end {
+            builder.leave_out(part)?;
         }
     }
-    let Drawing { mut outline, end, placed, .. } = drawing;
-    let placed = placed.into_iter().map(|(at, definitions)| Placed { at, definitions: definitions.into() });
+    let OutlineBuilder { mut outline, end, placed, .. } = builder;
+    let placed =
+        placed.into_iter().map(|(at, definitions)| PlacedFunctions { at, definitions: definitions.into() });
     outline.placed = placed.collect();
     outline.text += text.get(end..)?;
     (!outline.cuts.is_empty()).then_some(outline)
 }
 
-/// An outline that is being made.
-struct Drawing<'a> {
+/// An outline under construction.
+struct OutlineBuilder<'a> {
     text: &'a str,
-    /// Whether lines end with carriage returns too.
+    /// Whether lines also end with carriage returns.
     has_returns: bool,
     outline: Outline,
-    /// How far the text is done, in bytes.
+    /// The end of the processed source, in bytes.
     end: usize,
-    /// The line there, 1-based.
+    /// The 1-based line at that position.
     line: u32,
-    /// How many lines are left out so far.
+    /// The number of lines removed so far.
     missing: u32,
-    /// The functions for which a number stands, and where it does.
+    /// The positions of numbers, with the functions that they replace.
     placed: Vec<(usize, Vec<LeftOut>)>,
 }
 
-impl Drawing<'_> {
+impl OutlineBuilder<'_> {
     fn line_ends(&self, text: &str) -> u32 {
         match self.has_returns {
             true => line_ends(text),
@@ -111,7 +113,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// Goes on up to the end of a part, and leaves that out. None where its range is none of the text.
+    /// Continues to the end of a part and removes that part. Returns `None` if its range is outside
+    /// of the source.
     fn leave_out(&mut self, part: &Part<'_>) -> Option<()> {
         let before = self.text.get(self.end..part.rest)?;
         let rest = self.text.get(part.rest..part.body.end)?;
@@ -133,16 +136,16 @@ impl Drawing<'_> {
         };
         let (lines, mut kept) = (self.line_ends(rest), 0);
         let outline = &mut self.outline;
-        // One statement is enough for all methods of a class.
+        // A single statement replaces all methods of a class.
         let joins = outline.text.ends_with("0\n") && before.trim_ascii().is_empty();
         let mut place = None;
-        if joins && !is_on_top_level && part.kind.remains() == STATEMENT {
+        if joins && !is_on_top_level && part.kind.replacement() == STATEMENT {
             self.missing += line - self.line;
             place = Some(outline.text.len() - "0\n".len());
         } else {
             outline.text += before;
             if !is_on_top_level {
-                outline.text += part.kind.remains();
+                outline.text += part.kind.replacement();
                 place = Some(outline.text.len() - 1);
                 if rest.ends_with('\n') {
                     outline.text.push('\n');
@@ -159,7 +162,9 @@ impl Drawing<'_> {
             },
             (None, _) => {}
         }
-        outline.statements.extend(statements.into_iter().map(|kind| Read { at, stmt: Stmt { line, kind } }));
+        outline
+            .statements
+            .extend(statements.into_iter().map(|kind| ReadStatement { at, stmt: Stmt { line, kind } }));
         self.line = line + lines;
         self.missing += lines - kept;
         if outline.cuts.last().is_some_and(|last| last.at == at) {
@@ -175,18 +180,19 @@ impl Drawing<'_> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::{Outline, Read, outline};
+    use super::{Outline, ReadStatement, outline};
     use crate::source::lines::{LineCounter, LineIndex};
     use crate::source::script::{Expr, StmtKind};
 
-    /// Bodies of more than 200 bytes are made by repeating a line. Of what was read without the parser names are shown.
+    /// Bodies of more than 200 bytes are generated by repeating a line. Statements that were read
+    /// without the parser are shown by their names.
     fn check(text: &str, expected: Expect) {
         let long = "        value = compute(value) + 1\n".repeat(8);
         let text = text.replace("    LONG\n", &long);
         let Some(outline) = outline(&text) else { return expected.assert_eq("unchanged\n") };
         let mut shown = String::new();
         let mut end = 0;
-        for Read { at, stmt } in &outline.statements {
+        for ReadStatement { at, stmt } in &outline.statements {
             shown += &outline.text[end..*at];
             end = *at;
             shown += &match &stmt.kind {
@@ -204,11 +210,11 @@ mod tests {
         }
         shown += &outline.text[end..];
         expected.assert_eq(&shown.replace(&long, "    LONG\n"));
-        lines_stay_true(&text, &outline);
+        check_lines(&text, &outline);
     }
 
-    /// What is imported is imported where the text says.
-    fn lines_stay_true(text: &str, outline: &Outline) {
+    /// Checks that the line numbers of imports match the source.
+    fn check_lines(text: &str, outline: &Outline) {
         let (index, counter) = (LineIndex::new(text), LineCounter::new(&outline.text, &outline.cuts));
         let lines = |text: &str, line: &dyn Fn(usize) -> u32| -> Vec<(String, u32)> {
             let imports = text.match_indices("import ").map(|(at, _)| at);
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_around_a_caller_calls_too() {
+    fn functions_around_a_caller_are_callers() {
         check(
             "def f():\n    LONG\n        import c\ndef g():\n    def h():\n    LONG\n        f()\n    LONG\ndef i():\n    LONG\n        h()\ndef j():\n    def k():\n    LONG\n    LONG\n",
             expect![[r#"
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_in_a_function_within_does_not_keep_what_stands_beside_it() {
+    fn a_word_in_a_nested_function_does_not_keep_its_neighbors() {
         check(
             "def f():\n    def g():\n    LONG\n    def h():\n        # import a\n    LONG\n        import b\n    def i():\n    LONG\n    i()\ndef j():\n    LONG\n        g()\ndef k():\n    LONG\n        h()\n",
             expect![[r#"
@@ -331,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_docstrings_and_comments_tell_of_is_not_done() {
+    fn code_in_docstrings_and_comments_does_not_count() {
         check(
             "def f():\n    \"\"\"For example:\n\n    import a\n    \"\"\"\n    # import a\n    LONG\ndef g():\n    r\"import a\"\n    LONG\ndef h():\n    LONG\n        x = 'import a'\n",
             expect![[r#"
@@ -345,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn long_docstrings_are_left_out_wherever_they_stand() {
+    fn long_docstrings_are_left_out_everywhere() {
         check(
             "'''\n    LONG\n'''\nclass A:\n    r\"\"\"\n    LONG\n    \"\"\"\n    def f(self):\n        pass\ndef g():\n    '''\n    LONG\n    '''\n    import b\n    x = '''\n    LONG\n    '''\n",
             expect![[r#"
@@ -362,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_instance_is_made_of_is_left_out_unless_it_loads() {
+    fn arguments_of_constructors_are_left_out_unless_they_load() {
         check(
             "a = b.c.Class(\n    LONG\n)\nclass A:\n    b = Class(\n    LONG\n    )\n    c = Path(\n    LONG\n    __file__)\nd = b.function(\n    LONG\n)\ne = b.Class(\n    LONG\n    b.WinDLL('f')\n)\nimport g\n",
             expect![[r#"
@@ -406,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_close_is_left_alone() {
+    fn unclosed_source_is_left_alone() {
         check(
             "def f():\n    LONG\n    x = 'open\n",
             expect![[r#"

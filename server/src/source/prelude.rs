@@ -1,5 +1,6 @@
-//! What a program does before an import that may change what the import loads: other packages and modules of its own
-//! that it imports first, `os.add_dll_directory`, `WinDLL`, changes of PATH and of `sys.path`.
+//! The code that a program executes before an import and that may change what it loads: imports of
+//! packages and of its own modules, `os.add_dll_directory`, `WinDLL`, changes of PATH and of
+//! `sys.path`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,42 +11,45 @@ use ruff_text_size::{Ranged, TextRange};
 use super::script::top_level;
 use super::standard::is_standard;
 
-/// The statements at the top of a document so far, as far as they may matter.
+/// The statements at the top level of a document so far, as far as they may matter.
 #[derive(Default)]
 pub(super) struct Prelude<'a> {
     earlier: Vec<Earlier<'a>>,
-    /// Those of the blocks that stand around the statement which is read.
+    /// The statements of the blocks around the current statement.
     nested: Vec<Earlier<'a>>,
-    /// The import statements among them: to make one again does nothing.
+    /// The import statements among them. Repeating one has no effect.
     imports: HashSet<&'a str>,
-    /// Bytes of their text.
+    /// The size of their source in bytes.
     length: usize,
 }
 
 struct Earlier<'a> {
     text: &'a str,
-    kind: Kind,
+    kind: EarlierKind,
 }
 
-enum Kind {
-    /// Imports something that is not of the standard library.
+enum EarlierKind {
+    /// Imports something outside of the standard library.
     Imports,
-    /// Loads something, or changes where is searched for DLLs or for modules.
+    /// Loads something, or changes where DLLs or modules are searched.
     Loads,
-    /// Gives a value that the latter may need: an import of the standard library, an assignment, a call.
+    /// Provides a value that such a statement may need: an import of the standard library, an
+    /// assignment, or a call.
     Prepares,
 }
 
-/// Code without any of these loads no DLL by itself and changes nothing about where DLLs are searched.
+/// Code without any of these words doesn't load a DLL itself and doesn't change where DLLs are
+/// searched.
 pub(super) const LOADING_WORDS: [&str; 6] =
     ["DLL", "LoadLibrary", "dll_directory", "cdll", "windll", "environ"];
 
-/// Whether Python code may load DLLs itself, or change where they or modules are searched.
+/// Whether Python code may load DLLs itself, or change where DLLs or modules are searched.
 pub(super) fn may_load(text: &str) -> bool {
     LOADING_WORDS.iter().any(|word| text.contains(word)) || may_find_elsewhere(text)
 }
 
-/// Code without any of these finds the modules that it would find anyway (`Lib/site.py` has the second).
+/// Code without any of these words doesn't change where modules are found (`addsitedir` is from
+/// `Lib/site.py`).
 const FINDING_WORDS: [&str; 2] = ["sys.path", "addsitedir"];
 
 /// Whether Python code may change where modules are found.
@@ -53,45 +57,47 @@ pub fn may_find_elsewhere(text: &str) -> bool {
     FINDING_WORDS.iter().any(|word| text.contains(word))
 }
 
-/// A program with more text than this in such statements is not followed, in bytes.
-const LONGEST: usize = 16 << 10;
+/// The maximum size of such statements in a program, in bytes. Beyond it, they aren't followed.
+const MAX_PRELUDE: usize = 16 << 10;
 
-/// A statement that imports more modules is not followed.
-const MOST_NAMES: usize = 100;
+/// The maximum number of modules in a followed import statement.
+const MAX_NAMES: usize = 100;
 
-/// So many statements of the blocks around an import are followed.
-const MOST_NESTED: usize = 100;
+/// The maximum number of followed statements from the blocks around an import.
+const MAX_NESTED: usize = 100;
 
-/// A longer assignment or call gives data, and no path, in bytes.
-const LONGEST_VALUE: usize = 500;
+/// The maximum size of an assignment or call, in bytes. Longer ones contain data rather than paths.
+const MAX_VALUE: usize = 500;
 
-/// What a notebook's kernel imports before it runs the first cell (`ipykernel_launcher.py`), and with it pyzmq's native code.
+/// The import that a notebook's kernel makes before the first cell (`ipykernel_launcher.py`). It
+/// loads pyzmq's native code.
 const KERNEL: &str = "import ipykernel.kernelapp";
 
 impl<'a> Prelude<'a> {
-    /// Of a notebook, whose first cell runs in a kernel.
+    /// Creates the prelude of a notebook, whose first cell runs in a kernel.
     pub fn of_notebook() -> Prelude<'a> {
         Prelude {
-            earlier: vec![Earlier { text: KERNEL, kind: Kind::Imports }],
+            earlier: vec![Earlier { text: KERNEL, kind: EarlierKind::Imports }],
             nested: Vec::new(),
             imports: HashSet::from([KERNEL]),
             length: KERNEL.len(),
         }
     }
 
-    /// A statement at the top of the document has been passed. `may_load`: see [`may_load`], of the whole text.
-    pub fn pass(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
+    /// Adds a statement at the top level of the document. `may_load` is the result of [`may_load`]
+    /// for the whole document.
+    pub fn add(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
         let Some(Earlier { text, kind }) = Earlier::of(text, stmt, may_load) else { return };
         let is_import = matches!(stmt, ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_));
-        if self.length <= LONGEST && (!is_import || self.imports.insert(text)) {
+        if self.length <= MAX_PRELUDE && (!is_import || self.imports.insert(text)) {
             self.length += text.len();
             self.earlier.push(Earlier { text, kind });
         }
     }
 
-    /// A statement within a block has been passed: it comes before what follows in that block. One that holds a block itself is
-    /// passed over: taken out of its place, its lines would not fit together.
-    pub fn pass_within(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
+    /// Adds a statement within a block, which precedes the rest of that block. Compound statements
+    /// are skipped: outside of their block, the indentation of their lines would be inconsistent.
+    pub fn add_nested(&mut self, text: &'a str, stmt: &ast::Stmt, may_load: bool) {
         let is_simple = matches!(
             stmt,
             ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) | ast::Stmt::Assign(_) | ast::Stmt::Expr(_)
@@ -100,40 +106,41 @@ impl<'a> Prelude<'a> {
         else {
             return;
         };
-        if self.nested.len() < MOST_NESTED && !self.imports.contains(text) {
+        if self.nested.len() < MAX_NESTED && !self.imports.contains(text) {
             self.nested.push(Earlier { text, kind });
         }
     }
 
-    /// A lazy import is made, since this expression uses it.
-    pub fn pass_use(&mut self, text: &'a str, at: TextRange) {
-        // Within brackets it may stand on several lines.
-        let is_line = |text: &&str| self.length <= LONGEST && !text.contains(['\n', '\r']);
+    /// Adds a lazy import that is made because this expression uses it.
+    pub fn add_use(&mut self, text: &'a str, at: TextRange) {
+        // In parentheses, it may span several lines.
+        let is_line = |text: &&str| self.length <= MAX_PRELUDE && !text.contains(['\n', '\r']);
         if let Some(text) = text.get(at.to_std_range()).filter(is_line) {
             self.length += text.len();
-            self.earlier.push(Earlier { text, kind: Kind::Imports });
+            self.earlier.push(Earlier { text, kind: EarlierKind::Imports });
         }
     }
 
-    /// How many statements of blocks come before this place.
+    /// The number of statements in blocks that precede this place.
     pub fn depth(&self) -> usize {
         self.nested.len()
     }
 
-    /// A block ends that began at this depth.
+    /// Ends a block that began at this depth.
     pub fn leave(&mut self, depth: usize) {
         self.nested.truncate(depth);
     }
 
-    /// What runs before an import and may change what it loads, as Python text; empty if nothing does, or if it is too much
-    /// to follow. `earlier` are the modules that the same statement imports first.
+    /// Returns the source of the code that runs before an import and may change what it loads. It
+    /// is empty if there is none, or too much to follow. `earlier` are the modules that the same
+    /// statement imports first.
     pub fn before(&self, earlier: &[ast::Alias]) -> Arc<str> {
-        if self.length > LONGEST || earlier.len() > MOST_NAMES {
+        if self.length > MAX_PRELUDE || earlier.len() > MAX_NAMES {
             return Arc::default();
         }
         let all = || self.earlier.iter().chain(&self.nested);
-        let loads = all().any(|earlier| matches!(earlier.kind, Kind::Loads));
-        let counts = |earlier: &&Earlier<'_>| loads || !matches!(earlier.kind, Kind::Prepares);
+        let loads = all().any(|earlier| matches!(earlier.kind, EarlierKind::Loads));
+        let counts = |earlier: &&Earlier<'_>| loads || !matches!(earlier.kind, EarlierKind::Prepares);
         let lines = all().filter(counts).flat_map(|earlier| [earlier.text, "\n"]);
         let mut text: String = lines.collect();
         let others = earlier.iter().map(|alias| alias.name.as_str());
@@ -145,7 +152,7 @@ impl<'a> Prelude<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    /// What a statement is to those after it; none if it is nothing.
+    /// Classifies a statement by its effect on later ones. Returns `None` if it has none.
     fn of(text: &'a str, stmt: &ast::Stmt, may_load: bool) -> Option<Earlier<'a>> {
         let text = text.get(stmt.range().to_std_range())?;
         let kind = match stmt {
@@ -156,21 +163,22 @@ impl<'a> Earlier<'a> {
                 }
                 imported(std::iter::once(module.as_str()))
             }
-            // What is relative belongs to a package, and no program is one: see `Document::is_in_package`.
+            // A relative import belongs to a package rather than a program: see
+            // `Document::is_in_package`.
             ast::Stmt::ImportFrom(_) => return None,
-            _ if may_load && self::may_load(text) => Kind::Loads,
+            _ if may_load && self::may_load(text) => EarlierKind::Loads,
             ast::Stmt::Expr(expr) if !expr.value.is_call_expr() => return None,
-            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => Kind::Prepares,
+            ast::Stmt::Assign(_) | ast::Stmt::AnnAssign(_) | ast::Stmt::Expr(_) => EarlierKind::Prepares,
             ast::Stmt::If(_) | ast::Stmt::Try(_) | ast::Stmt::With(_) if text.contains("import") => {
-                Kind::Imports
+                EarlierKind::Imports
             }
             _ => return None,
         };
-        let is_data = matches!(kind, Kind::Prepares) && text.len() > LONGEST_VALUE;
+        let is_data = matches!(kind, EarlierKind::Prepares) && text.len() > MAX_VALUE;
         (!is_data).then_some(Earlier { text, kind })
     }
 }
 
-fn imported<'a>(mut names: impl Iterator<Item = &'a str>) -> Kind {
-    if names.all(|name| is_standard(top_level(name))) { Kind::Prepares } else { Kind::Imports }
+fn imported<'a>(mut names: impl Iterator<Item = &'a str>) -> EarlierKind {
+    if names.all(|name| is_standard(top_level(name))) { EarlierKind::Prepares } else { EarlierKind::Imports }
 }

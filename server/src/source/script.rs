@@ -1,9 +1,9 @@
-//! What importing a Python module does, reduced to what can matter for loading native code.
+//! The effect of importing a Python module, reduced to what can matter for loading native code.
 //!
-//! A [`Script`] is the module's top level as a small tree of statements and expressions. Whatever
-//! cannot be evaluated without running it became [`Expr::Opaque`]. The bodies of most functions are not in it, but where
-//! they stand is ([`LeftOut`]): they are read when the function is called. Being small, it is quick to walk, to cache on
-//! disk and to record in a snapshot.
+//! A [`Script`] is the module's top level as a small tree of statements and expressions. Anything
+//! that can't be evaluated without running it is an [`Expr::Opaque`]. Most function bodies aren't
+//! included, only their positions ([`LeftOut`]). They are read when the function is called. A
+//! script is small, and so quick to walk, to cache on disk, and to record in a snapshot.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use super::newer_syntax::NewerSyntax;
 /// A Python identifier or dotted module name.
 pub type Name = CompactString;
 
-/// The package or module that a dotted name begins with: `scipy` of `scipy.linalg`.
+/// Returns the first component of a dotted name: `scipy` for `scipy.linalg`.
 pub fn top_level(name: &str) -> &str {
     name.split_once('.').map_or(name, |(top, _)| top)
 }
 
-/// Whether it is a dotted name, as an import statement has it.
+/// Whether a string is a dotted name, as in an import statement.
 pub fn is_module_name(text: &str) -> bool {
     let is_identifier = |part: &str| {
         let mut chars = part.chars();
@@ -33,22 +33,22 @@ pub fn is_module_name(text: &str) -> bool {
 /// The top level of a module, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Script {
-    /// Statements in source order.
+    /// The statements in source order.
     pub body: Vec<Stmt>,
-    /// Line (1-based) and message of the first syntax error; the statements around it are kept.
+    /// The line (1-based) and message of the first syntax error. The statements around it are kept.
     pub syntax_error: Option<(u32, String)>,
-    /// What older versions of Python do not compile, of each version the first use. What stands in functions that are left out is not
-    /// in it.
+    /// The syntax that older versions of Python don't compile, with the first use per version.
+    /// Syntax in removed functions isn't included.
     #[serde(default)]
     pub newer_syntax: Vec<NewerSyntax>,
 }
 
-/// A statement and the line that it stands on.
+/// A statement and its line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stmt {
-    /// 1-based.
+    /// The 1-based line.
     pub line: u32,
-    /// What it does.
+    /// The kind of statement.
     pub kind: StmtKind,
 }
 
@@ -66,13 +66,14 @@ pub enum StmtKind {
         module: Name,
         names: Vec<(Name, Option<Name>)>,
     },
-    /// `lazy import …`, `lazy from … import …` (PEP 810): the import is made where a name that it binds is used first.
+    /// `lazy import …` or `lazy from … import …` (PEP 810). The import is made on the first use of
+    /// a name that it binds.
     Lazy(Box<StmtKind>),
     Assign {
         targets: Vec<Expr>,
         value: Expr,
     },
-    /// `target += value`; other operators make the target opaque.
+    /// `target += value`. Other operators make the target opaque.
     Augment {
         target: Expr,
         value: Expr,
@@ -99,7 +100,7 @@ pub enum StmtKind {
         body: Vec<Stmt>,
     },
     Function(Arc<Function>),
-    /// Definitions that follow each other and are read when they are called.
+    /// Consecutive definitions that are read when they are called.
     LeftOut(Arc<Vec<LeftOut>>),
     Class {
         name: Name,
@@ -130,26 +131,27 @@ pub struct Try {
 /// `except catches as name: body`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Handler {
-    /// Exception class or tuple of classes; none catches everything.
+    /// The exception class or a tuple of classes. `None` catches everything.
     pub catches: Option<Expr>,
     pub name: Option<Name>,
     pub body: Vec<Stmt>,
 }
 
-/// A function; defining it does nothing, calling it runs its body.
+/// A function. Defining it has no effect; calling it runs its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     pub name: Name,
     pub parameters: Vec<Parameter>,
-    /// None: its result cannot be known, as of a coroutine, which runs later if ever.
+    /// The statements. `None` if the result can't be known, as for a coroutine, which runs later if
+    /// at all.
     pub body: Option<Vec<Stmt>>,
     pub decorators: Vec<Expr>,
-    /// Calling it makes a generator.
+    /// Whether a call creates a generator.
     #[serde(default)]
     pub is_generator: bool,
 }
 
-/// A function that is not read before it is called.
+/// A function whose body is read when it is called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     pub name: Name,
@@ -157,10 +159,10 @@ pub struct LeftOut {
     pub decoration: Decoration,
 }
 
-/// What decorates a function, as far as it decides how the function is found as an attribute.
+/// The decorator of a function, as far as it determines how the function behaves as an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decoration {
-    /// Nothing, or something that is taken for returning the function.
+    /// No decorator, or one that is assumed to return the function.
     None,
     /// `@property`, `@cached_property`
     Property,
@@ -172,14 +174,14 @@ pub enum Decoration {
     Context,
 }
 
-/// Where a definition stands in the text of its module, decorators included.
+/// The range of a definition in the source of its module, including decorators.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
-    /// In bytes.
+    /// The start, in bytes.
     pub start: u32,
-    /// In bytes.
+    /// The end, in bytes.
     pub end: u32,
-    /// The line of the start, 1-based.
+    /// The 1-based line of the start.
     pub line: u32,
 }
 
@@ -192,13 +194,13 @@ pub struct Parameter {
     pub kind: ParameterKind,
 }
 
-/// Which arguments a parameter takes.
+/// The arguments that a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ParameterKind {
-    /// The next one, or the one of its name.
+    /// The next positional argument, or the one of this name.
     #[default]
     Usual,
-    /// The one of its name.
+    /// The argument of this name.
     Keyword,
     /// `*args`
     Rest,
@@ -209,7 +211,7 @@ pub enum ParameterKind {
 /// An expression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Expr {
-    /// Cannot be known without running Python.
+    /// A value that can't be known without running Python.
     Opaque,
     None,
     Bool(bool),
@@ -224,19 +226,19 @@ pub enum Expr {
     Or(Vec<Expr>),
     Compare(Box<(Expr, CompareOp, Expr)>),
     Subscript(Box<(Expr, Expr)>),
-    /// `value[lower:upper]`, without step.
+    /// `value[lower:upper]`, without a step.
     Slice(Box<(Expr, Option<Expr>, Option<Expr>)>),
     Tuple(Vec<Expr>),
     List(Vec<Expr>),
     Dict(Vec<(Expr, Expr)>),
-    /// The parts of an f-string, joined.
+    /// The parts of an f-string, concatenated.
     Joined(Vec<Expr>),
     Conditional(Box<(Expr, Expr, Expr)>),
-    /// `[element for target in iter if conditions]`, also as set or generator.
+    /// `[element for target in iter if conditions]`, or the set or generator.
     Comprehension(Box<Comprehension>),
     /// `(name := value)`
     Named(Name, Box<Expr>),
-    /// `*values`, among arguments and elements.
+    /// `*values`, in arguments and elements.
     Starred(Box<Expr>),
     /// `lambda parameters: value`
     Lambda(Arc<Function>),
@@ -246,7 +248,7 @@ pub enum Expr {
     YieldFrom(Box<Expr>),
 }
 
-/// `function(arguments, name=value, **values)`: what the latter unpacks has an empty name.
+/// `function(arguments, name=value, **values)`. Unpacked keywords have an empty name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     pub function: Expr,
@@ -254,47 +256,48 @@ pub struct Call {
     pub keywords: Vec<(Name, Expr)>,
 }
 
-/// One `for` of a comprehension, the first one; the element of one that has more is a comprehension.
+/// A `for` clause of a comprehension. With several clauses, this is the first, and the element is
+/// another comprehension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comprehension {
     pub element: Expr,
     pub target: Expr,
     pub iter: Expr,
     pub conditions: Vec<Expr>,
-    /// What it makes.
+    /// The result.
     #[serde(default)]
     pub makes: Makes,
 }
 
-/// What becomes of the elements of a comprehension.
+/// The result of a comprehension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Makes {
-    /// A list, set or generator.
+    /// A list, set, or generator.
     #[default]
     List,
-    /// A table; the elements are pairs.
+    /// A dictionary. The elements are pairs.
     Dict,
-    /// The elements are lists, whose elements it lists.
+    /// A list of the items of the elements, which are lists themselves.
     Flat,
 }
 
-/// Operators whose result on text, numbers and lists is worth knowing.
+/// Operators whose results on strings, numbers, and lists can matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BinaryOp {
     Add,
     Subtract,
-    /// Of strings it formats.
+    /// Formats strings.
     Modulo,
     Multiply,
     Power,
-    /// Of paths it joins.
+    /// Joins paths.
     Divide,
     Other,
-    /// Of sets: all of both.
+    /// Unites sets.
     Union,
 }
 
-/// Comparisons.
+/// Comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CompareOp {
     Eq,

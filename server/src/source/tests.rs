@@ -1,4 +1,4 @@
-//! What is kept of a module's text, and what no text can do.
+//! Tests of what is kept of a module's source, and of robustness against any source.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::testing::on_large_stack;
 
-/// A script in few words: what each statement is, with the line that it stands on.
+/// Checks a compact form of a script: each statement with its line.
 fn check(text: &str, expected: Expect) {
     let script = lower(text);
     let mut out = String::new();
@@ -62,7 +62,7 @@ fn block(body: &[Stmt], depth: usize, out: &mut String) {
 }
 
 #[test]
-fn lazy_imports_are_known_as_such() {
+fn lazy_imports_are_read() {
     check(
         "lazy import a, b.c as d\n\nlazy from ..x import (y,\n    z as w)\nlazy = 1\nlazy .x\nif lazy:\n    lazy from . import e\n",
         expect![[r#"
@@ -94,7 +94,7 @@ fn imports_keep_their_lines_and_names() {
     );
 }
 
-/// A body too long to be kept for its shortness.
+/// A body that is too long to be kept for its shortness.
 const LONG: &str = "    x = 'a long line of code that computes a value which nobody here needs, and goes on'\n    \
                     y = x + 'a long line of code that computes a value which nobody here needs, and goes on'\n    \
                     z = y + 'a long line of code that computes a value which nobody here needs, and goes on'\n";
@@ -183,7 +183,7 @@ fn a_function_under_a_condition_or_in_a_function_is_treated_alike() {
 }
 
 #[test]
-fn text_that_looks_like_code_is_none() {
+fn strings_and_comments_that_look_like_code_do_not_count() {
     check(
         "'''\ndef f():\n    import a\n'''\nx = \"\"\"\nimport b\n\"\"\"\ny = r'\\\\'; import c\n# import d\nz = '#'; import e\n\
          def g(a=')', b='''\n''', c={'(': \"\\\"\"}):\n    '''import nothing'''\n    import f\n",
@@ -200,7 +200,7 @@ fn text_that_looks_like_code_is_none() {
 }
 
 #[test]
-fn what_can_be_read_around_a_syntax_error_is_kept() {
+fn statements_around_a_syntax_error_are_kept() {
     check(
         "import a\nx = = 1\nimport b\nprint 'Python 2'\nimport c\n",
         expect![[r#"
@@ -242,7 +242,7 @@ fn what_can_be_read_around_a_syntax_error_is_kept() {
 }
 
 #[test]
-fn lines_end_in_all_ways_and_a_byte_order_mark_is_no_code() {
+fn all_line_ends_count_and_a_byte_order_mark_is_skipped() {
     check(
         "\u{feff}import a\r\nimport b\rimport c\nimport d",
         expect![[r#"
@@ -270,7 +270,7 @@ fn lines_end_in_all_ways_and_a_byte_order_mark_is_no_code() {
 }
 
 #[test]
-fn names_and_columns_may_be_of_any_script() {
+fn names_may_be_in_any_script() {
     check(
         "import größe, 変数\nfrom .π import 𝒳\n",
         expect![[r#"
@@ -282,7 +282,7 @@ fn names_and_columns_may_be_of_any_script() {
 }
 
 #[test]
-fn numbers_and_texts_beyond_reason_are_opaque() {
+fn excessive_numbers_and_strings_are_opaque() {
     let long = "a".repeat(5000);
     check(
         &format!("x = 99999999999999999999\ny = '{long}'\nz = -9223372036854775808\nw = 1e5\n"),
@@ -292,7 +292,7 @@ fn numbers_and_texts_beyond_reason_are_opaque() {
     );
 }
 
-/// Reads a text as a module and as a document, within a time that a person would wait.
+/// Reads a source as a module and as a document, within a time that a user would wait.
 fn survives(text: &str) {
     let started = Instant::now();
     on_large_stack(|| {
@@ -305,7 +305,7 @@ fn survives(text: &str) {
 const DEEP: usize = 100_000;
 
 #[test]
-fn brackets_may_nest_as_deep_as_they_like() {
+fn brackets_may_nest_to_any_depth() {
     for (open, close) in
         [("(", ")"), ("[", "]"), ("{", "}"), ("f(", ")"), ("x[", "]"), ("{0:", "}"), ("lambda: (", ")")]
     {
@@ -316,7 +316,7 @@ fn brackets_may_nest_as_deep_as_they_like() {
 }
 
 #[test]
-fn operators_may_follow_each_other_as_long_as_they_like() {
+fn chains_of_operators_may_have_any_length() {
     for operator in ["-", "not ", "~", "+", "await ", "*", "**"] {
         survives(&format!("x = {}1\nimport a\n", operator.repeat(DEEP)));
     }
@@ -342,7 +342,7 @@ fn operators_may_follow_each_other_as_long_as_they_like() {
 }
 
 #[test]
-fn statements_may_nest_as_deep_as_they_like() {
+fn statements_may_nest_to_any_depth() {
     survives(&format!("if a:\n    pass\n{}else:\n    import b\n", "elif a:\n    pass\n".repeat(DEEP)));
     survives(&format!("try:\n    pass\n{}", "except a:\n    import b\n".repeat(DEEP)));
     survives(&format!("match a:\n{}", "  case 1:\n    import b\n".repeat(DEEP / 10)));
@@ -365,7 +365,7 @@ fn strings_may_nest_and_never_end() {
 }
 
 #[test]
-fn bytes_that_are_no_python_are_survived() {
+fn bytes_that_are_not_python_are_survived() {
     survives("\0");
     survives("import a\0b\n\0\0\0import c\n");
     survives(&"\0".repeat(DEEP));
@@ -380,7 +380,7 @@ fn bytes_that_are_no_python_are_survived() {
 }
 
 #[test]
-fn ten_megabytes_of_imports_take_no_longer_than_a_person_waits() {
+fn ten_megabytes_of_imports_are_read_in_time() {
     let line = "import tensorflow.python.framework\n";
     let text = line.repeat((10 << 20) / line.len());
     survives(&text);
@@ -388,7 +388,7 @@ fn ten_megabytes_of_imports_take_no_longer_than_a_person_waits() {
 }
 
 #[test]
-fn many_functions_that_call_each_other_take_no_longer_than_a_person_waits() {
+fn many_functions_that_call_each_other_are_read_in_time() {
     let chain: String = (0..5_000)
         .map(|at| format!("def f{at}():\n{LONG}    f{}()\n", at + 1))
         .chain(["def f5000():\n    import a\n".to_owned()])
@@ -398,20 +398,20 @@ fn many_functions_that_call_each_other_take_no_longer_than_a_person_waits() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "(import |from |def f|class |:|\\(|\\)|\\[|\\]|'|\"|'''|\\\\|\n|\r|    |\t|#|\\{|\\}|f'|=|\\.|,|@|lambda|if |else|é|😀|\0|x| ){0,80}") {
+    fn no_source_panics(text in "(import |from |def f|class |:|\\(|\\)|\\[|\\]|'|\"|'''|\\\\|\n|\r|    |\t|#|\\{|\\}|f'|=|\\.|,|@|lambda|if |else|é|😀|\0|x| ){0,80}") {
         drop(lower(&text));
         drop(Document::parse(&text));
     }
 }
 
-/// For each import, what the program does before it.
+/// Returns the code that the program executes before each import.
 fn before(text: &str) -> String {
     let imports = Document::parse(text).imports;
     imports.iter().map(|import| format!("{}: {:?}\n", import.module, &*import.before)).collect()
 }
 
 #[test]
-fn what_a_program_does_before_an_import_counts_if_it_may_load() {
+fn code_before_an_import_counts_if_it_may_load() {
     expect![[r#"
         __future__: ""
         os: ""
@@ -436,7 +436,7 @@ except ImportError:
 from tensorflow import keras
 ",
     ));
-    // To import a thing again does nothing.
+    // A repeated import has no effect.
     expect![[r#"
         a: ""
         b: "import a\n"
@@ -446,7 +446,7 @@ from tensorflow import keras
         a: "import a\nimport b\nimport b, c\n"
     "#]]
     .assert_eq(&before("import a\nimport b\nimport a\nimport b, c\nimport a\n"));
-    // The names of one statement are imported one after the other.
+    // The names of one statement are imported one after another.
     expect![[r#"
         os: ""
         scipy.linalg: ""
@@ -463,7 +463,7 @@ from tensorflow import keras
 }
 
 #[test]
-fn more_than_can_be_followed_is_left_out() {
+fn excessive_code_before_an_import_is_left_out() {
     let many: String = (0..5_000).map(|at| format!("import package_{at}\n")).collect();
     let imports = Document::parse(&many).imports;
     assert_eq!(&*imports[1].before, "import package_0\n");
@@ -473,9 +473,9 @@ fn more_than_can_be_followed_is_left_out() {
     assert_eq!(&*imports[99_999].before, "");
 }
 
-/// The first use of each version's syntax.
+/// Checks the first use of each version's syntax.
 #[test]
-fn what_older_versions_do_not_know_is_noticed() {
+fn syntax_that_older_versions_lack_is_detected() {
     let newer = |text: &str| -> Vec<String> {
         let newer = lower(text).newer_syntax;
         newer.iter().map(|it| format!("3.{} {}: {}", it.since, it.line, it.what)).collect()

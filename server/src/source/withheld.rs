@@ -1,33 +1,34 @@
-//! Texts that are withheld from whoever replays a snapshot, constants of modules above all: in each one's place stands a mark with its
-//! number.
+//! Strings that are withheld from a snapshot, mainly constants of modules. Each is replaced by a
+//! placeholder with its number.
 //!
-//! Which ones a replay needs is found out by replaying: as long as nobody looks into a text, a mark does as well. What looks into
-//! texts calls [`note`], which remembers the marks that were looked into.
+//! A replay determines which strings are needed: a placeholder is sufficient unless the contents
+//! are examined. Code that examines a string calls [`note`], which records the placeholders in it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// What a mark begins with; its number and [`CLOSE`] follow. No program that people write has them.
+/// The start of a placeholder, followed by its number and [`CLOSE`]. These characters don't occur
+/// in real programs.
 const OPEN: char = '\u{27e6}';
 const CLOSE: char = '\u{27e7}';
 
 thread_local! {
-    /// The numbers of the marks that were looked into; none while nobody wants to know.
+    /// The numbers of the placeholders that were examined. `None` while recording is off.
     static NOTED: RefCell<Option<BTreeSet<usize>>> = const { RefCell::new(None) };
 }
 
-/// What stands for the text of this number.
+/// Creates the placeholder for the string with this number.
 pub fn mark(number: usize) -> String {
     format!("{OPEN}{number}{CLOSE}")
 }
 
-/// The numbers of all marks in a text.
+/// Returns the numbers of all placeholders in a string.
 pub fn numbers_in(text: &str) -> impl Iterator<Item = usize> {
     let marks = text.split(OPEN).skip(1);
     marks.filter_map(|rest| rest.split_once(CLOSE)?.0.parse().ok())
 }
 
-/// A text with what `known` says in the place of marks; those of which it says nothing stay.
+/// Replaces the placeholders in a string by the values of `known`. Those without a value remain.
 pub fn restored<'t>(text: &str, known: impl Fn(usize) -> Option<&'t str>) -> String {
     let mut parts = text.split(OPEN);
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -42,7 +43,7 @@ pub fn restored<'t>(text: &str, known: impl Fn(usize) -> Option<&'t str>) -> Str
     out
 }
 
-/// Somebody looks into this text.
+/// Records that a string is examined.
 pub fn note(text: &str) {
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted {
@@ -51,7 +52,8 @@ pub fn note(text: &str) {
     });
 }
 
-/// Somebody compares these texts. Two marks are equal where the texts are, so they need not be looked into.
+/// Records that two strings are compared. Two placeholders are equal if and only if the strings
+/// are, so they need not be examined.
 pub fn note_compared(a: &str, b: &str) {
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted
@@ -62,46 +64,47 @@ pub fn note_compared(a: &str, b: &str) {
     });
 }
 
-/// Whether a text is a mark and nothing else.
+/// Whether a string consists of a placeholder.
 pub fn is_mark(text: &str) -> bool {
     let inner = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Works, and says which marks were looked into meanwhile.
+/// Runs `work` and returns its result with the placeholders that were examined.
 pub fn noting<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
-    /// Whatever happens to the work, nobody wants to know any more.
-    struct End;
-    impl Drop for End {
+    /// A guard that stops recording, even if the work panics.
+    struct StopRecording;
+    impl Drop for StopRecording {
         fn drop(&mut self) {
             NOTED.take();
         }
     }
     NOTED.set(Some(BTreeSet::new()));
-    let end = End;
+    let end = StopRecording;
     let done = work();
     let noted = NOTED.take().unwrap_or_default();
     drop(end);
     (done, noted)
 }
 
-/// What takes part of the work to other threads, so that these note, too.
+/// Extends recording to work on other threads.
 pub struct Noter {
-    wanted: bool,
+    is_recording: bool,
 }
 
 impl Noter {
-    /// Of this thread.
+    /// Creates the recorder on the current thread.
     pub fn here() -> Noter {
-        Noter { wanted: NOTED.with_borrow(Option::is_some) }
+        Noter { is_recording: NOTED.with_borrow(Option::is_some) }
     }
 
-    /// Works on another thread, and says what the first one is to [`add`](Noter::add).
+    /// Runs work on another thread. The result must be passed to [`add`](Noter::add) on the first
+    /// one.
     pub fn work<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
-        if self.wanted { noting(work) } else { (work(), BTreeSet::new()) }
+        if self.is_recording { noting(work) } else { (work(), BTreeSet::new()) }
     }
 
-    /// On the first thread: what another one noted.
+    /// Adds the numbers from another thread to the recording of this one.
     pub fn add(noted_elsewhere: BTreeSet<usize>) {
         NOTED.with_borrow_mut(|noted| {
             if let Some(noted) = noted {
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_looked_into_is_noted() {
+    fn only_examined_placeholders_are_recorded() {
         let ((), noted) = noting(|| {
             note("plain");
             note(&format!("a{}b{}", mark(3), mark(12)));
@@ -130,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn marks_give_way_to_what_is_known() {
+    fn known_placeholders_are_replaced() {
         let text = format!("a{}b{}{}", mark(0), mark(1), "\u{27e6}x");
         let known = |number| (number == 0).then_some("-");
         assert_eq!(restored(&text, known), format!("a-b{}{}", mark(1), "\u{27e6}x"));
     }
 
     #[test]
-    fn other_threads_note_too() {
+    fn other_threads_record_too() {
         let ((), noted) = noting(|| {
             let noter = Noter::here();
             let work = || noter.work(|| note(&mark(7)));

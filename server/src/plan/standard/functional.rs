@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::frame::Frame;
 use super::super::import::traced;
-use super::super::value::{Arguments, Exception, Generator, LONGEST, Value};
+use super::super::value::{Arguments, Exception, Generator, MAX_LENGTH, Value};
 use super::super::{Place, Plan};
 use crate::source::Name;
 
@@ -69,7 +69,7 @@ impl Plan<'_> {
                         None => return Ok(Some(Value::Unknown)),
                     }
                 }
-                let rows = columns.iter().map(Vec::len).min().unwrap_or(0).min(LONGEST);
+                let rows = columns.iter().map(Vec::len).min().unwrap_or(0).min(MAX_LENGTH);
                 let mut made = Vec::with_capacity(rows.min(1024));
                 for row in 0..rows {
                     let arguments = columns.iter().filter_map(|column| column.get(row).cloned()).collect();

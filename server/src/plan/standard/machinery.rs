@@ -249,10 +249,10 @@ impl Plan<'_> {
     /// Evaluates `distribution.files`: paths relative to the installation folder, each with its own
     /// `locate()`.
     fn files_of(&self, distribution: &Distribution) -> Value {
-        const MOST: usize = 20_000;
+        const MAX: usize = 20_000;
         let files = &*self.interpreter.process.host().files;
         let Ok(record) = distribution.expected_files(files) else { return Value::Unknown };
-        if record.len() > MOST {
+        if record.len() > MAX {
             return Value::Unknown;
         }
         let below = |path: &WinPath| path.below(&distribution.location).map(Value::path_of_text);

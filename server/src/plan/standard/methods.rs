@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::evaluate::put;
-use super::super::value::{LONGEST, Value};
+use super::super::value::{MAX_LENGTH, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
 use crate::host::{EntryKind, WinPath};
@@ -39,7 +39,7 @@ impl Plan<'_> {
                 // The argument may be the list itself, so it is read before the list is changed.
                 let at = list.borrow().iter().position(|item| item.equals(first) == Some(true));
                 let added = if name == "extend" { first.items().unwrap_or_default() } else { Vec::new() };
-                let has_room = list.borrow().len() + added.len() < LONGEST && self.may_nest(&arguments);
+                let has_room = list.borrow().len() + added.len() < MAX_LENGTH && self.may_nest(&arguments);
                 let known = self.uncertain == 0 && has_room;
                 let mut list = list.try_borrow_mut();
                 match (name, &mut list) {
@@ -75,7 +75,7 @@ impl Plan<'_> {
                         let mut all = list.clone();
                         for values in &arguments {
                             match values.items() {
-                                Some(values) if all.len() + values.len() < LONGEST => all.extend(values),
+                                Some(values) if all.len() + values.len() < MAX_LENGTH => all.extend(values),
                                 _ => return Ok(Value::Unknown),
                             }
                         }
@@ -322,7 +322,7 @@ impl Plan<'_> {
             }
             Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
                 ("read", Ok(text)) => Value::str(text),
-                ("readlines", Ok(text)) if text.len() <= LONGEST => {
+                ("readlines", Ok(text)) if text.len() <= MAX_LENGTH => {
                     withheld::note(&text);
                     Value::list(text.split_inclusive('\n').map(Value::str).collect())
                 }
@@ -342,7 +342,7 @@ impl Plan<'_> {
     ) -> Value {
         let first = arguments.first().unwrap_or(&Value::Unknown);
         let set = |items: &mut Vec<(Value, Value)>, key: Value, value: Value| {
-            if items.len() < LONGEST {
+            if items.len() < MAX_LENGTH {
                 put(items, key, value);
             }
         };
@@ -476,7 +476,7 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
             Value::Bool(options.iter().any(fits))
         }
         ("replace", Some(old)) if !old.is_empty() => match arguments.get(1).and_then(Value::text) {
-            Some(new) if text.matches(&**old).count() * new.len() <= LONGEST => {
+            Some(new) if text.matches(&**old).count() * new.len() <= MAX_LENGTH => {
                 Value::str(text.replace(&**old, &new))
             }
             _ => Value::Unknown,
@@ -485,7 +485,7 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
             let items = arguments.first().and_then(Value::items);
             let parts: Option<Vec<Rc<str>>> = items.and_then(|items| items.iter().map(Value::text).collect());
             let length = |parts: &[Rc<str>]| parts.iter().map(|part| part.len() + text.len()).sum::<usize>();
-            let parts = parts.filter(|parts| length(parts) <= LONGEST);
+            let parts = parts.filter(|parts| length(parts) <= MAX_LENGTH);
             parts.map_or(Value::Unknown, |parts| Value::str(parts.join(&**text)))
         }
         ("format", _) => {
@@ -495,7 +495,7 @@ fn string_method(text: &Rc<str>, name: &str, arguments: &[Value]) -> Value {
                 let Some(argument) = argument.to_text() else {
                     return Value::Unknown;
                 };
-                if out.len() > LONGEST || argument.len() > LONGEST / 16 {
+                if out.len() > MAX_LENGTH || argument.len() > MAX_LENGTH / 16 {
                     return Value::Unknown;
                 }
                 let numbered = format!("{{{at}}}");

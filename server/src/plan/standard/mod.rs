@@ -424,9 +424,9 @@ impl Plan<'_> {
             "dict.fromkeys" => {
                 /// The maximum number of keys. Loops over larger dictionaries take too long: torch
                 /// lists 2,500 of its functions.
-                const MOST_KEYS: usize = 1_000;
+                const MAX_KEYS: usize = 1_000;
                 let keys = self.items_of(first, place)?;
-                let Some(keys) = keys.filter(|keys| keys.len() <= MOST_KEYS) else {
+                let Some(keys) = keys.filter(|keys| keys.len() <= MAX_KEYS) else {
                     return Ok(Value::Unknown);
                 };
                 self.spend_many(keys.len() as u64);
@@ -675,7 +675,7 @@ fn resolve_relative(name: &str, package: Option<&str>) -> Option<String> {
 /// Returns the result of `json.loads(text)`, or an unknown value if the string is long or isn't
 /// JSON.
 fn value_of_json(text: &str) -> Value {
-    const LONGEST_JSON: usize = 64 << 10;
+    const MAX_JSON: usize = 64 << 10;
     // In a snapshot, the contents of a file without the `.json` extension are at first only a
     // placeholder.
     if withheld::is_mark(text) {
@@ -694,7 +694,7 @@ fn value_of_json(text: &str) -> Value {
             }
         }
     }
-    match text.len() <= LONGEST_JSON {
+    match text.len() <= MAX_JSON {
         true => serde_json::from_str(text).map_or(Value::Unknown, convert),
         false => Value::Unknown,
     }

@@ -78,13 +78,13 @@ impl Plan<'_> {
     /// Evaluates `os.walk(folder)`: for each folder, its path and the names of its subfolders and
     /// files.
     pub(super) fn walk_folder(&mut self, folder: &WinPath) -> Value {
-        const MOST: usize = 2_000;
+        const MAX: usize = 2_000;
         let files = self.interpreter.process.host().files.clone();
         let mut pending = vec![folder.clone()];
         let mut found = Vec::new();
         while let Some(folder) = pending.pop() {
             let Ok(listing) = files.folder(&folder) else { continue };
-            if found.len() >= MOST {
+            if found.len() >= MAX {
                 return Value::Unknown;
             }
             let entries = listing.entries();

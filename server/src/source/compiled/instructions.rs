@@ -1,19 +1,22 @@
-//! The instructions of CPython 3.8 to 3.15 that decide what a module imports (`Lib/opcode.py` of each version).
+//! The instructions of CPython 3.8 to 3.15 that determine what a module imports (`Lib/opcode.py` of
+//! each version).
 
 use crate::source::CompareOp;
 
-/// An instruction, and where it ends.
+/// An instruction and its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Instruction {
-    pub kind: Kind,
-    /// The offset of the next one, in bytes.
+    pub kind: Operation,
+    /// The offset of the next instruction, in bytes.
     pub next: usize,
 }
 
-/// What an instruction does. Numbers are indexes of names and constants; targets are offsets in bytes.
+/// The effect of an instruction. Numbers are indices of names and constants. Targets are offsets in
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    /// `lazy`: nothing is loaded before a name that it binds is used (PEP 810).
+pub(super) enum Operation {
+    /// An import. A `lazy` one loads nothing before the first use of a name that it binds (PEP
+    /// 810).
     Import {
         name: usize,
         lazy: bool,
@@ -21,7 +24,7 @@ pub(super) enum Kind {
     ImportFrom(usize),
     ImportStar,
     Constant(usize),
-    /// One that all code shares.
+    /// A constant that is shared by all code.
     CommonConstant(usize),
     Int(u8),
     Name(usize),
@@ -37,18 +40,18 @@ pub(super) enum Kind {
         target: usize,
     },
     Jump(usize),
-    /// A `try` whose handlers begin at this offset; up to 3.10.
+    /// A `try` with handlers at this offset, up to 3.10.
     Try(usize),
     Returns,
-    /// An exception, mostly under a condition that nobody meets.
+    /// A raised exception, usually under a condition that isn't met.
     Raises,
-    /// Nothing that matters.
+    /// An instruction without an effect that matters.
     Passes,
-    /// Something with values that are not followed.
+    /// An instruction with untracked effects on the stack.
     Other,
 }
 
-/// What a value has to be for a jump.
+/// The value for which a conditional jump is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Condition {
     True,
@@ -57,7 +60,7 @@ pub(super) enum Condition {
     NotNone,
 }
 
-/// How one version of Python numbers its instructions.
+/// The numbering of the instructions in a version of Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Dialect {
     Of3_8,
@@ -71,7 +74,8 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// By the number that a `.pyc` begins with (`Lib/importlib/_bootstrap_external.py`, `MAGIC_NUMBER`; since 3.14
+    /// Returns the dialect for the magic number of a `.pyc` file
+    /// (`Lib/importlib/_bootstrap_external.py`, `MAGIC_NUMBER`; since 3.14
     /// `Include/internal/pycore_magic_number.h`).
     pub fn of(magic: u16) -> Option<Dialect> {
         Some(match magic {
@@ -87,7 +91,7 @@ impl Dialect {
         })
     }
 
-    /// The instruction at an offset.
+    /// Decodes the instruction at an offset.
     pub fn decode(self, code: &[u8], mut at: usize) -> Option<Instruction> {
         let mut argument = 0usize;
         for _ in 0..4 {
@@ -101,65 +105,65 @@ impl Dialect {
         None
     }
 
-    fn kind(self, opcode: u8, argument: usize, next: usize) -> Kind {
+    fn kind(self, opcode: u8, argument: usize, next: usize) -> Operation {
         if self >= Dialect::Of3_13 {
-            self.op(opcode).map_or(Kind::Other, |op| self.of_op(op, argument, next))
+            self.op(opcode).map_or(Operation::Other, |op| self.named_operation(op, argument, next))
         } else {
-            self.of_old(opcode, argument, next)
+            self.legacy_operation(opcode, argument, next)
         }
     }
 
-    /// Whether an instruction is nothing but more of the argument of the next one.
+    /// Whether an instruction only extends the argument of the next one.
     fn is_prefix(self, opcode: u8) -> bool {
         if self >= Dialect::Of3_13 { self.op(opcode) == Some(Opcode::ExtendedArg) } else { opcode == 144 }
     }
 
-    fn of_old(self, opcode: u8, argument: usize, next: usize) -> Kind {
+    fn legacy_operation(self, opcode: u8, argument: usize, next: usize) -> Operation {
         let since = |version| self >= version;
         let unit = if since(Dialect::Of3_10) { 2 } else { 1 };
         let forward = next + argument * unit;
-        // Jumps under a condition tell how far since 3.11, and where to before.
+        // Conditional jumps are relative since 3.11 and absolute before.
         let target = if since(Dialect::Of3_11) { forward } else { argument * unit };
         match opcode {
-            108 => Kind::Import { name: argument, lazy: false },
-            109 => Kind::ImportFrom(argument),
-            84 if !since(Dialect::Of3_12) => Kind::ImportStar,
-            173 if since(Dialect::Of3_12) && argument == IMPORT_STAR => Kind::ImportStar,
-            100 => Kind::Constant(argument),
-            101 => Kind::Name(argument),
-            116 if since(Dialect::Of3_11) => Kind::Name(argument >> 1),
-            116 => Kind::Name(argument),
-            124 => Kind::Local(argument),
-            127 if since(Dialect::Of3_12) => Kind::Local(argument),
-            106 if since(Dialect::Of3_12) => Kind::Attribute(argument >> 1),
-            106 => Kind::Attribute(argument),
-            90 | 97 => Kind::Store(argument),
-            125 => Kind::StoreLocal(argument),
+            108 => Operation::Import { name: argument, lazy: false },
+            109 => Operation::ImportFrom(argument),
+            84 if !since(Dialect::Of3_12) => Operation::ImportStar,
+            173 if since(Dialect::Of3_12) && argument == IMPORT_STAR => Operation::ImportStar,
+            100 => Operation::Constant(argument),
+            101 => Operation::Name(argument),
+            116 if since(Dialect::Of3_11) => Operation::Name(argument >> 1),
+            116 => Operation::Name(argument),
+            124 => Operation::Local(argument),
+            127 if since(Dialect::Of3_12) => Operation::Local(argument),
+            106 if since(Dialect::Of3_12) => Operation::Attribute(argument >> 1),
+            106 => Operation::Attribute(argument),
+            90 | 97 => Operation::Store(argument),
+            125 => Operation::StoreLocal(argument),
             107 if since(Dialect::Of3_12) => compared(argument >> 4),
             107 => compared(argument),
             117 if since(Dialect::Of3_9) => {
-                Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot })
+                Operation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot })
             }
             118 if since(Dialect::Of3_9) => {
-                Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
+                Operation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
             }
-            12 => Kind::Not,
-            114 => Kind::JumpIf { value: Condition::False, target },
-            115 => Kind::JumpIf { value: Condition::True, target },
-            128 if since(Dialect::Of3_11) => Kind::JumpIf { value: Condition::NotNone, target },
-            129 if since(Dialect::Of3_11) => Kind::JumpIf { value: Condition::None, target },
-            110 => Kind::Jump(forward),
-            113 if !since(Dialect::Of3_11) => Kind::Jump(target),
-            122 if !since(Dialect::Of3_11) => Kind::Try(forward),
-            83 => Kind::Returns,
-            121 if since(Dialect::Of3_12) => Kind::Returns,
-            130 => Kind::Raises,
-            48 if self == Dialect::Of3_9 => Kind::Raises,
-            119 if since(Dialect::Of3_10) => Kind::Raises,
-            87 if !since(Dialect::Of3_11) => Kind::Passes,
-            0 | 151 if since(Dialect::Of3_11) => Kind::Passes,
-            9 => Kind::Passes,
-            _ => Kind::Other,
+            12 => Operation::Not,
+            114 => Operation::JumpIf { value: Condition::False, target },
+            115 => Operation::JumpIf { value: Condition::True, target },
+            128 if since(Dialect::Of3_11) => Operation::JumpIf { value: Condition::NotNone, target },
+            129 if since(Dialect::Of3_11) => Operation::JumpIf { value: Condition::None, target },
+            110 => Operation::Jump(forward),
+            113 if !since(Dialect::Of3_11) => Operation::Jump(target),
+            122 if !since(Dialect::Of3_11) => Operation::Try(forward),
+            83 => Operation::Returns,
+            121 if since(Dialect::Of3_12) => Operation::Returns,
+            130 => Operation::Raises,
+            48 if self == Dialect::Of3_9 => Operation::Raises,
+            119 if since(Dialect::Of3_10) => Operation::Raises,
+            87 if !since(Dialect::Of3_11) => Operation::Passes,
+            0 | 151 if since(Dialect::Of3_11) => Operation::Passes,
+            9 => Operation::Passes,
+            _ => Operation::Other,
         }
     }
 }
@@ -205,10 +209,10 @@ enum Opcode {
     WithExceptStart,
 }
 
-/// No instruction in a file has this number.
+/// A number that no instruction in a file has.
 const NONE: u8 = u8::MAX;
 
-/// Their numbers in 3.13, 3.14 and 3.15 (`Include/opcode_ids.h`).
+/// The numbers of the instructions in 3.13, 3.14, and 3.15 (`Include/opcode_ids.h`).
 const NUMBERS: [(Opcode, [u8; 3]); 36] = [
     (Opcode::Cache, [0, 0, 0]),
     (Opcode::CallIntrinsic1, [55, 53, 51]),
@@ -261,49 +265,53 @@ impl Dialect {
         found.map(|(op, _)| *op)
     }
 
-    fn of_op(self, op: Opcode, argument: usize, next: usize) -> Kind {
-        // A jump under a condition has a cache behind it, from whose end it counts.
-        let jump_if = |value| Kind::JumpIf { value, target: next + 2 + argument * 2 };
+    fn named_operation(self, op: Opcode, argument: usize, next: usize) -> Operation {
+        // A conditional jump is relative to the end of the cache entry that follows it.
+        let jump_if = |value| Operation::JumpIf { value, target: next + 2 + argument * 2 };
         match op {
             Opcode::ImportName if self >= Dialect::Of3_15 => {
-                Kind::Import { name: argument >> 2, lazy: argument & 1 == 1 }
+                Operation::Import { name: argument >> 2, lazy: argument & 1 == 1 }
             }
-            Opcode::ImportName => Kind::Import { name: argument, lazy: false },
-            Opcode::ImportFrom => Kind::ImportFrom(argument),
-            Opcode::CallIntrinsic1 if argument == IMPORT_STAR => Kind::ImportStar,
-            Opcode::LoadConst => Kind::Constant(argument),
-            Opcode::LoadCommonConstant => Kind::CommonConstant(argument),
-            Opcode::LoadSmallInt => u8::try_from(argument).map_or(Kind::Other, Kind::Int),
-            Opcode::LoadName => Kind::Name(argument),
-            Opcode::LoadGlobal => Kind::Name(argument >> 1),
-            Opcode::LoadFast | Opcode::LoadFastBorrow | Opcode::LoadFastCheck => Kind::Local(argument),
-            Opcode::LoadAttr => Kind::Attribute(argument >> 1),
-            Opcode::StoreGlobal | Opcode::StoreName => Kind::Store(argument),
-            Opcode::StoreFast => Kind::StoreLocal(argument),
+            Opcode::ImportName => Operation::Import { name: argument, lazy: false },
+            Opcode::ImportFrom => Operation::ImportFrom(argument),
+            Opcode::CallIntrinsic1 if argument == IMPORT_STAR => Operation::ImportStar,
+            Opcode::LoadConst => Operation::Constant(argument),
+            Opcode::LoadCommonConstant => Operation::CommonConstant(argument),
+            Opcode::LoadSmallInt => u8::try_from(argument).map_or(Operation::Other, Operation::Int),
+            Opcode::LoadName => Operation::Name(argument),
+            Opcode::LoadGlobal => Operation::Name(argument >> 1),
+            Opcode::LoadFast | Opcode::LoadFastBorrow | Opcode::LoadFastCheck => Operation::Local(argument),
+            Opcode::LoadAttr => Operation::Attribute(argument >> 1),
+            Opcode::StoreGlobal | Opcode::StoreName => Operation::Store(argument),
+            Opcode::StoreFast => Operation::StoreLocal(argument),
             Opcode::CompareOp => compared(argument >> 5),
-            Opcode::IsOp => Kind::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
-            Opcode::ContainsOp => Kind::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn }),
-            Opcode::UnaryNot => Kind::Not,
+            Opcode::IsOp => Operation::Compare(if argument == 0 { CompareOp::Is } else { CompareOp::IsNot }),
+            Opcode::ContainsOp => {
+                Operation::Compare(if argument == 0 { CompareOp::In } else { CompareOp::NotIn })
+            }
+            Opcode::UnaryNot => Operation::Not,
             Opcode::PopJumpIfFalse => jump_if(Condition::False),
             Opcode::PopJumpIfTrue => jump_if(Condition::True),
             Opcode::PopJumpIfNone => jump_if(Condition::None),
             Opcode::PopJumpIfNotNone => jump_if(Condition::NotNone),
-            Opcode::JumpForward => Kind::Jump(next + argument * 2),
-            Opcode::ReturnConst | Opcode::ReturnValue => Kind::Returns,
-            Opcode::RaiseVarargs | Opcode::Reraise => Kind::Raises,
-            Opcode::Cache | Opcode::Nop | Opcode::NotTaken | Opcode::Resume | Opcode::ToBool => Kind::Passes,
+            Opcode::JumpForward => Operation::Jump(next + argument * 2),
+            Opcode::ReturnConst | Opcode::ReturnValue => Operation::Returns,
+            Opcode::RaiseVarargs | Opcode::Reraise => Operation::Raises,
+            Opcode::Cache | Opcode::Nop | Opcode::NotTaken | Opcode::Resume | Opcode::ToBool => {
+                Operation::Passes
+            }
             Opcode::CallIntrinsic1 | Opcode::ExtendedArg | Opcode::PushExcInfo | Opcode::WithExceptStart => {
-                Kind::Other
+                Operation::Other
             }
         }
     }
 }
 
-/// `INTRINSIC_IMPORT_STAR` (`Include/internal/pycore_intrinsics.h`).
+/// The number of `INTRINSIC_IMPORT_STAR` (`Include/internal/pycore_intrinsics.h`).
 const IMPORT_STAR: usize = 2;
 
-/// `cmp_op` of `Lib/opcode.py`; from the seventh on of 3.8 alone.
-fn compared(number: usize) -> Kind {
+/// Returns an operator of `cmp_op` in `Lib/opcode.py`. Those from the seventh on exist only in 3.8.
+fn compared(number: usize) -> Operation {
     const OPERATORS: [CompareOp; 10] = [
         CompareOp::Lt,
         CompareOp::LtE,
@@ -316,11 +324,11 @@ fn compared(number: usize) -> Kind {
         CompareOp::Is,
         CompareOp::IsNot,
     ];
-    OPERATORS.get(number).map_or(Kind::Other, |operator| Kind::Compare(*operator))
+    OPERATORS.get(number).map_or(Operation::Other, |operator| Operation::Compare(*operator))
 }
 
 impl Dialect {
-    /// Whether the handler at an offset is a `with`'s, which catches nothing.
+    /// Whether the handler at an offset belongs to a `with` and so catches nothing.
     fn belongs_to_with(self, code: &[u8], handler: usize) -> bool {
         let Some(&[first, _, second, _]) = code.get(handler..).and_then(|code| code.first_chunk()) else {
             return false;
@@ -333,7 +341,8 @@ impl Dialect {
     }
 }
 
-/// The ranges of code whose exceptions are caught, from and to an offset in bytes: `parse_exception_table` of `Lib/dis.py`.
+/// Returns the ranges of code whose exceptions are caught, as offsets in bytes. See
+/// `parse_exception_table` in `Lib/dis.py`.
 pub(super) fn guarded(dialect: Dialect, code: &[u8], table: &[u8]) -> Vec<(usize, usize)> {
     let mut bytes = table.iter().copied();
     let mut number = || {
@@ -347,15 +356,15 @@ pub(super) fn guarded(dialect: Dialect, code: &[u8], table: &[u8]) -> Vec<(usize
     };
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     let mut last = None;
-    // In units of two bytes; the last is the depth of the stack, and a mark.
+    // Offsets are in units of two bytes. The last number is the stack depth with a flag.
     while let (Some(start), Some(len), Some(handler), Some(_)) = (number(), number(), number(), number()) {
         let end = start.saturating_add(len).saturating_mul(2);
         let start = start.saturating_mul(2);
         if dialect.belongs_to_with(code, handler.saturating_mul(2)) {
             continue;
         }
-        // 3.14 leaves a NOT_TAKEN out of the range around it.
-        let left_out = Some(Instruction { kind: Kind::Passes, next: start });
+        // 3.14 excludes NOT_TAKEN from the range around it.
+        let left_out = Some(Instruction { kind: Operation::Passes, next: start });
         match ranges.last_mut() {
             Some((_, to)) if last == Some(handler) && dialect.decode(code, *to) == left_out => *to = end,
             _ => ranges.push((start, end)),

@@ -1,8 +1,8 @@
-//! Which line of its text an instruction comes from.
+//! Maps instructions to source lines.
 
 use super::instructions::Dialect;
 
-/// Where the code of a line begins: its offset in bytes, and the line, in the order of the code.
+/// Returns the offset, in bytes, where the code of each line begins, with the line, in code order.
 pub(super) fn line_starts(dialect: Dialect, first: u32, table: &[u8]) -> Vec<(usize, u32)> {
     match dialect {
         Dialect::Of3_8 | Dialect::Of3_9 => by_advances(first, table),
@@ -11,7 +11,8 @@ pub(super) fn line_starts(dialect: Dialect, first: u32, table: &[u8]) -> Vec<(us
     }
 }
 
-/// Pairs of how far the code and the line advance, the line's part signed (`Objects/lnotab_notes.txt` of 3.8 and 3.9).
+/// Decodes pairs of code and line advances, the latter signed (`Objects/lnotab_notes.txt` of 3.8
+/// and 3.9).
 fn by_advances(mut line: u32, table: &[u8]) -> Vec<(usize, u32)> {
     let mut at = 0;
     let mut starts = vec![(0, line)];
@@ -23,7 +24,8 @@ fn by_advances(mut line: u32, table: &[u8]) -> Vec<(usize, u32)> {
     starts
 }
 
-/// Pairs of the length of a range and how far its line is from the one before, -128 for none (3.10).
+/// Decodes pairs of a range's length and its distance to the previous line, with -128 for no line
+/// (3.10).
 fn by_ranges(mut line: u32, table: &[u8]) -> Vec<(usize, u32)> {
     let mut at = 0;
     let mut starts = Vec::new();
@@ -37,7 +39,7 @@ fn by_ranges(mut line: u32, table: &[u8]) -> Vec<(usize, u32)> {
     starts
 }
 
-/// Entries of different forms (`Objects/locations.md` of 3.11, "The location table").
+/// Decodes entries of different forms (`Objects/locations.md` of 3.11, "The location table").
 fn by_locations(mut line: u32, table: &[u8]) -> Vec<(usize, u32)> {
     let mut bytes = table.iter().copied();
     let mut at = 0;

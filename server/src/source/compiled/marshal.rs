@@ -1,9 +1,11 @@
-//! Objects as CPython's `marshal` writes them (`Python/marshal.c`), as far as a module's code needs them.
+//! Reads the objects that CPython's `marshal` writes (`Python/marshal.c`), as far as a module's
+//! code needs them.
 
 use std::borrow::Cow;
 
-/// Nested objects beyond this depth are refused; CPython writes none (`MAX_MARSHAL_STACK_DEPTH` is 2000).
-const DEEPEST: u32 = 200;
+/// The maximum nesting depth. CPython doesn't write deeper ones (`MAX_MARSHAL_STACK_DEPTH` is
+/// 2000).
+const MAX_DEPTH: u32 = 200;
 
 /// An object in a `.pyc` file.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +17,7 @@ pub(super) enum Object<'b> {
     Bytes(&'b [u8]),
     Tuple(Vec<Object<'b>>),
     Code(Box<CodeObject<'b>>),
-    /// Of no importance here.
+    /// An object that doesn't matter here.
     Other,
 }
 
@@ -25,27 +27,27 @@ pub(super) struct CodeObject<'b> {
     pub code: &'b [u8],
     pub constants: Vec<Object<'b>>,
     pub names: Vec<Cow<'b, str>>,
-    /// Local variables, parameters first.
+    /// The local variables, parameters first.
     pub locals: Vec<Cow<'b, str>>,
     pub first_line: u32,
-    /// How instructions follow lines.
+    /// The table that maps instructions to lines.
     pub lines: &'b [u8],
-    /// Ranges of code and their handlers; of Python 3.11 and later.
+    /// The ranges of code and their handlers, in Python 3.11 and later.
     pub exceptions: &'b [u8],
 }
 
-/// Reads an object; none if the bytes are no such, or end too early.
-pub(super) struct Reader<'b> {
+/// Reads an object. Returns `None` if the bytes are invalid or end too early.
+pub(super) struct MarshalReader<'b> {
     bytes: &'b [u8],
-    /// Python 3.11 and later lay out code objects in another way.
-    of_3_11: bool,
-    /// Objects that are referred to later, by number.
-    known: Vec<Object<'b>>,
+    /// Whether code objects have the layout of Python 3.11 and later.
+    has_3_11_layout: bool,
+    /// The objects that are referenced later, by number.
+    referenced: Vec<Object<'b>>,
 }
 
-impl<'b> Reader<'b> {
-    pub fn new(bytes: &'b [u8], of_3_11: bool) -> Reader<'b> {
-        Reader { bytes, of_3_11, known: Vec::new() }
+impl<'b> MarshalReader<'b> {
+    pub fn new(bytes: &'b [u8], has_3_11_layout: bool) -> MarshalReader<'b> {
+        MarshalReader { bytes, has_3_11_layout, referenced: Vec::new() }
     }
 
     pub fn object(&mut self) -> Option<Object<'b>> {
@@ -54,14 +56,14 @@ impl<'b> Reader<'b> {
 
     fn nested(&mut self, depth: u32) -> Option<Object<'b>> {
         const REFERRED_TO: u8 = 0x80;
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return None;
         }
         let [kind] = self.array()?;
-        // A number is given before what is inside gets its own.
+        // An object gets its number before the objects in it.
         let number = (kind & REFERRED_TO != 0).then(|| {
-            self.known.push(Object::Other);
-            self.known.len() - 1
+            self.referenced.push(Object::Other);
+            self.referenced.len() - 1
         });
         let object = match kind & !REFERRED_TO {
             b'0' | b'S' | b'.' => Object::Other,
@@ -102,58 +104,61 @@ impl<'b> Reader<'b> {
                 self.objects(len, depth)?;
                 Object::Other
             }
-            // A slice, of 3.14 and later.
+            // A slice, in 3.14 and later.
             b':' => {
                 self.objects(3, depth)?;
                 Object::Other
             }
             b'r' => {
                 let index = self.size()?;
-                self.known.get(index)?.clone()
+                self.referenced.get(index)?.clone()
             }
             b'c' => Object::Code(Box::new(self.code(depth)?)),
             _ => return None,
         };
-        if let Some(place) = number.and_then(|number| self.known.get_mut(number)) {
-            // Code is never referred to twice, and large.
+        if let Some(place) = number.and_then(|number| self.referenced.get_mut(number)) {
+            // Code is large and never referenced twice.
             *place = if matches!(object, Object::Code(_)) { Object::Other } else { object.clone() };
         }
         Some(object)
     }
 
-    /// The fields of `w_complex_object` for code: before 3.11 `argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags,
-    /// code, consts, names, varnames, freevars, cellvars, filename, name, firstlineno, lnotab`; since then without `nlocals`,
-    /// with `localsplusnames, localspluskinds, filename, name, qualname` and with `linetable, exceptiontable` at the end.
+    /// Reads the fields of `w_complex_object` for code. Before 3.11, they are `argcount,
+    /// posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, code, consts, names, varnames,
+    /// freevars, cellvars, filename, name, firstlineno, lnotab`. Since then, there is no `nlocals`,
+    /// and the fields after `names` are `localsplusnames, localspluskinds, filename, name,
+    /// qualname, firstlineno, linetable, exceptiontable`.
     fn code(&mut self, depth: u32) -> Option<CodeObject<'b>> {
-        self.take(if self.of_3_11 { 20 } else { 24 })?;
+        self.take(if self.has_3_11_layout { 20 } else { 24 })?;
         let Object::Bytes(code) = self.nested(depth + 1)? else { return None };
         let Object::Tuple(constants) = self.nested(depth + 1)? else { return None };
-        let names = self.texts(depth)?;
-        let locals = self.texts(depth)?;
+        let names = self.strings(depth)?;
+        let locals = self.strings(depth)?;
         for _ in 0..4 {
             self.nested(depth + 1)?;
         }
         let first_line = u32::from_le_bytes(self.array()?);
         let Object::Bytes(lines) = self.nested(depth + 1)? else { return None };
         let mut exceptions: &[u8] = &[];
-        if self.of_3_11 {
+        if self.has_3_11_layout {
             let Object::Bytes(table) = self.nested(depth + 1)? else { return None };
             exceptions = table;
         }
         Some(CodeObject { code, constants, names, locals, first_line, lines, exceptions })
     }
 
-    fn texts(&mut self, depth: u32) -> Option<Vec<Cow<'b, str>>> {
-        let Object::Tuple(texts) = self.nested(depth + 1)? else { return None };
+    fn strings(&mut self, depth: u32) -> Option<Vec<Cow<'b, str>>> {
+        let Object::Tuple(strings) = self.nested(depth + 1)? else { return None };
         let text = |object| match object {
             Object::Text(text) => Some(text),
             _ => None,
         };
-        texts.into_iter().map(text).collect()
+        strings.into_iter().map(text).collect()
     }
 
     fn objects(&mut self, len: usize, depth: u32) -> Option<Vec<Object<'b>>> {
-        // Each takes a byte at least: a length beyond that is no reason to make room.
+        // Each object takes at least one byte, so a larger length is invalid and must not be
+        // allocated.
         if len > self.bytes.len() {
             return None;
         }

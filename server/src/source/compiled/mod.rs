@@ -1,8 +1,10 @@
-//! A compiled module (`.pyc`) as a [`Script`]: what an embeddable Python has of its standard library.
+//! Reads a compiled module (`.pyc`) as a [`Script`]. An embeddable Python contains its standard
+//! library in this form.
 //!
-//! Its top level is followed as far as imports and the conditions around them go, and so is its `__getattr__`. Other functions and classes
-//! stay unknown, and so does whatever a handler of exceptions does. Python's compiler lays out `if` and `try` as they stand in the text: a jump over a block, and
-//! at the block's end one over the other.
+//! The top level is followed for imports and the conditions around them, and so is `__getattr__`.
+//! Other functions, classes, and exception handlers stay unknown. Python's compiler emits `if` and
+//! `try` in source order: a jump over a block, and a jump at the end of the block over the
+//! alternative.
 
 mod instructions;
 mod lines;
@@ -11,78 +13,80 @@ mod marshal;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use instructions::{Condition, Dialect, Instruction, Kind, guarded};
+use instructions::{Condition, Dialect, Instruction, Operation, guarded};
 use lines::line_starts;
-use marshal::{CodeObject, Object, Reader};
+use marshal::{CodeObject, MarshalReader, Object};
 
 use super::script::{
     CompareOp, Expr, Function, Handler, Name, Parameter, ParameterKind, Script, Stmt, StmtKind, Try,
     top_level,
 };
 
-/// A magic number, flags, and two words about the source (`_code_to_timestamp_pyc`, PEP 552).
+/// The size of the header, in bytes: a magic number, flags, and two words about the source
+/// (`_code_to_timestamp_pyc`, PEP 552).
 const HEADER: usize = 16;
 
-/// Conditions within conditions are followed so deep.
-const DEEPEST: u32 = 100;
+/// The maximum nesting depth of conditions.
+const MAX_DEPTH: u32 = 100;
 
-/// A compiled module cannot be read.
+/// The reason why a compiled module can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CompiledError {
-    /// It is of a version that this program does not know, with this magic number.
-    #[error("it is compiled by a version of Python that is not known (magic number {0})")]
+    /// The module is of an unsupported version with this magic number.
+    #[error("compiled by an unknown version of Python (magic number {0})")]
     UnknownVersion(u16),
-    /// It does not begin as one, or what follows is damaged.
-    #[error("it is damaged")]
+    /// The header is invalid, or the rest is damaged.
+    #[error("the file is damaged")]
     Damaged,
 }
 
-/// What importing a compiled module does.
+/// Lowers a compiled module to what importing it does.
 ///
 /// # Errors
-/// [`CompiledError`]; whatever the bytes are, there is no panic.
+///
+/// Returns a [`CompiledError`] if the bytes can't be read. No input panics.
 pub fn lower_compiled(bytes: &[u8]) -> Result<Script, CompiledError> {
     let [low, high, b'\r', b'\n', ..] = *bytes else { return Err(CompiledError::Damaged) };
     let magic = u16::from_le_bytes([low, high]);
     let dialect = Dialect::of(magic).ok_or(CompiledError::UnknownVersion(magic))?;
     let body = bytes.get(HEADER..).ok_or(CompiledError::Damaged)?;
-    let Some(Object::Code(module)) = Reader::new(body, dialect >= Dialect::Of3_11).object() else {
+    let Some(Object::Code(module)) = MarshalReader::new(body, dialect >= Dialect::Of3_11).object() else {
         return Err(CompiledError::Damaged);
     };
-    Ok(Script { body: Reading::of(dialect, &module, false).whole(), ..Script::default() })
+    Ok(Script { body: ModuleReader::of(dialect, &module, false).whole(), ..Script::default() })
 }
 
-/// Imports what a module is asked for and has not yet (PEP 562).
+/// The function that provides names that a module lacks (PEP 562).
 const GETTER: &str = "__getattr__";
 
-/// A stretch of code.
+/// A range of code.
 #[derive(Default)]
 struct Block {
     body: Vec<Stmt>,
-    /// It leads beyond its end, to this offset.
+    /// The offset beyond its end that it jumps to.
     leads_to: Option<usize>,
-    /// It ends the module.
+    /// Whether it ends the module.
     returns: bool,
 }
 
-struct Reading<'m> {
+struct ModuleReader<'m> {
     dialect: Dialect,
     code: &'m CodeObject<'m>,
     is_function: bool,
-    /// Where the code of each line begins.
+    /// The code offset where each line begins.
     lines: Vec<(usize, u32)>,
-    /// Ranges that have a handler and were not entered yet.
+    /// Ranges with a handler that were not entered yet.
     guarded: Vec<(usize, usize)>,
-    /// Values on Python's stack, as far as they are known.
+    /// The values on Python's stack, as far as they are known.
     stack: Vec<Expr>,
-    /// What the next function is made of.
+    /// The code of the next function.
     function: Option<&'m CodeObject<'m>>,
     depth: u32,
 }
 
-impl<'m> Reading<'m> {
-    fn of(dialect: Dialect, code: &'m CodeObject<'m>, is_function: bool) -> Reading<'m> {
-        Reading {
+impl<'m> ModuleReader<'m> {
+    fn of(dialect: Dialect, code: &'m CodeObject<'m>, is_function: bool) -> ModuleReader<'m> {
+        ModuleReader {
             dialect,
             code,
             is_function,
@@ -98,49 +102,49 @@ impl<'m> Reading<'m> {
         self.block(0, self.code.code.len()).body
     }
 
-    /// Reads from one offset to before another.
+    /// Reads the code from one offset up to another.
     fn block(&mut self, mut at: usize, end: usize) -> Block {
         let mut block = Block::default();
-        if self.depth >= DEEPEST {
+        if self.depth >= MAX_DEPTH {
             return block;
         }
         self.depth += 1;
         while at < end {
             if let Some(index) = self.guarded.iter().position(|(start, to)| *start == at && *to <= end) {
-                // The longest that begins here comes first: those within it follow.
+                // Of several ranges that begin here, the longest is first. It contains the others.
                 let (_, to) = self.guarded.remove(self.longest(index));
                 at = self.attempt(at, to, &mut block);
                 continue;
             }
             let Some(instruction) = self.dialect.decode(self.code.code, at) else { break };
             at = match instruction.kind {
-                Kind::Jump(target) if target >= end => {
+                Operation::Jump(target) if target >= end => {
                     block.leads_to = Some(target);
                     break;
                 }
-                Kind::Jump(target) if target > at => target,
-                Kind::Returns | Kind::Raises => {
-                    block.returns = instruction.kind == Kind::Returns;
+                Operation::Jump(target) if target > at => target,
+                Operation::Returns | Operation::Raises => {
+                    block.returns = instruction.kind == Operation::Returns;
                     if self.is_function {
                         let kind = self.end(instruction.kind);
                         block.body.push(self.statement(at, kind));
                     }
                     break;
                 }
-                Kind::Try(handler) if (instruction.next..=end).contains(&handler) => {
+                Operation::Try(handler) if (instruction.next..=end).contains(&handler) => {
                     self.attempt(instruction.next, handler, &mut block)
                 }
-                Kind::JumpIf { value, target } if target > at => {
+                Operation::JumpIf { value, target } if target > at => {
                     let test = unless(value, self.pop());
                     self.branch((at, test), instruction.next, target, end, &mut block)
                 }
-                Kind::Import { name, lazy } => {
+                Operation::Import { name, lazy } => {
                     let (import, next) = self.import(name, instruction.next);
                     let kind = if lazy { StmtKind::Lazy(Box::new(import)) } else { import };
                     block.body.push(self.statement(at, kind));
                     next
                 }
-                Kind::Store(_) | Kind::StoreLocal(_) => {
+                Operation::Store(_) | Operation::StoreLocal(_) => {
                     let name = self.stored(instruction.kind);
                     let kind = match self.function.take() {
                         Some(function) if name == GETTER && !self.is_function => self.getter(function),
@@ -160,11 +164,11 @@ impl<'m> Reading<'m> {
         block
     }
 
-    /// How a function ends.
-    fn end(&mut self, kind: Kind) -> StmtKind {
+    /// Returns the statement that ends a function.
+    fn end(&mut self, kind: Operation) -> StmtKind {
         match kind {
-            // What else should a module raise that has no such name?
-            Kind::Raises => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
+            // A `__getattr__` that doesn't return raises `AttributeError`.
+            Operation::Raises => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
             _ => StmtKind::Return(Some(self.pop())),
         }
     }
@@ -178,29 +182,30 @@ impl<'m> Reading<'m> {
         StmtKind::Function(Arc::new(Function {
             name: GETTER.into(),
             parameters: parameter.into_iter().collect(),
-            body: Some(Reading::of(self.dialect, function, true).whole()),
+            body: Some(ModuleReader::of(self.dialect, function, true).whole()),
             decorators: Vec::new(),
             is_generator: false,
         }))
     }
 
-    /// The name that a value is bound to.
-    fn stored(&self, kind: Kind) -> Name {
+    /// Returns the name that a value is bound to.
+    fn stored(&self, kind: Operation) -> Name {
         match kind {
-            Kind::StoreLocal(index) => self.local(index),
-            Kind::Store(index) => self.name(index),
+            Operation::StoreLocal(index) => self.local(index),
+            Operation::Store(index) => self.name(index),
             _ => Name::default(),
         }
     }
 
-    /// The longest of the guarded ranges that begin where the one at `index` does.
+    /// Returns the index of the longest guarded range that begins at the same offset as the one at
+    /// `index`.
     fn longest(&self, index: usize) -> usize {
         let start = self.guarded.get(index).map(|(start, _)| *start);
         let same = self.guarded.iter().enumerate().filter(|(_, (other, _))| Some(*other) == start);
         same.max_by_key(|(_, (_, to))| *to).map_or(index, |(index, _)| index)
     }
 
-    /// A block whose exceptions are caught. Returns where the code goes on.
+    /// Reads a block whose exceptions are caught. Returns the offset where the code continues.
     fn attempt(&mut self, at: usize, end: usize, block: &mut Block) -> usize {
         self.stack.clear();
         let attempted = self.block(at, end);
@@ -217,10 +222,10 @@ impl<'m> Reading<'m> {
         attempted.leads_to.unwrap_or(end)
     }
 
-    /// What runs where a condition holds, and where it does not. Returns where the code goes on.
+    /// Reads the two branches of a condition. Returns the offset where the code continues.
     fn branch(
         &mut self,
-        (asked, test): (usize, Expr),
+        (condition_at, test): (usize, Expr),
         at: usize,
         target: usize,
         end: usize,
@@ -230,42 +235,42 @@ impl<'m> Reading<'m> {
         let mut then = self.block(at, target.min(end));
         self.stack.clear();
         let (mut otherwise, next) = match then.leads_to {
-            // One of several conditions: whoever asked the one before knows more.
+            // One of several conditions. The caller handles the previous one.
             _ if target > end => {
                 block.leads_to = Some(target);
                 (Block::default(), end)
             }
-            // `a or b`: the second condition jumps over what the first one jumps to.
-            Some(beyond) if beyond <= end && is_condition(&then.body) => {
+            // For `a or b`, the second condition jumps over the target of the first.
+            Some(after_else) if after_else <= end && is_condition(&then.body) => {
                 let second = then.body.pop();
-                let body = self.block(target, beyond);
+                let body = self.block(target, after_else);
                 let test = second.map_or(Expr::Opaque, |second| either(test, second));
                 let next = match body.leads_to {
-                    Some(to) if (beyond..=end).contains(&to) => to,
+                    Some(to) if (after_else..=end).contains(&to) => to,
                     None if body.returns => end,
-                    _ => beyond,
+                    _ => after_else,
                 };
-                let otherwise = self.block(beyond, next).body;
-                block.body.push(self.conditional(asked, test, body.body, otherwise));
+                let otherwise = self.block(after_else, next).body;
+                block.body.push(self.conditional(condition_at, test, body.body, otherwise));
                 return next;
             }
-            Some(beyond) if beyond <= end => (self.block(target, beyond), beyond),
-            Some(beyond) => {
-                block.leads_to = Some(beyond);
+            Some(after_else) if after_else <= end => (self.block(target, after_else), after_else),
+            Some(after_else) => {
+                block.leads_to = Some(after_else);
                 (self.block(target, end), end)
             }
-            // All that follows is what runs otherwise.
+            // The rest of the code is the alternative.
             None if then.returns => (self.block(target, end), end),
             None => (Block::default(), target),
         };
         let otherwise = std::mem::take(&mut otherwise.body);
         if target > end || !then.body.is_empty() || !otherwise.is_empty() {
-            block.body.push(self.conditional(asked, test, then.body, otherwise));
+            block.body.push(self.conditional(condition_at, test, then.body, otherwise));
         }
         next
     }
 
-    /// An import with the names that it binds, and where the code goes on.
+    /// Reads an import with the names that it binds. Returns the offset where the code continues.
     fn import(&mut self, name: usize, mut at: usize) -> (StmtKind, usize) {
         let (names, level) = (self.pop(), self.pop());
         self.stack.clear();
@@ -274,23 +279,23 @@ impl<'m> Reading<'m> {
             _ => 0,
         };
         let module = self.name(name);
-        let mut taken: Vec<(Name, Option<Name>)> = Vec::new();
+        let mut imported: Vec<(Name, Option<Name>)> = Vec::new();
         let mut whole = None;
         while let Some(Instruction { kind, next }) = self.dialect.decode(self.code.code, at) {
             match kind {
-                Kind::ImportFrom(name) => taken.push((self.name(name), None)),
-                Kind::ImportStar => taken.push(("*".into(), None)),
-                Kind::Store(_) | Kind::StoreLocal(_) => match taken.last_mut() {
+                Operation::ImportFrom(name) => imported.push((self.name(name), None)),
+                Operation::ImportStar => imported.push(("*".into(), None)),
+                Operation::Store(_) | Operation::StoreLocal(_) => match imported.last_mut() {
                     Some((_, bound @ None)) => *bound = Some(self.stored(kind)),
                     _ => whole = Some(self.stored(kind)),
                 },
-                // Values are turned on the stack, and the module is taken from it.
-                Kind::Other if !taken.is_empty() => {}
-                Kind::Passes => {}
+                // Instructions that rotate the stack and pop the module.
+                Operation::Other if !imported.is_empty() => {}
+                Operation::Passes => {}
                 _ => break,
             }
             at = next;
-            if whole.is_some() || kind == Kind::ImportStar {
+            if whole.is_some() || kind == Operation::ImportStar {
                 break;
             }
         }
@@ -300,11 +305,11 @@ impl<'m> Reading<'m> {
                     let alias = bound.filter(|bound| *bound != name);
                     (name, alias)
                 };
-                StmtKind::ImportFrom { level, module, names: taken.into_iter().map(renamed).collect() }
+                StmtKind::ImportFrom { level, module, names: imported.into_iter().map(renamed).collect() }
             }
-            // Of `import a.b as c` the attribute is taken, and bound.
+            // `import a.b as c` loads the attribute and binds it.
             _ => {
-                let bound = whole.or_else(|| taken.pop().and_then(|(_, bound)| bound));
+                let bound = whole.or_else(|| imported.pop().and_then(|(_, bound)| bound));
                 let alias = bound.filter(|bound| bound != top_level(&module));
                 StmtKind::Import { module, alias }
             }
@@ -312,10 +317,10 @@ impl<'m> Reading<'m> {
         (kind, at)
     }
 
-    /// Follows values on the stack.
-    fn value(&mut self, kind: Kind) {
+    /// Tracks the values on the stack.
+    fn value(&mut self, kind: Operation) {
         match kind {
-            Kind::Constant(index) => {
+            Operation::Constant(index) => {
                 let code = self.code;
                 let object = code.constants.get(index);
                 if let Some(Object::Code(function)) = object {
@@ -323,25 +328,25 @@ impl<'m> Reading<'m> {
                 }
                 self.stack.push(object.map_or(Expr::Opaque, constant));
             }
-            Kind::CommonConstant(index) => self.stack.push(common_constant(index)),
-            Kind::Int(value) => self.stack.push(Expr::Int(value.into())),
-            Kind::Name(index) => self.stack.push(Expr::Name(self.name(index))),
-            Kind::Local(index) => self.stack.push(Expr::Name(self.local(index))),
-            Kind::Attribute(index) => {
+            Operation::CommonConstant(index) => self.stack.push(common_constant(index)),
+            Operation::Int(value) => self.stack.push(Expr::Int(value.into())),
+            Operation::Name(index) => self.stack.push(Expr::Name(self.name(index))),
+            Operation::Local(index) => self.stack.push(Expr::Name(self.local(index))),
+            Operation::Attribute(index) => {
                 let object = self.pop();
                 let attribute = self.name(index);
                 self.stack.push(Expr::Attribute(Box::new(object), attribute));
             }
-            Kind::Compare(operator) => {
+            Operation::Compare(operator) => {
                 let right = self.pop();
                 let left = self.pop();
                 self.stack.push(compare(left, operator, right));
             }
-            Kind::Not => {
+            Operation::Not => {
                 let value = self.pop();
                 self.stack.push(Expr::Not(Box::new(value)));
             }
-            Kind::Passes => {}
+            Operation::Passes => {}
             _ => self.stack.clear(),
         }
     }
@@ -373,12 +378,15 @@ fn name_at(names: &[Cow<'_, str>], index: usize) -> Name {
     names.get(index).map_or_else(Name::default, |name| name.as_ref().into())
 }
 
-/// Whether a block does nothing but ask one more question.
+/// Whether a block consists only of another condition.
 fn is_condition(body: &[Stmt]) -> bool {
-    matches!(body, [Stmt { kind: StmtKind::If { then, otherwise, .. }, .. }] if then.is_empty() && otherwise.is_empty())
+    match body {
+        [Stmt { kind: StmtKind::If { then, otherwise, .. }, .. }] => then.is_empty() && otherwise.is_empty(),
+        _ => false,
+    }
 }
 
-/// That the first condition does not hold, or the second one does.
+/// Returns the condition that the first condition is false or the second one true.
 fn either(first: Expr, second: Stmt) -> Expr {
     let first = match first {
         Expr::Not(first) => *first,
@@ -390,9 +398,9 @@ fn either(first: Expr, second: Stmt) -> Expr {
     }
 }
 
-/// That a jump is not taken.
-fn unless(taken: Condition, value: Expr) -> Expr {
-    match taken {
+/// Returns the condition that a jump isn't taken.
+fn unless(jumps_if: Condition, value: Expr) -> Expr {
+    match jumps_if {
         Condition::False => value,
         Condition::True => Expr::Not(Box::new(value)),
         Condition::None => compare(value, CompareOp::IsNot, Expr::None),
@@ -418,7 +426,8 @@ fn constant(object: &Object<'_>) -> Expr {
     }
 }
 
-/// `_common_constants` of `Lib/opcode.py` (3.15). The others are classes and functions.
+/// Returns an entry of `_common_constants` in `Lib/opcode.py` (3.15). The others are classes and
+/// functions.
 fn common_constant(index: usize) -> Expr {
     match index {
         7 => Expr::None,

@@ -1,4 +1,4 @@
-//! One module, compiled by each version of Python (`samples/module.py`).
+//! Tests with one module that was compiled by each version of Python (`samples/module.py`).
 
 use expect_test::{Expect, expect};
 
@@ -15,8 +15,8 @@ const SAMPLES: [(&str, &[u8]); 8] = [
     ("3.15", include_bytes!("samples/3.15.pyc")),
 ];
 
-/// The imports of a module and what is around them, with their lines.
-fn told(body: &[Stmt], indent: usize, out: &mut String) {
+/// Writes the imports of a module and the statements around them, with their lines.
+fn describe(body: &[Stmt], indent: usize, out: &mut String) {
     for stmt in body {
         let mut line = |text: String| out.push_str(&format!("{:indent$}{}: {text}\n", "", stmt.line));
         match &stmt.kind {
@@ -36,24 +36,24 @@ fn told(body: &[Stmt], indent: usize, out: &mut String) {
             }
             StmtKind::Lazy(import) => {
                 out.push_str(&format!("{:indent$}lazily\n", ""));
-                told(&[Stmt { line: stmt.line, kind: (**import).clone() }], indent + 4, out);
+                describe(&[Stmt { line: stmt.line, kind: (**import).clone() }], indent + 4, out);
             }
             StmtKind::If { test, then, otherwise } => {
-                // Versions differ in which line of it they mean.
+                // Versions differ in the line that they assign to it.
                 out.push_str(&format!("{:indent$}if {test:?}\n", ""));
-                told(then, indent + 4, out);
+                describe(then, indent + 4, out);
                 if !otherwise.is_empty() {
                     out.push_str(&format!("{:indent$}else\n", ""));
-                    told(otherwise, indent + 4, out);
+                    describe(otherwise, indent + 4, out);
                 }
             }
             StmtKind::Try(attempt) => {
                 line("try".to_owned());
-                told(&attempt.body, indent + 4, out);
+                describe(&attempt.body, indent + 4, out);
             }
             StmtKind::Function(function) => {
                 line(format!("def {}{:?}", function.name, function.parameters));
-                told(function.body.as_deref().unwrap_or_default(), indent + 4, out);
+                describe(function.body.as_deref().unwrap_or_default(), indent + 4, out);
             }
             StmtKind::Return(Some(value)) => line(format!("return {value:?}")),
             StmtKind::Raise { exception } => line(format!("raise {exception:?}")),
@@ -63,22 +63,22 @@ fn told(body: &[Stmt], indent: usize, out: &mut String) {
     }
 }
 
-fn every_version_says(expected: Expect) {
-    let said = SAMPLES.map(|(version, bytes)| {
+fn check_versions(expected: Expect) {
+    let outputs = SAMPLES.map(|(version, bytes)| {
         let mut out = String::new();
-        told(&lower_compiled(bytes).unwrap().body, 0, &mut out);
+        describe(&lower_compiled(bytes).unwrap().body, 0, &mut out);
         (version, out)
     });
-    let (_, first) = &said[0];
+    let (_, first) = &outputs[0];
     expected.assert_eq(first);
-    for (version, text) in &said {
+    for (version, text) in &outputs {
         assert_eq!(text, first, "{version}");
     }
 }
 
 #[test]
 fn each_version_compiles_the_same_imports() {
-    every_version_says(expect![[r#"
+    check_versions(expect![[r#"
         2: import sys
         2: import os.path as path
         3: from .. import first, second as renamed
@@ -127,10 +127,10 @@ fn each_version_compiles_the_same_imports() {
 }
 
 #[test]
-fn lazy_imports_are_known_as_such() {
+fn lazy_imports_are_read() {
     let script = lower_compiled(include_bytes!("samples/lazy.pyc")).unwrap();
     let mut out = String::new();
-    told(&script.body, 0, &mut out);
+    describe(&script.body, 0, &mut out);
     for Stmt { line, kind } in &script.body {
         if let StmtKind::Assign { targets, value: Expr::Opaque } = kind {
             out.push_str(&format!("{line}: {targets:?}\n"));

@@ -1,12 +1,12 @@
-//! Functions that call others which load something.
+//! Callers of functions that load something.
 
 use rustc_hash::FxHashMap;
 
-use super::parts::{Part, PartKind, SHORT};
+use super::parts::{MAX_SHORT, Part, PartKind};
 
-/// What calls a function that matters matters too.
+/// Keeps the parts that call a function that is kept because it loads something.
 pub(super) fn keep_callers(text: &str, parts: &mut [Part<'_>]) {
-    let loads = |part: &Part<'_>| part.keep && part.kind == PartKind::Function && part.body.len() > SHORT;
+    let loads = |part: &Part<'_>| part.keep && part.kind == PartKind::Function && part.body.len() > MAX_SHORT;
     let mut loading: Vec<&str> = parts.iter().filter(|part| loads(part)).map(|part| part.name).collect();
     if loading.is_empty() {
         return;
@@ -14,7 +14,7 @@ pub(super) fn keep_callers(text: &str, parts: &mut [Part<'_>]) {
     let Callers { mut by_name, around } = Callers::among(text, parts);
     while let Some(name) = loading.pop() {
         for caller in by_name.remove(name).unwrap_or_default() {
-            // What is around it calls it as well.
+            // The functions around the caller are callers as well.
             let mut caller = Some(caller);
             while let Some(index) = caller
                 && let Some(part) = parts.get_mut(index).filter(|part| !part.keep)
@@ -29,11 +29,11 @@ pub(super) fn keep_callers(text: &str, parts: &mut [Part<'_>]) {
     }
 }
 
-/// Who calls whom, among the parts that are to be left out.
+/// The calls in the parts that would be removed.
 struct Callers<'a> {
-    /// Of parts that are within each other only the innermost.
+    /// The parts that call each name. Of nested parts, only the innermost.
     by_name: FxHashMap<&'a str, Vec<usize>>,
-    /// For each part the nearest one around it.
+    /// The nearest enclosing part of each part.
     around: Vec<Option<usize>>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Callers<'a> {
         let may_go =
             |part: &Part<'_>| !part.keep && matches!(part.kind, PartKind::Function | PartKind::Arguments);
         let going = parts.iter().enumerate().filter(|(_, part)| may_go(part));
-        // Those that `at` is in, each within the one before.
+        // The parts around `at`, each within the previous one.
         let mut open: Vec<(usize, &Part<'_>)> = Vec::new();
         let mut at = 0;
         for next in going.map(Some).chain([None]) {
@@ -72,7 +72,7 @@ impl<'a> Callers<'a> {
     }
 }
 
-/// The names that are called in `body`, as far as its text tells.
+/// Returns the names that are called in `body`, as far as the source shows.
 fn called(body: &str) -> impl Iterator<Item = &str> {
     memchr::memchr_iter(b'(', body.as_bytes()).filter_map(|at| {
         let before = body.get(..at)?;

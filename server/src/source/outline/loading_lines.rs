@@ -1,4 +1,4 @@
-//! The lines of functions that may load something.
+//! Lines in functions that may load something.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,13 +7,15 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::logical_lines::{end_of_logical_line, indentation};
 use crate::source::prelude::LOADING_WORDS;
-/// How the names of native files end.
+
+/// The extensions of native files.
 const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
-/// What may import something, change where modules are searched, load DLLs or find out where they are.
+/// A searcher for words in code that may import something, change the module search path, load
+/// DLLs, or determine their location.
 fn loading_words() -> Option<&'static AhoCorasick> {
-    // Most of the text that there is goes through here, so all words are searched at once; only so the search makes use of
-    // instructions that look at many bytes.
+    // Most of the source is searched here, so all words are searched at once. Only a combined
+    // search uses SIMD instructions.
     static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         let words = ["import", "sys.path", "_getframe"].iter().chain(&NATIVE).chain(&LOADING_WORDS);
         AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(words).ok()
@@ -21,15 +23,16 @@ fn loading_words() -> Option<&'static AhoCorasick> {
     WORDS.as_ref()
 }
 
-/// Looks for the lines with such words, in bodies in the order of their beginnings. Where one is within another it goes on with
-/// what it knows of that: however deep functions nest, a line is looked at once.
+/// Searches for lines with such words, in bodies ordered by their start. The search of a nested
+/// body reuses the result of the outer one. However deeply functions are nested, each line is
+/// searched once.
 pub(super) struct LoadingLines<'a> {
     text: &'a str,
     /// The outermost body.
     body: Range<usize>,
-    /// How far it is searched.
+    /// The end of the searched range.
     at: usize,
-    /// Where the last line with such a word begins that was found.
+    /// The start of the last matching line.
     found: Option<usize>,
 }
 
@@ -38,8 +41,8 @@ impl<'a> LoadingLines<'a> {
         LoadingLines { text, body: 0..0, at: 0, found: None }
     }
 
-    /// Whether there is one in a body. Lines that are comments or begin with a string do not count: examples in docstrings import
-    /// most often.
+    /// Whether a body contains such a line. Lines that are comments or begin with a string don't
+    /// count, because examples in docstrings usually contain imports.
     pub(super) fn is_one_in(&mut self, body: &Range<usize>) -> bool {
         let Some(words) = loading_words() else { return true };
         if body.end > self.body.end {
@@ -54,7 +57,7 @@ impl<'a> LoadingLines<'a> {
         while self.found.is_none_or(|found| found < body.start) && self.at < self.body.end {
             let bytes = self.text.as_bytes().get(..self.body.end).unwrap_or_default();
             let start = indentation(bytes, self.at).1;
-            // All that is left, where a string or bracket stays open.
+            // Skips the rest if a string or bracket is unclosed.
             self.at = end_of_logical_line(bytes, start).unwrap_or(bytes.len());
             let line = self.text.get(start..self.at).unwrap_or_default();
             let counts = !line.starts_with(['#', '"', '\'']) && !line.starts_with("r\"");

@@ -1,6 +1,7 @@
-//! Where logical lines, brackets and strings end (Python's language reference, "Lexical analysis").
+//! The ends of logical lines, brackets, and strings (Python's language reference, "Lexical
+//! analysis").
 
-/// Columns of white space at the beginning of a line, and where it ends.
+/// Returns the column of the first character in a line that isn't white space, and its position.
 pub(super) fn indentation(bytes: &[u8], start: usize) -> (usize, usize) {
     let mut column = 0;
     let mut at = start;
@@ -16,7 +17,7 @@ pub(super) fn indentation(bytes: &[u8], start: usize) -> (usize, usize) {
     (column, at)
 }
 
-/// Which bytes may mean something to the end of a logical line.
+/// The bytes that can affect where a logical line ends.
 const SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut at = 0;
@@ -27,18 +28,18 @@ const SPECIAL: [bool; 256] = {
     special
 };
 
-/// The beginning of the line after the logical line that goes through `at`. None where a string or bracket
-/// stays open.
+/// Returns the start of the line after the logical line that contains `at`, or `None` if a string
+/// or bracket is unclosed.
 pub(super) fn end_of_logical_line(bytes: &[u8], at: usize) -> Option<usize> {
     walk::<false>(bytes, at)
 }
 
-/// The place after the bracket that closes the one at `at`.
+/// Returns the position after the bracket that closes the one at `at`.
 pub(super) fn end_of_bracket(bytes: &[u8], at: usize) -> Option<usize> {
     walk::<true>(bytes, at)
 }
 
-/// Walks to the end of a bracket or of a logical line.
+/// Scans to the end of a bracket or of a logical line.
 fn walk<const BRACKET: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_u32;
     while let Some(rest) = bytes.get(at..)
@@ -67,14 +68,15 @@ fn walk<const BRACKET: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
     (!BRACKET && depth == 0).then_some(bytes.len())
 }
 
-/// The place after the string that begins at `at`. A backslash protects the next character in raw strings
-/// too, as far as the end of the string is concerned.
+/// Returns the position after the string that begins at `at`. As far as the end of a string is
+/// concerned, a backslash escapes the next character in raw strings, too.
 pub(super) fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
     let quote = *bytes.get(at)?;
     let triple = bytes.get(at + 1) == Some(&quote) && bytes.get(at + 2) == Some(&quote);
     let mut at = at + if triple { 3 } else { 1 };
     loop {
-        // In a long string, a docstring most often, nearly every byte is neither quote nor backslash.
+        // In a long string, usually a docstring, nearly every byte is neither a quote nor a
+        // backslash.
         at += memchr::memchr3(quote, b'\\', if triple { quote } else { b'\n' }, bytes.get(at..)?)?;
         match *bytes.get(at)? {
             b'\\' => at += 2,

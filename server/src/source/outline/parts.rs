@@ -1,4 +1,4 @@
-//! The parts of a text that may be left out, found by indentation, brackets and quotes.
+//! The parts of a module that can be removed, found by indentation, brackets, and quotes.
 
 use std::ops::Range;
 
@@ -6,29 +6,31 @@ use crate::source::script::{Decoration, LeftOut, Span};
 
 use super::logical_lines::{end_of_bracket, end_of_logical_line, end_of_string, indentation};
 
-/// A part of at most so many bytes is kept: it may be a single `return` whose value decides something.
-pub(super) const SHORT: usize = 200;
+/// The size, in bytes, up to which a part is kept. A short one may be a single `return` whose value
+/// decides something.
+pub(super) const MAX_SHORT: usize = 200;
 
-/// Stands for statements, where a block needs one.
+/// The replacement for statements in a block, which can't be empty.
 pub(super) const STATEMENT: &str = "0";
 
-/// How import statements begin.
+/// The beginnings of import statements.
 const IMPORTS: [&str; 2] = ["from ", "import "];
 
-/// A part of the text that may be left out.
+/// A part of the source that can be removed.
 #[derive(Debug)]
 pub(super) struct Part<'a> {
     pub kind: PartKind,
-    /// Of a function or table; others have none.
+    /// The name of a function or table, empty for other parts.
     pub name: &'a str,
-    /// Of a function where it begins, or its first decorator; of others as `rest`.
+    /// The start of a function or of its first decorator. Otherwise the same as `rest`.
     pub first: usize,
-    /// Where what goes begins: of a method, and a function of the top level, at its first decorator; of other functions
-    /// behind the name.
+    /// The start of the removed range: the first decorator of a method or top-level function, the
+    /// end of the name of another function.
     pub rest: usize,
-    /// From the first line of a function's body to the line after it; of others the statement, with the end of the line.
+    /// The range from the first line of a function's body to the line after it. Otherwise the
+    /// statement with its line end.
     pub body: Range<usize>,
-    /// It stays.
+    /// Whether the part is kept.
     pub keep: bool,
 }
 
@@ -36,19 +38,19 @@ pub(super) struct Part<'a> {
 pub(super) enum PartKind {
     Function,
     Method,
-    /// A statement that is a string.
+    /// A statement that consists of a string.
     Docstring,
-    /// The arguments in `name = Class(…)`: an instance is not known by what it is made of.
+    /// The arguments in `name = Class(…)`. An instance is unknown regardless of its arguments.
     Arguments,
-    /// `name = (1, 2, …)` on the top level, thousands of characters long.
+    /// `name = (1, 2, …)` at the top level, thousands of characters long.
     Numbers,
-    /// An import statement of the top level.
+    /// An import statement at the top level.
     Import,
 }
 
 impl PartKind {
-    /// What stands for the part, within a block.
-    pub fn remains(self) -> &'static str {
+    /// The replacement of the part, within a block.
+    pub fn replacement(self) -> &'static str {
         match self {
             PartKind::Function => "():0",
             PartKind::Method | PartKind::Docstring => STATEMENT,
@@ -59,7 +61,8 @@ impl PartKind {
 }
 
 impl Part<'_> {
-    /// Of a function what is kept of it: where it is, on which line it begins. None of what only gives a property its setter.
+    /// Returns the position, line, and decoration of a function. Returns `None` for a definition
+    /// that only adds a setter or deleter to a property.
     pub fn definition(&self, text: &str, line: u32) -> Option<LeftOut> {
         let start = u32::try_from(self.first).ok()?;
         let end = u32::try_from(self.body.end).ok()?;
@@ -80,27 +83,29 @@ impl Part<'_> {
     }
 }
 
-/// The first line of a definition, while it is not known whether lines of its own follow.
+/// The first line of a definition, until it is known whether a body on separate lines follows.
 struct Header<'a> {
-    /// Of a function its name, and where that ends.
+    /// The name of a function and the end of the name.
     function: Option<(&'a str, usize)>,
-    /// Where it begins, or its first decorator.
+    /// Where the definition or its first decorator starts.
     first: usize,
     depth: usize,
 }
 
-/// A definition whose body has begun: its place among those found if it is a function's, and its indentation.
-struct Open {
+/// A definition whose body has begun: the index of its part if it is a function, and its
+/// indentation.
+struct OpenDefinition {
     function: Option<usize>,
     depth: usize,
 }
 
-/// All functions with a body on lines of its own, long docstrings and long lists of arguments, in the order of their beginnings.
-/// None where brackets or quotes do not close.
+/// Finds all functions with a body on separate lines, long docstrings, long argument lists, long
+/// tables of numbers, and top-level imports, ordered by their start. Returns `None` if brackets or
+/// quotes are unclosed.
 pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     let bytes = text.as_bytes();
     let mut found: Vec<Part<'_>> = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenDefinition> = Vec::new();
     let mut header: Option<Header<'_>> = None;
     let mut decorators = None;
     let mut at = 0;
@@ -114,7 +119,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
                 && indent > depth
             {
                 let is_method = open.last().is_some_and(|around| around.function.is_none());
-                open.push(Open { function: function.map(|_| found.len()), depth });
+                open.push(OpenDefinition { function: function.map(|_| found.len()), depth });
                 found.extend(function.map(|(name, name_end)| Part {
                     kind: if is_method { PartKind::Method } else { PartKind::Function },
                     name,
@@ -124,7 +129,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
                     keep: false,
                 }));
             }
-            while let Some(Open { function, depth }) = open.last() {
+            while let Some(OpenDefinition { function, depth }) = open.last() {
                 if indent > *depth {
                     break;
                 }
@@ -154,7 +159,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
             };
             found.extend(if is_on_top_level && IMPORTS.iter().any(|import| statement.starts_with(import)) {
                 part(PartKind::Import, "", 0)
-            } else if statement.len() <= SHORT {
+            } else if statement.len() <= MAX_SHORT {
                 None
             } else if is_docstring(statement) {
                 part(PartKind::Docstring, "", 0)
@@ -171,7 +176,7 @@ pub(super) fn parts(text: &str) -> Option<Vec<Part<'_>>> {
     Some(found)
 }
 
-/// Whether a statement is a string.
+/// Whether a statement consists of a string.
 fn is_docstring(statement: &str) -> bool {
     let string = usize::from(statement.starts_with('r'));
     let is_quoted = statement.get(string..).is_some_and(|text| text.starts_with(['\'', '"']));
@@ -179,7 +184,7 @@ fn is_docstring(statement: &str) -> bool {
     is_quoted && rest().is_some_and(|rest| rest.trim_ascii().is_empty())
 }
 
-/// `name = value`
+/// Splits `name = value`.
 fn assignment(statement: &str) -> Option<(&str, &str)> {
     let (name, value) = statement.split_once('=')?;
     let name = name.trim_ascii_end();
@@ -190,12 +195,12 @@ fn is_part_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Where the arguments begin in `name = module.Class(…)`.
+/// Returns the start of the arguments in `name = module.Class(…)`.
 fn arguments_of_class(statement: &str) -> Option<usize> {
     let (_, value) = assignment(statement)?;
     let open = value.find('(')?;
     let class = value.get(..open)?;
-    // Classes are told by their names (PEP 8).
+    // Classes are recognized by their names (PEP 8).
     let is_class = class.rsplit('.').next()?.starts_with(|first: char| first.is_ascii_uppercase());
     let is_call = is_class
         && class.bytes().all(|byte| is_part_of_name(byte) || byte == b'.')
@@ -203,10 +208,10 @@ fn arguments_of_class(statement: &str) -> Option<usize> {
     is_call.then(|| statement.find('(').map(|open| open + 1))?
 }
 
-/// Of a long `name = …` that holds nothing but numbers the name.
+/// Returns the name in a long `name = …` whose value consists only of numbers.
 fn table_of_numbers(statement: &str) -> Option<&str> {
-    const LONG: usize = 1024;
-    let (name, value) = assignment(statement).filter(|(_, value)| value.len() > LONG)?;
+    const MIN_TABLE: usize = 1024;
+    let (name, value) = assignment(statement).filter(|(_, value)| value.len() > MIN_TABLE)?;
     let bytes = value.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -221,7 +226,8 @@ fn table_of_numbers(statement: &str) -> Option<&str> {
     Some(name)
 }
 
-/// Of `def f(x):` at `start` the name `f` and where it ends; of `class A:` no name; of other lines nothing.
+/// Returns the name `f` and its end for `def f(x):` at `start`, no name for `class A:`, and `None`
+/// for other lines.
 fn header_of(text: &str, start: usize) -> Option<Option<(&str, usize)>> {
     let line = text.get(start..)?;
     if line.starts_with("class ") {
