@@ -112,9 +112,9 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The names of all top-level modules that were looked up on `sys.path` so far, including
-    /// misses. A folder that offers none of them changes nothing, regardless of its position on
-    /// `sys.path`.
+    /// Returns the names of all top-level modules that were looked up on `sys.path` so far,
+    /// including misses. A folder that offers none of them changes nothing, regardless of its
+    /// position on `sys.path`.
     pub fn looked_for(&self) -> BTreeSet<String> {
         self.looked_for.borrow().clone()
     }
@@ -320,8 +320,8 @@ fn tagged_files(folder: &Folder) -> FxHashMap<String, Vec<String>> {
     files
 }
 
-/// The names of top-level modules that a folder on `sys.path` may provide. Every file counts,
-/// whatever its contents.
+/// Returns the names of top-level modules that a folder on `sys.path` may provide. Every file
+/// counts, whatever its contents.
 pub fn offered_by(folder: &Folder) -> BTreeSet<String> {
     let names = folder.entries().into_iter();
     names.map(|entry| entry.name.split('.').next().unwrap_or_default().to_owned()).collect()

@@ -70,7 +70,7 @@ pub enum Clash {
 }
 
 impl LoadError {
-    /// The first culprit, or `None` for a module that is for another Python.
+    /// Returns the first culprit, or `None` for a module that is for another Python.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             LoadError::Windows(failure) => Some(&failure.first),
@@ -84,8 +84,8 @@ impl LoadError {
         matches!(self, LoadError::Crash(_) | LoadError::OtherPython { clash: Clash::Crash, .. })
     }
 
-    /// The name of the first culprit. This is `target` itself unless one of its dependencies is to
-    /// blame.
+    /// Returns the name of the first culprit. This is `target` itself unless one of its
+    /// dependencies is to blame.
     pub fn culprit<'a>(&'a self, target: &'a str) -> &'a str {
         match self {
             LoadError::Windows(failure) => failure.first.culprit(),
@@ -213,7 +213,7 @@ impl<'e> Interpreter<'e> {
         self.unless_overlooked(result)
     }
 
-    /// The modules that an extension module imports from its own code, in execution order.
+    /// Returns the modules that an extension module imports from its own code, in execution order.
     pub fn imported_by(&self, path: &WinPath) -> Vec<String> {
         if self.loads_everything() {
             return Vec::new();

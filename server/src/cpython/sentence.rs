@@ -2,8 +2,9 @@
 
 use super::{Clash, Interpreter, LoadError};
 
-/// The English message of a Win32 code, as FormatMessageW returns it without the line end. Other
-/// display languages of Windows have their own messages, so compare codes rather than messages.
+/// Returns the English message of a Win32 code, as FormatMessageW returns it without the line end.
+/// Other display languages of Windows have their own messages, so compare codes rather than
+/// messages.
 pub fn windows_message(code: u32) -> Option<&'static str> {
     Some(match code {
         5 => "Access is denied.",
@@ -24,8 +25,8 @@ pub fn windows_message(code: u32) -> Option<&'static str> {
     })
 }
 
-/// A code with its human-readable message: `Windows error 126, "The specified module could not be
-/// found."`
+/// Returns a code with its human-readable message: `Windows error 126, "The specified module could
+/// not be found."`
 pub fn windows_sentence(code: u32) -> String {
     match windows_message(code) {
         Some(text) => format!("Windows error {code}, \"{text}\""),
@@ -34,8 +35,8 @@ pub fn windows_sentence(code: u32) -> String {
 }
 
 impl Interpreter<'_> {
-    /// The message of the ImportError if the extension module `name` (without its package) fails to
-    /// load (`Python/dynload_win.c`, `Python/importdl.c`).
+    /// Returns the message of the ImportError if the extension module `name` (without its package)
+    /// fails to load (`Python/dynload_win.c`, `Python/importdl.c`).
     pub fn import_sentence(&self, name: &str, error: &LoadError) -> String {
         let failure = match error {
             LoadError::OtherPython { dll, clash: Clash::Name } => {
@@ -61,7 +62,7 @@ impl Interpreter<'_> {
         }
     }
 
-    /// The class and message of the exception if `ctypes.WinDLL(name)` fails
+    /// Returns the class and message of the exception if `ctypes.WinDLL(name)` fails
     /// (`Modules/_ctypes/callproc.c`).
     pub fn ctypes_sentence(&self, name: &str, error: &LoadError) -> (&'static str, String) {
         let code = match error {

@@ -29,8 +29,8 @@ impl StableAbi {
     }
 }
 
-/// The DLLs of the stable ABI that Python loads before the first extension module, each with its
-/// possible paths: next to pythonXY.dll, next to the program, and in `DLLs`.
+/// Returns the DLLs of the stable ABI that Python loads before the first extension module, each
+/// with its possible paths: next to pythonXY.dll, next to the program, and in `DLLs`.
 ///
 /// Since 3.15, a GIL-enabled build has its `python3t.dll` in a separate folder, because the one
 /// next to pythonXY.dll may belong to a free-threaded build in the same folder.

@@ -75,7 +75,7 @@ impl BuiltFor {
         }
     }
 
-    /// "Python 3.13", "Python 3.13 free-threaded", or `None` if any Python will do.
+    /// Returns "Python 3.13", "Python 3.13 free-threaded", or `None` if any Python will do.
     pub fn python(&self) -> Option<String> {
         let minor = self.minor?;
         Some(format!("Python {}", with_build(format_args!("3.{minor}"), self.free_threaded)))

@@ -103,7 +103,7 @@ fn up_to_3_7_ctypes_searches_path_and_since_3_8_not() {
 }
 
 #[test]
-fn up_to_3_7_a_library_loaded_by_its_path_is_not_searched_for_beside_itself() {
+fn up_to_3_7_dependencies_next_to_a_library_are_not_found() {
     check_both(
         "
             /env/pkg/a.dll   imports b.dll
@@ -222,7 +222,7 @@ fn a_module_for_another_version_conflicts_if_that_versions_dll_is_found_at_all()
 }
 
 #[test]
-fn a_module_of_the_stable_abi_finds_python3_dll_beside_the_versioned_one() {
+fn a_module_of_the_stable_abi_finds_python3_dll_next_to_the_versioned_one() {
     check_both(
         "
             /Python/python3.dll
@@ -291,7 +291,7 @@ fn a_copy_of_the_interpreter_in_scripts_is_its_own_application_directory() {
     );
 }
 
-/// A conda prefix with Python 3.`minor`.
+/// Returns a conda prefix with Python 3.`minor`.
 fn conda(minor: u32) -> String {
     format!(
         "
@@ -692,7 +692,7 @@ fn an_alias_of_the_install_manager_loads_python_into_itself() {
 }
 
 #[test]
-fn in_an_alias_modules_find_dlls_beside_the_alias_and_beside_python() {
+fn in_an_alias_modules_find_dlls_next_to_the_alias_and_next_to_python() {
     check_managed(
         "    load /env/pkg/_native.pyd",
         expect![[r#"

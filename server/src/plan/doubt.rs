@@ -72,8 +72,8 @@ impl Plan<'_> {
         self.native_names.as_ref().is_some_and(|names| names.contains(name))
     }
 
-    /// The DLLs that distributions installed, those in the usual folders of the environment, and
-    /// those on PATH.
+    /// Returns the DLLs that distributions installed, those in the usual folders of the
+    /// environment, and those on PATH.
     fn names_in_environment(&self) -> FxHashSet<String> {
         let files = &*self.interpreter.process.host().files;
         let environment = self.interpreter.environment;

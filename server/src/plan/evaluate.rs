@@ -25,8 +25,8 @@ impl Plan<'_> {
         Ok(value)
     }
 
-    /// Most expressions are names, constants, and calls. Those that need more stack space have
-    /// functions of their own.
+    /// Evaluates an expression without counting the size of its value. Most expressions are names,
+    /// constants, and calls. Those that need more stack space have functions of their own.
     fn value_of(&mut self, expr: &Expr, frame: &mut Frame) -> Outcome {
         Ok(match expr {
             Expr::Opaque => Value::Unknown,

@@ -113,7 +113,7 @@ impl Frame {
         Frame { locals: Some(locals), ..Frame::of_module(module) }
     }
 
-    /// The place of the current statement.
+    /// Returns the place of the current statement.
     pub fn place(&self) -> Place {
         Place { file: self.module.file.clone(), line: self.line }
     }
@@ -125,7 +125,7 @@ impl Frame {
         self.handlers.iter().any(|catches| catches.any_of(classes))
     }
 
-    /// The message of the exception that is being handled, as the last line of
+    /// Returns the message of the exception that is being handled, as the last line of
     /// `traceback.format_exc`.
     pub fn handled_sentence(&self) -> Option<String> {
         self.handling.as_ref()?.sentence()

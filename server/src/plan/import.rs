@@ -485,7 +485,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The missing file that a distribution records as installed for the module `dotted`.
+    /// Returns the missing file that a distribution records as installed for the module `dotted`.
     pub(super) fn recorded_file(&mut self, dotted: &str) -> Option<WinPath> {
         self.read_records();
         self.recorded_path(dotted)
@@ -509,7 +509,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The first installed native file that the program looked for without finding it.
+    /// Returns the first installed native file that the program looked for without finding it.
     pub(super) fn lost_file(&mut self) -> Option<WinPath> {
         if self.missing_native_files.is_empty() {
             return None;
@@ -522,7 +522,7 @@ impl Plan<'_> {
         self.recorded.as_ref().is_some_and(|recorded| recorded.contains(&file.key()))
     }
 
-    /// The first recorded file that could be the extension module `dotted`.
+    /// Returns the first recorded file that could be the extension module `dotted`.
     fn recorded_path(&self, dotted: &str) -> Option<WinPath> {
         self.recorded.as_ref()?;
         let tail = dotted.replace('.', "/");
@@ -553,8 +553,8 @@ fn is_compiled(module: &ModuleRef) -> bool {
     module.file.as_ref().is_some_and(|file| file.has_extension("pyc"))
 }
 
-/// The `__path__` of a package, which the package may have changed (TensorFlow puts a directory of
-/// Keras in front), or `None` if it's unknown.
+/// Returns the `__path__` of a package, which the package may have changed (TensorFlow puts a
+/// directory of Keras in front), or `None` if it's unknown.
 fn changed_path(package: &ModuleRef) -> Option<Vec<WinPath>> {
     let entries = package.get("__path__")?.items()?;
     entries.iter().map(|entry| Some(WinPath::new(&*entry.text()?))).collect()

@@ -41,7 +41,7 @@ use value::{Exception, ModuleRef, Value};
 pub struct Plan<'e> {
     interpreter: Interpreter<'e>,
     finder: Finder<'e>,
-    /// `sys.modules`. A module that is still missing has no entry.
+    /// The imported modules (`sys.modules`), by dotted name.
     modules: FxHashMap<Name, ModuleRef>,
     /// Modules that were removed from `sys.modules`, most of them because they failed.
     failed_modules: Vec<ModuleRef>,
@@ -373,18 +373,18 @@ impl<'e> Plan<'e> {
         self.finder.top_level(name, &self.sys_path)
     }
 
-    /// The events so far, in order.
+    /// Returns the events so far, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The names of the top-level modules that were looked up on `sys.path` so far, see
+    /// Returns the names of the top-level modules that were looked up on `sys.path` so far, see
     /// [`Finder::looked_for`].
     pub fn looked_for(&self) -> std::collections::BTreeSet<String> {
         self.finder.looked_for()
     }
 
-    /// The native loads that have failed so far.
+    /// Returns the native loads that have failed so far.
     pub fn failures(&self) -> &[LoadFailure] {
         &self.failures
     }
@@ -415,12 +415,12 @@ impl<'e> Plan<'e> {
         self.interpreter.process.variable(name).filter(|_| !is_unknown)
     }
 
-    /// The interpreter and its process.
+    /// Returns the interpreter and its process.
     pub fn interpreter(&self) -> &Interpreter<'e> {
         &self.interpreter
     }
 
-    /// Like [`Plan::interpreter`], for loads that aren't part of an import.
+    /// Returns the same as [`Plan::interpreter`], for loads that aren't part of an import.
     pub fn interpreter_mut(&mut self) -> &mut Interpreter<'e> {
         &mut self.interpreter
     }

@@ -43,7 +43,7 @@ impl Class {
         self.find_here(name).or_else(|| self.find_above(name))
     }
 
-    /// Like [`Class::find`], for the class alone.
+    /// Searches like [`Class::find`], but in the class alone.
     fn find_here(self: &Rc<Self>, name: &str) -> Option<Value> {
         if let Some(value) = self.members.borrow().get(name) {
             return Some(value.clone());
@@ -58,7 +58,7 @@ impl Class {
         None
     }
 
-    /// Like [`Class::find`], for the bases alone.
+    /// Searches like [`Class::find`], but in the bases alone.
     fn find_above(&self, name: &str) -> Option<Value> {
         self.ancestors.iter().find_map(|ancestor| ancestor.find_here(name))
     }

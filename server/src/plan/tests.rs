@@ -13,8 +13,8 @@ fn follow(world: &str, expected: Expect) {
     expected.assert_eq(&answer(&python(8, world)));
 }
 
-/// A machine with Python 3.`minor`, these files in its site-packages, and the request to import
-/// `pkg`.
+/// Returns a machine with Python 3.`minor`, these files in its site-packages, and the request to
+/// import `pkg`.
 fn python(minor: u32, files: &str) -> String {
     let files = files.replace(" /s/", " /Python/Lib/site-packages/");
     format!(
@@ -28,8 +28,8 @@ fn python(minor: u32, files: &str) -> String {
     )
 }
 
-/// A package whose `__init__.py` has this code, with a broken native module next to it and others
-/// that work.
+/// Returns a package whose `__init__.py` has this code, with a broken native module next to it and
+/// others that work.
 fn init(code: &str) -> String {
     let code: String = code.lines().map(|line| format!("            {line}\n")).collect();
     format!(
@@ -89,7 +89,7 @@ fn a_function_that_composes_the_path_of_a_dll_is_followed() {
             from platform import system
 
             def find_lib_path():
-                """Finds the library, in the folder of the package or where it was built, on each system that there is."""
+                """Returns the paths of the library, in the package's directory or in the build tree, for each system."""
                 here = os.path.dirname(os.path.abspath(os.path.expanduser(__file__)))
                 candidates = [os.path.join(here, "Release"), os.path.join(here, "lib")]
                 if system() in ("Windows", "Microsoft"):
@@ -403,8 +403,8 @@ fn a_self_check_looks_for_the_runtime_on_path() {
     let check = SELF_CHECK.replace(tries, looks);
     assert_ne!(check, SELF_CHECK);
     let check = format!("{check}\n        /path/other.dll\n        path /path");
-    let beside = format!("{check}\n        /Python/msvcp140.dll\n        /Python/msvcp140_1.dll");
-    for world in [check.as_str(), beside.as_str()] {
+    let with_runtime = format!("{check}\n        /Python/msvcp140.dll\n        /Python/msvcp140_1.dll");
+    for world in [check.as_str(), with_runtime.as_str()] {
         let followed = answer(&python(8, world));
         let sentence = "=> ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'.";
         assert!(followed.contains(sentence), "{followed}");
@@ -650,7 +650,7 @@ fn relative_imports_start_at_their_package() {
             pkg.sub.deep <- __init__.py:1
             pkg.sub.side <- __init__.py:1
             pkg.sub.deep.leaf <- __init__.py:1
-            unknown: taken for a mistake of ours: ImportError: attempted relative import beyond top-level package <- leaf.py:3
+            unknown: ignored as a probable analysis error: ImportError: attempted relative import beyond top-level package <- leaf.py:3
         "#]],
     );
 }
@@ -754,7 +754,7 @@ fn a_star_takes_all_that_all_names_even_submodules() {
 
 /// NumPy 2 does this. The real order depends on the strings' hashes and differs between processes.
 #[test]
-fn names_that_a_union_of_sets_puts_together_are_known() {
+fn names_in_a_union_of_sets_are_known() {
     follow(
         "
         /s/pkg/__init__.py         text
@@ -823,7 +823,7 @@ fn executed_code_imports() {
             native pkg.listed.part <- clone.py:5
             native pkg.one <- __init__.py:3
             native pkg.two <- __init__.py:4
-            unknown: what exec runs is not known from the text <- __init__.py:5
+            unknown: the argument of exec can't be determined from the code <- __init__.py:5
             native pkg.broken FAILS <- __init__.py:7
             native pkg.three <- __init__.py:9
         "#]],
@@ -869,7 +869,7 @@ load(input())",
             native pkg.extra <- __init__.py:4
             unknown: no module pkg.second is found <- __init__.py:5
             native pkg.broken FAILS <- __init__.py:7
-            unknown: the name of a module that import_module imports is not known from the text <- __init__.py:10
+            unknown: the name of a module that import_module imports can't be determined from the code <- __init__.py:10
         "#]],
     );
 }
@@ -903,7 +903,7 @@ fn libraries_that_a_glob_finds_are_loaded_in_the_order_of_the_folder() {
 }
 
 #[test]
-fn a_directory_added_serves_from_then_on_and_one_added_by_with_only_inside() {
+fn an_added_directory_is_searched_and_one_added_by_with_only_inside() {
     follow(
         "
         /libs/c.dll
@@ -969,8 +969,8 @@ os.add_dll_directory(r'C:\\nowhere')",
             pkg <- line 1
             os <- __init__.py:1
             native pkg.good <- __init__.py:5
-            unknown: a directory given to os.add_dll_directory is not known from the text <- __init__.py:7
-            unknown: taken for a mistake of ours: FileNotFoundError: [WinError 2] The system cannot find the file specified: 'C:\\nowhere' <- __init__.py:10
+            unknown: a directory given to os.add_dll_directory can't be determined from the code <- __init__.py:7
+            unknown: ignored as a probable analysis error: FileNotFoundError: [WinError 2] The system cannot find the file specified: 'C:\\nowhere' <- __init__.py:10
         "#]],
     );
 }
@@ -1132,7 +1132,7 @@ fn a_config_module_like_numpys_adds_its_directory() {
 }
 
 #[test]
-fn before_3_8_a_directory_appended_to_path_serves() {
+fn before_3_8_a_directory_appended_to_path_is_searched() {
     let world = r#"
         /s/pkg/.libs/openblas.dll
         /s/pkg/core.pyd          imports openblas.dll
@@ -1561,7 +1561,7 @@ fn imports_nested_a_thousand_deep_end() {
 }
 
 #[test]
-fn a_module_that_is_no_utf_8_is_read_as_far_as_it_can_be() {
+fn a_module_that_is_not_utf_8_is_read_as_far_as_possible() {
     check_changed(
         &python(8, &init("from . import latin\nfrom . import good")),
         |world| {
@@ -1612,7 +1612,7 @@ fn bytecode_of_an_unknown_version_is_not_followed() {
         expect![[r#"
             pkg <- line 1
             pkg.inner <- __init__.py:1
-            unknown: C:\Python\Lib\site-packages\pkg\inner.pyc cannot be read: it is compiled by a version of Python that is not known (magic number 3700) <- __init__.py:1
+            unknown: C:\Python\Lib\site-packages\pkg\inner.pyc cannot be read: compiled by an unknown version of Python (magic number 3700) <- __init__.py:1
         "#]],
     );
 }
@@ -1868,7 +1868,7 @@ except KeyError:
     from . import extra",
         expect![[r#"
             pkg <- line 1
-            unknown: taken for a mistake of ours: KeyError: reader <- __init__.py:10
+            unknown: ignored as a probable analysis error: KeyError: reader <- __init__.py:10
             native pkg.good <- __init__.py:11
             native pkg.extra <- __init__.py:15
         "#]],
@@ -2018,11 +2018,11 @@ fn an_analysis_error_is_not_reported_because_of_an_unrelated_handler() {
     follow(
         world,
         expect![[r#"
-        pkg <- line 1
-        other <- __init__.py:2
-        unknown: taken for a mistake of ours: KeyError: reader <- __init__.py:9
-        native other.native <- __init__.py:10
-    "#]],
+            pkg <- line 1
+            other <- __init__.py:2
+            unknown: ignored as a probable analysis error: KeyError: reader <- __init__.py:9
+            native other.native <- __init__.py:10
+        "#]],
     );
 }
 
@@ -2083,8 +2083,8 @@ fn a_library_of_operations_is_next_to_the_module_that_loads_it() {
             import sys as _sys
             from pkg import core
             def path_to(path):
-                """Its documentation is long, so that the body of this function is not kept for being short, which it is not:
-                whoever calls it wants to have the path of a file that lies beside the one that calls, wherever that is, and so on."""
+                """This docstring is long, so that the body of the function isn't kept only because it is short:
+                bodies of up to 200 bytes are kept, and this one has more than that even without its code."""
                 return _os.path.join(_os.path.dirname(_inspect.getfile(_sys._getframe(1))), path)
             def load(path):
                 handle = core.TF_LoadLibrary(path)
@@ -2122,7 +2122,7 @@ fn a_library_of_operations_is_next_to_the_module_that_loads_it() {
     );
 }
 
-/// A package with a Cython module that imports others.
+/// Returns a package with a Cython module that imports others.
 fn cython(files: &str) -> String {
     format!(
         "
@@ -2150,7 +2150,7 @@ fn the_code_of_a_cython_module_imports_modules() {
 }
 
 #[test]
-fn what_code_for_other_processors_than_x64_imports_is_not_known() {
+fn imports_of_code_for_processors_other_than_x64_are_unknown() {
     let world = |machine: &str| {
         answer(&format!(
             "
@@ -2170,7 +2170,7 @@ fn what_code_for_other_processors_than_x64_imports_is_not_known() {
     let output = expect![[r#"
         pkg <- line 1
         native pkg.a <- __init__.py:1
-        unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
+        unknown: the code of pkg.a isn't analyzed and may import modules <- __init__.py:1
         native pkg.b <- __init__.py:1
     "#]];
     output.assert_eq(&world("arm64"));
@@ -2193,7 +2193,7 @@ fn imports_in_the_slots_of_a_module_are_unknown() {
     expect![[r#"
         pkg <- line 1
         native pkg.a <- __init__.py:1
-        unknown: the code of pkg.a may import modules, and it is not read <- __init__.py:1
+        unknown: the code of pkg.a isn't analyzed and may import modules <- __init__.py:1
         native pkg.b <- __init__.py:1
     "#]]
     .assert_eq(&output);
@@ -2245,7 +2245,7 @@ fn native_code_imports_a_fallback_module() {
             pkg.old <- __init__.py:1
             native pkg.old.core <- __init__.py:1
             native pkg.b <- __init__.py:1
-            unknown: the code of pkg.a imports a module of which the name is not known <- __init__.py:1
+            unknown: the code of pkg.a imports a module whose name is unknown <- __init__.py:1
             native pkg.c <- __init__.py:1
         "#]],
     );

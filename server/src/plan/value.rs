@@ -178,7 +178,7 @@ impl Module {
         self.names.borrow_mut().insert(name.into(), value);
     }
 
-    /// The value of `__package__`, which relative imports start from.
+    /// Returns the value of `__package__`, which relative imports start from.
     pub fn package(&self) -> &str {
         if self.path.is_some() {
             &self.name
@@ -262,7 +262,7 @@ impl Exception {
             || self.bases.iter().any(|base| ancestors(base).contains(&class))
     }
 
-    /// The message as Python prints it: `ImportError: DLL load failed …`.
+    /// Returns the message as Python prints it: `ImportError: DLL load failed …`.
     pub fn sentence(&self) -> Option<String> {
         let message = self.message.as_ref()?;
         Some(match message.is_empty() {
@@ -272,7 +272,7 @@ impl Exception {
     }
 }
 
-/// The base classes of a built-in exception (Python's "Exception hierarchy").
+/// Returns the base classes of a built-in exception (Python's "Exception hierarchy").
 pub(super) fn ancestors(class: &str) -> &'static [&'static str] {
     match class {
         "BaseException" => &[],
@@ -314,7 +314,7 @@ impl Value {
         Value::path(&WinPath::new(text))
     }
 
-    /// The number of parts that are looked at when the value is used.
+    /// Returns the number of parts that are looked at when the value is used.
     pub fn size(&self) -> usize {
         match self {
             Value::Str(text) | Value::Path(text) => text.len(),
@@ -350,14 +350,15 @@ impl Value {
         Value::List(Rc::new(RefCell::new(values)))
     }
 
-    /// The contents of a string or path.
+    /// Returns the contents of a string or path.
     pub fn text(&self) -> Option<Rc<str>> {
         let text = self.raw_text()?;
         withheld::note(&text);
         Some(text)
     }
 
-    /// Like [`Value::text`], for callers that pass the string on without looking at it.
+    /// Returns the same as [`Value::text`], for callers that pass the string on without looking at
+    /// it.
     pub fn raw_text(&self) -> Option<Rc<str>> {
         match self {
             Value::Str(text) | Value::Path(text) => Some(text.clone()),
@@ -460,7 +461,7 @@ impl Value {
         }
     }
 
-    /// The number of [`Value::items`].
+    /// Returns the number of [`Value::items`].
     pub fn count(&self) -> Option<usize> {
         match self {
             Value::Tuple(values) => Some(values.len()),

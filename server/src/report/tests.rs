@@ -95,18 +95,19 @@ fn what_is_loaded_by_an_unknown_name_is_tried() {
         world,
         None,
         expect![[r#"
-        healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
+            healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
 
-          not known of `import pkg`
-            pkg/__init__.py line 3: the name of a library that ctypes loads is not known from the text
-            not reached: 3 native files of pkg
-            may fail: pkg/b.dll: nowhere.dll, which b.dll needs, is not found
-            may fail: pkg/c.dll: C:\Python\Lib\site-packages\pkg\a.dll does not export gone
+              not known of `import pkg`
+                pkg/__init__.py line 3: the name of a library that ctypes loads can't be determined from the
+                code
+                not reached: 3 native files of pkg
+                may fail: pkg/b.dll: nowhere.dll, which b.dll needs, is not found
+                may fail: pkg/c.dll: C:\Python\Lib\site-packages\pkg\a.dll does not export gone
 
-          package      pkg 1 in C:\Python\Lib\site-packages\pkg
-          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
-          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]],
+              package      pkg 1 in C:\Python\Lib\site-packages\pkg
+              interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+              machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+        "#]],
     );
     let json = reported(world, None, |report| {
         let value: Value = serde_json::from_str(&check_json(report)).unwrap();
@@ -140,7 +141,7 @@ fn what_is_loaded_by_an_unknown_name_is_tried() {
             {
               "file": "C:\\Python\\Lib\\site-packages\\pkg\\__init__.py",
               "line": 3,
-              "what": "the name of a library that ctypes loads is not known from the text"
+              "what": "the name of a library that ctypes loads can't be determined from the code"
             }
           ]
         }"#]]

@@ -181,7 +181,7 @@ mod tests {
         super::read(line, &mut found).map(|()| found)
     }
 
-    /// The result of the parser for a line.
+    /// Returns the result of the parser for a line.
     fn parsed(line: &str) -> Option<Vec<StmtKind>> {
         let script = lower_whole(line);
         script.syntax_error.is_none().then(|| script.body.into_iter().map(|stmt| stmt.kind).collect())

@@ -70,7 +70,7 @@ pub struct ImportStatement {
 }
 
 impl ImportStatement {
-    /// The first component: `tensorflow`.
+    /// Returns the first component: `tensorflow`.
     pub fn top_level(&self) -> &str {
         top_level(&self.module)
     }
@@ -99,7 +99,7 @@ impl Guard {
         if self.strength() >= other.strength() { self } else { other }
     }
 
-    /// The rank of the guard. A stronger guard has a higher one.
+    /// Returns the rank of the guard. A stronger guard has a higher one.
     pub fn strength(self) -> u8 {
         match self {
             Guard::None => 0,
@@ -368,7 +368,8 @@ impl DocumentReader<'_, '_> {
         }
     }
 
-    /// Lazy imports that only functions use are made when the functions are called.
+    /// Completes the lazy imports that only functions use. They are made when the functions are
+    /// called.
     fn end(&mut self) {
         for number in std::mem::take(&mut self.unused) {
             if let Some(import) = self.document.imports.get_mut(number) {

@@ -45,7 +45,7 @@ impl LineIndex {
         LineIndex { starts, surplus }
     }
 
-    /// The number of bytes in excess of UTF-16 units before a byte offset.
+    /// Returns the number of bytes in excess of UTF-16 units before a byte offset.
     fn surplus_before(&self, offset: usize) -> usize {
         let after = self.surplus.partition_point(|(end, _)| *end as usize <= offset);
         after.checked_sub(1).and_then(|last| self.surplus.get(last)).map_or(0, |(_, more)| *more as usize)

@@ -56,8 +56,8 @@ pub fn lower(text: &str) -> Script {
     lower_whole(text)
 }
 
-/// Like [`lower`], with the bodies of all functions: for source that isn't in a file, where they
-/// could be read later.
+/// Lowers a module like [`lower`], but with the bodies of all functions: for source that isn't in a
+/// file, where they could be read later.
 pub fn lower_whole(text: &str) -> Script {
     parse(Outline { text: without_bom(text).to_owned(), ..Outline::default() }, 0)
 }

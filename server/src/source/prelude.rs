@@ -121,7 +121,7 @@ impl<'a> Prelude<'a> {
         }
     }
 
-    /// The number of statements in blocks that precede this place.
+    /// Returns the number of statements in blocks that precede this place.
     pub fn depth(&self) -> usize {
         self.nested.len()
     }

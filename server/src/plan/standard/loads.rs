@@ -209,8 +209,8 @@ impl Plan<'_> {
         self.interpreter.environment.machine == Machine::X86
     }
 
-    /// The machine that `platform.machine()` returns. A 32-bit process gets that of Windows from
-    /// `PROCESSOR_ARCHITEW6432`. Since Python 3.12, so does an emulated x64 process
+    /// Returns the machine that `platform.machine()` returns. A 32-bit process gets that of Windows
+    /// from `PROCESSOR_ARCHITEW6432`. Since Python 3.12, so does an emulated x64 process
     /// (`Lib/platform.py`: `_get_machine_win32`).
     pub(super) fn platform_machine(&self) -> Machine {
         let environment = self.interpreter.environment;
@@ -225,7 +225,7 @@ impl Plan<'_> {
         self.interpreter.environment.platform == Platform::Linux
     }
 
-    /// The user's profile folder (`os.path.expanduser("~")`), if known.
+    /// Returns the user's profile folder (`os.path.expanduser("~")`), if known.
     pub(super) fn home(&self) -> Option<WinPath> {
         Some(WinPath::new(self.variable(&Value::str("USERPROFILE")).text()?.as_ref()))
     }

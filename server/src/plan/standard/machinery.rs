@@ -433,7 +433,7 @@ impl Record {
     }
 }
 
-/// The `site-packages` folders of the environment itself.
+/// Returns the `site-packages` folders of the environment itself.
 fn site_packages(environment: &Environment) -> impl Iterator<Item = &WinPath> {
     environment.site_packages.iter().filter(|folder| folder.is_within(&environment.prefix))
 }

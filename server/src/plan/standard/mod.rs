@@ -543,7 +543,7 @@ impl Plan<'_> {
                 Value::Code(text) | Value::Str(text) => {
                     return self.exec(text, second, arguments.get(2), frame);
                 }
-                _ => self.unknown_load("the code that exec runs", place),
+                _ => self.unknown_load("the argument of exec", place),
             },
             "copy.copy" | "copy.deepcopy" => match first {
                 Value::Known(name) if name == "sys.path" => self.sys_path_entries(),

@@ -163,7 +163,7 @@ impl Plan<'_> {
     }
 }
 
-/// `fnmatch` for `*` and `?`. Both names must be case-folded.
+/// Implements `fnmatch` for `*` and `?`. Both names must be case-folded.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);

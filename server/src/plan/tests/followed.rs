@@ -260,7 +260,7 @@ fn a_long_function_in_executed_code_is_followed() {
 
 /// As in Python: the top-level package, unless a list of names or a level is given.
 #[test]
-fn what_import_by_call_returns() {
+fn dunder_import_returns_the_top_level_package_or_the_module() {
     for (before, condition) in [
         ("m = __import__('pkg.good')", "m.__name__ == 'pkg'"),
         ("m = __import__('pkg.good', globals(), locals(), [], 0)", "m.__name__ == 'pkg'"),
@@ -398,8 +398,8 @@ ctypes.CDLL(name)
 ctypes.CDLL('missing.dll')",
         expect![[r#"
             pkg <- line 1
-            unknown: the name of a library that ctypes loads is not known from the text <- __init__.py:6
-            unknown: the name of a library that ctypes loads is not known from the text <- __init__.py:7
+            unknown: the name of a library that ctypes loads can't be determined from the code <- __init__.py:6
+            unknown: the name of a library that ctypes loads can't be determined from the code <- __init__.py:7
             library missing.dll FAILS <- __init__.py:8
             => FileNotFoundError: Could not find module 'missing.dll' (or one of its dependencies). Try using the full path with constructor syntax.
         "#]],

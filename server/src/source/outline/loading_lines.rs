@@ -11,8 +11,8 @@ use crate::source::prelude::LOADING_WORDS;
 /// The extensions of native files.
 const NATIVE: [&str; 3] = [".dll", ".pyd", ".so"];
 
-/// A searcher for words in code that may import something, change the module search path, load
-/// DLLs, or determine their location.
+/// Returns a searcher for words in code that may import something, change the module search path,
+/// load DLLs, or determine their location.
 fn loading_words() -> Option<&'static AhoCorasick> {
     // Most of the source is searched here, so all words are searched at once. Only a combined
     // search uses SIMD instructions.

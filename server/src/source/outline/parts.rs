@@ -49,7 +49,7 @@ pub(super) enum PartKind {
 }
 
 impl PartKind {
-    /// The replacement of the part, within a block.
+    /// Returns the replacement of the part, within a block.
     pub fn replacement(self) -> &'static str {
         match self {
             PartKind::Function => "():0",
