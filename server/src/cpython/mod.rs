@@ -57,7 +57,7 @@ pub enum LoadError {
     Crash(Box<Fault>),
 }
 
-/// How a module for another Python fails if Windows can load it.
+/// The way in which a module for another Python fails, if Windows can load it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
     /// Python refuses it, because the DLL's name is that of another version.
@@ -95,7 +95,7 @@ impl LoadError {
     }
 }
 
-/// How Python loads a library.
+/// The options with which ctypes loads a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CtypesMode {
     /// The `winmode` argument, since Python 3.8.

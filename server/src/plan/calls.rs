@@ -70,7 +70,7 @@ impl Plan<'_> {
             Value::Function(closure) => self.call_closure(closure, arguments, frame),
             Value::Bound(method) => {
                 let (object, closure) = &**method;
-                self.call_closure(closure, arguments.behind(object.clone()), frame)
+                self.call_closure(closure, arguments.with_receiver(object.clone()), frame)
             }
             // The only descriptor that a function at module level can be.
             Value::Descriptor(Decoration::Context, closure) => {
@@ -82,7 +82,7 @@ impl Plan<'_> {
             Value::Class(class) => self.instantiate(class, arguments, &place),
             Value::Instance(instance) => match instance.class.find("__call__") {
                 Some(Value::Function(call) | Value::Descriptor(_, call)) => {
-                    self.call_closure(&call, arguments.behind(function.clone()), frame)
+                    self.call_closure(&call, arguments.with_receiver(function.clone()), frame)
                 }
                 _ => Ok(Value::Unknown),
             },

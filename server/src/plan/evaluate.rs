@@ -239,11 +239,11 @@ impl Plan<'_> {
         };
         // The function may look up names of its own module. If it looks up the same one, it doesn't
         // have it either.
-        let asked = (Rc::as_ptr(module).cast::<()>(), name.clone());
-        if self.getattr_in_progress.contains(&asked) {
+        let lookup = (Rc::as_ptr(module).cast::<()>(), name.clone());
+        if self.getattr_in_progress.contains(&lookup) {
             return Ok(None);
         }
-        self.getattr_in_progress.push(asked);
+        self.getattr_in_progress.push(lookup);
         let value = self.call_function(&getter, Arguments::of(vec![Value::str(name)]), place);
         self.getattr_in_progress.pop();
         match value {
@@ -267,7 +267,7 @@ impl Plan<'_> {
             Value::Class(class) => {
                 return Ok(self.class_attribute(class, name).unwrap_or(Value::Unknown));
             }
-            Value::Super(asked) => return self.super_attribute(&asked.clone(), name, place),
+            Value::Super(object) => return self.super_attribute(&object.clone(), name, place),
             Value::Record(record) if !standard::has_method(record, name) => {
                 return Ok(record.get(name).unwrap_or(Value::Unknown));
             }

@@ -12,14 +12,14 @@ use crate::source::{Expr, Handler, Stmt, StmtKind, Try};
 const ABSENCE: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "BaseException"];
 
 impl Plan<'_> {
-    pub(super) fn attempt(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
+    pub(super) fn run_try(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
         frame.tries += 1;
-        let flow = self.attempt_within(attempt, frame);
+        let flow = self.run_try_blocks(attempt, frame);
         frame.tries -= 1;
         flow
     }
 
-    fn attempt_within(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
+    fn run_try_blocks(&mut self, attempt: &Try, frame: &mut Frame) -> Flow {
         let catches = self.catches(&attempt.handlers, frame);
         let flow = self.with_handlers(catches, frame, |plan, frame| plan.block(&attempt.body, frame));
         let flow = match flow {
@@ -136,7 +136,12 @@ impl Plan<'_> {
         Err(traced(Rc::new(raised), &place))
     }
 
-    pub(super) fn with(&mut self, items: &[(Expr, Option<Expr>)], body: &[Stmt], frame: &mut Frame) -> Flow {
+    pub(super) fn run_with(
+        &mut self,
+        items: &[(Expr, Option<Expr>)],
+        body: &[Stmt],
+        frame: &mut Frame,
+    ) -> Flow {
         let Some(((context, target), rest)) = items.split_first() else { return self.block(body, frame) };
         let context = match self.evaluate(context, frame) {
             Err(exception) => return Flow::Raise(exception),
@@ -168,7 +173,7 @@ impl Plan<'_> {
             _ => Vec::new(),
         };
         let catches = Catches { classes, everything: false };
-        let flow = self.with_handlers(catches.clone(), frame, |plan, frame| plan.with(rest, body, frame));
+        let flow = self.with_handlers(catches.clone(), frame, |plan, frame| plan.run_with(rest, body, frame));
         if let Err(exception) = self.leave_context(&context, &frame.place()) {
             return Flow::Raise(exception);
         }

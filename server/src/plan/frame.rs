@@ -41,7 +41,7 @@ pub(super) struct Frame {
     pub receiver: Option<Name>,
     /// Whether this is a class body, whose names are invisible to the functions in it.
     pub is_class_body: bool,
-    /// What `yield` does, in a generator.
+    /// The consumer of `yield`, in a generator.
     pub yields: Option<Yields>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Block {
     pub frame: Frame,
     pub target: Option<Expr>,
     pub body: Vec<Stmt>,
-    /// How the block ended, once it has run.
+    /// The outcome of the block, once it has run.
     pub flow: Option<Flow>,
 }
 

@@ -5,9 +5,9 @@ use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::ahead;
 use super::frame::Frame;
 use super::import_statement::absolute_name;
+use super::prefetch;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
 use crate::cpython::{Found, Withheld};
@@ -156,11 +156,14 @@ impl Plan<'_> {
         let files = &self.interpreter.process.host().files;
         // A walk that overlooks failures is itself a prefetch.
         let overlooks_failures = self.interpreter.overlooks_failures();
-        if !overlooks_failures && self.ahead.is_none() && files.modules_read() >= ahead::COLD_CACHE_MODULES {
+        if !overlooks_failures
+            && self.prefetcher.is_none()
+            && files.modules_read() >= prefetch::COLD_CACHE_MODULES
+        {
             let files = files.unwitnessed().unwrap_or_else(|| files.clone());
             let suffixes = self.interpreter.environment.extension_suffixes();
-            self.ahead =
-                ahead::Prefetcher::start(files, self.sys_path.clone(), suffixes, self.requested.clone());
+            self.prefetcher =
+                prefetch::Prefetcher::start(files, self.sys_path.clone(), suffixes, self.requested.clone());
         }
         let script = match files.script(&file) {
             Ok(script) => script,

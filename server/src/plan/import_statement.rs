@@ -102,14 +102,14 @@ impl Plan<'_> {
                 self.import_star(&source, frame, &place)?;
                 continue;
             }
-            let value = self.taken_from(&source, name, frame, &place)?;
+            let value = self.imported_value(&source, name, frame, &place)?;
             self.bind(alias.as_ref().unwrap_or(name), value, frame);
         }
         Ok(())
     }
 
     /// Returns the value that `from source import name` binds.
-    pub(super) fn taken_from(
+    pub(super) fn imported_value(
         &mut self,
         source: &ModuleRef,
         name: &Name,

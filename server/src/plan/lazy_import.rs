@@ -195,7 +195,7 @@ impl Plan<'_> {
                 self.import_dotted(&[source.name.as_str(), ".", imported_name].concat(), place)
                     .map(Value::Module)
             }
-            _ => self.taken_from(&source, imported_name, &frame, place),
+            _ => self.imported_value(&source, imported_name, &frame, place),
         }
     }
 

@@ -6,7 +6,6 @@
 //! (`sys.platform`, paths, tables of names). If a condition is unknown, both branches run, and a
 //! failure in such a branch proves nothing. No rule here depends on the name of a package.
 
-mod ahead;
 mod calls;
 mod definitions;
 mod doubt;
@@ -18,8 +17,9 @@ mod import;
 mod import_statement;
 mod lazy_import;
 mod objects;
+mod prefetch;
+mod program_checks;
 mod six;
-mod sought;
 mod standard;
 mod startup;
 #[cfg(test)]
@@ -86,7 +86,7 @@ pub struct Plan<'e> {
     /// The modules that each `six` module provides, by its name. `None` for a module that isn't a
     /// `six`.
     moved: FxHashMap<String, Option<six::Moved>>,
-    /// Which imports are lazy.
+    /// The state of lazy imports.
     lazy: lazy_import::LazyState,
     /// The names that are being looked up by `__getattr__`, outermost first.
     getattr_in_progress: Vec<(*const (), Name)>,
@@ -97,7 +97,7 @@ pub struct Plan<'e> {
     running: Vec<(*const Function, Option<WinPath>)>,
     /// The import that was requested, and the prefetcher that reads ahead for it.
     requested: String,
-    ahead: Option<ahead::Prefetcher>,
+    prefetcher: Option<prefetch::Prefetcher>,
 }
 
 /// The maximum number of steps, about ten times what the largest packages need. It stops programs
@@ -171,7 +171,7 @@ pub struct LoadFailure {
     pub doubt: Option<Place>,
 }
 
-/// How a native file is loaded.
+/// The kind of a native load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadKind {
     /// `import` of an extension module.
@@ -283,7 +283,7 @@ impl<'e> Plan<'e> {
             classes: Vec::new(),
             running: Vec::new(),
             requested: String::new(),
-            ahead: None,
+            prefetcher: None,
         }
     }
 
@@ -326,7 +326,7 @@ impl<'e> Plan<'e> {
         let place = Place { file: None, line: 1 };
         self.requested = name.to_owned();
         let error = self.import_dotted(name, &place).err();
-        self.ahead = None;
+        self.prefetcher = None;
         Imported { error: error.map(|exception| self.describe(&exception)) }
     }
 
@@ -477,7 +477,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// How a statement ended.
+/// The outcome of a statement.
 enum Flow {
     Next,
     Return(Value),
@@ -490,7 +490,7 @@ impl Plan<'_> {
     /// Stops prefetching and leaks the rest, for a process that is about to exit. Dropping it would
     /// take 5% of a first check.
     pub fn leave(mut self) {
-        self.ahead = None;
+        self.prefetcher = None;
         std::mem::forget(self);
     }
 }

@@ -243,7 +243,7 @@ impl Plan<'_> {
         }
         let object = match class.find("__new__") {
             Some(Value::Function(new) | Value::Descriptor(Decoration::Static, new)) => {
-                let arguments = arguments.clone().behind(Value::Class(class.clone()));
+                let arguments = arguments.clone().with_receiver(Value::Class(class.clone()));
                 match self.call_function(&new, arguments, at)? {
                     Value::Instance(made) if made.class.is_below(class) => Value::Instance(made),
                     Value::Unknown => self.object_of(class),
@@ -256,7 +256,7 @@ impl Plan<'_> {
             if init.is_of_library() {
                 instance.is_open.set(true);
             } else {
-                self.call_function(&init, arguments.behind(object.clone()), at)?;
+                self.call_function(&init, arguments.with_receiver(object.clone()), at)?;
             }
         }
         Ok(object)
@@ -302,14 +302,14 @@ impl Plan<'_> {
             "__dict__" => return Ok(Some(Value::Unknown)),
             _ => {}
         }
-        let asked = (Rc::as_ptr(instance).cast::<()>(), Name::from(name));
+        let lookup = (Rc::as_ptr(instance).cast::<()>(), Name::from(name));
         match instance.class.find("__getattr__") {
             Some(Value::Function(getter))
                 if !name.starts_with("__")
                     && !getter.is_of_library()
-                    && !self.getattr_in_progress.contains(&asked) =>
+                    && !self.getattr_in_progress.contains(&lookup) =>
             {
-                self.getattr_in_progress.push(asked);
+                self.getattr_in_progress.push(lookup);
                 let value = self.call_function(&getter, Arguments::of(vec![object(), Value::str(name)]), at);
                 self.getattr_in_progress.pop();
                 match value {
@@ -372,12 +372,12 @@ impl Plan<'_> {
     /// contains the method.
     pub(super) fn super_attribute(
         &mut self,
-        asked: &(Weak<Class>, Value),
+        super_object: &(Weak<Class>, Value),
         name: &str,
         at: &Place,
     ) -> Outcome {
-        let Some(class) = asked.0.upgrade() else { return Ok(Value::Unknown) };
-        let object = asked.1.clone();
+        let Some(class) = super_object.0.upgrade() else { return Ok(Value::Unknown) };
+        let object = super_object.1.clone();
         Ok(match class.find_above(name) {
             Some(Value::Descriptor(Decoration::Property, getter)) if !getter.is_of_library() => {
                 return self.call_function(&getter, Arguments::of(vec![object]), at);
@@ -415,7 +415,7 @@ impl Plan<'_> {
     ) -> Result<Option<Value>, Rc<Exception>> {
         match instance.class.find(name) {
             Some(Value::Function(method)) if !method.is_of_library() => {
-                let arguments = Arguments::of(arguments).behind(Value::Instance(instance.clone()));
+                let arguments = Arguments::of(arguments).with_receiver(Value::Instance(instance.clone()));
                 self.call_function(&method, arguments, at).map(Some)
             }
             _ => Ok(None),

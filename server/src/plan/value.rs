@@ -137,7 +137,7 @@ impl Arguments {
     }
 
     /// Inserts the object whose method is called as the first argument.
-    pub fn behind(mut self, object: Value) -> Arguments {
+    pub fn with_receiver(mut self, object: Value) -> Arguments {
         self.positional.insert(0, object);
         self
     }

@@ -85,15 +85,16 @@ impl Plan<'_> {
             }),
             StmtKind::Augment { target, value } => self.augment(target, value, frame),
             StmtKind::Expr(value) => self.evaluate(value, frame).map(drop),
-            StmtKind::If { test, then, otherwise } => return self.branch(test, then, otherwise, frame),
+            StmtKind::If { test, then, otherwise } => return self.run_if(test, then, otherwise, frame),
             StmtKind::For { target, iter, body, otherwise } => {
-                return self.looped(frame, |plan, frame| plan.each(target, iter, body, otherwise, frame));
+                return self
+                    .run_loop(frame, |plan, frame| plan.run_for(target, iter, body, otherwise, frame));
             }
             StmtKind::While { test, body } => {
-                return self.looped(frame, |plan, frame| plan.repeat(test, body, frame));
+                return self.run_loop(frame, |plan, frame| plan.run_while(test, body, frame));
             }
-            StmtKind::Try(attempt) => return self.attempt(attempt, frame),
-            StmtKind::With { items, body } => return self.with(items, body, frame),
+            StmtKind::Try(attempt) => return self.run_try(attempt, frame),
+            StmtKind::With { items, body } => return self.run_with(items, body, frame),
             StmtKind::Function(function) => self.define(function, frame),
             StmtKind::LeftOut(definitions) => {
                 self.define_left_out(definitions, frame);
@@ -139,7 +140,7 @@ impl Plan<'_> {
 
     /// Binds a name in the scope of the frame.
     pub(super) fn bind(&mut self, name: &str, value: Value, frame: &mut Frame) {
-        // Other code also reads a global that a function binds, and the function may not run.
+        // Other code also reads a global that a function binds, and the assignment may not happen.
         let is_shared = self.uncertain > 0 && frame.locals.is_some() && frame.is_global(name);
         if !is_shared && frame.journals.is_empty() {
             return frame.set(name, Some(value));
@@ -260,7 +261,7 @@ impl Plan<'_> {
         self.assign(target, sum, frame)
     }
 
-    fn branch(&mut self, test: &Expr, then: &[Stmt], otherwise: &[Stmt], frame: &mut Frame) -> Flow {
+    fn run_if(&mut self, test: &Expr, then: &[Stmt], otherwise: &[Stmt], frame: &mut Frame) -> Flow {
         match self.evaluate(test, frame) {
             Err(exception) => Flow::Raise(exception),
             Ok(value) => match value.truth() {
@@ -332,7 +333,7 @@ impl Plan<'_> {
     }
 
     /// Runs a loop. After the loop, it no longer matters whether it may have been left early.
-    fn looped(&mut self, frame: &mut Frame, run: impl FnOnce(&mut Self, &mut Frame) -> Flow) -> Flow {
+    fn run_loop(&mut self, frame: &mut Frame, run: impl FnOnce(&mut Self, &mut Frame) -> Flow) -> Flow {
         let (before, had_returned) = (self.uncertain, frame.may_have_returned);
         let flow = run(self, frame);
         let may_have_left = self.uncertain > before;
@@ -343,7 +344,7 @@ impl Plan<'_> {
         }
     }
 
-    fn each(
+    fn run_for(
         &mut self,
         target: &Expr,
         iter: &Expr,
@@ -380,7 +381,7 @@ impl Plan<'_> {
         self.block(otherwise, frame)
     }
 
-    fn repeat(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
+    fn run_while(&mut self, test: &Expr, body: &[Stmt], frame: &mut Frame) -> Flow {
         let before = self.uncertain;
         for _ in 0..MAX_ITERATIONS {
             // Once the loop may have been left, further iterations add nothing.

@@ -62,7 +62,7 @@ pub struct ImportStatement {
     pub end_line: u32,
     /// The codes that comments silence for the import.
     pub ignores: Ignores,
-    /// What guards the import, or the first use of a lazy import.
+    /// The guard of the import, or of the first use of a lazy import.
     pub guard: Guard,
     /// The source of the statements that the program executes before the import and that may change
     /// what it loads. Usually empty.

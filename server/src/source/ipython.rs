@@ -108,7 +108,7 @@ impl StatementVisitor<'_> for Escapes<'_> {
         let value = match stmt {
             ast::Stmt::IpyEscapeCommand(command) => {
                 let is_magic = self.cell.as_bytes().get(command.start().to_usize()) == Some(&b'%');
-                let replacement = if is_magic { of_statement(command) } else { Replacement::Nothing };
+                let replacement = if is_magic { magic_replacement(command) } else { Replacement::Nothing };
                 self.found.push((command.range(), replacement));
                 return;
             }
@@ -126,7 +126,7 @@ impl StatementVisitor<'_> for Escapes<'_> {
 }
 
 /// Handles `%time import x`, which imports x. Options and nested commands aren't supported.
-fn of_statement(command: &ast::StmtIpyEscapeCommand) -> Replacement {
+fn magic_replacement(command: &ast::StmtIpyEscapeCommand) -> Replacement {
     if command.kind != IpyEscapeKind::Magic {
         return Replacement::Nothing;
     }

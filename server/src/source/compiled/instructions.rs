@@ -42,11 +42,11 @@ pub(super) enum Operation {
     Jump(usize),
     /// A `try` with handlers at this offset, up to 3.10.
     Try(usize),
-    Returns,
+    Return,
     /// A raised exception, usually under a condition that isn't met.
-    Raises,
+    Raise,
     /// An instruction without an effect that matters.
-    Passes,
+    Nop,
     /// An instruction with untracked effects on the stack.
     Other,
 }
@@ -155,14 +155,14 @@ impl Dialect {
             110 => Operation::Jump(forward),
             113 if !since(Dialect::Of3_11) => Operation::Jump(target),
             122 if !since(Dialect::Of3_11) => Operation::Try(forward),
-            83 => Operation::Returns,
-            121 if since(Dialect::Of3_12) => Operation::Returns,
-            130 => Operation::Raises,
-            48 if self == Dialect::Of3_9 => Operation::Raises,
-            119 if since(Dialect::Of3_10) => Operation::Raises,
-            87 if !since(Dialect::Of3_11) => Operation::Passes,
-            0 | 151 if since(Dialect::Of3_11) => Operation::Passes,
-            9 => Operation::Passes,
+            83 => Operation::Return,
+            121 if since(Dialect::Of3_12) => Operation::Return,
+            130 => Operation::Raise,
+            48 if self == Dialect::Of3_9 => Operation::Raise,
+            119 if since(Dialect::Of3_10) => Operation::Raise,
+            87 if !since(Dialect::Of3_11) => Operation::Nop,
+            0 | 151 if since(Dialect::Of3_11) => Operation::Nop,
+            9 => Operation::Nop,
             _ => Operation::Other,
         }
     }
@@ -295,10 +295,10 @@ impl Dialect {
             Opcode::PopJumpIfNone => jump_if(Condition::None),
             Opcode::PopJumpIfNotNone => jump_if(Condition::NotNone),
             Opcode::JumpForward => Operation::Jump(next + argument * 2),
-            Opcode::ReturnConst | Opcode::ReturnValue => Operation::Returns,
-            Opcode::RaiseVarargs | Opcode::Reraise => Operation::Raises,
+            Opcode::ReturnConst | Opcode::ReturnValue => Operation::Return,
+            Opcode::RaiseVarargs | Opcode::Reraise => Operation::Raise,
             Opcode::Cache | Opcode::Nop | Opcode::NotTaken | Opcode::Resume | Opcode::ToBool => {
-                Operation::Passes
+                Operation::Nop
             }
             Opcode::CallIntrinsic1 | Opcode::ExtendedArg | Opcode::PushExcInfo | Opcode::WithExceptStart => {
                 Operation::Other
@@ -364,7 +364,7 @@ pub(super) fn guarded(dialect: Dialect, code: &[u8], table: &[u8]) -> Vec<(usize
             continue;
         }
         // 3.14 excludes NOT_TAKEN from the range around it.
-        let left_out = Some(Instruction { kind: Operation::Passes, next: start });
+        let left_out = Some(Instruction { kind: Operation::Nop, next: start });
         match ranges.last_mut() {
             Some((_, to)) if last == Some(handler) && dialect.decode(code, *to) == left_out => *to = end,
             _ => ranges.push((start, end)),

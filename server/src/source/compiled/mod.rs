@@ -123,8 +123,8 @@ impl<'m> ModuleReader<'m> {
                     break;
                 }
                 Operation::Jump(target) if target > at => target,
-                Operation::Returns | Operation::Raises => {
-                    block.returns = instruction.kind == Operation::Returns;
+                Operation::Return | Operation::Raise => {
+                    block.returns = instruction.kind == Operation::Return;
                     if self.is_function {
                         let kind = self.end(instruction.kind);
                         block.body.push(self.statement(at, kind));
@@ -135,7 +135,7 @@ impl<'m> ModuleReader<'m> {
                     self.attempt(instruction.next, handler, &mut block)
                 }
                 Operation::JumpIf { value, target } if target > at => {
-                    let test = unless(value, self.pop());
+                    let test = not_taken(value, self.pop());
                     self.branch((at, test), instruction.next, target, end, &mut block)
                 }
                 Operation::Import { name, lazy } => {
@@ -168,7 +168,7 @@ impl<'m> ModuleReader<'m> {
     fn end(&mut self, kind: Operation) -> StmtKind {
         match kind {
             // A `__getattr__` that doesn't return raises `AttributeError`.
-            Operation::Raises => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
+            Operation::Raise => StmtKind::Raise { exception: Some(Expr::Name("AttributeError".into())) },
             _ => StmtKind::Return(Some(self.pop())),
         }
     }
@@ -291,7 +291,7 @@ impl<'m> ModuleReader<'m> {
                 },
                 // Instructions that rotate the stack and pop the module.
                 Operation::Other if !imported.is_empty() => {}
-                Operation::Passes => {}
+                Operation::Nop => {}
                 _ => break,
             }
             at = next;
@@ -346,7 +346,7 @@ impl<'m> ModuleReader<'m> {
                 let value = self.pop();
                 self.stack.push(Expr::Not(Box::new(value)));
             }
-            Operation::Passes => {}
+            Operation::Nop => {}
             _ => self.stack.clear(),
         }
     }
@@ -399,7 +399,7 @@ fn either(first: Expr, second: Stmt) -> Expr {
 }
 
 /// Returns the condition that a jump isn't taken.
-fn unless(jumps_if: Condition, value: Expr) -> Expr {
+fn not_taken(jumps_if: Condition, value: Expr) -> Expr {
     match jumps_if {
         Condition::False => value,
         Condition::True => Expr::Not(Box::new(value)),

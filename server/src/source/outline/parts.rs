@@ -87,7 +87,7 @@ impl Part<'_> {
 struct Header<'a> {
     /// The name of a function and the end of the name.
     function: Option<(&'a str, usize)>,
-    /// Where the definition or its first decorator starts.
+    /// The start of the definition or of its first decorator.
     first: usize,
     depth: usize,
 }

@@ -38,7 +38,7 @@ impl Prefetcher {
             PrefetchThread { files, sys_path, suffixes, seen, packages }.read(dotted, &stopped)
         };
         let thread = std::thread::Builder::new()
-            .name("ahead".to_owned())
+            .name("prefetch".to_owned())
             .stack_size(crate::source::STACK)
             .spawn(read)
             .ok()?;
