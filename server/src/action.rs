@@ -1,4 +1,4 @@
-//! What a person can do with one click or one line.
+//! Actions that the user can take with a click or a command.
 
 mod shell;
 
@@ -9,60 +9,62 @@ use serde::{Deserialize, Serialize};
 use crate::visible::is_obeyed;
 pub use shell::Shell;
 
-/// Something to do.
+/// An action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// Run a program. Never done without being asked.
+    /// Run a program. This never happens without the user's consent.
     Run(Command),
-    /// Open an address in the browser.
+    /// Open a URL in the browser.
     Open(String),
     /// Insert `os.add_dll_directory(r"…")` before the import.
     AddDllDirectory(String),
-    /// Give a file or folder another name, in its folder.
+    /// Rename a file or directory within its parent directory.
     Rename {
-        /// Its full path.
+        /// Full path.
         from: String,
         /// The new name.
         to: String,
     },
-    /// Insert `os.environ["PATH"] = r"…;" + os.environ["PATH"]` before the import: for a DLL that is looked for as
-    /// LoadLibrary does without flags, which knows nothing of `os.add_dll_directory`.
+    /// Insert `os.environ["PATH"] = r"…;" + os.environ["PATH"]` before the import. This is for a
+    /// DLL that is loaded like LoadLibrary without flags, which ignores `os.add_dll_directory`.
     PrependPath(String),
-    /// Insert a statement before the import that loads this DLL: Windows then takes it whenever its name is asked for.
+    /// Insert a statement before the import that loads this DLL. Windows then uses it for all loads
+    /// of its name.
     LoadFirst(String),
-    /// Make an import earlier in the document.
+    /// Move an import up in the document.
     MoveImport {
-        /// The statement that makes it: `import torch`.
+        /// The import statement: `import torch`.
         statement: String,
-        /// The module whose import it goes above.
+        /// The module above whose import the statement is moved.
         above: String,
-        /// How many bytes of program come before that import: [`ImportStatement::before`](crate::source::ImportStatement::before).
+        /// The length of the program before that import, in bytes:
+        /// [`ImportStatement::before`](crate::source::ImportStatement::before).
         after: usize,
     },
     /// Select another interpreter.
     ChooseInterpreter,
     /// Select this interpreter.
     UseInterpreter(String),
-    /// One after the other. Each has a title of its own.
+    /// Take several actions in this order. Each has its own title.
     Steps(Vec<(String, Action)>),
 }
 
-/// A program and its arguments; never a line for a shell.
+/// A program and its arguments. It isn't a command line for a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// Full path, or the name of a program on PATH.
+    /// The full path, or the name of a program on PATH.
     pub program: String,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<String>,
 }
 
 impl Action {
-    /// Whether its [`value`](Action::value) is a statement to insert before the import.
+    /// Whether the [`value`](Action::value) is a statement to insert before the import.
     pub fn is_insertion(&self) -> bool {
         matches!(self, Action::AddDllDirectory(_) | Action::PrependPath(_) | Action::LoadFirst(_))
     }
 
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Action::Run(_) => "run",
@@ -77,14 +79,16 @@ impl Action {
         }
     }
 
-    /// Its object as one line of text: a command for PowerShell, which renaming is too, an address, a statement, a setting, with its
-    /// value as a line of `settings.json` where that is known.
+    /// Returns the object of the action as a single line (of [`Action::Steps`], one line per step):
+    /// a command for PowerShell (also for renaming), a URL, a statement, or a setting. If the value
+    /// of the setting is known, it is a line for `settings.json`.
     pub fn value(&self) -> String {
         match self {
             Action::Run(command) => command.line(Shell::WindowsPowerShell),
-            Action::Open(address) => address.clone(),
+            Action::Open(url) => url.clone(),
             Action::AddDllDirectory(directory) => add_dll_directory(directory),
-            // A square bracket in a name is no pattern. And a command of PowerShell's own gets its words as they are.
+            // With `-LiteralPath`, square brackets aren't a pattern. The arguments of a cmdlet need
+            // no escaping for a native program.
             Action::Rename { from, to } => {
                 Command::new("Rename-Item", ["-LiteralPath", from, "-NewName", to]).line(Shell::PowerShell)
             }
@@ -103,39 +107,39 @@ impl Action {
 }
 
 impl Command {
-    /// A command of these words.
+    /// Creates a command.
     pub fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         Command { program: program.to_owned(), arguments: arguments.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The command as a line for a shell.
+    /// Formats the command for a shell.
     pub fn line(&self, shell: Shell) -> String {
         shell::line(self, shell)
     }
 
-    /// Whether no shell would run a part of it before the whole is there, since a line break presses Enter, and whoever presses Enter
-    /// sees what it is.
+    /// Whether the command can be pasted safely. A line break would press Enter, so the shell would
+    /// execute the beginning before the user has seen the whole command.
     pub fn is_one_line(&self) -> bool {
         !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(is_obeyed))
     }
 }
 
-/// A statement that adds a directory.
+/// Returns a statement that adds a DLL directory.
 pub fn add_dll_directory(directory: &str) -> String {
     format!("os.add_dll_directory({})", python_string(directory))
 }
 
-/// A statement that puts a directory in front of PATH, for this process.
+/// Returns a statement that prepends a directory to PATH, for this process.
 pub fn prepend_path(directory: &str) -> String {
     format!("os.environ[\"PATH\"] = {} + os.environ[\"PATH\"]", python_string(&format!("{directory};")))
 }
 
-/// A statement that loads a DLL by its full path.
+/// Returns a statement that loads a DLL by its full path.
 pub fn load_first(dll: &str) -> String {
     format!("import ctypes; ctypes.WinDLL({})", python_string(dll))
 }
 
-/// A raw string, as people write paths, wherever one can hold the text.
+/// Returns a Python string literal, raw if possible, since that is the usual notation for paths.
 fn python_string(text: &str) -> String {
     if !text.contains(|c| c == '"' || is_obeyed(c)) && !text.ends_with('\\') {
         return format!("r\"{text}\"");
@@ -157,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_press_enter_is_no_line() {
+    fn a_command_with_control_characters_is_not_one_line() {
         for word in ["a\nb", "a\r", "\0", "\u{1b}[A", "\t", "\u{85}", "\u{2028}", "\u{202e}"] {
             assert!(!Command::new("python", [word]).is_one_line());
             assert!(!Command::new(word, []).is_one_line());

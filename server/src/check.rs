@@ -1,5 +1,5 @@
-//! Python files and notebooks of the user, and folders of them, checked in one environment: for the terminal, and for the editor's check
-//! of a whole folder.
+//! Checks Python files, notebooks, and directories of them in one environment, for the terminal and
+//! for the editor's check of a whole directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,24 @@ use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
 
-/// A file to be checked.
+/// A file to check.
 pub struct Program {
-    /// Its text; of a notebook the Python cells.
+    /// The source, or the Python cells of a notebook.
     pub parts: Vec<CheckedDocument>,
-    /// The file that it is, if it is one.
+    /// The path, if the program is a file.
     pub path: Option<PathBuf>,
 }
 
-/// Files to be checked.
+/// Files to check.
 #[derive(Default)]
 pub struct Programs {
-    /// In the order of their names, folder by folder.
+    /// The programs, sorted by name within each directory.
     pub read: Vec<Program>,
-    /// The notebooks below a folder that cannot be read, and why.
+    /// The notebooks in a directory that can't be read, and why.
     pub left_out: Vec<ReadError>,
 }
 
-/// Why a file cannot be checked.
+/// Why a file can't be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("{path}: {reason}")]
@@ -35,14 +35,15 @@ pub enum ReadError {
     Notebook { path: String, error: NotebookError },
 }
 
-/// More failing imports than anybody reads; a file that repeats one is reported so often and no more.
+/// The maximum number of failing imports that are reported per file, in case a generated file
+/// repeats one.
 const MOST_PLACES: usize = 1_000;
 
-/// A longer document is not read, in bytes.
+/// The maximum size of a document, in bytes.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
 
-/// Adds to `report` what is found on the watched imports of `programs`. `severity` says how severe a finding is to the user; none
-/// hides it.
+/// Adds the findings on the watched imports of `programs` to `report`. `severity` returns the
+/// severity that the user configured, or `None` to hide a finding.
 pub fn check_programs(
     report: &mut Report<'_>,
     host: &Host,
@@ -113,7 +114,8 @@ fn read(parts: &[CheckedDocument]) -> Vec<Document> {
 }
 
 impl Programs {
-    /// Reads a file, or the Python files and notebooks below a folder: not those of environments, nor what is ignored.
+    /// Reads a file, or the Python files and notebooks in a directory. Skips environments and files
+    /// that `.gitignore` and the like exclude.
     pub fn add(&mut self, path: &Path) -> Result<(), ReadError> {
         if !path.is_dir() {
             self.read.push(read_program(path)?);
@@ -134,14 +136,15 @@ impl Programs {
                 Err(error) if self.read.is_empty() && fs::read_dir(path).is_err() => {
                     return Err(unreadable(path, &error));
                 }
-                // A folder further down that may not be read holds nothing that this user works on.
+                // A subdirectory that this user can't read contains none of their work.
                 Err(_) => continue,
             };
             let is_program =
                 entry.path().extension().is_some_and(|e| e == "py" || e == "pyw" || e == "ipynb");
             if is_program && entry.file_type().is_some_and(|kind| kind.is_file()) {
                 match read_program(entry.path()) {
-                    // One among many: the others can be checked. Where it alone was named, that is all that there is to say.
+                    // The other files can still be checked. Only if it was named itself, it is an
+                    // error.
                     Err(broken @ ReadError::Notebook { .. }) => self.left_out.push(broken),
                     read => self.read.push(read?),
                 }
@@ -166,7 +169,7 @@ fn read_program(path: &Path) -> Result<Program, ReadError> {
         let cells = cells.map_err(|error| ReadError::Notebook { path: name.clone(), error })?;
         let in_cell = |Cell { index, text }| CheckedDocument { cell: Some(index), ..whole(&text) };
         let cells: Vec<CheckedDocument> = cells.into_iter().map(in_cell).collect();
-        // One that has no Python is checked, too.
+        // A notebook without Python is checked, too.
         if cells.is_empty() { vec![whole("")] } else { cells }
     } else {
         vec![whole(text)]

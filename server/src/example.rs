@@ -1,13 +1,13 @@
-//! An environment that is broken, to be looked at where none is: recorded from real files.
+//! A recorded broken environment, for trying WhyDLL on a machine that has none.
 
 use crate::host::Host;
 use crate::host::snapshot::{self, SnapshotError};
 
-/// TensorFlow 2.3.0 for Windows with Python 3.8, on a Windows 11 without the VC++ redistributable: facts
-/// recorded by `whydll snapshot`, see `data/README.md`.
+/// TensorFlow 2.3.0 for Windows with Python 3.8, on a Windows 11 without the VC++ redistributable.
+/// Recorded by `whydll snapshot` from real files, see `data/README.md`.
 const RECORDED: &[u8] = include_bytes!("../data/demo.snapshot.json.xz");
 
-/// The program of somebody who wants to learn something from data.
+/// A typical program for the example.
 pub const PROGRAM: &str = "\
 \"\"\"Trains a small model.\"\"\"
 import numpy as np
@@ -16,7 +16,7 @@ import tensorflow as tf
 model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
 ";
 
-/// The machine that it is on.
+/// Returns the machine of the example.
 pub fn machine() -> Result<Host, SnapshotError> {
     snapshot::read(RECORDED, "the built-in snapshot")
 }

@@ -1,44 +1,46 @@
-//! Texts of others, so that they are shown and never obeyed: a control character moves a terminal's cursor or gives it orders, and
-//! a mark of direction makes one name look like another (CVE-2021-42574).
+//! Escapes strings from untrusted sources for display. A control character can move a terminal's
+//! cursor or send it commands, and a bidirectional formatting character can make one name look like
+//! another (CVE-2021-42574).
 
 use std::borrow::Cow;
 
-/// The text on one line, with what could be obeyed written out: `\n`, `\u{1b}`, `\u{202e}`.
+/// Returns the string as a single line, with control characters escaped: `\n`, `\u{1b}`,
+/// `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    written_out(text, is_obeyed, |c| c.escape_default().to_string())
+    escaped(text, is_obeyed, |c| c.escape_default().to_string())
 }
 
-/// Likewise, with its lines and tabs as they are.
+/// Escapes control characters except line feeds and tabs.
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| is_obeyed(c) && !matches!(c, '\n' | '\t'), |c| c.escape_default().to_string())
+    escaped(text, |c| is_obeyed(c) && !matches!(c, '\n' | '\t'), |c| c.escape_default().to_string())
 }
 
-/// The same JSON, written so that it can be shown.
+/// Escapes control characters in JSON, without changing its value.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
-    written_out(json, |c| is_obeyed(c) && c != '\n', |c| format!("\\u{:04x}", c as u32))
+    escaped(json, |c| is_obeyed(c) && c != '\n', |c| format!("\\u{:04x}", c as u32))
 }
 
-/// Whether a screen does something else with this character than to show it.
+/// Whether a terminal or editor interprets this character instead of displaying it.
 pub fn is_obeyed(c: char) -> bool {
-    c.is_control() || is_mark_of_direction(c) || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control() || is_bidirectional_format(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-fn is_mark_of_direction(c: char) -> bool {
+fn is_bidirectional_format(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn written_out<'t>(
+fn escaped<'t>(
     text: &'t str,
-    is_written_out: impl Fn(char) -> bool,
-    written: impl Fn(char) -> String,
+    is_escaped: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
 ) -> Cow<'t, str> {
-    if !text.contains(&is_written_out) {
+    if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        match is_written_out(c) {
-            true => out.push_str(&written(c)),
+        match is_escaped(c) {
+            true => out.push_str(&escape(c)),
             false => out.push(c),
         }
     }
@@ -50,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_written_out() {
+    fn control_characters_are_escaped() {
         let link = "\u{1b}]8;;http://example.com\u{7}a\u{1b}]8;;\u{7}";
         assert_eq!(visible(link), r"\u{1b}]8;;http://example.com\u{7}a\u{1b}]8;;\u{7}");
         assert_eq!(visible("a\r\nb\tc\u{9b}2J\u{7f}"), r"a\r\nb\tc\u{9b}2J\u{7f}");
@@ -59,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_what_it_is() {
+    fn json_keeps_its_value() {
         let text = "\u{9b}2J\u{202e}\n\u{7f}\u{85}é";
         let json = serde_json::to_string_pretty(&[text]).unwrap();
         let visible = visible_json(&json);
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_all_languages_stay_as_they_are() {
+    fn names_in_all_languages_are_unchanged() {
         for name in [r"C:\Users\Zoë\日本語\😀.dll", "שלום", "مرحبا", "👩\u{200d}💻"] {
             assert!(matches!(visible(name), Cow::Borrowed(_)));
         }

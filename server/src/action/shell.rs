@@ -1,25 +1,27 @@
-//! A command as one line for a shell: to be read by a person, and confirmed with Enter.
+//! Formats a command as a line for a shell, which the user reads and confirms with Enter.
 //!
-//! Every argument must reach the program unchanged, whatever the shell makes of its characters.
+//! Every argument must reach the program unchanged, whatever its characters mean to the shell.
 
 use std::fmt::Write;
 
 use super::Command;
 
-/// The language that a line is written in.
+/// The shell that a line is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
-    /// PowerShell 5, which comes with Windows.
+    /// PowerShell 5, which is included in Windows.
     WindowsPowerShell,
     /// PowerShell 6 and later.
     PowerShell,
     /// `cmd.exe`.
     Cmd,
-    /// sh, bash, zsh: Git's on Windows too. And fish, which reads what we write as they do.
+    /// sh, bash, and zsh, including Git's on Windows; and fish, for which our quoting works as
+    /// well.
     Posix,
 }
 
-/// The line. One that holds control characters is not to be typed or pasted anywhere: see [`Command::is_one_line`].
+/// Formats a command. If it contains control characters, it must not be typed or pasted anywhere:
+/// see [`Command::is_one_line`].
 pub fn line(command: &Command, shell: Shell) -> String {
     let mut line = word(&command.program, shell, true);
     for argument in &command.arguments {
@@ -34,7 +36,8 @@ fn word(word: &str, shell: Shell, is_program: bool) -> String {
         return word.to_owned();
     }
     match shell {
-        // A quoted word at the start of a line is a value, which only `&` calls (about_Operators).
+        // A quoted word at the start of a line is an expression; `&` makes it a call
+        // (about_Operators).
         Shell::WindowsPowerShell | Shell::PowerShell if is_program => {
             format!("& {}", powershell_string(word))
         }
@@ -45,14 +48,15 @@ fn word(word: &str, shell: Shell, is_program: bool) -> String {
     }
 }
 
-/// Words that no shell reads anything into: paths, versions, requirements.
+/// Whether a word has no special meaning in any shell, as most paths, versions, and requirements.
 fn is_plain(word: &str, backslash_is_plain: bool) -> bool {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || "_/.:+-=".contains(c) || (c == '\\' && backslash_is_plain);
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '/') && word.chars().all(plain)
 }
 
-/// `-m`, `--no-deps`. PowerShell cuts `-a.b` and `-a:b` in two, and `--%` is a word of its own.
+/// Whether a word is a plain option: `-m`, `--no-deps`. PowerShell splits `-a.b` and `-a:b` into
+/// two words, and `--%` is a token of its own.
 fn is_plain_option(word: &str) -> bool {
     let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
     name.is_some_and(|name| {
@@ -61,7 +65,7 @@ fn is_plain_option(word: &str) -> bool {
     })
 }
 
-/// Typographic quotes end a string for PowerShell as the plain one does.
+/// Quotes a string for PowerShell, in which typographic quotes end a string like the plain one.
 fn powershell_string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
@@ -75,8 +79,8 @@ fn powershell_string(text: &str) -> String {
     quoted
 }
 
-/// Windows PowerShell puts quotes around a word with spaces, but escapes nothing in it, and drops an empty one
-/// (`PSNativeCommandArgumentPassing` of PowerShell 7.3 ended that).
+/// Escapes a word for Windows PowerShell, which quotes a word with spaces but escapes nothing in
+/// it, and drops an empty one. PowerShell 7.3 fixed that with `PSNativeCommandArgumentPassing`.
 fn escaped_for_windows_powershell(word: &str) -> String {
     if word.is_empty() {
         return "\"\"".to_owned();
@@ -100,9 +104,10 @@ fn escaped_for_windows_powershell(word: &str) -> String {
     out
 }
 
-/// Two readers follow each other: cmd, to which every `"` opens or closes a quoted part, and the program's C runtime,
-/// to which `\"` is a quote and backslashes count only before one. `%` means a variable to cmd even inside quotes.
-/// So the text goes into quoted parts, and `"` and `%` stand between them, behind cmd's own escape.
+/// Quotes a word for two parsers. To cmd, every `"` opens or closes a quoted part. To the program's
+/// C runtime, `\"` is a quote, and backslashes are special only before a quote. `%` introduces a
+/// variable in cmd even inside quotes. So everything else goes into quoted parts, and `"` and `%`
+/// are between them, escaped for cmd.
 fn cmd_word(word: &str) -> String {
     if word.is_empty() {
         return "\"\"".to_owned();
@@ -126,7 +131,9 @@ fn cmd_word(word: &str) -> String {
     out
 }
 
-/// In quotes nothing has a meaning, but to fish a backslash before another one or before the end. Such a one stands outside.
+/// Quotes a word for POSIX shells. Nothing is special in single quotes, but fish interprets a
+/// backslash before another one, before a quote, and at the end. Such a backslash gets quotes of
+/// its own.
 fn posix_word(word: &str) -> String {
     let mut out = String::with_capacity(word.len() + 2);
     out.push('\'');
@@ -148,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Words that shells are known to trip over.
+    /// Words that are difficult for shells.
     #[rustfmt::skip]
     const NASTY: &[&str] = &[
         "", " ", "a b", "it's", "‘typographic’", "tensorflow==2.3.0", "numpy<2", "a&b", "a|b", "a;b", "a^b", "$HOME", "`id`", "$(id)",
@@ -203,7 +210,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_arrives_through_a_real_sh_is_what_was_meant() {
+    fn arguments_pass_unchanged_through_a_real_sh() {
         let command = Command::new("/usr/bin/env", ["printf", r"%s\0"].iter().chain(NASTY).copied());
         let output = std::process::Command::new("/bin/sh")
             .arg("-c")
@@ -215,19 +222,20 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_through_fish_is_what_was_meant() {
+    fn arguments_pass_unchanged_through_fish() {
         let line = line(&Command::new("p", NASTY.iter().copied()), Shell::Posix);
         assert_eq!(read_by_fish(&line)[1..], *NASTY);
     }
 
-    /// The words of a line as fish reads them (its documentation, *Quotes*), of those forms that we write.
+    /// Splits a line into words like fish (its documentation, *Quotes*), as far as our lines need
+    /// it.
     fn read_by_fish(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
         let mut rest = line.chars().peekable();
         while let Some(c) = rest.next() {
             let escaped = rest.next_if(|&next| c == '\\' && (!quoted || matches!(next, '\\' | '\'')));
             match (c, escaped) {
-                (_, Some(meant)) => word.get_or_insert_default().push(meant),
+                (_, Some(expected)) => word.get_or_insert_default().push(expected),
                 ('\'', _) => {
                     quoted = !quoted;
                     word.get_or_insert_default();
@@ -236,7 +244,7 @@ mod tests {
                 _ => {
                     assert!(
                         quoted || !"$*?~#(){}[]<>^&|;\"\\%!`".contains(c),
-                        "fish would see more in {c} of {line}"
+                        "fish would interpret {c} in {line}"
                     );
                     word.get_or_insert_default().push(c);
                 }
@@ -248,30 +256,30 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_through_cmd_and_the_c_runtime_is_what_was_meant() {
+    fn arguments_pass_unchanged_through_cmd_and_the_c_runtime() {
         let program = r"C:\Program Files\Python38\python.exe";
         let line = line(&Command::new(program, NASTY.iter().copied()), Shell::Cmd);
-        let meant: Vec<&str> = std::iter::once(&program).chain(NASTY).copied().collect();
-        assert_eq!(arguments_of_c_runtime(&read_by_cmd(&line)), meant);
+        let expected: Vec<&str> = std::iter::once(&program).chain(NASTY).copied().collect();
+        assert_eq!(arguments_of_c_runtime(&read_by_cmd(&line)), expected);
     }
 
     #[test]
-    fn what_arrives_through_windows_powershell_and_the_c_runtime_is_what_was_meant() {
+    fn arguments_pass_unchanged_through_windows_powershell_and_the_c_runtime() {
         let line = line(&Command::new("p", NASTY.iter().copied()), Shell::WindowsPowerShell);
-        let handed_on: Vec<String> = read_by_powershell(&line)
+        let passed_on: Vec<String> = read_by_powershell(&line)
             .into_iter()
             .map(|word| if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word })
             .collect();
-        assert_eq!(arguments_of_c_runtime(&handed_on.join(" "))[1..], *NASTY);
+        assert_eq!(arguments_of_c_runtime(&passed_on.join(" "))[1..], *NASTY);
     }
 
     #[test]
-    fn what_arrives_through_powershell_is_what_was_meant() {
+    fn arguments_pass_unchanged_through_powershell() {
         let line = line(&Command::new("p", NASTY.iter().copied()), Shell::PowerShell);
         assert_eq!(read_by_powershell(&line)[1..], *NASTY);
     }
 
-    /// The words of a line as PowerShell reads them, of those forms that we write.
+    /// Splits a line into words like PowerShell, as far as our lines need it.
     fn read_by_powershell(line: &str) -> Vec<String> {
         let is_quote = |c: char| matches!(c, '\'' | '\u{2018}'..='\u{201b}');
         let mut words = Vec::new();
@@ -295,7 +303,7 @@ mod tests {
                 word.push_str(&rest[..end]);
                 rest = &rest[end..];
                 let special = |c: char| "$`(){}[]|&;<>@#,\"%*?~".contains(c);
-                assert!(!word.contains(special), "PowerShell would see more in {word}");
+                assert!(!word.contains(special), "PowerShell would interpret {word}");
             }
             assert!(rest.is_empty() || rest.starts_with(' '), "one word becomes two: {rest}");
             rest = rest.strip_prefix(' ').unwrap_or(rest);
@@ -304,7 +312,8 @@ mod tests {
         words
     }
 
-    /// What cmd, reading a line at its prompt, hands on. Fails where it would see an operator or a variable.
+    /// Returns the command line that cmd passes on after reading a line at its prompt. Panics on an
+    /// operator or a variable.
     fn read_by_cmd(line: &str) -> String {
         let (mut quoted, mut escaped) = (false, false);
         let mut read = String::new();
@@ -317,9 +326,9 @@ mod tests {
                 }
                 '"' => quoted = !quoted,
                 '&' | '|' | '<' | '>' | '(' | ')' => {
-                    assert!(quoted, "cmd would see the operator {c} in {line}")
+                    assert!(quoted, "cmd would interpret the operator {c} in {line}")
                 }
-                '%' => panic!("cmd would see a variable in {line}"),
+                '%' => panic!("cmd would interpret a variable in {line}"),
                 _ => {}
             }
             read.push(c);
@@ -327,7 +336,7 @@ mod tests {
         read
     }
 
-    /// How a Windows program splits its command line (parsing rules of Microsoft's C runtime).
+    /// Splits a command line like Microsoft's C runtime (its documented parsing rules).
     fn arguments_of_c_runtime(line: &str) -> Vec<String> {
         let mut words = Vec::new();
         let (mut word, mut quoted, mut backslashes) = (None::<String>, false, 0_usize);

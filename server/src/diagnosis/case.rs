@@ -1,4 +1,4 @@
-//! What a code is asked about: one problem of one import, and where things can be looked up.
+//! The input of a code: one problem of one import, with the machine and the environment.
 
 use crate::cpython::{LoadError, StableAbi};
 use crate::environment::{Distribution, DistributionKind, Environment, Kind};
@@ -12,49 +12,50 @@ use super::codes::shadowed_module::HiddenPackage;
 use super::finding::{ChainLink, FAILS, Finding, Related, SearchedDirectory, Severity};
 use super::origins;
 
-/// A sentence names so many symbols at most.
+/// The maximum number of symbols that a sentence names.
 pub(super) const MOST_SYMBOLS: usize = 3;
 
-/// An import that was asked about, where it was asked.
+/// A diagnosed import with its machine and environment.
 pub struct Case<'a> {
     /// The machine.
     pub host: &'a Host,
     /// The environment.
     pub environment: &'a Environment,
-    /// Dotted name.
+    /// The dotted name of the import.
     pub import: &'a str,
 }
 
-/// One thing that went wrong.
+/// A single cause of a failed import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
-    /// What.
+    /// The failed load or lookup.
     pub culprit: Culprit,
-    /// The statements that lead there, innermost first.
+    /// The statements that lead to the failure, innermost first.
     pub trace: Vec<Place>,
-    /// Who asked for it, if it was Python code.
+    /// How Python code requested the load, if it did.
     pub loaded_by: Option<LoadKind>,
-    /// What Python says of that load.
+    /// The message of the Python exception.
     pub sentence: Option<String>,
-    /// The Win32 code that the program gets. A culprit which Windows would reach only later has its own.
+    /// The Win32 error code that the program receives. A culprit that Windows would reach only
+    /// later has its own code.
     pub code: Option<u32>,
 }
 
-/// What went wrong.
+/// The object that a problem is about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Culprit {
-    /// An image cannot be loaded.
+    /// An image that can't be loaded.
     Image(Fault),
-    /// An extension module is for another Python, whose DLL it imports.
+    /// An extension module that was built for another Python, whose DLL it imports.
     OtherPython { module: WinPath, dll: String },
-    /// A Python module is not there.
+    /// A Python module that isn't found.
     Module(MissingModule),
-    /// A module of the program is found before the installed package.
+    /// An installed package that is hidden by a module of the program.
     HiddenPackage(HiddenPackage),
 }
 
 impl Problem {
-    /// The problems of a load that failed: one for each culprit.
+    /// Returns the problems of a failed load, one for each culprit.
     pub fn of_load(load: &LoadFailure) -> Vec<Problem> {
         let problem = |culprit, code| Problem {
             culprit,
@@ -72,7 +73,7 @@ impl Problem {
             LoadError::Windows(failure) => failure
                 .faults()
                 .map(|fault| {
-                    // Where nothing is loaded, Windows reports nothing.
+                    // A lookup loads nothing, so Windows reports no error.
                     let code = (load.kind != LoadKind::Look).then(|| fault.cause.code());
                     problem(Culprit::Image(fault.clone()), code)
                 })
@@ -80,7 +81,8 @@ impl Problem {
         }
     }
 
-    /// A load that no statement makes: the start of the interpreter, or what native code asks for.
+    /// Creates the problem of a load that no statement requests: one made by the interpreter's
+    /// start or by native code.
     pub fn of_process(failure: Failure) -> Problem {
         Problem {
             code: Some(failure.code()),
@@ -91,7 +93,7 @@ impl Problem {
         }
     }
 
-    /// A module that Python does not find.
+    /// Creates the problem of a module that Python doesn't find.
     pub fn of_missing_module(missing: MissingModule, trace: &[(WinPath, u32)]) -> Problem {
         let place = |(file, line): &(WinPath, u32)| Place { file: Some(file.clone()), line: *line };
         Problem {
@@ -103,7 +105,8 @@ impl Problem {
         }
     }
 
-    /// A package that is not what is imported.
+    /// Creates the problem of an installed package that isn't imported because another module hides
+    /// it.
     pub fn of_hidden_package(hidden: HiddenPackage) -> Problem {
         Problem {
             culprit: Culprit::HiddenPackage(hidden),
@@ -114,7 +117,7 @@ impl Problem {
         }
     }
 
-    /// The image that could not be loaded, if that is the problem.
+    /// Returns the fault, if the problem is an image that couldn't be loaded.
     pub fn fault(&self) -> Option<&Fault> {
         match &self.culprit {
             Culprit::Image(fault) => Some(fault),
@@ -122,14 +125,14 @@ impl Problem {
         }
     }
 
-    /// The fault, if the image was found nowhere.
+    /// Returns the fault, if the image wasn't found in any directory.
     pub fn not_found(&self) -> Option<&Fault> {
         self.fault().filter(|fault| matches!(fault.cause, Cause::NotFound { .. }))
     }
 }
 
 impl Case<'_> {
-    /// Groups the problems by the code that explains them, and has each code tell its own.
+    /// Groups the problems by the code that explains them, and creates one finding for each code.
     pub(super) fn explain(
         &self,
         problems: Vec<Problem>,
@@ -149,18 +152,18 @@ impl Case<'_> {
                 None => groups.push((code, vec![problem])),
             }
         }
-        codes::damaged_install::take_consequences(self, &mut groups);
+        codes::damaged_install::remove_consequences(self, &mut groups);
         groups
             .into_iter()
             .map(|(code, group)| {
                 let mut finding = self.finding(code, &group, severity, error);
-                codes::tell(code, self, &group, &mut finding);
+                codes::describe(code, self, &group, &mut finding);
                 finding
             })
             .collect()
     }
 
-    /// A finding with all that does not depend on its code.
+    /// Creates a finding with the parts that don't depend on the code.
     pub(super) fn finding(
         &self,
         code: codes::Code,
@@ -188,7 +191,7 @@ impl Case<'_> {
                 related.push(Related {
                     file: file.clone(),
                     line: place.line,
-                    message: self.done_at(problem),
+                    message: self.describe_place(problem),
                 });
             }
         }
@@ -215,7 +218,7 @@ impl Case<'_> {
         }
     }
 
-    fn done_at(&self, problem: &Problem) -> String {
+    fn describe_place(&self, problem: &Problem) -> String {
         match (&problem.culprit, problem.loaded_by) {
             (Culprit::Image(fault), Some(LoadKind::Ctypes)) => {
                 format!(
@@ -235,7 +238,8 @@ impl Case<'_> {
         }
     }
 
-    /// `import tensorflow` will fail / a part of what it uses is broken.
+    /// Returns "`import tensorflow` will fail" or "A part of what `import tensorflow` uses is
+    /// broken".
     pub(super) fn consequence(&self, severity: Severity) -> String {
         match severity {
             Severity::Error => format!("`import {}` {FAILS}", self.import),
@@ -243,12 +247,12 @@ impl Case<'_> {
         }
     }
 
-    /// The file as people know it: from its package on, or its full path.
+    /// Returns a short human-readable path: from the package on, or the full path.
     pub(super) fn short(&self, path: &WinPath) -> String {
         self.environment.short(path)
     }
 
-    /// A module of a chain, as [`Case::short`] says its path.
+    /// Returns the path of a module in a chain, shortened like [`Case::short`].
     pub(super) fn short_of(&self, link: Option<&Link>) -> String {
         match link {
             Some(Link { path: Some(path), .. }) => self.short(path),
@@ -257,7 +261,8 @@ impl Case<'_> {
         }
     }
 
-    /// "self_check.py (line 50) loads it with ctypes" or "b.dll, needed by a.pyd, imports it".
+    /// Returns the importer and how it requests the culprit: "self_check.py (line 50) loads b.dll"
+    /// or "a.pyd imports b.dll".
     pub(super) fn who_needs(&self, problem: &Problem) -> String {
         let Some(fault) = problem.fault() else {
             return String::new();
@@ -283,7 +288,8 @@ impl Case<'_> {
         }
     }
 
-    /// "Python 3.8 looks for it in A, B and C (Windows error 126)"
+    /// Returns the searched directories: "Python 3.8 looks for it in A, B and C, and it is in none
+    /// of them (Windows error 126)".
     pub(super) fn where_searched(&self, problem: &Problem) -> String {
         let searched = problem.fault().map(|fault| fault.cause.searched()).unwrap_or_default();
         let names: Vec<String> = searched
@@ -304,8 +310,8 @@ impl Case<'_> {
         )
     }
 
-    /// Why this module and no other serves an import: "this copy was loaded first by the rule "full path"
-    /// (scipy/_distributor_init.py:40)".
+    /// Returns why this module resolves an import: "this copy was loaded first by the rule "full
+    /// path" (scipy/_distributor_init.py:40)".
     pub(super) fn why_this_one(&self, provider: &Provider) -> String {
         let mut by: Vec<String> = provider.asked_by.iter().map(ToString::to_string).collect();
         by.extend(provider.brought_by.iter().map(|link| self.short_of(Some(link))));
@@ -313,15 +319,16 @@ impl Case<'_> {
         let rule = format!("by the rule \"{}\"{by}", provider.rule);
         if provider.was_loaded {
             format!(
-                "this copy was loaded first {rule}, and Windows takes a DLL that is loaded wherever it lies"
+                "this copy was loaded first {rule}, and Windows reuses a DLL that is already loaded, \
+                 wherever it is"
             )
         } else {
-            format!("this copy is taken {rule}")
+            format!("this copy is found {rule}")
         }
     }
 
-    /// What the registry says of the VC++ redistributable for this environment, where it does not agree with its DLL:
-    /// a sentence with a blank in front.
+    /// Returns a sentence, preceded by a space, if the registry entry of the VC++ redistributable
+    /// for this environment disagrees with its DLL. Returns an empty string otherwise.
     pub(super) fn registry_disagrees(&self) -> String {
         let all = self.host.misregistered_runtimes();
         let Some(it) = all.iter().find(|it| it.registered.machine == self.environment.machine) else {
@@ -336,7 +343,8 @@ impl Case<'_> {
         format!(" The registry says that the redistributable {version} is installed, but {system} {found}.")
     }
 
-    /// The distribution that a file belongs to: the one whose RECORD lists it, or else the one whose package contains it.
+    /// Returns the distribution that a file belongs to: the one whose RECORD lists it, or else the
+    /// one whose package contains it.
     pub(super) fn owner_of(&self, path: &WinPath) -> Option<&Distribution> {
         let files = &*self.host.files;
         self.environment.owner_of(path, files).or_else(|| {
@@ -347,7 +355,8 @@ impl Case<'_> {
         })
     }
 
-    /// " Its wheel was made for cp314-cp314-win_amd64."; nothing if nobody says so.
+    /// Returns " Its wheel was made for cp314-cp314-win_amd64.", or an empty string if the tags
+    /// aren't recorded.
     pub(super) fn made_for(&self, owner: Option<&Distribution>) -> String {
         let tags = owner.map(|owner| owner.wheel_tags(&*self.host.files)).unwrap_or_default();
         match tags.as_slice() {
@@ -356,7 +365,7 @@ impl Case<'_> {
         }
     }
 
-    /// Whether a file is Python's own, and of no package.
+    /// Whether a file belongs to Python itself and not to a package.
     pub(super) fn is_of_python(&self, path: &WinPath) -> bool {
         let Environment { base_prefix, application_directory, site_packages, python_dll, .. } =
             self.environment;
@@ -365,13 +374,13 @@ impl Case<'_> {
         let is_beside = beside(base_prefix)
             || beside(application_directory)
             || python_dll.parent().is_some_and(|folder| beside(&folder));
-        // Others put DLLs there, too.
+        // Other installers put DLLs there, too.
         let is_there = folders.iter().any(|folder| path.is_within(folder))
             || is_beside && (!path.has_extension("dll") || origins::is_of_python(path.file_name()));
         is_there && !site_packages.iter().any(|folder| folder != base_prefix && path.is_within(folder))
     }
 
-    /// Whether a module of Python itself fails, or a DLL that belongs to Python itself.
+    /// Whether a module or DLL of Python itself fails.
     pub(super) fn is_pythons_own(&self, problem: &Problem) -> bool {
         let Some(fault) = problem.fault() else { return false };
         let is_stable_abi = StableAbi::of(fault.culprit()).is_some();
@@ -379,7 +388,8 @@ impl Case<'_> {
         is_stable_abi || importer.is_some_and(|path| self.is_of_python(path))
     }
 
-    /// The package of conda that brought a DLL of this name, where it lists one in a folder that conda's Python searches.
+    /// Returns the conda package that lists a DLL of this name in a directory that conda's Python
+    /// searches.
     pub(super) fn conda_owner_of(&self, dll: &str) -> Option<&Distribution> {
         let files = &*self.host.files;
         let conda = self.environment.distributions.iter().filter(|one| one.kind == DistributionKind::Conda);
@@ -392,9 +402,9 @@ impl Case<'_> {
         conda.into_iter().find(lists)
     }
 
-    /// Whether it is a DLL of the stable ABI that conda's Python was packaged without: to install that again
-    /// would not bring it (conda-forge/python-feedstock#934).
-    pub(super) fn is_not_in_conda_s_python(&self, dll: &str) -> bool {
+    /// Whether this is a DLL of the stable ABI that conda's Python was packaged without.
+    /// Reinstalling Python wouldn't bring it (conda-forge/python-feedstock#934).
+    pub(super) fn is_missing_from_conda_python(&self, dll: &str) -> bool {
         let own = self.environment.python_dll.file_name();
         StableAbi::of(dll).is_some()
             && self.conda_owner_of(dll).is_none()
@@ -407,7 +417,7 @@ impl Case<'_> {
     }
 }
 
-/// A distribution's name as its author writes it; the folder's name has `_` for `-`.
+/// Returns a distribution's name as its author writes it. The directory's name has `_` for `-`.
 pub(super) fn name_of(distribution: &Distribution, files: &dyn Files) -> String {
     let metadata = distribution.metadata(files).ok();
     metadata.and_then(|metadata| metadata.name.clone()).unwrap_or_else(|| distribution.name.clone())
@@ -418,17 +428,18 @@ fn chain(fault: &Fault) -> Vec<ChainLink> {
     let link = |(at, link): (usize, &Link)| ChainLink {
         name: link.name.clone(),
         path: link.path.clone(),
-        remark: (at == culprit).then(|| matter_with(link, &fault.cause).to_owned()),
+        remark: (at == culprit).then(|| problem_with(link, &fault.cause).to_owned()),
     };
     fault.chain.iter().enumerate().map(link).collect()
 }
 
-/// What is the matter with a culprit, in a few words. Not every culprit is refused: some are loaded, and fail whoever needs them.
-fn matter_with(culprit: &Link, cause: &Cause) -> &'static str {
+/// Describes the problem with a culprit in a few words. Not every culprit is refused: some are
+/// loaded and make the importing module fail.
+fn problem_with(culprit: &Link, cause: &Cause) -> &'static str {
     match cause {
-        Cause::MissingExport { .. } => "lacks what is taken from it",
+        Cause::MissingExport { .. } => "lacks a required function",
         Cause::OutdatedRuntime { .. } => "is too old",
-        Cause::LacksInstructions { .. } => "crashes as it starts",
+        Cause::LacksInstructions { .. } => "crashes when it starts",
         _ if culprit.path.is_none() => "not found",
         _ => "cannot be loaded",
     }
@@ -450,21 +461,21 @@ fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
         .collect()
 }
 
-/// " (Windows error 126)"; nothing if the load itself goes well.
+/// Returns " (Windows error 126)", or an empty string if the load itself succeeds.
 pub(super) fn windows_error(code: Option<u32>) -> String {
     code.map_or(String::new(), |code| format!(" (Windows error {code})"))
 }
 
-/// The first [`MOST_SYMBOLS`]: "`a`, `b` and `c`".
+/// Returns the first [`MOST_SYMBOLS`] names: "`a`, `b` and `c`".
 pub(super) fn first_symbols(symbols: &[Symbol]) -> String {
     let names: Vec<String> = symbols.iter().take(MOST_SYMBOLS).map(|symbol| format!("`{symbol}`")).collect();
     list(&names, "and")
 }
 
-/// The first `most` of them, and how many more there are: "a and b", "a, b and c", "a, b and 5 more".
+/// Names the first `most` items and counts the rest: "a and b", "a, b and c", "a, b and 5 more".
 pub(super) fn some_of(all: impl ExactSizeIterator<Item = String>, most: usize) -> String {
     let more = all.len().saturating_sub(most);
-    // One more is named as well.
+    // Instead of "and 1 more", the last item is named as well.
     let named = if more == 1 { most + 1 } else { most };
     let mut names: Vec<String> = all.take(named).collect();
     if more > 1 {
@@ -473,7 +484,7 @@ pub(super) fn some_of(all: impl ExactSizeIterator<Item = String>, most: usize) -
     list(&names, "and")
 }
 
-/// "a", "a and b", "a, b and c"
+/// Joins names: "a", "a and b", "a, b and c".
 pub(super) fn list(names: &[String], last: &str) -> String {
     match names {
         [] => String::new(),

@@ -1,4 +1,5 @@
-//! The DLL tree of one or more targets: what is loaded, from where, by which rule, and what failed.
+//! The DLL tree of one or more targets: which modules are loaded, from where, by which rule, and
+//! which loads failed.
 
 use crate::cpython::{CtypesMode, Finder, Interpreter, LoadError};
 use crate::environment::Environment;
@@ -8,33 +9,34 @@ use crate::plan::{Place, Plan, Step};
 
 use super::case::Case;
 
-/// All modules of a process after a load.
+/// All modules of a process after its loads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
-    /// In the order in which they were found: those of the interpreter first.
+    /// The modules in the order in which they were found. Those of the interpreter come first.
     pub modules: Vec<Module>,
-    /// How many of them the interpreter itself needs.
+    /// The number of modules that the interpreter itself needs.
     pub of_interpreter: usize,
-    /// What Python does, in order.
+    /// The steps of the Python code, in order.
     pub steps: Vec<Step>,
-    /// Why a target cannot be loaded, if one cannot.
+    /// Why a target can't be loaded.
     pub error: Option<ChainError>,
-    /// The loads that failed, whether the program goes on or not.
+    /// The failed loads, including those after which the program continues.
     pub failed: Vec<FailedLoad>,
 }
 
-/// A load that failed.
+/// A failed load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailedLoad {
-    /// The statement; none of a load that no Python code makes.
+    /// The statement that requests the load. `None` if no Python code requests it.
     pub at: Option<Place>,
-    /// What Python says of it: `ImportError: …`.
+    /// The message of the Python exception: `ImportError: …`.
     pub sentence: String,
-    /// The import fails because of it; otherwise the program handles the failure.
+    /// Whether the import fails because of it. Otherwise, the program handles the failure.
     pub is_fatal: bool,
-    /// It stands under a condition that is not known, so perhaps the load is never made.
+    /// Whether the load depends on an unknown condition, so that it may never be requested.
     pub uncertain: bool,
-    /// The culprits, the one that Windows reports first. None of a module that is for another Python.
+    /// The culprits; the one that Windows reports comes first. Empty for a module that was built
+    /// for another Python.
     pub faults: Vec<Fault>,
 }
 
@@ -54,7 +56,8 @@ impl FailedLoad {
     }
 }
 
-/// The copies of a culprit that Windows does not take: files of its name elsewhere on the machine, for the same processor.
+/// Returns the copies of a culprit that Windows doesn't use: files of the same name elsewhere on
+/// the machine, for the same processor.
 pub fn copies(host: &Host, environment: &Environment, fault: &Fault) -> Vec<WinPath> {
     let case = Case { host, environment, import: "" };
     match fault.cause.path() {
@@ -63,17 +66,17 @@ pub fn copies(host: &Host, environment: &Environment, fault: &Fault) -> Vec<WinP
     }
 }
 
-/// Why a target cannot be loaded.
+/// Why a target can't be loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChainError {
     /// A native load failed.
     Load { failure: Box<Failure>, sentence: String },
-    /// Python refuses before or after any load.
+    /// Python raises an exception that no native load causes.
     Python(String),
 }
 
-/// Loads `targets` into one fresh process, in this order and up to the first that fails: a `.pyd` as an extension module, a
-/// `.dll` as `ctypes.WinDLL` of its full path, anything else as an import.
+/// Loads `targets` into one new process, in this order and up to the first failure: a `.pyd` as an
+/// extension module, a `.dll` with `ctypes.WinDLL` and its full path, anything else as an import.
 pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain {
     let interpreter = match Interpreter::start(host, environment) {
         Ok(interpreter) => interpreter,
@@ -112,20 +115,20 @@ pub fn chain(host: &Host, environment: &Environment, targets: &[&str]) -> Chain 
     Chain { modules, steps: plan.steps().to_vec(), of_interpreter, error, failed }
 }
 
-/// How loading a target failed.
+/// The failure of a target.
 struct TargetFailure {
     error: ChainError,
-    /// The loads of Python code because of which it failed, as indices into [`Plan::failures`].
+    /// The loads by Python code that made it fail, as indices into [`Plan::failures`].
     loads: Vec<usize>,
-    /// The load itself, if no Python code makes it.
+    /// The failed load, if no Python code requests it.
     direct: Option<LoadError>,
 }
 
-/// Loads a target; none if that goes well.
+/// Loads a target. Returns `None` if that succeeds.
 fn load(plan: &mut Plan<'_>, target: &str) -> Option<TargetFailure> {
     let path = WinPath::new(target);
     let direct = |error: LoadError, sentence: String| TargetFailure {
-        error: of_load(error.clone(), sentence),
+        error: chain_error_of(error.clone(), sentence),
         loads: Vec::new(),
         direct: Some(error),
     };
@@ -144,14 +147,14 @@ fn load(plan: &mut Plan<'_>, target: &str) -> Option<TargetFailure> {
         let error = plan.import(target).error?;
         let load = error.loads.first().and_then(|at| plan.failures().get(*at));
         let chain_error = match load {
-            Some(load) => of_load(load.error.clone(), error.sentence),
+            Some(load) => chain_error_of(load.error.clone(), error.sentence),
             None => ChainError::Python(error.sentence),
         };
         Some(TargetFailure { error: chain_error, loads: error.loads, direct: None })
     }
 }
 
-fn of_load(error: LoadError, sentence: String) -> ChainError {
+fn chain_error_of(error: LoadError, sentence: String) -> ChainError {
     match error {
         LoadError::Windows(failure) => ChainError::Load { failure: Box::new(failure), sentence },
         LoadError::OtherPython { .. } | LoadError::Crash(_) => ChainError::Python(sentence),
@@ -159,7 +162,7 @@ fn of_load(error: LoadError, sentence: String) -> ChainError {
 }
 
 impl ChainError {
-    /// What Python says of it.
+    /// Returns the message of the Python exception.
     pub fn sentence(&self) -> &str {
         match self {
             ChainError::Load { sentence, .. } | ChainError::Python(sentence) => sentence,

@@ -1,4 +1,4 @@
-//! The copies of a DLL on the machine, in whichever folder: other ones than a load finds.
+//! Finds copies of a DLL on the machine that a load doesn't find.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use super::case::Case;
 use super::gpu;
 
 impl Case<'_> {
-    /// The copies of a DLL that a load has missed: in the folder of the module that needs it, in other folders of that module's
-    /// distribution, and [`elsewhere`](Case::elsewhere).
+    /// Returns the copies of a DLL that a load didn't find: in the directory of the importing
+    /// module, in other directories of its distribution, and [`elsewhere`](Case::elsewhere).
     pub(super) fn unseen(&self, fault: &Fault) -> Vec<WinPath> {
         let dll = fault.culprit();
         let files = &*self.host.files;
-        // Of a load by name the chain begins with the DLL itself.
+        // For a load by name, the chain begins with the DLL itself.
         let importer = fault.importer().and_then(|link| link.path.as_ref());
         let mut found: Vec<WinPath> = Vec::new();
         if let Some(importer) = importer {
@@ -35,7 +35,8 @@ impl Case<'_> {
         found
     }
 
-    /// A distribution, and those of its family that it requires: PyQt5 and PyQt5-Qt5.
+    /// Returns a distribution and those of its requirements whose names begin with its own, such as
+    /// PyQt5 and PyQt5-Qt5.
     pub(super) fn with_requirements<'c>(&'c self, distribution: &'c Distribution) -> Vec<&'c Distribution> {
         let files = &*self.host.files;
         let metadata = distribution.metadata(files).ok();
@@ -46,8 +47,9 @@ impl Case<'_> {
         std::iter::once(distribution).chain(required).collect()
     }
 
-    /// The copies of a DLL in the directories of PATH, in the environment's own folders, and in those of NVIDIA's installers. The folders
-    /// of other packages are left out: their DLLs are for them alone.
+    /// Returns the copies of a DLL in the directories of PATH, in the environment's own
+    /// directories, and in those of NVIDIA's installers. The directories of other packages are
+    /// skipped, because their DLLs are private.
     pub(super) fn elsewhere(&self, dll: &str) -> Vec<WinPath> {
         let files = &*self.host.files;
         let mut folders = self.host.path_directories();
@@ -76,15 +78,15 @@ impl Case<'_> {
         found
     }
 
-    /// Whether a file is there that is an image for the environment's processes.
+    /// Whether the file exists and is an image for the environment's processes.
     pub(super) fn fits(&self, path: &WinPath) -> bool {
         let (files, process) = (&*self.host.files, self.environment.machine);
         let fits = |image: Arc<ImageFacts>| answers_search(&image, process, self.host.machine);
         files.is_file(path) && files.image(path).is_ok_and(fits)
     }
 
-    /// Other copies of the DLL at `path`, for the same machine: in the system directory, beside the program, and
-    /// [`elsewhere`](Case::elsewhere).
+    /// Returns other copies of the DLL at `path` for the same architecture: in the system
+    /// directory, next to the program, and [`elsewhere`](Case::elsewhere).
     pub(super) fn other_copies(&self, path: &WinPath) -> Vec<WinPath> {
         let machine = self.environment.machine;
         let dll = path.file_name();

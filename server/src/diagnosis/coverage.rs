@@ -1,4 +1,4 @@
-//! How far an import was followed: what of it is not known, and what was therefore not reached.
+//! Coverage: how far an import could be followed, and which native files it therefore didn't reach.
 
 use std::collections::BTreeSet;
 
@@ -12,61 +12,64 @@ use crate::plan::{Event, LoadFailure, LoadKind, Place, Plan, Step};
 
 use super::Package;
 
-/// Of the places in one import no more than these are kept, and of the files of one distribution.
+/// The maximum number of gaps that are kept per import.
 const MOST_GAPS: usize = 50;
+/// The maximum number of files that are kept per distribution.
 const MOST_FILES: usize = 50;
 
-/// How far an import was followed. All of it, if there are no gaps.
+/// How far an import could be followed. It was followed completely if there are no gaps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Where it could not be followed, in order.
+    /// The places where it couldn't be followed, in order.
     pub gaps: Vec<Gap>,
-    /// What is loaded by these places, if anything.
+    /// The native files that may be loaded at these places.
     pub not_reached: Vec<NotReached>,
 }
 
-/// A place where an import could not be followed.
+/// A place where an import couldn't be followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The Python file; none for the program itself.
+    /// The Python file. `None` for the program itself.
     pub file: Option<WinPath>,
-    /// 1-based.
+    /// The line number, starting at 1.
     pub line: u32,
-    /// What is not known, as a sentence without a full stop.
+    /// What is unknown, as a sentence without a full stop.
     pub what: String,
 }
 
-/// The native files of a distribution that nothing loads as far as the import was followed.
+/// The native files of a distribution that the followed part of the import doesn't load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotReached {
-    /// Its name.
+    /// The name of the distribution.
     pub distribution: String,
-    /// Full paths, the first ones of them.
+    /// Full paths of the first files.
     pub files: Vec<WinPath>,
-    /// How many there are.
+    /// The total number of files.
     pub count: usize,
-    /// Those of `files` that cannot be loaded, should they be.
+    /// The files of `files` that would fail to load.
     pub failing: Vec<Failing>,
 }
 
-/// A file that cannot be loaded where an import was followed to.
+/// A file that would fail to load into the process as it is where the import could be followed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
-    /// Its full path.
+    /// Full path.
     pub file: WinPath,
-    /// Why, as a sentence without a full stop.
+    /// The reason, as a sentence without a full stop.
     pub why: String,
 }
 
-/// A distribution that loads what is not known, and the statement of one of its `__init__.py` that does so in a loop.
+/// A distribution with unknown loads, and the statement in one of its `__init__.py` files that
+/// makes them in a loop.
 struct Loader<'e> {
     distribution: &'e Distribution,
     loop_at: Option<Place>,
 }
 
 impl Coverage {
-    /// Of the steps of an import from the one numbered `first` on. Besides, what a distribution cannot load whose `__init__.py` loads
-    /// everything in a folder: that fails unless it is left out of the loop.
+    /// Computes the coverage of an import whose first step has the number `first`. Also returns the
+    /// failures of a distribution whose `__init__.py` loads every DLL of a directory: a DLL that
+    /// can't be loaded makes the import fail unless the loop skips it.
     pub(super) fn of(
         plan: &Plan<'_>,
         environment: &Environment,
@@ -76,7 +79,7 @@ impl Coverage {
         let mut coverage = Coverage::default();
         let mut loaders: Vec<Loader<'_>> = Vec::new();
         for step in plan.steps().iter().skip(first) {
-            let Some(what) = what_is_not_known(step) else { continue };
+            let Some(what) = unknown_of(step) else { continue };
             let gap = Gap { file: step.at.file.clone(), line: step.at.line, what };
             if coverage.gaps.len() >= MOST_GAPS || coverage.gaps.contains(&gap) {
                 continue;
@@ -105,7 +108,7 @@ impl Coverage {
             let tried: Vec<(&WinPath, LoadError)> = missed
                 .iter()
                 .take(MOST_FILES)
-                .filter_map(|file| Some((file, why_not(&mut interpreter.clone(), file)?)))
+                .filter_map(|file| Some((file, load_error_of(&mut interpreter.clone(), file)?)))
                 .collect();
             coverage.not_reached.push(NotReached {
                 distribution: distribution.name.clone(),
@@ -119,7 +122,7 @@ impl Coverage {
                     .collect(),
             });
             let Some(at) = loop_at else { continue };
-            // What is imported is not loaded by a loop over libraries.
+            // A loop over libraries doesn't load extension modules.
             failures.extend(tried.into_iter().filter(|(file, _)| file.has_extension("dll")).map(
                 |(file, error)| {
                     let (class, text) = interpreter.ctypes_sentence(file.as_str(), &error);
@@ -138,12 +141,13 @@ impl Coverage {
         (coverage, failures)
     }
 
-    /// Whether all of the import was followed.
+    /// Whether the import was followed completely.
     pub fn is_full(&self) -> bool {
         self.gaps.is_empty()
     }
 
-    /// `3 steps in torch/__init__.py are not known`, or none if all is known. `short` says how a file is named.
+    /// Returns `3 steps in torch/__init__.py are not known`, or `None` if there are no gaps.
+    /// `short` formats a file's path.
     fn summary(&self, short: impl Fn(&WinPath) -> String) -> Option<String> {
         let first = self.gaps.first()?;
         let files: BTreeSet<&Option<WinPath>> = self.gaps.iter().map(|gap| &gap.file).collect();
@@ -160,36 +164,39 @@ impl Coverage {
         Some(format!("{count} in {place} {are} not known"))
     }
 
-    /// What goes behind "works" where not all is known: `, as far as it could be followed: …`.
+    /// Returns the text that follows "works" if there are gaps: `, as far as it could be followed:
+    /// …`.
     pub fn extent(&self, short: impl Fn(&WinPath) -> String) -> String {
         self.summary(short)
             .map_or(String::new(), |summary| format!(", as far as it could be followed: {summary}"))
     }
 }
 
-/// What a step leaves open. A load that perhaps is never made, and that somebody is ready to do without, leaves nothing open.
-fn what_is_not_known(step: &Step) -> Option<String> {
+/// Returns what a step leaves unknown. An uncertain load whose failure is handled leaves nothing
+/// unknown.
+fn unknown_of(step: &Step) -> Option<String> {
     match &step.event {
         Event::UnknownLoad(what) | Event::Unknown(what) => Some(what.clone()),
         Event::Extension { path, loaded: false, .. } if step.uncertain && !step.guarded => {
-            Some(format!("whether {} is loaded, which would fail, is not known", path.file_name()))
+            Some(format!("{} may be loaded, which would fail", path.file_name()))
         }
         Event::Library { name, loaded: false } if step.uncertain && !step.guarded => {
             let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-            Some(format!("whether {name} is loaded, which would fail, is not known"))
+            Some(format!("{name} may be loaded, which would fail"))
         }
         _ => None,
     }
 }
 
-/// The native files of a distribution that are not among those `loaded`, whose paths are folded.
+/// Returns the native files of a distribution that aren't in `loaded`, a set of case-folded paths.
 fn not_reached(owner: &Distribution, loaded: &BTreeSet<String>, files: &dyn Files) -> Vec<WinPath> {
     let rows = owner.expected_files(files).unwrap_or_default();
     rows.into_iter().map(|row| row.path).filter(|path| !loaded.contains(&path.key())).collect()
 }
 
-/// Why a file cannot be loaded; none if it can, or was built for another Python, which nobody loads it into.
-fn why_not(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<LoadError> {
+/// Returns why a file can't be loaded. Returns `None` if it can, or if it was built for another
+/// Python and so is never loaded into this one.
+fn load_error_of(interpreter: &mut Interpreter<'_>, file: &WinPath) -> Option<LoadError> {
     let result = if file.has_extension("pyd") {
         interpreter.load_extension(file)
     } else if file.has_extension("dll") {
@@ -215,12 +222,14 @@ fn sentence(fault: &Fault) -> String {
 }
 
 impl Package {
-    /// What goes behind "works" where not all of its import is known, see [`Coverage::extent`]. Files are named as [`Package::short`] does.
+    /// Returns the text that follows "works" if there are gaps, see [`Coverage::extent`]. Files are
+    /// named as by [`Package::short`].
     pub fn extent(&self) -> String {
         self.coverage.extent(|file| self.short(file))
     }
 
-    /// The path of a file, relative to the folder that holds the package; of a file elsewhere its name.
+    /// Returns the path of a file relative to the directory that contains the package. For a file
+    /// elsewhere, returns its name.
     pub fn short(&self, file: &WinPath) -> String {
         let folder = self.path.as_ref().and_then(WinPath::parent);
         match folder.and_then(|folder| file.below(&folder).map(|tail| tail.replace('\\', "/"))) {

@@ -1,4 +1,5 @@
-//! The fixes that several codes offer, each with what it changes and with the command of whoever manages the environment.
+//! Fixes that several codes offer, each with its effect and the command of the tool that manages
+//! the environment.
 
 use crate::action::{Action, Command};
 use crate::cpython::{CONDA_FOLDERS, Finder, Found};
@@ -10,22 +11,22 @@ use super::case::{Case, name_of};
 use super::fix::{Burden, Effect, Fix};
 use super::{Package, package};
 
-/// So many other environments are offered.
+/// The maximum number of other environments that are offered.
 const MOST_OTHERS: usize = 3;
 
-/// Why an installation cannot be tried.
-pub(super) const NOT_THERE_YET: &str = "which files it brings is not known before they are there";
+/// Why an installation can't be simulated.
+pub(super) const UNKNOWN_UNTIL_INSTALLED: &str = "the files that it installs are not known in advance";
 
-/// Whether a file is an image.
+/// Whether a file is an image, by its extension.
 pub(super) fn is_native(path: &WinPath) -> bool {
     ["dll", "pyd", "exe"].iter().any(|extension| path.has_extension(extension))
 }
 
-/// How uv is installed.
+/// The URL of uv's installation guide.
 const UV: &str = "https://docs.astral.sh/uv/getting-started/installation/";
 
-/// Whether these are no more than names and versions. What a package calls itself could be an option of its installer, or name
-/// a file or an address (`name @ https://…`).
+/// Whether these are plain names and versions. A name in a package's metadata might otherwise act
+/// as an option of the installer, or refer to a file or a URL (`name @ https://…`).
 fn are_requirements(words: &[&str]) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-+!*=<>~,[]".contains(c);
     words
@@ -34,24 +35,28 @@ fn are_requirements(words: &[&str]) -> bool {
 }
 
 impl Case<'_> {
-    /// Installs these requirements; none where nobody can. What they bring is not known before they are there.
+    /// Returns a fix that installs these requirements. Returns `None` if no installer is available.
+    /// The installed files aren't known in advance.
     pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
         let installer = self.environment.installer(&*self.host.files).filter(|_| are_requirements(wanted))?;
         let action = self.running(&installer, title, installer.install(wanted));
-        Some(Fix::new(format!("{title}{}", self.with(&installer)), action).untestable(NOT_THERE_YET))
+        Some(
+            Fix::new(format!("{title}{}", self.with(&installer)), action).untestable(UNKNOWN_UNTIL_INSTALLED),
+        )
     }
 
     fn needs_uv(&self, installer: &Installer) -> bool {
         matches!(installer, Installer::Uv { .. }) && !self.environment.has_uv(self.host)
     }
 
-    /// What a title says of an installer, with a blank in front.
+    /// Returns the words for an installer in a title, preceded by a space.
     pub(super) fn with(&self, installer: &Installer) -> String {
         let first = if self.needs_uv(installer) { ", which has to be installed first" } else { "" };
         format!("{}{first}", installer.with())
     }
 
-    /// Runs an installer's command, after uv itself was installed where it is needed and not on the machine.
+    /// Returns an action that runs an installer's command. If the installer is uv and the machine
+    /// lacks it, uv is installed first.
     pub(super) fn running(&self, installer: &Installer, title: &str, command: Command) -> Action {
         if !self.needs_uv(installer) {
             return Action::Run(command);
@@ -60,24 +65,26 @@ impl Case<'_> {
         Action::Steps(vec![uv, (title.to_owned(), Action::Run(command))])
     }
 
-    /// Installs the newest version of a distribution; none where nobody can.
+    /// Returns a fix that installs the newest version of a distribution. Returns `None` if no
+    /// installer is available.
     pub(super) fn update(&self, distribution: &Distribution) -> Option<Fix> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distribution, files)?;
         let name = name_of(distribution, files);
         are_requirements(&[&name]).then_some(())?;
         let command = match self.source_of(distribution) {
-            // What PyPI has may be quite another thing.
+            // A distribution of that name on PyPI may be something else.
             Source::Elsewhere => return None,
             source => source.named_in(installer.upgrade(&name)),
         };
         let action = self.running(&installer, &format!("Update {name}"), command);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Update {name}{}{remark}", self.with(&installer));
-        Some(Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(burden))
+        Some(Fix::new(title, action).untestable(UNKNOWN_UNTIL_INSTALLED).with_burden(burden))
     }
 
-    /// What a change of this environment's packages asks of a person, `usual` if its folder can be written, and what a title says of it.
+    /// Returns the words for a title, and the burden of a change to this environment's packages.
+    /// The burden is `usual` if the environment's directory is writable.
     fn burden(&self, usual: Burden) -> (&'static str, Burden) {
         match self.environment.is_protected(&self.environment.prefix) {
             true => (", as an administrator", Burden::Administrator),
@@ -85,16 +92,17 @@ impl Case<'_> {
         }
     }
 
-    /// Removes distributions of one environment, all of them by the installer of the first.
+    /// Returns a fix that uninstalls distributions of one environment, all with the installer of
+    /// the first.
     pub(super) fn uninstall(&self, distributions: &[&Distribution], title: &str) -> Option<Fix> {
         let files = &*self.host.files;
         let installer = self.environment.installer_for(distributions.first()?, files)?;
         let mut names: Vec<String> = distributions.iter().map(|one| name_of(one, files)).collect();
-        // Where an upgrade was interrupted, two have one name.
+        // After an interrupted upgrade, two distributions have the same name.
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let words: Vec<&str> = names.iter().map(String::as_str).collect();
         are_requirements(&words).then_some(())?;
-        // Nobody needs an administrator for a package in the user site-packages.
+        // The user site-packages directory is writable without an administrator.
         let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
         let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
         let title = format!("{title}{}{remark}", self.with(&installer));
@@ -107,11 +115,12 @@ impl Case<'_> {
                 let gone = recorded.concat().into_iter().map(|path| (path, Change::Gone));
                 fix.with_effect(Effect::of_files(gone))
             }
-            Err(_) => fix.untestable("what it installed is not recorded"),
+            Err(_) => fix.untestable("its installed files are not recorded"),
         })
     }
 
-    /// Installs the distribution that owns `path` again, at its version, or repairs Python if the file is its own.
+    /// Returns a fix that reinstalls the distribution that owns `path` at its version, or repairs
+    /// Python if the file is Python's own.
     pub(super) fn reinstall_owner(&self, path: &WinPath) -> Option<Fix> {
         if self.is_of_python(path) {
             return Some(self.repair_python(path));
@@ -119,9 +128,10 @@ impl Case<'_> {
         self.reinstall(self.owner_of(path)?)
     }
 
-    /// The other environments of the machine whose Python finds this module, and what they have of it.
+    /// Returns the other environments of the machine whose Python finds this module, with the
+    /// package that provides it.
     pub(super) fn others_with(&self, name: &str) -> Vec<(Environment, Package)> {
-        // Whoever has one environment in a folder may have another beside it.
+        // A directory with one virtual environment may contain others.
         let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
         let others = Search::on(self.host).in_folder(folder).all().into_iter();
         let others = others.filter_map(|found| found.environment.ok());
@@ -136,7 +146,7 @@ impl Case<'_> {
         having.collect()
     }
 
-    /// Has another environment run the program.
+    /// Returns a fix that runs the program in another environment.
     pub(super) fn use_interpreter(&self, other: &Environment, package: &Package) -> Fix {
         let python = other.interpreter.as_str().to_owned();
         let effect = Effect { interpreter: Some(other.interpreter.clone()), ..Effect::default() };
@@ -144,8 +154,8 @@ impl Case<'_> {
         Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide)
     }
 
-    /// Has the interpreter itself run the program, and not an alias in whose process loads search less; none where no
-    /// alias was selected.
+    /// Returns a fix that runs the program with the interpreter itself instead of an alias, in
+    /// whose process fewer directories are searched. Returns `None` if no alias was selected.
     pub(super) fn without_alias(&self) -> Option<Fix> {
         let environment = self.environment;
         environment.launcher_directory.as_ref().and(environment.launcher())?;
@@ -155,14 +165,15 @@ impl Case<'_> {
         Some(Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide))
     }
 
-    /// Other environments of the machine that have a package, to run the program.
+    /// Returns fixes that run the program in another environment that has the package.
     pub(super) fn other_interpreters(&self, name: &str) -> Vec<Fix> {
         let others = self.others_with(name).into_iter().take(MOST_OTHERS);
         others.map(|(other, package)| self.use_interpreter(&other, &package)).collect()
     }
 
-    /// Activates an environment of conda: its folders are first on PATH then, which its Python searches up to 3.7 and, by conda's own
-    /// change, later.
+    /// Returns a fix that activates a conda environment. Activation prepends the environment's
+    /// directories to PATH, which its Python searches up to 3.7 and, due to conda's own patch, also
+    /// later.
     pub(super) fn activation(&self) -> Option<Fix> {
         let prefix = &self.environment.prefix;
         if !self.is_conda() {
@@ -176,18 +187,18 @@ impl Case<'_> {
         Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
     }
 
-    /// Inserts a statement before the import.
+    /// Returns a fix that inserts a statement before the import.
     pub(super) fn before_the_import(&self, title: impl Into<String>, action: Action) -> Fix {
         let effect = Effect::of_statements(format!("import os\n{}", action.value()));
         Fix::new(title, action).with_effect(effect)
     }
 
-    /// A file of the environment as whoever installed it made it, an image of so many bytes, or 0 if that is not known.
+    /// Returns the change to an intact image of `size` bytes, or of unknown size if `size` is 0.
     fn intact_image(&self, size: u64) -> Change {
         Change::Image { machine: self.environment.machine, version: None, size }
     }
 
-    /// A reinstallation that also brings this file as it should be, whatever its size now is.
+    /// Adds to a reinstallation that it restores this file, even if the file's size is correct now.
     pub(super) fn restoring(&self, mut fix: Fix, path: &WinPath) -> Fix {
         if is_native(path) && !fix.effect.files.iter().any(|(known, _)| known == path) {
             fix.effect.files.push((path.clone(), self.intact_image(0)));
@@ -195,7 +206,8 @@ impl Case<'_> {
         fix
     }
 
-    /// Gives a file that is in the way another name. Whoever owns it may still need it.
+    /// Returns a fix that renames a file that is in the way. A package that owns the file may still
+    /// need it.
     pub(super) fn set_aside(&self, path: &WinPath) -> Fix {
         let to = format!("{}.old", path.file_name());
         let is_protected =
@@ -218,16 +230,17 @@ impl Case<'_> {
             .with_burden(burden)
     }
 
-    /// Installs Python itself again, with its packages left as they are: this file is then as it should be.
+    /// Returns a fix that reinstalls Python itself but keeps its packages, and so restores this
+    /// file.
     pub(super) fn repair_python(&self, lost: &WinPath) -> Fix {
         let change = if is_native(lost) { self.intact_image(0) } else { Change::Unread };
         let is_protected = self.environment.is_protected(&self.environment.base_prefix);
-        self.python_again()
+        self.reinstall_python()
             .with_effect(Effect::of_files([(lost.clone(), change)]))
             .with_burden(if is_protected { Burden::Administrator } else { Burden::Wide })
     }
 
-    /// Installs a newer release of Python.
+    /// Returns a fix that installs a newer release of Python.
     pub(super) fn update_python(&self) -> Fix {
         let series = self.environment.version.series();
         let title =
@@ -236,14 +249,14 @@ impl Case<'_> {
             Kind::Conda => Action::Run(self.environment.conda(&*self.host.files).upgrade("python")),
             _ => Action::Open("https://www.python.org/downloads/windows/".to_owned()),
         };
-        Fix::new(title, action).untestable(NOT_THERE_YET).with_burden(Burden::Wide)
+        Fix::new(title, action).untestable(UNKNOWN_UNTIL_INSTALLED).with_burden(Burden::Wide)
     }
 
-    fn python_again(&self) -> Fix {
+    fn reinstall_python(&self) -> Fix {
         let version = self.environment.version;
         let number = version.to_string();
         let series = self.environment.series();
-        // As installers of Pythons name a build: `3.14t`.
+        // The notation of Python installers for a build: `3.14t`.
         let tag =
             |version: &str| format!("{version}{}", if self.environment.free_threaded { "t" } else { "" });
         let prefix = self.environment.base_prefix.as_str().to_ascii_lowercase();
@@ -293,13 +306,14 @@ impl Case<'_> {
         }
     }
 
-    /// Installs a distribution again, at its version: then its files are as its RECORD lists them. None where nobody can.
+    /// Returns a fix that reinstalls a distribution at its version, so that its files match its
+    /// RECORD. Returns `None` if no installer can do it.
     pub(super) fn reinstall(&self, distribution: &Distribution) -> Option<Fix> {
         let files = &*self.host.files;
         let name = name_of(distribution, files);
         let version = distribution.version.as_deref();
         are_requirements(&[&name, version.unwrap_or(&name)]).then_some(())?;
-        // A tool that cannot do it leaves it to the pip of its project's environment.
+        // If the tool can't reinstall, the pip of its project's environment does it.
         let installer = self.environment.installer_for(distribution, files)?;
         let (installer, command) = match installer.reinstall(&name, version) {
             Some(command) => (installer, command),
@@ -331,17 +345,20 @@ impl Case<'_> {
         )
     }
 
-    /// Whether a distribution was made from a repository, a folder or an archive of source. A wheel that somebody has fetched before is
-    /// mostly one of PyPI.
-    fn is_from_an_address(&self, distribution: &Distribution) -> bool {
-        let told = self.host.files.text(&distribution.location.join("direct_url.json"));
-        let told = told.ok().and_then(|told| serde_json::from_str::<serde_json::Value>(&told).ok());
+    /// Whether a distribution was built from a repository, a directory, or a source archive. A
+    /// downloaded wheel most likely is from PyPI.
+    fn has_direct_url(&self, distribution: &Distribution) -> bool {
+        let metadata = self.host.files.text(&distribution.location.join("direct_url.json"));
+        let metadata =
+            metadata.ok().and_then(|metadata| serde_json::from_str::<serde_json::Value>(&metadata).ok());
         let is_wheel = |url: &str| url.starts_with("file:") && url.ends_with(".whl");
-        told.is_some_and(|told| !told.get("url").and_then(|url| url.as_str()).is_some_and(is_wheel))
+        metadata
+            .is_some_and(|metadata| !metadata.get("url").and_then(|url| url.as_str()).is_some_and(is_wheel))
     }
 
-    /// Where a distribution came from. A local version (`2.9.0+cu126`) is never on PyPI (PEP 440), and one that was not taken from an
-    /// index has a `direct_url.json` (PEP 610).
+    /// Returns the origin of a distribution. A local version (`2.9.0+cu126`) is never on PyPI (PEP
+    /// 440), and a distribution that wasn't installed from an index has a `direct_url.json` (PEP
+    /// 610).
     fn source_of(&self, distribution: &Distribution) -> Source {
         if distribution.kind != DistributionKind::DistInfo {
             return Source::Pypi;
@@ -352,23 +369,23 @@ impl Case<'_> {
                 Source::Index(format!("https://download.pytorch.org/whl/{build}"))
             }
             Some(_) => Source::Elsewhere,
-            None if self.is_from_an_address(distribution) => Source::Elsewhere,
+            None if self.has_direct_url(distribution) => Source::Elsewhere,
             None => Source::Pypi,
         }
     }
 }
 
-/// Where the files of a distribution are to be had.
+/// The origin of a distribution's files.
 enum Source {
     Pypi,
-    /// An index of its own.
+    /// A separate index.
     Index(String),
-    /// Nobody knows.
+    /// Unknown.
     Elsewhere,
 }
 
 impl Source {
-    /// An installer's command that fetches from here.
+    /// Returns an installer's command that uses this origin.
     fn named_in(&self, mut command: Command) -> Command {
         if let Source::Index(index) = self {
             command.arguments.extend(["--index-url".to_owned(), index.clone()]);
@@ -377,5 +394,5 @@ impl Source {
     }
 }
 
-/// What PyTorch's own index has, a folder for each build.
+/// The projects on PyTorch's own index, which has a directory for each build.
 const PYTORCH: [&str; 3] = ["torch", "torchaudio", "torchvision"];

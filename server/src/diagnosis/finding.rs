@@ -1,4 +1,4 @@
-//! A finding: one cause, told so that a person who knows no loader can act on it.
+//! A finding: one cause of failure, described for a reader who knows nothing about loaders.
 
 use std::borrow::Cow;
 
@@ -12,66 +12,67 @@ use crate::source::{Guard, ImportStatement, top_level};
 /// One cause of failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Which kind of cause.
+    /// The kind of cause.
     pub code: Code,
-    /// What will happen on the import line.
+    /// What will happen at the import statement.
     pub severity: Severity,
-    /// Nothing is known to fail of it: it is for a report, and not to be put on the import.
+    /// Nothing is known to fail because of it. It appears in reports only, not on the import
+    /// statement.
     pub is_note: bool,
-    /// The import fails, and the program goes on: something around it catches the exception.
+    /// The import fails, but the program catches the exception and continues.
     pub is_handled: bool,
-    /// The import that was asked about, dotted.
+    /// The dotted name of the diagnosed import.
     pub package: String,
-    /// What is wrong, in one sentence or two.
+    /// What is wrong, in one or two sentences.
     pub what: String,
     /// How we know.
     pub evidence: String,
-    /// What to do.
+    /// What to do, in one or more sentences.
     pub advice: String,
-    /// What else to see to, whatever is done; mostly empty.
+    /// A further precaution, whichever fix is chosen; empty for most findings.
     pub caution: String,
-    /// The culprits; the first one is what Windows reports.
+    /// The DLLs that cause the failure. The first one is the one that Windows reports.
     pub dlls: Vec<String>,
-    /// From the module whose load fails down to the first culprit.
+    /// The chain of dependencies from the module whose load fails to the first culprit.
     pub chain: Vec<ChainLink>,
-    /// Where the first culprit was searched, in order.
+    /// The directories in which the first culprit was searched, in order.
     pub searched: Vec<SearchedDirectory>,
-    /// The Win32 code, if Windows refuses something.
+    /// The Win32 error code, if Windows refuses a load.
     pub win_error: Option<u32>,
-    /// What Python prints.
+    /// The error message that Python prints.
     pub python_error: Option<String>,
-    /// Places in installed Python code which lead there, the innermost first.
+    /// The statements in installed Python code that lead to the failure, innermost first.
     pub related: Vec<Related>,
-    /// The copy of the first culprit that was loaded before, and that Windows takes for that reason.
+    /// The copy of the first culprit that Windows uses because it is already loaded.
     pub winner: Option<Winner>,
-    /// What can be done: the preferred one first, if one is known to cure.
+    /// The fixes. The preferred one comes first, if one is known to cure.
     pub fixes: Vec<Fix>,
 }
 
-/// A copy of a DLL that Windows takes because it is loaded.
+/// A copy of a DLL that Windows uses because it is already loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Winner {
     /// Full path of its file.
     pub path: WinPath,
-    /// What to do if the import fails in every order, in a sentence.
+    /// What to do if the import fails in every order of imports, as a sentence.
     pub apart: String,
 }
 
-/// How a finding says that the program itself does not compile.
+/// The words with which a finding states that the program itself doesn't compile.
 pub(super) const DOES_NOT_RUN: &str = "This code does not run";
 
-/// How a finding says that an import fails.
+/// The words with which a finding states that an import fails.
 pub(super) const FAILS: &str = "will fail";
-/// The same of a lazy import that is never made.
+/// Replaces [`FAILS`] for a lazy import that is never used.
 const FAILS_UNUSED: &str = "would fail, and nothing here uses it";
-/// The same where the program handles the exception.
+/// Replaces [`FAILS`] if the program handles the exception.
 pub const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
 
-/// The longest first sentence of a message, in characters: a list shows no more.
+/// The maximum length of a message's first sentence, in characters. Lists show no more.
 const LONGEST_HEADLINE: usize = 120;
 
 impl Finding {
-    /// What is wrong, in one sentence of at most 120 characters.
+    /// Returns what is wrong, in one sentence of at most [`LONGEST_HEADLINE`] characters.
     pub fn headline(&self) -> String {
         let first = self.first_sentence();
         if first.chars().count() <= LONGEST_HEADLINE {
@@ -80,7 +81,7 @@ impl Finding {
         let becomes = match (self.severity, self.is_handled) {
             (_, true) => FAILS_AND_IS_HANDLED,
             (Severity::Error, _) => FAILS,
-            _ => "uses what is broken",
+            _ => "uses something broken",
         };
         let text = format!("`import {}` {becomes}: {}.", top_level(&self.package), self.matter());
         match text.char_indices().nth(LONGEST_HEADLINE - 1) {
@@ -89,7 +90,7 @@ impl Finding {
         }
     }
 
-    /// What is wrong, how we know, and what to do, in that order, on a line each.
+    /// Returns what is wrong, how we know, and what to do, in that order and on separate lines.
     pub fn message(&self) -> String {
         let headline = self.headline();
         let rest = match self.what.strip_prefix(&headline) {
@@ -101,12 +102,12 @@ impl Finding {
         lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
-    /// For a status bar: `tensorflow: 2 DLLs missing`.
+    /// Returns a text for the status bar: `tensorflow: 2 DLLs missing`.
     pub fn brief(&self) -> String {
         format!("{}: {}", top_level(&self.package), self.matter())
     }
 
-    /// `2 DLLs missing`
+    /// Returns the finding in a few words: `2 DLLs missing`.
     fn matter(&self) -> String {
         let dll = self.dlls.first().map_or("a DLL", |dll| file_name(dll));
         match self.code {
@@ -121,7 +122,7 @@ impl Finding {
             Code::DamagedInstall => "damaged".to_owned(),
             Code::BadImage => format!("{dll} damaged"),
             Code::AccessDenied => format!("{dll} cannot be read"),
-            Code::MissingExport => format!("{dll} does not fit"),
+            Code::MissingExport => format!("{dll} incompatible"),
             Code::WrongArchitecture => "wrong architecture".to_owned(),
             Code::PathTooLong => "path too long".to_owned(),
             Code::UnsupportedCpu => "processor not supported".to_owned(),
@@ -144,8 +145,9 @@ impl Finding {
         }
     }
 
-    /// The finding as it is shown for an import with this guard around it: a program that handles the failure goes on. `severity`
-    /// is the one without a guard, which a user may have chosen.
+    /// Returns the finding as it is shown for an import with this guard around it: a program that
+    /// handles the failure continues. `severity` applies to an unguarded import; the user may have
+    /// configured it.
     pub fn under(&self, severity: Severity, guard: Guard) -> Cow<'_, Finding> {
         let goes_on = self.is_survived(guard);
         let shown = if goes_on { severity.max(Severity::Hint) } else { severity };
@@ -162,8 +164,8 @@ impl Finding {
         Cow::Owned(Finding { severity: shown, is_handled, what, ..self.clone() })
     }
 
-    /// The finding as it is shown on a statement of a document: with the line where a lazy import is made, or where the syntax stands
-    /// without which the document does not compile.
+    /// Returns the finding as it is shown on a statement of a document. It mentions the line on
+    /// which a lazy import is made, or the line of the syntax that doesn't compile.
     pub fn on(&self, severity: Severity, statement: &ImportStatement) -> Cow<'_, Finding> {
         let shown = self.under(severity, statement.guard);
         let (words, with_line) = match (&statement.needs, statement.first_use) {
@@ -178,13 +180,13 @@ impl Finding {
         Cow::Owned(Finding { what: shown.what.replacen(words, &with_line, 1), ..shown.into_owned() })
     }
 
-    /// Whether the program goes on if the import fails where this stands around it.
+    /// Whether the program continues after a failed import with this guard around it.
     fn is_survived(&self, guard: Guard) -> bool {
         let is_absent = || {
             let sentence = self.python_error.as_deref().unwrap_or_default();
             self.code == Code::NotInstalled && sentence.starts_with("ModuleNotFoundError")
         };
-        // No handler sees that the process ends, or does not begin.
+        // No handler can catch the end of the process, or a program that doesn't compile.
         let ends = || {
             let error = self.python_error.as_deref().unwrap_or_default();
             error.starts_with("Windows fatal exception") || self.what.starts_with(DOES_NOT_RUN)
@@ -202,54 +204,54 @@ fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// A module on the way to the culprit.
+/// A module in the chain of dependencies that leads to the culprit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainLink {
     /// Base name.
     pub name: String,
-    /// Where it lies, if it was found.
+    /// Full path, if the module was found.
     pub path: Option<WinPath>,
-    /// What is the matter with it, if it is the culprit: "not found".
+    /// The problem with the module, if it is the culprit: "not found".
     pub remark: Option<String>,
 }
 
-/// A directory that was searched, and why.
+/// A directory that was searched, and the rule that adds it to the search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchedDirectory {
-    /// Where.
+    /// Full path.
     pub directory: WinPath,
-    /// By which rule.
+    /// The name of the rule.
     pub rule: String,
-    /// What lay there and did not count: "is for ARM64".
+    /// Why a file of that name in the directory was passed over: "the one there is ARM64".
     pub remark: Option<String>,
 }
 
-/// A place in a Python file.
+/// A place in a Python file, and what happens there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Related {
     /// The file.
     pub file: WinPath,
-    /// 1-based.
+    /// The line number, starting at 1.
     pub line: u32,
     /// What happens there.
     pub message: String,
 }
 
-/// What will happen on the import line.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// The import fails.
     Error,
-    /// It works, but something that it uses is broken.
+    /// The import works, but something that it uses is broken.
     Warning,
-    /// Worth knowing.
+    /// The user should know about it.
     Information,
-    /// Hardly.
+    /// Of minor interest, such as a failure that the program handles.
     Hint,
 }
 
 impl Severity {
-    /// Its name in JSON and settings.
+    /// Returns the name in JSON and settings.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Error => "error",
@@ -260,21 +262,21 @@ impl Severity {
     }
 }
 
-/// An environment in one word.
+/// The state of an environment, as a summary of its findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
-    /// Nothing that would fail.
+    /// No import fails.
     Healthy,
-    /// Some warning.
+    /// There is at least one warning.
     Degraded,
-    /// Some error.
+    /// There is at least one error.
     Broken,
-    /// It could not be looked at.
+    /// The environment couldn't be analyzed.
     Unknown,
 }
 
 impl Health {
-    /// Its name in JSON and in the status bar.
+    /// Returns the name in JSON and in the status bar.
     pub fn name(self) -> &'static str {
         match self {
             Health::Healthy => "healthy",
@@ -284,7 +286,7 @@ impl Health {
         }
     }
 
-    /// Broken by an error, degraded by a warning.
+    /// Summarizes findings: an error means broken, a warning degraded.
     pub fn of(findings: &[Finding]) -> Health {
         match findings.iter().map(|finding| finding.severity).min() {
             Some(Severity::Error) => Health::Broken,
@@ -333,7 +335,7 @@ mod tests {
     #[test]
     fn a_headline_is_short_and_nothing_of_a_long_sentence_is_lost() {
         let folder = r"C:\Users\somebody\AppData\Local\Programs\a folder with a long name\and one more";
-        let what = format!("`import pkg` will fail: b.dll lies in {folder}, where Python 3.8 does not look.");
+        let what = format!("`import pkg` will fail: b.dll is in {folder}, where Python 3.8 does not look.");
         let long = finding(&what);
         assert_eq!(long.headline(), "`import pkg` will fail: b.dll missing.");
         assert!(long.message().contains(&what));
@@ -343,12 +345,12 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_ready_for_the_failure_is_said_to_handle_it() {
+    fn a_handled_failure_is_shown_as_a_hint() {
         let known = finding("`import pkg` will fail: b.dll is missing.");
-        let told = known.under(Severity::Error, Guard::Handled);
-        assert_eq!(told.what, "`import pkg` fails, and the program handles it: b.dll is missing.");
-        assert!(told.is_handled && told.severity == Severity::Hint);
-        // What the user wants to see less of is no more than that.
+        let shown = known.under(Severity::Error, Guard::Handled);
+        assert_eq!(shown.what, "`import pkg` fails, and the program handles it: b.dll is missing.");
+        assert!(shown.is_handled && shown.severity == Severity::Hint);
+        // The severity that the user configured is never raised.
         assert_eq!(known.under(Severity::Warning, Guard::None).severity, Severity::Warning);
         assert!(known.under(Severity::Hint, Guard::Handled).is_handled);
         assert_eq!(known.under(Severity::Error, Guard::HandledIfAbsent).severity, Severity::Error);

@@ -1,85 +1,91 @@
-//! A fix: what a person can do about a finding, what that changes, and what came of it when it was tried in the simulation.
+//! A fix: what the user can do about a finding, what it changes, and how it turned out in the
+//! simulation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::host::{Change, WinPath};
 
-/// What can be done about a finding.
+/// Something that the user can do about a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
-    /// For a menu: an imperative sentence without a full stop.
+    /// An imperative sentence without a full stop, for menus.
     pub title: String,
-    /// What is to be done.
+    /// The action to carry out.
     pub action: Action,
-    /// What that changes.
+    /// The changes that the action makes.
     pub effect: Effect,
-    /// What it asks of the person.
+    /// What it demands of the user.
     pub burden: Burden,
-    /// What comes of it.
+    /// The result of the simulation.
     pub outcome: Outcome,
-    /// The one to take in doubt: the first one that cures.
+    /// Whether this is the recommended fix: the first one that cures.
     pub preferred: bool,
 }
 
-/// What a fix changes on the machine and in the program, as far as that is known before.
+/// The changes that a fix makes to the machine and the program, as far as they are known in
+/// advance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// Files that come, change or go.
+    /// Files that are created, changed, or deleted.
     pub files: Vec<(WinPath, Change)>,
-    /// What the program does before the import.
+    /// The change to the program.
     pub edit: Option<Edit>,
-    /// The directories that come first on PATH then.
+    /// Directories that are prepended to PATH.
     pub path: Vec<WinPath>,
-    /// The interpreter that runs the program then.
+    /// The interpreter that runs the program afterwards.
     pub interpreter: Option<WinPath>,
-    /// What of it is not known, as a sentence without a full stop; then it cannot be tried.
+    /// Why the effect isn't known, as a sentence without a full stop. A fix with an unknown effect
+    /// can't be simulated.
     pub unknown: Option<String>,
 }
 
-/// A change of the program.
+/// A change to the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edit {
-    /// These statements are inserted before the import.
+    /// Inserts these statements before the import.
     Insert(String),
-    /// The import is made earlier: after this many bytes of the program, see [`Import::before`](super::Import::before).
+    /// Moves the import up to this byte offset in the program, see
+    /// [`Import::before`](super::Import::before).
     Move(usize),
 }
 
-/// What a fix asks of a person, the least first.
+/// What a fix demands of the user, from least to most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Burden {
-    /// Nothing but this environment or this document changes, and of other packages nothing.
+    /// Only this environment or this document changes, and no other package.
     #[default]
     Small,
-    /// Other packages change, or another environment is taken.
+    /// Other packages change, or another environment is used.
     Wide,
-    /// The rights of an administrator.
+    /// Requires administrator rights.
     Administrator,
-    /// A file of an installed package is changed by hand, until somebody installs that again.
+    /// A file of an installed package is changed by hand. Reinstalling the package undoes the
+    /// change.
     ByHand,
 }
 
-/// What comes of a fix in the simulation.
+/// The result of a simulated fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It was not tried yet.
+    /// The fix hasn't been simulated yet.
     Untried,
-    /// The cause is gone, and no import fails of another one, as far as the imports can be followed.
+    /// The cause is gone and no import fails because of another one, as far as the imports can be
+    /// followed.
     Cures,
-    /// The cause is gone, and the import goes on to fail of another one: how, as a sentence without a full stop.
+    /// The cause is gone, but the import then fails because of another one, described by a sentence
+    /// without a full stop.
     LeadsTo(String),
-    /// The cause is still there.
+    /// The cause remains.
     InVain,
-    /// It cannot be tried: why, as a sentence without a full stop.
+    /// The fix can't be simulated; why, as a sentence without a full stop.
     Unknown(String),
 }
 
 impl Fix {
-    /// A fix of which nobody knows what it changes.
+    /// Creates a fix whose effect is unknown.
     pub fn new(title: impl Into<String>, action: Action) -> Fix {
-        let unknown =
-            Effect { unknown: Some("what it changes is not known here".to_owned()), ..Effect::default() };
+        let unknown = Effect { unknown: Some("its effect is unknown".to_owned()), ..Effect::default() };
         Fix {
             title: title.into(),
             action,
@@ -90,22 +96,22 @@ impl Fix {
         }
     }
 
-    /// With what it changes.
+    /// Sets the effect.
     pub fn with_effect(self, effect: Effect) -> Fix {
         Fix { effect, ..self }
     }
 
-    /// It cannot be tried for this reason, a sentence without a full stop.
+    /// Marks the fix as one that can't be simulated, and why: a sentence without a full stop.
     pub fn untestable(self, reason: impl Into<String>) -> Fix {
         Fix { effect: Effect { unknown: Some(reason.into()), ..Effect::default() }, ..self }
     }
 
-    /// With what it asks of the person.
+    /// Sets what the fix demands of the user.
     pub fn with_burden(self, burden: Burden) -> Fix {
         Fix { burden, ..self }
     }
 
-    /// What is to be said of it where it does not cure.
+    /// Returns a remark for a fix that isn't known to cure.
     pub fn remark(&self) -> Option<String> {
         match &self.outcome {
             Outcome::Unknown(why) => Some(format!("not tried: {why}")),
@@ -114,7 +120,7 @@ impl Fix {
         }
     }
 
-    /// Both, one after the other.
+    /// Combines two fixes, this one first.
     pub(super) fn and(&self, other: &Fix) -> Fix {
         let steps = |fix: &Fix| match &fix.action {
             Action::Steps(steps) => steps.clone(),
@@ -137,12 +143,12 @@ impl Fix {
 }
 
 impl Effect {
-    /// Of files alone.
+    /// Creates an effect that consists of file changes.
     pub fn of_files(files: impl IntoIterator<Item = (WinPath, Change)>) -> Effect {
         Effect { files: files.into_iter().collect(), ..Effect::default() }
     }
 
-    /// Of statements before the import.
+    /// Creates an effect that inserts statements before the import.
     pub fn of_statements(statements: impl Into<String>) -> Effect {
         Effect { edit: Some(Edit::Insert(statements.into())), ..Effect::default() }
     }
@@ -165,7 +171,7 @@ impl Effect {
 }
 
 impl Outcome {
-    /// Its name in JSON.
+    /// Returns the name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Cures => "cures",
@@ -174,7 +180,7 @@ impl Outcome {
         }
     }
 
-    /// What is to be said of it, as a sentence without a full stop.
+    /// Returns an explanation of the outcome, as a sentence without a full stop.
     pub fn note(&self) -> Option<&str> {
         match self {
             Outcome::LeadsTo(what) => Some(what),

@@ -1,31 +1,33 @@
-//! What TensorFlow does about an NVIDIA GPU: what its build says, which libraries it loads by name, and where such
-//! libraries lie on a machine.
+//! TensorFlow's use of NVIDIA GPUs: what its build was configured for, which libraries it loads by
+//! name, and where these are on a machine.
 
 use super::case::Case;
 use crate::host::{EntryKind, WinPath};
 use crate::plan::{Constant, Event, Plan};
 
-/// The name of the driver's library: `GetCudaDriverDsoHandle` in TensorFlow's
-/// `stream_executor/platform/default/dso_loader.cc`. NVIDIA's driver puts it into System32.
+/// The file name of the driver's library: `GetCudaDriverDsoHandle` in TensorFlow's
+/// `stream_executor/platform/default/dso_loader.cc`. NVIDIA's driver installs it into System32.
 pub(super) const DRIVER: &str = "nvcuda.dll";
 
-/// Where NVIDIA keeps all versions of CUDA and of cuDNN.
+/// The URLs of NVIDIA's archives of CUDA and cuDNN versions.
 pub(super) const CUDA_ARCHIVE: &str = "https://developer.nvidia.com/cuda-toolkit-archive";
 pub(super) const CUDNN_ARCHIVE: &str = "https://developer.nvidia.com/rdp/cudnn-archive";
 
-/// What a TensorFlow that was imported says of itself in `tensorflow/python/platform/build_info.py`, which its build
-/// writes. Up to 2.2 these are names of the module, since 2.3 entries of a table.
+/// The configuration that an imported TensorFlow was built with, from
+/// `tensorflow/python/platform/build_info.py`, which the build generates. Up to 2.2 the values are
+/// names in the module; since 2.3 they are entries of a dictionary.
 pub(super) struct Build {
-    /// That file.
+    /// Full path of `build_info.py`.
     pub file: WinPath,
-    /// It can use CUDA.
+    /// Whether the build can use CUDA.
     pub is_cuda: bool,
-    /// Major and minor version of the CUDA that it was built with.
+    /// The major and minor version of the CUDA that it was built with.
     pub cuda: Option<(u32, u32)>,
 }
 
 impl Build {
-    /// None if no TensorFlow was imported from a step on, or one that does not say.
+    /// Reads the configuration of a TensorFlow that was imported at or after the given step.
+    /// Returns `None` if there is none, or if it doesn't contain the values.
     pub fn of(plan: &Plan<'_>, first_step: usize) -> Option<Build> {
         let (module, file) = plan.steps().iter().skip(first_step).find_map(|step| match &step.event {
             Event::Module { name, path } if is_build_info(name) => Some((name, path)),
@@ -46,13 +48,14 @@ impl Build {
     }
 }
 
-/// `tensorflow.python.platform.build_info`; 1.15 and 2.0 to 2.1 lie in `tensorflow_core`.
+/// Whether this is `tensorflow.python.platform.build_info`. In 1.15 and 2.0 to 2.1 the package is
+/// `tensorflow_core`.
 fn is_build_info(module: &str) -> bool {
     let package = module.strip_suffix(".python.platform.build_info");
     matches!(package, Some("tensorflow" | "tensorflow_core"))
 }
 
-/// `10.1`, or `64_101` as it ends the name of cudart.
+/// Parses a CUDA version: `10.1`, or `64_101` as in the name of cudart.
 fn version_of(text: &str) -> Option<(u32, u32)> {
     if let Some((major, minor)) = text.split_once('.') {
         return Some((major.parse().ok()?, minor.parse().ok()?));
@@ -62,21 +65,23 @@ fn version_of(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// What a build for one CUDA needs.
+/// The libraries that a build for one version of CUDA needs.
 pub(super) struct Libraries {
-    /// For people: "11.2".
+    /// The human-readable version: "11.2".
     pub cuda: &'static str,
-    /// The cuDNN that it was tested with.
+    /// The version of cuDNN that it was tested with.
     pub cudnn: &'static str,
-    /// The names that TensorFlow loads when it looks for GPUs, all of which must load (`TryDlopenCUDALibraries` in
-    /// `stream_executor/platform/default/dlopen_checker.cc`). A name is that of the library and a version of its own,
-    /// which `cuda_config.h` has at build time; the pairs are those of the official wheels, whose modules hold these
-    /// strings and whose logs show the names.
+    /// The names of the DLLs that TensorFlow loads when it looks for GPUs, all of which must load
+    /// (`TryDlopenCUDALibraries` in `stream_executor/platform/default/dlopen_checker.cc`). A name
+    /// consists of the library's name and its own version, which comes from `cuda_config.h` at
+    /// build time. These are the names in the official wheels: their modules contain the strings,
+    /// and their logs show them.
     pub names: &'static [&'static str],
 }
 
-/// The builds with CUDA that load it on demand: 1.15 and 2.0 with CUDA 10.0, 2.1 to 2.3 with 10.1, 2.4 with 11.0, 2.5 to 2.10
-/// with 11.2. Another CUDA's names are not known, and nothing is said of them.
+/// Returns the libraries of the builds that load CUDA on demand: 1.15 and 2.0 with CUDA 10.0, 2.1
+/// to 2.3 with 10.1, 2.4 with 11.0, 2.5 to 2.10 with 11.2. Returns `None` for other versions, whose
+/// names aren't known.
 pub(super) fn libraries(cuda: (u32, u32)) -> Option<Libraries> {
     Some(match cuda {
         (10, 0) => Libraries {
@@ -119,7 +124,8 @@ pub(super) fn libraries(cuda: (u32, u32)) -> Option<Libraries> {
                 "cudnn64_8.dll",
             ],
         },
-        // `build_info` says `cudart64_112.dll`; no such file exists, and TensorFlow asks for 110.
+        // `build_info` contains `cudart64_112.dll`, but no such file exists, and TensorFlow loads
+        // 110.
         (11, 2) => Libraries {
             cuda: "11.2",
             cudnn: "8.1",
@@ -138,8 +144,9 @@ pub(super) fn libraries(cuda: (u32, u32)) -> Option<Libraries> {
     })
 }
 
-/// What a missing DLL belongs to, where its name is that of a library of NVIDIA's: "CUDA 10.0", "cuDNN 7", "the NVIDIA
-/// driver". Explains a load that failed; decides nothing.
+/// Returns the product that a missing DLL belongs to, if it is named like a library of NVIDIA:
+/// "CUDA 10.0", "cuDNN 7", "the NVIDIA driver". It explains a failed load and never decides that
+/// something fails.
 pub(super) fn product(dll: &str) -> Option<String> {
     let dll = dll.to_ascii_lowercase();
     if dll == DRIVER {
@@ -149,15 +156,16 @@ pub(super) fn product(dll: &str) -> Option<String> {
     let number: u32 = version.parse().ok()?;
     match library {
         "cudnn" => Some(format!("cuDNN {number}")),
-        // cudart's number has the minor version; from 11 on it stays the same for all of a major version.
+        // The number of cudart includes the minor version. From 11 on, it is the same for all minor
+        // versions.
         "cudart" | "cublas" | "cublaslt" if (12..80).contains(&number) => Some(format!("CUDA {number}.x")),
         "cudart" if number >= 110 => Some(format!("CUDA {}", number / 10)),
         "cudart" => Some(format!("CUDA {}.{}", number / 10, number % 10)),
         "cublas" | "cublaslt" if number == 11 => Some("CUDA 11.x".to_owned()),
         "cublas" | "cublaslt" | "cufft" | "curand" | "cusolver" | "cusparse" => {
             Some(match (library, number) {
-                // The others had it too up to 10.0; since then each counts its own versions (the wheels nvidia-cufft-cu12 11.4,
-                // nvidia-cufft 12.5 and so on).
+                // The others also had it up to 10.0. Since then, each library has its own version
+                // (the wheels nvidia-cufft-cu12 11.4, nvidia-cufft 12.5 and so on).
                 (_, 80..=100) => format!("CUDA {}.{}", number / 10, number % 10),
                 ("cufft", 11) => "CUDA 12.x".to_owned(),
                 ("cufft" | "cusolver", 12) => "CUDA 13.x".to_owned(),
@@ -169,8 +177,9 @@ pub(super) fn product(dll: &str) -> Option<String> {
 }
 
 impl Case<'_> {
-    /// The folders where NVIDIA's installers and wheels put libraries of CUDA and cuDNN, as far as they exist: those
-    /// of `CUDA_PATH` and its kin, `Program Files`, and `nvidia/*/bin` of the environment.
+    /// Returns the existing directories into which NVIDIA's installers and wheels put libraries of
+    /// CUDA and cuDNN: those of the `CUDA_PATH` variables, in `Program Files`, and `nvidia/*/bin`
+    /// of the environment.
     pub(super) fn cuda_folders(&self) -> Vec<WinPath> {
         let files = &*self.host.files;
         let mut folders: Vec<WinPath> = Vec::new();
@@ -201,11 +210,11 @@ impl Case<'_> {
         existing
     }
 
-    /// What shows that somebody wants a GPU here although no driver is there: "C:\…\bin exists".
-    pub(super) fn sign_of_cuda(&self) -> Option<String> {
+    /// Returns a sign that a GPU should be used although no driver is installed: "C:\…\bin exists".
+    pub(super) fn evidence_of_cuda(&self) -> Option<String> {
         if let Some(value) = self.host.variables.get("CUDA_PATH") {
             return Some(format!("CUDA_PATH is {value}"));
         }
-        self.cuda_folders().first().map(|folder| format!("{} is there", self.short(folder)))
+        self.cuda_folders().first().map(|folder| format!("{} exists", self.short(folder)))
     }
 }

@@ -1,4 +1,5 @@
-//! What is asked about: an import, where it stands, and whether anybody wants to hear of it.
+//! The imports to diagnose: an import, its context in the program, and whether its findings are
+//! reported.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,51 +10,54 @@ use serde::{Deserialize, Serialize};
 use crate::host::WinPath;
 use crate::source::{self, Document, ImportStatement, Name};
 
-/// An import to be diagnosed.
+/// An import to diagnose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Import {
-    /// Dotted name.
+    /// The dotted name.
     pub name: String,
-    /// What `from name import …` takes out of it, which may be modules; empty for a plain import.
+    /// The names that `from name import …` imports, which may be modules; empty for a plain import.
     pub names: Vec<Name>,
-    /// It is an attribute of a module that was imported before: `name.names[0]`.
+    /// Whether this is an attribute access on a module that was imported before: `name.names[0]`.
     pub is_access: bool,
-    /// It is not made by versions before 3.N, which do not know this syntax of the program: N, and what it is called.
+    /// The syntax that the program needs: N of the first version 3.N that compiles it, and its
+    /// name. Earlier versions don't make the import.
     pub needs: Option<(u16, String)>,
-    /// What the program does before, as Python text; mostly empty.
+    /// The source of what the program does before the import; often empty.
     pub before: Arc<str>,
-    /// The file of the document that it stands in, which Python is taken to run; none where nobody knows it.
+    /// The file of the document that contains the import. Python is assumed to run it. `None` if
+    /// unknown.
     pub document: Option<WinPath>,
-    /// What is told of it.
+    /// What is reported for the import.
     pub watched: Watched,
 }
 
-/// What is told of an import.
+/// What is reported for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Watched {
-    /// Everything: somebody named its package.
+    /// Everything. The user named the package.
     Named,
-    /// What goes wrong if it is an installed package with native code, be it its own or that of what it imports. Nothing if it
-    /// is not installed. Of a module of the program itself what goes wrong with the native code that it imports.
+    /// The failures of an installed package with native code, whether its own or that of a package
+    /// that it imports; nothing if the package isn't installed. For a module of the program itself,
+    /// the failures of the native code that it imports.
     IfNative,
-    /// It is of the standard library: that native code of Python's own cannot be loaded.
+    /// For a module of the standard library: native code of Python itself that can't be loaded.
     Standard,
 }
 
 /// The packages whose imports are diagnosed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watch {
-    /// All that are installed with native code, or are Python's own, and [`ALWAYS`].
+    /// All installed packages with native code, Python's own native modules, and [`ALWAYS`].
     Native,
-    /// Those with these top-level names.
+    /// The packages with these top-level names.
     Named(Vec<String>),
 }
 
-/// What it is all about: its absence is told too.
+/// The package that is always watched. Its absence is reported, too.
 pub const ALWAYS: &str = "tensorflow";
 
-/// Modules of the standard library that load nothing beside pythonXY.dll, in no version of Python. Nearly every text imports some of them, and
-/// need not be looked at for that.
+/// Modules of the standard library that load nothing besides pythonXY.dll, in any version of
+/// Python. Nearly every document imports some of them, so they are skipped.
 const PLAIN: [&str; 45] = [
     "__future__",
     "abc",
@@ -102,11 +106,12 @@ const PLAIN: [&str; 45] = [
     "warnings",
 ];
 
-/// More imports of packages that nobody named are not looked at in a document: no person wrote it.
+/// The maximum number of imports in a document of packages that the user didn't name. A document
+/// with more of them is generated.
 const MOST_OTHERS: usize = 1_000;
 
 impl Import {
-    /// An import that a program begins with.
+    /// Creates an import at the beginning of a program.
     pub fn first(name: &str) -> Import {
         Import {
             name: name.to_owned(),
@@ -121,7 +126,7 @@ impl Import {
 }
 
 impl Watch {
-    /// The names of packages that are told of even if no document imports them.
+    /// Returns the names of the packages that are reported even if no document imports them.
     pub fn named(&self) -> Vec<&str> {
         match self {
             Watch::Native => vec![ALWAYS],
@@ -129,7 +134,7 @@ impl Watch {
         }
     }
 
-    /// What is told of the imports of a top-level name; none if they are not even looked at.
+    /// Returns what is reported for imports of a top-level name, or `None` if they are skipped.
     pub fn of(&self, top_level: &str) -> Option<Watched> {
         match self {
             Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
@@ -140,7 +145,7 @@ impl Watch {
         }
     }
 
-    /// Leaves those imports of a document that are looked at.
+    /// Removes the imports of a document that are skipped.
     pub fn choose(&self, document: &mut Document) {
         let mut others = 0;
         document.choose(|import| match self.of(import.top_level()) {
@@ -153,7 +158,8 @@ impl Watch {
         });
     }
 
-    /// What is to be asked about an import of a document, which lies in the file `path`.
+    /// Converts an import statement of the document `path`. Returns `None` if the import is
+    /// skipped.
     pub fn import(&self, statement: &ImportStatement, path: Option<&WinPath>) -> Option<Import> {
         let watched = self.of(statement.top_level())?;
         Some(Import {
@@ -168,10 +174,12 @@ impl Watch {
     }
 }
 
-/// The file that a document is run as, or the cells of a notebook; none for a part of a package, which is only imported.
+/// Returns the file as which a document or a notebook's cells are run. Returns `None` for a module
+/// of a package, which is only imported.
 ///
-/// Documents of one folder that make the same imports are one and the same, but where they ask for `__file__`: one answer serves all. So the
-/// file is called by what it imports.
+/// Documents in one directory with the same imports are equivalent unless they use `__file__`, so
+/// they can share a diagnosis. For this reason the returned file is named after a hash of the
+/// imports.
 pub fn run_as(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
     let path = path.filter(|_| !document.iter().any(|part| part.is_in_package))?;
     let all = || document.iter().flat_map(|part| &part.imports);

@@ -1,8 +1,8 @@
-//! What failed → findings: what is wrong, how we know, what to do.
+//! From failures to findings: what is wrong, how we know, and what to do.
 //!
-//! [`diagnose`] lets the [`plan`](crate::plan) follow the imports, takes the failures that come out, and
-//! asks each of the [`codes`] in turn whether a failure is its own. A code never decides *that* something
-//! fails; it only explains and cures.
+//! [`diagnose`] lets the [`plan`](crate::plan) follow the imports, collects the failures, and asks
+//! each of the [`codes`] in turn whether it recognizes a failure. A code never decides *that*
+//! something fails; it only explains the failure and proposes fixes.
 //!
 //! **Where does a new diagnosis go?** One file in `codes/`, listed in `codes/mod.rs`.
 
@@ -45,45 +45,45 @@ pub use program::package;
 pub use record::{Consent, Recorded, record};
 pub use remembered::{Diagnoses, Known};
 
-/// The answer for some imports in one environment on one machine.
+/// The diagnosis of one or more imports in one environment on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
-    /// In order of the imports; errors first among those of one import.
+    /// In the order of the imports; errors come first among the findings of one import.
     pub findings: Vec<Finding>,
-    /// The packages that were asked about; none for imports of which nothing is told, see [`Watched`].
+    /// The diagnosed packages. Empty for imports that aren't reported, see [`Watched`].
     pub packages: Vec<Package>,
-    /// In one word.
+    /// The summary of the findings.
     pub health: Health,
-    /// The VC++ runtime that is loaded once the imports are made.
+    /// The VC++ runtime that is loaded once the imports have been made.
     pub runtime: Option<LoadedRuntime>,
 }
 
-/// The copy of the VC++ runtime that a process has.
+/// The copy of the VC++ runtime that a process has loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedRuntime {
-    /// `msvcp140.dll`, or without it `vcruntime140.dll`.
+    /// Full path of `msvcp140.dll`, or of `vcruntime140.dll` if the former isn't loaded.
     pub path: WinPath,
-    /// Its file version, where it has one.
+    /// The file version, if the file has one.
     pub version: Option<String>,
 }
 
-/// An import that was asked about.
+/// The top-level package or module of a diagnosed import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
-    /// Its top-level name.
+    /// The top-level name.
     pub import: String,
-    /// Which distribution provides it, where that is known.
+    /// The distribution that provides it, if known.
     pub distribution: Option<String>,
-    /// That distribution's version.
+    /// The version of that distribution.
     pub version: Option<String>,
-    /// Where it lies: the package's folder, or the module's file.
+    /// The package's directory or the module's file.
     pub path: Option<WinPath>,
-    /// How far its import was followed.
+    /// How much of its import could be followed.
     pub coverage: Coverage,
 }
 
 impl Diagnosis {
-    /// Whether it has fixes that were not tried.
+    /// Whether the diagnosis has fixes that haven't been simulated yet.
     pub fn is_unproven(&self) -> bool {
         let findings = self.findings.iter().filter(|finding| !finding.is_note);
         findings.into_iter().any(|finding| {
@@ -93,16 +93,18 @@ impl Diagnosis {
 }
 
 impl Package {
-    /// `tensorflow-cpu 2.3.0`, or as much of it as is known.
+    /// Returns `tensorflow-cpu 2.3.0`, or as much of it as is known.
     pub fn installed(&self) -> String {
         let name = self.distribution.as_deref().unwrap_or(&self.import);
         self.version.as_ref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
     }
 }
 
-/// Diagnoses each of `imports`, and tries the fixes. Those of one document go on in one process, see [`program`].
+/// Diagnoses each of `imports` and simulates the fixes. The imports of one document share a
+/// process, see [`program`].
 ///
-/// Run it on a thread with [`crate::source::STACK`] bytes of stack: Python is followed by recursion.
+/// Must run on a thread with [`crate::source::STACK`] bytes of stack, because Python code is
+/// followed by recursion.
 pub fn diagnose(host: &Host, environment: &Environment, imports: &[Import]) -> Diagnosis {
     Diagnoses::new(host, environment, None).of_all(imports)
 }

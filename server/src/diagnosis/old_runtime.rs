@@ -1,5 +1,5 @@
-//! A VC++ runtime that is older than what a module needs: how it is recognized and told. Whether a better copy lies elsewhere
-//! decides which of two codes it is.
+//! A VC++ runtime that is older than a module requires: how it is recognized and described. It has
+//! one of two codes, depending on whether a better copy exists elsewhere.
 
 use super::case::{Case, Culprit, Problem, first_symbols, windows_error};
 use super::finding::{Finding, Winner};
@@ -14,20 +14,20 @@ pub(super) struct OldRuntime<'p> {
     pub provider: &'p Provider,
     importer: Option<&'p Link>,
     needs: Needs<'p>,
-    /// When what needs it crashes.
+    /// When the importing module crashes.
     crash: Crash,
-    /// The Win32 code of the failure, if Windows gives one.
+    /// The Win32 code of the failure, if Windows reports one.
     code: Option<u32>,
 }
 
-/// What the importing module needs of it.
+/// The importing module's requirement for the runtime.
 enum Needs<'p> {
     Version(FileVersion),
     Symbols(&'p [Symbol]),
 }
 
 impl<'p> OldRuntime<'p> {
-    /// The old runtime that a problem blames, if it is one.
+    /// Returns the old runtime that causes a problem, if one does.
     pub fn of(problem: &'p Problem) -> Option<OldRuntime<'p>> {
         let fault = problem.fault()?;
         let (provider, needs, crash) = match &fault.cause {
@@ -44,7 +44,7 @@ impl<'p> OldRuntime<'p> {
         Some(OldRuntime { provider, importer: fault.importer(), needs, crash, code: problem.code })
     }
 
-    /// Another copy on this machine that has what is needed.
+    /// Returns another copy on this machine that satisfies the requirement.
     pub fn better_copy(&self, case: &Case<'_>) -> Option<WinPath> {
         let files = &*case.host.files;
         case.other_copies(&self.provider.path).into_iter().find(|copy| match &self.needs {
@@ -55,29 +55,31 @@ impl<'p> OldRuntime<'p> {
         })
     }
 
-    /// Ways to do without the old copy: the package that brings it in another version, or the file out of the way.
+    /// Returns fixes that avoid the old copy: update the package that contains it, or rename the
+    /// file.
     pub fn ways_without(&self, case: &Case<'_>) -> Vec<Fix> {
         let path = &self.provider.path;
         let owner = case.environment.owner_of(path, &*case.host.files);
         owner.and_then(|owner| case.update(owner)).into_iter().chain([case.set_aside(path)]).collect()
     }
 
-    /// The old copy, where it is the one because it was loaded before.
+    /// Returns the old copy, if Windows uses it because it was loaded earlier.
     pub fn winner(&self, case: &Case<'_>) -> Option<Winner> {
         let path = &self.provider.path;
         let needs = case.short_of(self.importer);
         self.provider.was_loaded.then(|| Winner {
             path: path.clone(),
             apart: format!(
-                "Update what brings {}, or use it and {needs} in two processes: both orders of import fail.",
+                "Update the package or program that installed {}, or use it and {needs} in separate \
+                 processes: the import fails in either order.",
                 case.short(path)
             ),
         })
     }
 
-    /// Says what is wrong and how we know. The advice is there already; where nothing is known to fail it is put into
-    /// proportion.
-    pub fn tell(&self, case: &Case<'_>, better: Option<WinPath>, finding: &mut Finding) {
+    /// Describes what is wrong and how we know. The advice must be set already. It is qualified if
+    /// nothing is known to fail.
+    pub fn describe(&self, case: &Case<'_>, better: Option<WinPath>, finding: &mut Finding) {
         let importer = case.short_of(self.importer);
         let path = &self.provider.path;
         let name = path.file_name();
@@ -87,21 +89,22 @@ impl<'p> OldRuntime<'p> {
                 let needs = format!("{}.{}", needs.0[0], needs.0[1]);
                 let when = match self.crash {
                     Crash::AtInit => {
-                        "Windows loads it, and it locks mutexes as Python initializes it (`PyInit_…`)"
+                        "Windows loads it, and it locks mutexes when Python initializes it (`PyInit_…`)"
                     }
-                    _ => "It locks mutexes as it starts",
+                    _ => "It locks mutexes when it starts",
                 };
                 (
                     format!("{importer} needs {name} {needs} or newer, but gets {version} and crashes in it"),
-                    format!("{when}, and as only code for {name} from {needs} on does, and {path} is older"),
+                    format!("{when}, as only code for {name} {needs} or newer does, and {path} is older"),
                 )
             }
             (Needs::Version(toolset), Crash::Never) => (
                 format!(
-                    "{importer} was built with a newer compiler ({}.{}) than the {name} that it gets ({version})",
+                    "{importer} was built with a newer compiler ({}.{}) than the {name} that it gets \
+                     ({version})",
                     toolset.0[0], toolset.0[1]
                 ),
-                format!("The file's header and the version of {path} say so"),
+                format!("The file's header and the version of {path} show this"),
             ),
             (Needs::Symbols(symbols), _) => (
                 format!("{importer} needs a newer {name} than {version}"),
@@ -111,7 +114,7 @@ impl<'p> OldRuntime<'p> {
         finding.what = match self.crash {
             Crash::AtStart => format!("{}: {what}.", case.consequence(finding.severity)),
             Crash::AtInit => format!(
-                "`import {}` will end the process with an access violation, which nothing catches: {what}.",
+                "`import {}` will end the process with an access violation, which cannot be caught: {what}.",
                 case.import
             ),
             Crash::Never => format!("{what}."),
@@ -129,17 +132,18 @@ impl<'p> OldRuntime<'p> {
             if let Some(runtime) = finding.chain.last_mut() {
                 runtime.remark = Some("is older than the compiler".to_owned());
             }
-            let promise =
-                "It usually works, but Microsoft promises it only for a runtime that is at least as new.";
-            finding.advice = format!("{promise} If something crashes: {}", lower_first(&finding.advice));
+            let guarantee =
+                "This usually works, but Microsoft guarantees it only if the runtime is at least as new.";
+            finding.advice = format!("{guarantee} If something crashes: {}", lower_first(&finding.advice));
         }
     }
 }
 
-/// The module that was linked by the newest toolset among those that are newer than the runtime that serves them: outside of
-/// what Microsoft promises ("C++ binary compatibility 2015–2022"), but no failure that can be foreseen. Only `msvcp140.dll`
-/// counts: every Python brings a `vcruntime140.dll` of its own age, and it serves newer code well. What was loaded before
-/// the module of this number belongs to other imports.
+/// Returns the module with the newest toolset among those that are newer than the runtime that they
+/// use. That isn't covered by Microsoft's compatibility guarantee ("C++ binary compatibility
+/// 2015–2022"), but it isn't a predictable failure. Only `msvcp140.dll` counts: every Python
+/// includes a `vcruntime140.dll` of its own age, which works well with newer code. Modules with
+/// numbers below `first` were loaded by earlier imports.
 pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usize) -> Option<Problem> {
     let mut newest: Option<(FileVersion, ModuleId, ModuleId)> = None;
     for (id, module) in process.modules().iter().enumerate().skip(first) {
@@ -153,7 +157,7 @@ pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usiz
             let linker = case.host.files.image(&module.path).map_or((0, 0), |image| image.linker);
             let toolset = FileVersion([u16::from(linker.0), u16::from(linker.1), 0, 0]);
             let version = version_of(case, &process.modules()[runtime].path);
-            // lld says 14.0, whatever it links for.
+            // lld always writes 14.0, whatever it links for.
             let is_older = version.is_some_and(|version| version.0[0] == toolset.0[0] && version < toolset);
             if is_older && newest.is_none_or(|(known, ..)| toolset > known) {
                 newest = Some((toolset, id, runtime));
@@ -178,7 +182,7 @@ pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usiz
     })
 }
 
-/// The version that a file says it has.
+/// Returns the file version of an image.
 fn version_of(case: &Case<'_>, path: &WinPath) -> Option<FileVersion> {
     case.host.files.image(path).ok()?.version
 }

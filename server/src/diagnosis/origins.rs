@@ -1,32 +1,34 @@
-//! What a DLL belongs to, and where that is to be had. The table explains a load that failed; it decides nothing.
+//! The software that a DLL belongs to, and where to get it. The table only explains a load that
+//! failed; it never decides that something fails.
 //!
-//! Sources, read on 2026-11-29: Microsoft, "Latest supported Visual C++ Redistributable downloads", "/openmp (Enable OpenMP Support)",
-//! "Preparing a test machine to run a debug executable", "International Components for Unicode (ICU)", "Server Core: roles and
-//! services", the reference pages of dxcore.h; the packages `gcc-libs`, `libwinpthread` and `python` of MSYS2; the wheels named here,
-//! which were opened.
+//! Sources, read on 2026-11-29: Microsoft, "Latest supported Visual C++ Redistributable downloads",
+//! "/openmp (Enable OpenMP Support)", "Preparing a test machine to run a debug executable",
+//! "International Components for Unicode (ICU)", "Server Core: roles and services", the reference
+//! pages of dxcore.h; the packages `gcc-libs`, `libwinpthread` and `python` of MSYS2; the contents
+//! of the wheels named here.
 
 use crate::host::{Change, WinPath};
 use crate::image::Machine;
 
 use super::fix::Effect;
 
-/// What is known of a DLL that is missing.
+/// The origin of a missing DLL.
 pub(super) struct Origin {
-    /// "the Visual C++ 2013 Redistributable"
+    /// The software that contains the DLL: "the Visual C++ 2013 Redistributable".
     pub belongs_to: String,
-    /// What to do, in a sentence or two.
+    /// What to do, in one or two sentences.
     pub advice: String,
 }
 
-/// An older Visual C++ runtime, which lives beside the current one.
+/// An older Visual C++ runtime, which is installed side by side with the current one.
 pub(super) struct OlderRuntime {
-    /// "Visual C++ 2013"
+    /// The name: "Visual C++ 2013".
     pub name: &'static str,
-    /// The digits in the names of its DLLs.
+    /// The version digits in the names of its DLLs.
     digits: &'static str,
     x64: &'static str,
     x86: &'static str,
-    /// Its DLLs lie in the system directory, and not only in WinSxS.
+    /// Whether its DLLs are in the system directory and not only in WinSxS.
     in_system_directory: bool,
 }
 
@@ -68,24 +70,24 @@ const OLDER_RUNTIMES: [OlderRuntime; 5] = [
     },
 ];
 
-/// The libraries that each of them has.
+/// The libraries that each of the older runtimes contains.
 const OLDER_DLLS: [&str; 5] = ["msvcr", "msvcp", "mfc", "vcomp", "vccorlib"];
 
 impl OlderRuntime {
-    /// The runtime that a DLL of this name belongs to.
+    /// Returns the runtime that a DLL of this name belongs to.
     pub fn of(dll: &str) -> Option<&'static OlderRuntime> {
         let name = dll.to_ascii_lowercase();
         let name = name.strip_suffix(".dll")?;
         let rest = OLDER_DLLS.iter().find_map(|library| name.strip_prefix(library))?;
         OLDER_RUNTIMES.iter().find(|runtime| {
             let letters = rest.strip_prefix(runtime.digits);
-            // `u` is for Unicode; a debug build has a `d`, and is nobody's to pass on.
+            // `u` stands for Unicode. A debug build has a `d` and isn't redistributable.
             letters.is_some_and(|letters| matches!(letters, "" | "u"))
         })
     }
 
-    /// "Visual C++ 2013 Redistributable (x64)"; there is none for ARM64 (Microsoft, "Latest supported Visual C++ Redistributable
-    /// downloads").
+    /// Returns "Visual C++ 2013 Redistributable (x64)". There is no version for ARM64 (Microsoft,
+    /// "Latest supported Visual C++ Redistributable downloads").
     pub fn redistributable(&self, machine: Machine) -> String {
         let architecture = match machine {
             Machine::X86 => " (x86)",
@@ -95,12 +97,12 @@ impl OlderRuntime {
         format!("{} Redistributable{architecture}", self.name)
     }
 
-    /// Microsoft's address of it.
-    pub fn address(&self, machine: Machine) -> &'static str {
+    /// Returns Microsoft's URL of the installer.
+    pub fn url(&self, machine: Machine) -> &'static str {
         if machine == Machine::X86 { self.x86 } else { self.x64 }
     }
 
-    /// What its installer does; none if the DLLs are then found by manifests alone.
+    /// Returns the effect of the installer, or `None` if its DLLs are found only through manifests.
     pub fn effect(&self, machine: Machine, system_directory: &WinPath) -> Option<Effect> {
         let image = Change::Image { machine, version: None, size: 0 };
         let all = OLDER_DLLS
@@ -111,7 +113,7 @@ impl OlderRuntime {
     }
 }
 
-/// How the name of a DLL is compared.
+/// A pattern for a DLL's name.
 enum Name {
     Is(&'static str),
     Begins(&'static str),
@@ -126,12 +128,13 @@ impl Name {
     }
 }
 
-/// Names without `.dll`, what they belong to, what to do.
+/// Patterns for names without `.dll`, the software that contains the DLL, and what to do.
 const ORIGINS: &[(&[Name], &str, &str)] = &[
     (
         &[Name::Is("libomp140.x86_64")],
-        "Visual Studio's LLVM OpenMP runtime, which its redistributable does not have",
-        "Install another version of the package: Microsoft does not allow that DLL to be passed on, so its wheel cannot have it.",
+        "Visual Studio's LLVM OpenMP runtime, which its redistributable does not include",
+        "Install another version of the package: Microsoft does not allow that DLL to be redistributed, so \
+         its wheel cannot contain it.",
     ),
     (
         &[
@@ -144,12 +147,14 @@ const ORIGINS: &[(&[Name], &str, &str)] = &[
             Name::Begins("libgfortran-"),
         ],
         "the runtime of GCC for Windows (MinGW-w64)",
-        "The wheel should have brought it: install another version of the package, or MSYS2, and add the folder mingw64\\bin with os.add_dll_directory.",
+        "The wheel should have included it: install another version of the package, or install MSYS2 and add \
+         its folder mingw64\\bin with os.add_dll_directory.",
     ),
     (
         &[Name::Begins("libpython3")],
         "the Python of MSYS2",
-        "The module was built for the Python of MSYS2, and cannot be used with this one: install a wheel that was built for this Python.",
+        "The module was built for the Python of MSYS2, and cannot be used with this one: install a wheel \
+         that was built for this Python.",
     ),
     (
         &[
@@ -161,23 +166,26 @@ const ORIGINS: &[(&[Name], &str, &str)] = &[
             Name::Is("vcomp140d"),
             Name::Is("concrt140d"),
         ],
-        "the debug runtime of Visual Studio, which may not be passed on",
+        "the debug runtime of Visual Studio, which may not be redistributed",
         "The module is a debug build: install a release build of its package.",
     ),
     (
         &[Name::Is("libiomp5md")],
         "Intel's OpenMP runtime",
-        "Install the distribution intel-openmp, which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
+        "Install the distribution intel-openmp, which puts it into Library\\bin of the environment, and add \
+         that folder with os.add_dll_directory.",
     ),
     (
         &[Name::Begins("mkl_")],
         "Intel's Math Kernel Library",
-        "Install the distribution mkl (mkl_rt.2.dll is of the versions before 2026), which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
+        "Install the distribution mkl (mkl_rt.2.dll belongs to versions before 2026), which puts it into \
+         Library\\bin of the environment, and add that folder with os.add_dll_directory.",
     ),
     (
         &[Name::Is("tbb12")],
         "Intel's Threading Building Blocks",
-        "Install the distribution tbb, which puts it into Library\\bin of the environment, and add that folder with os.add_dll_directory.",
+        "Install the distribution tbb, which puts it into Library\\bin of the environment, and add that \
+         folder with os.add_dll_directory.",
     ),
     (
         &[Name::Is("opencl"), Name::Is("vulkan-1")],
@@ -187,7 +195,8 @@ const ORIGINS: &[(&[Name], &str, &str)] = &[
     (
         &[Name::Is("zlibwapi")],
         "cuDNN 8",
-        "cuDNN 8 needs it and comes without it: NVIDIA's installation guide of cuDNN 8 says where it is to be had.",
+        "cuDNN 8 needs it but does not include it: NVIDIA's installation guide for cuDNN 8 explains where to \
+         get it.",
     ),
     (
         &[Name::Begins("nvinfer")],
@@ -201,23 +210,25 @@ const ORIGINS: &[(&[Name], &str, &str)] = &[
             Name::Is("libharfbuzz-0"),
             Name::Is("libfontconfig-1"),
         ],
-        "GTK's libraries, of which Pango draws text",
-        "Install MSYS2, in it mingw-w64-x86_64-pango, and name its folder mingw64\\bin to the package (WeasyPrint reads WEASYPRINT_DLL_DIRECTORIES).",
+        "GTK's libraries, including Pango, which draws text",
+        "Install MSYS2 and its package mingw-w64-x86_64-pango, and point the package to the folder \
+         mingw64\\bin of MSYS2 (WeasyPrint reads WEASYPRINT_DLL_DIRECTORIES).",
     ),
     (
         &[Name::Is("libmagic")],
         "libmagic",
-        "Install the distribution python-magic-bin, which brings it, in place of python-magic.",
+        "Install the distribution python-magic-bin, which includes it, instead of python-magic.",
     ),
     (
         &[Name::Begins("geos_c"), Name::Begins("gdal")],
-        "a build of conda or OSGeo4W: wheels of PyPI bring such libraries under names of their own",
-        "Install the package from one source together with what it needs: all of it from PyPI, or all of it from conda-forge.",
+        "a build of conda or OSGeo4W: wheels on PyPI include such libraries under names of their own",
+        "Install the package from one source together with what it needs: all of it from PyPI, or all of it \
+         from conda-forge.",
     ),
 ];
 
-/// Whether Python's own installers put a DLL of this name beside `python.exe`, or for the embeddable package what else is in `DLLs`
-/// (CPython's PC/layout).
+/// Whether Python's own installers put a DLL of this name next to `python.exe`. In the embeddable
+/// package, that includes the DLLs that other installers put into `DLLs` (CPython's PC/layout).
 pub(super) fn is_of_python(dll: &str) -> bool {
     const NAMES: [&str; 10] =
         ["python", "vcruntime", "libffi", "libcrypto", "libssl", "sqlite3", "tcl", "tk", "zlib", "liblzma"];
@@ -225,7 +236,7 @@ pub(super) fn is_of_python(dll: &str) -> bool {
     NAMES.iter().any(|known| name.starts_with(known))
 }
 
-/// What a DLL belongs to, by its name; none if that says nothing.
+/// Returns the origin of a DLL of this name, if it is known.
 pub(super) fn of(dll: &str) -> Option<Origin> {
     let name = dll.to_ascii_lowercase();
     let name = name.strip_suffix(".dll").unwrap_or(&name);
@@ -234,19 +245,22 @@ pub(super) fn of(dll: &str) -> Option<Origin> {
     Some(Origin { belongs_to: (*belongs_to).to_owned(), advice: (*advice).to_owned() })
 }
 
-/// Which Windows has a component that another one lacks, in a sentence; none if nothing is known of it but that it is one.
+/// Returns a sentence that states which versions or editions of Windows contain a component, if
+/// that is known.
 pub(super) fn of_windows(dll: &str) -> Option<&'static str> {
     let name = dll.to_ascii_lowercase();
     Some(match name.strip_suffix(".dll").unwrap_or(&name) {
         "mf" | "mfplat" | "mfreadwrite" | "mfplay" | "mfcore" | "evr" => {
-            "It belongs to Media Foundation, which N editions of Windows lack: add the Media Feature Pack in the optional features of the settings. On Windows Server, install the feature Server-Media-Foundation."
+            "It belongs to Media Foundation, which N editions of Windows lack: add the Media Feature Pack \
+             under Optional features in Settings. On Windows Server, install the feature \
+             Server-Media-Foundation."
         }
-        "dxcore" => "Windows has it from Windows 10, version 2004 (build 19041) on.",
-        "icu" => "Windows has it from Windows 10, version 1903 (build 18362) on.",
-        "icuuc" | "icuin" => "Windows has it from Windows 10, version 1703 (build 15063) on.",
-        "directml" => "Windows has it from Windows 10, version 1903 (build 18362) on.",
+        "dxcore" => "It is included in Windows 10, version 2004 (build 19041) and later.",
+        "icu" => "It is included in Windows 10, version 1903 (build 18362) and later.",
+        "icuuc" | "icuin" => "It is included in Windows 10, version 1703 (build 15063) and later.",
+        "directml" => "It is included in Windows 10, version 1903 (build 18362) and later.",
         "opengl32" | "glu32" | "dxva2" | "dsound" | "msdmo" | "avicap32" => {
-            "Container images of Windows Server Core leave it out, and those of the full Windows have it."
+            "Container images of Windows Server Core do not include it; those of the full Windows do."
         }
         _ => return None,
     })
@@ -257,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn older_runtimes_are_known_by_their_digits() {
+    fn older_runtimes_are_recognized_by_their_digits() {
         assert_eq!(OlderRuntime::of("MSVCR120.dll").unwrap().name, "Visual C++ 2013");
         assert_eq!(OlderRuntime::of("mfc100u.dll").unwrap().name, "Visual C++ 2010");
         for other in ["msvcp140.dll", "msvcr120d.dll", "msvcrt.dll", "msvcr120"] {
@@ -266,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_what_it_belongs_to() {
+    fn a_dll_is_attributed_by_its_name() {
         assert!(of("libSTDC++-6.dll").unwrap().belongs_to.contains("MinGW"));
         assert!(of("libpython3.12.dll").unwrap().advice.contains("MSYS2"));
         assert!(of("python312.dll").is_none());

@@ -1,7 +1,7 @@
-//! A program that is followed from one import to the next.
+//! Diagnoses the imports of a program, one after the other in one simulated process.
 //!
-//! The imports of a document are made in one process, as far as each begins where the one before it left off: ten imports cost no
-//! more than the last of them alone.
+//! An import continues where the one before it ended, if the source in between allows it. Ten
+//! imports then cost no more than the last one alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,66 +21,68 @@ use super::finding::{Finding, Health, Related, Severity};
 use super::import::{Import, Watched};
 use super::{Diagnosis, LoadedRuntime, Package, old_runtime, redistributable};
 
-/// What `python FILE` makes of the file that it runs.
+/// The effects of `python FILE` on the process: `sys.path` and `__file__`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Script {
-    /// What comes first on `sys.path`.
+pub(super) struct ProgramFile {
+    /// The first entry of `sys.path`.
     pub folder: Option<WinPath>,
     /// `__file__`.
     pub file: Option<WinPath>,
 }
 
-/// So many folders may lie between a module and the folder that its package is in.
+/// The maximum number of directories between a module and the one that contains its package.
 const DEEPEST_PACKAGE: usize = 50;
 
-impl Script {
-    /// Of a document in this file. `sys.path` begins with its folder, but for an isolated Python, which does without
-    /// (`pymain_run_python` in Modules/main.c). A document in a package is imported, and so its package's folder is on
-    /// `sys.path`: the first one upwards that has no `__init__.py`. No folder if the machine does not have it.
-    pub fn of(document: &WinPath, environment: &Environment, files: &dyn Files) -> Script {
+impl ProgramFile {
+    /// Derives the effects from a document's path. `sys.path` begins with the document's directory,
+    /// except in an isolated Python, which omits it (`pymain_run_python` in Modules/main.c). A
+    /// document in a package is imported, so its package's directory is on `sys.path` instead: the
+    /// nearest ancestor without an `__init__.py`. `folder` is `None` if the machine lacks that
+    /// directory.
+    pub fn of(document: &WinPath, environment: &Environment, files: &dyn Files) -> ProgramFile {
         let above = std::iter::successors(document.parent(), WinPath::parent).take(DEEPEST_PACKAGE);
         let mut outside = above.filter(|folder| !files.is_file(&folder.join("__init__.py")));
         let folder = outside.next().filter(|folder| !environment.isolated && files.folder(folder).is_ok());
-        Script { folder, file: Some(document.clone()) }
+        ProgramFile { folder, file: Some(document.clone()) }
     }
 }
 
-impl Script {
-    /// The path of the top-level module of this name in the program's own folder.
+impl ProgramFile {
+    /// Returns the path of the top-level module of this name in the program's own directory.
     fn module(&self, host: &Host, environment: &Environment, name: &str) -> Option<WinPath> {
         let folder = self.folder.as_ref()?;
         path_of(Finder::new(environment, host).top_level(name, std::slice::from_ref(folder)))
     }
 }
 
-/// Whether it is native code that a finding is about.
+/// Whether a finding is about native code.
 fn is_of_native_code(finding: &Finding) -> bool {
     !finding.dlls.is_empty()
         || matches!(finding.code, codes::Code::UnsupportedPython | codes::Code::WrongArchitecture)
 }
 
-/// What became of imports.
+/// The diagnoses of the imports of one program.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct ProgramDiagnoses {
     /// One for each import.
     pub diagnoses: Vec<Diagnosis>,
-    /// The names of all top-level modules that were looked for, see [`Finder::looked_for`].
+    /// The names of all top-level modules that were searched for, see [`Finder::looked_for`].
     pub looked_for: BTreeSet<String>,
 }
 
-/// Diagnoses each of `imports` in a program that is run as `script`. It is left as it is where `leaves` says that the process ends
-/// soon.
+/// Diagnoses each of `imports` in a program that is run as `script`. `skip_drop` leaks the program,
+/// for a process that is about to exit.
 pub(super) fn diagnose(
     host: &Host,
     environment: &Environment,
-    script: &Script,
+    script: &ProgramFile,
     imports: &[&Import],
-    leaves: bool,
-) -> Outcome {
+    skip_drop: bool,
+) -> ProgramDiagnoses {
     let mut looked_for = BTreeSet::new();
     let mut program: Option<Program<'_>> = None;
     let mut by_place: BTreeMap<usize, Diagnosis> = BTreeMap::new();
-    // In the order of the text: what is done before grows.
+    // In source order: `before` grows from import to import.
     let mut ordered: Vec<(usize, &Import)> = imports.iter().copied().enumerate().collect();
     ordered.sort_by_key(|(_, import)| (import.before.len(), !import.is_access, &import.name));
     for (place, import) in ordered {
@@ -90,10 +92,10 @@ pub(super) fn diagnose(
         if is_own {
             package.path = script.module(host, environment, &package.import);
         }
-        // It may lie in a folder that the program adds.
+        // It may be in a directory that the program adds.
         let may_be_added = is_own && import.before.contains("sys.path");
         if import.watched != Watched::Named && package.path.is_none() && !may_be_added {
-            by_place.insert(place, Diagnosis::of_nothing());
+            by_place.insert(place, Diagnosis::unreported());
             continue;
         }
         if let Some((since, what)) =
@@ -103,8 +105,8 @@ pub(super) fn diagnose(
             by_place.insert(place, Diagnosis::new(vec![finding], vec![package]));
             continue;
         }
-        let goes_on = program.as_mut().is_some_and(|program| program.go_on_to(import));
-        if !goes_on {
+        let continues = program.as_mut().is_some_and(|program| program.advance_to(import));
+        if !continues {
             looked_for.extend(program.take().map(|program| program.plan.looked_for()).unwrap_or_default());
             match Program::begin(host, environment, script, import) {
                 Ok(begun) => program = Some(begun),
@@ -119,28 +121,28 @@ pub(super) fn diagnose(
         if is_own && package.path.is_none() {
             package.path = path_of(program.plan.find(&package.import));
             if package.path.is_none() {
-                by_place.insert(place, Diagnosis::of_nothing());
+                by_place.insert(place, Diagnosis::unreported());
                 continue;
             }
         }
         let (mut findings, mut native) = match import.is_access {
             false => program.import(&case, None, script),
             true => {
-                // Its findings are its own, and not those of the import above it.
+                // An access reports its own findings, not those of the import before it.
                 program.mark();
                 (Vec::new(), false)
             }
         };
         for name in &import.names {
-            let taken = Taken { import, name };
-            if !program.loads(taken) {
+            let member = Member { import, name };
+            if !program.loads(member) {
                 continue;
             }
             let dotted = format!("{}.{name}", import.name);
             let case = Case { host, environment, import: &dotted };
-            // That it is another package was said already.
-            let (mut more, native_too) = program.import(&case, Some(taken), &Script::default());
-            let statement = format!("`{taken}`");
+            // An import of the module already reported that it is hidden.
+            let (mut more, native_too) = program.import(&case, Some(member), &ProgramFile::default());
+            let statement = format!("`{member}`");
             for finding in &mut more {
                 finding.what = finding.what.replace(&format!("`import {dotted}`"), &statement);
             }
@@ -148,14 +150,15 @@ pub(super) fn diagnose(
             native |= native_too;
         }
         if import.is_access && findings.is_empty() {
-            by_place.insert(place, Diagnosis::of_nothing());
+            by_place.insert(place, Diagnosis::unreported());
             continue;
         }
         if is_own {
-            // What a module of the program is ready for is its own affair, and what it lacks beside native code, too.
+            // The program is responsible for its own modules, so only failures of native code are
+            // reported.
             findings.retain(|finding| finding.severity == Severity::Error && is_of_native_code(finding));
         }
-        let told = match import.watched {
+        let is_reported = match import.watched {
             Watched::Named => true,
             Watched::IfNative if is_own => native || !findings.is_empty(),
             Watched::IfNative => {
@@ -168,7 +171,7 @@ pub(super) fn diagnose(
                 !findings.is_empty()
             }
         };
-        if told && package.path.is_some() {
+        if is_reported && package.path.is_some() {
             let (coverage, failures) = Coverage::of(&program.plan, environment, &*host.files, program.steps);
             package.coverage = coverage;
             for finding in failures.iter().flat_map(|load| may_fail(&case, load, &in_a_loop(&load.at))) {
@@ -176,27 +179,28 @@ pub(super) fn diagnose(
             }
             findings.sort_by_key(|finding| finding.severity);
         }
-        let diagnosis = match told {
+        let diagnosis = match is_reported {
             true => Diagnosis { runtime: program.runtime(host), ..Diagnosis::new(findings, vec![package]) },
-            false => Diagnosis::of_nothing(),
+            false => Diagnosis::unreported(),
         };
         by_place.insert(place, diagnosis);
     }
     if let Some(program) = program {
         looked_for.extend(program.plan.looked_for());
-        if leaves {
+        if skip_drop {
             program.plan.leave();
         }
     }
-    Outcome { diagnoses: by_place.into_values().collect(), looked_for }
+    ProgramDiagnoses { diagnoses: by_place.into_values().collect(), looked_for }
 }
 
-/// The one of `imports` that loads an image which the import numbered `at` then finds loaded: none if it is not loaded yet before that, or
-/// before all of them.
+/// Returns the index of the one of `imports` that loads an image before the import numbered `at` is
+/// made. Returns `None` if no import loads it before that one, or if it is loaded before all of
+/// them.
 pub(super) fn import_that_loads(
     host: &Host,
     environment: &Environment,
-    script: &Script,
+    script: &ProgramFile,
     imports: &[Import],
     at: usize,
     image: &WinPath,
@@ -213,7 +217,7 @@ pub(super) fn import_that_loads(
     let mut program: Option<Program<'_>> = None;
     let mut last: Option<usize> = None;
     for (place, import) in earlier.into_iter().chain([(at, asked)]) {
-        if !program.as_mut().is_some_and(|program| program.go_on_to(import)) {
+        if !program.as_mut().is_some_and(|program| program.advance_to(import)) {
             program = Program::begin(host, environment, script, import).ok();
         }
         let program = program.as_mut()?;
@@ -222,9 +226,9 @@ pub(super) fn import_that_loads(
         }
         program.follow(&import.name, None);
         for name in &import.names {
-            let taken = Taken { import, name };
-            if program.loads(taken) {
-                program.follow(&format!("{}.{name}", import.name), Some(taken));
+            let member = Member { import, name };
+            if program.loads(member) {
+                program.follow(&format!("{}.{name}", import.name), Some(member));
             }
         }
         last = Some(place);
@@ -232,13 +236,14 @@ pub(super) fn import_that_loads(
     None
 }
 
-/// Makes `imports` as if what fails in them worked, so that what lies behind is read. Says nothing.
-pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Script, imports: &[&Import]) {
+/// Makes `imports` as if failures in them didn't happen, in order to read what comes after a
+/// failure.
+pub(super) fn read_behind(host: &Host, environment: &Environment, script: &ProgramFile, imports: &[&Import]) {
     let mut program: Option<Program<'_>> = None;
     let mut ordered = imports.to_vec();
     ordered.sort_by_key(|import| (import.before.len(), &import.name));
     for import in ordered {
-        if !program.as_mut().is_some_and(|program| program.go_on_to(import)) {
+        if !program.as_mut().is_some_and(|program| program.advance_to(import)) {
             program = Program::begin(host, environment, script, import).ok();
             if let Some(program) = &mut program {
                 program.plan.interpreter_mut().overlook_failures();
@@ -249,16 +254,17 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Scrip
             program.follow(&import.name, None);
         }
         for name in &import.names {
-            let taken = Taken { import, name };
-            if program.loads(taken) {
-                program.follow(&format!("{}.{name}", import.name), Some(taken));
+            let member = Member { import, name };
+            if program.loads(member) {
+                program.follow(&format!("{}.{name}", import.name), Some(member));
             }
         }
     }
 }
 
-/// Whether an installed package has native code although its import loaded none: a distribution recorded some in it, or a module
-/// of the program hides it and it loads some.
+/// Whether an installed package has native code although its import loaded none: a distribution
+/// recorded a native file in it, or a module of the program hides it and the package itself loads
+/// one.
 fn brings_native_code(host: &Host, environment: &Environment, package: &Package) -> bool {
     let files = &*host.files;
     let is_in_it = |file: &WinPath| package.path.as_ref().is_some_and(|path| file.is_within(path));
@@ -271,21 +277,21 @@ fn brings_native_code(host: &Host, environment: &Environment, package: &Package)
     }
     let alone = Import::first(&package.import);
     let case = Case { host, environment, import: &alone.name };
-    let without = Script::default();
+    let without = ProgramFile::default();
     Program::begin(host, environment, &without, &alone)
         .is_ok_and(|mut program| program.import(&case, None, &without).1)
 }
 
-/// A name that is taken out of an imported module: by `from module import name`, or by `module.name`.
+/// A name that is imported or read from a module: by `from module import name` or `module.name`.
 #[derive(Clone, Copy)]
-struct Taken<'n> {
+struct Member<'n> {
     import: &'n Import,
     name: &'n Name,
 }
 
-impl fmt::Display for Taken<'_> {
+impl fmt::Display for Member<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Taken { import, name } = self;
+        let Member { import, name } = self;
         match import.is_access {
             false => write!(f, "from {} import {name}", import.name),
             true => write!(f, "{}.{name}", import.name),
@@ -295,29 +301,29 @@ impl fmt::Display for Taken<'_> {
 
 struct Program<'e> {
     plan: Plan<'e>,
-    /// What was done before the import that was made last.
+    /// The source that was executed before the latest import.
     before: Arc<str>,
-    /// What was imported since.
+    /// The modules imported since then.
     imported: Vec<String>,
-    /// The last import failed.
+    /// Whether the latest import failed.
     failed: bool,
-    /// How many loads had failed before, how many steps been made, how many images been loaded.
+    /// The numbers of failed loads, steps, and loaded images before the latest import.
     failures: usize,
     steps: usize,
     modules: usize,
 }
 
 impl<'e> Program<'e> {
-    /// Runs what a program does before an import.
+    /// Runs the source before an import in a new program.
     fn begin(
         host: &'e Host,
         environment: &'e Environment,
-        script: &Script,
+        script: &ProgramFile,
         import: &Import,
     ) -> Result<Program<'e>, Failure> {
         let interpreter = Interpreter::start(host, environment)?;
         let mut plan = Plan::new(interpreter, Finder::new(environment, host));
-        if *script != Script::default() {
+        if *script != ProgramFile::default() {
             plan.begin(script.folder.as_ref(), script.file.as_ref());
         }
         plan.run(&source::lower_whole(&import.before).body);
@@ -334,9 +340,9 @@ impl<'e> Program<'e> {
         Ok(program)
     }
 
-    /// Runs what comes between the last import and this one; false if that is not how the program goes: then it has to be
-    /// begun anew.
-    fn go_on_to(&mut self, import: &Import) -> bool {
+    /// Runs the source between the latest import and this one. Returns `false` if the program can't
+    /// continue like that and has to be started again.
+    fn advance_to(&mut self, import: &Import) -> bool {
         let Some(between) = import.before.strip_prefix(&*self.before) else { return false };
         let does_all = |(module, names): &(&str, Vec<&str>)| {
             let in_it = |known: &str| {
@@ -344,7 +350,7 @@ impl<'e> Program<'e> {
                     .rsplit_once('.')
                     .is_some_and(|(package, name)| package == *module && names.contains(&name))
             };
-            self.imported.iter().all(|known| is_or_holds(known, module) || in_it(known))
+            self.imported.iter().all(|known| is_or_contains(known, module) || in_it(known))
         };
         if between.is_empty() {
             let names = import.names.iter().map(|name| name.as_str()).collect();
@@ -355,7 +361,7 @@ impl<'e> Program<'e> {
             return false;
         }
         let body = match script.body.split_first() {
-            // It has failed once, and need not fail again.
+            // The import failed already and isn't made again.
             Some((first, rest)) if self.failed => match imported_by(first) {
                 Some(imported) if does_all(&imported) => rest,
                 _ => return false,
@@ -375,9 +381,10 @@ impl<'e> Program<'e> {
         true
     }
 
-    /// Whether taking a name out of a module does more than that: it imports a submodule or asks the module's `__getattr__`
-    /// (`_handle_fromlist` in Lib/importlib/_bootstrap.py). Not after a failure.
-    fn loads(&self, Taken { import, name }: Taken<'_>) -> bool {
+    /// Whether importing a name from a module has further effects: it imports a submodule or calls
+    /// the module's `__getattr__` (`_handle_fromlist` in Lib/importlib/_bootstrap.py). Always
+    /// `false` after a failure.
+    fn loads(&self, Member { import, name }: Member<'_>) -> bool {
         !self.failed
             && match import.is_access {
                 false => self.plan.gets_later(&import.name, name),
@@ -391,23 +398,28 @@ impl<'e> Program<'e> {
         self.modules = self.plan.interpreter().process.modules().len();
     }
 
-    /// Makes an import: of the module, or of what is to be taken out of another one.
-    fn follow(&mut self, module: &str, taken: Option<Taken<'_>>) -> Imported {
-        let imported = match taken {
+    /// Makes an import of the module, or of a name in another module.
+    fn follow(&mut self, module: &str, member: Option<Member<'_>>) -> Imported {
+        let imported = match member {
             None => self.plan.import(module),
-            // The statement that it stands in is not a part of what is done before an import.
-            Some(Taken { import, name }) if import.is_access => return self.plan.access(&import.name, name),
-            Some(Taken { import, name }) => self.plan.import_from_module(&import.name, name),
+            // The statement of an access isn't part of the source before a later import.
+            Some(Member { import, name }) if import.is_access => return self.plan.access(&import.name, name),
+            Some(Member { import, name }) => self.plan.import_from_module(&import.name, name),
         };
         self.imported.push(module.to_owned());
         self.failed |= imported.error.is_some();
         imported
     }
 
-    /// Makes the import, and says what is wrong with it, and whether it brings native code of a package.
-    fn import(&mut self, case: &Case<'_>, taken: Option<Taken<'_>>, script: &Script) -> (Vec<Finding>, bool) {
-        let imported = self.follow(case.import, taken);
-        let is_access = taken.is_some_and(|taken| taken.import.is_access);
+    /// Makes an import and returns its findings, and whether it loads native code of a package.
+    fn import(
+        &mut self,
+        case: &Case<'_>,
+        member: Option<Member<'_>>,
+        script: &ProgramFile,
+    ) -> (Vec<Finding>, bool) {
+        let imported = self.follow(case.import, member);
+        let is_access = member.is_some_and(|member| member.import.is_access);
         if is_access && imported.error.is_none() && self.plan.steps().len() == self.steps {
             return (Vec::new(), false);
         }
@@ -425,18 +437,19 @@ impl<'e> Program<'e> {
             }
             if let (true, Some(missing)) = (problems.is_empty(), &error.missing) {
                 problems.push(match &hidden {
-                    // The package has it, but it is not the package that is imported.
+                    // The package has the module, but a different module is imported in its place.
                     Some(hidden) if top_level(&missing.name) == top_level(case.import) => {
                         Problem::of_hidden_package(hidden.clone())
                     }
                     _ => Problem::of_missing_module(missing.clone(), &error.trace),
                 });
             }
-            // It may lie in a folder that the program adds and the text does not tell.
+            // The module may be in a directory that the program adds but that isn't known from its
+            // source.
             if source::may_find_elsewhere(&self.before) {
                 let name = top_level(case.import);
-                let lies_nowhere = |missing: &MissingModule| missing.name == name && missing.is_unknown();
-                problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if lies_nowhere(m)));
+                let is_unknown = |missing: &MissingModule| missing.name == name && missing.is_unknown();
+                problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if is_unknown(m)));
             }
             if problems.is_empty() && !error.clashing.is_empty() {
                 findings.push(codes::mixed_environment::of_refusal(case, error));
@@ -446,7 +459,7 @@ impl<'e> Program<'e> {
             }
             findings.extend(case.explain(problems, Severity::Error, Some(error)));
             for finding in &mut findings {
-                tell_own_statements(case, error, finding);
+                add_own_statements(case, error, finding);
             }
         }
         if let Some(hidden) = hidden
@@ -454,7 +467,8 @@ impl<'e> Program<'e> {
         {
             findings.extend(case.explain(vec![Problem::of_hidden_package(hidden)], Severity::Warning, None));
         }
-        // What a package tries and does without: it works, but something that it uses is broken.
+        // Loads whose failure a package handles: the import works, but something that it uses is
+        // broken.
         let mut guarded: Vec<Problem> = Vec::new();
         for (at, load) in plan.failures().iter().enumerate().skip(self.failures) {
             let counts = load.kind == LoadKind::Extension && !load.uncertain;
@@ -462,17 +476,18 @@ impl<'e> Program<'e> {
                 guarded.extend(Problem::of_load(load));
             }
         }
-        // A culprit that is told already is left out, but not the others that the same module lacks.
-        let told: Vec<String> = findings.iter().flat_map(|finding| finding.dlls.clone()).collect();
+        // A culprit that is already reported is left out, but not the other culprits of the same
+        // module.
+        let known: Vec<String> = findings.iter().flat_map(|finding| finding.dlls.clone()).collect();
         guarded.retain(|problem| {
             let culprit = problem.fault().map(Fault::culprit);
-            culprit.is_none_or(|culprit| !told.iter().any(|dll| dll.eq_ignore_ascii_case(culprit)))
+            culprit.is_none_or(|culprit| !known.iter().any(|dll| dll.eq_ignore_ascii_case(culprit)))
         });
         for finding in case.explain(guarded, Severity::Warning, None) {
             merge(&mut findings, finding);
         }
         for (load, place) in doubted(plan, self.failures) {
-            let doubt = format!("{place} adds a directory that is not known from the text and may hold it");
+            let doubt = format!("{place} adds an unknown directory, which may contain it");
             for finding in may_fail(case, load, &doubt) {
                 merge(&mut findings, finding);
             }
@@ -482,7 +497,7 @@ impl<'e> Program<'e> {
         for finding in case.explain(old.into_iter().collect(), Severity::Hint, None) {
             merge(&mut findings, finding);
         }
-        // What another package overwrote is not damaged.
+        // A file that another package overwrote isn't damaged.
         findings.extend(codes::mixed_environment::of_imported(case, plan, self.steps, &findings));
         let executed = self.executed();
         for finding in
@@ -491,7 +506,7 @@ impl<'e> Program<'e> {
             merge(&mut findings, finding);
         }
         findings.extend(codes::incompatible_versions::of_imported(case, plan, self.steps));
-        // A TensorFlow that cannot be imported looks for no GPU.
+        // If TensorFlow's import fails, TensorFlow doesn't look for a GPU.
         if imported.error.is_none() && !findings.iter().any(|finding| finding.severity == Severity::Error) {
             findings.extend(codes::missing_gpu_library::after_import(case, plan, self.steps));
             findings.extend(codes::gpu_not_supported::after_import(case, plan, self.steps));
@@ -500,7 +515,7 @@ impl<'e> Program<'e> {
         (findings, self.has_loaded_native_code(case))
     }
 
-    /// The top-level names of all modules that ran since the import began.
+    /// Returns the top-level names of all modules that were executed since the import began.
     fn executed(&self) -> Vec<String> {
         let mut names = BTreeSet::new();
         for step in self.plan.steps().iter().skip(self.steps) {
@@ -511,7 +526,7 @@ impl<'e> Program<'e> {
         names.into_iter().collect()
     }
 
-    /// The VC++ runtime that is loaded by now.
+    /// Returns the VC++ runtime that is currently loaded.
     fn runtime(&self, host: &Host) -> Option<LoadedRuntime> {
         let process = &self.plan.interpreter().process;
         let named = |name: &&str| process.module_named(name);
@@ -520,7 +535,8 @@ impl<'e> Program<'e> {
         Some(LoadedRuntime { path: module.path.clone(), version: version.map(|version| version.to_string()) })
     }
 
-    /// Whether native code of packages was loaded since the import began, or should have been, or the package's own before.
+    /// Whether the import loaded native code of packages or tried to, or the package's own native
+    /// code was loaded earlier.
     fn has_loaded_native_code(&self, case: &Case<'_>) -> bool {
         let folders = &case.environment.site_packages;
         let of_package = |path: &WinPath| folders.iter().any(|folder| path.is_within(folder));
@@ -535,18 +551,18 @@ impl<'e> Program<'e> {
     }
 }
 
-/// The failed loads, from the one numbered `first` on, of which it is in doubt whether they fail, and the statement that puts them in
-/// doubt.
+/// Returns the failed loads from number `first` on whose failure is in doubt, each with the
+/// statement that causes the doubt.
 fn doubted<'p>(plan: &'p Plan<'_>, first: usize) -> impl Iterator<Item = (&'p LoadFailure, &'p Place)> {
     plan.failures().iter().skip(first).filter_map(|load| Some((load, load.doubt.as_ref()?)))
 }
 
-/// Why it is not certain that a load fails which a loop over what is not known makes.
+/// Returns why the failure of a load is uncertain if a loop over unknown files makes it.
 fn in_a_loop(at: &Place) -> String {
-    format!("{at} loads what it finds in a folder, and which files these are is not known from the text")
+    format!("{at} loads the files that it finds in a folder, and it is not known which")
 }
 
-/// The findings of a load of which it is not certain that it fails, for this reason.
+/// Returns the findings of a load whose failure is uncertain for this reason.
 fn may_fail(case: &Case<'_>, load: &LoadFailure, reason: &str) -> Vec<Finding> {
     let mut findings = case.explain(Problem::of_load(load), Severity::Warning, None);
     for finding in &mut findings {
@@ -557,8 +573,9 @@ fn may_fail(case: &Case<'_>, load: &LoadFailure, reason: &str) -> Vec<Finding> {
     findings
 }
 
-/// Tells the statements of the program's own modules that lead to a finding: "features.py (line 2) imports h5py."
-fn tell_own_statements(case: &Case<'_>, error: &ImportFailure, finding: &mut Finding) {
+/// Adds the statements of the program's own modules that lead to a finding: "features.py, line 2,
+/// imports h5py."
+fn add_own_statements(case: &Case<'_>, error: &ImportFailure, finding: &mut Finding) {
     let Environment { site_packages, base_prefix, .. } = case.environment;
     let package_of = |file: &WinPath| {
         let below = site_packages.iter().find_map(|folder| file.below(folder))?;
@@ -581,12 +598,12 @@ fn tell_own_statements(case: &Case<'_>, error: &ImportFailure, finding: &mut Fin
     }
 }
 
-/// Whether importing `name` imports `module`: it is the same, or a package around it.
-fn is_or_holds(module: &str, name: &str) -> bool {
+/// Whether importing `name` imports `module`: `module` is `name` or a parent package of it.
+fn is_or_contains(module: &str, name: &str) -> bool {
     name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The module that a statement imports, and what it takes out of it, if that is all it does.
+/// Returns the module and the names that a statement imports, if it does nothing else.
 fn imported_by(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
     match &stmt.kind {
         StmtKind::Import { module, .. } => Some((module, Vec::new())),
@@ -597,7 +614,8 @@ fn imported_by(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
     }
 }
 
-/// The same of a statement that imports before it does anything else.
+/// Returns the same for the first import of a statement, if it precedes everything else in the
+/// statement.
 fn imported_within(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
     match &stmt.kind {
         StmtKind::Try(attempt) => imported_by(attempt.body.first()?),
@@ -605,7 +623,8 @@ fn imported_within(stmt: &Stmt) -> Option<(&str, Vec<&str>)> {
     }
 }
 
-/// One cause is one finding: of two with the same culprit the more severe one is left, or else the first.
+/// Adds a finding, with one finding per cause: of two with a common culprit, the more severe one is
+/// kept, or else the first.
 fn merge(findings: &mut Vec<Finding>, new: Finding) {
     match findings.iter_mut().find(|old| old.shares_dll(&new)) {
         Some(old) if new.severity < old.severity => *old = new,
@@ -614,7 +633,7 @@ fn merge(findings: &mut Vec<Finding>, new: Finding) {
     }
 }
 
-/// The package's folder or the module's file, including a file that is for another Python.
+/// Returns the package's directory or the module's file, including a file for another Python.
 fn path_of(found: Found) -> Option<WinPath> {
     match found {
         Found::Package { folder, .. } => Some(folder),
@@ -626,13 +645,13 @@ fn path_of(found: Found) -> Option<WinPath> {
     }
 }
 
-/// What is installed under a top-level name.
+/// Returns the package that is installed under a top-level name.
 pub fn package(host: &Host, environment: &Environment, import: &str) -> Package {
     let files = &*host.files;
     let finder = Finder::new(environment, host);
     let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
     let path = path_of(finder.top_level(import, &sys_path));
-    // Only what lies there can be provided; leftovers of a removed distribution are not asked.
+    // Leftovers of a removed distribution don't provide a package.
     let provider = path.is_some().then(|| environment.find(import)).flatten();
     let provider = match provider {
         Some(provider) if provider.shim_for(files).is_none() => Some(provider),
@@ -654,8 +673,8 @@ impl Diagnosis {
         Diagnosis { findings, packages, health, runtime: None }
     }
 
-    /// Of an import of which nothing is told.
-    fn of_nothing() -> Diagnosis {
+    /// Creates the diagnosis of an import that isn't reported.
+    fn unreported() -> Diagnosis {
         Diagnosis::new(Vec::new(), Vec::new())
     }
 }

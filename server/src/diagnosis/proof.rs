@@ -1,6 +1,7 @@
-//! Tries fixes: the diagnosis is made again on the machine, and of the program, that a fix leaves behind.
+//! Simulates fixes: the diagnosis is repeated on the machine and for the program as a fix would
+//! leave them.
 //!
-//! Only what cures there is preferred, and what does not cure is not offered.
+//! Only a fix that cures in the simulation is preferred, and one that doesn't cure isn't offered.
 
 #[cfg(test)]
 mod tests;
@@ -16,29 +17,30 @@ use crate::source::withheld::Noter;
 use crate::source::{Document, Guard, STACK, top_level};
 
 use super::fix::{Edit, Effect, Fix, Outcome};
-use super::program::{self, Script};
+use super::program::{self, ProgramFile};
 use super::{Diagnoses, Diagnosis, Finding, Import, Severity, package};
 
-/// More fixes of one document are not tried.
+/// The maximum number of simulated fixes per document.
 const MOST_TRIALS: usize = 48;
 
-/// Two fixes of one finding are tried together in so many pairs at most.
+/// The maximum number of pairs of fixes that are simulated per finding.
 const MOST_PAIRS: usize = 8;
 
-/// Tries the fixes of all findings on the imports of one program. `diagnoses` has one for each of them.
+/// Simulates the fixes of all findings on the imports of one program. `diagnoses` has one element
+/// for each import.
 pub(super) fn prove(host: &Host, environment: &Environment, imports: &[Import], diagnoses: &mut [Diagnosis]) {
     let before = diagnoses.to_vec();
     let mut trials =
         Trials { host, environment, imports, before: &before, made: Vec::new(), left: MOST_TRIALS };
     for (at, diagnosis) in diagnoses.iter_mut().enumerate() {
-        // What is wrong beside a failure may be why it fails.
+        // A problem besides a failure may be its cause.
         let all = diagnosis.findings.iter().filter(|finding| !finding.is_note);
         let all: Vec<Fix> = all.flat_map(|finding| finding.fixes.iter().cloned()).collect();
         for finding in &mut diagnosis.findings {
             match finding.is_note {
-                // Nothing is known to fail, so that nothing can be seen to be cured.
+                // Nothing is known to fail, so no fix can be seen to cure it.
                 true => finding.fixes.clear(),
-                false => trials.settle(at, finding, &all),
+                false => trials.evaluate(at, finding, &all),
             }
         }
     }
@@ -49,12 +51,13 @@ struct Trials<'a> {
     environment: &'a Environment,
     imports: &'a [Import],
     before: &'a [Diagnosis],
-    /// What came of each effect on an import. An edit is one of that import's document, and all else is the same for all.
+    /// The result of each effect on an import. An edit changes one document only, so its result
+    /// belongs to that import; other effects are the same for all imports.
     made: Vec<(Option<usize>, Effect, Trial)>,
     left: usize,
 }
 
-/// The diagnoses after a fix; or why there are none.
+/// The diagnoses after a fix, or why there are none.
 #[derive(Clone)]
 enum Trial {
     Made(Arc<[Diagnosis]>),
@@ -62,8 +65,9 @@ enum Trial {
 }
 
 impl Trials<'_> {
-    /// Tries the fixes of a finding on the import numbered `at`, and leaves those that can be offered.
-    fn settle(&mut self, at: usize, finding: &mut Finding, all: &[Fix]) {
+    /// Simulates the fixes of a finding on the import numbered `at`, and keeps those that can be
+    /// offered.
+    fn evaluate(&mut self, at: usize, finding: &mut Finding, all: &[Fix]) {
         let moved = self.earlier(at, finding);
         let is_moved = moved.is_some();
         let mut fixes: Vec<Fix> = moved.into_iter().chain(finding.fixes.drain(..)).collect();
@@ -71,7 +75,8 @@ impl Trials<'_> {
         for fix in &mut fixes {
             fix.outcome = self.outcome(at, finding, &fix.effect);
         }
-        // What is no failure may stand there only because of one.
+        // A finding that isn't a failure may exist only because of one, so this is for failures
+        // only.
         let is_failure = finding.severity == Severity::Error;
         if is_failure && !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
             let others = all.iter().filter(|fix| fix.effect.unknown.is_none());
@@ -109,8 +114,8 @@ impl Trials<'_> {
         finding.winner = None;
     }
 
-    /// The fix of making the import before the one that loads the copy of a DLL which it then gets; none if the copy is not
-    /// loaded by an earlier import of the program.
+    /// Returns the fix that moves the import above the one that loads the winning copy of a DLL.
+    /// Returns `None` if no earlier import of the program loads that copy.
     fn earlier(&self, at: usize, finding: &Finding) -> Option<Fix> {
         let winner = &finding.winner.as_ref()?.path;
         let import = self.imports.get(at).filter(|import| !import.is_access)?;
@@ -129,13 +134,13 @@ impl Trials<'_> {
         Some(Fix::new(format!("Import {} before {}", import.name, other.name), action).with_effect(effect))
     }
 
-    /// The program that the imports are made in.
-    fn script(&self) -> Script {
+    /// Returns the program in which the imports are made.
+    fn script(&self) -> ProgramFile {
         let document = self.imports.iter().find_map(|import| import.document.as_ref());
-        document.map(|path| Script::of(path, self.environment, &*self.host.files)).unwrap_or_default()
+        document.map(|path| ProgramFile::of(path, self.environment, &*self.host.files)).unwrap_or_default()
     }
 
-    /// Fixes that cure together, where none does alone.
+    /// Returns pairs of fixes that cure together, for findings that no single fix cures.
     fn pairs(&mut self, at: usize, finding: &Finding, fixes: &[Fix]) -> Vec<Fix> {
         let mut pairs: Vec<Fix> = Vec::new();
         for fix in fixes.iter().filter(|fix| matches!(fix.outcome, Outcome::LeadsTo(_))) {
@@ -149,7 +154,7 @@ impl Trials<'_> {
             pairs.extend(fixes.iter().skip(place + 1).filter(alone).map(|other| one.and(other)));
         }
         pairs.retain(|pair| pair.effect.unknown.is_none());
-        // The other way round it is the same.
+        // The same two fixes in reverse order are a duplicate.
         let mut known: Vec<BTreeSet<String>> = Vec::new();
         pairs.retain(|pair| {
             let Action::Steps(steps) = &pair.action else { return true };
@@ -171,7 +176,7 @@ impl Trials<'_> {
             Trial::Made(diagnoses) => diagnoses,
             Trial::NotMade(why) => return Outcome::Unknown(why),
         };
-        // What was as bad before is not of this fix.
+        // A problem that existed before isn't a result of this fix.
         let is_new = |place: usize, found: &Finding| {
             let known = self.before.get(place).into_iter().flat_map(|diagnosis| &diagnosis.findings);
             let mut known = known.filter(|known| known.severity <= found.severity);
@@ -188,14 +193,14 @@ impl Trials<'_> {
             .flat_map(|(place, diagnosis)| diagnosis.findings.iter().map(move |found| (place, found)));
         let new = all.filter(|(place, found)| is_new(*place, found)).map(|(_, found)| found).next();
         match new {
-            // Another thing is the matter with the same DLL.
+            // The same DLL has another problem.
             Some(found) if found.shares_dll(finding) => Outcome::InVain,
             Some(found) => Outcome::LeadsTo(found.what.trim_end_matches('.').to_owned()),
             None => Outcome::Cures,
         }
     }
 
-    /// Makes the trials of these fixes, as many at a time as there are processors: each takes as long as the diagnosis did.
+    /// Simulates these fixes in parallel, since each simulation takes as long as the diagnosis did.
     fn try_together(&mut self, at: usize, fixes: &[Fix]) {
         let mut effects: Vec<&Effect> = Vec::new();
         for effect in fixes.iter().map(|fix| &fix.effect).filter(|effect| effect.unknown.is_none()) {
@@ -221,7 +226,7 @@ impl Trials<'_> {
         };
         let made: Vec<(usize, (Trial, _))> = std::thread::scope(|scope| {
             let thread = || std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-            // Where no thread can be had, each trial is made when its turn comes.
+            // Without threads, each fix is simulated when it is needed.
             let started: Vec<_> = (0..threads).filter_map(|_| thread().ok()).collect();
             let ended = started.into_iter().map(|thread| thread.join());
             ended.flat_map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
@@ -279,12 +284,13 @@ impl Trials<'_> {
         let imports = self.edited(at, effect.edit.as_ref());
         let diagnoses = Diagnoses::new(&host, &environment, None).of_document(&imports);
         match overlay.is_incomplete() {
-            true => Trial::NotMade("not all that the import reads then is known".to_owned()),
+            true => Trial::NotMade("some files that the import would read are unknown".to_owned()),
             false => Trial::Made(diagnoses.into()),
         }
     }
 
-    /// A package that the program imports, and that it has now and would not have in this environment.
+    /// Returns a package that the program imports, that is installed now, and that `environment`
+    /// lacks.
     fn lacks(&self, host: &Host, environment: &Environment) -> Option<String> {
         if environment.interpreter == self.environment.interpreter {
             return None;
@@ -295,14 +301,14 @@ impl Trials<'_> {
         if let Some(name) = names.find(|name| is_lost(name)) {
             return Some(name.to_owned());
         }
-        // What nobody asked about is imported on the way.
+        // Imports that aren't diagnosed are made as well.
         let before: BTreeSet<&str> = self.imports.iter().map(|import| &*import.before).collect();
         let above = before.into_iter().flat_map(|text| Document::parse(text).imports);
         let mut above = above.filter(|import| import.guard == Guard::None && !import.is_access);
         above.find(|import| is_lost(import.top_level())).map(|import| import.top_level().to_owned())
     }
 
-    /// The imports of the program after an edit that is about the one numbered `at`.
+    /// Returns the imports of the program after an edit that concerns the one numbered `at`.
     fn edited(&self, at: usize, edit: Option<&Edit>) -> Vec<Import> {
         let mut imports = self.imports.to_vec();
         let (Some(edit), Some(asked)) = (edit, self.imports.get(at)) else { return imports };
@@ -322,7 +328,7 @@ impl Trials<'_> {
     }
 }
 
-/// The statement to make an import earlier with. All names of a module need not be taken twice.
+/// Returns the statement that makes an import earlier. It doesn't repeat a star import.
 fn statement(import: &Import) -> String {
     let names: Vec<&str> = import.names.iter().map(|name| name.as_str()).collect();
     match names.as_slice() {
@@ -331,12 +337,13 @@ fn statement(import: &Import) -> String {
     }
 }
 
-/// An edit is one of the document of this import, and all else is the same for all of them.
+/// An edit concerns the document of this import only; all other effects are shared by all imports.
 fn place_of(at: usize, effect: &Effect) -> Option<usize> {
     effect.edit.is_some().then_some(at)
 }
 
-/// Whether an environment is read anew when this file changes: it describes a distribution, or what is on `sys.path`.
+/// Whether a change of this file requires reading the environment again: it describes a
+/// distribution, or affects `sys.path`.
 fn describes(path: &WinPath) -> bool {
     let folder = path.parent();
     let in_description = folder.as_ref().is_some_and(|folder| {
@@ -348,14 +355,15 @@ fn describes(path: &WinPath) -> bool {
 }
 
 impl Finding {
-    /// Whether both tell of one cause.
+    /// Whether both findings have the same cause.
     pub fn has_same_cause(&self, other: &Finding) -> bool {
-        let tell_of_no_dll = self.dlls.is_empty() && other.dlls.is_empty();
+        let neither_has_dlls = self.dlls.is_empty() && other.dlls.is_empty();
         self.code == other.code
-            && if tell_of_no_dll { self.what == other.what } else { self.shares_dll(other) }
+            && if neither_has_dlls { self.what == other.what } else { self.shares_dll(other) }
     }
 
-    /// Whether this tells all that another one does, which may be of another import: the same is the matter with the same file.
+    /// Whether this finding covers another one, possibly of another import: the same problem with
+    /// the same file.
     pub fn explains(&self, other: &Finding) -> bool {
         let culprit = |finding: &Finding| finding.chain.last().and_then(|link| link.path.clone());
         let names = |dll: &String| self.dlls.iter().any(|known| known.eq_ignore_ascii_case(dll));
@@ -369,7 +377,8 @@ impl Finding {
         self.dlls.iter().any(|dll| other.dlls.iter().any(|known| dll.eq_ignore_ascii_case(known)))
     }
 
-    /// Says what to do by what came of the fixes. `is_moved`: the order of the imports was tried, too.
+    /// Sets the advice according to the outcomes of the fixes. `is_moved`: another order of the
+    /// imports was simulated, too.
     fn advise(&mut self, is_moved: bool) {
         let cures: Vec<&Fix> = self.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures).collect();
         match cures.as_slice() {

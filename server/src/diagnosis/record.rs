@@ -1,4 +1,4 @@
-//! A snapshot of all that a diagnosis reads.
+//! Records a snapshot of everything that a diagnosis reads.
 
 use std::collections::BTreeSet;
 
@@ -8,31 +8,34 @@ use crate::host::snapshot::{Finished, Recorder, Recording, SnapshotError};
 use crate::host::{Host, WinPath};
 use crate::source::withheld;
 
-/// What somebody agrees to that a snapshot has.
+/// The private contents that the user allows in a snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// The names of users, servers and companies.
+    /// The names of users, servers, and companies.
     pub names: bool,
-    /// What modules do that lie outside of the environment: those of the person's own projects.
+    /// The behavior of modules outside of the environment: those of the user's own projects.
     pub own_modules: bool,
 }
 
-/// A snapshot that is not written yet.
+/// A snapshot that hasn't been written to a file yet.
 pub struct Recorded {
     /// The snapshot itself.
     pub snapshot: Finished,
-    /// So many texts of modules, files and variables could be withheld.
+    /// The number of strings in modules, files, and variables that could be withheld.
     pub texts: usize,
-    /// So many of these are in the snapshot.
+    /// The number of these strings that the snapshot contains.
     pub kept: usize,
-    /// A replay says what was recorded. If not, it is not known which texts it lacks.
+    /// Whether a replay reproduces the recorded diagnosis. If not, it isn't known which strings are
+    /// missing.
     pub is_exact: bool,
-    /// The modules outside of the environment that are in it.
+    /// The modules outside of the environment that the snapshot contains.
     pub own_modules: Vec<WinPath>,
 }
 
-/// Diagnoses `imports` on a machine that `recorder` stands over, and makes a snapshot of what was read. Of the texts in modules, unknown
-/// files and variables it has those that the diagnosis needs. `asked` says how a person consents to modules of their own.
+/// Diagnoses `imports` on the machine that `recorder` observes, and creates a snapshot of what was
+/// read. Of the strings in modules, unknown files, and variables, the snapshot contains those that
+/// the diagnosis needs. `asked` describes how the user consents to including modules of their own
+/// projects.
 ///
 /// Needs as much stack as [`diagnose`].
 pub fn record(
@@ -47,9 +50,9 @@ pub fn record(
     host.vc_runtimes();
     let prefixes = [&environment.prefix, &environment.base_prefix];
     let recording = recorder.recording(host, &prefixes);
-    // A virtual environment may be the folder of a project, too.
+    // A virtual environment may also be the directory of a project.
     let installed = prefixes.map(|prefix| [prefix.join("Lib"), prefix.join("DLLs")]);
-    // The embeddable package has no other place.
+    // The embeddable package has no other directory for modules.
     let beside = (environment.base_kind == Kind::Embeddable).then(|| environment.base_prefix.clone());
     let installed: Vec<WinPath> =
         installed.into_iter().flatten().chain(environment.user_site.clone()).chain(beside).collect();
@@ -63,19 +66,19 @@ pub fn record(
         interpreter: &environment.selected,
         imports,
         diagnosis: &diagnosis,
-        described: description(environment),
+        description_before: description(environment),
     };
     let (kept, is_exact) = replay.needed()?;
     let texts = recording.texts();
     let snapshot = recording.finished(host, &environment.selected, &kept, consent.names)?;
-    // Other names may have changed what a program finds out of a path.
-    let is_exact = is_exact && (consent.names || says_the_same(&snapshot.replayed()?, imports, &diagnosis));
+    // Replacing names may have changed paths that a program evaluates.
+    let is_exact = is_exact && (consent.names || has_same_faults(&snapshot.replayed()?, imports, &diagnosis));
     let snapshot = if is_exact { snapshot } else { snapshot.inexact() };
     Ok(Recorded { snapshot, texts, kept: kept.len(), is_exact, own_modules })
 }
 
-/// Whether a machine on which users have other names has the same faults.
-fn says_the_same(replayed: &Host, imports: &[Import], diagnosis: &Diagnosis) -> bool {
+/// Whether the replayed machine, on which names are replaced, has the same faults.
+fn has_same_faults(replayed: &Host, imports: &[Import], diagnosis: &Diagnosis) -> bool {
     let Some(interpreter) = &replayed.recorded_interpreter else { return false };
     let Ok(environment) = Environment::on(interpreter, replayed) else { return false };
     let faults = |diagnosis: &Diagnosis| -> Vec<_> {
@@ -88,38 +91,42 @@ fn says_the_same(replayed: &Host, imports: &[Import], diagnosis: &Diagnosis) -> 
     faults(&diagnose(replayed, &environment, imports)) == faults(diagnosis)
 }
 
-/// What a snapshot must say when it is replayed.
+/// The recorded diagnosis, to be compared with a replay's.
 struct Replay<'a> {
     recording: &'a Recording,
     host: &'a Host,
     interpreter: &'a WinPath,
     imports: &'a [Import],
     diagnosis: &'a Diagnosis,
-    described: String,
+    description_before: String,
 }
 
-/// A replay that goes another way than the recorded diagnosis shows what it needs to go on; more rounds than this were never needed.
+/// The maximum number of rounds. A replay that deviates from the recorded diagnosis shows which
+/// strings it needs to continue; no known recording needed more rounds.
 const MOST_ROUNDS: usize = 100;
 
-/// So many replays at most find out which packages and files have texts that decide something.
+/// The maximum number of replays that find out which packages and files have required strings.
 const MOST_OF_OWNERS: usize = 30;
 
-/// In a recording with more texts than [`FEW`], a package of which more texts than this are looked into is not tried: it is one that
-/// many people have, and needs most of them.
+/// In a recording with more strings than [`SMALL_RECORDING`], a package is not examined if more of
+/// its strings than this were evaluated. Such a package is widely used and needs most of its
+/// strings.
 const LARGEST_OWNER: usize = 400;
 
-/// So many texts a recording has that replays in a tenth of a second.
-const FEW: usize = 4_000;
+/// The number of strings in a recording that can be replayed in a tenth of a second.
+const SMALL_RECORDING: usize = 4_000;
 
-/// So many texts are read in all the replays that find out which texts of these decide something: some seconds' worth.
+/// The maximum number of strings that are read in all replays that examine single strings: a few
+/// seconds' worth.
 const MOST_READ: usize = 85_000;
 
-/// So many replays find that out at most.
+/// The maximum number of replays that examine single strings.
 const MOST_OF_TEXTS: usize = 500;
 
 impl Replay<'_> {
-    /// The texts without which a replay says something else, and whether it says what was recorded with them. Found by replaying:
-    /// without any at first, then with those that were looked into. Where that does not suffice, the others are withheld all the same.
+    /// Returns the strings that a replay needs, and whether it reproduces the recorded diagnosis
+    /// with them. They are found by replaying: first without any, then with those that were
+    /// evaluated. If that doesn't suffice, the other strings are withheld anyway.
     fn needed(&self) -> Result<(BTreeSet<usize>, bool), SnapshotError> {
         let mut kept = BTreeSet::new();
         for _ in 0..MOST_ROUNDS {
@@ -127,7 +134,7 @@ impl Replay<'_> {
             if self.is_recorded(answer.as_ref()) {
                 return Ok((self.deciding(kept)?, true));
             }
-            // What is said of a finding may quote one that nobody looked into.
+            // A finding may quote a string that wasn't evaluated.
             let said = serde_json::to_string(&answer).unwrap_or_default();
             let before = kept.len();
             kept.extend(noted);
@@ -140,12 +147,13 @@ impl Replay<'_> {
         Ok((kept, false))
     }
 
-    /// Of these texts, with which a replay says what was recorded, those that decide something: none of packages and files without
-    /// which a replay says the same, and no others of the rest as far as the time allows. The smallest come first: they are the ones
-    /// that few people have, and the largest are left as they are.
+    /// Reduces strings with which a replay reproduces the diagnosis to those that are required.
+    /// Whole packages and files are dropped first if a replay doesn't need them, then single
+    /// strings as far as the time allows. The smallest packages come first, because they are the
+    /// least common. The largest are left as they are.
     fn deciding(&self, mut kept: BTreeSet<usize>) -> Result<BTreeSet<usize>, SnapshotError> {
         let mut owners = self.recording.by_owner(&kept);
-        owners.retain(|texts| texts.len() <= LARGEST_OWNER || self.recording.texts() <= FEW);
+        owners.retain(|texts| texts.len() <= LARGEST_OWNER || self.recording.texts() <= SMALL_RECORDING);
         let mut trials = MOST_OF_OWNERS;
         let owners = self.narrowed(&mut kept, owners, &mut trials)?;
         let mut trials = (MOST_READ / self.recording.texts().max(1)).min(MOST_OF_TEXTS);
@@ -155,7 +163,7 @@ impl Replay<'_> {
         Ok(kept)
     }
 
-    /// Takes those of `parts` out of `kept` without which a replay says what was recorded, and gives the others.
+    /// Removes those of `parts` from `kept` that a replay doesn't need, and returns the others.
     fn narrowed(
         &self,
         kept: &mut BTreeSet<usize>,
@@ -183,7 +191,8 @@ impl Replay<'_> {
         Ok(needed)
     }
 
-    /// What a replay with these texts says of the imports and of the environment, and the texts that were looked into.
+    /// Replays with these strings. Returns the diagnosis and the description of the environment,
+    /// and the strings that were evaluated.
     #[allow(clippy::type_complexity)]
     fn answer(
         &self,
@@ -198,11 +207,13 @@ impl Replay<'_> {
     }
 
     fn is_recorded(&self, answer: Option<&(Diagnosis, String)>) -> bool {
-        answer.is_some_and(|(answer, described)| answer == self.diagnosis && *described == self.described)
+        answer.is_some_and(|(answer, description)| {
+            answer == self.diagnosis && *description == self.description_before
+        })
     }
 }
 
-/// All that is known of an environment, but for the code in `.pth` files, which is run and not shown.
+/// Serializes an environment, without the code in `.pth` files, which is executed but not shown.
 fn description(environment: &Environment) -> String {
     let mut environment = environment.clone();
     for note in &mut environment.notes {

@@ -1,4 +1,4 @@
-//! The Visual C++ runtime: the DLLs of Microsoft's redistributable, and the ways to get them.
+//! The Visual C++ runtime: the DLLs of Microsoft's redistributable, and how to install them.
 
 use std::ops::RangeInclusive;
 
@@ -11,15 +11,17 @@ use super::Case;
 use super::fix::{Burden, Effect, Fix};
 use super::origins::OlderRuntime;
 
-/// Those whose version stands for that of the whole, the better one first.
+/// The DLLs whose version is taken as that of the runtime, in order of preference.
 pub const MAIN: [&str; 2] = ["msvcp140.dll", "vcruntime140.dll"];
 
-/// What the wheels of `msvc-runtime` on PyPI bring that pip takes for a Python: read from them on 2026-11-29.
+/// The contents of the wheel of `msvc-runtime` that pip selects for a range of Python versions;
+/// read from the wheels on PyPI on 2026-11-29.
 struct OfPypi {
-    /// The minor versions of Python 3, and the version of the DLLs.
+    /// The minor versions of Python 3.
     python: RangeInclusive<u16>,
+    /// The version of the DLLs.
     version: FileVersion,
-    /// What it puts into `sys.prefix` beside what all of them do.
+    /// The DLL that it installs into `sys.prefix` in addition to those of [`in_prefix`].
     also: Option<&'static str>,
 }
 
@@ -43,28 +45,28 @@ const OF_PYPI: [OfPypi; 5] = [
     },
 ];
 
-/// What `Scripts` gets beside what `sys.prefix` does.
+/// The DLLs that are installed into `Scripts` but not into `sys.prefix`.
 const IN_SCRIPTS: [&str; 2] = ["vcruntime140.dll", "vcruntime140_1.dll"];
 
-/// What `vc14_runtime` of conda-forge, with `vcomp14`, puts into the environment's folder and into its `Library\bin`: all but MFC
-/// (conda-forge/vc-feedstock, build of 2026-06-13).
+/// Returns the DLLs that `vc14_runtime` of conda-forge and `vcomp14` install into the environment's
+/// directory and its `Library\bin`: all but MFC (conda-forge/vc-feedstock, build of 2026-06-13).
 fn of_conda() -> impl Iterator<Item = &'static str> {
     redistributable::DLLS.into_iter().filter(|name| !name.starts_with("mfc"))
 }
 
-/// What all the wheels put into `sys.prefix`, and into `Scripts` too.
+/// Returns the DLLs that all the wheels install into both `sys.prefix` and `Scripts`.
 fn in_prefix() -> impl Iterator<Item = &'static str> {
     of_conda().filter(|name| !name.starts_with("vcruntime140"))
 }
 
 const VERSION_OF_CONDA: FileVersion = FileVersion([14, 51, 36231, 0]);
 
-/// Whether a DLL is part of it.
+/// Whether a DLL is part of the redistributable.
 pub fn contains(dll: &str) -> bool {
     redistributable::contains(dll)
 }
 
-/// Its name for people, with the architecture to choose.
+/// Returns the human-readable name with the architecture to choose.
 pub fn name(machine: Machine) -> String {
     format!("Microsoft Visual C++ v14 Redistributable ({})", architecture(machine))
 }
@@ -77,7 +79,7 @@ fn architecture(machine: Machine) -> &'static str {
     }
 }
 
-/// Ways to get it.
+/// Returns the ways to install it.
 pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
     let environment = case.environment;
     let mut fixes: Vec<Fix> = Vec::new();
@@ -85,7 +87,7 @@ pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
         fixes.push(from_conda(case));
     }
     let of_pypi = from_pypi(case);
-    // Where both need an administrator, Microsoft's own comes first.
+    // If both need an administrator, Microsoft's own installer comes first.
     let is_last = of_pypi.as_ref().is_some_and(|fix| fix.burden == Burden::Administrator);
     let (first, last) = if is_last { (None, of_pypi) } else { (of_pypi, None) };
     fixes.extend(first);
@@ -94,19 +96,20 @@ pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
     fixes
 }
 
-/// The installer of an older runtime, which the current one does not replace.
+/// Returns a fix that installs an older runtime, which the current one doesn't replace.
 pub fn older(case: &Case<'_>, runtime: &OlderRuntime) -> Fix {
     let machine = case.environment.machine;
     let title = format!("Download and install the {}, as an administrator", runtime.redistributable(machine));
-    let fix = Fix::new(title, Action::Open(runtime.address(machine).to_owned()));
+    let fix = Fix::new(title, Action::Open(runtime.url(machine).to_owned()));
     let fix = match runtime.effect(machine, &case.host.system_directory(machine)) {
         Some(effect) => fix.with_effect(effect),
-        None => fix.untestable("its DLLs are found by a manifest of the module alone"),
+        None => fix.untestable("its DLLs are found only through a manifest of the module"),
     };
     fix.with_burden(Burden::Administrator)
 }
 
-/// Microsoft's own installer (permanent links of "Latest supported Visual C++ Redistributable downloads").
+/// Returns a fix that runs Microsoft's own installer (permanent links of "Latest supported Visual
+/// C++ Redistributable downloads").
 fn from_microsoft(case: &Case<'_>) -> Fix {
     let machine = case.environment.machine;
     let system = case.host.system_directory(machine);
@@ -115,18 +118,19 @@ fn from_microsoft(case: &Case<'_>) -> Fix {
         let machine = redistributable::installed(name, machine, case.host.machine)?;
         Some((system.join(name), Change::Image { machine, version, size: 0 }))
     }));
-    let address = format!("https://aka.ms/vc14/vc_redist.{}.exe", architecture(machine));
+    let url = format!("https://aka.ms/vc14/vc_redist.{}.exe", architecture(machine));
     let title = format!("Download and install the {}, as an administrator", name(machine));
-    Fix::new(title, Action::Open(address)).with_effect(effect).with_burden(Burden::Administrator)
+    Fix::new(title, Action::Open(url)).with_effect(effect).with_burden(Burden::Administrator)
 }
 
-/// The package on PyPI. Its DLLs must lie beside the executable of the process that runs: of a virtual environment that is mostly its
-/// base's.
+/// Returns a fix that installs the package on PyPI. Its DLLs must be next to the executable of the
+/// process. In a virtual environment, that is usually the executable of the base Python.
 fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     let environment = case.environment;
     let files = &*case.host.files;
     let machine = environment.machine;
-    // The DLLs of its wheels for 32-bit Pythons are x64 since 14.34; and the Store's folder cannot be written.
+    // The wheels for 32-bit Pythons contain x64 DLLs since 14.34, and the Store's directory isn't
+    // writable.
     let is_for = machine == Machine::X64 || machine == Machine::Arm64 && environment.version.at_least(3, 11);
     if !is_for || environment.base_kind == Kind::Store {
         return None;
@@ -142,7 +146,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
         .is_ok_and(|listing| listing.entries().iter().any(|entry| entry.name.starts_with("msvc_runtime-")));
     let is_installed =
         is_there || environment.kind != Kind::Venv && environment.find("msvc-runtime").is_some();
-    // The newest may be installed already, and its DLLs gone.
+    // The newest version may be installed already but lack its DLLs.
     let command = match is_installed {
         true => {
             installer.reinstall("msvc-runtime", None).unwrap_or_else(|| installer.upgrade("msvc-runtime"))
@@ -154,7 +158,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     let in_scripts = in_prefix().chain(IN_SCRIPTS).map(|name| scripts.join(name));
     let effect = new_files(names.map(|name| prefix.join(name)).chain(in_scripts), machine, wheel.version);
     let into = match (environment.kind == Kind::Venv, is_own) {
-        (true, false) => format!("the Python that this environment was made with ({prefix})"),
+        (true, false) => format!("the Python that this environment was created with ({prefix})"),
         _ => "this Python".to_owned(),
     };
     let is_protected = environment.is_protected(prefix);
@@ -171,7 +175,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     Some(Fix::new(title, action).with_effect(effect).with_burden(burden))
 }
 
-/// The package of conda-forge.
+/// Returns a fix that installs the package of conda-forge.
 pub fn from_conda(case: &Case<'_>) -> Fix {
     let environment = case.environment;
     let prefix = &environment.base_prefix;

@@ -1,4 +1,5 @@
-//! Diagnoses that are remembered, within a run and between runs, each with what it was worked out from.
+//! Cached diagnoses, within a process and between processes, each with the read set that it is
+//! based on.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,67 +11,69 @@ use crate::environment::Environment;
 use crate::host::{Answers, Host, Question, Witness};
 use crate::source::top_level;
 
-use super::program::{self, Outcome, Script};
+use super::program::{self, ProgramDiagnoses, ProgramFile};
 use super::proof;
 use super::{Diagnosis, Health, Import};
 
-/// The diagnoses of one environment on one machine. What is known and still holds is not worked out again.
+/// The diagnoses of one environment on one machine. A cached diagnosis that is still valid is
+/// reused.
 pub struct Diagnoses<'a> {
     host: &'a Host,
     environment: &'a Environment,
-    /// Where they are kept for the next run; none if they are not.
-    kept: Option<Kept<'a>>,
-    known: HashMap<(Script, Vec<Import>), Arc<Batch>>,
-    /// The process ends with these diagnoses.
+    /// The cache on disk. `None` if diagnoses aren't stored.
+    store: Option<Store<'a>>,
+    known: HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>,
+    /// Whether the process ends after these diagnoses.
     at_the_end: bool,
 }
 
-/// What is known of an environment, to be given to those who ask about it next: as long as nothing in it changes. What depends
-/// on the folders of documents is not among it, since that is where people write.
+/// The diagnoses of an environment, to be passed on to its next analysis as long as nothing in the
+/// environment changes. Diagnoses that depend on a document's directory aren't included, since
+/// documents change often.
 #[derive(Clone, Default)]
-pub struct Known(HashMap<(Script, Vec<Import>), Arc<Batch>>);
+pub struct Known(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
 
-/// More is forgotten: texts that are being written leave many behind.
+/// The maximum number of entries. Documents that are being edited leave many behind.
 const MOST_KNOWN: usize = 64;
 
-struct Kept<'a> {
+struct Store<'a> {
     answers: &'a Answers,
-    /// All that is known of the machine, as bytes that are equal for equal machines.
+    /// The facts of the machine, serialized: equal machines have equal bytes.
     machine: Vec<u8>,
-    /// The same of the environment.
+    /// The environment, serialized likewise.
     python: Vec<u8>,
 }
 
-/// What is known of imports that were asked about together.
+/// The diagnoses of imports that were requested together.
 #[derive(Serialize, Deserialize)]
 struct Batch {
-    /// One for each.
+    /// One for each import.
     diagnoses: Vec<Diagnosis>,
-    /// The names of all top-level modules that were looked for.
+    /// The names of all top-level modules that were searched for.
     looked_for: BTreeSet<String>,
 }
 
 impl<'a> Diagnoses<'a> {
-    /// Of this environment; `answers` keeps them between runs.
+    /// Creates the diagnoses of an environment. `answers` stores them between processes.
     pub fn new(host: &'a Host, environment: &'a Environment, answers: Option<&'a Answers>) -> Diagnoses<'a> {
-        let kept = answers.and_then(|answers| {
+        let store = answers.and_then(|answers| {
             let python = postcard::to_stdvec(environment).ok()?;
-            Some(Kept { answers, machine: host.facts()?, python })
+            Some(Store { answers, machine: host.facts()?, python })
         });
-        Diagnoses { host, environment, kept, known: HashMap::new(), at_the_end: false }
+        Diagnoses { host, environment, store, known: HashMap::new(), at_the_end: false }
     }
 
-    /// For a process that ends with them, and need not take apart what it knows.
+    /// Skips destructors, for a process that ends after these diagnoses.
     pub fn at_the_end(self) -> Diagnoses<'a> {
         Diagnoses { at_the_end: true, ..self }
     }
 
-    /// With what was known before.
+    /// Reuses earlier diagnoses.
     pub fn knowing(self, Known(known): Known) -> Diagnoses<'a> {
         Diagnoses { known, ..self }
     }
 
-    /// What is known now.
+    /// Returns the diagnoses for later reuse.
     pub fn into_known(mut self) -> Known {
         self.known.retain(|(script, _), _| script.folder.is_none());
         if self.known.len() > MOST_KNOWN {
@@ -79,7 +82,7 @@ impl<'a> Diagnoses<'a> {
         Known(self.known)
     }
 
-    /// The diagnosis of all of these, each in a program of its own, with every fix tried.
+    /// Diagnoses each import in a program of its own, and simulates all fixes.
     pub fn of_all(&mut self, imports: &[Import]) -> Diagnosis {
         let mut all =
             Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy, runtime: None };
@@ -98,42 +101,43 @@ impl<'a> Diagnoses<'a> {
         all
     }
 
-    /// A diagnosis for each of these imports of one document, with every fix tried.
+    /// Diagnoses each of the imports of one document, and simulates all fixes.
     pub fn proven(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
         let mut diagnoses = self.of_document(imports);
         if diagnoses.iter().all(|diagnosis| diagnosis.findings.is_empty()) {
             return diagnoses;
         }
-        let question = self.kept.as_ref().and_then(|kept| kept.question_of_proof(imports, &diagnoses));
-        let (Some(kept), Some(question)) = (&self.kept, question) else {
+        let question = self.store.as_ref().and_then(|store| store.question_of_proof(imports, &diagnoses));
+        let (Some(store), Some(question)) = (&self.store, question) else {
             proof::prove(self.host, self.environment, imports, &mut diagnoses);
             return diagnoses;
         };
-        let recalled = kept.answers.recall(question, &*self.host.files);
+        let recalled = store.answers.recall(question, &*self.host.files);
         if let Some(known) = recalled.and_then(|(bytes, _)| postcard::from_bytes(&bytes).ok()) {
             return known;
         }
         let (witnessed, witness) = Witness::over(self.host);
         proof::prove(&witnessed, &self.environment.unread(), imports, &mut diagnoses);
         if let Ok(bytes) = postcard::to_stdvec(&diagnoses) {
-            let _ = kept.answers.keep(question, witness.reading(), &bytes);
+            let _ = store.answers.keep(question, witness.reading(), &bytes);
         }
         diagnoses
     }
 
-    /// A diagnosis for each of these imports of one document. Its fixes were not tried.
+    /// Diagnoses each of the imports of one document, without simulating fixes.
     ///
-    /// Its folder is the first that Python looks into for modules, and in most folders there is nothing that the imports look
-    /// for. So they are diagnosed without it first: that is one answer for all such folders.
+    /// Python searches the document's directory first, but most directories contain no module that
+    /// the imports search for. The imports are therefore diagnosed without it first. That diagnosis
+    /// is shared by all such directories.
     pub fn of_document(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
         let document = imports.first().and_then(|import| import.document.as_ref());
-        let script = document.map(|path| Script::of(path, self.environment, &*self.host.files));
-        let Script { folder, file } = script.unwrap_or_default();
+        let script = document.map(|path| ProgramFile::of(path, self.environment, &*self.host.files));
+        let ProgramFile { folder, file } = script.unwrap_or_default();
         let file = file.filter(|_| imports.iter().any(|import| import.before.contains("__file__")));
-        let without = Script { folder: None, file: file.clone() };
+        let without = ProgramFile { folder: None, file: file.clone() };
         let Some(folder) = folder else { return self.batch(without, imports).diagnoses.clone() };
         let offered = self.host.files.folder(&folder).map(|listing| offered_by(&listing)).unwrap_or_default();
-        // Decides nothing; it saves the attempt that would be in vain.
+        // This is only a shortcut. It skips an attempt that can't succeed.
         let is_named = imports.iter().any(|import| {
             let words = import.before.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.chain([top_level(&import.name)]).any(|word| offered.contains(word))
@@ -144,19 +148,20 @@ impl<'a> Diagnoses<'a> {
                 return batch.diagnoses.clone();
             }
         }
-        self.batch(Script { folder: Some(folder), file }, imports).diagnoses.clone()
+        self.batch(ProgramFile { folder: Some(folder), file }, imports).diagnoses.clone()
     }
 
-    /// Reads what these imports of one document would read if nothing in them failed: so that it is known by when it is asked for.
+    /// Reads what these imports of one document would read if nothing failed, so that the facts are
+    /// cached before they are needed.
     pub fn read_behind(&self, imports: &[Import]) {
         let imports: Vec<&Import> = imports.iter().collect();
         let file = imports.iter().find_map(|import| import.document.clone());
-        let script = Script { folder: None, file };
+        let script = ProgramFile { folder: None, file };
         program::read_behind(self.host, self.environment, &script, &imports);
     }
 
-    fn batch(&mut self, script: Script, imports: &[Import]) -> Arc<Batch> {
-        // Where the document lies counts as far as the script tells.
+    fn batch(&mut self, script: ProgramFile, imports: &[Import]) -> Arc<Batch> {
+        // The document's directory matters only as part of `script`.
         let imports: Vec<Import> =
             imports.iter().map(|import| Import { document: None, ..import.clone() }).collect();
         let key = (script, imports);
@@ -164,54 +169,60 @@ impl<'a> Diagnoses<'a> {
             return known.clone();
         }
         let (script, imports) = &key;
-        let question = self.kept.as_ref().and_then(|kept| kept.question(script, imports));
-        let batch = match (&self.kept, question) {
-            (Some(kept), Some(question)) => self.recalled(kept.answers, question, script, imports),
-            _ => self.worked_out(self.host, self.environment, script, imports),
+        let question = self.store.as_ref().and_then(|store| store.question(script, imports));
+        let batch = match (&self.store, question) {
+            (Some(store), Some(question)) => self.recall_or_compute(store.answers, question, script, imports),
+            _ => self.compute(self.host, self.environment, script, imports),
         };
         let batch = Arc::new(batch);
         self.known.insert(key, batch.clone());
         batch
     }
 
-    fn recalled(&self, answers: &Answers, question: Question, script: &Script, imports: &[Import]) -> Batch {
+    fn recall_or_compute(
+        &self,
+        answers: &Answers,
+        question: Question,
+        script: &ProgramFile,
+        imports: &[Import],
+    ) -> Batch {
         let recalled = answers.recall(question, &*self.host.files);
         if let Some(known) = recalled.and_then(|(bytes, _)| postcard::from_bytes(&bytes).ok()) {
             return known;
         }
         let (witnessed, witness) = Witness::over(self.host);
-        let batch = self.worked_out(&witnessed, &self.environment.unread(), script, imports);
+        let batch = self.compute(&witnessed, &self.environment.unread(), script, imports);
         if let Ok(bytes) = postcard::to_stdvec(&batch) {
-            // Whoever cannot remember has to work it out again, and that is all.
+            // A failed write only means that the diagnosis is computed again.
             let _ = answers.keep(question, witness.reading(), &bytes);
         }
         batch
     }
 
-    fn worked_out(
+    fn compute(
         &self,
         host: &Host,
         environment: &Environment,
-        script: &Script,
+        script: &ProgramFile,
         imports: &[Import],
     ) -> Batch {
         let imports: Vec<&Import> = imports.iter().collect();
-        // Of many programs only one is left, for the sake of memory.
+        // At most one program is leaked, to limit the use of memory.
         let leaves = self.at_the_end && self.known.is_empty();
-        let Outcome { diagnoses, looked_for } =
+        let ProgramDiagnoses { diagnoses, looked_for } =
             program::diagnose(host, environment, script, &imports, leaves);
         Batch { diagnoses, looked_for }
     }
 }
 
-impl Kept<'_> {
-    fn question(&self, script: &Script, imports: &[Import]) -> Option<Question> {
+impl Store<'_> {
+    fn question(&self, script: &ProgramFile, imports: &[Import]) -> Option<Question> {
         let path = |path: &Option<crate::host::WinPath>| path.as_ref().map(|path| path.as_str().to_owned());
         let script = postcard::to_stdvec(&(path(&script.folder), path(&script.file))).ok()?;
         self.question_about(&script, imports)
     }
 
-    /// What came of the fixes of what was diagnosed.
+    /// Returns the key for the outcomes of the fixes.
     fn question_of_proof(&self, imports: &[Import], diagnosed: &[Diagnosis]) -> Option<Question> {
         let document = imports.iter().find_map(|import| import.document.as_ref()).map(|path| path.as_str());
         self.question_about(&postcard::to_stdvec(&("fixes", document, diagnosed)).ok()?, imports)

@@ -1,4 +1,4 @@
-//! What holds for all codes.
+//! Properties of all codes.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use world::World;
 use super::{Code, Diagnoses, Finding, Health, Import, Severity};
 use crate::testing::{answer, check, diagnosed, on_large_stack, told_in_full};
 
-/// A world for each way to fail; `pkg` is what is imported.
+/// One world for each kind of failure. All of them import `pkg`.
 const BROKEN: &[&str] = &[
     "/s/pkg.pyd  imports nowhere.dll",
     "/s/pkg.pyd  imports nowhere.dll, msvcp140.dll, a.dll, b.dll, python39.dll\n/s/a.dll  x86\n/s/b.dll  junk",
@@ -44,7 +44,8 @@ const BROKEN: &[&str] = &[
     "/s/pkg.py  text\n    import tensorflow.python.platform.build_info\n/s/tensorflow/python/platform/build_info.py  text\n    is_cuda_build = False\n/s/tensorflow-2.12.dist-info/RECORD  text\n    tensorflow/python/platform/build_info.py,,\n/s/nvidia/cudnn/bin/cudnn64_7.dll",
 ];
 
-/// Their findings, with and without a PATH, in 64 and 32 bits, in an old and a newer Python.
+/// Returns the findings of these worlds, with and without a PATH, in 64-bit and 32-bit versions,
+/// with an older and a newer Python.
 fn all_findings() -> Vec<Finding> {
     let mut findings = Vec::new();
     for (minor, machine) in [(7, ""), (8, ""), (8, "x86, "), (12, "")] {
@@ -65,7 +66,7 @@ fn all_findings() -> Vec<Finding> {
 }
 
 #[test]
-fn every_finding_says_what_is_wrong_how_we_know_and_what_to_do() {
+fn every_finding_has_what_is_wrong_how_we_know_and_what_to_do() {
     let findings = all_findings();
     findings.iter().for_each(told_in_full);
     let met: BTreeSet<Code> = findings.iter().map(|finding| finding.code).collect();
@@ -73,7 +74,7 @@ fn every_finding_says_what_is_wrong_how_we_know_and_what_to_do() {
 }
 
 #[test]
-fn whoever_is_to_blame_stands_at_the_end_of_the_chain() {
+fn the_culprit_is_at_the_end_of_the_chain() {
     for finding in all_findings() {
         if let (Some(dll), Some(last)) = (finding.dlls.first(), finding.chain.last()) {
             assert!(dll.eq_ignore_ascii_case(&last.name), "{finding:#?}");
@@ -83,7 +84,7 @@ fn whoever_is_to_blame_stands_at_the_end_of_the_chain() {
 }
 
 #[test]
-fn several_causes_are_several_findings_with_the_first_that_windows_reports_first() {
+fn several_causes_are_several_findings_in_the_order_in_which_windows_reports_them() {
     check(
         r#"
         /Python/python.exe       imports python38.dll
@@ -123,7 +124,7 @@ fn several_causes_are_several_findings_with_the_first_that_windows_reports_first
 }
 
 #[test]
-fn an_error_and_a_warning_of_one_cause_are_one_error() {
+fn an_error_and_a_warning_with_the_same_cause_are_one_error() {
     check(
         r#"
         /Python/python.exe       imports python38.dll
@@ -155,7 +156,7 @@ fn an_error_and_a_warning_of_one_cause_are_one_error() {
 }
 
 #[test]
-fn a_part_of_the_package_is_broken_only_if_the_import_runs_into_it() {
+fn a_part_of_the_package_is_broken_only_if_the_import_reaches_it() {
     check(
         r#"
         /Python/python.exe       imports python38.dll
@@ -181,7 +182,7 @@ fn a_part_of_the_package_is_broken_only_if_the_import_runs_into_it() {
 }
 
 #[test]
-fn health_is_the_worst_of_all() {
+fn health_is_determined_by_the_most_severe_finding() {
     let world = World::new(
         "
         /Python/python.exe       imports python38.dll
@@ -219,7 +220,7 @@ const PYTHON: &str = "\
 /libs/far.dll
 ";
 
-/// A program, which begins with the folder `/w`.
+/// Checks a program whose directory is `/w`.
 fn check_program(program: &str, expected: expect_test::Expect) {
     check(&format!("{PYTHON}{program}"), expected);
 }
@@ -262,7 +263,8 @@ program /w/main.py
             core: healthy
         "#]],
     );
-    // The same module elsewhere: a package's own folder is not searched, the one around it is.
+    // The same module elsewhere: the directory of its package isn't searched, but the parent
+    // directory is.
     check_program(
         "\
 /w/app/__init__.py  text
@@ -286,7 +288,7 @@ program /w/app/main.py
 }
 
 #[test]
-fn the_program_knows_where_it_lies_and_where_it_looks() {
+fn a_program_can_use_its_path_and_its_search_path() {
     check_program(
         "\
 /w/main.py  text
@@ -304,7 +306,7 @@ program /w/main.py
             core: healthy
         "#]],
     );
-    // What may lie in a folder that is not known is not missing.
+    // A module that may be in an unknown directory isn't missing.
     check_program(
         "\
 /w/main.py  text
@@ -328,7 +330,7 @@ program /w/main.py
 }
 
 #[test]
-fn what_starts_with_python_is_not_hidden_and_the_rest_of_the_library_is() {
+fn modules_that_python_imports_at_start_cannot_be_hidden_but_others_can() {
     check_program(
         "\
 /w/main.py  text
@@ -349,7 +351,7 @@ program /w/main.py
 }
 
 #[test]
-fn all_that_brings_native_code_is_watched() {
+fn all_packages_with_native_code_are_watched() {
     check_program(
         "\
 /w/main.py  text
@@ -395,7 +397,7 @@ program /w/main.py
 }
 
 #[test]
-fn one_import_after_the_other_in_one_process() {
+fn imports_are_made_one_after_the_other_in_one_process() {
     check_program(
         "\
 /Python/Lib/site-packages/one.pyd  imports shared.dll
@@ -482,7 +484,7 @@ machine windows-11+vcredist
 }
 
 #[test]
-fn what_is_taken_out_of_a_package_may_be_a_module() {
+fn a_name_that_is_imported_from_a_package_may_be_a_module() {
     check_program(
         "\
 /Python/Lib/site-packages/qt/__init__.py  text
@@ -509,7 +511,7 @@ program /w/main.py
 }
 
 #[test]
-fn what_is_taken_out_of_a_lazy_package_is_loaded_by_its_getattr() {
+fn a_name_that_is_imported_from_a_lazy_package_is_loaded_by_its_getattr() {
     check_program(
         "\
 /Python/Lib/site-packages/lazy/__init__.py  text
@@ -542,8 +544,8 @@ program /w/main.py
 }
 
 #[test]
-fn what_hides_a_package_counts_if_that_brings_native_code() {
-    // `tests` came with a package that has native code, elsewhere.
+fn a_module_that_hides_a_package_counts_if_the_package_has_native_code() {
+    // `tests` belongs to a package whose native code is in another directory.
     check_program(
         "\
 /Python/Lib/site-packages/tests/__init__.py  text
@@ -588,7 +590,7 @@ program /w/main.py
 }
 
 #[test]
-fn a_package_says_where_its_submodules_lie() {
+fn a_package_determines_where_its_submodules_are() {
     check_program(
         "\
 /Python/Lib/site-packages/moved/__init__.py  text
@@ -626,9 +628,10 @@ program /w/main.py
     );
 }
 
-/// What a diagnosis did not come to is read as if it had: what stands behind a load that fails, and behind a file that is gone.
+/// Code that a diagnosis didn't reach is read as if it had: code after a failing load, and after a
+/// missing file.
 #[test]
-fn what_lies_behind_failures_is_read() {
+fn code_after_failures_is_read() {
     let world = World::new(
         "
         /Python/python.exe       imports python38.dll
@@ -657,15 +660,15 @@ fn what_lies_behind_failures_is_read() {
     )
     .unwrap();
     let modules = ["__init__.py", "second.py", "without.py", "third.py", "never.py"];
-    // Of what has just been written nothing is remembered.
+    // The facts of a file that was just written aren't cached.
     for name in modules {
         let file = world.path(&format!("/Python/Lib/site-packages/pkg/{name}"));
         let file = std::fs::File::options().append(true).open(file).unwrap();
         file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000))
             .unwrap();
     }
-    let (host, environment, told) = diagnosed(&world);
-    assert_eq!(told.health, Health::Broken);
+    let (host, environment, diagnosis) = diagnosed(&world);
+    assert_eq!(diagnosis.health, Health::Broken);
     on_large_stack(|| Diagnoses::new(&host, &environment, None).read_behind(&[Import::first("pkg")]));
     let is_known = |name: &str| {
         let read = host.files.modules_read();
@@ -676,7 +679,7 @@ fn what_lies_behind_failures_is_read() {
     assert_eq!(modules.map(is_known), [true, true, true, true, false]);
 }
 
-/// An import of the standard library is reported only if its native code fails to load.
+/// An import of the standard library is reported only if its native code can't be loaded.
 #[test]
 fn native_code_of_python_itself() {
     check(
@@ -829,7 +832,8 @@ fn a_module_of_the_program_that_imports_a_broken_package() {
     );
 }
 
-/// TensorFlow without absl, mediapipe without cv2: nothing else than what is written down decides what a package cannot do without.
+/// TensorFlow without absl, mediapipe without cv2: whether a package needs a requirement is decided
+/// only by its metadata.
 #[test]
 fn a_package_that_lacks_what_it_requires() {
     let world = |requires: &str| {
@@ -881,7 +885,7 @@ fn a_package_that_lacks_what_it_requires() {
 }
 
 #[test]
-fn a_package_that_imports_what_left_the_standard_library() {
+fn a_package_that_imports_a_removed_module_of_the_standard_library() {
     let world = |more: &str| {
         format!(
             r#"
@@ -912,13 +916,13 @@ fn a_package_that_imports_what_left_the_standard_library() {
               ? Choose another interpreter | whydll.interpreter
         "#]],
     );
-    let told = answer(&world("").replace("distutils.version", "imp"));
-    assert!(told.contains("older Python") && !told.contains("install imp"), "{told}");
+    let answered = answer(&world("").replace("distutils.version", "imp"));
+    assert!(answered.contains("older Python") && !answered.contains("install imp"), "{answered}");
     assert!(!answer(&world("/Python/Lib/site-packages/_distutils_hack/__init__.py text")).contains("error"));
 }
 
 #[test]
-fn what_conda_brought_for_python_is_installed_again_with_conda() {
+fn a_dll_of_python_that_conda_installed_is_reinstalled_with_conda() {
     let world = |library: &str| {
         format!(
             r#"
@@ -938,9 +942,9 @@ fn what_conda_brought_for_python_is_installed_again_with_conda() {
         )
     };
     let again = "conda install --force-reinstall -p C:\\Python libffi=3.4.4";
-    let told = answer(&world("Library/bin/ffi-8.dll"));
-    assert!(told.contains(again), "{told}");
-    // Where nobody looks for it, it would not help.
-    let told = answer(&world("elsewhere/ffi-8.dll"));
-    assert!(!told.contains(again), "{told}");
+    let answered = answer(&world("Library/bin/ffi-8.dll"));
+    assert!(answered.contains(again), "{answered}");
+    // In a directory that isn't searched, it wouldn't help.
+    let answered = answer(&world("elsewhere/ffi-8.dll"));
+    assert!(!answered.contains(again), "{answered}");
 }

@@ -1,4 +1,4 @@
-//! What is to be asked about a traceback.
+//! Converts a traceback into an import to diagnose.
 
 use crate::environment::Environment;
 use crate::host::{Files, WinPath};
@@ -8,7 +8,8 @@ use crate::traceback::{Failure, Traceback};
 use super::Import;
 
 impl Import {
-    /// The import that failed. Where the traceback names only an extension module, the environment tells whose it is.
+    /// Returns the import that failed. If the traceback names only an extension module, its package
+    /// is looked up in the environment.
     pub fn of_traceback(
         traceback: &Traceback,
         environment: &Environment,
@@ -22,7 +23,7 @@ impl Import {
     }
 }
 
-/// The package that has an extension module of this name somewhere in it, or is it.
+/// Returns the package that contains an extension module of this name, or is it.
 fn package_of(module: &str, environment: &Environment, files: &dyn Files) -> Option<String> {
     let is_it = |path: &WinPath| {
         let name = path.file_name();

@@ -1,18 +1,19 @@
 //! # access-denied
 //!
-//! A DLL or extension module is there, but this user may not read it.
+//! A DLL or extension module exists, but this user isn't allowed to read it.
 //!
 //! ## What it means
-//! Windows refuses to open the file (error 5). Usual reasons: the package was installed by an administrator with
-//! narrower rights, or an antivirus program holds the file back.
+//! Windows refuses to open the file (error 5). Usually, an administrator installed the package with
+//! restricted permissions, or an antivirus program blocks the file.
 //!
 //! ## How we know
-//! Opening the file for reading, on Windows for executing too, fails with "access denied"; or the folder of the environment in which
-//! it is looked for cannot be listed. Where a folder denies, it is named.
+//! Opening the file for reading (and, on Windows, for executing) fails with "access denied", or the
+//! directory of the environment that should contain it can't be listed. If a directory denies_access
+//! access, the message names it.
 //!
 //! ## What to do
-//! Give yourself the right to read and execute the file and its folder, or install the package again as the user who
-//! runs it. If it comes back, look at the antivirus program's messages.
+//! Give yourself permission to read and execute the file and its folder, or reinstall the package
+//! as the user who runs it. If the problem comes back, check the messages of the antivirus program.
 
 use crate::diagnosis::{Case, Culprit, Finding, Problem};
 use crate::host::{FileError, WinPath};
@@ -22,7 +23,7 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     unreadable(case, problem).is_some()
 }
 
-/// The file or folder that cannot be opened, and why.
+/// Returns the file or directory that can't be opened, and why.
 fn unreadable(case: &Case<'_>, problem: &Problem) -> Option<(WinPath, FileError)> {
     match &problem.culprit {
         Culprit::Module(missing) => {
@@ -39,36 +40,35 @@ fn unreadable(case: &Case<'_>, problem: &Problem) -> Option<(WinPath, FileError)
             };
             let mut folders =
                 searched.iter().map(|searched| &searched.directory).filter(|folder| own(folder));
-            let folder = folders.find(|folder| denies(case, folder))?;
+            let folder = folders.find(|folder| denies_access(case, folder))?;
             Some((folder.clone(), FileError::AccessDenied))
         }
         _ => None,
     }
 }
 
-fn denies(case: &Case<'_>, folder: &WinPath) -> bool {
+fn denies_access(case: &Case<'_>, folder: &WinPath) -> bool {
     case.host.files.folder(folder) == Err(FileError::AccessDenied)
 }
 
-/// The outermost folder around `path` that cannot be listed.
+/// Returns the outermost directory around `path` that can't be listed.
 fn denying_folder(case: &Case<'_>, path: &WinPath) -> Option<WinPath> {
     let folders = std::iter::successors(path.parent(), WinPath::parent);
-    folders.filter(|folder| denies(case, folder)).last()
+    folders.filter(|folder| denies_access(case, folder)).last()
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((path, error)) = problems.first().and_then(|problem| unreadable(case, problem)) else {
         return;
     };
     let path = &path;
-    let folder =
-        denying_folder(case, path).map_or(String::new(), |folder| format!(" The folder {folder} denies it."));
+    let folder = denying_folder(case, path)
+        .map_or(String::new(), |folder| format!(" The folder {folder} denies_access access."));
     finding.what = format!("{}: {} cannot be read.", case.consequence(finding.severity), case.short(path));
     finding.evidence = format!("Opening {path} fails: {error}.{folder}");
-    finding.advice =
-        "Correct the permissions of the file and its folder, or install its package again.".to_owned();
+    finding.advice = "Fix the permissions of the file and its folder, or reinstall its package.".to_owned();
     let fix = case.reinstall_owner(path);
-    finding.fixes.extend(fix.map(|fix| fix.untestable("the folder may keep the permissions that deny it")));
+    finding.fixes.extend(fix.map(|fix| fix.untestable("the folder may keep its permissions")));
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use crate::testing::check;
 
     #[test]
-    fn a_module_that_this_user_may_not_read() {
+    fn a_module_that_this_user_cannot_read() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_this_user_may_not_look_into() {
+    fn a_folder_that_this_user_cannot_list() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dll_that_this_user_may_not_read_and_whose_package_is_known() {
+    fn an_unreadable_dll_of_a_known_package() {
         check(
             r#"
             /Python/python.exe       imports python38.dll

@@ -1,19 +1,19 @@
 //! # bad-image
 //!
-//! A DLL or extension module is there, but the file is damaged: empty, cut short, or no DLL at all.
+//! A DLL or extension module exists, but the file is damaged: empty, truncated, or not an image.
 //!
 //! ## What it means
-//! Windows finds the file and cannot load it ("%1 is not a valid Win32 application", error 193). Usual
-//! reasons: a download or installation that was interrupted, a full disk, an antivirus program that emptied
-//! the file, a Git LFS pointer or a web page saved in place of the file.
+//! Windows finds the file but can't load it ("%1 is not a valid Win32 application", error 193).
+//! Usual reasons are an interrupted download or installation, a full disk, an antivirus program
+//! that emptied the file, or a Git LFS pointer or web page that was saved instead of the file.
 //!
 //! ## How we know
-//! The file was read as Windows reads it. The message says what is wrong with it and, where the package's list of
-//! installed files (RECORD) tells it, which size the file should have.
+//! The file was read as Windows reads it. The message says what is wrong with it. If the package's
+//! list of installed files (RECORD) contains the expected size, the message mentions that, too.
 //!
 //! ## What to do
-//! Install the package again. If the file is damaged again afterwards, look at the antivirus program's
-//! quarantine and at the free space of the disk.
+//! Reinstall the package. If the file is damaged again afterwards, check the antivirus program's
+//! quarantine and the free disk space.
 
 use crate::diagnosis::case::name_of;
 use crate::diagnosis::{Case, Finding, Problem};
@@ -23,7 +23,7 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::BadImage { .. }))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(fault) = problems.first().and_then(Problem::fault) else {
         return;
     };
@@ -37,14 +37,14 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let rows = owner.expected_files(files).ok()?;
         let row = rows.into_iter().find(|row| row.path == *path)?;
         Some(format!(
-            " {} recorded it with {} bytes when it was installed.",
+            " {} recorded a size of {} bytes when it was installed.",
             name_of(owner, files),
             row.size?
         ))
     });
     finding.evidence =
         format!("Windows refuses the file (error 193): {error}.{}", recorded.unwrap_or_default());
-    finding.advice = format!("Replace {path} by a good copy from where it came.");
+    finding.advice = format!("Replace {path} with an intact copy from its original source.");
     finding.fixes.extend(case.reinstall_owner(path).map(|fix| case.restoring(fix, path)));
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use crate::testing::check;
 
     #[test]
-    fn what_lies_in_a_dlls_place_is_told() {
+    fn the_actual_content_of_the_file_is_described() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_that_was_installed_is_told() {
+    fn the_installed_size_is_reported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_short_names_what_is_missing() {
+    fn a_truncated_file_names_what_is_missing() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_copy_on_path_alone_is_no_bad_image() {
+    fn a_damaged_copy_that_is_only_on_path_is_not_a_bad_image() {
         check(
             r#"
             /Python/python.exe       imports python38.dll

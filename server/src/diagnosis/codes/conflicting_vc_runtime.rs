@@ -1,18 +1,21 @@
 //! # conflicting-vc-runtime
 //!
-//! A good Visual C++ runtime is installed, but an older copy of it wins.
+//! A suitable Visual C++ runtime is installed, but an older copy of it is loaded instead.
 //!
 //! ## What it means
-//! Windows keeps one `msvcp140.dll` for the whole process: the first that anybody loads, wherever it lies. Packages that bring an
-//! own copy (older SciPy, PyQt5, some conda packages) can so decide what every other package gets, and which one it is depends on
-//! the order of the imports. A copy beside `python.exe` wins over System32 too.
+//! A Windows process has one `msvcp140.dll`: the first one that is loaded, wherever it is. Packages
+//! with a copy of their own (older SciPy, PyQt5, some conda packages) can therefore determine the
+//! copy that all other packages get. Which copy that is depends on the order of the imports. A copy
+//! next to `python.exe` also takes precedence over System32.
 //!
 //! ## How we know
-//! The load was simulated. The message says which copy wins, by which rule, who brought it in, and where the better one lies.
+//! The load was simulated. The message names the copy that is loaded, the rule that found it, the
+//! module that requested it, and the location of the better copy.
 //!
 //! ## What to do
-//! Import the package that needs the newer runtime before the one that brings the old copy, or update the latter if there is a newer
-//! one. WhyDLL tries the other order before it offers it.
+//! Import the package that needs the newer runtime before the package with the old copy, or update
+//! the latter if there is a newer version. WhyDLL simulates the other order before it recommends
+//! it.
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
@@ -21,16 +24,16 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     OldRuntime::of(problem).is_some_and(|old| old.better_copy(case).is_some())
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(old) = problems.first().and_then(OldRuntime::of) else {
         return;
     };
     finding.advice =
-        "Update or remove what brings the older copy, or have a newer one loaded before it.".to_owned();
+        "Update or remove whatever installed the older copy, or load a newer one first.".to_owned();
     finding.fixes = old.ways_without(case);
     finding.fixes.extend(redistributable::fixes(case));
     finding.winner = old.winner(case);
-    old.tell(case, old.better_copy(case), finding);
+    old.describe(case, old.better_copy(case), finding);
 }
 
 #[cfg(test)]
@@ -68,7 +71,7 @@ mod tests {
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
                   It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
-                  Update or remove what brings the older copy, or have a newer one loaded before it.
+                  Update or remove whatever installed the older copy, or load a newer one first.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   ? Update scipy | C:\Python\python.exe -m pip install --upgrade scipy
             "#]],
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_copy_beside_python_wins_over_system32() {
+    fn an_older_copy_next_to_python_takes_precedence_over_system32() {
         check(
             r#"
             /Python/python.exe       imports python313.dll
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_copy_of_a_dependency_comes_with_another_extension() {
+    fn another_extension_loads_an_older_copy_of_a_dependency() {
         check(
             r#"
             /Python/python.exe       imports python313.dll

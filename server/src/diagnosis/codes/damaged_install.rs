@@ -1,19 +1,19 @@
 //! # damaged-install
 //!
-//! Native files that the installer wrote are missing, or have another size than it recorded.
+//! Native files of an installed package are missing, or their sizes differ from the recorded ones.
 //!
 //! ## What it means
-//! When pip installs a package it writes down each file with its size (RECORD). A file of that list that is gone
-//! was removed afterwards: most often by an antivirus program that put it into quarantine, by an interrupted
-//! installation or update, or by another package that overwrote it.
+//! When pip installs a package, it records each file with its size (RECORD). A listed file that is
+//! missing was removed afterwards, usually by an antivirus program that quarantined it, by an
+//! interrupted installation or update, or by another package that overwrote it.
 //!
 //! ## How we know
-//! The list of the installed distribution names the file, and it is not there, or has another size. If the import
-//! fails because of it, the message shows which module needs it.
+//! The installed distribution's RECORD lists the file, but the file is missing or has a different
+//! size. If the import fails because of it, the message shows which module needs it.
 //!
 //! ## What to do
-//! Install the package again. If the file vanishes again, look into the quarantine of the antivirus program (Windows
-//! Security: Protection history) and allow it there first.
+//! Reinstall the package. If the file disappears again, check the quarantine of the antivirus
+//! program (Windows Security: Protection history) and allow the file there first.
 
 use crate::diagnosis::case::{list, name_of};
 use crate::diagnosis::finding::Severity;
@@ -26,7 +26,7 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     missing_path(case, problem).is_some()
 }
 
-/// The recorded file that is missing, if that is the problem.
+/// Returns the recorded file that is missing, if that is the problem.
 fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     if let Culprit::Module(missing) = &problem.culprit {
         return missing.recorded.clone();
@@ -35,12 +35,12 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     let files = &*case.host.files;
     let name = fault.culprit();
     let searched = fault.cause.searched();
-    // A library that Python code loads belongs to whoever wrote that code.
+    // A library that Python code loads belongs to the distribution of that code.
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     let importer = importer.or_else(|| problem.trace.iter().find_map(|place| place.file.as_ref()));
     let owner = importer.and_then(|path| case.owner_of(path));
     let family = owner.map(|owner| case.with_requirements(owner)).unwrap_or_default();
-    // Another package may have lost a DLL of that name which nobody else would have got.
+    // A DLL that another package lost matters only if the load would have found it there.
     let would_be_found = |distribution: &Distribution, path: &WinPath| {
         family.iter().any(|known| known.location == distribution.location)
             || path.parent().is_some_and(|folder| searched.iter().any(|it| it.directory == folder))
@@ -53,9 +53,10 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     })
 }
 
-/// A program may look for one file to find the folder of many (PyQt looks for Qt5Core.dll, and adds its folder). Where that
-/// file has disappeared, what still lies beside it is not found either, for no reason of its own.
-pub(in crate::diagnosis) fn take_consequences(case: &Case<'_>, groups: &mut Vec<(Code, Vec<Problem>)>) {
+/// Removes problems that are consequences of another one. A program may look for one file to find a
+/// directory of DLLs (PyQt looks for Qt5Core.dll and adds its directory). If that file is gone, the
+/// DLLs next to it aren't found either.
+pub(in crate::diagnosis) fn remove_consequences(case: &Case<'_>, groups: &mut Vec<(Code, Vec<Problem>)>) {
     let damaged = groups.iter().filter(|(code, _)| *code == Code::DamagedInstall);
     let gone = damaged.flat_map(|(_, problems)| problems).filter_map(|problem| missing_path(case, problem));
     let folders: Vec<WinPath> = gone.filter_map(|path| path.parent()).collect();
@@ -69,7 +70,7 @@ pub(in crate::diagnosis) fn take_consequences(case: &Case<'_>, groups: &mut Vec<
     groups.retain(|(_, problems)| !problems.is_empty());
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, path)) =
         problems.iter().find_map(|problem| Some((problem, missing_path(case, problem)?)))
     else {
@@ -82,7 +83,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.what = format!("{}: {name} has disappeared.", case.consequence(finding.severity));
     let owner = case.environment.owner_of(&path, &*case.host.files);
     let recorded = match owner {
-        Some(owner) => format!("{} installed it, as its RECORD says", name_of(owner, &*case.host.files)),
+        Some(owner) => format!("{} installed it, according to its RECORD", name_of(owner, &*case.host.files)),
         None => "an installed package lists it".to_owned(),
     };
     finding.evidence = match problem.fault() {
@@ -97,13 +98,13 @@ fn code(problem: &Problem) -> String {
 }
 
 fn cure(case: &Case<'_>, owner: Option<&Distribution>, finding: &mut Finding) {
-    finding.advice = "Install the package again.".to_owned();
-    finding.caution = "If the file vanishes again, look into your antivirus program's quarantine.".to_owned();
+    finding.advice = "Reinstall the package.".to_owned();
+    finding.caution = "If the file disappears again, check your antivirus program's quarantine.".to_owned();
     finding.fixes.extend(owner.and_then(|owner| case.reinstall(owner)));
 }
 
-/// Damage that the import does not run into: in the distributions that it uses, beside what `known`
-/// findings tell already.
+/// Returns damage that the import doesn't encounter, in the distributions that it uses, unless
+/// `known` findings already report it.
 pub(in crate::diagnosis) fn of_installed_files(
     case: &Case<'_>,
     top_level_names: &[String],
@@ -116,18 +117,18 @@ pub(in crate::diagnosis) fn of_installed_files(
         let Ok(mut damaged) = distribution.missing_files(files) else {
             continue;
         };
-        let told = |file: &DamagedFile| {
+        let is_known = |file: &DamagedFile| {
             known
                 .iter()
                 .any(|finding| finding.dlls.iter().any(|dll| dll.eq_ignore_ascii_case(file.path.file_name())))
         };
-        damaged.retain(|file| !told(file));
+        damaged.retain(|file| !is_known(file));
         if damaged.is_empty()
             || !distribution.top_level(files).iter().any(|name| top_level_names.contains(name))
         {
             continue;
         }
-        // The program looked for one of them, and raised an exception because it is not there.
+        // The program looked for one of the files and raised an exception because it is missing.
         let error = error.filter(|error| damaged.iter().any(|file| Some(&file.path) == error.lost.as_ref()));
         let severity = if error.is_some() { Severity::Error } else { Severity::Warning };
         let mut finding = case.finding(Code::DamagedInstall, &[], severity, error);
@@ -152,15 +153,15 @@ pub(in crate::diagnosis) fn of_installed_files(
         );
         finding.evidence = match damaged.first() {
             Some(DamagedFile { path, expected: Some(expected), found: Found::Size(size) }) => {
-                format!("RECORD says that {} has {expected} bytes, and it has {size}.", case.short(path))
+                format!("According to RECORD, {} has {expected} bytes, but it has {size}.", case.short(path))
             }
             _ if error.is_some() => {
                 let name = name_of(distribution, files);
                 format!(
-                    "{name} installed it, as its RECORD says, and raises an exception if it does not find it."
+                    "{name} installed it, according to its RECORD, and raises an exception if it is missing."
                 )
             }
-            _ => "RECORD lists what was installed.".to_owned(),
+            _ => "RECORD lists the installed files.".to_owned(),
         };
         cure(case, Some(distribution), &mut finding);
         findings.push(finding);
@@ -175,9 +176,9 @@ mod tests {
     use crate::testing::{answer, check};
 
     #[test]
-    fn what_a_package_calls_itself_is_no_more_than_a_name_to_its_installer() {
+    fn a_name_from_metadata_cannot_act_as_an_option_of_the_installer() {
         let commands = |name: &str| {
-            let told = answer(&format!(
+            let answer = answer(&format!(
                 "
                 /Python/python.exe       imports python38.dll
                 /Python/python38.dll     version 3.8.10150.1013
@@ -193,8 +194,8 @@ mod tests {
                 import pkg
                 "
             ));
-            assert!(told.starts_with("error damaged-install: gone.dll"), "{told}");
-            told.matches(" | ").count()
+            assert!(answer.starts_with("error damaged-install: gone.dll"), "{answer}");
+            answer.matches(" | ").count()
         };
         assert_eq!(commands("pkg"), 1);
         for name in [
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beside_it_is_no_cause_of_its_own() {
+    fn files_next_to_the_missing_one_are_not_a_cause() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -283,7 +284,7 @@ mod tests {
                   * Reinstall boost 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir boost==5
             "#]],
         );
-        // Where nobody installed it, we rather do not understand how the package works.
+        // If no distribution installed it, our understanding of the package may be wrong.
         check(
             &world.replace("RECORDED", ""),
             expect![[r#"
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_that_the_import_does_not_run_into_is_a_warning() {
+    fn damage_that_the_import_does_not_encounter_is_a_warning() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_a_package_that_is_not_imported_says_nothing() {
+    fn damage_to_a_package_that_is_not_imported_is_not_reported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_a_record_says_nothing() {
+    fn a_package_without_a_record_is_not_reported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll

@@ -1,21 +1,24 @@
 //! # gpu-not-supported
 //!
-//! This TensorFlow cannot use a GPU on Windows. It works on the CPU.
+//! This TensorFlow can't use a GPU on Windows. It works on the CPU.
 //!
 //! ## What it means
-//! TensorFlow 2.10 was the last version with GPU support on native Windows. From 2.11 on the wheels for Windows are built
-//! without CUDA: installing CUDA, cuDNN or newer drivers changes nothing, and `tf.config.list_physical_devices("GPU")` stays
-//! empty.
+//! TensorFlow 2.10 was the last version with GPU support on native Windows. Since 2.11, the wheels
+//! for Windows are built without CUDA. Installing CUDA, cuDNN, or newer drivers changes nothing:
+//! `tf.config.list_physical_devices("GPU")` stays empty.
 //!
 //! ## How we know
-//! The installed build says that it was built without CUDA (`tensorflow/python/platform/build_info.py`), and its version is 2.11 or
-//! later. It is told only where there is a sign that a GPU is wanted: the NVIDIA driver (`nvcuda.dll` loads), `CUDA_PATH`, an
-//! installed CUDA toolkit, or NVIDIA's wheels in the environment.
+//! According to its `tensorflow/python/platform/build_info.py`, the installed build was made
+//! without CUDA, and its version is 2.11 or later. This is reported only if there is a sign that a
+//! GPU should be used: the NVIDIA driver (`nvcuda.dll` loads), `CUDA_PATH`, an installed CUDA
+//! toolkit, or NVIDIA's wheels in the environment.
 //!
 //! ## What to do
-//! If you do not want the GPU, nothing. Else run TensorFlow in WSL2, where its Linux wheels support the GPU; or use TensorFlow 2.10 with
-//! CUDA 11.2 in an environment with Python 3.7 to 3.10 (it is old, and gets no fixes); or another framework whose Windows wheels
-//! support CUDA. Microsoft's `tensorflow-directml-plugin` works with TensorFlow 2.10 only, and its development is paused since 2023.
+//! If you don't need the GPU, do nothing. Otherwise, run TensorFlow in WSL2, where its Linux wheels
+//! support the GPU; use TensorFlow 2.10 with CUDA 11.2 in an environment with Python 3.7 to 3.10
+//! (it is old and no longer receives fixes); or use another framework whose Windows wheels support
+//! CUDA. Microsoft's `tensorflow-directml-plugin` works with TensorFlow 2.10 only, and its
+//! development has been paused since 2023.
 
 use std::str::FromStr;
 
@@ -27,10 +30,10 @@ use crate::diagnosis::{Case, Code, Finding, Fix, gpu};
 use crate::loader::LoadFlags;
 use crate::plan::Plan;
 
-/// TensorFlow's own words on it.
+/// TensorFlow's documentation of this.
 const GUIDE: &str = "https://www.tensorflow.org/install/pip#windows-wsl2_1";
 
-/// What there is to say of a GPU after an import of a TensorFlow without support of it.
+/// Returns the finding for an import of a TensorFlow without GPU support.
 pub(in crate::diagnosis) fn after_import(
     case: &Case<'_>,
     plan: &Plan<'_>,
@@ -39,29 +42,32 @@ pub(in crate::diagnosis) fn after_import(
     let build = gpu::Build::of(plan, first_step).filter(|build| !build.is_cuda)?;
     let owner = case.environment.owner_of(&build.file, &*case.host.files)?;
     let version = Version::from_str(owner.version.as_deref()?).ok()?;
-    // Before, a build without CUDA was somebody's choice: another wheel had it.
+    // In earlier versions, a build without CUDA was a choice: another wheel supported it.
     if version < Version::new([2, 11]) {
         return None;
     }
     let mut process = plan.interpreter().process.clone();
     let driver = process.load(gpu::DRIVER, LoadFlags::ALTERED_SEARCH_PATH).is_ok();
     let sign = match driver {
-        true => format!("the NVIDIA driver is there ({} loads)", gpu::DRIVER),
-        false => case.sign_of_cuda()?,
+        true => format!("the NVIDIA driver is installed ({} loads)", gpu::DRIVER),
+        false => case.evidence_of_cuda()?,
     };
     let mut finding = case.finding(Code::GpuNotSupported, &[], Severity::Information, None);
     finding.what = format!(
-        "TensorFlow {version} cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU."
+        "TensorFlow {version} cannot use the GPU on Windows: 2.10 was the last version that could. It works \
+         on the CPU."
     );
     finding.evidence =
-        format!("{} says that this build is without CUDA, and {sign}.", case.short(&build.file));
+        format!("According to {}, this build has no CUDA support, and {sign}.", case.short(&build.file));
     finding.advice =
-        "If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA."
+        "If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python \
+         3.10), or a framework whose Windows wheels support CUDA."
             .to_owned();
     let guide = Fix::new("Open TensorFlow's guide for WSL2", Action::Open(GUIDE.to_owned()));
     finding.fixes.push(guide);
     let python = &case.environment.version;
-    // The wheels of 2.10 are for Python 3.7 to 3.10; they were built with NumPy 1, which they do not say.
+    // The wheels of 2.10 are for Python 3.7 to 3.10. They were built with NumPy 1, but their
+    // metadata doesn't say so.
     if python.at_least(3, 7) && !python.at_least(3, 11) {
         finding.fixes.extend(
             case.install(&["tensorflow==2.10.1", "numpy<2"], "Install TensorFlow 2.10 into this environment"),
@@ -76,7 +82,8 @@ mod tests {
 
     use crate::testing;
 
-    /// TensorFlow `version` without CUDA on Python 3.`minor`, on a machine with these files and directives.
+    /// Checks TensorFlow `version` without CUDA on Python 3.`minor`, on a machine with these files
+    /// and directives.
     fn check(version: &str, minor: u32, machine: &str, expected: Expect) {
         testing::check(
             &format!(
@@ -115,7 +122,7 @@ mod tests {
                 information gpu-not-supported: 
                   TensorFlow 2.15.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
                   tensorflow/python/platform/build_info.py says that this build is without CUDA, and the NVIDIA driver is there (nvcuda.dll loads).
-                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
                   ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
             "#]],
@@ -123,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn cuda_path_shows_that_somebody_installed_cuda() {
+    fn cuda_path_shows_that_cuda_was_installed() {
         check(
             "2.20.0rc0",
             13,
@@ -132,14 +139,14 @@ mod tests {
                 information gpu-not-supported: 
                   TensorFlow 2.20.0rc0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
                   tensorflow/python/platform/build_info.py says that this build is without CUDA, and CUDA_PATH is C:\cuda.
-                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
             "#]],
         );
     }
 
     #[test]
-    fn wheels_of_nvidia_show_that_somebody_wants_the_gpu() {
+    fn nvidia_wheels_show_that_the_gpu_is_wanted() {
         check(
             "2.11.0",
             9,
@@ -148,7 +155,7 @@ mod tests {
                 information gpu-not-supported: 
                   TensorFlow 2.11.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
                   tensorflow/python/platform/build_info.py says that this build is without CUDA, and nvidia/cudnn/bin is there.
-                  If you want the GPU, run TensorFlow in WSL2, or take TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
+                  If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
                   ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
             "#]],
@@ -156,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_sign_nothing_is_said() {
+    fn without_any_sign_nothing_is_reported() {
         check(
             "2.20.0",
             13,
@@ -168,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn before_2_11_a_build_without_cuda_was_chosen() {
+    fn before_2_11_a_build_without_cuda_is_not_reported() {
         check(
             "2.10.1",
             10,
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_for_another_machine_is_none() {
+    fn a_driver_for_another_architecture_does_not_count() {
         check(
             "2.15.0",
             10,

@@ -1,22 +1,23 @@
 //! # missing-dll
 //!
-//! A DLL that a module imports is nowhere to be found.
+//! A DLL that a module imports isn't in any of the searched directories.
 //!
 //! ## What it means
-//! Windows says "The specified module could not be found" (error 126) and does not say which. It means the DLL that
-//! the message of this finding names, not the module that Python was importing.
+//! Windows reports "The specified module could not be found" (error 126) without naming the module.
+//! It refers to the DLL that this finding names, not to the module that Python was importing.
 //!
 //! ## How we know
-//! The load was simulated down the import tables; the message shows the module that imports the DLL, and every directory that was
-//! searched for it.
+//! The load was simulated along the import tables. The message shows the module that imports the
+//! DLL and every directory that was searched for it.
 //!
 //! ## What to do
-//! Install what the DLL belongs to, or another version of the package: if its RECORD does not list the DLL, the wheel never had it, and
-//! installing the same version again changes nothing. Never take single DLLs from download sites.
+//! Install the software that the DLL belongs to, or another version of the package. If the
+//! package's RECORD doesn't list the DLL, the wheel never contained it, and reinstalling the same
+//! version changes nothing. Never take single DLLs from download sites.
 //!
-//! Libraries of NVIDIA (`cudart64_100.dll`, `cudnn64_7.dll`) belong to the version of CUDA or cuDNN that their names tell; another
-//! version has other names. GPU builds of TensorFlow up to 1.14 cannot be imported without them: install that version, or
-//! the build without GPU.
+//! NVIDIA's libraries (`cudart64_100.dll`, `cudnn64_7.dll`) belong to the version of CUDA or cuDNN
+//! that their names contain. Other versions use other names. GPU builds of TensorFlow up to 1.14
+//! can't be imported without them: install that version, or the build without GPU support.
 
 use crate::action::Action;
 use crate::diagnosis::case::{list, name_of};
@@ -28,7 +29,7 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some()
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
     else {
         return;
@@ -44,7 +45,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             assembly.name, assembly.version
         );
         finding.evidence = format!(
-            "The manifest of {module} asks for it ({}), and it lies neither in WinSxS nor beside the file (Windows error 14001).",
+            "The manifest of {module} requires it ({}), but it is neither in WinSxS nor next to the file \
+             (Windows error 14001).",
             assembly.architecture
         );
         finding.advice = "Install the redistributable that the assembly belongs to.".to_owned();
@@ -53,7 +55,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let verb = if finding.dlls.len() == 1 { "is" } else { "are" };
     finding.what = format!("{package}: {} {verb} missing.", list(&finding.dlls, "and"));
     finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
-    if tell_of_nvidia(case, finding) {
+    if describe_nvidia(case, finding) {
         return;
     }
     let importer = fault.importer().and_then(|link| link.path.as_ref());
@@ -68,9 +70,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         return;
     }
     if case.is_pythons_own(problem) {
-        if case.is_not_in_conda_s_python(fault.culprit()) {
+        if case.is_missing_from_conda_python(fault.culprit()) {
             finding.advice =
-                "It belongs to Python itself, and conda's package of this Python does not have it: update Python."
+                "It belongs to Python itself, and conda's package of this Python does not include it: update \
+                 Python."
                     .to_owned();
             finding.fixes.push(case.update_python());
             return;
@@ -93,7 +96,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     }
 }
 
-/// Where Python keeps a DLL of its own: beside pythonXY.dll, or beside the module of the standard library that needs it.
+/// Returns the place of Python's own DLL: next to pythonXY.dll, or next to the module of the
+/// standard library that needs it.
 fn pythons_place(case: &Case<'_>, fault: &Fault) -> WinPath {
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     let folder =
@@ -101,14 +105,15 @@ fn pythons_place(case: &Case<'_>, fault: &Fault) -> WinPath {
     folder.unwrap_or_else(|| case.environment.application_directory.clone()).join(fault.culprit())
 }
 
-/// What the DLLs belong to, where all of them are NVIDIA's; whether they are.
-fn tell_of_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
+/// Adds the products that the DLLs belong to, if all of them are NVIDIA's. Returns whether they
+/// are.
+fn describe_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
     let mut products: Vec<String> = Vec::new();
     for dll in &finding.dlls {
         let Some(product) = gpu::product(dll) else {
             return false;
         };
-        // "CUDA 10.0" says more than "CUDA".
+        // "CUDA 10.0" is more precise than "CUDA".
         if !products.iter().any(|known| known.starts_with(&product)) {
             products.retain(|known| !product.starts_with(known.as_str()));
             products.push(product);
@@ -123,13 +128,14 @@ fn tell_of_nvidia(case: &Case<'_>, finding: &mut Finding) -> bool {
         false => format!("put {folders} on PATH"),
     };
     finding.advice = format!(
-        "Install {named} (another version of CUDA has other names) and {where_to}, or install the build of the package without GPU."
+        "Install {named} (other versions of CUDA use other names) and {where_to}, or install the package's \
+         build without GPU support."
     );
     let archives = [("CUDA", gpu::CUDA_ARCHIVE), ("cuDNN", gpu::CUDNN_ARCHIVE)];
-    for (name, address) in archives {
+    for (name, url) in archives {
         if let Some(product) = products.iter().find(|product| product.starts_with(name)) {
             let title = format!("Open NVIDIA's archive for {product}");
-            finding.fixes.push(Fix::new(title, Action::Open(address.to_owned())));
+            finding.fixes.push(Fix::new(title, Action::Open(url.to_owned())));
         }
     }
     true
@@ -142,7 +148,7 @@ mod tests {
     use crate::testing::check;
 
     #[test]
-    fn a_dll_is_nowhere() {
+    fn a_dll_that_exists_nowhere() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -164,7 +170,7 @@ mod tests {
         );
     }
 
-    /// A module for the stable ABI of both builds (PEP 803) in Python 3.15 with these files.
+    /// Checks a module for the stable ABI of both builds (PEP 803) in Python 3.15 with these files.
     fn check_stable_abi(files: &str, expected: Expect) {
         check(
             &format!(
@@ -203,13 +209,13 @@ mod tests {
                   * Repair Python 3.15.2 with its installer | https://www.python.org/downloads/release/python-3152/
             "#]],
         );
-        // As python.org's installer puts it, and as its install manager.
+        // Installed by python.org's installer or the install manager.
         check_stable_abi("/Python/abi3t-compat/python3t.dll", expect!["healthy\n"]);
         check_stable_abi("/Python/python3t.dll", expect!["healthy\n"]);
     }
 
     #[test]
-    fn the_stable_abi_that_conda_s_python_was_packaged_without() {
+    fn the_stable_abi_that_conda_python_lacks() {
         check_stable_abi(
             r#"/Python/conda-meta/python-3.15.2-h1_cp315.json    text
                 {"name": "python", "version": "3.15.2", "files": ["python.exe", "python315.dll", "python3.dll"]}"#,
@@ -217,12 +223,12 @@ mod tests {
                 error missing-dll: python3t.dll
                   `import pkg` will fail: python3t.dll is missing.
                   pkg/native.pyd imports python3t.dll; Python 3.15 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
-                  It belongs to Python itself, and conda's package of this Python does not have it: update Python.
+                  It belongs to Python itself, and conda's package of this Python does not include it: update Python.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Update Python 3.15.2 to the newest release of 3.15 | conda update -p C:\Python python
             "#]],
         );
-        // It was there, and somebody removed it.
+        // It was installed and then removed.
         check_stable_abi(
             r#"/Python/conda-meta/python-3.15.2-h1_cp315.json    text
                 {"name": "python", "version": "3.15.2", "files": ["python.exe", "python315.dll", "python3t.dll"]}"#,
@@ -239,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_package_whose_file_needs_it_is_installed_again() {
+    fn the_package_that_needs_it_is_reinstalled() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -305,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn several_dlls_that_one_module_lacks_are_told_together() {
+    fn several_dlls_that_one_module_lacks_are_reported_together() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -327,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_the_package_does_without_is_a_warning() {
+    fn a_module_that_the_package_can_do_without_is_a_warning() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -354,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_is_only_tried_says_nothing() {
+    fn a_library_whose_absence_is_handled_is_not_reported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -376,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_loads_what_its_folder_holds_may_fail() {
+    fn a_package_that_loads_all_dlls_of_a_folder_may_fail() {
         let world = |loads: &str| {
             format!(
                 "
@@ -425,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_under_a_condition_that_is_not_known_says_nothing() {
+    fn a_module_under_an_unknown_condition_is_not_reported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -445,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_in_both_branches_of_a_condition_that_is_not_known_fails() {
+    fn a_module_in_both_branches_of_an_unknown_condition_fails() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -471,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_of_cuda_names_the_version_that_is_wanted() {
+    fn a_missing_cuda_library_names_the_required_version() {
         check(
             r#"
             /Python/python.exe       imports python37.dll

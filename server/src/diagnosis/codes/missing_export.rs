@@ -1,20 +1,22 @@
 //! # missing-export
 //!
-//! A DLL is found, but it lacks a function that a module imports from it: it is another version, or another DLL of that name.
+//! A DLL lacks a function that a module imports from it: it is another version, or another DLL.
 //!
 //! ## What it means
-//! Windows says "The specified procedure could not be found" (error 127; 182 for a function that is imported by its number)
-//! and names neither the function nor the DLL. Mostly an older or foreign copy of the DLL wins: it was loaded first by
-//! another package, or lies in a directory that is searched earlier.
+//! Windows reports "The specified procedure could not be found" (error 127, or 182 for a function
+//! that is imported by its number) and names neither the function nor the DLL. Usually an older or
+//! foreign copy of the DLL is used, because another package loaded it first or because its
+//! directory is searched earlier.
 //!
 //! ## How we know
-//! The load was simulated, and the functions that the module imports were looked up in the exports of the DLL that it gets.
-//! The message names both, and why Windows takes that copy.
+//! The load was simulated, and the functions that the module imports were looked up in the exports
+//! of the DLL that it gets. The message names both, and why Windows uses that copy.
 //!
 //! ## What to do
-//! Have the copy that fits loaded first: by the order of the imports, or by a statement that loads it. Or update the package that
-//! brings the wrong copy, or the one that needs it, so that both are of one time; a copy that no package owns can be renamed. Where both
-//! orders fail, the two packages need two processes. Never take single DLLs from download sites.
+//! Make sure that the right copy is loaded first, by the order of the imports or by a statement
+//! that loads it. Or update the package with the wrong copy, or the one that needs it, so that both
+//! versions match. A copy that doesn't belong to a package can be renamed. If both orders fail, use
+//! the two packages in separate processes. Never take single DLLs from download sites.
 
 use std::str::FromStr;
 
@@ -32,7 +34,7 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::MissingExport { .. }))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
     else {
         return;
@@ -52,7 +54,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         first_symbols(symbols),
     );
     let forwarded = match forwarder {
-        Some(forwarder) => format!("It hands that on to {}, which does not exist. ", forwarder.target),
+        Some(forwarder) => format!("It forwards that to {}, which does not exist. ", forwarder.target),
         None => String::new(),
     };
     let code = windows_error(problem.code);
@@ -65,8 +67,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let is_foreign = provider.path.is_within(&case.host.windows_directory)
         && !redistributable::contains(provider.path.file_name());
     if is_foreign {
-        finding.advice = "Windows does not come with a DLL of this name, so another program has probably put it there. Update that program."
-            .to_owned();
+        finding.advice =
+            "Windows does not include a DLL of this name, so another program probably installed \
+                          it. Update that program."
+                .to_owned();
         finding.fixes.push(case.set_aside(&provider.path));
         finding.fixes.extend(load_first(case, fault, symbols));
         return;
@@ -75,14 +79,15 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes.extend(load_first(case, fault, symbols));
 }
 
-/// Ways to have a copy that fits.
+/// Adds fixes that provide a suitable copy.
 fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, finding: &mut Finding) {
     let files = &*case.host.files;
     let path = &provider.path;
     let owner = case.environment.owner_of(path, files);
     let asking = importer.and_then(|path| case.owner_of(path));
     finding.advice =
-        "Update or remove what brought this copy, or install a version of what needs it that fits."
+        "Update or remove whatever installed this copy, or install a compatible version of the package that \
+         needs it."
             .to_owned();
     let is_same = match (owner, asking) {
         (Some(owner), Some(asking)) => owner.location == asking.location,
@@ -93,7 +98,8 @@ fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, findin
         if provider.was_loaded && !is_same {
             let (one, other) = (name_of(owner, files), name_of(asking, files));
             let apart = format!(
-                "{one} and {other} bring different DLLs of the name {}, and both orders of import fail: use them in two processes.",
+                "{one} and {other} bring different DLLs named {}, and the import fails in either order: use \
+                 them in separate processes.",
                 path.file_name()
             );
             finding.winner = Some(Winner { path: path.clone(), apart });
@@ -120,7 +126,7 @@ fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, findin
     }
 }
 
-/// Loads a copy that has all that is asked for, before anybody asks.
+/// Returns a fix that loads a copy with all requested exports before the import.
 fn load_first(case: &Case<'_>, fault: &Fault, symbols: &[Symbol]) -> Option<Fix> {
     let files = &*case.host.files;
     let has_all =
@@ -135,8 +141,8 @@ fn load_first(case: &Case<'_>, fault: &Fault, symbols: &[Symbol]) -> Option<Fix>
     )
 }
 
-/// Where one distribution requires another of nearly its own version, the very version: PyQt6 6.6.0 asks for PyQt6-Qt6 6.6.0 or
-/// newer, and was built with 6.6.0.
+/// Returns a fix that installs matching versions, if one distribution requires another of the same
+/// family: PyQt6 6.6.0 requires PyQt6-Qt6 6.6.0 or newer, but was built with 6.6.0.
 fn pair(case: &Case<'_>, owner: &Distribution, asking: &Distribution) -> Option<Fix> {
     let files = &*case.host.files;
     let (version, there) = (asking.version.as_deref()?, owner.version.as_deref()?);
@@ -190,9 +196,9 @@ mod tests {
         );
     }
 
-    /// PyQt6 6.6.0 asks for no more than Qt 6.6, and was built with 6.6.0.
+    /// PyQt6 6.6.0 requires only Qt 6.6 or newer, but was built with 6.6.0.
     #[test]
-    fn the_pair_that_fits_is_named() {
+    fn the_matching_version_is_named() {
         check(
             r#"
             /Python/python.exe       imports python313.dll

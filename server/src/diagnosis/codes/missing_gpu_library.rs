@@ -1,32 +1,36 @@
 //! # missing-gpu-library
 //!
-//! A library of CUDA or cuDNN is missing, so TensorFlow will not use the GPU. It works on the CPU.
+//! A CUDA or cuDNN library is missing, so TensorFlow will not use the GPU. It works on the CPU.
 //!
 //! ## What it means
-//! TensorFlow 1.15 and 2.0 to 2.10 for Windows come without CUDA. When such a build looks for GPUs it loads the NVIDIA
-//! driver's library, and then those of CUDA and cuDNN by name: `cudart64_110.dll`, `cudnn64_8.dll` and so on. If a
-//! single one does not load it prints "Could not load dynamic library …" and "Skipping registering GPU
-//! devices…", and goes on without a GPU.
+//! TensorFlow 1.15 and 2.0 to 2.10 for Windows don't include CUDA. When such a build looks for
+//! GPUs, it loads the NVIDIA driver's library, and then those of CUDA and cuDNN by name:
+//! `cudart64_110.dll`, `cudnn64_8.dll`, and so on. If a single one fails to load, TensorFlow prints
+//! "Could not load dynamic library …" and "Skipping registering GPU devices…", and continues
+//! without a GPU.
 //!
-//! Each build wants names of one version. A newer CUDA has other names, so it does not help.
+//! Each build needs the names of one version. A newer CUDA uses other names, so it doesn't help.
 //!
 //! ## How we know
-//! The installed build says which CUDA it is for (`tensorflow/python/platform/build_info.py`). After the import each name is
-//! loaded in the simulated process, as TensorFlow does it (`LoadLibraryExW` with a bare name and
-//! `LOAD_WITH_ALTERED_SEARCH_PATH`): Windows takes what is loaded already, and then searches the folder of `python.exe`, System32,
-//! the Windows folder, the current directory and `PATH`. It does not search the directories of `os.add_dll_directory`.
-//! The finding is a warning where the NVIDIA driver is there (`nvcuda.dll` loads) and PATH is known.
+//! The file `tensorflow/python/platform/build_info.py` of the installed build contains its CUDA
+//! version. After the import, each library is loaded in the simulated process as TensorFlow does it
+//! (`LoadLibraryExW` with a bare name and `LOAD_WITH_ALTERED_SEARCH_PATH`): Windows uses a module
+//! that is already loaded, and then searches the directory of `python.exe`, System32, the Windows
+//! directory, the current directory, and `PATH`. It doesn't search the directories of
+//! `os.add_dll_directory`. The finding is a warning if the NVIDIA driver is installed (`nvcuda.dll`
+//! loads) and PATH is known.
 //!
 //! ## What to do
-//! If you do not want the GPU, ignore it. Else install the CUDA and the cuDNN that the message names, and put their `bin` folders on
-//! `PATH`, for instance with `os.environ["PATH"] = r"C:\…\bin;" + os.environ["PATH"]` before the import. In a conda environment,
-//! conda can install both. The Python of the Microsoft Store does not search PATH: use the one from python.org. Do not copy
-//! the DLLs into System32, and take none from download sites.
+//! If you don't need the GPU, ignore this. Otherwise, install the versions of CUDA and cuDNN that
+//! the message names, and put their `bin` folders on `PATH`, for instance with `os.environ["PATH"]
+//! = r"C:\…\bin;" + os.environ["PATH"]` before the import. In a conda environment, conda can
+//! install both. The Python of the Microsoft Store doesn't search PATH: use the one from
+//! python.org. Don't copy the DLLs into System32, and don't take them from download sites.
 
 use crate::action::{Action, Command};
 use crate::cpython::CONDA_FOLDERS;
 use crate::diagnosis::case::{list, some_of, windows_error};
-use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
 use crate::environment::Kind;
@@ -34,10 +38,11 @@ use crate::host::WinPath;
 use crate::loader::{Fault, LoadFlags, Process};
 use crate::plan::Plan;
 
-/// A sentence names so many DLLs at most.
+/// The maximum number of DLLs that a sentence names.
 const MOST_NAMES: usize = 3;
 
-/// What TensorFlow will not find when it looks for GPUs, after an import that worked.
+/// Returns the finding for libraries that TensorFlow won't find when it looks for GPUs, after a
+/// successful import.
 pub(in crate::diagnosis) fn after_import(
     case: &Case<'_>,
     plan: &Plan<'_>,
@@ -45,7 +50,7 @@ pub(in crate::diagnosis) fn after_import(
 ) -> Option<Finding> {
     let build = gpu::Build::of(plan, first_step).filter(|build| build.is_cuda)?;
     let wanted = gpu::libraries(build.cuda?)?;
-    // The usual way to say that no GPU is wanted (CUDA C++ Programming Guide, "CUDA Environment Variables").
+    // The usual way to disable GPUs (CUDA C++ Programming Guide, "CUDA Environment Variables").
     if plan.known_variable("CUDA_VISIBLE_DEVICES").is_some_and(|devices| matches!(devices, "-1" | "")) {
         return None;
     }
@@ -54,7 +59,7 @@ pub(in crate::diagnosis) fn after_import(
         activate(case, plan, &mut process);
     }
     let driver = load(&mut process, gpu::DRIVER).is_none();
-    let sign = if driver { None } else { case.sign_of_cuda() };
+    let sign = if driver { None } else { case.evidence_of_cuda() };
     if !driver && sign.is_none() {
         return None;
     }
@@ -70,7 +75,7 @@ pub(in crate::diagnosis) fn after_import(
     let mut finding = case.finding(Code::MissingGpuLibrary, &problems, severity, None);
     let copies = copies(case, &finding.dlls);
     let are_all_there = copies.iter().all(|(_, copy)| copy.is_some());
-    // The installer of CUDA puts its folder on PATH.
+    // CUDA's installer puts its directory on PATH.
     if are_all_there && !path_is_known {
         return None;
     }
@@ -81,15 +86,15 @@ pub(in crate::diagnosis) fn after_import(
         named(&finding.dlls),
         match (refused, are_all_there, finding.dlls.len()) {
             (Some(_), ..) => "cannot be loaded".to_owned(),
-            (None, true, 1) => format!("lies in {}, where it does not look", written(&folders)),
-            (None, true, _) => format!("lie in {}, where it does not look", written(&folders)),
+            (None, true, 1) => format!("is in {}, where TensorFlow does not look", written(&folders)),
+            (None, true, _) => format!("are in {}, where TensorFlow does not look", written(&folders)),
             (None, false, 1) => "is missing".to_owned(),
             (None, false, _) => "are missing".to_owned(),
         }
     );
     let path = match path_is_known {
         true => "the directories of PATH",
-        false => "PATH (which is not known here)",
+        false => "PATH (whose value is unknown)",
     };
     let name = |problem: &Problem| problem.fault().map_or("one of them", Fault::culprit).to_owned();
     let why = match (refused, problems.first()) {
@@ -97,19 +102,20 @@ pub(in crate::diagnosis) fn after_import(
             format!("Windows refuses {}{}", name(refused), windows_error(refused.code))
         }
         (None, first) => format!(
-            "{} is neither in the folder of python.exe nor in the Windows folders nor in {path}",
+            "{} is not in the folder of python.exe, in the Windows folders, or in {path}",
             first.map_or_else(|| "one".to_owned(), name)
         ),
     };
     let on_gpu = match (driver, sign) {
-        (true, _) => format!("The NVIDIA driver is there ({} loads).", gpu::DRIVER),
+        (true, _) => format!("The NVIDIA driver is installed ({} loads).", gpu::DRIVER),
         (false, Some(sign)) => {
             format!("{} of the NVIDIA driver is not found either, but {sign}.", gpu::DRIVER)
         }
         (false, None) => return None,
     };
     finding.evidence = format!(
-        "{} says that this build is for CUDA {}; it loads the libraries by name when it looks for GPUs, and {why}. {on_gpu}",
+        "According to {}, this build is for CUDA {}; it loads the libraries by name when it looks for GPUs, \
+         and {why}. {on_gpu}",
         case.short(&build.file),
         wanted.cuda,
     );
@@ -117,14 +123,14 @@ pub(in crate::diagnosis) fn after_import(
     Some(finding)
 }
 
-/// As TensorFlow's `LoadDynamicLibrary` (`core/platform/windows/load_library.cc`): a bare name and
-/// `LOAD_WITH_ALTERED_SEARCH_PATH`.
+/// Loads a library as TensorFlow's `LoadDynamicLibrary` does
+/// (`core/platform/windows/load_library.cc`): with a bare name and `LOAD_WITH_ALTERED_SEARCH_PATH`.
 fn load(process: &mut Process, name: &str) -> Option<Problem> {
     process.load(name, LoadFlags::ALTERED_SEARCH_PATH).err().map(Problem::of_process)
 }
 
-/// PATH as it is when the environment of conda is activated, as it is meant to be run (conda's `activate.py`,
-/// `_get_path_dirs`).
+/// Sets PATH as in an activated conda environment, the supported way to use one (conda's
+/// `activate.py`, `_get_path_dirs`).
 fn activate(case: &Case<'_>, plan: &Plan<'_>, process: &mut Process) {
     let prefix = &case.environment.prefix;
     let mut path = vec![prefix.as_str().to_owned()];
@@ -133,7 +139,8 @@ fn activate(case: &Case<'_>, plan: &Plan<'_>, process: &mut Process) {
     process.set_variable("PATH", Some(&path.join(";")));
 }
 
-/// Each DLL, with a copy for the same machine where NVIDIA's installers put them, or else somewhere else.
+/// Returns each DLL with a copy for the same architecture, if one exists. A copy in a directory of
+/// NVIDIA's installers is preferred.
 fn copies(case: &Case<'_>, dlls: &[String]) -> Vec<(String, Option<WinPath>)> {
     let installed = case.cuda_folders();
     let copy = |dll: &String| {
@@ -153,7 +160,7 @@ fn folders(copies: &[(String, Option<WinPath>)]) -> Vec<WinPath> {
     folders
 }
 
-/// "a.dll and b.dll", "a.dll, b.dll, c.dll and 5 more"
+/// Names the DLLs: "a.dll and b.dll", "a.dll, b.dll, c.dll and 5 more".
 fn named(dlls: &[String]) -> String {
     some_of(dlls.iter().cloned(), MOST_NAMES)
 }
@@ -180,11 +187,13 @@ fn cure(
     if are_all_there {
         let what = if folders.len() == 1 { "that folder" } else { "those folders" };
         finding.advice = format!(
-            "Put {what} on PATH, if you want the GPU (os.add_dll_directory does not help: TensorFlow loads them without asking for its directories).{store}"
+            "If you want the GPU, put {what} on PATH (os.add_dll_directory does not help, because \
+             TensorFlow's loads do not search its directories).{store}"
         );
     } else {
         finding.advice = format!(
-            "If you do not want the GPU, ignore it. Else install CUDA {cuda} and cuDNN {cudnn} (a newer CUDA has other names) and put their bin folders on PATH.{store}"
+            "If you do not need the GPU, ignore this. Otherwise, install CUDA {cuda} and cuDNN {cudnn} (a \
+             newer CUDA uses other names) and put their bin folders on PATH.{store}"
         );
         if case.is_conda() {
             let prefix = case.environment.prefix.as_str();
@@ -192,7 +201,7 @@ fn cure(
             let words = ["install", "--prefix", prefix, "-c", "conda-forge", &toolkit, &cudnn];
             let title = format!("Install CUDA {cuda} and its cuDNN with conda");
             let fix = Fix::new(title, Action::Run(Command::new("conda", words)));
-            finding.fixes.push(fix.untestable(NOT_THERE_YET));
+            finding.fixes.push(fix.untestable(UNKNOWN_UNTIL_INSTALLED));
         }
         let cudnn_only = finding.dlls.iter().all(|dll| dll.starts_with("cudnn"));
         if !cudnn_only {
@@ -216,7 +225,8 @@ mod tests {
 
     use crate::testing;
 
-    /// A TensorFlow of Python 3.8 whose build says these things of itself, on a machine with these files and directives.
+    /// Checks a TensorFlow for Python 3.8 with this `build_info.py`, on a machine with these files
+    /// and directives.
     fn check(build_info: &str, machine: &str, expected: Expect) {
         testing::check(
             &format!(
@@ -238,7 +248,7 @@ mod tests {
     const CUDA_10_1: &str =
         "build_info = {'cuda_version': '64_101', 'cudnn_version': '64_7', 'is_cuda_build': True}";
 
-    /// As [`CUDA_10_1`], as 2.1 and 2.2 say it.
+    /// The values of [`CUDA_10_1`] in the notation of 2.1 and 2.2.
     const NAMES: &str = "is_cuda_build = True; cuda_version_number = '10.1'; cudnn_version_number = '7'";
 
     const CUDA_11_2: &str = "import collections; build_info = collections.OrderedDict([('cuda_version', '64_112'), ('is_cuda_build', True)])";
@@ -264,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_says_it_in_names_of_the_module() {
+    fn a_build_info_with_names_instead_of_a_dictionary() {
         check(
             NAMES,
             "
@@ -289,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_on_path_is_healthy() {
+    fn with_all_libraries_on_path_it_is_healthy() {
         check(
             CUDA_10_1,
             "
@@ -310,7 +320,7 @@ mod tests {
         );
     }
 
-    /// CUDA where its installer puts it, cuDNN where pip does.
+    /// CUDA in its installer's directory, cuDNN in pip's.
     const ELSEWHERE: &str = "
                 /driver/nvcuda.dll
                 \"/Program Files/NVIDIA GPU Computing Toolkit/CUDA/v10.1/bin/cudart64_101.dll\"
@@ -324,7 +334,7 @@ mod tests {
         ";
 
     #[test]
-    fn all_of_it_where_nothing_looks() {
+    fn all_libraries_in_directories_that_are_not_searched() {
         check(
             CUDA_10_1,
             &format!("{ELSEWHERE}\n                import tensorflow"),
@@ -364,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_driver_and_without_a_sign_of_cuda_nothing_is_said() {
+    fn without_a_driver_and_without_a_sign_of_cuda_nothing_is_reported() {
         check(
             CUDA_11_2,
             "import tensorflow",
@@ -395,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_hides_all_devices_wants_no_gpu() {
+    fn hidden_devices_mean_that_no_gpu_is_wanted() {
         check(
             CUDA_11_2,
             "
@@ -438,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cuda_whose_names_are_not_known_says_nothing() {
+    fn an_unknown_cuda_version_is_not_reported() {
         check(
             "build_info = {'cuda_version': '64_999', 'is_cuda_build': True}",
             "
@@ -453,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_cuda_says_nothing() {
+    fn a_build_without_cuda_is_not_reported() {
         check(
             "build_info = {'is_cuda_build': False}",
             "
@@ -468,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn another_package_that_says_the_same_of_itself_is_not_asked() {
+    fn the_build_info_of_another_package_is_ignored() {
         testing::check(
             r"
             /Python/python.exe       imports python38.dll
@@ -523,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn where_path_is_not_known_what_its_installer_puts_there_is_taken_to_be_there() {
+    fn if_path_is_unknown_the_directory_of_the_installer_is_assumed_to_be_on_it() {
         check(
             CUDA_10_1,
             &format!(
@@ -539,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn where_path_is_not_known_it_is_information() {
+    fn if_path_is_unknown_it_is_information() {
         check(
             CUDA_11_2,
             "
@@ -590,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensorflow_that_cannot_be_imported_looks_for_no_gpu() {
+    fn a_tensorflow_that_cannot_be_imported_does_not_look_for_a_gpu() {
         testing::check(
             r"
             /Python/python.exe       imports python38.dll

@@ -1,28 +1,31 @@
 //! # missing-vc-runtime
 //!
-//! A DLL of Microsoft's Visual C++ Redistributable is needed, and it is not on this machine.
+//! A required DLL of the Microsoft Visual C++ Redistributable isn't on this machine.
 //!
 //! ## What it means
-//! TensorFlow and most compiled packages are built with Microsoft's C++ compiler and need its runtime:
-//! `msvcp140.dll`, `msvcp140_1.dll`, `vcruntime140.dll`, `vcruntime140_1.dll` and a few more. Windows does not
-//! come with it. `msvcp140_1.dll` came with the redistributable of 2019, so an older one is not enough; TensorFlow asks for it
-//! by name before it loads anything ("Could not find the DLL(s) 'msvcp140_1.dll'").
+//! TensorFlow and most compiled packages are built with Microsoft's C++ compiler and need its
+//! runtime: `msvcp140.dll`, `msvcp140_1.dll`, `vcruntime140.dll`, `vcruntime140_1.dll`, and a few
+//! more. Windows doesn't include it. `msvcp140_1.dll` was added to the redistributable in 2019, so
+//! an older one isn't enough. TensorFlow checks for it by name before it loads anything ("Could not
+//! find the DLL(s) 'msvcp140_1.dll'").
 //!
-//! TensorFlow's own message can name the wrong DLL: if `vcruntime140_1.dll` is absent, `msvcp140.dll` cannot be loaded, and
-//! TensorFlow says that *that* is missing.
+//! TensorFlow's own message can name the wrong DLL: if `vcruntime140_1.dll` is missing,
+//! `msvcp140.dll` can't be loaded, and TensorFlow reports that *that* is missing.
 //!
 //! ## How we know
-//! The load was simulated: which module asks for the DLL, and in which directories this version of Python
-//! looks for it. It is in none of them, nor on `PATH`.
+//! The load was simulated. The message shows the module that needs the DLL and the directories in
+//! which this version of Python searches for it. The DLL is in none of them, nor on `PATH`.
 //!
 //! ## What to do
-//! Install the Microsoft Visual C++ v14 Redistributable for the architecture of your Python (x64 for TensorFlow), which needs an
-//! administrator. Without one: `python -m pip install msvc-runtime` puts the DLLs beside `python.exe`; in a virtual environment it
-//! has to be run by the Python that the environment was made with, since that is the process that runs. In an environment of conda:
-//! `conda install -c conda-forge vc14_runtime`. Never take single DLLs from download sites.
+//! Install the Microsoft Visual C++ v14 Redistributable for the architecture of your Python (x64
+//! for TensorFlow). This requires administrator rights. Without them, `python -m pip install
+//! msvc-runtime` installs the DLLs next to `python.exe`. For a virtual environment, run that
+//! command with the Python that the environment was created with, because its executable runs the
+//! process. In a conda environment, use `conda install -c conda-forge vc14_runtime`. Never take
+//! single DLLs from download sites.
 //!
-//! `msvcr120.dll` and others with 80 to 120 in their names belong to older runtimes, of Visual C++ 2005 to 2013, which the current one
-//! does not replace: each has an installer of its own.
+//! `msvcr120.dll` and other DLLs with 80 to 120 in their names belong to older runtimes, from
+//! Visual C++ 2005 to 2013. The current runtime doesn't replace them: each has its own installer.
 
 use super::wrong_architecture::interpreter_for;
 use crate::action::Action;
@@ -37,7 +40,7 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     })
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(problem) = problems.first() else {
         return;
     };
@@ -62,20 +65,20 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Some(older) => vec![redistributable::older(case, older)],
         None => redistributable::fixes(case),
     };
-    // Python brings a copy of these itself.
+    // Python itself includes a copy of these.
     let own = ["vcruntime140.dll", "vcruntime140_1.dll"];
     let is_own = |dll: &String| own.iter().any(|own| dll.eq_ignore_ascii_case(own));
     if let (true, Some(folder)) = (finding.dlls.iter().all(is_own), case.environment.python_dll.parent()) {
         fixes.extend(finding.dlls.first().map(|dll| case.repair_python(&folder.join(dll))));
     }
     if problem.loaded_by.is_none() {
-        // A Python that cannot start cannot run pip.
+        // If Python can't start, it can't run pip.
         fixes.retain(|fix| !matches!(fix.action, Action::Run(_)));
     }
     finding.advice = "Install this runtime.".to_owned();
     if machine == Machine::Arm64 && older.is_some() {
         finding.advice =
-            "Microsoft made this runtime for x86 and x64 only: choose a Python for x64.".to_owned();
+            "Microsoft released this runtime for x86 and x64 only: choose a Python for x64.".to_owned();
         fixes = vec![interpreter_for(Machine::X64)];
     }
     finding.fixes = fixes;
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_is_registered_and_gone() {
+    fn a_runtime_that_is_registered_but_missing() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_redistributable_cures_it() {
+    fn with_the_redistributable_it_is_healthy() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -293,7 +296,7 @@ mod tests {
         );
     }
 
-    /// The installer for x64 brings what serves both kinds of processes on ARM64.
+    /// The installer for x64 includes DLLs for both kinds of processes on ARM64.
     #[test]
     fn each_python_on_arm64_needs_the_runtime_for_its_own_kind() {
         let world = |machine: &str, windows: &str| {
@@ -350,7 +353,7 @@ mod tests {
                 error missing-vc-runtime: msvcr120.dll
                   `import pkg` will fail: msvcr120.dll is missing. It is part of the Visual C++ 2013 Redistributable.
                   pkg.pyd imports msvcr120.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126).
-                  Microsoft made this runtime for x86 and x64 only: choose a Python for x64.
+                  Microsoft released this runtime for x86 and x64 only: choose a Python for x64.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
             "#]],
@@ -384,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_python_that_cannot_start_is_not_told_to_run_pip() {
+    fn pip_is_not_offered_to_a_python_that_cannot_start() {
         check(
             r#"
             /Python/python.exe       imports python38.dll, vcruntime140.dll

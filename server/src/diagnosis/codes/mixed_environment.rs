@@ -1,28 +1,33 @@
 //! # mixed-environment
 //!
-//! What is imported comes from several environments, or from several packages that overwrote each other's files.
+//! Imported modules come from several environments, or packages overwrote each other's files.
 //!
 //! ## What it means
-//! - *From elsewhere.* Python looks for packages in more places than the environment: in your user site-packages
-//!   (`%APPDATA%\Python`, where `pip install --user` puts them), in the folders of `PYTHONPATH`, where a `.pth` file says, and, in a
-//!   virtual environment with `include-system-site-packages`, in the Python that it was made with. A NumPy that lies there can be too
-//!   new or too old for what the environment holds.
-//! - *Two packages, the same files.* tensorflow, tensorflow-cpu and tensorflow-gpu all install the folder `tensorflow`. The one that is
-//!   installed last overwrites the other, and whichever is uninstalled takes the files of both with it.
-//! - *Refused.* A package looks itself whether another one is installed, and raises an exception (TensorFlow from 2.22 on).
-//! - *pip over conda.* conda believes that it still has the package that it installed.
-//! - *Leftovers.* pip renames what it is about to remove (`~umpy`). What is left of that, after an interruption or because a program
-//!   was still running, shows that an installation did not come to its end.
+//! - *From elsewhere.* Python searches for packages in more places than the environment: in your
+//!   user site-packages (`%APPDATA%\Python`, the target of `pip install --user`), in the
+//!   directories of `PYTHONPATH`, in directories that `.pth` files add, and, in a virtual
+//!   environment with `include-system-site-packages`, in the Python that it was created with. A
+//!   NumPy in one of these can be too new or too old for the packages in the environment.
+//! - *Two packages, the same files.* tensorflow, tensorflow-cpu, and tensorflow-gpu all install the
+//!   directory `tensorflow`. The one that is installed last overwrites the other, and uninstalling
+//!   either removes the files of both.
+//! - *Refused.* A package checks itself whether another one is installed, and raises an exception
+//!   (TensorFlow since 2.22).
+//! - *pip over conda.* conda assumes that the package that it installed is still there.
+//! - *Leftovers.* pip renames what it is about to remove (`~umpy`). If such files remain because
+//!   pip was interrupted or because a program was still running, an installation didn't finish.
 //!
 //! ## How we know
-//! *From elsewhere:* the import was followed, and its modules lie there, while others lie in the environment; a folder counts
-//! only if packages were installed into it. *The same files:* the RECORDs of both list one file with different sizes. The wheel
-//! `tensorflow` of 2.11 to 2.18.0 holds no files on Windows, so it does not quarrel with `tensorflow-intel`. *pip over conda:*
-//! `conda-meta` names another version than the `.dist-info`, whose INSTALLER is not conda. It is information, unless the import
-//! fails, or the files on the disk are partly of the one and partly of the other package: then a warning.
+//! *From elsewhere:* the import was followed. Some of its modules are in such a place and others in
+//! the environment. A directory counts only if packages were installed into it. *The same files:*
+//! the RECORDs of both packages list one file with different sizes. The wheel `tensorflow` of 2.11
+//! to 2.18.0 contains no files on Windows, so it doesn't conflict with `tensorflow-intel`. *pip
+//! over conda:* `conda-meta` names another version than the `.dist-info`, whose INSTALLER isn't
+//! conda. These findings are information. They are warnings if the import fails, or if some of the
+//! files on disk belong to one package and some to the other.
 //!
 //! ## What to do
-//! One environment, one owner: remove the other copy, or make a fresh environment.
+//! Keep one copy and one installer per package: remove the other copy, or create a new environment.
 
 mod from_elsewhere;
 mod leftover;
@@ -39,10 +44,11 @@ use crate::host::WinPath;
 use crate::plan::{Event, ImportFailure, Plan};
 use crate::source::{is_standard, top_level};
 
-/// A sentence names so many packages or files at most.
+/// The maximum number of packages or files that a sentence names.
 const MOST_NAMED: usize = 3;
 
-/// What is mixed among what an import ran and loaded. `known` are the findings on that import so far.
+/// Returns the mixtures among the modules that an import executed and loaded. `known` are the
+/// findings on that import so far.
 pub(in crate::diagnosis) fn of_imported(
     case: &Case<'_>,
     plan: &Plan<'_>,
@@ -50,33 +56,33 @@ pub(in crate::diagnosis) fn of_imported(
     known: &[Finding],
 ) -> Vec<Finding> {
     let fails = known.iter().any(|finding| finding.severity == Severity::Error);
-    let mut ran: BTreeMap<&str, &WinPath> = BTreeMap::new();
-    // What stands under a condition that is not known proves nothing.
+    let mut executed: BTreeMap<&str, &WinPath> = BTreeMap::new();
+    // A step under an unknown condition proves nothing.
     for step in plan.steps().iter().skip(first_step).filter(|step| !step.uncertain) {
         if let Event::Module { name, path } | Event::Extension { name, path, .. } = &step.event
             && !is_standard(top_level(name))
         {
-            ran.entry(top_level(name)).or_insert(path);
+            executed.entry(top_level(name)).or_insert(path);
         }
     }
-    // What each distribution provides is asked once: it takes a look at the disk.
+    // Each distribution is read only once, because that accesses the disk.
     let mut providers: Providers<'_> = BTreeMap::new();
     for distribution in &case.environment.distributions {
         for name in distribution.top_level(&*case.host.files) {
-            if ran.contains_key(name.as_str()) || name == top_level(case.import) {
+            if executed.contains_key(name.as_str()) || name == top_level(case.import) {
                 providers.entry(name).or_default().push(distribution);
             }
         }
     }
     let mut findings: Vec<Finding> =
-        from_elsewhere::of_imported(case, &ran, &providers, fails).into_iter().collect();
+        from_elsewhere::of_imported(case, &executed, &providers, fails).into_iter().collect();
     findings.extend(two_owners::of_imported(case, &providers, fails));
     findings.extend(pip_over_conda::of_imported(case, &providers, fails));
-    findings.extend(leftover::of_imported(case, &ran, &providers, fails));
+    findings.extend(leftover::of_imported(case, &executed, &providers, fails));
     findings
 }
 
-/// Distributions that the package itself refuses to be imported with.
+/// Returns the finding for distributions that a package refuses to be imported with.
 pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -> Finding {
     let mut finding = case.finding(Code::MixedEnvironment, &[], Severity::Error, Some(error));
     let version = |name: &String| {
@@ -90,14 +96,15 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
     );
     if let Some((file, line)) = error.trace.first() {
         finding.evidence = format!(
-            "{} (line {line}) asks for the versions of these distributions, and raises an exception where they differ.",
+            "{} (line {line}) compares the versions of these distributions and raises an exception if they \
+             differ.",
             case.short(file)
         );
     }
     finding.advice = "Uninstall all of them, then install the one that you want.".to_owned();
     let clashing: Vec<&Distribution> =
         error.clashing.iter().filter_map(|name| case.environment.find(name)).collect();
-    // One of them may be all that is wanted; without any of them the package is gone.
+    // A single one of them may be all that is needed; without any of them, the package is gone.
     for one in &clashing {
         finding
             .fixes
@@ -106,7 +113,8 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
     finding
 }
 
-/// The distributions that provide the top-level packages and modules that ran, in the order of `sys.path`.
+/// The distributions that provide the executed top-level packages and modules, in the order of
+/// `sys.path`.
 type Providers<'a> = BTreeMap<String, Vec<&'a Distribution>>;
 
 fn finding(case: &Case<'_>, is_suspect: bool, otherwise: Severity) -> Finding {
@@ -114,7 +122,7 @@ fn finding(case: &Case<'_>, is_suspect: bool, otherwise: Severity) -> Finding {
     case.finding(Code::MixedEnvironment, &[], severity, None)
 }
 
-/// `numpy 2.0.1`
+/// Returns a name with its version: `numpy 2.0.1`.
 fn with_version(case: &Case<'_>, distribution: &Distribution) -> String {
     let name = name_of(distribution, &*case.host.files);
     distribution.version.as_ref().map_or_else(|| name.clone(), |version| format!("{name} {version}"))
@@ -132,7 +140,7 @@ mod tests {
 /Python/Lib/os.py        text
 ";
 
-    /// A package of native code that imports another.
+    /// A package with native code that imports another package.
     pub const PACKAGE: &str = "\
 /Python/Lib/site-packages/pkg/__init__.py    text
     import numpy
@@ -153,9 +161,9 @@ mod tests {
         )
     }
 
-    /// As `tensorflow/python/platform/self_check.py` since 2.22.
+    /// The code of `tensorflow/python/platform/self_check.py` since 2.22.
     #[test]
-    fn a_package_that_minds_another_one() {
+    fn a_package_that_refuses_another_one() {
         let package = "\
 /Python/Lib/site-packages/pkg/__init__.py    text
     import importlib.metadata, struct

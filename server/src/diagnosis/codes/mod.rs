@@ -1,10 +1,11 @@
-//! The codes, one file each: which problems are its own, what it says, how to cure it, its page, its tests.
+//! The codes, one file each: the problems that it recognizes, its messages, fixes, page, and tests.
 //!
-//! To add one: write its file with a `recognizes` and a `tell`, and add it to the table below in the place
-//! where it shall be asked: the first code that recognizes a problem explains it. A code of something that is
-//! no failed load is listed behind the others, and has a function of its own that
-//! [`diagnose`](super::diagnose) asks after the import. The comment at the head of its file is its page in
-//! `docs/codes/`. One that tells of several causes has a folder beside it, with a file for each.
+//! To add a code, write its file with the functions `recognizes` and `describe`, and add it to the
+//! table below. The order matters: the first code that recognizes a problem explains it. A code
+//! that doesn't explain failed loads goes in the second list of the table, and
+//! [`diagnose`](super::diagnose) calls a function of its own after the import. The comment at the
+//! head of its file becomes its page in `docs/codes/`. A code that covers several causes has a
+//! directory with a file for each.
 
 pub mod access_denied;
 pub mod bad_image;
@@ -32,13 +33,13 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, Problem};
 use super::finding::Finding;
 
-/// Declares the codes in the order in which they are asked, then those that explain no failed load.
+/// Declares the codes: first those that explain failed loads, in evaluation order, then the others.
 macro_rules! codes {
     (
         of_loads { $($variant:ident, $name:literal, $module:ident;)+ }
-        beside { $($other:ident, $other_name:literal, $other_module:ident;)+ }
+        others { $($other:ident, $other_name:literal, $other_module:ident;)+ }
     ) => {
-        /// Which kind of cause a finding has. Its name is stable.
+        /// The kind of cause of a finding. Its name is stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Code {
             $(#[doc = concat!("`", $name, "`, see [`", stringify!($module), "`].")] $variant,)+
@@ -46,10 +47,10 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[Code] = &[$(Code::$variant,)+ $(Code::$other,)+];
 
-            /// Its stable name.
+            /// Returns the stable name.
             pub fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name,)+ $(Code::$other => $other_name,)+ }
             }
@@ -63,17 +64,18 @@ macro_rules! codes {
             }
         }
 
-        /// The code that explains a problem.
+        /// Returns the first code that recognizes a problem.
         pub(super) fn explaining(case: &Case<'_>, problem: &Problem) -> Option<Code> {
             $(if $module::recognizes(case, problem) { return Some(Code::$variant); })+
             None
         }
 
-        /// Has a code tell the problems that it recognized.
-        pub(super) fn tell(code: Code, case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+        /// Completes a finding with the messages and fixes of a code for the problems that it
+        /// recognized.
+        pub(super) fn describe(code: Code, case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
             match code {
-                $(Code::$variant => $module::tell(case, problems, finding),)+
-                // Never explains a problem, so it is never asked to.
+                $(Code::$variant => $module::describe(case, problems, finding),)+
+                // These codes never explain a problem, so this arm isn't reached.
                 $(Code::$other => {})+
             }
         }
@@ -99,7 +101,7 @@ codes! {
         NotInstalled, "not-installed", not_installed;
         MissingDll, "missing-dll", missing_dll;
     }
-    beside {
+    others {
         IncompatibleVersions, "incompatible-versions", incompatible_versions;
         MixedEnvironment, "mixed-environment", mixed_environment;
         MissingGpuLibrary, "missing-gpu-library", missing_gpu_library;
@@ -108,7 +110,7 @@ codes! {
 }
 
 impl Code {
-    /// Address of its page.
+    /// Returns the URL of the code's page.
     pub fn page(self) -> String {
         format!("{}/blob/main/docs/codes/{}.md", env!("CARGO_PKG_REPOSITORY"), self.name())
     }
@@ -127,8 +129,8 @@ mod tests {
 
     use super::Code;
 
-    /// The pages in `docs/codes/` are the comments at the heads of the files here. `UPDATE_EXPECT=1` writes
-    /// them.
+    /// The pages in `docs/codes/` are the comments at the heads of these files. `UPDATE_EXPECT=1`
+    /// regenerates them.
     #[test]
     fn pages_are_the_comments_at_the_heads_of_the_files() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/codes");

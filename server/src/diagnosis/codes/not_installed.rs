@@ -1,25 +1,28 @@
 //! # not-installed
 //!
-//! The package is not in the selected environment.
+//! The package isn't installed in the selected environment.
 //!
 //! ## What it means
-//! Python finds no module of that name in any directory of `sys.path`. Most often the package is installed, but in
-//! another environment than the one that the editor or the terminal uses.
+//! Python finds no module of that name in any directory of `sys.path`. Most often the package is
+//! installed, but in a different environment from the one that the editor or the terminal uses.
 //!
-//! An installed package can lack what it requires, too: it was installed with `--no-deps`, or something that it needs was removed. And a package can
-//! import a module that was part of Python once (`distutils` up to 3.11).
+//! An installed package can also lack a requirement, if it was installed with `--no-deps` or the
+//! requirement was removed. And a package can import a module that is no longer part of Python
+//! (`distutils` up to 3.11).
 //!
 //! ## How we know
-//! `sys.path` of the selected interpreter was worked out as Python itself does it, and each of its directories was
-//! looked into. So it was for the other environments of the machine (`whydll environments` lists them): the message names
-//! those that have the package.
+//! `sys.path` of the selected interpreter was computed as Python itself does it, and each of its
+//! directories was searched. The same was done for the other environments of the machine (`whydll
+//! environments` lists them): the message names those that contain the package.
 //!
-//! Of what an installed package lacks we tell only if nothing around the import is ready for that, and if the package's own metadata requires a
-//! distribution that is not installed, or if the module has left the standard library.
+//! A missing requirement of an installed package is reported only if nothing around the import
+//! handles its absence, and if either the package's metadata requires a distribution that isn't
+//! installed or the module was removed from the standard library.
 //!
 //! ## What to do
-//! Choose the environment that has the package, or install it into this one. A command for that is offered only for modules whose
-//! package is known: a name that is misspelt, or one of your own project, may be anybody's package.
+//! Choose the environment that contains the package, or install the package into this one. A
+//! command is offered only for modules whose package is known: a misspelt name, or one of your own
+//! project, could be anyone's package.
 
 use std::collections::BTreeSet;
 
@@ -29,14 +32,14 @@ use crate::diagnosis::{Case, Culprit, Finding, Fix, Package, Problem, Severity};
 use crate::environment::{Environment, Note, names, normalized};
 use crate::source;
 
-/// So many environments that have the package are named, and offered.
+/// The maximum number of environments with the package that are named and offered.
 const MOST_NAMED: usize = 3;
 
 pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     matches!(problem.culprit, Culprit::Module(_))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(Culprit::Module(missing)) = problems.first().map(|problem| &problem.culprit) else {
         return;
     };
@@ -53,18 +56,18 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Note::NoSite { file } => Some(file),
         _ => None,
     });
-    // Whoever has got as far as a submodule has the package.
+    // If a submodule is missing, the package itself was found.
     let package = missing.name.split_once('.').map(|(package, _)| package);
     let is_removed = source::is_standard(&missing.name) && missing.name != "distutils";
     finding.what = if let Some(package) = package {
         format!(
-            "{}: {package} is installed, but there is no {} in it.",
+            "{}: {package} is installed, but it does not contain {}.",
             case.consequence(finding.severity),
             missing.name
         )
     } else if asked && is_removed {
         format!(
-            "{}: Python {}.{} does not have {} any more.",
+            "{}: Python {}.{} no longer includes {}.",
             case.consequence(Severity::Error),
             environment.version.major,
             environment.version.minor,
@@ -78,7 +81,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         )
     } else if source::is_standard(&missing.name) {
         format!(
-            "{}: it needs {}, which Python {}.{} does not have any more.",
+            "{}: it needs {}, which Python {}.{} no longer includes.",
             case.consequence(finding.severity),
             missing.name,
             environment.version.major,
@@ -88,7 +91,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         format!("{}: it needs {}, which is not installed.", case.consequence(finding.severity), missing.name)
     };
     if let Some(package) = package {
-        finding.evidence = "No file or folder of that name lies in the package.".to_owned();
+        finding.evidence = "The package contains no file or folder of that name.".to_owned();
         finding.advice =
             "Choose the environment whose version has it, or install another version.".to_owned();
         let files = &*case.host.files;
@@ -99,9 +102,10 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
             .any(|folder| files.is_folder(&folder) && !files.is_file(&folder.join("__init__.py")));
         if is_shared {
             finding.evidence = format!(
-                "Several distributions share the folder {package}, and none that is installed has it."
+                "Several distributions share the folder {package}, and none of the installed ones contains \
+                 it."
             );
-            finding.advice = format!("Install the distribution that brings {}.", missing.name);
+            finding.advice = format!("Install the distribution that provides {}.", missing.name);
             return;
         }
         let distribution = environment.providers(package, files).into_iter().next();
@@ -110,9 +114,9 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     }
     finding.evidence = match (no_site, folders.is_empty()) {
         (Some(file), _) => {
-            format!("{file} does not say `import site`, so that no folder of packages is searched.")
+            format!("{file} does not contain `import site`, so no package folder is searched.")
         }
-        (None, true) => format!("{interpreter} has no folder of packages."),
+        (None, true) => format!("{interpreter} has no package folder."),
         (None, false) => format!("{} is not in {}.", missing.name, folders.join(" or ")),
     };
     let others = case.others_with(source::top_level(&missing.name));
@@ -125,7 +129,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.evidence = format!("{} It is in {named}.", finding.evidence);
     }
     if is_removed {
-        tell_of_removed(case, problems.first(), finding);
+        describe_removed_module(case, problems.first(), finding);
         return;
     }
     finding.advice = match asked {
@@ -139,7 +143,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         let module = source::top_level(&missing.name);
         let distribution = distribution_of(case, problems.first(), module, &others);
         if distribution.is_none() && others.is_empty() {
-            finding.advice = match meant_by(case, module) {
+            finding.advice = match suggestion(case, module) {
                 Some(name) => format!("Did you mean {name}? WhyDLL knows no package that provides {module}."),
                 None => format!(
                     "WhyDLL does not know which package provides {module}: look it up before you install one."
@@ -149,29 +153,28 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         finding.fixes.extend(distribution.and_then(|name| case.install(&[&name], &title(&name))));
     }
     let choose = Fix::new("Choose another interpreter", Action::ChooseInterpreter);
-    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    finding.fixes.push(choose.untestable("the interpreter has not been chosen yet"));
 }
 
-/// What is installed, or well known, under nearly this name.
-fn meant_by(case: &Case<'_>, module: &str) -> Option<String> {
+/// Returns an installed or well-known module with a similar name.
+fn suggestion(case: &Case<'_>, module: &str) -> Option<String> {
     let files = &*case.host.files;
     let installed: BTreeSet<String> =
         case.environment.distributions.iter().flat_map(|one| one.top_level(files)).collect();
     names::meant_by(module, installed.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// A package imports what its Python has no more.
-fn tell_of_removed(case: &Case<'_>, problem: Option<&Problem>, finding: &mut Finding) {
+/// Describes a package's import of a module that was removed from Python.
+fn describe_removed_module(case: &Case<'_>, problem: Option<&Problem>, finding: &mut Finding) {
     let files = &*case.host.files;
     let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
     let choose = Fix::new("Choose an interpreter with an older Python", Action::ChooseInterpreter)
-        .untestable("which interpreter it will be is not known");
+        .untestable("the interpreter has not been chosen yet");
     match file.and_then(|file| case.environment.owner_of(file, files)) {
         Some(owner) => {
             let name = name_of(owner, files);
-            finding.advice = format!(
-                "Install a version of {name} that is made for this Python, or choose an older Python."
-            );
+            finding.advice =
+                format!("Install a version of {name} that supports this Python, or choose an older Python.");
             finding.fixes = case.update(owner).into_iter().chain([choose]).collect();
         }
         None => {
@@ -181,8 +184,9 @@ fn tell_of_removed(case: &Case<'_>, problem: Option<&Problem>, finding: &mut Fin
     }
 }
 
-/// The distribution that brings a module: the one that is required where it is imported, if just one of those that are not installed could be
-/// meant. For the well-known ones the names agree.
+/// Returns the distribution that provides a module. If the importing distribution requires exactly
+/// one candidate that isn't installed, that is the one. For well-known modules, the name is in a
+/// table.
 fn distribution_of(
     case: &Case<'_>,
     problem: Option<&Problem>,
@@ -190,11 +194,11 @@ fn distribution_of(
     others: &[(Environment, Package)],
 ) -> Option<String> {
     if module == "distutils" {
-        // It brings its own copy.
+        // setuptools includes its own copy.
         return Some("setuptools".to_owned());
     }
     let known = names::distribution_of(module).map(str::to_owned);
-    // Whoever has it elsewhere knows what brought it.
+    // Another environment that has the module records its distribution.
     let known = known.or_else(|| others.iter().find_map(|(_, package)| package.distribution.clone()));
     let module = normalized(module);
     let file = problem.and_then(|problem| problem.trace.first()?.file.as_ref());
@@ -208,7 +212,7 @@ fn distribution_of(
         (Some(name), _) => Some(name.clone()),
         (None, _) if known.is_some() => known,
         (None, [only]) => Some(only.clone()),
-        // What nobody knows may be anybody's: a name that was misspelt, or one that no package should have.
+        // An unknown name could be anyone's: misspelt, or a name that no package should have.
         _ => None,
     }
 }
@@ -220,7 +224,7 @@ mod tests {
     use crate::testing::check;
 
     #[test]
-    fn a_package_that_is_nowhere() {
+    fn a_package_that_is_not_installed_anywhere() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -292,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_submodule_that_is_nowhere() {
+    fn a_submodule_that_does_not_exist() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -312,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_the_package_needs_is_not_certain_to_be_missing() {
+    fn an_undeclared_requirement_is_not_reported_as_missing() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -329,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_expected_to_be_missing_perhaps_and_then_needed() {
+    fn a_package_whose_absence_is_handled_but_that_is_needed_later() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_embeddable_python_searches_no_packages() {
+    fn an_embeddable_python_does_not_search_site_packages() {
         check(
             r#"
             /embed/python.exe       imports python38.dll

@@ -1,24 +1,27 @@
 //! # not-on-search-path
 //!
-//! The DLL is on this machine, but not where this Python's loader looks for it.
+//! The DLL is on this machine, but not in a directory that this Python searches.
 //!
 //! ## What it means
-//! From version 3.8 on Python does not search the directories of `PATH` for the DLLs of extension modules (and
-//! neither does `ctypes.WinDLL` for a bare name). It looks into the folder of the module, the folder of `python.exe`, the
-//! directories given to `os.add_dll_directory`, and System32. A DLL that lies elsewhere is not found (error
-//! 126), even if every other program finds it, and even if the message of a package tells you to put it on `PATH`.
+//! Since version 3.8, Python doesn't search the directories of `PATH` for the DLLs of extension
+//! modules (and neither does `ctypes.WinDLL` for a bare name). It searches the directory of the
+//! module, the directory of `python.exe`, the directories passed to `os.add_dll_directory`, and
+//! System32. A DLL in another directory isn't found (error 126), even if every other program finds
+//! it, and even if the message of a package tells you to put it on `PATH`.
 //!
-//! In an alias of the Python Install Manager (`…\Python\bin\python.exe`) `PATH` does not count for `winmode=0`
-//! either, only in the interpreter that it stands for.
+//! In an alias of the Python Install Manager (`…\Python\bin\python.exe`), `PATH` isn't searched for
+//! `winmode=0` either. The interpreter that the alias starts does search it.
 //!
 //! ## How we know
-//! The load was simulated with the rules of this version of Python, and the DLL was in none of the directories that
-//! it searches. A file of that name and of the right architecture lies in the directory that the message names.
+//! The load was simulated with the rules of this version of Python, and the DLL was in none of the
+//! searched directories. The directory that the message names contains a file of that name for the
+//! right architecture.
 //!
 //! ## What to do
-//! Add the directory with `os.add_dll_directory(r"…")` before the import; up to Python 3.7, and for a library that is loaded with
-//! `winmode=0`, put it on PATH. In an environment of conda, activate it. For DLLs of the VC++ redistributable, install that instead: it
-//! puts them into System32.
+//! Add the directory with `os.add_dll_directory(r"…")` before the import. Up to Python 3.7, and for
+//! a library that is loaded with `winmode=0`, put it on PATH. If it is a conda environment,
+//! activate it. For DLLs of the Visual C++ Redistributable, install that instead: it puts them into
+//! System32.
 
 use crate::action::Action;
 use crate::diagnosis::case::list;
@@ -29,14 +32,14 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     problem.not_found().is_some_and(|fault| !case.unseen(fault).is_empty())
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(problem) = problems.first() else {
         return;
     };
     let mut directories: Vec<WinPath> = Vec::new();
     for fault in problems.iter().filter_map(Problem::fault) {
         let found = case.unseen(fault);
-        // One directory that holds the next culprit too is as good as two.
+        // A directory that contains the next culprit, too, makes a second directory unnecessary.
         let known = found.iter().filter_map(WinPath::parent).any(|folder| directories.contains(&folder));
         if !known {
             directories.extend(found.first().and_then(WinPath::parent));
@@ -49,8 +52,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         "{}: {} in {}, where Python {} does not look.",
         case.consequence(finding.severity),
         match finding.dlls.as_slice() {
-            [only] => format!("{only} lies"),
-            dlls => format!("{} lie", list(dlls, "and")),
+            [only] => format!("{only} is"),
+            dlls => format!("{} are", list(dlls, "and")),
         },
         list(&names, "and"),
         case.environment.series(),
@@ -58,19 +61,20 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     let on_new_path = directories.iter().any(|it| case.host.running.path_directories().contains(it));
     let path_rule = match version.at_least(3, 8) {
         true if (on_path || on_new_path) && case.environment.launcher_directory.is_some() => format!(
-            " It runs in {}, an alias of the Python Install Manager, and there no load searches PATH.",
+            " It runs in {}, an alias of the Python Install Manager, in which no load searches PATH.",
             case.environment.program
         ),
         true if on_path || on_new_path => {
             " Since version 3.8 Python does not search PATH for DLLs.".to_owned()
         }
-        false if on_new_path => " Programs that are started anew have the directory on PATH.".to_owned(),
+        false if on_new_path => " Newly started programs have the directory on PATH.".to_owned(),
         _ => String::new(),
     };
     finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
     let importer = problem.fault().and_then(|fault| fault.importer()?.path.as_ref()?.parent());
     if importer.is_some_and(|folder| directories.contains(&folder)) {
-        finding.evidence += " A load without flags (`winmode=0`, `LoadLibrary`) does not look beside the module that needs it.";
+        finding.evidence += " A load without flags (`winmode=0`, `LoadLibrary`) does not look next to the \
+                             module that needs it.";
     }
     let add = if directories.len() == 1 { "add the directory" } else { "add the directories" };
     let runtime = finding.dlls.iter().all(|dll| redistributable::contains(dll));
@@ -86,7 +90,8 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     finding.fixes.extend(case.activation());
     for directory in &directories {
         let directory = directory.as_str().to_owned();
-        // Up to Python 3.7, and by a load without flags, PATH is searched, and these directories are not.
+        // Up to Python 3.7, and by a load without flags, PATH is searched, but not the directories
+        // that were added.
         if version.at_least(3, 8) {
             let title = format!("Add {directory} with os.add_dll_directory before the import");
             finding.fixes.push(case.before_the_import(title, Action::AddDllDirectory(directory.clone())));
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_on_path_is_better_installed_than_added() {
+    fn installing_a_runtime_is_preferred_to_adding_its_directory() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -252,7 +257,7 @@ mod tests {
     #[test]
     fn a_dll_for_both_kinds_of_processes_on_arm64_counts_for_each() {
         for process in ["arm64", "x86_64"] {
-            let told = answer(&format!(
+            let answered = answer(&format!(
                 r#"
                 machine windows-11-arm64
                 /Python/python.exe       {process}, imports python313.dll
@@ -264,8 +269,11 @@ mod tests {
                 import pkg
                 "#
             ));
-            assert!(told.starts_with("error not-on-search-path: tools.dll"), "{process}: {told}");
-            assert!(told.contains(r#"  * Add C:\tools with os.add_dll_directory"#), "{process}: {told}");
+            assert!(answered.starts_with("error not-on-search-path: tools.dll"), "{process}: {answered}");
+            assert!(
+                answered.contains(r#"  * Add C:\tools with os.add_dll_directory"#),
+                "{process}: {answered}"
+            );
         }
     }
 
@@ -295,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_package_keeps_for_itself_does_not_count() {
+    fn a_private_dll_of_another_package_does_not_count() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -320,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_adds_the_directory_is_well() {
+    fn a_program_that_adds_the_directory_is_healthy() {
         let world = r#"
             /Python/python.exe       imports python313.dll
             /Python/python313.dll    version 3.13.2150.1013
@@ -338,7 +346,7 @@ mod tests {
                 healthy
             "#]],
         );
-        // A directory that cannot be known may hold it, since PATH has one that does.
+        // An unknown directory may contain the DLL, because a directory on PATH does.
         check(
             &world.replace(r#"r"C:\cuda\bin""#, "os.path.dirname(__file__)"),
             expect![[r#"
@@ -350,7 +358,7 @@ mod tests {
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
             "#]],
         );
-        let told = crate::testing::answer(&world.replace(r#"r"C:\cuda\bin""#, r#"r"C:\Python""#));
-        assert!(told.starts_with("error not-on-search-path: cudart64_110.dll"), "{told}");
+        let answered = crate::testing::answer(&world.replace(r#"r"C:\cuda\bin""#, r#"r"C:\Python""#));
+        assert!(answered.starts_with("error not-on-search-path: cudart64_110.dll"), "{answered}");
     }
 }

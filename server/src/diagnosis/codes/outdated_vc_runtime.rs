@@ -1,26 +1,32 @@
 //! # outdated-vc-runtime
 //!
-//! The Visual C++ runtime on this machine is older than what a module was built for.
+//! The Visual C++ runtime on this machine is older than a module requires.
 //!
 //! ## What it means
-//! A module that was built with a newer Microsoft compiler may not run with an older `msvcp140.dll`. Since Visual Studio 2022 17.10
-//! (runtime 14.40) the difference is deadly: code built since then locks its mutexes in a way that an older `msvcp140.dll`
-//! does not understand, and crashes as soon as it locks one. If it does so as it starts, Python says "A dynamic link library (DLL) initialization routine failed"
-//! (error 1114). If it does so when it is loaded and Python initializes the module, the process just ends (access violation, 0xC0000005). TensorFlow from 2.18.1 on is such code. An older runtime can also lack a function altogether
-//! (error 127).
+//! A module that was built with a newer Microsoft compiler may not run with an older
+//! `msvcp140.dll`. Since Visual Studio 2022 17.10 (runtime 14.40), such a module can crash: its
+//! code locks mutexes in a way that an older `msvcp140.dll` doesn't support, and crashes as soon as
+//! it locks one. If that happens when the DLL starts, Python reports "A dynamic link library (DLL)
+//! initialization routine failed" (error 1114). If it happens after the load, when Python
+//! initializes the module, the process just ends (access violation, 0xC0000005). TensorFlow since
+//! 2.18.1 contains such code. An older runtime can also lack a function altogether (error 127).
 //!
-//! Short of that, Microsoft promises only that a runtime serves code of the same or an older compiler. Where that promise is
-//! broken and nothing is known to fail, this is no more than a note: the report has it, and `notes` of the JSON, but no import is marked.
+//! Apart from that, Microsoft guarantees only that a runtime supports code of the same or an older
+//! compiler. If a module is newer than that, but nothing is known to fail, the finding is only a
+//! note: it appears in the report and in `notes` of the JSON, but no import is marked.
 //!
 //! ## How we know
-//! The load was simulated. The version stands in the DLL that would be loaded; what a module needs shows in what it imports:
-//! `_Mtx_lock` without `_Mtx_init_in_situ` comes from a compiler whose mutexes need runtime 14.40, unless the linker that made
-//! the file is older than that. That it locks one as it starts shows in its code: calls lead to `_Mtx_lock` from its entry point, from
-//! an initializer of a global object, or from the function `PyInit_…` that Python calls once the module is loaded.
+//! The load was simulated. The version is read from the DLL that would be loaded. What a module
+//! needs is derived from its imports: `_Mtx_lock` without `_Mtx_init_in_situ` indicates a compiler
+//! whose mutexes need runtime 14.40, unless the linker that made the file is older than that.
+//! Whether it locks a mutex when it starts is derived from its code: calls lead to `_Mtx_lock` from
+//! its entry point, from an initializer of a global object, or from the function `PyInit_…` that
+//! Python calls after loading the module.
 //!
 //! ## What to do
-//! Install the current Microsoft Visual C++ v14 Redistributable, which replaces the older one in System32. An old copy beside
-//! `python.exe` wins over that: update it with `python -m pip install --upgrade msvc-runtime`, or rename it.
+//! Install the current Microsoft Visual C++ v14 Redistributable, which replaces the older one in
+//! System32. An old copy next to `python.exe` takes precedence over that: update it with `python -m
+//! pip install --upgrade msvc-runtime`, or rename it.
 
 use crate::diagnosis::old_runtime::OldRuntime;
 use crate::diagnosis::{Case, Finding, Problem, redistributable};
@@ -29,14 +35,14 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     OldRuntime::of(problem).is_some()
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(old) = problems.first().and_then(OldRuntime::of) else {
         return;
     };
-    finding.advice = "Install a current one where this Python looks first.".to_owned();
+    finding.advice = "Install a current runtime where this Python looks first.".to_owned();
     finding.fixes = redistributable::fixes(case);
     finding.fixes.extend(old.ways_without(case));
-    old.tell(case, None, finding);
+    old.describe(case, None, finding);
 }
 
 #[cfg(test)]
@@ -71,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn older_code_and_newer_runtimes_are_well() {
+    fn older_code_and_newer_runtimes_are_healthy() {
         check(
             r#"
             /Python/python.exe       imports python313.dll
@@ -104,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_compiler_than_the_runtime_is_a_hint() {
+    fn a_newer_compiler_than_the_runtime_is_a_note() {
         check(
             r#"
             /Python/python.exe       imports python313.dll
@@ -152,9 +158,10 @@ mod tests {
         );
     }
 
-    /// As faiss-cpu 1.8 does, whose msvcp140.dll of 14.16 serves a module that was linked by 14.40: Python imports it.
+    /// faiss-cpu 1.8 is like this: it uses an msvcp140.dll 14.16 and a module that was linked by
+    /// 14.40, and Python imports it.
     #[test]
-    fn code_that_locks_nothing_as_it_starts_is_imported_well() {
+    fn code_that_locks_nothing_when_it_starts_is_imported() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -173,9 +180,10 @@ mod tests {
         );
     }
 
-    /// As optree 0.19.0 does. What Python calls is called after the load, and nothing catches that it crashes.
+    /// optree 0.19.0 is like this. Python calls the function after the load, and no handler can
+    /// catch the crash.
     #[test]
-    fn code_that_locks_as_python_initializes_it_ends_the_process() {
+    fn code_that_locks_when_python_initializes_it_ends_the_process() {
         check(
             r#"
             /Python/python.exe       imports python312.dll

@@ -1,19 +1,21 @@
 //! # path-too-long
 //!
-//! The path of a module has 260 characters or more, and Windows cannot load it from there.
+//! The path of a module has 260 characters or more, and Windows can't load it from there.
 //!
 //! ## What it means
-//! Windows was made for paths of at most 259 characters. Unless `LongPathsEnabled` is set, Python does not find files beyond that: it
-//! says "No module named" of a module that is there. With `LongPathsEnabled` Python, whose manifest asks for long paths since 3.6, finds
-//! them, but a DLL or extension module that carries a manifest (most do) is still refused: "The filename or extension is too long"
-//! (error 206).
+//! Windows was designed for paths of at most 259 characters. Unless `LongPathsEnabled` is set,
+//! Python doesn't find files with longer paths, and reports "No module named" for a module that
+//! exists. With `LongPathsEnabled`, Python finds them, because its manifest has requested long
+//! paths since 3.6. But Windows still refuses a DLL or extension module that contains a manifest
+//! (most do): "The filename or extension is too long" (error 206).
 //!
 //! ## How we know
-//! The length of the path, the manifest in the file, and the setting in the registry, where this machine's can be asked.
+//! From the length of the path, the manifest in the file, and the setting in the registry, if this
+//! machine's registry can be read.
 //!
 //! ## What to do
-//! Make the environment anew in a folder near the root of the drive, such as `C:\venvs\tf`. The setting `LongPathsEnabled` helps only
-//! where all native modules do without a manifest.
+//! Recreate the environment in a folder near the root of the drive, such as `C:\venvs\tf`. The
+//! setting `LongPathsEnabled` helps only if no native module contains a manifest.
 
 use crate::action::Action;
 use crate::diagnosis::case::windows_error;
@@ -35,14 +37,14 @@ fn long_path(problem: &Problem) -> Option<&WinPath> {
     }
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, path)) = problems.first().and_then(|problem| Some((problem, long_path(problem)?)))
     else {
         return;
     };
     let rule = match case.host.running.long_paths {
-        Some(false) => "without LongPathsEnabled programs use paths of at most 259",
-        _ => "Windows loads a module with a manifest from at most 259",
+        Some(false) => "without LongPathsEnabled, programs can use paths of at most 259",
+        _ => "Windows loads a module with a manifest only from a path of at most 259",
     };
     finding.what =
         format!("{}: the path of {} is too long.", case.consequence(finding.severity), path.file_name());
@@ -51,9 +53,9 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         path.as_str().encode_utf16().count(),
         windows_error(problem.code)
     );
-    finding.advice = "Make the environment anew in a shorter folder.".to_owned();
-    let choose = Fix::new("Choose an interpreter in a shorter folder", Action::ChooseInterpreter);
-    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    finding.advice = "Recreate the environment in a folder with a shorter path.".to_owned();
+    let choose = Fix::new("Choose an interpreter in a folder with a shorter path", Action::ChooseInterpreter);
+    finding.fixes.push(choose.untestable("the interpreter has not been chosen yet"));
 }
 
 #[cfg(test)]
@@ -80,7 +82,7 @@ mod tests {
                 "
             )
         };
-        let told = crate::testing::answer(&world(", manifest \"<assembly/>\"")).replace(&folder, "d…d");
+        let answer = crate::testing::answer(&world(", manifest \"<assembly/>\"")).replace(&folder, "d…d");
         expect![[r#"
             error path-too-long: native.pyd
               `import pkg` will fail: the path of native.pyd is too long.
@@ -88,7 +90,7 @@ mod tests {
               Make the environment anew in a shorter folder.
               Python: ImportError: DLL load failed while importing native: The filename or extension is too long.
               ? Choose an interpreter in a shorter folder | whydll.interpreter
-        "#]].assert_eq(&told);
+        "#]].assert_eq(&answer);
         check(
             &world(""),
             expect![[r#"
@@ -96,7 +98,7 @@ mod tests {
             "#]],
         );
         let short = world("").replace("import pkg", "short paths\n                import pkg");
-        let told = crate::testing::answer(&short).replace(&folder, "d…d");
+        let answer = crate::testing::answer(&short).replace(&folder, "d…d");
         expect![[r#"
             error path-too-long: 
               `import pkg` will fail: the path of __init__.py is too long.
@@ -104,6 +106,6 @@ mod tests {
               Make the environment anew in a shorter folder.
               Python: ModuleNotFoundError: No module named 'pkg.d…d.d…d'
               ? Choose an interpreter in a shorter folder | whydll.interpreter
-        "#]].assert_eq(&told);
+        "#]].assert_eq(&answer);
     }
 }

@@ -1,20 +1,22 @@
 //! # shadowed-module
 //!
-//! A file or folder of your program has the name of an installed package and is imported in its place.
+//! A file or folder of your program is imported instead of an installed package of the same name.
 //!
 //! ## What it means
-//! Python looks for a module in the folder of the program that it runs, before it looks among the installed packages. A
-//! `tensorflow.py` beside your program, or a folder `tensorflow` with an `__init__.py`, so hides the real TensorFlow. The import
-//! itself mostly works; what follows fails, with *partially initialized module 'tensorflow' has no attribute …*, *cannot import
-//! name …* or *'tensorflow' is not a package*.
+//! Python searches for a module in the folder of the program that it runs before it searches the
+//! installed packages. A `tensorflow.py` next to your program, or a folder `tensorflow` with an
+//! `__init__.py`, therefore hides the real TensorFlow. The import itself often works. What follows
+//! fails, with *partially initialized module 'tensorflow' has no attribute …*, *cannot import name
+//! …*, or *'tensorflow' is not a package*.
 //!
 //! ## How we know
-//! The search for the module was followed as Python makes it, with the folder of the program first. It ended at your file, and
-//! the package lies further down `sys.path`. A folder without `__init__.py` hides nothing, and neither does the source of the
-//! very package in the folder of its project.
+//! The search for the module was followed as Python performs it, beginning with the folder of the
+//! program. It ended at your file, and the package is further down `sys.path`. A folder without
+//! `__init__.py` hides nothing, and neither does the source of the package itself in the folder of
+//! its project.
 //!
 //! ## What to do
-//! Give the file or folder another name, also where your program imports it.
+//! Rename the file or folder, and use the new name wherever your program imports it.
 
 use crate::action::Action;
 use crate::cpython::{Finder, Found};
@@ -25,18 +27,19 @@ use crate::host::{Change, Files, WinPath};
 use crate::plan::{Event, Plan};
 use crate::source::{StmtKind, is_standard, top_level};
 
-/// An installed package, and what is imported in its place.
+/// An installed package, and the module that is imported in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HiddenPackage {
-    /// The file or folder in the folder of the program.
+    /// The file or directory in the program's directory.
     pub by: WinPath,
-    /// The file that ran.
+    /// The file that was executed.
     file: WinPath,
-    /// Where the package lies.
+    /// Full path of the installed package.
     package: WinPath,
 }
 
-/// The installed package that the program hides by what lies in its folder, if that is what an import came to.
+/// Returns the installed package that a module in the program's directory hides, if an import found
+/// that module.
 pub(in crate::diagnosis) fn hidden(
     case: &Case<'_>,
     plan: &Plan<'_>,
@@ -72,7 +75,8 @@ pub(in crate::diagnosis) fn hidden(
     })
 }
 
-/// Whether a folder is the project that a package was installed from: whoever works there wants what lies there.
+/// Whether a directory is the source of an installed package. A developer who works there wants to
+/// import it.
 fn is_source_of(case: &Case<'_>, package: &str, folder: &WinPath) -> bool {
     let files = &*case.host.files;
     let distributions = case.environment.providers(package, files);
@@ -92,7 +96,7 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     matches!(problem.culprit, Culprit::HiddenPackage(_))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(Culprit::HiddenPackage(hidden)) = problems.first().map(|problem| &problem.culprit) else {
         return;
     };
@@ -111,30 +115,30 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         Severity::Error => {
             format!("`import {}` will fail: your {thing} {own} hides {package}.", case.import)
         }
-        _ => format!("`import {}` takes your {thing} {own}, not {package}.", case.import),
+        _ => format!("`import {}` uses your {thing} {own}, not {package}.", case.import),
     };
     let folder = hidden.by.parent().map(|folder| folder.as_str().to_owned()).unwrap_or_default();
     let again = match imports_itself(files, &hidden.file, name) {
-        true => " The file imports that name itself, and so gets itself, half made.",
+        true => " The file imports that name itself, so it gets itself, partially initialized.",
         false => "",
     };
     finding.evidence =
-        format!("Python looks into {folder} first, and only then for {}.{again}", hidden.package);
-    // importlib's sentence goes on, as ours does not (`_find_and_load_unlocked`).
+        format!("Python looks in {folder} first, so it never reaches {}.{again}", hidden.package);
+    // importlib's message continues, unlike ours (`_find_and_load_unlocked`).
     if let Some(sentence) = finding.python_error.as_mut().filter(|_| !is_folder)
         && sentence.starts_with("ModuleNotFoundError: No module named")
     {
         *sentence = format!("{sentence}; '{name}' is not a package");
     }
     let to = free_name(files, &hidden.by);
-    finding.advice = format!("Give the {thing} another name.");
-    finding.caution = format!("Where your program imports your own {thing}, it needs the new name too.");
+    finding.advice = format!("Rename the {thing}.");
+    finding.caution = format!("Use the new name wherever your program imports your own {thing}.");
     let rename = Action::Rename { from: hidden.by.as_str().to_owned(), to: to.clone() };
     let effect = Effect::of_files([(hidden.by.clone(), Change::Gone)]);
     finding.fixes = vec![Fix::new(format!("Rename the {thing} {own} to {to}"), rename).with_effect(effect)];
 }
 
-/// Whether a module imports its own name as it runs.
+/// Whether a module imports its own name.
 fn imports_itself(files: &dyn Files, module: &WinPath, name: &str) -> bool {
     let script = files.script(module).unwrap_or_default();
     script.body.iter().any(|stmt| match &stmt.kind {
@@ -145,7 +149,7 @@ fn imports_itself(files: &dyn Files, module: &WinPath, name: &str) -> bool {
     })
 }
 
-/// A name that nothing has yet in the same folder: `my_tensorflow.py`.
+/// Returns an unused name in the same directory: `my_tensorflow.py`.
 fn free_name(files: &dyn Files, path: &WinPath) -> String {
     const MOST: usize = 100;
     let name = path.file_name();
@@ -163,7 +167,7 @@ mod tests {
 
     use crate::testing::check;
 
-    /// A Python with a package of native code, and a program in `/w`.
+    /// Checks a Python with a package of native code, and a program in `/w`.
     fn check_with(program: &str, expected: Expect) {
         let python = "\
 /Python/python.exe       imports python38.dll
@@ -184,7 +188,7 @@ script /w/main.py
     }
 
     #[test]
-    fn a_file_beside_the_program() {
+    fn a_file_next_to_the_program() {
         check_with(
             "/w/pkg.py  text\n    import pkg\nimport pkg\nimport pkg.sub\n",
             expect![[r#"
@@ -206,7 +210,7 @@ script /w/main.py
     }
 
     #[test]
-    fn a_folder_beside_the_program() {
+    fn a_folder_next_to_the_program() {
         check_with(
             "/w/pkg/__init__.py  text\nimport pkg\n",
             expect![[r#"
@@ -221,22 +225,22 @@ script /w/main.py
     }
 
     #[test]
-    fn what_hides_nothing() {
-        // A folder without `__init__.py`.
+    fn modules_that_hide_nothing() {
+        // A directory without `__init__.py`.
         check_with(
             "/w/pkg/data.txt  text\nimport pkg\n",
             expect![[r#"
             healthy
         "#]],
         );
-        // Letter case counts.
+        // A name with different letter case.
         check_with(
             "/w/PKG.py  text\nimport pkg\n",
             expect![[r#"
             healthy
         "#]],
         );
-        // Nothing is installed.
+        // No package is installed.
         check_with(
             "/w/other.py  text\nimport other\n",
             expect![[r#"
@@ -250,7 +254,7 @@ script /w/main.py
                 healthy
             "#]],
         );
-        // A module of a package is not beside the program.
+        // A module of a package isn't next to the program.
         check_with(
             "/w/__init__.py  text\n/w/pkg.py  text\nimport pkg\n",
             expect![[r#"
@@ -260,7 +264,7 @@ script /w/main.py
     }
 
     #[test]
-    fn an_isolated_python_does_not_look_there() {
+    fn an_isolated_python_does_not_search_the_program_s_folder() {
         check(
             r#"
             /embed/python.exe       imports python38.dll
@@ -282,7 +286,7 @@ script /w/main.py
     }
 
     #[test]
-    fn the_new_name_is_free() {
+    fn the_new_name_is_unused() {
         check_with(
             "/w/pkg.py  text\n/w/my_pkg.py  text\n/w/MY_pkg_2.py  text\nimport pkg\n",
             expect![[r#"

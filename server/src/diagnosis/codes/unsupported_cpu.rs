@@ -1,22 +1,25 @@
 //! # unsupported-cpu
 //!
-//! A module is built for newer processors than this machine's.
+//! A module requires a newer processor than this machine's.
 //!
 //! ## What it means
-//! Compilers can be told to use instructions that older processors lack. TensorFlow's builds for Windows have used AVX since version 1.6
-//! (2.3 does throughout; 2.21, which another compiler makes, does without): on a processor that lacks it, or in a virtual machine that
-//! hides it, they end as they start, either by an illegal instruction, which Python reports as "A dynamic link library (DLL) initialization
-//! routine failed" (error 1114) or not at all, or by TensorFlow's own check: "The TensorFlow library was compiled to use AVX
-//! instructions, but these aren't available on your machine."
+//! Compilers can be configured to use instructions that older processors lack. TensorFlow's builds
+//! for Windows have used AVX since version 1.6 (2.3 uses it throughout; 2.21, which was built with
+//! another compiler, doesn't). On a processor without AVX, or in a virtual machine that hides it,
+//! they end when they start. The cause is either an illegal instruction, which Python reports as "A
+//! dynamic link library (DLL) initialization routine failed" (error 1114) or not at all, or
+//! TensorFlow's own check: "The TensorFlow library was compiled to use AVX instructions, but these
+//! aren't available on your machine."
 //!
 //! ## How we know
-//! The code was read that runs when the module starts: its entry point, the initializers of its global objects, and what they
-//! call, each up to its first condition. What stands there runs on every machine. What this machine's processor can do, a running machine
-//! tells (`--host live`), and a snapshot of one; of other hosts it is not known, and nothing is said.
+//! The code that runs when the module starts was read: its entry point, the initializers of its
+//! global objects, and the functions that they call, each up to its first condition. This code runs
+//! on every machine. The features of the processor are known for a running machine (`--host live`)
+//! and for a snapshot of one. For other hosts they are unknown, and nothing is reported.
 //!
 //! ## What to do
-//! Use another machine, or a build of the package for older processors. In a virtual machine, have it pass on the processor's
-//! features.
+//! Use another machine, or a build of the package for older processors. A virtual machine may have
+//! to expose the processor's features.
 
 use crate::diagnosis::case::{list, windows_error};
 use crate::diagnosis::{Case, Finding, Problem};
@@ -26,19 +29,20 @@ pub(super) fn recognizes(_: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::LacksInstructions { .. }))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(problem) = problems.first() else { return };
     let Some(Fault { cause: Cause::LacksInstructions { path, sets }, .. }) = problem.fault() else { return };
     let sets = list(&sets.iter().map(|set| set.to_uppercase()).collect::<Vec<_>>(), "and");
     let module = case.short(path);
     finding.what = format!("{}: {module} needs a processor with {sets}.", case.consequence(finding.severity));
     finding.evidence = format!(
-        "The code that runs on every machine when it starts uses {sets}, and this machine's processor does not offer that{}.",
+        "The code that always runs when it starts uses {sets}, which this processor does not support{}.",
         windows_error(problem.code)
     );
-    finding.advice = "Use another machine or a build for older processors; a virtual machine may have to pass on the features of \
-                      its processor."
-        .to_owned();
+    finding.advice =
+        "Use another machine or a build for older processors; a virtual machine may have to expose the \
+                      features of its processor."
+            .to_owned();
 }
 
 #[cfg(test)]

@@ -3,32 +3,32 @@
 //! The package's native modules were built for another version or build of Python.
 //!
 //! ## What it means
-//! A compiled module works with one version of Python only. Its name says which
+//! A compiled module works with one version of Python only. Its name contains that version
 //! (`_multiarray_umath.cp38-win_amd64.pyd` is for Python 3.8), and it imports that version's
-//! `python38.dll`. Another version does not even look at it, or cannot load it.
+//! `python38.dll`. Another version ignores the file, or can't load it.
 //!
-//! From 3.13 on there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and
-//! free-threaded (`cp314t`, `python314t.dll`). The modules of one do not work with the other. A module for
-//! the stable ABI of GIL-enabled Pythons imports `python3.dll`, and crashes in a free-threaded one; one that
-//! imports `python3t.dll` works with both from 3.15 on.
+//! Since 3.13, there are two builds of each version: GIL-enabled (`cp314`, `python314.dll`) and
+//! free-threaded (`cp314t`, `python314t.dll`). The modules of one don't work with the other. A
+//! module for the stable ABI of GIL-enabled Pythons imports `python3.dll` and crashes in a
+//! free-threaded one; one that imports `python3t.dll` works with both since 3.15.
 //!
-//! It happens when packages are copied from one environment to another, when `PYTHONPATH` points into another
-//! Python's packages, or when an environment's Python was replaced.
+//! This happens when packages are copied from one environment to another, when `PYTHONPATH`
+//! contains another Python's packages, or when an environment's Python was replaced.
 //!
 //! ## How we know
-//! The module that Python asks for is not there, but the same module for another version is; or an image
-//! imports the DLL of another version or build. Version and build of the selected Python are read from its
-//! own `pythonXY.dll` or `pythonXYt.dll`.
+//! The module that Python searches for is missing, but the same module for another version exists;
+//! or an image imports the DLL of another version or build. The version and build of the selected
+//! Python are read from its own `pythonXY.dll` or `pythonXYt.dll`.
 //!
 //! ## What to do
-//! Choose the interpreter that the packages were installed for, or install the package again with the one that
-//! is selected. If there is no wheel of it for your Python, make an environment with a version that the
-//! package supports.
+//! Choose the interpreter that the packages were installed for, or reinstall the package with the
+//! selected one. If there is no wheel for your Python, create an environment with a version that
+//! the package supports.
 
 use super::wrong_architecture;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, StableAbi, is_of_other_python};
-use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::DOES_NOT_RUN;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Fix, Problem, Severity};
 use crate::environment::{DllName, with_build};
@@ -49,7 +49,7 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     }
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let (module, built_for) = match problems.first().map(|problem| &problem.culprit) {
         Some(Culprit::OtherPython { module, dll }) => (case.short(module), python_of_dll(dll)),
         Some(Culprit::Module(missing)) => {
@@ -68,12 +68,12 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     };
     let built_for = built_for.unwrap_or_else(|| "another Python".to_owned());
     finding.what = format!(
-        "{}: its native modules are built for {built_for}, and this environment runs Python {}.",
+        "{}: its native modules are built for {built_for}, but this environment runs Python {}.",
         case.consequence(finding.severity),
         case.environment.series()
     );
     finding.advice = format!(
-        "Choose an interpreter with {built_for}, or install {} again with this one.",
+        "Choose an interpreter with {built_for}, or reinstall {} with this one.",
         source::top_level(case.import)
     );
     let top_level = source::top_level(case.import);
@@ -93,13 +93,13 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         case.made_for(owner)
     );
     if let Some(owner) = owner.or_else(|| case.environment.providers(top_level, files).into_iter().next()) {
-        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(NOT_THERE_YET)));
+        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(UNKNOWN_UNTIL_INSTALLED)));
     }
     let choose = Fix::new(format!("Choose an interpreter with {built_for}"), Action::ChooseInterpreter);
-    finding.fixes.push(choose.untestable("which interpreter it will be is not known"));
+    finding.fixes.push(choose.untestable("the interpreter has not been chosen yet"));
 }
 
-/// A module of the package has syntax that this Python does not know.
+/// Returns the finding for a module of a package with syntax that this Python doesn't support.
 pub(in crate::diagnosis) fn of_syntax(
     case: &Case<'_>,
     NewerSyntax { since, line, what }: &NewerSyntax,
@@ -111,7 +111,7 @@ pub(in crate::diagnosis) fn of_syntax(
     finding.what = format!("{consequence}: it is written for Python 3.{since} or newer, and this is {own}.");
     if let Some((file, _)) = error.trace.first() {
         finding.evidence =
-            format!("{}, line {line}, has {what}, which Python {own} does not know.", case.short(file));
+            format!("{}, line {line}, has {what}, which Python {own} does not support.", case.short(file));
     }
     let package = source::top_level(case.import);
     finding.advice = format!(
@@ -122,24 +122,26 @@ pub(in crate::diagnosis) fn of_syntax(
     finding
 }
 
-/// The program itself has such syntax.
+/// Returns the finding for a program with such syntax.
 pub(in crate::diagnosis) fn of_program(case: &Case<'_>, since: u16, what: &str) -> Finding {
     let mut finding = case.finding(Code::UnsupportedPython, &[], Severity::Error, None);
     let own = case.environment.version.series();
-    finding.what = format!("{DOES_NOT_RUN}: Python {own} does not know {what}, which is new in 3.{since}.");
+    finding.what =
+        format!("{DOES_NOT_RUN}: Python {own} does not support {what}, which is new in 3.{since}.");
     let version = case.environment.full_version();
     finding.evidence = format!("{} is Python {version}.", case.environment.python_dll);
-    finding.advice = format!("Choose an interpreter with Python 3.{since}, or write it without {what}.");
+    finding.advice = format!("Choose an interpreter with Python 3.{since}, or avoid {what}.");
     finding.fixes.push(choose_since(since));
     finding
 }
 
 fn choose_since(since: u16) -> Fix {
     let choose = Fix::new(format!("Choose an interpreter with Python 3.{since}"), Action::ChooseInterpreter);
-    choose.untestable("which interpreter it will be is not known")
+    choose.untestable("the interpreter has not been chosen yet")
 }
 
-/// `python38.dll` → "Python 3.8", `python314t.dll` → "Python 3.14 free-threaded"
+/// Returns the Python of a DLL: `python38.dll` → "Python 3.8", `python314t.dll` → "Python 3.14
+/// free-threaded".
 fn python_of_dll(dll: &str) -> Option<String> {
     match StableAbi::of(dll) {
         Some(StableAbi::Abi3) => Some("GIL-enabled Python".to_owned()),
@@ -150,7 +152,7 @@ fn python_of_dll(dll: &str) -> Option<String> {
     }
 }
 
-/// `x.cp38-win_amd64.pyd` → `x`
+/// Returns the module of a file: `x.cp38-win_amd64.pyd` → `x`.
 pub(super) fn module_of(file: &WinPath) -> &str {
     file.file_name().split('.').next().unwrap_or_default()
 }
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_for_several_versions_beside_each_other_are_healthy() {
+    fn modules_for_several_versions_in_one_folder_are_healthy() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -311,7 +313,7 @@ mod tests {
         );
     }
 
-    /// A package whose native module is this file, in a Python of these files.
+    /// Checks a package with this native module file, in a Python with these files.
     fn check_build(python: &str, module: &str, expected: Expect) {
         check(
             &format!(
@@ -336,7 +338,7 @@ mod tests {
             /Python/python314.dll    version 3.14.2150.1013
             /Python/python3.dll";
 
-    /// As python.org's installer leaves both builds in one folder.
+    /// Both builds in one directory, as python.org's installer puts them there.
     fn both() -> String {
         format!("{GIL_ENABLED}\n            {FREE_THREADED}")
     }
@@ -478,9 +480,10 @@ mod tests {
         );
     }
 
-    /// What is built for it need not define the function that earlier Pythons ask for (PEP 793).
+    /// A module for both builds need not define the function that earlier versions of Python call
+    /// (PEP 793).
     #[test]
-    fn modules_for_the_stable_abi_of_both_builds_before_there_was_one() {
+    fn modules_for_the_stable_abi_of_both_builds_in_earlier_versions() {
         let module = "native.pyd  imports python3t.dll, exports PyModExport_native";
         check_build(
             GIL_ENABLED,
@@ -533,7 +536,7 @@ mod tests {
         ] {
             check_build(&python, module, expect!["healthy\n"]);
         }
-        // Wheels with the modules of both.
+        // Wheels with the modules for both builds.
         let two = "native.cp314-win_amd64.pyd  imports python314.dll
             /Python/Lib/site-packages/pkg/native.cp314t-win_amd64.pyd  imports python314t.dll";
         check_build(&both(), two, expect!["healthy\n"]);
@@ -541,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_wheel_was_made_for() {
+    fn the_tags_of_the_wheel_are_reported() {
         check_build(
             FREE_THREADED,
             "native.pyd  imports python3.dll

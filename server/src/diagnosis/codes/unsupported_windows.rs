@@ -1,18 +1,21 @@
 //! # unsupported-windows
 //!
-//! A module needs a newer Windows than this one.
+//! A module requires a newer Windows than this one.
 //!
 //! ## What it means
-//! It imports a function or an API set that this version of Windows does not have yet (error 127 or 126), or its header asks for a
-//! newer version. No DLL can be added to mend that: the function is a part of Windows itself.
+//! It imports a function or an API set that this version of Windows doesn't have (error 127 or
+//! 126), or its header requires a newer version. Adding a DLL can't fix that: the function is a
+//! part of Windows itself.
 //!
 //! ## How we know
-//! The load was simulated: the missing function belongs to a DLL of the Windows directory, or the name is that of an API set that
-//! this machine does not know, or the file's header names a newer version than the machine has.
+//! The load was simulated. The missing function belongs to a DLL of the Windows directory, the name
+//! is that of an API set that this machine doesn't have, or the file's header requires a newer
+//! version than this one.
 //!
 //! ## What to do
-//! Install an older version of the package that still supports this Windows, or update Windows. N editions and Windows Server lack
-//! Media Foundation (`mf.dll`, `mfplat.dll`) until it is added: the Media Feature Pack, or the feature Server-Media-Foundation.
+//! Install an older version of the package that still supports this Windows, or update Windows. N
+//! editions and Windows Server lack Media Foundation (`mf.dll`, `mfplat.dll`) until it is added:
+//! the Media Feature Pack, or the feature Server-Media-Foundation.
 
 use crate::diagnosis::case::{first_symbols, list, windows_error};
 use crate::diagnosis::{Case, Finding, Problem, origins};
@@ -23,21 +26,22 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| why(case, fault).is_some())
 }
 
-/// What of Windows is missing.
+/// Returns a sentence that states which part of Windows is missing.
 fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
     let windows = &case.host.windows_directory;
     match &fault.cause {
         Cause::NewerWindows { needs, .. } => {
-            Some(format!("Its header asks for Windows {}.{}", needs.0, needs.1))
+            Some(format!("Its header requires Windows {}.{}", needs.0, needs.1))
         }
         Cause::MissingExport { provider, symbols, .. }
             if provider.path.is_within(windows) && is_of_windows(provider.path.file_name()) =>
         {
             Some(format!("It imports {}, which {} does not export", first_symbols(symbols), provider.path))
         }
-        Cause::NotFound { .. } if is_of_windows(fault.culprit()) => {
-            Some(format!("It imports {}, which Windows brings and this one does not have", fault.culprit()))
-        }
+        Cause::NotFound { .. } if is_of_windows(fault.culprit()) => Some(format!(
+            "It imports {}, which is a part of Windows that this one does not have",
+            fault.culprit()
+        )),
         Cause::NotFound { .. } if is_api_set(fault.culprit()) => {
             Some(format!("It imports the API set {}, which this Windows does not have", fault.culprit()))
         }
@@ -45,13 +49,13 @@ fn why(case: &Case<'_>, fault: &Fault) -> Option<String> {
     }
 }
 
-/// Names that Windows keeps for its API sets (Microsoft, "Windows API sets").
+/// Whether this name is reserved for API sets (Microsoft, "Windows API sets").
 fn is_api_set(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("api-ms-") || name.starts_with("ext-ms-")
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some((problem, fault)) = problems.first().and_then(|problem| Some((problem, problem.fault()?)))
     else {
         return;
@@ -69,7 +73,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         None => ("Python itself cannot start".to_owned(), "Python"),
     };
     let code = windows_error(problem.code);
-    // A forwarder leads to the component that is absent.
+    // The target of a forwarder names the missing component.
     let absent = match &fault.cause {
         Cause::NotFound { .. } if !is_api_set(fault.culprit()) => Some(fault.culprit().to_owned()),
         Cause::MissingExport { forwarder: Some(forwarder), .. } => {
@@ -88,7 +92,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         };
         let known = origins::of_windows(&absent).map(|known| format!("{known} "));
         finding.advice = format!(
-            "{}Use a Windows that has it, or a version of {package} that does without.",
+            "{}Use a Windows that has it, or a version of {package} that does not need it.",
             known.unwrap_or_default()
         );
         return;

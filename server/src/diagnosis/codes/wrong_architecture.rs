@@ -1,28 +1,31 @@
 //! # wrong-architecture
 //!
-//! A DLL or extension module is for another kind of processor than this Python (32-bit against 64-bit, or ARM64), or for another system.
+//! A DLL or extension module is for another processor architecture or operating system.
 //!
 //! ## What it means
-//! A process can load only images of its own architecture. Windows refuses others with error 193, "%1 is
-//! not a valid Win32 application". On ARM64 an ARM64 Python loads ARM64 images; an x64 Python is emulated and loads x64 images; both
-//! load images that are made for both (ARM64X), as Windows' own DLLs are. While it searches directories it passes over files of
-//! the wrong architecture, so a good copy in a later directory would be taken.
+//! A process can load only images of its own architecture. Windows refuses others with error 193,
+//! "%1 is not a valid Win32 application". On ARM64, an ARM64 Python loads ARM64 images, and an x64
+//! Python is emulated and loads x64 images; both load images for both architectures (ARM64X), such
+//! as Windows' own DLLs. When Windows searches directories, it skips files of the wrong
+//! architecture, so it would find a good copy in a later directory.
 //!
-//! Modules for Linux or macOS, or for another processor by their names, Python does not even look at: it says that there is no such module.
+//! Python ignores modules for Linux or macOS, or for another processor according to their names. It
+//! reports that there is no such module.
 //!
 //! ## How we know
-//! The architecture of Python is read from its `pythonXY.dll`, that of the file from its header, or from its name
-//! (`_native.cpython-313-x86_64-linux-gnu.so`, `_native.cp313-win32.pyd`) and the tags of its wheel (`WHEEL` in its `.dist-info`).
+//! The architecture of Python is read from its `pythonXY.dll`. The architecture of the file is read
+//! from its header, or from its name (`_native.cpython-313-x86_64-linux-gnu.so`,
+//! `_native.cp313-win32.pyd`) and the tags of its wheel (`WHEEL` in its `.dist-info`).
 //!
 //! ## What to do
-//! If Python itself is the odd one (a 32-bit Python on a 64-bit Windows), choose a 64-bit Python: TensorFlow exists for
-//! that only. If a single file is wrong, install its package again.
+//! If Python itself is the exception (a 32-bit Python on a 64-bit Windows), choose a 64-bit Python:
+//! TensorFlow exists only for that. If a single file is wrong, reinstall its package.
 
 use super::unsupported_python::module_of;
 use crate::action::Action;
 use crate::cpython::{BuiltFor, System};
 use crate::diagnosis::case::name_of;
-use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::{Case, Culprit, Finding, Fix, Problem, redistributable};
 use crate::host::WinPath;
 use crate::image::Machine;
@@ -37,12 +40,12 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
     problem.fault().is_some_and(|fault| matches!(fault.cause, Cause::WrongMachine { .. }))
 }
 
-pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
+pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
     let Some(problem) = problems.first() else {
         return;
     };
     if let Culprit::Module(missing) = &problem.culprit {
-        tell_of_another_system(case, missing, finding);
+        describe_other_system(case, missing, finding);
         return;
     }
     let Some(Cause::WrongMachine { path, machine, searched }) = problem.fault().map(|fault| &fault.cause)
@@ -51,7 +54,7 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
     };
     let own = case.environment.machine;
     if *machine == own {
-        tell_of_another_windows(case, path, finding);
+        describe_other_windows(case, path, finding);
         return;
     }
     finding.what = format!(
@@ -61,39 +64,41 @@ pub(super) fn tell(case: &Case<'_>, problems: &[Problem], finding: &mut Finding)
         machine.words(),
         own.words()
     );
-    let nowhere_else = if searched.is_empty() { "" } else { ", and no other copy lies where it is searched" };
-    finding.evidence = format!("The file's header says so{nowhere_else}; Windows refuses it (error 193).");
+    let nowhere_else =
+        if searched.is_empty() { "" } else { ", and no searched directory contains another copy" };
+    finding.evidence = format!("The file's header shows this{nowhere_else}; Windows refuses it (error 193).");
     let name = path.file_name();
     if redistributable::contains(name) {
         finding.advice = format!("Install the {}.", redistributable::name(own));
         finding.fixes.extend(redistributable::fixes(case));
         return;
     }
-    // An ARM64EC image is for x64 processes, and an ARM64X image for ARM64 ones at least.
+    // An ARM64EC image is for x64 processes; an ARM64X image is at least for ARM64 processes.
     let program = match machine {
         Machine::Arm64Ec => Machine::X64,
         Machine::Arm64X => Machine::Arm64,
         machine => *machine,
     };
-    // pip takes the files that fit this Python.
+    // pip selects the files for this Python.
     finding.fixes.extend(case.reinstall_owner(path).map(|fix| case.restoring(fix, path)));
     finding.fixes.extend(case.other_interpreters(source::top_level(case.import)));
     if !case.host.machine.runs(program) {
-        finding.advice = format!("Replace the file: no program on this Windows is {}.", program.words());
+        finding.advice =
+            format!("Replace the file: this Windows does not run programs that are {}.", program.words());
         return;
     }
-    finding.advice = format!("Choose a Python that is {} like it, or replace the file.", program.words());
+    finding.advice = format!("Choose a Python that is also {}, or replace the file.", program.words());
     finding.fixes.push(interpreter_for(program));
 }
 
 pub(super) fn interpreter_for(machine: Machine) -> Fix {
     let choose =
         Fix::new(format!("Choose an interpreter that is {}", machine.words()), Action::ChooseInterpreter);
-    choose.untestable("which interpreter it will be is not known")
+    choose.untestable("the interpreter has not been chosen yet")
 }
 
-/// The program is for processes that this Windows does not start.
-fn tell_of_another_windows(case: &Case<'_>, program: &WinPath, finding: &mut Finding) {
+/// Describes a Python for an architecture whose programs this Windows doesn't run.
+fn describe_other_windows(case: &Case<'_>, program: &WinPath, finding: &mut Finding) {
     let (own, windows) = (case.environment.machine, case.host.machine);
     finding.what = format!(
         "Python itself cannot start: {} is {}, and this Windows is {}.",
@@ -101,12 +106,13 @@ fn tell_of_another_windows(case: &Case<'_>, program: &WinPath, finding: &mut Fin
         own.words(),
         windows.words()
     );
-    finding.evidence = "The file's header says so; Windows refuses to start it (error 216).".to_owned();
+    finding.evidence = "The file's header shows this; Windows refuses to start it (error 216).".to_owned();
     finding.advice = format!("Choose a Python that is {}.", windows.words());
     finding.fixes.push(interpreter_for(windows));
 }
 
-/// Whether the file that is there in place of a module is for another system than this Python's, as its name says.
+/// Whether the file that was found instead of a module is for another system than this Python's,
+/// according to its name.
 pub(super) fn is_for_another_system(case: &Case<'_>, missing: &MissingModule) -> bool {
     built_for(missing).is_some_and(|built| built.system != System::Windows(case.environment.machine))
 }
@@ -116,7 +122,7 @@ fn built_for(missing: &MissingModule) -> Option<BuiltFor> {
     BuiltFor::of(module_of(file), file.file_name())
 }
 
-fn tell_of_another_system(case: &Case<'_>, missing: &MissingModule, finding: &mut Finding) {
+fn describe_other_system(case: &Case<'_>, missing: &MissingModule, finding: &mut Finding) {
     let (Some(file), Some(built)) = (&missing.for_other_python, built_for(missing)) else { return };
     let files = &*case.host.files;
     let top_level = source::top_level(&missing.name);
@@ -124,20 +130,21 @@ fn tell_of_another_system(case: &Case<'_>, missing: &MissingModule, finding: &mu
     let owner = owner.or_else(|| case.environment.providers(top_level, files).into_iter().next());
     let name = owner.map_or_else(|| top_level.to_owned(), |owner| name_of(owner, files));
     finding.what = format!(
-        "{}: what is installed of {name} is for {}, and this Python is for Windows, {}.",
+        "{}: the installed {name} is for {}, but this Python is for Windows, {}.",
         case.consequence(finding.severity),
         built.system,
         case.environment.machine.words(),
     );
     finding.evidence = format!(
-        "{} says so by its name, and no file for this Python lies beside it, so that Python finds no module {}.{}",
+        "The name of {} shows this, and there is no file for this Python next to it, so Python finds no \
+         module {}.{}",
         case.short(file),
         missing.name,
         case.made_for(owner),
     );
-    finding.advice = format!("Install {name} again with this Python: pip takes the wheel that fits.");
+    finding.advice = format!("Reinstall {name} with this Python: pip selects the right wheel.");
     if let Some(owner) = owner {
-        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(NOT_THERE_YET)));
+        finding.fixes.extend(case.reinstall(owner).map(|fix| fix.untestable(UNKNOWN_UNTIL_INSTALLED)));
     }
 }
 
@@ -200,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arm64_dll_is_all_that_there_is() {
+    fn the_only_copy_is_an_arm64_dll() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -223,7 +230,7 @@ mod tests {
         );
     }
 
-    /// One for x64 is emulated on ARM64, one for ARM64 does not start on x64.
+    /// An x64 Python is emulated on ARM64; an ARM64 Python doesn't start on x64.
     #[test]
     fn an_x64_module_in_an_arm64_python_and_the_reverse() {
         let world = |python: &str, module: &str| {
@@ -301,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_of_the_wrong_kind_is_cured_by_the_right_one() {
+    fn a_runtime_for_the_wrong_architecture_is_cured_by_the_right_one() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -324,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_copy_says_nothing_where_a_right_one_follows() {
+    fn a_wrong_copy_is_not_reported_if_a_right_one_follows() {
         check(
             r#"
             /Python/python.exe       imports python38.dll
@@ -348,7 +355,7 @@ mod tests {
             "native.cpython-313-darwin.so",
             "native.cp313-win32.pyd",
         ] {
-            let told = answer(&format!(
+            let answered = answer(&format!(
                 r#"
             /Python/python.exe       imports python313.dll
             /Python/python313.dll    version 3.13.2150.1013
@@ -373,8 +380,8 @@ mod tests {
             import pkg
             "#
             ));
-            assert!(told.starts_with("error wrong-architecture"), "{told}");
-            assert!(told.contains(file) && told.contains("cp313-cp313-other"), "{told}");
+            assert!(answered.starts_with("error wrong-architecture"), "{answered}");
+            assert!(answered.contains(file) && answered.contains("cp313-cp313-other"), "{answered}");
         }
     }
 
@@ -406,9 +413,10 @@ mod tests {
         );
     }
 
-    /// What is loaded with ctypes has no tag, and what the program is ready for is no error.
+    /// A library that is loaded with ctypes has no tag, and a failure that the program handles
+    /// isn't an error.
     #[test]
-    fn files_for_other_systems_that_nobody_misses_are_well() {
+    fn unused_files_for_other_systems_are_healthy() {
         check(
             r#"
             /Python/python.exe       imports python313.dll

@@ -1,5 +1,6 @@
-//! No fix that is said to cure fails to: on machines that nobody thought of, each is carried out with real files, and the diagnosis made
-//! again (`carry_out` in `testing.rs`, which every test of this crate goes through).
+//! Every fix that is reported as a cure really cures: on randomly generated machines, each is
+//! carried out with real files, and the diagnosis is repeated (`carry_out` in `testing.rs`, which
+//! is part of every test that uses a world).
 
 use std::fmt::Write;
 
@@ -7,41 +8,42 @@ use proptest::prelude::*;
 
 use crate::testing::answer;
 
-/// What is the matter with a package, or may be.
+/// A package, and how it may fail.
 #[derive(Debug, Clone)]
-enum Package {
+enum PackageKind {
     /// Its module needs a current runtime.
     NeedsRuntime,
     /// It loads an old copy of the runtime.
     BringsOldRuntime { recorded: bool },
-    /// Its module takes a function out of a DLL that other packages have, too, with other functions.
+    /// Its module imports a function from a DLL that other packages also have, with other
+    /// functions.
     SharesDll { takes: u8, has: u8 },
-    /// Its module needs a DLL that lies in one of these folders, or nowhere.
+    /// Its module needs a DLL that is in this directory, or missing.
     NeedsDll { place: Option<&'static str> },
-    /// A DLL that its RECORD lists is gone, has another size, or is for another machine.
+    /// A DLL in its RECORD is missing, has another size, or is for another architecture.
     Damaged { how: &'static str },
-    /// A file beside the program has its name.
+    /// A file next to the program has its name.
     Shadowed,
-    /// It is installed in another environment only.
+    /// It is installed only in another environment.
     Elsewhere,
 }
 
-fn package() -> impl Strategy<Value = Package> {
+fn package() -> impl Strategy<Value = PackageKind> {
     prop_oneof![
-        3 => Just(Package::NeedsRuntime),
-        2 => any::<bool>().prop_map(|recorded| Package::BringsOldRuntime { recorded }),
-        3 => (0..3u8, 0..3u8).prop_map(|(takes, has)| Package::SharesDll { takes, has }),
+        3 => Just(PackageKind::NeedsRuntime),
+        2 => any::<bool>().prop_map(|recorded| PackageKind::BringsOldRuntime { recorded }),
+        3 => (0..3u8, 0..3u8).prop_map(|(takes, has)| PackageKind::SharesDll { takes, has }),
         2 => proptest::option::of(prop_oneof![Just("/tools"), Just("/Python/extra"), Just("/more")])
-            .prop_map(|place| Package::NeedsDll { place }),
-        2 => prop_oneof![Just("gone"), Just("resized"), Just("x86")].prop_map(|how| Package::Damaged { how }),
-        1 => Just(Package::Shadowed),
-        1 => Just(Package::Elsewhere),
+            .prop_map(|place| PackageKind::NeedsDll { place }),
+        2 => prop_oneof![Just("gone"), Just("resized"), Just("x86")].prop_map(|how| PackageKind::Damaged { how }),
+        1 => Just(PackageKind::Shadowed),
+        1 => Just(PackageKind::Elsewhere),
     ]
 }
 
-/// A machine with these packages, and a program that imports them in this order.
+/// Describes a machine with these packages, and a program that imports them in this order.
 fn world(
-    packages: &[Package],
+    packages: &[PackageKind],
     order: &[usize],
     machine: &str,
     beside: Option<&str>,
@@ -72,11 +74,11 @@ fn world(
         let mut files = vec![format!("{name}/__init__.py,,"), format!("{name}/core.pyd,,")];
         let mut recorded = true;
         let body = match package {
-            Package::NeedsRuntime => format!(
+            PackageKind::NeedsRuntime => format!(
                 "{folder}/__init__.py  {init}
         {folder}/core.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import"
             ),
-            Package::BringsOldRuntime { recorded: has_record } => {
+            PackageKind::BringsOldRuntime { recorded: has_record } => {
                 recorded = *has_record;
                 files.push(format!("{name}/msvcp140.dll,,"));
                 format!(
@@ -88,7 +90,7 @@ fn world(
         {folder}/msvcp140.dll  version 14.26.28720.3, exports _Mtx_lock"
                 )
             }
-            Package::SharesDll { takes, has } => {
+            PackageKind::SharesDll { takes, has } => {
                 files.push(format!("{name}/shared.dll,,"));
                 format!(
                     "{folder}/__init__.py  {init}
@@ -96,14 +98,14 @@ fn world(
         {folder}/shared.dll  exports f{has}, g"
                 )
             }
-            Package::NeedsDll { place } => {
+            PackageKind::NeedsDll { place } => {
                 let dll = place.map_or(String::new(), |place| format!("\n        {place}/{name}.dll"));
                 format!(
                     "{folder}/__init__.py  {init}
         {folder}/core.pyd  imports {name}.dll{dll}"
                 )
             }
-            Package::Damaged { how } => {
+            PackageKind::Damaged { how } => {
                 files.push(format!("{name}/own.dll,sha256=x,4096"));
                 let dll = match *how {
                     "gone" => String::new(),
@@ -115,14 +117,14 @@ fn world(
         {folder}/core.pyd  imports own.dll{dll}"
                 )
             }
-            Package::Shadowed => format!(
+            PackageKind::Shadowed => format!(
                 "{folder}/__init__.py  {init}
         {folder}/core.pyd
         {folder}/part.py  text
         /w/{name}.py  text
             x = 1"
             ),
-            Package::Elsewhere => {
+            PackageKind::Elsewhere => {
                 recorded = false;
                 format!(
                     "/w/.venv/pyvenv.cfg  text
@@ -134,7 +136,7 @@ fn world(
             }
         };
         // One other environment is enough.
-        if matches!(package, Package::Elsewhere) && world.contains("pyvenv.cfg") {
+        if matches!(package, PackageKind::Elsewhere) && world.contains("pyvenv.cfg") {
             continue;
         }
         let _ = write!(world, "{body}\n        ");
@@ -155,7 +157,7 @@ fn world(
     let imports: Vec<String> = order
         .iter()
         .map(|number| match packages.get(*number) {
-            Some(Package::Shadowed) => format!("import p{number}.part"),
+            Some(PackageKind::Shadowed) => format!("import p{number}.part"),
             _ => format!("import p{number}"),
         })
         .collect();
@@ -168,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_said_to_cure_cures(
+    fn fixes_that_cure_in_the_simulation_cure_with_real_files(
         packages in proptest::collection::vec(package(), 1..5),
         order in Just((0..5).collect::<Vec<usize>>()).prop_shuffle(),
         machine in prop_oneof![Just("windows-11"), Just("windows-11+vcredist")],
@@ -180,19 +182,19 @@ proptest! {
     }
 }
 
-/// That the worlds above are not all healthy.
+/// Ensures that not all of the worlds above are healthy.
 #[test]
 fn most_kinds_of_packages_have_a_cure() {
-    let cured = |package: Package| {
-        let told = answer(&world(&[package], &[0], "windows-11", None, (12, true)));
-        told.contains("\n  * ")
+    let cured = |package: PackageKind| {
+        let answered = answer(&world(&[package], &[0], "windows-11", None, (12, true)));
+        answered.contains("\n  * ")
     };
-    assert!(cured(Package::NeedsRuntime));
-    assert!(cured(Package::NeedsDll { place: Some("/tools") }));
-    assert!(cured(Package::Damaged { how: "gone" }));
-    assert!(cured(Package::Shadowed));
-    assert!(!cured(Package::NeedsDll { place: None }));
-    let both = [Package::BringsOldRuntime { recorded: true }, Package::NeedsRuntime];
-    let told = answer(&world(&both, &[0, 1], "windows-11+vcredist", None, (12, true)));
-    assert!(told.contains("* Import p1 before p0"), "{told}");
+    assert!(cured(PackageKind::NeedsRuntime));
+    assert!(cured(PackageKind::NeedsDll { place: Some("/tools") }));
+    assert!(cured(PackageKind::Damaged { how: "gone" }));
+    assert!(cured(PackageKind::Shadowed));
+    assert!(!cured(PackageKind::NeedsDll { place: None }));
+    let both = [PackageKind::BringsOldRuntime { recorded: true }, PackageKind::NeedsRuntime];
+    let answered = answer(&world(&both, &[0, 1], "windows-11+vcredist", None, (12, true)));
+    assert!(answered.contains("* Import p1 before p0"), "{answered}");
 }

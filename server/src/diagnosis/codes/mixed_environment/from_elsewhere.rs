@@ -1,4 +1,4 @@
-//! Modules that lie in another environment, or in a folder that serves several.
+//! Modules in another environment, or in a directory that several environments share.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +9,27 @@ use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind, Origin, PathEntry};
 use crate::host::WinPath;
 
-/// Whether packages were installed into a folder.
-fn holds_distributions(case: &Case<'_>, folder: &WinPath) -> bool {
+/// Whether packages were installed into a directory.
+fn contains_distributions(case: &Case<'_>, folder: &WinPath) -> bool {
     case.environment
         .distributions
         .iter()
         .any(|one| one.kind != DistributionKind::Conda && one.folder == *folder)
 }
 
-/// Who put a folder outside of the environment on `sys.path`, in words; none for the environment's own folders, and for those of a
-/// program, which hold modules but no installed packages.
+/// Describes what put a directory outside of the environment on `sys.path`. Returns `None` for the
+/// environment's own directories, and for those of a program, which contain modules but no
+/// installed packages.
 fn foreign(case: &Case<'_>, entry: &PathEntry) -> Option<String> {
     let environment = case.environment;
     let is_own = entry.path.is_within(&environment.prefix);
     match &entry.origin {
         Origin::UserSite => Some("your user site-packages".to_owned()),
-        _ if is_own || !holds_distributions(case, &entry.path) => None,
+        _ if is_own || !contains_distributions(case, &entry.path) => None,
         Origin::PythonPath => Some("a folder of PYTHONPATH".to_owned()),
         Origin::Pth { file, line } => Some(format!("which {file}:{line} adds")),
         Origin::SitePackages | Origin::Prefix => {
-            Some("the Python that this environment was made with".to_owned())
+            Some("the Python that this environment was created with".to_owned())
         }
         _ => None,
     }
@@ -36,7 +37,7 @@ fn foreign(case: &Case<'_>, entry: &PathEntry) -> Option<String> {
 
 pub(super) fn of_imported(
     case: &Case<'_>,
-    ran: &BTreeMap<&str, &WinPath>,
+    executed: &BTreeMap<&str, &WinPath>,
     providers: &Providers<'_>,
     fails: bool,
 ) -> Option<Finding> {
@@ -47,11 +48,11 @@ pub(super) fn of_imported(
     };
     let mut from: Option<(&PathEntry, String, Vec<&str>)> = None;
     let mut has_own = false;
-    for (name, path) in ran {
+    for (name, path) in executed {
         let Some(entry) = serving(path) else { continue };
         match (foreign(case, entry), &mut from) {
             (Some(_), Some((known, _, names))) if *known == entry => names.push(name),
-            // The first on sys.path is told.
+            // Only the first entry of `sys.path` is reported.
             (Some(words), None) => from = Some((entry, words, vec![name])),
             (Some(_), Some(_)) => {}
             (None, _) => has_own |= environment.site_packages.iter().any(|own| path.is_within(own)),
@@ -65,7 +66,7 @@ pub(super) fn of_imported(
         .iter()
         .filter_map(|name| provided_in(&|folder| folder.is_within(&environment.prefix), name))
         .collect();
-    // Whoever has all packages in one place mixes nothing, wherever it is.
+    // If all packages are in one place, nothing is mixed, wherever that place is.
     if !has_own && own.is_empty() {
         return None;
     }
@@ -76,7 +77,7 @@ pub(super) fn of_imported(
             provider.map_or_else(|| (*name).to_owned(), |one| with_version(case, one))
         })
         .collect();
-    // Who lets an environment see the packages of its base wants them.
+    // `include-system-site-packages` is a deliberate choice.
     let is_wanted = matches!(entry.origin, Origin::SitePackages | Origin::Prefix);
     let mut finding = finding(case, fails, if is_wanted { Severity::Hint } else { Severity::Information });
     let is_or_are = if there.len() == 1 { "comes" } else { "come" };
@@ -88,18 +89,18 @@ pub(super) fn of_imported(
     );
     let hidden = some_of(own.iter().map(|one| with_version(case, one)), MOST_NAMED);
     finding.evidence = match own.is_empty() {
-        true => "The import was followed: other packages that it uses lie in the environment.".to_owned(),
+        true => "The import was followed: other packages that it uses are in the environment.".to_owned(),
         false => format!("That folder comes first on sys.path; the environment has {hidden} of its own."),
     };
     finding.advice = match &entry.origin {
         Origin::UserSite => "Uninstall it there, or set the variable PYTHONNOUSERSITE=1.",
-        Origin::PythonPath => "Take the folder out of PYTHONPATH.",
-        Origin::Pth { .. } => "Remove the line, if the environment shall stand for itself.",
-        _ => "Install it into the environment, if that shall stand for itself.",
+        Origin::PythonPath => "Remove the folder from PYTHONPATH.",
+        Origin::Pth { .. } => "Remove the line if the environment should be self-contained.",
+        _ => "Install it into the environment if that should be self-contained.",
     }
     .to_owned();
     if entry.origin == Origin::UserSite && environment.prefix == environment.base_prefix {
-        // pip uninstalls what Python finds first.
+        // pip uninstalls the copy that Python finds first.
         let mut foreign: Vec<&Distribution> =
             names.iter().filter_map(|name| provided_in(&|folder| *folder == entry.path, name)).collect();
         foreign.dedup_by(|one, other| one.location == other.location);
@@ -117,7 +118,7 @@ mod tests {
     use crate::diagnosis::codes::mixed_environment::tests::{PACKAGE, check_with, numpy};
 
     #[test]
-    fn a_package_of_the_user_hides_the_environment_s() {
+    fn a_package_in_the_user_site_hides_one_in_the_environment() {
         let user_site = "/Users/me/AppData/Roaming/Python/Python38/site-packages";
         let user = [numpy(user_site, "2.0"), "variable APPDATA C:\\Users\\me\\AppData\\Roaming\n".to_owned()]
             .concat();
@@ -132,7 +133,7 @@ mod tests {
                   * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
             "#]],
         );
-        // Of a failing import it may be the cause.
+        // If the import fails, the mixture may be the cause.
         let broken = PACKAGE.replace("core.pyd\n/", "core.pyd  imports nowhere.dll\n/");
         check_with(
             &[&broken, &own, &user],
@@ -150,7 +151,7 @@ mod tests {
                   * Uninstall numpy from your user site-packages | C:\Python\python.exe -m pip uninstall -y numpy
             "#]],
         );
-        // All in one place is no mixture.
+        // Packages in one place aren't a mixture.
         let all = PACKAGE.replace("/Python/Lib/site-packages", user_site);
         check_with(
             &[&all, &user],
@@ -190,7 +191,7 @@ mod tests {
               Remove the line, if the environment shall stand for itself.
         "#]],
         );
-        // Modules of the program, and of a project in development, are meant.
+        // Modules of the program and of a project in development are used deliberately.
         let project =
             "/project/numpy/__init__.py  text\n/Python/Lib/site-packages/x.pth  text\n    C:\\project\n";
         check_with(
@@ -215,7 +216,7 @@ python /venv
             &[&own, &numpy("/Python/Lib/site-packages", "1.19"), venv],
             expect![[r#"
             hint mixed-environment: 
-              `import pkg` mixes environments: numpy 1.19 comes from C:\Python\Lib\site-packages, the Python that this environment was made with.
+              `import pkg` mixes environments: numpy 1.19 comes from C:\Python\Lib\site-packages, the Python that this environment was created with.
               The import was followed: other packages that it uses lie in the environment.
               Install it into the environment, if that shall stand for itself.
         "#]],

@@ -1,4 +1,4 @@
-//! What is left of an installation that did not come to its end.
+//! Leftovers of an installation that didn't finish.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use crate::source::top_level;
 
 pub(super) fn of_imported(
     case: &Case<'_>,
-    ran: &BTreeMap<&str, &WinPath>,
+    executed: &BTreeMap<&str, &WinPath>,
     providers: &Providers<'_>,
     fails: bool,
 ) -> Option<Finding> {
     let asked = top_level(case.import);
     let distributions = providers.values().flatten().map(|one| one.name.as_str());
-    let names: BTreeSet<&str> = ran.keys().copied().chain([asked]).chain(distributions).collect();
+    let names: BTreeSet<&str> = executed.keys().copied().chain([asked]).chain(distributions).collect();
     let is_of_these = |path: &&WinPath| names.iter().any(|name| is_leftover_of(path.file_name(), name));
     let notes = case.environment.notes.iter();
     let left = notes.filter_map(|note| if let Note::Leftover { path } = note { Some(path) } else { None });
@@ -27,11 +27,16 @@ pub(super) fn of_imported(
     let mut finding = finding(case, fails, Severity::Hint);
     let named = some_of(left.iter().map(|path| path.file_name().to_owned()), MOST_NAMED);
     let folder = first.parent().map(|folder| folder.as_str().to_owned()).unwrap_or_default();
-    finding.what = format!("pip left {named} behind in {folder}, of what `import {}` uses.", case.import);
-    finding.evidence = "pip renames what it is about to remove, and deletes it at the end of the installation, which it did not reach or where a program still used it.".to_owned();
+    finding.what = format!(
+        "pip left {named} behind in {folder}: remains of a package that `import {}` uses.",
+        case.import
+    );
+    finding.evidence = "pip renames files before it removes them, and deletes them at the end of an \
+                        installation. It did not get that far, or a program was still using them."
+        .to_owned();
     finding.advice = match fails {
-        true => "Install the package again, and delete what is left.".to_owned(),
-        false => "It can be deleted.".to_owned(),
+        true => "Reinstall the package, and delete the leftovers.".to_owned(),
+        false => "The leftovers can be deleted.".to_owned(),
     };
     let provider = providers.get(asked).and_then(|providers| providers.first());
     let again = provider.filter(|_| fails).and_then(|one| case.reinstall(one));
@@ -39,8 +44,9 @@ pub(super) fn of_imported(
     Some(finding)
 }
 
-/// Whether pip would give this name to what it removes: of `numpy` or `numpy-1.19.5.dist-info` it replaces the first letters by `~` and
-/// then others of its list (`AdjacentTempDirectory` in pip/_internal/utils/temp_dir.py).
+/// Whether pip would give this name to a file of `name` that it removes. Of `numpy` or
+/// `numpy-1.19.5.dist-info`, it replaces the first letter by `~`, and then further letters by
+/// characters from a list (`AdjacentTempDirectory` in pip/_internal/utils/temp_dir.py).
 fn is_leftover_of(leftover: &str, name: &str) -> bool {
     let Some(rest) = leftover.strip_prefix('~') else { return false };
     let rest = match rest.strip_suffix(".dist-info") {
@@ -60,7 +66,7 @@ mod tests {
     use crate::diagnosis::codes::mixed_environment::tests::{PACKAGE, check_with, numpy};
 
     #[test]
-    fn what_pip_left() {
+    fn leftovers_of_pip() {
         let left =
             "/Python/Lib/site-packages/~umpy/__init__.py  text\n/Python/Lib/site-packages/~cipy/x.py  text\n";
         let own = numpy("/Python/Lib/site-packages", "1.19");
@@ -92,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_pip_gives() {
+    fn names_of_leftovers() {
         for leftover in ["~umpy", "~-mpy", "~~mpy", "~umpy-1.19.5.dist-info", "~-~.y"] {
             assert!(is_leftover_of(leftover, "numpy"), "{leftover}");
         }

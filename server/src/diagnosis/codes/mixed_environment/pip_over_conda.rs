@@ -6,7 +6,7 @@ use pep440_rs::Version;
 
 use super::{Providers, finding, with_version};
 use crate::diagnosis::case::name_of;
-use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
@@ -30,16 +30,16 @@ pub(super) fn of_imported(case: &Case<'_>, providers: &Providers<'_>, fails: boo
         finding.what =
             format!("{} was installed over conda's {} {version}.", with_version(case, pip), conda.name);
         finding.evidence = format!(
-            "{} says that conda installed {version}, and the INSTALLER of {} is not conda.",
+            "According to {}, conda installed {version}, but the INSTALLER of {} is not conda.",
             conda.location,
             pip.location.file_name()
         );
         finding.advice =
-            "Let one of them manage the package: uninstall pip's and install conda's again.".to_owned();
+            "Let one of them manage the package: uninstall pip's copy and reinstall conda's.".to_owned();
         let uninstall = case.uninstall(&[pip], &format!("Uninstall pip's {name}"));
-        let again = case.reinstall(conda).map(|fix| fix.untestable(NOT_THERE_YET));
+        let again = case.reinstall(conda).map(|fix| fix.untestable(UNKNOWN_UNTIL_INSTALLED));
         finding.fixes = match (uninstall, again) {
-            // Without conda's files the package would be gone.
+            // Uninstalling alone would leave no package, since conda's files are gone.
             (Some(uninstall), Some(again)) => vec![uninstall.and(&again)],
             (uninstall, again) => uninstall.into_iter().chain(again).collect(),
         };

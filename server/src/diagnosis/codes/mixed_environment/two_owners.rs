@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MOST_NAMED, Providers, finding, with_version};
 use crate::diagnosis::case::{list, name_of, some_of};
-use crate::diagnosis::cures::NOT_THERE_YET;
+use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Finding};
 use crate::environment::{Distribution, DistributionKind};
@@ -13,22 +13,22 @@ use crate::host::WinPath;
 /// A file that two distributions list with different sizes.
 struct Shared {
     path: WinPath,
-    /// It is as the first of them lists it, as the second does.
-    is_of: (bool, bool),
+    /// Whether it has the size that the first and the second distribution list.
+    has_size_of: (bool, bool),
 }
 
 pub(super) fn of_imported(case: &Case<'_>, providers: &Providers<'_>, fails: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut told: BTreeSet<(&WinPath, &WinPath)> = BTreeSet::new();
+    let mut reported: BTreeSet<(&WinPath, &WinPath)> = BTreeSet::new();
     for (name, providers) in providers {
         for (at, one) in providers.iter().enumerate() {
             for other in providers.iter().skip(at + 1).filter(|other| other.folder == one.folder) {
-                if told.contains(&(&one.location, &other.location)) {
+                if reported.contains(&(&one.location, &other.location)) {
                     continue;
                 }
                 let shared = shared(case, name, one, other);
                 if !shared.is_empty() {
-                    told.insert((&one.location, &other.location));
+                    reported.insert((&one.location, &other.location));
                     findings.push(of_these_owners(case, one, other, &shared, fails));
                 }
             }
@@ -46,7 +46,7 @@ fn shared(case: &Case<'_>, package: &str, one: &Distribution, other: &Distributi
     let native = other.expected_files(files).unwrap_or_default().into_iter();
     let mut both: Vec<(WinPath, u64, u64)> =
         native.filter_map(|row| Some((row.path.clone(), *listed.get(&row.path)?, row.size?))).collect();
-    // Of packages without native code the first module tells.
+    // Packages without native code are compared by their first module.
     let first = format!("{package}/__init__.py");
     let sizes = (recorded_size(case, one, &first), recorded_size(case, other, &first));
     if let (Some(size), Some(other_size)) = sizes {
@@ -56,12 +56,12 @@ fn shared(case: &Case<'_>, package: &str, one: &Distribution, other: &Distributi
     differing
         .filter_map(|(path, size, other_size)| {
             let on_disk = files.size(&path).ok()?;
-            Some(Shared { path, is_of: (on_disk == size, on_disk == other_size) })
+            Some(Shared { path, has_size_of: (on_disk == size, on_disk == other_size) })
         })
         .collect()
 }
 
-/// The size that RECORD gives for a file that is not native.
+/// Returns the size that RECORD gives for a file that isn't native.
 fn recorded_size(case: &Case<'_>, distribution: &Distribution, path: &str) -> Option<u64> {
     if distribution.kind != DistributionKind::DistInfo {
         return None;
@@ -79,8 +79,8 @@ fn of_these_owners(
     fails: bool,
 ) -> Finding {
     let (names, other_name) = (with_version(case, one), with_version(case, other));
-    let of_one = shared.iter().filter(|file| file.is_of.0).count();
-    let of_other = shared.iter().filter(|file| file.is_of.1).count();
+    let of_one = shared.iter().filter(|file| file.has_size_of.0).count();
+    let of_other = shared.iter().filter(|file| file.has_size_of.1).count();
     let is_mixture = of_one > 0 && of_other > 0;
     let mut finding = finding(case, fails || is_mixture, Severity::Information);
     let native = shared.iter().filter(|file| !file.path.has_extension("py"));
@@ -88,21 +88,21 @@ fn of_these_owners(
     finding.what = format!("{names} and {other_name} install the same files and overwrote each other's.");
     let files = some_of(shared.iter().map(|file| case.short(&file.path)), MOST_NAMED);
     let state = match (of_one, of_other) {
-        (0, 0) => "what is there is of neither".to_owned(),
-        (_, 0) => format!("what is there is of {names}"),
-        (0, _) => format!("what is there is of {other_name}"),
-        _ => "some of what is there is of the one, some of the other".to_owned(),
+        (0, 0) => "the files on disk belong to neither".to_owned(),
+        (_, 0) => format!("the files on disk belong to {names}"),
+        (0, _) => format!("the files on disk belong to {other_name}"),
+        _ => "some of the files on disk belong to the one, some to the other".to_owned(),
     };
     finding.evidence = format!("Both RECORDs list {files}, with different sizes; {state}.");
     finding.advice = "Uninstall both, then install the one that you want.".to_owned();
     let name = |distribution| name_of(distribution, &*case.host.files);
-    // Where an upgrade was interrupted, both have one name.
+    // After an interrupted upgrade, both have the same name.
     let mut both = vec![name(one), name(other)];
     both.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
     let uninstall = case.uninstall(&[one, other], &format!("Uninstall {}", list(&both, "and")));
     let again = [one, other].into_iter().take(both.len()).filter_map(|wanted| {
         let uninstall = uninstall.clone()?;
-        Some(uninstall.and(&case.reinstall(wanted)?.untestable(NOT_THERE_YET)))
+        Some(uninstall.and(&case.reinstall(wanted)?.untestable(UNKNOWN_UNTIL_INSTALLED)))
     });
     finding.fixes = again.collect();
     finding
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn two_packages_that_own_the_same_files() {
+    fn two_packages_with_the_same_files() {
         check_with(
             &[&two(5000, 4500, "")],
             expect![[r#"
@@ -146,7 +146,7 @@ mod tests {
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
             "#]],
         );
-        // Each has overwritten a part.
+        // Each has overwritten some files.
         check_with(
             &[&two(4500, 5000, "")],
             expect![[r#"
@@ -178,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_share_a_folder_share_no_files() {
-        // As nvidia's do: the first module is the same.
+    fn packages_that_share_a_folder_but_no_files() {
+        // NVIDIA's packages share a directory, and their first modules are the same.
         check_with(
             &["\
 /Python/Lib/site-packages/pkg/__init__.py    text
@@ -197,7 +197,7 @@ mod tests {
                 healthy
             "#]],
         );
-        // As tensorflow 2.12: the wheel of that name is empty.
+        // The wheel `tensorflow` 2.12 is empty.
         check_with(
             &["\
 /Python/Lib/site-packages/pkg/__init__.py    text
