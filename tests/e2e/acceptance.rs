@@ -339,7 +339,7 @@ fn a_file_that_hides_tensorflow() {
         let report = check_program_beside("complete", machine, &[], &lines, &beside);
         let finding = report.finding();
         assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("warning")));
-        for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, half made"] {
+        for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, partially initialized"] {
             assert!(says(finding, words), "{finding:#}");
         }
         let fix = preferred(finding);

@@ -98,14 +98,14 @@ fn an_older_python_does_not_compile_it() {
     assert_eq!(
         said(14, BROKEN, "lazy import broken\nbroken"),
         [
-            "error unsupported-python 1: This code does not run: Python 3.14 does not know `lazy import` (line 1), which is new in 3.15."
+            "error unsupported-python 1: This code does not run: Python 3.14 does not support `lazy import` (line 1), which is new in 3.15."
         ]
     );
     // Other syntax is said on the first import that somebody wants to hear of.
     let template = "import os\nimport broken\ndef main():\n    return t'{broken}'\nimport broken.native";
     assert_eq!(
         said(13, BROKEN, template)[0],
-        "error unsupported-python 2: This code does not run: Python 3.13 does not know a template string (line 4), which is new in 3.14."
+        "error unsupported-python 2: This code does not run: Python 3.13 does not support a template string (line 4), which is new in 3.14."
     );
     assert_eq!(said(14, BROKEN, template).len(), 2);
     // No handler in it helps, and neither does it that nothing uses the name.
@@ -293,7 +293,7 @@ fn real_wheels_for_the_other_build_are_not_for_this_python() {
         let [finding] = &findings(world, import)[..] else { panic!("{import}") };
         assert_eq!(finding["code"], "unsupported-python", "{import}");
         let message = finding["message"].as_str().unwrap();
-        let expected = format!("are built for {built_for}, and this environment runs {own}.");
+        let expected = format!("are built for {built_for}, but this environment runs {own}.");
         assert!(message.contains(&expected), "{import}: {message}");
     }
 }

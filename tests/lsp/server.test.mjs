@@ -526,7 +526,7 @@ describe("the folder of a program", () => {
     const document = client.open(`${folder.uri}/tensorflow.py`, hidesTensorFlow);
     const [{ code, message }] = await client.diagnostics(document, some);
     assert.equal(code, "shadowed-module");
-    assert.match(message, /half made/);
+    assert.match(message, /partially initialized/);
     // An unsaved document hides nothing yet.
     const unsaved = client.open("untitled:Untitled-1", hidesTensorFlow);
     assert.deepEqual(await client.diagnostics(unsaved), []);

@@ -99,7 +99,7 @@ fn several_causes_are_several_findings_in_the_order_in_which_windows_reports_the
             error bad-image: b.dll
               `import pkg` will fail: b.dll is damaged.
               Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for.
-              Replace C:\Python\Lib\site-packages\b.dll by a good copy from where it came.
+              Replace C:\Python\Lib\site-packages\b.dll with an intact copy from its original source.
               Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
             error missing-vc-runtime: msvcp140.dll
               `import pkg` will fail: msvcp140.dll is missing. It is part of the Microsoft Visual C++ v14 Redistributable (x64).
@@ -110,8 +110,8 @@ fn several_causes_are_several_findings_in_the_order_in_which_windows_reports_the
               - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             error wrong-architecture: a.dll
               `import pkg` will fail: a.dll is 32-bit (x86), but this Python is 64-bit (x64).
-              The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
-              Choose a Python that is 32-bit (x86) like it, or replace the file.
+              The file's header shows this, and no searched directory contains another copy; Windows refuses it (error 193).
+              Choose a Python that is also 32-bit (x86), or replace the file.
               Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
               ? Choose an interpreter that is 32-bit (x86) | whydll.interpreter
             error missing-dll: nowhere.dll
@@ -174,7 +174,7 @@ fn a_part_of_the_package_is_broken_only_if_the_import_reaches_it() {
             error missing-dll: cudart64_101.dll
               `import pkg.gpu` will fail: cudart64_101.dll is missing.
               pkg/gpu.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 10.1.
-              Install CUDA 10.1 (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
+              Install CUDA 10.1 (other versions of CUDA use other names) and add its bin folder with os.add_dll_directory before the import, or install the package's build without GPU support.
               Python: ImportError: DLL load failed while importing gpu: The specified module could not be found.
               ? Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
         "#]],
@@ -468,7 +468,7 @@ machine windows-11+vcredist
         expect![[r#"
             onnx: error conflicting-vc-runtime: msvcp140.dll
               `import onnx` will fail: onnx.pyd needs msvcp140.dll 14.40 or newer, but gets 14.16.0.0 and crashes in it.
-              It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\zmq\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (zmq/__init__.py:1 → zmq/_zmq.pyd), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+              It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\Lib\site-packages\zmq\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (zmq/__init__.py:1 → zmq/_zmq.pyd), and Windows reuses a DLL that is already loaded, wherever it is. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
               Rename C:\Python\Lib\site-packages\zmq\msvcp140.dll to msvcp140.dll.old.
               Python: ImportError: DLL load failed while importing onnx: A dynamic link library (DLL) initialization routine failed.
               * Rename C:\Python\Lib\site-packages\zmq\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\zmq\msvcp140.dll -NewName msvcp140.dll.old
@@ -568,22 +568,22 @@ program /w/main.py
         expect![[r#"
             tests: not watched
             user: warning shadowed-module: 
-              `import user` takes your file user.py, not the installed user.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\user.py.
+              `import user` uses your file user.py, not the installed user.
+              Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\user.py.
               Rename the file user.py to my_user.py.
-              Where your program imports your own file, it needs the new name too.
+              Use the new name wherever your program imports your own file.
               * Rename the file user.py to my_user.py | Rename-Item -LiteralPath C:\w\user.py -NewName my_user.py
             core: warning shadowed-module: 
-              `import core` takes your folder core, not the installed core.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\core.
-              Give the folder another name.
-              Where your program imports your own folder, it needs the new name too.
+              `import core` uses your folder core, not the installed core.
+              Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\core.
+              Rename the folder.
+              Use the new name wherever your program imports your own folder.
               ~ Rename the folder core to my_core | Rename-Item -LiteralPath C:\w\core -NewName my_core
             other: warning shadowed-module: 
-              `import other` takes your file other.py, not the installed other 1.
-              Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\other.pyd.
-              Give the file another name.
-              Where your program imports your own file, it needs the new name too.
+              `import other` uses your file other.py, not the installed other 1.
+              Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\other.pyd.
+              Rename the file.
+              Use the new name wherever your program imports your own file.
               ~ Rename the file other.py to my_other.py | Rename-Item -LiteralPath C:\w\other.py -NewName my_other.py
         "#]],
     );
@@ -620,8 +620,8 @@ program /w/main.py
             hidden: not watched
             plain.native: healthy
             plain.sub: error not-installed: 
-              `import plain.sub` will fail: plain is installed, but there is no plain.sub in it.
-              No file or folder of that name lies in the package.
+              `import plain.sub` will fail: plain is installed, but it does not contain plain.sub.
+              The package contains no file or folder of that name.
               Choose the environment whose version has it, or install another version.
               Python: ModuleNotFoundError: No module named 'plain.sub'
         "#]],
@@ -908,7 +908,7 @@ fn a_package_that_imports_a_removed_module_of_the_standard_library() {
         &world(""),
         expect![[r#"
             error not-installed: 
-              `import pkg` will fail: it needs distutils, which Python 3.12 does not have any more.
+              `import pkg` will fail: it needs distutils, which Python 3.12 no longer includes.
               distutils is not in C:\Python\Lib\site-packages.
               Install it into this environment, or choose one that has it.
               Python: ModuleNotFoundError: No module named 'distutils'

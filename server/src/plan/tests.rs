@@ -1699,7 +1699,7 @@ fn an_unknown_directory_may_contain_whatever_is_missing() {
             error bad-image: b.dll
               `import pkg` will fail: pkg/b.dll is damaged.
               Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for.
-              Replace C:\Python\Lib\site-packages\pkg\b.dll by a good copy from where it came.
+              Replace C:\Python\Lib\site-packages\pkg\b.dll with an intact copy from its original source.
               Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
         "#]],
     );

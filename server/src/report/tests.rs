@@ -154,8 +154,8 @@ fn an_import_is_underlined_and_explained() {
         BROKEN,
         Some("import os\nimport pkg.data as d\n"),
         expect![[r#"
-            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
-            Python 3.8 does not look.
+            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll is in C:\cuda, where Python
+            3.8 does not look.
               --> main.py:2:8
               |
             2 | import pkg.data as d
@@ -254,8 +254,8 @@ fn without_a_document_there_is_nothing_to_underline() {
         BROKEN,
         None,
         expect![[r#"
-            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll lies in C:\cuda, where
-            Python 3.8 does not look.
+            error[not-on-search-path]: `import pkg` will fail: cudart64_101.dll is in C:\cuda, where Python
+            3.8 does not look.
 
               how we know
                 pkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and
@@ -368,7 +368,7 @@ fn json_has_all_that_is_promised() {
                 }
               ],
               "help": "https://github.com/whydll/whydll/blob/main/docs/codes/not-on-search-path.md",
-              "message": "`import pkg` will fail: cudart64_101.dll lies in C:\\cuda, where Python 3.8 does not look.\npkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.\nAdd C:\\cuda with os.add_dll_directory before the import.",
+              "message": "`import pkg` will fail: cudart64_101.dll is in C:\\cuda, where Python 3.8 does not look.\npkg/helper.dll imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.\nAdd C:\\cuda with os.add_dll_directory before the import.",
               "package": "pkg",
               "pythonError": "ImportError: DLL load failed while importing native: The specified module could not be found.",
               "range": {
@@ -626,7 +626,7 @@ fn a_document_for_a_bug_report() {
         - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
         - WhyDLL: 0.1.0
 
-        ## Error: `import pkg` will fail: cudart64\_101.dll lies in C:\\cuda, where Python 3.8 does not look.
+        ## Error: `import pkg` will fail: cudart64\_101.dll is in C:\\cuda, where Python 3.8 does not look.
 
         - `main.py:1`
         - `main.py:2`
@@ -792,7 +792,7 @@ fn the_page_of_a_chain_begins_with_what_failed() {
         expect![[r#"
             <h1>DLL chain of <code>import pkg</code></h1>
             <p class="failure">The import fails.</p>
-            <p><code>import pkg</code> will fail: cudart64_101.dll lies in C:\cuda, where Python 3.8 does not look.</p>
+            <p><code>import pkg</code> will fail: cudart64_101.dll is in C:\cuda, where Python 3.8 does not look.</p>
             <h2>Python says</h2>
             <pre>ImportError: DLL load failed while importing native: The specified module could not be found.</pre>
             <p class="quiet">Python 3.8.10: [C:\Python\python.exe]</p>

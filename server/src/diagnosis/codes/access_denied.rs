@@ -94,7 +94,7 @@ mod tests {
                 error access-denied: native.pyd
                   `import pkg` will fail: pkg/native.pyd cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\native.pyd fails: access is denied.
-                  Correct the permissions of the file and its folder, or install its package again.
+                  Fix the permissions of the file and its folder, or reinstall its package.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
             "#]],
         );
@@ -120,7 +120,7 @@ mod tests {
                 error access-denied: a.dll
                   `import pkg` will fail: pkg/libs cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\libs fails: access is denied.
-                  Correct the permissions of the file and its folder, or install its package again.
+                  Fix the permissions of the file and its folder, or reinstall its package.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
             "#]],
         );
@@ -150,7 +150,7 @@ mod tests {
                 error access-denied: a.dll
                   `import pkg` will fail: pkg/a.dll cannot be read.
                   Opening C:\Python\Lib\site-packages\pkg\a.dll fails: access is denied.
-                  Correct the permissions of the file and its folder, or install its package again.
+                  Fix the permissions of the file and its folder, or reinstall its package.
                   Python: ImportError: DLL load failed while importing native: Access is denied.
                   ? Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],

@@ -1,6 +1,6 @@
 //! # bad-image
 //!
-//! A DLL or extension module exists, but the file is damaged: empty, truncated, or not an image.
+//! A DLL or extension module exists, but the file is damaged: empty, truncated, or not a DLL.
 //!
 //! ## What it means
 //! Windows finds the file but can't load it ("%1 is not a valid Win32 application", error 193).
@@ -71,7 +71,7 @@ mod tests {
                 error bad-image: a.dll
                   `import pkg` will fail: pkg/a.dll is damaged.
                   Windows refuses the file (error 193): the file is not a Windows program or DLL; it looks like a web page (HTML).
-                  Replace C:\Python\Lib\site-packages\pkg\a.dll by a good copy from where it came.
+                  Replace C:\Python\Lib\site-packages\pkg\a.dll with an intact copy from its original source.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
             "#]],
         );
@@ -98,7 +98,7 @@ mod tests {
             expect![[r#"
                 error bad-image: native.cp38-win_amd64.pyd
                   `import pkg` will fail: pkg/native.cp38-win_amd64.pyd is damaged.
-                  Windows refuses the file (error 193): the file is empty. pkg recorded it with 123456 bytes when it was installed.
+                  Windows refuses the file (error 193): the file is empty. pkg recorded a size of 123456 bytes when it was installed.
                   Reinstall pkg 1.0.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
@@ -120,7 +120,7 @@ mod tests {
                 error bad-image: pkg.pyd
                   `import pkg` will fail: pkg.pyd is damaged.
                   Windows refuses the file (error 193): the file ends at 700 bytes, but section .rdata should reach to 1536.
-                  Replace C:\Python\Lib\site-packages\pkg.pyd by a good copy from where it came.
+                  Replace C:\Python\Lib\site-packages\pkg.pyd with an intact copy from its original source.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
             "#]],
         );

@@ -70,7 +70,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+                  It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows reuses a DLL that is already loaded, wherever it is. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Update or remove whatever installed the older copy, or load a newer one first.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   ? Update scipy | C:\Python\python.exe -m pip install --upgrade scipy
@@ -93,7 +93,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import a` will fail: a.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+                  It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is found by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Install the runtime into this Python with pip (no administrator needed), or rename C:\Python\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing a: A dynamic link library (DLL) initialization routine failed.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
@@ -124,7 +124,7 @@ mod tests {
             expect![[r#"
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.26.28720.3 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+                  It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\Lib\site-packages\qt\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "the DLL's own directory" (qt/__init__.py:1 → qt/core.pyd → qt/qt5.dll), and Windows reuses a DLL that is already loaded, wherever it is. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Rename C:\Python\Lib\site-packages\qt\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\qt\msvcp140.dll -NewName msvcp140.dll.old
@@ -154,7 +154,7 @@ mod tests {
                 healthy
                 error conflicting-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg.pyd needs msvcp140.dll 14.40 or newer, but gets 14.0.24210.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows takes a DLL that is loaded wherever it lies. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+                  It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll is older (Windows error 1114); this copy was loaded first by the rule "full path" (scipy/__init__.py:3), and Windows reuses a DLL that is already loaded, wherever it is. C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
                   Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old.
                   Python: ImportError: DLL load failed while importing pkg: A dynamic link library (DLL) initialization routine failed.
                   * Rename C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\Lib\site-packages\scipy\.libs\msvcp140.dll -NewName msvcp140.dll.old

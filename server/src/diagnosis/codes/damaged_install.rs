@@ -238,9 +238,9 @@ mod tests {
             expect![[r#"
                 error damaged-install: core.dll
                   `import qt` will fail: qt/bin/core.dll has disappeared.
-                  qt installed it, as its RECORD says, but it is gone; qt/widgets.pyd imports core.dll (Windows error 126).
+                  qt installed it, according to its RECORD, but it is gone; qt/widgets.pyd imports core.dll (Windows error 126).
                   Reinstall qt 5.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   Python: ImportError: DLL load failed while importing widgets: The specified module could not be found.
                   * Reinstall qt 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir qt==5
             "#]],
@@ -277,9 +277,9 @@ mod tests {
             expect![[r#"
                 error damaged-install: boost.dll
                   `import boost` will fail: boost/lib/boost.dll disappeared since it was installed.
-                  boost installed it, as its RECORD says, and raises an exception if it does not find it.
+                  boost installed it, according to its RECORD, and raises an exception if it is missing.
                   Reinstall boost 5.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   Python: FileNotFoundError: Cannot find the library
                   * Reinstall boost 5 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir boost==5
             "#]],
@@ -313,9 +313,9 @@ mod tests {
             expect![[r#"
                 error damaged-install: native.cp38-win_amd64.pyd
                   `import pkg` will fail: pkg/native.cp38-win_amd64.pyd has disappeared.
-                  pkg installed it, as its RECORD says, but it is gone.
+                  pkg installed it, according to its RECORD, but it is gone.
                   Reinstall pkg 1.0.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
@@ -343,9 +343,9 @@ mod tests {
             expect![[r#"
                 error damaged-install: helper.dll
                   `import pkg` will fail: pkg/helper.dll has disappeared.
-                  pkg installed it, as its RECORD says, but it is gone; pkg/native.pyd imports helper.dll (Windows error 126).
+                  pkg installed it, according to its RECORD, but it is gone; pkg/native.pyd imports helper.dll (Windows error 126).
                   Reinstall pkg 1.0.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
@@ -377,9 +377,9 @@ mod tests {
             expect![[r#"
                 warning damaged-install: changed.pyd, gone.pyd, gone.dll, too.dll, more.dll
                   pkg is damaged: pkg/changed.pyd, pkg/gone.pyd and pkg/gone.dll (and 2 more) disappeared or changed since it was installed.
-                  RECORD says that pkg/changed.pyd has 4096 bytes, and it has 2048.
+                  According to RECORD, pkg/changed.pyd has 4096 bytes, but it has 2048.
                   Reinstall pkg 1.0.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
             "#]],
         );

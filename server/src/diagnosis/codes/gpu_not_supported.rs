@@ -121,7 +121,7 @@ mod tests {
             expect![[r#"
                 information gpu-not-supported: 
                   TensorFlow 2.15.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and the NVIDIA driver is there (nvcuda.dll loads).
+                  According to tensorflow/python/platform/build_info.py, this build has no CUDA support, and the NVIDIA driver is installed (nvcuda.dll loads).
                   If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
                   ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'
@@ -138,7 +138,7 @@ mod tests {
             expect![[r#"
                 information gpu-not-supported: 
                   TensorFlow 2.20.0rc0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and CUDA_PATH is C:\cuda.
+                  According to tensorflow/python/platform/build_info.py, this build has no CUDA support, and CUDA_PATH is C:\cuda.
                   If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
             "#]],
@@ -154,7 +154,7 @@ mod tests {
             expect![[r#"
                 information gpu-not-supported: 
                   TensorFlow 2.11.0 cannot use the GPU on Windows: 2.10 was the last version that could. It works on the CPU.
-                  tensorflow/python/platform/build_info.py says that this build is without CUDA, and nvidia/cudnn/bin is there.
+                  According to tensorflow/python/platform/build_info.py, this build has no CUDA support, and nvidia/cudnn/bin exists.
                   If you want the GPU, run TensorFlow in WSL2, or use TensorFlow 2.10 with CUDA 11.2 (up to Python 3.10), or a framework whose Windows wheels support CUDA.
                   ? Open TensorFlow's guide for WSL2 | https://www.tensorflow.org/install/pip#windows-wsl2_1
                   ? Install TensorFlow 2.10 into this environment | C:\Python\python.exe -m pip install tensorflow==2.10.1 'numpy<2'

@@ -376,7 +376,7 @@ import pkg
             expect![[r#"
                 error incompatible-versions: native.pyd
                   `import pkg` will fail: pkg/native.pyd is built for NumPy 1, and NumPy 2.2.6 is installed.
-                  native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that).
+                  native.pyd looks for NumPy's C interface in numpy.core, where only NumPy 1 has it (in NumPy 2 it is in numpy._core, and numpy/core/_multiarray_umath.py refuses modules for NumPy 1).
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.2.6 as it may crash.
                   ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
@@ -394,7 +394,7 @@ import pkg
             expect![[r#"
                 error incompatible-versions: native.pyd
                   `import pkg` will fail: pkg/native.pyd is built for NumPy 1, and NumPy 2.0.0 is installed.
-                  native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that). pkg requires numpy<2.0.0,>=1.23.5.
+                  native.pyd looks for NumPy's C interface in numpy.core, where only NumPy 1 has it (in NumPy 2 it is in numpy._core, and numpy/core/_multiarray_umath.py refuses modules for NumPy 1). pkg requires numpy<2.0.0,>=1.23.5.
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.0.0 as it may crash.
                   ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
@@ -451,7 +451,7 @@ import pkg
             expect![[r#"
                 warning incompatible-versions: native.pyd
                   A part of what `import pkg` uses is broken: pkg/native.pyd is built for NumPy 1, and NumPy 2.2.6 is installed.
-                  native.pyd looks for the C interface of NumPy in numpy.core, where only NumPy 1 has it (NumPy 2 has it in numpy._core, and numpy/core/_multiarray_umath.py refuses modules that do not know that). pkg requires numpy~=1.19.2.
+                  native.pyd looks for NumPy's C interface in numpy.core, where only NumPy 1 has it (in NumPy 2 it is in numpy._core, and numpy/core/_multiarray_umath.py refuses modules for NumPy 1). pkg requires numpy~=1.19.2.
                   Install NumPy 1, or a version of pkg that was built with NumPy 2.
                   Python: A module that was compiled using NumPy 1.x cannot be run in NumPy 2.2.6 as it may crash.
                   ? Install NumPy 1 | C:\Python\python.exe -m pip install 'numpy<2'
@@ -541,7 +541,7 @@ import pkg
             expect![[r#"
                 error incompatible-versions: 
                   `import pkg` will fail: pkg/shape_pb2.py was generated for protobuf 3, and protobuf 4.25.3 is installed.
-                  pkg/shape_pb2.py makes its descriptors itself, as protoc did before 3.19, and google/_upb/_message.pyd of protobuf 4.25.3 refuses that. pkg-gpu requires protobuf<3.20,>=3.9.2.
+                  pkg/shape_pb2.py creates its descriptors itself, as code from protoc before 3.19 does, and google/_upb/_message.pyd of protobuf 4.25.3 refuses that. pkg-gpu requires protobuf<3.20,>=3.9.2.
                   Install protobuf 3, or a version of pkg-gpu that was generated for protobuf 4 or later; or set PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python, which is slower.
                   Python: TypeError: Descriptors cannot be created directly.
                   ? Install protobuf 3 | C:\Python\python.exe -m pip install 'protobuf<3.20,>=3.9.2'

@@ -235,9 +235,9 @@ mod tests {
             expect![[r#"
                 error damaged-install: python3t.dll
                   `import pkg` will fail: C:\Python\python3t.dll has disappeared.
-                  python installed it, as its RECORD says, but it is gone; pkg/native.pyd imports python3t.dll (Windows error 126).
+                  python installed it, according to its RECORD, but it is gone; pkg/native.pyd imports python3t.dll (Windows error 126).
                   Reinstall python 3.15.2 with conda.
-                  If the file vanishes again, look into your antivirus program's quarantine.
+                  If the file disappears again, check your antivirus program's quarantine.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   * Reinstall python 3.15.2 with conda | conda install --force-reinstall -p C:\Python python=3.15.2
             "#]],
@@ -416,7 +416,7 @@ mod tests {
             expect![[r#"
                 warning missing-dll: nowhere.dll
                   `import pkg` may fail: nowhere.dll is missing.
-                  pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads what it finds in a folder, and which files these are is not known from the text, so this is not certain.
+                  pkg/lib/b.dll imports nowhere.dll; Python 3.8 looks for it in pkg/lib, C:\Python and System32, and it is in none of them (Windows error 126). __init__.py:4 loads the files that it finds in a folder, and it is not known which, so this is not certain.
                   Install the program or package that the DLL belongs to, or another version of pkg.
                   Python: FileNotFoundError: Could not find module 'C:\Python\Lib\site-packages\pkg\lib\b.dll' (or one of its dependencies). Try using the full path with constructor syntax.
                   ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
@@ -492,7 +492,7 @@ mod tests {
                 error missing-dll: cudart64_100.dll, cublas64_100.dll, cudnn64_7.dll, nvcuda.dll
                   `import pkg` will fail: cudart64_100.dll, cublas64_100.dll, cudnn64_7.dll and nvcuda.dll are missing.
                   pkg/native.pyd imports cudart64_100.dll; Python 3.7 looks for it in pkg, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). They belong to CUDA 10.0, cuDNN 7 and the NVIDIA driver.
-                  Install CUDA 10.0, cuDNN 7 and the NVIDIA driver (another version of CUDA has other names) and put their bin folders on PATH, or install the build of the package without GPU.
+                  Install CUDA 10.0, cuDNN 7 and the NVIDIA driver (other versions of CUDA use other names) and put their bin folders on PATH, or install the package's build without GPU support.
                   Python: ImportError: DLL load failed: The specified module could not be found.
                   ? Open NVIDIA's archive for CUDA 10.0 | https://developer.nvidia.com/cuda-toolkit-archive
                   ? Open NVIDIA's archive for cuDNN 7 | https://developer.nvidia.com/rdp/cudnn-archive

@@ -188,7 +188,7 @@ mod tests {
             expect![[r#"
                 error missing-export: hdf5.dll
                   `import pkg` will fail: old/hdf5.dll has no `H5new`, which pkg/native.pyd imports from it.
-                  The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (old/__init__.py:1 → old/native.pyd), and Windows takes a DLL that is loaded wherever it lies.
+                  The exports of C:\Python\Lib\site-packages\old\hdf5.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (old/__init__.py:1 → old/native.pyd), and Windows reuses a DLL that is already loaded, wherever it is.
                   Load C:\Python\Lib\site-packages\pkg\hdf5.dll before the import.
                   Python: ImportError: DLL load failed while importing native: The specified procedure could not be found.
                   * Load C:\Python\Lib\site-packages\pkg\hdf5.dll before the import | import ctypes; ctypes.WinDLL(r"C:\Python\Lib\site-packages\pkg\hdf5.dll")
@@ -226,8 +226,8 @@ mod tests {
             expect![[r#"
                 PyQt6: error missing-export: Qt6Core.dll
                   `from PyQt6 import QtCore` will fail: PyQt6/Qt6Core.dll has no `old`, which PyQt6/QtCore.pyd imports from it.
-                  The exports of C:\Python\Lib\site-packages\PyQt6\Qt6Core.dll were read (Windows error 127); this copy is taken by the rule "the DLL's own directory" (PyQt6/QtCore.pyd).
-                  Update or remove what brought this copy, or install a version of what needs it that fits.
+                  The exports of C:\Python\Lib\site-packages\PyQt6\Qt6Core.dll were read (Windows error 127); this copy is found by the rule "the DLL's own directory" (PyQt6/QtCore.pyd).
+                  Update or remove whatever installed this copy, or install a compatible version of the package that needs it.
                   Python: ImportError: DLL load failed while importing QtCore: The specified procedure could not be found.
                   ? Install PyQt6-Qt6 6.6.0, the version of PyQt6 | C:\Python\python.exe -m pip install PyQt6-Qt6==6.6.0
                   ? Update PyQt6-Qt6 | C:\Python\python.exe -m pip install --upgrade PyQt6-Qt6
@@ -250,8 +250,8 @@ mod tests {
             expect![[r#"
                 error missing-export: parts.dll
                   `import pkg` will fail: parts.dll has no `#20`, which pkg.pyd imports from it.
-                  The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 182); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
-                  Update or remove what brought this copy, or install a version of what needs it that fits.
+                  The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 182); this copy is found by the rule "the DLL's own directory" (pkg.pyd).
+                  Update or remove whatever installed this copy, or install a compatible version of the package that needs it.
                   Python: ImportError: DLL load failed while importing pkg: The operating system cannot run %1.
             "#]],
         );
@@ -272,8 +272,8 @@ mod tests {
             expect![[r#"
                 error missing-export: parts.dll
                   `import pkg` will fail: parts.dll has no `a`, which pkg.pyd imports from it.
-                  It hands that on to more.b, which does not exist. The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 127); this copy is taken by the rule "the DLL's own directory" (pkg.pyd).
-                  Update or remove what brought this copy, or install a version of what needs it that fits.
+                  It forwards that to more.b, which does not exist. The exports of C:\Python\Lib\site-packages\parts.dll were read (Windows error 127); this copy is found by the rule "the DLL's own directory" (pkg.pyd).
+                  Update or remove whatever installed this copy, or install a compatible version of the package that needs it.
                   Python: ImportError: DLL load failed while importing pkg: The specified procedure could not be found.
             "#]],
         );

@@ -265,8 +265,8 @@ mod tests {
             expect![[r#"
                 warning missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 11.2 and cuDNN 8.1 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
                   ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
@@ -291,8 +291,8 @@ mod tests {
             expect![[r#"
                 warning missing-gpu-library: cudnn64_7.dll
                   TensorFlow will work without the GPU: cudnn64_7.dll is missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 10.1 and cuDNN 7.6 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
@@ -340,8 +340,8 @@ mod tests {
             &format!("{ELSEWHERE}\n                import tensorflow"),
             expect![[r#"
                 warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
-                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more are in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where TensorFlow does not look.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
                   Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import.
                   * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"] | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
             "#]],
@@ -364,8 +364,8 @@ mod tests {
             ),
             expect![[r#"
                 warning missing-gpu-library: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_10.dll, cudnn64_7.dll
-                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more lie in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where it does not look.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
+                  TensorFlow will work without the GPU: cudart64_101.dll, cublas64_10.dll, cufft64_10.dll and 4 more are in C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin and C:\Python\Lib\site-packages\nvidia\cudnn\bin, where TensorFlow does not look.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudart64_101.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
                   Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import.
                   * Put C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin on PATH before the import, then put C:\Python\Lib\site-packages\nvidia\cudnn\bin on PATH before the import | os.environ["PATH"] = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v10.1\bin;" + os.environ["PATH"] | os.environ["PATH"] = r"C:\Python\Lib\site-packages\nvidia\cudnn\bin;" + os.environ["PATH"]
                 healthy
@@ -396,8 +396,8 @@ mod tests {
             expect![[r#"
                 information missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. nvcuda.dll of the NVIDIA driver is not found either, but CUDA_PATH is C:\cuda.
-                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. nvcuda.dll of the NVIDIA driver is not found either, but CUDA_PATH is C:\cuda.
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 11.2 and cuDNN 8.1 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
                   ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
@@ -440,8 +440,8 @@ mod tests {
             expect![[r#"
                 warning missing-gpu-library: cudnn64_7.dll
                   TensorFlow will work without the GPU: cudnn64_7.dll cannot be loaded.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and Windows refuses cudnn64_7.dll (Windows error 193). The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and Windows refuses cudnn64_7.dll (Windows error 193). The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 10.1 and cuDNN 7.6 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
         );
@@ -524,8 +524,8 @@ mod tests {
             expect![[r#"
                 warning missing-gpu-library: cudnn64_7.dll
                   TensorFlow will work without the GPU: cudnn64_7.dll is missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 10.1 and cuDNN 7.6 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 10.1; it loads the libraries by name when it looks for GPUs, and cudnn64_7.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 10.1 and cuDNN 7.6 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Install CUDA 10.1 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=10.1 cudnn=7.6
                   ? Open NVIDIA's archive for cuDNN 7.6 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
@@ -562,8 +562,8 @@ mod tests {
             expect![[r#"
                 information missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_11.dll, cusparse64_11.dll, cudnn64_8.dll
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in PATH (which is not known here). The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 11.2 and cuDNN 8.1 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 11.2; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is not in the folder of python.exe, in the Windows folders, or in PATH (whose value is unknown). The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 11.2 and cuDNN 8.1 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Open NVIDIA's archive for CUDA 11.2 | https://developer.nvidia.com/cuda-toolkit-archive
                   ? Open NVIDIA's archive for cuDNN 8.1 | https://developer.nvidia.com/rdp/cudnn-archive
             "#]],
@@ -590,8 +590,8 @@ mod tests {
             expect![[r#"
                 warning missing-gpu-library: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll, cufft64_10.dll, curand64_10.dll, cusolver64_10.dll, cusparse64_11.dll, cudnn64_8.dll
                   TensorFlow will work without the GPU: cudart64_110.dll, cublas64_11.dll, cublasLt64_11.dll and 5 more are missing.
-                  tensorflow/python/platform/build_info.py says that this build is for CUDA 11.0; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is neither in the folder of python.exe nor in the Windows folders nor in the directories of PATH. The NVIDIA driver is there (nvcuda.dll loads).
-                  If you do not want the GPU, ignore it. Else install CUDA 11.0 and cuDNN 8.0 (a newer CUDA has other names) and put their bin folders on PATH.
+                  According to tensorflow/python/platform/build_info.py, this build is for CUDA 11.0; it loads the libraries by name when it looks for GPUs, and cudart64_110.dll is not in the folder of python.exe, in the Windows folders, or in the directories of PATH. The NVIDIA driver is installed (nvcuda.dll loads).
+                  If you do not need the GPU, ignore this. Otherwise, install CUDA 11.0 and cuDNN 8.0 (a newer CUDA uses other names) and put their bin folders on PATH.
                   ? Install CUDA 11.0 and its cuDNN with conda | conda install --prefix C:\conda -c conda-forge cudatoolkit=11.0 cudnn=8.0
                   ? Open NVIDIA's archive for CUDA 11.0 | https://developer.nvidia.com/cuda-toolkit-archive
                   ? Open NVIDIA's archive for cuDNN 8.0 | https://developer.nvidia.com/rdp/cudnn-archive

@@ -199,7 +199,7 @@ mod tests {
             expect![[r#"
                 error mixed-environment: 
                   `import pkg` will fail: pkg 1.0 and pkg-cpu 0.9 are installed together, which it refuses.
-                  pkg/__init__.py (line 11) asks for the versions of these distributions, and raises an exception where they differ.
+                  pkg/__init__.py (line 11) compares the versions of these distributions and raises an exception if they differ.
                   Uninstall all of them, then install the one that you want.
                   Python: ImportError: Found conflicting installations: pkg 1.0, pkg-cpu 0.9.
                   ? Uninstall pkg-cpu | C:\Python\python.exe -m pip uninstall -y pkg-cpu

@@ -236,14 +236,14 @@ mod tests {
             expect![[r#"
                 error not-installed: 
                   tensorflow is not installed in the selected environment, so `import tensorflow` will fail.
-                  C:\Python\python.exe has no folder of packages.
+                  C:\Python\python.exe has no package folder.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'tensorflow'
                   ? Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
                   ? Choose another interpreter | whydll.interpreter
                 error not-installed: 
                   tensorflow is not installed in the selected environment, so `import tensorflow.keras` will fail.
-                  C:\Python\python.exe has no folder of packages.
+                  C:\Python\python.exe has no package folder.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'tensorflow'
                   ? Install tensorflow into this environment | C:\Python\python.exe -m pip install tensorflow
@@ -284,7 +284,7 @@ mod tests {
             expect![[r#"
                 error not-installed: 
                   pkg is not installed in the selected environment, so `import pkg` will fail.
-                  C:\work\a\Scripts\python.exe has no folder of packages. It is in C:\work\.venv\Scripts\python.exe (Python 3.8.10, pkg-cpu 1.2) and C:\Users\me\miniconda3\envs\ml\python.exe (Python 3.11.4, pkg).
+                  C:\work\a\Scripts\python.exe has no package folder. It is in C:\work\.venv\Scripts\python.exe (Python 3.8.10, pkg-cpu 1.2) and C:\Users\me\miniconda3\envs\ml\python.exe (Python 3.11.4, pkg).
                   Use C:\work\.venv\Scripts\python.exe, which has pkg-cpu 1.2, or use C:\Users\me\miniconda3\envs\ml\python.exe, which has pkg.
                   Python: ModuleNotFoundError: No module named 'pkg'
                   * Use C:\work\.venv\Scripts\python.exe, which has pkg-cpu 1.2 | "whydll.interpreter": "C:\\work\\.venv\\Scripts\\python.exe"
@@ -307,8 +307,8 @@ mod tests {
             "#,
             expect![[r#"
                 error not-installed: 
-                  `import pkg.absent` will fail: pkg is installed, but there is no pkg.absent in it.
-                  No file or folder of that name lies in the package.
+                  `import pkg.absent` will fail: pkg is installed, but it does not contain pkg.absent.
+                  The package contains no file or folder of that name.
                   Choose the environment whose version has it, or install another version.
                   Python: ModuleNotFoundError: No module named 'pkg.absent'
             "#]],
@@ -375,7 +375,7 @@ mod tests {
             expect![[r#"
                 error not-installed: 
                   pkg is not installed in the selected environment, so `import pkg` will fail.
-                  C:\embed\python38._pth does not say `import site`, so that no folder of packages is searched.
+                  C:\embed\python38._pth does not contain `import site`, so no package folder is searched.
                   Choose the environment that has it, or install it into this one.
                   Python: ModuleNotFoundError: No module named 'pkg'
                   ? Choose another interpreter | whydll.interpreter

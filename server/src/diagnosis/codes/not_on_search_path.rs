@@ -124,7 +124,7 @@ mod tests {
             "#,
             expect![[r#"
                 error not-on-search-path: cudart64_101.dll
-                  `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.8 does not look.
+                  `import pkg` will fail: cudart64_101.dll is in C:\cuda\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
                   Add C:\cuda\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
@@ -147,8 +147,8 @@ mod tests {
             "#,
             expect![[r#"
                 error not-on-search-path: cudart64_101.dll
-                  `import pkg` will fail: cudart64_101.dll lies in C:\cuda\bin, where Python 3.7 does not look.
-                  pkg.pyd imports cudart64_101.dll; Python 3.7 looks for it in C:\Python\Lib\site-packages, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). Programs that are started anew have the directory on PATH.
+                  `import pkg` will fail: cudart64_101.dll is in C:\cuda\bin, where Python 3.7 does not look.
+                  pkg.pyd imports cudart64_101.dll; Python 3.7 looks for it in C:\Python\Lib\site-packages, System32, C:\Windows\System and C:\Windows, and it is in none of them (Windows error 126). Newly started programs have the directory on PATH.
                   Put C:\cuda\bin on PATH before the import.
                   Python: ImportError: DLL load failed: The specified module could not be found.
                   * Put C:\cuda\bin on PATH before the import | os.environ["PATH"] = r"C:\cuda\bin;" + os.environ["PATH"]
@@ -192,7 +192,7 @@ mod tests {
             "#,
             expect![[r#"
                 error not-on-search-path: msvcp140.dll
-                  `import pkg` will fail: msvcp140.dll lies in C:\tools, where Python 3.8 does not look.
+                  `import pkg` will fail: msvcp140.dll is in C:\tools, where Python 3.8 does not look.
                   pkg/native.pyd imports msvcp140.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
                   Install the runtime into this Python with pip (no administrator needed), or add C:\tools with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
@@ -221,7 +221,7 @@ mod tests {
             "#,
             expect![[r#"
                 error not-on-search-path: cudart64_101.dll, cudnn64_7.dll, cublas64_10.dll
-                  `import pkg` will fail: cudart64_101.dll, cudnn64_7.dll and cublas64_10.dll lie in C:\cuda\bin and C:\cudnn\bin, where Python 3.8 does not look.
+                  `import pkg` will fail: cudart64_101.dll, cudnn64_7.dll and cublas64_10.dll are in C:\cuda\bin and C:\cudnn\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs.
                   Add C:\cuda\bin with os.add_dll_directory before the import, then add C:\cudnn\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
@@ -245,7 +245,7 @@ mod tests {
             "#,
             expect![[r#"
                 error not-on-search-path: mkl_rt.dll
-                  `import pkg` will fail: mkl_rt.dll lies in C:\Python\Library\bin, where Python 3.8 does not look.
+                  `import pkg` will fail: mkl_rt.dll is in C:\Python\Library\bin, where Python 3.8 does not look.
                   pkg/native.pyd imports mkl_rt.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126).
                   Add C:\Python\Library\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
@@ -295,7 +295,7 @@ mod tests {
                 error missing-dll: cudart64_101.dll
                   `import pkg` will fail: cudart64_101.dll is missing.
                   pkg/native.pyd imports cudart64_101.dll; Python 3.8 looks for it in pkg, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 10.1.
-                  Install CUDA 10.1 (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
+                  Install CUDA 10.1 (other versions of CUDA use other names) and add its bin folder with os.add_dll_directory before the import, or install the package's build without GPU support.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Open NVIDIA's archive for CUDA 10.1 | https://developer.nvidia.com/cuda-toolkit-archive
             "#]],
@@ -351,8 +351,8 @@ mod tests {
             &world.replace(r#"r"C:\cuda\bin""#, "os.path.dirname(__file__)"),
             expect![[r#"
                 warning not-on-search-path: cudart64_110.dll
-                  `import pkg` may fail: cudart64_110.dll lies in C:\cuda\bin, where Python 3.13 does not look.
-                  pkg.pyd imports cudart64_110.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. line 2 adds a directory that is not known from the text and may hold it, so this is not certain.
+                  `import pkg` may fail: cudart64_110.dll is in C:\cuda\bin, where Python 3.13 does not look.
+                  pkg.pyd imports cudart64_110.dll; Python 3.13 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Since version 3.8 Python does not search PATH for DLLs. line 2 adds an unknown directory, which may contain it, so this is not certain.
                   Add C:\cuda\bin with os.add_dll_directory before the import.
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")

@@ -68,7 +68,7 @@ mod tests {
             expect![[r#"
                 error outdated-vc-runtime: msvcp140.dll
                   `import pkg` will fail: pkg/core.dll needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  It locks mutexes as it starts, and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is taken by the rule "application directory" (pkg/__init__.py:1 → pkg/native.pyd → pkg/core.dll).
+                  It locks mutexes when it starts, as only code for msvcp140.dll 14.40 or newer does, and C:\Python\msvcp140.dll is older (Windows error 1114); this copy is found by the rule "application directory" (pkg/__init__.py:1 → pkg/native.pyd → pkg/core.dll).
                   Install the runtime into this Python with pip (no administrator needed).
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
@@ -129,14 +129,14 @@ mod tests {
             expect![[r#"
                 note outdated-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
-                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd).
-                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install a current one where this Python looks first.
+                  The file's header and the version of C:\Python\msvcp140.dll show this; this copy is found by the rule "application directory" (a.pyd).
+                  This usually works, but Microsoft guarantees it only if the runtime is at least as new. If something crashes: install a current runtime where this Python looks first.
                 healthy
                 healthy
                 note conflicting-vc-runtime: msvcp140.dll
                   a.pyd was built with a newer compiler (14.29) than the msvcp140.dll that it gets (14.16.27033.0).
-                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
-                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: update or remove what brings the older copy, or have a newer one loaded before it.
+                  The file's header and the version of C:\Python\msvcp140.dll show this; this copy is found by the rule "application directory" (a.pyd). C:\Windows\System32\msvcp140.dll 14.51.36247.0 would do.
+                  This usually works, but Microsoft guarantees it only if the runtime is at least as new. If something crashes: update or remove whatever installed the older copy, or load a newer one first.
             "#]],
         );
     }
@@ -204,16 +204,16 @@ mod tests {
             "#,
             expect![[r#"
                 error outdated-vc-runtime: msvcp140.dll
-                  `import pkg` will end the process with an access violation, which nothing catches: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
-                  Windows loads it, and it locks mutexes as Python initializes it (`PyInit_…`), and as only code for msvcp140.dll from 14.40 on does, and C:\Python\msvcp140.dll is older; this copy is taken by the rule "application directory" (pkg/__init__.py:2 → pkg/native.pyd).
+                  `import pkg` will end the process with an access violation, which cannot be caught: pkg/native.pyd needs msvcp140.dll 14.40 or newer, but gets 14.29.30133.0 and crashes in it.
+                  Windows loads it, and it locks mutexes when Python initializes it (`PyInit_…`), as only code for msvcp140.dll 14.40 or newer does, and C:\Python\msvcp140.dll is older; this copy is found by the rule "application directory" (pkg/__init__.py:2 → pkg/native.pyd).
                   Install the runtime into this Python with pip (no administrator needed), or rename C:\Python\msvcp140.dll to msvcp140.dll.old.
                   Python: Windows fatal exception: access violation
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
                   - Rename C:\Python\msvcp140.dll to msvcp140.dll.old | Rename-Item -LiteralPath C:\Python\msvcp140.dll -NewName msvcp140.dll.old
                 note outdated-vc-runtime: msvcp140.dll
                   old.pyd was built with a newer compiler (14.35) than the msvcp140.dll that it gets (14.29.30133.0).
-                  The file's header and the version of C:\Python\msvcp140.dll say so; this copy is taken by the rule "application directory" (old.pyd).
-                  It usually works, but Microsoft promises it only for a runtime that is at least as new. If something crashes: install a current one where this Python looks first.
+                  The file's header and the version of C:\Python\msvcp140.dll show this; this copy is found by the rule "application directory" (old.pyd).
+                  This usually works, but Microsoft guarantees it only if the runtime is at least as new. If something crashes: install a current runtime where this Python looks first.
                 healthy
             "#]],
         );
@@ -233,7 +233,7 @@ mod tests {
             expect![[r#"
                 error outdated-vc-runtime: vcruntime140_1.dll
                   `import a` will fail: a.pyd needs a newer vcruntime140_1.dll than 14.20.27508.0.
-                  It imports `__NLG_Return2`, which C:\Python\vcruntime140_1.dll does not export (Windows error 127); this copy is taken by the rule "application directory" (a.pyd).
+                  It imports `__NLG_Return2`, which C:\Python\vcruntime140_1.dll does not export (Windows error 127); this copy is found by the rule "application directory" (a.pyd).
                   Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator, then rename C:\Python\vcruntime140_1.dll to vcruntime140_1.dll.old.
                   Python: ImportError: DLL load failed while importing a: The specified procedure could not be found.
                   * Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator, then rename C:\Python\vcruntime140_1.dll to vcruntime140_1.dll.old | https://aka.ms/vc14/vc_redist.x64.exe | Rename-Item -LiteralPath C:\Python\vcruntime140_1.dll -NewName vcruntime140_1.dll.old

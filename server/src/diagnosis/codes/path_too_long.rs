@@ -86,10 +86,10 @@ mod tests {
         expect![[r#"
             error path-too-long: native.pyd
               `import pkg` will fail: the path of native.pyd is too long.
-              C:\Python\Lib\site-packages\pkg\d…d\d…d\native.pyd has 284 characters; Windows loads a module with a manifest from at most 259 (Windows error 206).
-              Make the environment anew in a shorter folder.
+              C:\Python\Lib\site-packages\pkg\d…d\d…d\native.pyd has 284 characters; Windows loads a module with a manifest only from a path of at most 259 (Windows error 206).
+              Recreate the environment in a folder with a shorter path.
               Python: ImportError: DLL load failed while importing native: The filename or extension is too long.
-              ? Choose an interpreter in a shorter folder | whydll.interpreter
+              ? Choose an interpreter in a folder with a shorter path | whydll.interpreter
         "#]].assert_eq(&answer);
         check(
             &world(""),
@@ -102,10 +102,10 @@ mod tests {
         expect![[r#"
             error path-too-long: 
               `import pkg` will fail: the path of __init__.py is too long.
-              C:\Python\Lib\site-packages\pkg\d…d\d…d\__init__.py has 285 characters; without LongPathsEnabled programs use paths of at most 259.
-              Make the environment anew in a shorter folder.
+              C:\Python\Lib\site-packages\pkg\d…d\d…d\__init__.py has 285 characters; without LongPathsEnabled, programs can use paths of at most 259.
+              Recreate the environment in a folder with a shorter path.
               Python: ModuleNotFoundError: No module named 'pkg.d…d.d…d'
-              ? Choose an interpreter in a shorter folder | whydll.interpreter
+              ? Choose an interpreter in a folder with a shorter path | whydll.interpreter
         "#]].assert_eq(&answer);
     }
 }

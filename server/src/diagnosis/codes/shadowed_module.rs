@@ -193,16 +193,16 @@ script /w/main.py
             "/w/pkg.py  text\n    import pkg\nimport pkg\nimport pkg.sub\n",
             expect![[r#"
                 warning shadowed-module: 
-                  `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
-                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+                  `import pkg` uses your file pkg.py, not the installed pkg-cpu 1.2.
+                  Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\pkg. The file imports that name itself, so it gets itself, partially initialized.
                   Rename the file pkg.py to my_pkg.py.
-                  Where your program imports your own file, it needs the new name too.
+                  Use the new name wherever your program imports your own file.
                   * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
                 error shadowed-module: 
                   `import pkg.sub` will fail: your file pkg.py hides the installed pkg-cpu 1.2.
-                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg. The file imports that name itself, and so gets itself, half made.
+                  Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\pkg. The file imports that name itself, so it gets itself, partially initialized.
                   Rename the file pkg.py to my_pkg.py.
-                  Where your program imports your own file, it needs the new name too.
+                  Use the new name wherever your program imports your own file.
                   Python: ModuleNotFoundError: No module named 'pkg.sub'; 'pkg' is not a package
                   * Rename the file pkg.py to my_pkg.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg.py
             "#]],
@@ -215,10 +215,10 @@ script /w/main.py
             "/w/pkg/__init__.py  text\nimport pkg\n",
             expect![[r#"
                 warning shadowed-module: 
-                  `import pkg` takes your folder pkg, not the installed pkg-cpu 1.2.
-                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
+                  `import pkg` uses your folder pkg, not the installed pkg-cpu 1.2.
+                  Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\pkg.
                   Rename the folder pkg to my_pkg.
-                  Where your program imports your own folder, it needs the new name too.
+                  Use the new name wherever your program imports your own folder.
                   * Rename the folder pkg to my_pkg | Rename-Item -LiteralPath C:\w\pkg -NewName my_pkg
             "#]],
         );
@@ -291,10 +291,10 @@ script /w/main.py
             "/w/pkg.py  text\n/w/my_pkg.py  text\n/w/MY_pkg_2.py  text\nimport pkg\n",
             expect![[r#"
                 warning shadowed-module: 
-                  `import pkg` takes your file pkg.py, not the installed pkg-cpu 1.2.
-                  Python looks into C:\w first, and only then for C:\Python\Lib\site-packages\pkg.
+                  `import pkg` uses your file pkg.py, not the installed pkg-cpu 1.2.
+                  Python looks in C:\w first, so it never reaches C:\Python\Lib\site-packages\pkg.
                   Rename the file pkg.py to my_pkg_3.py.
-                  Where your program imports your own file, it needs the new name too.
+                  Use the new name wherever your program imports your own file.
                   * Rename the file pkg.py to my_pkg_3.py | Rename-Item -LiteralPath C:\w\pkg.py -NewName my_pkg_3.py
             "#]],
         );

@@ -73,8 +73,8 @@ mod tests {
                 healthy
                 error unsupported-cpu: core.dll
                   `import pkg` will fail: pkg/core.dll needs a processor with AVX.
-                  The code that runs on every machine when it starts uses AVX, and this machine's processor does not offer that (Windows error 1114).
-                  Use another machine or a build for older processors; a virtual machine may have to pass on the features of its processor.
+                  The code that always runs when it starts uses AVX, which this processor does not support (Windows error 1114).
+                  Use another machine or a build for older processors; a virtual machine may have to expose the features of its processor.
                   Python: ImportError: DLL load failed while importing native: A dynamic link library (DLL) initialization routine failed.
             "#]],
         );

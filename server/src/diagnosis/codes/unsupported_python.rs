@@ -183,9 +183,9 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  `import pkg` will fail: its native modules are built for Python 3.7, but this environment runs Python 3.8.
                   pkg/native.cp37-win_amd64.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
-                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Choose an interpreter with Python 3.7, or reinstall pkg with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   ? Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Choose an interpreter with Python 3.7 | whydll.interpreter
@@ -213,7 +213,7 @@ mod tests {
             expect![[r#"
                 error unsupported-python: 
                   `import pkg` will fail: it is written for Python 3.11 or newer, and this is 3.8.
-                  pkg/newer.py, line 1, has `*` in an index, which Python 3.8 does not know.
+                  pkg/newer.py, line 1, has `*` in an index, which Python 3.8 does not support.
                   Install a version of pkg for Python 3.8, or choose an interpreter with Python 3.11.
                   Python: SyntaxError: invalid syntax
                   ? Choose an interpreter with Python 3.11 | whydll.interpreter
@@ -235,9 +235,9 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: python310.dll
-                  `import pkg` will fail: its native modules are built for Python 3.10, and this environment runs Python 3.8.
+                  `import pkg` will fail: its native modules are built for Python 3.10, but this environment runs Python 3.8.
                   pkg/native.pyd is for Python 3.10; C:\Python\python38.dll is Python 3.8.10.
-                  Choose an interpreter with Python 3.10, or install pkg again with this one.
+                  Choose an interpreter with Python 3.10, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with Python 3.10 | whydll.interpreter
             "#]],
@@ -259,9 +259,9 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  `import pkg` will fail: its native modules are built for Python 3.7, but this environment runs Python 3.8.
                   pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
-                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Choose an interpreter with Python 3.7, or reinstall pkg with this one.
                   Python: ImportError: Module use of python37.dll conflicts with this version of Python.
                   ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
@@ -284,9 +284,9 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: python37.dll
-                  `import pkg` will fail: its native modules are built for Python 3.7, and this environment runs Python 3.8.
+                  `import pkg` will fail: its native modules are built for Python 3.7, but this environment runs Python 3.8.
                   pkg/native.pyd is for Python 3.7; C:\Python\python38.dll is Python 3.8.10.
-                  Choose an interpreter with Python 3.7, or install pkg again with this one.
+                  Choose an interpreter with Python 3.7, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with Python 3.7 | whydll.interpreter
             "#]],
@@ -354,9 +354,9 @@ mod tests {
             "native.cp314-win_amd64.pyd  imports python314.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for Python 3.14, but this environment runs Python 3.14 free-threaded.
                   pkg/native.cp314-win_amd64.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-                  Choose an interpreter with Python 3.14, or install pkg again with this one.
+                  Choose an interpreter with Python 3.14, or reinstall pkg with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   ? Choose an interpreter with Python 3.14 | whydll.interpreter
             "#]],
@@ -366,9 +366,9 @@ mod tests {
             "native.pyd  imports python314.dll",
             expect![[r#"
                 error unsupported-python: python314.dll
-                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for Python 3.14, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-                  Choose an interpreter with Python 3.14, or install pkg again with this one.
+                  Choose an interpreter with Python 3.14, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with Python 3.14 | whydll.interpreter
             "#]],
@@ -378,9 +378,9 @@ mod tests {
             "native.pyd  imports python3.dll",
             expect![[r#"
                 error unsupported-python: python3.dll
-                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-                  Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
+                  Choose an interpreter with GIL-enabled Python, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
             "#]],
@@ -390,7 +390,7 @@ mod tests {
             "native.pyd  imports python314.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.14, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for Python 3.14, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for Python 3.14; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
                   Use C:\Python\python.exe, which has pkg.
                   Python: Windows fatal exception: access violation
@@ -403,7 +403,7 @@ mod tests {
             "native.pyd  imports python3.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
                   Use C:\Python\python.exe, which has pkg.
                   Python: Windows fatal exception: access violation
@@ -416,9 +416,9 @@ mod tests {
             "native.pyd  imports python313.dll\n            /Python/python313.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.13, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for Python 3.13, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for Python 3.13; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-                  Choose an interpreter with Python 3.13, or install pkg again with this one.
+                  Choose an interpreter with Python 3.13, or reinstall pkg with this one.
                   Python: ImportError: Module use of python313.dll conflicts with this version of Python.
                   ? Choose an interpreter with Python 3.13 | whydll.interpreter
                   ~ Use C:\Python\python.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python.exe"
@@ -433,9 +433,9 @@ mod tests {
             "native.cp314t-win_amd64.pyd  imports python314t.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, but this environment runs Python 3.14.
                   pkg/native.cp314t-win_amd64.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
-                  Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+                  Choose an interpreter with Python 3.14 free-threaded, or reinstall pkg with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
             "#]],
@@ -445,9 +445,9 @@ mod tests {
             "native.pyd  imports python314t.dll",
             expect![[r#"
                 error unsupported-python: python314t.dll
-                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, but this environment runs Python 3.14.
                   pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
-                  Choose an interpreter with Python 3.14 free-threaded, or install pkg again with this one.
+                  Choose an interpreter with Python 3.14 free-threaded, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with Python 3.14 free-threaded | whydll.interpreter
             "#]],
@@ -457,7 +457,7 @@ mod tests {
             "native.pyd  imports python314t.dll",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.14 free-threaded, but this environment runs Python 3.14.
                   pkg/native.pyd is for Python 3.14 free-threaded; C:\Python\python314.dll is Python 3.14.2.
                   Use C:\Python\python3.14t.exe, which has pkg.
                   Python: Windows fatal exception: access violation
@@ -470,7 +470,7 @@ mod tests {
             "native.pyd  imports python3t.dll, exports PyInit_native",
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, but this environment runs Python 3.14.
                   pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
                   Use C:\Python\python3.14t.exe, which has pkg.
                   Python: Windows fatal exception: access violation
@@ -490,9 +490,9 @@ mod tests {
             module,
             expect![[r#"
                 error unsupported-python: python3t.dll
-                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, but this environment runs Python 3.14.
                   pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
-                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Choose an interpreter with Python 3.15 or later, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
             "#]],
@@ -502,9 +502,9 @@ mod tests {
             module,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14.
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, but this environment runs Python 3.14.
                   pkg/native.pyd is for Python 3.15 or later; C:\Python\python314.dll is Python 3.14.2.
-                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Choose an interpreter with Python 3.15 or later, or reinstall pkg with this one.
                   Python: ImportError: dynamic module does not define module export function (PyInit_native)
                   ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
                   ~ Use C:\Python\python3.14t.exe, which has pkg | "whydll.interpreter": "C:\\Python\\python3.14t.exe"
@@ -515,9 +515,9 @@ mod tests {
             module,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.15 or later, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for Python 3.15 or later, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for Python 3.15 or later; C:\Python\python314t.dll is Python 3.14.2 free-threaded.
-                  Choose an interpreter with Python 3.15 or later, or install pkg again with this one.
+                  Choose an interpreter with Python 3.15 or later, or reinstall pkg with this one.
                   Python: ImportError: dynamic module does not define module export function (PyInit_native)
                   ? Choose an interpreter with Python 3.15 or later | whydll.interpreter
             "#]],
@@ -558,9 +558,9 @@ mod tests {
                 pkg/native.pyd,,",
             expect![[r#"
                 error unsupported-python: python3.dll
-                  `import pkg` will fail: its native modules are built for GIL-enabled Python, and this environment runs Python 3.14 free-threaded.
+                  `import pkg` will fail: its native modules are built for GIL-enabled Python, but this environment runs Python 3.14 free-threaded.
                   pkg/native.pyd is for GIL-enabled Python; C:\Python\python314t.dll is Python 3.14.2 free-threaded. Its wheel was made for cp38-abi3-win_amd64.
-                  Choose an interpreter with GIL-enabled Python, or install pkg again with this one.
+                  Choose an interpreter with GIL-enabled Python, or reinstall pkg with this one.
                   Python: ImportError: DLL load failed while importing native: The specified module could not be found.
                   ? Reinstall pkg 1.0 | C:\Python\python3.14t.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Choose an interpreter with GIL-enabled Python | whydll.interpreter
@@ -584,9 +584,9 @@ mod tests {
             "#,
             expect![[r#"
                 error unsupported-python: 
-                  `import pkg` will fail: its native modules are built for Python 3.13 free-threaded, and this environment runs Python 3.13.
+                  `import pkg` will fail: its native modules are built for Python 3.13 free-threaded, but this environment runs Python 3.13.
                   pkg/native.cp313t-win_amd64.pyd is for Python 3.13 free-threaded; C:\Python\python313.dll is Python 3.13.2.
-                  Choose an interpreter with Python 3.13 free-threaded, or install pkg again with this one.
+                  Choose an interpreter with Python 3.13 free-threaded, or reinstall pkg with this one.
                   Python: ModuleNotFoundError: No module named 'pkg.native'
                   ? Choose an interpreter with Python 3.13 free-threaded | whydll.interpreter
             "#]],

@@ -143,7 +143,7 @@ mod tests {
             expect![[r#"
                 error unsupported-windows: python.exe
                   Python itself cannot start: C:\Python\python.exe needs a newer Windows than this one (10.0.22631).
-                  Its header asks for Windows 11.0 (Windows error 193).
+                  Its header requires Windows 11.0 (Windows error 193).
                   Install an older version of Python that supports this Windows, or update Windows.
             "#]],
         );

@@ -174,7 +174,7 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: native.pyd
                   `import pkg` will fail: pkg/native.pyd is 32-bit (x86), but this Python is 64-bit (x64).
-                  The file's header says so; Windows refuses it (error 193).
+                  The file's header shows this; Windows refuses it (error 193).
                   Reinstall pkg 1.0.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   * Reinstall pkg 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
@@ -198,8 +198,8 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: native.pyd
                   `import pkg` will fail: pkg/native.pyd is 64-bit (x64), but this Python is 32-bit (x86).
-                  The file's header says so; Windows refuses it (error 193).
-                  Choose a Python that is 64-bit (x64) like it, or replace the file.
+                  The file's header shows this; Windows refuses it (error 193).
+                  Choose a Python that is also 64-bit (x64), or replace the file.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
                   ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
             "#]],
@@ -223,8 +223,8 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: a.dll
                   `import pkg` will fail: pkg/a.dll is ARM64, but this Python is 64-bit (x64).
-                  The file's header says so; Windows refuses it (error 193).
-                  Replace the file: no program on this Windows is ARM64.
+                  The file's header shows this; Windows refuses it (error 193).
+                  Replace the file: this Windows does not run programs that are ARM64.
                   Python: ImportError: DLL load failed while importing native: %1 is not a valid Win32 application.
             "#]],
         );
@@ -252,35 +252,35 @@ mod tests {
         check(
             &world("arm64", "x86_64"),
             expect![[r#"
-            error wrong-architecture: pkg.pyd
-              `import pkg` will fail: pkg.pyd is 64-bit (x64), but this Python is ARM64.
-              The file's header says so; Windows refuses it (error 193).
-              Choose a Python that is 64-bit (x64) like it, or replace the file.
-              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
-              ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
-        "#]],
+                error wrong-architecture: pkg.pyd
+                  `import pkg` will fail: pkg.pyd is 64-bit (x64), but this Python is ARM64.
+                  The file's header shows this; Windows refuses it (error 193).
+                  Choose a Python that is also 64-bit (x64), or replace the file.
+                  Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+                  ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+            "#]],
         );
         check(
             &world("x86_64", "arm64"),
             expect![[r#"
-            error wrong-architecture: pkg.pyd
-              `import pkg` will fail: pkg.pyd is ARM64, but this Python is 64-bit (x64).
-              The file's header says so; Windows refuses it (error 193).
-              Choose a Python that is ARM64 like it, or replace the file.
-              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
-              ? Choose an interpreter that is ARM64 | whydll.interpreter
-        "#]],
+                error wrong-architecture: pkg.pyd
+                  `import pkg` will fail: pkg.pyd is ARM64, but this Python is 64-bit (x64).
+                  The file's header shows this; Windows refuses it (error 193).
+                  Choose a Python that is also ARM64, or replace the file.
+                  Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+                  ? Choose an interpreter that is ARM64 | whydll.interpreter
+            "#]],
         );
         check(
             &world("arm64", "arm64ec"),
             expect![[r#"
-            error wrong-architecture: pkg.pyd
-              `import pkg` will fail: pkg.pyd is ARM64EC (ARM64 code for x64 processes), but this Python is ARM64.
-              The file's header says so; Windows refuses it (error 193).
-              Choose a Python that is 64-bit (x64) like it, or replace the file.
-              Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
-              ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
-        "#]],
+                error wrong-architecture: pkg.pyd
+                  `import pkg` will fail: pkg.pyd is ARM64EC (ARM64 code for x64 processes), but this Python is ARM64.
+                  The file's header shows this; Windows refuses it (error 193).
+                  Choose a Python that is also 64-bit (x64), or replace the file.
+                  Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
+                  ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
+            "#]],
         );
     }
 
@@ -299,7 +299,7 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: python.exe
                   Python itself cannot start: C:\Python\python.exe is ARM64, and this Windows is 64-bit (x64).
-                  The file's header says so; Windows refuses to start it (error 216).
+                  The file's header shows this; Windows refuses to start it (error 216).
                   Choose a Python that is 64-bit (x64).
                   ? Choose an interpreter that is 64-bit (x64) | whydll.interpreter
                 healthy
@@ -321,7 +321,7 @@ mod tests {
             expect![[r#"
                 error wrong-architecture: msvcp140.dll
                   `import pkg` will fail: C:\Python\msvcp140.dll is 32-bit (x86), but this Python is 64-bit (x64).
-                  The file's header says so, and no other copy lies where it is searched; Windows refuses it (error 193).
+                  The file's header shows this, and no searched directory contains another copy; Windows refuses it (error 193).
                   Install the runtime into this Python with pip (no administrator needed), or download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
                   * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
@@ -400,14 +400,14 @@ mod tests {
             "#,
             expect![[r#"
                 error wrong-architecture: 
-                  `import one` will fail: what is installed of one is for Linux (aarch64), and this Python is for Windows, 64-bit (x64).
-                  one.cpython-313-aarch64-linux-gnu.so says so by its name, and no file for this Python lies beside it, so that Python finds no module one.
-                  Install one again with this Python: pip takes the wheel that fits.
+                  `import one` will fail: the installed one is for Linux (aarch64), but this Python is for Windows, 64-bit (x64).
+                  The name of one.cpython-313-aarch64-linux-gnu.so shows this, and there is no file for this Python next to it, so Python finds no module one.
+                  Reinstall one with this Python: pip selects the right wheel.
                   Python: ModuleNotFoundError: No module named 'one'
                 error wrong-architecture: 
-                  `import two` will fail: what is installed of two is for Windows, ARM64, and this Python is for Windows, 64-bit (x64).
-                  two.cp313-win_arm64.pyd says so by its name, and no file for this Python lies beside it, so that Python finds no module two.
-                  Install two again with this Python: pip takes the wheel that fits.
+                  `import two` will fail: the installed two is for Windows, ARM64, but this Python is for Windows, 64-bit (x64).
+                  The name of two.cp313-win_arm64.pyd shows this, and there is no file for this Python next to it, so Python finds no module two.
+                  Reinstall two with this Python: pip selects the right wheel.
                   Python: ModuleNotFoundError: No module named 'two'
             "#]],
         );

@@ -175,21 +175,21 @@ mod tests {
         check_with(
             &[PACKAGE, &own, &other, variable],
             expect![[r#"
-            information mixed-environment: 
-              `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, a folder of PYTHONPATH.
-              That folder comes first on sys.path; the environment has numpy 1.19 of its own.
-              Take the folder out of PYTHONPATH.
-        "#]],
+                information mixed-environment: 
+                  `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, a folder of PYTHONPATH.
+                  That folder comes first on sys.path; the environment has numpy 1.19 of its own.
+                  Remove the folder from PYTHONPATH.
+            "#]],
         );
         let path_file = "/Python/Lib/site-packages/other.pth  text\n    C:\\other\\Lib\\site-packages\n";
         check_with(
             &[PACKAGE, &other, path_file],
             expect![[r#"
-            information mixed-environment: 
-              `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, which C:\Python\Lib\site-packages\other.pth:1 adds.
-              The import was followed: other packages that it uses lie in the environment.
-              Remove the line, if the environment shall stand for itself.
-        "#]],
+                information mixed-environment: 
+                  `import pkg` mixes environments: numpy 2.0 comes from C:\other\Lib\site-packages, which C:\Python\Lib\site-packages\other.pth:1 adds.
+                  The import was followed: other packages that it uses are in the environment.
+                  Remove the line if the environment should be self-contained.
+            "#]],
         );
         // Modules of the program and of a project in development are used deliberately.
         let project =
@@ -215,11 +215,11 @@ python /venv
         check_with(
             &[&own, &numpy("/Python/Lib/site-packages", "1.19"), venv],
             expect![[r#"
-            hint mixed-environment: 
-              `import pkg` mixes environments: numpy 1.19 comes from C:\Python\Lib\site-packages, the Python that this environment was created with.
-              The import was followed: other packages that it uses lie in the environment.
-              Install it into the environment, if that shall stand for itself.
-        "#]],
+                hint mixed-environment: 
+                  `import pkg` mixes environments: numpy 1.19 comes from C:\Python\Lib\site-packages, the Python that this environment was created with.
+                  The import was followed: other packages that it uses are in the environment.
+                  Install it into the environment if that should be self-contained.
+            "#]],
         );
     }
 }

@@ -74,9 +74,9 @@ mod tests {
             &[PACKAGE, &own, left],
             expect![[r#"
                 hint mixed-environment: 
-                  pip left ~umpy behind in C:\Python\Lib\site-packages, of what `import pkg` uses.
-                  pip renames what it is about to remove, and deletes it at the end of the installation, which it did not reach or where a program still used it.
-                  It can be deleted.
+                  pip left ~umpy behind in C:\Python\Lib\site-packages: remains of a package that `import pkg` uses.
+                  pip renames files before it removes them, and deletes them at the end of an installation. It did not get that far, or a program was still using them.
+                  The leftovers can be deleted.
             "#]],
         );
         let broken = PACKAGE.replace("core.pyd\n/", "core.pyd  imports nowhere.dll\n/");
@@ -90,9 +90,9 @@ mod tests {
                   Python: ImportError: DLL load failed while importing core: The specified module could not be found.
                   ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
                 warning mixed-environment: 
-                  pip left ~umpy behind in C:\Python\Lib\site-packages, of what `import pkg` uses.
-                  pip renames what it is about to remove, and deletes it at the end of the installation, which it did not reach or where a program still used it.
-                  Install the package again, and delete what is left.
+                  pip left ~umpy behind in C:\Python\Lib\site-packages: remains of a package that `import pkg` uses.
+                  pip renames files before it removes them, and deletes them at the end of an installation. It did not get that far, or a program was still using them.
+                  Reinstall the package, and delete the leftovers.
             "#]],
         );
     }

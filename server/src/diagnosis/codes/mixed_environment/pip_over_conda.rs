@@ -80,8 +80,8 @@ mod tests {
             expect![[r#"
                 information mixed-environment: 
                   numpy 2.0 was installed over conda's numpy 1.19.
-                  C:\Python\conda-meta\numpy-1.19-py38_0.json says that conda installed 1.19, and the INSTALLER of numpy-2.0.dist-info is not conda.
-                  Let one of them manage the package: uninstall pip's and install conda's again.
+                  According to C:\Python\conda-meta\numpy-1.19-py38_0.json, conda installed 1.19, but the INSTALLER of numpy-2.0.dist-info is not conda.
+                  Let one of them manage the package: uninstall pip's copy and reinstall conda's.
                   ? Uninstall pip's numpy, then reinstall numpy 1.19 with conda | C:\Python\python.exe -m pip uninstall -y numpy | conda install --force-reinstall -p C:\Python numpy=1.19
             "#]],
         );

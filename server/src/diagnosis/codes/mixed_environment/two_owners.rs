@@ -140,7 +140,7 @@ mod tests {
             expect![[r#"
                 information mixed-environment: a.pyd, b.pyd
                   pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; the files on disk belong to pkg 1.0.
                   Uninstall both, then install the one that you want.
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
@@ -152,7 +152,7 @@ mod tests {
             expect![[r#"
                 warning mixed-environment: a.pyd, b.pyd
                   pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; some of what is there is of the one, some of the other.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; some of the files on disk belong to the one, some to the other.
                   Uninstall both, then install the one that you want.
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
@@ -169,7 +169,7 @@ mod tests {
                   ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
                 warning mixed-environment: a.pyd, b.pyd
                   pkg 1.0 and pkg_cpu 1.0 install the same files and overwrote each other's.
-                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; what is there is of pkg 1.0.
+                  Both RECORDs list pkg/a.pyd and pkg/b.pyd, with different sizes; the files on disk belong to pkg 1.0.
                   Uninstall both, then install the one that you want.
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg==1.0
                   ? Uninstall pkg and pkg_cpu, then reinstall pkg_cpu 1.0 | C:\Python\python.exe -m pip uninstall -y pkg pkg_cpu | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir pkg_cpu==1.0
@@ -230,7 +230,7 @@ mod tests {
             expect![[r#"
                 information mixed-environment: 
                   numpy 1.19 and numpy_nightly 2.0 install the same files and overwrote each other's.
-                  Both RECORDs list numpy/__init__.py, with different sizes; what is there is of numpy 1.19.
+                  Both RECORDs list numpy/__init__.py, with different sizes; the files on disk belong to numpy 1.19.
                   Uninstall both, then install the one that you want.
                   ? Uninstall numpy and numpy_nightly, then reinstall numpy 1.19 | C:\Python\python.exe -m pip uninstall -y numpy numpy_nightly | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy==1.19
                   ? Uninstall numpy and numpy_nightly, then reinstall numpy_nightly 2.0 | C:\Python\python.exe -m pip uninstall -y numpy numpy_nightly | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir numpy_nightly==2.0
