@@ -158,11 +158,11 @@ fn two_packages_that_cannot_live_in_one_process() {
         &files,
         "import one\nimport two",
         expect![[r#"
-        error missing-export arrow.dll
-          `import two` will fail: one/arrow.dll has no `second`, which two/core.pyd imports from it. The exports of C:\Python\Lib\site-packages\one\arrow.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (one/__init__.py:1 → one/core.pyd), and Windows takes a DLL that is loaded wherever it lies. one and two bring different DLLs of the name arrow.dll, and both orders of import fail: use them in two processes.
-          ? Update one | C:\Python\python.exe -m pip install --upgrade one
-          ? Update two | C:\Python\python.exe -m pip install --upgrade two
-    "#]],
+            error missing-export arrow.dll
+              `import two` will fail: one/arrow.dll has no `second`, which two/core.pyd imports from it. The exports of C:\Python\Lib\site-packages\one\arrow.dll were read (Windows error 127); this copy was loaded first by the rule "the DLL's own directory" (one/__init__.py:1 → one/core.pyd), and Windows reuses a DLL that is already loaded, wherever it is. one and two bring different DLLs named arrow.dll, and the import fails in either order: use them in separate processes.
+              ? Update one | C:\Python\python.exe -m pip install --upgrade one
+              ? Update two | C:\Python\python.exe -m pip install --upgrade two
+        "#]],
     );
 }
 
@@ -252,12 +252,12 @@ fn an_environment_of_uv() {
         files,
         "import new\nimport hurt\nimport numpy",
         expect![[r#"
-        error missing-vc-runtime msvcp140.dll
-          * Install the runtime into the Python that this environment was made with (C:\uv\python\cpython-3.12) with uv (no administrator needed) | uv pip install --python C:\uv\python\cpython-3.12\python.exe --break-system-packages msvc-runtime
-          - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
-        error damaged-install core.pyd
-          * Reinstall hurt 1.0 with uv | uv pip install --python C:\project\.venv\Scripts\python.exe --reinstall --no-deps --no-cache hurt==1.0
-    "#]],
+            error missing-vc-runtime msvcp140.dll
+              * Install the runtime into the Python that this environment was created with (C:\uv\python\cpython-3.12) with uv (no administrator needed) | uv pip install --python C:\uv\python\cpython-3.12\python.exe --break-system-packages msvc-runtime
+              - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+            error damaged-install core.pyd
+              * Reinstall hurt 1.0 with uv | uv pip install --python C:\project\.venv\Scripts\python.exe --reinstall --no-deps --no-cache hurt==1.0
+        "#]],
     );
 }
 
@@ -356,11 +356,11 @@ fn a_library_of_conda_that_does_not_fit() {
         &files,
         "import pyarrow",
         expect![[r#"
-        error missing-export arrow.dll
-          `import pyarrow` will fail: C:\conda\Library\bin\arrow.dll has no `old`, which pyarrow/lib.pyd imports from it. The exports of C:\conda\Library\bin\arrow.dll were read (Windows error 127); this copy is taken by the rule "added by conda's Python" (pyarrow/__init__.py:1 → pyarrow/lib.pyd). Update or remove what brought this copy, or install a version of what needs it that fits.
-          ? Update libarrow with micromamba | micromamba update -p C:\conda libarrow
-          ? Update pyarrow | C:\conda\python.exe -m pip install --upgrade pyarrow
-    "#]],
+            error missing-export arrow.dll
+              `import pyarrow` will fail: C:\conda\Library\bin\arrow.dll has no `old`, which pyarrow/lib.pyd imports from it. The exports of C:\conda\Library\bin\arrow.dll were read (Windows error 127); this copy is found by the rule "added by conda's Python" (pyarrow/__init__.py:1 → pyarrow/lib.pyd). Update or remove whatever installed this copy, or install a compatible version of the package that needs it.
+              ? Update libarrow with micromamba | micromamba update -p C:\conda libarrow
+              ? Update pyarrow | C:\conda\python.exe -m pip install --upgrade pyarrow
+        "#]],
     );
 }
 
@@ -407,15 +407,15 @@ fn a_distribution_that_pypi_does_not_have() {
         &files,
         "import torch\nimport geo\nimport mine",
         expect![[r#"
-        error damaged-install c10.dll
-          * Reinstall torch 2.15.0+cu126 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir torch==2.15.0+cu126 --index-url https://download.pytorch.org/whl/cu126
-        error damaged-install gdal.dll
-          `import geo` will fail: gdal.dll has disappeared. geo installed it, as its RECORD says, but it is gone; geo.pyd imports gdal.dll (Windows error 126). Install the package again. If the file vanishes again, look into your antivirus program's quarantine.
-          ? Reinstall geo 3.8+fork | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir geo==3.8+fork
-        error damaged-install own.dll
-          `import mine` will fail: own.dll has disappeared. mine installed it, as its RECORD says, but it is gone; mine.pyd imports own.dll (Windows error 126). Install the package again. If the file vanishes again, look into your antivirus program's quarantine.
-          ? Reinstall mine 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir mine==1.0
-    "#]],
+            error damaged-install c10.dll
+              * Reinstall torch 2.15.0+cu126 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir torch==2.15.0+cu126 --index-url https://download.pytorch.org/whl/cu126
+            error damaged-install gdal.dll
+              `import geo` will fail: gdal.dll has disappeared. geo installed it, according to its RECORD, but it is gone; geo.pyd imports gdal.dll (Windows error 126). Reinstall the package. If the file disappears again, check your antivirus program's quarantine.
+              ? Reinstall geo 3.8+fork | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir geo==3.8+fork
+            error damaged-install own.dll
+              `import mine` will fail: own.dll has disappeared. mine installed it, according to its RECORD, but it is gone; mine.pyd imports own.dll (Windows error 126). Reinstall the package. If the file disappears again, check your antivirus program's quarantine.
+              ? Reinstall mine 1.0 | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir mine==1.0
+        "#]],
     );
 }
 
@@ -500,12 +500,12 @@ fn what_is_not_to_blame() {
         &files,
         "import pkg\nimport shared.two",
         expect![[r#"
-        error missing-vc-runtime msvcp140.dll
-          * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
-          - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
-        error not-installed 
-          `import shared.two` will fail: shared is installed, but there is no shared.two in it. Several distributions share the folder shared, and none that is installed has it. Install the distribution that brings shared.two.
-    "#]],
+            error missing-vc-runtime msvcp140.dll
+              * Install the runtime into this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install msvc-runtime
+              - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
+            error not-installed 
+              `import shared.two` will fail: shared is installed, but it does not contain shared.two. Several distributions share the folder shared, and none of the installed ones contains it. Install the distribution that provides shared.two.
+        "#]],
     );
     let crashes = installed("312")
         + "
@@ -630,7 +630,7 @@ fn the_pair_that_fits_is_named() {
         "from PyQt6 import QtCore",
         expect![[r#"
             error missing-export Qt6Core.dll
-              `from PyQt6 import QtCore` will fail: PyQt6/Qt6Core.dll has no `old`, which PyQt6/QtCore.pyd imports from it. The exports of C:\Python\Lib\site-packages\PyQt6\Qt6Core.dll were read (Windows error 127); this copy is taken by the rule "the DLL's own directory" (PyQt6/QtCore.pyd). Update or remove what brought this copy, or install a version of what needs it that fits.
+              `from PyQt6 import QtCore` will fail: PyQt6/Qt6Core.dll has no `old`, which PyQt6/QtCore.pyd imports from it. The exports of C:\Python\Lib\site-packages\PyQt6\Qt6Core.dll were read (Windows error 127); this copy is found by the rule "the DLL's own directory" (PyQt6/QtCore.pyd). Update or remove whatever installed this copy, or install a compatible version of the package that needs it.
               ? Install PyQt6-Qt6 6.6.0, the version of PyQt6 | C:\Python\python.exe -m pip install PyQt6-Qt6==6.6.0
               ? Update PyQt6-Qt6 | C:\Python\python.exe -m pip install --upgrade PyQt6-Qt6
               ? Update PyQt6 | C:\Python\python.exe -m pip install --upgrade PyQt6
@@ -664,10 +664,10 @@ fn what_belongs_to_python_is_pythons() {
         &files(old),
         "import pkg",
         expect![[r#"
-        error missing-export python3.dll
-          `import pkg` will fail: C:\Python\python3.dll has no `PyCMethod_New`, which pkg.pyd imports from it. The exports of C:\Python\python3.dll were read (Windows error 127); this copy was loaded first by the rule "full path", and Windows takes a DLL that is loaded wherever it lies. It belongs to Python itself: update this Python to its newest release.
-          ? Update Python 3.9.4 to the newest release of 3.9 | https://www.python.org/downloads/windows/
-    "#]],
+            error missing-export python3.dll
+              `import pkg` will fail: C:\Python\python3.dll has no `PyCMethod_New`, which pkg.pyd imports from it. The exports of C:\Python\python3.dll were read (Windows error 127); this copy was loaded first by the rule "full path", and Windows reuses a DLL that is already loaded, wherever it is. It belongs to Python itself: update this Python to its newest release.
+              ? Update Python 3.9.4 to the newest release of 3.9 | https://www.python.org/downloads/windows/
+        "#]],
     );
 }
 
@@ -686,7 +686,7 @@ fn what_windows_lacks() {
         "import pkg",
         expect![[r#"
             error unsupported-windows dxcore.dll
-              `import pkg` will fail: pkg.pyd needs dxcore.dll, which this Windows (10.0.18363) lacks. pkg.pyd imports dxcore.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). Windows has it from Windows 10, version 2004 (build 19041) on. Use a Windows that has it, or a version of its package that does without.
+              `import pkg` will fail: pkg.pyd needs dxcore.dll, which this Windows (10.0.18363) lacks. pkg.pyd imports dxcore.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It is included in Windows 10, version 2004 (build 19041) and later. Use a Windows that has it, or a version of its package that does not need it.
         "#]],
     );
     check(
@@ -696,7 +696,7 @@ fn what_windows_lacks() {
         "import pkg",
         expect![[r#"
             error unsupported-windows mf.dll mfplat.dll mfreadwrite.dll
-              `import pkg` will fail: pkg.pyd needs mf.dll, mfplat.dll and mfreadwrite.dll, which this Windows (10.0.18363) lacks. pkg.pyd imports mf.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to Media Foundation, which N editions of Windows lack: add the Media Feature Pack in the optional features of the settings. On Windows Server, install the feature Server-Media-Foundation. Use a Windows that has it, or a version of its package that does without.
+              `import pkg` will fail: pkg.pyd needs mf.dll, mfplat.dll and mfreadwrite.dll, which this Windows (10.0.18363) lacks. pkg.pyd imports mf.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to Media Foundation, which N editions of Windows lack: add the Media Feature Pack under Optional features in Settings. On Windows Server, install the feature Server-Media-Foundation. Use a Windows that has it, or a version of its package that does not need it.
         "#]],
     );
     let forwards =
@@ -708,7 +708,7 @@ fn what_windows_lacks() {
         "import pkg",
         expect![[r#"
             error unsupported-windows icuuc.dll
-              `import pkg` will fail: pkg.pyd needs icu.dll, which this Windows (10.0.18363) lacks. It imports `ucnv_open`, which C:\Windows\System32\icuuc.dll does not export: that is in icu.dll, which does not exist (Windows error 126). Windows has it from Windows 10, version 1903 (build 18362) on. Use a Windows that has it, or a version of its package that does without.
+              `import pkg` will fail: pkg.pyd needs icu.dll, which this Windows (10.0.18363) lacks. It imports `ucnv_open`, which C:\Windows\System32\icuuc.dll does not export: that is in icu.dll, which does not exist (Windows error 126). It is included in Windows 10, version 1903 (build 18362) and later. Use a Windows that has it, or a version of its package that does not need it.
         "#]],
     );
 }
@@ -728,10 +728,10 @@ fn what_a_dll_belongs_to() {
         &files("libstdc++-6.dll, libgcc_s_seh-1.dll"),
         "import pkg",
         expect![[r#"
-        error missing-dll libstdc++-6.dll libgcc_s_seh-1.dll
-          `import pkg` will fail: libstdc++-6.dll and libgcc_s_seh-1.dll are missing. pkg.pyd imports libstdc++-6.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). They belong to the runtime of GCC for Windows (MinGW-w64). The wheel should have brought it: install another version of the package, or MSYS2, and add the folder mingw64\bin with os.add_dll_directory.
-          ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
-    "#]],
+            error missing-dll libstdc++-6.dll libgcc_s_seh-1.dll
+              `import pkg` will fail: libstdc++-6.dll and libgcc_s_seh-1.dll are missing. pkg.pyd imports libstdc++-6.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). They belong to the runtime of GCC for Windows (MinGW-w64). The wheel should have included it: install another version of the package, or install MSYS2 and add its folder mingw64\bin with os.add_dll_directory.
+              ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+        "#]],
     );
     check(
         machine,
@@ -750,10 +750,10 @@ fn what_a_dll_belongs_to() {
         &files("cudart64_12.dll"),
         "import pkg",
         expect![[r#"
-        error missing-dll cudart64_12.dll
-          `import pkg` will fail: cudart64_12.dll is missing. pkg.pyd imports cudart64_12.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 12.x. Install CUDA 12.x (another version of CUDA has other names) and add its bin folder with os.add_dll_directory before the import, or install the build of the package without GPU.
-          ? Open NVIDIA's archive for CUDA 12.x | https://developer.nvidia.com/cuda-toolkit-archive
-    "#]],
+            error missing-dll cudart64_12.dll
+              `import pkg` will fail: cudart64_12.dll is missing. pkg.pyd imports cudart64_12.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to CUDA 12.x. Install CUDA 12.x (other versions of CUDA use other names) and add its bin folder with os.add_dll_directory before the import, or install the package's build without GPU support.
+              ? Open NVIDIA's archive for CUDA 12.x | https://developer.nvidia.com/cuda-toolkit-archive
+        "#]],
     );
     check(
         machine,
@@ -761,10 +761,10 @@ fn what_a_dll_belongs_to() {
         &files("libomp140.x86_64.dll"),
         "import pkg",
         expect![[r#"
-        error missing-dll libomp140.x86_64.dll
-          `import pkg` will fail: libomp140.x86_64.dll is missing. pkg.pyd imports libomp140.x86_64.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to Visual Studio's LLVM OpenMP runtime, which its redistributable does not have. Install another version of the package: Microsoft does not allow that DLL to be passed on, so its wheel cannot have it.
-          ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
-    "#]],
+            error missing-dll libomp140.x86_64.dll
+              `import pkg` will fail: libomp140.x86_64.dll is missing. pkg.pyd imports libomp140.x86_64.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to Visual Studio's LLVM OpenMP runtime, which its redistributable does not include. Install another version of the package: Microsoft does not allow that DLL to be redistributed, so its wheel cannot contain it.
+              ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+        "#]],
     );
     check(
         machine,
@@ -782,10 +782,10 @@ fn what_a_dll_belongs_to() {
         &files("vcruntime140d.dll"),
         "import pkg",
         expect![[r#"
-        error missing-dll vcruntime140d.dll
-          `import pkg` will fail: vcruntime140d.dll is missing. pkg.pyd imports vcruntime140d.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to the debug runtime of Visual Studio, which may not be passed on. The module is a debug build: install a release build of its package.
-          ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
-    "#]],
+            error missing-dll vcruntime140d.dll
+              `import pkg` will fail: vcruntime140d.dll is missing. pkg.pyd imports vcruntime140d.dll; Python 3.12 looks for it in C:\Python\Lib\site-packages, C:\Python and System32, and it is in none of them (Windows error 126). It belongs to the debug runtime of Visual Studio, which may not be redistributed. The module is a debug build: install a release build of its package.
+              ? Update pkg | C:\Python\python.exe -m pip install --upgrade pkg
+        "#]],
     );
 }
 
