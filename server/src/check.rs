@@ -26,7 +26,7 @@ pub struct Programs {
     pub left_out: Vec<ReadError>,
 }
 
-/// Why a file can't be checked.
+/// The reason why a file can't be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("{path}: {reason}")]

@@ -801,10 +801,10 @@ fn a_diagnosis_does_not_suggest_path_in_an_alias() {
             error not-on-search-path: on_path.dll
               `import loads` will fail: on_path.dll is in C:\lib, where Python 3.14 does not look.
               C:\env\loads\__init__.py (line 2) loads on_path.dll; Python 3.14 looks for it in C:\U\Python\pythoncore-3.14-64 and System32, and it is in none of them (Windows error 126). It runs in C:\U\Python\bin\python.exe, an alias of the Python Install Manager, in which no load searches PATH.
-              Add C:\lib with os.add_dll_directory before the import, or use C:\U\Python\pythoncore-3.14-64\python.exe itself, and not its alias.
+              Add C:\lib with os.add_dll_directory before the import, or use C:\U\Python\pythoncore-3.14-64\python.exe itself instead of its alias.
               Python: FileNotFoundError: Could not find module 'on_path.dll' (or one of its dependencies). Try using the full path with constructor syntax.
               * Add C:\lib with os.add_dll_directory before the import | os.add_dll_directory(r"C:\lib")
-              - Use C:\U\Python\pythoncore-3.14-64\python.exe itself, and not its alias | "whydll.interpreter": "C:\\U\\Python\\pythoncore-3.14-64\\python.exe"
+              - Use C:\U\Python\pythoncore-3.14-64\python.exe itself instead of its alias | "whydll.interpreter": "C:\\U\\Python\\pythoncore-3.14-64\\python.exe"
         "#]],
         expect![[r#"
             healthy

@@ -32,7 +32,7 @@ pub struct Problem {
     pub culprit: Culprit,
     /// The statements that lead to the failure, innermost first.
     pub trace: Vec<Place>,
-    /// How Python code requested the load, if it did.
+    /// The way in which Python code requested the load, if it did.
     pub loaded_by: Option<LoadKind>,
     /// The message of the Python exception.
     pub sentence: Option<String>,
@@ -263,7 +263,7 @@ impl Case<'_> {
 
     /// Returns the importer and how it requests the culprit: "self_check.py (line 50) loads b.dll"
     /// or "a.pyd imports b.dll".
-    pub(super) fn who_needs(&self, problem: &Problem) -> String {
+    pub(super) fn describe_request(&self, problem: &Problem) -> String {
         let Some(fault) = problem.fault() else {
             return String::new();
         };
@@ -312,7 +312,7 @@ impl Case<'_> {
 
     /// Returns why this module resolves an import: "this copy was loaded first by the rule "full
     /// path" (scipy/_distributor_init.py:40)".
-    pub(super) fn why_this_one(&self, provider: &Provider) -> String {
+    pub(super) fn why_found(&self, provider: &Provider) -> String {
         let mut by: Vec<String> = provider.asked_by.iter().map(ToString::to_string).collect();
         by.extend(provider.brought_by.iter().map(|link| self.short_of(Some(link))));
         let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(" → ")) };
@@ -329,7 +329,7 @@ impl Case<'_> {
 
     /// Returns a sentence, preceded by a space, if the registry entry of the VC++ redistributable
     /// for this environment disagrees with its DLL. Returns an empty string otherwise.
-    pub(super) fn registry_disagrees(&self) -> String {
+    pub(super) fn registry_mismatch(&self) -> String {
         let all = self.host.misregistered_runtimes();
         let Some(it) = all.iter().find(|it| it.registered.machine == self.environment.machine) else {
             return String::new();
@@ -369,19 +369,19 @@ impl Case<'_> {
     pub(super) fn is_of_python(&self, path: &WinPath) -> bool {
         let Environment { base_prefix, application_directory, site_packages, python_dll, .. } =
             self.environment;
-        let beside = |folder: &WinPath| path.parent().as_ref() == Some(folder);
+        let next_to = |folder: &WinPath| path.parent().as_ref() == Some(folder);
         let folders = ["DLLs", "Lib", "tcl"].map(|folder| base_prefix.join(folder));
-        let is_beside = beside(base_prefix)
-            || beside(application_directory)
-            || python_dll.parent().is_some_and(|folder| beside(&folder));
+        let is_next_to = next_to(base_prefix)
+            || next_to(application_directory)
+            || python_dll.parent().is_some_and(|folder| next_to(&folder));
         // Other installers put DLLs there, too.
         let is_there = folders.iter().any(|folder| path.is_within(folder))
-            || is_beside && (!path.has_extension("dll") || origins::is_of_python(path.file_name()));
+            || is_next_to && (!path.has_extension("dll") || origins::is_of_python(path.file_name()));
         is_there && !site_packages.iter().any(|folder| folder != base_prefix && path.is_within(folder))
     }
 
     /// Whether a module or DLL of Python itself fails.
-    pub(super) fn is_pythons_own(&self, problem: &Problem) -> bool {
+    pub(super) fn concerns_python_itself(&self, problem: &Problem) -> bool {
         let Some(fault) = problem.fault() else { return false };
         let is_stable_abi = StableAbi::of(fault.culprit()).is_some();
         let importer = fault.importer().or(fault.chain.last()).and_then(|link| link.path.as_ref());

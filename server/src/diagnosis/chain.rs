@@ -18,7 +18,7 @@ pub struct Chain {
     pub of_interpreter: usize,
     /// The steps of the Python code, in order.
     pub steps: Vec<Step>,
-    /// Why a target can't be loaded.
+    /// The reason why a target can't be loaded.
     pub error: Option<ChainError>,
     /// The failed loads, including those after which the program continues.
     pub failed: Vec<FailedLoad>,
@@ -62,16 +62,16 @@ pub fn copies(host: &Host, environment: &Environment, fault: &Fault) -> Vec<WinP
     let case = Case { host, environment, import: "" };
     match fault.cause.path() {
         Some(path) => case.other_copies(path),
-        None => case.unseen(fault),
+        None => case.copies_not_found(fault),
     }
 }
 
-/// Why a target can't be loaded.
+/// The reason why a target can't be loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChainError {
     /// A native load failed.
     Load { failure: Box<Failure>, sentence: String },
-    /// Python raises an exception that no native load causes.
+    /// Python fails before or after a native load.
     Python(String),
 }
 

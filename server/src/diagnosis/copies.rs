@@ -12,7 +12,7 @@ use super::gpu;
 impl Case<'_> {
     /// Returns the copies of a DLL that a load didn't find: in the directory of the importing
     /// module, in other directories of its distribution, and [`elsewhere`](Case::elsewhere).
-    pub(super) fn unseen(&self, fault: &Fault) -> Vec<WinPath> {
+    pub(super) fn copies_not_found(&self, fault: &Fault) -> Vec<WinPath> {
         let dll = fault.culprit();
         let files = &*self.host.files;
         // For a load by name, the chain begins with the DLL itself.

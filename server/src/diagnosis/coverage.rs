@@ -17,7 +17,7 @@ const MOST_GAPS: usize = 50;
 /// The maximum number of files that are kept per distribution.
 const MOST_FILES: usize = 50;
 
-/// How far an import could be followed. It was followed completely if there are no gaps.
+/// The extent to which an import could be followed. Without gaps, it was followed completely.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The places where it couldn't be followed, in order.

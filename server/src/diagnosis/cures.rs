@@ -14,7 +14,7 @@ use super::{Package, package};
 /// The maximum number of other environments that are offered.
 const MOST_OTHERS: usize = 3;
 
-/// Why an installation can't be simulated.
+/// The reason why an installation can't be simulated.
 pub(super) const UNKNOWN_UNTIL_INSTALLED: &str = "the files that it installs are not known in advance";
 
 /// Whether a file is an image, by its extension.
@@ -39,9 +39,10 @@ impl Case<'_> {
     /// The installed files aren't known in advance.
     pub(super) fn install(&self, wanted: &[&str], title: &str) -> Option<Fix> {
         let installer = self.environment.installer(&*self.host.files).filter(|_| are_requirements(wanted))?;
-        let action = self.running(&installer, title, installer.install(wanted));
+        let action = self.run_with(&installer, title, installer.install(wanted));
         Some(
-            Fix::new(format!("{title}{}", self.with(&installer)), action).untestable(UNKNOWN_UNTIL_INSTALLED),
+            Fix::new(format!("{title}{}", self.with_installer(&installer)), action)
+                .untestable(UNKNOWN_UNTIL_INSTALLED),
         )
     }
 
@@ -50,14 +51,14 @@ impl Case<'_> {
     }
 
     /// Returns the words for an installer in a title, preceded by a space.
-    pub(super) fn with(&self, installer: &Installer) -> String {
+    pub(super) fn with_installer(&self, installer: &Installer) -> String {
         let first = if self.needs_uv(installer) { ", which has to be installed first" } else { "" };
         format!("{}{first}", installer.with())
     }
 
     /// Returns an action that runs an installer's command. If the installer is uv and the machine
     /// lacks it, uv is installed first.
-    pub(super) fn running(&self, installer: &Installer, title: &str, command: Command) -> Action {
+    pub(super) fn run_with(&self, installer: &Installer, title: &str, command: Command) -> Action {
         if !self.needs_uv(installer) {
             return Action::Run(command);
         }
@@ -77,9 +78,9 @@ impl Case<'_> {
             Source::Elsewhere => return None,
             source => source.named_in(installer.upgrade(&name)),
         };
-        let action = self.running(&installer, &format!("Update {name}"), command);
+        let action = self.run_with(&installer, &format!("Update {name}"), command);
         let (remark, burden) = self.burden(Burden::Small);
-        let title = format!("Update {name}{}{remark}", self.with(&installer));
+        let title = format!("Update {name}{}{remark}", self.with_installer(&installer));
         Some(Fix::new(title, action).untestable(UNKNOWN_UNTIL_INSTALLED).with_burden(burden))
     }
 
@@ -105,8 +106,8 @@ impl Case<'_> {
         // The user site-packages directory is writable without an administrator.
         let is_own = distributions.iter().any(|one| one.folder.is_within(&self.environment.prefix));
         let (remark, burden) = if is_own { self.burden(Burden::Wide) } else { ("", Burden::Wide) };
-        let title = format!("{title}{}{remark}", self.with(&installer));
-        let action = self.running(&installer, &title, installer.uninstall(&words));
+        let title = format!("{title}{}{remark}", self.with_installer(&installer));
+        let action = self.run_with(&installer, &title, installer.uninstall(&words));
         let fix = Fix::new(title, action).with_burden(burden);
         let recorded: Result<Vec<Vec<WinPath>>, _> =
             distributions.iter().map(|one| one.all_files(files)).collect();
@@ -130,7 +131,7 @@ impl Case<'_> {
 
     /// Returns the other environments of the machine whose Python finds this module, with the
     /// package that provides it.
-    pub(super) fn others_with(&self, name: &str) -> Vec<(Environment, Package)> {
+    pub(super) fn other_environments_with(&self, name: &str) -> Vec<(Environment, Package)> {
         // A directory with one virtual environment may contain others.
         let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
         let others = Search::on(self.host).in_folder(folder).all().into_iter();
@@ -161,13 +162,13 @@ impl Case<'_> {
         environment.launcher_directory.as_ref().and(environment.launcher())?;
         let python = environment.interpreter.as_str().to_owned();
         let effect = Effect { interpreter: Some(environment.interpreter.clone()), ..Effect::default() };
-        let title = format!("Use {python} itself, and not its alias");
+        let title = format!("Use {python} itself instead of its alias");
         Some(Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide))
     }
 
     /// Returns fixes that run the program in another environment that has the package.
     pub(super) fn other_interpreters(&self, name: &str) -> Vec<Fix> {
-        let others = self.others_with(name).into_iter().take(MOST_OTHERS);
+        let others = self.other_environments_with(name).into_iter().take(MOST_OTHERS);
         others.map(|(other, package)| self.use_interpreter(&other, &package)).collect()
     }
 
@@ -263,7 +264,8 @@ impl Case<'_> {
         match self.environment.base_kind {
             Kind::Conda => {
                 let installer = self.environment.conda(&*self.host.files);
-                let title = format!("Install Python again in this environment{}", self.with(&installer));
+                let title =
+                    format!("Reinstall Python in this environment{}", self.with_installer(&installer));
                 let command = installer.reinstall("python", None);
                 Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
             }
@@ -280,16 +282,13 @@ impl Case<'_> {
                 )
             }
             _ if prefix.contains("\\pyenv-win\\versions\\") => Fix::new(
-                format!("Install Python {} again with pyenv", tag(&number)),
+                format!("Reinstall Python {} with pyenv", tag(&number)),
                 Action::Run(Command::new("pyenv", ["install", "--force", &tag(&number)])),
             ),
             _ if prefix.contains("\\uv\\python\\") => {
                 let tag = tag(&number);
                 let words = ["python", "install", "--reinstall", &tag];
-                Fix::new(
-                    format!("Install Python {tag} again with uv"),
-                    Action::Run(Command::new("uv", words)),
-                )
+                Fix::new(format!("Reinstall Python {tag} with uv"), Action::Run(Command::new("uv", words)))
             }
             kind => {
                 let full = self.environment.full_version();
@@ -325,14 +324,14 @@ impl Case<'_> {
         };
         let source = self.source_of(distribution);
         let command = source.named_in(command);
-        let with = self.with(&installer);
+        let with = self.with_installer(&installer);
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
         let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
         let intact = damaged.map(|file| (file.path, self.intact_image(file.expected.unwrap_or_default())));
         let effect = Effect::of_files(intact);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Reinstall {wanted}{with}{remark}");
-        let action = self.running(&installer, &title, command);
+        let action = self.run_with(&installer, &title, command);
         let fix = Fix::new(title, action);
         Some(
             match source {

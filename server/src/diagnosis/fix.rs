@@ -45,7 +45,7 @@ pub struct Effect {
 pub enum Edit {
     /// Inserts these statements before the import.
     Insert(String),
-    /// Moves the import up to this byte offset in the program, see
+    /// Moves the import up, to this byte offset in the program, see
     /// [`Import::before`](super::Import::before).
     Move(usize),
 }

@@ -78,7 +78,7 @@ pub struct Package {
     pub version: Option<String>,
     /// The package's directory or the module's file.
     pub path: Option<WinPath>,
-    /// How much of its import could be followed.
+    /// The extent to which its import could be followed.
     pub coverage: Coverage,
 }
 

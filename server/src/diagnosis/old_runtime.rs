@@ -57,7 +57,7 @@ impl<'p> OldRuntime<'p> {
 
     /// Returns fixes that avoid the old copy: update the package that contains it, or rename the
     /// file.
-    pub fn ways_without(&self, case: &Case<'_>) -> Vec<Fix> {
+    pub fn fixes_without(&self, case: &Case<'_>) -> Vec<Fix> {
         let path = &self.provider.path;
         let owner = case.environment.owner_of(path, &*case.host.files);
         owner.and_then(|owner| case.update(owner)).into_iter().chain([case.set_aside(path)]).collect()
@@ -124,8 +124,8 @@ impl<'p> OldRuntime<'p> {
             let version = version_of(case, &copy).map_or(String::new(), |version| format!(" {version}"));
             format!(" {copy}{version} would do.")
         });
-        let registry = case.registry_disagrees();
-        let why = case.why_this_one(self.provider);
+        let registry = case.registry_mismatch();
+        let why = case.why_found(self.provider);
         finding.evidence = format!("{how}{code}; {why}.{would_do}{registry}");
         if self.crash == Crash::Never {
             finding.is_note = true;

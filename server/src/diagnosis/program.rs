@@ -164,7 +164,7 @@ pub(super) fn diagnose(
             Watched::IfNative => {
                 native
                     || findings.iter().any(is_of_native_code)
-                    || (!findings.is_empty() && brings_native_code(host, environment, &package))
+                    || (!findings.is_empty() && has_native_code(host, environment, &package))
             }
             Watched::Standard => {
                 findings.retain(|finding| finding.severity == Severity::Error && !finding.dlls.is_empty());
@@ -265,7 +265,7 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Progr
 /// Whether an installed package has native code although its import loaded none: a distribution
 /// recorded a native file in it, or a module of the program hides it and the package itself loads
 /// one.
-fn brings_native_code(host: &Host, environment: &Environment, package: &Package) -> bool {
+fn has_native_code(host: &Host, environment: &Environment, package: &Package) -> bool {
     let files = &*host.files;
     let is_in_it = |file: &WinPath| package.path.as_ref().is_some_and(|path| file.is_within(path));
     let recorded = environment.providers(&package.import, files).into_iter().any(|provider| {

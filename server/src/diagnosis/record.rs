@@ -53,9 +53,9 @@ pub fn record(
     // A virtual environment may also be the directory of a project.
     let installed = prefixes.map(|prefix| [prefix.join("Lib"), prefix.join("DLLs")]);
     // The embeddable package has no other directory for modules.
-    let beside = (environment.base_kind == Kind::Embeddable).then(|| environment.base_prefix.clone());
+    let embedded = (environment.base_kind == Kind::Embeddable).then(|| environment.base_prefix.clone());
     let installed: Vec<WinPath> =
-        installed.into_iter().flatten().chain(environment.user_site.clone()).chain(beside).collect();
+        installed.into_iter().flatten().chain(environment.user_site.clone()).chain(embedded).collect();
     let own_modules: Vec<WinPath> = recording.modules_outside(&installed).into_iter().cloned().collect();
     if !own_modules.is_empty() && !consent.own_modules {
         return Err(SnapshotError::OwnModules { modules: own_modules, asked });

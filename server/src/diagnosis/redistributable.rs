@@ -166,12 +166,12 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     let verb = if is_installed { "Update" } else { "Install" };
     let with = match &installer {
         Installer::Pip { .. } => " with pip".to_owned(),
-        other => case.with(other),
+        other => case.with_installer(other),
     };
     let preposition = if is_installed { "of" } else { "into" };
     let title = format!("{verb} the runtime {preposition} {into}{with}{remark}");
     let burden = if is_protected { Burden::Administrator } else { Burden::Small };
-    let action = case.running(&installer, &title, command);
+    let action = case.run_with(&installer, &title, command);
     Some(Fix::new(title, action).with_effect(effect).with_burden(burden))
 }
 

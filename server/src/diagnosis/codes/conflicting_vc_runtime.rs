@@ -30,7 +30,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     };
     finding.advice =
         "Update or remove whatever installed the older copy, or load a newer one first.".to_owned();
-    finding.fixes = old.ways_without(case);
+    finding.fixes = old.fixes_without(case);
     finding.fixes.extend(redistributable::fixes(case));
     finding.winner = old.winner(case);
     old.describe(case, old.better_copy(case), finding);

@@ -87,7 +87,9 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         None => "an installed package lists it".to_owned(),
     };
     finding.evidence = match problem.fault() {
-        Some(_) => format!("{recorded}, but it is gone; {} ({}).", case.who_needs(problem), code(problem)),
+        Some(_) => {
+            format!("{recorded}, but it is gone; {} ({}).", case.describe_request(problem), code(problem))
+        }
         None => format!("{recorded}, but it is gone."),
     };
     cure(case, owner, finding);

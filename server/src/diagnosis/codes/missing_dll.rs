@@ -54,13 +54,13 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     }
     let verb = if finding.dlls.len() == 1 { "is" } else { "are" };
     finding.what = format!("{package}: {} {verb} missing.", list(&finding.dlls, "and"));
-    finding.evidence = format!("{}; {}.", case.who_needs(problem), case.where_searched(problem));
+    finding.evidence = format!("{}; {}.", case.describe_request(problem), case.where_searched(problem));
     if describe_nvidia(case, finding) {
         return;
     }
     let importer = fault.importer().and_then(|link| link.path.as_ref());
     let owner = importer.and_then(|path| case.owner_of(path));
-    if let Some(origin) = origins::of(fault.culprit()).filter(|_| !case.is_pythons_own(problem)) {
+    if let Some(origin) = origins::of(fault.culprit()).filter(|_| !case.concerns_python_itself(problem)) {
         let belong = if finding.dlls.len() == 1 { "It belongs" } else { "They belong" };
         finding.evidence = format!("{} {belong} to {}.", finding.evidence, origin.belongs_to);
         finding.advice = origin.advice;
@@ -69,7 +69,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         );
         return;
     }
-    if case.is_pythons_own(problem) {
+    if case.concerns_python_itself(problem) {
         if case.is_missing_from_conda_python(fault.culprit()) {
             finding.advice =
                 "It belongs to Python itself, and conda's package of this Python does not include it: update \

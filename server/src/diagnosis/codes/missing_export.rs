@@ -58,11 +58,8 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         None => String::new(),
     };
     let code = windows_error(problem.code);
-    finding.evidence = format!(
-        "{forwarded}The exports of {} were read{code}; {}.",
-        provider.path,
-        case.why_this_one(provider)
-    );
+    finding.evidence =
+        format!("{forwarded}The exports of {} were read{code}; {}.", provider.path, case.why_found(provider));
     // A DLL of Windows itself is reported as `unsupported-windows`.
     let is_foreign = provider.path.is_within(&case.host.windows_directory)
         && !redistributable::contains(provider.path.file_name());
@@ -131,7 +128,7 @@ fn load_first(case: &Case<'_>, fault: &Fault, symbols: &[Symbol]) -> Option<Fix>
     let files = &*case.host.files;
     let has_all =
         |copy: &WinPath| symbols.iter().all(|symbol| matches!(files.export(copy, symbol), Ok(Some(_))));
-    let copy = case.unseen(fault).into_iter().find(has_all)?;
+    let copy = case.copies_not_found(fault).into_iter().find(has_all)?;
     let action = Action::LoadFirst(copy.as_str().to_owned());
     let effect = Effect::of_statements(action.value());
     Some(

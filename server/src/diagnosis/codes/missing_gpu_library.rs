@@ -144,8 +144,8 @@ fn activate(case: &Case<'_>, plan: &Plan<'_>, process: &mut Process) {
 fn copies(case: &Case<'_>, dlls: &[String]) -> Vec<(String, Option<WinPath>)> {
     let installed = case.cuda_folders();
     let copy = |dll: &String| {
-        let beside = installed.iter().map(|folder| folder.join(dll)).find(|copy| case.fits(copy));
-        beside.or_else(|| case.elsewhere(dll).into_iter().next())
+        let installed_copy = installed.iter().map(|folder| folder.join(dll)).find(|copy| case.fits(copy));
+        installed_copy.or_else(|| case.elsewhere(dll).into_iter().next())
     };
     dlls.iter().map(|dll| (dll.clone(), copy(dll))).collect()
 }

@@ -59,8 +59,9 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         None => redistributable::name(machine),
     };
     finding.what = format!("{package}: {} {is}. {part} of the {name}.", list(&finding.dlls, "and"));
-    let registry = case.registry_disagrees();
-    finding.evidence = format!("{}; {}.{registry}", case.who_needs(problem), case.where_searched(problem));
+    let registry = case.registry_mismatch();
+    finding.evidence =
+        format!("{}; {}.{registry}", case.describe_request(problem), case.where_searched(problem));
     let mut fixes = match older {
         Some(older) => vec![redistributable::older(case, older)],
         None => redistributable::fixes(case),
@@ -380,7 +381,7 @@ mod tests {
                   Python: ImportError: DLL load failed while importing pkg: The specified module could not be found.
                   * Install the current runtime into this environment with conda | conda install -p C:\conda -c conda-forge vc14_runtime
                   - Install the runtime into this Python with pip (no administrator needed) | C:\conda\python.exe -m pip install msvc-runtime
-                  - Install Python again in this environment with conda | conda install --force-reinstall -p C:\conda python
+                  - Reinstall Python in this environment with conda | conda install --force-reinstall -p C:\conda python
                   - Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator | https://aka.ms/vc14/vc_redist.x64.exe
             "#]],
         );

@@ -119,7 +119,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         (None, true) => format!("{interpreter} has no package folder."),
         (None, false) => format!("{} is not in {}.", missing.name, folders.join(" or ")),
     };
-    let others = case.others_with(source::top_level(&missing.name));
+    let others = case.other_environments_with(source::top_level(&missing.name));
     if !others.is_empty() {
         let words = |(environment, package): &(Environment, Package)| {
             let version = environment.full_version();
@@ -184,9 +184,9 @@ fn describe_removed_module(case: &Case<'_>, problem: Option<&Problem>, finding: 
     }
 }
 
-/// Returns the distribution that provides a module. If the importing distribution requires exactly
-/// one candidate that isn't installed, that is the one. For well-known modules, the name is in a
-/// table.
+/// Returns the distribution that provides a module: a missing requirement of the importing
+/// distribution with a similar name, or else a well-known distribution, or else the only missing
+/// requirement.
 fn distribution_of(
     case: &Case<'_>,
     problem: Option<&Problem>,

@@ -29,7 +29,7 @@ use crate::diagnosis::{Case, Finding, Problem, redistributable};
 use crate::host::WinPath;
 
 pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
-    problem.not_found().is_some_and(|fault| !case.unseen(fault).is_empty())
+    problem.not_found().is_some_and(|fault| !case.copies_not_found(fault).is_empty())
 }
 
 pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Finding) {
@@ -38,7 +38,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     };
     let mut directories: Vec<WinPath> = Vec::new();
     for fault in problems.iter().filter_map(Problem::fault) {
-        let found = case.unseen(fault);
+        let found = case.copies_not_found(fault);
         // A directory that contains the next culprit, too, makes a second directory unnecessary.
         let known = found.iter().filter_map(WinPath::parent).any(|folder| directories.contains(&folder));
         if !known {
@@ -70,7 +70,8 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         false if on_new_path => " Newly started programs have the directory on PATH.".to_owned(),
         _ => String::new(),
     };
-    finding.evidence = format!("{}; {}.{path_rule}", case.who_needs(problem), case.where_searched(problem));
+    finding.evidence =
+        format!("{}; {}.{path_rule}", case.describe_request(problem), case.where_searched(problem));
     let importer = problem.fault().and_then(|fault| fault.importer()?.path.as_ref()?.parent());
     if importer.is_some_and(|folder| directories.contains(&folder)) {
         finding.evidence += " A load without flags (`winmode=0`, `LoadLibrary`) does not look next to the \

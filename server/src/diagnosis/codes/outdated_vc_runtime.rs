@@ -41,7 +41,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     };
     finding.advice = "Install a current runtime where this Python looks first.".to_owned();
     finding.fixes = redistributable::fixes(case);
-    finding.fixes.extend(old.ways_without(case));
+    finding.fixes.extend(old.fixes_without(case));
     old.describe(case, None, finding);
 }
 

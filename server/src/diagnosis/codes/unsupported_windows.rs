@@ -86,7 +86,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
         finding.what = format!("{consequence}: {module} needs {names}, which this Windows{version} lacks.");
         finding.evidence = match &fault.cause {
             Cause::NotFound { .. } => {
-                format!("{}; {}.", case.who_needs(problem), case.where_searched(problem))
+                format!("{}; {}.", case.describe_request(problem), case.where_searched(problem))
             }
             _ => format!("{why}: that is in {absent}, which does not exist{code}."),
         };

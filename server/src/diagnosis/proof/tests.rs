@@ -46,7 +46,7 @@ fn world(
     packages: &[PackageKind],
     order: &[usize],
     machine: &str,
-    beside: Option<&str>,
+    next_to_python: Option<&str>,
     python: (u8, bool),
 ) -> String {
     let (minor, has_pip) = python;
@@ -63,7 +63,7 @@ fn world(
     if has_pip {
         world += "/Python/Lib/site-packages/pip/__init__.py  text\n        ";
     }
-    if let Some(version) = beside {
+    if let Some(version) = next_to_python {
         let _ = write!(world, "/Python/msvcp140.dll  version {version}, exports _Mtx_lock\n        ");
     }
     let site = "/Python/Lib/site-packages";
@@ -174,11 +174,11 @@ proptest! {
         packages in proptest::collection::vec(package(), 1..5),
         order in Just((0..5).collect::<Vec<usize>>()).prop_shuffle(),
         machine in prop_oneof![Just("windows-11"), Just("windows-11+vcredist")],
-        beside in proptest::option::of(prop_oneof![Just("14.29.30133.0"), Just("14.44.35211.0")]),
+        next_to_python in proptest::option::of(prop_oneof![Just("14.29.30133.0"), Just("14.44.35211.0")]),
         python in (prop_oneof![Just(8u8), Just(12u8)], any::<bool>()),
     ) {
         let order: Vec<usize> = order.into_iter().filter(|number| *number < packages.len()).collect();
-        answer(&world(&packages, &order, machine, beside, python));
+        answer(&world(&packages, &order, machine, next_to_python, python));
     }
 }
 
