@@ -916,8 +916,8 @@ fn a_package_that_imports_a_removed_module_of_the_standard_library() {
               ? Choose another interpreter | whydll.interpreter
         "#]],
     );
-    let answered = answer(&world("").replace("distutils.version", "imp"));
-    assert!(answered.contains("older Python") && !answered.contains("install imp"), "{answered}");
+    let output = answer(&world("").replace("distutils.version", "imp"));
+    assert!(output.contains("older Python") && !output.contains("install imp"), "{output}");
     assert!(!answer(&world("/Python/Lib/site-packages/_distutils_hack/__init__.py text")).contains("error"));
 }
 
@@ -942,9 +942,9 @@ fn a_dll_of_python_that_conda_installed_is_reinstalled_with_conda() {
         )
     };
     let again = "conda install --force-reinstall -p C:\\Python libffi=3.4.4";
-    let answered = answer(&world("Library/bin/ffi-8.dll"));
-    assert!(answered.contains(again), "{answered}");
+    let output = answer(&world("Library/bin/ffi-8.dll"));
+    assert!(output.contains(again), "{output}");
     // In a directory that isn't searched, it wouldn't help.
-    let answered = answer(&world("elsewhere/ffi-8.dll"));
-    assert!(!answered.contains(again), "{answered}");
+    let output = answer(&world("elsewhere/ffi-8.dll"));
+    assert!(!output.contains(again), "{output}");
 }

@@ -8,8 +8,8 @@
 //!
 //! ## How we know
 //! Opening the file for reading (and, on Windows, for executing) fails with "access denied", or the
-//! directory of the environment that should contain it can't be listed. If a directory denies_access
-//! access, the message names it.
+//! directory of the environment that should contain it can't be listed. If a directory
+//! denies access, the message names it.
 //!
 //! ## What to do
 //! Give yourself permission to read and execute the file and its folder, or reinstall the package

@@ -18,8 +18,8 @@
 //! with (TensorFlow 2.10 requires `numpy>=1.20`), or if another package was installed later.
 //!
 //! ## How we know
-//! The files are examined, not lists of versions. *NumPy:* a module that the import loads contains the
-//! name `numpy.core._multiarray_umath`, where NumPy 1 had its C interface, but not
+//! The files are examined, not lists of versions. *NumPy:* a module that the import loads contains
+//! the name `numpy.core._multiarray_umath`, where NumPy 1 had its C interface, but not
 //! `numpy._core._multiarray_umath`, which everything built with NumPy 2 looks for first; and the
 //! installed NumPy contains the code that refuses such modules. A module that requests the
 //! interface after its import fails only then. *protobuf:* a generated file that the import

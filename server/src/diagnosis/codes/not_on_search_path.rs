@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_dll_for_both_kinds_of_processes_on_arm64_counts_for_each() {
         for process in ["arm64", "x86_64"] {
-            let answered = answer(&format!(
+            let output = answer(&format!(
                 r#"
                 machine windows-11-arm64
                 /Python/python.exe       {process}, imports python313.dll
@@ -270,11 +270,8 @@ mod tests {
                 import pkg
                 "#
             ));
-            assert!(answered.starts_with("error not-on-search-path: tools.dll"), "{process}: {answered}");
-            assert!(
-                answered.contains(r#"  * Add C:\tools with os.add_dll_directory"#),
-                "{process}: {answered}"
-            );
+            assert!(output.starts_with("error not-on-search-path: tools.dll"), "{process}: {output}");
+            assert!(output.contains(r#"  * Add C:\tools with os.add_dll_directory"#), "{process}: {output}");
         }
     }
 
@@ -359,7 +356,7 @@ mod tests {
                   * Add C:\cuda\bin with os.add_dll_directory before the import | os.add_dll_directory(r"C:\cuda\bin")
             "#]],
         );
-        let answered = crate::testing::answer(&world.replace(r#"r"C:\cuda\bin""#, r#"r"C:\Python""#));
-        assert!(answered.starts_with("error not-on-search-path: cudart64_110.dll"), "{answered}");
+        let output = crate::testing::answer(&world.replace(r#"r"C:\cuda\bin""#, r#"r"C:\Python""#));
+        assert!(output.starts_with("error not-on-search-path: cudart64_110.dll"), "{output}");
     }
 }

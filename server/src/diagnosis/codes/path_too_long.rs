@@ -10,8 +10,8 @@
 //! (most do): "The filename or extension is too long" (error 206).
 //!
 //! ## How we know
-//! The message shows the length of the path. The manifest in the file was read, and so was the setting
-//! in the registry, if this machine's registry is available.
+//! The message shows the length of the path. The manifest in the file was read, and so was the
+//! setting in the registry, if this machine's registry is available.
 //!
 //! ## What to do
 //! Recreate the environment in a folder near the root of the drive, such as `C:\venvs\tf`. The

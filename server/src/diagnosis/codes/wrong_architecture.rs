@@ -355,7 +355,7 @@ mod tests {
             "native.cpython-313-darwin.so",
             "native.cp313-win32.pyd",
         ] {
-            let answered = answer(&format!(
+            let output = answer(&format!(
                 r#"
             /Python/python.exe       imports python313.dll
             /Python/python313.dll    version 3.13.2150.1013
@@ -380,8 +380,8 @@ mod tests {
             import pkg
             "#
             ));
-            assert!(answered.starts_with("error wrong-architecture"), "{answered}");
-            assert!(answered.contains(file) && answered.contains("cp313-cp313-other"), "{answered}");
+            assert!(output.starts_with("error wrong-architecture"), "{output}");
+            assert!(output.contains(file) && output.contains("cp313-cp313-other"), "{output}");
         }
     }
 

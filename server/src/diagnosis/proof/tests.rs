@@ -186,8 +186,8 @@ proptest! {
 #[test]
 fn most_kinds_of_packages_have_a_cure() {
     let cured = |package: PackageKind| {
-        let answered = answer(&world(&[package], &[0], "windows-11", None, (12, true)));
-        answered.contains("\n  * ")
+        let output = answer(&world(&[package], &[0], "windows-11", None, (12, true)));
+        output.contains("\n  * ")
     };
     assert!(cured(PackageKind::NeedsRuntime));
     assert!(cured(PackageKind::NeedsDll { place: Some("/tools") }));
@@ -195,6 +195,6 @@ fn most_kinds_of_packages_have_a_cure() {
     assert!(cured(PackageKind::Shadowed));
     assert!(!cured(PackageKind::NeedsDll { place: None }));
     let both = [PackageKind::BringsOldRuntime { recorded: true }, PackageKind::NeedsRuntime];
-    let answered = answer(&world(&both, &[0, 1], "windows-11+vcredist", None, (12, true)));
-    assert!(answered.contains("* Import p1 before p0"), "{answered}");
+    let output = answer(&world(&both, &[0, 1], "windows-11+vcredist", None, (12, true)));
+    assert!(output.contains("* Import p1 before p0"), "{output}");
 }
