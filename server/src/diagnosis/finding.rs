@@ -72,7 +72,7 @@ pub const FAILS_AND_IS_HANDLED: &str = "fails, and the program handles it";
 const LONGEST_HEADLINE: usize = 120;
 
 impl Finding {
-    /// Returns what is wrong, in one sentence of at most [`LONGEST_HEADLINE`] characters.
+    /// Returns what is wrong, in one sentence of at most 120 characters.
     pub fn headline(&self) -> String {
         let first = self.first_sentence();
         if first.chars().count() <= LONGEST_HEADLINE {
