@@ -624,7 +624,7 @@ fn a_document_for_a_bug_report() {
         - Machine: windows-11, Windows 10.0.22631
         - VC++ runtime: no VC++ runtime in its system directory
         - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
-        - WhyDLL: 0.1.0
+        - WhyDLL: 0.2.0
 
         ## Error: `import pkg` will fail: cudart64\_101.dll is in C:\\cuda, where Python 3.8 does not look.
 
@@ -674,7 +674,7 @@ fn a_document_for_a_bug_report() {
         - Machine: windows-11, Windows 10.0.22631
         - VC++ runtime: no VC++ runtime in its system directory
         - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
-        - WhyDLL: 0.1.0
+        - WhyDLL: 0.2.0
 
         Nothing is wrong with `import pkg`.
     "#]]
