@@ -1,17 +1,17 @@
-/* The program that a world is about. It reads what to do from the file named by its argument, one command a line, and
-   does all of it in one process:
+/* The program of a world. It reads commands from the file that its argument names, one per line, and performs all of
+   them in one process:
 
        current DIRECTORY           SetCurrentDirectoryW
        path A;B                    PATH
-       set DIRECTORY               SetDllDirectoryW; nothing takes it back
+       set DIRECTORY               SetDllDirectoryW; without a directory it is reset
        add DIRECTORY               AddDllDirectory
        remove DIRECTORY            RemoveDllDirectory
        default FLAGS               SetDefaultDllDirectories
        load FLAGS NAME             LoadLibraryExW, or LoadLibraryW if there are no flags
 
-   What it says begins with '>', since Wine's own trace goes into the same pipe: for each load `> load CODE PATH` and a
-   line `> module PATH` for every module of the process, for each other command that fails `> refused CODE COMMAND`,
-   and at the end `> end`, because an exit code says nothing under Wine. */
+   Its output begins with '>', because Wine's trace goes into the same pipe: `> load CODE PATH` for each load and
+   `> module PATH` for every module of the process then, `> refused CODE COMMAND` for each other command that fails,
+   and `> end` at the end, because Wine's exit code is not reliable. */
 #define _WIN32_WINNT 0x0602
 #define PSAPI_VERSION 2
 #include <windows.h>
@@ -20,14 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST = 4096, MOST = 64 };
+enum { MAX_LENGTH = 4096, MAX_ADDED = 64 };
 
-static struct { WCHAR directory[LONGEST]; DLL_DIRECTORY_COOKIE cookie; } added[MOST];
+static struct { WCHAR directory[MAX_LENGTH]; DLL_DIRECTORY_COOKIE cookie; } added[MAX_ADDED];
 static int added_count;
 
-static void say(const char *what, const WCHAR *path)
+static void print(const char *what, const WCHAR *path)
 {
-    static char line[LONGEST * 3], text[LONGEST * 3];
+    static char line[MAX_LENGTH * 3], text[MAX_LENGTH * 3];
     DWORD written;
     int length;
 
@@ -39,43 +39,43 @@ static void say(const char *what, const WCHAR *path)
 static void list_modules(void)
 {
     static HMODULE modules[4096];
-    static WCHAR path[LONGEST];
+    static WCHAR path[MAX_LENGTH];
     DWORD size, i;
 
     if (!EnumProcessModules(GetCurrentProcess(), modules, sizeof modules, &size)) return;
     for (i = 0; i < size / sizeof modules[0]; i++)
     {
-        GetModuleFileNameW(modules[i], path, LONGEST);
-        say("module", path);
+        GetModuleFileNameW(modules[i], path, MAX_LENGTH);
+        print("module", path);
     }
-    /* Wine answers the next name with the module that it looked at last, if that is its name. The observer must not
-       change what comes: let it be this program. */
-    GetModuleFileNameW(GetModuleHandleW(NULL), path, LONGEST);
+    /* Wine finds the next name first in the module that was looked at last. Listing the modules must not change the next
+       load, so that module is this program. */
+    GetModuleFileNameW(GetModuleHandleW(NULL), path, MAX_LENGTH);
 }
 
 static void load(DWORD flags, const WCHAR *name)
 {
-    static WCHAR path[LONGEST];
+    static WCHAR path[MAX_LENGTH];
     char what[32];
     HMODULE module = flags ? LoadLibraryExW(name, NULL, flags) : LoadLibraryW(name);
     DWORD code = module ? 0 : GetLastError();
 
     path[0] = 0;
-    if (module) GetModuleFileNameW(module, path, LONGEST);
+    if (module) GetModuleFileNameW(module, path, MAX_LENGTH);
     snprintf(what, sizeof what, "load %lu", code);
-    say(what, path);
+    print(what, path);
     list_modules();
 }
 
 static BOOL add(const WCHAR *directory)
 {
-    if (added_count == MOST) return FALSE;
-    wcsncpy(added[added_count].directory, directory, LONGEST - 1);
+    if (added_count == MAX_ADDED) return FALSE;
+    wcsncpy(added[added_count].directory, directory, MAX_LENGTH - 1);
     added[added_count].cookie = AddDllDirectory(directory);
     return added[added_count].cookie && ++added_count;
 }
 
-/* The one of that name that was added last. */
+/* Removes the directory of that name that was added last. */
 static BOOL remove_added(const WCHAR *directory)
 {
     int i;
@@ -113,13 +113,13 @@ static void perform(const char *verb, const WCHAR *rest)
     else done = FALSE;
     if (done) return;
     snprintf(what, sizeof what, "refused %lu %s", GetLastError(), verb);
-    say(what, rest);
+    print(what, rest);
 }
 
 int main(int count, char **arguments)
 {
-    static char line[LONGEST];
-    static WCHAR rest[LONGEST];
+    static char line[MAX_LENGTH];
+    static WCHAR rest[MAX_LENGTH];
     FILE *commands = count == 2 ? fopen(arguments[1], "rb") : NULL;
 
     if (!commands) return 1;
@@ -131,11 +131,11 @@ int main(int count, char **arguments)
         line[strcspn(line, "\r\n")] = 0;
         argument = line + strcspn(line, " ");
         if (*argument) *argument++ = 0;
-        MultiByteToWideChar(CP_UTF8, 0, argument, -1, rest, LONGEST);
+        MultiByteToWideChar(CP_UTF8, 0, argument, -1, rest, MAX_LENGTH);
         perform(line, rest);
     }
-    say("end", L"");
-    /* What the DLLs do at the end of the process is of no interest. */
+    print("end", L"");
+    /* Without running what the DLLs do at the end of a process. */
     TerminateProcess(GetCurrentProcess(), 0);
     return 0;
 }

@@ -1,4 +1,4 @@
-//! Worlds from a seed: some images in some folders, not all of them good, and a program that loads some of them.
+//! Generates worlds from a seed: images in several directories, not all of them valid, and a program that loads some.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,10 +8,10 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// No DLL of Windows or Wine is called like that.
+/// Names that no DLL of Windows or Wine has.
 const NAMES: &[&str] = &["alfa", "bravo", "charlie", "delta", "foxtrot", "golf"];
 
-/// Where images lie.
+/// The directories of the images.
 const FOLDERS: &[&str] = &[
     "/dlls",
     "/app",
@@ -26,10 +26,10 @@ const FOLDERS: &[&str] = &[
     "/windows",
 ];
 
-/// Folders that the program names. Windows refuses those that do not exist, so they are declared.
+/// The directories that the program names. Windows refuses those that do not exist, so they are declared.
 const OWN_FOLDERS: &[&str] = FOLDERS.split_at(8).0;
 
-/// A world as it is generated; its text is what is displayed.
+/// A generated world. `Display` writes its source.
 #[derive(Debug, Clone)]
 pub struct Generated {
     images: Vec<Image>,
@@ -81,7 +81,7 @@ enum Step {
     DefaultDirectories(&'static str),
 }
 
-/// The worlds that there are.
+/// The strategy that generates worlds.
 fn worlds() -> impl Strategy<Value = Generated> {
     (prop::collection::vec(image(), 2..=12), prop::collection::vec(step(), 2..=9))
         .prop_map(|(images, steps)| Generated { images, steps })
@@ -93,7 +93,7 @@ fn image() -> impl Strategy<Value = Image> {
         3 => Just("x86"),
         1 => select(&["empty", "junk", "html", "zip", "cut 100", "cut 600", "cut 1100"][..]),
     ];
-    // Forwarders in a circle have no end in Wine.
+    // Wine never ends on circular forwarders.
     let exports = [export(&["h", "#7", "absent"]), export(&["h", "absent"]), export(&["whydll", "absent"])];
     let imports = prop::collection::vec(import(), 0..=3);
     let delay_imports = prop_oneof![9 => Just(Vec::new()), 1 => prop::collection::vec(import(), 1..=2)];
@@ -128,7 +128,7 @@ fn spelling() -> impl Strategy<Value = Spelling> {
     ]
 }
 
-/// An export, which may lead to one of these symbols.
+/// Generates an export, which may forward to one of these symbols.
 fn export(symbols: &'static [&'static str]) -> impl Strategy<Value = Export> {
     let forwarder = (select(NAMES), select(symbols));
     prop_oneof![
@@ -193,7 +193,7 @@ impl fmt::Display for Image {
         if !self.nature.is_empty() {
             attributes.push(self.nature.to_owned());
         }
-        // What is no image has no imports.
+        // Only images have imports.
         if !["empty", "junk", "html", "zip"].contains(&self.nature) {
             let list = |imports: &[Import]| {
                 let imports = imports.iter().map(|i| format!("{}{}", i.spelling.of(i.name), i.symbol));
@@ -246,7 +246,7 @@ impl fmt::Display for Generated {
                 }
                 Step::RemoveDirectory(folder) => match added.iter().rposition(|known| known == folder) {
                     Some(at) => format!("remove directory {}", added.remove(at)),
-                    // Windows refuses a cookie that it did not give.
+                    // Windows refuses a cookie that it did not issue.
                     None => continue,
                 },
                 Step::DefaultDirectories(flags) => format!("default directories {flags}"),
@@ -265,7 +265,7 @@ impl fmt::Display for Generated {
     }
 }
 
-/// The world of a seed.
+/// Generates the world of a seed.
 pub fn world(seed: u64) -> Box<dyn ValueTree<Value = Generated>> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -275,12 +275,12 @@ pub fn world(seed: u64) -> Box<dyn ValueTree<Value = Generated>> {
     tree.unwrap_or_else(|reason| panic!("the strategy rejects nothing: {reason}"))
 }
 
-/// The strategy, for properties.
+/// Returns the strategy, for property tests.
 pub fn any_world() -> BoxedStrategy<Generated> {
     worlds().boxed()
 }
 
-/// The smallest world that still `fails`, found in so many trials.
+/// Returns the smallest world that still `fails`, found in at most `trials` trials.
 pub fn shrunk(
     mut tree: Box<dyn ValueTree<Value = Generated>>,
     trials: usize,
@@ -289,13 +289,13 @@ pub fn shrunk(
     let mut smallest = tree.current().to_string();
     for _ in 0..trials {
         let text = tree.current().to_string();
-        let goes_on = if text == smallest || fails(&text) {
+        let continues = if text == smallest || fails(&text) {
             smallest = text;
             tree.simplify()
         } else {
             tree.complicate()
         };
-        if !goes_on {
+        if !continues {
             break;
         }
     }

@@ -1,30 +1,30 @@
-//! Where Wine's loader is known to differ from that of Windows.
+//! The known differences between Wine's loader and that of Windows.
 //!
-//! Each entry recognizes its case in what Wine says and shows of one load, never in what ours says, and makes of it what
-//! Windows would say. Whether ours says the same is then a comparison like any other.
+//! Each entry recognizes its case in what Wine reports about one load, never in what the simulation reports, and
+//! translates it into what Windows would report. The result is then compared with the simulation like any other.
 
 use crate::outcome::{Outcome, base_name};
 use crate::trace::{Complaint, Kind};
 
-/// One load, as Wine shows it and as far as it is translated.
+/// One load as Wine reports it, translated by the differences that were applied so far.
 #[derive(Debug)]
 pub struct Case<'a> {
-    /// The name that is loaded.
+    /// The requested name.
     pub asked: &'a str,
-    /// The modules that were loaded before, of the world's.
+    /// The modules of the world that were loaded before.
     pub before: &'a [String],
     /// The culprits that Wine complains about.
     pub culprits: &'a [Complaint],
-    /// Wine's own loader crashed.
+    /// Whether Wine's own loader crashed.
     pub crashed: bool,
-    /// The outcome; none if Wine's says nothing of that of Windows.
+    /// The outcome; `None` if Wine's does not show what Windows' would be.
     pub outcome: Option<Outcome>,
-    /// From here on the two processes have different modules: what the program does next cannot be compared.
+    /// Whether the two processes have different modules from here on, so that later loads cannot be compared.
     pub parted: bool,
 }
 
 impl Case<'_> {
-    /// The first loaded module with the base name that is asked for.
+    /// Returns the first loaded module with the requested base name.
     fn loaded_before(&self) -> Option<&String> {
         self.before.iter().find(|module| base_name(module) == base_name(self.asked))
     }
@@ -34,25 +34,25 @@ impl Case<'_> {
     }
 }
 
-/// A difference.
+/// One difference.
 pub struct KnownDifference {
-    /// Its name.
+    /// Its name, for the summary.
     pub name: &'static str,
     /// What Wine does.
     pub wine: &'static str,
     /// What Windows does.
     pub windows: &'static str,
-    /// Where that can be read.
+    /// Where both are documented.
     pub source: &'static str,
-    /// Translates a case, and says whether it was one of this kind.
+    /// Translates a case. Returns whether it was one of this kind.
     pub translate: fn(&mut Case<'_>) -> bool,
 }
 
-/// All of them, in the order in which they are asked.
+/// All differences, in the order in which they are applied.
 pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     KnownDifference {
         name: "crash",
-        wine: "may crash over the remains of a dependency that could not be loaded",
+        wine: "may crash on the remains of a dependency that could not be loaded",
         windows: "does not",
         source: "Wine: \"there are several more dangling references left\" in build_module, dlls/ntdll/loader.c",
         translate: |case| {
@@ -66,7 +66,7 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "stub",
-        wine: "binds an import that is not exported, or whose forwarder leads nowhere, to a stub; the load succeeds",
+        wine: "binds an import that is not exported, or whose forwarder has no target, to a stub; the load succeeds",
         windows: "fails with 127, or 182 for an ordinal",
         source: "Wine: allocate_stub in import_dll, dlls/ntdll/loader.c. Windows: STATUS_ENTRYPOINT_NOT_FOUND and \
                  STATUS_ORDINAL_NOT_FOUND, whose Win32 codes these are",
@@ -98,8 +98,8 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "left behind",
-        wine: "leaves the dependencies of a failed load loaded that came before the one that failed",
-        windows: "unloads all that the failed load brought in",
+        wine: "keeps the dependencies that were loaded before the one that failed",
+        windows: "unloads everything that the failed load brought in",
         source: "Wine: \"Including dlls loaded by this dll before the failed one\" in build_module, dlls/ntdll/loader.c",
         translate: |case| {
             let Some(outcome) = &mut case.outcome else { return false };
@@ -113,8 +113,8 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "dot at the end",
-        wine: "does not take a name with a dot at its end for that of a loaded module",
-        windows: "takes the dot for nothing but the sign that no suffix is to be added",
+        wine: "does not match a name that ends in a dot with a loaded module",
+        windows: "takes the dot only as the sign that no suffix is to be added",
         source: "Wine: find_basename_module in dlls/ntdll/loader.c compares the name as it is. Windows: Microsoft, \
                  \"LoadLibraryW\" and \"GetModuleHandleW\" (\"include a trailing point character\")",
         translate: |case| {
@@ -136,9 +136,9 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "no assembly",
-        wine: "loads a DLL whose manifest asks for an assembly that is nowhere",
+        wine: "loads a DLL whose manifest requests an assembly that does not exist",
         windows: "fails with 14001",
-        source: "Wine: fixup_imports in dlls/ntdll/loader.c goes on if create_module_activation_context fails. Windows: \
+        source: "Wine: fixup_imports in dlls/ntdll/loader.c continues if create_module_activation_context fails. Windows: \
                  STATUS_SXS_CANT_GEN_ACTCTX of parse_depend_manifests in dlls/ntdll/actctx.c, whose test \
                  (dlls/kernel32/tests/actctx.c) is run on Windows, and its Win32 code",
         translate: |case| {
@@ -157,7 +157,7 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     KnownDifference {
         name: "DllMain",
         wine: "runs it: 1114 if it refuses, 998 if it crashes",
-        windows: "runs it: 1114 in both cases. Ours runs nothing, so what it does cannot be compared",
+        windows: "runs it: 1114 in both cases. The simulation executes nothing, so this cannot be compared",
         source: "Wine: process_attach and MODULE_InitDLL in dlls/ntdll/loader.c",
         translate: |case| {
             let is_it = case.culprits.iter().any(|culprit| culprit.kind == Kind::NotInitialized)

@@ -1,15 +1,15 @@
-//! Two loaders, one answer: a world's program runs in the simulated loader ([`whydll::loader::Process`]) and, as a real
-//! program, under Wine, and both must say the same of every load.
+//! Compares two loaders: a world's program runs in the simulated loader ([`whydll::loader::Process`]) and, as a
+//! real program, under Wine or on Windows. Both must report the same for every load.
 //!
-//! A world is a text in the language of the crate `world`. Its paths are those of drive `C:`, whose `windows` folder is
-//! Wine's own. Its directives are what the program does, in order ([`Program`]):
+//! A world is written in the language of the crate `world`. Its paths are those of drive `C:`, whose `windows`
+//! directory is that of Wine or Windows. Its directives are the steps of the program, in order ([`Program`]):
 //!
 //! | directive | does |
 //! |---|---|
-//! | `application /app` | where the program lies (default: `/app`) |
-//! | `current /x` | SetCurrentDirectory (at first the application's directory) |
-//! | `path /a;/b` | PATH (at first empty) |
-//! | `set dll directory /x` | SetDllDirectory; without a folder it is taken back |
+//! | `application /app` | the directory of the program (default: `/app`) |
+//! | `current /x` | SetCurrentDirectory (initially the application directory) |
+//! | `path /a;/b` | PATH (initially empty) |
+//! | `set dll directory /x` | SetDllDirectory; without a directory it is reset |
 //! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
 //! | `default directories 0x1000` | SetDefaultDllDirectories |
 //! | `load NAME plain` | LoadLibrary |
@@ -18,31 +18,35 @@
 //! | `load NAME ctypes` | `LOAD_LIBRARY_SEARCH_DEFAULT_DIRS`: a bare name in `ctypes` |
 //! | `load NAME flags 0x900` | any flags |
 //!
-//! A NAME that begins with a slash is a file of the world; any other one is passed on as it is.
+//! A NAME that begins with a slash is a file of the world; any other one is passed on unchanged, so it may also be a
+//! path with backslashes. Directories that a directive names must exist, or Windows refuses it.
 //!
-//! A NAME may also be a path as Windows writes it. Folders that a directive names must exist, or Windows refuses it.
+//! The worlds written by hand are in `worlds/`, one file for each kind of rule; a line `== title` begins a world.
+//! Those in [`generated`] come from one seed each. A generated world in which the loaders differ is shrunk and
+//! printed, ready to be added to a file in `worlds/`.
 //!
-//! The worlds written by hand lie in `worlds/`, one file for each kind of rule; a line `== title` begins a world. Those in
-//! [`generated`] come from a seed each; one in which the loaders differ is made as small as possible and printed, ready
-//! to be put into a file of `worlds/`.
+//! The comparison is between two [`Outcome`]s for every load: whether it succeeds, the Win32 code, the culprits, the
+//! file of the module, and the files of all modules of the world in the order of the process's list. System modules
+//! are compared only if the program loads one itself: Wine's DLLs import each other in their own way.
 //!
-//! What is compared is an [`Outcome`] for every load: whether it succeeds, the Win32 code, who is to blame, the file of the
-//! module, and the files of all modules of the world in the order of the process's list. Of system modules nothing is
-//! compared but that a load of one gives it: Wine's DLLs import each other in their own way.
+//! Under Wine ([`wine`], used everywhere except on Windows), [`known_differences`] translates what Wine reports where Wine
+//! is known to differ from Windows, without looking at the simulation. Wine cannot judge some features at
+//! all, so no world has them: `.local`, `/DEPENDENTLOADFLAG`, versions of Windows that are too old, KnownDLLs and
+//! contracts of API sets (Wine has its own lists), .NET, a file for a machine that Wine does not know in the middle of
+//! a search (ARM64), directories with the name of a DLL, and files that may not be read (root may).
 //!
-//! Where Wine is known to differ from Windows, [`known_differences`] translate what Wine says before the comparison,
-//! without a look at what ours says. Some things Wine cannot judge at all, so no world has them: `.local`,
-//! `/DEPENDENTLOADFLAG`, versions of Windows that are too old, KnownDLLs and contracts of API sets (its lists are its own),
-//! .NET, a file for a machine that Wine does not know at all in the middle of a search (ARM64), folders with the name of a
-//! DLL, and files that may not be read (which root may).
+//! On Windows ([`native`]) nothing is translated, so an entry of the known differences that is wrong shows up there.
+//! Windows reports no culprits, so those are not compared.
 //!
-//! [`real`] are TensorFlow's own modules instead of a world's, well and with one fault each.
+//! [`real`] has TensorFlow's own modules in place of a world's, intact and with one fault each.
 
 pub mod comparison;
 pub mod generated;
 pub mod known_differences;
+pub mod native;
 pub mod ours;
 pub mod outcome;
+pub mod probe;
 pub mod program;
 pub mod real;
 pub mod trace;

@@ -1,17 +1,17 @@
-//! What a loader says of one load, in a form that both can be brought into.
+//! The outcome of one load, in a form that fits both loaders.
 
 use std::fmt;
 
 /// The outcome of one load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What GetLastError says; 0 if the load succeeded.
+    /// The result of GetLastError; 0 if the load succeeded.
     pub code: u32,
-    /// The file of the module that was asked for.
+    /// The file of the requested module.
     pub module: Option<String>,
-    /// What is wrong, in the order in which the loader meets it, each culprit once.
+    /// The faults in the order in which the loader meets them, each culprit once.
     pub faults: Vec<Fault>,
-    /// The world's modules that are loaded afterwards, in the order of the process's list.
+    /// The modules of the world that are loaded afterwards, in the order of the process's list.
     pub modules: Vec<String>,
 }
 
@@ -20,20 +20,20 @@ pub struct Outcome {
 pub struct Fault {
     /// Its Win32 code.
     pub code: u32,
-    /// The base name of the module that needs it; none for what the program itself asked for.
+    /// The base name of the module that needs it; `None` if the program itself requested it.
     pub importer: Option<String>,
     /// Its base name.
     pub culprit: String,
 }
 
 impl Fault {
-    /// A culprit, by names or paths in any spelling.
+    /// Makes a fault from names or paths in any spelling.
     pub fn new(code: u32, importer: Option<&str>, culprit: &str) -> Fault {
         Fault { code, importer: importer.map(base_name), culprit: base_name(culprit) }
     }
 }
 
-/// `C:\dlls\B.DLL` and `B` are `b.dll`.
+/// Returns `b.dll` for `C:\dlls\B.DLL` and for `B`.
 pub fn base_name(name: &str) -> String {
     let name = name.rsplit(['\\', '/']).next().unwrap_or(name).to_ascii_lowercase();
     match name.strip_suffix('.') {

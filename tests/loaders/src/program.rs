@@ -1,14 +1,14 @@
-//! What the program of a world does: its directives, understood.
+//! The program of a world, read from its directives.
 
 use whydll::host::WinPath;
 use whydll::loader::LoadFlags;
 
-/// A program and what it does, in order.
+/// A program and its steps.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// The folder that it lies in.
+    /// The directory that it is in.
     pub application: WinPath,
-    /// What it does.
+    /// Its steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -23,7 +23,7 @@ pub enum Step {
     DllDirectory(Option<WinPath>),
     /// AddDllDirectory.
     AddDirectory(WinPath),
-    /// RemoveDllDirectory, of the directory that was added last by this name.
+    /// RemoveDllDirectory of the directory that was added last under this name.
     RemoveDirectory(WinPath),
     /// SetDefaultDllDirectories.
     DefaultDirectories(LoadFlags),
@@ -32,28 +32,28 @@ pub enum Step {
 }
 
 impl Program {
-    /// The program that these directives describe.
+    /// Reads the directives of a world.
     ///
     /// # Errors
-    /// A directive that is none.
+    /// A directive is unknown.
     pub fn read(directives: &[String]) -> Result<Program, String> {
         let mut application = WinPath::new(r"C:\app");
         let mut steps = Vec::new();
         for directive in directives {
             match directive.strip_prefix("application ") {
                 Some(folder) => application = on_drive(folder),
-                None => steps.push(step(directive).ok_or_else(|| format!("no directive: {directive}"))?),
+                None => steps.push(step(directive).ok_or_else(|| format!("unknown directive: {directive}"))?),
             }
         }
         Ok(Program { application, steps })
     }
 
-    /// Its file.
+    /// Returns the path of its file.
     pub fn executable(&self) -> WinPath {
         self.application.join("probe.exe")
     }
 
-    /// The names that it loads, in order.
+    /// Returns the names that it loads, in order.
     pub fn loads(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match step {
             Step::Load { name, .. } => Some(name.as_str()),
@@ -106,7 +106,7 @@ fn number(text: &str) -> Option<LoadFlags> {
     u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok().map(LoadFlags)
 }
 
-/// `/app/a.dll` is `C:\app\a.dll`.
+/// Turns `/app/a.dll` into `C:\app\a.dll`.
 fn on_drive(path: &str) -> WinPath {
     WinPath::new(format!("C:{}", path.trim().replace('/', r"\")))
 }

@@ -1,15 +1,15 @@
-//! Real modules: what TensorFlow's import loads natively, in the order in which it does, and what can be wrong with it.
+//! Real modules: the native modules that `import tensorflow` loads, in order, and the faults that they can have.
 //!
-//! The program lies where `python.exe` does, so that the application's directory is Python's. Environments, redistributables
-//! and the machine are those of `tests/real/setup`.
+//! The program is in the directory of `python.exe`, so that the application directory is Python's. The environments, the
+//! redistributables, and the machine are those of `tests/real/setup`.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::probe::Machine;
 use crate::program::Program;
-use crate::wine::Machine;
 
 /// A release of TensorFlow, and the Python that it is installed in.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ pub struct Release {
     python: &'static str,
     /// The image that holds TensorFlow itself, below `site-packages/tensorflow`.
     main: &'static str,
-    /// What the import loads, in this order.
+    /// The modules that the import loads, in order.
     loads: &'static [&'static str],
 }
 
-/// The oldest one that is looked at.
+/// The oldest release that is tested.
 pub const TENSORFLOW_2_3: Release = Release {
     version: "2.3.0",
     environment: "complete",
@@ -42,7 +42,7 @@ pub const TENSORFLOW_2_3: Release = Release {
     ],
 };
 
-/// The newest one that there is for Windows.
+/// The newest release for Windows.
 pub const TENSORFLOW_2_21: Release = Release {
     version: "2.21.0",
     environment: "complete-2.21",
@@ -61,19 +61,19 @@ pub const TENSORFLOW_2_21: Release = Release {
     ],
 };
 
-/// Something that is wrong.
+/// Something that is wrong with an environment.
 #[derive(Debug)]
 pub struct Fault {
-    /// In words.
+    /// A description in words.
     pub title: &'static str,
-    /// For which release; none for all.
+    /// The release that can have it; `None` for all.
     release: Option<&'static str>,
-    /// As which Python it loads.
+    /// The Python whose flags are used.
     as_python: AsPython,
     changes: &'static [Change],
 }
 
-/// Which flags Python loads with.
+/// The flags with which Python loads modules.
 #[derive(Debug, Clone, Copy)]
 enum AsPython {
     /// From 3.8 on.
@@ -82,19 +82,19 @@ enum AsPython {
     Altered,
 }
 
-/// A change of a healthy environment and machine. In its paths `<main>`, `<python>`, `<tensorflow>` and `<system>` stand
-/// for what the release and the machine have there.
+/// A change to a healthy environment or machine. In its paths `<main>`, `<python>`, `<tensorflow>`, and `<system>` stand
+/// for the paths of the release and the machine.
 #[derive(Debug)]
 enum Change {
     Delete(&'static str),
-    /// A DLL of one of the redistributables, put there under its own name.
+    /// Puts a DLL of a redistributable into a directory, under its own name: directory, redistributable, name.
     Put(&'static str, &'static str, &'static str),
-    /// A file that is there, copied to here.
+    /// Copies an existing file.
     Copy(&'static str, &'static str),
     Cut(&'static str, usize),
     Text(&'static str),
     Unreadable(&'static str),
-    /// A 32-bit DLL in its place.
+    /// Replaces a file by a 32-bit DLL.
     Replace32(&'static str),
     Path(&'static str),
 }
@@ -108,10 +108,10 @@ const V14_29: &str = "redistributable-14.29";
 const X86: &str = "redistributable-32";
 const ONLY_2_21: Option<&str> = Some("2.21.0");
 
-/// All names that the redistributable installs into System32.
+/// All files that the redistributable installs into System32.
 const ALL: &str = "<system>/*";
 
-/// What can be wrong.
+/// All faults.
 #[rustfmt::skip]
 pub const FAULTS: &[Fault] = &[
     fault("nothing", None, Modern, &[]),
@@ -129,7 +129,7 @@ pub const FAULTS: &[Fault] = &[
     fault("the main DLL is a 32-bit one", None, Modern, &[Replace32("<main>")]),
     fault("the main DLL is cut", None, Modern, &[Cut("<main>", 4096)]),
     fault("the main DLL is empty", None, Modern, &[Cut("<main>", 0)]),
-    fault("the main DLL is a text", None, Modern, &[Text("<main>")]),
+    fault("the main DLL is a text file", None, Modern, &[Text("<main>")]),
     fault("the main DLL may not be read", None, Modern, &[Unreadable("<main>")]),
     fault("python3XX.dll is absent", None, Modern, &[Delete("<python>")]),
     fault("libffi is absent", None, Modern, &[Delete("/python/libffi-7.dll"), Delete("/python/libffi-8.dll")]),
@@ -141,7 +141,7 @@ pub const FAULTS: &[Fault] = &[
     fault("msvcp140.dll 14.34 in Python's folder", None, Modern, &[Put("/python", V14_34, "msvcp140.dll")]),
     fault("msvcp140.dll 14.29 in System32", None, Modern, &[Delete("<system>/msvcp140.dll"), Put("<system>", V14_29, "msvcp140.dll")]),
     fault("a second msvcp140.dll in Python's folder", None, Modern, &[Put("/python", NEW, "msvcp140.dll")]),
-    fault("a second msvcp140.dll beside TensorFlow's modules", None, Modern, &[Put("<tensorflow>/python", NEW, "msvcp140.dll")]),
+    fault("a second msvcp140.dll next to TensorFlow's modules", None, Modern, &[Put("<tensorflow>/python", NEW, "msvcp140.dll")]),
     fault("a second main DLL in Python's folder", ONLY_2_21, Modern, &[Copy("<tensorflow>/lite/python/pywrap_tflite_common.dll", "/python/pywrap_tflite_common.dll")]),
     fault("pywrap_tflite_common.dll is absent", ONLY_2_21, Modern, &[Delete("<tensorflow>/lite/python/pywrap_tflite_common.dll")]),
 ];
@@ -156,20 +156,20 @@ const fn fault(
 }
 
 impl Fault {
-    /// Whether a release can have it.
+    /// Whether a release can have this fault.
     pub fn concerns(&self, release: &Release) -> bool {
         self.release.is_none_or(|version| version == release.version)
     }
 
-    /// Whether nothing is wrong.
+    /// Whether nothing is changed.
     pub fn is_none(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// What the import loads then.
+    /// Returns the loads of the import.
     ///
     /// # Errors
-    /// A directive that is none.
+    /// A directive is unknown.
     pub fn program(&self, release: &Release) -> Result<Program, String> {
         let (by_path, by_name) = match self.as_python {
             Modern => ("modern", "ctypes"),
@@ -199,16 +199,16 @@ impl Release {
 
 const SYSTEM: &str = "/windows/system32";
 
-/// What `tests/real/setup` has made.
+/// The directories that `tests/real/setup` made.
 pub struct Real {
     folder: PathBuf,
 }
 
 impl Real {
-    /// It, given the folder that `setup` prints.
+    /// Finds them, given the directory that `setup` prints.
     ///
     /// # Errors
-    /// It is not there.
+    /// One of them does not exist.
     pub fn at(environments: &Path) -> Result<Real, String> {
         let folder = environments.parent().unwrap_or(environments).to_owned();
         let real = Real { folder };
@@ -219,7 +219,7 @@ impl Real {
         }
     }
 
-    /// A prefix in which the redistributable's names are real files or nothing.
+    /// Returns a Wine prefix in which the files of the redistributable are real or absent, never Wine's own.
     pub fn machine(&self) -> PathBuf {
         self.folder.join("wine/with")
     }
@@ -228,14 +228,14 @@ impl Real {
         self.folder.join("redistributables").join(name)
     }
 
-    /// Puts a release and the redistributable onto a machine, in place of what was there, and breaks them. The files that
-    /// count, afterwards.
+    /// Replaces the release and the redistributable on a machine, and makes the changes of a fault. Returns the files
+    /// whose modules are compared.
     ///
     /// # Errors
-    /// Something cannot be read or written.
+    /// A file cannot be read or written.
     pub fn install(
         &self,
-        machine: &Machine<'_>,
+        machine: &impl Machine,
         release: &Release,
         fault: &Fault,
     ) -> io::Result<Vec<String>> {
@@ -266,7 +266,7 @@ impl Real {
     fn make(
         &self,
         change: &Change,
-        machine: &Machine<'_>,
+        machine: &impl Machine,
         release: &Release,
         names: &[String],
     ) -> io::Result<()> {
@@ -277,7 +277,7 @@ impl Real {
             Put(folder, redistributable, name) => {
                 put(&self.redistributable(redistributable).join(name), &at(folder).join(name))
             }
-            // Two links to one file are one module.
+            // A hard link to the same file would be the same module.
             Copy(from, to) => fs::copy(at(from), at(to)).map(drop),
             Cut(path, length) => {
                 let mut start = vec![0; *length];
@@ -286,7 +286,7 @@ impl Real {
             }
             Text(path) => write(&at(path), "This is not a DLL.\r\n".repeat(1000).as_bytes()),
             Unreadable(path) => {
-                write(&at(path), b"Nobody knows.")?;
+                write(&at(path), b"unreadable")?;
                 close(&at(path))
             }
             Replace32(path) => put(&self.redistributable(X86).join("msvcp140.dll"), &at(path)),
@@ -297,7 +297,7 @@ impl Real {
 
 const TENSORFLOW: &str = "Lib/site-packages/tensorflow";
 
-/// Links the images of a folder, and of those below it.
+/// Hard-links the images of a directory, and optionally of those below it.
 fn link_images(from: &Path, to: &Path, below: bool) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -321,7 +321,7 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// Files are shared by hard links, so none is ever written into.
+/// Replaces a file. Files are shared by hard links, so none is ever written in place.
 fn put(from: &Path, to: &Path) -> io::Result<()> {
     remove(to)?;
     fs::create_dir_all(to.parent().unwrap_or(to))?;
@@ -333,10 +333,10 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::write(path, content)
 }
 
-/// Takes the right to read a file from everybody.
+/// Removes everybody's permission to read a file.
 ///
 /// # Errors
-/// That is not possible here.
+/// `chmod` fails or does not exist.
 pub fn close(path: &Path) -> io::Result<()> {
     let status = Command::new("chmod").arg("000").arg(path).status()?;
     status.success().then_some(()).ok_or_else(|| io::Error::other(format!("chmod: {status}")))

@@ -1,14 +1,14 @@
-//! Wine's trace: what its loader complains about (`dlls/ntdll/loader.c`, `WINEDEBUG=err+module,warn+module`; for manifests
-//! `dlls/ntdll/actctx.c`, `fixme+actctx`).
+//! Reads Wine's trace: what its loader complains about (`dlls/ntdll/loader.c`, `WINEDEBUG=err+module,warn+module`;
+//! for manifests `dlls/ntdll/actctx.c`, `fixme+actctx`).
 
 use crate::outcome::{Fault, base_name};
 
-/// One line of the trace that tells a fault.
+/// One line of the trace that reports a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// What it is about.
+    /// The kind of fault.
     pub kind: Kind,
-    /// Who is at fault.
+    /// The culprit.
     pub fault: Fault,
 }
 
@@ -17,50 +17,50 @@ pub struct Complaint {
 pub enum Kind {
     /// A dependency is not loaded.
     NotLoaded,
-    /// A symbol is not exported, or its forwarder leads nowhere.
+    /// A symbol is not exported, or its forwarder has no target.
     NoImplementation,
     /// The DLL that a forwarder names is not loaded.
     NoTarget,
-    /// An assembly that a manifest asks for is nowhere; the trace does not say whose manifest.
+    /// An assembly that a manifest requests does not exist. The trace does not say whose manifest.
     NoAssembly,
     /// A `DllMain` fails.
     NotInitialized,
 }
 
-/// The complaint in a line, if it is one.
+/// Reads a line of the trace. Returns `None` if it is not a complaint.
 pub fn complaint(line: &str) -> Option<Complaint> {
-    let told = |kind, code, importer: Option<&str>, culprit: &str| {
+    let fault = |kind, code, importer: Option<&str>, culprit: &str| {
         Some(Complaint { kind, fault: Fault::new(code, importer, culprit) })
     };
     let (_, text) = line.split_once(":module:").or_else(|| line.split_once(":actctx:"))?;
     let (_, text) = text.split_once(' ')?;
     if let Some(rest) = text.strip_prefix("Library ") {
         let (culprit, importer) = needed_by(rest)?;
-        told(Kind::NotLoaded, 126, Some(&importer), culprit)
+        fault(Kind::NotLoaded, 126, Some(&importer), culprit)
     } else if let Some(rest) = text.strip_prefix("Loading library ") {
         let (culprit, importer) = needed_by(rest)?;
         let status = rest.rsplit_once("(error ")?.1.split(')').next()?;
-        told(Kind::NotLoaded, win32_code(u32::from_str_radix(status, 16).ok()?), Some(&importer), culprit)
+        fault(Kind::NotLoaded, win32_code(u32::from_str_radix(status, 16).ok()?), Some(&importer), culprit)
     } else if let Some(rest) = text.strip_prefix("No implementation for ") {
         let (symbol, rest) = rest.split_once(" imported from ")?;
         let (culprit, symbol) = symbol.rsplit_once('.')?;
         let code = if symbol.bytes().all(|byte| byte.is_ascii_digit()) { 182 } else { 127 };
-        told(Kind::NoImplementation, code, Some(&quoted(rest)?), culprit)
+        fault(Kind::NoImplementation, code, Some(&quoted(rest)?), culprit)
     } else if let Some(rest) = text.strip_prefix("module not found for forward '") {
         let (target, rest) = rest.split_once("' used by ")?;
-        told(Kind::NoTarget, 126, Some(&quoted(rest)?), target.rsplit_once('.')?.0)
+        fault(Kind::NoTarget, 126, Some(&quoted(rest)?), target.rsplit_once('.')?.0)
     } else if let Some(rest) = text.strip_prefix("Could not find dependent assembly ") {
-        told(Kind::NoAssembly, 14001, None, &quoted(rest)?)
+        fault(Kind::NoAssembly, 14001, None, &quoted(rest)?)
     } else {
         let culprit = quoted(text.strip_prefix("Initialization of ")?)?;
-        told(Kind::NotInitialized, 1114, None, &culprit)
+        fault(Kind::NotInitialized, 1114, None, &culprit)
     }
 }
 
-/// The culprits among the complaints about a load of `asked`, each once.
+/// Returns the culprits among the complaints about a load of `asked`, each once.
 ///
-/// A module that fails only because of another one is none; Wine first complains about the one that it needs. Nor is what
-/// the target of a forwarder lacks: Wine then complains of the symbol that has no implementation.
+/// A module that fails only because of another one is not a culprit; Wine complains about the one that it needs first.
+/// Neither is what the target of a forwarder lacks: Wine then complains about the symbol that has no implementation.
 pub fn culprits(asked: &str, complaints: &[Complaint]) -> Vec<Complaint> {
     let asked = base_name(asked);
     let mut culprits: Vec<Complaint> = Vec::new();
@@ -84,7 +84,7 @@ pub fn culprits(asked: &str, complaints: &[Complaint]) -> Vec<Complaint> {
     culprits
 }
 
-/// Whether the module that failed in complaint `at` is the one that was asked for, or was imported on the way from there.
+/// Whether the module that failed in complaint `at` is `asked`, or was imported on the way from it.
 fn leads_to(asked: &str, at: usize, complaints: &[Complaint]) -> bool {
     let Some(failed) = &complaints[at].fault.importer else { return true };
     let above = complaints.iter().enumerate().skip(at + 1).find(|(_, other)| {
@@ -97,24 +97,24 @@ fn leads_to(asked: &str, at: usize, complaints: &[Complaint]) -> bool {
 }
 
 impl Complaint {
-    /// Whether the module of this name fails because of this.
+    /// Whether the module of this name fails because of this complaint.
     fn fails(&self, name: &str) -> bool {
         self.kind == Kind::NotLoaded && self.fault.importer.as_deref() == Some(name)
     }
 }
 
-/// `b.dll (which is needed by L"C:\\dlls\\a.dll") ...`
+/// Reads `b.dll (which is needed by L"C:\\dlls\\a.dll") ...`.
 fn needed_by(text: &str) -> Option<(&str, String)> {
     let (culprit, rest) = text.split_once(" (which is needed by ")?;
     Some((culprit, quoted(rest)?))
 }
 
-/// The base name in `L"C:\\dlls\\a.dll"`.
+/// Returns the base name in `L"C:\\dlls\\a.dll"`.
 fn quoted(text: &str) -> Option<String> {
     Some(base_name(text.strip_prefix("L\"")?.split('"').next()?))
 }
 
-/// `RtlNtStatusToDosError`, for what the loader can meet.
+/// Does what `RtlNtStatusToDosError` does, for the statuses of the loader.
 fn win32_code(status: u32) -> u32 {
     match status {
         0xc000_0022 => 5,

@@ -1,4 +1,5 @@
-//! Which processor real modules need to start, as their code tells. `WHYDLL_REAL` names the folder of real environments.
+//! Which instruction sets real modules need to start, according to their code. `WHYDLL_REAL` names the directory of real
+//! environments.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use std::{env, fs};
 
 use whydll::host::{Disk, Files, WinPath};
 
-/// TensorFlow 2.3 is built for AVX throughout, and 2.21 is not: of half a million instructions of each, a tenth is AVX's in the one and
-/// none in the other (objdump). What else people install runs on every x64 processor: it asks before it uses more.
+/// TensorFlow 2.3 is built for AVX throughout, and 2.21 is not: of half a million instructions of each, a tenth is AVX in the
+/// former and none in the latter (objdump). Other packages run on every x64 processor: they check before they use more.
 #[test]
 fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
     let real = PathBuf::from(
@@ -16,7 +17,7 @@ fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
     );
     let disk = Disk::new(Arc::default());
     let mut examined = 0;
-    let mut needy = BTreeSet::new();
+    let mut needing = BTreeSet::new();
     for environment in ["complete", "complete-2.21", "packages-3.13"] {
         images(&real.join(environment), &mut |image| {
             examined += 1;
@@ -26,7 +27,7 @@ fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
                     image.strip_prefix(real.join(environment).join("Lib/site-packages")).unwrap_or(image);
                 let package =
                     package.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-                needy.insert((
+                needing.insert((
                     environment,
                     package.unwrap_or_default(),
                     needs.iter().cloned().collect::<Vec<_>>().join(" "),
@@ -35,16 +36,16 @@ fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
         });
     }
     assert!(examined > 1000, "only {examined} images");
-    assert_eq!(needy, BTreeSet::from([("complete", "tensorflow".to_owned(), "avx".to_owned())]));
+    assert_eq!(needing, BTreeSet::from([("complete", "tensorflow".to_owned(), "avx".to_owned())]));
 }
 
-fn images(folder: &Path, see: &mut impl FnMut(&Path)) {
-    for entry in fs::read_dir(folder).expect("it is there").flatten() {
+fn images(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).expect("the directory exists").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            images(&path, see);
+            images(&path, visit);
         } else if path.extension().is_some_and(|extension| extension == "pyd" || extension == "dll") {
-            see(&path);
+            visit(&path);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What holds of the simulated loader in any world, without another one to compare with.
+//! Properties of the simulated loader that hold in any world, without another loader to compare with.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,16 +7,17 @@ use std::{fs, path::Path};
 
 use loaders::generated::{Generated, any_world};
 use loaders::outcome::Outcome;
+use loaders::probe::Loader;
 use loaders::{Program, Step, ours};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use whydll::host::Host;
 use whydll::loader::Process;
 use world::World;
 
-/// No world takes longer, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for one world, on the slowest machine.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Worlds of these seeds, always the same.
+/// Checks a property in 300 worlds, always the same ones.
 fn in_any_world(property: impl Fn(&World, &Program)) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
@@ -33,7 +34,7 @@ fn in_any_world(property: impl Fn(&World, &Program)) {
     }
 }
 
-/// A world is a machine if it has a system directory, and the program lies where it says.
+/// Adds what a machine needs: a system directory, and the program.
 fn furnish(drive: &Path, program: &Program) {
     fs::create_dir_all(drive.join("windows/system32")).expect("a system directory");
     let application = drive.join("app");
@@ -48,49 +49,49 @@ fn process(world: &World, program: &Program) -> Process {
 }
 
 fn all(process: &mut Process, program: &Program) -> Vec<Outcome> {
-    program.steps.iter().filter_map(|step| ours::perform(process, step)).collect()
+    program.steps.iter().filter_map(|step| ours::perform(process, step, Loader::Wine)).collect()
 }
 
 #[test]
-fn every_program_ends_soon() {
+fn every_program_ends_within_the_time_limit() {
     in_any_world(|world, program| {
         let begun = Instant::now();
         all(&mut process(world, program), program);
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TIME_LIMIT);
     });
 }
 
 #[test]
-fn a_load_that_succeeded_changes_nothing_when_it_is_made_again() {
-    let made_again = AtomicUsize::new(0);
+fn repeating_a_successful_load_changes_nothing() {
+    let repeated = AtomicUsize::new(0);
     in_any_world(|world, program| {
         let mut process = process(world, program);
         for step in &program.steps {
-            let outcome = ours::perform(&mut process, step);
+            let outcome = ours::perform(&mut process, step, Loader::Wine);
             if outcome.is_none_or(|outcome| outcome.code != 0) {
                 continue;
             }
             let before = process.modules().to_vec();
-            let again = ours::perform(&mut process, step);
+            let again = ours::perform(&mut process, step, Loader::Wine);
             assert_eq!(again.map(|outcome| outcome.code), Some(0));
             assert_eq!(process.modules(), before);
-            made_again.fetch_add(1, Ordering::Relaxed);
+            repeated.fetch_add(1, Ordering::Relaxed);
         }
     });
-    assert!(made_again.into_inner() > 100);
+    assert!(repeated.into_inner() > 100);
 }
 
 #[test]
-fn a_load_that_failed_leaves_nothing_behind_and_fails_again() {
+fn a_failed_load_leaves_nothing_behind_and_fails_again() {
     let failed = AtomicUsize::new(0);
     in_any_world(|world, program| {
         let mut process = process(world, program);
         for step in &program.steps {
             let before = process.modules().to_vec();
-            let outcome = ours::perform(&mut process, step);
+            let outcome = ours::perform(&mut process, step, Loader::Wine);
             if outcome.as_ref().is_some_and(|outcome| outcome.code != 0) {
                 assert_eq!(process.modules(), before);
-                assert_eq!(ours::perform(&mut process, step), outcome);
+                assert_eq!(ours::perform(&mut process, step, Loader::Wine), outcome);
                 failed.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -99,7 +100,7 @@ fn a_load_that_failed_leaves_nothing_behind_and_fails_again() {
 }
 
 #[test]
-fn a_file_that_nobody_asks_for_changes_nothing() {
+fn a_file_that_no_load_requests_changes_nothing() {
     in_any_world(|world, program| {
         let mut without = process(world, program);
         let outcomes = all(&mut without, program);
@@ -140,7 +141,7 @@ fn a_bare_name_finds_the_first_module_of_that_name() {
             let name = module.path.file_name();
             let first = modules.iter().position(|other| other.path.file_name().eq_ignore_ascii_case(name));
             let step = Step::Load { name: name.to_owned(), flags: whydll::loader::LoadFlags::NONE };
-            let outcome = ours::perform(&mut process, &step).expect("a load");
+            let outcome = ours::perform(&mut process, &step, Loader::Wine).expect("a load");
             let found = first.map(|first| modules[first].path.as_str().to_owned());
             assert_eq!((outcome.code, outcome.module), (0, found));
         }
