@@ -1,9 +1,9 @@
-//! What a user is told of each real environment on each machine (`tests/real/README.md` lists them).
+//! The diagnosis of each real environment on each machine (`tests/real/README.md` lists them).
 
 use end_to_end::{Report, check, file_name, on, real, strings, text, whydll};
 use serde_json::{Value, json};
 
-/// TensorFlow 2.3's own words, which name two DLLs and no cause.
+/// TensorFlow 2.3's own message, which names two DLLs and no cause.
 const NO_REDISTRIBUTABLE: &str = "ImportError: Could not find the DLL(s) 'msvcp140.dll or msvcp140_1.dll'. TensorFlow \
     requires that these DLLs be installed in a directory that is named in your %PATH% environment variable. You may \
     install these DLLs by downloading \"Microsoft C++ Redistributable for Visual Studio 2015, 2017 and 2019\" for your \
@@ -12,18 +12,18 @@ const NO_REDISTRIBUTABLE: &str = "ImportError: Could not find the DLL(s) 'msvcp1
 const INTERNAL: &str = "_pywrap_tensorflow_internal.pyd";
 const OPENBLAS: &str = "libopenblas.PYQHXLVVQ7VESDPUVUADXEVJOBGHJPAY.gfortran-win_amd64.dll";
 
-/// The finding that makes `import tensorflow` fail: the only one.
+/// Returns the finding that makes `import tensorflow` fail, which is the only one.
 fn failure(environment: &str, machine: &str, more: &[&str]) -> Value {
     let report = check(environment, machine, more);
     let finding = report.finding();
     assert_eq!(finding["severity"], "error");
     assert_eq!(finding["package"], "tensorflow");
-    assert!(!finding["fixes"][0].is_null(), "there is something to do: {finding:#}");
+    assert!(!finding["fixes"][0].is_null(), "a fix is offered: {finding:#}");
     assert_eq!(report.status, 1);
     finding.clone()
 }
 
-/// The fix that is offered first.
+/// Returns the fix that is offered first.
 fn preferred(finding: &Value) -> &Value {
     let fixes = finding["fixes"].as_array().unwrap();
     fixes.iter().find(|fix| fix["preferred"] == true).unwrap_or(&Value::Null)
@@ -90,7 +90,7 @@ fn a_dll_of_the_redistributable_needs_another_one() {
 }
 
 #[test]
-fn the_redistributable_makes_up_for_what_python_did_not_bring() {
+fn the_redistributable_provides_what_python_lacks() {
     assert!(check("no-vcruntime140_1", "drive-with", &[]).is_healthy());
 }
 
@@ -107,18 +107,18 @@ fn python_3_8_does_not_look_on_path() {
 }
 
 #[test]
-fn a_native_module_that_is_gone_is_told_from_record() {
+fn a_deleted_native_module_is_found_in_record() {
     let finding = failure("internal-deleted", "drive-with", &[]);
     assert_eq!(finding["code"], "damaged-install");
     assert_eq!(finding["dlls"], json!([INTERNAL]));
-    // The embeddable package has no pip: uv comes first, then its command.
+    // The embeddable package has no pip, so installing uv comes first, then uv's command.
     let reinstall = &preferred(&finding)["steps"][1];
     assert_eq!(reinstall["kind"], "run");
     assert!(reinstall["value"].as_str().unwrap().ends_with("tensorflow-cpu==2.3.0"), "{reinstall}");
 }
 
 #[test]
-fn a_native_module_that_is_no_image_is_told_with_its_reason() {
+fn a_native_module_that_is_not_an_image_is_reported_with_the_reason() {
     for (environment, reason) in [
         ("internal-emptied", "the file is empty"),
         ("internal-cut", "the file ends at 4096 bytes"),
@@ -183,9 +183,9 @@ fn a_package_that_is_not_installed() {
     assert_eq!(finding["pythonError"], "ModuleNotFoundError: No module named 'tensorflow'");
 }
 
-/// A virtual environment's python.exe only starts that of its base, which is the application then.
+/// A virtual environment's python.exe only starts that of its base, which then is the application.
 #[test]
-fn a_virtual_environment_looks_into_its_base() {
+fn a_virtual_environment_searches_its_base() {
     let report = check("venv", "drive-with", &[]);
     assert!(report.is_healthy(), "{report:?}");
     let environment = &report.json["environment"];
@@ -198,7 +198,7 @@ fn a_virtual_environment_looks_into_its_base() {
     assert_eq!(searched[0], text(&real("complete")), "the application directory is the base's");
 }
 
-/// Facts that are remembered between runs save time and change nothing.
+/// Facts that are cached between runs save time and don't change answers.
 #[test]
 fn the_cache_changes_no_answer() {
     let folder = tempfile::tempdir().unwrap();
@@ -237,7 +237,7 @@ fn tensorflow_2_21_needs_the_redistributable_too() {
 }
 
 #[test]
-fn an_old_runtime_beside_python_wins_over_a_good_one() {
+fn an_old_runtime_next_to_python_wins_over_a_good_one() {
     for machine in ["windows-11+vcredist", "drive-with"] {
         let finding = failure("old-runtime-2.21", machine, &[]);
         assert_eq!(finding["code"], "conflicting-vc-runtime");
@@ -253,19 +253,19 @@ fn an_old_runtime_beside_python_wins_over_a_good_one() {
 }
 
 #[test]
-fn an_old_runtime_is_outdated_where_there_is_no_other() {
+fn an_old_runtime_is_outdated_if_there_is_no_other() {
     let finding = failure("old-runtime-2.21", "windows-11", &[]);
     assert_eq!(finding["code"], "outdated-vc-runtime");
     assert_eq!(finding["dlls"], json!(["msvcp140.dll"]));
 }
 
-/// What `check` says of a program of these lines, in an environment on a machine.
+/// Checks a program of these lines, in an environment on a machine.
 fn check_program(environment: &str, machine: &str, more: &[&str], lines: &[&str]) -> Report {
-    check_program_beside(environment, machine, more, lines, &[])
+    check_program_with(environment, machine, more, lines, &[])
 }
 
-/// The same with files beside the program: each with its name and its text.
-fn check_program_beside(
+/// The same with files next to the program, given by name and source.
+fn check_program_with(
     environment: &str,
     machine: &str,
     more: &[&str],
@@ -297,7 +297,7 @@ fn a_program_that_adds_the_directory_is_healthy() {
     assert_eq!(run(&[program[0], program[2], program[1]]).finding()["code"], "not-on-search-path");
 }
 
-/// SciPy 1.4.1 brings an old msvcp140.dll and loads it by its full path.
+/// SciPy 1.4.1 includes an old msvcp140.dll and loads it by its full path.
 #[test]
 fn the_order_of_imports_decides_which_runtime_wins() {
     for machine in ["windows-11+vcredist", "drive-with"] {
@@ -312,12 +312,12 @@ fn the_order_of_imports_decides_which_runtime_wins() {
     }
 }
 
-/// It does the same where a module of the program imports SciPy.
+/// The same, but a module of the program imports SciPy.
 #[test]
 fn the_modules_of_a_program_run_before_what_it_imports_next() {
     let beside =
         [("science.py", "from numerics import solve\n"), ("numerics/solve.py", "import scipy.linalg\n")];
-    let run = |lines: &[&str]| check_program_beside("complete", "drive-with", &[], lines, &beside);
+    let run = |lines: &[&str]| check_program_with("complete", "drive-with", &[], lines, &beside);
     assert!(run(&["import tensorflow", "import science"]).is_healthy());
     let report = run(&["import science", "import tensorflow"]);
     assert_eq!(report.note()["code"], "conflicting-vc-runtime");
@@ -327,7 +327,7 @@ fn the_modules_of_a_program_run_before_what_it_imports_next() {
     let settings = format!("import os\nos.add_dll_directory({extra:?})\n");
     let lines = ["import settings", "import tensorflow as tf"];
     let beside = [("settings.py", settings.as_str())];
-    assert!(check_program_beside("on-path-only", "windows-11", &[], &lines, &beside).is_healthy());
+    assert!(check_program_with("on-path-only", "windows-11", &[], &lines, &beside).is_healthy());
     assert_eq!(check_program("on-path-only", "windows-11", &[], &lines).status, 1);
 }
 
@@ -336,7 +336,7 @@ fn a_file_that_hides_tensorflow() {
     let lines = ["import tensorflow as tf", "print(tf.__version__)"];
     let beside = [("tensorflow.py", "import tensorflow as tf\n\nmodel = tf.keras.Sequential()\n")];
     for machine in ["windows-11", "drive-with"] {
-        let report = check_program_beside("complete", machine, &[], &lines, &beside);
+        let report = check_program_with("complete", machine, &[], &lines, &beside);
         let finding = report.finding();
         assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("warning")));
         for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, partially initialized"] {
@@ -348,21 +348,21 @@ fn a_file_that_hides_tensorflow() {
         assert_eq!((&rename["kind"], &rename["to"]), (&json!("rename"), &json!("my_tensorflow.py")));
         assert!(rename["from"].as_str().unwrap().ends_with("tensorflow.py"), "{rename}");
     }
-    let report = check_program_beside("complete", "drive-with", &[], &["import tensorflow.keras"], &beside);
+    let report = check_program_with("complete", "drive-with", &[], &["import tensorflow.keras"], &beside);
     let finding = report.finding();
     assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("error")));
     assert_eq!(
         finding["pythonError"],
         "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package"
     );
-    // No package, and so found last.
+    // Not a package, and therefore found last.
     let beside = [("tensorflow/notes.txt", "")];
-    assert!(check_program_beside("complete", "drive-with", &[], &lines, &beside).is_healthy());
+    assert!(check_program_with("complete", "drive-with", &[], &lines, &beside).is_healthy());
 }
 
-/// Without `--import` every package with native code is watched.
+/// Without `--import` every package with native code is checked.
 #[test]
-fn other_packages_are_watched_in_files() {
+fn other_packages_are_checked_in_files() {
     let lines = [
         "import os, json",
         "import numpy as np",
@@ -376,7 +376,7 @@ fn other_packages_are_watched_in_files() {
         "import nowhere",
     ];
     let report = check_program("hdf5-deleted", "drive-with", &[], &lines);
-    let told: Vec<(u64, &str, &str)> = report
+    let found: Vec<(u64, &str, &str)> = report
         .findings()
         .iter()
         .map(|finding| {
@@ -385,12 +385,12 @@ fn other_packages_are_watched_in_files() {
             (line, finding["severity"].as_str().unwrap(), finding["package"].as_str().unwrap())
         })
         .collect();
-    assert_eq!(told, [(2, "error", "h5py"), (4, "hint", "h5py"), (8, "warning", "tensorflow")]);
+    assert_eq!(found, [(2, "error", "h5py"), (4, "hint", "h5py"), (8, "warning", "tensorflow")]);
     let packages = report.json["packages"].as_array().unwrap();
     let packages: Vec<&str> = packages.iter().map(|package| package["import"].as_str().unwrap()).collect();
     assert_eq!(packages, ["numpy", "h5py", "tensorflow"]);
     assert!(check_program("complete", "drive-with", &[], &lines).is_healthy());
-    // Whoever names packages hears of no others.
+    // With `--import` no others are reported.
     let named = check_program("hdf5-deleted", "drive-with", &["--import", "numpy"], &lines);
     assert!(named.is_healthy(), "{named:?}");
 }

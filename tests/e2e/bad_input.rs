@@ -1,5 +1,4 @@
-//! Whatever it is given, the program answers: with findings, or with exit status 2 and one line that says why it
-//! cannot.
+//! Any input gets an answer: findings, or exit status 2 and one line with the reason.
 
 use std::fs;
 use std::io::Read;
@@ -24,7 +23,7 @@ fn world(text: &str) -> World {
     World::new(text).unwrap()
 }
 
-/// The world with more files, the later one of a path in place of the earlier.
+/// The world with one file added or replaced.
 fn small_with(path: &str, content: &[u8]) -> World {
     let world = world(SMALL);
     fs::create_dir_all(world.path(path).parent().unwrap()).unwrap();
@@ -39,17 +38,17 @@ fn small_without(path: &str) -> World {
     world
 }
 
-/// `check` of the Python in the world, on a clean Windows.
+/// Checks the Python in the world, on a clean Windows.
 fn check(world: &World) -> Answer {
     let python = text(&world.path("/Python38"));
     whydll(["check", "--format", "json", "--host", "windows-11", "--python", &python])
 }
 
-/// It could not be done, for a reason with `words` in it.
+/// Asserts that the check was refused, with a reason that contains `words`.
 #[track_caller]
 fn refused(answer: &Answer, words: &str) {
     assert_eq!(answer.status, 2, "{answer:?}");
-    assert_eq!(answer.out, "", "nothing is said on standard output");
+    assert_eq!(answer.out, "", "standard output is empty");
     assert_eq!(answer.err.lines().count(), 1, "one line: {answer:?}");
     assert!(answer.err.starts_with("whydll: "), "{answer:?}");
     assert!(answer.err.contains(words), "{words:?} is not in {:?}", answer.err);
@@ -68,7 +67,7 @@ fn a_small_python_is_healthy() {
 }
 
 #[test]
-fn what_is_no_environment() {
+fn paths_that_are_not_environments() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("python");
     fs::write(&program, "#!/bin/sh\n").unwrap();
@@ -103,7 +102,7 @@ fn no_environment_at_all() {
 }
 
 #[test]
-fn what_is_no_machine() {
+fn hosts_that_are_not_machines() {
     let folder = tempfile::tempdir().unwrap();
     let empty = text(folder.path());
     let mut snapshot = Vec::new();
@@ -145,7 +144,7 @@ fn what_is_no_machine() {
 }
 
 #[test]
-fn what_is_no_format_or_command() {
+fn unknown_formats_and_commands() {
     for arguments in [["check", "--format", "xml"], ["demo", "--format", "xml"], ["chek", "--python", "x"]] {
         let answer = whydll(arguments);
         assert_eq!((answer.status, answer.out.as_str()), (2, ""));
@@ -171,7 +170,7 @@ mod unreadable {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    /// What the program says, with these arguments, while nobody may read the file or folder.
+    /// Runs the program with these arguments while the file or folder is unreadable.
     fn while_locked(path: &Path, arguments: &[&str]) -> Answer {
         let set = |mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let mut command = end_to_end::command_without_privileges();
@@ -248,7 +247,7 @@ mod unreadable {
 }
 
 #[test]
-fn images_beside_the_interpreter_that_are_none() {
+fn files_next_to_the_interpreter_that_are_not_images() {
     let image = fs::read(world(SMALL).path("/Python38/python38.dll")).unwrap();
     for content in [b"".as_slice(), b"a text", b"MZ", &image[..100], &image[..image.len() / 2], &[0; 4096]] {
         for name in ["python.exe", "python38.dll"] {
@@ -258,7 +257,7 @@ fn images_beside_the_interpreter_that_are_none() {
                 _ => drop(report(&answer)),
             }
         }
-        // Nobody asked for this one.
+        // This one is not loaded.
         let answer = check(&small_with("/Python38/vcruntime140.dll", content));
         assert!(report(&answer).is_healthy());
     }
@@ -307,7 +306,7 @@ fn report_or_refusal(answer: &Answer) -> Option<Report> {
     None
 }
 
-/// Python files as they are found on disks, and where each imports TensorFlow.
+/// Python files as they exist on disks, and the place where each imports TensorFlow.
 #[test]
 fn strange_python_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -356,7 +355,7 @@ fn strange_python_files() {
     }
 }
 
-/// The same import again and again, as in the folder of a large project.
+/// The same import many times, as in the folder of a large project.
 #[test]
 fn ten_megabytes_of_the_import_that_fails() {
     let folder = tempfile::tempdir().unwrap();
@@ -414,7 +413,7 @@ fn files_and_folders() {
 
 /// As in `whydll check | head -1`.
 #[test]
-fn a_reader_that_leaves() {
+fn a_reader_that_closes_the_pipe() {
     let [python, host] = [text(&real("complete")), "windows-11".to_owned()];
     for subcommand in [vec!["check"], vec!["chain", "tensorflow"], vec!["--help"]] {
         let mut command = command();
@@ -425,22 +424,22 @@ fn a_reader_that_leaves() {
         command.stdout(closed_pipe()).stderr(Stdio::piped());
         let output = command.output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(err, "", "{subcommand:?} has nothing to complain of");
+        assert_eq!(err, "", "{subcommand:?} prints no error");
         assert!(output.status.code().is_some(), "{subcommand:?} died: {}", output.status);
     }
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reader is gone.
 fn closed_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     writer.into()
 }
 
-/// Packages that keep a reader busy, or that nobody can read. Each is answered in time, and what is not known of it is said
-/// once, with its place.
+/// Packages that take long to read, or cannot be read. Each is answered in time, and what is unknown is reported once, with its
+/// place.
 #[test]
-fn packages_that_keep_us_busy() {
+fn packages_that_take_long_to_read() {
     const INIT: &str = "/Python38/Lib/site-packages/tensorflow/__init__.py";
     let doubling = "def f(n):\n    import sys\n    if n:\n        f(n - 1)\n        f(n - 1)\nf(200)\n";
     let quines = "text = 'import sys; exec(text)'\nexec(text)\nfrom . import _native\n";
@@ -464,16 +463,21 @@ fn packages_that_keep_us_busy() {
         report(&whydll(["check"].iter().chain(&on)));
         let chain = whydll(["chain", "tensorflow"].iter().chain(&on)).json();
         let steps = chain["steps"].as_array().unwrap();
-        let said: Vec<&serde_json::Value> = steps.iter().filter(|step| step["event"] == "unknown").collect();
-        let told = |step: &&&serde_json::Value| step["name"].as_str().unwrap().contains(unknown);
-        assert_eq!(said.iter().filter(told).count(), usize::from(!unknown.is_empty()), "{name}: {said:#?}");
-        for step in said {
+        let unknown_steps: Vec<&serde_json::Value> =
+            steps.iter().filter(|step| step["event"] == "unknown").collect();
+        let names_it = |step: &&&serde_json::Value| step["name"].as_str().unwrap().contains(unknown);
+        assert_eq!(
+            unknown_steps.iter().filter(names_it).count(),
+            usize::from(!unknown.is_empty()),
+            "{name}: {unknown_steps:#?}"
+        );
+        for step in unknown_steps {
             assert!(step["file"].is_string() && step["line"].as_u64().unwrap() > 0, "{name}: {step}");
         }
     }
 }
 
-/// Fifty thousand modules that import each other, behind a link to their own folder.
+/// Fifty thousand modules that import each other, with a link to their own folder.
 #[test]
 fn a_package_of_fifty_thousand_modules() {
     let world = small_with("/Python38/Lib/site-packages/tensorflow/many/__init__.py", b"from . import m0\n");
@@ -481,7 +485,7 @@ fn a_package_of_fifty_thousand_modules() {
     #[cfg(unix)]
     std::os::unix::fs::symlink(&many, many.join("again")).unwrap();
     const MODULES: usize = 50_000;
-    // A tree, since Python gives up at a depth of some hundreds.
+    // A tree, because Python gives up at a depth of some hundreds.
     for at in 0..MODULES {
         let children = (2 * at + 1..=2 * at + 2).filter(|child| *child < MODULES);
         let imports: String = children.map(|child| format!("from . import m{child}\n")).collect();

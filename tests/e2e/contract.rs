@@ -1,11 +1,11 @@
-//! What other programs rely on in the JSON of `check`, schema 1.
+//! The JSON of `check`, schema 1, on which other programs rely.
 
 use serde_json::{Value, json};
 
 use crate::Report;
 
-/// A name stands for a value of that type, with `?` for one that may be null, with `-` for one that may also be
-/// absent; `a|b` for one of these words; a list for a list of such values. More fields may be there at any time.
+/// A name stands for a value of that type, with `?` if it may be null, and with `-` if it may also be absent; `a|b` for
+/// one of these words; a list for a list of such values. More fields may be added at any time.
 fn shape() -> Value {
     let position = json!({ "line": "number", "character": "number" });
     json!({
@@ -31,7 +31,7 @@ fn shape() -> Value {
     })
 }
 
-/// Panics where a report breaks the contract.
+/// Panics if a report breaks the contract.
 pub fn check(report: &Report) {
     let Report { status, json } = report;
     let mut faults = Vec::new();
@@ -46,7 +46,7 @@ pub fn check(report: &Report) {
         (false, false) => "healthy",
     };
     assert_eq!(report.health(), health);
-    assert_eq!(*status, i32::from(severe("error")), "the exit status says whether some import fails");
+    assert_eq!(*status, i32::from(severe("error")), "the exit status says whether an import fails");
     for finding in report.findings() {
         let fixes = finding["fixes"].as_array().expect("its shape was compared");
         let cures = fixes.iter().any(|fix| fix["outcome"] == "cures");

@@ -1,11 +1,11 @@
-//! The first fix of failures that users reported, in small worlds: what is recommended, and what is only mentioned because it
+//! The first fix for failures that users reported, in small worlds: what is recommended, and what is only mentioned because it
 //! cannot be tried.
 
 use end_to_end::{report, strings, text, whydll};
 use expect_test::{Expect, expect};
 use world::World;
 
-/// What is found on a program in a world, and what is offered: `*` is recommended, `-` cures too, `?` could not be tried.
+/// Checks the findings and fixes for a program in a world: `*` is recommended, `-` cures too, `?` could not be tried.
 #[track_caller]
 fn check(machine: &str, python: &str, files: &str, program: &str, expected: Expect) {
     let mut world = files.replace("/s/", &format!("{python}/Lib/site-packages/"));
@@ -49,7 +49,7 @@ fn check(machine: &str, python: &str, files: &str, program: &str, expected: Expe
     expected.assert_eq(&world.hide_root(&out));
 }
 
-/// A Python of python.org, with pip.
+/// A Python from python.org, with pip.
 fn installed(version: &str) -> String {
     format!(
         "
@@ -63,7 +63,7 @@ fn installed(version: &str) -> String {
     )
 }
 
-/// An environment of conda, in whose history this command is the last.
+/// A conda environment, with this command as the last one in its history.
 fn conda(version: &str, command: &str) -> String {
     format!(
         "
@@ -137,9 +137,9 @@ fn the_import_is_made_before_the_one_that_brings_an_old_runtime() {
     );
 }
 
-/// No order helps: each of two packages brings a DLL of one name (sumo#17324, with libsumo and pyarrow).
+/// No order helps: two packages include different DLLs of the same name (sumo#17324, with libsumo and pyarrow).
 #[test]
-fn two_packages_that_cannot_live_in_one_process() {
+fn two_packages_that_cannot_be_in_one_process() {
     let files = installed("312")
         + "
 /s/one/__init__.py  text
@@ -168,7 +168,7 @@ fn two_packages_that_cannot_live_in_one_process() {
 
 /// triton-windows#58: msvc-runtime is installed, and old.
 #[test]
-fn an_old_copy_of_the_runtime_beside_python() {
+fn an_old_copy_of_the_runtime_next_to_python() {
     let old = installed("312")
         + "
 /s/new.pyd  imports msvcp140.dll!_Mtx_lock, calls its first import
@@ -196,7 +196,7 @@ fn an_old_copy_of_the_runtime_beside_python() {
               * Update the runtime of this Python with pip (no administrator needed) | C:\Python\python.exe -m pip install --force-reinstall --no-deps --no-cache-dir msvc-runtime
         "#]],
     );
-    // Nobody knows where it comes from, and there is no pip.
+    // Its origin is unknown, and there is no pip.
     let embeddable = old.replace(
         "/Python/Lib/site-packages/pip/__init__.py  text",
         "/Python/python312._pth  text\n    .\n    Lib/site-packages\n/Python/python312.zip  zip",
@@ -300,7 +300,7 @@ fn an_environment_of_conda() {
     );
 }
 
-/// rasterio-feedstock#240 and vscode-jupyter#15518: an environment of conda with Python 3.7, which is not activated.
+/// rasterio-feedstock#240 and vscode-jupyter#15518: a conda environment with Python 3.7 that is not activated.
 #[test]
 fn an_environment_of_conda_that_is_not_activated() {
     let files = |more: &str| {
@@ -335,7 +335,7 @@ fn an_environment_of_conda_that_is_not_activated() {
     );
 }
 
-/// arrow#43126: the DLL that wins is a package of conda, which pip does not have.
+/// arrow#43126: the DLL that wins belongs to a conda package that pip doesn't have.
 #[test]
 fn a_library_of_conda_that_does_not_fit() {
     let files = conda("312", r"C:\tools\micromamba.exe create -n work pyarrow")
@@ -392,7 +392,7 @@ fn a_folder_that_only_an_administrator_changes() {
     );
 }
 
-/// What was not installed from PyPI is not to be had there: PyTorch has an index of its own for each build.
+/// A distribution that was not installed from PyPI isn't available there: PyTorch has an index of its own for each build.
 #[test]
 fn a_distribution_that_pypi_does_not_have() {
     let files = installed("312")
@@ -419,7 +419,7 @@ fn a_distribution_that_pypi_does_not_have() {
     );
 }
 
-/// Who manages an environment changes it: conda what it installed, and the tool of a project what its lock file names.
+/// Commands are those of the manager: conda's for what conda installed, and the project tool's for what its lock file names.
 #[test]
 fn the_tool_that_manages_the_environment() {
     let conda = conda("312", "conda create -n work pkg")
@@ -486,10 +486,10 @@ fn the_tool_that_manages_the_environment() {
     );
 }
 
-/// The DLL that another package has lost is not the one that is missing here; a folder that distributions share is none's; and nobody
-/// catches the end of the process.
+/// A DLL that another package lost isn't the missing one; a folder that distributions share belongs to none of them; and the
+/// end of the process isn't caught.
 #[test]
-fn what_is_not_to_blame() {
+fn files_that_are_not_to_blame() {
     let files = installed("312")
         + "/s/pkg.pyd  imports msvcp140.dll\n/s/shared/one/__init__.py  text\n"
         + &distribution("other", "1.0", "", &["other/__init__.py", "other/msvcp140.dll"])
@@ -564,7 +564,7 @@ fn the_order_in_a_block() {
     );
 }
 
-/// A foreign ICU beside Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).
+/// A foreign ICU next to Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).
 #[test]
 fn a_foreign_copy_that_wins() {
     let files = installed("312")
@@ -638,9 +638,9 @@ fn the_pair_that_fits_is_named() {
     );
 }
 
-/// pyblish#368 and bcrypt#835: python3.dll is gone, or of a release that lacks what the module takes.
+/// pyblish#368 and bcrypt#835: python3.dll is missing, or from a release that lacks what the module imports.
 #[test]
-fn what_belongs_to_python_is_pythons() {
+fn files_of_python_are_repaired_with_python() {
     let files = |python3: &str| {
         installed("39")
             + python3
@@ -673,7 +673,7 @@ fn what_belongs_to_python_is_pythons() {
 
 /// onnxruntime before Windows 10 2004, opencv on an N edition (opencv-python#185), and Zeal's ICU (zeal#1920).
 #[test]
-fn what_windows_lacks() {
+fn components_that_windows_lacks() {
     let files = |needs: &str| {
         installed("312")
             + &format!("/Windows/System32/kernel32.dll  version 10.0.18363.1\n/s/pkg.pyd  imports {needs}\n")
@@ -715,7 +715,7 @@ fn what_windows_lacks() {
 
 /// meshpy#150, jq.py#20, llama-cpp-python#208, pytorch#131662 and pyzbar#93.
 #[test]
-fn what_a_dll_belongs_to() {
+fn the_product_that_a_dll_belongs_to() {
     let files = |needs: &str| {
         installed("312")
             + &format!("/s/pkg.pyd  imports {needs}\n")
@@ -789,7 +789,7 @@ fn what_a_dll_belongs_to() {
     );
 }
 
-/// FreeCAD#28894: packages of the account come first.
+/// FreeCAD#28894: packages of the account take precedence.
 #[test]
 fn packages_of_the_account_in_the_way() {
     let files = installed("312")
@@ -825,7 +825,7 @@ fn packages_of_the_account_in_the_way() {
     );
 }
 
-/// A name that no table knows is not for pip; one that somebody mistyped is recognized.
+/// A name that is in no table is not offered to pip; a misspelt one is recognized.
 #[test]
 fn an_unknown_name_is_never_offered_to_pip() {
     let files = installed("312") + "/s/numpy/__init__.py  text\n/s/numpy/core.pyd\n";

@@ -1,4 +1,4 @@
-//! `whydll demo`: what a newcomer sees first, on any system.
+//! `whydll demo`, which new users run first, on any system.
 
 use end_to_end::{report, strings, whydll};
 
@@ -23,7 +23,9 @@ fn the_demo_shows_the_main_job() {
     ];
     let mut rest = answer.out.as_str();
     for part in parts {
-        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in its place in\n{}", answer.out));
+        let at = rest
+            .find(part)
+            .unwrap_or_else(|| panic!("{part:?} is not where it should be in\n{}", answer.out));
         rest = &rest[at..];
     }
 }
@@ -43,7 +45,7 @@ fn the_import_is_underlined() {
 }
 
 #[test]
-fn the_demo_says_the_same_each_time() {
+fn the_demo_prints_the_same_each_time() {
     assert_eq!(whydll(["demo"]).out, whydll(["demo"]).out);
     let json = || whydll(["demo", "--format", "json"]);
     let [first, second] = [json(), json()];
@@ -55,7 +57,7 @@ fn the_demo_says_the_same_each_time() {
     assert_eq!(finding["file"], "train.py");
 }
 
-/// It looks like the machine of its reader.
+/// Nothing of the machine it runs on shows.
 #[test]
 fn the_demo_is_about_a_windows_machine() {
     for format in ["text", "json"] {

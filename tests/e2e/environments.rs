@@ -1,4 +1,4 @@
-//! `whydll environments`: which Pythons a machine has, which of them is meant in a folder, and what becomes of that.
+//! `whydll environments`: the Pythons of a machine, which of them is selected in a folder, and its use.
 
 use std::fs;
 use std::path::Path;
@@ -78,7 +78,7 @@ fn listed(root: &Path, folder: &Path) -> Value {
     answer.json()
 }
 
-/// The entry of an interpreter.
+/// Returns the entry of an interpreter.
 fn entry<'a>(answer: &'a Value, interpreter: &str) -> &'a Value {
     let all = answer["environments"].as_array().unwrap();
     let found = all.iter().find(|one| one["interpreter"].as_str().unwrap().eq_ignore_ascii_case(interpreter));
@@ -136,7 +136,7 @@ fn every_kind_of_environment_is_found() {
 
 /// As python.org's installer leaves both builds of a version in one folder.
 #[test]
-fn a_free_threaded_python_is_listed_beside_the_other_in_its_folder() {
+fn a_free_threaded_python_is_listed_next_to_the_other_in_its_folder() {
     let world = World::new(
         "
         /Windows/System32/kernel32.dll    version 10.0.26100.1
@@ -161,13 +161,13 @@ fn a_free_threaded_python_is_listed_beside_the_other_in_its_folder() {
 }
 
 #[test]
-fn what_is_broken_or_absent_is_said() {
+fn broken_and_absent_environments_are_reported() {
     let world = drive();
     let answer = listed(world.root(), &world.path("/broken"));
     let broken = entry(&answer, r"C:\broken\.venv");
     assert!(broken["error"].as_str().unwrap().contains(r"C:\gone does not exist"), "{broken:#}");
     assert_eq!(answer["chosen"]["interpreter"], r"C:\broken\.venv");
-    // No registry can be read on a mounted drive: of the rest the Store's package is what `py` starts.
+    // The registry of a mounted drive cannot be read: of the rest, `py` starts the Store's package.
     let answer = listed(world.root(), &world.path("/nothing"));
     assert_eq!(answer["chosen"]["source"], "store");
     let empty = World::new("/Windows/System32/kernel32.dll").unwrap();
@@ -186,7 +186,7 @@ fn what_is_broken_or_absent_is_said() {
 }
 
 #[test]
-fn who_lacks_a_package_is_told_who_has_it_also_from_a_snapshot() {
+fn a_missing_package_names_environments_that_have_it_also_from_a_snapshot() {
     let world = drive();
     let python = text(&world.path("/work/.venv"));
     let host = text(world.root());
@@ -214,12 +214,12 @@ fn who_lacks_a_package_is_told_who_has_it_also_from_a_snapshot() {
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
     let replayed = report(&whydll(["check", "--format", "json", "--host", &file]));
     assert_eq!(replayed.json["findings"], direct.json["findings"]);
-    // What else somebody has is nobody's business.
+    // Nothing else about the user's environments is in it.
     let mut recorded = String::new();
     let packed = fs::File::open(&file).unwrap();
     std::io::Read::read_to_string(&mut lzma_rust2::XzReader::new(packed, false), &mut recorded).unwrap();
     assert!(!recorded.contains("secret"));
-    // Under another name, her environments are found all the same.
+    // The user's environments are found although the name was replaced.
     let answer = whydll(["snapshot", "-o", &file, "--host", &host, "--python", &python]);
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
     let nameless = report(&whydll(["check", "--format", "json", "--host", &file]));
@@ -277,7 +277,7 @@ C:\\U\\Python\\pythoncore-3.13-64\\python.exe
 }
 
 #[test]
-fn a_check_tells_an_alias_from_what_it_starts_also_from_a_snapshot() {
+fn a_check_distinguishes_an_alias_from_its_target_also_from_a_snapshot() {
     let world = managed();
     let check = |python: &str| {
         let (host, python) = (text(world.root()), text(&world.path(python)));
@@ -309,7 +309,7 @@ fn a_check_tells_an_alias_from_what_it_starts_also_from_a_snapshot() {
     let replayed = report(&whydll(["check", "--format", "json", "--import", "loads", "--host", &file]));
     assert_eq!(replayed.json["findings"], by_alias.json["findings"]);
     assert_eq!(replayed.json["environment"], by_alias.json["environment"]);
-    // What cannot be started is said at once.
+    // An alias that cannot start is refused at once.
     let gone =
         whydll(["check", "--host", &host, "--python", &text(&world.path("/U/Python/bin/python3.exe"))]);
     assert_eq!(gone.status, 2);

@@ -1,13 +1,13 @@
-//! `whydll explain`: a traceback is read, and the import that failed is diagnosed where it failed.
+//! `whydll explain`: reads a traceback, and diagnoses the import that failed where it failed.
 
 use std::fs::{self, File};
 
 use end_to_end::{Answer, Report, answer_to, command, on, real, report, strings, text, whydll};
 use tempfile::NamedTempFile;
 
-const SAID: &str = "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Das angegebene Modul wurde nicht gefunden.";
+const LAST_LINE: &str = "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Das angegebene Modul wurde nicht gefunden.";
 
-/// What Python prints in a real environment.
+/// The output of Python in a real environment.
 fn traceback(environment: &str, last: &str) -> String {
     let packages = text(&real(environment).join("Lib/site-packages"));
     format!(
@@ -29,24 +29,24 @@ fn in_json(input: &[u8], options: &[&str]) -> Report {
 }
 
 #[test]
-fn the_traceback_tells_environment_and_import() {
-    let report = in_json(traceback("complete", SAID).as_bytes(), &["--host", "windows-11"]);
+fn the_traceback_gives_environment_and_import() {
+    let report = in_json(traceback("complete", LAST_LINE).as_bytes(), &["--host", "windows-11"]);
     assert_eq!(report.status, 1);
     assert_eq!(report.json["environment"]["prefix"], text(&real("complete")));
     assert_eq!(report.finding()["code"], "missing-vc-runtime");
-    let told = &report.json["traceback"];
-    assert_eq!(told["exception"], "ImportError");
-    assert_eq!(told["import"], "tensorflow");
-    assert_eq!((&told["file"], &told["line"]), (&"train.py".into(), &3.into()));
-    assert_eq!(told["module"], "_pywrap_tensorflow_internal");
-    assert_eq!(told["winError"], 126);
-    assert_eq!(told["environment"], text(&real("complete")));
-    assert_eq!(strings(&told["differs"]), [""; 0]);
+    let traceback_json = &report.json["traceback"];
+    assert_eq!(traceback_json["exception"], "ImportError");
+    assert_eq!(traceback_json["import"], "tensorflow");
+    assert_eq!((&traceback_json["file"], &traceback_json["line"]), (&"train.py".into(), &3.into()));
+    assert_eq!(traceback_json["module"], "_pywrap_tensorflow_internal");
+    assert_eq!(traceback_json["winError"], 126);
+    assert_eq!(traceback_json["environment"], text(&real("complete")));
+    assert_eq!(strings(&traceback_json["differs"]), [""; 0]);
 }
 
 #[test]
-fn what_windows_writes_is_read() {
-    let lines = traceback("complete", SAID).replace('\n', "\r\n");
+fn the_encoding_of_powershell_is_read() {
+    let lines = traceback("complete", LAST_LINE).replace('\n', "\r\n");
     let utf16: Vec<u8> =
         "\u{feff}".encode_utf16().chain(lines.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let report = in_json(&utf16, &["--host", "windows-11"]);
@@ -55,10 +55,10 @@ fn what_windows_writes_is_read() {
 }
 
 #[test]
-fn what_is_mended_is_told() {
-    let answer = explained(traceback("complete", SAID).as_bytes(), &["--host", "windows-11+vcredist"]);
+fn a_problem_that_is_fixed_is_reported_as_such() {
+    let answer = explained(traceback("complete", LAST_LINE).as_bytes(), &["--host", "windows-11+vcredist"]);
     assert_eq!(answer.status, 0);
-    assert!(answer.out.starts_with(SAID), "{}", answer.out);
+    assert!(answer.out.starts_with(LAST_LINE), "{}", answer.out);
     for words in [
         "Windows error 126, by its words: ",
         "healthy: `import tensorflow` works",
@@ -71,16 +71,16 @@ fn what_is_mended_is_told() {
 #[test]
 fn a_module_s_name_is_enough_where_the_environment_is_named() {
     for (module, import) in [("_multiarray_umath", "numpy"), ("_pywrap_tensorflow_internal", "tensorflow")] {
-        let said = format!("ImportError: DLL load failed while importing {module}: ?\n");
-        let report = in_json(said.as_bytes(), &on("complete", "windows-11").each_ref().map(String::as_str));
+        let input = format!("ImportError: DLL load failed while importing {module}: ?\n");
+        let report = in_json(input.as_bytes(), &on("complete", "windows-11").each_ref().map(String::as_str));
         assert_eq!(report.json["traceback"]["import"], import);
         assert_eq!(report.json["packages"][0]["import"], import);
     }
 }
 
 #[test]
-fn an_environment_that_is_not_here_is_told() {
-    let elsewhere = traceback("complete", SAID).replace(&text(&real("complete")), r"Q:\nowhere\env");
+fn an_environment_that_does_not_exist_is_reported() {
+    let elsewhere = traceback("complete", LAST_LINE).replace(&text(&real("complete")), r"Q:\nowhere\env");
     let python = text(&real("complete"));
     let report = in_json(elsewhere.as_bytes(), &["--host", "windows-11", "--python", &python]);
     assert_eq!(report.status, 1);
@@ -89,9 +89,9 @@ fn an_environment_that_is_not_here_is_told() {
 }
 
 #[test]
-fn another_failure_than_the_one_of_today_is_told() {
-    let said = traceback("complete", "OSError: [WinError 193] %1 n'est pas une application Win32 valide");
-    let report = in_json(said.as_bytes(), &["--host", "windows-11"]);
+fn a_failure_that_differs_from_todays_is_reported() {
+    let input = traceback("complete", "OSError: [WinError 193] %1 n'est pas une application Win32 valide");
+    let report = in_json(input.as_bytes(), &["--host", "windows-11"]);
     let differs = strings(&report.json["traceback"]["differs"]).concat();
     assert!(differs.contains("Windows error 193") && differs.contains("gives 126"), "{differs}");
 }
@@ -99,19 +99,19 @@ fn another_failure_than_the_one_of_today_is_told() {
 #[test]
 fn a_file_is_read_and_markdown_written() {
     let file = NamedTempFile::new().unwrap();
-    fs::write(file.path(), traceback("complete", SAID)).unwrap();
-    let told = whydll(["explain", &text(file.path()), "--host", "windows-11", "--format", "markdown"]);
-    assert_eq!(told.status, 1);
+    fs::write(file.path(), traceback("complete", LAST_LINE)).unwrap();
+    let answer = whydll(["explain", &text(file.path()), "--host", "windows-11", "--format", "markdown"]);
+    assert_eq!(answer.status, 1);
     assert!(
-        told.out.starts_with("# What the traceback says\n\n```text\nImportError: DLL load failed"),
+        answer.out.starts_with("# What the traceback says\n\n```text\nImportError: DLL load failed"),
         "{}",
-        told.out
+        answer.out
     );
-    assert!(told.out.contains("\n# tensorflow: 2 DLLs missing\n"), "{}", told.out);
+    assert!(answer.out.contains("\n# tensorflow: 2 DLLs missing\n"), "{}", answer.out);
 }
 
 #[test]
-fn what_says_nothing_is_refused_in_a_line() {
+fn input_without_a_traceback_is_refused_in_one_line() {
     let python = text(&real("complete"));
     for (input, words) in [
         (&b""[..], "there is no traceback in it"),

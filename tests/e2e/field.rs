@@ -1,5 +1,5 @@
-//! What users reported of imports that fail, rebuilt as small worlds: each a kind of failure that a package had, beside the same thing
-//! whole. What they stand for is named by the package and its issue.
+//! Failing imports that users reported, rebuilt as small worlds: each is a kind of failure that a package had, together with the
+//! intact case. The package and its issue are named.
 
 use end_to_end::{Report, report, strings, text, whydll};
 use world::World;
@@ -11,7 +11,7 @@ const PYTHON: &str = "
 /Python/Lib/os.py        text
 ";
 
-/// As torch's `__init__.py` goes about its DLLs: it adds directories that depend on the machine, and loads all that its folder holds.
+/// What torch's `__init__.py` does: it adds directories that depend on the machine, and loads every DLL of its folder.
 const LOADS_ALL: &str = r#"
 /s/pkg/__init__.py  text
     import ctypes, glob, os, sys, sysconfig
@@ -36,9 +36,8 @@ const LOADS_ALL: &str = r#"
 /s/pkg/_C.pyd  imports core.dll
 "#;
 
-/// What is imported, in a machine with these files, and what the program says of it: `healthy`, or severity, code and DLLs of each
-/// finding.
-fn said(machine: &str, files: &str, program: &str) -> String {
+/// Checks a program on a machine with these files. Returns `healthy`, or severity, code, and DLLs of each finding.
+fn outcome(machine: &str, files: &str, program: &str) -> String {
     let mut world = PYTHON.to_owned();
     world += &files.replace("/s/", "/Python/Lib/site-packages/");
     world += "\n/project/main.py  text\n";
@@ -66,12 +65,12 @@ fn summary(report: &Report) -> String {
 
 #[track_caller]
 fn check(machine: &str, files: &str, program: &str, expected: &str) {
-    assert_eq!(said(machine, files, program), expected, "{program} with {files} on {machine}");
+    assert_eq!(outcome(machine, files, program), expected, "{program} with {files} on {machine}");
 }
 
 /// torch 2.9.0 without the redistributable, and torch 2.4.0 without libomp140 (pytorch#131662).
 #[test]
-fn a_package_that_loads_what_its_folder_holds() {
+fn a_package_that_loads_every_dll_of_its_folder() {
     let core = |needs: &str| format!("{LOADS_ALL}/s/pkg/lib/core.dll  imports {needs}\n");
     check("windows-11", &core("msvcp140.dll"), "import pkg", "error missing-vc-runtime msvcp140.dll");
     check("windows-11+vcredist", &core("msvcp140.dll"), "import pkg", "healthy");
@@ -81,9 +80,9 @@ fn a_package_that_loads_what_its_folder_holds() {
     check("windows-11+vcredist", &whole, "import pkg", "healthy");
 }
 
-/// optree 0.19.0 after pyarrow 18.1.0 (optree#278), and modules that get along with an older runtime.
+/// optree 0.19.0 after pyarrow 18.1.0 (optree#278), and modules that work with an older runtime.
 #[test]
-fn an_older_runtime_that_a_package_brought_in_first() {
+fn an_older_runtime_that_a_package_loads_first() {
     let old = "
 /s/old/__init__.py  text
     import ctypes, os
@@ -126,7 +125,7 @@ fn a_library_that_a_method_loads() {
     check("windows-11+vcredist", loads, "from pkg import ffi", "healthy");
 }
 
-/// ctranslate2 4.5.0 (CTranslate2#1163), which asks setuptools for its own folder.
+/// ctranslate2 4.5.0 (CTranslate2#1163), which gets its own folder from setuptools.
 #[test]
 fn a_directory_that_setuptools_names() {
     let loads = "
@@ -263,7 +262,7 @@ fn an_old_library_in_the_system_s_directory() {
     check("drive", &world("/Python/DLLs"), "import ssl", "healthy");
 }
 
-/// PySide6 in the folder of the account beside another one in the environment (FreeCAD#28894), on a drive that is looked at.
+/// PySide6 in the folder of the account beside another one in the environment (FreeCAD#28894), on a mounted drive.
 #[test]
 fn packages_of_the_only_account_of_a_drive() {
     let world = |needs: &str| {
@@ -278,12 +277,12 @@ fn packages_of_the_only_account_of_a_drive() {
     };
     check("drive", &world("absent.dll"), "import pkg", "error missing-dll absent.dll");
     check("drive", &world("kernel32.dll"), "import pkg", "healthy");
-    // With two accounts nobody knows whose Python it is.
+    // With two accounts it isn't known whose Python it is.
     let two = format!("{}/Users/you/x.txt  text\n", world("absent.dll"));
     check("drive", &two, "import pkg", "healthy");
 }
 
-/// The stable ABI of Python 3.15 (cpython#150930), which Python itself finds beside its own folder.
+/// The stable ABI of Python 3.15 (cpython#150930), which Python itself finds in a folder of its own.
 #[test]
 fn the_stable_abi_without_a_global_lock() {
     let python = |folder: &str| {
@@ -310,7 +309,7 @@ fn the_stable_abi_without_a_global_lock() {
     }
 }
 
-/// Packages that import when somebody asks for an attribute (`lazy_loader`, PEP 562).
+/// Packages that import when an attribute is requested (`lazy_loader`, PEP 562).
 #[test]
 fn an_attribute_that_a_lazy_package_imports() {
     let package = "

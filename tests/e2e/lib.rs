@@ -1,6 +1,6 @@
-//! Drives the program as its users do: by its arguments, its output and its exit status.
+//! Runs the program as users do: with arguments, output, and an exit status.
 //!
-//! `WHYDLL_BIN` names the program (else the one that `cargo build` made last), `WHYDLL_REAL` the folder of real
+//! `WHYDLL_BIN` names the program (default: the newest one that `cargo build` made), `WHYDLL_REAL` the directory of real
 //! environments that `tests/real/setup` and `tests/real/packages` print.
 
 pub mod contract;
@@ -15,10 +15,10 @@ use std::{env, fs, thread};
 
 use serde_json::Value;
 
-/// Whatever it is given, the program has answered after this time.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit for every answer.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// What a run of the program gave.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub struct Answer {
     pub status: i32,
@@ -27,7 +27,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Its output, which must be JSON.
+    /// Parses the output, which must be JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -40,12 +40,12 @@ pub fn whydll<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Answer
     answer(command)
 }
 
-/// `whydll`, to be run in its own way. It keeps its cache to the tests.
+/// Returns a command for `whydll`, with a cache of the tests' own.
 pub fn command() -> Command {
     sheltered(Command::new(&*PROGRAM))
 }
 
-/// `whydll`, whom the system denies what its files' modes deny, even if the tests are run by root.
+/// Returns a command for `whydll` that respects the modes of files even if the tests are run by root.
 #[cfg(unix)]
 pub fn command_without_privileges() -> Command {
     use std::os::unix::fs::MetadataExt;
@@ -60,12 +60,12 @@ pub fn command_without_privileges() -> Command {
     sheltered(command)
 }
 
-/// Runs it to its end, which must come soon.
+/// Runs a command to its end, within the time limit.
 pub fn answer(command: Command) -> Answer {
     answer_to(command, Stdio::null())
 }
 
-/// The same with something to read on its standard input.
+/// The same with something on its standard input.
 pub fn answer_to(mut command: Command, input: impl Into<Stdio>) -> Answer {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -75,10 +75,10 @@ pub fn answer_to(mut command: Command, input: impl Into<Stdio>) -> Answer {
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(2)),
+            Ok(None) if start.elapsed() < TIME_LIMIT => thread::sleep(Duration::from_millis(2)),
             _ => {
                 let _ = child.kill();
-                panic!("{command:?} did not end within {PATIENCE:?}");
+                panic!("{command:?} did not end within {TIME_LIMIT:?}");
             }
         }
     };
@@ -113,7 +113,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     newest.filter(|program| program.is_file()).expect("no whydll: run `cargo build`, or set WHYDLL_BIN")
 });
 
-/// Empty when a test program begins.
+/// The cache directory, which is empty when a test program begins.
 static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = env::current_exe().expect("a program knows its file");
     let cache = target().join("tmp").join(program.file_stem().expect("it has a name"));
@@ -121,7 +121,7 @@ static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
     cache
 });
 
-/// Cargo's target folder: this program is in its `PROFILE/deps`.
+/// Returns Cargo's target directory: this program is in its `PROFILE/deps`.
 fn target() -> PathBuf {
     let program = env::current_exe().expect("a program knows its file");
     program.ancestors().nth(3).expect("it is in target/PROFILE/deps").to_owned()
@@ -131,7 +131,7 @@ fn modified(file: &Path) -> Option<std::time::SystemTime> {
     fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
-/// A real environment, or the drive of a machine, by its name in `tests/real/README.md`.
+/// Returns a real environment, or the drive of a machine, by its name in `tests/real/README.md`.
 pub fn real(name: &str) -> PathBuf {
     let folder = env::var_os("WHYDLL_REAL").map(PathBuf::from);
     folder.map(|folder| folder.join(name)).filter(|real| real.exists()).unwrap_or_else(|| {
@@ -142,22 +142,22 @@ pub fn real(name: &str) -> PathBuf {
     })
 }
 
-/// What `--host` is given for a machine: `drive-…` are real ones, the others are built in.
+/// Returns the value of `--host` for a machine: `drive-…` are real ones, the others are built in.
 pub fn host(name: &str) -> String {
     if name.starts_with("drive-") { text(&real(name)) } else { name.to_owned() }
 }
 
-/// The options that name a real environment and a machine.
+/// Returns the options for a real environment and a machine.
 pub fn on(environment: &str, machine: &str) -> [String; 4] {
     ["--python".to_owned(), text(&real(environment)), "--host".to_owned(), host(machine)]
 }
 
-/// A path as text.
+/// Returns a path as a string.
 pub fn text(path: &Path) -> String {
     path.to_str().expect("the tests' paths are Unicode").to_owned()
 }
 
-/// The answer of `whydll check --format json`, true to the contract.
+/// An answer of `whydll check --format json` that fulfils the contract.
 #[derive(Debug)]
 pub struct Report {
     pub status: i32,
@@ -171,9 +171,9 @@ pub fn check(environment: &str, machine: &str, more: &[&str]) -> Report {
     report(&answer(command))
 }
 
-/// Reads the answer of a check that could be done.
+/// Reads the answer of a check that was not refused.
 pub fn report(answer: &Answer) -> Report {
-    assert_eq!(answer.err, "", "a check that can be done has nothing to say on standard error");
+    assert_eq!(answer.err, "", "a check that is not refused prints nothing on standard error");
     let report = Report { status: answer.status, json: answer.json() };
     contract::check(&report);
     report
@@ -188,7 +188,7 @@ impl Report {
         self.json["findings"].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The finding, where there must be one and no other.
+    /// Returns the only finding.
     pub fn finding(&self) -> &Value {
         match self.findings() {
             [finding] => finding,
@@ -196,7 +196,7 @@ impl Report {
         }
     }
 
-    /// The note, where there must be one and no other.
+    /// Returns the only note.
     pub fn note(&self) -> &Value {
         match self.json["notes"].as_array().map(Vec::as_slice) {
             Some([note]) => note,
@@ -204,24 +204,24 @@ impl Report {
         }
     }
 
-    /// Nothing is wrong.
+    /// Whether there are no findings.
     pub fn is_healthy(&self) -> bool {
         self.status == 0 && self.health() == "healthy" && self.findings().is_empty()
     }
 }
 
-/// The strings of a JSON array.
+/// Returns the strings of a JSON array.
 pub fn strings(list: &Value) -> Vec<&str> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(Value::as_str).collect()
 }
 
-/// The last part of a path, however it is written, in lower case.
+/// Returns the last part of a path with any separators, in lower case.
 pub fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_lowercase()
 }
 
-/// A copy of a tree that shares the files' content.
+/// Copies a tree with hard links.
 pub fn link_tree(source: &Path, target: &Path) {
     fs::create_dir_all(target).unwrap();
     for entry in fs::read_dir(source).unwrap() {

@@ -1,6 +1,6 @@
-//! The native modules and DLLs that `whydll chain` lists, against those that a real Python loads under Wine
-//! (`tests/real/modules`): the same ones, in the same order. What differs stands here by name, with its reason, and must
-//! differ.
+//! Compares the native modules and DLLs that `whydll chain` lists with those that a real Python loads under Wine
+//! (`tests/real/modules`): the same ones, in the same order. Differences are listed here by name with their reason, and must
+//! exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use std::path::Path;
 use end_to_end::{on, real, text, whydll};
 use serde_json::Value;
 
-/// Files that are not where, or when, Python has them.
+/// Files that WhyDLL loads differently from Python.
 struct Difference {
     environment: &'static str,
     reason: &'static str,
@@ -22,14 +22,14 @@ const HIDDEN: &str = "`truth` hides it, because Wine never answers it";
 const IN_ORDER_OF_HASHES: &str = "NumPy's names come in the order of their hashes, another one in every process; \
     `truth` holds it fast";
 
-/// Python loads them, and WhyDLL does not.
+/// Files that Python loads and WhyDLL doesn't.
 const UNSEEN: &[Difference] = &[];
 
-/// WhyDLL loads them, and Python does not.
+/// Files that WhyDLL loads and Python doesn't.
 const INVENTED: &[Difference] =
     &[Difference { environment: "complete-2.21", reason: HIDDEN, files: &["_wmi.pyd"] }];
 
-/// Both load them, at different times.
+/// Files that both load, at different times.
 const MOVED: &[Difference] = &[Difference {
     environment: "complete-2.21",
     reason: IN_ORDER_OF_HASHES,
@@ -43,21 +43,21 @@ const MOVED: &[Difference] = &[Difference {
 #[test]
 fn whydll_loads_what_python_loads() {
     let lists = lists();
-    assert!(lists.len() >= 16, "lists are gone");
+    assert!(lists.len() >= 16, "lists are missing");
     let mut used = BTreeSet::new();
     let mut wrong = String::new();
     for list in &lists {
         let (environment, package) = (list.environment.as_str(), list.package.as_str());
         let predicted = predicted(environment, &list.drive(), package);
-        let told = compare(environment, &list.files, &predicted, &mut used);
+        let lines = compare(environment, &list.files, &predicted, &mut used);
         let correlation = correlation(&list.files, &predicted);
         println!(
             "{environment}: import {package}: Python loads {}, WhyDLL {}, rank correlation {correlation:.4}",
             list.files.len(),
             predicted.len()
         );
-        if !told.is_empty() {
-            let _ = writeln!(wrong, "{environment}: import {package}\n{told}");
+        if !lines.is_empty() {
+            let _ = writeln!(wrong, "{environment}: import {package}\n{lines}");
         }
     }
     for (kind, differences) in [("unseen", UNSEEN), ("invented", INVENTED), ("moved", MOVED)] {
@@ -74,7 +74,7 @@ fn whydll_loads_what_python_loads() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// What a real Python loaded, file by file, each after those that it needs.
+/// The files that a real Python loaded, each after those that it needs.
 struct List {
     environment: String,
     package: String,
@@ -82,7 +82,7 @@ struct List {
 }
 
 impl List {
-    /// The machine that it was measured on.
+    /// Returns the machine that the list was measured on.
     fn drive(&self) -> String {
         let drive = if self.environment == "complete" { "drive-with" } else { "drive-with-ucrt" };
         drive.to_owned()
@@ -110,14 +110,14 @@ fn lists() -> Vec<List> {
     lists
 }
 
-/// What differs and is not known to; `used` learns which known differences there are.
+/// Returns unexpected differences. Known ones are added to `used`.
 fn compare(
     environment: &str,
     truth: &[String],
     predicted: &[String],
     used: &mut BTreeSet<(&'static str, String, String)>,
 ) -> String {
-    let mut told = String::new();
+    let mut lines = String::new();
     let both = |list: &[String], other: &[String]| -> Vec<String> {
         list.iter().filter(|file| other.contains(file)).cloned().collect()
     };
@@ -127,11 +127,11 @@ fn compare(
         for file in list.iter().filter(|file| !other.contains(file)) {
             used.insert((kind, environment.to_owned(), file.clone()));
             if !is_known(known, environment, file) {
-                let _ = writeln!(told, "  {kind}: {file}");
+                let _ = writeln!(lines, "  {kind}: {file}");
             }
         }
     }
-    // In their order, those that are known to be moved left out.
+    // The order, without files that are known to be loaded at another time.
     let (truth, predicted) = (both(truth, predicted), both(predicted, truth));
     let steady = |list: &[String], except: Option<&String>| -> Vec<String> {
         let is_steady = |file: &&String| Some(*file) == except || !is_known(MOVED, environment, file);
@@ -139,22 +139,22 @@ fn compare(
     };
     let (real, ours) = (steady(&truth, None), steady(&predicted, None));
     if let Some(at) = (0..real.len()).find(|at| real[*at] != ours[*at]) {
-        let _ = writeln!(told, "  moved: after {} files Python loads {}", at, real[at]);
-        let _ = writeln!(told, "         {}and WhyDLL  {}", " ".repeat(at.to_string().len()), ours[at]);
+        let _ = writeln!(lines, "  moved: after {} files Python loads {}", at, real[at]);
+        let _ = writeln!(lines, "         {}and WhyDLL  {}", " ".repeat(at.to_string().len()), ours[at]);
     }
     for file in &truth {
         if steady(&truth, Some(file)) != steady(&predicted, Some(file)) {
             used.insert(("moved", environment.to_owned(), file.clone()));
         }
     }
-    told
+    lines
 }
 
 fn is_known(differences: &[Difference], environment: &str, file: &str) -> bool {
     differences.iter().any(|known| known.environment == environment && known.files.contains(&file))
 }
 
-/// What WhyDLL loads for an import: each file after those that it needs, as Wine's loader tells it.
+/// Returns the files that WhyDLL loads for an import, each after those that it needs, in the order of Wine's trace.
 fn predicted(environment: &str, drive: &str, package: &str) -> Vec<String> {
     let chain = chain(environment, drive, package);
     let modules = chain["modules"].as_array().unwrap();
@@ -166,7 +166,7 @@ fn predicted(environment: &str, drive: &str, package: &str) -> Vec<String> {
     append(None, &needed, &mut order);
     assert_eq!(order.len(), modules.len());
     let files: Vec<String> = order.iter().map(|path| relative(environment, path)).collect();
-    // Of the program itself Wine tells first, although its DLLs are loaded before it is done.
+    // Wine reports the program itself first, although its DLLs are loaded before it is complete.
     let (program, others): (Vec<String>, Vec<String>) =
         files.into_iter().filter(|file| !is_of_windows(file)).partition(|file| file == "python.exe");
     [program, others].concat()
@@ -183,7 +183,7 @@ fn append<'a>(
     }
 }
 
-/// Spearman's: 1 where both have the same order.
+/// Returns Spearman's correlation: 1 if both have the same order.
 fn correlation(truth: &[String], predicted: &[String]) -> f64 {
     let common: Vec<&String> = truth.iter().filter(|file| predicted.contains(file)).collect();
     let ours: Vec<&String> = predicted.iter().filter(|file| truth.contains(file)).collect();
@@ -198,7 +198,7 @@ fn correlation(truth: &[String], predicted: &[String]) -> f64 {
 
 /// Each module is required by one that is loaded before it, up to a file that Python names.
 #[test]
-fn whydll_says_who_requires_a_module() {
+fn whydll_reports_the_module_that_requires_another() {
     let chain = chain("complete", "drive-with", "tensorflow");
     let mut loaded = BTreeSet::new();
     for module in chain["modules"].as_array().unwrap() {
@@ -220,15 +220,15 @@ fn chain(environment: &str, drive: &str, package: &str) -> Value {
     chain
 }
 
-/// As the lists write it: in lower case, relative to the environment or to Windows.
+/// Returns a path as the lists have it: in lower case, relative to the environment or to Windows.
 fn relative(environment: &str, path: &str) -> String {
     let environment = text(&real(environment)) + "/";
     let path = path.strip_prefix(&environment).unwrap_or(path).to_lowercase().replace('\\', "/");
     path.strip_prefix("c:/windows/").unwrap_or(&path).to_owned()
 }
 
-/// Windows' own DLLs, for which Wine has others, but for the C runtime of one machine. Those of the redistributable lie beside
-/// them.
+/// Whether a path is one of Windows' own DLLs, which are Wine's here, except for the C runtime of one machine. Those of the
+/// redistributable are in the same directory.
 fn is_of_windows(path: &str) -> bool {
     let file = path.strip_prefix("system32/");
     file.is_some_and(|file| {

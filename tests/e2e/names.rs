@@ -1,5 +1,5 @@
-//! Folders and files may be called anything, and a traceback may say anything: the terminal shows it, and obeys
-//! nothing of it. Windows itself has no such names, but an environment that is looked at from elsewhere may.
+//! Folders and files may have any name, and a traceback any content: the terminal shows it and doesn't obey it. Windows
+//! itself has no such names, but an environment that is checked from another system may.
 #![cfg(unix)]
 
 use std::fs;
@@ -28,21 +28,21 @@ const NAMES: &[&str] = &[
     "-rf",
 ];
 
-/// Runs it in this folder, as in a terminal with colours.
+/// Runs the program in this folder, as in a terminal with colours.
 fn run(folder: &Path, arguments: &[&str]) -> Answer {
     let mut command = command();
     command.args(arguments).current_dir(folder).env("CLICOLOR_FORCE", "1");
     answer(command)
 }
 
-/// Fails if a terminal does more than to show what was told, beside our colours.
+/// Fails if a terminal would do more than show the output, apart from our colours.
 #[track_caller]
-fn is_only_shown(told: &str) {
-    let mut parts = told.split("\u{1b}[");
+fn is_only_shown(output: &str) {
+    let mut parts = output.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (style, rest) = part.split_once('m').unwrap_or_default();
-        assert!(["0", "1", "2", "31", "32", "33", "34", "36"].contains(&style), "{told:?}");
+        assert!(["0", "1", "2", "31", "32", "33", "34", "36"].contains(&style), "{output:?}");
         plain.push_str(rest);
     }
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -60,11 +60,11 @@ fn names_and_tracebacks_are_shown_and_never_obeyed() {
         let program = folder.join(format!("{name}.py"));
         fs::write(&program, format!("import tensorflow  # {words}\n")).unwrap();
         let traceback = folder.join("traceback.txt");
-        let said = format!(
+        let content = format!(
             "Traceback (most recent call last):\n  File \"C:\\{words}\\x.py\", line 1, in <module>\n    import tensorflow\n\
              ImportError: DLL load failed while importing native: {words}\n"
         );
-        fs::write(&traceback, said).unwrap();
+        fs::write(&traceback, content).unwrap();
         let [python, program, traceback] =
             [&folder.join("Python"), &program, &traceback].map(|path| text(path));
         let environments = ["environments", ".", "--host", "windows-11"];
@@ -77,15 +77,15 @@ fn names_and_tracebacks_are_shown_and_never_obeyed() {
             (2, vec!["check", "--python", &python, "--host", &traceback]),
         ];
         for (status, arguments) in runs {
-            let told = run(&folder, &arguments);
-            assert_eq!(told.status, status, "{told:?}");
-            assert_eq!(told.err.lines().count(), usize::from(status == 2), "{told:?}");
-            is_only_shown(&told.out);
-            is_only_shown(&told.err);
+            let output = run(&folder, &arguments);
+            assert_eq!(output.status, status, "{output:?}");
+            assert_eq!(output.err.lines().count(), usize::from(status == 2), "{output:?}");
+            is_only_shown(&output.out);
+            is_only_shown(&output.err);
             if status < 2 {
-                let told = run(&folder, &[&arguments[..], &["--format", "json"]].concat());
-                is_only_shown(&told.out);
-                serde_json::from_str::<Value>(&told.out).unwrap();
+                let output = run(&folder, &[&arguments[..], &["--format", "json"]].concat());
+                is_only_shown(&output.out);
+                serde_json::from_str::<Value>(&output.out).unwrap();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `whydll check` of notebooks: each import after the cells above it, and told by its cell.
+//! `whydll check` of notebooks: each import is diagnosed after the cells above it, and reported with its cell.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use world::World;
 
-/// A package whose DLL lies in a folder that somebody has to add.
+/// A package whose DLL is in a folder that the program has to add.
 const SMALL: &str = "
     /Python38/python.exe        imports python38.dll
     /Python38/python38.dll      version 3.8.10150.1013
@@ -19,7 +19,7 @@ const SMALL: &str = "
     /dlls/helper.dll
     ";
 
-/// A notebook's file with these cells: Python, but for those that begin with `#`.
+/// Writes a notebook with these cells: Python, except those that begin with `#`.
 fn notebook(cells: &[&str]) -> String {
     let cells = cells.iter().map(|cell| match cell.strip_prefix('#') {
         Some(text) => json!({ "cell_type": "markdown", "metadata": {}, "source": text }),
@@ -47,7 +47,7 @@ fn world(cells: &[&str]) -> World {
     world
 }
 
-/// The cell and the place of each finding.
+/// Returns the cell and the position of each finding.
 fn places(answer: &Answer) -> Vec<(u64, u64, u64)> {
     let report = report(answer);
     let number = |value: &Value| value.as_u64().unwrap();
@@ -59,9 +59,9 @@ fn places(answer: &Answer) -> Vec<(u64, u64, u64)> {
     report.findings().iter().map(place).collect()
 }
 
-/// onnx in a notebook beside pyzmq 26.1.0 (pyzmq#2012): the kernel has brought in an older runtime before the first cell.
+/// onnx in a notebook with pyzmq 26.1.0 (pyzmq#2012): the kernel has loaded an older runtime before the first cell.
 #[test]
-fn what_the_kernel_has_loaded_comes_first() {
+fn modules_that_the_kernel_loaded_come_first() {
     let files = "
     /Python38/Lib/site-packages/ipykernel/__init__.py   text
     /Python38/Lib/site-packages/ipykernel/kernelapp.py  text
@@ -90,7 +90,7 @@ fn what_the_kernel_has_loaded_comes_first() {
 }
 
 #[test]
-fn an_import_is_told_by_its_cell() {
+fn an_import_is_reported_with_its_cell() {
     let world = world(&[
         "# About\nimport pkg",
         "%pip install pkg\nimport os",
@@ -113,7 +113,7 @@ fn a_cell_comes_after_those_above_it() {
 }
 
 #[test]
-fn notebooks_of_a_folder_are_found_and_a_broken_one_is_left_out() {
+fn notebooks_of_a_folder_are_found_and_a_broken_one_is_skipped() {
     let world = world(&["import pkg"]);
     fs::write(world.path("/work/broken.ipynb"), "<<<<<<< HEAD").unwrap();
     fs::write(world.path("/work/empty.ipynb"), "").unwrap();
@@ -128,7 +128,7 @@ fn notebooks_of_a_folder_are_found_and_a_broken_one_is_left_out() {
         "{told:?}"
     );
     assert_eq!(answer.json()["findings"].as_array().unwrap().len(), 1);
-    // Where it was named, nothing else could be done.
+    // A broken notebook that is named is an error.
     let refused = checked(&world, &["/work/broken.ipynb"], "json");
     assert_eq!((refused.status, refused.err.lines().count()), (2, 1), "{refused:?}");
     let nothing = checked(&world, &["/work/empty.ipynb"], "text");

@@ -1,5 +1,5 @@
-//! The native packages that people use most, as `tests/real/packages` installs them: nothing is wrong with them, so
-//! nothing may be said against them; and a DLL that is deleted from one is named.
+//! The most used native packages, as `tests/real/packages` installs them: nothing is wrong with them, so there must be no
+//! finding; and a DLL that is deleted from one is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::Path;
 use end_to_end::{Report, check, file_name, link_tree, on, real, strings, text, whydll};
 use serde_json::Value;
 
-/// They need the redistributable, and no package brings it for all.
+/// A machine with the redistributable, which the packages need and not all include.
 const MACHINE: &str = "windows-11+vcredist";
 
-/// Distributions that hold native modules, and what people import of them.
+/// Distributions with native modules, and their most used imports.
 const PACKAGES: [(&str, &str); 105] = [
     ("aiohttp", "aiohttp"),
     ("argon2-cffi-bindings", "argon2"),
@@ -120,7 +120,7 @@ const PACKAGES: [(&str, &str); 105] = [
     ("zstandard", "zstandard"),
 ];
 
-/// Distributions whose import loads nothing native of their own that WhyDLL sees, and why.
+/// Distributions whose import loads none of their native modules as far as WhyDLL sees, with the reason.
 const UNSEEN: [(&str, &str); 2] = [
     ("debugpy", "its modules are for a program that is debugged, and the adapter imports them then"),
     ("z3-solver", "it tries the folders of PATH, and what `importlib.resources` gives"),
@@ -153,7 +153,7 @@ fn no_false_alarm(version: &str) {
         PACKAGES.into_iter().filter(|(name, _)| distributions.contains_key(*name)).collect();
     assert!(packages.len() >= 60, "{environment} has lost packages: {}", packages.len());
 
-    // A few in one run, which share what they read, and are diagnosed one by one.
+    // Several in one run, which share what they read and are diagnosed one by one.
     for some in packages.chunks(8) {
         let imports: Vec<&str> = some.iter().flat_map(|(_, import)| ["--import", import]).collect();
         let report = check(&environment, MACHINE, &imports);
@@ -163,7 +163,7 @@ fn no_false_alarm(version: &str) {
             wrong.push(format!("nothing was diagnosed for {imports:?}"));
         }
     }
-    // What is followed is loaded; who follows nothing raises no alarm either.
+    // Without following anything there would be no alarm either, so something must have been loaded.
     for (distribution, import) in packages {
         let is_seen =
             loaded(&environment, import).iter().any(|path| distributions[distribution].contains(path));
@@ -179,7 +179,7 @@ fn no_false_alarm(version: &str) {
     assert!(wrong.is_empty(), "{environment}:\n{}", wrong.join("\n"));
 }
 
-/// The findings that say that something fails.
+/// Returns the findings that report a failure.
 fn alarms(report: &Report) -> impl Iterator<Item = &Value> {
     report
         .findings()
@@ -187,7 +187,7 @@ fn alarms(report: &Report) -> impl Iterator<Item = &Value> {
         .filter(|finding| finding["severity"] == "error" || finding["severity"] == "warning")
 }
 
-/// The files of site-packages that an import loads.
+/// Returns the files of site-packages that an import loads.
 fn loaded(environment: &str, import: &str) -> Vec<String> {
     let mut command = vec!["chain".to_owned(), import.to_owned(), "--format".to_owned(), "json".to_owned()];
     command.extend(on(environment, MACHINE));
@@ -200,7 +200,7 @@ fn loaded(environment: &str, import: &str) -> Vec<String> {
     paths.filter_map(|path| Some(path.strip_prefix(&site_packages)?.to_owned())).collect()
 }
 
-/// What each distribution that holds native modules says it has installed of them, relative to site-packages.
+/// Returns the native files of each distribution according to its RECORD, relative to site-packages.
 fn native_files(environment: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut distributions = BTreeMap::new();
     for entry in fs::read_dir(environment.join("Lib/site-packages")).unwrap() {
@@ -220,7 +220,7 @@ fn native_files(environment: &Path) -> BTreeMap<String, BTreeSet<String>> {
     distributions
 }
 
-/// A path as it may be compared.
+/// Returns a path in a form that can be compared.
 fn plain(path: &str) -> String {
     path.replace('\\', "/").to_lowercase()
 }
@@ -228,7 +228,7 @@ fn plain(path: &str) -> String {
 /// An import, and a DLL that it needs: its folder, relative to site-packages, and its name or how that begins.
 type Deleted = (&'static str, &'static str, &'static str);
 
-/// For each Python, DLLs that come with packages.
+/// DLLs of packages, for each Python.
 const DELETED: [(&str, &[Deleted]); 3] = [
     (
         "3.8",
@@ -274,7 +274,7 @@ fn a_dll_that_was_deleted_from_a_package_is_named() {
     let mut wrong = Vec::new();
     for (version, faults) in DELETED {
         let original = real(&format!("packages-{version}"));
-        // Beside it, so that the files can be shared.
+        // On the same disk, so that the files can be shared.
         let folder = tempfile::tempdir_in(original.parent().unwrap()).unwrap();
         let environment = folder.path().join("environment");
         link_tree(&original, &environment);
@@ -282,7 +282,7 @@ fn a_dll_that_was_deleted_from_a_package_is_named() {
             let place = Path::new("Lib/site-packages").join(place);
             let dll = only_file(&environment.join(&place), name);
             fs::remove_file(environment.join(&place).join(&dll)).unwrap();
-            // With a PATH that is known: fiona adds whatever directory of it holds a GDAL.
+            // With a fixed PATH: fiona adds each of its directories that has a GDAL.
             let path = ["--path", r"C:\Windows\System32"];
             let report = check(&text(&environment), MACHINE, &[&["--import", import], &path[..]].concat());
             if let Err(fault) = names(&report, &dll) {
@@ -294,7 +294,7 @@ fn a_dll_that_was_deleted_from_a_package_is_named() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether there is one alarm, an error: it is about this DLL and says that its package is damaged.
+/// Checks that there is one finding, an error which says that the package of this DLL is damaged.
 fn names(report: &Report, dll: &str) -> Result<(), String> {
     let findings: Vec<&Value> = alarms(report).collect();
     let [finding] = findings.as_slice() else {
@@ -307,7 +307,7 @@ fn names(report: &Report, dll: &str) -> Result<(), String> {
     }
 }
 
-/// The file of a folder with this name, or the one that begins so.
+/// Returns the file of a folder with this name, or the one whose name begins with it.
 fn only_file(folder: &Path, name: &str) -> String {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -316,7 +316,7 @@ fn only_file(folder: &Path, name: &str) -> String {
         false => file.starts_with(name) && file.ends_with(".dll"),
     };
     let mut found: Vec<String> = names.filter(fits).collect();
-    // `geos_c-….dll` and `hdf5_hl-….dll` do not get in the way of a shorter name with a hash.
+    // `geos_c-….dll` and `hdf5_hl-….dll` don't match a shorter name with a hash.
     found.sort_by_key(String::len);
     assert!(!found.is_empty(), "{} has no {name}", folder.display());
     found.remove(0)

@@ -1,5 +1,5 @@
-//! What newer versions of Python do otherwise. Their `python.exe` and its DLL are made by the tests: no package index has genuine ones
-//! for Windows.
+//! Newer versions of Python. Their `python.exe` and its DLL are made by the tests, because no package index has genuine ones for
+//! Windows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,9 +12,9 @@ use object::read::pe::{ImageThunkData, PeFile64};
 use serde_json::Value;
 use world::World;
 
-/// What `check` says of a program that runs in Python 3.`minor`, with `/s/` for its site-packages: severity, line and first sentence of
-/// each finding.
-fn said(minor: u32, files: &str, program: &str) -> Vec<String> {
+/// Checks a program that runs in Python 3.`minor`, with `/s/` for its site-packages. Returns severity, line, and first sentence
+/// of each finding.
+fn findings_of(minor: u32, files: &str, program: &str) -> Vec<String> {
     let mut world = format!(
         "
         /Windows/System32/kernel32.dll  version 10.0.26100.1
@@ -31,13 +31,13 @@ fn said(minor: u32, files: &str, program: &str) -> Vec<String> {
     let (python, drive) = (text(&world.path("/Python")), text(world.root()));
     let file = text(&world.path("/project/main.py"));
     let report = report(&whydll(["check", "--format", "json", "--python", &python, "--host", &drive, &file]));
-    let said = |finding: &Value| {
+    let describe = |finding: &Value| {
         let word = |key: &str| finding[key].as_str().unwrap_or_default();
         let line = finding["range"]["start"]["line"].as_u64().map_or(0, |line| line + 1);
         let what = word("message").lines().next().unwrap_or_default();
         format!("{} {} {line}: {what}", word("severity"), word("code"))
     };
-    report.findings().iter().map(said).collect()
+    report.findings().iter().map(describe).collect()
 }
 
 const BROKEN: &str = "
@@ -54,19 +54,19 @@ const BROKEN: &str = "
 #[test]
 fn a_lazy_import_fails_where_it_is_used() {
     assert_eq!(
-        said(15, BROKEN, "import os\nlazy import broken\nprint('ready')\nbroken.run()"),
+        findings_of(15, BROKEN, "import os\nlazy import broken\nprint('ready')\nbroken.run()"),
         [
             "error missing-dll 2: `import broken` will fail when it is first used, on line 4: gone.dll is missing."
         ]
     );
     assert_eq!(
-        said(15, BROKEN, "lazy from broken import run\ndef main():\n    run()"),
+        findings_of(15, BROKEN, "lazy from broken import run\ndef main():\n    run()"),
         [
             "error missing-dll 1: `import broken` will fail when it is first used, on line 3: gone.dll is missing."
         ]
     );
     assert_eq!(
-        said(15, BROKEN, "lazy import broken\ntry:\n    broken.run()\nexcept ImportError:\n    pass"),
+        findings_of(15, BROKEN, "lazy import broken\ntry:\n    broken.run()\nexcept ImportError:\n    pass"),
         ["hint missing-dll 1: `import broken` fails, and the program handles it: gone.dll is missing."]
     );
 }
@@ -74,54 +74,54 @@ fn a_lazy_import_fails_where_it_is_used() {
 #[test]
 fn a_lazy_import_that_nothing_uses_is_a_hint() {
     assert_eq!(
-        said(15, BROKEN, "lazy import broken\nbroken = None\nprint(broken)"),
+        findings_of(15, BROKEN, "lazy import broken\nbroken = None\nprint(broken)"),
         ["hint missing-dll 1: `import broken` would fail, and nothing here uses it: gone.dll is missing."]
     );
 }
 
 #[test]
-fn a_package_that_imports_lazily_works_until_somebody_asks() {
+fn a_package_that_imports_lazily_works_until_the_name_is_used() {
     let none: [&str; 0] = [];
-    assert_eq!(said(15, BROKEN, "import ready"), none);
+    assert_eq!(findings_of(15, BROKEN, "import ready"), none);
     assert_eq!(
-        said(15, BROKEN, "import ready\nready.native"),
+        findings_of(15, BROKEN, "import ready\nready.native"),
         ["error missing-dll 2: `ready.native` will fail: gone.dll is missing."]
     );
     assert_eq!(
-        said(15, BROKEN, "from ready import native"),
+        findings_of(15, BROKEN, "from ready import native"),
         ["error missing-dll 1: `from ready import native` will fail: gone.dll is missing."]
     );
 }
 
 #[test]
-fn an_older_python_does_not_compile_it() {
+fn an_older_python_does_not_compile_a_lazy_import() {
     assert_eq!(
-        said(14, BROKEN, "lazy import broken\nbroken"),
+        findings_of(14, BROKEN, "lazy import broken\nbroken"),
         [
             "error unsupported-python 1: This code does not run: Python 3.14 does not support `lazy import` (line 1), which is new in 3.15."
         ]
     );
-    // Other syntax is said on the first import that somebody wants to hear of.
+    // Other syntax is reported on the first import that is checked.
     let template = "import os\nimport broken\ndef main():\n    return t'{broken}'\nimport broken.native";
     assert_eq!(
-        said(13, BROKEN, template)[0],
+        findings_of(13, BROKEN, template)[0],
         "error unsupported-python 2: This code does not run: Python 3.13 does not support a template string (line 4), which is new in 3.14."
     );
-    assert_eq!(said(14, BROKEN, template).len(), 2);
-    // No handler in it helps, and neither does it that nothing uses the name.
+    assert_eq!(findings_of(14, BROKEN, template).len(), 2);
+    // Neither a handler around it helps, nor that nothing uses the name.
     let never_run = "lazy import broken\ntry:\n    broken\nexcept ImportError:\n    pass\nlazy import ready";
     let lines: Vec<String> =
-        said(14, BROKEN, never_run).iter().map(|one| one.chars().take(27).collect()).collect();
+        findings_of(14, BROKEN, never_run).iter().map(|one| one.chars().take(27).collect()).collect();
     assert_eq!(lines, ["error unsupported-python 1:", "error unsupported-python 6:"]);
     assert_eq!(
-        said(14, BROKEN, "import ready"),
+        findings_of(14, BROKEN, "import ready"),
         [
             "error unsupported-python 1: `import ready` will fail: it is written for Python 3.15 or newer, and this is 3.14."
         ]
     );
 }
 
-/// A package that its author made lazy by a list, as Pillow 13 did: 3.14 imports its native modules at once.
+/// A package that is lazy through `__lazy_modules__`, like Pillow 13: 3.14 imports its native modules at once.
 #[test]
 fn modules_that_a_package_names_are_lazy_from_3_15_on() {
     let files = "
@@ -136,14 +136,14 @@ fn modules_that_a_package_names_are_lazy_from_3_15_on() {
         /s/pkg/native.pyd        imports gone.dll
     ";
     let none: [&str; 0] = [];
-    assert_eq!(said(15, files, "import pkg"), none);
+    assert_eq!(findings_of(15, files, "import pkg"), none);
     assert_eq!(
-        said(14, files, "import pkg"),
+        findings_of(14, files, "import pkg"),
         ["error missing-dll 1: `import pkg` will fail: gone.dll is missing."]
     );
 }
 
-/// A Python 3.`minor` whose DLL, `dll`, exports what real wheels import from it: what CPython exports is not in question here.
+/// A Python 3.`minor` whose DLL exports everything that real wheels import from it; CPython's real exports aren't tested here.
 fn with_wheels(name: &str, minor: u32, suffix: &str) -> World {
     let packages = real(name).join("Lib/site-packages");
     let dll = format!("python3{minor}{suffix}.dll");
@@ -224,14 +224,14 @@ fn real_wheels_for_windows_on_arm_are_healthy_there() {
     for import in ["numpy", "numpy.random", "PIL.Image", "_cffi_backend"] {
         assert_eq!(findings_on("windows-11-arm64+vcredist", &world, import), [] as [Value; 0], "{import}");
     }
-    // What runs on ARM does not start elsewhere.
+    // A program for ARM doesn't start elsewhere.
     assert_eq!(findings(&world, "numpy")[0]["code"], "wrong-architecture");
-    // The one for x64 runs there, too.
+    // A program for x64 runs on ARM, too.
     let x64 = with_wheels("wheels-3.14", 14, "");
     assert_eq!(findings_on("windows-11-arm64+vcredist", &x64, "numpy"), [] as [Value; 0]);
 }
 
-/// The newest TensorFlow and torch work on a machine with the runtime, and lack it on another.
+/// The newest TensorFlow and torch work on a machine with the runtime, and fail on one without.
 #[test]
 fn the_newest_tensorflow_and_torch() {
     let world = with_wheels("newest-3.14", 14, "");
@@ -247,7 +247,7 @@ fn the_newest_tensorflow_and_torch() {
     }
 }
 
-/// A Python of which only its names matter, with the packages of `name`.
+/// A Python with these names, and the packages of `name`.
 fn python_with(program: &str, dll: &str, name: &str) -> World {
     let world = World::new(&format!(
         "
@@ -261,7 +261,7 @@ fn python_with(program: &str, dll: &str, name: &str) -> World {
     world
 }
 
-/// What is found of an import.
+/// Returns the findings of an import.
 fn findings(world: &World, import: &str) -> Vec<Value> {
     findings_on("windows-11+vcredist", world, import)
 }
@@ -287,7 +287,7 @@ fn real_wheels_for_the_other_build_are_not_for_this_python() {
         (&free_threaded, "numpy", both.0, both.1),
         (&free_threaded, "PIL.Image", both.0, both.1),
         (&free_threaded, "_cffi_backend", both.0, both.1),
-        // It is for the stable ABI, and imports `python3.dll`.
+        // It uses the stable ABI, and imports `python3.dll`.
         (&free_threaded, "cryptography.hazmat.bindings._rust", "GIL-enabled Python", both.1),
     ] {
         let [finding] = &findings(world, import)[..] else { panic!("{import}") };
@@ -298,7 +298,7 @@ fn real_wheels_for_the_other_build_are_not_for_this_python() {
     }
 }
 
-/// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled one has in a folder of its own
+/// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled build has in a separate folder
 /// (PEP 803).
 #[test]
 fn a_real_wheel_for_the_stable_abi_of_both_builds() {
@@ -308,7 +308,7 @@ fn a_real_wheel_for_the_stable_abi_of_both_builds() {
     assert_eq!((&missing["code"], &missing["dll"]), (&"missing-dll".into(), &"python3t.dll".into()));
     let fixes = missing["fixes"].as_array().unwrap();
     let titles: Vec<&str> = fixes.iter().filter_map(|fix| fix["title"].as_str()).collect();
-    assert_eq!(titles, ["Repair Python 3.15.2 with its installer"], "the package is as it should be");
+    assert_eq!(titles, ["Repair Python 3.15.2 with its installer"], "the package is intact");
     let folder = world.path("/Python/abi3t-compat");
     fs::create_dir(&folder).unwrap();
     fs::copy(world.path("/Python/python3.dll"), folder.join("python3t.dll")).unwrap();

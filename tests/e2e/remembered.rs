@@ -1,4 +1,4 @@
-//! What is remembered from run to run is the answer of today, whatever happened in between.
+//! A cached answer is the same as a new one, whatever changed between runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// All files have been there for an hour.
+    /// Makes a machine whose files are an hour old.
     fn new(world: &str) -> Machine {
         let world = World::new(world).unwrap();
         let python = text(&world.path("/Python38"));
@@ -72,17 +72,17 @@ impl Machine {
         let mut command = command();
         command.env("WHYDLL_CACHE_DIR", cache).args(["check", "--format", "json"]);
         command.args(&self.arguments).args(more);
-        told(answer(command))
+        summary(answer(command))
     }
 
-    /// The answer of a run that may remember.
+    /// Runs with the cache.
     fn ask(&self, more: &[&str]) -> (i32, String) {
         self.run(&text(self.cache.path()), more)
     }
 
-    /// The same as of a run that remembers nothing.
+    /// Runs with the cache, and asserts that a run without it gives the same answer.
     #[track_caller]
-    fn ask_truly(&self, more: &[&str]) -> (i32, String) {
+    fn ask_and_verify(&self, more: &[&str]) -> (i32, String) {
         let fresh = self.run("", more);
         assert_eq!(self.ask(more), fresh, "{more:?}");
         fresh
@@ -96,34 +96,34 @@ impl Machine {
         files
     }
 
-    /// Whether a run recalls its answers: one that is worked out is written anew.
-    fn recalls(&self, more: &[&str]) -> bool {
+    /// Whether a run uses its cached answers: new ones would be written again.
+    fn uses_cache(&self, more: &[&str]) -> bool {
         let age = Duration::from_secs(3600);
         let answers = self.kept("answer-");
         answers.iter().for_each(|file| date(file, age));
-        self.ask_truly(more);
+        self.ask_and_verify(more);
         let written = |file: &PathBuf| fs::metadata(file).unwrap().modified().unwrap().elapsed().unwrap();
         self.kept("answer-") == answers && answers.iter().all(|file| written(file) > age / 2)
     }
 
-    /// Has the answer remembered, changes the world, and asks again.
+    /// Caches the answer, changes the world, and asks again.
     #[track_caller]
     fn changed_by(self, change: impl FnOnce(&Machine)) -> (Machine, (i32, String)) {
-        let before = self.ask_truly(&[]);
-        assert!(self.recalls(&[]), "nothing changed so far");
+        let before = self.ask_and_verify(&[]);
+        assert!(self.uses_cache(&[]), "nothing changed so far");
         change(&self);
-        let after = self.ask_truly(&[]);
+        let after = self.ask_and_verify(&[]);
         assert_ne!(after, before, "the change matters");
         (self, after)
     }
 }
 
-fn told(answer: Answer) -> (i32, String) {
+fn summary(answer: Answer) -> (i32, String) {
     assert_eq!(answer.err, "");
     (answer.status, answer.out)
 }
 
-/// Sets the time of everything below `folder` an hour back.
+/// Makes everything below `folder` an hour old.
 fn settle(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -136,39 +136,39 @@ fn date(file: &Path, age: Duration) {
     File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
 }
 
-/// Writes a file that has been there for half an hour.
+/// Writes a file that is half an hour old.
 fn write(file: &Path, content: impl AsRef<[u8]>) {
     fs::write(file, content).unwrap();
     date(file, Duration::from_secs(1800));
 }
 
 #[test]
-fn an_answer_is_recalled_while_nothing_changes() {
+fn an_answer_is_cached_while_nothing_changes() {
     let machine = Machine::small();
-    let first = machine.ask_truly(&[]);
+    let first = machine.ask_and_verify(&[]);
     assert!(first.1.contains("absent.dll"));
     for _ in 0..3 {
-        assert!(machine.recalls(&[]));
+        assert!(machine.uses_cache(&[]));
     }
-    assert!(!machine.recalls(&["--import", "os"]), "another question");
-    assert!(machine.recalls(&["--import", "os"]));
-    // One for each question, and one for what came of the fixes.
+    assert!(!machine.uses_cache(&["--import", "os"]), "another question");
+    assert!(machine.uses_cache(&["--import", "os"]));
+    // One for each question, and one for the trial of the fixes.
     assert_eq!(machine.kept("answer-").len(), 3);
 }
 
 #[test]
-fn what_is_found_in_documents_is_recalled_too() {
+fn findings_in_documents_are_cached_too() {
     let machine = Machine::small();
     let document = machine.path("/work.py");
     fs::write(&document, "import os\nimport tensorflow.parts\nimport tensorflow\n").unwrap();
     let arguments = [&*text(&document), "--import", "tensorflow", "--import", "os"];
-    let first = machine.ask_truly(&arguments);
-    assert!(machine.recalls(&arguments));
+    let first = machine.ask_and_verify(&arguments);
+    assert!(machine.uses_cache(&arguments));
     fs::remove_dir_all(machine.path(PACKAGE).join("parts")).unwrap();
-    assert_ne!(machine.ask_truly(&arguments), first);
+    assert_ne!(machine.ask_and_verify(&arguments), first);
 }
 
-/// What a program imports from its own folder is part of the question, and of what is looked at again.
+/// The modules of the program's own folder are part of the question, and of what is verified.
 #[test]
 fn the_folder_of_the_program_changes() {
     let machine = Machine::small();
@@ -179,30 +179,30 @@ fn the_folder_of_the_program_changes() {
     write(&program, "import settings\nimport tensorflow\n");
     write(&settings, "#");
     let arguments = [&*text(&program)];
-    let broken = machine.ask_truly(&arguments);
+    let broken = machine.ask_and_verify(&arguments);
     assert!(broken.1.contains("absent.dll"), "{broken:?}");
-    assert!(machine.recalls(&arguments));
+    assert!(machine.uses_cache(&arguments));
 
     write(&settings, format!("import os\nos.add_dll_directory({:?})\n", text(&machine.path("/extra"))));
-    let mended = machine.ask_truly(&arguments);
+    let mended = machine.ask_and_verify(&arguments);
     assert_eq!(mended.0, 0, "{mended:?}");
-    assert!(machine.recalls(&arguments));
+    assert!(machine.uses_cache(&arguments));
 
     write(&hiding, "");
-    let hidden = machine.ask_truly(&arguments);
+    let hidden = machine.ask_and_verify(&arguments);
     assert!(hidden.1.contains("shadowed-module"), "{hidden:?}");
     fs::remove_file(&hiding).unwrap();
     fs::remove_file(&settings).unwrap();
-    assert_eq!(machine.ask_truly(&arguments), broken);
+    assert_eq!(machine.ask_and_verify(&arguments), broken);
 
-    // In another folder where nothing is looked for it is no other question.
+    // Another folder in which nothing is searched for is not another question.
     let kept = machine.kept("answer-").len();
     let elsewhere = machine.path("/elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     let program = elsewhere.join("main.py");
     write(&program, "import settings\nimport tensorflow\n");
-    machine.ask_truly(&[&text(&program)]);
-    // What comes of the fixes may depend on the folder.
+    machine.ask_and_verify(&[&text(&program)]);
+    // The outcome of the fixes may depend on the folder.
     assert_eq!(machine.kept("answer-").len(), kept + 1);
 }
 
@@ -214,7 +214,7 @@ fn a_dll_is_deleted() {
 }
 
 #[test]
-fn a_dll_appears_where_it_was_sought_in_vain() {
+fn a_dll_appears_where_it_was_searched_for() {
     for folder in ["/Python38", "/Python38/Lib/site-packages/tensorflow/parts"] {
         let (_, after) = Machine::small().changed_by(|machine| {
             fs::copy(machine.path("/extra/absent.dll"), machine.path(folder).join("absent.dll")).unwrap();
@@ -246,7 +246,7 @@ fn a_module_is_edited_and_keeps_its_size() {
 fn folders_and_modules_come_and_go() {
     Machine::small().changed_by(|machine| fs::remove_dir_all(machine.path(PACKAGE)).unwrap());
     Machine::small().changed_by(|machine| fs::remove_dir_all(machine.path(PACKAGE).join("parts")).unwrap());
-    // A module that is found before the one that was.
+    // A module that is found before the previous one.
     Machine::small().changed_by(|machine| write(&machine.path("/Python38/Lib/tensorflow.py"), ""));
     let package = "/Python38/Lib/site-packages/tensorflow/_more";
     let (_, after) = Machine::small().changed_by(|machine| {
@@ -279,24 +279,24 @@ fn python_changes() {
 }
 
 #[test]
-fn path_and_machine_belong_to_the_question() {
+fn path_and_machine_are_part_of_the_question() {
     let machine = Machine::small();
     let extra = text(&machine.path("/extra"));
-    let without = machine.ask_truly(&[]);
-    let with = machine.ask_truly(&["--path", &extra]);
+    let without = machine.ask_and_verify(&[]);
+    let with = machine.ask_and_verify(&["--path", &extra]);
     assert_ne!(with, without);
-    assert!(machine.recalls(&[]) && machine.recalls(&["--path", &extra]));
+    assert!(machine.uses_cache(&[]) && machine.uses_cache(&["--path", &extra]));
     let drive = tempfile::tempdir().unwrap();
-    machine.ask_truly(&["--drive", &text(drive.path())]);
+    machine.ask_and_verify(&["--drive", &text(drive.path())]);
     for host in ["windows-10", "windows-11+vcredist"] {
         let mut arguments = machine.arguments.clone();
         arguments[1] = host.to_owned();
         let other =
             Machine { world: World::new("").unwrap(), cache: tempfile::tempdir().unwrap(), arguments };
-        let told = other.run(&text(machine.cache.path()), &[]);
-        assert_eq!(told, other.run("", &[]), "{host}");
+        let summary = other.run(&text(machine.cache.path()), &[]);
+        assert_eq!(summary, other.run("", &[]), "{host}");
     }
-    assert_eq!(machine.ask_truly(&[]), without);
+    assert_eq!(machine.ask_and_verify(&[]), without);
 }
 
 #[test]
@@ -311,17 +311,17 @@ fn a_dll_comes_into_the_system_directory_of_a_drive() {
     assert_eq!(after.0, 0, "{after:?}");
 }
 
-/// Time and size of a file stay when it may no longer be read.
+/// Time and size of a file stay the same when it becomes unreadable.
 #[test]
 #[cfg(unix)]
-fn a_file_may_no_longer_be_read() {
+fn a_file_becomes_unreadable() {
     use std::os::unix::fs::PermissionsExt;
     let machine = Machine::small();
     let core = machine.path(PACKAGE).join("core.dll");
     let ask = |cache: &str| {
         let mut command = end_to_end::command_without_privileges();
         command.env("WHYDLL_CACHE_DIR", cache).args(["check", "--format", "json"]).args(&machine.arguments);
-        told(answer(command))
+        summary(answer(command))
     };
     let mode = |mode| fs::set_permissions(&core, fs::Permissions::from_mode(mode)).unwrap();
     let cache = text(machine.cache.path());
@@ -335,32 +335,32 @@ fn a_file_may_no_longer_be_read() {
     assert_eq!(ask(&cache), readable);
 }
 
-/// A file that was written a moment ago may be written again without its time telling.
+/// A file that was just written may be written again without a change of its time.
 #[test]
-fn what_changed_just_now_is_not_trusted() {
+fn recent_changes_are_not_trusted() {
     let machine = Machine::small();
     let module = machine.path(PACKAGE).join("__init__.py");
     let text = fs::read_to_string(&module).unwrap();
     fs::write(&module, &text).unwrap();
     let now = fs::metadata(&module).unwrap().modified().unwrap();
-    let before = machine.ask_truly(&[]);
-    assert!(machine.kept("answer-").is_empty(), "nothing is remembered");
+    let before = machine.ask_and_verify(&[]);
+    assert!(machine.kept("answer-").is_empty(), "nothing is cached");
 
     fs::write(&module, text.replace("_more", "_mare")).unwrap();
     File::options().append(true).open(&module).unwrap().set_modified(now).unwrap();
-    let after = machine.ask_truly(&[]);
+    let after = machine.ask_and_verify(&[]);
     assert_ne!(after, before);
 
     date(&module, Duration::from_secs(60));
-    machine.ask_truly(&[]);
-    assert!(machine.recalls(&[]), "now it is settled");
+    machine.ask_and_verify(&[]);
+    assert!(machine.uses_cache(&[]), "now the files are old enough");
 }
 
 #[test]
-fn a_torn_or_foreign_answer_is_as_good_as_none() {
+fn a_damaged_or_foreign_answer_is_ignored() {
     let machine = Machine::small();
-    let truth = machine.ask_truly(&[]);
-    machine.ask_truly(&["--import", "os"]);
+    let truth = machine.ask_and_verify(&[]);
+    machine.ask_and_verify(&["--import", "os"]);
     let kept = machine.kept("answer-");
     let [whole, foreign, ..] = &kept.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>()[..]
     else {
@@ -378,8 +378,8 @@ fn a_torn_or_foreign_answer_is_as_good_as_none() {
         kept.iter().for_each(|file| fs::write(file, &content).unwrap());
         assert_eq!(machine.ask(&[]), truth, "{} bytes", content.len());
     }
-    assert!(machine.recalls(&[]), "it is remembered anew");
-    // A folder in its place cannot be written over.
+    assert!(machine.uses_cache(&[]), "it is cached again");
+    // A folder in its place cannot be overwritten.
     machine.kept("answer-").iter().for_each(|file| {
         fs::remove_file(file).unwrap();
         fs::create_dir(file).unwrap();
@@ -388,7 +388,7 @@ fn a_torn_or_foreign_answer_is_as_good_as_none() {
 }
 
 #[test]
-fn what_nobody_needs_is_swept() {
+fn unused_caches_are_removed() {
     let machine = Machine::small();
     let others: Vec<Machine> = (0..3).map(|_| Machine::small()).collect();
     let cache = text(machine.cache.path());
@@ -398,9 +398,9 @@ fn what_nobody_needs_is_swept() {
     let foreign = machine.cache.path().join("facts-of-life.bin");
     fs::write(&foreign, "mine").unwrap();
     date(&foreign, 365 * DAY);
-    // Of each what is found, and what came of the fixes.
+    // For each, the findings and the outcome of the fixes.
     assert_eq!(machine.kept("answer-").len(), 6);
-    // The first is gone, the second was not used for long, the third is in use.
+    // The first is gone, the second is long unused, the third is in use.
     fs::remove_dir_all(others[0].path("/Python38")).unwrap();
     let unused = others[1].path("/Python38");
     for signature in machine.kept("environment-") {
@@ -413,8 +413,8 @@ fn what_nobody_needs_is_swept() {
             of_it.for_each(|file| date(&file, age));
         }
     }
-    machine.ask_truly(&[]);
+    machine.ask_and_verify(&[]);
     assert_eq!(machine.kept("environment-").len(), 2);
     assert_eq!(machine.kept("answer-").len(), 4);
-    assert!(foreign.exists(), "what is not ours stays");
+    assert!(foreign.exists(), "files of others stay");
 }

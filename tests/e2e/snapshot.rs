@@ -1,4 +1,4 @@
-//! `whydll snapshot`: a recorded machine is diagnosed like the machine itself.
+//! `whydll snapshot`: a recorded machine gets the same diagnosis as the machine itself.
 
 use std::fs;
 use std::io::Read;
@@ -20,14 +20,14 @@ const RECORDED: [(&str, &str); 5] = [
 fn record(environment: &str, machine: &str, file: &Path) {
     let mut arguments = vec!["snapshot".to_owned(), "-o".to_owned(), text(file)];
     arguments.extend(on(environment, machine));
-    // They may lie in the home of whoever runs the tests.
+    // The environments may be in the home of the user who runs the tests.
     arguments.push("--keep-names".to_owned());
     let answer = whydll(arguments);
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
 }
 
-/// The JSON of a check, without the kind of its host: what a replay and the machine itself must have in common.
-fn told(mut report: Report) -> String {
+/// Returns the JSON of a check without the kind of its host, which is all that may differ in a replay.
+fn without_kind(mut report: Report) -> String {
     report.json["host"]["kind"] = Value::Null;
     report.json.to_string()
 }
@@ -40,14 +40,18 @@ fn a_recorded_machine_gets_the_same_diagnosis() {
         record(environment, machine, &file);
         let replayed = report(&whydll(["check", "--format", "json", "--host", &text(&file)]));
         assert_eq!(replayed.json["host"]["kind"], "snapshot");
-        assert_eq!(told(replayed), told(check(environment, machine, &[])), "{environment} on {machine}");
-        // It is made to be attached to an issue.
+        assert_eq!(
+            without_kind(replayed),
+            without_kind(check(environment, machine, &[])),
+            "{environment} on {machine}"
+        );
+        // Small enough to be attached to an issue.
         let size = fs::metadata(&file).unwrap().len();
         assert!(size < 1_000_000, "{environment} on {machine}: {size} bytes");
     }
 }
 
-/// What TensorFlow imports can be asked about by itself, and so can what is not there.
+/// The packages that TensorFlow imports can be checked alone, and so can a missing one.
 #[test]
 fn a_replay_answers_for_other_imports_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -59,17 +63,17 @@ fn a_replay_answers_for_other_imports_too() {
         let replay = ["check", "--format", "json", "--host", &text(&file)];
         let mut replayed = report(&whydll(replay.into_iter().chain(about)));
         let mut direct = check(environment, machine, &about);
-        // What TensorFlow leaves alone is not recorded, and the replay says so.
+        // Packages that TensorFlow doesn't import are not recorded, and the replay says so.
         for report in [&mut replayed, &mut direct] {
             for package in report.json["packages"].as_array_mut().unwrap() {
                 package["coverage"] = Value::Null;
             }
         }
-        assert_eq!(told(replayed), told(direct), "{import}");
+        assert_eq!(without_kind(replayed), without_kind(direct), "{import}");
     }
 }
 
-/// A machine on which a user has everything in her home.
+/// A machine on which a user has everything in the home directory.
 const HOME: &str = r#"
 /Windows/System32/kernel32.dll    version 10.0.19045.1
 "/Users/NAME/python/python.exe"    imports python38.dll
@@ -93,7 +97,7 @@ const HOME: &str = r#"
 "/Users/NAME/bin/"
 "#;
 
-/// The interpreter, the findings and the JSON of a snapshot of [`HOME`] and of the machine itself.
+/// Returns the interpreter, the findings, and the JSON of a snapshot of [`HOME`] and of the machine itself.
 fn home(name: &str, more: &[&str]) -> (String, String, String) {
     let world = World::new(&HOME.replace("NAME", name)).unwrap();
     let python = text(&world.path(&format!("/Users/{name}/python")));
@@ -107,12 +111,12 @@ fn home(name: &str, more: &[&str]) -> (String, String, String) {
     let direct = report(&whydll(about.iter().chain(&machine)));
     let replayed = report(&whydll(about.iter().chain(&["--host", &text(&file)])));
     assert_eq!(direct.json["findings"].as_array().unwrap().len(), 2, "{}", direct.json);
-    (told(direct), told(replayed), unpacked(&file))
+    (without_kind(direct), without_kind(replayed), unpacked(&file))
 }
 
 const NAMES: [&str; 6] = ["Anna", "Jürgen Müller", "李雷", "python", "lib", "O'Brien"];
 
-/// A replay says what would be said if the user were really called so.
+/// A replay says the same as if the user really had the other name.
 #[test]
 fn users_have_other_names_in_a_snapshot() {
     for name in NAMES {
@@ -124,7 +128,7 @@ fn users_have_other_names_in_a_snapshot() {
         let [windows, slashes] =
             [r"c:\\users\\", "c:/users/"].map(|users| format!("{users}{}", name.to_lowercase()));
         assert!(!recorded.contains(&windows) && !recorded.contains(&slashes), "{name}");
-        // Two of them have folders of that name, too.
+        // Two of them also have folders of that name.
         assert_eq!(recorded.contains(&name.to_lowercase()), ["python", "lib"].contains(&name), "{name}");
         assert!(recorded.contains(r"python\\lib\\users\\python"), "{recorded}");
     }
@@ -147,7 +151,7 @@ const PROJECT: &str = r#"
 "#;
 
 #[test]
-fn own_modules_are_recorded_only_if_that_is_wanted() {
+fn own_modules_are_recorded_only_on_request() {
     let world = World::new(PROJECT).unwrap();
     let file = world.root().join("recorded");
     let machine =
@@ -173,15 +177,15 @@ fn own_modules_are_recorded_only_if_that_is_wanted() {
     assert_eq!(replayed.finding()["code"], "missing-dll");
 }
 
-/// A report in Markdown is made to be pasted somewhere.
+/// A report in Markdown is made to be shared.
 #[test]
-fn a_report_for_others_has_no_names() {
+fn a_report_to_share_has_no_names() {
     let world = World::new(&HOME.replace("NAME", "ada_l")).unwrap();
     let python = text(&world.path("/Users/ada_l/python"));
     let about = ["--import", "pkg", "--host", &text(world.root()), "--python", &python];
-    let told = |format: &str| whydll(["check", "--format", format].iter().chain(&about)).out;
-    assert!(told("text").contains("ada_l"));
-    let markdown = told("markdown");
+    let checked = |format: &str| whydll(["check", "--format", format].iter().chain(&about)).out;
+    assert!(checked("text").contains("ada_l"));
+    let markdown = checked("markdown");
     assert!(
         !markdown.replace('\\', "").contains("ada_l") && markdown.contains(r"C:\Users\user0\python"),
         "{markdown}"
@@ -189,7 +193,7 @@ fn a_report_for_others_has_no_names() {
 }
 
 #[test]
-fn users_keep_their_names_if_that_is_wanted() {
+fn users_keep_their_names_on_request() {
     for name in NAMES {
         let (direct, replayed, recorded) = home(name, &["--keep-names"]);
         assert_eq!(replayed, direct);
@@ -197,10 +201,10 @@ fn users_keep_their_names_if_that_is_wanted() {
     }
 }
 
-/// As a home that an administrator put somewhere else.
+/// A home directory that an administrator moved.
 #[cfg(unix)]
 #[test]
-fn a_home_that_lies_elsewhere_is_known() {
+fn a_home_in_another_place_is_recognized() {
     let world = World::new(&HOME.replace("/Users/NAME", "/people/Anna")).unwrap();
     let file = world.root().join("recorded");
     let mut recording = command();
@@ -208,18 +212,18 @@ fn a_home_that_lies_elsewhere_is_known() {
     recording.args(["snapshot", "--host", "windows-11", "--import", "pkg", "-o"]).arg(&file);
     recording.arg("--python").arg(world.path("/people/Anna/python"));
     let answered = answer(recording);
-    let told = format!(
+    let expected = format!(
         "{} records `import pkg`; names of users and servers are replaced (--keep-names keeps them)\n",
         file.display()
     );
-    assert_eq!((answered.status, answered.out.as_str(), answered.err.as_str()), (0, told.as_str(), ""));
+    assert_eq!((answered.status, answered.out.as_str(), answered.err.as_str()), (0, expected.as_str(), ""));
     let replayed = whydll(["check", "--host", &text(&file), "--import", "pkg"]);
     assert!(replayed.out.contains("/people/user/python"), "{replayed:?}");
     assert!(!unpacked(&file).contains("Anna"));
 }
 
 #[test]
-fn a_replay_reads_the_record_only() {
+fn a_replay_reads_only_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recorded");
     record("openblas-deleted", "drive-with", &file);
@@ -239,13 +243,13 @@ if any(server.startswith('http:') for server in SERVERS) or len(PLAN) > 100:
 ";
 
 #[test]
-fn a_snapshot_tells_nothing_else() {
+fn a_snapshot_contains_nothing_else() {
     let original = real("complete");
-    // Beside it, so that the files can be shared.
+    // On the same disk, so that the files can be shared.
     let folder = tempfile::tempdir_in(original.parent().unwrap()).unwrap();
     let environment = folder.path().join("environment");
     link_tree(&original, &environment);
-    // A company's package, which looks into texts and decides nothing. With TensorFlow there is no time for trying each text.
+    // A company's package, which looks into strings and decides nothing. With TensorFlow there is no time to try each string.
     let packages = environment.join("Lib/site-packages");
     fs::create_dir(packages.join("acme")).unwrap();
     fs::write(packages.join("acme/__init__.py"), ACME).unwrap();
@@ -254,7 +258,7 @@ fn a_snapshot_tells_nothing_else() {
     record(&text(&environment), "windows-11+vcredist", &file);
     let recorded = unpacked(&file);
     assert!(recorded.contains("acme"));
-    let told = [
+    let leaked = [
         ("a comment or docstring of the source", "Licensed under the Apache License"),
         ("the description in METADATA", "TensorFlow is an open source software library"),
         ("a hash from RECORD", "sha256="),
@@ -262,9 +266,9 @@ fn a_snapshot_tells_nothing_else() {
         ("a company's address", "intranet.acme"),
         ("a company's plan", "Project Nightingale"),
     ];
-    let told: Vec<&str> =
-        told.iter().filter(|(_, text)| recorded.contains(text)).map(|(what, _)| *what).collect();
-    assert!(told.is_empty(), "it tells {}", told.join(", "));
+    let leaked: Vec<&str> =
+        leaked.iter().filter(|(_, text)| recorded.contains(text)).map(|(what, _)| *what).collect();
+    assert!(leaked.is_empty(), "it tells {}", leaked.join(", "));
 }
 
 fn unpacked(file: &Path) -> String {
