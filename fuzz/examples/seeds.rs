@@ -1,4 +1,4 @@
-//! Writes the seeds of a target into a folder: `seeds TARGET FOLDER`.
+//! Writes the seeds of a target to a directory: `seeds TARGET DIRECTORY`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, folder] = arguments.as_slice() else {
-        eprintln!("seeds TARGET FOLDER");
+        eprintln!("seeds TARGET DIRECTORY");
         return ExitCode::FAILURE;
     };
     let Some(target) = fuzz::TARGETS.iter().find(|target| target.name == name) else {

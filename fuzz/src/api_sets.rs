@@ -1,4 +1,4 @@
-//! The schema of API sets, of which Windows' own is the section of a DLL.
+//! The schema of API sets; Windows' own is in a section of a DLL.
 
 use whydll::host::ApiSets;
 
@@ -13,7 +13,7 @@ fn run(section: &[u8]) {
     }
 }
 
-/// A schema, by contracts with their hosts: for all importers, or for the one that is named.
+/// Returns a schema of contracts with their hosts: for all importers, or for the named one.
 fn schema(contracts: &[(&str, &[(&str, &str)])]) -> Vec<u8> {
     const HEADER: usize = 28;
     const ENTRY: usize = 24;

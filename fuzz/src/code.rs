@@ -1,5 +1,4 @@
-//! Machine code that is followed: from the entry point, and from the function that initializes a module of
-//! Python.
+//! Machine code that is followed: from the entry point, and from the function that initializes a Python module.
 
 use std::sync::OnceLock;
 
@@ -10,7 +9,7 @@ use crate::Target;
 
 pub const CODE: Target = Target { name: "code", run, seeds };
 
-/// Of those of Python that are known, one for each way in which they are followed.
+/// Functions of Python: one for each way in which a known function is followed.
 const FUNCTIONS: [&str; 21] = [
     "PyImport_AddModule",
     "PyImport_ImportModule",
@@ -47,17 +46,17 @@ fn run(code: &[u8]) {
     }
 }
 
-/// An extension module around the code.
+/// The extension module around the code.
 struct Frame {
     file: Vec<u8>,
-    /// Where the code stands in the file, and how much there may be.
+    /// The position of the code in the file, and its maximum length.
     start: usize,
     room: usize,
-    /// Where it is loaded.
+    /// Its RVA.
     rva: u32,
 }
 
-/// How its code begins: `sub rsp, 40`, `lea rcx, [rip + …]`.
+/// The beginning of its code: `sub rsp, 40`, `lea rcx, [rip + …]`.
 const BEGINNING: [u8; 7] = [0x48, 0x83, 0xec, 0x28, 0x48, 0x8d, 0x0d];
 
 fn frame() -> &'static Frame {
@@ -78,7 +77,7 @@ fn frame() -> &'static Frame {
             unreachable!("a function is exported");
         };
         let start = file.windows(BEGINNING.len()).position(|bytes| bytes == BEGINNING).unwrap();
-        // AddressOfEntryPoint, behind the signature, the file header and the sizes of what it links to.
+        // AddressOfEntryPoint, after the signature, the file header, and the linker version and sizes.
         let entry = word(&file, 0x3c) as usize + 4 + 20 + 16;
         file[entry..entry + 4].copy_from_slice(&rva.to_le_bytes());
         Frame { file, start, room, rva }
@@ -89,13 +88,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// Where the tables of a seed begin, behind its code.
+/// The offset of a seed's tables, after its code.
 const TABLES: u32 = 0x400;
 
-/// Code in the making.
+/// Code under construction.
 struct Code {
     bytes: Vec<u8>,
-    /// What the frame has: the literals, and the slot of the first function.
+    /// The literals of the frame, and the slot of its first function.
     literals: u32,
     slots: u32,
 }
@@ -103,7 +102,7 @@ struct Code {
 impl Code {
     fn new() -> Code {
         let Frame { file, start, rva, .. } = frame();
-        // The first operands of the frame's own code lead there.
+        // The first operands of the frame's own code point there.
         let operand = |at: u32| (rva + at + 4).wrapping_add(word(file, start + at as usize));
         Code { bytes: Vec::new(), literals: operand(7), slots: operand(13) }
     }
@@ -113,7 +112,7 @@ impl Code {
         self
     }
 
-    /// An instruction with an operand in memory, addressed relative to the instruction.
+    /// Appends an instruction with an operand in memory, relative to the instruction.
     fn to(self, instruction: &[u8], rva: u32) -> Code {
         let code = self.put(instruction);
         let next = frame().rva + code.bytes.len() as u32 + 4;
@@ -126,13 +125,13 @@ impl Code {
         self.to(&[0xff, 0x15], slot)
     }
 
-    /// With a literal as the first argument.
+    /// Appends a call with a literal as the first argument.
     fn call_with_literal(self, function: &str) -> Code {
         let literals = self.literals;
         self.to(&[0x48, 0x8d, 0x0d], literals).call(function)
     }
 
-    /// `ret`, and the tables behind it.
+    /// Appends `ret` and the tables.
     fn end(self, tables: &[u64]) -> Vec<u8> {
         let mut bytes = self.put(&[0xc3]).bytes;
         if !tables.is_empty() {
@@ -149,16 +148,16 @@ fn seeds() -> Vec<Vec<u8>> {
     let Code { literals, .. } = Code::new();
     let address = |rva: u32| base + u64::from(rva);
 
-    // Each function is called with literals and numbers; what it gives is compared with zero: test rax,
+    // Each function is called with literals and numbers; its result is compared with zero: test rax,
     // rax; je +2; xor eax, eax.
     let each = FUNCTIONS.iter().fold(Code::new(), |code, function| {
         let code = code.to(&[0x48, 0x8d, 0x15], literals + 9).put(&[0x45, 0x31, 0xc0]);
         code.call_with_literal(function).put(&[0x48, 0x85, 0xc0, 0x74, 0x02, 0x31, 0xc0])
     });
 
-    // A helper as Cython has it, behind a jump over it: mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx;
-    // call; ret. It is called with an object of the table of texts of Cython 0.29, the flags of whose first
-    // entry are taken.
+    // A helper like Cython's, after a jump over it: mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx;
+    // call; ret. It is called with an object of the string table of Cython 0.29, with the flags of the first
+    // entry set.
     let helper =
         Code::new().put(&[0xeb, 0x12, 0x48, 0x89, 0xcb, 0x44, 0x89, 0x44, 0x24, 0x20, 0x48, 0x89, 0xd9]);
     let helper = helper.call("PyImport_ImportModuleLevelObject").put(&[0xc3]);
@@ -179,7 +178,7 @@ fn seeds() -> Vec<Vec<u8>> {
         0,
     ]);
 
-    // The definition of the module leads to the code that executes it, which begins at 16.
+    // The definition of the module points to the code that executes it, which begins at 16.
     let defined =
         Code::new().to(&[0x48, 0x8d, 0x0d], table).call("PyModuleDef_Init").put(&[0xc3, 0xcc, 0xcc]);
     let defined = defined.call_with_literal("PyImport_ImportModule");

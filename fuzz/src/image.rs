@@ -1,4 +1,4 @@
-//! PE images: headers, tables, resources, manifests, and what is made of two of them.
+//! PE images: headers, tables, resources, manifests, and the bindings between two images.
 
 use whydll::host::ApiSets;
 use whydll::image::{Binding, Image, Import, LooksLike, Manifest, Symbol};
@@ -23,7 +23,7 @@ fn run(file: &[u8]) {
     }
 }
 
-/// Asks everything that can be asked of an image.
+/// Reads everything that can be read from an image.
 pub fn look_at(image: &Image<'_>) {
     let _ = (image.machine().words(), image.is_dll(), image.is_clr(), image.is_any_cpu(), image.is_of_wine());
     let _ = (image.dependent_load_flags(), image.is_hybrid(), image.version(), image.manifests());

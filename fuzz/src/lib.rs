@@ -1,9 +1,8 @@
-//! Arbitrary bytes for everything that reads what anybody may have written.
+//! Arbitrary bytes for every parser of untrusted input.
 //!
-//! A [`Target`] hands its input to one reader of WhyDLL, and to all that works with what that has read.
-//! Whatever the input, there must be no panic, no hang, and no more than [`MOST_MEMORY`] in use.
-//! `fuzz_targets/` has libFuzzer look for such inputs for as long as one likes (`fuzz/run`), and
-//! `tests/short.rs` tries some thousands of altered [seeds](Target::seeds) with every test run.
+//! A [`Target`] passes its input to one reader of WhyDLL, and the result to everything that uses it. No input may
+//! cause a panic, a hang, or use more than [`MAX_MEMORY`]. `fuzz_targets/` lets libFuzzer search for such inputs
+//! (`fuzz/run`), and `tests/short.rs` tries some thousands of altered [seeds](Target::seeds) in every test run.
 
 mod api_sets;
 mod code;
@@ -33,10 +32,10 @@ pub use traceback::TRACEBACK;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// So much memory may be in use for one input, in bytes.
-pub const MOST_MEMORY: usize = 100_000_000;
+/// The maximum amount of memory in use for one input, in bytes.
+pub const MAX_MEMORY: usize = 100_000_000;
 
-/// Something that reads what is not trusted.
+/// A reader of untrusted input.
 pub struct Target {
     /// The name of its program in `fuzz_targets/`.
     pub name: &'static str,
@@ -44,36 +43,36 @@ pub struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [&Target; 10] =
     [&API_SETS, &CODE, &COMPILED, &IMAGE, &LSP, &METADATA, &NOTEBOOK, &SNAPSHOT, &SOURCE, &TRACEBACK];
 
 impl Target {
-    /// Reads an input, on a stack such as WhyDLL's own threads have.
+    /// Reads an input, on a stack as large as that of WhyDLL's own threads.
     ///
     /// # Panics
     ///
-    /// If a reader panics, or more than [`MOST_MEMORY`] was in use.
+    /// If a reader panics, or more than [`MAX_MEMORY`] was in use.
     pub fn check(&self, input: &[u8]) {
         let before = in_use();
         ALLOCATOR.reset_peak_usage();
         stacker::grow(whydll::source::STACK, || (self.run)(input));
         let used = ALLOCATOR.peak_usage().saturating_sub(before);
-        assert!(used <= MOST_MEMORY, "{used} bytes were in use");
+        assert!(used <= MAX_MEMORY, "{used} bytes were in use");
     }
 
-    /// Inputs that are as they should be.
+    /// Returns valid inputs.
     pub fn seeds(&self) -> Vec<Vec<u8>> {
         (self.seeds)()
     }
 }
 
-/// Memory, in bytes.
+/// Returns the memory in use, in bytes.
 fn in_use() -> usize {
     ALLOCATOR.current_usage()
 }
 
-/// Seeds that are texts.
+/// Returns strings as seeds.
 fn texts(seeds: &[&str]) -> Vec<Vec<u8>> {
     seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect()
 }

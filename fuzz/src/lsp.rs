@@ -1,4 +1,4 @@
-//! Messages of an editor, in whatever order, in frames that may be broken.
+//! An editor's messages, in any order, in frames that may be broken.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use crate::{Target, in_use, snapshot, texts};
 
 pub const LSP: Target = Target { name: "lsp", run, seeds };
 
-/// These commands write files and walk through folders, which an altered message would choose.
+/// Commands that write files or walk directories, which an altered message would choose.
 const NOT_ASKED: [&str; 2] = ["snapshot\"", "checkFolder"];
 
 fn run(input: &[u8]) {
@@ -28,40 +28,40 @@ fn run(input: &[u8]) {
         false => runtime.block_on(converse(&text.replace("MACHINE", &machine().to_string_lossy()))),
     }
     runtime.shutdown_background();
-    // Threads that worked for it end by themselves; what they have in use is not the next one's.
+    // Threads that worked for it end by themselves; their memory must not count for the next input.
     let deadline = Instant::now() + AFTERWARDS;
     while in_use() > before + REMEMBERED && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// An analysis is waited for so long when the server has left.
+/// How long to wait for an analysis after the server has ended.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 
-/// So much may be kept for good of what is worked out once, in bytes.
+/// The maximum amount of memory that is kept permanently after one input, in bytes.
 const REMEMBERED: usize = 1 << 20;
 
 /// The longest wait for a message of the server.
-const PATIENCE: Duration = Duration::from_millis(5);
+const WAIT: Duration = Duration::from_millis(5);
 
-/// So often an input may wait.
-const MOST_WAITS: usize = 10;
+/// The maximum number of waits in one input.
+const MAX_WAITS: usize = 10;
 
-/// Sends a message for each line to a server, and has it leave. At a line that is empty it is waited until
-/// the server says something.
+/// Sends a message for each line to a server, and makes it exit. An empty line waits until the server sends
+/// something.
 async fn converse(lines: &str) {
     let (mut to_server, input) = duplex(LARGEST);
     let (output, mut from_server) = duplex(LARGEST);
-    let told = Notify::new();
+    let message_sent = Notify::new();
     let speak = async {
         let mut waits = 0;
         for line in lines.lines() {
             if !line.is_empty() {
-                // A server that has left hears no more.
+                // A server that has ended reads nothing more.
                 let _ = to_server.write_all(framed(line).as_bytes()).await;
-            } else if waits < MOST_WAITS {
+            } else if waits < MAX_WAITS {
                 waits += 1;
-                let _ = timeout(PATIENCE, told.notified()).await;
+                let _ = timeout(WAIT, message_sent.notified()).await;
             }
         }
         let _ = to_server.write_all(framed(EXIT).as_bytes()).await;
@@ -69,20 +69,20 @@ async fn converse(lines: &str) {
     let listen = async {
         let mut answers = [0; LARGEST];
         while from_server.read(&mut answers).await.is_ok_and(|length| length > 0) {
-            told.notify_one();
+            message_sent.notify_one();
         }
     };
     tokio::join!(serve_on(input, output), speak, listen);
 }
 
-/// More bytes wait until others are read.
+/// The capacity of the pipe, in bytes.
 const LARGEST: usize = 8 << 10;
 
 fn framed(message: &str) -> String {
     format!("Content-Length: {}\r\n\r\n{message}", message.len())
 }
 
-/// A recorded machine, in which nothing has to be looked for.
+/// Returns a recorded machine, so that nothing has to be searched.
 fn machine() -> &'static PathBuf {
     static MACHINE: OnceLock<PathBuf> = OnceLock::new();
     MACHINE.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A machine whose text files are the input. All of its other files are valid.
+//! A machine whose text files come from the input. All its other files are valid.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -7,22 +7,22 @@ use whydll::host::{Entry, EntryKind, FileError, Files, Folder, Host, ImageFacts,
 use whydll::image::{Binding, Export, FileVersion, Symbol};
 use whydll::source::{Script, lower};
 
-/// A clean Windows with these files and their texts.
+/// A clean Windows with these text files.
 pub fn machine<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> Host {
     let texts = files.into_iter().map(|(path, text)| (WinPath::new(path), text.into()));
     static WINDOWS: LazyLock<Host> = LazyLock::new(|| Host::named("windows-11", Arc::default()).unwrap());
     let mut host = WINDOWS.clone();
-    host.files = Arc::new(Told::new(texts.collect()));
+    host.files = Arc::new(InputMachine::new(texts.collect()));
     host
 }
 
-struct Told {
+struct InputMachine {
     texts: HashMap<WinPath, Arc<str>>,
     folders: HashMap<WinPath, Arc<Folder>>,
 }
 
-impl Told {
-    fn new(texts: HashMap<WinPath, Arc<str>>) -> Told {
+impl InputMachine {
+    fn new(texts: HashMap<WinPath, Arc<str>>) -> InputMachine {
         let mut entries: HashMap<WinPath, Vec<Entry>> = HashMap::new();
         for path in texts.keys() {
             let (mut below, mut kind) = (path.clone(), EntryKind::File);
@@ -33,11 +33,11 @@ impl Told {
             }
         }
         let folders = entries.into_iter().map(|(path, entries)| (path, Arc::new(Folder::new(entries))));
-        Told { texts, folders: folders.collect() }
+        InputMachine { texts, folders: folders.collect() }
     }
 }
 
-impl Files for Told {
+impl Files for InputMachine {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         self.folders.get(path).cloned().ok_or(FileError::NotFound)
     }

@@ -1,5 +1,5 @@
-//! What describes environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's JSON, the install
-//! manager's files and their like.
+//! Files that describe environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's JSON, the install
+//! manager's files, and so on.
 
 use whydll::diagnosis::{Import, diagnose};
 use whydll::environment::Environment;
@@ -10,8 +10,8 @@ use crate::machine::machine;
 
 pub const METADATA: Target = Target { name: "metadata", run, seeds };
 
-/// The files whose texts an input holds, each with a valid text.
-const TOLD: [(&str, &str); 22] = [
+/// The files whose contents an input has, each with valid contents.
+const INPUT_FILES: [(&str, &str); 22] = [
     (
         r"C:\env\pyvenv.cfg",
         "home = C:\\Python\nimplementation = CPython\nuv = 0.13.0\nversion_info = 3.8.10\ninclude-system-site-packages = true\n",
@@ -76,7 +76,7 @@ const TOLD: [(&str, &str); 22] = [
     ),
 ];
 
-/// Files that are there whatever the input.
+/// Files that exist for every input.
 const OTHERS: [&str; 14] = [
     r"C:\Python\python.exe",
     r"C:\Python\python38.dll",
@@ -94,14 +94,14 @@ const OTHERS: [&str; 14] = [
     r"C:\Users\me\AppData\Local\Python\pythoncore-3.8-64\python.exe",
 ];
 
-/// Stands between the texts of an input.
+/// Separates the files of an input.
 const END: char = '\u{1e}';
 
 fn run(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
-    let told = TOLD.iter().map(|(path, _)| *path).zip(input.split(END).map(str::to_owned));
+    let given = INPUT_FILES.iter().map(|(path, _)| *path).zip(input.split(END).map(str::to_owned));
     let others = OTHERS.iter().map(|path| (*path, String::new()));
-    let host = machine(others.chain(told));
+    let host = machine(others.chain(given));
     let files = &*host.files;
     let search = Search::on(&host);
     let _ = (search.chosen(), search.all());
@@ -118,7 +118,7 @@ fn run(input: &[u8]) {
         }
         let _ = (environment.installer(files), environment.pip(files), environment.conda(files));
         let _ = (environment.providers("a", files), environment.owner_of(&OTHERS[8].into(), files));
-        // What is missing of `a` is to be installed again from where it came.
+        // Missing files of `a` are to be reinstalled from its source.
         if environment.find("a").is_some() {
             diagnose(&host, &environment, &[Import::first("a")]);
         }
@@ -127,9 +127,9 @@ fn run(input: &[u8]) {
 
 fn seeds() -> Vec<Vec<u8>> {
     let join = |texts: &[&str]| texts.join(&END.to_string()).into_bytes();
-    let whole = TOLD.map(|(_, text)| text);
-    let without = |told: &str| {
-        let texts: Vec<&str> = whole.iter().map(|text| if *text == told { "" } else { text }).collect();
+    let whole = INPUT_FILES.map(|(_, text)| text);
+    let without = |given: &str| {
+        let texts: Vec<&str> = whole.iter().map(|text| if *text == given { "" } else { text }).collect();
         join(&texts)
     };
     vec![join(&whole), without(whole[4]), without(whole[15]), join(&whole[..3])]

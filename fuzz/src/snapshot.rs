@@ -1,4 +1,4 @@
-//! Snapshots in all formats, and the diagnosis of the machine that one replays.
+//! Snapshots in all formats, and the diagnosis of the recorded machine.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ const STORY: &str = "
         pkg/gone.dll,sha256=x,7
 ";
 
-/// What the program writes of it.
+/// Returns the snapshot that the program writes of it.
 fn recorded() -> Vec<u8> {
     let world = World::new(STORY).unwrap();
     let host = Host::named_on_drive("windows-11", Some(world.root()), Arc::default()).unwrap();
@@ -81,7 +81,7 @@ fn recorded() -> Vec<u8> {
     std::fs::read(file).unwrap()
 }
 
-/// The same, small and not packed.
+/// Returns the same, small and uncompressed.
 pub fn second_format() -> Vec<u8> {
     let mut whole = Vec::new();
     XzReader::new(&*recorded(), false).read_to_end(&mut whole).unwrap();
@@ -98,8 +98,8 @@ fn seeds() -> Vec<Vec<u8>> {
     vec![by_xz.finish().unwrap(), by_gzip.finish().unwrap(), second, first]
 }
 
-/// With little of what is the same on every machine: contracts of API sets and names of DLLs would be most
-/// of a seed.
+/// Removes most of what is the same on every machine: contracts of API sets and names of DLLs would be most of a
+/// seed.
 fn small(snapshot: &[u8]) -> Vec<u8> {
     let mut snapshot: Value = serde_json::from_slice(snapshot).unwrap();
     let contract = json!({ "api-ms-win-crt-math-l1-1": { "host": "ucrtbase.dll" } });

@@ -1,4 +1,4 @@
-//! Python: what is left out of a module before it is parsed must not be missed.
+//! Python source: removing parts of a module before it is parsed must not change its meaning.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn run(text: &[u8]) {
     let outlined = lower(&text);
     let in_full = comparable(&outlined.body, &text);
     let whole = lower_whole(&text);
-    // Of a text with mistakes, what is mistaken may have been left out.
+    // If the source has syntax errors, they may be in the removed parts.
     if whole.syntax_error.is_none() {
         assert_eq!(outlined.syntax_error, None);
         assert_eq!(in_full, comparable(&whole.body, &text));
@@ -23,7 +23,7 @@ fn run(text: &[u8]) {
     Document::parse(&text);
 }
 
-/// Statements with the definitions that were left out in their places, and without what an outline may lose.
+/// Returns the statements with the removed definitions in their places, and without what an outline may lose.
 fn comparable(body: &[Stmt], text: &str) -> Vec<Stmt> {
     let again = |body: &[Stmt]| comparable(body, text);
     let mut out = Vec::new();
@@ -35,7 +35,7 @@ fn comparable(body: &[Stmt], text: &str) -> Vec<Stmt> {
                 );
                 continue;
             }
-            // What only completes a property is not remembered.
+            // The setter of a property is not kept.
             StmtKind::Function(function) if function.decorators.iter().any(is_setter) => continue,
             StmtKind::Function(function) => StmtKind::Function(Arc::new(Function {
                 body: function.body.as_deref().map(again),
@@ -44,7 +44,7 @@ fn comparable(body: &[Stmt], text: &str) -> Vec<Stmt> {
             StmtKind::Assign { targets, value } => {
                 let value = without_arguments(targets, value);
                 if is_number(&value) && targets.iter().all(|target| matches!(target, Expr::Name(_))) {
-                    // Such statements are joined.
+                    // Such statements are merged.
                     let one = |target: &Expr| StmtKind::Assign {
                         targets: vec![target.clone()],
                         value: Expr::Opaque,
@@ -88,7 +88,7 @@ fn comparable(body: &[Stmt], text: &str) -> Vec<Stmt> {
     out
 }
 
-/// The last name of `a.b.c` or `a.b.c(…)`.
+/// Returns the last name of `a.b.c` or `a.b.c(…)`.
 fn last_name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Name(name) | Expr::Attribute(_, name) => Some(name),
@@ -101,7 +101,7 @@ fn is_setter(decorator: &Expr) -> bool {
     matches!(last_name(decorator), Some("setter" | "deleter"))
 }
 
-/// What an instance is made of may be left out: `name = Class(…)`.
+/// Removes the arguments of `name = Class(…)`, which an outline may remove.
 fn without_arguments(targets: &[Expr], value: &Expr) -> Expr {
     let mut value = value.clone();
     if let ([Expr::Name(_)], Expr::Call(call)) = (targets, &mut value)
@@ -114,7 +114,7 @@ fn without_arguments(targets: &[Expr], value: &Expr) -> Expr {
     value
 }
 
-/// Whether a value is made of numbers, or cannot be known: long tables of numbers are left out.
+/// Whether a value consists of numbers or is unknown: long tables of numbers are removed.
 fn is_number(value: &Expr) -> bool {
     match value {
         Expr::Opaque | Expr::Int(_) => true,
@@ -135,7 +135,7 @@ fn is_number(value: &Expr) -> bool {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    // Longer than what is kept for its shortness.
+    // Longer than the length up to which bodies are kept.
     let long = "        x = compute(x) + 'text' + str({'a': [1, 2]})  # and so on\n".repeat(4);
     let table = "0x1F, (-1, 2.5e3), # all\n".repeat(60);
     let module = include_str!("../../server/src/source/compiled/samples/module.py");
@@ -199,7 +199,7 @@ with open(f"{{x!r}}.dll") as g, h: g.read()
     );
     let mut seeds =
         texts(&[&outlined, module, &outlined.replace('\n', "\r\n"), "import a\nfrom b import c\n"]);
-    // Bodies on their own, so that an altered seed stays short.
+    // Single bodies, so that an altered seed stays short.
     for header in
         ["def f():\n", "class A:\n    def f(self):\n", "if 1:\n  @a\n  def f(x): # f\n", "x = Class(\n"]
     {

@@ -1,4 +1,4 @@
-//! Tracebacks, as people paste them.
+//! Tracebacks, as users paste them.
 
 use whydll::report::Explanation;
 use whydll::traceback::{decoded, read};

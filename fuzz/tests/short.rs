@@ -1,4 +1,4 @@
-//! Some thousands of altered seeds for each target, the same in every run.
+//! Tries some thousands of altered seeds for each target, the same in every run.
 
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,26 +9,25 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use fuzz::Target;
 
-/// Whoever is slower hangs.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit for one input.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// Of a machine that is busy with something else an input may take longer; what takes that long each time
-/// hangs.
+/// The number of attempts: on a busy machine an input may take longer, but not every time.
 const ATTEMPTS: usize = 3;
 
-/// Longer than that nobody is waited for.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+/// The time after which an attempt is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
-/// Longer inputs are left to libFuzzer.
-const LONGEST_INPUT: usize = 16 << 10;
+/// The maximum length of an input. Longer ones are left to libFuzzer.
+const MAX_INPUT: usize = 16 << 10;
 
-/// Memory is counted for all threads, so targets go one after the other.
+/// Held by the running target: memory is counted for all threads, so targets run one after another.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// WhyDLL's server goes on after a panic. Here it counts.
+/// Set by any panic, because WhyDLL's server continues after one.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Tries the seeds of a target, and inputs made from them.
+/// Tries the seeds of a target, and inputs derived from them.
 fn try_inputs(target: &'static Target, inputs: usize) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     PANICKED.store(false, Ordering::SeqCst);
@@ -49,15 +48,15 @@ fn try_inputs(target: &'static Target, inputs: usize) {
             let attempt = || {
                 let start = Instant::now();
                 target.check(&input);
-                start.elapsed() < PATIENCE
+                start.elapsed() < TIME_LIMIT
             };
-            assert!((0..ATTEMPTS).any(|_| attempt()), "it takes more than {PATIENCE:?}");
+            assert!((0..ATTEMPTS).any(|_| attempt()), "it takes more than {TIME_LIMIT:?}");
             assert!(!PANICKED.load(Ordering::SeqCst), "a thread panicked");
             done.send(()).unwrap();
         }
     });
     let problem = loop {
-        match progress.recv_timeout(LONGEST_PATIENCE) {
+        match progress.recv_timeout(GIVE_UP_AFTER) {
             Ok(()) => {}
             Err(RecvTimeoutError::Timeout) => break "it hangs",
             Err(RecvTimeoutError::Disconnected) if worker.join().is_err() => break "see above",
@@ -68,7 +67,7 @@ fn try_inputs(target: &'static Target, inputs: usize) {
     panic!("{}, {problem}: b\"{}\"", target.name, input.escape_ascii());
 }
 
-/// A seed with some changes.
+/// Returns a seed with some changes.
 fn alter(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = random.choice(seeds).cloned().unwrap_or_default();
     for _ in 0..random.usize(1..6) {
@@ -79,20 +78,20 @@ fn alter(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
             2 => input.truncate(start),
             3 => input.iter_mut().skip(start).take(1).for_each(|byte| *byte ^= 1 << random.u8(0..8)),
             4 => input.iter_mut().skip(start).take(1).for_each(|byte| *byte = random.u8(..)),
-            // Numbers at which readers stumble.
+            // Numbers that are often mishandled.
             5 => {
                 let number: u32 =
                     random.choice([0, 1, 0x7f, 0x7fff_ffff, 0x8000_0000, u32::MAX, 0x1000]).unwrap();
                 let bytes = number.to_le_bytes();
                 input.iter_mut().skip(start).zip(bytes).for_each(|(byte, new)| *byte = new);
             }
-            // A part of another seed, in the place of this one.
+            // A part of another seed in place of a part of this one.
             6 => {
                 let other = random.choice(seeds).unwrap();
                 let (from, to) = range(other, random);
                 input.splice(start..end, other[from..to].iter().copied());
             }
-            // Lines, in another order.
+            // Lines in another order.
             _ => {
                 let mut lines: Vec<&[u8]> = input.split_inclusive(|byte| *byte == b'\n').collect();
                 let (one, other) = (random.usize(..lines.len().max(1)), random.usize(..lines.len().max(1)));
@@ -103,11 +102,11 @@ fn alter(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
             }
         }
     }
-    input.truncate(LONGEST_INPUT);
+    input.truncate(MAX_INPUT);
     input
 }
 
-/// A place in an input, mostly a short one.
+/// Returns a range of an input, mostly a short one.
 fn range(input: &[u8], random: &mut Rng) -> (usize, usize) {
     let start = random.usize(..=input.len());
     let longest = if random.bool() { 8 } else { input.len() };

@@ -1,20 +1,20 @@
-//! Two lists of files, compared: what only one has, and whether the rest is in the same order.
+//! Compares two lists of files: what only one of them has, and whether the rest is in the same order.
 
 use std::collections::{HashMap, HashSet};
 
 /// How the plan's list differs from the real one.
 #[derive(Debug)]
 pub struct Comparison<'a> {
-    /// Real ones that the plan does not have.
+    /// Files that only the real list has.
     pub missed: Vec<&'a str>,
-    /// The plan's own.
+    /// Files that only the plan's list has.
     pub invented: Vec<&'a str>,
-    /// Kendall's rank correlation of what both have: 1 where the order is the same, -1 where it is reversed.
+    /// Kendall's rank correlation of the common files: 1 if the order is the same, -1 if it is reversed.
     pub order: f64,
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares the two; nothing is in a list twice.
+    /// Compares two lists without duplicates.
     pub fn of(real: &'a [String], plan: &'a [String]) -> Comparison<'a> {
         let places: HashMap<&str, usize> =
             real.iter().enumerate().map(|(at, file)| (file.as_str(), at)).collect();
@@ -28,7 +28,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Of the places which one order gives to the items of the other: (pairs in order - pairs out of order) / pairs.
+/// Returns (pairs in order - pairs out of order) / pairs, given the positions in one order of the items of the other.
 fn kendall(places: &[usize]) -> f64 {
     let pairs = places.len() * places.len().saturating_sub(1) / 2;
     if pairs == 0 {

@@ -1,7 +1,7 @@
-//! Two Pythons, one answer: the same installed packages are imported by a real CPython and followed by the plan.
+//! Compares two Pythons: the same installed packages are imported by a real CPython and followed by the plan.
 //!
-//! The plan is given Linux's answers for `sys.platform` and its like, so that the Python at hand can be asked. It tells by audit
-//! events which native modules it loads (`trace.py`).
+//! The plan uses Linux's values for `sys.platform` and so on, so that a Python on Linux can be the reference. Audit events
+//! show which native modules it loads (`trace.py`).
 
 pub mod comparison;
 pub mod known_differences;
@@ -15,22 +15,22 @@ use whydll::environment::{Environment, PythonVersion};
 use whydll::host::{FactCache, Host, WinPath};
 use whydll::plan::{Event, Plan};
 
-/// What an import runs and loads, in order, each file once; paths are relative to the folder of packages.
+/// The files that an import runs and loads, in order, each once. Paths are relative to the directory of packages.
 #[derive(Debug, Default)]
 pub struct Import {
     /// Native modules.
     pub natives: Vec<String>,
     /// Python modules.
     pub modules: Vec<String>,
-    /// The files that the code of a native module leads to, and that native module.
+    /// The files that the code of a native module imports, each with that module.
     pub by_native: BTreeMap<String, String>,
-    /// What cannot be known, with its place.
+    /// The steps that are unknown, each with its place.
     pub unknown: Vec<String>,
-    /// How it fails.
+    /// The exception that it ends with.
     pub error: Option<String>,
 }
 
-/// A Python of Linux whose imports the plan follows.
+/// A Python on Linux whose imports the plan follows.
 pub struct Followed {
     host: Host,
     environment: Environment,
@@ -38,16 +38,16 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// The Python that told `told` of itself, with the packages in `folder`.
-    pub fn new(told: &real::Told, folder: &str) -> Followed {
+    /// Describes the Python that `trace` is from, with the packages in `folder`.
+    pub fn new(trace: &real::Trace, folder: &str) -> Followed {
         let host = Host::named("windows-11", Arc::new(FactCache::default())).expect("it is built in");
-        let version: PythonVersion = told.version.parse().expect("a Python knows its version");
+        let version: PythonVersion = trace.version.parse().expect("a Python knows its version");
         let path = |text: &String| WinPath::new(text.clone());
         let environment = Environment::of_linux(
-            path(&told.executable),
+            path(&trace.executable),
             version,
-            path(&told.prefix),
-            told.search.iter().map(path).collect(),
+            path(&trace.prefix),
+            trace.search.iter().map(path).collect(),
             &*host.files,
         );
         Followed { host, environment, folder: WinPath::new(folder) }
@@ -77,12 +77,12 @@ impl Followed {
     }
 }
 
-/// Keeps what comes first.
+/// Lists of files, without repetitions.
 #[derive(Default)]
 pub struct Once(HashSet<String>);
 
 impl Once {
-    /// Adds a path in `folder` that is not there yet; nothing where it lies elsewhere.
+    /// Adds a path in `folder`, unless it is in the list already. Ignores other paths.
     pub fn add(&mut self, path: Option<&str>, list: &mut Vec<String>) {
         if let Some(path) = path.map(|path| path.replace('\\', "/"))
             && self.0.insert(path.clone())

@@ -1,4 +1,4 @@
-//! A real CPython, asked what it does.
+//! Imports in a real CPython.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,9 +9,9 @@ use whydll::host::WinPath;
 
 use super::{Import, Once};
 
-/// What `trace.py` prints.
+/// The output of `trace.py`.
 #[derive(Debug, Deserialize)]
-pub struct Told {
+pub struct Trace {
     /// `sys.executable`
     pub executable: String,
     /// `3.11.7`
@@ -22,15 +22,15 @@ pub struct Told {
     pub search: Vec<String>,
     natives: Vec<Loaded>,
     modules: Vec<Loaded>,
-    /// The exception that ends the import.
+    /// The exception that ends the import, if one does.
     error: Option<String>,
 }
 
-/// A file, and the native module whose own code leads to it, if one does: such an import stands in no Python text.
+/// A file, and the native module whose code imports it, if one does. No Python source shows such an import.
 type Loaded = (String, Option<String>);
 
 /// Imports `name` in a fresh process, with the packages in `folder` and no others.
-pub fn import(folder: &Path, name: &str) -> Told {
+pub fn import(folder: &Path, name: &str) -> Trace {
     let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("trace.py");
     let output = Command::new("python3")
         .args(["-s", "-S", "-B"])
@@ -39,7 +39,7 @@ pub fn import(folder: &Path, name: &str) -> Told {
         .arg(name)
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
-        // The order of a set is that of its strings' hashes, which are made anew for each process.
+        // The order of a set depends on the hashes of its strings, which differ between processes by default.
         .env("PYTHONHASHSEED", "0")
         .stdin(Stdio::null())
         .output()
@@ -49,8 +49,8 @@ pub fn import(folder: &Path, name: &str) -> Told {
     })
 }
 
-impl Told {
-    /// What the import ran and loaded, of the packages in `folder`.
+impl Trace {
+    /// Returns the files in `folder` that the import ran and loaded.
     pub fn import(&self, folder: &str) -> Import {
         let folder = WinPath::new(folder);
         let mut by_native = BTreeMap::new();

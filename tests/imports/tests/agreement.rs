@@ -1,12 +1,12 @@
-//! What a real CPython loads on import, and what the plan says, for the native packages that people use most.
+//! Compares what a real CPython loads on import with the plan, for the most used native packages.
 //!
-//!     tests/imports/setup       # installs them; the last line is their folder
+//!     tests/imports/setup       # installs them; the last line is their directory
 //!     WHYDLL_IMPORTS=FOLDER cargo test --release -p imports
 //!     WHYDLL_IMPORTS=FOLDER cargo test --release -p imports -- --verbose numpy cv2
 //!
-//! What the code of a native module imports itself (Cython's modules do) stands in no text and is left out of both lists; the
-//! table says how many native modules that are. Of the rest at least 99 % must be found, at most 2 % may be invented, and the order of
-//! first loads must be the same. What is dynamic all the same is listed by name (`known_differences.rs`).
+//! Imports by the code of native modules (such as Cython's) are in no Python source and are left out of both lists; the
+//! table has their number. Of the rest at least 99 % must be found, at most 2 % may be invented, and the order of first loads must
+//! be the same. Other dynamic imports are listed by name (`known_differences.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ const IMPORTS: &[&str] = &[
     "asyncpg",
 ];
 
-/// An import, as Python makes it and as the plan does.
+/// An import in Python and in the plan.
 struct Row {
     name: String,
     real: Import,
@@ -91,7 +91,7 @@ struct Row {
 fn main() -> ExitCode {
     // Python is followed by recursion.
     let run = std::thread::Builder::new().stack_size(whydll::source::STACK).spawn(run);
-    match run.expect("a thread can be had").join() {
+    match run.expect("a thread can be started").join() {
         Ok(true) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
@@ -112,9 +112,9 @@ fn run() -> bool {
 
 fn row(name: &str, folder: &Path) -> Row {
     let text = folder.to_str().expect("the tests' paths are Unicode");
-    let told = real::import(folder, name);
-    let mut real = told.import(text);
-    let mut plan = Followed::new(&told, text).import(name);
+    let trace = real::import(folder, name);
+    let mut real = trace.import(text);
+    let mut plan = Followed::new(&trace, text).import(name);
     let by_native = real.by_native.clone();
     for import in [&mut real, &mut plan] {
         import.natives.retain(|file| !by_native.contains_key(file));
@@ -123,7 +123,7 @@ fn row(name: &str, folder: &Path) -> Row {
     Row { name: name.to_owned(), real, plan }
 }
 
-/// Prints the table; whether all is as it should be.
+/// Prints the table. Returns whether the lists agree.
 fn report(rows: &[Row], verbose: bool, all: bool) -> bool {
     println!(
         "{:22} {:>7} {:>7} {:>7} {:>6} {:>10} | {:>7} {:>7} {:>7} {:>6}",
@@ -184,7 +184,7 @@ fn report(rows: &[Row], verbose: bool, all: bool) -> bool {
         }
     }
     println!("\n{natives} native modules: {missed} missed; {planned} planned: {invented} of them invented");
-    told_by_native_code(rows);
+    imported_by_native_code(rows);
     if missed * 100 > natives {
         complaints.push(format!("{missed} of {natives} native modules are missed"));
     }
@@ -203,8 +203,8 @@ fn report(rows: &[Row], verbose: bool, all: bool) -> bool {
     complaints.is_empty()
 }
 
-/// Lists what native modules import by their own code.
-fn told_by_native_code(rows: &[Row]) {
+/// Lists the imports by the code of native modules.
+fn imported_by_native_code(rows: &[Row]) {
     let mut by: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (file, native) in
         rows.iter().flat_map(|row| &row.real.by_native).filter(|(file, _)| file.contains(".so"))
@@ -217,7 +217,7 @@ fn told_by_native_code(rows: &[Row]) {
     }
 }
 
-/// `numpy/random/mtrand` of `numpy/random/mtrand.cpython-311-x86_64-linux-gnu.so`.
+/// Returns `numpy/random/mtrand` for `numpy/random/mtrand.cpython-311-x86_64-linux-gnu.so`.
 fn stem(path: &str) -> &str {
     path.split_once('.').map_or(path, |(stem, _)| stem)
 }

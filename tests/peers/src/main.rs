@@ -1,5 +1,5 @@
-//! Answers each path on standard input with a line of JSON: what WhyDLL reads of that PE file. `readers.py` has the
-//! other readers say the same facts in the same form.
+//! Answers each path on standard input with a line of JSON: what WhyDLL reads from that PE file. `readers.py` prints the same
+//! facts from the other readers in the same form.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     for path in io::stdin().lock().lines() {
         let file = File::open(path?)?;
-        // SAFETY: nobody writes to the files of the cache while they are compared.
+        // SAFETY: nothing writes to the files of the cache while they are compared.
         let bytes = unsafe { Mmap::map(&file)? };
         writeln!(out, "{}", Image::parse(&bytes).map_or_else(error, |image| facts(&image)))?;
     }
@@ -24,15 +24,15 @@ fn main() -> io::Result<()> {
 fn facts(image: &Image<'_>) -> Value {
     json!({
         "machine": image.machine(),
-        "imports": told(image.imports().and_then(|table| symbols(image, &table))),
-        "delay imports": told(image.delay_imports().and_then(|table| symbols(image, &table))),
-        "ordinals": told(ordinals(image)),
-        "names": told(names(image)),
-        "version": told(image.version().map(|version| json!(version.map(|version| version.to_string())))),
+        "imports": value(image.imports().and_then(|table| symbols(image, &table))),
+        "delay imports": value(image.delay_imports().and_then(|table| symbols(image, &table))),
+        "ordinals": value(ordinals(image)),
+        "names": value(names(image)),
+        "version": value(image.version().map(|version| json!(version.map(|version| version.to_string())))),
     })
 }
 
-fn told(fact: Result<Value, ImageError>) -> Value {
+fn value(fact: Result<Value, ImageError>) -> Value {
     fact.unwrap_or_else(error)
 }
 
@@ -40,7 +40,7 @@ fn error(error: ImageError) -> Value {
     json!({ "error": error.to_string() })
 }
 
-/// The DLLs of a table in its order, each with the symbols that are imported from it.
+/// Returns the DLLs of a table in its order, each with the symbols that are imported from it.
 fn symbols(image: &Image<'_>, table: &[Import]) -> Result<Value, ImageError> {
     table
         .iter()
@@ -51,7 +51,7 @@ fn symbols(image: &Image<'_>, table: &[Import]) -> Result<Value, ImageError> {
         .collect()
 }
 
-/// What is exported by ordinal. The loader looks up one at a time, and so does this.
+/// Returns the exports by ordinal, each looked up separately like the loader does.
 fn ordinals(image: &Image<'_>) -> Result<Value, ImageError> {
     let exported = (0..=u16::MAX).filter_map(|ordinal| {
         let found = image.export(&Symbol::Ordinal(ordinal)).transpose()?;
@@ -60,7 +60,7 @@ fn ordinals(image: &Image<'_>) -> Result<Value, ImageError> {
     exported.collect()
 }
 
-/// What is exported by name, sorted, each found as the loader finds it.
+/// Returns the exports by name, sorted, each looked up like the loader does.
 fn names(image: &Image<'_>) -> Result<Value, ImageError> {
     let mut names = image.export_names()?;
     names.sort_unstable();

@@ -1,19 +1,19 @@
-//! What can be wrong with a world.
+//! The errors of worlds.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a world could not be made. Lines count from 1.
+/// Why a world could not be made. Lines are numbered from 1.
 #[derive(Debug, Error)]
 pub enum WorldError {
-    /// The text does not describe a world.
+    /// The source does not describe a world.
     #[error("line {line}: {mistake}")]
     Mistaken {
-        /// Where.
+        /// The number of the line.
         line: usize,
-        /// What is wrong there.
+        /// The mistake.
         mistake: Mistake,
     },
     /// A file could not be written as declared.
@@ -21,23 +21,23 @@ pub enum WorldError {
     Unwritable {
         /// The line that declares the file.
         line: usize,
-        /// The file itself, or its folder.
+        /// The file itself, or its directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no temporary folder to write into.
+    /// No temporary directory could be made.
     #[error("cannot make a temporary folder")]
     NoFolder(#[source] io::Error),
 }
 
-/// What is wrong with a line of a world's text.
+/// A mistake in a line of a world.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Mistake {
-    /// The path is none that a file on Windows can have.
+    /// No file on Windows can have the path.
     #[error("no file can have the path {0:?}")]
     Path(String),
-    /// The path is declared before, perhaps in other letter case.
+    /// The path was declared before, possibly in other letter case.
     #[error("{path:?} is already declared in line {line}")]
     DeclaredTwice {
         /// The path.
@@ -45,10 +45,10 @@ pub enum Mistake {
         /// The line of the first declaration.
         line: usize,
     },
-    /// A quotation mark has no partner.
+    /// A quotation mark is not closed.
     #[error("a quotation mark is not closed")]
     Unclosed,
-    /// An item between commas is no attribute, and no list is there to continue.
+    /// An item between commas is not an attribute, and there is no list to continue.
     #[error("unknown attribute {0:?}")]
     Attribute(String),
     /// Two attributes exclude each other.
@@ -61,32 +61,32 @@ pub enum Mistake {
     #[error("{0:?} is not a number or version of the expected size")]
     Number(String),
     /// An item in a list of imports is malformed.
-    #[error("{0:?} is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!")]
+    #[error("{0:?} is not an import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!")]
     Import(String),
     /// An item in a list of exports is malformed.
-    #[error("{0:?} is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol")]
+    #[error("{0:?} is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol")]
     Export(String),
     /// Two exports have one name or one ordinal.
     #[error("{0} is exported twice")]
     ExportedTwice(String),
-    /// The indented lines belong to no text.
+    /// Indented lines follow something that has none.
     #[error("only a text or a manifest is continued by indented lines")]
     Continuation,
     /// A line is indented, but not by four spaces.
     #[error("a line of a text is indented by four spaces")]
     Indentation,
-    /// Nothing is left to cut off.
+    /// The file is not longer than the length that it is cut to.
     #[error("cannot cut a file of {len} bytes to {cut}")]
     Cut {
-        /// The wanted length.
+        /// The requested length.
         cut: u64,
         /// The length of the file without the attribute.
         len: u64,
     },
-    /// The content is longer than the file is to be.
+    /// The content is longer than the requested size.
     #[error("a file of {len} bytes does not fit into size {size}")]
     Size {
-        /// The wanted length.
+        /// The requested length.
         size: u64,
         /// The length of the file without the attribute.
         len: u64,

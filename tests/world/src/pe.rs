@@ -1,9 +1,8 @@
-//! PE images, from a description to the bytes of a file that Windows loads.
+//! Writes PE images that Windows loads, from a description.
 //!
-//! The images contain no more than a loader looks at: headers, exports, imports,
-//! a version, a manifest and functions that return zero. Header fields that
-//! [`ImageSpec`] does not mention have the values that Microsoft's linker gives them.
-//! The same description always gives the same bytes.
+//! The images only contain what a loader reads: headers, exports, imports, a version, a manifest,
+//! and functions that return zero. Header fields that are not in [`ImageSpec`] have the values of
+//! Microsoft's linker. The same description always gives the same bytes.
 
 mod clr;
 mod code;
@@ -20,42 +19,41 @@ use object::write::pe::{NtHeaders, Writer};
 use code::Code;
 use section::{Section, Span, length};
 
-/// What an image is and says about itself.
+/// The description of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSpec {
     /// The file name in the export directory and in the version resource.
     pub name: String,
     /// Whether it is a program or a library.
     pub kind: Kind,
-    /// The machine it runs on, which decides between PE32 and PE32+.
+    /// The machine that it runs on, which decides between PE32 and PE32+.
     pub machine: Machine,
-    /// Its `PyInit_…` calls what it imports first (x86_64 only).
+    /// Whether its `PyInit_…` calls the first imported function (x86_64 only).
     pub init_calls_first_import: bool,
-    /// What x64 processes see in place of its exports and imports, if it is ARM64X; where nothing is given, the same.
+    /// The exports and imports that x64 processes see instead, if it is ARM64X; `None` if they see the same.
     pub for_x64: ForX64,
-    /// What it exports. Exports without an ordinal are numbered, in order, above
-    /// the highest ordinal that is given.
+    /// Its exports. Those without an ordinal are numbered in order, above the highest given ordinal.
     pub exports: Vec<Export>,
-    /// The DLLs that are loaded together with it.
+    /// Its imports, which are loaded together with it.
     pub imports: Vec<Import>,
-    /// The DLLs that are loaded at the first call into them.
+    /// Its delay imports, which are loaded at the first call.
     pub delay_imports: Vec<Import>,
     /// The file and product version of the VERSIONINFO resource.
     pub version: Option<[u16; 4]>,
-    /// The text of the RT_MANIFEST resource: number 1 of a program, 2 of a library.
+    /// The content of the RT_MANIFEST resource: number 1 of a program, 2 of a library.
     pub manifest: Option<String>,
-    /// The program that it starts, as a trampoline of uv does.
+    /// The program that it starts, if it is a trampoline of uv.
     pub starts: Option<String>,
     /// The major and minor version of the linker.
     pub linker: (u8, u8),
-    /// The version of Windows it asks for (operating system and subsystem version).
+    /// The version of Windows that it requires (operating system and subsystem version).
     pub needs_windows: (u16, u16),
-    /// Whether it has a CLR header. An image without imports is then pure IL.
+    /// Whether it has a CLR header. Without imports it is then pure IL.
     pub clr: bool,
     /// The flags that the loader applies to the search for the image's own imports
     /// (`LOAD_LIBRARY_SEARCH_...`), in a load configuration.
     pub dependent_load_flags: Option<u16>,
-    /// What its entry point does.
+    /// The behaviour of its entry point.
     pub entry_point: EntryPoint,
     /// The Python modules that the code of its `PyInit_…` imports as Cython's does, on x86_64. It has to import
     /// `PyImport_AddModule` and `PyImport_ImportModule`.
@@ -63,7 +61,7 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
-    /// An x86_64 library that imports and exports nothing.
+    /// Describes an x86_64 library without imports and exports.
     pub fn dll(name: impl Into<String>) -> ImageSpec {
         ImageSpec {
             name: name.into(),
@@ -86,7 +84,7 @@ impl ImageSpec {
         }
     }
 
-    /// An x86_64 program that imports and exports nothing.
+    /// Describes an x86_64 program without imports and exports.
     pub fn exe(name: impl Into<String>) -> ImageSpec {
         ImageSpec { kind: Kind::Exe, ..ImageSpec::dll(name) }
     }
@@ -97,7 +95,7 @@ impl ImageSpec {
 pub struct ForX64 {
     /// Its exports.
     pub exports: Vec<Export>,
-    /// The DLLs that are loaded together with it.
+    /// Its imports, which are loaded together with it.
     pub imports: Vec<Import>,
 }
 
@@ -126,7 +124,7 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// The size of an address in bytes.
+    /// Returns the size of an address in bytes.
     fn word(self) -> usize {
         match self {
             Machine::X86 => 4,
@@ -138,32 +136,32 @@ impl Machine {
 /// One entry of an image's export table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Export {
-    /// The exported name; without one the entry is found by its ordinal alone.
+    /// The exported name; `None` if the entry is only found by its ordinal.
     pub name: Option<String>,
     /// The ordinal, from 1.
     pub ordinal: Option<u16>,
-    /// The target of a forwarder, such as `other.f` or `other.#7`; without one the
-    /// entry is a function that returns zero.
+    /// The target of a forwarder, such as `other.f` or `other.#7`; `None` if the entry is a
+    /// function, which returns zero.
     pub forward: Option<String>,
 }
 
 impl Export {
-    /// A function that is exported by its name.
+    /// Describes a function that is exported by name.
     pub fn named(name: impl Into<String>) -> Export {
         Export { name: Some(name.into()), ..Export::default() }
     }
 }
 
-/// A DLL and what an image imports from it.
+/// The imports from one DLL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     /// The DLL's file name.
     pub dll: String,
-    /// The imported symbols. Loaders skip a DLL of which nothing is imported.
+    /// The imported symbols. Loaders skip a DLL from which nothing is imported.
     pub symbols: Vec<Symbol>,
 }
 
-/// How an import names what it asks for.
+/// An imported symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Symbol {
     /// By an exported name.
@@ -172,14 +170,14 @@ pub enum Symbol {
     Ordinal(u16),
 }
 
-/// What the entry point of an image does.
+/// The behaviour of an image's entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryPoint {
     /// A program ends with code 0; a library has no `DllMain`.
     Succeeds,
     /// A library's `DllMain` returns `FALSE`; a program ends with code 0.
     Refuses,
-    /// It writes to address 0.
+    /// Writes to address 0.
     Crashes,
     /// A library's `DllMain` calls the first function that the image imports, without arguments, and returns `TRUE`: in code
     /// for x86_64; for other machines as [`Succeeds`](EntryPoint::Succeeds).
@@ -188,7 +186,7 @@ pub enum EntryPoint {
     UsesAvx,
 }
 
-/// The bytes of the image's file.
+/// Returns the bytes of the image's file.
 ///
 /// # Panics
 ///
@@ -229,10 +227,10 @@ pub fn write(spec: &ImageSpec) -> Vec<u8> {
 const SECTION_ALIGNMENT: u32 = 0x1000;
 const FILE_ALIGNMENT: u32 = 0x200;
 
-/// All of an image but its headers and the section of relocations.
+/// An image without its headers and the relocation section.
 struct Image {
     sections: Vec<Section>,
-    /// Indexes of data directories and what they say.
+    /// The data directories, by index.
     directories: Vec<(usize, Span)>,
     relocations: Vec<(u32, pe::BaseRelocationType)>,
     /// The RVA of the entry point, or 0.
@@ -244,7 +242,7 @@ impl Image {
         let machine = spec.machine;
         let mut directories = Vec::new();
 
-        // The headers take less than the first unit of alignment.
+        // The headers are smaller than one unit of alignment.
         let mut text = Section::new(
             b".text\0\0\0",
             pe::IMAGE_SCN_CNT_CODE | pe::IMAGE_SCN_MEM_EXECUTE | pe::IMAGE_SCN_MEM_READ,
@@ -295,8 +293,8 @@ impl Image {
             directories.push((pe::IMAGE_DIRECTORY_ENTRY_EXPORT, span));
         }
         let hybrid = Image::put_hybrid(&mut rdata, spec, code.returns_zero);
-        // Without a relocation Windows takes an image for one that cannot be
-        // moved. This one pads, and moves nothing.
+        // Windows treats an image without relocations as one that cannot be moved. This one is
+        // padding, and moves nothing.
         let mut relocations = vec![(text.start, pe::IMAGE_REL_BASED_ABSOLUTE)];
         if spec.dependent_load_flags.is_some() || hybrid.is_some() {
             let flags = spec.dependent_load_flags.unwrap_or_default();
@@ -333,7 +331,7 @@ impl Image {
         Image { sections, directories, relocations, entry_point }
     }
 
-    /// Puts what an ARM64EC or ARM64X image has beside others.
+    /// Appends what only ARM64EC and ARM64X images have.
     fn put_hybrid(rdata: &mut Section, spec: &ImageSpec, function: u32) -> Option<load_config::Hybrid> {
         let is_hybrid = matches!(spec.machine, Machine::Arm64Ec | Machine::Arm64X);
         let metadata = is_hybrid.then(|| image_base(spec) + u64::from(hybrid::put_metadata(rdata)))?;
@@ -359,7 +357,7 @@ impl Image {
 /// The number of the section `.rdata`, which follows `.text`.
 const NUMBER_OF_RDATA: u16 = 2;
 
-/// Where the section after this one starts; at the same place if this is empty.
+/// Returns the RVA of the section after this one; the same RVA if this one is empty.
 fn after(section: &Section) -> u32 {
     section.end().next_multiple_of(SECTION_ALIGNMENT)
 }
@@ -409,7 +407,7 @@ fn headers(spec: &ImageSpec, entry_point: u32) -> NtHeaders {
     }
 }
 
-/// The address that Microsoft's linker would choose.
+/// Returns the address that Microsoft's linker would choose.
 fn image_base(spec: &ImageSpec) -> u64 {
     match (spec.kind, spec.machine) {
         (Kind::Exe, Machine::X86) => 0x40_0000,

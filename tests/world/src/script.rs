@@ -1,5 +1,4 @@
-//! Reads a world's text, as the crate's documentation describes it, into the
-//! files that are to be written.
+//! Parses a world, as the crate's documentation describes it, into the files to write.
 
 mod attributes;
 mod samples;
@@ -10,7 +9,7 @@ use crate::error::{Mistake, WorldError};
 use crate::pe;
 use attributes::{Attributes, Content};
 
-/// A world's text, understood.
+/// A parsed world.
 pub(crate) struct Script {
     pub(crate) files: Vec<File>,
     pub(crate) directives: Vec<String>,
@@ -20,11 +19,11 @@ pub(crate) struct Script {
 pub(crate) struct File {
     /// The line that declares it.
     pub(crate) line: usize,
-    /// Its path from the root, begun with a slash and without one at its end.
+    /// Its path from the root, with a slash at the beginning and without one at the end.
     pub(crate) path: String,
-    /// Its bytes, or `None` for a folder.
+    /// Its bytes, or `None` for a directory.
     pub(crate) content: Option<Vec<u8>>,
-    /// The length up to which zeros follow the bytes.
+    /// The length to which it is padded with zeros.
     pub(crate) padded_to: Option<u64>,
     pub(crate) readonly: bool,
     pub(crate) unreadable: bool,
@@ -41,7 +40,7 @@ impl Script {
                 continue;
             }
             let file = read_file(&item)?;
-            // Windows does not tell paths apart by the case of letters.
+            // Paths are case-insensitive on Windows.
             if let Some(line) = declared.insert(file.path.to_lowercase(), item.line) {
                 let path = file.path;
                 return Err(item.mistaken(Mistake::DeclaredTwice { path, line }));
@@ -57,7 +56,7 @@ struct Item<'a> {
     line: usize,
     head: &'a str,
     block: Vec<&'a str>,
-    /// The line in which the block begins.
+    /// The number of the line in which the block begins.
     block_line: usize,
 }
 
@@ -79,8 +78,8 @@ impl Item<'_> {
     }
 }
 
-/// Splits a text into its items and takes off the indentation that all its lines
-/// have in common, which they have inside Rust code.
+/// Splits a world into its items, and removes the common indentation that it has inside Rust
+/// code.
 fn items(text: &str) -> Result<Vec<Item<'_>>, WorldError> {
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let is_blank = |line: &&str| line.trim().is_empty();
@@ -183,7 +182,7 @@ fn check_path(path: &str) -> Result<(), Mistake> {
     let is_name = |name: &str| {
         !name.is_empty()
             && !name.contains(|c: char| r#"<>:"\|?*"#.contains(c) || c.is_control())
-            // Windows takes these off, and leaves nothing of `.` and `..`.
+            // Windows strips these, and nothing remains of `.` and `..`.
             && !name.ends_with(['.', ' '])
     };
     match path.strip_prefix('/') {

@@ -13,7 +13,7 @@ use object::read::pe::{
 use world::World;
 use world::pe::{ImageSpec, write};
 
-/// Compares the images of a world with what is expected of them.
+/// Compares the images of a world with an expectation.
 #[track_caller]
 fn check(text: &str, expected: Expect) {
     let world = World::new(text).unwrap();
@@ -58,7 +58,7 @@ fn an_extension_or_an_attribute_makes_a_program() {
     );
 }
 
-/// What else makes them hybrid is read in the tests of `server/src/image`.
+/// The rest of what makes them hybrid is tested in `server/src/image`.
 #[test]
 fn the_headers_of_hybrid_images_name_one_machine() {
     check(
@@ -81,7 +81,7 @@ fn the_headers_of_hybrid_images_name_one_machine() {
 }
 
 #[test]
-fn imports_of_a_dll_come_together() {
+fn imports_of_one_dll_are_one_entry() {
     check(
         "
         /a.dll  imports b.dll!f, c.dll, B.DLL!#7, d.dll!, b.dll!?g@@YAXXZ, exe
@@ -219,7 +219,7 @@ fn resources() {
 }
 
 #[test]
-fn an_image_of_nothing() {
+fn an_empty_image() {
     expect![[r#"
         x86_64 dll -, linker 14.0, windows 6.0
     "#]]
@@ -227,18 +227,18 @@ fn an_image_of_nothing() {
 }
 
 #[test]
-fn the_same_text_gives_the_same_bytes() {
+fn the_same_world_gives_the_same_bytes() {
     let text = "/a.dll  imports b.dll, exports f, g, version 1.2, delay imports c.dll";
     let bytes = || fs::read(World::new(text).unwrap().path("/a.dll")).unwrap();
     assert_eq!(bytes(), bytes());
 }
 
-/// What a reader that is not ours finds in an image.
+/// Describes what an independent reader finds in an image.
 fn describe(bytes: &[u8]) -> String {
     match object::FileKind::parse(bytes).unwrap() {
         object::FileKind::Pe32 => Described::<pe::ImageNtHeaders32>::describe(bytes),
         object::FileKind::Pe64 => Described::<pe::ImageNtHeaders64>::describe(bytes),
-        other => panic!("{other:?} is no image"),
+        other => panic!("{other:?} is not an image"),
     }
     .unwrap()
 }
@@ -275,15 +275,15 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
         self.file.nt_headers().optional_header()
     }
 
-    /// The bytes of a data directory.
+    /// Returns the bytes of a data directory.
     fn directory(&self, index: usize) -> Option<&'a [u8]> {
         let directory = self.file.data_directory(index)?;
         let data = directory.data(self.bytes, &self.file.section_table());
-        let data = data.expect("a directory lies inside a section");
+        let data = data.expect("a directory is inside a section");
         Some(&data[..directory.size.get(LE) as usize])
     }
 
-    /// What a loader refuses to do without, and `object` does not look at.
+    /// Checks what a loader requires and `object` doesn't check.
     fn check_layout(&self) {
         let header = self.optional_header();
         let mut next = header.section_alignment();
@@ -298,7 +298,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
             assert!(len <= raw && offset + raw <= self.bytes.len() as u32);
         }
         assert_eq!(header.size_of_image(), next);
-        // A moved image needs relocations, be they without effect.
+        // An image that is moved needs relocations, even without effect.
         let dynamic_base = pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE;
         assert!(header.dll_characteristics().contains(dynamic_base));
         assert!(self.directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC).is_some());
@@ -398,7 +398,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
         let directories = self.file.data_directories();
         let sections = self.file.section_table();
         let blocks = directories.relocation_blocks(self.bytes, &sections)?;
-        let mut blocks = blocks.expect("there is a block always");
+        let mut blocks = blocks.expect("there is always a block");
         while let Some(block) = blocks.next()? {
             for relocation in block {
                 if relocation.typ != pe::IMAGE_REL_BASED_ABSOLUTE {
@@ -457,7 +457,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
     }
 }
 
-/// The symbols of one DLL, each after a space.
+/// Returns the symbols of one DLL, each after a space.
 fn symbols<'a, Pe: ImageNtHeaders>(
     mut thunks: ImportThunkList<'a>,
     import: impl Fn(Pe::ImageThunkData) -> object::Result<Import<'a>>,
@@ -472,7 +472,7 @@ fn symbols<'a, Pe: ImageNtHeaders>(
     Ok(symbols)
 }
 
-/// The key and the file version of a VERSIONINFO. Offsets are from Microsoft's
+/// Returns the key and the file version of a VERSIONINFO. Offsets are from Microsoft's
 /// documentation of VS_VERSIONINFO and VS_FIXEDFILEINFO.
 fn version(data: &[u8]) -> String {
     assert_eq!(usize::from(u16_at(data, 0)), data.len());

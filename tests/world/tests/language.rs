@@ -1,4 +1,4 @@
-//! What a text makes of a folder, and what it says when it cannot.
+//! The files that a world creates, and its errors.
 
 use std::error::Error;
 use std::fs;
@@ -7,8 +7,7 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use world::World;
 
-/// Compares the folder of a world, file for file, and its directives with what
-/// is expected.
+/// Compares the directory of a world, file by file, and its directives with an expectation.
 #[track_caller]
 fn check(text: &str, expected: Expect) {
     let world = World::new(text).unwrap();
@@ -19,7 +18,7 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&found.concat());
 }
 
-/// Compares the errors of wrong texts with what is expected.
+/// Compares the errors of wrong worlds with an expectation.
 #[track_caller]
 fn check_errors(texts: &[&str], expected: Expect) {
     let errors = texts.iter().map(|text| {
@@ -48,7 +47,7 @@ fn list(world: &World, folder: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn nothing() {
+fn an_empty_world() {
     check("", expect![""]);
 }
 
@@ -96,7 +95,7 @@ fn a_machine() {
 }
 
 #[test]
-fn files_that_are_no_images() {
+fn files_that_are_not_images() {
     check(
         "
         /a.dll  empty
@@ -143,7 +142,7 @@ fn unreadable() {
 }
 
 #[test]
-fn an_existing_folder_is_kept() {
+fn an_existing_directory_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::at("/a/b.txt", folder.path()).unwrap();
     assert_eq!(world.root(), folder.path());
@@ -152,7 +151,7 @@ fn an_existing_folder_is_kept() {
 }
 
 #[test]
-fn a_temporary_folder_is_removed() {
+fn a_temporary_directory_is_removed() {
     let world = World::new("/a/b.dll").unwrap();
     let root = world.root().to_owned();
     assert!(root.exists());
@@ -300,23 +299,23 @@ fn wrong_imports_and_exports() {
         ],
         expect![[r#"
             /a.dll  imports b.dll c.dll
-            ^ line 1: "b.dll c.dll" is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
+            ^ line 1: "b.dll c.dll" is not an import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
             /a.dll  imports !f
-            ^ line 1: "!f" is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
+            ^ line 1: "!f" is not an import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
             /a.dll  imports b.dll!#x
-            ^ line 1: "b.dll!#x" is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
+            ^ line 1: "b.dll!#x" is not an import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
             /a.dll  delay imports b.dll!#70000
-            ^ line 1: "b.dll!#70000" is no import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
+            ^ line 1: "b.dll!#70000" is not an import: expected x.dll, x.dll!symbol, x.dll!#ordinal or x.dll!
             /a.dll  exports f=
-            ^ line 1: "f=" is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
+            ^ line 1: "f=" is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
             /a.dll  exports f=g
-            ^ line 1: "f=g" is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
+            ^ line 1: "f=g" is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
             /a.dll  exports =c.g
-            ^ line 1: "=c.g" is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
+            ^ line 1: "=c.g" is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
             /a.dll  exports f@0
-            ^ line 1: "f@0" is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
+            ^ line 1: "f@0" is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
             /a.dll  exports f@40000
-            ^ line 1: "f@40000" is no export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
+            ^ line 1: "f@40000" is not an export: expected symbol, symbol@ordinal or @ordinal, or one with =dll.symbol
             /a.dll  exports f, g, f=c.f
             ^ line 1: f is exported twice
             /a.dll  exports f@2, @2

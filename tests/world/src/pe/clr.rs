@@ -6,9 +6,8 @@ use object::pod::bytes_of;
 use super::ImageSpec;
 use super::section::{Section, Span};
 
-/// Puts the header of an assembly with no metadata but its root. Loaders do not
-/// follow the native imports of pure IL, so an image that has some is a mixed
-/// one, as C++/CLI makes it.
+/// Appends the header of an assembly whose metadata is only a root. Loaders do not follow the
+/// native imports of pure IL, so an image with imports is a mixed one, as made by C++/CLI.
 pub(super) fn put(rdata: &mut Section, spec: &ImageSpec) -> Span {
     rdata.align(4);
     let metadata = rdata.put(&metadata_root());
@@ -36,7 +35,7 @@ fn directory(span: Span) -> ImageDataDirectory {
     ImageDataDirectory { virtual_address: span.rva.into(), size: span.size.into() }
 }
 
-/// A metadata root (ECMA-335, II.24.2.1) without streams.
+/// Returns a metadata root (ECMA-335, II.24.2.1) without streams.
 fn metadata_root() -> Vec<u8> {
     let runtime = b"v4.0.30319\0\0";
     let mut root = b"BSJB".to_vec();

@@ -1,19 +1,19 @@
-//! The functions of an image, in the machine code of its machine.
+//! The functions of an image, in machine code.
 //!
-//! All are leaves that keep to the calling convention without touching the
-//! stack, so that they need no unwind data.
+//! All are leaf functions that follow the calling convention without using the stack, so that
+//! they need no unwind data.
 
 use super::Machine;
 use super::section::Section;
 
 /// The RVAs of the functions.
 pub(super) struct Code {
-    /// `return 0`: what every export and an executable's entry point do.
+    /// `return 0`: every export, and a program's entry point.
     pub(super) returns_zero: u32,
     /// A `DllMain` that returns `FALSE`.
     pub(super) refuses: u32,
-    /// Writes to address 0: a `DllMain` that crashes, and where a delay import
-    /// leads that no delay-load helper has bound.
+    /// Writes to address 0: a `DllMain` that crashes, and the target of a delay import that no
+    /// delay-load helper has bound.
     pub(super) faults: u32,
 }
 
@@ -26,7 +26,8 @@ impl Code {
         Code { returns_zero, refuses, faults }
     }
 
-    /// A `DllMain` for x86_64 that calls through a slot of the import address table: see [`Code::lead_call_to`].
+    /// Appends a `DllMain` for x86_64 that calls through a slot of the import address table: see
+    /// [`Code::lead_call_to`].
     pub(super) fn put_call(text: &mut Section) -> u32 {
         text.align(16);
         text.put(&[
@@ -38,13 +39,14 @@ impl Code {
         ])
     }
 
-    /// Leaves room for a function for x86_64 that makes a call with a literal for each of these names, and one more.
+    /// Reserves space for a function for x86_64 that makes one call with a literal for each of these names, and
+    /// one more call.
     pub(super) fn reserve_initializer(text: &mut Section, names: &[String]) -> u32 {
         text.align(16);
         text.reserve(4 + 13 * (names.len() + 1) + 7).rva
     }
 
-    /// Writes that function: it calls through slots, each with the address of a name. All are RVAs.
+    /// Writes that function, given the RVAs of each call's slot and name.
     pub(super) fn fill_initializer(text: &mut Section, start: u32, calls: impl Iterator<Item = (u32, u32)>) {
         text.fill(start, &[0x48, 0x83, 0xec, 0x28]); // sub rsp, 40
         let mut at = start + 4;
@@ -59,7 +61,7 @@ impl Code {
         text.fill(at, &[0x31, 0xc0, 0x48, 0x83, 0xc4, 0x28, 0xc3]);
     }
 
-    /// A `DllMain` for x86_64 that uses AVX.
+    /// Appends a `DllMain` for x86_64 that uses AVX.
     pub(super) fn put_avx(text: &mut Section) -> u32 {
         text.align(16);
         text.put(&[
@@ -69,7 +71,7 @@ impl Code {
         ])
     }
 
-    /// Says which slot the function at `start` calls through. Both are RVAs.
+    /// Sets the slot that the function at `start` calls through. Both are RVAs.
     pub(super) fn lead_call_to(text: &mut Section, start: u32, slot: u32) {
         let next = start + 10;
         text.fill(start + 6, &slot.wrapping_sub(next).to_le_bytes());
@@ -78,7 +80,7 @@ impl Code {
 
 fn functions(machine: Machine) -> [&'static [u8]; 3] {
     match machine {
-        // DllMain is stdcall on x86: it takes its three arguments off the stack.
+        // DllMain is stdcall on x86: it removes its three arguments from the stack.
         Machine::X86 => [
             &[0x31, 0xc0, 0xc3],                   // xor eax, eax; ret
             &[0x31, 0xc0, 0xc2, 0x0c, 0x00],       // xor eax, eax; ret 12

@@ -1,4 +1,4 @@
-//! The export directory: addresses by ordinal, and names that lead to ordinals.
+//! The export directory: addresses by ordinal, and names with their ordinals.
 
 use object::pe::ImageExportDirectory;
 use object::pod::bytes_of;
@@ -6,8 +6,8 @@ use object::pod::bytes_of;
 use super::Export;
 use super::section::{Section, Span};
 
-/// Puts the directory and all it refers to. A forwarder is told from a function
-/// by its address alone, which lies inside the directory: hence the one span.
+/// Appends the directory and everything that it refers to, in one span, because an address inside
+/// the directory marks a forwarder.
 pub(super) fn put(
     rdata: &mut Section,
     image: &str,
@@ -65,7 +65,7 @@ pub(super) fn put(
     rdata.since(directory.rva)
 }
 
-/// The ordinal of each export: its own, or else the next above all others.
+/// Returns the ordinal of each export: the given one, or the next above all others.
 fn ordinals(exports: &[Export]) -> Vec<u16> {
     let mut last = exports.iter().filter_map(|export| export.ordinal).max().unwrap_or(0);
     let mut next = || {

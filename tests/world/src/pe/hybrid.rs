@@ -1,5 +1,5 @@
-//! What makes an image ARM64EC or ARM64X: metadata that its load configuration points to, and a dynamic value relocation
-//! table that turns the one into the other.
+//! ARM64EC and ARM64X images: metadata that the load configuration points to, and a dynamic value relocation table that
+//! turns one view of the image into the other.
 
 use std::mem::{offset_of, size_of};
 
@@ -7,7 +7,7 @@ use object::pe::{self, ImageDataDirectory, ImageFileHeader, ImageNtHeaders64, Im
 
 use super::section::{Section, Span, length};
 
-/// Where the PE header lies, behind the DOS header and its stub.
+/// The offset of the PE header, after the DOS header and its stub.
 pub(super) const NT_HEADERS: u32 = 0x80;
 
 /// The length of `IMAGE_ARM64EC_METADATA`, in words.
@@ -16,10 +16,10 @@ const METADATA: usize = 26;
 /// `IMAGE_DYNAMIC_RELOCATION_ARM64X`.
 const ARM64X: u64 = 6;
 
-/// `IMAGE_DVRT_ARM64X_FIXUP_TYPE_VALUE`, in the place where a record has it.
+/// `IMAGE_DVRT_ARM64X_FIXUP_TYPE_VALUE`, shifted to its bits in a record.
 const VALUE: u16 = 1 << 12;
 
-/// Puts metadata that tell of no code; returns their RVA.
+/// Appends metadata without code ranges. Returns their RVA.
 pub(super) fn put_metadata(rdata: &mut Section) -> u32 {
     let mut words = [0_u32; METADATA];
     words[0] = 1; // the version
@@ -27,7 +27,7 @@ pub(super) fn put_metadata(rdata: &mut Section) -> u32 {
     rdata.put(&words.map(u32::to_le_bytes).concat())
 }
 
-/// Puts a table that makes the header's machine x64, and data directories say something else; returns its RVA.
+/// Appends a table that changes the header's machine to x64 and replaces data directories. Returns its RVA.
 pub(super) fn put_fixups(rdata: &mut Section, directories: &[(usize, Span)]) -> u32 {
     let file_header = NT_HEADERS as usize + offset_of!(ImageNtHeaders64, file_header);
     let optional_header = NT_HEADERS as usize + offset_of!(ImageNtHeaders64, optional_header);
@@ -47,9 +47,9 @@ pub(super) fn put_fixups(rdata: &mut Section, directories: &[(usize, Span)]) -> 
     rdata.put(&[words(&[1, length(&entry)]), entry].concat())
 }
 
-/// Overwrites what lies at an offset in the first page.
+/// Returns a record that overwrites bytes at an offset in the first page.
 fn record(offset: usize, value: &[u8]) -> Vec<u8> {
-    let offset = u16::try_from(offset).expect("headers lie in the first page");
+    let offset = u16::try_from(offset).expect("headers are in the first page");
     let size = value.len().trailing_zeros() as u16;
     [&(offset | VALUE | size << 14).to_le_bytes(), value].concat()
 }

@@ -1,5 +1,5 @@
-//! The import and the delay-import directory. Both list DLLs, each with a table
-//! of thunks: per symbol one word, an ordinal or the RVA of a name.
+//! The import and the delay-import directories. Both list DLLs, each with a table of thunks: for
+//! each symbol one word with an ordinal or the RVA of a name.
 
 use object::pe::{ImageDelayloadDescriptor, ImageImportDescriptor};
 use object::pod::bytes_of;
@@ -7,15 +7,15 @@ use object::pod::bytes_of;
 use super::section::{Section, Span, length};
 use super::{Import, Machine, Symbol};
 
-/// Where the import tables lie.
+/// The positions of the import tables.
 pub(super) struct Imports {
     pub(super) directory: Span,
-    /// The import address tables of all DLLs in one piece, which the loader
-    /// makes writable for as long as it binds them.
+    /// The import address tables of all DLLs in one span, which the loader makes writable while
+    /// it binds them.
     pub(super) addresses: Span,
 }
 
-/// Puts the tables of the DLLs that are loaded together with the image.
+/// Appends the tables of the imports.
 pub(super) fn put(rdata: &mut Section, machine: Machine, imports: &[Import]) -> Imports {
     rdata.align(8);
     let addresses = rdata.reserve(imports.iter().map(|i| table_len(machine, i)).sum());
@@ -43,7 +43,7 @@ pub(super) fn put(rdata: &mut Section, machine: Machine, imports: &[Import]) -> 
     Imports { directory, addresses }
 }
 
-/// The slot of the import address table that the loader writes the address of `function` into.
+/// Returns the slot of the import address table for the address of `function`.
 ///
 /// # Panics
 ///
@@ -56,16 +56,16 @@ pub(super) fn slot(tables: &Imports, machine: Machine, imports: &[Import], funct
     tables.addresses.rva + (index * machine.word()) as u32
 }
 
-/// Where the delay-import tables lie.
+/// The positions of the delay-import tables.
 pub(super) struct DelayImports {
     pub(super) directory: Span,
-    /// The words that hold an absolute address, which moves with the image.
+    /// The words with an absolute address, which need relocations.
     pub(super) absolute: Vec<u32>,
 }
 
-/// Puts the tables of the DLLs that are loaded at the first call into them.
-/// Until then each address table leads to `unbound`, as an absolute address;
-/// the section has to be writable, for the helper that binds them.
+/// Appends the tables of the delay imports. Until the first call, each address table points to
+/// `unbound`, as an absolute address. The section has to be writable for the helper that binds
+/// them.
 pub(super) fn put_delayed(
     didat: &mut Section,
     machine: Machine,
@@ -105,12 +105,12 @@ pub(super) fn put_delayed(
     DelayImports { directory, absolute }
 }
 
-/// The size of one DLL's table with the zero that ends it.
+/// Returns the size of one DLL's table including its terminating zero.
 fn table_len(machine: Machine, import: &Import) -> usize {
     (import.symbols.len() + 1) * machine.word()
 }
 
-/// One DLL's table, whose names are put into the section.
+/// Returns one DLL's table, and appends its names to the section.
 fn thunks(section: &mut Section, machine: Machine, symbols: &[Symbol]) -> Vec<u8> {
     let word = machine.word();
     let by_ordinal = 1 << (word * 8 - 1);

@@ -1,5 +1,5 @@
-//! The load configuration, as far as it says where the loader looks for the
-//! image's dependencies, and for which processes the image is.
+//! The load configuration: the flags of the search for the image's dependencies, and the
+//! processes that the image is for.
 
 use std::mem::{offset_of, size_of};
 
@@ -8,16 +8,16 @@ use object::pe::{ImageLoadConfigDirectory32, ImageLoadConfigDirectory64};
 use super::Machine;
 use super::section::{Section, Span, length};
 
-/// What the load configuration of an ARM64EC or ARM64X image points to.
+/// The targets of the load configuration of an ARM64EC or ARM64X image.
 pub(super) struct Hybrid {
     /// The address of the metadata.
     pub metadata: u64,
-    /// The number of the section that holds the dynamic value relocation table, and where in it.
+    /// The number of the section with the dynamic value relocation table, and its offset there.
     pub fixups: Option<(u16, u32)>,
 }
 
-/// Puts a load configuration. Of an ordinary image it ends where Control Flow Guard would begin: a
-/// size that all versions of Windows know, with no field set but the flags.
+/// Appends a load configuration. That of an ordinary image ends before the fields of Control Flow
+/// Guard: a size that all versions of Windows accept, with only the flags set.
 pub(super) fn put(rdata: &mut Section, machine: Machine, flags: u16, hybrid: Option<&Hybrid>) -> Span {
     let (size, flags_at) = match machine {
         Machine::X86 => (
@@ -53,5 +53,5 @@ pub(super) fn put(rdata: &mut Section, machine: Machine, flags: u16, hybrid: Opt
     rdata.since(rva)
 }
 
-/// The field that holds an address, and so needs a relocation.
+/// The field with an address, which needs a relocation.
 pub(super) const CHPE_METADATA_POINTER: usize = offset_of!(ImageLoadConfigDirectory64, chpe_metadata_pointer);

@@ -1,5 +1,5 @@
-//! The resource directory: a tree of three levels (type, id or name, language)
-//! whose leaves are the version, the manifest and what a trampoline starts.
+//! The resource directory: a tree of three levels (type, id or name, language) whose leaves are the
+//! version, the manifest, and the path in a trampoline.
 
 use std::iter;
 
@@ -12,11 +12,11 @@ use object::pod::bytes_of;
 use super::section::{Section, length};
 use super::{ImageSpec, Kind};
 
-/// English (United States), in which most linkers leave resources.
+/// English (United States), the language that most linkers use for resources.
 const LANGUAGE: u16 = 0x0409;
 
-/// Fills the resource section, which the loader wants to begin with the
-/// directory. It stays empty for an image without resources.
+/// Fills the resource section, which has to begin with the directory. It stays empty for an image
+/// without resources.
 pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
     // In ascending order of type, as the loader searches them.
     let mut resources = Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
         resources.push((RT_VERSION, vec![(Id::Number(1), version_info(spec, version))]));
     }
     if let Some(manifest) = &spec.manifest {
-        // What the loader looks for: CREATEPROCESS_MANIFEST_RESOURCE_ID in a
+        // The number that the loader looks for: CREATEPROCESS_MANIFEST_RESOURCE_ID in a
         // program, ISOLATIONAWARE_MANIFEST_RESOURCE_ID in a library.
         let id = match spec.kind {
             Kind::Exe => 1,
@@ -41,8 +41,7 @@ pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
         return;
     }
 
-    // Inside the tree, offsets count from the section's start; only the leaves
-    // give an RVA.
+    // Offsets in the tree are relative to the section; only the leaves have an RVA.
     let start = rsrc.end();
     put_directory(rsrc, 0, resources.len());
     for (i, (kind, of_kind)) in resources.iter().enumerate() {
@@ -73,13 +72,13 @@ pub(super) fn put(rsrc: &mut Section, spec: &ImageSpec) {
     }
 }
 
-/// What a resource is found by.
+/// The key of a resource.
 enum Id {
     Number(u16),
     Name(&'static str),
 }
 
-/// Puts an IMAGE_RESOURCE_DIR_STRING_U.
+/// Appends an IMAGE_RESOURCE_DIR_STRING_U.
 fn put_name(rsrc: &mut Section, name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();
     let all = iter::once(units.len() as u16).chain(units);
@@ -92,7 +91,7 @@ fn subdirectory(offset: u32) -> u32 {
     IMAGE_RESOURCE_DATA_IS_DIRECTORY | offset
 }
 
-/// Puts a directory with room for its entries.
+/// Appends a directory with space for its entries.
 fn put_directory(rsrc: &mut Section, names: usize, numbers: usize) -> u32 {
     let directory = rsrc.put(bytes_of(&ImageResourceDirectory {
         characteristics: 0.into(),
@@ -117,7 +116,7 @@ fn put_entry(rsrc: &mut Section, directory: u32, index: usize, id: u32, target: 
     );
 }
 
-/// A VERSIONINFO: the version as numbers, and as text for who prefers to read.
+/// Returns a VERSIONINFO with the version as numbers and as strings.
 fn version_info(spec: &ImageSpec, version: [u16; 4]) -> Vec<u8> {
     let [a, b, c, d] = version;
     let text = format!("{a}.{b}.{c}.{d}");
@@ -145,7 +144,7 @@ fn version_info(spec: &ImageSpec, version: [u16; 4]) -> Vec<u8> {
 /// The code page of the version's strings.
 const UTF_16: u16 = 1200;
 
-/// A VS_FIXEDFILEINFO.
+/// Returns a VS_FIXEDFILEINFO.
 fn fixed_file_info(kind: Kind, version: [u16; 4]) -> Vec<u8> {
     let [a, b, c, d] = version.map(u32::from);
     let (high, low) = (a << 16 | b, c << 16 | d);
@@ -177,10 +176,10 @@ enum Value<'a> {
     Text(&'a str),
 }
 
-/// A block of a VERSIONINFO: lengths and kind, a key, then a value and blocks
-/// inside it, each on a boundary of four bytes.
+/// Returns a block of a VERSIONINFO: lengths and kind, a key, then a value and nested blocks, each
+/// aligned to four bytes.
 fn block(key: &str, value: Value, children: &[Vec<u8>]) -> Vec<u8> {
-    // A text's length counts characters, with the zero; a binary's counts bytes.
+    // The length of a string is in characters including the zero, that of binary data in bytes.
     let (is_text, value_len, value) = match value {
         Value::None => (1, 0, Vec::new()),
         Value::Binary(bytes) => (0, bytes.len(), bytes.to_vec()),
@@ -201,7 +200,7 @@ fn block(key: &str, value: Value, children: &[Vec<u8>]) -> Vec<u8> {
     block
 }
 
-/// UTF-16 with a terminating zero.
+/// Returns UTF-16 with a terminating zero.
 fn wide(text: &str) -> Vec<u8> {
     let units = text.encode_utf16().chain([0]);
     units.flat_map(u16::to_le_bytes).collect()

@@ -1,7 +1,7 @@
-//! A section while it grows: bytes that know where the loader will map them.
+//! A section under construction: bytes, and the address at which the loader will map them.
 //!
-//! Tables of a PE image refer to each other by RVA (an address relative to the
-//! image's base), so every piece of data is asked for its RVA as it is put in.
+//! Tables of a PE image refer to each other by RVA (an address relative to the image's base), so
+//! appending data returns its RVA.
 
 use object::pe::SectionFlags;
 
@@ -13,7 +13,7 @@ pub(super) struct Section {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a data directory says: where a table lies and how long it is.
+/// The content of a data directory: the RVA and the length of a table.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) rva: u32,
@@ -29,7 +29,7 @@ impl Section {
         self.start + length(&self.bytes)
     }
 
-    /// The span from `rva` to the section's present end.
+    /// Returns the span from `rva` to the current end of the section.
     pub(super) fn since(&self, rva: u32) -> Span {
         Span { rva, size: self.end() - rva }
     }
@@ -45,14 +45,14 @@ impl Section {
         rva
     }
 
-    /// Puts a string with its terminating zero.
+    /// Appends a string with a terminating zero.
     pub(super) fn put_string(&mut self, text: &str) -> u32 {
         let rva = self.put(text.as_bytes());
         self.put(&[0]);
         rva
     }
 
-    /// Leaves room for a table whose entries are `fill`ed in later.
+    /// Reserves space for a table whose entries are `fill`ed in later.
     pub(super) fn reserve(&mut self, len: usize) -> Span {
         let rva = self.put(&vec![0; len]);
         self.since(rva)
@@ -64,7 +64,7 @@ impl Section {
     }
 }
 
-/// The length of bytes that go into an image, where lengths have 32 bits.
+/// Returns a length as it is in images, with 32 bits.
 pub(super) fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("a fixture's section is far below 4 GiB")
 }

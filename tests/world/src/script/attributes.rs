@@ -6,7 +6,7 @@ use super::samples;
 use crate::error::Mistake;
 use crate::pe::{EntryPoint, Export, ImageSpec, Import, Kind, Machine, Symbol};
 
-/// What the attributes of a file say, taken together.
+/// The attributes of a file.
 pub(super) struct Attributes {
     pub(super) content: Content,
     pub(super) cut: Option<u64>,
@@ -15,11 +15,11 @@ pub(super) struct Attributes {
     pub(super) unreadable: bool,
 }
 
-/// What a file contains.
+/// The content of a file.
 pub(super) enum Content {
     /// The indented lines below its declaration.
     Text,
-    /// Always the same.
+    /// A fixed sample.
     Sample(&'static [u8]),
     /// An image.
     Image(Box<ImageSpec>),
@@ -27,12 +27,12 @@ pub(super) enum Content {
     ManifestOf(Box<ImageSpec>),
 }
 
-/// What an import without a symbol imports, and every image exports. It cannot
-/// be nothing at all: loaders skip a DLL of which nothing is imported.
+/// The symbol that every image exports, and that an import without a symbol imports: loaders skip
+/// a DLL from which nothing is imported.
 const STAND_IN: &str = "whydll";
 
-/// The highest ordinal that can be given to an export. There are more, but those
-/// without one are numbered above it.
+/// The highest ordinal that can be given to an export. Exports without an ordinal are numbered
+/// above it.
 const HIGHEST_ORDINAL: u16 = 0x7fff;
 
 impl Attributes {
@@ -97,7 +97,7 @@ fn blank_image(name: &str) -> ImageSpec {
     if has_extension(name, "exe") { ImageSpec::exe(name) } else { ImageSpec::dll(name) }
 }
 
-/// Adds the stand-in, and sees that no two exports are the same.
+/// Adds the stand-in, and checks that no two exports are the same.
 fn complete_exports(exports: &mut Vec<Export>) -> Result<(), Mistake> {
     let stand_in = Export::named(STAND_IN);
     if !exports.iter().any(|export| export.name == stand_in.name) {
@@ -119,8 +119,8 @@ fn complete_exports(exports: &mut Vec<Export>) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// One attribute. A list, whose items are separated by the same commas as the
-/// attributes, is one of them.
+/// One attribute. A list is one attribute, although its items are separated by commas like
+/// attributes.
 enum Attribute<'a> {
     Plain(Content),
     Cut(u64),
@@ -130,7 +130,7 @@ enum Attribute<'a> {
     Image(ImageAttribute<'a>),
 }
 
-/// An attribute that only an image has.
+/// An attribute of images only.
 enum ImageAttribute<'a> {
     Machine(Machine),
     Exe,
@@ -188,7 +188,7 @@ fn apply(attribute: ImageAttribute, image: &mut ImageSpec) -> Result<(), Mistake
     Ok(())
 }
 
-/// Reads attributes together with the text of each.
+/// Parses attributes, each with its source.
 fn parse(text: &str) -> Result<Vec<(&str, Attribute<'_>)>, Mistake> {
     let mut attributes: Vec<(&str, Attribute)> = Vec::new();
     for item in split_at_commas(text)? {
@@ -214,8 +214,7 @@ fn parse(text: &str) -> Result<Vec<(&str, Attribute<'_>)>, Mistake> {
     Ok(attributes)
 }
 
-/// Splits a text at the commas outside of quotation marks. A text of nothing has
-/// no items.
+/// Splits a string at the commas outside of quotation marks. An empty string has no items.
 fn split_at_commas(text: &str) -> Result<Vec<&str>, Mistake> {
     if text.is_empty() {
         return Ok(Vec::new());
@@ -232,7 +231,7 @@ fn split_at_commas(text: &str) -> Result<Vec<&str>, Mistake> {
     Ok(items)
 }
 
-/// Reads an item that is an attribute, and not one more of a list.
+/// Parses an item as an attribute. Returns `None` if it is another item of a list.
 fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
     use ImageAttribute as Of;
 
@@ -301,13 +300,13 @@ fn keyword(item: &str) -> Result<Option<Attribute<'_>>, Mistake> {
     }
 }
 
-/// What follows a keyword, if the item begins with it and goes on.
+/// Returns what follows a keyword, if the item begins with it and something follows.
 fn after<'a>(keyword: &str, item: &'a str) -> Option<&'a str> {
     let rest = item.strip_prefix(keyword)?;
     rest.starts_with(char::is_whitespace).then(|| rest.trim_start())
 }
 
-/// A decimal number, or a hexadecimal one that begins with `0x`.
+/// Parses a decimal number, or a hexadecimal one that begins with `0x`.
 fn number<N: TryFrom<u64>>(text: &str) -> Result<N, Mistake> {
     let number = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -316,7 +315,7 @@ fn number<N: TryFrom<u64>>(text: &str) -> Result<N, Mistake> {
     number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| Mistake::Number(text.to_owned()))
 }
 
-/// Numbers with dots between them; those that are missing at the end are 0.
+/// Parses numbers separated by dots; missing ones at the end are 0.
 fn version<const N: usize>(text: &str) -> Result<[u16; N], Mistake> {
     let mut version = [0; N];
     let mut parts = text.split('.');
@@ -340,8 +339,8 @@ fn add_exports(exports: &mut Vec<Export>, items: Vec<&str>) -> Result<(), Mistak
     Ok(())
 }
 
-/// Adds items such as `a.dll`, `a.dll!f` and `a.dll!#7`, with one entry for each
-/// DLL. `a.dll!` names a DLL and imports nothing from it.
+/// Adds items such as `a.dll`, `a.dll!f`, and `a.dll!#7`, with one entry for each DLL. `a.dll!`
+/// names a DLL and imports nothing from it.
 fn add_imports(imports: &mut Vec<Import>, items: &[&str]) -> Result<(), Mistake> {
     for item in items {
         let mistake = || Mistake::Import((*item).to_owned());
@@ -371,14 +370,14 @@ fn add_imports(imports: &mut Vec<Import>, items: &[&str]) -> Result<(), Mistake>
     Ok(())
 }
 
-/// Reads `f`, `f@7` or `@7`, each perhaps with `=other.g` or `=other.#7` behind it.
+/// Parses `f`, `f@7`, or `@7`, optionally followed by `=other.g` or `=other.#7`.
 fn export(item: &str) -> Result<Export, Mistake> {
     let mistake = || Mistake::Export(item.to_owned());
     let (entry, forward) = match item.split_once('=') {
         Some((entry, forward)) => (entry, Some(forward)),
         None => (item, None),
     };
-    // C++ names are full of at signs; an ordinal is only what ends in digits.
+    // C++ names contain at signs; only digits at the end are an ordinal.
     let (name, ordinal) = match entry.rsplit_once('@') {
         Some((name, digits)) if is_number(digits) => (name, Some(digits)),
         _ => (entry, None),

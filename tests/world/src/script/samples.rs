@@ -1,12 +1,12 @@
-//! What is found in the place of a DLL and is none.
+//! Files that are found in place of a DLL.
 
-/// Text, as a checkout without Git LFS leaves it.
+/// A text file, as left by a checkout without Git LFS.
 pub(super) const JUNK: &[u8] = b"version https://git-lfs.github.com/spec/v1
 oid sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 size 1048576
 ";
 
-/// A page, as a download that failed leaves it.
+/// A web page, as left by a failed download.
 pub(super) const HTML: &[u8] = b"<!DOCTYPE html>
 <html><head><title>404 Not Found</title></head><body>Not Found</body></html>
 ";
