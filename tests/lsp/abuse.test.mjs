@@ -1,9 +1,9 @@
 /**
- * The server under abuse: what no editor should send, more of it than any editor sends, and machines that fail while
- * it works. Its environments are small: a real Windows Python with a few packages, sound or broken in one way each.
+ * The server under abuse: messages that no editor should send, more of them than any editor sends, and machines that fail
+ * while it works. The environments are small: a real Windows Python with a few packages, intact or broken in one way each.
  *
- * WHYDLL_BIN, WHYDLL_REAL and WHYDLL_PATIENCE as in the other tests. WHYDLL_SESSIONS is how many sessions of random
- * edits there are. Who changes how documents are kept or read lets there be more than that:
+ * WHYDLL_BIN, WHYDLL_REAL, and WHYDLL_PATIENCE as in the other tests. WHYDLL_SESSIONS is the number of sessions of random
+ * edits. After a change to how documents are stored or read, run more of them:
  *
  *     WHYDLL_SESSIONS=100 npm --prefix tests/lsp run abuse
  */
@@ -33,12 +33,12 @@ import { frame, RawClient } from "./raw.mjs";
 
 const REAL = process.env.WHYDLL_REAL;
 if (!process.env.WHYDLL_BIN || !REAL)
-  throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+  throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the top of this file");
 
-/** What must happen within a time has so many times as long. */
+/** The factor by which time limits are longer. */
 const PATIENCE = Number(process.env.WHYDLL_PATIENCE ?? 1);
 
-/** All that is written. It is removed when no server can be about to write into it. */
+/** The directory for everything that is written. It is removed when no server can be writing to it any more. */
 const ROOT = mkdtempSync(join(tmpdir(), "whydll-abuse-"));
 after(() => rmSync(ROOT, { recursive: true }));
 
@@ -54,7 +54,7 @@ const none = (diagnostics) => diagnostics.length === 0;
 describe("messages in the wrong order", () => {
   const hover = { textDocument: { uri: "file:///main.py" }, position: { line: 0, character: 0 } };
 
-  test("before initialize nothing is answered but with an error, and no notification counts", async (t) => {
+  test("before initialize every request gets an error, and notifications are ignored", async (t) => {
     const { client, uri, settings } = await started(t, { initialized: false });
     assert.equal((await client.request("textDocument/hover", hover)).error.code, NOT_INITIALIZED);
     assert.equal((await client.request("shutdown")).error.code, NOT_INITIALIZED);
@@ -82,7 +82,7 @@ describe("messages in the wrong order", () => {
     assert.deepEqual(await client.end(), { code: 1, signal: null });
   });
 
-  test("a second initialize is refused, a second initialized is nothing", async (t) => {
+  test("a second initialize is refused, a second initialized has no effect", async (t) => {
     const { client, uri } = await started(t);
     const { error } = await client.request("initialize", {
       processId: null,
@@ -97,7 +97,7 @@ describe("messages in the wrong order", () => {
     await client.diagnostics(uri, 1, some);
   });
 
-  test("settings that are told too late do no harm", async (t) => {
+  test("settings that arrive too late do no harm", async (t) => {
     const { client, uri, settings, folder } = await started(t, { initialized: false });
     const capabilities = {
       workspace: { configuration: true },
@@ -128,7 +128,7 @@ describe("messages in the wrong order", () => {
     assert.deepEqual(await client.end(), { code: 0, signal: null });
   });
 
-  test("what was asked before shutdown is still answered", async (t) => {
+  test("requests before shutdown are still answered", async (t) => {
     const { client } = await started(t);
     const asked = Array.from({ length: 50 }, () => client.ask("textDocument/hover", hover));
     await client.request("shutdown");
@@ -136,7 +136,7 @@ describe("messages in the wrong order", () => {
     assert.ok(asked.every((id) => client.answers(id).length === 1));
   });
 
-  test("requests that may be ignored are answered all the same, and such notifications are not", async (t) => {
+  test("optional requests are answered, and optional notifications are not", async (t) => {
     const { client } = await started(t);
     assert.equal((await client.request("$/whatever", {})).error.code, METHOD_NOT_FOUND);
     assert.equal((await client.request("whydll/whatever")).error.code, METHOD_NOT_FOUND);
@@ -147,7 +147,7 @@ describe("messages in the wrong order", () => {
     assert.equal(client.received.slice(before).filter(({ method }) => method === undefined).length, 1);
   });
 
-  test("versions that go back are those of what was sent last", async (t) => {
+  test("versions that decrease belong to what was sent last", async (t) => {
     const { client, uri } = await started(t);
     client.open(uri, "import emptied\n", 7);
     await client.diagnostics(uri, 7, some);
@@ -157,7 +157,7 @@ describe("messages in the wrong order", () => {
     await client.diagnostics(uri, -1, some);
   });
 
-  test("a document that is opened again has the newer text, and one is closed once", async (t) => {
+  test("a document that is opened twice has the newer content, and is closed once", async (t) => {
     const { client, uri } = await started(t);
     client.open(uri, "import emptied\n", 1);
     client.open(uri, "import sound\n", 2);
@@ -184,7 +184,7 @@ describe("messages in the wrong order", () => {
 });
 
 describe("messages that make no sense", () => {
-  test("places outside of a text are drawn into it, and documents that are not open stay closed", async (t) => {
+  test("positions outside of a document are clamped, and documents that are not open stay closed", async (t) => {
     const { client, uri } = await started(t);
     const [far, near] = [4_000_000_000, 0].map((n) => ({ line: n, character: n }));
     const beyond = [99, 100].map((character) => ({ line: 0, character }));
@@ -210,7 +210,7 @@ describe("messages that make no sense", () => {
     assert.equal(client.published(`${uri}.unknown`), undefined);
   });
 
-  test("wrong parameters and unknown commands are refused or do nothing", async (t) => {
+  test("wrong parameters and unknown commands are refused or have no effect", async (t) => {
     const { client, uri, folder, settings } = await started(t);
     const execute = (command, ...args) =>
       client.request("workspace/executeCommand", { command, arguments: args });
@@ -258,7 +258,7 @@ describe("broken frames", () => {
   const cut = (bytes, length) => bytes.subarray(0, length);
   const body = JSON.stringify({ jsonrpc: "2.0", id: "lost", method: "whydll/noSuchRequest" });
 
-  /** What is sent, the error that tells of it, and for whom: the request, if its id can be read. */
+  /** The bytes, the expected error, and the request that it answers, if its id can be read. */
   const broken = {
     "no JSON": [frame("{"), PARSE_ERROR],
     "an empty body": [frame(""), PARSE_ERROR],
@@ -273,7 +273,7 @@ describe("broken frames", () => {
       text(`Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n${body}`),
       PARSE_ERROR,
     ],
-    "a length that is none": [text(`Content-Length: many\r\n\r\n${body}`), PARSE_ERROR],
+    "a length that is not a number": [text(`Content-Length: many\r\n\r\n${body}`), PARSE_ERROR],
     "a negative length": [text(`Content-Length: -7\r\n\r\n${body}`), PARSE_ERROR],
     "a length beyond all numbers": [text(`Content-Length: ${"9".repeat(40)}\r\n\r\n${body}`), PARSE_ERROR],
     "a length beyond all memory": [text(`Content-Length: 18446744073709551615\r\n\r\n${body}`), PARSE_ERROR],
@@ -330,7 +330,7 @@ describe("broken frames", () => {
     assert.ok(ids.every((id) => client.answers(id).length === 1));
   });
 
-  test("what is no UTF-8, and half of a surrogate pair, stand for one character each", async (t) => {
+  test("invalid UTF-8, and half of a surrogate pair, count as one character each", async (t) => {
     const { client, uri } = await started(t);
     const opened = JSON.stringify({
       jsonrpc: "2.0",
@@ -352,7 +352,7 @@ describe("broken frames", () => {
 });
 
 describe("requests that are cancelled", () => {
-  test("each is answered exactly once, whether it was running, done or never there", async (t) => {
+  test("each is answered exactly once, whether it was running, done, or unknown", async (t) => {
     const { client, uri, folder } = await started(t);
     client.open(uri, "import emptied\n");
     const range = { start: { line: 0, character: 0 }, end: { line: 0, character: 99 } };
@@ -384,9 +384,9 @@ describe("requests that are cancelled", () => {
     await client.diagnostics(uri, 401, some);
   });
 
-  test("those that wait for long hold up nobody else, and end when they are cancelled", async (t) => {
+  test("long ones don't delay others, and end when they are cancelled", async (t) => {
     const { client, uri, folder } = await started(t);
-    // A folder with so many files that its check takes a while.
+    // A directory with enough files that its check takes a while.
     for (let n = 0; n < 3000; n++)
       writeFileSync(join(folder.path, `m${n}.py`), "import emptied\nimport asks\n".repeat(200));
     const check = () =>
@@ -422,10 +422,10 @@ describe("requests that are cancelled", () => {
   });
 });
 
-describe("too much of it", () => {
+describe("too much", () => {
   const at = (line, character) => ({ line, character });
 
-  test("documents of 50 MB are read and edited, and others have their answers", async (t) => {
+  test("documents of 50 MB are read and edited, and others get their answers", async (t) => {
     const { client, uri, folder } = await started(t);
     const imports = Array.from({ length: 900 }, (_, n) => `import module${n}\n`).join("");
     const ballast = `# ${"ballast ".repeat(12)}\n`.repeat(520_000);
@@ -451,7 +451,7 @@ describe("too much of it", () => {
     const [{ range }] = await client.diagnostics(uri, 21, some);
     const edited = performance.now();
     assert.equal(range.start.line, 520_900 + 20);
-    // Its lines are those of one message.
+    // Its lines are sent in one message.
     const start = at(0, 0);
     client.change(
       uri,
@@ -477,7 +477,7 @@ describe("too much of it", () => {
     assert.ok(edited - began < 10_000 * PATIENCE);
     assert.ok(many - edited < 10_000 * PATIENCE);
     assert.ok(peak < 600, `${peak} MB`);
-    // The document alone has 50.
+    // The document alone takes 50.
     assert.ok(after < before + 40, `${before} MB before, ${after} MB after`);
   });
 
@@ -515,14 +515,14 @@ describe("too much of it", () => {
     assert.ok(client.memory.peak < 200);
   });
 
-  test("an editor that does not read costs no memory, and finds the last state when it reads again", async (t) => {
+  test("an editor that does not read costs no memory, and gets the last state when it reads again", async (t) => {
     const { client, uri, folder } = await started(t, { settings: { logLevel: "debug" } });
     client.open(uri, "import emptied\n");
     await client.diagnostics(uri, 1, some);
     const before = client.memory.now;
     client.process.stdout.pause();
     const filler = `# ${"x".repeat(500_000)}\n`;
-    // Notifications go on being read, and requests until too many answers are left unread.
+    // Notifications are still read, and requests until too many answers are unread.
     for (let version = 2; version <= 80; version++) {
       client.change(uri, version, { text: `${version % 2 ? "" : "\n"}import emptied\n${filler}` });
       for (let n = 0; n < 5; n++)
@@ -549,7 +549,7 @@ describe("too much of it", () => {
     assert.ok(asked.every((id) => client.answers(id).length === 1));
   });
 
-  test("an editor that does not read and closes its pipe is left", async (t) => {
+  test("an editor that does not read and closes its pipe ends the server", async (t) => {
     const { client, uri } = await started(t);
     client.open(uri, "import emptied\n");
     await client.diagnostics(uri, 1, some);
@@ -561,8 +561,8 @@ describe("too much of it", () => {
     await client.end(2000 * PATIENCE);
   });
 
-  test("5,000 documents that come and go, and Pythons that change, leave no memory behind", async (t) => {
-    // With an arena for each thread, what glibc keeps goes up and down by a fifth.
+  test("5,000 documents that are opened and closed, and changing Pythons, leak no memory", async (t) => {
+    // With an arena for each thread, glibc's memory would vary by a fifth.
     const env = { MALLOC_ARENA_MAX: "1" };
     const { client, folder } = await started(t, { settings: { interpreter: null, logLevel: "debug" }, env });
     const pythons = [[], ["emptied"], ["asks"]].map((sound) => smallEnvironment({ sound }));
@@ -595,11 +595,11 @@ describe("too much of it", () => {
   });
 });
 
-describe("what many edits lead to", () => {
+describe("many edits", () => {
   const SESSIONS = Number(process.env.WHYDLL_SESSIONS ?? 20);
   const EDITS = 10_000;
 
-  /** What is pasted: Python, and commands of IPython. */
+  /** Pasted text: Python, and commands of IPython. */
   const STATEMENTS = [
     "import emptied\n", "import asks\r\n", "import sound, lazy\n", "lazy.late\n",
     "from emptied import x as y\n", "import pure.part\r", "import nowhere\n",
@@ -612,7 +612,7 @@ describe("what many edits lead to", () => {
     "from lazy import *\n", "import \\\n    emptied\n", "%%bash\n", "!ls\n", "%pip install x\n",
     "x = !ls\n", "asks?\n", ";x\n", "/x\n",
   ];
-  /** What is typed: parts of Python and what is none, characters of all lengths, all ends of lines. */
+  /** Typed text: parts of Python and other text, characters of all lengths, all line endings. */
   const PIECES = [
     "'''", '"', "(", ")", "[", "]", "{", "\\\n", "\t", "    ", "\r", "\n", "\r\n", ";", "#", "😀", "𝒯𝓕é",
     "\u2028", "\u0085", "\f", "\0", "\ufeff", "e\u0301", "👩‍🔬", "\\N{", "lambda: ", "from asks import (\n",
@@ -655,7 +655,7 @@ describe("what many edits lead to", () => {
         if (act === 14) await client.settled();
         if (act === 15) await sleep(random(10));
       }
-      // A line that is being edited is not looked at as the others are.
+      // A line that is being edited is treated differently from the others.
       for (const document of documents()) {
         document.insert(document.text.length, "\n");
         document.insert(document.text.length, "\n");
@@ -677,10 +677,10 @@ describe("what many edits lead to", () => {
     });
   }
 
-  /** What was published last for the documents. */
+  /** The last published diagnostics of the documents. */
   const latest = (client, documents) => documents.map(({ uri }) => client.published(uri));
 
-  /** The same, once nothing is left to be found out. */
+  /** The same, once the server is idle. */
   async function whole(client, documents) {
     const range = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
     for (const { uri, version } of documents) await client.diagnostics(uri, version);
@@ -694,7 +694,7 @@ describe("what many edits lead to", () => {
     return latest(client, documents);
   }
 
-  /** Changes that an editor may send for a text, each to what the one before it leaves. */
+  /** Changes that an editor may send for a document, each relative to the result of the one before. */
   function changes(text, count, random, piece) {
     const mirror = TextDocument.create("", "python", 1, text);
     return Array.from({ length: count }, () => {
@@ -710,12 +710,12 @@ describe("what many edits lead to", () => {
     });
   }
 
-  /** No editor puts anything between the halves of a surrogate pair. */
+  /** No editor splits a surrogate pair. */
   function atCharacter(text, offset) {
     return /[\udc00-\udfff]/.test(text.charAt(offset)) ? offset - 1 : offset;
   }
 
-  /** Puts a cell in, takes one out, or moves one. */
+  /** Inserts, removes, or moves a cell. */
   function rearrange(notebook, random, text) {
     const at = random(notebook.cells.length);
     const kind = random(3);
@@ -726,7 +726,7 @@ describe("what many edits lead to", () => {
 });
 
 describe("machines that fail", () => {
-  test("an environment that vanishes and returns while it is diagnosed ends as it is", async (t) => {
+  test("an environment that vanishes and returns while it is diagnosed gets its final state", async (t) => {
     const random = generator(8);
     const { client, uri, folder, python } = await started(t);
     const gone = `${python}.gone`;
@@ -757,7 +757,7 @@ describe("machines that fail", () => {
   const text = "import emptied\nimport asks\nimport sound\n";
   const codes = (found) => found.map(({ code }) => code);
 
-  /** What a server says of one document, and how it leaves the folder of its cache. */
+  /** A server's diagnosis of one document, and its cache directory afterwards. */
   async function asked(t, options) {
     const session = await started(t, options);
     const { client, uri, folder } = session;
@@ -802,7 +802,7 @@ describe("machines that fail", () => {
         client.change(uri, 2, { text: "import sound\n" });
         await client.diagnostics(uri, 2, none);
         await client.health("healthy", folder.uri);
-        // Seen from the server's side.
+        // As the server sees it.
         const left = readdirSync(`/proc/${client.process.pid}/root${cache}`);
         assert.deepEqual(
           left.filter((name) => name.endsWith(".tmp")),
@@ -813,13 +813,13 @@ describe("machines that fail", () => {
     );
   }
 
-  test("a cache that cannot be a folder costs time only", async (t) => {
+  test("a cache that cannot be a directory only costs time", async (t) => {
     const file = join(temporaryFolder().path, "file");
     writeFileSync(file, "");
     for (const cache of [file, join(file, "below"), "/proc/nowhere"]) await leave(await asked(t, { cache }));
   });
 
-  test("a cache that is torn, altered or foreign is none", async (t) => {
+  test("a truncated, altered, or foreign cache is ignored", async (t) => {
     const random = generator(9);
     const python = smallEnvironment();
     const first = await asked(t, { python });
@@ -855,7 +855,7 @@ describe("machines that fail", () => {
     await leave(await asked(t, { python, cache, folder: first.folder }));
   });
 
-  test("servers that share a cache are right, each by itself", async (t) => {
+  test("servers that share a cache give right answers", async (t) => {
     const python = smallEnvironment();
     const { path: cache } = temporaryFolder();
     const sessions = await Promise.all(Array.from({ length: 4 }, () => asked(t, { python, cache })));
@@ -881,7 +881,7 @@ describe("machines that fail", () => {
     await leave(await asked(t, { python, cache }));
   });
 
-  test("a clock that goes back makes nothing true that is not", async (t) => {
+  test("a clock that goes back causes no wrong answer", async (t) => {
     const python = smallEnvironment();
     const first = await asked(t, { python });
     await leave(first);
@@ -891,7 +891,7 @@ describe("machines that fail", () => {
     for (const ahead of [3600, 40 * 24 * 3600]) {
       const then = new Date(Date.now() + 1000 * ahead);
       for (const name of readdirSync(cache)) utimesSync(join(cache, name), then, then);
-      // The file was damaged while the clock was wrong, and mended before: in the time of the files.
+      // By the times of the files, it was repaired before it was damaged, because the clock was wrong then.
       for (const [bytes, mended] of [
         [sound, true],
         [Buffer.alloc(sound.length), false],
@@ -908,7 +908,7 @@ describe("machines that fail", () => {
     }
   });
 
-  /** A server that is in the midst of a diagnosis: of all modules of a large package that was never read. */
+  /** A server in the middle of a diagnosis: of all modules of a large package that was never read. */
   async function busy(t, options) {
     const session = await started(t, { python: largeEnvironment(), ...options });
     const { client, uri, folder } = session;
@@ -947,7 +947,7 @@ describe("machines that fail", () => {
   }
 });
 
-/** A server, initialized unless told otherwise, with a small environment and an empty folder. */
+/** A server, initialized by default, with a small environment and an empty folder. */
 async function started(
   t,
   {
@@ -968,7 +968,7 @@ async function started(
   return { client, settings, folder, cache, python, uri: `${folder.uri}/main.py` };
 }
 
-/** A Windows Python with five packages: what `import` of each comes to is its name. */
+/** A Windows Python with five packages, each named after the outcome of its import. */
 function smallEnvironment({ sound = [] } = {}) {
   const python = temporaryFolder().path;
   const real = (name) => join(REAL, "complete", name);
@@ -1018,7 +1018,7 @@ function largeEnvironment() {
   return python;
 }
 
-/** Only of files that were left alone for a while anything is remembered. */
+/** Makes files old enough to be cached. */
 function writeOld(path, text) {
   writeFileSync(path, text);
   utimesSync(path, 1_700_000_000, 1_700_000_000);

@@ -1,5 +1,5 @@
 /**
- * What the server costs, beside a peer: `npm run bench`. Reads /proc, so it runs on Linux only.
+ * The cost of the server, compared with a peer: `npm run bench`. Reads /proc, so it only runs on Linux.
  * WHYDLL_BIN and WHYDLL_REAL as for the tests; RUFF_BIN, if set, names the `ruff` to compare with.
  */
 
@@ -18,7 +18,7 @@ const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding:
 const { WHYDLL_BIN, WHYDLL_REAL, RUFF_BIN } = process.env;
 if (!WHYDLL_BIN || !WHYDLL_REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set");
 
-/** Each has something to say about its line of Python, so that no answer is empty. */
+/** Each reports something about its line of Python, so that no answer is empty. */
 const servers = [
   {
     name: "whydll",
@@ -38,7 +38,7 @@ async function measure({ program, args, settings, line }) {
   const folder = mkdtempSync(join(tmpdir(), "whydll-bench-"));
   const client = new Client({ program, args });
   const uri = pathToFileURL(folder).href;
-  // Not too small a file: a hundred functions around the import.
+  // A file of a realistic size: a hundred functions after the import.
   const text = line + Array.from({ length: 100 }, (_, n) => `\ndef f${n}(x):\n    return x + ${n}\n`).join("");
   const answered = (document) => client.diagnostics(document, (found) => found.length > 0);
   try {
@@ -85,7 +85,7 @@ function percentile(values, percent) {
 }
 
 function cpuSeconds(pid) {
-  // The fields after the program's name, which may hold spaces: state is the first, utime and stime 12th and 13th.
+  // The fields after the program's name, which may contain spaces: state is the first, utime and stime the 12th and 13th.
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -1,6 +1,6 @@
 /**
- * A language client for tests. The protocol is spoken by Microsoft's own library, so what passes here is what an editor
- * understands. It waits for states rather than for time, and when it waits in vain it says what came instead.
+ * A language client for tests. It uses Microsoft's own protocol library, so what passes here is what an editor
+ * understands. It waits for states rather than for time, and reports what it received if a state isn't reached.
  */
 
 import { spawn } from "node:child_process";
@@ -18,7 +18,7 @@ import {
 
 export const PATIENCE = 20_000;
 
-/** What is remembered between runs is kept to one run of the tests. */
+/** The cache, which is new for each run of the tests. */
 const CACHE = mkdtempSync(join(tmpdir(), "whydll-cache-"));
 process.on("exit", () => rmSync(CACHE, { recursive: true, force: true }));
 
@@ -59,7 +59,7 @@ const ANSWERS = {
 };
 
 export class Client {
-  /** All that the server sent, oldest first: `{ method, params }`. */
+  /** Everything that the server sent, oldest first: `{ method, params }`. */
   received = [];
   stderr = "";
   settings = {};
@@ -86,8 +86,8 @@ export class Client {
     );
 
     const reader = new StreamMessageReader(this.process.stdout);
-    // A server may end in the middle of a message. The reader would wait for the rest with one timer after another, also once
-    // it is disposed of, and keep this process alive.
+    // A server may end in the middle of a message. The reader would wait for the rest with one timer after another, even
+    // after it was disposed, and keep this process alive.
     reader.partialMessageTimeout = 0;
     this.connection = createProtocolConnection(reader, new StreamMessageWriter(this.process.stdin));
     this.connection.onRequest((method, params) => {
@@ -133,13 +133,13 @@ export class Client {
     return new OpenDocument(this, uri, text);
   }
 
-  /** Cells are `{ kind: 1 | 2, text }`, or the text of a cell of code. */
+  /** Cells are `{ kind: 1 | 2, text }`, or the source of a code cell. */
   openNotebook(uri, cells) {
     return new OpenNotebook(this, uri, cells);
   }
 
   /**
-   * The diagnostics of the document's present version, as soon as some are published that satisfy `wanted`.
+   * The diagnostics of the document's current version, as soon as some are published that satisfy `wanted`.
    * @returns {Promise<import("vscode-languageserver-protocol").Diagnostic[]>}
    */
   async diagnostics(document, wanted = () => true) {
@@ -157,7 +157,7 @@ export class Client {
     });
   }
 
-  /** The next message of that method; earlier ones don't count. */
+  /** The next message with that method; earlier ones don't count. */
   next(method) {
     const from = this.received.length;
     return this.until(method, () => this.received.slice(from).find((message) => message.method === method)?.params);
@@ -177,7 +177,7 @@ export class Client {
   }
 
   notify(method, params) {
-    // A server that is gone is reported by whoever waits for an answer.
+    // If the server has ended, the code that waits for an answer reports it.
     this.connection.sendNotification(method, ...given(params)).catch(() => {});
   }
 
@@ -197,7 +197,7 @@ export class Client {
     });
   }
 
-  /** Resolves once `probe` gives something, asked anew after each message of the server. */
+  /** Resolves once `probe` returns something. It is called again after each message of the server. */
   until(what, probe, patience = PATIENCE) {
     return new Promise((resolve, reject) => {
       const settle = (act, value) => {
@@ -228,7 +228,7 @@ export class Client {
     });
   }
 
-  /** Leaves as an editor does. Whatever happened before, the process is gone afterwards. */
+  /** Ends the server as an editor does. The process is gone afterwards in any case. */
   async stop() {
     try {
       if (!this.#gone) {
@@ -272,13 +272,13 @@ export class Client {
   }
 }
 
-/** A document in the editor: each edit goes into the mirrored text and to the server, as an incremental change. */
+/** A document in the editor: each edit changes the mirrored content, and is sent to the server as an incremental change. */
 export class OpenDocument {
   #client;
   #mirror;
   #notebook;
 
-  /** A cell is opened, and told of, by its notebook. */
+  /** A cell is opened and announced by its notebook. */
   constructor(client, uri, text, notebook) {
     this.#client = client;
     this.#mirror = TextDocument.create(uri, "python", 1, text);
@@ -323,14 +323,14 @@ export class OpenDocument {
     this.change({ range, text });
   }
 
-  /** Where the first occurrence of some text is. */
+  /** The range of the first occurrence of some text. */
   rangeOf(text) {
     const at = this.text.indexOf(text);
     if (at < 0) throw new Error(`${JSON.stringify(text)} is not in the document`);
     return { start: this.#mirror.positionAt(at), end: this.#mirror.positionAt(at + text.length) };
   }
 
-  /** The text as it is after a WorkspaceEdit; the document itself stays as it is. */
+  /** The content after a WorkspaceEdit; the document itself isn't changed. */
   applyEdit({ changes, documentChanges }) {
     const edits = documentChanges
       ? documentChanges.filter(({ textDocument }) => textDocument.uri === this.uri).flatMap((change) => change.edits)
@@ -344,7 +344,7 @@ export class OpenDocument {
   }
 }
 
-/** A notebook in the editor. Its cells have the addresses that VS Code gives them. */
+/** A notebook in the editor. Its cells have URIs like those of VS Code. */
 export class OpenNotebook {
   #client;
   #uri;
@@ -359,13 +359,13 @@ export class OpenNotebook {
     client.notify("notebookDocument/didOpen", this.opening);
   }
 
-  /** What tells of it as it is now. */
+  /** Its description for the server. */
   get opening() {
     const notebookDocument = { uri: this.#uri, notebookType: "jupyter-notebook", version: this.#version, cells: this.cells.map(listed) };
     return { notebookDocument, cellTextDocuments: this.cells.map(({ document }) => document.item) };
   }
 
-  /** From a cell on, takes some out, and puts others there: new ones, or ones that were taken out and stay open. */
+  /** Replaces cells from a position on by others: new ones, or ones that were removed and stay open. */
   splice(start, deleteCount, ...put) {
     const cells = put.map((cell) => (cell.document ? cell : this.#cell(cell)));
     const removed = this.cells.splice(start, deleteCount, ...cells);
@@ -408,7 +408,7 @@ export class OpenNotebook {
   }
 }
 
-/** A cell as a notebook lists it. */
+/** A cell as listed by a notebook. */
 const listed = ({ kind, document }) => ({ kind, document: document.uri });
 
 /** An editor that does these things to files, and one that has no notebooks. */

@@ -1,7 +1,6 @@
 /**
- * A client that makes its frames itself, so that it can break them: no library sends a wrong length, or half a
- * message, or stops reading.
- * It keeps every message that comes, in the order in which it came, and answers none.
+ * A client that makes its own frames, so that it can break them: no library sends a wrong length, or half a message, or
+ * stops reading. It keeps every message in the order of arrival, and answers none.
  */
 
 import { spawn } from "node:child_process";
@@ -10,7 +9,7 @@ import * as library from "./client.mjs";
 
 const PATIENCE = library.PATIENCE * Number(process.env.WHYDLL_PATIENCE ?? 1);
 
-/** What an editor can do that asks the server for nothing. */
+/** Capabilities of an editor that cause no requests from the server. */
 const CAPABILITIES = {
   textDocument: { publishDiagnostics: { relatedInformation: true, versionSupport: true } },
   notebookDocument: { synchronization: {} },
@@ -24,7 +23,7 @@ export function frame(message) {
 
 export class RawClient {
   static #running = new Set();
-  /** All that the server sent, oldest first. */
+  /** Everything that the server sent, oldest first. */
   received = [];
   stderr = "";
   #answers = new Map();
@@ -66,7 +65,7 @@ export class RawClient {
     return answer;
   }
 
-  /** Bytes as they are. True if the pipe takes more at once. */
+  /** Writes bytes unchanged. Returns whether the pipe accepts more at once. */
   write(bytes) {
     return this.process.stdin.write(bytes);
   }
@@ -79,7 +78,7 @@ export class RawClient {
     return this.send({ method, params });
   }
 
-  /** Sends a request; gives its id. */
+  /** Sends a request. Returns its id. */
   ask(method, params, id = (this.#lastId += 1)) {
     this.send({ id, method, params });
     return id;
@@ -91,7 +90,7 @@ export class RawClient {
     return this.until(`the answer to ${method}`, () => this.answers(id)[0]);
   }
 
-  /** What was answered to a request; to more than nothing only once, if all is well. */
+  /** The answers to a request; exactly one, if all is well. */
   answers(id) {
     return this.#answers.get(id) ?? [];
   }
@@ -115,7 +114,7 @@ export class RawClient {
     this.notify("textDocument/didClose", { textDocument: { uri } });
   }
 
-  /** The diagnostics that were published last for a document: `{ uri, version, diagnostics }`. */
+  /** The last published diagnostics of a document: `{ uri, version, diagnostics }`. */
   published(uri) {
     return this.#diagnostics.get(uri);
   }
@@ -135,7 +134,7 @@ export class RawClient {
     return this.until(`health "${state}" of ${scopeUri}`, latest);
   }
 
-  /** Resolves once `probe` gives something, asked anew after each batch of messages. */
+  /** Resolves once `probe` returns something. It is called again after each batch of messages. */
   until(what, probe, patience = PATIENCE) {
     return new Promise((resolve, reject) => {
       const settle = (act, value) => {
@@ -168,7 +167,7 @@ export class RawClient {
     });
   }
 
-  /** The server's memory in MB: now, and at most so far. */
+  /** The server's memory in MB: current and peak. */
   get memory() {
     const status = readFileSync(`/proc/${this.process.pid}/status`, "utf8");
     const megabytes = (name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]) / 1024;
@@ -176,8 +175,8 @@ export class RawClient {
   }
 
   /**
-   * Whatever happened before, the process is gone afterwards. Fails if it had panicked. Since nothing else is
-   * cleaned up after a failure, the test's other servers are ended, too.
+   * Ends the process in any case. Fails if it had panicked. The test's other servers are ended, too, because nothing
+   * else is cleaned up after a failure.
    */
   async stop() {
     for (const client of RawClient.#running) {
@@ -189,7 +188,7 @@ export class RawClient {
     if (/panicked at/.test(this.stderr)) throw new Error(`The server panicked.\n${this.stderr}`);
   }
 
-  /** Takes whole messages out of what was read. */
+  /** Extracts complete messages from what was read. */
   #take(bytes) {
     this.#unread.push(bytes);
     let all = this.#unread.length > 1 ? Buffer.concat(this.#unread) : bytes;

@@ -1,6 +1,6 @@
 /**
- * The language server, as an editor meets it: real Windows environments, real TensorFlow, messages over stdio.
- * WHYDLL_BIN names the server's program, WHYDLL_REAL the folder of environments that tests/real/setup prints.
+ * The language server as an editor uses it: real Windows environments, real TensorFlow, messages over stdio.
+ * WHYDLL_BIN names the server's program, WHYDLL_REAL the directory of environments that tests/real/setup prints.
  */
 
 import assert from "node:assert/strict";
@@ -14,20 +14,20 @@ import { pathToFileURL } from "node:url";
 import { Client } from "./client.mjs";
 
 const REAL = process.env.WHYDLL_REAL;
-if (!process.env.WHYDLL_BIN || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+if (!process.env.WHYDLL_BIN || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the top of this file");
 
 const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 const EQUIPPED = "windows-11+vcredist";
 const CLIENT_COMMANDS = ["whydll.runInTerminal", "whydll.chooseInterpreter"];
 
-/** An environment with the Visual C++ libraries in one of its folders, where only PATH leads. */
+/** An environment with the Visual C++ libraries in one of its folders, which only PATH names. */
 const ON_PATH_ONLY = { name: "on-path-only", folder: join(REAL, "on-path-only", "extra") };
 
 const environment = (name) => join(REAL, name);
 const interpreter = (name) => join(REAL, name, "python.exe");
 
 describe("a healthy environment", () => {
-  test("says nothing, and says so", async (t) => {
+  test("has no diagnostics, and its health says so", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
     const document = open("import tensorflow as tf\n");
 
@@ -58,7 +58,7 @@ describe("a healthy environment", () => {
 });
 
 describe("a machine without the Visual C++ redistributable", () => {
-  test("is told on the import", async (t) => {
+  test("is reported on the import", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
     const document = open("import os\n\nimport tensorflow as tf\n");
 
@@ -101,7 +101,7 @@ describe("a machine without the Visual C++ redistributable", () => {
     assert.match(address, /^https:/);
   });
 
-  test("is shown the command where the editor has no terminal for it", async (t) => {
+  test("is shown the command if the editor has no terminal for it", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE, clientCommands: [] });
     const actions = await quickFixes(client, open("import tensorflow\n"));
     assert.ok(!actions.some((action) => action.command?.command === "whydll.runInTerminal"));
@@ -112,7 +112,7 @@ describe("a machine without the Visual C++ redistributable", () => {
     assert.ok(message.includes("python.exe") && message.includes("msvc-runtime"), message);
   });
 
-  test("is healed by a setting that names another machine", async (t) => {
+  test("is cured by a setting that names another machine", async (t) => {
     const { client, open, settings } = await editor(t, { python: "complete", host: BARE });
     const document = open("import tensorflow\n");
     await client.diagnostics(document, some);
@@ -145,7 +145,7 @@ describe("a damaged environment", () => {
 });
 
 describe("the imports of a file", () => {
-  /** «…» is where a diagnostic is expected. */
+  /** A diagnostic is expected at «…». */
   const texts = {
     "plain": "import «tensorflow»\n",
     "renamed": "import «tensorflow» as tf\n",
@@ -180,7 +180,7 @@ describe("the imports of a file", () => {
 });
 
 describe("editing", () => {
-  test("a diagnostic moves, goes and comes back with its import", async (t) => {
+  test("a diagnostic moves, disappears, and returns with its import", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
     const document = open("import tensorflow\n");
     const isAt = async (line) => {
@@ -204,7 +204,7 @@ describe("editing", () => {
     await isAt(1);
   });
 
-  test("several changes in one message apply one after the other", async (t) => {
+  test("several changes in one message are applied in order", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
     const document = open("x = 1\n");
     const start = { line: 0, character: 0 };
@@ -218,7 +218,7 @@ describe("editing", () => {
     assert.deepEqual(range, document.rangeOf("tensorflow"));
   });
 
-  test("a storm of edits ends in the right state", async (t) => {
+  test("many quick edits end in the right state", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
     const document = open("");
     const harmless = ["", "x = 1", 's = "😀"', "# import tensorflow", "import os"];
@@ -241,8 +241,8 @@ describe("editing", () => {
     const range = { start: { line: expected, character: 7 }, end: { line: expected, character: 17 } };
     const ranges = async (wanted) => (await client.diagnostics(document, wanted)).map((diagnostic) => diagnostic.range);
     assert.deepEqual(await ranges(some), [range]);
-    // An answer to an older version must not come after that to the last. The same finding may come
-    // again, with the fixes that were tried meanwhile.
+    // An answer to an older version must not come after that to the last. The same finding may come again,
+    // with the fixes that were tried meanwhile.
     await sleep(500);
     assert.deepEqual(await ranges(), [range]);
   });
@@ -258,7 +258,7 @@ describe("editing", () => {
 });
 
 describe("the interpreter", () => {
-  test("is the setting's, else the editor's choice, and before both the one that the user told to use", async (t) => {
+  test("is the setting's, else the editor's choice, unless the user chose one by a command", async (t) => {
     const { client, open, folder, settings } = await editor(t, { host: EQUIPPED });
     const select = (path) => client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path });
     const use = (path) => client.request("workspace/executeCommand", { command: "whydll.useInterpreter", arguments: [{ scopeUri: folder.uri, path }] });
@@ -289,7 +289,7 @@ describe("the interpreter", () => {
     assert.equal((await client.health("broken")).interpreter, interpreter("internal-deleted"));
   });
 
-  test("is chosen for each folder by itself", async (t) => {
+  test("is selected separately for each folder", async (t) => {
     const { client, folder, folders } = await editor(t, { host: EQUIPPED, folderCount: 2 });
     const [healthy, broken] = folders.map(({ uri }) => client.open(`${uri}/main.py`, "import tensorflow\n"));
     client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path: interpreter("complete") });
@@ -323,7 +323,7 @@ describe("the interpreter", () => {
   }
 });
 
-describe("libraries that only PATH leads to", () => {
+describe("libraries that are only on PATH", () => {
   const call = `os.add_dll_directory(${JSON.stringify(ON_PATH_ONLY.folder).replaceAll('"', "'")})`;
   const texts = {
     "an import alone": { text: "import tensorflow as tf\n", becomes: ["import os", call, "import tensorflow as tf"] },
@@ -352,7 +352,7 @@ describe("libraries that only PATH leads to", () => {
       const { edit } = (await client.codeActions(document, diagnostic)).find((action) => action.edit);
       const mended = document.applyEdit(edit);
       assert.deepEqual(statements(mended), becomes);
-      // What the fix adds runs before the import, and so nothing is left to say.
+      // The statement that the fix adds runs before the import, so nothing is left to report.
       document.change({ text: mended });
       await client.diagnostics(document, none);
     });
@@ -369,7 +369,7 @@ describe("a notebook", () => {
     return { client, folder, opened, documents: opened.cells.map(({ document }) => document), ...others };
   }
 
-  test("is told in the cell of the import, magics or not", async (t) => {
+  test("is diagnosed in the cell of the import, with or without magics", async (t) => {
     const cells = ["# Training\n%pip install tensorflow\n!nvidia-smi", { kind: 1, text: "import tensorflow" }];
     cells.push("%%time\ngpus = !nvidia-smi -L\ns = '😀'; import tensorflow as tf\ntf?", "%%bash\nimport tensorflow\n");
     const { client, documents } = await notebook(t, cells);
@@ -392,11 +392,11 @@ describe("a notebook", () => {
     await client.diagnostics(importing, none);
   });
 
-  test("has each cell looked at after those above it", async (t) => {
+  test("has each cell diagnosed after those above it", async (t) => {
     const { client, opened, documents } = await notebook(t, ["x = 1\n", "import tensorflow\n"]);
     const [above, importing] = documents;
     const [diagnostic] = await client.diagnostics(importing, some);
-    // What is not imported above comes with the fix.
+    // The fix adds the import that the cells above lack.
     const { edit } = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
     assert.match(importing.applyEdit(edit), /^import os\nos\.add_dll_directory/);
 
@@ -407,7 +407,7 @@ describe("a notebook", () => {
     const action = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
     assert.match(importing.applyEdit(action.edit), /^os\.add_dll_directory/);
 
-    // A cell that is put above counts, one that is moved below does not, and one that is taken out neither.
+    // A cell that is inserted above counts; one that is moved below or removed doesn't.
     opened.splice(1, 0, add);
     await client.diagnostics(importing, none);
     const [adding] = opened.splice(1, 1);
@@ -418,7 +418,7 @@ describe("a notebook", () => {
     await client.diagnostics(importing, some);
   });
 
-  test("that is closed has no diagnostics any more", async (t) => {
+  test("that is closed has no diagnostics", async (t) => {
     const { client, opened, documents } = await notebook(t, ["import tensorflow\n"]);
     await client.diagnostics(documents[0], some);
     const cleared = client.next("textDocument/publishDiagnostics");
@@ -438,7 +438,7 @@ describe("a notebook", () => {
     await client.diagnostics(healthy, none);
   });
 
-  test("is offered only to an editor that has some", async (t) => {
+  test("is only supported for an editor that has notebooks", async (t) => {
     const offered = async (notebooks) => {
       const client = new Client();
       t.after(() => client.stop());
@@ -465,7 +465,7 @@ describe("a traceback", () => {
     }
   });
 
-  test("leads to the environment that it is of", async (t) => {
+  test("leads to the environment that it comes from", async (t) => {
     const { client } = await editor(t, { python: "complete", host: EQUIPPED });
     const file = join(environment("not-installed"), "Lib", "site-packages", "numpy", "__init__.py");
     const text = `  File "main.py", line 1, in <module>\n    import tensorflow\n  File "${file}", line 1, in <module>\nModuleNotFoundError: No module named 'tensorflow'`;
@@ -473,7 +473,7 @@ describe("a traceback", () => {
     assert.ok(told.includes(interpreter("not-installed")), told);
   });
 
-  test("that is none is refused with a reason", async (t) => {
+  test("that isn't one is refused with a reason", async (t) => {
     const { client } = await editor(t, { python: "complete", host: EQUIPPED });
     await assert.rejects(explain(client, { scopeUri: null, text: "All is well." }), /no traceback/);
     await assert.rejects(explain(client, { scopeUri: null }), /`text`/);
@@ -484,7 +484,7 @@ describe("the folder of a program", () => {
   const CREATED = 1;
   const hidesTensorFlow = "import tensorflow as tf\nmodel = tf.keras.Sequential()\n";
 
-  test("may hold a file that hides TensorFlow, which the editor renames", async (t) => {
+  test("may contain a file that hides TensorFlow, which the editor renames", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
     const hiding = join(folder.path, "tensorflow.py");
     writeFileSync(hiding, hidesTensorFlow);
@@ -509,7 +509,7 @@ describe("the folder of a program", () => {
     await client.diagnostics(document, none);
   });
 
-  test("may hold it where the editor renames nothing: then the user is told how", async (t) => {
+  test("may contain it if the editor can't rename: then the user sees how", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED, resourceOperations: ["create"] });
     writeFileSync(join(folder.path, "tensorflow.py"), "");
     const document = open("import tensorflow\n");
@@ -527,15 +527,15 @@ describe("the folder of a program", () => {
     const [{ code, message }] = await client.diagnostics(document, some);
     assert.equal(code, "shadowed-module");
     assert.match(message, /partially initialized/);
-    // An unsaved document hides nothing yet.
+    // An unsaved document doesn't hide anything yet.
     const unsaved = client.open("untitled:Untitled-1", hidesTensorFlow);
     assert.deepEqual(await client.diagnostics(unsaved), []);
   });
 
-  test("holds modules that run before what is imported next, as they are saved", async (t) => {
+  test("contains modules that run before what is imported next, as they are saved", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
     const settings = join(folder.path, "settings.py");
-    // A DLL of the runtime's name that is not the runtime: it is loaded first, and TensorFlow finds nothing in it.
+    // A DLL with the runtime's name that isn't the runtime: it is loaded first, and TensorFlow finds none of its functions.
     copyFileSync(join(environment("complete"), "python3.dll"), join(folder.path, "msvcp140.dll"));
     const loads = 'import ctypes, os\nctypes.WinDLL(os.path.join(os.path.dirname(__file__), "msvcp140.dll"))\n';
     writeFileSync(settings, loads);
@@ -555,10 +555,10 @@ describe("the folder of a program", () => {
   });
 });
 
-describe("packages that nobody named", () => {
+describe("packages that are not named", () => {
   const text = "import numpy\nimport h5py\ntry:\n    import h5py.h5f\nexcept ImportError:\n    pass\nimport nowhere\n";
 
-  test("are watched if they have native code", async (t) => {
+  test("are checked if they have native code", async (t) => {
     const { client, open } = await editor(t, { python: "hdf5-deleted", host: EQUIPPED });
     const document = open(text);
     const found = await client.diagnostics(document, some);
@@ -574,7 +574,7 @@ describe("packages that nobody named", () => {
     assert.equal(await client.hover(document, document.rangeOf("nowhere").start), null);
   });
 
-  test("are not if the user named others", async (t) => {
+  test("are not checked if the user named others", async (t) => {
     const { client, open, settings } = await editor(t, { python: "hdf5-deleted", host: EQUIPPED });
     const document = open(text);
     await client.diagnostics(document, some);
@@ -586,7 +586,7 @@ describe("packages that nobody named", () => {
   });
 });
 
-describe("what no editor should send", () => {
+describe("unusual input", () => {
   test("a file with syntax errors is read as far as it can be", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: BARE });
     const document = open('def broken(:\n    pass\nimport tensorflow\nx = = 3\ns = "open\nclass\n');
@@ -617,10 +617,10 @@ describe("what no editor should send", () => {
 const some = (diagnostics) => diagnostics.length > 0;
 const none = (diagnostics) => diagnostics.length === 0;
 
-describe("what a person asks for by a command", () => {
+describe("commands", () => {
   const ask = (client, name, argument) => client.execute({ command: name, arguments: [argument] });
 
-  test("the report, as a document to be pasted", async (t) => {
+  test("the report, as a document to paste", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
     open("import tensorflow as tf\n");
     const { summary } = await client.health("broken");
@@ -643,7 +643,7 @@ describe("what a person asks for by a command", () => {
     while (!(await again()).startsWith("# No problems found")) await sleep(20);
   });
 
-  test("the tree of DLLs, down to the one that is missing", async (t) => {
+  test("the tree of DLLs, down to the missing one", async (t) => {
     const { client, open, folder } = await editor(t, { python: "internal-deleted", host: EQUIPPED });
     open("import tensorflow as tf\n");
     await client.health("broken");
@@ -657,7 +657,7 @@ describe("what a person asks for by a command", () => {
     assert.ok(nodes.every(({ name, rule }) => name && rule));
   });
 
-  test("the same as a page without scripts, also where there is nothing to draw", async (t) => {
+  test("the same as a page without scripts, also if there is nothing to draw", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
     const document = open("import tensorflow as tf\n");
     await client.health("broken");
@@ -684,7 +684,7 @@ describe("what a person asks for by a command", () => {
     assert.ok(example.startsWith("# tensorflow: 2 DLLs missing") && example.includes("msvc-runtime"), example);
   });
 
-  test("what Windows reports and no file tells is explained, also without an environment", async (t) => {
+  test("errors that no file shows are explained, also without an environment", async (t) => {
     const { client, folder, open } = await editor(t, { python: "nowhere", host: BARE });
     open("import tensorflow as tf\n");
     await client.health("unknown");
@@ -694,7 +694,7 @@ describe("what a person asks for by a command", () => {
     await assert.rejects(ask(client, "whydll.explain", { scopeUri: folder.uri, text: "all is well" }), /no traceback/);
   });
 
-  test("what an import will do, and whether it did", async (t) => {
+  test("the predicted and the actual result of an import", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
     open("import tensorflow as tf\n");
     await client.health("broken");
@@ -710,7 +710,7 @@ describe("what a person asks for by a command", () => {
     await assert.rejects(ask(client, "whydll.predict", { ...scope, package: "os; import evil" }), /name of a module/);
   });
 
-  test("a snapshot that tells the same elsewhere, and what the server knows", async (t) => {
+  test("a snapshot that gives the same diagnosis elsewhere, and the server's state", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: BARE });
     open("import tensorflow as tf\n");
     await client.health("broken");
@@ -735,7 +735,7 @@ describe("what a person asks for by a command", () => {
     for (const fact of [folder.uri, interpreter("complete"), BARE]) assert.ok(state.includes(fact), `${fact} is missing in:\n${state}`);
   });
 
-  test("of an environment that is not there, a reason", async (t) => {
+  test("a reason, for an environment that does not exist", async (t) => {
     const { client, open, folder } = await editor(t, { python: "nowhere", host: BARE });
     open("import tensorflow as tf\n");
     await client.health("unknown");
@@ -744,7 +744,7 @@ describe("what a person asks for by a command", () => {
     }
   });
 
-  test("health tells the packages and the runtime that they load", async (t) => {
+  test("health has the packages and the runtime that they load", async (t) => {
     const { client, open } = await editor(t, { python: "complete", host: EQUIPPED });
     open("import tensorflow as tf\n");
     const { packages, vcRuntime } = await client.health("healthy");
@@ -754,13 +754,13 @@ describe("what a person asks for by a command", () => {
   });
 });
 
-/** An editor with its server running and, unless told otherwise, one empty workspace folder open. */
+/** An editor with a running server and, by default, one empty workspace folder. */
 async function editor(
   t,
   { python, host = BARE, clientCommands, folder, folderCount = 1, env, resourceOperations } = {},
 ) {
   const folders = folder ? [folder] : Array.from({ length: folderCount }, () => temporaryFolder(t));
-  // Neither a virtual environment of the caller nor PYTHONPATH takes part.
+  // Neither a virtual environment nor PYTHONPATH of the caller is used.
   const client = new Client({ env: { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, ...env } });
   t.after(() => client.stop());
   const settings = { host, ...(python && { interpreter: interpreter(python) }) };
@@ -781,7 +781,7 @@ function temporaryFolder(t) {
   return { path, uri: pathToFileURL(path).href };
 }
 
-/** The quick fixes of the document's one finding; whatever they are, one of them is the editor's first choice. */
+/** The quick fixes of the document's only finding. Exactly one of them is preferred. */
 async function quickFixes(client, document) {
   const [diagnostic] = await client.diagnostics(document, some);
   const actions = await client.codeActions(document, diagnostic);
@@ -814,7 +814,7 @@ function unmark(marked) {
   return { text, ranges };
 }
 
-/** Imports, calls and docstrings in the order of the text. Compiled too: that alone minds misplaced `__future__`s. */
+/** Imports, calls, and docstrings in the order of the source. Also compiled, because only that rejects a misplaced `__future__`. */
 function statements(text) {
   const program = `
 import ast, json, sys
@@ -839,7 +839,7 @@ function generator(seed) {
   };
 }
 
-/** The offset of the start of some line. */
+/** The offset of the start of a random line. */
 function someLine(text, random) {
   const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
   return starts[random(starts.length)];

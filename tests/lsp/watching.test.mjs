@@ -1,9 +1,9 @@
 /**
- * A squiggle that comes and goes by itself, while files change under the server's eyes and nobody tells it: real environments,
+ * Diagnostics that appear and disappear by themselves when files change, without a message from the editor: real environments,
  * copied by hard links so that they can be damaged.
  *
- * WHYDLL_BIN and WHYDLL_REAL as in server.test.mjs. With WHYDLL_WINE, the program for Wine, WHYDLL_BIN is one for Windows and
- * runs under it: then paths are those of Wine's drive Z.
+ * WHYDLL_BIN and WHYDLL_REAL as in server.test.mjs. With WHYDLL_WINE, which names Wine, WHYDLL_BIN is a program for Windows
+ * that runs under it, and paths are on Wine's drive Z.
  */
 
 import assert from "node:assert/strict";
@@ -18,17 +18,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "./client.mjs";
 
 const { WHYDLL_BIN: PROGRAM, WHYDLL_REAL: REAL, WHYDLL_WINE: WINE } = process.env;
-if (!PROGRAM || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+if (!PROGRAM || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the top of this file");
 
-/** How long the user waits after the last write, on a machine that does nothing else. One that does has WHYDLL_PATIENCE times as long. */
+/** The maximum delay after the last write on an idle machine. On a busy one it is multiplied by WHYDLL_PATIENCE. */
 const SOON = 1000 * Number(process.env.WHYDLL_PATIENCE ?? 1);
 const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 const EQUIPPED = "windows-11+vcredist";
 const DLL = "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd"; // whom TensorFlow cannot do without
 const RUNTIME = ["msvcp140.dll", "msvcp140_1.dll"];
 
-describe("without a word from the editor", () => {
-  test("a DLL that is deleted is missed, and one that is restored is not", async (t) => {
+describe("without a message from the editor", () => {
+  test("a deleted DLL is reported, and a restored one is not", async (t) => {
     const { client, document, python } = await watched(t, { host: EQUIPPED });
     await client.diagnostics(document, none);
     const dll = join(python, DLL);
@@ -40,19 +40,19 @@ describe("without a word from the editor", () => {
     }
   });
 
-  test("what lies behind a failure is known before it is mended", async (t) => {
+  test("code after a failure is read before the failure is fixed", async (t) => {
     const cache = mkdtempSync(join(tmpdir(), "whydll-cache-"));
     t.after(() => rmSync(cache, { recursive: true }));
     const { client, document, python } = await watched(t, { host: EQUIPPED, broken: DLL, cache });
     await client.diagnostics(document, some);
     await client.health("broken");
-    // Never was anything read behind the DLL, by this server or another.
+    // No server has read anything after the DLL yet.
     await readBehind(client);
     await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), join(python, DLL)), document, none);
     await client.health("healthy");
   });
 
-  test("the runtime is found when pip puts it beside Python", async (t) => {
+  test("the runtime is found when pip puts it next to Python", async (t) => {
     const { client, document, python } = await watched(t, { host: BARE });
     const [{ code }] = await client.diagnostics(document, some);
     assert.equal(code, "missing-vc-runtime");
@@ -79,7 +79,7 @@ describe("without a word from the editor", () => {
     await within(SOON, "the installed runtime is told", client, install, document, none);
   });
 
-  test("ten thousand files are looked at once, when all are written", async (t) => {
+  test("ten thousand files cause one diagnosis, when all are written", async (t) => {
     const { client, document, python } = await watched(t, { host: EQUIPPED });
     await client.diagnostics(document, none);
     await sleep(500);
@@ -87,26 +87,26 @@ describe("without a word from the editor", () => {
     const began = cpu(client);
     for (let n = 0; n < 10_000; n++) {
       const folder = join(python, "Lib/site-packages", `package${Math.floor(n / 1000)}`, `part${Math.floor(n / 100) % 10}`);
-      // Folder by folder, and slowly: Wine watches a new folder only once it has heard of it, and not what is in it by then.
+      // Directory by directory, and slowly: Wine watches a new directory only after its notice, and not what is in it by then.
       for (const made of n % 100 === 0 ? [dirname(folder), folder] : []) {
         if (!existsSync(made)) mkdirSync(made);
         await sleep(WINE ? 50 : 0);
       }
       writeFileSync(join(folder, `module${n % 100}.py`), "x = 1\n");
-      // As pip does it: some are waited for.
+      // With pauses, like pip.
       if (n % 500 === 0) await sleep(150);
     }
     const written = performance.now();
     const early = checks(client);
-    // Wine follows new folders one by one, and may give notices so late that it seems to be quiet: a few looks are no storm.
-    assert.ok(early - before <= (WINE ? 10 : 0), `it was looked at ${early - before} times before all were written`);
+    // Wine watches new directories one by one, and its notices may be so late that all seems quiet: a few early checks are allowed.
+    assert.ok(early - before <= (WINE ? 10 : 0), `${early - before} diagnoses before all were written`);
     await client.until("a new look", () => (checks(client) > early ? true : undefined));
     const took = performance.now() - written;
     await sleep(3000);
-    t.diagnostic(`looked at after ${Math.round(took)} ms, and ${early - before} times before; ${cpu(client) - began} ticks of the processor for all of it`);
+    t.diagnostic(`diagnosed after ${Math.round(took)} ms, and ${early - before} times before; ${cpu(client) - began} ticks of processor time in total`);
     assert.ok(took < SOON, `${took} ms`);
     const late = checks(client) - early;
-    assert.ok(late === 1 || (WINE && late <= 10), `it was looked at ${late} times after all were written`);
+    assert.ok(late === 1 || (WINE && late <= 10), `${late} diagnoses after all were written`);
     assert.deepEqual(await client.diagnostics(document), []);
   });
 
@@ -126,7 +126,7 @@ describe("without a word from the editor", () => {
     await client.health("healthy");
   });
 
-  test("an environment that appears in the folder is taken", { skip: WINE && "Wine's own Python is found on no PATH" }, async (t) => {
+  test("an environment that appears in the folder is selected", { skip: WINE && "Wine's own Python is found on no PATH" }, async (t) => {
     const { client, document, folder } = await watched(t, { host: EQUIPPED, sought: true });
     await client.health("notApplicable");
     assert.deepEqual(await client.diagnostics(document), []);
@@ -136,7 +136,7 @@ describe("without a word from the editor", () => {
     await client.health("broken");
   });
 
-  test("a module of the program counts as it is written", async (t) => {
+  test("a module of the program counts as it is saved", async (t) => {
     const { client, document, folder } = await watched(t, { host: EQUIPPED, text: "import settings\nimport tensorflow\n" });
     await client.diagnostics(document, none);
     const settings = join(folder, "settings.py");
@@ -145,7 +145,7 @@ describe("without a word from the editor", () => {
     await within(SOON, "its end is told", client, write("x = 1\n"), document, none);
   });
 
-  test("what is registered of the runtime counts while it is missing", { skip: !WINE && "only Windows has a registry" }, async (t) => {
+  test("the runtime's registration counts while it is missing", { skip: !WINE && "only Windows has a registry" }, async (t) => {
     const { client, document } = await watched(t, { host: BARE });
     await client.diagnostics(document, some);
     await sleep(1500);
@@ -157,7 +157,7 @@ describe("without a word from the editor", () => {
   });
 
   const hasNamespaces = !WINE && spawnSync("unshare", ["-Ur", "true"]).status === 0;
-  test("what the system does not watch is polled", { skip: !hasNamespaces && "needs unshare -Ur" }, async (t) => {
+  test("directories that the system cannot watch are polled", { skip: !hasNamespaces && "needs unshare -Ur" }, async (t) => {
     const limited = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$0" "$@"';
     const program = { program: "unshare", args: ["-Ur", "sh", "-c", limited, PROGRAM, "server", "--stdio"] };
     const { client, document, python } = await watched(t, { host: EQUIPPED, ...program });
@@ -168,21 +168,21 @@ describe("without a word from the editor", () => {
   });
 });
 
-describe("left alone", () => {
+describe("idle", () => {
   for (const broken of [undefined, DLL]) test(`the server takes neither time nor memory${broken ? ", also of a broken environment" : ""}`, async (t) => {
     const { client, document } = await watched(t, { host: EQUIPPED, broken });
     await client.diagnostics(document, broken ? some : none);
     if (broken) await readBehind(client);
-    // What was read is looked at once more after an answer, and remembered on the disk.
+    // After an answer, what was read is checked once more, and cached on disk.
     for (let last = -1, now = cpu(client), waits = 0; now !== last && waits < 30; [last, now] = [now, cpu(client)], waits++) await sleep(1000);
     const began = cpu(client);
     await sleep(5000);
     const ticks = cpu(client) - began;
     const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${processId(client)}/status`, "utf8"))[1]) / 1024;
-    t.diagnostic(`idle: ${ticks} ticks of the processor (10 ms each) in 5 s, ${resident.toFixed(1)} MB resident`);
+    t.diagnostic(`idle: ${ticks} ticks of processor time (10 ms each) in 5 s, ${resident.toFixed(1)} MB resident`);
     assert.ok(ticks <= (WINE ? 5 : 1), `${ticks} ticks`);
-    // Wine's heap gives a region back only when nothing in it is in use: a program that frees all but forty of 400,000 blocks
-    // keeps all their memory. Windows' own heap, as Linux's, gives back the pages between.
+    // Wine's heap only returns a region when nothing in it is in use: a program that frees all but forty of 400,000 blocks
+    // keeps all their memory. Windows' own heap, like Linux's, returns the pages in between.
     if (!WINE) assert.ok(resident < 25, `${resident} MB`);
   });
 });
@@ -190,12 +190,12 @@ describe("left alone", () => {
 const some = (diagnostics) => diagnostics.length > 0;
 const none = (diagnostics) => diagnostics.length === 0;
 
-/** A DLL of the redistributable, as pip's msvc-runtime brings it. */
+/** A DLL of the redistributable, from pip's msvc-runtime. */
 function runtime(name) {
   return join(REAL, "on-path-only", "extra", name);
 }
 
-/** A server with one document open, and an environment of its own. */
+/** A server with one open document, and its own environment. */
 async function watched(t, { host, text = "import tensorflow\n", sought = false, broken, cache, program, args }) {
   const root = mkdtempSync(join(tmpdir(), "whydll-watching-"));
   t.after(() => rmSync(root, { recursive: true }));
@@ -221,7 +221,7 @@ async function watched(t, { host, text = "import tensorflow\n", sought = false, 
   return { client, document, root, folder, drive, python };
 }
 
-/** A path as the server's system names it. */
+/** A path in the form of the server's system. */
 function named(path) {
   return WINE ? `Z:${path.replaceAll("/", "\\")}` : path;
 }
@@ -237,9 +237,9 @@ function copy(name, to) {
   return to;
 }
 
-/** Does something, and waits for what the editor is shown then. */
+/** Does something, and waits for the resulting diagnostics. */
 async function within(patience, what, client, act, document, wanted) {
-  // The watch begins a moment after the answer.
+  // Watching begins a moment after the answer.
   await sleep(WINE ? 1500 : 300);
   act();
   const began = performance.now();
@@ -250,13 +250,13 @@ async function within(patience, what, client, act, document, wanted) {
   const took = performance.now() - began;
   console.log(`# ${what} after ${Math.round(took)} ms, noticed after ${Math.round(until)} ms`);
   assert.ok(took < patience, `${what} after ${took} ms`);
-  // Under Wine this runs beside other tests.
+  // Under Wine this runs in parallel with other tests.
   if (patience === SOON) assert.ok(until < (WINE ? SOON : 1000), `noticed after ${until} ms`);
 }
 
 /**
- * Nobody installs anything sooner than the fixes are tried, and what lies behind the failure is read. That is work for when nothing else
- * is to be done, and how long it takes is not what is tested: under Wine, beside other tests, it may be half a minute.
+ * Waits until the fixes are tried and the code after the failure is read, as would be the case before a user installs something. This is
+ * background work whose duration isn't tested: under Wine, in parallel with other tests, it may take half a minute.
  */
 async function readBehind(client) {
   await client.until("what lies behind is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined), 90_000);
@@ -267,23 +267,23 @@ function checks(client) {
   return said(client, /^checked /).length;
 }
 
-/** How often the server saw that something is not as it was. */
+/** How often the server noticed a change. */
 function noticed(client) {
   return said(client, /^something changed/).length;
 }
 
-/** What the server wrote into its log. */
+/** The server's log. */
 function said(client, pattern) {
   return client.received.filter(({ method, params }) => method === "window/logMessage" && pattern.test(params.message));
 }
 
-/** The processor's time that the server took, in ticks. */
+/** The processor time of the server, in ticks. */
 function cpu(client) {
   const fields = readFileSync(`/proc/${processId(client)}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }
 
-/** Wine's loader replaces itself and keeps its number. */
+/** Wine's loader replaces its own process image and keeps its process id. */
 function processId(client) {
   return client.process.pid;
 }
