@@ -4,9 +4,9 @@
  *
  *   packaging/extension.mjs TARGET PROGRAM [--pre-release] [--out FOLDER] [--any-size]
  *
- * TARGET is win32-x64, win32-arm64, linux-x64, linux-arm64, darwin-x64 or darwin-arm64; PROGRAM the whydll that was built for it.
- * Prints the VSIX's path. One that is too large to publish is refused, unless --any-size says that it is not to be published.
- * `npm ci` in client-vscode comes before. Nothing is fetched, and nothing is left in client-vscode but its dist/.
+ * TARGET is win32-x64, win32-arm64, linux-x64, linux-arm64, darwin-x64, or darwin-arm64; PROGRAM is the whydll that was built for it.
+ * Prints the path of the VSIX. Refuses one that is too large to publish, unless --any-size is given. Run `npm ci` in client-vscode
+ * first. Downloads nothing, and only leaves dist/ in client-vscode.
  */
 
 import { execFileSync } from "node:child_process";
@@ -21,7 +21,7 @@ import { platformOf } from "./program.mjs";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CLIENT = join(ROOT, "client-vscode");
 const TARGETS = ["win32-x64", "win32-arm64", "linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"];
-const MOST_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
 try {
   console.log(pack(parse(process.argv.slice(2))));
@@ -35,9 +35,9 @@ function parse(args) {
   const options = { "pre-release": flag, "any-size": flag, out: { type: "string", default: "." } };
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [target, program, ...more] = positionals;
-  if (!program || more.length > 0) throw new Error("give a target and the program for it: TARGET PROGRAM [--pre-release] [--out FOLDER] [--any-size]");
-  if (!TARGETS.includes(target)) throw new Error(`there is no target ${target}; there are ${TARGETS.join(", ")}`);
-  if (!existsSync(program)) throw new Error(`there is no program ${program}`);
+  if (!program || more.length > 0) throw new Error("expected a target and its program: TARGET PROGRAM [--pre-release] [--out FOLDER] [--any-size]");
+  if (!TARGETS.includes(target)) throw new Error(`unknown target ${target}, expected one of ${TARGETS.join(", ")}`);
+  if (!existsSync(program)) throw new Error(`${program} does not exist`);
   const platform = platformOf(program);
   if (platform !== target) throw new Error(`${program} is for another target than ${target}: ${platform}`);
   return { target, program, preRelease: values["pre-release"], anySize: values["any-size"], out: values.out };
@@ -55,7 +55,7 @@ function pack({ target, program, preRelease, anySize, out }) {
   try {
     fill(stage, manifest, target, program);
     const args = ["package", "--target", target, "--out", vsix, "--no-dependencies", "--allow-missing-repository"];
-    // Its own links are to files that are packed too; of this repository's address nothing is assumed.
+    // Relative links point to files that are packed too, so they need no URL of the repository.
     args.push("--no-rewrite-relative-links", ...(preRelease ? ["--pre-release"] : []));
     const said = execFileSync(process.execPath, [vsce, ...args], { cwd: stage, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
     if (/warning/i.test(said)) console.error(said);
@@ -63,21 +63,21 @@ function pack({ target, program, preRelease, anySize, out }) {
     rmSync(stage, { recursive: true });
   }
   const { size } = statSync(vsix);
-  if (size >= MOST_BYTES && !anySize) throw new Error(`${vsix} has ${size} bytes, more than ${MOST_BYTES}`);
+  if (size >= MAX_BYTES && !anySize) throw new Error(`${vsix} has ${size} bytes, more than ${MAX_BYTES}`);
   return vsix;
 }
 
-/** The files of the extension as they are packed: those that .vscodeignore lets through, and what is kept elsewhere. */
+/** Collects the files of the extension: those that .vscodeignore allows, and those from elsewhere. */
 function fill(stage, manifest, target, program) {
   for (const name of ["README.md", ".vscodeignore", "package.nls.json", "l10n", "assets", "dist"]) {
     cpSync(join(CLIENT, name), join(stage, name), { recursive: true });
   }
-  // What only builds the extension is of no use in it; and it is built already.
+  // Without what is only needed to build the extension.
   const { scripts: _, dependencies: __, devDependencies: ___, ...kept } = manifest;
   writeFileSync(join(stage, "package.json"), `${JSON.stringify(kept, null, 2)}\n`);
   copyFileSync(join(ROOT, "CHANGELOG.md"), join(stage, "CHANGELOG.md"));
   const licenses = ["MIT", "APACHE"].map((name) => readFileSync(join(ROOT, `LICENSE-${name}`), "utf8"));
-  const choice = "WhyDLL is licensed under the MIT license or the Apache license, version 2.0, as you like. Both follow.\n";
+  const choice = "WhyDLL is licensed under the MIT license or the Apache license, version 2.0, at your option. Both follow.\n";
   writeFileSync(join(stage, "LICENSE.txt"), [choice, ...licenses].join("\n----\n\n"));
   writeFileSync(join(stage, basename(NOTICES)), readFileSync(NOTICES, "utf8") + noticesOfPackages(CLIENT));
 
@@ -89,6 +89,6 @@ function fill(stage, manifest, target, program) {
 }
 
 function npm(...args) {
-  // On Windows npm is a script, which only a shell starts.
+  // On Windows npm is a script, which needs a shell.
   execFileSync("npm", args, { cwd: CLIENT, stdio: ["ignore", "ignore", "pipe"], shell: process.platform === "win32" });
 }

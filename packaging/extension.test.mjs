@@ -1,6 +1,6 @@
 /**
- * The extension as it is packed for each platform. WHYDLL_BIN names the program for Linux, WHYDLL_EXE the one for Windows, which are
- * packed as they are. `npm ci` in client-vscode comes before.
+ * The packed extension for each platform. WHYDLL_BIN names the program for Linux, WHYDLL_EXE the one for Windows. Run `npm ci` in
+ * client-vscode first.
  */
 
 import assert from "node:assert/strict";
@@ -13,13 +13,13 @@ import { fileURLToPath } from "node:url";
 import { platformOf } from "./program.mjs";
 
 const { WHYDLL_BIN, WHYDLL_EXE } = process.env;
-if (!WHYDLL_BIN || !WHYDLL_EXE) throw new Error("WHYDLL_BIN and WHYDLL_EXE must be set, see the head of this file");
+if (!WHYDLL_BIN || !WHYDLL_EXE) throw new Error("WHYDLL_BIN and WHYDLL_EXE must be set, see the top of this file");
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("extension.mjs", import.meta.url));
 const CLIENT = fileURLToPath(new URL("../client-vscode", import.meta.url));
 
-/** The beginnings of programs for systems that cannot be built for here. */
+/** The first bytes of programs for systems for which nothing can be built here. */
 const PROGRAMS = {
   "win32-arm64": pe(0xaa64),
   "linux-arm64": elf(183),
@@ -27,14 +27,14 @@ const PROGRAMS = {
   "darwin-arm64": machO(0x0100000c),
 };
 
-/** All that a user downloads. The pictures and translations that may be there are named by their folders. */
+/** Everything that a user downloads. Screenshots and translations are named by their directories. */
 const CONTENTS = [
   "LICENSE.txt", "THIRD-PARTY-NOTICES.txt", "assets", "bundled/bin", "changelog.md", "dist/extension.js", "l10n", "package.json", "package.nls.json", "readme.md",
 ];
 
 describe("packed", () => {
   for (const [target, program] of Object.entries({ "linux-x64": WHYDLL_BIN, "win32-x64": WHYDLL_EXE })) {
-    test(`for ${target}, it holds that program, which may be executed, and what is needed`, (t) => {
+    test(`for ${target}, it has that program, which is executable, and everything else that is needed`, (t) => {
       const vsix = packed(t, target, program);
       const { entries, manifest, description, notices } = look(vsix);
       const name = target === "win32-x64" ? "whydll.exe" : "whydll";
@@ -65,9 +65,9 @@ describe("refused, with one line that says why", () => {
   const cases = {
     "a program of another system": ["win32-x64", () => WHYDLL_BIN, /is for another target than win32-x64: linux-x64$/],
     "a program of another processor": ["darwin-arm64", (t) => file(t, PROGRAMS["darwin-x64"]), /: darwin-x64$/],
-    "a text": ["linux-x64", (t) => file(t, Buffer.from("#!/bin/sh\n")), /: no program$/],
-    "a program that is not there": ["linux-x64", () => "/nowhere/whydll", /there is no program/],
-    "a target that is not there": ["beos-x64", () => WHYDLL_BIN, /there is no target beos-x64/],
+    "a text file": ["linux-x64", (t) => file(t, Buffer.from("#!/bin/sh\n")), /: not a program$/],
+    "a program that does not exist": ["linux-x64", () => "/nowhere/whydll", /whydll does not exist$/],
+    "an unknown target": ["beos-x64", () => WHYDLL_BIN, /unknown target beos-x64/],
     "a program that makes it too large": ["linux-arm64", (t) => file(t, Buffer.concat([elf(183), noise(8_400_000)])), /more than 8388608$/],
   };
   for (const [name, [target, program, reason]] of Object.entries(cases)) {
@@ -87,15 +87,15 @@ test("the notices are up to date", () => {
   execFileSync(process.execPath, [script, "--check"], { stdio: ["ignore", "ignore", "inherit"] });
 });
 
-test("what a program is for is read from its first bytes", (t) => {
+test("the platform of a program is read from its first bytes", (t) => {
   const kinds = {
     ...PROGRAMS,
     "win32-x64": pe(0x8664),
     "32-bit Windows": pe(0x14c),
-    "no program for today's Windows": Buffer.from("MZ and no more"),
-    "ELF for a processor of number 8": elf(8),
-    "a universal program of macOS, or a class of Java": Buffer.from("cafebabe00000034", "hex"),
-    "no program": Buffer.alloc(0),
+    "not a 32-bit or 64-bit program for Windows": Buffer.from("MZ and no more"),
+    "ELF for processor number 8": elf(8),
+    "a universal program for macOS, or a Java class": Buffer.from("cafebabe00000034", "hex"),
+    "not a program": Buffer.alloc(0),
   };
   for (const [platform, bytes] of Object.entries(kinds)) assert.equal(platformOf(file(t, bytes)), platform);
   assert.equal(platformOf(WHYDLL_BIN), "linux-x64");
@@ -114,7 +114,7 @@ function runs(t, vsix) {
   assert.match(execFileSync(program, ["--version"], { encoding: "utf8" }), /^whydll \d+\.\d+\.\d+\n$/);
 }
 
-/** What is in a VSIX: the entries with their modes, the manifest, and what the marketplace reads. */
+/** The contents of a VSIX: the entries with their modes, the manifest, and what the marketplace reads. */
 function look(vsix) {
   const program = `
 import json, sys, zipfile
@@ -136,7 +136,7 @@ function cratesOf(target) {
   return [...new Set(names)];
 }
 
-/** The packages of npm that are in the extension's bundle, as its source map names them. */
+/** The npm packages in the extension's bundle, according to its source map. */
 function bundledPackages() {
   const { sources } = JSON.parse(readFileSync(join(CLIENT, "dist", "extension.js.map"), "utf8"));
   const names = sources.map((source) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1]).filter(Boolean);
@@ -145,7 +145,7 @@ function bundledPackages() {
   return [...new Set(names)].map((name) => `${name} ${version(name)}`);
 }
 
-/** The works that share a text, and that text. */
+/** The works that share a license text, and that text. */
 function* sections(notices) {
   for (const section of notices.split(/^={80}\n/m).slice(1)) {
     const [head, ...text] = section.split("\n\n");
@@ -196,7 +196,7 @@ function machO(processor) {
   return bytes;
 }
 
-/** Bytes that cannot be packed more tightly, the same on every run. */
+/** Bytes that cannot be compressed, the same on every run. */
 function noise(length) {
   const bytes = Buffer.alloc(length);
   for (let at = 0, state = 1; at < length; at++) {

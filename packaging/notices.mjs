@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * What the program and the extension contain of the work of others, with the licenses that ask to be told:
+ * The license notices of the third-party code in the program and the extension:
  *
  *   packaging/notices.mjs [--check]
  *
- * writes those of the program's crates into THIRD-PARTY-NOTICES.txt, or says whether it is up to date. Whenever
- * Cargo.lock changes, it is to be run again. Those of the extension's packages are added when it is packed.
+ * writes those of the program's crates to THIRD-PARTY-NOTICES.txt, or checks whether it is up to date. Run it again whenever
+ * Cargo.lock changes. Those of the extension's packages are added when it is packed.
  */
 
 import { execFileSync } from "node:child_process";
@@ -25,7 +25,7 @@ const TARGETS = [
   "aarch64-apple-darwin",
 ];
 const LICENSE_FILE = /^(licen[cs]e|copying|copyright|notice|unlicense)/i;
-/** Licenses that stand beside MIT for everybody to choose from. */
+/** Licenses that are offered as alternatives to MIT. */
 const INSTEAD_OF_MIT = /apache|unlicense|boost|bsd|zlib/i;
 const OPENING = `THIRD-PARTY NOTICES
 
@@ -34,20 +34,20 @@ library of Rust (https://www.rust-lang.org), likewise MIT OR Apache-2.0, is in e
 `;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const notices = OPENING + told(crates());
-  if (!process.argv.includes("--check")) writeFileSync(NOTICES, notices);
-  else if (!existsSync(NOTICES) || readFileSync(NOTICES, "utf8") !== notices) {
+  const content = OPENING + notices(crates());
+  if (!process.argv.includes("--check")) writeFileSync(NOTICES, content);
+  else if (!existsSync(NOTICES) || readFileSync(NOTICES, "utf8") !== content) {
     console.error("THIRD-PARTY-NOTICES.txt is not up to date: run packaging/notices.mjs");
     process.exitCode = 1;
   }
 }
 
-/** Those of the npm packages in a folder's node_modules that are no mere tools, in the same form. */
+/** The notices of the npm packages in a directory's node_modules, without development dependencies, in the same form. */
 export function noticesOfPackages(folder) {
   const list = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], {
     cwd: folder,
     encoding: "utf8",
-    // On Windows npm is a script, which only a shell starts.
+    // On Windows npm is a script, which needs a shell.
     shell: process.platform === "win32",
   });
   const [, ...places] = list.trim().split(/\r?\n/);
@@ -58,7 +58,7 @@ export function noticesOfPackages(folder) {
     const address = typeof repository === "string" ? repository : repository?.url;
     return { name, version, license, authors: [author?.name ?? author].filter(Boolean), address, place };
   });
-  return told(packages);
+  return notices(packages);
 }
 
 /** The crates that are linked into the program on any platform. */
@@ -89,8 +89,8 @@ function crates() {
     }));
 }
 
-/** Each text once, under all whose it is. */
-function told(works) {
+/** Returns each license text once, below all works that have it. */
+function notices(works) {
   const byText = new Map();
   const order = (one) => `${one.name} ${one.version}`;
   for (const work of works.toSorted((a, b) => (order(a) < order(b) ? -1 : 1))) {
@@ -113,9 +113,9 @@ function licenseOf({ name, version, license, authors, place }) {
     : names;
   if (chosen.length > 0)
     return chosen.map((file) => cleaned(readFileSync(join(place, file), "utf8"))).join("\n\n");
-  // Not all bring the text.
+  // Some lack the text.
   if (!/\bMIT\b/.test(license))
-    throw new Error(`${name} ${version} (${license}) brings no text of its license: ${basename(place)}`);
+    throw new Error(`${name} ${version} (${license}) has no license text: ${basename(place)}`);
   const [, terms] = readFileSync(join(ROOT, "LICENSE-MIT"), "utf8").split(/^(?=Permission is)/m);
   return `MIT License\n\nCopyright (c) ${authors.join(", ") || `the authors of ${name}`}\n\n${cleaned(terms)}`;
 }

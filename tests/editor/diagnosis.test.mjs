@@ -1,4 +1,4 @@
-/** A broken import on a machine without the Visual C++ redistributable: what is seen of it, and what a person can do. */
+/** A broken import on a machine without the Visual C++ redistributable: what the user sees and can do. */
 
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, statSync } from "node:fs";
@@ -43,7 +43,7 @@ before(async () => {
 });
 after(() => editor?.stop());
 
-test("the import is underlined, exactly, and the hover says why", async () => {
+test("exactly the import is underlined, and the hover says why", async () => {
   assert.deepEqual(await window.underlined(), UNDERLINED);
 
   await window.focusEditor();
@@ -67,14 +67,14 @@ test("the Problems panel names the place, and links to the code's page", async (
   assert.match(await problem.locator("a", { hasText: "missing-vc-runtime" }).getAttribute("href"), PAGE);
   await window.picture("problems");
 
-  // Where the chain breaks is one line below, and leads there.
+  // The place where the chain breaks is one line below, and links there.
   await rows.filter({ hasText: "loaded here with ctypes" }).dblclick();
   await window.tab("self_check.py").waitFor();
   await window.shows("ctypes.WinDLL");
   await window.command("View: Toggle Panel Visibility");
 });
 
-test("the quick fixes begin with the preferred one, and a page is opened only after a question", async () => {
+test("the quick fixes begin with the preferred one, and a page is only opened after a question", async () => {
   await window.backTo("main.py");
   await window.goTo(2, 10);
   await window.bulb.waitFor();
@@ -103,7 +103,7 @@ test("a command is typed into a terminal, and waits for Enter", async () => {
   await window.command("Terminal: Kill All Terminals");
 });
 
-test("the status bar tells the environment's health", async () => {
+test("the status bar shows the environment's health", async () => {
   await window.backTo("main.py");
   await window.isHealth(LABEL);
   assert.match(await window.health.getAttribute("class"), /error-kind/);
@@ -114,12 +114,12 @@ test("the status bar tells the environment's health", async () => {
   }
   await window.picture("health", window.health, tooltip);
 
-  // It speaks of Python files only.
+  // Only for Python files.
   await window.openFile("notes.md");
   await window.health.waitFor({ state: "detached" });
 });
 
-test("a click on it leads to the report", async () => {
+test("a click on it opens the report", async () => {
   await window.backTo("main.py");
   await window.health.click();
   await window.quickPicks.filter({ hasText: "Choose interpreter" }).waitFor();
@@ -136,7 +136,7 @@ test("a click on it leads to the report", async () => {
   await window.picture("report", window.editorArea);
 });
 
-test("the DLL chain begins with what fails, and keys alone lead through it", async () => {
+test("the DLL chain begins with what fails, and can be used with the keyboard alone", async () => {
   await window.backTo("main.py");
   await window.command("WhyDLL: Show DLL Chain");
   const chain = await window.preview("DLL Chain: tensorflow");
@@ -145,7 +145,7 @@ test("the DLL chain begins with what fails, and keys alone lead through it", asy
   await failed.getByRole("table", { name: "Where Windows looked for msvcp140.dll" }).getByText("System32").first().waitFor();
   await window.picture("chain", window.editorArea);
 
-  // What was loaded is folded.
+  // Loaded DLLs are collapsed.
   const itself = chain.locator("summary", { hasText: "Python itself" });
   const inner = chain.locator('details:has(> summary:has-text("Python itself"))').getByText("python.exe").first();
   assert.equal(await inner.isVisible(), false);
@@ -165,7 +165,7 @@ test("a traceback is explained", async () => {
   await window.picture("explanation");
 });
 
-test("an example is shown where nothing is broken", async () => {
+test("an example is shown if nothing is broken", async () => {
   await window.backTo("main.py");
   await window.command("WhyDLL: Show a Broken Example");
   const example = await window.preview("WhyDLL Example");
@@ -199,7 +199,7 @@ test("a finding is silenced in the line, in the file and in the settings", async
   await window.underlined();
 });
 
-test("a snapshot is looked over, and saved where the user says; and the server tells what it knows", async () => {
+test("a snapshot is shown first, and saved where the user says; and the server shows its state", async () => {
   await window.backTo("main.py");
   await window.command("WhyDLL: Save Snapshot");
   const preview = await window.preview("WhyDLL Snapshot");
@@ -245,7 +245,7 @@ test("a window without a folder says where to begin", async (t) => {
 
 test("the first steps have their pictures", async () => {
   await window.backTo("main.py");
-  // A narrow page has no place for pictures.
+  // A narrow page has no space for pictures.
   await window.page.keyboard.press("Control+b");
   await window.sideBar.waitFor({ state: "hidden" });
   await window.command("Welcome: Open Walkthrough...");

@@ -1,4 +1,4 @@
-/** A running VS Code and the browser before it: windows are opened in it, and a person's hands and eyes work in them. */
+/** A running VS Code and a browser in front of it. Windows are opened in it, and used like a user would. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -13,13 +13,13 @@ import { Workbench } from "./workbench.mjs";
 const { WHYDLL_EDITOR, WHYDLL_PICTURES } = process.env;
 const { chromium } = createRequire(join(WHYDLL_EDITOR, "package.json"))("playwright-core");
 
-/** How long anything may take before it counts as not happening, on a machine that does much else. */
+/** The time limit for anything to happen, on a busy machine. */
 const PATIENCE = 60_000;
 
-/** The windows that are open, each with the VS Code that serves it. */
+/** The open windows, each with the VS Code that serves it. */
 const windows = new Map();
 
-/** A test of node's. If it fails, all open windows are photographed, and what they and our extension's log say is told. */
+/** A test of Node's. If it fails, takes screenshots of all open windows, and prints their contents and our extension's log. */
 export function test(name, run) {
   runnerTest(name, async (t) => {
     try {
@@ -64,8 +64,8 @@ export class Editor {
     page.once("close", () => windows.delete(window));
     await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
     await window.ready();
-    // VS Code (code-server 4.139.1) shows a workspace of several folders without any at times, as long as the window is not loaded
-    // anew: it read the file before its way to the machine was open, and did not read it again.
+    // VS Code (code-server 4.139.1) sometimes shows a workspace of several folders without any folder until the window is
+    // reloaded: it read the file before its connection to the machine was open, and doesn't read it again.
     const hasFolders = () => window.hasFolders().then(() => true, () => false);
     for (let round = 1; workspace?.endsWith(".code-workspace") && !(await hasFolders()); round++) {
       if (round === 3) throw new Error(`VS Code does not read the folders of ${workspace}`);
@@ -82,7 +82,7 @@ export class Editor {
     return window;
   }
 
-  /** Ends all of it. Nothing may have asked for anything outside of this machine. */
+  /** Ends everything. Nothing may have requested anything outside of this machine. */
   async stop() {
     await this.browser?.close();
     await this.host?.stop();
@@ -102,7 +102,7 @@ function launch(profile) {
     permissions: ["clipboard-read", "clipboard-write"],
     args: [
       ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-proxy-server"],
-      // Chromium has errands of its own, which come to nothing here.
+      // Chromium's own requests, which fail here.
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
   });

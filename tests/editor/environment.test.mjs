@@ -36,7 +36,7 @@ test("another interpreter is chosen in the Python extension", async (t) => {
   await window.isHealth("broken");
 });
 
-test("a DLL disappears and comes back, and nobody touches the editor", async (t) => {
+test("a DLL disappears and returns while the editor isn't used", async (t) => {
   const where = place();
   const python = copy("complete", join(where, "python"));
   const settings = { "whydll.interpreter": join(python, "python.exe") };
@@ -54,7 +54,7 @@ test("a DLL disappears and comes back, and nobody touches the editor", async (t)
   await window.isHealth("healthy");
 });
 
-test("two folders, each with an environment of its own", async (t) => {
+test("two folders, each with its own environment", async (t) => {
   const where = place();
   const [broken, healthy] = ["internal-deleted", "complete"].map((name) =>
     project({ where, name: `with-${name}`, files: { [`${name}.py`]: PROGRAM }, settings: { "whydll.interpreter": interpreter(name) } }),
@@ -78,7 +78,7 @@ test("two folders, each with an environment of its own", async (t) => {
   assert.equal(await rows.filter({ hasText: "will fail" }).count(), 1);
 });
 
-test("the DLL chain follows its environment, and takes no key from who types", async (t) => {
+test("the DLL chain follows its environment, and never takes the keyboard focus", async (t) => {
   const where = place();
   const python = copy("complete", join(where, "python"));
   const broken = project({ where, name: "first", files: { "main.py": PROGRAM }, settings: { "whydll.interpreter": join(python, "python.exe") } });
@@ -93,7 +93,7 @@ test("the DLL chain follows its environment, and takes no key from who types", a
   await window.command("View: Move Editor into Next Group");
   await chain.locator("p.fine").first().waitFor();
 
-  // The environment breaks and is mended while somebody types.
+  // The environment breaks and is fixed while the user types.
   const dll = join(python, "Lib/site-packages/tensorflow/python/_pywrap_tensorflow_internal.pyd");
   await window.focusEditor();
   await window.page.keyboard.press("Control+End");
@@ -110,7 +110,7 @@ test("the DLL chain follows its environment, and takes no key from who types", a
   await window.picture("chain-broken");
   await typing;
   await window.reads(`${PROGRAM}${words}`);
-  // What another folder shows changes nothing in it.
+  // Events of another folder don't change it.
   await window.openFile("other.py");
   await window.isHealth("healthy");
   assert.ok((await chain.locator("h2.failure").count()) > 0);
@@ -121,7 +121,7 @@ test("the DLL chain follows its environment, and takes no key from who types", a
   assert.equal(await window.notifications.count(), 0);
 });
 
-test("an environment that is deleted is said to be gone, and nobody is disturbed", async (t) => {
+test("a deleted environment is reported as gone, without a notification", async (t) => {
   const where = place();
   const python = copy("complete", join(where, "python"));
   const { folder, file } = project({ where, files: { "main.py": PROGRAM }, settings: { "whydll.interpreter": join(python, "python.exe") } });
@@ -169,7 +169,7 @@ test("a notebook runs in the Python of its kernel", async (t) => {
   await window.isHealth("broken");
 });
 
-test("all files of a folder are checked, those that nobody opened too", async (t) => {
+test("all files of a folder are checked, including those that are not open", async (t) => {
   const files = { "main.py": "import os\n", "steps/train.py": "import os\n\nimport tensorflow\n", "steps/broken.ipynb": "{" };
   const { folder, file } = project({ files, settings: { "whydll.interpreter": interpreter("internal-deleted") } });
   const window = await editor.openFor(t, folder, file("main.py"));
@@ -185,11 +185,11 @@ test("all files of a folder are checked, those that nobody opened too", async (t
   assert.deepEqual(await window.underlined(), [{ text: "tensorflow", line: "import tensorflow" }]);
 });
 
-/** What Python says where Smart App Control is on. */
+/** Python's message with Smart App Control. */
 const message = "DLL load failed while importing etree: An Application Control policy has blocked this file.";
 const traceback = `Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n    import lxml.etree\nImportError: ${message}\n`;
 
-test("a traceback is explained that a debugged program printed", async (t) => {
+test("a traceback of a debugged program is explained", async (t) => {
   const launch = { configurations: [{ type: "printing", request: "launch", name: "Print", program: "${workspaceFolder}/traceback.log" }] };
   const files = { "traceback.log": traceback, ".vscode/launch.json": JSON.stringify(launch), "main.py": "import os\n" };
   const { folder, file } = project({ files, settings: { "whydll.interpreter": interpreter("complete") } });
@@ -205,7 +205,7 @@ test("a traceback is explained that a debugged program printed", async (t) => {
   await page.getByText("Smart App Control").first().waitFor();
 });
 
-test("a traceback is explained where it is: in a terminal, below a cell, and where no Python is", async (t) => {
+test("a traceback is explained where it is: in a terminal, below a cell, and in a window without Python", async (t) => {
   const output = { output_type: "error", ename: "ImportError", evalue: message, traceback: traceback.split("\n") };
   const cell = { cell_type: "code", execution_count: 1, metadata: {}, outputs: [output], source: "import lxml.etree" };
   const notebook = { cells: [cell], metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 4 };
@@ -239,7 +239,7 @@ test("a traceback is explained where it is: in a terminal, below a cell, and whe
   await window.again(async () => {
     await window.page.locator(".terminal-wrapper.active .xterm-screen").click({ button: "right" });
     await menu.hover();
-    // A menu takes no click before it has been there for a moment.
+    // A menu ignores clicks at first.
     await sleep(500);
     await menu.click();
   }, window.tab("WhyDLL Explanation"));
@@ -247,7 +247,7 @@ test("a traceback is explained where it is: in a terminal, below a cell, and whe
   await window.command("Terminal: Kill All Terminals");
 });
 
-test("a program that is not there is told in the status bar alone", async (t) => {
+test("a missing program is only reported in the status bar", async (t) => {
   const { folder, file, write } = project({ files: { "main.py": PROGRAM }, settings: { "whydll.path": "/nowhere/whydll" } });
   const window = await editor.openFor(t, folder, file("main.py"));
   await window.isHealth("WhyDLL: not running");
@@ -257,7 +257,7 @@ test("a program that is not there is told in the status bar alone", async (t) =>
   await window.isHealth("broken");
 });
 
-test("a text becomes Python, and something else again", async (t) => {
+test("a document's language changes to Python, and back", async (t) => {
   const { folder, file } = project({ files: { "main.py": PROGRAM, notes: PROGRAM } });
   const window = await editor.openFor(t, folder, file("main.py"));
   await window.isHealth("broken");
@@ -271,7 +271,7 @@ test("a text becomes Python, and something else again", async (t) => {
   await window.notUnderlined();
 });
 
-test("the machine is another by a setting", async (t) => {
+test("a setting changes the machine", async (t) => {
   const settings = { "whydll.interpreter": interpreter("complete"), "whydll.host": BARE };
   const { folder, file, write } = project({ files: { "main.py": PROGRAM }, settings });
   const window = await editor.openFor(t, folder, file("main.py"));
@@ -281,9 +281,9 @@ test("the machine is another by a setting", async (t) => {
   await window.isHealth("healthy");
 });
 
-test("the server is killed and comes back by itself; with the window it goes", async (t) => {
+test("the server is restarted after it is killed, and ends with the window", async (t) => {
   const { folder, file } = project({ files: { "main.py": PROGRAM } });
-  // Those of windows that other tests have closed.
+  // The servers of windows that other tests have closed.
   await noServer();
   const window = await editor.openFor(t, folder, file("main.py"));
   await window.isHealth("broken");
@@ -295,7 +295,7 @@ test("the server is killed and comes back by itself; with the window it goes", a
   await window.until(() => editor.host.servers().some((other) => other !== server), () => "no server came back");
   await window.isHealth("broken");
   assert.deepEqual(await window.underlined(), UNDERLINED);
-  // It is a living one.
+  // The new server works.
   await choose(window, interpreter("complete"));
   await window.notUnderlined();
   await window.isHealth("healthy");

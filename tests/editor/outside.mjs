@@ -1,9 +1,9 @@
-/** Everything that is not this machine. Who asks for it is refused, and remembered. */
+/** Everything outside of this machine. Requests to it are refused and recorded. */
 
 import { createServer } from "node:http";
 
 export class Outside {
-  /** What was asked for, by a page or by a program that honours the variables of a proxy. */
+  /** The requests, by a page or by a program that respects the proxy variables. */
   requests = [];
 
   static async start() {
@@ -20,7 +20,7 @@ export class Outside {
     return outside;
   }
 
-  /** Has programs come here on their way out. */
+  /** The variables that make programs use this proxy. */
   get environment() {
     const proxy = `http://127.0.0.1:${this.proxy.address().port}`;
     const here = "127.0.0.1,localhost";
@@ -28,8 +28,8 @@ export class Outside {
   }
 
   /**
-   * Watches the pages of a browser. What a page's own service worker answers goes nowhere: a webview has its files under an
-   * address that looks like one of the net. Nor does what it gives up because it is closed or shown anew.
+   * Watches the pages of a browser. Requests that a page's service worker answers don't count: a webview has its files under a
+   * URL that looks like an external one. Neither do those that it cancels because it is closed or reloaded.
    */
   watch(browser) {
     const note = (asked, failure = "") => {

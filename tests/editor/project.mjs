@@ -1,4 +1,4 @@
-/** What is opened: a folder with a program, and the real Windows environment that it shall run in. */
+/** Projects to open: a folder with a program, and the real Windows environment that it runs in. */
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
@@ -10,10 +10,10 @@ const { WHYDLL_REAL } = process.env;
 export const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 export const EQUIPPED = "windows-11+vcredist";
 
-/** The preferred fix where the Visual C++ runtime is missing: these environments have no pip. */
+/** The preferred fix if the Visual C++ runtime is missing: these environments have no pip. */
 export const INSTALL = "Install the runtime into this Python with uv, which has to be installed first (no administrator needed)";
 
-/** A folder that is removed in the end; of the same name each time, if nobody else has it: pictures show it. */
+/** A folder that is removed at the end. It has the same name each time if that is free, because screenshots show it. */
 export function place() {
   const path = made(join(tmpdir(), "data-science")) ?? mkdtempSync(join(tmpdir(), "whydll-"));
   process.once("exit", () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
@@ -30,7 +30,7 @@ function made(path) {
   }
 }
 
-/** A project with these files, by path. Its settings are those of the workspace. */
+/** A project with these files, by path, and workspace settings. */
 export function project({ where = place(), name = "project", files = {}, settings } = {}) {
   const folder = join(where, name);
   mkdirSync(folder);
@@ -50,7 +50,7 @@ export function interpreter(name) {
   return join(WHYDLL_REAL, name, "python.exe");
 }
 
-/** A copy of one, of hard links, which may be damaged: files may be removed and added, and never be written to. */
+/** A copy with hard links, which may be damaged: files may be removed and added, but never written to. */
 export function copy(name, to) {
   execFileSync("cp", ["-al", realpathSync(join(WHYDLL_REAL, name)), to]);
   return to;

@@ -1,6 +1,6 @@
 /**
- * What is ours, in each theme: drawn, and open to those who cannot see or use a mouse. `run --pictures` takes the pictures of the
- * extension's page and of its first steps from here. The environment is on a Windows drive, so that its paths are in them.
+ * WhyDLL's own user interface in each theme: its appearance and accessibility. `run --pictures` takes the screenshots of the
+ * extension's page and of its first steps here. The environment is on a Windows drive, so that its paths are in them.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Restricted Mode: what only reads works, what would run something is refused with a reason. */
+/** Restricted Mode: reading works, running something is refused with a reason. */
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -12,7 +12,7 @@ before(async () => {
 });
 after(() => editor?.stop());
 
-test("a folder that is not trusted is diagnosed, by the user's settings alone", async (t) => {
+test("an untrusted folder is diagnosed with the user's settings alone", async (t) => {
   const settings = { "whydll.host": EQUIPPED, "whydll.path": "/bin/false", "whydll.interpreter": interpreter("not-installed") };
   const { folder, file } = project({ files: { "main.py": "import tensorflow as tf\n" }, settings });
   const window = await editor.openFor(t, folder, file("main.py"));

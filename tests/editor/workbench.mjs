@@ -1,8 +1,8 @@
-/** One window of VS Code as a person has it before them: what can be seen in it, and what hands can do. */
+/** One window of VS Code from the user's view: what is visible, and what mouse and keyboard can do. */
 
 import { join } from "node:path";
 
-/** What holds text editors. Those in a notebook lie in a layer above it. */
+/** The containers of text editors. Those in a notebook are in a layer above it. */
 const EDITORS = ":is(.part.editor, .notebookOverlay)";
 
 export class Workbench {
@@ -20,7 +20,7 @@ export class Workbench {
     await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor({ timeout: 10_000 });
   }
 
-  /** A picture of the window, or of the part that shows these elements. */
+  /** Takes a screenshot of the window, or of the part that shows these elements. */
   async picture(name, ...elements) {
     const path = join(this.pictures, `${name.replace(/[^\w-]+/g, "-")}.png`);
     const boxes = await Promise.all(elements.map((element) => element.boundingBox()));
@@ -46,7 +46,7 @@ export class Workbench {
     return this.page.locator(`${EDITORS} .squiggly-${severity}:visible`);
   }
 
-  /** Waits for a squiggle, and gives what is underlined: the text, and the line that it is in. */
+  /** Waits for a squiggle. Returns the underlined text and its line. */
   async underlined(severity = "error") {
     const found = await this.page.waitForFunction(underlinedText, { editors: EDITORS, severity });
     return found.jsonValue();
@@ -72,7 +72,7 @@ export class Workbench {
     await this.quickInput.waitFor({ state: "hidden" });
   }
 
-  /** The text of the editor, line by line. Lines out of sight are not in it. */
+  /** The lines of the editor, without those that are not visible. */
   async text() {
     const lines = await this.lines.evaluateAll((elements) =>
       elements
@@ -82,12 +82,12 @@ export class Workbench {
     return lines.map(({ text }) => text).join("\n");
   }
 
-  /** Waits until the text of the editor is this. */
+  /** Waits until the editor has this text. */
   async reads(wanted) {
     await this.until(async () => (await this.text()) === wanted, async () => `the editor reads\n${await this.text()}`);
   }
 
-  /** What is shown while the mouse rests on an element. */
+  /** The hover of an element. */
   async hover(locator, text) {
     const hover = this.page.locator(".monaco-hover:visible").filter({ hasText: text });
     await this.again(async () => {
@@ -111,7 +111,7 @@ export class Workbench {
   async command(title) {
     await this.again(() => this.quickly("F1", `>${title}`, title), this.quickPicks.filter({ hasText: title }));
     await this.page.keyboard.press("Enter");
-    // Another question may follow in its place.
+    // Another question may replace it.
     await this.page.waitForFunction(() => {
       const input = document.querySelector(".quick-input-widget input.input");
       return !input?.offsetParent || !input.value.startsWith(">");
@@ -125,19 +125,19 @@ export class Workbench {
     }, this.tab(name));
   }
 
-  /** Opens a list by a key, and types until a row has the focus. */
+  /** Opens a list with a key, and types until a row has the focus. */
   async quickly(key, text, row) {
     await this.page.keyboard.press(key);
     await this.narrow(text, row);
   }
 
-  /** Types into a list that is open, until a row has the focus. */
+  /** Types into an open list until a row has the focus. */
   async narrow(text, row) {
     await this.quickInput.fill(text, { timeout: 4000 });
     await this.quickPicks.and(this.page.locator(".focused")).filter({ hasText: row }).waitFor({ timeout: 4000 });
   }
 
-  /** Has the open text taken for another language. */
+  /** Changes the language of the open document. */
   async changeLanguage(name) {
     await this.command("Change Language Mode");
     await this.narrow(name, name);
@@ -151,19 +151,19 @@ export class Workbench {
     return this.page.locator(".action-widget:not(.action-list-submenu-panel)");
   }
 
-  /** The light bulb of an editor that knows which fix it prefers. */
+  /** The light bulb of an editor with a preferred fix. */
   get bulb() {
     return this.page.locator(EDITORS).locator('[class*="lightbulb-auto-fix"], [class*="lightbulb-autofix"], [class*="light-bulb-autofix"]').first();
   }
 
-  /** Opens the menu at the cursor, and gives the titles in their order. */
+  /** Opens the menu at the cursor. Returns the titles in order. */
   async quickFixes(title) {
     const rows = this.fixMenu.locator(".monaco-list-row.action");
     await this.again(() => this.page.keyboard.press("Control+."), rows.filter({ hasText: title }));
     return rows.allTextContents();
   }
 
-  /** Chooses one of the open menu. */
+  /** Chooses an entry of the open menu. */
   async fix(title) {
     await this.fixMenu.locator(".monaco-list-row.action").filter({ hasText: title }).first().click();
     await this.fixMenu.waitFor({ state: "hidden" });
@@ -179,14 +179,14 @@ export class Workbench {
     return this.statusItem("whydll.whydll.health");
   }
 
-  /** Waits until the status bar says so: `healthy`, `broken`, or the very words. */
+  /** Waits until the status bar shows a state: `healthy`, `broken`, or the exact text. */
   async isHealth(wanted) {
     const words = { healthy: /^\s*DLLs\s*$/ }[wanted] ?? wanted;
     const item = wanted === "broken" ? this.health.and(this.page.locator(".error-kind")) : this.health.filter({ hasText: words });
     await item.waitFor();
   }
 
-  /** The rows of the Problems panel, which is opened. */
+  /** Opens the Problems panel. Returns its rows. */
   async problems() {
     const panel = this.page.locator(".markers-panel-container");
     if (!(await panel.isVisible())) await this.command("View: Focus Problems");
@@ -197,7 +197,7 @@ export class Workbench {
     return this.page.locator(".part.sidebar");
   }
 
-  /** The page of a Markdown preview or of the DLL chain, which is a frame in a frame. */
+  /** The page of a Markdown preview or of the DLL chain, which is a nested frame. */
   async preview(title) {
     await this.tab(title).waitFor();
     return this.page.frameLocator("iframe.webview.ready").last().frameLocator("#active-frame").locator("body");
@@ -211,7 +211,7 @@ export class Workbench {
     return this.notifications.filter({ hasText: text }).first();
   }
 
-  /** A question that has to be answered before anything else. */
+  /** A modal question. */
   dialog(text) {
     return this.page.locator(".monaco-dialog-box").filter({ hasText: text });
   }
@@ -224,7 +224,7 @@ export class Workbench {
     return this.page.locator(".tab.active").filter({ hasText: name });
   }
 
-  /** What the shown terminal shows, line by line. */
+  /** The lines of the visible terminal. */
   async terminalText() {
     return (await this.page.locator(".terminal-wrapper.active .xterm-rows > *").allTextContents()).join("\n").trimEnd();
   }
@@ -233,14 +233,14 @@ export class Workbench {
     return this.page.locator(".terminal-wrapper");
   }
 
-  /** Leaves whatever is open, for a file. */
+  /** Closes everything that is open, and opens a file. */
   async backTo(file) {
     await this.page.keyboard.press("Escape");
     await this.openFile(file);
     await this.focusEditor();
   }
 
-  /** What can be read around the editor, for those who were not there to see it. */
+  /** Everything that can be read around the editor, for the report of a failure. */
   async told() {
     const texts = async (locator) => (await locator.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()).filter(Boolean).join(" | ");
     const [tabs, statusBar, messages] = await Promise.all(
@@ -249,12 +249,12 @@ export class Workbench {
     return [`title: ${await this.page.title()}`, `tabs: ${tabs}`, `status bar: ${statusBar}`, `messages: ${messages}`].join("\n");
   }
 
-  /** What axe finds wrong with an element of the window: rule and element. */
+  /** The violations that axe finds in an element of the window: rule and element. */
   async violations(selector, axe) {
     return violationsIn(this.page, axe, { include: [[selector]] });
   }
 
-  /** The same of a page in a frame. Where no scripts may run axe cannot, so a copy of the page is looked at, with its colours. */
+  /** The same for a page in a frame. Axe needs scripts, which the page doesn't allow, so a copy with its colours is checked. */
   async violationsOf(body, axe) {
     const html = await body.evaluate((element) => element.ownerDocument.documentElement.outerHTML);
     const page = await this.page.context().newPage();
@@ -272,7 +272,7 @@ export class Workbench {
 
   // --- Waiting ---
 
-  /** Does something, again if need be, until an element is seen: a window that is still settling loses keys. */
+  /** Does something, repeatedly if necessary, until an element is visible: a window that is still loading loses keys. */
   async again(act, seen, times = 8) {
     for (let round = 1; ; round++) {
       await act().catch(() => {});
@@ -296,7 +296,7 @@ export class Workbench {
 }
 
 async function violationsIn(page, axe, context) {
-  // The debugger's evaluation is not bound by what the page allows itself.
+  // The debugger's evaluation isn't restricted by the page's policy.
   await page.evaluate(`${axe}\n;0`);
   const violations = await page.evaluate(async (context) => {
     const found = await globalThis.axe.run(context ?? document, { resultTypes: ["violations"], preload: false, iframes: false });
@@ -305,7 +305,7 @@ async function violationsIn(page, axe, context) {
   return violations.flatMap(({ id, nodes }) => nodes.map((html) => `${id}: ${html.slice(0, 200)}`));
 }
 
-/** The smallest rectangle that holds all of these, with a margin, within the window. */
+/** The smallest rectangle that contains all of these, with a margin, within the window. */
 function around(boxes, { width, height }, margin = 4) {
   const x = Math.max(0, Math.min(...boxes.map((box) => box.x)) - margin);
   const y = Math.max(0, Math.min(...boxes.map((box) => box.y)) - margin);
@@ -314,7 +314,7 @@ function around(boxes, { width, height }, margin = 4) {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** Runs in the window: which characters stand above the squiggles, by what is really drawn. `false` if there is none. */
+/** Runs in the window: the characters above the squiggles, as they are really drawn. `false` if there is none. */
 function underlinedText({ editors, severity }) {
   const visible = [...document.querySelectorAll(`${editors} .squiggly-${severity}`)].filter((squiggle) => squiggle.offsetParent);
   const found = visible.map((squiggle) => {

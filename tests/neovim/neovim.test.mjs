@@ -1,6 +1,6 @@
 /**
- * A second editor: Neovim with its own client, configured by the very text of docs/editors.md, and the same server. Started by
- * `tests/neovim/run`. NVIM_OLD and NVIM_NEW name the two Neovims, WHYDLL_BIN and WHYDLL_REAL are those of tests/lsp.
+ * A second editor: Neovim with its own client, configured with the code in docs/editors.md, and the same server. Started by
+ * `tests/neovim/run`. NVIM_OLD and NVIM_NEW name the two versions of Neovim, WHYDLL_BIN and WHYDLL_REAL as in tests/lsp.
  */
 
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 
 const { NVIM_OLD, NVIM_NEW, WHYDLL_BIN, WHYDLL_REAL } = process.env;
 for (const [name, value] of Object.entries({ NVIM_OLD, NVIM_NEW, WHYDLL_BIN, WHYDLL_REAL })) {
-  if (!value) throw new Error(`${name} must be set, see the head of this file`);
+  if (!value) throw new Error(`${name} must be set, see the top of this file`);
 }
 
 const EDITORS = fileURLToPath(new URL("../../docs/editors.md", import.meta.url));
@@ -29,12 +29,12 @@ const editors = [
 
 for (const { nvim, is, heading } of editors) {
   describe(heading, () => {
-    test("is the version that the documentation speaks of", () => {
+    test("is the documented version", () => {
       const [, version, minor] = /^NVIM v(0\.(\d+)\.\d+)/.exec(execFileSync(nvim, ["--version"], { encoding: "utf8" })) ?? [];
       assert.ok(is(Number(minor)), `${nvim} is ${version}`);
     });
 
-    test("shows diagnostics, applies a fix, follows settings, and takes its server along", async (t) => {
+    test("shows diagnostics, applies a fix, follows settings, and ends its server", async (t) => {
       const place = new Place(t, heading);
       const { status, stdout, stderr, error } = spawnSync(nvim, place.arguments("session.lua"), {
         ...place.options,
@@ -44,7 +44,7 @@ for (const { nvim, is, heading } of editors) {
       const account = `${error ?? ""}\n${stdout}\n${stderr}`;
       assert.ok(existsSync(place.passed), account);
       assert.equal(status, 0, account);
-      // Neovim from 0.11 on does not wait for it.
+      // From 0.11 on, Neovim doesn't wait for it.
       await until("the server to leave", () => place.servers().every(({ status }) => status !== undefined));
       assert.deepEqual(place.servers(), [{ running: false, status: "0" }], account);
     });
@@ -61,7 +61,7 @@ for (const { nvim, is, heading } of editors) {
   });
 }
 
-/** A user's home, a project in it, and a `whydll` on PATH that notes how it ends. */
+/** A user's home with a project, and a `whydll` on PATH that records how it ends. */
 class Place {
   constructor(t, heading) {
     const root = mkdtempSync(join(tmpdir(), "whydll-neovim-"));
@@ -80,7 +80,7 @@ class Place {
     writeFileSync(join(project, "main.py"), "import os\nimport tensorflow as tf\n");
     writeFileSync(
       join(folder("bin"), "whydll"),
-      // A shell gives what it starts in the background another standard input, unless that is taken from elsewhere.
+      // A shell replaces the standard input of background processes, unless it is redirected.
       `#!/bin/sh\nexec 3<&0\n"${WHYDLL_BIN}" "$@" <&3 &\nserver=$!\nnotes=${this.notes}/$$\necho $server >$notes.pid\nwait $server\necho $? >$notes.status\n`,
       { mode: 0o755 },
     );
@@ -113,7 +113,7 @@ class Place {
     return ["--headless", "-n", "main.py", "-c", `luafile ${fileURLToPath(new URL(script, import.meta.url))}`];
   }
 
-  /** The servers that were started: whether each runs, and its exit status. */
+  /** The servers that were started: whether each is running, and its exit status. */
   servers() {
     const notes = execFileSync("ls", [this.notes], { encoding: "utf8" }).split("\n").filter((name) => name.endsWith(".pid"));
     return notes.map((name) => {
@@ -136,7 +136,7 @@ function block(heading) {
 
 function isRunning(pid) {
   try {
-    // One that nobody waited for yet is gone as well.
+    // A zombie process has ended as well.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
@@ -146,7 +146,7 @@ function isRunning(pid) {
 async function until(what, probe) {
   const end = Date.now() + PATIENCE / 3;
   while (!probe()) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`timed out waiting for ${what}`);
     await sleep(50);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The program for Windows on live machines under Wine, with real Windows Pythons and real TensorFlow.
- * WHYDLL_EXE names the program for Windows, WHYDLL_BIN the one for this system, WHYDLL_REAL the folder of environments that
+ * WHYDLL_EXE names the program for Windows, WHYDLL_BIN the one for this system, WHYDLL_REAL the directory of environments that
  * tests/real/setup prints.
  */
 
@@ -12,7 +12,7 @@ import { after, describe, test } from "node:test";
 import { Machine } from "./machine.mjs";
 
 const { WHYDLL_EXE, WHYDLL_BIN, WHYDLL_REAL: REAL } = process.env;
-if (!WHYDLL_EXE || !WHYDLL_BIN || !REAL) throw new Error("WHYDLL_EXE, WHYDLL_BIN and WHYDLL_REAL must be set, see the head of this file");
+if (!WHYDLL_EXE || !WHYDLL_BIN || !REAL) throw new Error("WHYDLL_EXE, WHYDLL_BIN and WHYDLL_REAL must be set, see the top of this file");
 
 const RUNTIMES = "HKLM\\SOFTWARE\\Microsoft\\VisualStudio\\14.0\\VC\\Runtimes\\x64";
 const SESSION_MANAGER = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager";
@@ -20,7 +20,7 @@ const TENSORFLOW = ["--python", "E:\\complete-2.21"];
 
 const some = (diagnostics) => diagnostics.length > 0;
 
-test("the program says who it is", () => {
+test("the program has version information", () => {
   const bytes = readFileSync(WHYDLL_EXE);
   const { version } = JSON.parse(execFileSync("cargo", ["metadata", "--format-version=1", "--no-deps"])).packages.find(({ name }) => name === "whydll");
   for (const text of ["ProductVersion", "WhyDLL", version]) assert.ok(bytes.includes(Buffer.from(text, "utf16le")), text);
@@ -30,7 +30,7 @@ describe("a machine without the redistributable", () => {
   const machine = new Machine("without");
   after(() => machine.remove());
 
-  test("is described as it is, without being told which it is", () => {
+  test("is detected without --host", () => {
     const { status, host, findings } = machine.check(TENSORFLOW);
     assert.equal(status, 1);
     assert.equal(host.kind, "live");
@@ -48,7 +48,7 @@ describe("a machine without the redistributable", () => {
     assert.match(findings[0].message, /E:\\on-path-only\\extra/);
   });
 
-  test("a snapshot of it says the same elsewhere", () => {
+  test("a snapshot of it gives the same diagnosis elsewhere", () => {
     const recorded = machine.whydll(["snapshot", "-o", "C:\\machine.json.xz", "--keep-names", ...TENSORFLOW]);
     assert.equal(recorded.status, 0, JSON.stringify(recorded));
     const file = join(machine.prefix, "drive_c", "machine.json.xz");
@@ -59,7 +59,7 @@ describe("a machine without the redistributable", () => {
     assert.equal(replayed.status, status);
   });
 
-  test("is told where its registry and its files disagree", () => {
+  test("is reported if its registry and its files disagree", () => {
     machine.register(RUNTIMES, "Installed", "REG_DWORD", "1");
     machine.register(RUNTIMES, "Version", "REG_SZ", "v14.44.35211.00");
     const { host, findings } = machine.check(TENSORFLOW);
@@ -96,12 +96,12 @@ describe("a machine with the redistributable", () => {
   });
 });
 
-describe("what Windows does not let this user load", () => {
+describe("modules that Windows refuses to load", () => {
   const machine = new Machine("with");
   after(() => machine.remove());
   const numpy = (python) => machine.check(["--python", python, "--import", "numpy"]);
 
-  test("a module that may not be read", () => {
+  test("a module that is not readable", () => {
     const core = join(machine.environment("complete", "env"), "Lib/site-packages/numpy/core");
     const file = join(core, "_multiarray_umath.cp38-win_amd64.pyd");
     copyFileSync(file, `${file}.copy`);
@@ -118,7 +118,7 @@ describe("what Windows does not let this user load", () => {
     const python = `C:\\${deep.replace("/", "\\")}`;
     const told = () => numpy(python).findings.map(({ code, dll }) => `${code} ${dll.split(".")[0]}`);
     assert.deepEqual(told(), ["path-too-long libopenblas"]);
-    // That one is loaded then. A module with a manifest is not.
+    // Then that one is loaded. A module with a manifest isn't.
     machine.register("HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem", "LongPathsEnabled", "REG_DWORD", "1");
     assert.deepEqual(told(), ["path-too-long _multiarray_umath"]);
   });
@@ -127,10 +127,10 @@ describe("what Windows does not let this user load", () => {
 describe("the language server", () => {
   const machine = new Machine("without");
   after(() => machine.remove());
-  // The same program, spelled in every way that editors and people have.
+  // The same program, spelled in every way that editors and users write it.
   machine.environment("complete", "Umgebung für Übungen/complete");
   const project = machine.folder("Mein Projekt/größe");
-  // A module of the project's own, which makes one of the two missing DLLs known.
+  // A module of the project that adds the directory of one of the two missing DLLs.
   copyFileSync(join(REAL, "on-path-only/extra/msvcp140.dll"), join(machine.folder("Läufe"), "msvcp140.dll"));
   writeFileSync(join(project, "helper.py"), 'import os\nos.add_dll_directory(r"C:\\Läufe")\n');
   machine.share("nas", "team share", machine.folder(""));
@@ -158,7 +158,7 @@ describe("the language server", () => {
     });
   }
 
-  test("a drive is one, however a document spells it", async (t) => {
+  test("a drive is the same in any spelling", async (t) => {
     const client = machine.server();
     t.after(() => client.stop());
     const interpreter = "C:\\Umgebung für Übungen\\complete";

@@ -1,4 +1,4 @@
-/** Windows machines under Wine: copies of those that tests/real/setup makes, each with a registry and a server of its own. */
+/** Windows machines under Wine: copies of those that tests/real/setup makes, each with its own registry and Wine server. */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -8,7 +8,7 @@ import { Client } from "../lsp/client.mjs";
 
 const CACHE = process.env.WHYDLL_TEST_CACHE ?? join(homedir(), ".cache", "whydll-tests");
 
-/** The system denies what the modes of its files deny, even if the tests are run by root: Wine's server opens them. */
+/** Makes Wine's server respect the modes of files, even if the tests are run by root. */
 const DROPPED = "-dac_override,-dac_read_search";
 const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--bounding-set", DROPPED, "--inh-caps", DROPPED] : [];
 
@@ -18,11 +18,11 @@ const [WINE, SERVER] = [
 ].map(found);
 
 export class Machine {
-  /** A copy of the machine `name`, with the program in it. Its drive E: is the folder of the real environments. */
+  /** Copies the machine `name`, with the program in it. Its drive E: is the directory of the real environments. */
   constructor(name) {
     const template = join(CACHE, "wine", name);
     this.prefix = mkdtempSync(join(CACHE, "wine-"));
-    // The files are shared by links; what Wine writes in place is not.
+    // Files are shared by hard links, except those that Wine writes in place.
     execFileSync("cp", ["--archive", "--link", `${template}/.`, this.prefix]);
     for (const file of readdirSync(template).filter((file) => file.endsWith(".reg"))) {
       rmSync(join(this.prefix, file));
@@ -34,44 +34,44 @@ export class Machine {
     copyFileSync(process.env.WHYDLL_EXE, join(home, "whydll.exe"));
     // Rust's standard library takes random numbers from it, and Wine before version 9 lacks it.
     copyFileSync(join(CACHE, "windows", "bin", "bcryptprimitives.dll"), join(home, "bcryptprimitives.dll"));
-    // What the first program starts inherits its pipes and keeps them open: let that be one whose output nobody reads.
+    // Processes that the first program starts inherit its pipes and keep them open, so its output must not matter.
     this.#quietly(SERVER, "-p");
     this.#quietly(WINE, "cmd", "/c", "exit");
   }
 
-  /** Where a folder of its drive C: lies here; made, if it is not there. */
+  /** The real path of a directory on its drive C:, which is created if necessary. */
   folder(path) {
     const folder = join(this.prefix, "drive_c", path);
     mkdirSync(folder, { recursive: true });
     return folder;
   }
 
-  /** A copy of a real environment there, whose files are shared by links: replace those that are to change. */
+  /** Copies a real environment to a directory there, with hard links: replace files to change them. */
   environment(name, path) {
     const folder = this.folder(path);
     execFileSync("cp", ["--archive", "--link", `${process.env.WHYDLL_REAL}/${name}/.`, folder]);
     return folder;
   }
 
-  /** Has a share `\\server\share` lead to a folder. */
+  /** Makes a share `\\server\share` of a directory. */
   share(server, share, folder) {
     const shares = join(this.prefix, "dosdevices", "unc", server);
     mkdirSync(shares, { recursive: true });
     symlinkSync(folder, join(shares, share));
   }
 
-  /** Writes a value into the registry. Wine's `reg` was seen to fail, once in hundreds of times, and to write the same a moment later. */
+  /** Writes a value into the registry. Wine's `reg` fails once in hundreds of times, and succeeds a moment later. */
   register(key, name, type, value) {
     const add = () => this.#quietly(WINE, "reg", "add", key, "/v", name, "/t", type, "/d", value, "/f");
     try {
       add();
     } catch (error) {
-      console.error(`once more: ${error.message}`);
+      console.error(`trying again: ${error.message}`);
       add();
     }
   }
 
-  /** Runs `whydll.exe`: its exit status, and what it says. */
+  /** Runs `whydll.exe`. Returns its exit status and output. */
   whydll(args, env = {}) {
     const [program, ...rest] = [...UNPRIVILEGED, WINE, "C:\\whydll\\whydll.exe", ...args];
     const { status, stdout, stderr, error } = spawnSync(program, rest, {
@@ -90,7 +90,7 @@ export class Machine {
     return { status: answer.status, ...JSON.parse(answer.out) };
   }
 
-  /** The language server, and a client that speaks to it. */
+  /** Starts the language server with a client. */
   server() {
     const [program, ...args] = [...UNPRIVILEGED, WINE, "C:\\whydll\\whydll.exe", "server", "--stdio"];
     return new Client({ program, args, env: this.#environment() });
@@ -108,7 +108,7 @@ export class Machine {
       PATH: "/usr/bin:/bin",
       // File names are UTF-8, for Wine too.
       LC_ALL: "C.UTF-8",
-      // Wine links a user's real folders into the drive.
+      // Wine links the user's real directories into the drive.
       HOME: this.prefix,
       WINEPREFIX: this.prefix,
       WINEARCH: "win64",
