@@ -1,4 +1,4 @@
-"""What `renew` and `run` share: which packages there are, the environments that hold them, and the recorded lists."""
+"""Shared by `renew` and `run`: the packages, the environments that have them, and the recorded lists."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ SAMPLE = "sample"
 
 @dataclass
 class Group:
-    """An environment: what is installed side by side, and what is imported of it."""
+    """An environment: the distributions that are installed together, and the imports of them."""
 
     version: str
     name: str
@@ -43,7 +43,7 @@ class Group:
 
 @dataclass
 class List:
-    """What one import did: how it ended, which native modules it loaded, which it could not."""
+    """The record of one import: its outcome, the native modules that it loaded, and those that failed."""
 
     group: Group
     name: str
@@ -75,7 +75,7 @@ def groups(*versions: str) -> list[Group]:
 
 
 def sections(file: Path) -> dict[str, list[str]]:
-    """The lines of a file by the heading that they stand under."""
+    """Returns the lines of a file by heading."""
     found: dict[str, list[str]] = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
@@ -90,12 +90,12 @@ def lock_file(version: str) -> Path:
 
 
 def install_group(group: Group) -> None:
-    """The environment of a group, as its lock file says."""
+    """Installs the environment of a group according to its lock file."""
     pins = sections(lock_file(group.version))[group.name]
 
     def recipe(env: Path) -> None:
         embeddable_python(env, group.version)
-        # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
+        # `platform` uses it to get the version of Windows, and works without it. Wine 8 never answers it.
         (env / "_wmi.pyd").unlink(missing_ok=True)
         requirements = env / "requirements.txt"
         requirements.write_text("\n".join(pins), encoding="utf-8")
@@ -108,10 +108,10 @@ def install_group(group: Group) -> None:
 
 
 def build_machine() -> None:
-    """A Windows under Wine whose drive E: is the folder of the environments."""
+    """Makes a Windows under Wine whose drive E: is the directory of the environments."""
     if not (PREFIXES / BASE).is_dir():
         subprocess.run([HERE.parent / "real" / "setup"], check=True, stdout=subprocess.DEVNULL)
-    # Rust's standard library takes random numbers from this DLL, which Wine before version 9 lacks.
+    # Rust's standard library gets random numbers from this DLL, which Wine lacks before version 9.
     random = HERE.parent / "windows" / "bcryptprimitives.c"
     shims = [random, HERE / "icuuc.c"]
 

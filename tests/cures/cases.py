@@ -1,5 +1,5 @@
-"""The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. People have met all of them,
-most with these very versions."""
+"""The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. All of them were reported by
+users, most with exactly these versions."""
 
 import subprocess
 from dataclasses import dataclass
@@ -35,28 +35,28 @@ class Preferred(Enum):
     """Whether a fix is to be preferred."""
 
     MUST = "must be"
-    # It cures, but nothing on the machine proves that: it depends on a wheel that only pip will see.
+    # The fix cures, but nothing on the machine proves that: it depends on a wheel that only pip will see.
     MAY = "may be"
-    # Nothing that can be done cures.
+    # No available fix cures.
     NEVER = "must not be"
 
 
 @dataclass
 class Case:
     name: str
-    # The lines that import.
+    # The lines of the program with the imports.
     program: str
-    # What Python 3.11 has installed beside pip; None: the machine has no such Python.
+    # The packages of Python 3.11 in addition to pip; None: the machine has no such Python.
     wheels: Optional[list] = None
-    # The redistributable in System32, if there is any.
+    # The redistributable in System32, if there is one.
     runtime: Optional[str] = "newest"
-    # Whatever else is done to the machine.
+    # Further changes to the machine.
     make: Callable[[Machine], None] = lambda machine: None
-    # What the program runs with.
+    # The interpreter that runs the program.
     python: str = PYTHON
-    # Folders on PATH.
+    # The directories on PATH.
     on_path: tuple = ()
-    # More words for `whydll check`.
+    # More arguments for `whydll check`.
     ask: tuple = ()
     preferred: Preferred = Preferred.MUST
 
@@ -111,7 +111,7 @@ def old_python(machine):
 
 
 def all_by_uv(machine):
-    """pip does not touch a Python of uv's, and its environments have no pip."""
+    """pip refuses to change uv's Pythons, and uv's environments have no pip."""
     machine.add_uv()
     base = f"{machine.user()}\\AppData\\Roaming\\uv\\python\\cpython-3.11.9-windows-x86_64-none"
     machine.add_python(base, PIP)
@@ -121,7 +121,7 @@ def all_by_uv(machine):
 
 
 def venv_with_runtime(machine):
-    """As `pip install msvc-runtime` leaves it there, where the process that runs does not look: it is the base's."""
+    """As after `pip install msvc-runtime`: the running process is the base's, and doesn't search there."""
     machine.add_venv(VENV, PREFIX, PIP, "greenlet==3.3.1")
     machine.add_runtime(VENV, "newest")
     machine.add_runtime(f"{VENV}\\Scripts", "newest")
@@ -160,7 +160,7 @@ def msvc_runtime_by_pip(machine):
         raise RuntimeError(said)
 
 
-# --- What is imported before -----------------------------------------------------------------------------------------
+# --- Earlier imports -------------------------------------------------------------------------------------------------
 
 
 def orders():
@@ -202,7 +202,7 @@ def damaged():
              lambda whole: b""),
         case("grpcio's module is cut", "import grpc\n", ["grpcio==1.67.1"], "grpc/_cython/cygrpc.*.pyd",
              lambda whole: whole[:4096]),
-        case("cryptography's module is a text", "from cryptography.hazmat.primitives import hashes\n", CRYPTOGRAPHY,
+        case("cryptography's module is a text file", "from cryptography.hazmat.primitives import hashes\n", CRYPTOGRAPHY,
              "cryptography/hazmat/bindings/_rust.pyd", lambda whole: b"This is not a DLL.\r\n" * 1000),
         case("greenlet's module is for 32 bits", "import greenlet\n", ["greenlet==3.3.1"], "greenlet/_greenlet.*.pyd",
              lambda whole: (REDISTRIBUTABLES / "redistributable-32" / "msvcp140.dll").read_bytes()),
@@ -237,7 +237,7 @@ def uv_venv_without_hdf5(machine):
     machine.file(f"{VENV}\\Lib\\site-packages\\h5py\\hdf5.dll").unlink()
 
 
-# --- DLLs where nobody looks -----------------------------------------------------------------------------------------
+# --- DLLs in directories that are not searched -----------------------------------------------------------------------
 
 
 def misplaced():
@@ -251,9 +251,9 @@ def misplaced():
         case("on PATH only", mingw, on_path=(mingw,)),
         case("on PATH only, for an import in a function", mingw, in_function, on_path=(mingw,)),
         case("in another folder of the environment", f"{PREFIX}\\Library\\bin"),
-        # The wheel never had them, so it won't help to install it again.
+        # The wheel never had them, so reinstalling it doesn't help.
         case("nowhere", preferred=Preferred.NEVER),
-        # What a program brings is not known before it is installed.
+        # The files of a program are not known before it is installed.
         Case("VLC is not installed", "import vlc\n", ["python-vlc==3.0.21203"], ask=("--import", "vlc"),
              preferred=Preferred.NEVER),
     ]
@@ -311,7 +311,7 @@ def elsewhere():
              preferred=Preferred.MAY),
         in_venv("kiwisolver is in another environment", lambda machine: machine.add_venv(VENV, PREFIX, PIP)),
         in_venv("kiwisolver is in another environment, and damaged there", venv_beside_damage),
-        # With the other one, the program would fail a line earlier.
+        # With the other interpreter, the program would fail a line earlier.
         in_venv("kiwisolver is in another environment, which lacks greenlet",
                 lambda machine: machine.add_venv(VENV, PREFIX, PIP, "greenlet==3.3.1"),
                 "import greenlet\nimport kiwisolver\n", preferred=Preferred.MAY),

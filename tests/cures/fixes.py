@@ -1,4 +1,4 @@
-"""Carries out what WhyDLL advises, as the person would who reads it."""
+"""Carries out WhyDLL's advice, as the user would."""
 
 import json
 
@@ -12,16 +12,16 @@ REDISTRIBUTABLE_2013 = "https://aka.ms/highdpimfc2013x64enu"
 UV = "https://docs.astral.sh/uv/"
 # Where Python's own installer or archive comes from.
 PYTHON = "https://www.python.org/downloads/"
-# What uv calls other than pip.
+# uv's commands that differ from pip's.
 OF_UV = {"--reinstall": "--force-reinstall", "--no-cache": "--no-cache-dir"}
 
 
 class CannotError(Exception):
-    """What is advised fails, or can't be done here."""
+    """A fix fails, or can't be carried out here."""
 
 
 def carry_out(fix, machine, interpreter):
-    """Does it, and hands back the Python that runs the program from now on."""
+    """Carries out a fix. Returns the Python that runs the program from now on."""
     kind = fix["kind"]
     if kind == "steps":
         for step in fix["steps"]:
@@ -38,18 +38,18 @@ def carry_out(fix, machine, interpreter):
     elif kind == "setting":
         interpreter = selected(fix["value"])
     else:
-        raise CannotError(f"what kind of fix is {kind}?")
+        raise CannotError(f"unknown kind of fix: {kind}")
     return interpreter
 
 
 def run(command, machine):
-    """Runs pip, or has pip do what uv would."""
+    """Runs pip, or lets pip do what uv would."""
     program, *words = command
     if words[:2] == ["-m", "pip"]:
         said = machine.run_pip(program, *words[2:])
     elif program == "uv" and words[0] == "pip" and "--python" in words:
         if not machine.file(machine.uv()).exists():
-            raise CannotError(f"{' '.join(command)}: nobody has installed uv")
+            raise CannotError(f"{' '.join(command)}: uv is not installed")
         place = words.index("--python")
         interpreter = words[place + 1]
         words = [OF_UV.get(word, word) for word in words[1:place] + words[place + 2:]]
@@ -62,7 +62,7 @@ def run(command, machine):
 
 
 def install(address, machine, interpreter):
-    """Runs the installer that lies at an address."""
+    """Runs the installer at a URL."""
     if address == REDISTRIBUTABLE:
         files, folder = NEWEST.iterdir(), SYSTEM32
     elif address == REDISTRIBUTABLE_2013:
@@ -73,7 +73,7 @@ def install(address, machine, interpreter):
         machine.add_uv()
         return
     else:
-        raise CannotError(f"what lies at {address} can't be installed here")
+        raise CannotError(f"{address} can't be installed here")
     for file in files:
         replace(machine.file(folder) / file.name, file.read_bytes())
 
@@ -85,7 +85,7 @@ def edit(program, line, statements):
 
 
 def selected(setting):
-    """The interpreter that a line of settings names."""
+    """Returns the interpreter that a line of settings names."""
     try:
         return json.loads("{" + setting + "}")["whydll.interpreter"]
     except (json.JSONDecodeError, KeyError):

@@ -1,4 +1,4 @@
-"""The Windows machine of the cases: a prefix of Wine, in which genuine Pythons with real wheels are put together."""
+"""The Windows machine of the cases: a Wine prefix in which genuine Pythons with real wheels are installed."""
 
 import os
 import shutil
@@ -23,11 +23,11 @@ PINS = HERE / "wheels.txt"
 PYTHONS = "3.8", "3.11", "3.13"
 PIP = "pip==25.0.1"
 
-# The redistributable's DLLs, of which tests/real has several versions.
+# The redistributable's DLLs. tests/real has several versions of them.
 NEWEST = REDISTRIBUTABLES / "redistributable"
 RUNTIMES = {"newest": NEWEST, "14.34": REDISTRIBUTABLES / "redistributable-14.34",
             "14.29": REDISTRIBUTABLES / "redistributable-14.29", "32-bit": REDISTRIBUTABLES / "redistributable-32"}
-# Of the redistributable of 2013, for which Wine would stand in; and a wheel that brings it.
+# Those of the redistributable of 2013, which Wine would replace with its own, and a wheel that contains them.
 RUNTIME_2013 = "msvcr120.dll"
 WITH_RUNTIME_2013 = "glfw==2.11.0"
 # Wine 8 lacks these DLLs, which Rust's standard library and Qt need.
@@ -36,18 +36,18 @@ SHIMS = HERE.parent / "windows" / "bcryptprimitives.c", HERE.parent / "census" /
 PROJECT = "C:\\project"
 PROGRAM = f"{PROJECT}\\main.py"
 SYSTEM32 = "C:\\windows\\system32"
-# What every drive has; all else in C: belongs to a case.
+# The directories of every drive; everything else in C: belongs to a case.
 OF_WINDOWS = {"windows", "program files", "program files (x86)", "programdata", "users"}
-# Of two threads that need the same folder, one builds it.
+# If two threads need the same directory, one builds it.
 BUILDING = Lock()
 TIMEOUT = 180  # seconds for one process; 5 are usual
 
 
-# --- What is fetched and built once ----------------------------------------------------------------------------------
+# --- Built once ------------------------------------------------------------------------------------------------------
 
 
 def prepare(machines):
-    """Fetches and builds whatever is missing, and so many machines."""
+    """Downloads and builds what is missing, including this number of machines."""
     subprocess.run([HERE.parent / "real" / "setup"], check=True, stdout=subprocess.DEVNULL)
     with alone():
         fetch_pythons(*PYTHONS)
@@ -67,7 +67,7 @@ def machine_folder(number):
 
 
 def pins():
-    """The pinned wheels by their heading."""
+    """Returns the pinned wheels by heading."""
     found = {}
     for line in PINS.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
@@ -101,7 +101,7 @@ def fetch(heading):
 
 
 def link_wheels(folder):
-    """All that pip may install for a fix, in one folder."""
+    """Links all wheels that pip may install for a fix into one directory."""
     folder.mkdir()
     for source in [*map(fetched, pins()), downloads("tensorflow"), downloads("redistributable")]:
         for wheel in source.glob("*.whl"):
@@ -109,7 +109,7 @@ def link_wheels(folder):
 
 
 def machine(folder):
-    """A machine without any redistributable. Its drive E: holds what is not the machine's, and WhyDLL is not shown it."""
+    """Makes a machine without a redistributable. Its drive E: has files that don't belong to the machine, and WhyDLL can't see it."""
     link_machine(BASE, folder)
     system32 = folder / "drive_c/windows/system32"
     for shim in SHIMS:
@@ -123,12 +123,12 @@ def machine(folder):
 
 
 def genuine_python(version):
-    """The folder of a Python without any package."""
+    """Returns the directory of a Python without packages."""
     folder = UNPACKED / f"python-{version}"
 
     def recipe(partial):
         embeddable_python(partial, version)
-        # `platform` asks it for Windows' version, and can do without. Wine 8 never answers it.
+        # `platform` uses it to get the version of Windows, and works without it. Wine 8 never answers it.
         (partial / "_wmi.pyd").unlink(missing_ok=True)
 
     with BUILDING:
@@ -137,7 +137,7 @@ def genuine_python(version):
 
 
 def unpacked(pin, heading):
-    """The folder with what a wheel installs. One that is not under this heading is taken from another."""
+    """Returns the directory with a wheel's files. One that is not below this heading is taken from another."""
     first = sorted(pins().items(), key=lambda item: item[0] != heading)
     heading = next(heading for heading, wheels in first if pin in wheels)
     start = pin.replace("-", "_").replace("==", "-").lower()
@@ -150,7 +150,7 @@ def unpacked(pin, heading):
 
 
 def link(source, target):
-    """A hard link, unless another wheel has brought the same file."""
+    """Makes a hard link, unless another wheel has the same file."""
     if not os.path.exists(target):
         try:
             os.link(source, target)
@@ -162,15 +162,15 @@ def link(source, target):
 
 
 class Machine(Wine):
-    """Every case begins with `clear`. All paths are Windows', and the same from case to case: so Python finds the bytecode
-    that it has written before."""
+    """Every case begins with `clear`. All paths are Windows', and the same for every case, so that Python finds its bytecode
+    of earlier cases."""
 
     def __init__(self, number):
         super().__init__(machine_folder(number))
         self.drive = self.prefix / "drive_c"
 
     def clear(self):
-        """Leaves nothing of the case before."""
+        """Removes everything of the previous case."""
         for folder in self.drive.iterdir():
             if folder.name.lower() not in OF_WINDOWS:
                 shutil.rmtree(folder)
@@ -181,10 +181,10 @@ class Machine(Wine):
         self.file(PROJECT).mkdir()
 
     def file(self, path):
-        """Where a file of drive C: lies, or would. Windows' names have no case."""
+        """Returns the real path of a file of drive C:, which need not exist. Windows' names are case-insensitive."""
         drive, *names = path.replace("/", "\\").split("\\")
         if drive.upper() != "C:":
-            raise ValueError(f"{path} does not lie on drive C:")
+            raise ValueError(f"{path} is not on drive C:")
         file = self.drive
         for name in filter(None, names):
             there = os.listdir(file) if file.is_dir() else []
@@ -192,7 +192,7 @@ class Machine(Wine):
         return file
 
     def user(self):
-        """The folder of the only user."""
+        """Returns the home directory of the only user."""
         [name] = {folder.name for folder in (self.drive / "users").iterdir()} - {"Public"}
         return f"C:\\users\\{name}"
 
@@ -200,20 +200,20 @@ class Machine(Wine):
         return f"{self.user()}\\AppData\\Roaming\\Python\\Python311\\site-packages"
 
     def add_python(self, prefix, *wheels, version="3.11"):
-        """A genuine Python with these wheels."""
+        """Adds a genuine Python with these wheels."""
         self.file(prefix).parent.mkdir(parents=True, exist_ok=True)
         link_tree(genuine_python(version), self.file(prefix))
         self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels, heading=version)
 
     def add_environment(self, prefix, name):
-        """One of tests/real, which lacks pip."""
+        """Adds an environment of tests/real, which lacks pip."""
         link_tree(ENVIRONMENTS / name, self.file(prefix))
         (self.file(prefix) / "_wmi.pyd").unlink(missing_ok=True)
         self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP)
 
     def add_venv(self, prefix, base, *wheels, with_base=False, made_by=""):
-        """A virtual environment. The embeddable Python lacks the launcher of `venv`, so another real one stands in;
-        `run_python` does what it would."""
+        """Adds a virtual environment. The embeddable Python lacks the launcher of `venv`, so another real one stands in;
+        `run_python` does what the launcher would."""
         scripts = self.file(prefix) / "Scripts"
         scripts.mkdir(parents=True)
         shutil.copyfile(unpacked("setuptools==75.8.0", "3.11") / "setuptools" / "cli-64.exe", scripts / "python.exe")
@@ -222,11 +222,11 @@ class Machine(Wine):
         self.add_wheels(f"{prefix}\\Lib\\site-packages", *wheels)
 
     def uv(self):
-        """Where uv's installer puts it."""
+        """Returns the path at which uv's installer puts it."""
         return f"{self.user()}\\.local\\bin\\uv.exe"
 
     def add_uv(self):
-        """Only that it is there: its commands are given to pip."""
+        """Adds a file in its place: its commands are given to pip."""
         uv = self.file(self.uv())
         uv.parent.mkdir(parents=True)
         uv.write_bytes(b"")
@@ -236,14 +236,14 @@ class Machine(Wine):
             shutil.copytree(unpacked(wheel, heading), self.file(folder), copy_function=link, dirs_exist_ok=True)
 
     def add_runtime(self, folder, version):
-        """Copies of the redistributable's DLLs. What comes with Python stays."""
+        """Copies the redistributable's DLLs. Those of Python stay."""
         target = self.file(folder)
         target.mkdir(parents=True, exist_ok=True)
         for dll in RUNTIMES[version].iterdir():
             link(dll, target / dll.name)
 
     def base_of(self, interpreter):
-        """The folder of the python.exe that runs in the end: of a virtual environment that of its base."""
+        """Returns the directory of the python.exe that finally runs: for a virtual environment, that of its base."""
         folder = interpreter.rpartition("\\")[0]
         configuration = self.file(folder).parent / "pyvenv.cfg"
         if not configuration.is_file():
@@ -252,7 +252,7 @@ class Machine(Wine):
         return next(line.partition("=")[2].strip() for line in lines if line.startswith("home"))
 
     def run_python(self, interpreter, *arguments, on_path=(), **variables):
-        """What it prints."""
+        """Runs Python. Returns its output."""
         program = f"{self.base_of(interpreter)}\\python.exe"
         if program != interpreter:
             # The launcher of a virtual environment starts the base interpreter like this.
@@ -261,7 +261,7 @@ class Machine(Wine):
             WINEPATH=";".join(on_path),
             PYTHONPYCACHEPREFIX="E:\\bytecode",  # the environments share files: leave them alone
             PYTHONIOENCODING="utf-8",
-            KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and dies without
+            KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for the processor's topology, and dies without
             **variables,
         )
         environment["WINEDLLOVERRIDES"] += f";{RUNTIME_2013}=n"
@@ -275,7 +275,7 @@ class Machine(Wine):
             return f"no answer within {TIMEOUT} s"
 
     def run_pip(self, interpreter, *arguments, lent=False):
-        """What pip prints, which finds our wheels and no others. It can be lent to an environment that has none."""
+        """Runs pip, which only finds our wheels. Returns its output. pip can be lent to an environment that has none."""
         package = unpacked(PIP, "3.11").relative_to(CURES)
         variables = {"PYTHONPATH": "E:\\" + str(package).replace("/", "\\")} if lent else {}
         return self.run_python(interpreter, "-m", "pip", *arguments, PIP_NO_INDEX="1", PIP_FIND_LINKS="E:\\wheels",

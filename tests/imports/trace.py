@@ -1,9 +1,9 @@
-"""Imports a module in this very Python and prints, as JSON, what that ran and loaded, in order.
+"""Imports a module in this Python and prints, as JSON, what that ran and loaded, in order.
 
-    python3 trace.py FOLDER NAME        FOLDER holds the installed packages, and comes first on sys.path
+    python3 trace.py FOLDER NAME        FOLDER has the installed packages, and is put first on sys.path
 
-CPython tells by audit events: `import` comes with a file name when a native module is loaded
-(Python/importdl.c), `exec` with the code of each Python module, `ctypes.dlopen` with the name of a library.
+CPython reports this by audit events: `import` has a file name when a native module is loaded (Python/importdl.c),
+`exec` has the code of each Python module, `ctypes.dlopen` the name of a library.
 """
 
 import json
@@ -18,9 +18,9 @@ natives, modules, libraries = [], [], []
 
 
 def native_importer(name):
-    """The native module that is being initialized and, by whatever it imports itself, leads to the import of `name`.
+    """Returns the native module whose initialization, directly or through its imports, imports `name`.
 
-    The frames of its loader stand below (Lib/importlib/_bootstrap_external.py, ExtensionFileLoader)."""
+    The frames of its loader are further down (Lib/importlib/_bootstrap_external.py, ExtensionFileLoader)."""
     frame = sys._getframe(2)
     while frame:
         code = frame.f_code
@@ -42,7 +42,7 @@ def listen(event, arguments):
 
 
 sys.addaudithook(listen)
-# What a package prints on import is none of our business.
+# The output of packages on import is not ours.
 report, sys.stdout = sys.stdout, sys.stderr
 error = None
 try:
@@ -61,5 +61,5 @@ json.dump({
     "error": error,
 }, report)
 report.flush()
-# Threads and exit handlers of packages have no say any more.
+# Threads and exit handlers of packages don't run any more.
 os._exit(0)

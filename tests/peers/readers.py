@@ -1,4 +1,4 @@
-"""What two other readers of PE files say, in the form of `src/main.rs`.
+"""Prints what two other readers of PE files find, in the form of `src/main.rs`.
 
     python3 readers.py pefile|lief
 
@@ -10,7 +10,7 @@ import sys
 
 
 def text(name):
-    """What is not UTF-8 is replaced."""
+    """Decodes UTF-8, and replaces what isn't."""
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
@@ -23,7 +23,7 @@ def version(high, low):
 
 
 def exports(entries):
-    """By ordinal and by name. Each entry: ordinal, name, address, and as a pair what it forwards to."""
+    """Returns exports by ordinal and by name. Each entry: ordinal, name, address, and the forwarder's target as a pair."""
     ordinals, names = {}, []
     for ordinal, name, address, forward in entries:
         target = "{}!{}".format(*forward) if forward else hex(address)
@@ -36,7 +36,7 @@ def exports(entries):
 def reader_pefile():
     import pefile
 
-    # By default it reads so much of a table or a name and no more: whole ones are compared.
+    # By default pefile limits tables and names; here they are compared completely.
     limit = 1 << 20
     pefile.MAX_IMPORT_SYMBOLS = limit
     pefile.MAX_IMPORT_NAME_LENGTH = pefile.MAX_SYMBOL_NAME_LENGTH = 1 << 12
@@ -44,7 +44,7 @@ def reader_pefile():
                    for name in ("EXPORT", "IMPORT", "RESOURCE", "DELAY_IMPORT")]
 
     def imports(image, table):
-        # Where it knows the name behind an ordinal it gives both.
+        # If pefile knows the name of an ordinal, it gives both.
         return [[text(one.dll), [symbol(entry.name, entry.ordinal if entry.import_by_ordinal else None)
                                  for entry in one.imports]]
                 for one in getattr(image, table, [])]
@@ -77,7 +77,7 @@ def reader_lief():
 
     lief.logging.disable()
     config = lief.PE.ParserConfig()
-    config.parse_signature = config.parse_reloc = False  # nothing is asked of them
+    config.parse_signature = config.parse_reloc = False  # not compared
 
     def imports(table):
         return [[text(one.name), [symbol(entry.name, entry.ordinal if entry.is_ordinal else None)

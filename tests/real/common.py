@@ -1,4 +1,4 @@
-"""What `setup` and `truth` share: where the cache is, and how to start Wine."""
+"""Shared by `setup` and `truth`: the place of the cache, and how to start Wine."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# To be told to end must not leave Wine's server behind, so it has to unwind like Ctrl-C does.
+# SIGTERM must not leave Wine's server behind, so it has to unwind like Ctrl-C.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
 
 CACHE = Path(os.environ.get("WHYDLL_TEST_CACHE") or "~/.cache/whydll-tests").expanduser().absolute()
@@ -23,8 +23,8 @@ def say(text):
 
 
 def find(names):
-    """The first of some programs that exists. Debian keeps Wine's own binaries out of PATH: what it has in
-    /usr/bin are wrappers that want 32-bit Wine as well."""
+    """Returns the first of some programs that exists. Debian keeps Wine's own binaries out of PATH: those in /usr/bin
+    are wrappers that also require 32-bit Wine."""
     for name in names:
         for folder in ("/usr/lib/wine", None):
             found = shutil.which(name, path=folder)
@@ -34,7 +34,7 @@ def find(names):
 
 
 class Wine:
-    """One prefix, that is, one simulated Windows machine."""
+    """One Wine prefix, which is one simulated Windows machine."""
 
     def __init__(self, prefix):
         self.prefix = Path(prefix)
@@ -42,8 +42,8 @@ class Wine:
         self.server = find(["wineserver64", "wineserver"])
 
     def environment(self, **more):
-        # Nothing of the caller's environment goes in: PYTHONPATH or VIRTUAL_ENV would change what is measured.
-        # HOME lies in the prefix because Wine links a user's real folders into the drive.
+        # Nothing of the caller's environment is passed on: PYTHONPATH or VIRTUAL_ENV would change what is measured.
+        # HOME is in the prefix because Wine links the user's real directories into the drive.
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.prefix),
@@ -51,16 +51,16 @@ class Wine:
             "WINEARCH": "win64",
             "WINESERVER": self.server,
             "WINEDEBUG": "-all",
-            # No menus, no .NET, no browser, no crash dialogue. The redistributable's names are not set here but in
-            # the prefix's registry, see `setup`.
+            # No menus, no .NET, no browser, no crash dialog. The redistributable's names are set in the prefix's
+            # registry instead, see `setup`.
             "WINEDLLOVERRIDES": "winemenubuilder.exe=d;mscoree=d;mshtml=d;winedbg.exe=d",
             **more,
         }
 
     def __enter__(self):
-        # Wine's server and services are started on demand, and then inherit the pipes of the program that needed them
-        # and keep them open: whoever reads that program's output waits for ever. Hence they come first, with no pipe
-        # to inherit. What an interrupted run has left goes before.
+        # Wine's server and services are started on demand, inherit the pipes of the program that needed them, and keep
+        # them open, so a reader of that program's output would wait forever. So they are started first, without
+        # pipes, after ending what an interrupted run has left.
         self.stop()
         try:
             subprocess.run([self.server, "-p"], env=self.environment(), check=True,
@@ -79,7 +79,7 @@ class Wine:
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def settle(self):
-        """Waits until everything has ended and the registry is on disk."""
+        """Waits until everything has ended and the registry is written."""
         subprocess.run([self.server, "-w"], env=self.environment(), check=True, timeout=120)
 
     def run(self, *arguments, timeout=180):

@@ -1,4 +1,4 @@
-"""One import by a real Python under Wine: what Python says of it, and what the loader did. For `truth` and the census."""
+"""Runs one import in a real Python under Wine, and records Python's report and the loader's. For `truth` and the census."""
 
 import json
 import os
@@ -8,13 +8,13 @@ import subprocess
 
 TIMEOUT = 600  # seconds for one import; 20 are usual
 
-# The import itself, and a report of it on stdout. Only the report counts: under Wine a process may die and still
-# return 0. TensorFlow's own output must not get between the lines, hence the marks.
+# The import, and a report of it on stdout. Only the report counts: under Wine a process may die and still return 0.
+# Marks separate it from TensorFlow's own output.
 BEGIN, END = "<<<report", "report>>>"
 
 
 class NoReportError(Exception):
-    """Python crashed or never answered; `stderr` is what was heard until then."""
+    """Python crashed or never answered; `stderr` is its output until then."""
 
     def __init__(self, why, stderr):
         super().__init__(why)
@@ -22,8 +22,8 @@ class NoReportError(Exception):
 
 
 def probe(package):
-    # From 3.12 on the module `platform` asks `_wmi` for Windows' version, and can do without. Wine 8 never answers it.
-    # What a process does as it ends is no part of the import, and some never end.
+    # From 3.12 on, the module `platform` uses `_wmi` to get the version of Windows, and works without it. Wine 8 never
+    # answers it. Exit handlers are not part of the import, and some never end.
     return f"""
 import json, os, sys, traceback; sys.modules["_wmi"] = None
 report = {{"imports": True}}
@@ -38,20 +38,20 @@ os._exit(0)
 
 
 def run(wine, root, package, on_path=(), timeout=TIMEOUT, program=probe, **more):
-    """The report, and what Wine said. `root` is the folder of python.exe, as Wine names it; `more` are variables."""
+    """Returns the report and Wine's trace. `root` is the directory of python.exe under Wine; `more` are variables."""
     variables = {**wine.environment(
-        # +loaddll tells what is loaded and whether it is Wine's own, warn+module why something is not, +pid whether it was
+        # +loaddll reports what is loaded and whether it is Wine's own, warn+module why something isn't, +pid whether it was
         # this process or one that it started.
         WINEDEBUG="+pid,fixme-all,err+module,warn+module,trace+loaddll",
         WINEPATH=";".join(f"{root}\\{folder}" for folder in on_path),
-        PYTHONDONTWRITEBYTECODE="1",  # the environments share files: leave them alone
+        PYTHONDONTWRITEBYTECODE="1",  # the environments share files, which must not change
         PYTHONIOENCODING="utf-8",
-        PYTHONHASHSEED="0",  # else sets of names have another order every time, and so may imports
+        PYTHONHASHSEED="0",  # otherwise the order of sets, and possibly of imports, changes every time
         TF_CPP_MIN_LOG_LEVEL="0",
-        KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for a processor's neighbours, and ends the process without
+        KMP_AFFINITY="disabled",  # Intel's OpenMP asks Wine 8 for the processor's topology, and ends the process without
     ), **more}
     process = subprocess.Popen([wine.loader, f"{root}\\python.exe", "-c", program(package)], env=variables,
-                               cwd=wine.prefix / "drive_c",  # of no use to an import, and the same everywhere
+                               cwd=wine.prefix / "drive_c",  # irrelevant to an import, and the same everywhere
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                encoding="utf-8", errors="replace", start_new_session=True)
     try:
@@ -69,7 +69,7 @@ def run(wine, root, package, on_path=(), timeout=TIMEOUT, program=probe, **more)
 
 
 def heard(process):
-    """What a process that is killed has said. One that it started may still hold the pipes."""
+    """Returns the output of a killed process. A process that it started may still hold the pipes."""
     try:
         return process.communicate(timeout=10)
     except subprocess.TimeoutExpired as e:
@@ -84,8 +84,8 @@ def of_first_process(stderr):
 
 
 def message(text):
-    """The line that says it. TensorFlow wraps an error into a text that quotes the whole traceback, whose last line is
-    the original error; numpy wraps it into advice, near the end of which it stands. Else it is the first line."""
+    """Returns the relevant line. TensorFlow wraps an error into a message that quotes the whole traceback, whose last line is
+    the original error; numpy wraps it into advice, and the error is near its end. Otherwise it is the first line."""
     if text is None:
         return None
     for wrapped in (r"\ATraceback \(most recent call last\):\n(?:[ \t].*\n|\n)*\w+: (.*)", r"^Original error was: (.*)"):
@@ -100,8 +100,8 @@ STATUS = {"c0000135": "not found", "c000007b": "not a valid image", "c000012f": 
 
 
 def failures(stderr, tidy):
-    """What could not be loaded, each file once, in the order of the trace. `needed_by` is null for what a program asked
-    for itself. Files that fail only because of another file's failure are left out: they are its `needed_by`."""
+    """Returns what could not be loaded, each file once, in the order of the trace. `needed_by` is null for what a program
+    requested itself. Files that fail only because of another file's failure are omitted: they are its `needed_by`."""
     events, victims = [], set()
     for line in stderr.splitlines():
         missing = re.search(r'err:module:import_dll Library (.+?) \(which is needed by L"(.+?)"\) not found', line)
@@ -120,11 +120,11 @@ def failures(stderr, tidy):
             victims.add(base(by))
         if base(name) in victims:
             continue
-        # Wine has just said the same without the reason.
+        # Wine has just reported the same without the reason.
         if by is not None and events and events[-1]["needed_by"] is None and base(events[-1]["name"]) == base(name):
             events.pop()
         event = {"name": tidy(readable(name)), "needed_by": tidy(readable(by)), "why": STATUS.get(status, status)}
-        # Windows' file names have no case.
+        # Windows' file names are case-insensitive.
         if str(event).lower() not in [str(other).lower() for other in events]:
             events.append(event)
     return events
@@ -139,8 +139,8 @@ def readable(path):
 
 
 def loaded(stderr, root):
-    """The modules in the order in which the loader was done with them, that is, a module after those that it needs, and
-    without those that are Wine's own."""
+    """Returns the modules in the order in which the loader completed them, so each after its dependencies, without Wine's
+    own."""
     modules = []
     for path in re.findall(r'trace:loaddll:build_module Loaded L"(.+?)" at \w+: native', stderr):
         path = path.replace("\\\\", "\\").lower()

