@@ -1,6 +1,6 @@
-/* The floor: what it costs at the least to learn which DLLs images import. Maps each file, walks its import names,
-   resolves nothing. After `-s` it also looks up every symbol that they import of each other, by binary search. Only for
-   images that are as they should be. */
+/* The lower bound: the minimal cost of finding out which DLLs images import. Maps each file and walks its import names,
+   without resolving them. With `-s` it also looks up every symbol that they import from each other, by binary search. Only
+   for valid images. */
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ static uint32_t u32(const uint8_t *at) {
     return value;
 }
 
-/* The byte of the file that is loaded to this address. */
+/* Returns the byte of the file that is loaded at this address. */
 static const uint8_t *at_rva(const uint8_t *file, const uint8_t *pe, uint32_t rva) {
     const uint8_t *section = pe + 24 + u16(pe + 20);
     for (int left = u16(pe + 6); left > 0; left--, section += 40) {
@@ -70,7 +70,7 @@ static int exports(const struct image *image, const char *name, uint32_t ordinal
     return 0;
 }
 
-/* Looks up what the images, 64-bit ones, import of each other. */
+/* Looks up what the images, which are 64-bit, import from each other. */
 static int look_up(int argc, char **argv) {
     struct image *images = calloc((size_t)argc, sizeof *images);
     int symbols = 0, found = 0, given = 0;

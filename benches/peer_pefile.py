@@ -1,4 +1,4 @@
-"""pefile, asked for what the loader needs first: the names of imported DLLs."""
+"""Runs pefile for what the loader needs first: the names of imported DLLs."""
 
 import sys
 

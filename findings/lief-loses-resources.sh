@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# LIEF 1.0.0 loses resources of valid files, without a word: of a DLL of .NET Core it shows 132 of 153.
+# LIEF 1.0.0 silently loses resources of valid files: of a DLL of .NET Core it shows 132 of 153.
 #
-# It guards itself against circles by noting the places where it has been. Those of resources are distances from
-# the start of the file, those of directories have the start of the tree counted twice (`parse_resource_node` in
-# src/PE/ResourceNode.cpp: `base_offset + current_offset`, where the latter contains the former already). So a
-# resource passes for a circle if its entry lies as far from a directory as the tree lies from the start of the
-# file. In most files the tree is shorter than that. Where it is longer, as in DLLs that hold nothing else but
-# resources, whatever collides is left out: a resource, or a directory with all that is in it.
+# It protects itself against cycles by recording the positions that it has visited. Those of resources are offsets in
+# the file, while those of directories include the start of the tree twice (`parse_resource_node` in
+# src/PE/ResourceNode.cpp: `base_offset + current_offset`, where the latter already contains the former). So a resource
+# counts as a cycle if its entry is as far from a directory as the tree is from the start of the file. In most files the
+# tree is shorter than that. If it is longer, as in DLLs that only contain resources, everything that collides is
+# omitted: a resource, or a directory with all its contents.
 #
-# Needs Python 3 with pip. Fetches 40 MB.
+# Needs Python 3 with pip. Downloads 40 MB.
 #
 # Seen on 2026-11-30, LIEF 1.0.0, mscorrc.debug.dll of dotnetcore2 3.1.23 (win_amd64):
 #   resources in the file: 153
@@ -39,7 +39,7 @@ with zipfile.ZipFile(wheel) as archive:
     path = archive.extract(entry, work)
 image = Path(path).read_bytes()
 
-# The file of .NET Core is one for 64 bits. The third data directory is that of the resources.
+# The file of .NET Core is 64-bit. The third data directory is that of the resources.
 header = struct.unpack_from("<I", image, 0x3C)[0]
 address = struct.unpack_from("<I", image, header + 24 + 112 + 2 * 8)[0]
 sections, optional = (struct.unpack_from("<H", image, header + field)[0] for field in (6, 20))
@@ -49,7 +49,7 @@ places = [struct.unpack_from("<8xIIII", image, table + 40 * number) for number i
 
 
 def walk(directory, shift, seen, path=()):
-    """The resources by their numbers, without what lies where something was seen. Directories are shifted."""
+    """Yields the resources by their numbers, without those at visited positions. Directories are shifted."""
     if directory + shift in seen:
         return
     seen.add(directory + shift)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The wheels of msvc-runtime for 32-bit Pythons (win32) hold DLLs for 64-bit processes, since 14.34; and the one for ARM64 holds one.
+# The wheels of msvc-runtime for 32-bit Pythons (win32) contain DLLs for 64-bit processes since 14.34, and the one for ARM64
+# contains one.
 #
-# msvc-runtime is how people without an administrator's rights get the Visual C++ runtime: its DLLs go beside python.exe. pip goes by the tag
-# in the wheel's name and its WHEEL file, and installs it into a 32-bit Python without a word. A 32-bit process cannot load any of the DLLs
-# (error 193). The extension module in the same wheel is really 32-bit.
+# msvc-runtime is how users without administrator rights get the Visual C++ runtime: its DLLs are installed next to
+# python.exe. pip trusts the tag in the wheel's name and its WHEEL file, and installs it into a 32-bit Python without a
+# warning. A 32-bit process cannot load any of the DLLs (error 193). The extension module in the same wheel is really 32-bit.
 #
-# Needs Python 3 with pip. Fetches 12 MB.
+# Needs Python 3 with pip. Downloads 12 MB.
 #
 # Seen on 2026-11-30:
 #   msvc_runtime-14.29.30133-cp310-cp310-win32.whl: 1 pyd x86, 19 dll x86
@@ -36,7 +37,7 @@ MACHINES = {0x14C: "x86", 0x8664: "x64", 0xAA64: "arm64"}
 
 
 def machine(image):
-    """What the header of a PE file says that it is for."""
+    """Returns the machine in the header of a PE file."""
     (header,) = struct.unpack_from("<I", image, 0x3C)
     return MACHINES[struct.unpack_from("<H", image, header + 4)[0]]
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Functions with Greek names: the wheel of CasADi for Windows exports and imports names that are not ASCII. pefile
-# takes the first of them for garbage and shows no exported name from there on, 25 of 371; LIEF shows them all,
-# but leaves out the imports of such names.
+# takes the first of them for garbage and shows no exported name after it, 25 of 371; LIEF shows all of them, but omits
+# imports of such names.
 #
-# Since GCC 10 a C++ identifier may be written in Greek (`eval_ψ` in alpaqa, a solver that CasADi brings), and goes
-# into the tables in UTF-8. "PE Format" speaks of ASCII; Windows compares the names byte by byte and binds them.
-# pefile has a list of the characters of a name (`is_valid_function_name`): it ends the list of exported names at
-# the first one that has others, and passes over such imports. What is left of the exports are ordinals. LIEF asks
-# the C library's `isprint` of each byte (`Parser::is_valid_import_name`), for imports only.
+# Since GCC 10, C++ identifiers may be Greek (`eval_ψ` in alpaqa, a solver that CasADi includes), and are in the tables
+# in UTF-8. "PE Format" says ASCII; Windows compares the names byte by byte and binds them. pefile has a list of the
+# characters of a name (`is_valid_function_name`): it ends the list of exported names at the first one with others, and
+# skips such imports. The remaining exports have ordinals only. LIEF applies the C library's `isprint` to each byte
+# (`Parser::is_valid_import_name`), for imports only.
 #
-# Needs Python 3 with pip. Fetches 70 MB.
+# Needs Python 3 with pip. Downloads 70 MB.
 #
 # Seen on 2026-11-30, pefile 2024.8.26, LIEF 1.0.0, casadi 3.8.2 (win_amd64):
 #   libalpaqa.dll exports 371 names, 36 of them not ASCII: pefile shows 25, LIEF 371
@@ -40,7 +40,7 @@ lief.logging.disable()
 
 
 class Image:
-    """The bytes, read at relative addresses."""
+    """The bytes of an image, read at relative addresses."""
 
     def __init__(self, path):
         self.bytes = Path(path).read_bytes()
@@ -80,7 +80,7 @@ class Image:
 
 
 def parsed(path):
-    """What pefile and LIEF say."""
+    """Returns the image as read by pefile and by LIEF."""
     image = pefile.PE(path, fast_load=True)
     image.parse_data_directories([0, 1])
     return image, lief.PE.parse(path)

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# pelite 0.10 does not read what the OpenBLAS of numpy's wheels imports: "Misaligned", for each DLL.
+# pelite 0.10 cannot read the imports of the OpenBLAS in numpy's wheels: "Misaligned", for each DLL.
 #
-# The import lookup tables of that DLL begin at addresses that are multiples of 4 and not of 8; their entries have 8
-# bytes in a PE32+ file. Microsoft's "PE Format" asks for no alignment there, and loaders take the file as it is:
-# everybody's numpy runs with it. pelite gives tables out as slices of the file (`&[u64]`), which have to be aligned,
-# so all that it can do is to answer with an error (`derva_slice_s` in src/pe64/pe.rs). object, which reads entry by
-# entry, finds all of them.
+# The import lookup tables of that DLL begin at addresses that are multiples of 4 but not of 8; their entries have 8
+# bytes in a PE32+ file. Microsoft's "PE Format" requires no alignment there, and loaders accept the file: everyone's
+# numpy runs with it. pelite returns tables as slices of the file (`&[u64]`), which have to be aligned, so it can only
+# return an error (`derva_slice_s` in src/pe64/pe.rs). object, which reads entry by entry, finds all of them.
 #
-# Needs Python 3 with pip, and Rust. Fetches 15 MB.
+# Needs Python 3 with pip, and Rust. Downloads 15 MB.
 #
 # Seen on 2026-11-30, pelite 0.10.0, object 0.40.0, numpy 2.5.5 (cp313-win_amd64):
 #   KERNEL32.dll at 0x13a512c: pelite Err(Misaligned), object Ok(61)

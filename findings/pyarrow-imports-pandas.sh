@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# `import pyarrow.dataset` imports pandas where that is installed, and no line of Python does: pyarrow's C++ code does.
+# `import pyarrow.dataset` imports pandas if it is installed, although no line of Python does: pyarrow's C++ code does.
 #
-# pyarrow._dataset, a module of Cython, makes an expression of the value True as it is initialized (`_dataset.pyx`). That goes through
-# the C++ code which converts values of Python (libarrow_python), which wants to recognize values of pandas, and imports it for that,
-# once, whatever the value is. `import pyarrow` alone makes no value. A reader of the package's Python text, or of the imports in the code of its extension
-# modules, finds nothing of it, and pandas alone brings 43 native modules. It is optional: without pandas the import works all the same.
+# pyarrow._dataset, a Cython module, makes an expression of the value True during its initialization (`_dataset.pyx`). That
+# uses the C++ code that converts Python values (libarrow_python), which imports pandas once to be able to recognize its
+# values, whatever the value is. `import pyarrow` alone makes no value. Neither the package's Python source nor the imports
+# in the code of its extension modules show any of this, and pandas alone has 43 native modules. It is optional: without
+# pandas the import works, too.
 #
-# Needs pip and Python 3.11 or later. Fetches 80 MB.
+# Needs pip and Python 3.11 or later. Downloads 80 MB.
 #
 # Seen on 2026-11-29, pyarrow 26.0.1 with pandas 3.1.1, Python 3.11.7 on x86-64 Linux:
 #   after `import pyarrow`: pandas is not imported
@@ -29,7 +30,7 @@ asked = []
 
 
 class Observer:
-    """The first finder: it finds nothing, and remembers who asks for pandas."""
+    """The first finder: finds nothing, and records the frame that imports pandas."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

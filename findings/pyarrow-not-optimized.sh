@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The release wheel of pyarrow 26.0.1 for Windows holds one function that was compiled without optimization: the one that initializes
-# pyarrow.lib, 740,168 bytes of code. All others of the same file are optimized.
+# The release wheel of pyarrow 26.0.1 for Windows contains one function that was compiled without optimization: the one that
+# initializes pyarrow.lib, 740,168 bytes of code. All others of the same file are optimized.
 #
-# Cython writes the code of a module's top level as one function. Beyond some size Microsoft's compiler leaves out the optimization of a
-# function (its warning C4883), also with /O2. Whoever reads such a file meets two styles in it: in this function each result goes by
-# way of the stack (`mov [rsp+X], rax`, `cmp qword ptr [rsp+X], 0`), and the place of a global variable is computed step by step
-# (`imul rcx, rcx, N`), where optimized code has `test rax, rax` and one address relative to RIP. A reader that was tried with the
-# other 4,556 functions, or with smaller modules of the same Cython, finds in it no import by name.
+# Cython writes the code of a module's top level as one function. Above some size, Microsoft's compiler doesn't optimize a
+# function (its warning C4883), even with /O2. So such a file has two styles: in this function each result goes through the
+# stack (`mov [rsp+X], rax`, `cmp qword ptr [rsp+X], 0`), and the address of a global variable is computed step by step
+# (`imul rcx, rcx, N`), where optimized code has `test rax, rax` and one address relative to RIP. A reader that was tested
+# with the other 4,556 functions, or with smaller modules of the same Cython, finds no import by name in it.
 #
-# Needs pip, Python 3 and an objdump that knows PE (Debian's does). Fetches 30 MB.
+# Needs pip, Python 3, and an objdump that supports PE (Debian's does). Downloads 30 MB.
 #
 # Seen on 2026-11-29, pyarrow 26.0.1, cp313, win_amd64:
 #   4557 functions; the largest has 740168 bytes, the next one 100087
@@ -29,7 +29,7 @@ with zipfile.ZipFile(wheel) as archive:
     path = Path(archive.extract("pyarrow/lib.cp313-win_amd64.pyd", work))
 data = path.read_bytes()
 
-# The table of functions of x64 images: begin, end and unwind data, by relative addresses.
+# The function table of x64 images: begin, end, and unwind data, as relative addresses.
 pe = struct.unpack_from("<I", data, 0x3C)[0]
 sections, optional = struct.unpack_from("<H", data, pe + 6)[0], struct.unpack_from("<H", data, pe + 20)[0]
 base = struct.unpack_from("<Q", data, pe + 48)[0]
@@ -42,7 +42,7 @@ functions = sorted((end - begin, begin, end) for begin, end, _ in struct.iter_un
 (second, _, _), (largest, begin, end) = functions[-2:]
 print(f"{len(functions)} functions; the largest has {largest} bytes, the next one {second}")
 
-# A result that is put on the stack, and compared with null there by the very next instruction.
+# A result that is stored on the stack, and compared with null there by the next instruction.
 code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], check=True, capture_output=True, text=True).stdout
 inside = outside = 0
 previous = ("", "")

@@ -1,4 +1,4 @@
--- An editor that is left open: says when the server is attached and has something to tell.
+-- An editor that stays open: reports when the server is attached and has published diagnostics.
 local get = vim.lsp.get_clients or vim.lsp.get_active_clients
 vim.fn.timer_start(50, function(timer)
   if #get() > 0 and #vim.diagnostic.get(0) > 0 then

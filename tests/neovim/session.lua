@@ -1,7 +1,7 @@
--- What a user does in Neovim, whose init.lua is the text of docs/editors.md. The environment of the folder has the Visual C++
--- libraries where Python does not look. SESSION_REAL is the folder of others, SESSION_DAMAGED one whose DLL (SESSION_DELETED) is away.
+-- A user's session in Neovim, whose init.lua is the code of docs/editors.md. The environment of the folder has the Visual C++
+-- libraries where Python doesn't search. SESSION_REAL is the directory of others, SESSION_DAMAGED one that lacks a DLL (SESSION_DELETED).
 
-local PATIENCE = 20000
+local TIME_LIMIT = 20000
 local venv = vim.fn.getcwd() .. '/.venv'
 local complete = vim.env.SESSION_REAL .. '/complete'
 local damaged = vim.env.SESSION_DAMAGED
@@ -13,7 +13,7 @@ local function leave(what, ...)
   for _, detail in ipairs({ ... }) do table.insert(lines, detail) end
   table.insert(lines, 'The server sent:')
   for _, line in ipairs(vim.list_slice(received, math.max(1, #received - 12))) do table.insert(lines, '  ' .. line) end
-  table.insert(lines, 'Neovim said:')
+  table.insert(lines, 'Neovim printed:')
   for _, line in ipairs(messages) do table.insert(lines, '  ' .. line) end
   table.insert(lines, vim.api.nvim_exec('messages', true))
   io.stderr:write(table.concat(lines, '\n') .. '\n')
@@ -26,10 +26,10 @@ local function equal(what, got, expected)
   end
 end
 
--- Waits until `probe` gives something; `state` says what is there instead.
+-- Waits until `probe` returns something; `state` describes the actual state for a failure.
 local function await(what, probe, state)
   local found
-  local came = vim.wait(PATIENCE, function()
+  local came = vim.wait(TIME_LIMIT, function()
     found = probe()
     return found ~= nil and found ~= false
   end, 20)
@@ -68,7 +68,7 @@ local function server()
   return vim.tbl_filter(function(client) return client.name == 'whydll' end, get())[1]
 end
 
--- Every message of the server is kept for the account, and the health for the test.
+-- Keeps every message of the server for the report of a failure, and the health for the test.
 local health
 local function listen(client)
   for method, handler in pairs({
@@ -89,7 +89,7 @@ local function await_health(state, python)
   await('health ' .. state .. ' of ' .. python, function()
     return health and health.state == state and vim.startswith(health.interpreter or '', python)
   end, function() return health end)
-  equal('the health that the status line is given', vim.g.whydll_health, state)
+  equal('the health in the status line variable', vim.g.whydll_health, state)
   local line = vim.api.nvim_eval_statusline(vim.o.statusline, {}).str
   equal('the end of the status line', line:sub(-#state), state)
 end
@@ -115,7 +115,7 @@ local function session()
   await('the check to begin', function() return health and health.state == 'checking' end, function() return health end)
   await_health('broken', venv)
 
-  -- The light bulb: what is offered, and the edit is chosen.
+  -- The light bulb: records the offered fixes, and chooses the edit.
   local offered
   vim.ui.select = function(items, options, choose)
     offered = vim.tbl_map(options.format_item or tostring, items)
@@ -133,10 +133,10 @@ local function session()
     'os.add_dll_directory(r"' .. venv .. '/extra")',
     'import tensorflow as tf',
   })
-  await_diagnostics('the squiggle to go, since the fix helps', {})
+  await_diagnostics('the squiggle to disappear, because the fix helps', {})
   vim.cmd('undo')
   equal('the text after undo', text(), { 'import os', 'import tensorflow as tf' })
-  await_diagnostics('the squiggle to be back', broken('not-on-search-path', 1))
+  await_diagnostics('the squiggle to return', broken('not-on-search-path', 1))
 
   -- The hover, in Neovim's floating window.
   vim.api.nvim_win_set_cursor(0, { 2, 8 })
@@ -152,7 +152,7 @@ local function session()
   end
   vim.api.nvim_win_close(floating, true)
 
-  -- Another interpreter and another machine, by the settings.
+  -- Another interpreter and another machine, through the settings.
   local function configure(changed)
     for name, value in pairs(changed) do client.config.settings.whydll[name] = value end
     if client.settings then client.settings = client.config.settings end
@@ -162,12 +162,12 @@ local function session()
   await_diagnostics('the settings to be followed', {})
   await_health('healthy', complete)
 
-  -- Another interpreter, by the command of the documentation.
+  -- Another interpreter, through the documented command.
   vim.cmd('WhyDLLInterpreter ' .. damaged)
   await_health('broken', damaged)
   await_diagnostics('the chosen interpreter to be followed', broken('damaged-install', 1))
   equal('the file is put back', vim.loop.fs_rename(damaged .. '/away', vim.env.SESSION_DELETED), true)
-  await_diagnostics('the squiggle to go by itself as the DLL is back', {})
+  await_diagnostics('the squiggle to disappear by itself when the DLL is back', {})
   await_health('healthy', damaged)
   configure({ interpreter = venv })
   await_health('healthy', venv)

@@ -1,4 +1,4 @@
-/* The one function of bcryptprimitives.dll that Rust's standard library uses, for a Wine that lacks the DLL. */
+/* The only function of bcryptprimitives.dll that Rust's standard library uses, for a Wine without that DLL. */
 #include <windows.h>
 #include <ntsecapi.h>
 

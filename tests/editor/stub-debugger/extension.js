@@ -12,14 +12,14 @@ function adapter() {
   const sent = new EventEmitter();
   let seq = 1;
   const send = (message) => sent.fire({ seq: seq++, ...message });
-  const tell = (event, body) => send({ type: "event", event, body });
+  const report = (event, body) => send({ type: "event", event, body });
   const handleMessage = ({ seq: request_seq, command, arguments: given }) => {
     send({ type: "response", request_seq, command, success: true, body: {} });
-    if (command === "initialize") tell("initialized");
+    if (command === "initialize") report("initialized");
     if (command !== "launch") return;
-    // Programs are not heard line by line.
-    for (const output of readFileSync(given.program, "utf8").match(/[^]{1,50}/g)) tell("output", { category: "stderr", output });
-    tell("terminated");
+    // Output doesn't arrive line by line.
+    for (const output of readFileSync(given.program, "utf8").match(/[^]{1,50}/g)) report("output", { category: "stderr", output });
+    report("terminated");
   };
   return { onDidSendMessage: sent.event, handleMessage, dispose: () => sent.dispose() };
 }

@@ -1,4 +1,4 @@
-/** What other extensions see of ms-toolsai.jupyter: in which Python a notebook's kernel runs. Here a file `kernel.txt` beside it says so. */
+/** The API of ms-toolsai.jupyter: the Python of a notebook's kernel. Here a file `kernel.txt` next to the notebook names it. */
 
 const { EventEmitter, Uri, workspace } = require("vscode");
 const { readFileSync } = require("node:fs");
@@ -7,9 +7,9 @@ const { dirname, join } = require("node:path");
 exports.activate = (context) => {
   const changed = new EventEmitter();
   const watcher = workspace.createFileSystemWatcher("**/kernel.txt");
-  const notebooksBeside = (file) => workspace.notebookDocuments.filter(({ uri }) => dirname(uri.fsPath) === dirname(file.fsPath));
-  const tell = (file) => notebooksBeside(file).forEach(({ uri }) => changed.fire(uri));
-  context.subscriptions.push(changed, watcher, watcher.onDidChange(tell), watcher.onDidCreate(tell), watcher.onDidDelete(tell));
+  const notebooksNextTo = (file) => workspace.notebookDocuments.filter(({ uri }) => dirname(uri.fsPath) === dirname(file.fsPath));
+  const notify = (file) => notebooksNextTo(file).forEach(({ uri }) => changed.fire(uri));
+  context.subscriptions.push(changed, watcher, watcher.onDidChange(notify), watcher.onDidCreate(notify), watcher.onDidDelete(notify));
   return {
     onDidChangePythonEnvironment: changed.event,
     getPythonEnvironment: (notebook) => {

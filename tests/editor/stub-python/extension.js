@@ -1,9 +1,9 @@
-/** What other extensions see of ms-python.python: which interpreter is selected in a folder, and that it changes. */
+/** The API of ms-python.python: the selected interpreter of a folder, and its changes. */
 
 const { commands, EventEmitter, window, workspace } = require("vscode");
 
 const changed = new EventEmitter();
-/** What was selected since the start, by folder. */
+/** The selections since the start, by folder. */
 const selected = new Map();
 
 function folderOf(resource) {
