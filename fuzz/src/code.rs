@@ -35,9 +35,9 @@ const FUNCTIONS: [&str; 21] = [
 ];
 
 fn run(code: &[u8]) {
-    let Frame { file, start, room, .. } = frame();
+    let Frame { file, start, capacity, .. } = frame();
     let mut file = file.clone();
-    let code = &code[..code.len().min(*room)];
+    let code = &code[..code.len().min(*capacity)];
     file[*start..*start + code.len()].copy_from_slice(code);
     let image = Image::parse(&file).expect("its headers are not altered");
     let _ = (image.module_imports(), image.instructions_at_start());
@@ -51,7 +51,7 @@ struct Frame {
     file: Vec<u8>,
     /// The position of the code in the file, and its maximum length.
     start: usize,
-    room: usize,
+    capacity: usize,
     /// Its RVA.
     rva: u32,
 }
@@ -63,7 +63,7 @@ fn frame() -> &'static Frame {
     static FRAME: OnceLock<Frame> = OnceLock::new();
     FRAME.get_or_init(|| {
         let cimports: Vec<String> = (0..600).map(|number| format!("module_{number}")).collect();
-        let room = 13 * cimports.len();
+        let capacity = 13 * cimports.len();
         let symbols = FUNCTIONS.iter().map(|name| pe::Symbol::Name((*name).to_owned())).collect();
         let spec = ImageSpec {
             exports: vec![pe::Export::named("PyInit_a")],
@@ -80,7 +80,7 @@ fn frame() -> &'static Frame {
         // AddressOfEntryPoint, after the signature, the file header, and the linker version and sizes.
         let entry = word(&file, 0x3c) as usize + 4 + 20 + 16;
         file[entry..entry + 4].copy_from_slice(&rva.to_le_bytes());
-        Frame { file, start, room, rva }
+        Frame { file, start, capacity, rva }
     })
 }
 

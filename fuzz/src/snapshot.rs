@@ -20,8 +20,8 @@ fn run(file: &[u8]) {
     let Ok(host) = read(file, "snapshot") else { return };
     let Some(interpreter) = &host.recorded_interpreter else { return };
     let Ok(environment) = Environment::on(interpreter, &host) else { return };
-    let mut told = Diagnoses::new(&host, &environment, None).proven(&[Import::first("pkg")]);
-    if let Some(diagnosis) = told.pop() {
+    let mut diagnoses = Diagnoses::new(&host, &environment, None).proven(&[Import::first("pkg")]);
+    if let Some(diagnosis) = diagnoses.pop() {
         let report = Report::of(&environment, &host, None, diagnosis);
         let _ = (check_text(&report), check_markdown(&report), check_json(&report));
     }

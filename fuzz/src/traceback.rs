@@ -11,7 +11,7 @@ fn run(text: &[u8]) {
     if let Ok(traceback) = read(&decoded(text)) {
         let explanation =
             Explanation { traceback: &traceback, import: Some("a"), same_environment: Some(false) };
-        explanation.markdown_alone("there is none");
+        explanation.markdown_alone("none was given");
     }
 }
 

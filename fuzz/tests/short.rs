@@ -32,9 +32,9 @@ fn try_inputs(target: &'static Target, inputs: usize) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     PANICKED.store(false, Ordering::SeqCst);
     let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |told| {
+    panic::set_hook(Box::new(move |info| {
         PANICKED.store(true, Ordering::SeqCst);
-        usual(told);
+        usual(info);
     }));
     let current = Arc::new(Mutex::new(Vec::new()));
     let (done, progress) = channel();

@@ -92,11 +92,11 @@ def without_runtime():
              make=lambda machine: machine.add_python(PREFIX, "greenlet==3.3.1")),
         Case("greenlet without the redistributable where uv made everything", "import greenlet\n", runtime=None,
              make=all_by_uv, python=VENV_PYTHON),
-        Case("greenlet, and a redistributable for 32 bits beside Python", "import greenlet\n", ["greenlet==3.3.1"],
+        Case("greenlet, and a 32-bit redistributable next to Python", "import greenlet\n", ["greenlet==3.3.1"],
              runtime=None, make=lambda machine: machine.add_runtime(PREFIX, "32-bit")),
-        Case("the redistributable lies in a virtual environment only", "import greenlet\n", [], runtime=None,
+        Case("the redistributable is only in a virtual environment", "import greenlet\n", [], runtime=None,
              make=venv_with_runtime, python=VENV_PYTHON),
-        Case("the redistributable lies on PATH only", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
+        Case("the redistributable is only on PATH", "import greenlet\n", ["greenlet==3.3.1"], runtime=None,
              make=lambda machine: machine.add_runtime("C:\\tools", "newest"), on_path=("C:\\tools",)),
     ]
 
@@ -131,20 +131,20 @@ def venv_with_runtime(machine):
 
 
 def old_runtimes():
-    def beside(version):
+    def next_to_python(version):
         return lambda machine: machine.add_runtime(PREFIX, version)
 
     return [
         Case("onnx, 14.34 in System32", "import onnx\n", ONNX, runtime="14.34"),
         Case("torch, 14.34 in System32", "import torch\n", TORCH, runtime="14.34"),
         Case("llvmlite, 14.29 in System32", "from llvmlite import binding\n", ["llvmlite==0.45.0"], runtime="14.29"),
-        Case("onnxruntime, 14.29 beside Python", "import onnxruntime\n", ONNXRUNTIME, make=beside("14.29")),
-        Case("llvmlite, 14.29 beside Python", "from llvmlite import binding\n", ["llvmlite==0.45.0"], make=beside("14.29")),
-        Case("onnx, 14.34 beside Python and none in System32", "import onnx\n", ONNX, runtime=None, make=beside("14.34")),
-        Case("onnx in a virtual environment, 14.34 beside its base", "import onnx\n", [], make=venv_of_old_base,
+        Case("onnxruntime, 14.29 next to Python", "import onnxruntime\n", ONNXRUNTIME, make=next_to_python("14.29")),
+        Case("llvmlite, 14.29 next to Python", "from llvmlite import binding\n", ["llvmlite==0.45.0"], make=next_to_python("14.29")),
+        Case("onnx, 14.34 next to Python and none in System32", "import onnx\n", ONNX, runtime=None, make=next_to_python("14.34")),
+        Case("onnx in a virtual environment, 14.34 next to its base", "import onnx\n", [], make=venv_of_old_base,
              python=VENV_PYTHON),
-        Case("onnx, 14.34 beside Python by pip", "import onnx\n", ONNX, make=msvc_runtime_by_pip),
-        Case("onnx, 14.34 beside Python by pip and none in System32", "import onnx\n", ONNX, runtime=None,
+        Case("onnx, 14.34 next to Python by pip", "import onnx\n", ONNX, make=msvc_runtime_by_pip),
+        Case("onnx, 14.34 next to Python by pip and none in System32", "import onnx\n", ONNX, runtime=None,
              make=msvc_runtime_by_pip),
     ]
 
@@ -293,7 +293,7 @@ def elsewhere():
                 path = machine.file(f"{PROJECT}\\{file}")
                 path.parent.mkdir(exist_ok=True)
                 write(path, "values = [1, 2, 3]\n")
-        return Case(f"{by} beside the program", "import numpy.linalg\n", NUMPY, make=make)
+        return Case(f"{by} next to the program", "import numpy.linalg\n", NUMPY, make=make)
 
     def in_venv(name, make, program="import kiwisolver\n", **more):
         return Case(name, program, ["kiwisolver==1.4.7"], make=make, python=VENV_PYTHON, ask=("--import", "kiwisolver"),

@@ -270,10 +270,10 @@ fn check_program_with(
     machine: &str,
     more: &[&str],
     lines: &[&str],
-    beside: &[(&str, &str)],
+    modules: &[(&str, &str)],
 ) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in beside {
+    for (name, text) in modules {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -315,9 +315,9 @@ fn the_order_of_imports_decides_which_runtime_wins() {
 /// The same, but a module of the program imports SciPy.
 #[test]
 fn the_modules_of_a_program_run_before_what_it_imports_next() {
-    let beside =
+    let modules =
         [("science.py", "from numerics import solve\n"), ("numerics/solve.py", "import scipy.linalg\n")];
-    let run = |lines: &[&str]| check_program_with("complete", "drive-with", &[], lines, &beside);
+    let run = |lines: &[&str]| check_program_with("complete", "drive-with", &[], lines, &modules);
     assert!(run(&["import tensorflow", "import science"]).is_healthy());
     let report = run(&["import science", "import tensorflow"]);
     assert_eq!(report.note()["code"], "conflicting-vc-runtime");
@@ -326,17 +326,17 @@ fn the_modules_of_a_program_run_before_what_it_imports_next() {
     let extra = text(&real("on-path-only").join("extra"));
     let settings = format!("import os\nos.add_dll_directory({extra:?})\n");
     let lines = ["import settings", "import tensorflow as tf"];
-    let beside = [("settings.py", settings.as_str())];
-    assert!(check_program_with("on-path-only", "windows-11", &[], &lines, &beside).is_healthy());
+    let modules = [("settings.py", settings.as_str())];
+    assert!(check_program_with("on-path-only", "windows-11", &[], &lines, &modules).is_healthy());
     assert_eq!(check_program("on-path-only", "windows-11", &[], &lines).status, 1);
 }
 
 #[test]
 fn a_file_that_hides_tensorflow() {
     let lines = ["import tensorflow as tf", "print(tf.__version__)"];
-    let beside = [("tensorflow.py", "import tensorflow as tf\n\nmodel = tf.keras.Sequential()\n")];
+    let modules = [("tensorflow.py", "import tensorflow as tf\n\nmodel = tf.keras.Sequential()\n")];
     for machine in ["windows-11", "drive-with"] {
-        let report = check_program_with("complete", machine, &[], &lines, &beside);
+        let report = check_program_with("complete", machine, &[], &lines, &modules);
         let finding = report.finding();
         assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("warning")));
         for words in ["tensorflow.py", "tensorflow-cpu 2.3.0", "gets itself, partially initialized"] {
@@ -348,7 +348,7 @@ fn a_file_that_hides_tensorflow() {
         assert_eq!((&rename["kind"], &rename["to"]), (&json!("rename"), &json!("my_tensorflow.py")));
         assert!(rename["from"].as_str().unwrap().ends_with("tensorflow.py"), "{rename}");
     }
-    let report = check_program_with("complete", "drive-with", &[], &["import tensorflow.keras"], &beside);
+    let report = check_program_with("complete", "drive-with", &[], &["import tensorflow.keras"], &modules);
     let finding = report.finding();
     assert_eq!((&finding["code"], &finding["severity"]), (&json!("shadowed-module"), &json!("error")));
     assert_eq!(
@@ -356,8 +356,8 @@ fn a_file_that_hides_tensorflow() {
         "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package"
     );
     // Not a package, and therefore found last.
-    let beside = [("tensorflow/notes.txt", "")];
-    assert!(check_program_with("complete", "drive-with", &[], &lines, &beside).is_healthy());
+    let modules = [("tensorflow/notes.txt", "")];
+    assert!(check_program_with("complete", "drive-with", &[], &lines, &modules).is_healthy());
 }
 
 /// Without `--import` every package with native code is checked.

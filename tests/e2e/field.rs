@@ -262,7 +262,7 @@ fn an_old_library_in_the_system_s_directory() {
     check("drive", &world("/Python/DLLs"), "import ssl", "healthy");
 }
 
-/// PySide6 in the folder of the account beside another one in the environment (FreeCAD#28894), on a mounted drive.
+/// PySide6 in the folder of the account, and another one in the environment (FreeCAD#28894), on a mounted drive.
 #[test]
 fn packages_of_the_only_account_of_a_drive() {
     let world = |needs: &str| {

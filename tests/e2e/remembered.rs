@@ -184,8 +184,8 @@ fn the_folder_of_the_program_changes() {
     assert!(machine.uses_cache(&arguments));
 
     write(&settings, format!("import os\nos.add_dll_directory({:?})\n", text(&machine.path("/extra"))));
-    let mended = machine.ask_and_verify(&arguments);
-    assert_eq!(mended.0, 0, "{mended:?}");
+    let fixed = machine.ask_and_verify(&arguments);
+    assert_eq!(fixed.0, 0, "{fixed:?}");
     assert!(machine.uses_cache(&arguments));
 
     write(&hiding, "");

@@ -262,13 +262,13 @@ fn a_snapshot_contains_nothing_else() {
         ("a comment or docstring of the source", "Licensed under the Apache License"),
         ("the description in METADATA", "TensorFlow is an open source software library"),
         ("a hash from RECORD", "sha256="),
-        ("a folder beside the environment", "openblas-deleted"),
+        ("a folder next to the environment", "openblas-deleted"),
         ("a company's address", "intranet.acme"),
         ("a company's plan", "Project Nightingale"),
     ];
     let leaked: Vec<&str> =
         leaked.iter().filter(|(_, text)| recorded.contains(text)).map(|(what, _)| *what).collect();
-    assert!(leaked.is_empty(), "it tells {}", leaked.join(", "));
+    assert!(leaked.is_empty(), "it contains {}", leaked.join(", "));
 }
 
 fn unpacked(file: &Path) -> String {

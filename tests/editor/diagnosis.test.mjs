@@ -23,7 +23,7 @@ const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll ar
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator";
 const GO_ON = "Go on without tensorflow where its import fails (cures nothing)";
-const BESIDE = [
+const OTHERS = [
   "Show the DLL chain of tensorflow", "Show the whole report", "Copy this finding (missing-vc-runtime)",
   "Ignore missing-vc-runtime on this line", "Ignore missing-vc-runtime in this file", "Turn missing-vc-runtime off in the settings",
 ];
@@ -78,7 +78,7 @@ test("the quick fixes begin with the preferred one, and a page is only opened af
   await window.backTo("main.py");
   await window.goTo(2, 10);
   await window.bulb.waitFor();
-  assert.deepEqual(await window.quickFixes(DOWNLOAD), [INSTALL, DOWNLOAD, GO_ON, ...BESIDE]);
+  assert.deepEqual(await window.quickFixes(DOWNLOAD), [INSTALL, DOWNLOAD, GO_ON, ...OTHERS]);
   await window.picture("quick-fix", window.tabs, window.lines.first(), window.fixMenu);
 
   await window.fix(DOWNLOAD);
@@ -176,8 +176,8 @@ test("a finding is silenced in the line, in the file and in the settings", async
   await window.backTo("main.py");
   await window.underlined();
   for (const [title, text] of [
-    [BESIDE[3], PROGRAM.replace("as tf\n", "as tf  # whydll: ignore[missing-vc-runtime]\n")],
-    [BESIDE[4], `# whydll: ignore-file[missing-vc-runtime]\n${PROGRAM}`],
+    [OTHERS[3], PROGRAM.replace("as tf\n", "as tf  # whydll: ignore[missing-vc-runtime]\n")],
+    [OTHERS[4], `# whydll: ignore-file[missing-vc-runtime]\n${PROGRAM}`],
   ]) {
     await window.focusEditor();
     await window.goTo(2, 10);
@@ -190,8 +190,8 @@ test("a finding is silenced in the line, in the file and in the settings", async
     await window.underlined();
   }
   await window.goTo(2, 10);
-  await window.quickFixes(BESIDE[5]);
-  await window.fix(BESIDE[5]);
+  await window.quickFixes(OTHERS[5]);
+  await window.fix(OTHERS[5]);
   await window.notUnderlined();
   const settings = join(folder, ".vscode/settings.json");
   assert.deepEqual(JSON.parse(readFileSync(settings, "utf8"))["whydll.severity"], { "missing-vc-runtime": "off" });
@@ -255,7 +255,7 @@ test("the first steps have their pictures", async () => {
   for (const title of ["See an example", "See it before you run", "Fix it with one click", "Keep an eye on the environment", "Ask for help", "Look into the chain"]) {
     const step = steps.filter({ hasText: title });
     await step.click();
-    await window.until(() => window.page.evaluate(pictureIsDrawn), () => `there is no picture beside "${title}"`, 10_000);
+    await window.until(() => window.page.evaluate(pictureIsDrawn), () => `there is no picture next to "${title}"`, 10_000);
     await window.picture(`walkthrough ${title}`);
   }
 });

@@ -27,8 +27,8 @@ export function test(name, run) {
     } catch (error) {
       for (const [window, host] of windows) {
         await window.picture(`failed ${name}`).catch(() => {});
-        const told = [await window.told().catch(String), host.log()].join("\n");
-        for (const line of told.split("\n")) t.diagnostic(line);
+        const report = [await window.visibleText().catch(String), host.log()].join("\n");
+        for (const line of report.split("\n")) t.diagnostic(line);
       }
       throw error;
     }

@@ -299,7 +299,7 @@ test("the server is restarted after it is killed, and ends with the window", asy
   await choose(window, interpreter("complete"));
   await window.notUnderlined();
   await window.isHealth("healthy");
-  assert.equal(await window.notifications.count(), 0, "nobody needs to do anything");
+  assert.equal(await window.notifications.count(), 0, "no notification");
 
   await window.close();
   await noServer();

@@ -32,8 +32,8 @@ test("a line is added, undone, and added again", async (t) => {
   await window.fix(title);
   await window.notUnderlined();
   await window.picture("edited");
-  const mended = `import os\nos.add_dll_directory(r"${EXTRA}")\n${text}`;
-  await window.reads(mended);
+  const fixed = `import os\nos.add_dll_directory(r"${EXTRA}")\n${text}`;
+  await window.reads(fixed);
 
   await window.page.keyboard.press("Control+z");
   await window.reads(text);
@@ -42,7 +42,7 @@ test("a line is added, undone, and added again", async (t) => {
   await window.page.keyboard.press("Control+Shift+z");
   await window.notUnderlined();
   await window.save();
-  assert.equal(readFileSync(file("main.py"), "utf8"), mended);
+  assert.equal(readFileSync(file("main.py"), "utf8"), fixed);
 });
 
 test("a file that hides a package is renamed, and the rename is undone", async (t) => {

@@ -241,7 +241,7 @@ export class Workbench {
   }
 
   /** Everything that can be read around the editor, for the report of a failure. */
-  async told() {
+  async visibleText() {
     const texts = async (locator) => (await locator.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()).filter(Boolean).join(" | ");
     const [tabs, statusBar, messages] = await Promise.all(
       [".tab", ".statusbar-item", ".notification-toast, .monaco-dialog-box"].map((selector) => texts(this.page.locator(selector))),

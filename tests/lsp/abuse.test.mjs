@@ -109,7 +109,7 @@ describe("messages in the wrong order", () => {
     const { id } = client.received.find(({ method }) => method === "workspace/configuration");
     client.send({ id, result: [settings, settings] });
     client.send({ id, result: [] });
-    client.send({ id: 99, error: { code: 1, message: "for nobody" } });
+    client.send({ id: 99, error: { code: 1, message: "unknown id" } });
     await client.settled();
   });
 
@@ -262,12 +262,12 @@ describe("broken frames", () => {
   const broken = {
     "no JSON": [frame("{"), PARSE_ERROR],
     "an empty body": [frame(""), PARSE_ERROR],
-    "JSON that is no message": [frame("7"), INVALID_REQUEST],
-    "an object that is no message": [frame("{}"), INVALID_REQUEST],
+    "JSON that is not a message": [frame("7"), INVALID_REQUEST],
+    "an object that is not a message": [frame("{}"), INVALID_REQUEST],
     "a batch": [frame(`[${body}]`), INVALID_REQUEST],
     "another version of JSON-RPC": [frame(body.replace("2.0", "1.0")), INVALID_REQUEST, "lost"],
-    "an id that is none": [frame(body.replace('"lost"', "[1]")), INVALID_REQUEST],
-    "a method that is none": [frame(body.replace('"whydll/noSuchRequest"', "7")), INVALID_REQUEST, "lost"],
+    "an invalid id": [frame(body.replace('"lost"', "[1]")), INVALID_REQUEST],
+    "an invalid method": [frame(body.replace('"whydll/noSuchRequest"', "7")), INVALID_REQUEST, "lost"],
     "deeper nesting than any message has": [frame("[".repeat(100_000)), PARSE_ERROR],
     "no length": [
       text(`Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n${body}`),
@@ -287,9 +287,9 @@ describe("broken frames", () => {
       const { client } = await started(t);
       client.write(Buffer.concat([bytes, valid("next"), valid("last")]));
       await client.until("the answer to the last request", () => client.answers("last")[0]);
-      const told = client.received.filter(({ error }) => error && error.code !== METHOD_NOT_FOUND);
+      const errors = client.received.filter(({ error }) => error && error.code !== METHOD_NOT_FOUND);
       assert.deepEqual(
-        told.map(({ error, id }) => [error.code, id]),
+        errors.map(({ error, id }) => [error.code, id]),
         [[code, id]],
       );
       assert.equal(client.answers("next").length, 1);
@@ -298,7 +298,7 @@ describe("broken frames", () => {
   }
 
   const odd = {
-    "headers that nobody knows": text(
+    "unknown headers": text(
       `X-Anything: 1\r\nContent-Length: ${body.length}\r\nContent-Type: text/plain\r\nX: y\r\n\r\n${body}`,
     ),
     "headers in other letters": text(`content-length:${body.length}\r\n\r\n${body}`),
@@ -626,8 +626,8 @@ describe("many edits", () => {
       const piece = () => pick(random(3) === 0 ? PIECES : STATEMENTS);
       const pythons = [smallEnvironment(), smallEnvironment({ sound: ["emptied", "lazy"] })];
       const { client, folder } = await started(t, { python: pythons[0], settings: { interpreter: null } });
-      const choose = (who, python) =>
-        who.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path: python });
+      const choose = (client, python) =>
+        client.notify("whydll/interpreterChanged", { scopeUri: folder.uri, path: python });
       let python = pythons[0];
       choose(client, python);
       const files = ["a.py", "b.py", "package/c.py"].map(
@@ -785,8 +785,8 @@ describe("machines that fail", () => {
   const hasNamespaces = spawnSync("unshare", ["-Urm", "true"]).status === 0;
   const disks = {
     "a full disk": "size=16k",
-    "a disk with room for a part": "size=48k",
-    "a disk without room for names": "nr_inodes=2",
+    "a disk with space for a part": "size=48k",
+    "a disk without free inodes": "nr_inodes=2",
     "a read-only disk": "ro",
   };
   for (const [name, mount] of Object.entries(disks)) {
@@ -892,7 +892,7 @@ describe("machines that fail", () => {
       const then = new Date(Date.now() + 1000 * ahead);
       for (const name of readdirSync(cache)) utimesSync(join(cache, name), then, then);
       // By the times of the files, it was repaired before it was damaged, because the clock was wrong then.
-      for (const [bytes, mended] of [
+      for (const [bytes, repaired] of [
         [sound, true],
         [Buffer.alloc(sound.length), false],
       ]) {
@@ -900,8 +900,8 @@ describe("machines that fail", () => {
         utimesSync(image, then, then);
         const { client, uri } = await started(t, { python, cache, folder });
         client.open(uri, "import emptied\n");
-        const [found] = await client.diagnostics(uri, 1, mended ? none : some);
-        assert.equal(found?.code, mended ? undefined : "bad-image");
+        const [found] = await client.diagnostics(uri, 1, repaired ? none : some);
+        assert.equal(found?.code, repaired ? undefined : "bad-image");
         await leave({ client });
         then.setSeconds(then.getSeconds() - 60);
       }

@@ -370,7 +370,7 @@ export class OpenNotebook {
     const cells = put.map((cell) => (cell.document ? cell : this.#cell(cell)));
     const removed = this.cells.splice(start, deleteCount, ...cells);
     const opened = cells.filter((cell) => !put.includes(cell));
-    this.#tell({
+    this.#notifyChange({
       structure: {
         array: { start, deleteCount, cells: cells.map(listed) },
         didOpen: opened.map(({ document }) => document.item),
@@ -381,7 +381,7 @@ export class OpenNotebook {
   }
 
   edited(document, changes) {
-    this.#tell({ textContent: [{ document, changes }] });
+    this.#notifyChange({ textContent: [{ document, changes }] });
   }
 
   save() {
@@ -399,7 +399,7 @@ export class OpenNotebook {
     return { kind, document: new OpenDocument(this.#client, uri, text, this) };
   }
 
-  #tell(cells) {
+  #notifyChange(cells) {
     this.#version += 1;
     this.#client.notify("notebookDocument/didChange", {
       notebookDocument: { uri: this.#uri, version: this.#version },

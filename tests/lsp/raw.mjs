@@ -38,7 +38,7 @@ export class RawClient {
     const ours = { ...process.env, VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined };
     this.process = spawn(program, args, { env: { ...ours, ...env } });
     this.process.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
-    this.process.stdin.on("error", () => {}); // Whoever waits for an answer learns that the server is gone.
+    this.process.stdin.on("error", () => {}); // Reported where an answer is awaited.
     this.process.stdout.on("data", (bytes) => this.#take(bytes));
     RawClient.#running.add(this);
     /** `{ code, signal }`, once the server is gone. */

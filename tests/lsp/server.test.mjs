@@ -350,10 +350,10 @@ describe("libraries that are only on PATH", () => {
       const [diagnostic] = await client.diagnostics(document, some);
       assert.equal(diagnostic.code, "not-on-search-path");
       const { edit } = (await client.codeActions(document, diagnostic)).find((action) => action.edit);
-      const mended = document.applyEdit(edit);
-      assert.deepEqual(statements(mended), becomes);
+      const fixed = document.applyEdit(edit);
+      assert.deepEqual(statements(fixed), becomes);
       // The statement that the fix adds runs before the import, so nothing is left to report.
-      document.change({ text: mended });
+      document.change({ text: fixed });
       await client.diagnostics(document, none);
     });
   }
@@ -384,11 +384,11 @@ describe("a notebook", () => {
     assert.ok(hover.contents.value.includes("2.3.0"), hover.contents.value);
     assert.deepEqual(hover.range, importing.rangeOf("tensorflow"));
     const { edit } = (await client.codeActions(importing, diagnostic)).find((action) => action.edit);
-    const mended = importing.applyEdit(edit);
-    const lines = mended.split("\n");
+    const fixed = importing.applyEdit(edit);
+    const lines = fixed.split("\n");
     assert.deepEqual([lines[0], lines[1], lines[2]], ["%%time", "gpus = !nvidia-smi -L", "import os"]);
     assert.match(lines[3], /^os\.add_dll_directory\(/);
-    importing.change({ text: mended });
+    importing.change({ text: fixed });
     await client.diagnostics(importing, none);
   });
 
@@ -459,9 +459,9 @@ describe("a traceback", () => {
       '  File "<stdin>", line 1, in <module>',
       "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Не найден указанный модуль.",
     ].join("\r\n");
-    const told = await explain(client, { scopeUri: folder.uri, text });
+    const explanation = await explain(client, { scopeUri: folder.uri, text });
     for (const words of ["Не найден указанный модуль.", "Windows error 126", "# tensorflow: 2 DLLs missing", "vc_redist.x64.exe"]) {
-      assert.ok(told.includes(words), `${words} is missing in: ${told}`);
+      assert.ok(explanation.includes(words), `${words} is missing in: ${explanation}`);
     }
   });
 
@@ -469,8 +469,8 @@ describe("a traceback", () => {
     const { client } = await editor(t, { python: "complete", host: EQUIPPED });
     const file = join(environment("not-installed"), "Lib", "site-packages", "numpy", "__init__.py");
     const text = `  File "main.py", line 1, in <module>\n    import tensorflow\n  File "${file}", line 1, in <module>\nModuleNotFoundError: No module named 'tensorflow'`;
-    const told = await explain(client, { scopeUri: null, text });
-    assert.ok(told.includes(interpreter("not-installed")), told);
+    const explanation = await explain(client, { scopeUri: null, text });
+    assert.ok(explanation.includes(interpreter("not-installed")), explanation);
   });
 
   test("that isn't one is refused with a reason", async (t) => {
@@ -719,8 +719,8 @@ describe("commands", () => {
     assert.equal(preview.ownModules, 0);
     assert.match(preview.text, /^# What a snapshot of `import tensorflow` would have\n[^]*Python modules, of which/);
     assert.equal(existsSync(path), false);
-    const told = await ask(client, "whydll.snapshot", { scopeUri: folder.uri, path });
-    assert.match(told, /tensorflow/);
+    const answer = await ask(client, "whydll.snapshot", { scopeUri: folder.uri, path });
+    assert.match(answer, /tensorflow/);
     let checked;
     try {
       checked = execFileSync(process.env.WHYDLL_BIN, ["check", "--host", path, "--format", "json"], { encoding: "utf8" });

@@ -33,9 +33,9 @@ describe("without a message from the editor", () => {
     await client.diagnostics(document, none);
     const dll = join(python, DLL);
     for (let round = 0; round < 2; round++) {
-      await within(SOON, "the deleted DLL is told", client, () => renameSync(dll, join(python, "../away")), document, some);
+      await within(SOON, "the deleted DLL is reported", client, () => renameSync(dll, join(python, "../away")), document, some);
       await client.health("broken");
-      await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), dll), document, none);
+      await within(SOON, "the restored DLL is noticed", client, () => renameSync(join(python, "../away"), dll), document, none);
       await client.health("healthy");
     }
   });
@@ -48,7 +48,7 @@ describe("without a message from the editor", () => {
     await client.health("broken");
     // No server has read anything after the DLL yet.
     await readBehind(client);
-    await within(SOON, "the restored DLL is told", client, () => renameSync(join(python, "../away"), join(python, DLL)), document, none);
+    await within(SOON, "the restored DLL is noticed", client, () => renameSync(join(python, "../away"), join(python, DLL)), document, none);
     await client.health("healthy");
   });
 
@@ -64,7 +64,7 @@ describe("without a message from the editor", () => {
       writeFileSync(join(info, "METADATA"), "Metadata-Version: 2.1\nName: msvc-runtime\nVersion: 14.44.35112\n");
       writeFileSync(join(info, "RECORD"), RUNTIME.map((name) => `../../${name},,\n`).join(""));
     };
-    await within(SOON, "the installed runtime is told", client, install, document, none);
+    await within(SOON, "the installed runtime is noticed", client, install, document, none);
     await client.health("healthy");
   });
 
@@ -76,7 +76,7 @@ describe("without a message from the editor", () => {
     const system = join(drive, readdirSync(drive).find((name) => /^windows$/i.test(name)));
     const system32 = join(system, readdirSync(system).find((name) => /^system32$/i.test(name)));
     const install = () => RUNTIME.forEach((name) => cpSync(runtime(name), join(system32, name)));
-    await within(SOON, "the installed runtime is told", client, install, document, none);
+    await within(SOON, "the installed runtime is noticed", client, install, document, none);
   });
 
   test("ten thousand files cause one diagnosis, when all are written", async (t) => {
@@ -141,8 +141,8 @@ describe("without a message from the editor", () => {
     await client.diagnostics(document, none);
     const settings = join(folder, "settings.py");
     const write = (text) => () => writeFileSync(settings, text);
-    await within(SOON, "the module is told", client, write('import ctypes\nctypes.WinDLL("gone.dll")\n'), document, some);
-    await within(SOON, "its end is told", client, write("x = 1\n"), document, none);
+    await within(SOON, "the module is reported", client, write('import ctypes\nctypes.WinDLL("gone.dll")\n'), document, some);
+    await within(SOON, "its change is noticed", client, write("x = 1\n"), document, none);
   });
 
   test("the runtime's registration counts while it is missing", { skip: !WINE && "only Windows has a registry" }, async (t) => {
@@ -163,8 +163,8 @@ describe("without a message from the editor", () => {
     const { client, document, python } = await watched(t, { host: EQUIPPED, ...program });
     await client.diagnostics(document, none);
     const dll = join(python, DLL);
-    await within(3 * SOON, "the deleted DLL is told", client, () => renameSync(dll, `${dll}.away`), document, some);
-    await within(3 * SOON, "the restored DLL is told", client, () => renameSync(`${dll}.away`, dll), document, none);
+    await within(3 * SOON, "the deleted DLL is reported", client, () => renameSync(dll, `${dll}.away`), document, some);
+    await within(3 * SOON, "the restored DLL is noticed", client, () => renameSync(`${dll}.away`, dll), document, none);
   });
 });
 
@@ -259,7 +259,7 @@ async function within(patience, what, client, act, document, wanted) {
  * background work whose duration isn't tested: under Wine, in parallel with other tests, it may take half a minute.
  */
 async function readBehind(client) {
-  await client.until("what lies behind is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined), 90_000);
+  await client.until("the code after the failure is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined), 90_000);
 }
 
 /** How often the environment was diagnosed. */

@@ -88,12 +88,12 @@ class Place {
     execFileSync("cp", ["--archive", "--link", join(WHYDLL_REAL, "complete"), damaged]);
     renameSync(join(damaged, INTERNAL), join(damaged, "away"));
 
-    const nobody = { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, NVIM: undefined, VIMRUNTIME: undefined };
+    const unset = { VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined, PYTHONPATH: undefined, NVIM: undefined, VIMRUNTIME: undefined };
     this.options = {
       cwd: project,
       env: {
         ...process.env,
-        ...nobody,
+        ...unset,
         PATH: [join(root, "bin"), process.env.PATH].join(":"),
         XDG_CONFIG_HOME: join(root, "config"),
         XDG_DATA_HOME: folder("data"),

@@ -116,11 +116,11 @@ describe("modules that Windows refuses to load", () => {
     const deep = `${"d".repeat(100)}/${"e".repeat(90)}`;
     machine.environment("complete", deep);
     const python = `C:\\${deep.replace("/", "\\")}`;
-    const told = () => numpy(python).findings.map(({ code, dll }) => `${code} ${dll.split(".")[0]}`);
-    assert.deepEqual(told(), ["path-too-long libopenblas"]);
+    const found = () => numpy(python).findings.map(({ code, dll }) => `${code} ${dll.split(".")[0]}`);
+    assert.deepEqual(found(), ["path-too-long libopenblas"]);
     // Then that one is loaded. A module with a manifest isn't.
     machine.register("HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem", "LongPathsEnabled", "REG_DWORD", "1");
-    assert.deepEqual(told(), ["path-too-long _multiarray_umath"]);
+    assert.deepEqual(found(), ["path-too-long _multiarray_umath"]);
   });
 });
 

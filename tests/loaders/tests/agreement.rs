@@ -32,7 +32,7 @@ const TRIALS: usize = 500;
 /// The maximum number of worlds that are shrunk.
 const SHRUNK: usize = 6;
 
-/// The maximum number of worlds, in percent, that a real Windows may lack room for because it has files of the same name.
+/// The maximum percentage of worlds that cannot be placed because a real Windows has files of the same name.
 const MAX_OCCUPIED_PERCENT: usize = 5;
 
 enum Job {

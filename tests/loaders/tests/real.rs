@@ -175,7 +175,7 @@ fn environments() -> Result<PathBuf, String> {
     }
 }
 
-/// Runs this program again without the privilege to read files that nobody may read, if it runs as root. Returns whether that
+/// Runs this program again without the privilege to read all files, if it runs as root. Returns whether that
 /// run succeeded, or `None` if this process lacks the privilege already.
 fn without_privileges() -> Result<Option<bool>, String> {
     let closed = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;

@@ -340,7 +340,7 @@ impl<'a, Pe: ImageNtHeaders> Described<'a, Pe> {
         assert!(names.is_sorted(), "names are found by binary search");
         for export in table.exports()? {
             if matches!(export.target, ExportTarget::Address(0)) {
-                continue; // an ordinal between others that nobody has
+                continue; // an unused ordinal between others
             }
             let mut line = format!("export @{}", export.ordinal.0);
             if let Some(name) = export.name {
