@@ -10,7 +10,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let Some(target) = fuzz::TARGETS.iter().find(|target| target.name == name) else {
-        eprintln!("unknown target {name}, expected one of: {}", fuzz::TARGETS.map(|target| target.name).join(" "));
+        eprintln!(
+            "unknown target {name}, expected one of: {}",
+            fuzz::TARGETS.map(|target| target.name).join(" ")
+        );
         return ExitCode::FAILURE;
     };
     let folder = PathBuf::from(folder);

@@ -1,4 +1,5 @@
-//! Machine code that is followed: from the entry point, and from the function that initializes a Python module.
+//! Machine code that is followed: from the entry point, and from the function that initializes a
+//! Python module.
 
 use std::sync::OnceLock;
 
@@ -156,8 +157,8 @@ fn seeds() -> Vec<Vec<u8>> {
     });
 
     // A helper like Cython's, after a jump over it: mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx;
-    // call; ret. It is called with an object of the string table of Cython 0.29, with the flags of the first
-    // entry set.
+    // call; ret. It is called with an object of the string table of Cython 0.29, with the flags of the
+    // first entry set.
     let helper =
         Code::new().put(&[0xeb, 0x12, 0x48, 0x89, 0xcb, 0x44, 0x89, 0x44, 0x24, 0x20, 0x48, 0x89, 0xd9]);
     let helper = helper.call("PyImport_ImportModuleLevelObject").put(&[0xc3]);

@@ -1,8 +1,9 @@
 //! Arbitrary bytes for every parser of untrusted input.
 //!
-//! A [`Target`] passes its input to one reader of WhyDLL, and the result to everything that uses it. No input may
-//! cause a panic, a hang, or use more than [`MAX_MEMORY`]. `fuzz_targets/` lets libFuzzer search for such inputs
-//! (`fuzz/run`), and `tests/short.rs` tries some thousands of altered [seeds](Target::seeds) in every test run.
+//! A [`Target`] passes its input to one reader of WhyDLL, and the result to everything that uses
+//! it. No input may cause a panic, a hang, or use more than [`MAX_MEMORY`]. `fuzz_targets/` lets
+//! libFuzzer search for such inputs (`fuzz/run`), and `tests/short.rs` tries some thousands of
+//! altered [seeds](Target::seeds) in every test run.
 
 mod api_sets;
 mod code;

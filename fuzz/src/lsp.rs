@@ -47,8 +47,8 @@ const WAIT: Duration = Duration::from_millis(5);
 /// The maximum number of waits in one input.
 const MAX_WAITS: usize = 10;
 
-/// Sends a message for each line to a server, and makes it exit. An empty line waits until the server sends
-/// something.
+/// Sends a message for each line to a server, and makes it exit. An empty line waits until the
+/// server sends something.
 async fn converse(lines: &str) {
     let (mut to_server, input) = duplex(LARGEST);
     let (output, mut from_server) = duplex(LARGEST);

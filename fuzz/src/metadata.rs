@@ -1,5 +1,5 @@
-//! Files that describe environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's JSON, the install
-//! manager's files, and so on.
+//! Files that describe environments and distributions: `pyvenv.cfg`, RECORD, METADATA, conda's
+//! JSON, the install manager's files, and so on.
 
 use whydll::diagnosis::{Import, diagnose};
 use whydll::environment::Environment;

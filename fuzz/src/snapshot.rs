@@ -98,8 +98,8 @@ fn seeds() -> Vec<Vec<u8>> {
     vec![by_xz.finish().unwrap(), by_gzip.finish().unwrap(), second, first]
 }
 
-/// Removes most of what is the same on every machine: contracts of API sets and names of DLLs would be most of a
-/// seed.
+/// Removes most of what is the same on every machine: contracts of API sets and names of DLLs would
+/// be most of a seed.
 fn small(snapshot: &[u8]) -> Vec<u8> {
     let mut snapshot: Value = serde_json::from_slice(snapshot).unwrap();
     let contract = json!({ "api-ms-win-crt-math-l1-1": { "host": "ucrtbase.dll" } });

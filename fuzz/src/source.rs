@@ -23,7 +23,8 @@ fn run(text: &[u8]) {
     Document::parse(&text);
 }
 
-/// Returns the statements with the removed definitions in their places, and without what an outline may lose.
+/// Returns the statements with the removed definitions in their places, and without what an outline
+/// may lose.
 fn comparable(body: &[Stmt], text: &str) -> Vec<Stmt> {
     let again = |body: &[Stmt]| comparable(body, text);
     let mut out = Vec::new();

@@ -436,8 +436,8 @@ fn closed_pipe() -> Stdio {
     writer.into()
 }
 
-/// Packages that take long to read, or cannot be read. Each is answered in time, and what is unknown is reported once, with its
-/// place.
+/// Packages that take long to read, or cannot be read. Each is answered in time, and what is
+/// unknown is reported once, with its place.
 #[test]
 fn packages_that_take_long_to_read() {
     const INIT: &str = "/Python38/Lib/site-packages/tensorflow/__init__.py";

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::Report;
 
-/// A name stands for a value of that type, with `?` if it may be null, and with `-` if it may also be absent; `a|b` for
-/// one of these words; a list for a list of such values. More fields may be added at any time.
+/// A name stands for a value of that type, with `?` if it may be null, and with `-` if it may also
+/// be absent; `a|b` for one of these words; a list for a list of such values. More fields may be
+/// added at any time.
 fn shape() -> Value {
     let position = json!({ "line": "number", "character": "number" });
     json!({

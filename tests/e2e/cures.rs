@@ -1,11 +1,12 @@
-//! The first fix for failures that users reported, in small worlds: what is recommended, and what is only mentioned because it
-//! cannot be tried.
+//! The first fix for failures that users reported, in small worlds: what is recommended, and what
+//! is only mentioned because it cannot be tried.
 
 use end_to_end::{report, strings, text, whydll};
 use expect_test::{Expect, expect};
 use world::World;
 
-/// Checks the findings and fixes for a program in a world: `*` is recommended, `-` cures too, `?` could not be tried.
+/// Checks the findings and fixes for a program in a world: `*` is recommended, `-` cures too, `?`
+/// could not be tried.
 #[track_caller]
 fn check(machine: &str, python: &str, files: &str, program: &str, expected: Expect) {
     let mut world = files.replace("/s/", &format!("{python}/Lib/site-packages/"));
@@ -95,7 +96,8 @@ fn distribution(name: &str, version: &str, requires: &str, files: &[&str]) -> St
     )
 }
 
-/// Qt's copy of the runtime is loaded before the module that needs a newer one (StoManager1#50, with PyQt5 5.15.2 and torch 2.9.0).
+/// Qt's copy of the runtime is loaded before the module that needs a newer one (StoManager1#50,
+/// with PyQt5 5.15.2 and torch 2.9.0).
 fn an_old_runtime_first() -> String {
     let packages = "
 /s/qt/__init__.py  text
@@ -137,7 +139,8 @@ fn the_import_is_made_before_the_one_that_brings_an_old_runtime() {
     );
 }
 
-/// No order helps: two packages include different DLLs of the same name (sumo#17324, with libsumo and pyarrow).
+/// No order helps: two packages include different DLLs of the same name (sumo#17324, with libsumo
+/// and pyarrow).
 #[test]
 fn two_packages_that_cannot_be_in_one_process() {
     let files = installed("312")
@@ -300,7 +303,8 @@ fn an_environment_of_conda() {
     );
 }
 
-/// rasterio-feedstock#240 and vscode-jupyter#15518: a conda environment with Python 3.7 that is not activated.
+/// rasterio-feedstock#240 and vscode-jupyter#15518: a conda environment with Python 3.7 that is not
+/// activated.
 #[test]
 fn an_environment_of_conda_that_is_not_activated() {
     let files = |more: &str| {
@@ -392,7 +396,8 @@ fn a_folder_that_only_an_administrator_changes() {
     );
 }
 
-/// A distribution that was not installed from PyPI isn't available there: PyTorch has an index of its own for each build.
+/// A distribution that was not installed from PyPI isn't available there: PyTorch has an index of
+/// its own for each build.
 #[test]
 fn a_distribution_that_pypi_does_not_have() {
     let files = installed("312")
@@ -419,7 +424,8 @@ fn a_distribution_that_pypi_does_not_have() {
     );
 }
 
-/// Commands are those of the manager: conda's for what conda installed, and the project tool's for what its lock file names.
+/// Commands are those of the manager: conda's for what conda installed, and the project tool's for
+/// what its lock file names.
 #[test]
 fn the_tool_that_manages_the_environment() {
     let conda = conda("312", "conda create -n work pkg")
@@ -486,8 +492,8 @@ fn the_tool_that_manages_the_environment() {
     );
 }
 
-/// A DLL that another package lost isn't the missing one; a folder that distributions share belongs to none of them; and the
-/// end of the process isn't caught.
+/// A DLL that another package lost isn't the missing one; a folder that distributions share belongs
+/// to none of them; and the end of the process isn't caught.
 #[test]
 fn files_that_are_not_to_blame() {
     let files = installed("312")
@@ -564,7 +570,8 @@ fn the_order_in_a_block() {
     );
 }
 
-/// A foreign ICU next to Python, and a foreign OpenMP in System32 that LoadLibrary without flags finds first (llama#156).
+/// A foreign ICU next to Python, and a foreign OpenMP in System32 that LoadLibrary without flags
+/// finds first (llama#156).
 #[test]
 fn a_foreign_copy_that_wins() {
     let files = installed("312")
@@ -638,7 +645,8 @@ fn the_pair_that_fits_is_named() {
     );
 }
 
-/// pyblish#368 and bcrypt#835: python3.dll is missing, or from a release that lacks what the module imports.
+/// pyblish#368 and bcrypt#835: python3.dll is missing, or from a release that lacks what the module
+/// imports.
 #[test]
 fn files_of_python_are_repaired_with_python() {
     let files = |python3: &str| {
@@ -671,7 +679,8 @@ fn files_of_python_are_repaired_with_python() {
     );
 }
 
-/// onnxruntime before Windows 10 2004, opencv on an N edition (opencv-python#185), and Zeal's ICU (zeal#1920).
+/// onnxruntime before Windows 10 2004, opencv on an N edition (opencv-python#185), and Zeal's ICU
+/// (zeal#1920).
 #[test]
 fn components_that_windows_lacks() {
     let files = |needs: &str| {

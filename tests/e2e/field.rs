@@ -1,5 +1,5 @@
-//! Failing imports that users reported, rebuilt as small worlds: each is a kind of failure that a package had, together with the
-//! intact case. The package and its issue are named.
+//! Failing imports that users reported, rebuilt as small worlds: each is a kind of failure that a
+//! package had, together with the intact case. The package and its issue are named.
 
 use end_to_end::{Report, report, strings, text, whydll};
 use world::World;
@@ -11,7 +11,8 @@ const PYTHON: &str = "
 /Python/Lib/os.py        text
 ";
 
-/// What torch's `__init__.py` does: it adds directories that depend on the machine, and loads every DLL of its folder.
+/// What torch's `__init__.py` does: it adds directories that depend on the machine, and loads every
+/// DLL of its folder.
 const LOADS_ALL: &str = r#"
 /s/pkg/__init__.py  text
     import ctypes, glob, os, sys, sysconfig
@@ -36,7 +37,8 @@ const LOADS_ALL: &str = r#"
 /s/pkg/_C.pyd  imports core.dll
 "#;
 
-/// Checks a program on a machine with these files. Returns `healthy`, or severity, code, and DLLs of each finding.
+/// Checks a program on a machine with these files. Returns `healthy`, or severity, code, and DLLs
+/// of each finding.
 fn outcome(machine: &str, files: &str, program: &str) -> String {
     let mut world = PYTHON.to_owned();
     world += &files.replace("/s/", "/Python/Lib/site-packages/");
@@ -262,7 +264,8 @@ fn an_old_library_in_the_system_s_directory() {
     check("drive", &world("/Python/DLLs"), "import ssl", "healthy");
 }
 
-/// PySide6 in the folder of the account, and another one in the environment (FreeCAD#28894), on a mounted drive.
+/// PySide6 in the folder of the account, and another one in the environment (FreeCAD#28894), on a
+/// mounted drive.
 #[test]
 fn packages_of_the_only_account_of_a_drive() {
     let world = |needs: &str| {
@@ -282,7 +285,8 @@ fn packages_of_the_only_account_of_a_drive() {
     check("drive", &two, "import pkg", "healthy");
 }
 
-/// The stable ABI of Python 3.15 (cpython#150930), which Python itself finds in a folder of its own.
+/// The stable ABI of Python 3.15 (cpython#150930), which Python itself finds in a folder of its
+/// own.
 #[test]
 fn the_stable_abi_without_a_global_lock() {
     let python = |folder: &str| {

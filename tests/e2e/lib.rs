@@ -1,7 +1,7 @@
 //! Runs the program as users do: with arguments, output, and an exit status.
 //!
-//! `WHYDLL_BIN` names the program (default: the newest one that `cargo build` made), `WHYDLL_REAL` the directory of real
-//! environments that `tests/real/setup` and `tests/real/packages` print.
+//! `WHYDLL_BIN` names the program (default: the newest one that `cargo build` made), `WHYDLL_REAL`
+//! the directory of real environments that `tests/real/setup` and `tests/real/packages` print.
 
 pub mod contract;
 
@@ -45,7 +45,8 @@ pub fn command() -> Command {
     sheltered(Command::new(&*PROGRAM))
 }
 
-/// Returns a command for `whydll` that respects the modes of files even if the tests are run by root.
+/// Returns a command for `whydll` that respects the modes of files even if the tests are run by
+/// root.
 #[cfg(unix)]
 pub fn command_without_privileges() -> Command {
     use std::os::unix::fs::MetadataExt;

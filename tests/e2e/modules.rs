@@ -1,6 +1,6 @@
-//! Compares the native modules and DLLs that `whydll chain` lists with those that a real Python loads under Wine
-//! (`tests/real/modules`): the same ones, in the same order. Differences are listed here by name with their reason, and must
-//! exist.
+//! Compares the native modules and DLLs that `whydll chain` lists with those that a real Python
+//! loads under Wine (`tests/real/modules`): the same ones, in the same order. Differences are
+//! listed here by name with their reason, and must exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -154,7 +154,8 @@ fn is_known(differences: &[Difference], environment: &str, file: &str) -> bool {
     differences.iter().any(|known| known.environment == environment && known.files.contains(&file))
 }
 
-/// Returns the files that WhyDLL loads for an import, each after those that it needs, in the order of Wine's trace.
+/// Returns the files that WhyDLL loads for an import, each after those that it needs, in the order
+/// of Wine's trace.
 fn predicted(environment: &str, drive: &str, package: &str) -> Vec<String> {
     let chain = chain(environment, drive, package);
     let modules = chain["modules"].as_array().unwrap();
@@ -227,8 +228,8 @@ fn relative(environment: &str, path: &str) -> String {
     path.strip_prefix("c:/windows/").unwrap_or(&path).to_owned()
 }
 
-/// Whether a path is one of Windows' own DLLs, which are Wine's here, except for the C runtime of one machine. Those of the
-/// redistributable are in the same directory.
+/// Whether a path is one of Windows' own DLLs, which are Wine's here, except for the C runtime of
+/// one machine. Those of the redistributable are in the same directory.
 fn is_of_windows(path: &str) -> bool {
     let file = path.strip_prefix("system32/");
     file.is_some_and(|file| {

@@ -1,5 +1,6 @@
-//! Folders and files may have any name, and a traceback any content: the terminal shows it and doesn't obey it. Windows
-//! itself has no such names, but an environment that is checked from another system may.
+//! Folders and files may have any name, and a traceback any content: the terminal shows it and
+//! doesn't obey it. Windows itself has no such names, but an environment that is checked from
+//! another system may.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! `whydll check` of notebooks: each import is diagnosed after the cells above it, and reported with its cell.
+//! `whydll check` of notebooks: each import is diagnosed after the cells above it, and reported
+//! with its cell.
 
 use std::fs;
 
@@ -59,7 +60,8 @@ fn places(answer: &Answer) -> Vec<(u64, u64, u64)> {
     report.findings().iter().map(place).collect()
 }
 
-/// onnx in a notebook with pyzmq 26.1.0 (pyzmq#2012): the kernel has loaded an older runtime before the first cell.
+/// onnx in a notebook with pyzmq 26.1.0 (pyzmq#2012): the kernel has loaded an older runtime before
+/// the first cell.
 #[test]
 fn modules_that_the_kernel_loaded_come_first() {
     let files = "

@@ -1,5 +1,5 @@
-//! The most used native packages, as `tests/real/packages` installs them: nothing is wrong with them, so there must be no
-//! finding; and a DLL that is deleted from one is named.
+//! The most used native packages, as `tests/real/packages` installs them: nothing is wrong with
+//! them, so there must be no finding; and a DLL that is deleted from one is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -120,7 +120,8 @@ const PACKAGES: [(&str, &str); 105] = [
     ("zstandard", "zstandard"),
 ];
 
-/// Distributions whose import loads none of their native modules as far as WhyDLL sees, with the reason.
+/// Distributions whose import loads none of their native modules as far as WhyDLL sees, with the
+/// reason.
 const UNSEEN: [(&str, &str); 2] = [
     ("debugpy", "its modules are for a program that is debugged, and the adapter imports them then"),
     ("z3-solver", "it tries the folders of PATH, and what `importlib.resources` gives"),
@@ -200,7 +201,8 @@ fn loaded(environment: &str, import: &str) -> Vec<String> {
     paths.filter_map(|path| Some(path.strip_prefix(&site_packages)?.to_owned())).collect()
 }
 
-/// Returns the native files of each distribution according to its RECORD, relative to site-packages.
+/// Returns the native files of each distribution according to its RECORD, relative to
+/// site-packages.
 fn native_files(environment: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut distributions = BTreeMap::new();
     for entry in fs::read_dir(environment.join("Lib/site-packages")).unwrap() {
@@ -225,7 +227,8 @@ fn plain(path: &str) -> String {
     path.replace('\\', "/").to_lowercase()
 }
 
-/// An import, and a DLL that it needs: its folder, relative to site-packages, and its name or how that begins.
+/// An import, and a DLL that it needs: its folder, relative to site-packages, and its name or how
+/// that begins.
 type Deleted = (&'static str, &'static str, &'static str);
 
 /// DLLs of packages, for each Python.

@@ -1,5 +1,5 @@
-//! Newer versions of Python. Their `python.exe` and its DLL are made by the tests, because no package index has genuine ones for
-//! Windows.
+//! Newer versions of Python. Their `python.exe` and its DLL are made by the tests, because no
+//! package index has genuine ones for Windows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,8 +12,8 @@ use object::read::pe::{ImageThunkData, PeFile64};
 use serde_json::Value;
 use world::World;
 
-/// Checks a program that runs in Python 3.`minor`, with `/s/` for its site-packages. Returns severity, line, and first sentence
-/// of each finding.
+/// Checks a program that runs in Python 3.`minor`, with `/s/` for its site-packages. Returns
+/// severity, line, and first sentence of each finding.
 fn findings_of(minor: u32, files: &str, program: &str) -> Vec<String> {
     let mut world = format!(
         "
@@ -121,7 +121,8 @@ fn an_older_python_does_not_compile_a_lazy_import() {
     );
 }
 
-/// A package that is lazy through `__lazy_modules__`, like Pillow 13: 3.14 imports its native modules at once.
+/// A package that is lazy through `__lazy_modules__`, like Pillow 13: 3.14 imports its native
+/// modules at once.
 #[test]
 fn modules_that_a_package_names_are_lazy_from_3_15_on() {
     let files = "
@@ -143,7 +144,8 @@ fn modules_that_a_package_names_are_lazy_from_3_15_on() {
     );
 }
 
-/// A Python 3.`minor` whose DLL exports everything that real wheels import from it; CPython's real exports aren't tested here.
+/// A Python 3.`minor` whose DLL exports everything that real wheels import from it; CPython's real
+/// exports aren't tested here.
 fn with_wheels(name: &str, minor: u32, suffix: &str) -> World {
     let packages = real(name).join("Lib/site-packages");
     let dll = format!("python3{minor}{suffix}.dll");
@@ -298,8 +300,8 @@ fn real_wheels_for_the_other_build_are_not_for_this_python() {
     }
 }
 
-/// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled build has in a separate folder
-/// (PEP 803).
+/// cryptography 50.0.2 for Python 3.15 imports `python3t.dll`, which a GIL-enabled build has in a
+/// separate folder (PEP 803).
 #[test]
 fn a_real_wheel_for_the_stable_abi_of_both_builds() {
     let import = "cryptography.hazmat.bindings._rust";

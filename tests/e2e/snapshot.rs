@@ -26,7 +26,8 @@ fn record(environment: &str, machine: &str, file: &Path) {
     assert_eq!((answer.status, answer.err.as_str()), (0, ""));
 }
 
-/// Returns the JSON of a check without the kind of its host, which is all that may differ in a replay.
+/// Returns the JSON of a check without the kind of its host, which is all that may differ in a
+/// replay.
 fn without_kind(mut report: Report) -> String {
     report.json["host"]["kind"] = Value::Null;
     report.json.to_string()
@@ -97,7 +98,8 @@ const HOME: &str = r#"
 "/Users/NAME/bin/"
 "#;
 
-/// Returns the interpreter, the findings, and the JSON of a snapshot of [`HOME`] and of the machine itself.
+/// Returns the interpreter, the findings, and the JSON of a snapshot of [`HOME`] and of the machine
+/// itself.
 fn home(name: &str, more: &[&str]) -> (String, String, String) {
     let world = World::new(&HOME.replace("NAME", name)).unwrap();
     let python = text(&world.path(&format!("/Users/{name}/python")));
@@ -249,7 +251,8 @@ fn a_snapshot_contains_nothing_else() {
     let folder = tempfile::tempdir_in(original.parent().unwrap()).unwrap();
     let environment = folder.path().join("environment");
     link_tree(&original, &environment);
-    // A company's package, which looks into strings and decides nothing. With TensorFlow there is no time to try each string.
+    // A company's package, which looks into strings and decides nothing. With TensorFlow there is no
+    // time to try each string.
     let packages = environment.join("Lib/site-packages");
     fs::create_dir(packages.join("acme")).unwrap();
     fs::write(packages.join("acme/__init__.py"), ACME).unwrap();

@@ -1,5 +1,5 @@
-//! Compares WhyDLL's predictions with what a real Python did under Wine (`tests/real/truth.json`): whether the import
-//! works, Python's message, the culprit, and the file that needed it.
+//! Compares WhyDLL's predictions with what a real Python did under Wine (`tests/real/truth.json`):
+//! whether the import works, Python's message, the culprit, and the file that needed it.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ const TEXTS: [(&str, &str); 2] = [
     ("Bad EXE format for %1.", "%1 is not a valid Win32 application."),
 ];
 
-/// A place that WhyDLL names and the traceback doesn't: TensorFlow catches the OSError of this load, collects it, and
-/// raises an ImportError of its own four lines below.
+/// A place that WhyDLL names and the traceback doesn't: TensorFlow catches the OSError of this
+/// load, collects it, and raises an ImportError of its own four lines below.
 const CAUGHT: &str = "tensorflow/python/platform/self_check.py:50";
 
 #[test]

@@ -1,4 +1,5 @@
-//! Compares two lists of files: what only one of them has, and whether the rest is in the same order.
+//! Compares two lists of files: what only one of them has, and whether the rest is in the same
+//! order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +10,8 @@ pub struct Comparison<'a> {
     pub missed: Vec<&'a str>,
     /// Files that only the plan's list has.
     pub invented: Vec<&'a str>,
-    /// Kendall's rank correlation of the common files: 1 if the order is the same, -1 if it is reversed.
+    /// Kendall's rank correlation of the common files: 1 if the order is the same, -1 if it is
+    /// reversed.
     pub order: f64,
 }
 
@@ -28,7 +30,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Returns (pairs in order - pairs out of order) / pairs, given the positions in one order of the items of the other.
+/// Returns (pairs in order - pairs out of order) / pairs, given the positions in one order of the
+/// items of the other.
 fn kendall(places: &[usize]) -> f64 {
     let pairs = places.len() * places.len().saturating_sub(1) / 2;
     if pairs == 0 {

@@ -1,4 +1,5 @@
-//! Differences that the plan cannot know about, by name. An entry that no import needs fails the test.
+//! Differences that the plan cannot know about, by name. An entry that no import needs fails the
+//! test.
 
 /// A native module on which Python and the plan differ.
 #[derive(Debug)]

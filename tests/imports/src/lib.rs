@@ -1,7 +1,8 @@
-//! Compares two Pythons: the same installed packages are imported by a real CPython and followed by the plan.
+//! Compares two Pythons: the same installed packages are imported by a real CPython and followed by
+//! the plan.
 //!
-//! The plan uses Linux's values for `sys.platform` and so on, so that a Python on Linux can be the reference. Audit events
-//! show which native modules it loads (`trace.py`).
+//! The plan uses Linux's values for `sys.platform` and so on, so that a Python on Linux can be the
+//! reference. Audit events show which native modules it loads (`trace.py`).
 
 pub mod comparison;
 pub mod known_differences;
@@ -15,7 +16,8 @@ use whydll::environment::{Environment, PythonVersion};
 use whydll::host::{FactCache, Host, WinPath};
 use whydll::plan::{Event, Plan};
 
-/// The files that an import runs and loads, in order, each once. Paths are relative to the directory of packages.
+/// The files that an import runs and loads, in order, each once. Paths are relative to the
+/// directory of packages.
 #[derive(Debug, Default)]
 pub struct Import {
     /// Native modules.

@@ -26,7 +26,8 @@ pub struct Trace {
     error: Option<String>,
 }
 
-/// A file, and the native module whose code imports it, if one does. No Python source shows such an import.
+/// A file, and the native module whose code imports it, if one does. No Python source shows such an
+/// import.
 type Loaded = (String, Option<String>);
 
 /// Imports `name` in a fresh process, with the packages in `folder` and no others.

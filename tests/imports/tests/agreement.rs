@@ -4,9 +4,10 @@
 //!     WHYDLL_IMPORTS=FOLDER cargo test --release -p imports
 //!     WHYDLL_IMPORTS=FOLDER cargo test --release -p imports -- --verbose numpy cv2
 //!
-//! Imports by the code of native modules (such as Cython's) are in no Python source and are left out of both lists; the
-//! table has their number. Of the rest at least 99 % must be found, at most 2 % may be invented, and the order of first loads must
-//! be the same. Other dynamic imports are listed by name (`known_differences.rs`).
+//! Imports by the code of native modules (such as Cython's) are in no Python source and are left
+//! out of both lists; the table has their number. Of the rest at least 99 % must be found, at most
+//! 2 % may be invented, and the order of first loads must be the same. Other dynamic imports are
+//! listed by name (`known_differences.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

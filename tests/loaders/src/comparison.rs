@@ -47,8 +47,8 @@ pub fn compare<M: Machine>(text: &str, machine: &M) -> Result<Used, Disagreement
     }
 }
 
-/// Compares the outcomes of a program's loads with those of Wine, translated into what Windows would
-/// report.
+/// Compares the outcomes of a program's loads with those of Wine, translated into what Windows
+/// would report.
 ///
 /// # Errors
 /// What differs.
@@ -95,7 +95,8 @@ fn agree_with_windows(program: &Program, ours: &[Outcome], windows: &[ObservedLo
             return Err(format!("of the loads Windows made {}, ours {}", windows.len(), ours.len()));
         };
         let windows = &observed.outcome;
-        // The simulation executes nothing, so what a DllMain does cannot be compared, nor what comes after it.
+        // The simulation executes nothing, so what a DllMain does cannot be compared, nor what comes after
+        // it.
         if ours.code == 0 && matches!(windows.code, 1114 | 998) {
             return Ok(());
         }
@@ -139,8 +140,9 @@ fn modules(outcome: &Outcome) -> Vec<WinPath> {
 
 /// Whether two outcomes are the same.
 ///
-/// Windows ends a load at the first fault; Wine and the simulation continue. A module that has failed stays in the simulation until
-/// the end, while Wine tries it again. So the symbols that are missing after the first fault are not compared.
+/// Windows ends a load at the first fault; Wine and the simulation continue. A module that has
+/// failed stays in the simulation until the end, while Wine tries it again. So the symbols that are
+/// missing after the first fault are not compared.
 fn same(ours: &Outcome, windows: &Outcome) -> bool {
     let not_loaded = |outcome: &Outcome| -> Vec<Fault> {
         let mut faults = outcome.faults.clone();
@@ -164,13 +166,15 @@ struct Placed<'m, M: Machine> {
 
 impl<M: Machine> Placed<'_, M> {
     fn on<'m>(machine: &'m M, text: &str) -> Result<Placed<'m, M>, Disagreement> {
-        // First written elsewhere, so that no file of the machine is overwritten: all Wine machines share those.
+        // First written elsewhere, so that no file of the machine is overwritten: all Wine machines share
+        // those.
         let apart = World::new(text).map_err(|error| Disagreement::Unusable(error.to_string()))?;
         let program = Program::read(apart.directives()).map_err(Disagreement::Unusable)?;
         if let Some(file) = apart.files().iter().find(|file| machine.path(file).exists()) {
             return Err(Disagreement::Occupied(format!("{file} is a part of the machine")));
         }
-        // Whole top-level directories are removed afterwards, so on a real machine they must be the world's own.
+        // Whole top-level directories are removed afterwards, so on a real machine they must be the world's
+        // own.
         if machine.loader() == Loader::Windows {
             let application = slashed(&program);
             let mut own = apart.files().iter().chain([&application]).map(|file| top_level(file));

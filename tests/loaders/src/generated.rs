@@ -1,4 +1,5 @@
-//! Generates worlds from a seed: images in several directories, not all of them valid, and a program that loads some.
+//! Generates worlds from a seed: images in several directories, not all of them valid, and a
+//! program that loads some.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,7 +27,8 @@ const FOLDERS: &[&str] = &[
     "/windows",
 ];
 
-/// The directories that the program names. Windows refuses those that do not exist, so they are declared.
+/// The directories that the program names. Windows refuses those that do not exist, so they are
+/// declared.
 const OWN_FOLDERS: &[&str] = FOLDERS.split_at(8).0;
 
 /// A generated world. `Display` writes its source.

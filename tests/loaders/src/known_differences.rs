@@ -1,7 +1,8 @@
 //! The known differences between Wine's loader and that of Windows.
 //!
-//! Each entry recognizes its case in what Wine reports about one load, never in what the simulation reports, and
-//! translates it into what Windows would report. The result is then compared with the simulation like any other.
+//! Each entry recognizes its case in what Wine reports about one load, never in what the simulation
+//! reports, and translates it into what Windows would report. The result is then compared with the
+//! simulation like any other.
 
 use crate::outcome::{Outcome, base_name};
 use crate::trace::{Complaint, Kind};
@@ -19,7 +20,8 @@ pub struct Case<'a> {
     pub crashed: bool,
     /// The outcome; `None` if Wine's does not show what Windows' would be.
     pub outcome: Option<Outcome>,
-    /// Whether the two processes have different modules from here on, so that later loads cannot be compared.
+    /// Whether the two processes have different modules from here on, so that later loads cannot be
+    /// compared.
     pub parted: bool,
 }
 

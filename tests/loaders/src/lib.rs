@@ -1,8 +1,10 @@
-//! Compares two loaders: a world's program runs in the simulated loader ([`whydll::loader::Process`]) and, as a
-//! real program, under Wine or on Windows. Both must report the same for every load.
+//! Compares two loaders: a world's program runs in the simulated loader
+//! ([`whydll::loader::Process`]) and, as a real program, under Wine or on Windows. Both must report
+//! the same for every load.
 //!
-//! A world is written in the language of the crate `world`. Its paths are those of drive `C:`, whose `windows`
-//! directory is that of Wine or Windows. Its directives are the steps of the program, in order ([`Program`]):
+//! A world is written in the language of the crate `world`. Its paths are those of drive `C:`,
+//! whose `windows` directory is that of Wine or Windows. Its directives are the steps of the
+//! program, in order ([`Program`]):
 //!
 //! | directive | does |
 //! |---|---|
@@ -18,25 +20,28 @@
 //! | `load NAME ctypes` | `LOAD_LIBRARY_SEARCH_DEFAULT_DIRS`: a bare name in `ctypes` |
 //! | `load NAME flags 0x900` | any flags |
 //!
-//! A NAME that begins with a slash is a file of the world; any other one is passed on unchanged, so it may also be a
-//! path with backslashes. Directories that a directive names must exist, or Windows refuses it.
+//! A NAME that begins with a slash is a file of the world; any other one is passed on unchanged, so
+//! it may also be a path with backslashes. Directories that a directive names must exist, or
+//! Windows refuses it.
 //!
-//! The worlds written by hand are in `worlds/`, one file for each kind of rule; a line `== title` begins a world.
-//! Those in [`generated`] come from one seed each. A generated world in which the loaders differ is shrunk and
-//! printed, ready to be added to a file in `worlds/`.
+//! The worlds written by hand are in `worlds/`, one file for each kind of rule; a line `== title`
+//! begins a world. Those in [`generated`] come from one seed each. A generated world in which the
+//! loaders differ is shrunk and printed, ready to be added to a file in `worlds/`.
 //!
-//! The comparison is between two [`Outcome`]s for every load: whether it succeeds, the Win32 code, the culprits, the
-//! file of the module, and the files of all modules of the world in the order of the process's list. System modules
-//! are compared only if the program loads one itself: Wine's DLLs import each other in their own way.
+//! The comparison is between two [`Outcome`]s for every load: whether it succeeds, the Win32 code,
+//! the culprits, the file of the module, and the files of all modules of the world in the order of
+//! the process's list. System modules are compared only if the program loads one itself: Wine's
+//! DLLs import each other in their own way.
 //!
-//! Under Wine ([`wine`], used everywhere except on Windows), [`known_differences`] translates what Wine reports where Wine
-//! is known to differ from Windows, without looking at the simulation. Wine cannot judge some features at
-//! all, so no world has them: `.local`, `/DEPENDENTLOADFLAG`, versions of Windows that are too old, KnownDLLs and
-//! contracts of API sets (Wine has its own lists), .NET, a file for a machine that Wine does not know in the middle of
-//! a search (ARM64), directories with the name of a DLL, and files that may not be read (root may).
+//! Under Wine ([`wine`], used everywhere except on Windows), [`known_differences`] translates what
+//! Wine reports where Wine is known to differ from Windows, without looking at the simulation. Wine
+//! cannot judge some features at all, so no world has them: `.local`, `/DEPENDENTLOADFLAG`,
+//! versions of Windows that are too old, KnownDLLs and contracts of API sets (Wine has its own
+//! lists), .NET, a file for a machine that Wine does not know in the middle of a search (ARM64),
+//! directories with the name of a DLL, and files that may not be read (root may).
 //!
-//! On Windows ([`native`]) nothing is translated, so an entry of the known differences that is wrong shows up there.
-//! Windows reports no culprits, so those are not compared.
+//! On Windows ([`native`]) nothing is translated, so an entry of the known differences that is
+//! wrong shows up there. Windows reports no culprits, so those are not compared.
 //!
 //! [`real`] has TensorFlow's own modules in place of a world's, intact and with one fault each.
 

@@ -1,8 +1,9 @@
 //! A world's program on the Windows that the test runs on.
 //!
-//! Worlds declare files in `C:\dlls`, `C:\app`, `C:\Windows\System32` and so on, and those files are really
-//! written there, and removed afterwards. That needs administrator rights, and is for machines that are thrown away, such
-//! as a CI runner. So it only runs if `WHYDLL_TEST_ON_THIS_WINDOWS` is 1.
+//! Worlds declare files in `C:\dlls`, `C:\app`, `C:\Windows\System32` and so on, and those files
+//! are really written there, and removed afterwards. That needs administrator rights, and is for
+//! machines that are thrown away, such as a CI runner. So it only runs if
+//! `WHYDLL_TEST_ON_THIS_WINDOWS` is 1.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

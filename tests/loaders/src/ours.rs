@@ -11,8 +11,8 @@ use crate::outcome::{Fault, Outcome};
 use crate::probe::Loader;
 use crate::program::{Program, Step};
 
-/// Returns the outcome of each load of a program on the drive in the directory `drive`, as it compares with `loader`. Only the
-/// modules in `files` are listed.
+/// Returns the outcome of each load of a program on the drive in the directory `drive`, as it
+/// compares with `loader`. Only the modules in `files` are listed.
 ///
 /// # Errors
 /// The drive is not that of a Windows machine, or the program cannot start.
@@ -92,8 +92,9 @@ fn failed(failure: &Failure, loader: Loader) -> Outcome {
     Outcome { code: code(&failure.first.cause, loader), module: None, faults, modules: Vec::new() }
 }
 
-/// For a forwarder that leads nowhere, Wine reports the symbol that has no implementation. Windows reports why the
-/// target cannot be loaded, which Wine has forgotten by then, so that code is not compared with Wine's.
+/// For a forwarder that leads nowhere, Wine reports the symbol that has no implementation. Windows
+/// reports why the target cannot be loaded, which Wine has forgotten by then, so that code is not
+/// compared with Wine's.
 fn code(cause: &Cause, loader: Loader) -> u32 {
     match cause {
         Cause::MissingExport { forwarder: Some(_), symbols, .. } if loader == Loader::Wine => {

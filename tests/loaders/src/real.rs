@@ -1,7 +1,8 @@
-//! Real modules: the native modules that `import tensorflow` loads, in order, and the faults that they can have.
+//! Real modules: the native modules that `import tensorflow` loads, in order, and the faults that
+//! they can have.
 //!
-//! The program is in the directory of `python.exe`, so that the application directory is Python's. The environments, the
-//! redistributables, and the machine are those of `tests/real/setup`.
+//! The program is in the directory of `python.exe`, so that the application directory is Python's.
+//! The environments, the redistributables, and the machine are those of `tests/real/setup`.
 
 use std::fs;
 use std::io;
@@ -82,12 +83,13 @@ enum AsPython {
     Altered,
 }
 
-/// A change to a healthy environment or machine. In its paths `<main>`, `<python>`, `<tensorflow>`, and `<system>` stand
-/// for the paths of the release and the machine.
+/// A change to a healthy environment or machine. In its paths `<main>`, `<python>`, `<tensorflow>`,
+/// and `<system>` stand for the paths of the release and the machine.
 #[derive(Debug)]
 enum Change {
     Delete(&'static str),
-    /// Puts a DLL of a redistributable into a directory, under its own name: directory, redistributable, name.
+    /// Puts a DLL of a redistributable into a directory, under its own name: directory,
+    /// redistributable, name.
     Put(&'static str, &'static str, &'static str),
     /// Copies an existing file.
     Copy(&'static str, &'static str),
@@ -219,7 +221,8 @@ impl Real {
         }
     }
 
-    /// Returns a Wine prefix in which the files of the redistributable are real or absent, never Wine's own.
+    /// Returns a Wine prefix in which the files of the redistributable are real or absent, never
+    /// Wine's own.
     pub fn machine(&self) -> PathBuf {
         self.folder.join("wine/with")
     }
@@ -228,8 +231,8 @@ impl Real {
         self.folder.join("redistributables").join(name)
     }
 
-    /// Replaces the release and the redistributable on a machine, and makes the changes of a fault. Returns the files
-    /// whose modules are compared.
+    /// Replaces the release and the redistributable on a machine, and makes the changes of a fault.
+    /// Returns the files whose modules are compared.
     ///
     /// # Errors
     /// A file cannot be read or written.

@@ -1,5 +1,5 @@
-//! Reads Wine's trace: what its loader complains about (`dlls/ntdll/loader.c`, `WINEDEBUG=err+module,warn+module`;
-//! for manifests `dlls/ntdll/actctx.c`, `fixme+actctx`).
+//! Reads Wine's trace: what its loader complains about (`dlls/ntdll/loader.c`,
+//! `WINEDEBUG=err+module,warn+module`; for manifests `dlls/ntdll/actctx.c`, `fixme+actctx`).
 
 use crate::outcome::{Fault, base_name};
 
@@ -59,8 +59,9 @@ pub fn complaint(line: &str) -> Option<Complaint> {
 
 /// Returns the culprits among the complaints about a load of `asked`, each once.
 ///
-/// A module that fails only because of another one is not a culprit; Wine complains about the one that it needs first.
-/// Neither is what the target of a forwarder lacks: Wine then complains about the symbol that has no implementation.
+/// A module that fails only because of another one is not a culprit; Wine complains about the one
+/// that it needs first. Neither is what the target of a forwarder lacks: Wine then complains about
+/// the symbol that has no implementation.
 pub fn culprits(asked: &str, complaints: &[Complaint]) -> Vec<Complaint> {
     let asked = base_name(asked);
     let mut culprits: Vec<Complaint> = Vec::new();
@@ -122,7 +123,8 @@ fn win32_code(status: u32) -> u32 {
         0xc000_0138 => 182,
         0xc000_0142 => 1114,
         0xc000_0135 => 126,
-        // Not an image at all; an image of MS-DOS, of 16-bit Windows, of another machine; a section beyond the end.
+        // Not an image at all; an image of MS-DOS, of 16-bit Windows, of another machine; a section beyond
+        // the end.
         0xc000_0020 | 0xc000_012f | 0xc000_0130 | 0xc000_0131 | 0xc000_007b => 193,
         0xc000_00ba => 5,
         other => other,

@@ -73,8 +73,8 @@ impl Laboratory {
         self.folder.join("prefix")
     }
 
-    /// Makes a fresh machine: hard links to the files of the one prefix, so that a world can write into its
-    /// Windows directory.
+    /// Makes a fresh machine: hard links to the files of the one prefix, so that a world can write
+    /// into its Windows directory.
     ///
     /// # Errors
     /// It cannot be made.
@@ -101,8 +101,8 @@ impl Laboratory {
             }
         }
         let machine = WineMachine { laboratory: self, folder };
-        // Wine's server and services start on demand, inherit the pipes of the program that needs them, and keep them
-        // open. So they are started first, without pipes.
+        // Wine's server and services start on demand, inherit the pipes of the program that needs them, and
+        // keep them open. So they are started first, without pipes.
         let mut server = self.command(&self.server, machine.folder.path());
         server.arg("-p");
         succeed(server)?;

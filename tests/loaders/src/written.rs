@@ -29,8 +29,8 @@ pub fn all() -> io::Result<Vec<WrittenWorld>> {
     Ok(worlds)
 }
 
-/// Reads the worlds of one file. Each begins with a line `== title`; the lines above the first one say what they have in
-/// common.
+/// Reads the worlds of one file. Each begins with a line `== title`; the lines above the first one
+/// say what they have in common.
 ///
 /// # Errors
 /// The file cannot be read.

@@ -1,5 +1,5 @@
-//! Which instruction sets real modules need to start, according to their code. `WHYDLL_REAL` names the directory of real
-//! environments.
+//! Which instruction sets real modules need to start, according to their code. `WHYDLL_REAL` names
+//! the directory of real environments.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use std::{env, fs};
 
 use whydll::host::{Disk, Files, WinPath};
 
-/// TensorFlow 2.3 is built for AVX throughout, and 2.21 is not: of half a million instructions of each, a tenth is AVX in the
-/// former and none in the latter (objdump). Other packages run on every x64 processor: they check before they use more.
+/// TensorFlow 2.3 is built for AVX throughout, and 2.21 is not: of half a million instructions of
+/// each, a tenth is AVX in the former and none in the latter (objdump). Other packages run on every
+/// x64 processor: they check before they use more.
 #[test]
 fn tensorflow_2_3_needs_avx_and_nothing_else_does() {
     let real = PathBuf::from(

@@ -3,7 +3,8 @@
 //!     cargo test -p loaders --test real
 //!     cargo test -p loaders --test real -- PATH     only the faults whose title contains PATH
 //!
-//! If `WHYDLL_REAL` does not name the directory that `tests/real/setup` prints, that script is run first.
+//! If `WHYDLL_REAL` does not name the directory that `tests/real/setup` prints, that script is run
+//! first.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -126,8 +127,8 @@ fn compare_one(
     if used.is_empty() {
         return Ok(used);
     }
-    // A known difference may have parted the two processes, so that later loads were not compared. So each load is
-    // repeated in a process of its own.
+    // A known difference may have parted the two processes, so that later loads were not compared. So
+    // each load is repeated in a process of its own.
     for at in (0..program.steps.len()).filter(|at| is_load(&program.steps[*at])) {
         let is_wanted = |(other, step): &(usize, &Step)| *other == at || !is_load(step);
         let steps = program.steps.iter().enumerate().filter(is_wanted).map(|(_, step)| step.clone());
@@ -141,8 +142,8 @@ fn is_load(step: &Step) -> bool {
     matches!(step, Step::Load { .. })
 }
 
-/// The simulation executes nothing, but predicts that the initialization of some modules crashes in an old VC++ runtime. Wine
-/// runs it, and fails with 998 where Windows fails with 1114.
+/// The simulation executes nothing, but predicts that the initialization of some modules crashes in
+/// an old VC++ runtime. Wine runs it, and fails with 998 where Windows fails with 1114.
 fn initializations(ours: &[Outcome], wine: &[ObservedLoad]) -> Result<(), String> {
     for (ours, observed) in ours.iter().zip(wine) {
         let not_initialized = |complaint: &&Complaint| complaint.kind == Kind::NotInitialized;
@@ -155,7 +156,8 @@ fn initializations(ours: &[Outcome], wine: &[ObservedLoad]) -> Result<(), String
     Ok(())
 }
 
-/// Whether a complaint also applies to Windows. Wine's system DLLs lack functions that newer programs import.
+/// Whether a complaint also applies to Windows. Wine's system DLLs lack functions that newer
+/// programs import.
 fn is_of_windows(complaint: &Complaint, files: &[String]) -> bool {
     complaint.kind != Kind::NoImplementation
         || files.iter().any(|file| base_name(file) == complaint.fault.culprit)
@@ -175,8 +177,8 @@ fn environments() -> Result<PathBuf, String> {
     }
 }
 
-/// Runs this program again without the privilege to read all files, if it runs as root. Returns whether that
-/// run succeeded, or `None` if this process lacks the privilege already.
+/// Runs this program again without the privilege to read all files, if it runs as root. Returns
+/// whether that run succeeded, or `None` if this process lacks the privilege already.
 fn without_privileges() -> Result<Option<bool>, String> {
     let closed = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     close(closed.path()).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! Answers each path on standard input with a line of JSON: what WhyDLL reads from that PE file. `readers.py` prints the same
-//! facts from the other readers in the same form.
+//! Answers each path on standard input with a line of JSON: what WhyDLL reads from that PE file.
+//! `readers.py` prints the same facts from the other readers in the same form.
 
 use std::{
     fs::File,

@@ -30,9 +30,11 @@ pub struct ImageSpec {
     pub machine: Machine,
     /// Whether its `PyInit_…` calls the first imported function (x86_64 only).
     pub init_calls_first_import: bool,
-    /// The exports and imports that x64 processes see instead, if it is ARM64X; `None` if they see the same.
+    /// The exports and imports that x64 processes see instead, if it is ARM64X; `None` if they see
+    /// the same.
     pub for_x64: ForX64,
-    /// Its exports. Those without an ordinal are numbered in order, above the highest given ordinal.
+    /// Its exports. Those without an ordinal are numbered in order, above the highest given
+    /// ordinal.
     pub exports: Vec<Export>,
     /// Its imports, which are loaded together with it.
     pub imports: Vec<Import>,
@@ -55,8 +57,8 @@ pub struct ImageSpec {
     pub dependent_load_flags: Option<u16>,
     /// The behaviour of its entry point.
     pub entry_point: EntryPoint,
-    /// The Python modules that the code of its `PyInit_…` imports as Cython's does, on x86_64. It has to import
-    /// `PyImport_AddModule` and `PyImport_ImportModule`.
+    /// The Python modules that the code of its `PyInit_…` imports as Cython's does, on x86_64. It
+    /// has to import `PyImport_AddModule` and `PyImport_ImportModule`.
     pub cimports: Vec<String>,
 }
 
@@ -179,8 +181,9 @@ pub enum EntryPoint {
     Refuses,
     /// Writes to address 0.
     Crashes,
-    /// A library's `DllMain` calls the first function that the image imports, without arguments, and returns `TRUE`: in code
-    /// for x86_64; for other machines as [`Succeeds`](EntryPoint::Succeeds).
+    /// A library's `DllMain` calls the first function that the image imports, without arguments,
+    /// and returns `TRUE`: in code for x86_64; for other machines as
+    /// [`Succeeds`](EntryPoint::Succeeds).
     CallsFirstImport,
     /// A library's `DllMain` begins with an AVX instruction, in code for x86_64.
     UsesAvx,

@@ -39,8 +39,8 @@ impl Code {
         ])
     }
 
-    /// Reserves space for a function for x86_64 that makes one call with a literal for each of these names, and
-    /// one more call.
+    /// Reserves space for a function for x86_64 that makes one call with a literal for each of
+    /// these names, and one more call.
     pub(super) fn reserve_initializer(text: &mut Section, names: &[String]) -> u32 {
         text.align(16);
         text.reserve(4 + 13 * (names.len() + 1) + 7).rva

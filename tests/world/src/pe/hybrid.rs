@@ -1,5 +1,5 @@
-//! ARM64EC and ARM64X images: metadata that the load configuration points to, and a dynamic value relocation table that
-//! turns one view of the image into the other.
+//! ARM64EC and ARM64X images: metadata that the load configuration points to, and a dynamic value
+//! relocation table that turns one view of the image into the other.
 
 use std::mem::{offset_of, size_of};
 
@@ -27,7 +27,8 @@ pub(super) fn put_metadata(rdata: &mut Section) -> u32 {
     rdata.put(&words.map(u32::to_le_bytes).concat())
 }
 
-/// Appends a table that changes the header's machine to x64 and replaces data directories. Returns its RVA.
+/// Appends a table that changes the header's machine to x64 and replaces data directories. Returns
+/// its RVA.
 pub(super) fn put_fixups(rdata: &mut Section, directories: &[(usize, Span)]) -> u32 {
     let file_header = NT_HEADERS as usize + offset_of!(ImageNtHeaders64, file_header);
     let optional_header = NT_HEADERS as usize + offset_of!(ImageNtHeaders64, optional_header);
