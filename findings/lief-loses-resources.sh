@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # LIEF 1.0.0 silently loses resources of valid files: of a DLL of .NET Core it shows 132 of 153.
 #
-# It protects itself against cycles by recording the positions that it has visited. Those of resources are offsets in
-# the file, while those of directories include the start of the tree twice (`parse_resource_node` in
-# src/PE/ResourceNode.cpp: `base_offset + current_offset`, where the latter already contains the former). So a resource
-# counts as a cycle if its entry is as far from a directory as the tree is from the start of the file. In most files the
-# tree is shorter than that. If it is longer, as in DLLs that only contain resources, everything that collides is
-# omitted: a resource, or a directory with all its contents.
+# It protects itself against cycles by recording the positions that it has visited. Those of
+# resources are offsets in the file, while those of directories include the start of the tree twice
+# (`parse_resource_node` in src/PE/ResourceNode.cpp: `base_offset + current_offset`, where the
+# latter already contains the former). So a resource counts as a cycle if its entry is as far from a
+# directory as the tree is from the start of the file. In most files the tree is shorter than that.
+# If it is longer, as in DLLs that only contain resources, everything that collides is omitted: a
+# resource, or a directory with all its contents.
 #
 # Needs Python 3 with pip. Downloads 40 MB.
 #

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The wheels of msvc-runtime for 32-bit Pythons (win32) contain DLLs for 64-bit processes since 14.34, and the one for ARM64
-# contains one.
+# The wheels of msvc-runtime for 32-bit Pythons (win32) contain DLLs for 64-bit processes since
+# 14.34, and the one for ARM64 contains one.
 #
-# msvc-runtime is how users without administrator rights get the Visual C++ runtime: its DLLs are installed next to
-# python.exe. pip trusts the tag in the wheel's name and its WHEEL file, and installs it into a 32-bit Python without a
-# warning. A 32-bit process cannot load any of the DLLs (error 193). The extension module in the same wheel is really 32-bit.
+# msvc-runtime is how users without administrator rights get the Visual C++ runtime: its DLLs are
+# installed next to python.exe. pip trusts the tag in the wheel's name and its WHEEL file, and
+# installs it into a 32-bit Python without a warning. A 32-bit process cannot load any of the DLLs
+# (error 193). The extension module in the same wheel is really 32-bit.
 #
 # Needs Python 3 with pip. Downloads 12 MB.
 #

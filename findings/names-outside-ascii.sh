@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Functions with Greek names: the wheel of CasADi for Windows exports and imports names that are not ASCII. pefile
-# takes the first of them for garbage and shows no exported name after it, 25 of 371; LIEF shows all of them, but omits
-# imports of such names.
+# Functions with Greek names: the wheel of CasADi for Windows exports and imports names that are not
+# ASCII. pefile takes the first of them for garbage and shows no exported name after it, 25 of 371;
+# LIEF shows all of them, but omits imports of such names.
 #
-# Since GCC 10, C++ identifiers may be Greek (`eval_ψ` in alpaqa, a solver that CasADi includes), and are in the tables
-# in UTF-8. "PE Format" says ASCII; Windows compares the names byte by byte and binds them. pefile has a list of the
-# characters of a name (`is_valid_function_name`): it ends the list of exported names at the first one with others, and
-# skips such imports. The remaining exports have ordinals only. LIEF applies the C library's `isprint` to each byte
+# Since GCC 10, C++ identifiers may be Greek (`eval_ψ` in alpaqa, a solver that CasADi includes),
+# and are in the tables in UTF-8. "PE Format" says ASCII; Windows compares the names byte by byte
+# and binds them. pefile has a list of the characters of a name (`is_valid_function_name`): it ends
+# the list of exported names at the first one with others, and skips such imports. The remaining
+# exports have ordinals only. LIEF applies the C library's `isprint` to each byte
 # (`Parser::is_valid_import_name`), for imports only.
 #
 # Needs Python 3 with pip. Downloads 70 MB.

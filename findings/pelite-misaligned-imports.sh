@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # pelite 0.10 cannot read the imports of the OpenBLAS in numpy's wheels: "Misaligned", for each DLL.
 #
-# The import lookup tables of that DLL begin at addresses that are multiples of 4 but not of 8; their entries have 8
-# bytes in a PE32+ file. Microsoft's "PE Format" requires no alignment there, and loaders accept the file: everyone's
-# numpy runs with it. pelite returns tables as slices of the file (`&[u64]`), which have to be aligned, so it can only
-# return an error (`derva_slice_s` in src/pe64/pe.rs). object, which reads entry by entry, finds all of them.
+# The import lookup tables of that DLL begin at addresses that are multiples of 4 but not of 8;
+# their entries have 8 bytes in a PE32+ file. Microsoft's "PE Format" requires no alignment there,
+# and loaders accept the file: everyone's numpy runs with it. pelite returns tables as slices of the
+# file (`&[u64]`), which have to be aligned, so it can only return an error (`derva_slice_s` in
+# src/pe64/pe.rs). object, which reads entry by entry, finds all of them.
 #
 # Needs Python 3 with pip, and Rust. Downloads 15 MB.
 #

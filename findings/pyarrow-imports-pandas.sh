@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# `import pyarrow.dataset` imports pandas if it is installed, although no line of Python does: pyarrow's C++ code does.
+# `import pyarrow.dataset` imports pandas if it is installed, although no line of Python does:
+# pyarrow's C++ code does.
 #
-# pyarrow._dataset, a Cython module, makes an expression of the value True during its initialization (`_dataset.pyx`). That
-# uses the C++ code that converts Python values (libarrow_python), which imports pandas once to be able to recognize its
-# values, whatever the value is. `import pyarrow` alone makes no value. Neither the package's Python source nor the imports
-# in the code of its extension modules show any of this, and pandas alone has 43 native modules. It is optional: without
-# pandas the import works, too.
+# pyarrow._dataset, a Cython module, makes an expression of the value True during its initialization
+# (`_dataset.pyx`). That uses the C++ code that converts Python values (libarrow_python), which
+# imports pandas once to be able to recognize its values, whatever the value is. `import pyarrow`
+# alone makes no value. Neither the package's Python source nor the imports in the code of its
+# extension modules show any of this, and pandas alone has 43 native modules. It is optional:
+# without pandas the import works, too.
 #
 # Needs pip and Python 3.11 or later. Downloads 80 MB.
 #

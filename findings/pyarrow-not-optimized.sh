@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The release wheel of pyarrow 26.0.1 for Windows contains one function that was compiled without optimization: the one that
-# initializes pyarrow.lib, 740,168 bytes of code. All others of the same file are optimized.
+# The release wheel of pyarrow 26.0.1 for Windows contains one function that was compiled without
+# optimization: the one that initializes pyarrow.lib, 740,168 bytes of code. All others of the same
+# file are optimized.
 #
-# Cython writes the code of a module's top level as one function. Above some size, Microsoft's compiler doesn't optimize a
-# function (its warning C4883), even with /O2. So such a file has two styles: in this function each result goes through the
-# stack (`mov [rsp+X], rax`, `cmp qword ptr [rsp+X], 0`), and the address of a global variable is computed step by step
-# (`imul rcx, rcx, N`), where optimized code has `test rax, rax` and one address relative to RIP. A reader that was tested
-# with the other 4,556 functions, or with smaller modules of the same Cython, finds no import by name in it.
+# Cython writes the code of a module's top level as one function. Above some size, Microsoft's
+# compiler doesn't optimize a function (its warning C4883), even with /O2. So such a file has two
+# styles: in this function each result goes through the stack (`mov [rsp+X], rax`, `cmp qword ptr
+# [rsp+X], 0`), and the address of a global variable is computed step by step (`imul rcx, rcx, N`),
+# where optimized code has `test rax, rax` and one address relative to RIP. A reader that was tested
+# with the other 4,556 functions, or with smaller modules of the same Cython, finds no import by
+# name in it.
 #
 # Needs pip, Python 3, and an objdump that supports PE (Debian's does). Downloads 30 MB.
 #

@@ -4,9 +4,10 @@
  *
  *   packaging/extension.mjs TARGET PROGRAM [--pre-release] [--out FOLDER] [--any-size]
  *
- * TARGET is win32-x64, win32-arm64, linux-x64, linux-arm64, darwin-x64, or darwin-arm64; PROGRAM is the whydll that was built for it.
- * Prints the path of the VSIX. Refuses one that is too large to publish, unless --any-size is given. Run `npm ci` in client-vscode
- * first. Downloads nothing, and only leaves dist/ in client-vscode.
+ * TARGET is win32-x64, win32-arm64, linux-x64, linux-arm64, darwin-x64, or darwin-arm64; PROGRAM is
+ * the whydll that was built for it. Prints the path of the VSIX. Refuses one that is too large to
+ * publish, unless --any-size is given. Run `npm ci` in client-vscode first. Downloads nothing, and
+ * only leaves dist/ in client-vscode.
  */
 
 import { execFileSync } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * The packed extension for each platform. WHYDLL_BIN names the program for Linux, WHYDLL_EXE the one for Windows. Run `npm ci` in
- * client-vscode first.
+ * The packed extension for each platform. WHYDLL_BIN names the program for Linux, WHYDLL_EXE the
+ * one for Windows. Run `npm ci` in client-vscode first.
  */
 
 import assert from "node:assert/strict";

@@ -4,8 +4,9 @@
  *
  *   packaging/notices.mjs [--check]
  *
- * writes those of the program's crates to THIRD-PARTY-NOTICES.txt, or checks whether it is up to date. Run it again whenever
- * Cargo.lock changes. Those of the extension's packages are added when it is packed.
+ * writes those of the program's crates to THIRD-PARTY-NOTICES.txt, or checks whether it is up to
+ * date. Run it again whenever Cargo.lock changes. Those of the extension's packages are added when
+ * it is packed.
  */
 
 import { execFileSync } from "node:child_process";
@@ -42,7 +43,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
 }
 
-/** The notices of the npm packages in a directory's node_modules, without development dependencies, in the same form. */
+/**
+ * The notices of the npm packages in a directory's node_modules, without development dependencies,
+ * in the same form.
+ */
 export function noticesOfPackages(folder) {
   const list = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], {
     cwd: folder,

@@ -19,7 +19,10 @@ const PATIENCE = 60_000;
 /** The open windows, each with the VS Code that serves it. */
 const windows = new Map();
 
-/** A test of Node's. If it fails, takes screenshots of all open windows, and prints their contents and our extension's log. */
+/**
+ * A test of Node's. If it fails, takes screenshots of all open windows, and prints their contents
+ * and our extension's log.
+ */
 export function test(name, run) {
   runnerTest(name, async (t) => {
     try {
@@ -64,8 +67,9 @@ export class Editor {
     page.once("close", () => windows.delete(window));
     await page.goto(this.host.address(workspace, files), { waitUntil: "domcontentloaded" });
     await window.ready();
-    // VS Code (code-server 4.139.1) sometimes shows a workspace of several folders without any folder until the window is
-    // reloaded: it read the file before its connection to the machine was open, and doesn't read it again.
+    // VS Code (code-server 4.139.1) sometimes shows a workspace of several folders without any
+    // folder until the window is reloaded: it read the file before its connection to the machine
+    // was open, and doesn't read it again.
     const hasFolders = () => window.hasFolders().then(() => true, () => false);
     for (let round = 1; workspace?.endsWith(".code-workspace") && !(await hasFolders()); round++) {
       if (round === 3) throw new Error(`VS Code does not read the folders of ${workspace}`);

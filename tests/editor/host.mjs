@@ -1,6 +1,6 @@
 /**
- * An isolated VS Code: code-server, which is VS Code's workbench and extension host, served to a browser. It has only what
- * it is given, and requests nothing outside of this machine.
+ * An isolated VS Code: code-server, which is VS Code's workbench and extension host, served to a
+ * browser. It has only what it is given, and requests nothing outside of this machine.
  */
 
 import { execFile, spawn } from "node:child_process";
@@ -54,8 +54,9 @@ const SETTINGS = {
 
 export class Host {
   /**
-   * Starts one, with the extensions that are installed in WHYDLL_EXTENSIONS. `settings` are the user's and the machine's.
-   * `trusted`: every folder is trusted; otherwise none is until the user trusts it. `alone`: without the stand-ins for other extensions.
+   * Starts one, with the extensions that are installed in WHYDLL_EXTENSIONS. `settings` are the
+   * user's and the machine's. `trusted`: every folder is trusted; otherwise none is until the user
+   * trusts it. `alone`: without the stand-ins for other extensions.
    */
   static async start({ outside, settings = {}, trusted = true, alone = false, env = {} }) {
     const host = new Host();

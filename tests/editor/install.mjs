@@ -1,4 +1,7 @@
-/** node install.mjs FILE.vsix … : installs extensions into the directory WHYDLL_EXTENSIONS, as users do with "Install from VSIX". */
+/**
+ * node install.mjs FILE.vsix … : installs extensions into the directory WHYDLL_EXTENSIONS, as users
+ * do with "Install from VSIX".
+ */
 
 import { install } from "./host.mjs";
 

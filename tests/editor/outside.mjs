@@ -28,8 +28,9 @@ export class Outside {
   }
 
   /**
-   * Watches the pages of a browser. Requests that a page's service worker answers don't count: a webview has its files under a
-   * URL that looks like an external one. Neither do those that it cancels because it is closed or reloaded.
+   * Watches the pages of a browser. Requests that a page's service worker answers don't count: a
+   * webview has its files under a URL that looks like an external one. Neither do those that it
+   * cancels because it is closed or reloaded.
    */
   watch(browser) {
     const note = (asked, failure = "") => {

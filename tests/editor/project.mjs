@@ -13,7 +13,10 @@ export const EQUIPPED = "windows-11+vcredist";
 /** The preferred fix if the Visual C++ runtime is missing: these environments have no pip. */
 export const INSTALL = "Install the runtime into this Python with uv, which has to be installed first (no administrator needed)";
 
-/** A folder that is removed at the end. It has the same name each time if that is free, because screenshots show it. */
+/**
+ * A folder that is removed at the end. It has the same name each time if that is free, because
+ * screenshots show it.
+ */
 export function place() {
   const path = made(join(tmpdir(), "data-science")) ?? mkdtempSync(join(tmpdir(), "whydll-"));
   process.once("exit", () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));

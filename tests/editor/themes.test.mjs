@@ -1,6 +1,7 @@
 /**
- * WhyDLL's own user interface in each theme: its appearance and accessibility. `run --pictures` takes the screenshots of the
- * extension's page and of its first steps here. The environment is on a Windows drive, so that its paths are in them.
+ * WhyDLL's own user interface in each theme: its appearance and accessibility. `run --pictures`
+ * takes the screenshots of the extension's page and of its first steps here. The environment is on
+ * a Windows drive, so that its paths are in them.
  */
 
 import assert from "node:assert/strict";

@@ -254,7 +254,10 @@ export class Workbench {
     return violationsIn(this.page, axe, { include: [[selector]] });
   }
 
-  /** The same for a page in a frame. Axe needs scripts, which the page doesn't allow, so a copy with its colours is checked. */
+  /**
+   * The same for a page in a frame. Axe needs scripts, which the page doesn't allow, so a copy with
+   * its colours is checked.
+   */
   async violationsOf(body, axe) {
     const html = await body.evaluate((element) => element.ownerDocument.documentElement.outerHTML);
     const page = await this.page.context().newPage();
@@ -272,7 +275,10 @@ export class Workbench {
 
   // --- Waiting ---
 
-  /** Does something, repeatedly if necessary, until an element is visible: a window that is still loading loses keys. */
+  /**
+   * Does something, repeatedly if necessary, until an element is visible: a window that is still
+   * loading loses keys.
+   */
   async again(act, seen, times = 8) {
     for (let round = 1; ; round++) {
       await act().catch(() => {});
@@ -314,7 +320,10 @@ function around(boxes, { width, height }, margin = 4) {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** Runs in the window: the characters above the squiggles, as they are really drawn. `false` if there is none. */
+/**
+ * Runs in the window: the characters above the squiggles, as they are really drawn. `false` if
+ * there is none.
+ */
 function underlinedText({ editors, severity }) {
   const visible = [...document.querySelectorAll(`${editors} .squiggly-${severity}`)].filter((squiggle) => squiggle.offsetParent);
   const found = visible.map((squiggle) => {

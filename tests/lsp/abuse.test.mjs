@@ -1,9 +1,11 @@
 /**
- * The server under abuse: messages that no editor should send, more of them than any editor sends, and machines that fail
- * while it works. The environments are small: a real Windows Python with a few packages, intact or broken in one way each.
+ * The server under abuse: messages that no editor should send, more of them than any editor sends,
+ * and machines that fail while it works. The environments are small: a real Windows Python with a
+ * few packages, intact or broken in one way each.
  *
- * WHYDLL_BIN, WHYDLL_REAL, and WHYDLL_PATIENCE as in the other tests. WHYDLL_SESSIONS is the number of sessions of random
- * edits. After a change to how documents are stored or read, run more of them:
+ * WHYDLL_BIN, WHYDLL_REAL, and WHYDLL_PATIENCE as in the other tests. WHYDLL_SESSIONS is the number
+ * of sessions of random edits. After a change to how documents are stored or read, run more of
+ * them:
  *
  *     WHYDLL_SESSIONS=100 npm --prefix tests/lsp run abuse
  */
@@ -38,7 +40,10 @@ if (!process.env.WHYDLL_BIN || !REAL)
 /** The factor by which time limits are longer. */
 const PATIENCE = Number(process.env.WHYDLL_PATIENCE ?? 1);
 
-/** The directory for everything that is written. It is removed when no server can be writing to it any more. */
+/**
+ * The directory for everything that is written. It is removed when no server can be writing to it
+ * any more.
+ */
 const ROOT = mkdtempSync(join(tmpdir(), "whydll-abuse-"));
 after(() => rmSync(ROOT, { recursive: true }));
 

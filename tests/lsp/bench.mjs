@@ -85,7 +85,8 @@ function percentile(values, percent) {
 }
 
 function cpuSeconds(pid) {
-  // The fields after the program's name, which may contain spaces: state is the first, utime and stime the 12th and 13th.
+  // The fields after the program's name, which may contain spaces: state is the first, utime and
+  // stime the 12th and 13th.
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

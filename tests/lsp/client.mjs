@@ -1,6 +1,7 @@
 /**
- * A language client for tests. It uses Microsoft's own protocol library, so what passes here is what an editor
- * understands. It waits for states rather than for time, and reports what it received if a state isn't reached.
+ * A language client for tests. It uses Microsoft's own protocol library, so what passes here is
+ * what an editor understands. It waits for states rather than for time, and reports what it
+ * received if a state isn't reached.
  */
 
 import { spawn } from "node:child_process";
@@ -86,8 +87,8 @@ export class Client {
     );
 
     const reader = new StreamMessageReader(this.process.stdout);
-    // A server may end in the middle of a message. The reader would wait for the rest with one timer after another, even
-    // after it was disposed, and keep this process alive.
+    // A server may end in the middle of a message. The reader would wait for the rest with one
+    // timer after another, even after it was disposed, and keep this process alive.
     reader.partialMessageTimeout = 0;
     this.connection = createProtocolConnection(reader, new StreamMessageWriter(this.process.stdin));
     this.connection.onRequest((method, params) => {
@@ -272,7 +273,10 @@ export class Client {
   }
 }
 
-/** A document in the editor: each edit changes the mirrored content, and is sent to the server as an incremental change. */
+/**
+ * A document in the editor: each edit changes the mirrored content, and is sent to the server as an
+ * incremental change.
+ */
 export class OpenDocument {
   #client;
   #mirror;

@@ -1,6 +1,7 @@
 /**
- * A client that makes its own frames, so that it can break them: no library sends a wrong length, or half a message, or
- * stops reading. It keeps every message in the order of arrival, and answers none.
+ * A client that makes its own frames, so that it can break them: no library sends a wrong length,
+ * or half a message, or stops reading. It keeps every message in the order of arrival, and answers
+ * none.
  */
 
 import { spawn } from "node:child_process";
@@ -175,8 +176,8 @@ export class RawClient {
   }
 
   /**
-   * Ends the process in any case. Fails if it had panicked. The test's other servers are ended, too, because nothing
-   * else is cleaned up after a failure.
+   * Ends the process in any case. Fails if it had panicked. The test's other servers are ended,
+   * too, because nothing else is cleaned up after a failure.
    */
   async stop() {
     for (const client of RawClient.#running) {

@@ -1,6 +1,7 @@
 /**
- * The language server as an editor uses it: real Windows environments, real TensorFlow, messages over stdio.
- * WHYDLL_BIN names the server's program, WHYDLL_REAL the directory of environments that tests/real/setup prints.
+ * The language server as an editor uses it: real Windows environments, real TensorFlow, messages
+ * over stdio. WHYDLL_BIN names the server's program, WHYDLL_REAL the directory of environments that
+ * tests/real/setup prints.
  */
 
 import assert from "node:assert/strict";
@@ -535,7 +536,8 @@ describe("the folder of a program", () => {
   test("contains modules that run before what is imported next, as they are saved", async (t) => {
     const { client, open, folder } = await editor(t, { python: "complete", host: EQUIPPED });
     const settings = join(folder.path, "settings.py");
-    // A DLL with the runtime's name that isn't the runtime: it is loaded first, and TensorFlow finds none of its functions.
+    // A DLL with the runtime's name that isn't the runtime: it is loaded first, and TensorFlow
+    // finds none of its functions.
     copyFileSync(join(environment("complete"), "python3.dll"), join(folder.path, "msvcp140.dll"));
     const loads = 'import ctypes, os\nctypes.WinDLL(os.path.join(os.path.dirname(__file__), "msvcp140.dll"))\n';
     writeFileSync(settings, loads);
@@ -814,7 +816,10 @@ function unmark(marked) {
   return { text, ranges };
 }
 
-/** Imports, calls, and docstrings in the order of the source. Also compiled, because only that rejects a misplaced `__future__`. */
+/**
+ * Imports, calls, and docstrings in the order of the source. Also compiled, because only that
+ * rejects a misplaced `__future__`.
+ */
 function statements(text) {
   const program = `
 import ast, json, sys

@@ -1,9 +1,9 @@
 /**
- * Diagnostics that appear and disappear by themselves when files change, without a message from the editor: real environments,
- * copied by hard links so that they can be damaged.
+ * Diagnostics that appear and disappear by themselves when files change, without a message from the
+ * editor: real environments, copied by hard links so that they can be damaged.
  *
- * WHYDLL_BIN and WHYDLL_REAL as in server.test.mjs. With WHYDLL_WINE, which names Wine, WHYDLL_BIN is a program for Windows
- * that runs under it, and paths are on Wine's drive Z.
+ * WHYDLL_BIN and WHYDLL_REAL as in server.test.mjs. With WHYDLL_WINE, which names Wine, WHYDLL_BIN
+ * is a program for Windows that runs under it, and paths are on Wine's drive Z.
  */
 
 import assert from "node:assert/strict";
@@ -20,7 +20,10 @@ import { Client } from "./client.mjs";
 const { WHYDLL_BIN: PROGRAM, WHYDLL_REAL: REAL, WHYDLL_WINE: WINE } = process.env;
 if (!PROGRAM || !REAL) throw new Error("WHYDLL_BIN and WHYDLL_REAL must be set, see the top of this file");
 
-/** The maximum delay after the last write on an idle machine. On a busy one it is multiplied by WHYDLL_PATIENCE. */
+/**
+ * The maximum delay after the last write on an idle machine. On a busy one it is multiplied by
+ * WHYDLL_PATIENCE.
+ */
 const SOON = 1000 * Number(process.env.WHYDLL_PATIENCE ?? 1);
 const BARE = "windows-11"; // a machine without the Visual C++ redistributable
 const EQUIPPED = "windows-11+vcredist";
@@ -87,7 +90,8 @@ describe("without a message from the editor", () => {
     const began = cpu(client);
     for (let n = 0; n < 10_000; n++) {
       const folder = join(python, "Lib/site-packages", `package${Math.floor(n / 1000)}`, `part${Math.floor(n / 100) % 10}`);
-      // Directory by directory, and slowly: Wine watches a new directory only after its notice, and not what is in it by then.
+      // Directory by directory, and slowly: Wine watches a new directory only after its notice, and
+      // not what is in it by then.
       for (const made of n % 100 === 0 ? [dirname(folder), folder] : []) {
         if (!existsSync(made)) mkdirSync(made);
         await sleep(WINE ? 50 : 0);
@@ -98,7 +102,8 @@ describe("without a message from the editor", () => {
     }
     const written = performance.now();
     const early = checks(client);
-    // Wine watches new directories one by one, and its notices may be so late that all seems quiet: a few early checks are allowed.
+    // Wine watches new directories one by one, and its notices may be so late that all seems quiet:
+    // a few early checks are allowed.
     assert.ok(early - before <= (WINE ? 10 : 0), `${early - before} diagnoses before all were written`);
     await client.until("a new look", () => (checks(client) > early ? true : undefined));
     const took = performance.now() - written;
@@ -181,8 +186,9 @@ describe("idle", () => {
     const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${processId(client)}/status`, "utf8"))[1]) / 1024;
     t.diagnostic(`idle: ${ticks} ticks of processor time (10 ms each) in 5 s, ${resident.toFixed(1)} MB resident`);
     assert.ok(ticks <= (WINE ? 5 : 1), `${ticks} ticks`);
-    // Wine's heap only returns a region when nothing in it is in use: a program that frees all but forty of 400,000 blocks
-    // keeps all their memory. Windows' own heap, like Linux's, returns the pages in between.
+    // Wine's heap only returns a region when nothing in it is in use: a program that frees all but
+    // forty of 400,000 blocks keeps all their memory. Windows' own heap, like Linux's, returns the
+    // pages in between.
     if (!WINE) assert.ok(resident < 25, `${resident} MB`);
   });
 });
@@ -255,8 +261,9 @@ async function within(patience, what, client, act, document, wanted) {
 }
 
 /**
- * Waits until the fixes are tried and the code after the failure is read, as would be the case before a user installs something. This is
- * background work whose duration isn't tested: under Wine, in parallel with other tests, it may take half a minute.
+ * Waits until the fixes are tried and the code after the failure is read, as would be the case
+ * before a user installs something. This is background work whose duration isn't tested: under
+ * Wine, in parallel with other tests, it may take half a minute.
  */
 async function readBehind(client) {
   await client.until("the code after the failure is read", () => (said(client, /^nothing is left to be read/).length > 0 ? true : undefined), 90_000);

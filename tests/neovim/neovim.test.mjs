@@ -1,6 +1,7 @@
 /**
- * A second editor: Neovim with its own client, configured with the code in docs/editors.md, and the same server. Started by
- * `tests/neovim/run`. NVIM_OLD and NVIM_NEW name the two versions of Neovim, WHYDLL_BIN and WHYDLL_REAL as in tests/lsp.
+ * A second editor: Neovim with its own client, configured with the code in docs/editors.md, and the
+ * same server. Started by `tests/neovim/run`. NVIM_OLD and NVIM_NEW name the two versions of
+ * Neovim, WHYDLL_BIN and WHYDLL_REAL as in tests/lsp.
  */
 
 import assert from "node:assert/strict";

@@ -42,8 +42,9 @@ class Wine:
         self.server = find(["wineserver64", "wineserver"])
 
     def environment(self, **more):
-        # Nothing of the caller's environment is passed on: PYTHONPATH or VIRTUAL_ENV would change what is measured.
-        # HOME is in the prefix because Wine links the user's real directories into the drive.
+        # Nothing of the caller's environment is passed on: PYTHONPATH or VIRTUAL_ENV would change
+        # what is measured. HOME is in the prefix because Wine links the user's real directories
+        # into the drive.
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.prefix),
@@ -51,16 +52,16 @@ class Wine:
             "WINEARCH": "win64",
             "WINESERVER": self.server,
             "WINEDEBUG": "-all",
-            # No menus, no .NET, no browser, no crash dialog. The redistributable's names are set in the prefix's
-            # registry instead, see `setup`.
+            # No menus, no .NET, no browser, no crash dialog. The redistributable's names are set in
+            # the prefix's registry instead, see `setup`.
             "WINEDLLOVERRIDES": "winemenubuilder.exe=d;mscoree=d;mshtml=d;winedbg.exe=d",
             **more,
         }
 
     def __enter__(self):
-        # Wine's server and services are started on demand, inherit the pipes of the program that needed them, and keep
-        # them open, so a reader of that program's output would wait forever. So they are started first, without
-        # pipes, after ending what an interrupted run has left.
+        # Wine's server and services are started on demand, inherit the pipes of the program that
+        # needed them, and keep them open, so a reader of that program's output would wait forever.
+        # So they are started first, without pipes, after ending what an interrupted run has left.
         self.stop()
         try:
             subprocess.run([self.server, "-p"], env=self.environment(), check=True,

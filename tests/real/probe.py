@@ -8,8 +8,8 @@ import subprocess
 
 TIMEOUT = 600  # seconds for one import; 20 are usual
 
-# The import, and a report of it on stdout. Only the report counts: under Wine a process may die and still return 0.
-# Marks separate it from TensorFlow's own output.
+# The import, and a report of it on stdout. Only the report counts: under Wine a process may die and
+# still return 0. Marks separate it from TensorFlow's own output.
 BEGIN, END = "<<<report", "report>>>"
 
 
@@ -22,8 +22,9 @@ class NoReportError(Exception):
 
 
 def probe(package):
-    # From 3.12 on, the module `platform` uses `_wmi` to get the version of Windows, and works without it. Wine 8 never
-    # answers it. Exit handlers are not part of the import, and some never end.
+    # From 3.12 on, the module `platform` uses `_wmi` to get the version of Windows, and works
+    # without it. Wine 8 never answers it. Exit handlers are not part of the import, and some never
+    # end.
     return f"""
 import json, os, sys, traceback; sys.modules["_wmi"] = None
 report = {{"imports": True}}
@@ -40,8 +41,8 @@ os._exit(0)
 def run(wine, root, package, on_path=(), timeout=TIMEOUT, program=probe, **more):
     """Returns the report and Wine's trace. `root` is the directory of python.exe under Wine; `more` are variables."""
     variables = {**wine.environment(
-        # +loaddll reports what is loaded and whether it is Wine's own, warn+module why something isn't, +pid whether it was
-        # this process or one that it started.
+        # +loaddll reports what is loaded and whether it is Wine's own, warn+module why something
+        # isn't, +pid whether it was this process or one that it started.
         WINEDEBUG="+pid,fixme-all,err+module,warn+module,trace+loaddll",
         WINEPATH=";".join(f"{root}\\{folder}" for folder in on_path),
         PYTHONDONTWRITEBYTECODE="1",  # the environments share files, which must not change

@@ -45,11 +45,12 @@ def fetch_pythons(*versions):
 def install(env, version, *arguments, windows=WINDOWS):
     """Installs what pip's arguments name, for a Python on Windows, without dependencies."""
     packages = env / "Lib" / "site-packages"
-    # Without the check of requires-python, which would be for the Python that runs pip. The wheel's tags are enough.
+    # Without the check of requires-python, which would be for the Python that runs pip. The wheel's
+    # tags are enough.
     pip("install", "--no-deps", "--no-compile", "--ignore-requires-python", "--target", packages, *windows,
         "--python-version", version, *arguments)
-    # Console scripts: pip on Windows makes Scripts\*.exe, pip here makes bin/*, which Windows can't run. Neither matters
-    # to an import, so they are removed, also from RECORD.
+    # Console scripts: pip on Windows makes Scripts\*.exe, pip here makes bin/*, which Windows can't
+    # run. Neither matters to an import, so they are removed, also from RECORD.
     shutil.rmtree(packages / "bin", ignore_errors=True)
     for record in packages.glob("*.dist-info/RECORD"):
         lines = record.read_text(encoding="utf-8").splitlines(keepends=True)

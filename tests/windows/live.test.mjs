@@ -1,7 +1,7 @@
 /**
- * The program for Windows on live machines under Wine, with real Windows Pythons and real TensorFlow.
- * WHYDLL_EXE names the program for Windows, WHYDLL_BIN the one for this system, WHYDLL_REAL the directory of environments that
- * tests/real/setup prints.
+ * The program for Windows on live machines under Wine, with real Windows Pythons and real
+ * TensorFlow. WHYDLL_EXE names the program for Windows, WHYDLL_BIN the one for this system,
+ * WHYDLL_REAL the directory of environments that tests/real/setup prints.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,7 @@
-/** Windows machines under Wine: copies of those that tests/real/setup makes, each with its own registry and Wine server. */
+/**
+ * Windows machines under Wine: copies of those that tests/real/setup makes, each with its own
+ * registry and Wine server.
+ */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -18,7 +21,10 @@ const [WINE, SERVER] = [
 ].map(found);
 
 export class Machine {
-  /** Copies the machine `name`, with the program in it. Its drive E: is the directory of the real environments. */
+  /**
+   * Copies the machine `name`, with the program in it. Its drive E: is the directory of the real
+   * environments.
+   */
   constructor(name) {
     const template = join(CACHE, "wine", name);
     this.prefix = mkdtempSync(join(CACHE, "wine-"));
@@ -34,7 +40,8 @@ export class Machine {
     copyFileSync(process.env.WHYDLL_EXE, join(home, "whydll.exe"));
     // Rust's standard library takes random numbers from it, and Wine before version 9 lacks it.
     copyFileSync(join(CACHE, "windows", "bin", "bcryptprimitives.dll"), join(home, "bcryptprimitives.dll"));
-    // Processes that the first program starts inherit its pipes and keep them open, so its output must not matter.
+    // Processes that the first program starts inherit its pipes and keep them open, so its output
+    // must not matter.
     this.#quietly(SERVER, "-p");
     this.#quietly(WINE, "cmd", "/c", "exit");
   }
@@ -60,7 +67,10 @@ export class Machine {
     symlinkSync(folder, join(shares, share));
   }
 
-  /** Writes a value into the registry. Wine's `reg` fails once in hundreds of times, and succeeds a moment later. */
+  /**
+   * Writes a value into the registry. Wine's `reg` fails once in hundreds of times, and succeeds a
+   * moment later.
+   */
   register(key, name, type, value) {
     const add = () => this.#quietly(WINE, "reg", "add", key, "/v", name, "/t", type, "/d", value, "/f");
     try {

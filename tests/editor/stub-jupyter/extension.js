@@ -1,4 +1,7 @@
-/** The API of ms-toolsai.jupyter: the Python of a notebook's kernel. Here a file `kernel.txt` next to the notebook names it. */
+/**
+ * The API of ms-toolsai.jupyter: the Python of a notebook's kernel. Here a file `kernel.txt` next
+ * to the notebook names it.
+ */
 
 const { EventEmitter, Uri, workspace } = require("vscode");
 const { readFileSync } = require("node:fs");
