@@ -1,6 +1,6 @@
-/* The lower bound: the minimal cost of finding out which DLLs images import. Maps each file and walks its import names,
-   without resolving them. With `-s` it also looks up every symbol that they import from each other, by binary search. Only
-   for valid images. */
+/* The lower bound: the minimal cost of finding out which DLLs images import. Maps each file and
+   walks its import names, without resolving them. With `-s` it also looks up every symbol that they
+   import from each other, by binary search. Only for valid images. */
 
 #include <fcntl.h>
 #include <stdint.h>

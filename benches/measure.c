@@ -1,5 +1,5 @@
-/* Runs a program once and prints milliseconds, peak resident kilobytes, and exit status. It is small, because on Linux the
-   peak begins with that of the process that starts the program. */
+/* Runs a program once and prints milliseconds, peak resident kilobytes, and exit status. It is
+   small, because on Linux the peak begins with that of the process that starts the program. */
 
 #include <fcntl.h>
 #include <stdio.h>

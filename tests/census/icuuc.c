@@ -1,4 +1,5 @@
-/* Windows has this DLL since Windows 10, and Wine has not. Qt needs these functions to load, and calls none of them while it does. */
+/* A DLL that Windows has since Windows 10, and Wine doesn't. Qt needs these functions to load, and
+   calls none of them meanwhile. */
 #define FUNCTION(name) __declspec(dllexport) void *name(void) { return 0; }
 FUNCTION(ucnv_open)
 FUNCTION(ucnv_close)

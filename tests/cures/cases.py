@@ -1,5 +1,5 @@
-"""The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. All of them were reported by
-users, most with exactly these versions."""
+"""The failures: what is installed, what is wrong with it, and whether a fix is to be preferred. All
+of them were reported by users, most with exactly these versions."""
 
 import subprocess
 from dataclasses import dataclass

@@ -109,7 +109,8 @@ def link_wheels(folder):
 
 
 def machine(folder):
-    """Makes a machine without a redistributable. Its drive E: has files that don't belong to the machine, and WhyDLL can't see it."""
+    """Makes a machine without a redistributable. Its drive E: has files that don't belong to the
+    machine, and WhyDLL can't see it."""
     link_machine(BASE, folder)
     system32 = folder / "drive_c/windows/system32"
     for shim in SHIMS:
@@ -137,7 +138,8 @@ def genuine_python(version):
 
 
 def unpacked(pin, heading):
-    """Returns the directory with a wheel's files. One that is not below this heading is taken from another."""
+    """Returns the directory with a wheel's files. One that is not below this heading is taken from
+    another."""
     first = sorted(pins().items(), key=lambda item: item[0] != heading)
     heading = next(heading for heading, wheels in first if pin in wheels)
     start = pin.replace("-", "_").replace("==", "-").lower()
@@ -162,8 +164,8 @@ def link(source, target):
 
 
 class Machine(Wine):
-    """Every case begins with `clear`. All paths are Windows', and the same for every case, so that Python finds its bytecode
-    of earlier cases."""
+    """Every case begins with `clear`. All paths are Windows', and the same for every case, so that
+    Python finds its bytecode of earlier cases."""
 
     def __init__(self, number):
         super().__init__(machine_folder(number))
@@ -181,7 +183,8 @@ class Machine(Wine):
         self.file(PROJECT).mkdir()
 
     def file(self, path):
-        """Returns the real path of a file of drive C:, which need not exist. Windows' names are case-insensitive."""
+        """Returns the real path of a file of drive C:, which need not exist. Windows' names are
+        case-insensitive."""
         drive, *names = path.replace("/", "\\").split("\\")
         if drive.upper() != "C:":
             raise ValueError(f"{path} is not on drive C:")
@@ -212,8 +215,8 @@ class Machine(Wine):
         self.add_wheels(f"{prefix}\\Lib\\site-packages", PIP)
 
     def add_venv(self, prefix, base, *wheels, with_base=False, made_by=""):
-        """Adds a virtual environment. The embeddable Python lacks the launcher of `venv`, so another real one stands in;
-        `run_python` does what the launcher would."""
+        """Adds a virtual environment. The embeddable Python lacks the launcher of `venv`, so
+        another real one stands in; `run_python` does what the launcher would."""
         scripts = self.file(prefix) / "Scripts"
         scripts.mkdir(parents=True)
         shutil.copyfile(unpacked("setuptools==75.8.0", "3.11") / "setuptools" / "cli-64.exe", scripts / "python.exe")
@@ -243,7 +246,8 @@ class Machine(Wine):
             link(dll, target / dll.name)
 
     def base_of(self, interpreter):
-        """Returns the directory of the python.exe that finally runs: for a virtual environment, that of its base."""
+        """Returns the directory of the python.exe that finally runs: for a virtual environment,
+        that of its base."""
         folder = interpreter.rpartition("\\")[0]
         configuration = self.file(folder).parent / "pyvenv.cfg"
         if not configuration.is_file():
@@ -275,7 +279,8 @@ class Machine(Wine):
             return f"no answer within {TIMEOUT} s"
 
     def run_pip(self, interpreter, *arguments, lent=False):
-        """Runs pip, which only finds our wheels. Returns its output. pip can be lent to an environment that has none."""
+        """Runs pip, which only finds our wheels. Returns its output. pip can be lent to an
+        environment that has none."""
         package = unpacked(PIP, "3.11").relative_to(CURES)
         variables = {"PYTHONPATH": "E:\\" + str(package).replace("/", "\\")} if lent else {}
         return self.run_python(interpreter, "-m", "pip", *arguments, PIP_NO_INDEX="1", PIP_FIND_LINKS="E:\\wheels",

@@ -2,8 +2,9 @@
 
     python3 trace.py FOLDER NAME        FOLDER has the installed packages, and is put first on sys.path
 
-CPython reports this by audit events: `import` has a file name when a native module is loaded (Python/importdl.c),
-`exec` has the code of each Python module, `ctypes.dlopen` the name of a library.
+CPython reports this by audit events: `import` has a file name when a native module is loaded
+(Python/importdl.c), `exec` has the code of each Python module, `ctypes.dlopen` the name of a
+library.
 """
 
 import json

@@ -1,5 +1,5 @@
-/* The program of a world. It reads commands from the file that its argument names, one per line, and performs all of
-   them in one process:
+/* The program of a world. It reads commands from the file that its argument names, one per line,
+   and performs all of them in one process:
 
        current DIRECTORY           SetCurrentDirectoryW
        path A;B                    PATH
@@ -9,9 +9,10 @@
        default FLAGS               SetDefaultDllDirectories
        load FLAGS NAME             LoadLibraryExW, or LoadLibraryW if there are no flags
 
-   Its output begins with '>', because Wine's trace goes into the same pipe: `> load CODE PATH` for each load and
-   `> module PATH` for every module of the process then, `> refused CODE COMMAND` for each other command that fails,
-   and `> end` at the end, because Wine's exit code is not reliable. */
+   Its output begins with '>', because Wine's trace goes into the same pipe: `> load CODE PATH` for
+   each load and `> module PATH` for every module of the process then, `> refused CODE COMMAND` for
+   each other command that fails, and `> end` at the end, because Wine's exit code is not
+   reliable. */
 #define _WIN32_WINNT 0x0602
 #define PSAPI_VERSION 2
 #include <windows.h>
@@ -48,8 +49,8 @@ static void list_modules(void)
         GetModuleFileNameW(modules[i], path, MAX_LENGTH);
         print("module", path);
     }
-    /* Wine finds the next name first in the module that was looked at last. Listing the modules must not change the next
-       load, so that module is this program. */
+    /* Wine finds the next name first in the module that was looked at last. Listing the modules
+       must not change the next load, so that module is this program. */
     GetModuleFileNameW(GetModuleHandleW(NULL), path, MAX_LENGTH);
 }
 

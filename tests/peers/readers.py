@@ -23,7 +23,8 @@ def version(high, low):
 
 
 def exports(entries):
-    """Returns exports by ordinal and by name. Each entry: ordinal, name, address, and the forwarder's target as a pair."""
+    """Returns exports by ordinal and by name. Each entry: ordinal, name, address, and the
+    forwarder's target as a pair."""
     ordinals, names = {}, []
     for ordinal, name, address, forward in entries:
         target = "{}!{}".format(*forward) if forward else hex(address)

@@ -23,8 +23,8 @@ def say(text):
 
 
 def find(names):
-    """Returns the first of some programs that exists. Debian keeps Wine's own binaries out of PATH: those in /usr/bin
-    are wrappers that also require 32-bit Wine."""
+    """Returns the first of some programs that exists. Debian keeps Wine's own binaries out of PATH:
+    those in /usr/bin are wrappers that also require 32-bit Wine."""
     for name in names:
         for folder in ("/usr/lib/wine", None):
             found = shutil.which(name, path=folder)

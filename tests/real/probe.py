@@ -1,4 +1,5 @@
-"""Runs one import in a real Python under Wine, and records Python's report and the loader's. For `truth` and the census."""
+"""Runs one import in a real Python under Wine, and records Python's report and the loader's. For
+`truth` and the census."""
 
 import json
 import os
@@ -85,8 +86,9 @@ def of_first_process(stderr):
 
 
 def message(text):
-    """Returns the relevant line. TensorFlow wraps an error into a message that quotes the whole traceback, whose last line is
-    the original error; numpy wraps it into advice, and the error is near its end. Otherwise it is the first line."""
+    """Returns the relevant line. TensorFlow wraps an error into a message that quotes the whole
+    traceback, whose last line is the original error; numpy wraps it into advice, and the error is
+    near its end. Otherwise it is the first line."""
     if text is None:
         return None
     for wrapped in (r"\ATraceback \(most recent call last\):\n(?:[ \t].*\n|\n)*\w+: (.*)", r"^Original error was: (.*)"):
@@ -101,8 +103,9 @@ STATUS = {"c0000135": "not found", "c000007b": "not a valid image", "c000012f": 
 
 
 def failures(stderr, tidy):
-    """Returns what could not be loaded, each file once, in the order of the trace. `needed_by` is null for what a program
-    requested itself. Files that fail only because of another file's failure are omitted: they are its `needed_by`."""
+    """Returns what could not be loaded, each file once, in the order of the trace. `needed_by` is
+    null for what a program requested itself. Files that fail only because of another file's failure
+    are omitted: they are its `needed_by`."""
     events, victims = [], set()
     for line in stderr.splitlines():
         missing = re.search(r'err:module:import_dll Library (.+?) \(which is needed by L"(.+?)"\) not found', line)
@@ -140,8 +143,8 @@ def readable(path):
 
 
 def loaded(stderr, root):
-    """Returns the modules in the order in which the loader completed them, so each after its dependencies, without Wine's
-    own."""
+    """Returns the modules in the order in which the loader completed them, so each after its
+    dependencies, without Wine's own."""
     modules = []
     for path in re.findall(r'trace:loaddll:build_module Loaded L"(.+?)" at \w+: native', stderr):
         path = path.replace("\\\\", "\\").lower()

@@ -1,5 +1,5 @@
-"""The parts of environments, for `setup` and `packages`: real Pythons, pip's installs, directories that share their files,
-and stamps that mark what is done."""
+"""The parts of environments, for `setup` and `packages`: real Pythons, pip's installs, directories
+that share their files, and stamps that mark what is done."""
 
 import fcntl
 import hashlib
@@ -95,8 +95,8 @@ def pip(command, *arguments):
 def build(folder, key, recipe):
     """Makes a directory by a recipe, unless an earlier run made it by the same one.
 
-    The stamp is written last and is outside of the directory, and the work is done under another name, so an interrupted
-    run leaves nothing that the next one could take for complete."""
+    The stamp is written last and is outside of the directory, and the work is done under another
+    name, so an interrupted run leaves nothing that the next one could take for complete."""
     stamp = CACHE / "stamps" / folder.parent.name / folder.name
     if folder.is_dir() and stamp.is_file() and stamp.read_text() == key:
         return
