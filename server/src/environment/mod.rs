@@ -1,26 +1,27 @@
-//! The selected Python, from its files: everything that decides what an import finds.
+//! The selected Python, as described by its files: everything that decides what an import finds.
 //!
-//! An interpreter's path, or the folder of an environment, becomes an [`Environment`]: version, machine,
-//! prefixes, `sys.path`, installed distributions. Nothing is run, and the disk is seen only through
-//! [`Files`], so that an environment for Windows can be read from anywhere.
+//! The path of an interpreter, or the directory of an environment, becomes an [`Environment`] with
+//! version, machine, prefixes, `sys.path`, and installed distributions. Nothing is run, and the
+//! disk is only accessed through [`Files`], so that an environment for Windows can be read on any
+//! system.
 //!
 //! | file | question |
 //! |---|---|
 //! | `layout` | which DLL, which folders, what kind of Python is it? |
-//! | `launcher` | which Python does an alias or a trampoline start, and in which process? |
+//! | `launcher` | which Python does an alias or a trampoline start, and in which process does it run? |
 //! | `search_path` | what is `sys.path`, and who put each entry there? |
-//! | `distributions` | what is installed, and who provides or owns a thing? |
-//! | `editable` | what is installed in place, beside `sys.path`? |
-//! | `record` | which native files should be there, and are they? |
+//! | `distributions` | what is installed, and what provides a module or owns a file? |
+//! | `editable` | which editable installs are not on `sys.path`? |
+//! | `record` | which native files should exist, and do they? |
 //! | `metadata` | what does a distribution require? |
-//! | `version` | what do the DLL and its name say? |
-//! | `platform` | whose answers does a program get? |
-//! | `names` | which distribution brings a module? |
-//! | `installer` | who installs into it, and with which command? |
-//! | `discovery` | which Pythons are there, and which one is meant? |
+//! | `version` | which version do the DLL and its name indicate? |
+//! | `platform` | which operating system does the program see? |
+//! | `names` | which distribution provides a module? |
+//! | `installer` | which installer manages it, and with which command? |
+//! | `discovery` | which Pythons exist, and which one is selected? |
 //!
-//! What cannot be known without running Python is in [`Environment::notes`]. What environment variables add are
-//! [`Surroundings`].
+//! Facts that cannot be known without running Python are in [`Environment::notes`]. The influence
+//! of environment variables is described by [`Surroundings`].
 
 pub mod discovery;
 mod distributions;
@@ -62,76 +63,78 @@ use search_path::SearchPath;
 /// Everything about the selected Python that decides what an import finds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Environment {
-    /// What was selected: the interpreter, or a launcher that starts it (an alias of the install manager, a
-    /// trampoline of uv).
+    /// The program that was selected: the interpreter, or a launcher that starts it (an alias of
+    /// the install manager, a trampoline of uv).
     pub selected: WinPath,
     /// `sys.executable`: in a virtual environment the `python.exe` of its `Scripts`.
     pub interpreter: WinPath,
-    /// The system that it runs on.
+    /// The operating system that Python runs on.
     #[serde(default)]
     pub platform: Platform,
-    /// What kind of environment it is.
+    /// The kind of the environment.
     pub kind: Kind,
-    /// What kind of Python runs in the end: other than `kind` only for a virtual environment.
+    /// The kind of the Python that runs. It differs from `kind` only for a virtual environment.
     pub base_kind: Kind,
-    /// From the version resource of pythonXY.dll, or else from its name.
+    /// The version, from the version resource of pythonXY.dll or else from its name.
     pub version: PythonVersion,
-    /// The machine that pythonXY.dll is for.
+    /// The machine for which pythonXY.dll is built.
     pub machine: Machine,
-    /// A free-threaded build, without the global interpreter lock (`python313t.dll`).
+    /// Whether it is a free-threaded build, without the global interpreter lock (`python313t.dll`).
     pub free_threaded: bool,
-    /// A debug build (`python38_d.dll`).
+    /// Whether it is a debug build (`python38_d.dll`).
     pub debug: bool,
     /// `sys.prefix`.
     pub prefix: WinPath,
     /// `sys.base_prefix`.
     pub base_prefix: WinPath,
-    /// The executable of the process that runs Python. The `python.exe` of a virtual environment is a
-    /// redirector that starts the base interpreter, so it is the base's; where `Scripts` holds a copy of the
-    /// interpreter with its DLL, it is that. An alias of the install manager runs Python in its own process,
-    /// so it is the alias.
+    /// The executable of the process that runs Python. The `python.exe` of a virtual environment is
+    /// usually a redirector that starts the base interpreter, so this is the base interpreter. If
+    /// `Scripts` holds a copy of the interpreter with its DLL, this is the copy. An alias of the
+    /// install manager runs Python in its own process, so this is the alias.
     pub program: WinPath,
-    /// Its folder.
+    /// The directory of `program`.
     pub application_directory: WinPath,
-    /// The folder whose DLLs such an alias finds, and no others but those of System32: none of any other
-    /// program.
+    /// The directory in which the process finds DLLs if an alias of the install manager runs
+    /// Python; besides it, only System32 is searched. `None` for any other program.
     pub launcher_directory: Option<WinPath>,
     /// pythonXY.dll.
     pub python_dll: WinPath,
-    /// `sys.path` without the entry of the script, in order.
+    /// `sys.path` in order, without the entry of the script.
     pub sys_path: Vec<PathEntry>,
-    /// The site-packages folders on `sys.path`, in order.
+    /// The site-packages directories on `sys.path`, in order.
     pub site_packages: Vec<WinPath>,
-    /// Packages that are installed in place, by name, which are looked for after `sys.path`: a folder, or a module's file without
-    /// its suffix.
+    /// Editable installs by module name, which are looked up after `sys.path`: a package's
+    /// directory, or a module's file without its suffix.
     #[serde(default)]
     pub editable: BTreeMap<String, WinPath>,
-    /// A `._pth` file isolates it: no PYTHONPATH, no user site, and the script's folder is not searched.
+    /// Whether a `._pth` file isolates it: PYTHONPATH, the user site, and the script's directory
+    /// are not searched.
     pub isolated: bool,
     /// Whether site.py runs at start-up.
     pub site: bool,
-    /// The user's site-packages, where they are searched: on `sys_path` if [`Surroundings`] named them, and
-    /// else where they seem to be (then a note says so).
+    /// The user site-packages, if they are searched. They are on `sys_path` if [`Surroundings`]
+    /// named them; otherwise this is their probable place, and a note says so.
     pub user_site: Option<WinPath>,
-    /// What is installed, in the order of `sys.path`; where a name occurs twice, the first one counts.
+    /// The installed distributions in the order of `sys.path`. If a name occurs twice, the first
+    /// one counts.
     pub distributions: Vec<Distribution>,
-    /// What cannot be known from the files, or should not be so.
+    /// Facts that cannot be known from the files, and problems.
     pub notes: Vec<Note>,
 }
 
-/// Kinds of environments.
+/// The kind of a Python or of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// From python.org's installer, or laid out alike (NuGet, uv, pyenv-win).
+    /// Installed by python.org's installer, or with the same layout (NuGet, uv, pyenv-win).
     Installed,
-    /// The embeddable package: the standard library is a zip archive.
+    /// The embeddable package, whose standard library is a zip archive.
     Embeddable,
-    /// A virtual environment, by venv, virtualenv or uv.
+    /// A virtual environment made by venv, virtualenv, or uv.
     Venv,
-    /// A prefix of conda.
+    /// A conda prefix.
     Conda,
-    /// From the Microsoft Store.
+    /// Installed from the Microsoft Store.
     Store,
 }
 
@@ -147,21 +150,22 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the environment's own files do not tell.
+/// The facts about an environment that its own files don't contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The folders of the variable `PYTHONPATH`.
+    /// The directories in `PYTHONPATH`.
     pub python_path: Vec<WinPath>,
-    /// What the user's site-packages lie below, to be searched: `PYTHONUSERBASE`, or `%APPDATA%\Python`.
+    /// The directory above the user site-packages, if they are searched: `PYTHONUSERBASE`, or
+    /// `%APPDATA%\Python`.
     pub user_base: Option<WinPath>,
-    /// `%LOCALAPPDATA%`, where packages of the Store keep theirs.
+    /// `%LOCALAPPDATA%`, where packages of the Store keep their user site-packages.
     pub local_data: Option<WinPath>,
-    /// `PYTHONNOUSERSITE` is set: the user's site-packages are not searched.
+    /// Whether `PYTHONNOUSERSITE` is set, so that the user site-packages aren't searched.
     pub no_user_site: bool,
 }
 
 impl Surroundings {
-    /// What the variables of a machine tell.
+    /// Reads the environment variables of a machine.
     pub fn of(host: &Host) -> Surroundings {
         let variable = |name: &str| host.variables.get(name).filter(|value| !value.is_empty());
         let roaming = || host.roaming_data().map(|data| data.join("Python"));
@@ -174,7 +178,7 @@ impl Surroundings {
     }
 }
 
-/// Something that a reader of the result should know.
+/// A remark about an environment that its user should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Note {
@@ -185,142 +189,144 @@ pub enum Note {
         file: WinPath,
         /// The line, 1-based.
         line: u32,
-        /// The code; a very long line is cut.
+        /// The code. A very long line is truncated.
         text: String,
-        /// A well-known line that does not touch what imports find.
+        /// Whether it is a well-known line that doesn't change what imports find.
         usual: bool,
     },
-    /// A module that runs at each start.
+    /// A module runs at each start.
     #[error("{path} runs when Python starts")]
     Customization {
         /// `sitecustomize.py` or `usercustomize.py`.
         path: WinPath,
     },
-    /// It seems that this user has packages of their own, which Python would search before site-packages.
-    #[error("packages in {path} come before those of the environment, if Python is run by that user")]
+    /// The user seems to have packages that Python would search before site-packages.
+    #[error("packages in {path} take precedence over those of the environment if that user runs Python")]
     UserSite {
-        /// That folder.
+        /// The directory of these packages.
         path: WinPath,
     },
-    /// A `._pth` file without `import site`.
-    #[error("{file} does not say `import site`: neither site-packages nor .pth files are searched")]
+    /// A `._pth` file has no `import site`.
+    #[error("{file} has no `import site`, so site-packages and .pth files are not used")]
     NoSite {
-        /// That file.
+        /// The file.
         file: WinPath,
     },
-    /// A line that a `._pth` file must not have: an error up to 3.10, passed over since.
-    #[error("{file}:{line}: a ._pth file may import nothing but site")]
+    /// A `._pth` file has an `import` line other than `import site`: an error up to Python 3.10,
+    /// ignored since.
+    #[error("{file}:{line}: a ._pth file may only import site")]
     BadPathFile {
         /// The file.
         file: WinPath,
         /// The line, 1-based.
         line: u32,
     },
-    /// pip renames what it is about to remove; what is left was an interrupted installation.
+    /// An interrupted installation left a directory behind. pip renames directories before it
+    /// removes them.
     #[error("{path} is left over from an interrupted installation")]
     Leftover {
-        /// The folder.
+        /// The directory.
         path: WinPath,
     },
-    /// Neither `Lib\os.py` nor the zip archive.
-    #[error("no standard library found, searching upwards from {searched_from}: this Python cannot start")]
+    /// Neither `Lib\os.py` nor the zip archive was found.
+    #[error("this Python cannot start: no standard library in {searched_from} or above")]
     NoStandardLibrary {
         /// Where the search began.
         searched_from: WinPath,
     },
-    /// It could not be told which DLL the executable runs.
-    #[error("several Pythons beside each other; {chosen} was taken")]
+    /// It isn't known which of several Python DLLs the executable uses.
+    #[error("several Python DLLs in the same folder; {chosen} is used")]
     SeveralPythonDlls {
-        /// The newest.
+        /// The newest DLL, which is used.
         chosen: WinPath,
-        /// The others.
+        /// The other DLLs.
         others: Vec<WinPath>,
     },
-    /// pythonXY.dll is damaged; what is known of it comes from its name and from python.exe.
+    /// pythonXY.dll is damaged, so its name and python.exe are the only sources.
     #[error("{path} cannot be read: {fault}")]
     BadImage {
         /// The DLL.
         path: WinPath,
-        /// What is wrong.
+        /// The defect.
         fault: ImageFault,
     },
-    /// A file or folder that counts could not be read.
+    /// A relevant file or directory could not be read.
     #[error("{path} cannot be read: {reason}")]
     Unreadable {
-        /// The file or folder.
+        /// The file or directory.
         path: WinPath,
-        /// Why not.
+        /// The reason.
         reason: FileError,
     },
 }
 
-/// There is no Python for Windows to be analysed.
+/// The reason why a path has no Python for Windows that can be analysed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Nothing there.
+    /// The path doesn't exist.
     #[error("{path} does not exist")]
     NoSuchPath {
-        /// As given.
+        /// The path as given.
         path: WinPath,
     },
-    /// A folder without an interpreter.
-    #[error("{folder} is no Python environment: neither python.exe nor Scripts\\python.exe is in it")]
+    /// The directory has no interpreter.
+    #[error("{folder} isn't a Python environment: it contains neither python.exe nor Scripts\\python.exe")]
     NotAnEnvironment {
-        /// As given.
+        /// The path as given.
         folder: WinPath,
     },
-    /// A file that is not an executable.
+    /// The file isn't an executable.
     #[error(
-        "{path} is no Python interpreter for Windows: name a python.exe, or the folder of an environment"
+        "{path} isn't a Python interpreter for Windows: use a python.exe or the folder of an environment"
     )]
     NotAnInterpreter {
-        /// As given.
+        /// The path as given.
         path: WinPath,
     },
-    /// An environment of another system.
-    #[error("{prefix} is a Python environment for Linux or macOS: nothing in it is for Windows to load")]
+    /// The environment is for another operating system.
+    #[error("{prefix} is a Python environment for Linux or macOS, so Windows cannot load anything in it")]
     Linux {
-        /// Its folder.
+        /// The directory of the environment.
         prefix: WinPath,
     },
-    /// Windows' alias, an empty file.
+    /// The file is Windows' app execution alias, an empty file.
     #[error(
-        "{interpreter} is only Windows' alias for the Python of the Microsoft Store: name the python.exe itself (`py -0p` lists it)"
+        "{interpreter} is only an alias for the Python from the Microsoft Store: use the python.exe itself (`py -0p` lists it)"
     )]
     StoreAlias {
-        /// As given.
+        /// The path as given.
         interpreter: WinPath,
     },
-    /// A virtual environment that cannot start.
+    /// The virtual environment cannot start.
     #[error("{config}: this virtual environment is broken: {reason}")]
     BrokenVenv {
         /// Its `pyvenv.cfg`.
         config: WinPath,
-        /// What is wrong.
+        /// The reason.
         reason: VenvFault,
     },
-    /// An environment of PyPy or GraalPy.
+    /// The environment belongs to PyPy or GraalPy.
     #[error("{config}: this virtual environment was made with {name}, and only CPython is simulated")]
     OtherImplementation {
         /// Its `pyvenv.cfg`.
         config: WinPath,
-        /// What the implementation calls itself.
+        /// The implementation's name for itself.
         name: String,
     },
-    /// A program that starts a Python elsewhere, in vain.
+    /// The program starts a Python elsewhere that cannot start.
     #[error("{launcher} cannot start: {reason}")]
     BrokenLauncher {
         /// The program.
         launcher: WinPath,
-        /// Why not.
+        /// The reason.
         reason: LauncherFault,
     },
-    /// An executable without Python's DLL.
-    #[error("{interpreter} cannot start: {} is not beside it", .name.as_deref().unwrap_or("pythonXY.dll"))]
+    /// The executable has no Python DLL.
+    #[error("{interpreter} cannot start: {} is not next to it", .name.as_deref().unwrap_or("pythonXY.dll"))]
     NoPythonDll {
         /// The executable.
         interpreter: WinPath,
-        /// The DLL that it imports, if its imports are known.
+        /// The DLL that it imports, if its imports could be read.
         name: Option<String>,
     },
     /// Neither pythonXY.dll nor python.exe is a valid image.
@@ -328,33 +334,35 @@ pub enum EnvironmentError {
     BadInterpreter {
         /// The DLL.
         path: WinPath,
-        /// What is wrong.
+        /// The defect.
         fault: ImageFault,
     },
-    /// No access.
+    /// The path cannot be accessed.
     #[error("{path}: {reason}")]
     Unreadable {
-        /// The file or folder.
+        /// The file or directory.
         path: WinPath,
-        /// Why not.
+        /// The reason.
         reason: FileError,
     },
 }
 
 impl Environment {
-    /// The environment of this `python.exe`, or in this folder.
+    /// Describes the environment of this `python.exe` or in this directory, ignoring environment
+    /// variables.
     pub fn at(path: &WinPath, files: &dyn Files) -> Result<Environment, EnvironmentError> {
         Environment::within(path, &Surroundings::default(), files)
     }
 
-    /// The environment of this `python.exe` on this machine, with what its variables tell. An alias of the Store stands for what it
-    /// starts.
+    /// Describes the environment of this `python.exe` on this machine, including the influence of
+    /// environment variables. An alias of the Store is followed to the program that it starts.
     pub fn on(path: &WinPath, host: &Host) -> Result<Environment, EnvironmentError> {
         let package = discovery::behind_alias(path, host);
         Environment::within(package.as_ref().unwrap_or(path), &Surroundings::of(host), &*host.files)
     }
 
-    /// The same, with what the caller knows of variables and of the user.
+    /// Describes the environment of this `python.exe` or in this directory in the given
+    /// surroundings.
     pub fn within(
         path: &WinPath,
         surroundings: &Surroundings,
@@ -399,22 +407,23 @@ impl Environment {
         })
     }
 
-    /// "3.14.2", "3.14.2 free-threaded"
+    /// Returns the version, as in "3.14.2" or "3.14.2 free-threaded".
     pub fn full_version(&self) -> String {
         with_build(self.version, self.free_threaded)
     }
 
-    /// "3.14", "3.14 free-threaded"
+    /// Returns the minor version, as in "3.14" or "3.14 free-threaded".
     pub fn series(&self) -> String {
         with_build(self.version.series(), self.free_threaded)
     }
 
-    /// The launcher that was selected, where it was not the interpreter itself.
+    /// Returns the selected launcher, or `None` if the interpreter itself was selected.
     pub fn launcher(&self) -> Option<&WinPath> {
         Some(&self.selected).filter(|selected| **selected != self.interpreter)
     }
 
-    /// The file as people know it: from its package on, or its full path.
+    /// Returns a short path for display: relative to site-packages if possible, or else the full
+    /// path.
     pub fn short(&self, path: &WinPath) -> String {
         let folders = self.site_packages.iter();
         let below = folders.filter_map(|folder| path.below(folder)).min_by_key(|tail| tail.len());
@@ -422,15 +431,17 @@ impl Environment {
         below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     }
 
-    /// The same environment, of whose distributions nothing has been read yet: whoever asks it is seen to ask.
+    /// Returns a copy whose distributions haven't been read yet, so that each read goes through
+    /// `Files` and is recorded.
     pub fn unread(&self) -> Environment {
         let mut unread = self.clone();
         unread.distributions.iter_mut().for_each(Distribution::forget);
         unread
     }
 
-    /// The endings of native modules, in the order in which CPython tries them: `.cp38-win_amd64.pyd`, then
-    /// `.pyd` (Python/dynload_win.c and Include/internal/pycore_importdl.h); for Linux Python/dynload_shlib.c.
+    /// Returns the suffixes of extension modules in the order in which CPython tries them:
+    /// `.cp38-win_amd64.pyd`, then `.pyd` (Python/dynload_win.c and
+    /// Include/internal/pycore_importdl.h); for Linux, Python/dynload_shlib.c.
     pub fn extension_suffixes(&self) -> Vec<String> {
         if self.platform == Platform::Linux {
             let PythonVersion { major, minor, .. } = self.version;
@@ -453,13 +464,15 @@ impl Environment {
         tagged.into_iter().chain([format!("{debug}.pyd")]).collect()
     }
 
-    /// The distribution of this name, however it is written: the one that `sys.path` finds first.
+    /// Returns the distribution with this name in any spelling. If there are several, it is the
+    /// first one on `sys.path`.
     pub fn find(&self, name: &str) -> Option<&Distribution> {
         let name = normalized(name);
         self.distributions.iter().find(|distribution| distribution.normalized == name)
     }
 
-    /// The distributions that provide this top-level package or module. Several ones overwrite each other.
+    /// Returns the distributions that provide this top-level package or module. If there are
+    /// several, they overwrite each other's files.
     pub fn providers(&self, import_name: &str, files: &dyn Files) -> Vec<&Distribution> {
         self.distributions
             .iter()
@@ -467,8 +480,9 @@ impl Environment {
             .collect()
     }
 
-    /// The distributions that are required by the one which provides the package of this file, and are not installed. What is required under a
-    /// condition does not count, but for that it runs on Windows.
+    /// Returns the requirements that are not installed of the distribution that provides the
+    /// package of this file. Requirements that depend on an extra or a Python version are left out;
+    /// conditions on the operating system are evaluated for Windows.
     pub fn lacks_for<'e>(
         &'e self,
         file: &WinPath,
@@ -486,8 +500,8 @@ impl Environment {
         })
     }
 
-    /// The distribution that a file belongs to: the one whose RECORD lists it, or else the only one that
-    /// provides the package that it lies in. Looks first at those that provide this package.
+    /// Returns the distribution to which a file belongs: the one whose RECORD lists it, or else the
+    /// only one that provides the package of the file. Providers of the package are searched first.
     pub fn owner_of(&self, path: &WinPath, files: &dyn Files) -> Option<&Distribution> {
         let lists = |distribution: &&Distribution| {
             let record = distribution.record(files);

@@ -1,11 +1,13 @@
-//! What every account of Windows has: variables that each of its processes starts with, and the folders of its profile.
+//! Properties of every Windows account: the variables of each of its processes, and the directories
+//! of its profile.
 
 use std::collections::BTreeMap;
 
 use super::{EntryKind, Host, HostKind, WinPath};
 use crate::image::Machine;
 
-/// Variables that every process has, whatever their values are (Microsoft, "Recognized environment variables").
+/// The variables that every process has, regardless of their values (Microsoft, "Recognized
+/// environment variables").
 const ALWAYS_SET: [&str; 28] = [
     "ALLUSERSPROFILE",
     "APPDATA",
@@ -37,10 +39,10 @@ const ALWAYS_SET: [&str; 28] = [
     "WINDIR",
 ];
 
-/// The profile of the account that a clean Windows is used by, unless there is another.
+/// The profile of the account that uses a clean Windows, unless another one is known.
 const HOME: &str = r"C:\Users\user";
 
-/// The folders of that profile which its variables name, outermost first.
+/// The directories of that profile that its variables name, outermost first.
 pub(super) const PROFILE: [&str; 6] = [
     r"C:\Users",
     HOME,
@@ -50,15 +52,15 @@ pub(super) const PROFILE: [&str; 6] = [
     r"C:\Users\user\AppData\Roaming",
 ];
 
-/// Folders in `C:\Users` that are nobody's.
-const NOBODYS: [&str; 4] = ["All Users", "Default", "Default User", "Public"];
+/// Directories in `C:\Users` that are not the profile of an account.
+const NOT_PROFILES: [&str; 4] = ["All Users", "Default", "Default User", "Public"];
 
-/// Whether every process on Windows has a variable of this name, which is in upper case.
+/// Whether every process on Windows has a variable with this upper-case name.
 pub fn is_always_set(name: &str) -> bool {
     ALWAYS_SET.binary_search(&name).is_ok()
 }
 
-/// The profile that contains `path`: `C:\Users\me`.
+/// Returns the profile that contains `path`, such as `C:\Users\me`.
 pub fn profile_of(path: &WinPath) -> Option<WinPath> {
     std::iter::successors(Some(path.clone()), WinPath::parent).find(|folder| {
         folder.parent().is_some_and(|users| {
@@ -69,19 +71,19 @@ pub fn profile_of(path: &WinPath) -> Option<WinPath> {
 }
 
 impl Host {
-    /// The profiles of its accounts: `C:\Users\me`.
+    /// Returns the profiles of its accounts, such as `C:\Users\me`.
     pub fn profiles(&self) -> Vec<WinPath> {
         let drive = self.windows_directory.parent().unwrap_or_else(|| WinPath::new(r"C:\"));
         let users = drive.join("Users");
         let listing = self.files.folder(&users).unwrap_or_default();
         let folders = listing.entries().into_iter().filter(|entry| {
             entry.kind == EntryKind::Folder
-                && !NOBODYS.iter().any(|name| entry.name.eq_ignore_ascii_case(name))
+                && !NOT_PROFILES.iter().any(|name| entry.name.eq_ignore_ascii_case(name))
         });
         folders.map(|entry| users.join(&entry.name)).collect()
     }
 
-    /// The profile of the only account of a drive; none if there are several.
+    /// Returns the profile of the drive's only account, or `None` if there are several.
     fn only_profile(&self) -> Option<WinPath> {
         match self.profiles().as_slice() {
             [only] => Some(only.clone()),
@@ -89,32 +91,36 @@ impl Host {
         }
     }
 
-    /// The profile of the account that runs `program`: the profile that contains the program, or else the only one on the drive.
+    /// Returns the profile of the account that runs `program`: the profile that contains the
+    /// program, or else the only one on the drive.
     fn profile_for(&self, program: &WinPath) -> Option<WinPath> {
         profile_of(program).or_else(|| self.only_profile())
     }
 
-    /// `%APPDATA%`, of a drive that only one account uses by that account's profile.
+    /// Returns `%APPDATA%`. On a drive with only one account, it is derived from that account's
+    /// profile.
     pub fn roaming_data(&self) -> Option<WinPath> {
         let variable = self.variables.get("APPDATA").filter(|value| !value.is_empty());
         variable.map(WinPath::new).or_else(|| match self.kind {
             HostKind::Directory => Some(roaming_of(&self.only_profile()?)),
-            // Of a recorded machine it is known where it is for sure.
+            // Known with certainty from the recording.
             HostKind::Snapshot { .. } => self.recorded_roaming_data.clone(),
             _ => None,
         })
     }
 
-    /// Whether processes have the PATH of a new Windows, `C:\Windows\system32;C:\Windows` first of all, if nothing else is known.
+    /// Whether processes have the PATH of a new Windows, which starts with
+    /// `C:\Windows\system32;C:\Windows`, unless something else is known.
     pub fn has_new_path(&self) -> bool {
         matches!(self.kind, HostKind::Baseline(_)) || self.recorded_new_path
     }
 
-    /// The environment variables of a process of `program`, as far as they follow from the machine and the account, by their names in
-    /// upper case; [`Host::variables`] comes before them. All are known on a clean Windows, and on a drive those that name folders of
-    /// the profile.
+    /// Returns the environment variables of a process of `program` that follow from the machine and
+    /// the account, by upper-case name. [`Host::variables`] takes precedence. All variables are
+    /// known on a clean Windows; on a drive, only those that name directories of the profile.
     ///
-    /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation Details".
+    /// Sources: the variables of a new account of Windows 11 23H2; Microsoft, "WOW64 Implementation
+    /// Details".
     pub fn usual_variables(&self, program: &WinPath, machine: Machine) -> BTreeMap<String, String> {
         let is_clean = match self.kind {
             HostKind::Live => return BTreeMap::new(),
@@ -123,15 +129,15 @@ impl Host {
             HostKind::Baseline(_) => true,
         };
         let home = self.profile_for(program).or_else(|| is_clean.then(|| WinPath::new(HOME)));
-        let mut variables = home.map_or_else(Vec::new, |home| of_account(&home));
+        let mut variables = home.map_or_else(Vec::new, |home| account_variables(&home));
         if is_clean {
-            variables.extend(self.of_clean_system(machine));
+            variables.extend(self.clean_system_variables(machine));
         }
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The variables that are the same for all accounts of a clean Windows.
-    fn of_clean_system(&self, machine: Machine) -> Vec<(&'static str, String)> {
+    /// Returns the variables that are the same for all accounts of a clean Windows.
+    fn clean_system_variables(&self, machine: Machine) -> Vec<(&'static str, String)> {
         let windows = self.windows_directory.to_string();
         let (programs, architecture) = match machine {
             Machine::X86 => (r"C:\Program Files (x86)", "x86"),
@@ -161,8 +167,8 @@ fn roaming_of(home: &WinPath) -> WinPath {
     home.join(r"AppData\Roaming")
 }
 
-/// The variables that name the folders of an account.
-fn of_account(home: &WinPath) -> Vec<(&'static str, String)> {
+/// Returns the variables that name the directories of an account.
+fn account_variables(home: &WinPath) -> Vec<(&'static str, String)> {
     let local = home.join(r"AppData\Local");
     let temporary = local.join("Temp").to_string();
     let (drive, below) = home.as_str().split_at(home.as_str().find('\\').unwrap_or_default());
@@ -182,13 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_are_in_order() {
+    fn the_names_are_sorted() {
         assert!(ALWAYS_SET.is_sorted());
     }
 
     #[test]
-    fn the_account_is_the_one_whose_profile_holds_the_program() {
-        // Nobody has a profile on this drive.
+    fn the_account_is_the_one_whose_profile_contains_the_program() {
+        // This drive has no profiles.
         let drive = tempfile::tempdir().unwrap();
         let host = Host::named_on_drive("windows-11", Some(drive.path()), std::sync::Arc::default()).unwrap();
         for (program, home) in [

@@ -1,14 +1,14 @@
-//! What was found out of one environment, kept in the user's cache folder from run to run.
+//! The answer cache: results for one environment, kept in the user's cache directory between runs.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `facts-ENVIRONMENT.bin` | a [`FactCache`](super::FactCache) |
-//! | `answer-ENVIRONMENT-QUESTION.bin` | one answer, with the [`Reading`] that it was worked out from |
+//! | `answer-ENVIRONMENT-QUESTION.bin` | one answer, with the [`Reading`] on which it is based |
 //! | `environment-ENVIRONMENT.txt` | the path of the environment |
 //!
-//! What an answer is, this room does not know: bytes, which are handed back as long as every proof of the reading
-//! holds. A file that is torn, foreign or of another program is as good as none. Who asks for less than it could
-//! have loses time; nobody gets an answer that is not today's.
+//! This module treats an answer as bytes, which it returns as long as all fingerprints of the
+//! reading match. A file that is truncated, foreign, or from another build counts as missing. A
+//! missed hit only costs time; an outdated answer is never returned.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -26,27 +26,28 @@ use super::files::Files;
 use super::path::WinPath;
 use super::reading::Reading;
 
-/// So many answers are kept of an environment: one for each import, machine and PATH that was asked about.
-const MOST_ANSWERS: usize = 32;
+/// The maximum number of cached answers per environment. There is one for each combination of
+/// import, machine, and PATH.
+const MAX_ANSWERS: usize = 32;
 
-/// No answer is as long, nor what it was worked out from.
-const LONGEST: u64 = 64 << 20;
+/// The maximum size of an answer together with its reading, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
 
-/// What nobody used for so long is removed.
-const KEPT: Duration = Duration::from_secs(60 * DAY.as_secs());
+/// The age at which unused files are removed.
+const MAX_AGE: Duration = Duration::from_secs(60 * DAY.as_secs());
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Changes with what is stored here; what an answer holds changes with the program.
+/// The version of the file format. The format of the answers changes with the build instead.
 const FORMAT: &[u8; 16] = b"whydll-answer-1\n";
 
-/// All that decides an answer beside the files: equal bytes, equal question.
+/// Everything besides the files that decides an answer, hashed: equal bytes make an equal question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question(u128);
 
 impl Question {
-    /// The question that these bytes make up, put to this build of the program; none if it does not know which
-    /// build it is.
+    /// Hashes these parts together with the build of WhyDLL. Returns `None` if the build cannot be
+    /// determined.
     pub fn of(parts: &[&[u8]]) -> Option<Question> {
         let build = BUILD.as_ref()?;
         let half = |salt: u8| {
@@ -62,22 +63,23 @@ impl Question {
     }
 }
 
-/// Version, and size and time of the program's file: what is built anew may answer otherwise.
+/// The version, and the size and time of the executable, because another build may give other
+/// answers.
 static BUILD: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
     let metadata = fs::metadata(std::env::current_exe().ok()?).ok()?;
     let built = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     postcard::to_stdvec(&(env!("CARGO_PKG_VERSION"), metadata.len(), built.as_nanos())).ok()
 });
 
-/// The files of one environment in the user's cache folder.
+/// The cached answers of one environment in the user's cache directory.
 #[derive(Debug, Clone)]
 pub struct Answers {
     folder: PathBuf,
-    /// The interpreter or the environment's folder, as it was named.
+    /// The interpreter or the environment's directory, as given.
     python: PathBuf,
-    /// What stands for it in the names of files.
+    /// The hash that identifies the environment in file names.
     environment: String,
-    /// Nothing is recalled, only kept.
+    /// Whether stored answers are ignored; new ones are stored all the same.
     afresh: bool,
 }
 
@@ -90,12 +92,12 @@ struct Stored<B> {
 }
 
 impl Answers {
-    /// Those of the environment that `python` names; none if nothing shall be kept.
+    /// Opens the cache of the environment `python`. Returns `None` if caching is switched off.
     pub fn of(python: &Path) -> Option<Answers> {
         Answers::within(cache_folder()?, python)
     }
 
-    /// The same in this cache folder.
+    /// Opens the cache of the environment `python` in this cache directory.
     pub fn within(folder: PathBuf, python: &Path) -> Option<Answers> {
         let python = std::path::absolute(python).ok()?;
         let mut name = rustc_hash::FxHasher::default();
@@ -103,26 +105,27 @@ impl Answers {
         Some(Answers { folder, python, environment: format!("{:016x}", name.finish()), afresh: false })
     }
 
-    /// The same for somebody who wants every answer worked out afresh. They are kept all the same.
+    /// Returns the same cache for a caller that wants every answer computed again. New answers are
+    /// stored all the same.
     pub fn afresh(self) -> Answers {
         Answers { afresh: true, ..self }
     }
 
-    /// Where facts are kept, see [`FactCache`](super::FactCache).
+    /// Returns the path of the [`FactCache`](super::FactCache) file.
     pub fn facts_file(&self) -> PathBuf {
         self.folder.join(format!("facts-{}.bin", self.environment))
     }
 
-    /// The answer that was given, and what was read for it, if `files` still say the same.
+    /// Returns the stored answer and its reading if `files` still match it.
     pub fn recall(&self, question: Question, files: &dyn Files) -> Option<(Vec<u8>, Reading)> {
         if self.afresh {
             return None;
         }
         let path = self.answer_file(question);
         let mut file = fs::File::open(&path).ok()?;
-        let metadata = file.metadata().ok().filter(|metadata| metadata.len() <= LONGEST)?;
+        let metadata = file.metadata().ok().filter(|metadata| metadata.len() <= MAX_BYTES)?;
         let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-        (&mut file).take(LONGEST).read_to_end(&mut bytes).ok()?;
+        (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         let (expected, body) = bytes.strip_prefix(FORMAT)?.split_at_checked(4)?;
         if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
             return None;
@@ -132,7 +135,7 @@ impl Answers {
             return None;
         }
         let answer = stored.answer.to_owned();
-        // Its time tells when it was used last, as exactly as it has to.
+        // The modification time records the last use, to the day.
         if metadata.modified().ok().and_then(|used| used.elapsed().ok()).is_some_and(|unused| unused > DAY) {
             let touched = fs::File::options().append(true).open(&path);
             let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
@@ -140,15 +143,15 @@ impl Answers {
         Some((answer, stored.reading))
     }
 
-    /// Keeps an answer, and makes room for it.
-    /// Nothing is kept of what cannot be proven later.
+    /// Stores an answer, and removes old ones. Nothing is stored if its reading cannot be verified
+    /// later.
     pub fn keep(&self, question: Question, reading: Reading, answer: &[u8]) -> std::io::Result<()> {
-        if !reading.is_proven() {
+        if !reading.is_verifiable() {
             return Ok(());
         }
         let stored = Stored { question, reading, answer };
         let body = postcard::to_stdvec(&stored).map_err(std::io::Error::other)?;
-        if body.len() as u64 > LONGEST / 2 {
+        if body.len() as u64 > MAX_BYTES / 2 {
             return Ok(());
         }
         replace(&self.answer_file(question), "answer", |out| {
@@ -156,12 +159,13 @@ impl Answers {
             out.write_all(&checksum(&body).to_le_bytes())?;
             out.write_all(&body)
         })?;
-        self.sign()?;
+        self.write_signature()?;
         self.tidy_up(SystemTime::now())
     }
 
-    /// Leaves the path of the environment, by which others see that it is gone.
-    fn sign(&self) -> std::io::Result<()> {
+    /// Writes the path of the environment to a file, so that other runs notice when the environment
+    /// is gone.
+    fn write_signature(&self) -> std::io::Result<()> {
         let Some(python) = self.python.to_str() else { return Ok(()) };
         let file = self.folder.join(format!("environment-{}.txt", self.environment));
         match fs::read(&file) {
@@ -174,10 +178,10 @@ impl Answers {
         self.folder.join(format!("answer-{}-{:032x}.bin", self.environment, question.0))
     }
 
-    /// Removes the answers that were used least lately, if there are too many of this environment, and all that
-    /// is kept of environments that are gone or that nobody asked about.
+    /// Removes this environment's least recently used answers if there are too many, and all files
+    /// of environments that are gone or have been unused for a long time.
     fn tidy_up(&self, now: SystemTime) -> std::io::Result<()> {
-        let mut kept: HashMap<String, Kept> = HashMap::new();
+        let mut by_environment: HashMap<String, EnvironmentFiles> = HashMap::new();
         for entry in fs::read_dir(&self.folder)?.flatten() {
             let Some(name) = entry.file_name().to_str().and_then(Name::of) else { continue };
             let Ok(used) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
@@ -188,59 +192,60 @@ impl Answers {
                     }
                 }
                 Name::Of { environment, kind } => {
-                    let kept = kept.entry(environment).or_default();
-                    // The signature stays as it was written.
-                    if kind != Kind::Signature {
-                        kept.used = kept.used.max(Some(used));
+                    let files = by_environment.entry(environment).or_default();
+                    // The signature isn't rewritten when it is used.
+                    if kind != FileKind::Signature {
+                        files.last_used = files.last_used.max(Some(used));
                     }
-                    kept.files.push((used, kind, entry.path()));
+                    files.files.push((used, kind, entry.path()));
                 }
             }
         }
-        for (environment, mut kept) in kept {
+        for (environment, mut files) in by_environment {
             if environment != self.environment {
-                let unused =
-                    kept.used.is_none_or(|used| now.duration_since(used).is_ok_and(|age| age > KEPT));
-                if unused || kept.is_gone() {
-                    kept.files.iter().for_each(|(_, _, file)| drop(fs::remove_file(file)));
+                let unused = files
+                    .last_used
+                    .is_none_or(|used| now.duration_since(used).is_ok_and(|age| age > MAX_AGE));
+                if unused || files.is_environment_gone() {
+                    files.files.iter().for_each(|(_, _, file)| drop(fs::remove_file(file)));
                 }
                 continue;
             }
-            kept.files.retain(|(_, kind, _)| *kind == Kind::Answer);
-            kept.files.sort_by_key(|(used, ..)| *used);
-            let surplus = kept.files.len().saturating_sub(MOST_ANSWERS);
-            kept.files.iter().take(surplus).for_each(|(_, _, file)| drop(fs::remove_file(file)));
+            files.files.retain(|(_, kind, _)| *kind == FileKind::Answer);
+            files.files.sort_by_key(|(used, ..)| *used);
+            let surplus = files.files.len().saturating_sub(MAX_ANSWERS);
+            files.files.iter().take(surplus).for_each(|(_, _, file)| drop(fs::remove_file(file)));
         }
         Ok(())
     }
 }
 
-/// What lies in the cache folder of one environment.
+/// The files of one environment in the cache directory.
 #[derive(Default)]
-struct Kept {
-    used: Option<SystemTime>,
-    files: Vec<(SystemTime, Kind, PathBuf)>,
+struct EnvironmentFiles {
+    last_used: Option<SystemTime>,
+    files: Vec<(SystemTime, FileKind, PathBuf)>,
 }
 
-impl Kept {
-    fn is_gone(&self) -> bool {
-        let signature = self.files.iter().find(|(_, kind, _)| *kind == Kind::Signature);
+impl EnvironmentFiles {
+    fn is_environment_gone(&self) -> bool {
+        let signature = self.files.iter().find(|(_, kind, _)| *kind == FileKind::Signature);
         let python = signature.and_then(|(_, _, file)| fs::read_to_string(file).ok());
         python.is_some_and(|python| Path::new(&python).try_exists().is_ok_and(|exists| !exists))
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Facts,
     Answer,
     Signature,
 }
 
-/// The name of a file that is ours to remove.
+/// The name of a file that WhyDLL wrote and may remove.
 enum Name {
     Temporary,
-    Of { environment: String, kind: Kind },
+    Of { environment: String, kind: FileKind },
 }
 
 impl Name {
@@ -251,20 +256,21 @@ impl Name {
         let (stem, extension) = name.rsplit_once('.')?;
         let mut parts = stem.split('-');
         let kind = match (parts.next()?, extension) {
-            ("facts", "bin") => Kind::Facts,
-            ("answer", "bin") => Kind::Answer,
-            ("environment", "txt") => Kind::Signature,
+            ("facts", "bin") => FileKind::Facts,
+            ("answer", "bin") => FileKind::Answer,
+            ("environment", "txt") => FileKind::Signature,
             _ => return None,
         };
         let is_number = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
         let environment = parts.next().filter(|part| part.len() == 16).filter(is_number)?;
         let question = parts.next().filter(|part| part.len() == 32).filter(is_number);
-        let complete = question.is_some() == (kind == Kind::Answer) && parts.next().is_none();
+        let complete = question.is_some() == (kind == FileKind::Answer) && parts.next().is_none();
         complete.then(|| Name::Of { environment: environment.to_owned(), kind })
     }
 }
 
-/// Of this user: `WHYDLL_CACHE_DIR`, which may be empty so that nothing is kept, or where the system keeps caches.
+/// Returns the user's cache directory: `WHYDLL_CACHE_DIR`, which may be empty to switch caching
+/// off, or else the system's usual place.
 fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|folder: &std::ffi::OsString| !folder.is_empty());
     if let Some(folder) = std::env::var_os("WHYDLL_CACHE_DIR") {
@@ -281,10 +287,10 @@ fn cache_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Disk, Host, Proof, Witness};
+    use super::super::{Disk, Fingerprint, Host, Witness};
     use super::*;
 
-    /// A folder with a file that has been there for long, and the question that is asked about it.
+    /// A directory with a file that hasn't changed for a while, and a question about it.
     struct Asked {
         root: tempfile::TempDir,
         answers: Answers,
@@ -338,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_names_what_was_found_and_what_was_not() {
+    fn a_reading_contains_what_was_found_and_what_was_not() {
         let reading = Asked::new().read();
         let folders: Vec<&str> = reading.folders().map(WinPath::as_str).collect();
         assert_eq!(folders, [r"C:\Windows\nowhere", r"C:\Windows\System32"]);
@@ -360,7 +366,7 @@ mod tests {
         for (number, change) in changes.into_iter().enumerate() {
             let asked = Asked::new();
             asked.keep();
-            // Nobody asked for this one.
+            // Not part of the reading.
             asked.write("Windows/d.txt", "text");
             assert_eq!(asked.recall().as_deref(), Some(&b"because"[..]));
             change(&asked);
@@ -369,18 +375,21 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_just_now_is_not_kept() {
+    fn an_answer_from_a_file_that_changed_just_now_is_not_stored() {
         let asked = Asked::new();
         fs::write(asked.root.path().join("Windows/a.txt"), "text").unwrap();
-        assert!(matches!(asked.host().files.proof(&r"C:\Windows\a.txt".into()), Proof::Young(_)));
+        assert!(matches!(
+            asked.host().files.fingerprint(&r"C:\Windows\a.txt".into()),
+            Fingerprint::Recent(_)
+        ));
         let reading = asked.read();
-        assert!(reading.still_holds(&*asked.host().files) && !reading.is_proven());
+        assert!(reading.still_holds(&*asked.host().files) && !reading.is_verifiable());
         asked.keep();
         assert_eq!(asked.recall(), None);
     }
 
     #[test]
-    fn a_file_that_is_cut_or_altered_anywhere_is_none() {
+    fn a_truncated_or_altered_file_is_ignored() {
         let asked = Asked::new();
         asked.keep();
         let file = asked.answers.answer_file(asked.question);
@@ -388,7 +397,7 @@ mod tests {
         let files: Disk = Disk::with_drive(asked.root.path().to_owned(), Default::default());
         for length in 0..whole.len() {
             fs::write(&file, &whole[..length]).unwrap();
-            assert_eq!(asked.answers.recall(asked.question, &files), None, "cut at {length}");
+            assert_eq!(asked.answers.recall(asked.question, &files), None, "truncated at {length}");
             let mut altered = whole.clone();
             altered[length] = altered[length].wrapping_add(1);
             fs::write(&file, altered).unwrap();
@@ -403,10 +412,10 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_answers_are_kept() {
+    fn the_number_of_stored_answers_is_limited() {
         let asked = Asked::new();
         let questions: Vec<Question> =
-            (0..MOST_ANSWERS as u8 + 5).map(|n| Question::of(&[&[n]]).unwrap()).collect();
+            (0..MAX_ANSWERS as u8 + 5).map(|n| Question::of(&[&[n]]).unwrap()).collect();
         for (at, question) in questions.iter().enumerate() {
             asked.answers.keep(*question, asked.read(), b"because").unwrap();
             let used = SystemTime::now() - DAY + Duration::from_secs(at as u64);
@@ -414,12 +423,12 @@ mod tests {
             file.unwrap().set_modified(used).unwrap();
         }
         let kept = |question: &&Question| asked.answers.answer_file(**question).exists();
-        assert_eq!(questions.iter().filter(kept).count(), MOST_ANSWERS);
-        assert!(questions.iter().rev().take(MOST_ANSWERS).all(|question| kept(&question)));
+        assert_eq!(questions.iter().filter(kept).count(), MAX_ANSWERS);
+        assert!(questions.iter().rev().take(MAX_ANSWERS).all(|question| kept(&question)));
     }
 
     #[test]
-    fn parts_of_a_question_do_not_run_into_each_other() {
+    fn the_boundaries_between_parts_of_a_question_count() {
         assert_ne!(Question::of(&[b"ab", b"c"]), Question::of(&[b"a", b"bc"]));
         assert_ne!(Question::of(&[b"ab"]), Question::of(&[b"ab", b""]));
     }

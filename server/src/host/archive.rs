@@ -1,4 +1,4 @@
-//! Zip archives on `sys.path` (`python38.zip` of an embeddable Python), and the modules in them.
+//! Zip archives on `sys.path`, such as `python38.zip` of an embeddable Python, and their modules.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,22 +8,23 @@ use std::sync::{Mutex, PoisonError};
 use super::files::FileError;
 use crate::source;
 
-/// More entries than any archive of Python modules has.
-const MOST_ENTRIES: usize = 200_000;
+/// The maximum number of entries. Archives of Python modules have fewer.
+const MAX_ENTRIES: usize = 200_000;
 
-/// An archive that stays open while modules are read from it.
+/// An open archive from which modules are read.
 pub(super) struct Archive(Mutex<zip::ZipArchive<File>>);
 
 impl Archive {
     pub fn open(native: &Path) -> Result<Archive, FileError> {
         let archive = zip::ZipArchive::new(File::open(native)?).map_err(bad)?;
-        if archive.len() > MOST_ENTRIES {
+        if archive.len() > MAX_ENTRIES {
             return Err(FileError::BadArchive(format!("{} entries", archive.len())));
         }
         Ok(Archive(Mutex::new(archive)))
     }
 
-    /// The files of Python modules in it, such as `encodings/utf_8.pyc`, in the order of their names.
+    /// Returns the paths of the Python modules in it, such as `encodings/utf_8.pyc`, sorted by
+    /// name.
     pub fn modules(&self) -> Vec<String> {
         let archive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let names = archive.file_names().filter_map(Result::ok);
@@ -34,7 +35,7 @@ impl Archive {
         modules
     }
 
-    /// The content of a module's file, by its full name in the archive.
+    /// Reads the file of a module by its full path in the archive.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, FileError> {
         let mut archive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match archive.by_name(name) {

@@ -1,7 +1,7 @@
-//! A clean Windows 10 or 11 as it comes from Microsoft: the names in its system directories.
+//! A clean Windows 10 or 11 as shipped by Microsoft: the names in its system directories.
 //!
-//! Used where the machine itself is not at hand. Its own DLLs are taken to load; what they import is not
-//! known and does not matter.
+//! It is used if the machine itself isn't available. The DLLs of Windows are assumed to load; what
+//! they import isn't known and doesn't matter.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use super::account::PROFILE;
 use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::{WinPath, fold_name};
-use super::reading::Proof;
+use super::reading::Fingerprint;
 use super::redistributable;
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
@@ -18,7 +18,7 @@ use crate::source::Script;
 /// A clean Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Baseline {
-    /// What `--host` calls it.
+    /// Its name for `--host`.
     pub name: &'static str,
     windows: Windows,
     with_redistributable: bool,
@@ -35,7 +35,8 @@ enum Windows {
 }
 
 impl Baseline {
-    /// Those that are built in, some of them with the Visual C++ v14 Redistributable for processes of each kind.
+    /// The built-in baselines. Some have the Visual C++ v14 Redistributable for processes of each
+    /// kind.
     pub const ALL: [Baseline; 5] = [
         Baseline { name: "windows-10", windows: Windows::Ten, with_redistributable: false },
         Baseline { name: "windows-11", windows: Windows::Eleven, with_redistributable: false },
@@ -48,23 +49,23 @@ impl Baseline {
         },
     ];
 
-    /// The one of this name.
+    /// Returns the baseline with this name.
     pub fn named(name: &str) -> Option<Baseline> {
         Baseline::ALL.into_iter().find(|baseline| baseline.name == name)
     }
 
-    /// Their names, as a sentence lists them.
+    /// Returns their names as a list for a sentence.
     pub fn names() -> String {
         let [first @ .., last] = Baseline::ALL.map(|baseline| baseline.name);
         format!("{} or {last}", first.join(", "))
     }
 
-    /// The name of the one to assume for a program for this machine.
+    /// Returns the name of the baseline to assume for a program for this machine.
     pub fn assumed_for(program: Machine) -> &'static str {
         if program == Machine::Arm64 { "windows-11-arm64" } else { "windows-11" }
     }
 
-    /// Version of Windows: major, minor, build.
+    /// Returns the version of Windows: major, minor, build.
     pub fn version(self) -> &'static str {
         match self.windows {
             Windows::Ten => "10.0.19045",
@@ -72,7 +73,7 @@ impl Baseline {
         }
     }
 
-    /// The machine that it is made for.
+    /// Returns the machine for which it is built.
     pub fn machine(self) -> Machine {
         match self.windows {
             Windows::Ten | Windows::Eleven => Machine::X64,
@@ -85,14 +86,15 @@ impl Baseline {
         self.windows == Windows::Ten
     }
 
-    /// The DLLs that it has in a directory, and the machine that each is for.
+    /// Returns the DLLs in a directory, each with the machine for which it is built.
     ///
-    /// Those in the System32 of ARM64 are for ARM64 and x64 processes alike (Microsoft, "Arm64X PE files"). There are also some
-    /// that are no ARM64 code, which nobody has listed: what only the Windows for x64 is known to have is taken for one of
-    /// them, so that x64 processes find it.
+    /// The DLLs in System32 on ARM64 serve both ARM64 and x64 processes (Microsoft, "Arm64X PE
+    /// files"). Some of them contain no ARM64 code, but nobody has published a list. DLLs that are
+    /// only known from Windows for x64 are assumed to be such DLLs, so that x64 processes find
+    /// them.
     fn dlls(self, directory: Directory) -> impl Iterator<Item = (String, Machine)> {
         let on_arm = self.windows == Windows::ElevenOnArm;
-        let ours = if self.is_windows_10() { "10" } else { "11" };
+        let version = if self.is_windows_10() { "10" } else { "11" };
         let machine = match directory {
             Directory::System32 if on_arm => Machine::Arm64X,
             _ => directory.machine(),
@@ -102,8 +104,8 @@ impl Baseline {
         let added = differences.iter().filter(|(_, mark)| **mark == "+").map(|(name, _)| (*name, machine));
         let added: Vec<(&str, Machine)> = added.collect();
         let listed = lines(SYSTEM_DLLS).filter_map(move |line| {
-            let who = line.column(directory);
-            let is_here = who.is_empty() || who == ours;
+            let owner = line.column(directory);
+            let is_here = owner.is_empty() || owner == version;
             let machine = match (differences.get(line.name), directory) {
                 (Some(&"-"), Directory::SysWow64) => None,
                 (Some(&"-"), Directory::System32) => Some(Machine::X64),
@@ -124,8 +126,8 @@ impl Baseline {
     }
 }
 
-/// Whether Windows 10 22H2 or 11 comes with a DLL of this name in its system directories. What has another name there was put
-/// there by some program, or belongs to another Windows.
+/// Whether Windows 10 22H2 or 11 ships a DLL of this name in its system directories. Any other DLL
+/// there was added by a program, or belongs to another Windows.
 pub fn is_of_windows(name: &str) -> bool {
     static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         let clean = Baseline::ALL.into_iter().filter(|baseline| !baseline.with_redistributable);
@@ -152,7 +154,7 @@ impl Directory {
         }
     }
 
-    /// The machine of the processes of x86 and x64 that find their DLLs here.
+    /// Returns the machine of the x86 or x64 processes that find their DLLs here.
     fn machine(self) -> Machine {
         match self {
             Directory::System32 => Machine::X64,
@@ -161,17 +163,17 @@ impl Directory {
     }
 }
 
-/// What is in which of them, see `data/README.md`.
+/// The DLLs in each of the directories, see `data/README.md`.
 const SYSTEM_DLLS: &str = include_str!("../../data/system-dlls.txt");
 
-/// What the Windows 11 for ARM64 has (`+`), or has not (`-`), otherwise than the one for x64.
+/// The DLLs that Windows 11 for ARM64 has (`+`) or lacks (`-`) in comparison with x64.
 const ON_ARM: &str = include_str!("../../data/system-dlls-arm64.txt");
 
 /// A line of these tables.
 struct Line {
     name: &'static str,
     in_system32: &'static str,
-    /// None where it is the same.
+    /// `None` if it is the same as `in_system32`.
     in_syswow64: Option<&'static str>,
 }
 
@@ -192,14 +194,14 @@ fn lines(table: &'static str) -> impl Iterator<Item = Line> {
     })
 }
 
-/// Names in the table that end so stand there in full; behind all others `.dll` is left out.
+/// The suffix that names in the table may have. All other names are listed without their `.dll`.
 const DRIVER: &str = ".drv";
 
-/// What the lists leave out, since it does not end in `.dll`, and programs import all the same: the SDK's import libraries of
-/// these names (`bthprops.lib`, `irprops.lib`) lead there.
+/// System DLLs that are missing in the lists because they don't end in `.dll`. Programs import them
+/// through the SDK's import libraries of the same names (`bthprops.lib`, `irprops.lib`).
 const OTHER_SUFFIXES: [&str; 2] = ["bthprops.cpl", "irprops.cpl"];
 
-/// A clean Windows' system directories over the files of `rest`.
+/// The system directories of a clean Windows, on top of the files of `rest`.
 pub struct BaselineFiles<F> {
     rest: F,
     folders: HashMap<String, SystemFolder>,
@@ -209,12 +211,12 @@ pub struct BaselineFiles<F> {
 #[derive(Clone)]
 struct SystemFolder {
     listing: Arc<Folder>,
-    /// The machine of each DLL, by its folded name.
+    /// The machine of each DLL by case-folded name.
     machines: Arc<HashMap<String, Machine>>,
 }
 
 impl<F: Files> BaselineFiles<F> {
-    /// Lays the system directories of `baseline` under `windows` (`C:\Windows`) over `rest`.
+    /// Puts the system directories of `baseline` below `windows` (`C:\Windows`), on top of `rest`.
     pub fn new(baseline: Baseline, windows: &WinPath, rest: F) -> BaselineFiles<F> {
         let folders = DIRECTORIES.map(|directory| {
             let dlls = || baseline.dlls(directory);
@@ -234,7 +236,7 @@ impl<F: Files> BaselineFiles<F> {
         self.folders.get(&path.key())
     }
 
-    /// The machine that a DLL of a system directory is for, if `path` is one.
+    /// Returns the machine of a system DLL, or `None` if `path` isn't in a system directory.
     fn system_image(&self, path: &WinPath) -> Option<Result<Machine, FileError>> {
         let folder = self.system_folder(&path.parent()?)?;
         let machine = folder.machines.get(&fold_name(path.file_name()));
@@ -242,7 +244,7 @@ impl<F: Files> BaselineFiles<F> {
     }
 }
 
-/// A folder of the profile of a new account, which holds nothing but such folders.
+/// Returns a directory in the profile of a new account, which only contains such directories.
 fn profile_folder(path: &WinPath) -> Option<Arc<Folder>> {
     PROFILE.iter().find(|folder| *path == WinPath::new(**folder))?;
     let inner = PROFILE.map(WinPath::new).into_iter().filter(|folder| folder.parent().as_ref() == Some(path));
@@ -291,7 +293,8 @@ impl<F: Files> Files for BaselineFiles<F> {
         self.rest.archive(path)
     }
 
-    /// Of the system's DLLs only the names are known: what is asked of them, they have.
+    /// Returns an empty binding for system DLLs: only their names are known, so they are assumed to
+    /// export everything.
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         match self.system_image(exporter).or_else(|| self.system_image(importer)) {
             None => self.rest.binding(importer, dll, exporter),
@@ -313,7 +316,8 @@ impl<F: Files> Files for BaselineFiles<F> {
         }
     }
 
-    /// Windows runs on every processor that it starts on.
+    /// Returns no instruction sets for system DLLs, because Windows runs on every processor that it
+    /// starts on.
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
         match self.system_image(path) {
             None => self.rest.instructions(path),
@@ -321,11 +325,11 @@ impl<F: Files> Files for BaselineFiles<F> {
         }
     }
 
-    fn proof(&self, path: &WinPath) -> Proof {
+    fn fingerprint(&self, path: &WinPath) -> Fingerprint {
         match self.system_image(path) {
-            None => self.rest.proof(path),
-            Some(Ok(_)) => Proof::BuiltIn,
-            Some(Err(error)) => Proof::Fails(error),
+            None => self.rest.fingerprint(path),
+            Some(Ok(_)) => Fingerprint::BuiltIn,
+            Some(Err(error)) => Fingerprint::Error(error),
         }
     }
 

@@ -1,8 +1,9 @@
-//! What images and modules said, remembered as long as size and time of the file stay the same.
+//! The facts about images and modules, cached as long as the size and time of the file stay the
+//! same.
 //!
-//! Lives for the whole life of a server, and between runs of the command line in one file of the user's
-//! cache folder. A cache that is torn, stale or of another version is thrown away: it costs time, never
-//! truth.
+//! The cache lives as long as a server runs, and between runs of the command line in one file of
+//! the user's cache directory. A cache that is truncated, outdated, or of another version is
+//! discarded: this costs time, but never gives a wrong answer.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -20,39 +21,42 @@ use super::path::WinPath;
 use crate::image::Binding;
 use crate::source::Script;
 
-/// Size and time of last change: while both stay, the contents are taken to be the same.
+/// The size and modification time of a file. While both stay the same, so do its contents, by
+/// assumption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     bytes: u64,
-    /// Nanoseconds since 1970.
+    /// The modification time in nanoseconds since 1970.
     modified: u128,
 }
 
-/// A file that changed so short a time ago may change again without its time telling: times are as coarse as
-/// two seconds (FAT).
-const UNSETTLED: Duration = Duration::from_secs(2);
+/// The age up to which a file may change again without a new modification time. The times of FAT
+/// have a resolution of two seconds.
+const SETTLING_TIME: Duration = Duration::from_secs(2);
 
-/// A time further in the future was set, and says nothing of when the file changed. What is nearer may come
-/// from another machine's clock.
-const SET: Duration = Duration::from_secs(24 * 60 * 60);
+/// The distance beyond which a time in the future was set on purpose and says nothing about the
+/// last change. A nearer one may come from another machine's clock.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Stamp {
-    /// The stamp of a file; none if it has no time.
+    /// Returns the stamp of a file, or `None` if it has no modification time.
     pub fn of(metadata: &fs::Metadata) -> Option<Stamp> {
         let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(Stamp { bytes: metadata.len(), modified: since.as_nanos() })
     }
 
-    /// Whether the file had been left alone for a while by now, so that its next change will leave another stamp.
+    /// Whether the file hasn't changed for a while, so that its next change will leave another
+    /// stamp.
     pub fn is_settled(self) -> bool {
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
         let now = now.as_nanos();
-        self.modified <= now.saturating_sub(UNSETTLED.as_nanos()) || self.modified >= now + SET.as_nanos()
+        self.modified <= now.saturating_sub(SETTLING_TIME.as_nanos())
+            || self.modified >= now + MAX_CLOCK_SKEW.as_nanos()
     }
 
-    /// The stamp of two files together.
+    /// Combines the stamps of two files.
     fn and(self, other: Stamp) -> Stamp {
-        // Two times of this century, one in each half.
+        // Two times of this century fit, one in each half.
         Stamp {
             bytes: self.bytes.rotate_left(32) ^ other.bytes,
             modified: self.modified.rotate_left(64) ^ other.modified,
@@ -60,34 +64,34 @@ impl Stamp {
     }
 }
 
-/// A remembered answer, encoded: that takes a tenth of the memory, and of a cache read from disk only what
-/// this run needs is decoded.
-struct Remembered {
+/// A cached answer, encoded. This takes a tenth of the memory, and of a cache on disk only the
+/// entries that this run needs are decoded.
+struct CacheEntry {
     stamp: Stamp,
     bytes: Bytes,
 }
 
 #[derive(Clone)]
 enum Bytes {
-    /// A part of the cache that was read from disk.
+    /// A range of the cache that was read from disk.
     Stored(std::ops::Range<usize>),
-    /// Learnt in this run.
+    /// Computed in this run.
     Fresh(Arc<[u8]>),
 }
 
-type Shelf = Mutex<FxHashMap<String, Remembered>>;
+type Table = Mutex<FxHashMap<String, CacheEntry>>;
 
-/// Writes a file of the cache folder beside its place and renames it, so that a reader never sees half of it.
-/// What cannot be written to its end leaves nothing behind.
+/// Writes a file of the cache directory to a temporary name and renames it, so that a reader never
+/// sees half of it. If writing fails, nothing is left behind.
 pub(super) fn replace(
     file: &Path,
     kind: &str,
     write: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let temporary = folder.join(format!(".{kind}-{}-{number}.tmp", std::process::id()));
     let written = fs::File::create(&temporary).and_then(|file| {
         let mut out = BufWriter::new(file);
@@ -99,11 +103,11 @@ pub(super) fn replace(
     })
 }
 
-/// Facts by file.
+/// A cache of facts by file.
 #[derive(Default)]
 pub struct FactCache {
-    /// Where they are stored. It is read when the first fact is asked for, since a run whose answer is remembered
-    /// needs hardly any.
+    /// The file where the facts are stored. It is read when the first fact is requested, because a
+    /// run with a cached answer needs hardly any.
     file: Option<PathBuf>,
     contents: OnceLock<Contents>,
     changed: AtomicBool,
@@ -111,22 +115,23 @@ pub struct FactCache {
 
 #[derive(Default)]
 struct Contents {
-    images: Shelf,
-    bindings: Shelf,
-    scripts: Shelf,
-    archives: Shelf,
-    /// The bytes of a cache read from disk.
+    images: Table,
+    bindings: Table,
+    scripts: Table,
+    archives: Table,
+    /// The bytes of a cache that was read from disk.
     stored: Vec<u8>,
 }
 
-/// Changes with the meaning of what is stored.
+/// The version of the file format. It changes with the meaning of the stored data.
 const FORMAT: &[u8; 16] = b"whydll-facts-22\n";
 
-/// The index at the head of a stored cache: name, stamp, and where the encoded answer lies.
+/// The index at the start of a stored cache: name, stamp, and the start and length of the encoded
+/// answer.
 type Index = Vec<(String, Stamp, u32, u32)>;
 
 impl FactCache {
-    /// The cache stored at `file`, or an empty one.
+    /// Opens the cache stored at `file`; it is empty if the file doesn't exist.
     pub fn open(file: &Path) -> FactCache {
         FactCache { file: Some(file.to_owned()), ..FactCache::default() }
     }
@@ -135,20 +140,20 @@ impl FactCache {
         self.contents.get_or_init(|| self.file.as_deref().and_then(Contents::read).unwrap_or_default())
     }
 
-    /// Stores the cache at `file`, if anything in it is new.
+    /// Stores the cache at `file` if it has new entries.
     pub fn store(&self, file: &Path) -> std::io::Result<()> {
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        // Held for as long as it takes to write, so that index and contents agree.
+        // The locks are held while writing, so that index and contents agree.
         let contents = self.contents();
-        let shelves = [&contents.images, &contents.bindings, &contents.scripts, &contents.archives];
-        let shelves = shelves.map(|shelf| lock(shelf));
+        let tables = [&contents.images, &contents.bindings, &contents.scripts, &contents.archives];
+        let tables = tables.map(|table| lock(table));
         let mut end = 0_u32;
-        let indexes = shelves.each_ref().map(|shelf| contents.index(shelf, &mut end));
+        let indexes = tables.each_ref().map(|table| contents.index(table, &mut end));
         let index = postcard::to_stdvec(&indexes).map_err(std::io::Error::other)?;
         let blobs =
-            || shelves.iter().flat_map(|shelf| shelf.values()).map(|known| contents.bytes(&known.bytes));
+            || tables.iter().flat_map(|table| table.values()).map(|known| contents.bytes(&known.bytes));
         let mut sum = flate2::Crc::new();
         std::iter::once(index.as_slice()).chain(blobs()).for_each(|part| sum.update(part));
         replace(file, "facts", |out| {
@@ -159,18 +164,19 @@ impl FactCache {
         })
     }
 
-    /// What `path` says, by `read` if nothing is remembered of a file with this stamp. Without a stamp nothing is.
+    /// Returns the facts about an image, calling `read` if none are cached for this stamp. Without
+    /// a stamp nothing is cached.
     pub fn image(
         &self,
         path: &WinPath,
         stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<ImageFacts, ImageFault>,
     ) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.recall(|contents| &contents.images, path.key(), stamp, read)
+        self.get_or_read(|contents| &contents.images, path.key(), stamp, read)
     }
 
-    /// What an importer's symbols find in an exporter, by `read` if nothing is remembered of two files with these
-    /// stamps.
+    /// Returns what an importer's symbols resolve to in an exporter, calling `read` if nothing is
+    /// cached for the stamps of both files.
     pub fn binding(
         &self,
         (importer, importer_stamp): (&WinPath, Option<Stamp>),
@@ -178,45 +184,45 @@ impl FactCache {
         (exporter, exporter_stamp): (&WinPath, Option<Stamp>),
         read: impl FnOnce() -> Result<Binding, ImageFault>,
     ) -> Result<Arc<Binding>, ImageFault> {
-        // No path of Windows holds a `|`.
+        // A Windows path cannot contain `|`.
         let key = format!("{}|{dll}|{}", importer.key(), exporter.key());
         let stamp = importer_stamp.zip(exporter_stamp).map(|(importer, exporter)| importer.and(exporter));
-        self.recall(|contents| &contents.bindings, key, stamp, read)
+        self.get_or_read(|contents| &contents.bindings, key, stamp, read)
     }
 
-    /// As [`FactCache::image`], of a Python module.
+    /// Like [`FactCache::image`], for a Python module.
     pub fn script(
         &self,
         path: &WinPath,
         stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<Script, FileError>,
     ) -> Result<Arc<Script>, FileError> {
-        self.recall(|contents| &contents.scripts, path.key(), stamp, read)
+        self.get_or_read(|contents| &contents.scripts, path.key(), stamp, read)
     }
 
-    /// As [`FactCache::image`], of a zip archive.
+    /// Like [`FactCache::image`], for a zip archive.
     pub fn archive(
         &self,
         path: &WinPath,
         stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<Vec<String>, FileError>,
     ) -> Result<Arc<Vec<String>>, FileError> {
-        self.recall(|contents| &contents.archives, path.key(), stamp, read)
+        self.get_or_read(|contents| &contents.archives, path.key(), stamp, read)
     }
 
-    fn recall<T: Serialize + DeserializeOwned, E>(
+    fn get_or_read<T: Serialize + DeserializeOwned, E>(
         &self,
-        shelf: impl FnOnce(&Contents) -> &Shelf,
+        table: impl FnOnce(&Contents) -> &Table,
         key: String,
         stamp: Option<Stamp>,
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         let Some(stamp) = stamp else { return read().map(Arc::new) };
         let contents = self.contents();
-        let shelf = shelf(contents);
-        // Decoded when others can have the shelf again.
+        let table = table(contents);
+        // Decode after releasing the lock.
         let known =
-            lock(shelf).get(&key).filter(|known| known.stamp == stamp).map(|known| known.bytes.clone());
+            lock(table).get(&key).filter(|known| known.stamp == stamp).map(|known| known.bytes.clone());
         if let Some(value) = known.and_then(|bytes| postcard::from_bytes(contents.bytes(&bytes)).ok()) {
             return Ok(Arc::new(value));
         }
@@ -224,7 +230,7 @@ impl FactCache {
         if let Ok(bytes) = postcard::to_stdvec(&value) {
             self.changed.store(true, Ordering::Relaxed);
             let bytes = Bytes::Fresh(bytes.into());
-            lock(shelf).insert(key, Remembered { stamp, bytes });
+            lock(table).insert(key, CacheEntry { stamp, bytes });
         }
         Ok(Arc::new(value))
     }
@@ -234,7 +240,7 @@ impl Contents {
     fn read(file: &Path) -> Option<Contents> {
         let stored = fs::read(file).ok()?;
         let body = stored.strip_prefix(FORMAT)?;
-        // A torn or damaged file is told by its check sum, which stands in front.
+        // The checksum at the front detects a truncated or damaged file.
         let (expected, body) = body.split_at_checked(4)?;
         if u32::from_le_bytes(expected.try_into().ok()?) != checksum(body) {
             return None;
@@ -243,10 +249,10 @@ impl Contents {
         let start = stored.len() - blobs.len();
         let [images, bindings, scripts, archives] = indexes;
         Some(Contents {
-            images: shelf(images, start),
-            bindings: shelf(bindings, start),
-            scripts: shelf(scripts, start),
-            archives: shelf(archives, start),
+            images: table(images, start),
+            bindings: table(bindings, start),
+            scripts: table(scripts, start),
+            archives: table(archives, start),
             stored,
         })
     }
@@ -258,13 +264,13 @@ impl Contents {
         }
     }
 
-    /// Where the answers of a shelf will lie, in the order in which they are written.
-    fn index(&self, shelf: &FxHashMap<String, Remembered>, end: &mut u32) -> Index {
-        let entries = shelf.iter().map(|(key, remembered)| {
-            let length = self.bytes(&remembered.bytes).len() as u32;
+    /// Returns the index of a table, in the order in which its answers are written.
+    fn index(&self, table: &FxHashMap<String, CacheEntry>, end: &mut u32) -> Index {
+        let entries = table.iter().map(|(key, entry)| {
+            let length = self.bytes(&entry.bytes).len() as u32;
             let start = *end;
             *end = end.saturating_add(length);
-            (key.clone(), remembered.stamp, start, length)
+            (key.clone(), entry.stamp, start, length)
         });
         entries.collect()
     }
@@ -276,16 +282,16 @@ pub(super) fn checksum(bytes: &[u8]) -> u32 {
     sum.sum()
 }
 
-fn shelf(index: Index, base: usize) -> Shelf {
+fn table(index: Index, base: usize) -> Table {
     let entries = index.into_iter().map(|(key, stamp, start, length)| {
         let start = base + start as usize;
-        (key, Remembered { stamp, bytes: Bytes::Stored(start..start + length as usize) })
+        (key, CacheEntry { stamp, bytes: Bytes::Stored(start..start + length as usize) })
     });
     Mutex::new(entries.collect())
 }
 
-fn lock(shelf: &Shelf) -> std::sync::MutexGuard<'_, FxHashMap<String, Remembered>> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(table: &Table) -> std::sync::MutexGuard<'_, FxHashMap<String, CacheEntry>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_cache_answers_until_the_file_changes() {
+    fn a_stored_cache_is_used_until_the_file_changes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("facts");
         let path = WinPath::new("/a.py");
@@ -317,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_foreign_cache_is_thrown_away() {
+    fn a_truncated_or_foreign_cache_is_discarded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("facts");
         let path = WinPath::new("/a.py");
@@ -327,9 +333,9 @@ mod tests {
         let whole = fs::read(&file).unwrap();
         for length in 0..whole.len() {
             fs::write(&file, &whole[..length]).unwrap();
-            let torn = FactCache::open(&file);
-            let answer = torn.script(&path, stamp(1), || module("import b")).unwrap();
-            assert_eq!(*answer, module("import b").unwrap(), "cut at {length}");
+            let truncated = FactCache::open(&file);
+            let answer = truncated.script(&path, stamp(1), || module("import b")).unwrap();
+            assert_eq!(*answer, module("import b").unwrap(), "truncated at {length}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The files of the system that we run on, read as Windows would.
+//! The files of the system that WhyDLL runs on, read as Windows would read them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -16,63 +16,64 @@ use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
 use super::map;
 use super::path::{WinPath, fold_name};
-use super::reading::Proof;
+use super::reading::Fingerprint;
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
 
-/// So many bytes of modules are kept of which parts were read.
-const MOST_TEXT: usize = 2 << 20;
+/// The maximum number of bytes of module source that are kept for reading further parts.
+const MAX_SOURCE_BYTES: usize = 2 << 20;
 
-/// Real files. A folder is listed once for the life of this value; what images and modules say is kept
-/// in a [`FactCache`] that outlives it.
+/// Real files. This value lists each directory once. The facts about images and modules are kept in
+/// a [`FactCache`] that outlives it.
 pub struct Disk {
-    /// Folder that stands for drive `C:`, when another system's drive is analysed.
+    /// The directory that stands for drive `C:` if another system's drive is analysed.
     drive: Option<PathBuf>,
     cache: Arc<FactCache>,
     folders: Mutex<FxHashMap<String, Result<Listed, FileError>>>,
-    /// Answers that are asked for again and again, for the life of this value.
-    images: Answers<WinPath, Arc<ImageFacts>, ImageFault>,
-    archives: Answers<WinPath, Arc<Archive>, FileError>,
-    modules_in_archives: Answers<WinPath, Arc<Vec<String>>, FileError>,
-    exports: Answers<(WinPath, Symbol), Option<Export>, ImageFault>,
-    held: Answers<(WinPath, String), bool, FileError>,
-    instructions: Answers<WinPath, Arc<BTreeSet<String>>, ImageFault>,
-    /// What the system said of a file when it was first looked at: so a stamp is never newer than what was read.
-    looks: Answers<WinPath, Look, FileError>,
+    /// Answers that are requested repeatedly, kept for the life of this value.
+    images: Memo<WinPath, Arc<ImageFacts>, ImageFault>,
+    archives: Memo<WinPath, Arc<Archive>, FileError>,
+    modules_in_archives: Memo<WinPath, Arc<Vec<String>>, FileError>,
+    exports: Memo<(WinPath, Symbol), Option<Export>, ImageFault>,
+    contained: Memo<(WinPath, String), bool, FileError>,
+    instructions: Memo<WinPath, Arc<BTreeSet<String>>, ImageFault>,
+    /// File metadata from the first access, so that a stamp is never newer than what was read.
+    looks: Memo<WinPath, Look, FileError>,
     modules_read: AtomicU64,
-    /// Modules that somebody is reading right now.
+    /// The modules that a thread is currently reading.
     being_read: Claims,
-    /// The modules of which parts were read last.
+    /// The modules of which parts were read most recently.
     last_modules: Mutex<VecDeque<(WinPath, Arc<str>)>>,
 }
 
-type Answers<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
+type Memo<K, T, E> = Mutex<FxHashMap<K, Result<T, E>>>;
 
-/// A folder and where it really lies.
+/// A directory listing and its native path.
 #[derive(Clone)]
 struct Listed {
     native: PathBuf,
     folder: Arc<Folder>,
-    /// What the list itself says of sizes and times, by names that are folded: on Windows it does, and to ask each file costs
-    /// more than all else. NTFS keeps it up to date for the name by which a file was written (Microsoft, "FindFirstFileW"), and
+    /// The metadata of files that the listing itself contains, by case-folded names. Only Windows
+    /// provides it, where querying each file would cost more than everything else. NTFS keeps it up
+    /// to date for the name by which a file was written (Microsoft, "FindFirstFileW"), and
     /// installers write files by the names that Python will find.
     looks: Arc<FxHashMap<String, fs::Metadata>>,
 }
 
-/// A name, looked at without opening it.
+/// The metadata of a file or directory.
 #[derive(Clone)]
 struct Look {
     native: PathBuf,
     bytes: u64,
     is_folder: bool,
-    /// None if it may not be read, or has no time.
+    /// `None` if the file may not be read, or has no modification time.
     stamp: Option<Stamp>,
-    /// That stamp serves as a proof later.
+    /// Whether the stamp can serve as a fingerprint later.
     is_settled: bool,
 }
 
 impl Disk {
-    /// This system's own files.
+    /// Creates access to this system's own files.
     pub fn new(cache: Arc<FactCache>) -> Disk {
         Disk {
             drive: None,
@@ -82,7 +83,7 @@ impl Disk {
             archives: Mutex::default(),
             modules_in_archives: Mutex::default(),
             exports: Mutex::default(),
-            held: Mutex::default(),
+            contained: Mutex::default(),
             instructions: Mutex::default(),
             looks: Mutex::default(),
             modules_read: AtomicU64::new(0),
@@ -91,12 +92,13 @@ impl Disk {
         }
     }
 
-    /// This system's files, and a folder that holds what `C:` holds on the analysed machine.
+    /// Creates access to this system's files, with a directory that holds the drive `C:` of the
+    /// analysed machine.
     pub fn with_drive(drive: PathBuf, cache: Arc<FactCache>) -> Disk {
         Disk { drive: Some(drive), ..Disk::new(cache) }
     }
 
-    /// The path by which the analysed machine knows a file of ours.
+    /// Returns the Windows path of a native file.
     pub fn windows_path(&self, native: &Path) -> WinPath {
         let absolute = std::path::absolute(native).unwrap_or_else(|_| native.to_owned());
         let path = WinPath::from_native(&absolute).normalized();
@@ -109,7 +111,7 @@ impl Disk {
         }
     }
 
-    /// Where a path may lie here, before regard to case.
+    /// Returns the native path where a file would be if the case of its name were right.
     pub(super) fn spelled(&self, path: &WinPath) -> Option<PathBuf> {
         match &self.drive {
             Some(drive) => {
@@ -134,7 +136,7 @@ impl Disk {
             return known.clone();
         }
         let listed = self.list(path);
-        // Another thread may have been faster; all shall see the same.
+        // Another thread may have been faster; all threads must see the same listing.
         lock(&self.folders).entry(key).or_insert(listed).clone()
     }
 
@@ -143,7 +145,7 @@ impl Disk {
         let native = match fs::read_dir(&spelled) {
             Ok(entries) => return Ok(listing(spelled, entries)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // Perhaps it is written in another case: the folder above knows.
+                // It may be spelled in another case: look in the listing of the parent directory.
                 let parent = path.parent().ok_or(FileError::NotFound)?;
                 let above = self.listed(&parent)?;
                 let entry = above.folder.entry(path.file_name()).ok_or(FileError::NotFound)?;
@@ -154,7 +156,7 @@ impl Disk {
         Ok(listing(native.clone(), fs::read_dir(native)?))
     }
 
-    /// The file as this system names it.
+    /// Returns the native path of a file.
     fn native(&self, path: &WinPath) -> Result<PathBuf, FileError> {
         let parent = path.parent().ok_or(FileError::NotFound)?;
         match self.listed(&parent) {
@@ -162,7 +164,7 @@ impl Disk {
                 let entry = listed.folder.entry(path.file_name()).ok_or(FileError::NotFound)?;
                 Ok(listed.native.join(&entry.name))
             }
-            // A folder may refuse to be listed and yet let its files be opened.
+            // A directory may refuse to be listed but still allow opening its files.
             Err(FileError::AccessDenied) => self.spelled(path).ok_or(FileError::NotFound),
             Err(error) => Err(error),
         }
@@ -192,8 +194,9 @@ impl Disk {
         Ok((look.native, look.stamp.filter(|_| look.is_settled)))
     }
 
-    /// The text of a module of which a part is read. Parts of one module are asked for again and again, between those of others.
-    fn text_of_module(
+    /// Returns the source of a module of which a part is read. Parts of one module are requested
+    /// repeatedly, between those of other modules.
+    fn module_source(
         &self,
         module: &WinPath,
         bytes: impl FnOnce() -> Result<Vec<u8>, FileError>,
@@ -207,7 +210,7 @@ impl Disk {
         };
         let mut last = lock(&self.last_modules);
         last.push_front((module.clone(), text.clone()));
-        let mut left = MOST_TEXT;
+        let mut left = MAX_SOURCE_BYTES;
         last.retain(|(_, text)| {
             let fits = text.len() <= left;
             left = left.saturating_sub(text.len());
@@ -216,22 +219,22 @@ impl Disk {
         Ok(text)
     }
 
-    /// The same files, of which nothing is known yet.
+    /// Returns the same files with empty caches.
     pub(super) fn afresh(&self) -> Disk {
         Disk { drive: self.drive.clone(), ..Disk::new(Arc::default()) }
     }
 
-    /// Whether it is a folder that can be listed.
-    pub(super) fn is_there(&self, folder: &WinPath) -> bool {
+    /// Whether a path is a directory that can be listed.
+    pub(super) fn is_listable(&self, folder: &WinPath) -> bool {
         self.listed(folder).is_ok()
     }
 
-    /// The folder here that stands for one of the machine, or, if that is not there, the nearest one above it that is.
+    /// Returns the native path of a directory, or that of its nearest existing parent.
     pub(super) fn place(&self, folder: &WinPath) -> Option<PathBuf> {
         let above = std::iter::successors(Some(folder.clone()), WinPath::parent);
         above.into_iter().find_map(|folder| match self.listed(&folder) {
             Ok(listed) => Some(listed.native),
-            // It is there, and only its list is refused.
+            // The directory exists; only its listing is refused.
             Err(FileError::AccessDenied) => self.spelled(&folder),
             Err(_) => None,
         })
@@ -241,32 +244,34 @@ impl Disk {
         once(&self.archives, archive, || Archive::open(&self.native(archive)?).map(Arc::new))
     }
 
-    /// The schema of API sets that Windows maps into every process, out of the system directory; none if there is none that
-    /// we understand.
+    /// Reads the API set schema, which Windows maps into every process, from the system directory.
+    /// Returns `None` if it doesn't exist or has an unknown format.
     pub(super) fn api_sets(&self, system: &WinPath) -> Option<ApiSets> {
         map::api_sets(&self.native(&system.join("apisetschema.dll")).ok()?).ok()?
     }
 
-    /// Where the drive `C:` of the analysed machine lies here.
+    /// Returns the native directory that stands for drive `C:` of the analysed machine.
     pub(super) fn drive(&self) -> Option<&Path> {
         self.drive.as_deref()
     }
 }
 
-/// Whether this user may read a file: its size and time say nothing of that. Most files let everybody.
+/// Whether the user may read a file, which its size and time don't show. Most files are readable by
+/// everybody.
 #[cfg(unix)]
 fn may_be_read(native: &Path, metadata: &fs::Metadata) -> bool {
     let public = std::os::unix::fs::MetadataExt::mode(metadata) & 0o444 == 0o444;
     public || rustix::fs::access(native, rustix::fs::Access::READ_OK).is_ok()
 }
 
-/// Only opening tells, and virus scanners make that slow; [`Disk::proof`] does it where it counts.
+/// Returns true, because only opening the file would answer this, and virus scanners make that
+/// slow. [`Disk::fingerprint`] opens it if it matters.
 #[cfg(not(unix))]
 fn may_be_read(_: &Path, _: &fs::Metadata) -> bool {
     true
 }
 
-/// Whether an image cannot be opened: a virus scanner may have locked it away.
+/// Whether an image cannot be opened, for example because a virus scanner blocks it.
 #[cfg(not(unix))]
 fn is_locked_away(native: &Path) -> bool {
     let extension = native.extension().unwrap_or_default();
@@ -274,20 +279,20 @@ fn is_locked_away(native: &Path) -> bool {
     is_image && map::open(native).is_err()
 }
 
-/// Its mode has told already.
+/// Returns false: [`may_be_read`] has already checked the mode.
 #[cfg(unix)]
 fn is_locked_away(_: &Path) -> bool {
     false
 }
 
-/// Files each of which one thread reads while others wait for it.
+/// The files that are being read. Each is read by one thread while others wait.
 #[derive(Default)]
 struct Claims {
     claimed: Mutex<FxHashSet<WinPath>>,
-    given_back: Condvar,
+    released: Condvar,
 }
 
-/// Held while its file is read.
+/// A guard that is held while a file is being read.
 struct Claim<'a> {
     claims: &'a Claims,
     path: &'a WinPath,
@@ -297,7 +302,7 @@ impl Claims {
     fn claim<'a>(&'a self, path: &'a WinPath) -> Claim<'a> {
         let mut claimed = lock(&self.claimed);
         while !claimed.insert(path.clone()) {
-            claimed = self.given_back.wait(claimed).unwrap_or_else(PoisonError::into_inner);
+            claimed = self.released.wait(claimed).unwrap_or_else(PoisonError::into_inner);
         }
         Claim { claims: self, path }
     }
@@ -306,11 +311,11 @@ impl Claims {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         lock(&self.claims.claimed).remove(self.path);
-        self.claims.given_back.notify_all();
+        self.claims.released.notify_all();
     }
 }
 
-/// An answer that is worked out once.
+/// Returns the cached answer for `key`, or computes and caches it.
 fn once<K: Clone + Eq + Hash, T: Clone>(
     answers: &Mutex<FxHashMap<K, T>>,
     key: &K,
@@ -331,7 +336,8 @@ fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
     let mut looks = FxHashMap::default();
     let entries = entries.filter_map(Result::ok).map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // Elsewhere it would ask each file; and of a link it tells nothing of what that leads to.
+        // Other systems would query each file; and for a link, this is not the metadata of its
+        // target.
         if cfg!(windows)
             && let Ok(metadata) = entry.metadata()
             && metadata.is_file()
@@ -387,7 +393,7 @@ impl Files for Disk {
         let archived =
             module.in_archive().filter(|(archive, inside)| !inside.is_empty() && self.is_file(archive));
         let (native, stamp) = self.stamped(archived.as_ref().map_or(module, |(archive, _)| archive))?;
-        // Who comes second finds it remembered.
+        // A second thread waits here, and then finds the script in the cache.
         let _claim = self.being_read.claim(path);
         self.cache.script(path, stamp, || {
             let bytes = || match &archived {
@@ -395,7 +401,7 @@ impl Files for Disk {
                 None => read(&native, source::LONGEST_MODULE),
             };
             if let Some((_, span)) = part {
-                let text = self.text_of_module(module, bytes)?;
+                let text = self.module_source(module, bytes)?;
                 return Ok(source::lower_part(&text, span));
             }
             self.modules_read.fetch_add(1, Ordering::Relaxed);
@@ -412,25 +418,25 @@ impl Files for Disk {
     }
 
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        once(&self.held, &(path.clone(), text.to_owned()), || map::holds(&self.stamped(path)?.0, text))
+        once(&self.contained, &(path.clone(), text.to_owned()), || map::holds(&self.stamped(path)?.0, text))
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
         once(&self.instructions, path, || map::instructions(&self.stamped(path)?.0).map(Arc::new))
     }
 
-    fn proof(&self, path: &WinPath) -> Proof {
+    fn fingerprint(&self, path: &WinPath) -> Fingerprint {
         match self.look(path) {
-            Err(error) => Proof::Fails(error),
-            Ok(look) if look.is_folder => Proof::Fails(FileError::WrongKind("a folder".into())),
+            Err(error) => Fingerprint::Error(error),
+            Ok(look) if look.is_folder => Fingerprint::Error(FileError::WrongKind("a folder".into())),
             Ok(Look { stamp: Some(stamp), native, is_settled, .. }) if !is_locked_away(&native) => {
                 if is_settled {
-                    Proof::Stamp(stamp)
+                    Fingerprint::Stamp(stamp)
                 } else {
-                    Proof::Young(stamp)
+                    Fingerprint::Recent(stamp)
                 }
             }
-            Ok(_) => Proof::Nothing,
+            Ok(_) => Fingerprint::Unavailable,
         }
     }
 
@@ -450,10 +456,10 @@ impl Files for Disk {
     }
 }
 
-/// Reads a whole file, but never more than `limit` bytes: pipes and devices have no size.
+/// Reads a whole file of at most `limit` bytes. Pipes and devices have no size.
 fn read(native: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut file = fs::File::open(native).map_err(|error| match native.is_dir() {
-        // Windows denies access to it.
+        // Windows reports that access is denied.
         true => FileError::WrongKind("a folder".into()),
         false => error.into(),
     })?;
@@ -462,7 +468,7 @@ fn read(native: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
         return Err(FileError::WrongKind("a folder".into()));
     }
     if !metadata.is_file() {
-        return Err(FileError::WrongKind("no ordinary file".into()));
+        return Err(FileError::WrongKind("not a regular file".into()));
     }
     if metadata.len() > limit {
         return Err(FileError::TooLarge(metadata.len()));

@@ -1,7 +1,8 @@
-//! The files of a machine, as facts: what a folder holds, what an image or a Python module says.
+//! The files of a machine as facts: the contents of directories, and what images and Python modules
+//! contain.
 //!
-//! Every look at the disk goes through [`Files`], so that it happens once, can be recorded into a
-//! snapshot, and can be watched. Nothing above this room opens a file.
+//! Every access to the disk goes through [`Files`], so that it happens once, can be recorded in a
+//! snapshot, and can be watched. No layer above this module opens a file.
 
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -11,81 +12,83 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::path::{WinPath, fold_name};
-use super::reading::Proof;
+use super::reading::Fingerprint;
 use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Manifest, Symbol};
 use crate::source::Script;
 
-/// What can be asked of the files of a machine. Names are found without regard to case. Each answer is
-/// remembered by the implementation, so asking twice is cheap.
+/// Access to the files of a machine. Names are matched regardless of case. Implementations cache
+/// every answer, so repeating a call is cheap.
 pub trait Files: Send + Sync {
-    /// The names in a folder.
+    /// Lists a directory.
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError>;
 
-    /// Size of a file in bytes.
+    /// Returns the size of a file in bytes.
     fn size(&self, path: &WinPath) -> Result<u64, FileError>;
 
-    /// The text of a small file (configuration, metadata), at most [`TEXT_LIMIT`] bytes; bytes that are
-    /// no UTF-8 are replaced.
+    /// Reads a small text file (configuration, metadata) of at most [`TEXT_LIMIT`] bytes. Invalid
+    /// UTF-8 is replaced.
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError>;
 
-    /// What a PE file says about itself.
+    /// Reads the facts about a PE file.
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault>;
 
-    /// What importing a Python source file does; of a [part](WinPath::with_part) of one the definition that stands there.
+    /// Reads what importing a Python module does, or, for a [part](WinPath::with_part) of a module,
+    /// what the definition in that part does.
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError>;
 
-    /// The module names (dotted, with `/` between packages and without suffix: `encodings/utf_8`) that a
-    /// zip archive on `sys.path` offers.
+    /// Lists the modules in a zip archive on `sys.path` as paths with `/` between packages, such as
+    /// `encodings/utf_8.pyc`.
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError>;
 
-    /// What the image `importer` imports under the name `dll`, held against the exports of the image `exporter`.
+    /// Matches what the image `importer` imports from `dll` with the exports of the image
+    /// `exporter`.
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault>;
 
-    /// What an image exports under a name or an ordinal.
+    /// Returns the export of an image with a name or an ordinal.
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault>;
 
-    /// Whether the bytes of a file, at most [`LARGEST_SEARCHED`], hold this text. It reads the whole file: to be asked only
-    /// where something else gives reason to.
+    /// Whether a file of at most [`LARGEST_SEARCHED`] bytes contains `text`. This reads the whole
+    /// file, so callers should have another reason to expect the text in it.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
 
-    /// The sets of instructions without which an image cannot start, see [`Image::instructions_at_start`]: to be asked only where the
-    /// processor lacks some.
+    /// Returns the instruction sets without which an image cannot start, see
+    /// [`Image::instructions_at_start`]. Only needed if the processor lacks some.
     ///
     /// [`Image::instructions_at_start`]: crate::image::Image::instructions_at_start
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault>;
 
-    /// What proves later that a file says what it said when it was first looked at through this value.
-    fn proof(&self, _path: &WinPath) -> Proof {
-        Proof::Nothing
+    /// Returns a fingerprint of the file's state when it was first accessed through this value.
+    fn fingerprint(&self, _path: &WinPath) -> Fingerprint {
+        Fingerprint::Unavailable
     }
 
-    /// The same files, for one who reads ahead what may be asked for later: it decides nothing, and so need not
-    /// be witnessed. None if nobody witnesses what these are asked.
+    /// Returns the same files without tracking, for prefetching: it doesn't influence any result,
+    /// so its reads need not be recorded. Returns `None` if this value doesn't track reads.
     fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
         None
     }
 
-    /// The same files with `disk` below them; none if they lie on no disk.
+    /// Returns the same files on another `disk`, or `None` if they are not on a disk.
     fn on(&self, _disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
         None
     }
 
-    /// How many modules had to be read so far, because nothing was remembered of them.
+    /// Returns how many modules have been read so far because they weren't cached.
     fn modules_read(&self) -> u64 {
         0
     }
 
-    /// Whether `path` names a file. A folder listed once answers without another look at the disk.
+    /// Whether `path` is a file. Once its directory has been listed, this doesn't access the disk.
     fn is_file(&self, path: &WinPath) -> bool {
         self.kind(path) == Some(EntryKind::File)
     }
 
-    /// Whether `path` names a folder.
+    /// Whether `path` is a directory.
     fn is_folder(&self, path: &WinPath) -> bool {
         self.kind(path) == Some(EntryKind::Folder)
     }
 
-    /// What `path` names, if it exists.
+    /// Returns whether `path` is a file or a directory, or `None` if it doesn't exist.
     fn kind(&self, path: &WinPath) -> Option<EntryKind> {
         let Some(parent) = path.parent() else {
             return self.folder(path).is_ok().then_some(EntryKind::Folder);
@@ -95,50 +98,52 @@ pub trait Files: Send + Sync {
     }
 }
 
-/// Whether the record of an installation counts a file of this name, or path, as native code.
+/// Whether a file with this name or path is native code, as far as the record of an installation is
+/// concerned.
 pub fn is_native(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     ["pyd", "dll", "so", "exe"].iter().any(|native| extension.eq_ignore_ascii_case(native))
 }
 
-/// The longest text that is read: TensorFlow's RECORD has 2 MB.
+/// The maximum size of a text file in bytes. TensorFlow's RECORD has 2 MB.
 pub const TEXT_LIMIT: u64 = 16 << 20;
 
-/// The longest file that is searched for a text, in bytes: no image is larger (the size of one has 32 bits).
+/// The maximum size in bytes of a file that is searched for a string. Images are not larger,
+/// because their size has 32 bits.
 pub const LARGEST_SEARCHED: u64 = 4 << 30;
 
-/// A folder, listed once.
+/// The listing of a directory.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
     entries: FxHashMap<String, Entry>,
 }
 
-/// A name in a folder.
+/// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name as it is written on disk.
     pub name: String,
-    /// File or folder; a link counts as what it leads to.
+    /// Whether it is a file or a directory. A link counts as its target.
     pub kind: EntryKind,
 }
 
-/// What a name in a folder stands for.
+/// The kind of an entry in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryKind {
     /// A file.
     File,
-    /// A folder, or a link to one.
+    /// A directory, or a link to one.
     Folder,
 }
 
 impl Folder {
-    /// A folder of these entries.
+    /// Creates a listing of these entries.
     pub fn new(entries: impl IntoIterator<Item = Entry>) -> Folder {
         Folder { entries: entries.into_iter().map(|entry| (fold_name(&entry.name), entry)).collect() }
     }
 
-    /// The entry of this name, in any case.
+    /// Returns the entry with this name, ignoring case.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         if name.bytes().all(|b| !b.is_ascii_uppercase() && b.is_ascii()) {
             self.entries.get(name)
@@ -147,12 +152,12 @@ impl Folder {
         }
     }
 
-    /// Whether a file of this name is there.
+    /// Whether it contains a file with this name.
     pub fn has_file(&self, name: &str) -> bool {
         self.entry(name).is_some_and(|e| e.kind == EntryKind::File)
     }
 
-    /// The names of the files with one of these endings, in no order that means anything.
+    /// Returns the names of the files that end in one of `endings`, in arbitrary order.
     pub fn files_ending_in(&self, endings: &[&str]) -> impl Iterator<Item = &str> {
         let files = self.entries.values().filter(|entry| entry.kind == EntryKind::File);
         files
@@ -160,12 +165,13 @@ impl Folder {
             .filter(move |name| endings.iter().any(|ending| name.ends_with(ending)))
     }
 
-    /// All entries, in no order that means anything.
+    /// Returns all entries in arbitrary order.
     pub(super) fn unordered(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// All entries as NTFS lists them: sorted by their names in upper case, so that `_` follows letters.
+    /// Returns all entries in the order of NTFS: sorted by upper-case names, so that `_` follows
+    /// letters.
     pub fn entries(&self) -> Vec<&Entry> {
         let mut entries: Vec<&Entry> = self.entries.values().collect();
         entries.sort_by_cached_key(|entry| entry.name.to_uppercase());
@@ -173,54 +179,58 @@ impl Folder {
     }
 }
 
-/// What the loader needs to know of a PE file.
+/// The facts about a PE file that the loader needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
-    /// The machine that the code is for.
+    /// The machine for which it is built.
     pub machine: Machine,
-    /// It is a DLL, and not a program.
+    /// Whether it is a DLL rather than a program.
     #[serde(default = "yes")]
     pub is_dll: bool,
-    /// Names in the import table, in its order. Those of which nothing is imported are not among them: the loader
-    /// passes over them (ReactOS' `LdrpHandleOneNewFormatImportDescriptor`, Wine's `import_dll`).
+    /// The names in the import table, in order. DLLs without imported symbols are left out, because
+    /// the loader skips them (ReactOS' `LdrpHandleOneNewFormatImportDescriptor`, Wine's
+    /// `import_dll`).
     pub imports: Vec<String>,
-    /// Names in the delay import table: loaded at the first call, not with the image.
+    /// The names in the delay import table. These DLLs are loaded at the first call, not with the
+    /// image.
     pub delay_imports: Vec<String>,
-    /// Those names as an x64 process on ARM64 sees them, of an ARM64X image.
+    /// For an ARM64X image, the names that an x64 process on ARM64 sees.
     #[serde(default)]
     pub for_x64: Option<DllNames>,
-    /// VERSIONINFO's file version.
+    /// The file version in VERSIONINFO.
     pub version: Option<FileVersion>,
-    /// Version of the linker that made it: the toolset, for an image linked by MSVC.
+    /// The version of the linker. For an image linked by MSVC, it identifies the toolset.
     pub linker: (u8, u8),
-    /// When it was linked, in seconds since 1970; of a reproducible build it is a hash, and of some linkers 0 ("PE Format",
-    /// TimeDateStamp).
+    /// The time of linking in seconds since 1970. It is a hash in a reproducible build, and some
+    /// linkers write 0 ("PE Format", TimeDateStamp).
     #[serde(default)]
     pub time_stamp: u32,
-    /// Lowest version of Windows that it asks for.
+    /// The lowest version of Windows that it requires (major, minor).
     pub subsystem_version: (u16, u16),
-    /// `/DEPENDENTLOADFLAG`: `LOAD_LIBRARY_SEARCH_*` for its imports; 0 is the usual search.
+    /// The `LOAD_LIBRARY_SEARCH_*` flags for its imports, set by `/DEPENDENTLOADFLAG`. 0 selects
+    /// the standard search.
     #[serde(default)]
     pub dependent_load_flags: u16,
-    /// What its manifests say of DLLs, by the number of the resource.
+    /// What its manifests say about DLLs, by resource number.
     #[serde(default)]
     pub manifests: Vec<(u32, Manifest)>,
-    /// It holds nothing but .NET code for any processor, which a process of any machine can map.
+    /// Whether it only contains .NET code for any processor, which every process can map.
     #[serde(default)]
     pub any_cpu: bool,
-    /// The Python modules that its code imports while it is imported itself, and at which level if its text does
+    /// The Python modules that its code imports while it is imported itself, and the level of the
+    /// import if a Cython module's source makes it
     /// ([`Image::module_imports`](crate::image::Image)).
     #[serde(default)]
     pub module_imports: Vec<String>,
-    /// The program that it starts in its own place: it is a trampoline of uv
+    /// The program that it starts in its place if it is a trampoline of uv
     /// ([`Image::trampoline_target`](crate::image::Image)).
     #[serde(default)]
     pub starts: Option<String>,
-    /// Size of the file in bytes.
+    /// The size of the file in bytes.
     pub size: u64,
 }
 
-/// The DLLs that an image asks for.
+/// The DLLs that an image imports.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DllNames {
     /// See [`ImageFacts::imports`].
@@ -230,7 +240,8 @@ pub struct DllNames {
 }
 
 impl ImageFacts {
-    /// The DLLs that are loaded with the image into a process of this machine, and those that wait for the first call.
+    /// Returns the imports and the delay imports of the image in a process for the machine
+    /// `process`.
     pub fn dlls(&self, process: Machine) -> (&[String], &[String]) {
         match &self.for_x64 {
             Some(names) if process != Machine::Arm64 => (&names.imports, &names.delay_imports),
@@ -239,13 +250,13 @@ impl ImageFacts {
     }
 }
 
-/// Snapshots from before a field existed.
+/// The default for snapshots that were recorded before the field existed.
 fn yes() -> bool {
     true
 }
 
 impl Default for ImageFacts {
-    /// An x64 image that imports nothing and says no more of itself than it must.
+    /// An x64 image without imports, and otherwise with the least an image must have.
     fn default() -> ImageFacts {
         ImageFacts {
             machine: Machine::X64,
@@ -267,45 +278,45 @@ impl Default for ImageFacts {
     }
 }
 
-/// A file or folder could not be read.
+/// The reason why a file or directory could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum FileError {
-    /// No such file or folder.
+    /// The file or directory doesn't exist.
     #[error("it does not exist")]
     NotFound,
-    /// This user may not read it.
+    /// The user may not read it.
     #[error("access is denied")]
     AccessDenied,
     /// Its path is longer than programs may use on this machine.
     #[error("its path is too long")]
     PathTooLong,
-    /// A folder where a file was asked for, or the reverse.
+    /// A directory instead of a file, or the reverse.
     #[error("it is {0}")]
     WrongKind(String),
-    /// Longer than what we read.
+    /// The file is larger than the limit.
     #[error("it is too large ({0} bytes)")]
     TooLarge(u64),
-    /// The archive's directory cannot be read.
-    #[error("it is no zip archive that can be read: {0}")]
+    /// The directory of the zip archive cannot be read.
+    #[error("it is not a readable zip archive: {0}")]
     BadArchive(String),
-    /// A recorded snapshot holds nothing about it.
-    #[error("the snapshot does not hold it")]
+    /// The snapshot doesn't contain it.
+    #[error("the snapshot does not contain it")]
     NotRecorded,
     /// The compiled module cannot be read.
     #[error("{0}")]
     BadModule(String),
-    /// Anything else that the system said.
+    /// Any other error of the operating system.
     #[error("{0}")]
     Other(String),
 }
 
-/// An image could not be understood.
+/// The reason why an image could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ImageFault {
-    /// The file itself cannot be had.
+    /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is no valid image.
+    /// The file isn't a valid image.
     #[error(transparent)]
     Image(#[from] ImageError),
 }
@@ -315,7 +326,7 @@ impl From<std::io::Error> for FileError {
         match error.kind() {
             std::io::ErrorKind::NotFound => FileError::NotFound,
             std::io::ErrorKind::PermissionDenied => FileError::AccessDenied,
-            std::io::ErrorKind::NotADirectory => FileError::WrongKind("no folder".into()),
+            std::io::ErrorKind::NotADirectory => FileError::WrongKind("not a folder".into()),
             std::io::ErrorKind::IsADirectory => FileError::WrongKind("a folder".into()),
             _ => FileError::Other(error.to_string()),
         }
@@ -363,8 +374,8 @@ impl<F: Files + ?Sized> Files for Arc<F> {
         (**self).instructions(path)
     }
 
-    fn proof(&self, path: &WinPath) -> Proof {
-        (**self).proof(path)
+    fn fingerprint(&self, path: &WinPath) -> Fingerprint {
+        (**self).fingerprint(path)
     }
 
     fn unwitnessed(&self) -> Option<Arc<dyn Files>> {

@@ -1,14 +1,15 @@
-//! KnownDLLs: names that are always taken from the system directory, without any search.
+//! KnownDLLs: DLLs that are always taken from the system directory, without a search.
 //!
-//! The list stands in the registry (`HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\KnownDLLs`);
-//! what those DLLs import in turn is known as well (Microsoft, "Dynamic-link library search order").
+//! The registry lists them (`HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\KnownDLLs`). The
+//! DLLs that they import are KnownDLLs too (Microsoft, "Dynamic-link library search order").
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::files::Files;
 use super::path::{WinPath, fold_name};
 
-/// The registry's list on Windows 10 and 11, without the DLLs that only run 32-bit programs.
+/// The KnownDLLs in the registry of Windows 10 and 11, without the DLLs that only run 32-bit
+/// programs.
 pub const REGISTERED: [&str; 32] = [
     "advapi32.dll",
     "clbcatq.dll",
@@ -44,7 +45,8 @@ pub const REGISTERED: [&str; 32] = [
     "ws2_32.dll",
 ];
 
-/// What the registered ones import on a Windows 10 or 11, for a machine whose system DLLs cannot be read.
+/// The DLLs that the registered ones import on Windows 10 or 11, for a machine whose system DLLs
+/// cannot be read.
 const IMPORTED: [&str; 9] = [
     "bcryptprimitives.dll",
     "cfgmgr32.dll",
@@ -57,17 +59,18 @@ const IMPORTED: [&str; 9] = [
     "wintypes.dll",
 ];
 
-/// KnownDLLs of a clean Windows.
+/// Returns the KnownDLLs of a clean Windows.
 pub fn of_clean_windows() -> BTreeSet<String> {
     REGISTERED.iter().chain(&IMPORTED).map(|name| (*name).to_owned()).collect()
 }
 
-/// The names that every Windows registers and `system` holds, and all that they import from there.
+/// Returns the DLLs in `system` that every Windows registers, and everything that they import from
+/// there.
 pub fn of_directory(system: &WinPath, files: &dyn Files) -> BTreeSet<String> {
     with_imports(REGISTERED.map(str::to_owned).to_vec(), system, files)
 }
 
-/// Those of the registered names that `system` holds, and all that they import from there.
+/// Returns the DLLs in `system` that are registered, and everything that they import from there.
 pub fn with_imports(registered: Vec<String>, system: &WinPath, files: &dyn Files) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     let mut waiting = VecDeque::from(registered);

@@ -1,8 +1,8 @@
-//! The machine that we run on, as its registry describes it.
+//! The machine that WhyDLL runs on, as described by its registry.
 //!
-//! A 64-bit program sees System32 and the registry as they are. A 32-bit one is shown SysWOW64 and `WOW6432Node` in their place
-//! (Microsoft, "File System Redirector", "Registry Redirector"); WhyDLL is not built for 32 bits, so nothing of that is
-//! undone here.
+//! A 64-bit program sees System32 and the registry as they are. A 32-bit program sees SysWOW64 and
+//! `WOW6432Node` instead (Microsoft, "File System Redirector", "Registry Redirector"). WhyDLL isn't
+//! built for 32 bits, so nothing is done about that here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,15 +25,15 @@ const FILE_SYSTEM: &str = r"SYSTEM\CurrentControlSet\Control\FileSystem";
 /// The first build of Windows 11.
 const WINDOWS_11: u32 = 22000;
 
-/// This machine and its files.
+/// Returns this machine with its files.
 pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
     let windows = LOCAL_MACHINE.open(WINDOWS).ok();
-    let text = |name: &str| windows.as_ref().and_then(|key| key.get_string(name).ok());
-    let root = text("SystemRoot").or_else(|| std::env::var("SystemRoot").ok());
+    let string = |name: &str| windows.as_ref().and_then(|key| key.get_string(name).ok());
+    let root = string("SystemRoot").or_else(|| std::env::var("SystemRoot").ok());
     let windows_directory = WinPath::new(root.unwrap_or_else(|| r"C:\Windows".to_owned()));
     let disk = Arc::new(Disk::new(cache));
     let system = readable_system_directory(&windows_directory, &disk, "this machine")?;
-    let build = text("CurrentBuildNumber").and_then(|build| build.parse::<u32>().ok());
+    let build = string("CurrentBuildNumber").and_then(|build| build.parse::<u32>().ok());
     let api_sets = disk.api_sets(&system).unwrap_or_else(|| match build {
         Some(build) if build < WINDOWS_11 => ApiSets::of_windows_10(),
         _ => ApiSets::of_windows_11(),
@@ -63,7 +63,8 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
     })
 }
 
-/// `10.0.19045.3803`: major and minor version, build, and the update build revision.
+/// Returns the version as in `10.0.19045.3803`: major and minor version, build, and update build
+/// revision.
 fn version(key: &Key, build: u32) -> String {
     let part = |name: &str| key.get_u32(name).ok();
     let major = part("CurrentMajorVersionNumber").unwrap_or(10);
@@ -72,11 +73,12 @@ fn version(key: &Key, build: u32) -> String {
     format!("{major}.{minor}.{build}{update}")
 }
 
-/// That of Windows itself: on ARM64, where this program may be emulated, it is not that of the program.
+/// Returns the machine for which Windows is built. On ARM64, where WhyDLL may be emulated, it
+/// differs from the program's own.
 fn native_machine() -> Machine {
     let mut process = IMAGE_FILE_MACHINE_UNKNOWN;
     let mut native = IMAGE_FILE_MACHINE_UNKNOWN;
-    // SAFETY: the handle stands for this process and needs no closing; both numbers are ours.
+    // SAFETY: the pseudo-handle of this process needs no closing; both numbers are local variables.
     #[allow(unsafe_code)]
     let answered = unsafe { IsWow64Process2(GetCurrentProcess(), &mut process, &mut native) } != 0;
     match Machine::from_header(native) {
@@ -86,11 +88,12 @@ fn native_machine() -> Machine {
     }
 }
 
-/// What the registry lists, or else what it lists on every Windows, with all that those DLLs import.
+/// Returns the KnownDLLs that the registry lists, or else those that it lists on every Windows, and
+/// everything that they import.
 fn known_dlls(system: &WinPath, disk: &Disk) -> BTreeSet<String> {
     let key = LOCAL_MACHINE.open(format!(r"{SESSION_MANAGER}\KnownDLLs"));
     let values = key.as_ref().ok().and_then(|key| key.values().ok()).into_iter().flatten();
-    // `DllDirectory` names a folder.
+    // `DllDirectory` names a directory.
     let names = values.filter(|(name, _)| !name.to_ascii_lowercase().starts_with("dlldirectory"));
     let names: Vec<String> = names.filter_map(|(_, value)| String::try_from(value).ok()).collect();
     let registered = match names.is_empty() {
@@ -98,7 +101,8 @@ fn known_dlls(system: &WinPath, disk: &Disk) -> BTreeSet<String> {
         false => names.iter().map(|name| fold_name(name)).collect(),
     };
     let mut known = known_dlls::with_imports(registered, system, disk);
-    // Microsoft, "DLL Best practices" and knowledge base article 164501: these are searched like others.
+    // Microsoft, "DLL Best practices" and knowledge base article 164501: these are searched like
+    // other DLLs.
     let excluded =
         LOCAL_MACHINE.open(SESSION_MANAGER).and_then(|key| key.get_multi_string("ExcludeFromKnownDlls"));
     for name in excluded.unwrap_or_default() {
@@ -107,8 +111,8 @@ fn known_dlls(system: &WinPath, disk: &Disk) -> BTreeSet<String> {
     known
 }
 
-/// What the installers of the redistributable leave (Microsoft, "Redistributing Visual C++ Files"). Each architecture's may have
-/// written into the view of 32-bit programs, whatever it installed.
+/// Returns the redistributables that their installers registered (Microsoft, "Redistributing Visual
+/// C++ Files"). The installer of any architecture may have written to the view of 32-bit programs.
 fn registered_runtimes() -> Vec<RegisteredRuntime> {
     let machines = [("x64", Machine::X64), ("x86", Machine::X86), ("arm64", Machine::Arm64)];
     let runtime = |(name, machine)| {
@@ -123,8 +127,8 @@ fn registered_runtimes() -> Vec<RegisteredRuntime> {
     machines.into_iter().filter_map(runtime).collect()
 }
 
-/// The variables that can decide what is loaded, or say where environments are. Others stay out: they may hold secrets, which a
-/// snapshot would carry away.
+/// Returns the variables that influence which DLLs are loaded, or that show where environments are.
+/// Others are left out, because they may contain secrets that would end up in a snapshot.
 fn variables() -> BTreeMap<String, String> {
     const WHOLE: [&str; 19] = [
         "APPDATA",
@@ -147,8 +151,9 @@ fn variables() -> BTreeMap<String, String> {
         "VIRTUAL_ENV",
         "PROCESSOR_ARCHITECTURE",
     ];
-    // Not all that begins with `TF_` is TensorFlow's: Terraform keeps passwords so.
-    const BEGINNINGS: [&str; 12] = [
+    // Not everything that starts with `TF_` belongs to TensorFlow: Terraform keeps passwords in
+    // such variables.
+    const PREFIXES: [&str; 12] = [
         "CONDA_",
         "CUDA_",
         "CUDNN",
@@ -165,12 +170,12 @@ fn variables() -> BTreeMap<String, String> {
     let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let all = all.map(|(name, value)| (name.to_ascii_uppercase(), value.to_string_lossy().into_owned()));
     let decides =
-        |name: &str| WHOLE.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+        |name: &str| WHOLE.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     all.filter(|(name, _)| decides(name)).collect()
 }
 
-/// Those of [`instruction_sets`](crate::image::instruction_sets). What a processor can do and Windows does not
-/// provide for is not among them.
+/// Returns the supported ones of [`instruction_sets`](crate::image::instruction_sets). Instructions
+/// that the processor has but Windows doesn't support are left out.
 #[cfg(target_arch = "x86_64")]
 fn instructions() -> Option<BTreeSet<String>> {
     macro_rules! found {
@@ -181,13 +186,13 @@ fn instructions() -> Option<BTreeSet<String>> {
     Some(all.into_iter().filter(|(_, found)| *found).map(|(name, _)| name.to_owned()).collect())
 }
 
-/// What x64 programs find is the emulator's affair.
+/// Returns `None`, because the emulator decides which instructions x64 programs can use.
 #[cfg(not(target_arch = "x86_64"))]
 fn instructions() -> Option<BTreeSet<String>> {
     None
 }
 
-/// The machine's PATH and then the user's, as Windows puts them together when a user logs in.
+/// Returns the machine's PATH followed by the user's, as Windows combines them when a user logs in.
 fn path_of_new_programs() -> String {
     let machine = LOCAL_MACHINE.open(format!(r"{SESSION_MANAGER}\Environment"));
     let parts = [machine, CURRENT_USER.open("Environment")].into_iter();
@@ -195,10 +200,10 @@ fn path_of_new_programs() -> String {
     parts.map(|part| expanded(&part)).collect::<Vec<_>>().join(";")
 }
 
-/// With the values of the variables that stand between `%` signs.
-fn expanded(text: &str) -> String {
+/// Replaces the variables between `%` signs by their values.
+fn expanded(string: &str) -> String {
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = string;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
         let value = after.split_once('%').and_then(|(name, tail)| Some((std::env::var(name).ok()?, tail)));
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_within_a_path_have_their_values() {
+    fn variables_within_a_path_are_expanded() {
         let root = std::env::var("SystemRoot").unwrap();
         assert_eq!(
             expanded(r"%systemroot%\System32;C:\100%;%no such%"),

@@ -1,7 +1,6 @@
-//! Memory-maps a PE file for as long as it takes to read its facts.
+//! Maps a PE file into memory only while its facts are read.
 //!
-//! The map is dropped at once: on Windows an image that is mapped cannot be replaced, and pip must never
-//! fail because we looked.
+//! On Windows a mapped image cannot be replaced, and pip must never fail because of WhyDLL.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,11 +12,11 @@ use super::api_sets::ApiSets;
 use super::files::{DllNames, FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
 use crate::image::{Binding, Export, Image, ImageError, Machine, Symbol};
 
-/// A map of a whole file, of which only the pages that are looked at are read.
+/// A memory map of a whole file. Only the pages that are accessed are read.
 pub struct Mapped(Mmap);
 
 impl Mapped {
-    /// Maps a file that is not empty.
+    /// Maps a file that isn't empty.
     pub fn of(native: &Path) -> Result<Mapped, ImageFault> {
         let file = open(native).map_err(FileError::from)?;
         if file.metadata().map_err(FileError::from)?.len() == 0 {
@@ -36,14 +35,14 @@ impl Mapped {
         Ok(Mapped(unsafe { MmapOptions::new().map(file) }?))
     }
 
-    /// The image in it.
+    /// Parses the mapped image.
     pub fn image(&self) -> Result<Image<'_>, ImageError> {
         Image::parse(&self.0)
     }
 }
 
-/// Opens an image as the loader does: who may read and not execute it cannot load it (Microsoft, "File Security and Access
-/// Rights"; `open_dll_file` of Wine's `dlls/ntdll/loader.c`).
+/// Opens an image as the loader does. A user who may read but not execute it cannot load it
+/// (Microsoft, "File Security and Access Rights"; `open_dll_file` in Wine's `dlls/ntdll/loader.c`).
 #[cfg(windows)]
 pub fn open(native: &Path) -> std::io::Result<File> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -51,13 +50,14 @@ pub fn open(native: &Path) -> std::io::Result<File> {
     File::options().access_mode(GENERIC_READ | GENERIC_EXECUTE).open(native)
 }
 
-/// Opens an image. Here nobody executes it.
+/// Opens an image for reading only, because it isn't executed on this system.
 #[cfg(not(windows))]
 pub fn open(native: &Path) -> std::io::Result<File> {
     File::open(native)
 }
 
-/// Reads what the loader needs to know; touches only the pages of headers, import tables and resources.
+/// Reads the facts that the loader needs. Only the pages with headers, import tables, and resources
+/// are accessed.
 pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     let map = Mapped::of(native)?;
     let image = map.image()?;
@@ -85,7 +85,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     })
 }
 
-/// The machine of the image that a file holds, if it holds one.
+/// Returns the machine for which a file is built if it is an image.
 pub fn machine(native: &Path) -> Option<Machine> {
     let map = native.is_file().then(|| Mapped::of(native))?.ok()?;
     map.image().ok().map(|image| image.machine())
@@ -93,15 +93,16 @@ pub fn machine(native: &Path) -> Option<Machine> {
 
 fn dll_names(image: &Image<'_>) -> Result<DllNames, ImageError> {
     let mut imports = image.imports()?;
-    // A list of symbols that cannot be read is left to whoever binds it.
+    // An unreadable list of symbols is left to the code that binds it.
     imports.retain(|import| image.asks_for_something(import).unwrap_or(true));
     let names = |imports: Vec<crate::image::Import>| imports.into_iter().map(|i| i.dll).collect();
     let delay_imports = image.delay_imports().map(names).unwrap_or_default();
     Ok(DllNames { imports: names(imports), delay_imports })
 }
 
-/// What one image imports under the name `dll`, held against the exports of another. An ARM64X image is seen with the eyes of the other
-/// one's process; where both are ARM64X, only what is wrong in either kind of process is wrong.
+/// Matches what one image imports from `dll` with the exports of another. An ARM64X image is seen
+/// as the process of the other image would see it. If both are ARM64X, only symbols that are
+/// missing in both kinds of process count as missing.
 pub fn binding(importer: &Path, dll: &str, exporter: &Path) -> Result<Binding, ImageFault> {
     let (importer, exporter) = (Mapped::of(importer)?, Mapped::of(exporter)?);
     let (importer, exporter) = (importer.image()?, exporter.image()?);
@@ -127,7 +128,8 @@ fn parsed(seen: &Option<Vec<u8>>) -> Result<Option<Image<'_>>, ImageError> {
     seen.as_deref().map(Image::parse).transpose()
 }
 
-/// What an image exports under a name or an ordinal; an ARM64X image in any kind of process. Of a DLL that Wine made nothing is known.
+/// Returns the export of an image with a name or an ordinal, in any kind of process for an ARM64X
+/// image. DLLs made by Wine are assumed to export everything, because nothing is known about them.
 pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
     let map = Mapped::of(native)?;
     let image = map.image()?;
@@ -138,18 +140,18 @@ pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFau
     Ok(found.or_else(|| image.is_of_wine().then_some(Export::Address(0))))
 }
 
-/// The sets of instructions that an image needs to start.
+/// Returns the instruction sets that an image needs to start.
 pub fn instructions(native: &Path) -> Result<BTreeSet<String>, ImageFault> {
     Ok(Mapped::of(native)?.image()?.instructions_at_start()?)
 }
 
-/// The schema of API sets that a file holds (`apisetschema.dll`), if we understand it.
+/// Reads the API set schema from `apisetschema.dll`, if its format is known.
 pub fn api_sets(native: &Path) -> Result<Option<ApiSets>, ImageFault> {
     let map = Mapped::of(native)?;
     Ok(map.image()?.section(".apiset")?.and_then(ApiSets::from_schema))
 }
 
-/// Whether the bytes of a file hold this text.
+/// Whether a file contains `text`.
 pub fn holds(native: &Path, text: &str) -> Result<bool, FileError> {
     let file = File::open(native)?;
     match file.metadata()?.len() {

@@ -1,13 +1,13 @@
-//! Files in memory, for tests: a machine's disk written as text.
+//! Files in memory, for tests: a machine's disk described in a string.
 //!
-//! One file or folder a line: its path, two blanks, and what it is, separated by commas. Folders above it come
-//! into being by themselves.
+//! Each line has a file or directory: its path, two spaces, and its attributes, separated by
+//! commas. Parent directories are created automatically.
 //!
 //! ```text
 //! /Py/python.exe      imports python38.dll
 //! /Py/python38.dll    version 3.8.10150.1013, machine x86
 //! /Py/python38.zip    archive os encodings/utf_8
-//! /env/Scripts/       (a folder that may be empty)
+//! /env/Scripts/       (a directory, possibly empty)
 //! /env/pyvenv.cfg     text
 //!     home = /Py
 //! /env/broken.dll     size 7, not an image
@@ -17,19 +17,19 @@
 //! | words | meaning |
 //! |---|---|
 //! | `machine x86` | an image for another machine than x86_64 |
-//! | `version 1.2.3.4` | its file version |
-//! | `imports a.dll b.dll`, `delay imports c.dll` | its import tables |
-//! | `exports f g=b.h` | names that an image exports, and forwards |
-//! | `starts C:\Py\python.exe` | a trampoline of uv for this program |
+//! | `version 1.2.3.4` | the file version |
+//! | `imports a.dll b.dll`, `delay imports c.dll` | the import tables |
+//! | `exports f g=b.h` | exported names and forwarders |
+//! | `starts C:\Py\python.exe` | a uv trampoline for this program |
 //! | `linker 14.29`, `subsystem 6.0` | further facts of an image |
-//! | `size 7` | size in bytes; else that of the text, or 1000 |
+//! | `size 7` | the size in bytes; by default that of the text, or 1000 |
 //! | `not an image` | reading it as an image fails |
-//! | `text` | the indented lines that follow are its text |
-//! | `exact` | the same, without the ends of these lines |
-//! | `archive a b/c` | a zip archive that offers these modules |
-//! | `denied` | a file or folder that this user may not read |
+//! | `text` | the following indented lines are its contents |
+//! | `exact` | the same, without the line ends |
+//! | `archive a b/c` | a zip archive with these modules |
+//! | `denied` | a file or directory that the user may not read |
 //!
-//! Blank lines and lines that begin with `#` count only within a text.
+//! Blank lines and lines that start with `#` are ignored, except within a text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use super::path::WinPath;
 use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Symbol};
 use crate::source::Script;
 
-/// A disk that exists only as text.
+/// A disk that exists only in memory.
 #[derive(Debug, Default, Clone)]
 pub struct MemoryFiles {
     files: BTreeMap<WinPath, File>,
@@ -58,11 +58,11 @@ struct File {
 }
 
 impl MemoryFiles {
-    /// The disk that `description` describes.
+    /// Creates the disk that `description` describes.
     ///
     /// # Panics
     ///
-    /// If the description is not understood: it is part of a test.
+    /// If the description is invalid, because it is part of a test.
     pub fn new(description: &str) -> MemoryFiles {
         let mut disk = MemoryFiles::default();
         let mut text_of: Option<WinPath> = None;
@@ -83,7 +83,7 @@ impl MemoryFiles {
         disk
     }
 
-    /// This disk and what `description` adds to it, or replaces.
+    /// Adds the files and directories in `description`, replacing existing ones.
     pub fn and(mut self, description: &str) -> MemoryFiles {
         let other = MemoryFiles::new(description);
         for path in other.folders.keys() {
@@ -96,11 +96,11 @@ impl MemoryFiles {
         self
     }
 
-    /// This disk without a file or folder.
+    /// Removes a file or directory.
     ///
     /// # Panics
     ///
-    /// If there is nothing of this name.
+    /// If it doesn't exist.
     pub fn without(mut self, path: &str) -> MemoryFiles {
         let path = WinPath::new(path);
         assert!(self.kind(&path).is_some(), "{path} is not on this disk");
@@ -116,7 +116,7 @@ impl MemoryFiles {
         self
     }
 
-    /// Adds a line's file or folder; returns its path if a text follows.
+    /// Adds the file or directory of a line. Returns its path if its contents follow.
     fn add(&mut self, path_text: &str, words: &str) -> Option<WinPath> {
         let path = WinPath::new(path_text);
         if words == "denied" {
@@ -220,7 +220,7 @@ impl Files for MemoryFiles {
         }
         match self.folders.get(path) {
             Some(folder) => Ok(Arc::new(folder.clone())),
-            None if self.files.contains_key(path) => Err(FileError::WrongKind("no folder".into())),
+            None if self.files.contains_key(path) => Err(FileError::WrongKind("not a folder".into())),
             None => Err(FileError::NotFound),
         }
     }
@@ -246,7 +246,7 @@ impl Files for MemoryFiles {
         }))
     }
 
-    /// These images import no symbols.
+    /// Returns an empty binding: these images import no symbols.
     fn binding(&self, _: &WinPath, _: &str, _: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         Ok(Arc::default())
     }
@@ -277,7 +277,7 @@ impl Files for MemoryFiles {
     }
 }
 
-/// The description without the indentation that all of its lines share.
+/// Removes the indentation that all lines share.
 fn unindented(description: &str) -> String {
     let lines = || description.lines().filter(|line| !line.trim().is_empty());
     let margin = lines().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
@@ -293,15 +293,15 @@ fn file_version(text: &str) -> FileVersion {
 }
 
 fn pair<T: std::str::FromStr>(text: &str) -> (T, T) {
-    let (a, b) = text.split_once('.').unwrap_or_else(|| panic!("`{text}` is no version"));
+    let (a, b) = text.split_once('.').unwrap_or_else(|| panic!("`{text}` isn't a version"));
     match (a.parse(), b.parse()) {
         (Ok(a), Ok(b)) => (a, b),
-        _ => panic!("`{text}` is no version"),
+        _ => panic!("`{text}` isn't a version"),
     }
 }
 
 #[test]
-fn a_disk_is_what_its_text_says() {
+fn a_disk_matches_its_description() {
     let disk = MemoryFiles::new(
         r"
         C:\Py 3\python.exe    imports python38.dll b.dll, linker 14.16, machine x86

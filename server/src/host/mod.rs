@@ -1,8 +1,8 @@
-//! A Windows machine: its system directories, KnownDLLs, API sets, PATH, and its files.
+//! A Windows machine: its system directories, KnownDLLs, API sets, `PATH`, and files.
 //!
-//! The machine can be the one that we run on, a folder that holds a system drive, one of the built-in [`Baseline`]s, or a
-//! recorded [`snapshot`]. They differ in where the facts come from and in
-//! nothing else; whatever looks at a machine looks at a [`Host`].
+//! The machine can be this one, a directory that holds a system drive, one of the built-in
+//! [`Baseline`]s, or a recorded [`snapshot`]. They differ only in where their facts come from.
+//! Everything that examines a machine uses a [`Host`].
 
 mod account;
 mod answers;
@@ -47,7 +47,7 @@ pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFau
 pub use memory::MemoryFiles;
 pub use overlay::{Change, Overlay};
 pub use path::{WinPath, fold_name, path_directories};
-pub use reading::{Proof, Reading};
+pub use reading::{Fingerprint, Reading};
 pub use registered_pythons::{RegisteredPython, Registration};
 pub use running::{RegisteredRuntime, Running};
 pub use watch::{Watched, Watcher};
@@ -55,54 +55,55 @@ pub use witness::{Stop, Stopped, Witness};
 
 use crate::image::{FileVersion, Machine};
 
-/// A machine to analyse.
+/// A Windows machine to analyse.
 #[derive(Clone)]
 pub struct Host {
-    /// Where its facts come from.
+    /// The source of its facts.
     pub kind: HostKind,
-    /// Version of Windows (`10.0.19045`), where it is known.
+    /// The version of Windows, such as `10.0.19045`, if it is known.
     pub windows_version: Option<String>,
-    /// Machine of the operating system.
+    /// The machine for which the operating system is built.
     pub machine: Machine,
     /// `C:\Windows`.
     pub windows_directory: WinPath,
-    /// Base names in lower case.
+    /// The base names of its KnownDLLs, in lower case.
     pub known_dlls: Arc<BTreeSet<String>>,
-    /// Its schema of API sets.
+    /// Its API set schema.
     pub api_sets: Arc<ApiSets>,
-    /// The environment of the process that will run Python; names in upper case.
+    /// The environment variables of the process that will run Python. Names are in upper case.
     pub variables: BTreeMap<String, String>,
-    /// For a snapshot, the [`Host::usual_variables`] of the machine that was recorded.
+    /// For a snapshot, the [`Host::usual_variables`] of the recorded machine.
     recorded_variables: BTreeMap<String, String>,
-    /// For a snapshot, the [`Host::roaming_data`] of the machine that was recorded.
+    /// For a snapshot, the [`Host::roaming_data`] of the recorded machine.
     recorded_roaming_data: Option<WinPath>,
-    /// For a snapshot, whether that machine [has a new PATH](Host::has_new_path).
+    /// For a snapshot, whether the recorded machine [has a new PATH](Host::has_new_path).
     recorded_new_path: bool,
-    /// What its registry and its processor say.
+    /// The facts from its registry and its processor.
     pub running: Running,
-    /// The interpreter that a snapshot was recorded of.
+    /// For a snapshot, the interpreter that was diagnosed when it was recorded.
     pub recorded_interpreter: Option<WinPath>,
-    /// The Pythons that its registry tells of; none where the registry cannot be seen.
+    /// The Pythons in its registry. Empty if the registry isn't available.
     pub registered_pythons: Arc<Vec<RegisteredPython>>,
     /// Its files.
     pub files: Arc<dyn Files>,
-    /// Where our system's paths lie on this machine; none if none of them does.
+    /// The mapping between its paths and the paths of the system that WhyDLL runs on. `None` for a
+    /// snapshot, whose paths have no native counterpart.
     disk: Option<Arc<Disk>>,
 }
 
-/// Where the facts of a machine come from.
+/// The source of a machine's facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostKind {
-    /// The Windows that we run on.
+    /// The Windows that WhyDLL runs on.
     Live,
-    /// A folder that holds a system drive.
+    /// A directory that holds a system drive.
     Directory,
-    /// A clean Windows of this name.
+    /// A clean Windows with this name.
     Baseline(String),
     /// A recorded machine.
     Snapshot {
-        /// False if it is known to lack something without which a diagnosis says something else.
+        /// False if the snapshot is known to lack facts that change a diagnosis.
         is_exact: bool,
     },
 }
@@ -128,27 +129,25 @@ impl fmt::Display for HostKind {
     }
 }
 
-/// `--host` cannot be used.
+/// The reason why `--host` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// A name that is neither a baseline nor a path.
+    /// The name is neither a baseline nor a path.
     #[error(
-        "there is no host {0:?}: name a folder that holds Windows/System32, a snapshot file, {names}",
+        "unknown host {0:?}: use a folder that contains Windows/System32, a snapshot file, {names}",
         names = Baseline::names()
     )]
     Unknown(String),
-    /// A folder without a system directory.
-    #[error("{0} is no system drive: it has no Windows/System32")]
+    /// The directory has no system directory.
+    #[error("{0} isn't a Windows system drive (no Windows/System32)")]
     NoSystemDirectory(String),
-    /// A system directory that this user may not look into.
-    #[error("Windows/System32 of {folder} cannot be read: {error}")]
+    /// The user has no access to the system directory.
+    #[error("can't read Windows/System32 of {folder}: {error}")]
     UnreadableSystemDirectory { folder: String, error: FileError },
-    /// The machine that we run on is no Windows.
-    #[error(
-        "the host \"live\" is the Windows that whydll runs on, and this is none: name a folder, a snapshot or a baseline"
-    )]
+    /// WhyDLL doesn't run on Windows.
+    #[error("`--host live` is only available on Windows: use a folder, a snapshot, or a baseline instead")]
     NotWindows,
-    /// A snapshot that cannot be replayed.
+    /// The snapshot cannot be replayed.
     #[error(transparent)]
     Snapshot(#[from] snapshot::SnapshotError),
 }
@@ -156,30 +155,31 @@ pub enum HostError {
 /// A VC++ runtime in a system directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VcRuntime {
-    /// Machine that it is for.
+    /// The machine for which it is built.
     pub machine: Machine,
-    /// Version of `msvcp140.dll`.
+    /// The version of `msvcp140.dll`.
     pub version: FileVersion,
-    /// That file.
+    /// The path of `msvcp140.dll`.
     pub path: WinPath,
 }
 
-/// A VC++ redistributable that the registry says is installed, while its `msvcp140.dll` is another or gone.
+/// A VC++ redistributable that is installed according to the registry, but whose `msvcp140.dll` has
+/// another version or is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misregistered {
-    /// What the registry says.
+    /// The entry in the registry.
     pub registered: RegisteredRuntime,
-    /// Version of the DLL in the system directory, if it is there.
+    /// The version of the DLL in the system directory, if it exists.
     pub found: Option<FileVersion>,
 }
 
 impl Host {
-    /// The host that `--host` names: a baseline, a folder, or a snapshot file.
+    /// Returns the host that `--host` names: a baseline, a directory, or a snapshot file.
     pub fn named(name: &str, cache: Arc<FactCache>) -> Result<Host, HostError> {
         Host::named_on_drive(name, None, cache)
     }
 
-    /// As [`Host::named`]; beside a baseline, the folder `drive` stands for `C:`.
+    /// Like [`Host::named`], but next to a baseline, the directory `drive` stands for `C:`.
     pub fn named_on_drive(
         name: &str,
         drive: Option<&Path>,
@@ -203,7 +203,7 @@ impl Host {
         }
     }
 
-    /// A clean Windows, with this system's files beside it.
+    /// Creates a clean Windows that also has the files of the system that WhyDLL runs on.
     pub fn baseline(baseline: Baseline, drive: Option<&Path>, cache: Arc<FactCache>) -> Host {
         let windows_directory = WinPath::new(r"C:\Windows");
         let disk = Arc::new(match drive {
@@ -233,26 +233,27 @@ impl Host {
         }
     }
 
-    /// The Windows that we run on.
+    /// Returns the Windows that WhyDLL runs on.
     #[cfg(windows)]
     pub fn live(cache: Arc<FactCache>) -> Result<Host, HostError> {
         live::host(cache)
     }
 
-    /// The Windows that we run on, if it were one.
+    /// Returns an error, because WhyDLL doesn't run on Windows here.
     #[cfg(not(windows))]
     pub fn live(_: Arc<FactCache>) -> Result<Host, HostError> {
         Err(HostError::NotWindows)
     }
 
-    /// The name of the clean Windows to assume for an interpreter on this system, or for the folder of its environment.
+    /// Returns the name of the clean Windows to assume for an interpreter on this system, or for
+    /// the directory of its environment.
     pub fn assumed_for(python: &Path) -> &'static str {
         let places = [python.to_owned(), python.join("python.exe"), python.join("Scripts/python.exe")];
         let machine = places.iter().find_map(|program| map::machine(program));
         Baseline::assumed_for(machine.unwrap_or(Machine::X64))
     }
 
-    /// The machine whose system drive `folder` holds.
+    /// Returns the machine whose system drive is in `folder`.
     pub fn directory(folder: &Path, cache: Arc<FactCache>) -> Result<Host, HostError> {
         let drive = absolute(folder);
         let disk = Arc::new(Disk::with_drive(drive, cache));
@@ -260,7 +261,7 @@ impl Host {
         let system = readable_system_directory(&windows_directory, &disk, &folder.display().to_string())?;
         let kernel = disk.image(&system.join("kernel32.dll"));
         let machine = match kernel.as_ref().map_or(Machine::X64, |image| image.machine) {
-            // On ARM64 it serves x64 processes, too.
+            // On ARM64, kernel32.dll also serves x64 processes.
             Machine::Arm64X => Machine::Arm64,
             machine => machine,
         };
@@ -284,8 +285,8 @@ impl Host {
         })
     }
 
-    /// The folder that holds a Windows drive and `path` on it, if there is one: what to assume for an
-    /// environment without being told.
+    /// Returns the nearest directory above `path` that holds a Windows drive, if there is one. It
+    /// is assumed for an environment if no host is given.
     pub fn drive_of(path: &Path) -> Option<PathBuf> {
         let absolute = std::path::absolute(path).ok()?;
         let drive = absolute.ancestors().find(|folder| {
@@ -294,19 +295,20 @@ impl Host {
         Some(drive.to_owned())
     }
 
-    /// Major and minor version of Windows, where it is known.
+    /// Returns the major and minor version of Windows, if they are known.
     pub fn version_number(&self) -> Option<(u16, u16)> {
         let mut parts = self.windows_version.as_deref()?.split('.').map(str::parse);
         Some((parts.next()?.ok()?, parts.next()?.ok()?))
     }
 
-    /// With the value of an environment variable, as the Python process will have it.
+    /// Sets an environment variable of the Python process.
     pub fn with_variable(mut self, name: &str, value: &str) -> Host {
         self.variables.insert(name.to_ascii_uppercase(), value.to_owned());
         self
     }
 
-    /// The path by which this machine knows a file of the system that we run on. A path that only it can understand is its own.
+    /// Returns the Windows path of a native file. A path that is absolute only on Windows is
+    /// returned unchanged.
     pub fn path_of(&self, native: &Path) -> WinPath {
         let foreign = WinPath::from_native(native);
         if foreign.is_absolute() && !native.is_absolute() {
@@ -318,19 +320,22 @@ impl Host {
         }
     }
 
-    /// The path by which the system that we run on knows a file of this machine, but for letter case; none if it has none.
+    /// Returns the native path of a file of this machine, in the spelling on disk. Returns `None`
+    /// if it has none.
     pub fn native_of(&self, path: &WinPath) -> Option<PathBuf> {
         self.disk.as_ref()?.spelled(path)
     }
 
-    /// The same machine, of whose files nothing is known yet; none if it lies on no disk.
+    /// Returns the same machine with empty caches of its files, or `None` if the machine isn't on a
+    /// disk.
     pub fn afresh(&self) -> Option<Host> {
         let disk = Arc::new(self.disk.as_ref()?.afresh());
         Some(Host { files: self.files.on(&disk)?, disk: Some(disk), ..self.clone() })
     }
 
-    /// All that decides an answer about this machine beside its files, as bytes that are equal for equal machines.
-    /// None of a recorded one, which is not read from a disk.
+    /// Returns everything besides the files that decides an answer about this machine, as bytes
+    /// that are equal for equal machines. Returns `None` for a snapshot, which isn't read from a
+    /// disk.
     pub fn facts(&self) -> Option<Vec<u8>> {
         let drive = self.disk.as_ref()?.drive().map(|drive| drive.to_string_lossy());
         let machine = (&self.kind, &self.windows_version, self.machine, &self.windows_directory);
@@ -344,14 +349,14 @@ impl Host {
         postcard::to_stdvec(&(machine, rules, &self.recorded_interpreter, drive)).ok()
     }
 
-    /// What a process of this machine sees as `C:\Windows\System32`: 32-bit processes on a 64-bit
-    /// Windows see `SysWOW64` (Microsoft, "File System Redirector").
+    /// Returns the directory that a process sees as `C:\Windows\System32`. For a 32-bit process on
+    /// a 64-bit Windows, that is `SysWOW64` (Microsoft, "File System Redirector").
     pub fn system_directory(&self, process: Machine) -> WinPath {
         let redirected = process == Machine::X86 && self.machine != Machine::X86;
         self.windows_directory.join(if redirected { "SysWOW64" } else { "System32" })
     }
 
-    /// The directories of PATH, in order, as an absolute path each.
+    /// Returns the directories of `PATH` in order, each as an absolute path.
     pub fn path_directories(&self) -> Vec<WinPath> {
         path_directories(self.variables.get("PATH").map_or("", String::as_str))
     }
@@ -362,19 +367,19 @@ impl Host {
         Some(VcRuntime { machine: image.machine, version: image.version?, path })
     }
 
-    /// The VC++ redistributables of which the registry says something else than their DLLs do.
+    /// Returns the VC++ redistributables whose registry entry doesn't match their DLL.
     pub fn misregistered_runtimes(&self) -> Vec<Misregistered> {
         let registered = self.running.registered_runtimes.iter().cloned();
-        let found = registered.map(|registered| {
+        let entries = registered.map(|registered| {
             let found = self.vc_runtime(registered.machine).map(|runtime| runtime.version);
             Misregistered { registered, found }
         });
-        found
+        entries
             .filter(|it| it.found.is_none_or(|found| found.build() != it.registered.version.build()))
             .collect()
     }
 
-    /// The VC++ runtimes in the system directories.
+    /// Returns the VC++ runtimes in the system directories.
     pub fn vc_runtimes(&self) -> Vec<VcRuntime> {
         let runtime = |machine| self.vc_runtime(machine);
         let mut runtimes: Vec<VcRuntime> =
@@ -384,7 +389,7 @@ impl Host {
     }
 }
 
-/// System32 of a machine that `name` stands for.
+/// Returns System32 of a machine on `disk`. `name` is the name of the machine in errors.
 fn readable_system_directory(windows: &WinPath, disk: &Disk, name: &str) -> Result<WinPath, HostError> {
     let system = windows.join("System32");
     match disk.folder(&system) {

@@ -1,8 +1,8 @@
-//! A path as Windows reads it: `\` and `/` separate alike, letter case does not matter.
+//! Paths as Windows interprets them: `\` and `/` both separate, and letter case doesn't matter.
 //!
-//! `std::path` reads a path by the rules of the system that it runs on. Here a Windows machine is
-//! analysed, often from somewhere else (a mounted disk, a recorded snapshot), so the rules must be
-//! Windows' everywhere. A path of the analysing system (`/home/me/env`) is a legal value too.
+//! `std::path` interprets a path by the rules of the system it runs on. Here a Windows machine is
+//! analysed, often on another system (a mounted disk, a recorded snapshot), so Windows' rules must
+//! apply everywhere. A native path (`/home/me/env`) is a valid value too.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,35 +14,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Span;
 
+/// The Windows SDK's `MAX_PATH`: the length of a path in characters, including the NUL at its end.
 const MAX_PATH: usize = 260;
 
-/// An absolute or relative path, compared without regard to case and kind of separator.
+/// An absolute or relative path. Comparison ignores case and the kind of separator.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WinPath(Arc<str>);
 
 impl WinPath {
-    /// The path as written, without trailing separators (but a root keeps its own).
-    pub fn new(text: impl Into<String>) -> WinPath {
-        let mut text = text.into();
-        while text.len() > root_length(&text).max(1) && text.ends_with(is_separator) {
-            text.pop();
+    /// Creates a path without trailing separators, except for that of a root.
+    pub fn new(path: impl Into<String>) -> WinPath {
+        let mut path = path.into();
+        while path.len() > root_length(&path).max(1) && path.ends_with(is_separator) {
+            path.pop();
         }
-        WinPath(text.into())
+        WinPath(path.into())
     }
 
-    /// A path of the system that we run on. Bytes that are no Unicode are replaced: such a name cannot
-    /// be said in JSON or in an editor either.
+    /// Creates a path from a native path. Invalid Unicode is replaced, because neither JSON nor an
+    /// editor could represent such a name.
     pub fn from_native(path: &Path) -> WinPath {
         WinPath::new(path.to_string_lossy().into_owned())
     }
 
-    /// The path as it was written.
+    /// Returns the path as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `name` below this path, with the separator that this path uses. An absolute `name` replaces it.
+    /// Appends `name` with the separator that this path uses. An absolute `name` replaces the path.
     pub fn join(&self, name: &str) -> WinPath {
         let other = WinPath::new(name);
         if other.is_absolute() || self.0.is_empty() {
@@ -52,16 +53,16 @@ impl WinPath {
             return self.clone();
         }
         let separator = self.separator();
-        let mut text = String::with_capacity(self.0.len() + 1 + other.0.len());
-        text.push_str(&self.0);
-        if !text.ends_with(is_separator) {
-            text.push(separator);
+        let mut path = String::with_capacity(self.0.len() + 1 + other.0.len());
+        path.push_str(&self.0);
+        if !path.ends_with(is_separator) {
+            path.push(separator);
         }
-        text.extend(other.0.chars().map(|c| if is_separator(c) { separator } else { c }));
-        WinPath(text.into())
+        path.extend(other.0.chars().map(|c| if is_separator(c) { separator } else { c }));
+        WinPath(path.into())
     }
 
-    /// The folder that holds this path; none for a root or a bare name.
+    /// Returns the directory that contains this path, or `None` for a root or a bare name.
     pub fn parent(&self) -> Option<WinPath> {
         let root = root_length(&self.0);
         let end = self.0.rfind(is_separator)?;
@@ -74,14 +75,14 @@ impl WinPath {
         }
     }
 
-    /// The last component, empty for a root.
+    /// Returns the last component; it is empty for a root.
     pub fn file_name(&self) -> &str {
         let root = root_length(&self.0);
         let tail = &self.0[root..];
         tail.rsplit(is_separator).next().unwrap_or(tail)
     }
 
-    /// The text after the last dot of the file name, or nothing.
+    /// Returns the part after the last dot of the file name, or an empty string.
     pub fn extension(&self) -> &str {
         match self.file_name().rsplit_once('.') {
             Some((stem, extension)) if !stem.is_empty() => extension,
@@ -89,23 +90,24 @@ impl WinPath {
         }
     }
 
-    /// Whether it is a path of a Windows drive or share, and not one of the system that we analyse it on.
+    /// Whether it is a path on a Windows drive or share, as opposed to a native path of another
+    /// system.
     pub fn is_on_drive(&self) -> bool {
         !self.0.starts_with('/')
     }
 
-    /// Whether the file name ends in `.extension`, in any case.
+    /// Whether the file name ends in `.extension`, ignoring case.
     pub fn has_extension(&self, extension: &str) -> bool {
         self.extension().eq_ignore_ascii_case(extension)
     }
 
-    /// The definition at a place of the module that this path names. `|` is in no path of Windows.
+    /// Returns a path that stands for a definition in this module. No Windows path contains `|`.
     pub fn with_part(&self, part: Span) -> WinPath {
         let Span { start, end, line } = part;
         WinPath(format!("{}|{start}-{end}:{line}", self.0).into())
     }
 
-    /// The module and the place in it, of a path that [`WinPath::with_part`] made.
+    /// Splits a path made by [`WinPath::with_part`] into the module and the place in it.
     pub fn as_part(&self) -> Option<(WinPath, Span)> {
         let (module, part) = self.0.rsplit_once('|')?;
         let (start, rest) = part.split_once('-')?;
@@ -114,39 +116,41 @@ impl WinPath {
         Some((WinPath(module.into()), part))
     }
 
-    /// The zip archive that a path leads into, and where in it, with `/` between the parts: what Python makes of
-    /// `C:\Python\python38.zip\encodings` on `sys.path`. Nothing behind the archive's name is the archive itself.
+    /// Splits a path that leads into a zip archive into the archive and the path inside, with `/`
+    /// between its parts, as in Python's `C:\Python\python38.zip\encodings` on `sys.path`. The path
+    /// inside is empty for the archive itself.
     pub fn in_archive(&self) -> Option<(WinPath, String)> {
-        // Asked for every file: nearly all lie in no archive, and that is told without a copy.
+        // This is called for every file. Nearly all are in no archive, and for them nothing is
+        // copied.
         let bytes = self.0.as_bytes();
         let ends = memchr::memchr2_iter(b'p', b'P', bytes).map(|at| at + 1).filter(|end| {
             let name = bytes.get(..*end).unwrap_or_default();
             name.last_chunk().is_some_and(|suffix: &[u8; 4]| suffix.eq_ignore_ascii_case(b".zip"))
                 && bytes.get(*end).is_none_or(|next| is_separator(char::from(*next)))
         });
-        let mut named_so = ends.map(|end| WinPath(self.0[..end].into()));
-        let archive = named_so.find(|path| path.has_extension("zip"))?;
+        let mut candidates = ends.map(|end| WinPath(self.0[..end].into()));
+        let archive = candidates.find(|path| path.has_extension("zip"))?;
         let inside = self.0[archive.0.len()..].trim_start_matches(is_separator).replace('\\', "/");
         Some((archive, inside))
     }
 
-    /// Whether it is a path of Windows that has `MAX_PATH` characters with the NUL at its end, or more (Microsoft, "Maximum
-    /// Path Length Limitation").
+    /// Whether it is a Windows path of `MAX_PATH` or more characters, including the NUL at its end
+    /// (Microsoft, "Maximum Path Length Limitation").
     pub fn is_long(&self) -> bool {
         self.is_on_drive() && self.0.len() >= MAX_PATH && self.0.encode_utf16().count() >= MAX_PATH
     }
 
-    /// Drive, UNC share or Unix root in front?
+    /// Whether it starts with a drive, a UNC share, or a Unix root.
     pub fn is_absolute(&self) -> bool {
         root_length(&self.0) > 0
     }
 
-    /// Just a name, without any folder: what the loader searches for in directories.
+    /// Whether it is a name without a directory, which the loader searches for in directories.
     pub fn is_bare_name(&self) -> bool {
         !self.0.contains(is_separator) && !self.is_absolute()
     }
 
-    /// The part below `folder`, without a leading separator, if this path lies there.
+    /// Returns the part below `folder`, without a leading separator, if this path is in it.
     pub fn below(&self, folder: &WinPath) -> Option<&str> {
         let mut rest = self.0.chars();
         for expected in folder.0.chars() {
@@ -162,12 +166,13 @@ impl WinPath {
         }
     }
 
-    /// Whether this path is `folder` or lies below it.
+    /// Whether this path is `folder` or is below it.
     pub fn is_within(&self, folder: &WinPath) -> bool {
         self.below(folder).is_some()
     }
 
-    /// Without `.` and `..` components, as GetFullPathName does it: on the text, links not followed.
+    /// Removes `.` and `..` components as GetFullPathName does: in the string only, without
+    /// following links.
     pub fn normalized(&self) -> WinPath {
         let root = root_length(&self.0);
         let (head, tail) = self.0.split_at(root);
@@ -188,7 +193,8 @@ impl WinPath {
         WinPath::new(format!("{head}{}", parts.join(&self.separator().to_string())))
     }
 
-    /// One spelling for all equal paths: lower case, `/` between the parts. For use as a key.
+    /// Returns a spelling that is the same for all equal paths: lower case, with `/` between the
+    /// parts.
     pub fn key(&self) -> String {
         fold_name(&self.0)
     }
@@ -198,15 +204,16 @@ impl WinPath {
     }
 }
 
-/// The directories of a value of PATH, in order, as an absolute path each.
+/// Splits a value of `PATH` into its absolute directories, in order.
 pub fn path_directories(path: &str) -> Vec<WinPath> {
     let entries = path.split(';').map(|entry| entry.trim().trim_matches('"'));
     entries.map(WinPath::new).filter(WinPath::is_absolute).collect()
 }
 
-/// One spelling for all names that Windows holds for equal.
+/// Returns a spelling that is the same for all names that Windows considers equal.
 pub fn fold_name(name: &str) -> String {
-    // Paths are compared and looked up more often than anything else is done, and nearly all are ASCII.
+    // Path comparisons and lookups are the most frequent operation of all, and nearly all paths are
+    // ASCII.
     if name.is_ascii()
         && let Ok(folded) = String::from_utf8(name.bytes().map(fold_ascii).collect())
     {
@@ -219,8 +226,8 @@ fn fold_ascii(byte: u8) -> u8 {
     if byte == b'\\' { b'/' } else { byte.to_ascii_lowercase() }
 }
 
-/// NTFS compares by an upper-case table that maps one character to one; simple lower case agrees with
-/// it for all letters that occur in file names in practice.
+/// Folds a character. NTFS compares with an upper-case table that maps single characters; simple
+/// lower case agrees with it for all letters that occur in file names in practice.
 fn fold(c: char) -> char {
     if c.is_ascii() { char::from(fold_ascii(c as u8)) } else { c.to_lowercase().next().unwrap_or(c) }
 }
@@ -233,7 +240,8 @@ fn is_separator(c: char) -> bool {
     c == '/' || c == '\\'
 }
 
-/// Bytes of `C:\`, `\\server\share\`, `\\?\C:\`, `\\?\UNC\server\share\` or `/`; 0 for a relative path.
+/// Returns the number of bytes of `C:\`, `\\server\share\`, `\\?\C:\`, `\\?\UNC\server\share\`, or
+/// `/`. It is 0 for a relative path.
 fn root_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let separator_at = |i: usize| bytes.get(i).is_some_and(|b| matches!(b, b'/' | b'\\'));
@@ -276,7 +284,7 @@ impl PartialOrd for WinPath {
 
 impl Ord for WinPath {
     fn cmp(&self, other: &WinPath) -> Ordering {
-        // Paths of one machine begin alike. What is equal up to a character's beginning needs no folding.
+        // Paths of one machine start alike. The equal prefix needs no folding.
         let alike = self.0.bytes().zip(other.0.bytes()).take_while(|(a, b)| a == b && a.is_ascii()).count();
         let rests = [self, other].map(|path| path.0.get(alike..).unwrap_or_default());
         let [a, b] = rests.map(|rest| rest.chars().map(fold));
@@ -286,7 +294,7 @@ impl Ord for WinPath {
 
 impl Hash for WinPath {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In blocks, since what a hasher does for one byte it does for eight in the same time.
+        // In blocks, because a hasher needs the same time for one byte as for eight.
         const BLOCK: usize = 64;
         if !self.0.is_ascii() {
             let folded = self.key();
@@ -325,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_windows_and_unix_paths() {
+    fn windows_and_unix_paths_are_split() {
         let parts = |text: &str| {
             let path = WinPath::new(text);
             (path.parent().map(|p| p.as_str().to_owned()), path.file_name().to_owned(), path.is_absolute())
@@ -350,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_lead_into_an_archive() {
+    fn a_path_can_lead_into_an_archive() {
         let archive = |path: &str| WinPath::new(path).in_archive();
         let python = WinPath::new(r"C:\Python\python38.ZIP");
         assert_eq!(archive(r"C:\Python\python38.ZIP"), Some((python.clone(), String::new())));

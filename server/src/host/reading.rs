@@ -1,9 +1,10 @@
-//! What was read of a machine, with a proof of each answer.
+//! The read set: what was read from a machine, with a fingerprint of each answer.
 //!
-//! A [`Witness`](super::Witness) makes it, and it serves two ends. What was worked out from the files holds as
-//! long as [`Reading::still_holds`], which looks at listings, sizes and times and reads no file. And it says
-//! what has to be watched: nothing else can change what was worked out. What was sought in vain is in it
-//! too: as the listing of the folder that lacks it, or as the folder that is not there.
+//! A [`Witness`](super::Witness) creates it, for two purposes. First, a result that was computed
+//! from the files is valid as long as [`Reading::still_holds`], which compares listings, sizes, and
+//! times without reading files. Second, it says what has to be watched, because nothing else can
+//! change the result. Lookups that found nothing are included, as the listing of the directory that
+//! lacks the name, or as the directory that doesn't exist.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,72 +17,78 @@ use super::cache::Stamp;
 use super::files::{FileError, Files, Folder};
 use super::path::{WinPath, fold_name};
 
-/// What proves that a question still has the answer that it had.
+/// The recorded state of a file or directory. As long as it is the same, so is the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Proof {
-    /// Of a file that may be read: its size and time.
+pub enum Fingerprint {
+    /// The size and time of a readable file.
     Stamp(Stamp),
-    /// The same of one that changed a moment ago. Its next change may leave the same stamp, if its file system's times are
-    /// coarse: enough for whoever watches it too, but not to be believed later.
-    Young(Stamp),
-    /// Of a folder: a sum of its names and their kinds. Its time is none: not every file system keeps it.
+    /// The size and time of a file that changed a moment ago. If the file system's times are
+    /// coarse, its next change may leave the same stamp. This is enough for a file that is also
+    /// watched, but not for a later comparison.
+    Recent(Stamp),
+    /// A hash of the names and kinds in a directory. Its time isn't used, because not every file
+    /// system maintains it.
     Listing(u64),
-    /// It cannot be had, for this reason; most often it does not exist.
-    Fails(FileError),
-    /// It is a part of this program.
+    /// The error of the access, most often that the file doesn't exist.
+    Error(FileError),
+    /// The file is part of WhyDLL.
     BuiltIn,
-    /// There is none: it may not be read, or is locked, or comes from somewhere that has no stamps.
-    Nothing,
+    /// No state could be recorded: the file is unreadable or locked, or its source has no stamps.
+    Unavailable,
 }
 
-impl Proof {
-    fn still_holds(&self, now: &Proof) -> bool {
+impl Fingerprint {
+    fn still_holds(&self, now: &Fingerprint) -> bool {
         match (self, now) {
-            (Proof::Stamp(then) | Proof::Young(then), Proof::Stamp(now) | Proof::Young(now)) => then == now,
+            (
+                Fingerprint::Stamp(then) | Fingerprint::Recent(then),
+                Fingerprint::Stamp(now) | Fingerprint::Recent(now),
+            ) => then == now,
             _ => self == now,
         }
     }
 }
 
-/// Which folders were listed and which files were looked at, and what proves each answer.
+/// A read set: the directories that were listed and the files that were accessed, each with its
+/// fingerprint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// In the order of their paths.
+    /// Sorted by path.
     folders: Vec<ReadFolder>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ReadFolder {
     path: WinPath,
-    /// None if only files in it were looked at.
-    listing: Option<Proof>,
-    /// By name, in order.
-    files: Vec<(String, Proof)>,
+    /// `None` if only files in the directory were accessed.
+    listing: Option<Fingerprint>,
+    /// By name, sorted.
+    files: Vec<(String, Fingerprint)>,
 }
 
-/// So many folders are worth a second thread.
-const WORTH_A_THREAD: usize = 64;
+/// The number of directories from which on a second thread pays off.
+const MIN_FOLDERS_FOR_THREAD: usize = 64;
 
 impl Reading {
-    /// Of these answers.
+    /// Creates a read set.
     pub(super) fn of(
-        listings: impl IntoIterator<Item = (WinPath, Proof)>,
-        files: impl IntoIterator<Item = (WinPath, Proof)>,
+        listings: impl IntoIterator<Item = (WinPath, Fingerprint)>,
+        files: impl IntoIterator<Item = (WinPath, Fingerprint)>,
     ) -> Reading {
         let mut folders: FxHashMap<WinPath, ReadFolder> = FxHashMap::default();
         let new = |path: &WinPath| ReadFolder { path: path.clone(), listing: None, files: Vec::new() };
-        for (path, proof) in listings {
+        for (path, fingerprint) in listings {
             let folder = new(&path);
-            folders.entry(path).or_insert(folder).listing = Some(proof);
+            folders.entry(path).or_insert(folder).listing = Some(fingerprint);
         }
-        for (path, proof) in files {
-            // A root or a bare name stands in no folder.
+        for (path, fingerprint) in files {
+            // A root or a bare name has no parent directory.
             let (parent, name) = match path.parent() {
                 Some(parent) => (parent, path.file_name().to_owned()),
                 None => (path, String::new()),
             };
             let folder = new(&parent);
-            folders.entry(parent).or_insert(folder).files.push((name, proof));
+            folders.entry(parent).or_insert(folder).files.push((name, fingerprint));
         }
         Reading::in_order(folders)
     }
@@ -95,8 +102,8 @@ impl Reading {
         Reading { folders }
     }
 
-    /// With what was read later. Where both looked, what was seen first counts: if it changed in between, the whole does not
-    /// hold.
+    /// Combines it with a later read set. If both contain an entry, the earlier one counts: if it
+    /// changed in between, the combination doesn't hold.
     pub fn and(self, later: &Reading) -> Reading {
         let mut folders: FxHashMap<WinPath, ReadFolder> =
             self.folders.into_iter().map(|folder| (folder.path.clone(), folder)).collect();
@@ -106,9 +113,9 @@ impl Reading {
                 continue;
             };
             known.listing = known.listing.take().or_else(|| new.listing.clone());
-            for (name, proof) in &new.files {
+            for (name, fingerprint) in &new.files {
                 if known.files.binary_search_by(|(known, _)| known.cmp(name)).is_err() {
-                    known.files.push((name.clone(), proof.clone()));
+                    known.files.push((name.clone(), fingerprint.clone()));
                 }
             }
             known.files.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -116,7 +123,7 @@ impl Reading {
         Reading::in_order(folders)
     }
 
-    /// The answers to questions that were not asked in an earlier reading.
+    /// Returns the entries that are not in an earlier read set.
     pub(super) fn beyond(&self, earlier: &Reading) -> Reading {
         let new = |folder: &ReadFolder| {
             let known = earlier.folders.binary_search_by(|known| known.path.cmp(&folder.path));
@@ -136,38 +143,43 @@ impl Reading {
         Reading { folders: self.folders.iter().filter_map(new).collect() }
     }
 
-    /// Whether it can be told at any later time if it still holds.
-    pub fn is_proven(&self) -> bool {
-        let mut proofs = self.folders.iter().flat_map(ReadFolder::proofs);
-        !proofs.any(|proof| matches!(proof, Proof::Nothing | Proof::Young(_)))
+    /// Whether it can be verified at any later time.
+    pub fn is_verifiable(&self) -> bool {
+        let mut fingerprints = self.folders.iter().flat_map(ReadFolder::fingerprints);
+        !fingerprints
+            .any(|fingerprint| matches!(fingerprint, Fingerprint::Unavailable | Fingerprint::Recent(_)))
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.folders.is_empty()
     }
 
-    /// All folders that were looked into, also those that were not there.
+    /// Returns all directories that were accessed, including those that don't exist.
     pub(super) fn places(&self) -> impl Iterator<Item = &WinPath> {
         self.folders.iter().map(|folder| &folder.path)
     }
 
-    /// The part that was read in these folders.
+    /// Returns the part that concerns these directories.
     pub(super) fn within(&self, folders: &BTreeSet<&WinPath>) -> Reading {
         let folders = self.folders.iter().filter(|folder| folders.contains(&folder.path));
         Reading { folders: folders.cloned().collect() }
     }
 
-    /// The folders in which something could not be read, which may be possible without any change of theirs: a lock ends.
+    /// Returns the directories in which something could not be read. This can change without a
+    /// visible change of the directory, for example when a lock ends.
     pub(super) fn refused(&self) -> impl Iterator<Item = &WinPath> {
-        let is_refused = |proof: &Proof| {
-            matches!(proof, Proof::Nothing | Proof::Fails(FileError::AccessDenied | FileError::Other(_)))
+        let is_refused = |fingerprint: &Fingerprint| {
+            matches!(
+                fingerprint,
+                Fingerprint::Unavailable | Fingerprint::Error(FileError::AccessDenied | FileError::Other(_))
+            )
         };
-        let folders = self.folders.iter().filter(move |folder| folder.proofs().any(is_refused));
+        let folders = self.folders.iter().filter(move |folder| folder.fingerprints().any(is_refused));
         folders.map(|folder| &folder.path)
     }
 
-    /// Whether a change of `path` can count: it was looked at, or, if `names` were given or taken, it stands in a folder that was
-    /// listed or above one that was looked into.
+    /// Whether a change of `path` can matter: it was accessed itself, or, if `names` were added or
+    /// removed, it is in a directory that was listed or above one that was accessed.
     pub(super) fn concerns(&self, path: &WinPath, names: bool) -> bool {
         let at = |path: &WinPath| self.folders.binary_search_by(|folder| folder.path.cmp(path)).ok();
         let above = path.parent().and_then(|parent| self.folders.get(at(&parent)?));
@@ -184,17 +196,17 @@ impl Reading {
         names && self.folders.get(next).is_some_and(|folder| folder.path.is_within(path))
     }
 
-    /// The folders that were listed, also those that were not there.
+    /// Returns the directories that were listed, including those that don't exist.
     pub fn folders(&self) -> impl Iterator<Item = &WinPath> {
         self.folders.iter().filter(|folder| folder.listing.is_some()).map(|folder| &folder.path)
     }
 
-    /// The files that were looked at, also those that were not there.
+    /// Returns the files that were accessed, including those that don't exist.
     pub fn files(&self) -> impl Iterator<Item = WinPath> {
         self.folders.iter().flat_map(|folder| folder.files.iter().map(|(name, _)| folder.path.join(name)))
     }
 
-    /// Whether all questions have the same answers today. No file is opened. Two threads share the work.
+    /// Whether every entry still matches `files`. No file is opened. Two threads share the work.
     pub fn still_holds(&self, files: &dyn Files) -> bool {
         let refuted = AtomicBool::new(false);
         let check = |folders: &[ReadFolder]| {
@@ -205,7 +217,7 @@ impl Reading {
                 }
             }
         };
-        if self.folders.len() < WORTH_A_THREAD {
+        if self.folders.len() < MIN_FOLDERS_FOR_THREAD {
             check(&self.folders);
         } else {
             let (here, there) = self.folders.split_at(self.folders.len() / 2);
@@ -226,25 +238,28 @@ impl Reading {
 
 impl ReadFolder {
     fn still_holds(&self, files: &dyn Files) -> bool {
-        let listed = |proof: &Proof| *proof == of_listing(&files.folder(&self.path));
+        let listed = |fingerprint: &Fingerprint| *fingerprint == of_listing(&files.folder(&self.path));
         self.listing.as_ref().is_none_or(listed)
-            && self.files.iter().all(|(name, proof)| proof.still_holds(&files.proof(&self.path.join(name))))
+            && self
+                .files
+                .iter()
+                .all(|(name, fingerprint)| fingerprint.still_holds(&files.fingerprint(&self.path.join(name))))
     }
 
-    fn proofs(&self) -> impl Iterator<Item = &Proof> {
-        self.listing.iter().chain(self.files.iter().map(|(_, proof)| proof))
+    fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.listing.iter().chain(self.files.iter().map(|(_, fingerprint)| fingerprint))
     }
 }
 
-/// The proof of what a folder was said to hold.
-pub(super) fn of_listing(folder: &Result<std::sync::Arc<Folder>, FileError>) -> Proof {
+/// Returns the fingerprint of a directory listing.
+pub(super) fn of_listing(folder: &Result<std::sync::Arc<Folder>, FileError>) -> Fingerprint {
     match folder {
-        Ok(folder) => Proof::Listing(sum(folder)),
-        Err(error) => Proof::Fails(error.clone()),
+        Ok(folder) => Fingerprint::Listing(sum(folder)),
+        Err(error) => Fingerprint::Error(error.clone()),
     }
 }
 
-/// The same for the same names and kinds, in whatever order they are found.
+/// Returns a hash that doesn't depend on the order of the entries.
 fn sum(folder: &Folder) -> u64 {
     let of_entry = |entry: &super::Entry| {
         let mut hasher = DefaultHasher::new();

@@ -1,13 +1,13 @@
-//! The Microsoft Visual C++ v14 Redistributable: what it installs, and in which version.
+//! The Microsoft Visual C++ v14 Redistributable: the DLLs that it installs, and their version.
 
 use crate::image::{FileVersion, Machine};
 
-/// The newest version that is known here, which the built-in Windows have: that of Visual Studio 2026 18.6 (May 2026). What
-/// `aka.ms/vc14` gave on 2026-11-29 is this or newer.
+/// The newest known version, which the built-in baselines have: that of Visual Studio 2026 18.6
+/// (May 2026). The version at `aka.ms/vc14` on 2026-11-29 is this or newer.
 pub const NEWEST: FileVersion = FileVersion([14, 51, 36247, 0]);
 
-/// What it installs into the system directory (Microsoft, "Redistributing Visual C++ Files"), but for C++/CLI. Up to 14.29 there was no
-/// `vcruntime140_threads.dll`.
+/// The DLLs that it installs into the system directory, except for those of C++/CLI (Microsoft,
+/// "Redistributing Visual C++ Files"). Versions up to 14.29 had no `vcruntime140_threads.dll`.
 pub const DLLS: [&str; 26] = [
     "concrt140.dll",
     "mfc140.dll",
@@ -37,17 +37,18 @@ pub const DLLS: [&str; 26] = [
     "vcruntime140_threads.dll",
 ];
 
-/// Whether a DLL is part of it.
+/// Whether a DLL is part of the redistributable.
 pub fn contains(dll: &str) -> bool {
     DLLS.iter().any(|known| known.eq_ignore_ascii_case(dll))
 }
 
-/// The machine of the DLL of this name that it installs for processes of one machine on a Windows for another; none if it
-/// installs none.
+/// Returns the machine of the DLL of this name that it installs for processes of one machine on a
+/// Windows for another, or `None` if it doesn't install one.
 ///
-/// `vcruntime140_1.dll` has nothing to do in 32-bit code, nor in ARM64's. On ARM64 the installer for x64 brings what is for
-/// both kinds of 64-bit processes (Microsoft, "Latest supported Visual C++ Redistributable downloads"): ARM64X images, and that DLL as
-/// ARM64EC, as the copies of 14.44 to 14.51 are in the wheels of `PyQt6-Qt6`, `PySide6-Essentials` and `msvc-runtime` for
+/// 32-bit and ARM64 code doesn't need `vcruntime140_1.dll`. On ARM64, the installer for x64
+/// includes what both kinds of 64-bit processes need (Microsoft, "Latest supported Visual C++
+/// Redistributable downloads"): ARM64X images, and `vcruntime140_1.dll` as ARM64EC, like the copies
+/// of 14.44 to 14.51 in the wheels of `PyQt6-Qt6`, `PySide6-Essentials`, and `msvc-runtime` for
 /// `win_arm64`.
 pub fn installed(dll: &str, process: Machine, windows: Machine) -> Option<Machine> {
     let is_of_x64 = dll.eq_ignore_ascii_case("vcruntime140_1.dll");

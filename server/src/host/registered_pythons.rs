@@ -1,57 +1,58 @@
-//! Pythons that the registry tells of: those that registered themselves (PEP 514), as python.org's installer, conda's and Visual
-//! Studio's do, and packages of the Microsoft Store.
+//! The Pythons in the registry: those that registered themselves (PEP 514), such as python.org's,
+//! conda's, and Visual Studio's, and packages of the Microsoft Store.
 //!
-//! The rest of the program sees entries only, whether they come from the registry of the system that we run on, from a
-//! snapshot, or from a test.
+//! The rest of the program only sees entries, whether they come from the registry of this machine,
+//! from a snapshot, or from a test.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Host, WinPath};
 
-/// An interpreter that the registry tells of. It need not exist any more.
+/// An interpreter in the registry. It may not exist any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredPython {
-    /// Where it is told of.
+    /// The part of the registry that it comes from.
     pub registration: Registration,
-    /// Who registered it: `PythonCore` for python.org's.
+    /// The company that registered it, such as `PythonCore` for python.org.
     pub company: String,
-    /// Which one it is: `3.11`, `3.11-32`; of a package its full name.
+    /// The tag that identifies it, such as `3.11` or `3.11-32`; for a package, its full name.
     pub tag: String,
-    /// Its `python.exe`.
+    /// The path of its `python.exe`.
     pub executable: WinPath,
 }
 
-/// Where the registry tells of an interpreter.
+/// The part of the registry that describes an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Registration {
-    /// `HKEY_CURRENT_USER\Software\Python`
+    /// `HKEY_CURRENT_USER\Software\Python`.
     User,
-    /// `HKEY_LOCAL_MACHINE\Software\Python` as 64-bit programs see it.
+    /// `HKEY_LOCAL_MACHINE\Software\Python` in the view of 64-bit programs.
     Machine,
-    /// The same as 32-bit programs see it.
+    /// `HKEY_LOCAL_MACHINE\Software\Python` in the view of 32-bit programs.
     Machine32,
-    /// A package of the Store that this user has.
+    /// A package of the Store that is installed for this user.
     Package,
 }
 
-/// Below it each company has a key, and below that each tag (PEP 514).
+/// The key that has a subkey for each company, which in turn has one for each tag (PEP 514).
 const PYTHON: &str = r"Software\Python";
 
-/// The view of 32-bit programs, as 64-bit ones can name it (Microsoft, "Registry Keys Affected by WOW64").
+/// The same key in the view of 32-bit programs, by the name that 64-bit programs can use
+/// (Microsoft, "Registry Keys Affected by WOW64").
 const PYTHON_32: &str = r"Software\WOW6432Node\Python";
 
-/// Packages of this user; the value `PackageRootFolder` says where each lies. `GetPackagePathByFullName` would
-/// say the same.
+/// The key of this user's packages. The value `PackageRootFolder` of each is its directory, which
+/// `GetPackagePathByFullName` would also return.
 #[cfg(windows)]
 const PACKAGES: &str =
     r"Software\Classes\Local Settings\Software\Microsoft\Windows\CurrentVersion\AppModel\Repository\Packages";
 
-/// What the names of the Store's Pythons begin with (PC/layout/support/appxmanifest.py).
+/// The prefix of the names of the Store's Pythons (PC/layout/support/appxmanifest.py).
 pub const STORE_PACKAGE: &str = "PythonSoftwareFoundation.Python.";
 
 impl RegisteredPython {
-    /// The key, for people.
+    /// Returns the registry key in human-readable form.
     pub fn key(&self) -> String {
         let (hive, python) = match self.registration {
             Registration::User => ("HKEY_CURRENT_USER", PYTHON),
@@ -64,20 +65,20 @@ impl RegisteredPython {
 }
 
 impl Host {
-    /// With these entries of its registry.
+    /// Replaces the interpreters in its registry.
     pub fn with_registered_pythons(mut self, pythons: Vec<RegisteredPython>) -> Host {
         self.registered_pythons = pythons.into();
         self
     }
 }
 
-/// What the registry of the system that we run on tells. A key that cannot be read tells nothing.
+/// Returns the interpreters in the registry of this machine. A key that cannot be read is skipped.
 #[cfg(windows)]
 pub(super) fn of_this_system() -> Vec<RegisteredPython> {
     use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
 
     let mut found = Vec::new();
-    // Both views show the same keys of the user.
+    // Both views show the same keys below HKEY_CURRENT_USER.
     let hives = [
         (Registration::User, CURRENT_USER, PYTHON),
         (Registration::Machine, LOCAL_MACHINE, PYTHON),
@@ -117,7 +118,7 @@ pub(super) fn of_this_system() -> Vec<RegisteredPython> {
 
 #[cfg(windows)]
 fn names_below(key: &windows_registry::Key) -> impl Iterator<Item = String> {
-    /// More than any registry has.
-    const MOST: usize = 10_000;
-    key.keys().ok().into_iter().flatten().take(MOST).collect::<Vec<_>>().into_iter()
+    /// The maximum number of subkeys. No registry has more.
+    const MAX_KEYS: usize = 10_000;
+    key.keys().ok().into_iter().flatten().take(MAX_KEYS).collect::<Vec<_>>().into_iter()
 }

@@ -1,16 +1,21 @@
-//! Tells when something that was read may have changed: what an answer was worked out from is what is watched.
+//! Reports when something that was read may have changed. What a result was computed from is what
+//! is watched.
 //!
-//! A notice of the system (by `notify`) is only a reason to look. When all has been quiet for a while, the proofs of the
-//! [`Reading`] are asked, and only if they do not hold, somebody is told. So an installation of ten thousand files is told once,
-//! at its end, and a file that is written as it was is not told at all.
+//! A notification from the system (through `notify`) is only a reason to check. After a quiet
+//! period, the fingerprints of the [`Reading`] are compared, and only a mismatch is reported. So an
+//! installation of ten thousand files is reported once, at its end, and rewriting a file with the
+//! same state isn't reported at all.
 //!
-//! Where nothing is there, the nearest folder above it is watched, where it would appear. On Linux each folder is watched by itself
-//! (inotify(7) knows no tree), and what an installation adds below the [`Watched::roots`] as long as it goes on. Elsewhere a root is
-//! watched with all that is below, by one handle: a handle on a folder of a package would keep pip from renaming the package, since
-//! NTFS renames no folder with open handles below it. The root's own handle shares its deletion, and is closed as soon as the system
-//! says that it is gone.
+//! For a path that doesn't exist, the nearest existing parent directory is watched, because it
+//! would appear there. On Linux, each directory is watched by itself (inotify(7) has no recursive
+//! watches), and so is what an installation adds below the [`Watched::roots`] while it is running.
+//! On other systems, a root is watched recursively with one handle: a handle to a directory inside
+//! a package would keep pip from renaming the package, because NTFS doesn't rename directories with
+//! open handles below them. The handle to the root allows deletion, and is closed as soon as the
+//! system reports that the root is gone.
 //!
-//! What cannot be watched is polled, and so is what could not be read: no change tells that a lock has ended.
+//! What cannot be watched is polled, and so is what could not be read, because no notification
+//! reports that a lock has ended.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -29,69 +34,76 @@ mod system;
 
 use system::{RegistryNotice, is_silent, is_wine};
 
-/// Nothing changed for so long: somebody who deletes, copies or installs is done.
+/// The quiet period after which a deletion, copy, or installation counts as finished.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// So many changes are an installation, which may pause for longer: virus scanners and pip's own work take their time.
+/// The number of changes from which on they count as an installation. Its pauses may be longer,
+/// because of virus scanners and pip's own work.
 const INSTALLATION: u32 = 100;
 
-/// What changes all the time is looked at all the same, and once in so long: the folder of a program that writes files while it runs.
-const LONGEST_UNREST: Duration = Duration::from_secs(5);
+/// The maximum delay of a check if changes don't stop, as in a directory to which a running program
+/// writes.
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// The same of an environment, where an installation is waited out.
-const LONGEST_INSTALLATION: Duration = Duration::from_secs(300);
+/// The maximum delay of a check while an installation changes an environment.
+const MAX_INSTALLATION: Duration = Duration::from_secs(300);
 
-/// What is told again within so long is waited out longer the next time.
-const HASTE: Duration = Duration::from_secs(2);
+/// If reports follow each other within this time, the next quiet period is longer.
+const REPEAT_WINDOW: Duration = Duration::from_secs(2);
 
-/// How often is polled at most. A poll that takes long is made more seldom: see [`POLL_SHARE`].
+/// The minimum interval between polls. Slow polls run less often: see [`POLL_SHARE`].
 const POLL: Duration = Duration::from_secs(1);
 
-/// The part of the time that polling may take is one of so many.
+/// The reciprocal of the maximum share of time that polling may take.
 const POLL_SHARE: u32 = 20;
 
-/// How often is asked whether an environment is still there, where the system does not tell it.
-const VITAL: Duration = Duration::from_secs(5);
+/// The interval at which the existence of an environment is checked on systems that don't report
+/// its removal.
+const EXISTENCE_POLL: Duration = Duration::from_secs(5);
 
-/// What is told again and again, though nobody changes it, is told at most so seldom.
-const MOST_PATIENCE: Duration = Duration::from_secs(64);
+/// The maximum interval between reports of a mismatch that persists although nothing changes.
+const MAX_REPORT_DELAY: Duration = Duration::from_secs(64);
 
-/// No more folders are watched; the rest is polled. A user may watch 8192 by default on older Linux (inotify(7)).
-const MOST_PLACES: usize = 4096;
+/// The maximum number of watched directories; the rest is polled. The default limit per user on
+/// older Linux is 8192 (inotify(7)).
+const MAX_WATCHES: usize = 4096;
 
-/// The system watches whole trees by itself.
+/// Whether the system can watch directories recursively.
 const WATCHES_TREES: bool = !cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Something that was read, to be watched.
+/// A read set that is to be watched, and its machine.
 pub struct Watched {
     host: Host,
-    /// Encoded: its thousands of small pieces, scattered among what an analysis leaves behind, would keep much memory from
-    /// being given back. The watching thread has them by themselves.
+    /// The read set, encoded. Otherwise its thousands of small allocations, scattered among those
+    /// of an analysis, would keep much memory from being returned to the system. The watching
+    /// thread decodes it.
     reading: Vec<u8>,
-    /// The folders of the environment. What happens in them is taken for an installation. If there are none, there is no
-    /// environment, and what was sought is polled too: a drive that is plugged in gives no notice where it appears.
+    /// The directories of the environment. Changes in them count as an installation. If empty,
+    /// there is no environment, and everything is polled too, because a drive that is plugged in
+    /// causes no notification.
     roots: Vec<WinPath>,
-    /// Something is missing that might be installed into the folders of the system. They are not watched otherwise.
-    is_ill: bool,
+    /// Whether the system directories are watched, because something is missing that might be
+    /// installed there.
+    watches_system: bool,
 }
 
 impl Watched {
-    /// What was read on this machine. None if it lies on no disk.
-    pub fn new(host: &Host, reading: &Reading, roots: Vec<WinPath>, is_ill: bool) -> Option<Watched> {
+    /// Creates it. Returns `None` if the machine isn't on a disk.
+    pub fn new(host: &Host, reading: &Reading, roots: Vec<WinPath>, watches_system: bool) -> Option<Watched> {
         let reading = postcard::to_stdvec(reading).ok()?;
-        Some(Watched { host: host.afresh()?, reading, roots, is_ill })
+        Some(Watched { host: host.afresh()?, reading, roots, watches_system })
     }
 
     fn still_holds(&self, reading: &Reading) -> bool {
         self.host.afresh().is_none_or(|host| reading.still_holds(&*host.files))
     }
 
-    /// What the system is to watch, each with the folders below it or without.
+    /// Returns the native directories that the system has to watch, recursively or not.
     fn places(&self, reading: &Reading, disk: &Disk) -> BTreeMap<PathBuf, RecursiveMode> {
         let mut places = BTreeMap::new();
         let mut roots: Vec<&WinPath> = Vec::new();
         if WATCHES_TREES {
-            roots.extend(self.roots.iter().filter(|root| disk.is_there(root)));
+            roots.extend(self.roots.iter().filter(|root| disk.is_listable(root)));
             let place = |root: &&WinPath| Some((disk.place(root)?, RecursiveMode::Recursive));
             places.extend(roots.iter().filter_map(place));
             if is_wine() {
@@ -101,7 +113,7 @@ impl Watched {
         let of_system = |folder: &WinPath| folder.is_within(&self.host.windows_directory);
         for folder in reading.places() {
             let is_covered = roots.iter().any(|root| folder.is_within(root));
-            if is_covered || (of_system(folder) && !self.is_ill) {
+            if is_covered || (of_system(folder) && !self.watches_system) {
                 continue;
             }
             if let Some(place) = disk.place(folder) {
@@ -112,7 +124,7 @@ impl Watched {
     }
 }
 
-/// Watches what was read, each under a key, on a thread of its own, which sleeps as long as nothing happens.
+/// Watches read sets, each under a key, on a separate thread that sleeps while nothing happens.
 pub struct Watcher<K> {
     orders: Sender<Order<K>>,
 }
@@ -121,46 +133,47 @@ enum Order<K> {
     Watch {
         key: K,
         watched: Box<Watched>,
-        anew: bool,
+        replaces: bool,
     },
     Expect(K),
     Forget(K),
-    Heard {
+    Notified {
         key: K,
         at: Instant,
         event: notify::Result<notify::Event>,
     },
-    /// What is registered on this machine changed.
+    /// The registry of this machine changed.
     Registered(Instant),
     End,
 }
 
 impl<K: Clone + Eq + Hash + Send + 'static> Watcher<K> {
-    /// One that calls `tell` with the key of what does not hold any more.
-    pub fn new(tell: impl Fn(K) + Send + 'static) -> Watcher<K> {
-        Watcher::with_notices(true, tell)
+    /// Starts a watcher that calls `report` with the key of a read set that doesn't hold any more.
+    pub fn new(report: impl Fn(K) + Send + 'static) -> Watcher<K> {
+        Watcher::with_notices(true, report)
     }
 
-    fn with_notices(has_notices: bool, tell: impl Fn(K) + Send + 'static) -> Watcher<K> {
+    fn with_notices(has_notices: bool, report: impl Fn(K) + Send + 'static) -> Watcher<K> {
         let (orders, ordered) = channel();
-        let (kept, registry) = (HashMap::new(), None);
-        let watch = Watch { tell, orders: orders.clone(), kept, registry, has_notices };
-        // Without the thread nothing is watched, and all else works.
+        let (states, registry) = (HashMap::new(), None);
+        let watch = Watch { report, orders: orders.clone(), states, registry, has_notices };
+        // If the thread doesn't start, nothing is watched, and everything else works.
         let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(|| watch.run(ordered));
         Watcher { orders }
     }
 
-    /// Watches what was read: beside what is watched under this key already or, if it was read `anew`, instead.
-    pub fn watch(&self, key: K, watched: Watched, anew: bool) {
-        let _ = self.orders.send(Order::Watch { key, watched: Box::new(watched), anew });
+    /// Watches a read set, in addition to what is already watched under this key or, if it
+    /// `replaces` that, instead of it.
+    pub fn watch(&self, key: K, watched: Watched, replaces: bool) {
+        let _ = self.orders.send(Order::Watch { key, watched: Box::new(watched), replaces });
     }
 
-    /// Whatever happened so far will be seen by a reading that begins now.
+    /// Drops the changes so far, because a new analysis of this key begins now and will see them.
     pub fn expect(&self, key: K) {
         let _ = self.orders.send(Order::Expect(key));
     }
 
-    /// Ends it.
+    /// Stops watching a key.
     pub fn forget(&self, key: K) {
         let _ = self.orders.send(Order::Forget(key));
     }
@@ -172,106 +185,109 @@ impl<K> Drop for Watcher<K> {
     }
 }
 
-/// The thread's state.
+/// The state of the watching thread.
 struct Watch<K, T> {
-    tell: T,
+    report: T,
     orders: Sender<Order<K>>,
-    kept: HashMap<K, Kept>,
-    /// As long as something is missing.
+    states: HashMap<K, WatchState>,
+    /// The registry is only watched while something is missing.
     registry: Option<RegistryNotice>,
     has_notices: bool,
 }
 
-struct Kept {
+struct WatchState {
     watched: Watched,
     reading: Reading,
     places: BTreeMap<PathBuf, RecursiveMode>,
-    /// Those of them that cannot be watched.
+    /// Those of the places that cannot be watched.
     refused: BTreeSet<PathBuf>,
-    /// Gives notices as long as it lives; none if the system gives none.
+    /// The source of notifications, as long as it lives. `None` if the system provides none.
     notices: Option<RecommendedWatcher>,
-    unrest: Option<Unrest>,
-    /// How long it has to be quiet outside of the environment: longer, the sooner one change follows another.
-    calm: Duration,
-    told: Option<Instant>,
-    /// A change was reported, and no new reading has begun since. Until one does, there is nothing more to report.
+    pending: Option<PendingChange>,
+    /// The quiet period outside of the environment. It grows if changes follow each other quickly.
+    quiet_period: Duration,
+    last_report: Option<Instant>,
+    /// Whether a change was reported and no new analysis has begun since. Until then nothing else
+    /// is reported.
     is_awaited: bool,
     polled: Reading,
     next_poll: Option<Instant>,
-    /// What may have changed without a notice: it was read before it was watched. It is polled once.
-    doubted: Reading,
-    /// Some notices may not come any more: what was watched is gone, or another one has its name.
-    is_torn: bool,
-    /// When something was told last because of polling, and how long to wait before the next time.
-    polled_in_vain: Option<Instant>,
-    patience: Duration,
+    /// Entries that may have changed without a notification, because they were read before they
+    /// were watched. They are polled once.
+    unverified: Reading,
+    /// Whether notifications may be missing because a watched directory is gone or was replaced.
+    is_incomplete: bool,
+    /// The time of the last report that was caused by polling, and the delay before the next one.
+    last_poll_report: Option<Instant>,
+    report_delay: Duration,
 }
 
-/// Something changes.
-struct Unrest {
+/// Changes that haven't been checked yet.
+struct PendingChange {
     since: Instant,
-    /// The last change of something that was read.
+    /// The time of the last change of something that was read.
     last: Option<Instant>,
-    /// The last change in the environment, of whatever, and how many there were.
+    /// The time of the last change of anything in the environment, and the number of such changes.
     in_environment: Option<Instant>,
-    many: u32,
-    /// Proofs of files do not tell whether it counts.
-    is_elsewhere: bool,
+    changes: u32,
+    /// Whether the change counts even if all fingerprints match, as for the registry.
+    always_counts: bool,
 }
 
-impl Unrest {
-    /// When it is over, if nothing more happens.
-    fn end(&self, calm: Duration) -> Instant {
-        let quiet = if self.many < INSTALLATION { QUIET } else { QUIET * 2 };
-        let environment =
-            self.in_environment.map(|last| (last + quiet).min(self.since + LONGEST_INSTALLATION));
-        let elsewhere = self.last.map(|last| (last + calm).min(self.since + LONGEST_UNREST));
+impl PendingChange {
+    /// Returns when the quiet period ends if nothing more happens.
+    fn end(&self, quiet_period: Duration) -> Instant {
+        let quiet = if self.changes < INSTALLATION { QUIET } else { QUIET * 2 };
+        let environment = self.in_environment.map(|last| (last + quiet).min(self.since + MAX_INSTALLATION));
+        let elsewhere = self.last.map(|last| (last + quiet_period).min(self.since + MAX_DELAY));
         match (environment, elsewhere) {
-            // Who installs something is not kept waiting because of what others do.
+            // The end of an installation isn't delayed by changes elsewhere.
             (Some(end), _) | (None, Some(end)) => end,
             (None, None) => self.since,
         }
     }
 }
 
-impl Kept {
+impl WatchState {
     fn next(&self) -> Option<Instant> {
         if self.is_awaited {
             return None;
         }
-        let end = self.unrest.as_ref().map(|unrest| unrest.end(self.calm));
+        let end = self.pending.as_ref().map(|pending| pending.end(self.quiet_period));
         [end, self.next_poll].into_iter().flatten().min()
     }
 
-    fn stir(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut Unrest {
-        let new = Unrest { since: at, last: None, in_environment: None, many: 0, is_elsewhere: false };
-        let unrest = self.unrest.get_or_insert(new);
-        unrest.last = if counts { Some(at) } else { unrest.last };
+    fn note_change(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut PendingChange {
+        let new =
+            PendingChange { since: at, last: None, in_environment: None, changes: 0, always_counts: false };
+        let pending = self.pending.get_or_insert(new);
+        pending.last = if counts { Some(at) } else { pending.last };
         if in_environment {
-            unrest.in_environment = Some(at);
-            unrest.many = unrest.many.saturating_add(1);
+            pending.in_environment = Some(at);
+            pending.changes = pending.changes.saturating_add(1);
         }
-        unrest
+        pending
     }
 
-    /// How long to wait from one poll to the next.
+    /// Returns the interval between polls, or `None` if no polling is needed.
     fn pause(&self) -> Option<Duration> {
-        match (!self.doubted.is_empty() || !self.polled.is_empty(), WATCHES_TREES) {
+        match (!self.unverified.is_empty() || !self.polled.is_empty(), WATCHES_TREES) {
             (true, _) => Some(POLL),
-            (false, true) => Some(VITAL),
+            (false, true) => Some(EXISTENCE_POLL),
             (false, false) => None,
         }
     }
 
-    /// Has all places watched that can be, from now on: what changed before gave no notice.
+    /// Starts watching all places that can be watched. Changes before this moment caused no
+    /// notification.
     fn place(&mut self, places: BTreeMap<PathBuf, RecursiveMode>, notices: Option<RecommendedWatcher>) {
         self.places = places;
-        self.is_torn = false;
-        self.doubted = self.reading.clone();
+        self.is_incomplete = false;
+        self.unverified = self.reading.clone();
         let mut refused: BTreeSet<PathBuf> = BTreeSet::new();
         let mut wanted: Vec<PathOp> = Vec::new();
         for (place, mode) in &self.places {
-            if notices.is_none() || wanted.len() == MOST_PLACES || is_silent(place) {
+            if notices.is_none() || wanted.len() == MAX_WATCHES || is_silent(place) {
                 refused.insert(place.clone());
             } else if *mode == RecursiveMode::Recursive {
                 wanted.push(PathOp::watch_recursive(place));
@@ -295,14 +311,16 @@ impl Kept {
         self.refused = refused;
     }
 
-    /// Has polled what cannot be watched, or gives no notice.
+    /// Determines what has to be polled: everything that cannot be watched or causes no
+    /// notifications.
     fn poll(&mut self, disk: &Disk) {
         let refused = &self.refused;
         let is_refused = |place: PathBuf| place.ancestors().any(|folder| refused.contains(folder));
         let reading = &self.reading;
         let mut polled: BTreeSet<&WinPath> = reading.refused().collect();
         for folder in reading.places() {
-            let is_watched = !folder.is_within(&self.watched.host.windows_directory) || self.watched.is_ill;
+            let is_watched =
+                !folder.is_within(&self.watched.host.windows_directory) || self.watched.watches_system;
             let is_refused = !refused.is_empty() && disk.place(folder).is_some_and(is_refused);
             if is_watched && (self.watched.roots.is_empty() || is_refused) {
                 polled.insert(folder);
@@ -312,24 +330,25 @@ impl Kept {
         self.next_poll = self.pause().map(|pause| Instant::now() + pause);
     }
 
-    /// Whether what is polled does not hold any more, and it is time to say so.
+    /// Whether a polled entry doesn't match any more, and a report is due.
     fn is_refuted_by_poll(&mut self, now: Instant) -> bool {
-        let vital = self.reading.within(&self.watched.roots.iter().collect());
-        let due = match (self.doubted.is_empty(), self.polled.is_empty()) {
-            (true, true) => vec![&vital],
-            _ => vec![&self.doubted, &self.polled],
+        let roots = self.reading.within(&self.watched.roots.iter().collect());
+        let due = match (self.unverified.is_empty(), self.polled.is_empty()) {
+            (true, true) => vec![&roots],
+            _ => vec![&self.unverified, &self.polled],
         };
         if due.into_iter().all(|part| self.watched.still_holds(part)) {
-            self.doubted = Reading::default();
-            self.patience = POLL;
+            self.unverified = Reading::default();
+            self.report_delay = POLL;
             return false;
         }
-        // What is told in vain is told again more and more seldom.
-        if self.polled_in_vain.is_some_and(|told| now < told + self.patience) {
+        // Back off while reports have no effect.
+        if self.last_poll_report.is_some_and(|last| now < last + self.report_delay) {
             return false;
         }
-        self.patience = self.polled_in_vain.map_or(POLL, |_| (self.patience * 2).min(MOST_PATIENCE));
-        self.polled_in_vain = Some(now);
+        self.report_delay =
+            self.last_poll_report.map_or(POLL, |_| (self.report_delay * 2).min(MAX_REPORT_DELAY));
+        self.last_poll_report = Some(now);
         true
     }
 }
@@ -337,100 +356,100 @@ impl Kept {
 impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
     fn run(mut self, orders: Receiver<Order<K>>) {
         loop {
-            let next = self.kept.values().filter_map(Kept::next).min();
+            let next = self.states.values().filter_map(WatchState::next).min();
             let order = match next {
                 Some(next) => orders.recv_timeout(next.saturating_duration_since(Instant::now())),
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Watch { key, watched, anew }) => self.watch(key, *watched, anew),
+                Ok(Order::Watch { key, watched, replaces }) => self.watch(key, *watched, replaces),
                 Ok(Order::Expect(key)) => {
-                    if let Some(kept) = self.kept.get_mut(&key) {
-                        kept.unrest = None;
-                        kept.is_awaited = false;
+                    if let Some(state) = self.states.get_mut(&key) {
+                        state.pending = None;
+                        state.is_awaited = false;
                     }
                 }
                 Ok(Order::Forget(key)) => {
-                    self.kept.remove(&key);
-                    self.mind_registry();
+                    self.states.remove(&key);
+                    self.update_registry_watch();
                 }
-                Ok(Order::Heard { key, at, event }) => self.hear(&key, at, event),
+                Ok(Order::Notified { key, at, event }) => self.handle_event(&key, at, event),
                 Ok(Order::Registered(at)) => {
-                    for kept in self.kept.values_mut().filter(|kept| kept.watched.is_ill) {
-                        kept.stir(at, true, false).is_elsewhere = true;
+                    for state in self.states.values_mut().filter(|state| state.watched.watches_system) {
+                        state.note_change(at, true, false).always_counts = true;
                     }
                 }
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
-                // Notices that wait are heard first: all of them count for when it has become quiet.
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                // Pending notifications are handled first, since they all extend the quiet period.
+                Err(RecvTimeoutError::Timeout) => self.process_due(),
             }
         }
     }
 
-    fn watch(&mut self, key: K, mut watched: Watched, anew: bool) {
+    fn watch(&mut self, key: K, mut watched: Watched, replaces: bool) {
         let Some(host) = watched.host.afresh() else { return };
         let Some(disk) = host.disk.as_deref() else { return };
         let Ok(mut reading) = postcard::from_bytes::<Reading>(&std::mem::take(&mut watched.reading)) else {
             return;
         };
-        let mut before = self.kept.remove(&key);
-        let mut doubted = Reading::default();
+        let mut before = self.states.remove(&key);
+        let mut unverified = Reading::default();
         if let Some(before) = &mut before {
-            // What was read before has been watched ever since.
-            doubted = reading.beyond(&before.reading);
-            if !anew {
-                doubted = std::mem::take(&mut before.doubted).and(&doubted);
+            // Earlier entries have been watched since they were read.
+            unverified = reading.beyond(&before.reading);
+            if !replaces {
+                unverified = std::mem::take(&mut before.unverified).and(&unverified);
                 reading = std::mem::take(&mut before.reading).and(&reading);
-                watched.is_ill |= before.watched.is_ill;
+                watched.watches_system |= before.watched.watches_system;
             }
         }
         let places = watched.places(&reading, disk);
-        let mut kept = match before {
-            Some(before) => Kept { watched, reading, doubted, ..before },
-            None => Kept {
+        let mut state = match before {
+            Some(before) => WatchState { watched, reading, unverified, ..before },
+            None => WatchState {
                 watched,
                 reading,
                 places: BTreeMap::new(),
                 refused: BTreeSet::new(),
                 notices: None,
-                unrest: None,
-                calm: QUIET,
-                told: None,
+                pending: None,
+                quiet_period: QUIET,
+                last_report: None,
                 is_awaited: false,
                 polled: Reading::default(),
                 next_poll: None,
-                doubted,
-                is_torn: false,
-                polled_in_vain: None,
-                patience: POLL,
+                unverified,
+                is_incomplete: false,
+                last_poll_report: None,
+                report_delay: POLL,
             },
         };
-        if kept.is_torn || places != kept.places || kept.notices.is_none() {
-            kept.place(places, self.notices(&key));
+        if state.is_incomplete || places != state.places || state.notices.is_none() {
+            state.place(places, self.notices(&key));
         }
-        kept.is_awaited = false;
-        kept.poll(disk);
-        if !kept.doubted.is_empty() {
-            kept.next_poll = Some(Instant::now());
+        state.is_awaited = false;
+        state.poll(disk);
+        if !state.unverified.is_empty() {
+            state.next_poll = Some(Instant::now());
         }
-        self.kept.insert(key, kept);
-        self.mind_registry();
+        self.states.insert(key, state);
+        self.update_registry_watch();
     }
 
-    /// Has all places of a key watched anew.
-    fn mend(&mut self, key: &K) {
+    /// Replaces all watches of a key.
+    fn rewatch(&mut self, key: &K) {
         let notices = self.notices(key);
-        if let Some(kept) = self.kept.get_mut(key)
-            && let Some(host) = kept.watched.host.afresh()
+        if let Some(state) = self.states.get_mut(key)
+            && let Some(host) = state.watched.host.afresh()
             && let Some(disk) = host.disk.as_deref()
         {
-            kept.place(kept.watched.places(&kept.reading, disk), notices);
-            kept.poll(disk);
+            state.place(state.watched.places(&state.reading, disk), notices);
+            state.poll(disk);
         }
     }
 
-    fn mind_registry(&mut self) {
-        let is_wanted = self.kept.values().any(|kept| kept.watched.is_ill);
+    fn update_registry_watch(&mut self) {
+        let is_wanted = self.states.values().any(|state| state.watched.watches_system);
         if !is_wanted {
             self.registry = None;
         } else if self.registry.is_none() && self.has_notices {
@@ -441,23 +460,23 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
 
     fn notices(&self, key: &K) -> Option<RecommendedWatcher> {
         let (orders, key) = (self.orders.clone(), key.clone());
-        let hear = move |event| {
-            let _ = orders.send(Order::Heard { key: key.clone(), at: Instant::now(), event });
+        let notify = move |event| {
+            let _ = orders.send(Order::Notified { key: key.clone(), at: Instant::now(), event });
         };
-        // That a file was opened or closed says nothing.
+        // Opening and closing a file isn't a change.
         let config = notify::Config::default().with_event_kinds(EventKindMask::CORE);
-        let notices = || notify::Watcher::new(hear, config).ok();
+        let notices = || notify::Watcher::new(notify, config).ok();
         self.has_notices.then(notices).flatten()
     }
 
-    fn hear(&mut self, key: &K, at: Instant, event: notify::Result<notify::Event>) {
-        let Some(kept) = self.kept.get_mut(key) else { return };
+    fn handle_event(&mut self, key: &K, at: Instant, event: notify::Result<notify::Event>) {
+        let Some(state) = self.states.get_mut(key) else { return };
         let event = match event {
             Ok(event) if !event.need_rescan() => event,
-            // Some were lost.
+            // Notifications were lost.
             lost => {
-                kept.stir(at, true, true);
-                kept.is_torn |= lost.is_err();
+                state.note_change(at, true, true);
+                state.is_incomplete |= lost.is_err();
                 return;
             }
         };
@@ -466,50 +485,52 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_) | ModifyKind::Any)
         );
         for path in event.paths {
-            let known = kept.watched.host.path_of(&path);
-            let in_environment = kept.watched.roots.iter().any(|root| known.is_within(root));
-            let counts = kept.reading.concerns(&known, names);
+            let known = state.watched.host.path_of(&path);
+            let in_environment = state.watched.roots.iter().any(|root| known.is_within(root));
+            let counts = state.reading.concerns(&known, names);
             if counts || in_environment {
-                kept.stir(at, counts, in_environment);
-                kept.is_torn |= names && kept.places.contains_key(&path);
+                state.note_change(at, counts, in_environment);
+                state.is_incomplete |= names && state.places.contains_key(&path);
             }
-            // What an installation adds is only watched to see when it ends.
+            // New directories are only watched to notice when the installation ends.
             let appeared = names && in_environment && (!WATCHES_TREES || is_wine()) && path.is_dir();
             if let Some(notices) =
-                kept.notices.as_mut().filter(|_| appeared && !kept.places.contains_key(&path))
+                state.notices.as_mut().filter(|_| appeared && !state.places.contains_key(&path))
             {
                 let _ = notify::Watcher::watch(notices, &path, RecursiveMode::Recursive);
             }
         }
     }
 
-    /// Does what is due.
-    fn look(&mut self) {
-        let mut torn = Vec::new();
-        for (key, kept) in self.kept.iter_mut().filter(|(_, kept)| !kept.is_awaited) {
+    /// Performs the checks and polls that are due.
+    fn process_due(&mut self) {
+        let mut incomplete = Vec::new();
+        for (key, state) in self.states.iter_mut().filter(|(_, state)| !state.is_awaited) {
             let now = Instant::now();
-            let over = kept.unrest.take_if(|unrest| unrest.end(kept.calm) <= now);
-            if let Some(unrest) = over.filter(|unrest| unrest.last.is_some()) {
-                if unrest.is_elsewhere || !kept.watched.still_holds(&kept.reading) {
-                    kept.is_awaited = true;
-                    (self.tell)(key.clone());
-                    kept.next_poll = kept.next_poll.map(|next| next.max(now + POLL));
-                    let is_again = kept.told.replace(now).is_some_and(|told| now < told + HASTE);
-                    kept.calm = if is_again { (kept.calm * 2).min(LONGEST_UNREST) } else { QUIET };
-                } else if kept.is_torn {
-                    torn.push(key.clone());
+            let over = state.pending.take_if(|pending| pending.end(state.quiet_period) <= now);
+            if let Some(pending) = over.filter(|pending| pending.last.is_some()) {
+                if pending.always_counts || !state.watched.still_holds(&state.reading) {
+                    state.is_awaited = true;
+                    (self.report)(key.clone());
+                    state.next_poll = state.next_poll.map(|next| next.max(now + POLL));
+                    let is_again =
+                        state.last_report.replace(now).is_some_and(|last| now < last + REPEAT_WINDOW);
+                    state.quiet_period =
+                        if is_again { (state.quiet_period * 2).min(MAX_DELAY) } else { QUIET };
+                } else if state.is_incomplete {
+                    incomplete.push(key.clone());
                 }
             }
-            if !kept.is_awaited && kept.next_poll.is_some_and(|next| next <= now) {
-                if kept.is_refuted_by_poll(now) {
-                    kept.is_awaited = true;
-                    (self.tell)(key.clone());
+            if !state.is_awaited && state.next_poll.is_some_and(|next| next <= now) {
+                if state.is_refuted_by_poll(now) {
+                    state.is_awaited = true;
+                    (self.report)(key.clone());
                 }
-                kept.next_poll =
-                    kept.pause().map(|pause| Instant::now() + pause.max(now.elapsed() * POLL_SHARE));
+                state.next_poll =
+                    state.pause().map(|pause| Instant::now() + pause.max(now.elapsed() * POLL_SHARE));
             }
         }
-        torn.iter().for_each(|key| self.mend(key));
+        incomplete.iter().for_each(|key| self.rewatch(key));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files that remember what they were asked, and what proves each answer.
+//! Files that record every access, with a fingerprint of each answer.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,90 +8,94 @@ use rustc_hash::FxHashMap;
 
 use super::files::{FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::reading::{self, Proof, Reading};
+use super::reading::{self, Fingerprint, Reading};
 use super::{Disk, Host};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::Script;
 
-/// Says that nobody waits for an answer any more.
+/// A token that cancels a computation whose result isn't needed any more.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Nobody does.
+    /// Requests cancellation.
     pub fn say(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody said so.
+    /// Whether cancellation was requested.
     pub fn is_said(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What unwinds whoever still asks.
+/// The panic payload that unwinds a cancelled computation.
 pub struct Stopped;
 
-/// Stands between a question about a machine and its files.
+/// A recorder between a computation and the files of a machine.
 pub struct Witness {
     files: Arc<dyn Files>,
     stop: Stop,
     folders: Mutex<FxHashMap<WinPath, Result<Arc<Folder>, FileError>>>,
-    proofs: Mutex<FxHashMap<WinPath, Proof>>,
+    fingerprints: Mutex<FxHashMap<WinPath, Fingerprint>>,
 }
 
 impl Witness {
-    /// `host`, with all that is read from it witnessed. What an [`Environment`](crate::environment::Environment)
-    /// read before is not seen: take one that is [`unread`](crate::environment::Environment::unread).
+    /// Returns `host` with all reads recorded. Reads that an
+    /// [`Environment`](crate::environment::Environment) made earlier are not included, so use one
+    /// that is [`unread`](crate::environment::Environment::unread).
     pub fn over(host: &Host) -> (Host, Arc<Witness>) {
         Witness::until(Stop::default(), host)
     }
 
-    /// The same until somebody says `stop`. Then nothing is answered any more: whoever asks is unwound, with [`Stopped`], as
-    /// far as he who began and catches it (`catch_unwind`).
+    /// Like [`Witness::over`], until `stop` requests cancellation. From then on, every access
+    /// panics with [`Stopped`], which the caller must catch (`catch_unwind`).
     pub fn until(stop: Stop, host: &Host) -> (Host, Arc<Witness>) {
         let witness = Arc::new(Witness {
             files: host.files.clone(),
             stop,
             folders: Mutex::default(),
-            proofs: Mutex::default(),
+            fingerprints: Mutex::default(),
         });
         (Host { files: witness.clone(), ..host.clone() }, witness)
     }
 
-    /// What was read so far.
+    /// Returns what was read so far.
     pub fn reading(&self) -> Reading {
         let folders = lock(&self.folders);
         let listings = folders.iter().map(|(path, folder)| (path.clone(), reading::of_listing(folder)));
-        let proofs = lock(&self.proofs);
-        Reading::of(listings, proofs.iter().map(|(path, proof)| (path.clone(), proof.clone())))
+        let fingerprints = lock(&self.fingerprints);
+        Reading::of(
+            listings,
+            fingerprints.iter().map(|(path, fingerprint)| (path.clone(), fingerprint.clone())),
+        )
     }
 
-    fn go_on(&self) {
+    fn check_cancelled(&self) {
         if self.stop.is_said() {
             std::panic::resume_unwind(Box::new(Stopped));
         }
     }
 
-    /// The answer of `ask`, and the file's proof noted, which is taken first: if the file changes in between,
-    /// the proof is the old one and will not hold.
-    fn note<T, E>(
+    /// Calls `ask` and records the file's fingerprint. The fingerprint is taken first: if the file
+    /// changes in between, the old fingerprint won't match later.
+    fn record<T, E>(
         &self,
         path: &WinPath,
         ask: impl FnOnce(&dyn Files) -> Result<T, E>,
         of_file: fn(&E) -> Option<&FileError>,
     ) -> Result<T, E> {
-        self.go_on();
-        // What is in an archive changes with it.
+        self.check_cancelled();
+        // The contents of an archive change with the archive.
         let archive = path.in_archive().filter(|(archive, _)| self.files.is_file(archive));
         let path = archive.as_ref().map_or(path, |(archive, _)| archive);
-        let known = lock(&self.proofs).get(path).cloned();
-        let mut proof = known.clone().unwrap_or_else(|| self.files.proof(path));
+        let known = lock(&self.fingerprints).get(path).cloned();
+        let mut fingerprint = known.clone().unwrap_or_else(|| self.files.fingerprint(path));
         let answer = ask(&*self.files);
-        let agrees = match (&proof, answer.as_ref().map_err(of_file)) {
-            (Proof::Fails(expected), Err(Some(error))) => expected == error,
-            (Proof::Fails(_), _) => false,
-            // What the file itself says, its size or its contents.
+        let agrees = match (&fingerprint, answer.as_ref().map_err(of_file)) {
+            (Fingerprint::Error(expected), Err(Some(error))) => expected == error,
+            (Fingerprint::Error(_), _) => false,
+            // The error is about the file's size or contents, so the file itself could be read.
             (_, Ok(_) | Err(None)) => true,
             (_, Err(Some(FileError::TooLarge(_) | FileError::BadArchive(_) | FileError::BadModule(_)))) => {
                 true
@@ -99,16 +103,16 @@ impl Witness {
             (_, Err(Some(_))) => false,
         };
         if !agrees {
-            proof = Proof::Nothing;
+            fingerprint = Fingerprint::Unavailable;
         }
-        if known.as_ref() != Some(&proof) {
-            lock(&self.proofs).insert(path.clone(), proof);
+        if known.as_ref() != Some(&fingerprint) {
+            lock(&self.fingerprints).insert(path.clone(), fingerprint);
         }
         answer
     }
 }
 
-/// That the file itself cannot be had, not that it is no image.
+/// Returns the error if the file itself could not be read, as opposed to not being an image.
 fn of_file(fault: &ImageFault) -> Option<&FileError> {
     match fault {
         ImageFault::File(error) => Some(error),
@@ -122,7 +126,7 @@ fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Files for Witness {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
-        self.go_on();
+        self.check_cancelled();
         if let Some(known) = lock(&self.folders).get(path) {
             return known.clone();
         }
@@ -132,51 +136,52 @@ impl Files for Witness {
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.note(path, |files| files.size(path), |error| Some(error))
+        self.record(path, |files| files.size(path), |error| Some(error))
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.note(path, |files| files.text(path), |error| Some(error))
+        self.record(path, |files| files.text(path), |error| Some(error))
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.note(path, |files| files.image(path), of_file)
+        self.record(path, |files| files.image(path), of_file)
     }
 
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         let of_exporter = |files: &dyn Files| files.binding(importer, dll, exporter);
-        self.note(importer, |_| self.note(exporter, of_exporter, of_file), of_file)
+        self.record(importer, |_| self.record(exporter, of_exporter, of_file), of_file)
     }
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        self.note(path, |files| files.export(path, symbol), of_file)
+        self.record(path, |files| files.export(path, symbol), of_file)
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         let part = path.as_part();
         let module = part.as_ref().map_or(path, |(module, _)| module);
-        self.note(module, |files| files.script(path), |error| Some(error))
+        self.record(module, |files| files.script(path), |error| Some(error))
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.note(path, |files| files.archive(path), |error| Some(error))
+        self.record(path, |files| files.archive(path), |error| Some(error))
     }
 
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.note(path, |files| files.holds(path, text), |error| Some(error))
+        self.record(path, |files| files.holds(path, text), |error| Some(error))
     }
 
-    /// A question, too: whoever finds that an answer still holds has the same right to it as one who worked it out.
+    /// Also recorded: a cached result that still holds must have the same read set as a computed
+    /// one.
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.note(path, |files| files.instructions(path), of_file)
+        self.record(path, |files| files.instructions(path), of_file)
     }
 
-    fn proof(&self, path: &WinPath) -> Proof {
-        self.go_on();
-        let known = lock(&self.proofs).get(path).cloned();
+    fn fingerprint(&self, path: &WinPath) -> Fingerprint {
+        self.check_cancelled();
+        let known = lock(&self.fingerprints).get(path).cloned();
         known.unwrap_or_else(|| {
-            let proof = self.files.proof(path);
-            lock(&self.proofs).entry(path.clone()).or_insert(proof).clone()
+            let fingerprint = self.files.fingerprint(path);
+            lock(&self.fingerprints).entry(path.clone()).or_insert(fingerprint).clone()
         })
     }
 
@@ -200,13 +205,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_asks_on_after_it_was_stopped_is_unwound() {
+    fn an_access_after_cancellation_unwinds() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("Windows/System32")).unwrap();
         let host = Host::directory(root.path(), Default::default()).unwrap();
         let stop = Stop::default();
         let (outer, witness) = Witness::until(stop.clone(), &host);
-        // Who remembers answers asks through another one.
+        // A nested recorder, as for cached answers.
         let (host, _) = Witness::over(&outer);
         let system = WinPath::new(r"C:\Windows\System32");
         assert!(host.files.is_folder(&system));

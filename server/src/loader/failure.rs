@@ -1,4 +1,5 @@
-//! Why a load failed: the code that Windows gives, and for each culprit the way down to it.
+//! Failed loads: the code that Windows reports, and each culprit with the chain of modules that
+//! leads to it.
 
 use std::sync::Arc;
 
@@ -11,97 +12,99 @@ use super::search::Rule;
 /// A load that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// What Windows reports, followed by what it would report next once that is mended. Never empty.
+    /// The fault that Windows reports.
     pub first: Fault,
-    /// Culprits that Windows does not get to.
+    /// Further faults that Windows would report once the first one is fixed.
     pub others: Vec<Fault>,
-    /// What was found on the way; it is unloaded again. Numbered on from the process's modules.
+    /// The modules that were found on the way and unloaded again. Their indices continue those of
+    /// the process.
     pub found: Vec<Module>,
 }
 
 impl Failure {
-    /// The culprits, the one that Windows reports first.
+    /// Returns all faults, starting with the one that Windows reports.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// What GetLastError returns.
+    /// Returns the error code that GetLastError returns.
     pub fn code(&self) -> u32 {
         self.first.cause.code()
     }
 }
 
-/// One culprit.
+/// A culprit and what is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// From the module whose load was asked for, down to the culprit.
+    /// The modules from the requested one down to the culprit.
     pub chain: Vec<Link>,
-    /// What is wrong with it.
+    /// What is wrong with the culprit.
     pub cause: Cause,
 }
 
 impl Fault {
-    /// The culprit's base name.
+    /// Returns the culprit's base name.
     pub fn culprit(&self) -> &str {
         self.chain.last().map_or("", |link| link.name.as_str())
     }
 
-    /// The module that asks for the culprit, if it is not the one that the load named.
+    /// Returns the module that needs the culprit, or `None` if the program itself requested the
+    /// culprit.
     pub fn importer(&self) -> Option<&Link> {
         self.chain.iter().rev().nth(1)
     }
 }
 
-/// A module on the way to a culprit.
+/// A module in the chain that leads to a culprit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The name by which it is asked for.
+    /// The name under which it is requested.
     pub name: String,
-    /// Where it was found, if it was.
+    /// The file where it was found, if it was found.
     pub path: Option<WinPath>,
 }
 
 /// What is wrong with a culprit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cause {
-    /// It lies in none of these directories.
+    /// It is in none of these directories.
     NotFound { searched: Vec<Searched> },
-    /// It was found, but for another machine only.
+    /// It was found, but only for another machine.
     WrongMachine { path: WinPath, machine: Machine, searched: Vec<Searched> },
-    /// It was found, and the file is no valid image.
+    /// It was found, but the file isn't a valid image.
     BadImage { path: WinPath, error: ImageError },
-    /// It was found, and cannot be read.
+    /// It was found, but cannot be read.
     Unreadable { path: WinPath, error: FileError },
-    /// It was found, and does not export what the module above it imports. Where it exports that as a forwarder which leads
-    /// nowhere, that forwarder.
+    /// It was found, but lacks exports that the importing module needs. If the export exists and is
+    /// a forwarder that leads nowhere, `forwarder` describes it.
     MissingExport { provider: Provider, symbols: Vec<Symbol>, forwarder: Option<BrokenForwarder> },
-    /// A side-by-side assembly that its manifest asks for is nowhere.
+    /// A side-by-side assembly that its manifest requires wasn't found.
     MissingAssembly { assembly: Assembly },
-    /// It asks for this version of Windows, major and minor.
+    /// It requires this version of Windows (major, minor).
     NewerWindows { path: WinPath, needs: (u16, u16) },
-    /// The VC++ runtime that is loaded is older than what the module above it was built for.
+    /// The loaded VC++ runtime is older than the one that the importing module was built for.
     OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion, crash: Crash },
-    /// Its path has 260 characters or more, and it has a manifest.
+    /// Its path has 260 or more characters, and it has a manifest or long paths are switched off.
     PathTooLong { path: WinPath },
-    /// It cannot start without these sets of instructions, which the processor lacks.
+    /// It cannot start, because the processor lacks these instruction sets.
     LacksInstructions { path: WinPath, sets: Vec<String> },
     /// Windows refuses the flags of the load.
     InvalidParameter,
 }
 
-/// When a module crashes in a runtime that is too old for it.
+/// The moment when a module crashes in a runtime that is too old for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crash {
-    /// As it is loaded: the load fails.
+    /// When it is loaded: the load fails.
     AtStart,
-    /// As CPython calls its `PyInit_…`: the process ends.
+    /// When CPython calls its `PyInit_…`: the process ends.
     AtInit,
-    /// Nothing is known to.
+    /// No crash is known.
     Never,
 }
 
 impl Cause {
-    /// The Win32 code of it (`winerror.h`).
+    /// Returns its Win32 error code (`winerror.h`).
     pub fn code(&self) -> u32 {
         match self {
             Cause::NotFound { .. } => 126,
@@ -118,7 +121,7 @@ impl Cause {
         }
     }
 
-    /// The file that is to blame, if there is one.
+    /// Returns the file at fault, if there is one.
     pub fn path(&self) -> Option<&WinPath> {
         match self {
             Cause::WrongMachine { path, .. }
@@ -134,7 +137,7 @@ impl Cause {
         }
     }
 
-    /// The directories that were searched, if it came to a search.
+    /// Returns the directories that were searched, or none if no search took place.
     pub fn searched(&self) -> &[Searched] {
         match self {
             Cause::NotFound { searched } | Cause::WrongMachine { searched, .. } => searched,
@@ -154,13 +157,13 @@ impl Cause {
 /// A forwarder that leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenForwarder {
-    /// `other.symbol` or `other.#7`
+    /// The target: `other.symbol` or `other.#7`.
     pub target: String,
-    /// What the load fails with.
+    /// The Win32 code that the load fails with.
     pub code: u32,
 }
 
-/// The Win32 code for a symbol that is not exported.
+/// Returns the Win32 code for a symbol that isn't exported.
 pub(super) fn not_exported(symbol: &Symbol) -> u32 {
     match symbol {
         Symbol::Name(_) => 127,
@@ -168,35 +171,36 @@ pub(super) fn not_exported(symbol: &Symbol) -> u32 {
     }
 }
 
-/// The module that serves an import, and how it came to be the one.
+/// The module that an import resolved to, and why it was that one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
-    /// Its file.
+    /// The path of its file.
     pub path: WinPath,
-    /// By which rule it was found.
+    /// The rule that found it.
     pub rule: Rule,
-    /// The modules that brought it in, from the one that the program loaded on; none if the program loaded it itself.
+    /// The chain of modules that required it, starting with the one that the program loaded. Empty
+    /// if the program loaded it directly.
     pub brought_by: Vec<Link>,
-    /// What in the program made that load: `scipy/_distributor_init.py:40`.
+    /// The place in the program that made that load, such as `scipy/_distributor_init.py:40`.
     pub asked_by: Option<Arc<str>>,
-    /// It was there before the load that failed.
+    /// Whether it was loaded before the failed load.
     pub was_loaded: bool,
 }
 
-/// A directory that was searched in vain.
+/// A directory that was searched without finding a usable file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Searched {
-    /// Where.
+    /// The path of the directory.
     pub directory: WinPath,
-    /// Why there.
+    /// The rule because of which it was searched.
     pub rule: Rule,
-    /// What lay there and was passed over.
+    /// A file in it that was passed over.
     pub passed_over: Option<PassedOver>,
 }
 
-/// A file of the right name that a search passes over.
+/// A file of the right name that a search passed over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PassedOver {
-    /// The machine that it is for.
+    /// The machine for which the file is built.
     pub machine: Machine,
 }

@@ -1,4 +1,4 @@
-//! One load: a module and all that it needs, depth first in the order of the import tables.
+//! One load: a module and everything that it needs, depth-first in the order of the import tables.
 
 use std::rc::Rc;
 
@@ -6,51 +6,51 @@ use super::failure::{BrokenForwarder, Cause, Crash, Fault, Link, Provider, not_e
 use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
-use super::side_by_side::{self, Missing, Redirections};
+use super::side_by_side::{self, AssemblyNotFound, Redirections};
 use crate::host::{ImageFacts, WinPath};
 use crate::image::{
     CONSTEXPR_MUTEX, Export, LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST, Symbol, instruction_sets,
 };
 
-/// A chain of dependencies longer than this is cut; Windows itself runs out of stack before.
-const DEEPEST: usize = 500;
+/// The maximum length of a chain of dependencies. Windows itself runs out of stack earlier.
+const MAX_DEPTH: usize = 500;
 
-/// Forwarders that lead to forwarders are followed so far: Windows has chains of three.
-const LONGEST_FORWARD: usize = 32;
+/// The maximum number of forwarders that are followed in a row. Windows has chains of three.
+const MAX_FORWARDERS: usize = 32;
 
-/// A load under way: what it searches, and what it has met so far.
+/// The state of a load: its search order, and the faults found so far.
 pub(super) struct Load {
-    /// The directories that are searched just now.
+    /// The directories that are currently searched.
     pub order: Rc<Vec<(WinPath, Rule)>>,
-    /// Names that manifests redirect just now.
+    /// The names that manifests currently redirect.
     redirections: Option<Rc<Redirections>>,
-    /// The number of the manifest that the module which the load names is looked up with.
+    /// The resource number of the manifest that counts for the top module of the load.
     manifest: u32,
-    /// Whether imports are followed: `DONT_RESOLVE_DLL_REFERENCES` forbids it.
+    /// Whether imports are followed. `DONT_RESOLVE_DLL_REFERENCES` prevents it.
     resolves: bool,
-    /// From the module that was asked for down to the one being looked at.
+    /// The path from the requested module down to the current one.
     chain: Vec<Link>,
     importer: Option<ModuleId>,
-    /// The number that the first new module has.
+    /// The index of the first module that this load adds.
     first: ModuleId,
     pub faults: Vec<Fault>,
-    /// Faults of the time when everything is mapped and bound, and the modules are initialized.
+    /// Faults that occur after everything is mapped and bound, when the modules are initialized.
     pub crashes: Vec<Fault>,
 }
 
-/// What bringing in a module gives.
-pub(super) enum Brought {
-    New(ModuleId),
-    Known(ModuleId, Rule),
+/// The result of loading one module.
+pub(super) enum LoadOutcome {
+    NewlyLoaded(ModuleId),
+    AlreadyLoaded(ModuleId, Rule),
     PartOfWindows,
-    Nothing,
+    Failed,
 }
 
-impl Brought {
+impl LoadOutcome {
     pub fn module(&self) -> Option<ModuleId> {
         match self {
-            Brought::New(id) | Brought::Known(id, _) => Some(*id),
-            Brought::PartOfWindows | Brought::Nothing => None,
+            LoadOutcome::NewlyLoaded(id) | LoadOutcome::AlreadyLoaded(id, _) => Some(*id),
+            LoadOutcome::PartOfWindows | LoadOutcome::Failed => None,
         }
     }
 }
@@ -74,8 +74,8 @@ impl Load {
         Link { name: WinPath::new(name).file_name().to_owned(), path }
     }
 
-    /// The way down to a culprit.
-    fn down_to(&self, name: &str, path: Option<WinPath>) -> Vec<Link> {
+    /// Returns the chain down to a culprit.
+    fn chain_to(&self, name: &str, path: Option<WinPath>) -> Vec<Link> {
         let mut chain = self.chain.clone();
         chain.push(Load::link(name, path));
         chain
@@ -83,17 +83,18 @@ impl Load {
 }
 
 impl Process {
-    /// Finds one module and all that it imports. Goes on after a fault, so that all culprits are known at once.
-    pub(super) fn bring_in(&mut self, name: &str, load: &mut Load) -> Brought {
+    /// Finds a module and everything that it imports. Continues after a fault, so that all culprits
+    /// are found at once.
+    pub(super) fn load_module(&mut self, name: &str, load: &mut Load) -> LoadOutcome {
         let name = with_suffix(name);
         let redirections = load.redirections.clone().or_else(|| self.redirections.clone());
         let found = match self.resolve(&name, load.importer, &load.order, redirections.as_deref()) {
-            Ok(Resolution::Loaded(id, rule)) => return Brought::Known(id, rule),
-            Ok(Resolution::PartOfWindows) => return Brought::PartOfWindows,
+            Ok(Resolution::Loaded(id, rule)) => return LoadOutcome::AlreadyLoaded(id, rule),
+            Ok(Resolution::PartOfWindows) => return LoadOutcome::PartOfWindows,
             Ok(Resolution::File(found)) => found,
             Err(cause) => {
                 self.fail(&name, cause.path().cloned(), cause, load);
-                return Brought::Nothing;
+                return LoadOutcome::Failed;
             }
         };
         let path = found.path.clone();
@@ -102,80 +103,83 @@ impl Process {
             Err(fault) => {
                 let cause = Cause::of_fault(&path, fault);
                 self.fail(&name, Some(path), cause, load);
-                return Brought::Nothing;
+                return LoadOutcome::Failed;
             }
         };
         let is_program = load.manifest == PROGRAM_MANIFEST;
-        if let Some(cause) = self.refused(&path, &image, is_program) {
+        if let Some(cause) = self.refusal(&path, &image, is_program) {
             self.fail(&name, Some(path), cause, load);
-            return Brought::Nothing;
+            return LoadOutcome::Failed;
         }
         let id = self.register(&name, found, load.importer);
-        if load.chain.len() < DEEPEST {
+        if load.chain.len() < MAX_DEPTH {
             load.chain.push(Load::link(&name, Some(path.clone())));
-            self.bring_in_dependencies(id, &path, &image, load);
-            self.foresee_illegal_instruction(&path, load);
+            self.load_dependencies(id, &path, &image, load);
+            self.predict_illegal_instruction(&path, load);
             load.chain.pop();
         }
-        Brought::New(id)
+        LoadOutcome::NewlyLoaded(id)
     }
 
-    /// Whether Windows refuses to map an image into this process.
-    fn refused(&self, path: &WinPath, image: &ImageFacts, is_program: bool) -> Option<Cause> {
+    /// Returns why Windows refuses to map an image into this process, or `None` if it maps it.
+    fn refusal(&self, path: &WinPath, image: &ImageFacts, is_program: bool) -> Option<Cause> {
         let path = path.clone();
         let is_foreign = is_program && !self.host.machine.runs(self.machine);
         if is_foreign || !runs_in(image, self.machine, self.host.machine) {
             return Some(Cause::WrongMachine { path, machine: image.machine, searched: Vec::new() });
         }
-        // With long paths switched on Python finds the file, and Windows loads it unless it has to make an activation context
-        // for it (python/cpython, issue 126929; astropy/astropy, issue 19965).
+        // With long paths enabled, Python finds the file, and Windows loads it unless it has to
+        // create an activation context for it (python/cpython issue 126929, astropy/astropy issue
+        // 19965).
         let has_manifest = image.manifests.iter().any(|(number, _)| *number == LIBRARY_MANIFEST);
         let is_refused = has_manifest || self.host.running.long_paths == Some(false);
         if is_refused && path.is_long() {
             return Some(Cause::PathTooLong { path });
         }
-        // Only programs are refused for that; whether a DLL is, nobody has written down.
+        // Windows refuses programs for this reason. No source says whether it refuses DLLs.
         let needs = image.subsystem_version;
         let is_newer = self.host.version_number().is_some_and(|has| needs > has);
         (is_program && is_newer).then_some(Cause::NewerWindows { path, needs })
     }
 
-    fn bring_in_dependencies(&mut self, id: ModuleId, path: &WinPath, image: &ImageFacts, load: &mut Load) {
-        // What these imports change for themselves ends with them.
+    fn load_dependencies(&mut self, id: ModuleId, path: &WinPath, image: &ImageFacts, load: &mut Load) {
+        // Restored at the end: these changes apply to the imports of this image only.
         let importer = load.importer.replace(id);
         let order = load.order.clone();
         let redirections = load.redirections.clone();
         let manifest = std::mem::replace(&mut load.manifest, LIBRARY_MANIFEST);
         self.activate_manifest(path, image, manifest, load);
-        // Other bits, as the 0x2000 that Intel's compiler asks for, leave the search as it is: programs find the DLLs beside those
-        // that have it.
+        // Other bits, such as the 0x2000 that Intel's compiler sets, don't change the search:
+        // programs find the DLLs next to images that have it.
         let flags = LoadFlags(u32::from(image.dependent_load_flags));
         if flags.is_restricted()
             && let Some(order) = self.search_context().directories(path.as_str(), flags)
         {
             load.order = Rc::new(order);
         }
-        // The loader resolves nothing of pure .NET code, nor of a program that is loaded like a DLL (Wine's conformance test
-        // `test_import_resolution` in `dlls/kernel32/tests/loader.c`).
+        // The loader doesn't resolve the imports of pure .NET code, nor those of a program that is
+        // loaded like a DLL (Wine's conformance test `test_import_resolution` in
+        // `dlls/kernel32/tests/loader.c`).
         let is_resolved = load.resolves && !image.any_cpu && (image.is_dll || manifest == PROGRAM_MANIFEST);
         let (imports, delay_imports) = image.dlls(self.machine);
         let imports = if is_resolved { imports } else { &[] };
         for import in imports {
-            let brought = self.bring_in(import, load);
-            self.note(id, import, DependencyKind::Import, &brought);
-            if let Some(exporter) = brought.module() {
+            let outcome = self.load_module(import, load);
+            self.record_dependency(id, import, DependencyKind::Import, &outcome);
+            if let Some(exporter) = outcome.module() {
                 self.bind(id, import, exporter, load);
             }
         }
         for import in delay_imports {
-            self.note_delayed(id, import);
+            self.record_delay_import(id, import);
         }
         load.importer = importer;
         load.order = order;
         load.redirections = redirections;
     }
 
-    /// From here on down the assemblies of the image's manifest count, if it has one; else those of the module above.
+    /// Activates the assemblies of the image's manifest for this image and everything below it.
+    /// Without a manifest, those of the module above stay active.
     fn activate_manifest(&mut self, path: &WinPath, image: &ImageFacts, number: u32, load: &mut Load) {
         let manifest = image.manifests.iter().find(|(known, _)| *known == number);
         let Some((_, manifest)) = manifest.filter(|(_, manifest)| !manifest.dependencies.is_empty()) else {
@@ -186,12 +190,12 @@ impl Process {
             Ok(redirections) => {
                 let redirections = Rc::new(redirections);
                 if number == PROGRAM_MANIFEST {
-                    // A program's assemblies count for whatever it loads later, too.
+                    // A program's assemblies also apply to everything that it loads later.
                     self.redirections = Some(redirections.clone());
                 }
                 load.redirections = Some(redirections);
             }
-            Err(Missing(assembly)) => {
+            Err(AssemblyNotFound(assembly)) => {
                 let mut chain = load.chain.clone();
                 chain.push(Link { name: assembly.name.clone(), path: None });
                 load.faults.push(Fault { chain, cause: Cause::MissingAssembly { assembly } });
@@ -199,20 +203,27 @@ impl Process {
         }
     }
 
-    fn note(&mut self, importer: ModuleId, name: &str, kind: DependencyKind, brought: &Brought) {
-        let answer = match brought {
-            Brought::New(id) => Answer::Loaded(*id),
-            Brought::Known(id, rule) => Answer::AlreadyLoaded(*id, rule.clone()),
-            Brought::PartOfWindows => Answer::PartOfWindows,
-            Brought::Nothing => Answer::Nothing,
+    fn record_dependency(
+        &mut self,
+        importer: ModuleId,
+        name: &str,
+        kind: DependencyKind,
+        outcome: &LoadOutcome,
+    ) {
+        let answer = match outcome {
+            LoadOutcome::NewlyLoaded(id) => Answer::Loaded(*id),
+            LoadOutcome::AlreadyLoaded(id, rule) => Answer::AlreadyLoaded(*id, rule.clone()),
+            LoadOutcome::PartOfWindows => Answer::PartOfWindows,
+            LoadOutcome::Failed => Answer::Nothing,
         };
         self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
     }
 
-    /// A delay import is looked up, for whoever wants to know, and not loaded. At the first call the helper that the linker
-    /// puts into the module asks LoadLibraryEx for the bare name with no flags (`delayhlp.cpp` of Visual C++; Microsoft,
-    /// "Understand the delay load helper function"), so neither the search of the running load nor its manifests count.
-    fn note_delayed(&mut self, importer: ModuleId, name: &str) {
+    /// Looks up a delay import without loading it. At the first call, the helper that the linker
+    /// adds to the module passes the bare name to LoadLibraryEx without flags (`delayhlp.cpp` of
+    /// Visual C++; Microsoft, "Understand the delay load helper function"). So neither the search
+    /// order of the current load nor its manifests apply.
+    fn record_delay_import(&mut self, importer: ModuleId, name: &str) {
         let file = with_suffix(name);
         let order = self.search_context().directories(&file, LoadFlags::NONE).unwrap_or_default();
         let found = self.resolve(&file, None, &order, self.redirections.as_deref());
@@ -226,10 +237,11 @@ impl Process {
         self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
     }
 
-    /// Looks up the symbols that `importer` imports under the name `dll` in the module that serves it.
+    /// Looks up the symbols that `importer` imports from `dll` in the module that the name resolved
+    /// to.
     fn bind(&mut self, importer: ModuleId, dll: &str, exporter: ModuleId, load: &mut Load) {
         let exporting = self.modules[exporter].path.clone();
-        // An export table that cannot be read proves nothing: the loader reads only what it needs of it.
+        // An unreadable export table proves nothing: the loader only reads the parts that it needs.
         let Ok(binding) = self.host.files.binding(&self.modules[importer].path, dll, &exporting) else {
             return;
         };
@@ -242,7 +254,7 @@ impl Process {
         }
         for forwarded in &binding.forwarded {
             let (dll, symbol) = (&forwarded.dll, &forwarded.target);
-            if let Err(code) = self.follow_forwarder(importer, dll, symbol, load, LONGEST_FORWARD) {
+            if let Err(code) = self.follow_forwarder(importer, dll, symbol, load, MAX_FORWARDERS) {
                 let cause = Cause::MissingExport {
                     provider: self.provider_of(exporter, load),
                     symbols: vec![forwarded.symbol.clone()],
@@ -252,18 +264,18 @@ impl Process {
             }
         }
         if binding.constexpr_mutex && self.may_have_constexpr_mutexes(importer) {
-            let chain = load.down_to(&name, Some(exporting));
-            let fault = self.foreseen_crash(exporter, chain, load.first, Crash::AtStart);
+            let chain = load.chain_to(&name, Some(exporting));
+            let fault = self.predicted_crash(exporter, chain, load.first, Crash::AtStart);
             load.crashes.extend(fault);
         }
     }
 
-    /// Loads the DLL that a forwarder names and looks the symbol up there. The DLL is searched as the running load searches;
-    /// where the forwarder stands plays no part (ReactOS' reconstruction of `LdrpResolveForwarder`, Wine's
-    /// `find_forwarded_export`).
+    /// Loads the DLL that a forwarder names and looks up the symbol there. The search order is that
+    /// of the current load; the location of the forwarding DLL doesn't matter (ReactOS'
+    /// reconstruction of `LdrpResolveForwarder`, Wine's `find_forwarded_export`).
     ///
     /// # Errors
-    /// The Win32 code that the load fails with.
+    /// Returns the Win32 code that the load fails with.
     fn follow_forwarder(
         &mut self,
         importer: ModuleId,
@@ -272,42 +284,44 @@ impl Process {
         load: &mut Load,
         left: usize,
     ) -> Result<(), u32> {
-        let known = load.faults.len();
+        let known_faults = load.faults.len();
         let before = self.modules.len();
-        let mut brought = self.bring_in(&forwarded_name(dll), load);
-        // The forwarder itself is what fails; what it led to is told with it. A DLL that lacks something is no target, and
-        // is unloaded (Wine's `find_forwarded_export`).
-        let failed = load.faults.drain(known..).next().map(|fault| fault.cause.code());
+        let mut outcome = self.load_module(&forwarded_name(dll), load);
+        // The fault is that of the forwarder, so faults in its target are removed here and only
+        // give the code. A target that lacks something itself is unloaded (Wine's
+        // `find_forwarded_export`).
+        let failed = load.faults.drain(known_faults..).next().map(|fault| fault.cause.code());
         if failed.is_some() {
             self.unload_from(before);
-            brought = Brought::Nothing;
+            outcome = LoadOutcome::Failed;
         }
-        let is_noted = self.modules[importer]
+        let is_recorded = self.modules[importer]
             .dependencies
             .iter()
-            .any(|noted| noted.kind == DependencyKind::Forwarder && noted.name.eq_ignore_ascii_case(dll));
-        if !is_noted {
-            self.note(importer, dll, DependencyKind::Forwarder, &brought);
+            .any(|known| known.kind == DependencyKind::Forwarder && known.name.eq_ignore_ascii_case(dll));
+        if !is_recorded {
+            self.record_dependency(importer, dll, DependencyKind::Forwarder, &outcome);
         }
-        let exporter = match brought {
-            Brought::PartOfWindows => return Ok(()),
-            // It may be told already, as a culprit of its own.
-            Brought::Nothing => return Err(failed.unwrap_or(126)),
-            Brought::New(id) | Brought::Known(id, _) => id,
+        let exporter = match outcome {
+            LoadOutcome::PartOfWindows => return Ok(()),
+            // No new fault if the target was reported before as a culprit of its own.
+            LoadOutcome::Failed => return Err(failed.unwrap_or(126)),
+            LoadOutcome::NewlyLoaded(id) | LoadOutcome::AlreadyLoaded(id, _) => id,
         };
         match self.host.files.export(&self.modules[exporter].path, symbol) {
             Ok(Some(Export::Address(_))) | Err(_) => Ok(()),
             Ok(Some(Export::Forward { dll, symbol })) if left > 0 => {
                 self.follow_forwarder(importer, &dll, &symbol, load, left - 1)
             }
-            // A chain without end is an invalid image to Windows.
+            // Windows treats an endless chain as an invalid image.
             Ok(Some(Export::Forward { .. })) => Err(193),
             Ok(None) => Err(not_exported(symbol)),
         }
     }
 
-    /// Whether the toolset that linked a module may be one whose mutexes are `constexpr`. An older one's may lock mutexes that
-    /// another module has initialized (vtk's do); lld says 14.0, whatever it links.
+    /// Whether a module may have been linked with a toolset that makes mutexes `constexpr`. A
+    /// module of an older toolset may lock mutexes that another module has initialized (vtk's
+    /// modules do). lld always writes 14.0.
     fn may_have_constexpr_mutexes(&self, id: ModuleId) -> bool {
         let image = self.host.files.image(&self.modules[id].path);
         image.is_ok_and(|image| {
@@ -316,8 +330,9 @@ impl Process {
         })
     }
 
-    /// A module locks mutexes that only a runtime from 14.40 on understands, and crashes in an older one. `chain` leads to the runtime.
-    fn foreseen_crash(
+    /// Returns the crash of a module that locks mutexes in a way that only runtimes from 14.40 on
+    /// support, if the runtime is older. `chain` leads to the runtime.
+    fn predicted_crash(
         &self,
         runtime: ModuleId,
         chain: Vec<Link>,
@@ -330,8 +345,9 @@ impl Process {
         (version < CONSTEXPR_MUTEX).then_some(Fault { chain, cause })
     }
 
-    /// How the process will end as the extension module at `path`, which is loaded, is initialized; none if nothing is known to go wrong.
-    /// Modules from the number `first` on came with it.
+    /// Predicts how the process crashes when the loaded extension module at `path` is initialized.
+    /// Returns `None` if no reason for a crash is known. Modules from index `first` on were loaded
+    /// together with it.
     pub fn crash_at_init(&self, path: &WinPath, first: ModuleId) -> Option<Fault> {
         let module = *self.by_path.get(path)?;
         self.modules[module].dependencies.iter().find_map(|dependency| {
@@ -347,13 +363,14 @@ impl Process {
                 let module = &self.modules[id];
                 Load::link(&module.name, Some(module.path.clone()))
             });
-            self.foreseen_crash(runtime, chain.to_vec(), first, Crash::AtInit)
+            self.predicted_crash(runtime, chain.to_vec(), first, Crash::AtInit)
         })
     }
 
-    /// The processor lacks what the module needs to start: its initialization ends with an exception (0xC000001D). Windows' own
-    /// modules run wherever it does.
-    fn foresee_illegal_instruction(&self, path: &WinPath, load: &mut Load) {
+    /// Predicts that the initialization of a module ends with an exception (0xC000001D) because the
+    /// processor lacks instructions that the module needs. Windows' own modules run wherever
+    /// Windows runs.
+    fn predict_illegal_instruction(&self, path: &WinPath, load: &mut Load) {
         let Some(has) = &self.host.running.instructions else { return };
         let is_complete = instruction_sets().all(|set| has.contains(set));
         if is_complete || self.machine != Machine::X64 || path.is_within(&self.host.windows_directory) {
@@ -371,7 +388,7 @@ impl Process {
         Provider { was_loaded: id < load.first, ..self.provider(id) }
     }
 
-    /// A loaded module, and how it came in.
+    /// Describes a loaded module and why it was loaded.
     pub fn provider(&self, id: ModuleId) -> Provider {
         let module = &self.modules[id];
         let mut brought_by = Vec::new();
@@ -391,9 +408,9 @@ impl Process {
     }
 
     pub(super) fn fail(&self, name: &str, path: Option<WinPath>, cause: Cause, load: &mut Load) {
-        let chain = load.down_to(name, path);
+        let chain = load.chain_to(name, path);
         let culprit = chain.last().map_or("", |link| link.name.as_str());
-        // The same culprit is reached on many ways; the first one is told.
+        // A culprit can be reached on several paths; only the first one is reported.
         if load.faults.iter().any(|fault| fault.culprit().eq_ignore_ascii_case(culprit)) {
             return;
         }
@@ -401,7 +418,8 @@ impl Process {
     }
 }
 
-/// The loader adds `.dll` to a name without any dot; a dot at the end says that there is no suffix.
+/// Adds `.dll` to a name without a dot, as the loader does. A dot at the end says that the file has
+/// no suffix.
 fn with_suffix(name: &str) -> String {
     let file = WinPath::new(name).file_name().to_owned();
     match file.strip_suffix('.') {
@@ -411,7 +429,7 @@ fn with_suffix(name: &str) -> String {
     }
 }
 
-/// A forwarder names its DLL without suffix, and dots may stand in that name.
+/// Adds the suffix that the DLL name of a forwarder lacks. The name itself may contain dots.
 fn forwarded_name(dll: &str) -> String {
     match dll.to_ascii_lowercase() {
         name if [".dll", ".exe", ".drv", ".pyd"].iter().any(|suffix| name.ends_with(suffix)) => {
@@ -421,8 +439,9 @@ fn forwarded_name(dll: &str) -> String {
     }
 }
 
-/// Whether an image can be loaded into a process of `process` on a `host` (Microsoft, "Arm64X PE files"): ARM64EC code
-/// looks like x64's and runs on ARM64 only, ARM64X is either.
+/// Whether an image can be loaded into a process for the machine `process` on a Windows for `host`
+/// (Microsoft, "Arm64X PE files"). ARM64EC code looks like x64 code and runs on ARM64 only; ARM64X
+/// is both.
 fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
     let on_arm = host == Machine::Arm64;
     match (image.machine, process) {
@@ -434,14 +453,15 @@ fn runs_in(image: &ImageFacts, process: Machine, host: Machine) -> bool {
     }
 }
 
-/// Whether an image answers a search in such a process: .NET code for any processor is taken by its full path, and passed over where
-/// it is searched.
+/// Whether an image ends a search in a process for the machine `process`. .NET code for any
+/// processor is loaded by its full path, but passed over in a search.
 pub fn answers_search(image: &ImageFacts, process: Machine, host: Machine) -> bool {
     runs_in(image, process, host) && (!image.any_cpu || image.machine == process)
 }
 
-/// Whether a machine maps images for `image` at all, in whatever process. What it does not map ends a search instead of
-/// being passed over (Wine's conformance test `map_image_section` in `dlls/kernel32/tests/loader.c`).
+/// Whether a Windows for `host` maps images for `image` in any process. An image that it doesn't
+/// map ends a search instead of being passed over (Wine's conformance test `map_image_section` in
+/// `dlls/kernel32/tests/loader.c`).
 pub(super) fn is_mapped_by(image: Machine, host: Machine) -> bool {
     match host {
         Machine::X86 => image == Machine::X86,

@@ -1,8 +1,9 @@
-//! The Windows loader, simulated: a [`Process`] receives loads in order and keeps what is loaded.
+//! A simulation of the Windows loader: a [`Process`] performs loads in order and keeps the loaded
+//! modules.
 //!
-//! Knows nothing of Python. Every rule is Windows' own; the sources are Microsoft's "Dynamic-link library
-//! search order" and "LoadLibraryExW", and where they are silent Wine's conformance tests
-//! (`dlls/kernel32/tests/loader.c`, `module.c`), which are run on Windows too.
+//! This module knows nothing about Python. Every rule is Windows' own. The sources are Microsoft's
+//! "Dynamic-link library search order" and "LoadLibraryExW"; where they say nothing, Wine's
+//! conformance tests (`dlls/kernel32/tests/loader.c`, `module.c`), which also run on Windows.
 
 mod failure;
 mod load;

@@ -1,4 +1,4 @@
-//! A process and what is loaded into it.
+//! A simulated process and its loaded modules.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,72 +8,75 @@ use rustc_hash::FxHashMap;
 
 use super::failure::{Cause, Failure};
 use super::load::Load;
-use super::resolve::Found;
+use super::resolve::FoundFile;
 use super::search::{AddedDirectory, LoadFlags, Rule, SearchContext};
 use super::side_by_side::Redirections;
 use crate::host::{EntryKind, Host, WinPath, fold_name, path_directories};
 use crate::image::{LIBRARY_MANIFEST, Machine, PROGRAM_MANIFEST};
 
-/// A place in the list of modules of a [`Process`].
+/// The index of a module in the list of modules of a [`Process`].
 pub type ModuleId = usize;
 
-/// A module that is loaded.
+/// A loaded module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Module {
-    /// Base name as it was first asked for.
+    /// The base name under which it was first requested.
     pub name: String,
-    /// Its file.
+    /// The path of its file.
     pub path: WinPath,
-    /// By which rule it was found.
+    /// The rule that found it.
     pub rule: Rule,
-    /// The module whose import table brought it in; none if the program loaded it.
+    /// The module whose imports required it; `None` if the program loaded it.
     pub required_by: Option<ModuleId>,
-    /// What in the program loaded it, where it did: `scipy/_distributor_init.py:40`.
+    /// The place in the program that loaded it, such as `scipy/_distributor_init.py:40`. `None` if
+    /// an import required it, or if the analysed program itself loaded it.
     pub asked_by: Option<Arc<str>>,
-    /// Files of its name that the search passed over, since they are for these other machines.
+    /// Files of the same name that the search passed over because they are for another machine,
+    /// each with that machine.
     pub passed_over: Vec<(WinPath, Machine)>,
-    /// What it needs, in the order in which the loader takes it, and where that was found.
+    /// The DLLs that it needs, in the order in which the loader processes them.
     pub dependencies: Vec<Dependency>,
 }
 
 /// A DLL that a module needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dependency {
-    /// The name in the import table, or in the forwarder.
+    /// The name in the import table or in the forwarder.
     pub name: String,
-    /// What makes it need it.
+    /// The reason why it is needed.
     pub kind: DependencyKind,
-    /// Where the name leads.
+    /// The module or file that the name leads to.
     pub answer: Answer,
 }
 
 /// Why a module needs a DLL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DependencyKind {
-    /// Its import table.
+    /// The import table names it.
     Import,
-    /// Its delay import table: the DLL is looked for at the first call, and not with the module.
+    /// The delay import table names it: Windows looks for the DLL at the first call, not when it
+    /// loads the module.
     DelayImport,
-    /// A symbol that it imports is a forwarder to that DLL.
+    /// An imported symbol is a forwarder to it.
     Forwarder,
 }
 
-/// Where the name of a dependency leads.
+/// The result of resolving the name of a dependency.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// To a module that came with this dependency.
+    /// A module that was loaded because of this dependency.
     Loaded(ModuleId),
-    /// To a module that was there before, by this rule.
+    /// A module that was loaded before, found by this rule.
     AlreadyLoaded(ModuleId, Rule),
-    /// To a part of Windows that we hold no file of; it loads.
+    /// A part of Windows for which there is no file here. Its load succeeds.
     PartOfWindows,
-    /// To a file that is not loaded yet: that of a delay import.
+    /// A file that isn't loaded yet: the target of a delay import.
     Waiting(WinPath, Rule),
-    /// Nowhere, or to a file that cannot be loaded.
+    /// No file, or a file that cannot be loaded.
     Nothing,
 }
 
-/// A simulated process. Loads are given to it in the order in which the program makes them, since each
+/// A simulated process. Its loads must be performed in the program's order, because each one
 /// changes what the next one finds.
 #[derive(Clone)]
 pub struct Process {
@@ -81,9 +84,9 @@ pub struct Process {
     pub(super) machine: Machine,
     application_directory: WinPath,
     current_directory: Option<WinPath>,
-    /// The environment of the process; names in upper case.
+    /// The environment variables of the process. Names are in upper case.
     variables: Arc<BTreeMap<String, String>>,
-    /// The directories of its PATH.
+    /// The directories of the process's `PATH`.
     path: Vec<WinPath>,
     safe_search: bool,
     packaged: bool,
@@ -91,9 +94,9 @@ pub struct Process {
     dll_directory: Option<WinPath>,
     default_directories: LoadFlags,
     caller: Option<Arc<str>>,
-    /// What the program's manifest redirects.
+    /// The redirections by the program's manifest.
     pub(super) redirections: Option<Rc<Redirections>>,
-    /// Where `program.exe.local` redirects to.
+    /// The directory to which `program.exe.local` redirects.
     pub(super) local_directory: Option<WinPath>,
     pub(super) modules: Vec<Module>,
     pub(super) by_name: FxHashMap<String, ModuleId>,
@@ -101,8 +104,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process before anything is loaded. `application_directory` is the folder of the executable that really
-    /// runs.
+    /// Creates a process without modules. `application_directory` is the directory of the
+    /// executable that actually runs.
     pub fn new(host: Host, machine: Machine, application_directory: WinPath) -> Process {
         let path = host.path_directories();
         let variables = Arc::new(host.variables.clone());
@@ -128,70 +131,72 @@ impl Process {
         }
     }
 
-    /// The program is a package of the Store: the search without flags knows neither PATH nor the current directory.
+    /// Marks the program as a package of the Microsoft Store: a search without flags then ignores
+    /// `PATH` and the current directory.
     pub fn be_packaged(&mut self) {
         self.packaged = true;
     }
 
-    /// The machine that it runs on.
+    /// Returns the machine on which the process runs.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The modules that are loaded, in the order in which they were found.
+    /// Returns the loaded modules, in the order in which they were found.
     pub fn modules(&self) -> &[Module] {
         &self.modules
     }
 
-    /// The module with this base name, in any case.
+    /// Returns the module with this base name, ignoring case.
     pub fn module_named(&self, name: &str) -> Option<&Module> {
         self.by_name.get(&fold_name(name)).map(|id| &self.modules[*id])
     }
 
-    /// AddDllDirectory. `by` says what in the program calls it.
+    /// Performs `AddDllDirectory`. `by` is the place in the program that calls it.
     pub fn add_dll_directory(&mut self, path: WinPath, by: String) {
         self.added.push(AddedDirectory { path, by });
     }
 
-    /// RemoveDllDirectory.
+    /// Performs `RemoveDllDirectory`.
     pub fn remove_dll_directory(&mut self, path: &WinPath) {
         if let Some(at) = self.added.iter().rposition(|added| added.path == *path) {
             self.added.remove(at);
         }
     }
 
-    /// SetDllDirectory; none takes it back.
+    /// Performs `SetDllDirectory`; `None` restores the default.
     pub fn set_dll_directory(&mut self, path: Option<WinPath>) {
         self.dll_directory = path;
     }
 
-    /// SetDefaultDllDirectories: what loads without a `LOAD_LIBRARY_SEARCH_*` flag search from now on. Windows takes
-    /// nothing but application, user, System32 and default directories (`test_SetDefaultDllDirectories` in Wine's
-    /// `dlls/kernel32/tests/module.c`); whether it does.
+    /// Performs `SetDefaultDllDirectories`, which sets the search of loads that have no
+    /// `LOAD_LIBRARY_SEARCH_*` flag. Returns whether Windows accepts the flags: only application,
+    /// user, System32, and default directories (`test_SetDefaultDllDirectories` in Wine's
+    /// `dlls/kernel32/tests/module.c`).
     pub fn set_default_directories(&mut self, flags: LoadFlags) -> bool {
-        let is_taken = flags != LoadFlags::NONE && flags.0 & !0x1e00 == 0;
-        if is_taken {
+        let is_accepted = flags != LoadFlags::NONE && flags.0 & !0x1e00 == 0;
+        if is_accepted {
             self.default_directories = flags;
         }
-        is_taken
+        is_accepted
     }
 
-    /// SetCurrentDirectory.
+    /// Performs `SetCurrentDirectory`.
     pub fn set_current_directory(&mut self, path: WinPath) {
         self.current_directory = Some(path);
     }
 
-    /// The current directory, where it is known.
+    /// Returns the current directory, if it is known.
     pub fn current_directory(&self) -> Option<&WinPath> {
         self.current_directory.as_ref()
     }
 
-    /// A variable of its environment.
+    /// Returns the value of an environment variable.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(&name.to_ascii_uppercase()).map(String::as_str)
     }
 
-    /// SetEnvironmentVariable; none removes it.
+    /// Performs `SetEnvironmentVariable`; `None` removes the variable.
     pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
         let name = name.to_ascii_uppercase();
         if name == "PATH" {
@@ -204,28 +209,29 @@ impl Process {
         }
     }
 
-    /// The directories of its PATH, in order.
+    /// Returns the directories of `PATH`, in order.
     pub fn path_directories(&self) -> &[WinPath] {
         &self.path
     }
 
-    /// What in the program makes the loads that follow: `scipy/_distributor_init.py:40`; none for the program that is asked
-    /// about.
+    /// Sets the place in the program that makes the following loads, such as
+    /// `scipy/_distributor_init.py:40`. `None` stands for the analysed program itself.
     pub fn set_caller(&mut self, caller: Option<&str>) {
         self.caller = caller.map(Arc::from);
     }
 
-    /// Loads the program itself and what it imports, as the kernel does before its first instruction.
+    /// Loads the executable and its imports, as the kernel does before the first instruction runs.
     ///
     /// # Errors
-    /// As [`Process::load`]; the program does not start.
+    /// See [`Process::load`]. The program doesn't start.
     pub fn start(&mut self, executable: &WinPath) -> Result<ModuleId, Failure> {
         self.local_directory = self.local_redirection(executable);
         self.load_with(executable.as_str(), LoadFlags::NONE, PROGRAM_MANIFEST)
     }
 
-    /// `python.exe.local` beside the program: a folder whose DLLs come first, or a file that puts the program's own
-    /// folder first. It does not count for a program with a manifest (Microsoft, "Dynamic-Link Library Redirection").
+    /// Returns the directory to which `python.exe.local` next to the executable redirects: itself
+    /// if it is a directory, or the executable's directory if it is a file. Windows ignores it if
+    /// the executable has a manifest (Microsoft, "Dynamic-Link Library Redirection").
     fn local_redirection(&self, executable: &WinPath) -> Option<WinPath> {
         let files = &*self.host.files;
         let folder = executable.parent()?;
@@ -239,10 +245,10 @@ impl Process {
         (!has_manifest).then_some(directory)
     }
 
-    /// LoadLibraryExW of a full path or a bare name.
+    /// Performs `LoadLibraryExW` of a full path or a bare name.
     ///
     /// # Errors
-    /// What Windows reports. Modules that were found on the way are unloaded again.
+    /// Returns what Windows reports. Modules that were loaded on the way are unloaded again.
     pub fn load(&mut self, name: &str, flags: LoadFlags) -> Result<ModuleId, Failure> {
         match self.current_drive().filter(|_| name.starts_with('\\') && !name.starts_with(r"\\")) {
             Some(drive) => self.load_with(&format!("{drive}{name}"), flags, LIBRARY_MANIFEST),
@@ -250,7 +256,7 @@ impl Process {
         }
     }
 
-    /// Where a path begins that names a root without a drive.
+    /// Returns the drive of paths that start at a root without naming a drive.
     fn current_drive(&self) -> Option<&str> {
         let folder = self.current_directory.as_ref().unwrap_or(&self.application_directory).as_str();
         folder.get(..2).filter(|drive| drive.ends_with(':'))
@@ -262,7 +268,7 @@ impl Process {
         match self.search_context().directories(name, flags) {
             Some(order) => {
                 load.order = Rc::new(order);
-                if let Some(id) = self.bring_in(name, &mut load).module()
+                if let Some(id) = self.load_module(name, &mut load).module()
                     && load.faults.is_empty()
                     && load.crashes.is_empty()
                 {
@@ -278,7 +284,7 @@ impl Process {
                 let found = self.unload_from(before);
                 Err(Failure { first, others: faults.collect(), found })
             }
-            // Part of Windows that we hold no file of: counted as the newest module there is.
+            // A part of Windows for which there is no file here; the newest module stands for it.
             None => Ok(self.modules.len().saturating_sub(1)),
         }
     }
@@ -298,8 +304,13 @@ impl Process {
         }
     }
 
-    pub(super) fn register(&mut self, name: &str, found: Found, required_by: Option<ModuleId>) -> ModuleId {
-        let Found { path, rule, passed_over } = found;
+    pub(super) fn register(
+        &mut self,
+        name: &str,
+        found: FoundFile,
+        required_by: Option<ModuleId>,
+    ) -> ModuleId {
+        let FoundFile { path, rule, passed_over } = found;
         let id = self.modules.len();
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);

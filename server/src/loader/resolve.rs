@@ -1,4 +1,4 @@
-//! From a name to a file, or to a module that is loaded already.
+//! Resolves a name to a file, or to a module that is already loaded.
 
 use super::failure::{Cause, PassedOver, Searched};
 use super::load::{answers_search, is_mapped_by};
@@ -8,31 +8,31 @@ use super::side_by_side::Redirections;
 use crate::host::{ApiSet, ImageFacts, WinPath, fold_name};
 use crate::image::Machine;
 
-/// A file that answers a name.
-pub(super) struct Found {
+/// A file that a name resolves to.
+pub(super) struct FoundFile {
     pub path: WinPath,
     pub rule: Rule,
-    /// Files of that name which were passed over on the way.
+    /// Files of the same name that the search passed over, with their machines.
     pub passed_over: Vec<(WinPath, Machine)>,
 }
 
-impl Found {
+impl FoundFile {
     fn at(path: WinPath, rule: Rule) -> Self {
         Self { path, rule, passed_over: Vec::new() }
     }
 }
 
-/// Where a name leads.
+/// What a name resolves to.
 pub(super) enum Resolution {
     Loaded(ModuleId, Rule),
-    File(Found),
-    /// Part of Windows that we hold no file of; it loads.
+    File(FoundFile),
+    /// A part of Windows for which there is no file here. Its load succeeds.
     PartOfWindows,
 }
 
 impl Process {
-    /// Windows' order for a name: redirection, API sets, side-by-side manifests, loaded modules, KnownDLLs, then the
-    /// directories (Microsoft, "Dynamic-link library search order").
+    /// Resolves a name in Windows' order: redirection, API sets, side-by-side manifests, loaded
+    /// modules, KnownDLLs, then the directories (Microsoft, "Dynamic-link library search order").
     pub(super) fn resolve(
         &self,
         name: &str,
@@ -44,13 +44,13 @@ impl Process {
         if let Some(local) = &self.local_directory {
             let path = local.join(path.file_name());
             if self.host.files.is_file(&path) {
-                return Ok(self.loaded_or(Found::at(path, Rule::Local)));
+                return Ok(self.loaded_or(FoundFile::at(path, Rule::Local)));
             }
         }
         if path.is_absolute() {
             let path = path.normalized();
             return if self.by_path.contains_key(&path) || self.host.files.is_file(&path) {
-                Ok(self.loaded_or(Found::at(path, Rule::FullPath)))
+                Ok(self.loaded_or(FoundFile::at(path, Rule::FullPath)))
             } else {
                 Err(Cause::NotFound { searched: Vec::new() })
             };
@@ -59,22 +59,22 @@ impl Process {
         let system = self.host.system_directory(self.machine);
         let importer = importer.map_or("", |id| self.modules[id].path.file_name());
         match self.host.api_sets.resolve(name, importer) {
-            ApiSet::NotOne => {}
+            ApiSet::NotAnApiSet => {}
             ApiSet::Host(host) => {
                 let path = system.join(host);
                 return match self.by_name.get(&fold_name(host)) {
                     Some(id) => Ok(Resolution::Loaded(*id, Rule::ApiSet)),
                     None if self.host.files.is_file(&path) => {
-                        Ok(self.loaded_or(Found::at(path, Rule::ApiSet)))
+                        Ok(self.loaded_or(FoundFile::at(path, Rule::ApiSet)))
                     }
                     None => Ok(Resolution::PartOfWindows),
                 };
             }
             ApiSet::NotImplemented => return Err(Cause::NotFound { searched: Vec::new() }),
-            ApiSet::PerhapsNewer => return Ok(Resolution::PartOfWindows),
+            ApiSet::PossiblyNewer => return Ok(Resolution::PartOfWindows),
         }
         if let Some((path, assembly)) = redirections.and_then(|known| known.get(&folded)) {
-            return Ok(self.loaded_or(Found::at(path.clone(), Rule::SideBySide(assembly.clone()))));
+            return Ok(self.loaded_or(FoundFile::at(path.clone(), Rule::SideBySide(assembly.clone()))));
         }
         if let Some(id) = self.by_name.get(&folded) {
             return Ok(Resolution::Loaded(*id, Rule::AlreadyLoaded));
@@ -82,14 +82,14 @@ impl Process {
         if self.host.known_dlls.contains(&folded) {
             let path = system.join(name);
             if self.host.files.is_file(&path) {
-                return Ok(self.loaded_or(Found::at(path, Rule::KnownDll)));
+                return Ok(self.loaded_or(FoundFile::at(path, Rule::KnownDll)));
             }
         }
         Ok(self.loaded_or(self.search(name, order)?))
     }
 
-    /// The module that is loaded from the file, or else the file.
-    fn loaded_or(&self, found: Found) -> Resolution {
+    /// Returns the module that is loaded from this file, or the file if none is.
+    fn loaded_or(&self, found: FoundFile) -> Resolution {
         match self.by_path.get(&found.path) {
             Some(id) => Resolution::Loaded(*id, Rule::AlreadyLoaded),
             None => Resolution::File(found),
@@ -101,27 +101,28 @@ impl Process {
         !answers_search(image, self.machine, host) && is_mapped_by(image.machine, host)
     }
 
-    /// A file for another machine that this one runs too does not end the search (Wine's conformance test
-    /// `map_image_section`, ReactOS' `LdrpMapDllSearchPath`); any other bad file does.
-    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<Found, Cause> {
+    /// Searches the directories. A file for another machine that this Windows also runs doesn't end
+    /// the search (Wine's conformance test `map_image_section`, ReactOS' `LdrpMapDllSearchPath`);
+    /// any other bad file does.
+    fn search(&self, name: &str, order: &[(WinPath, Rule)]) -> Result<FoundFile, Cause> {
         let mut searched = Vec::new();
-        let mut wrong: Vec<(WinPath, Machine)> = Vec::new();
+        let mut for_other_machine: Vec<(WinPath, Machine)> = Vec::new();
         for (directory, rule) in order {
-            // The file is one, however its directory is spelled.
+            // The same file can be reached through differently spelled directories.
             let path = directory.join(name).normalized();
             let mut passed_over = None;
             if self.host.files.is_file(&path) {
                 match self.host.files.image(&path) {
                     Ok(image) if self.passes_over(&image) => {
                         passed_over = Some(PassedOver { machine: image.machine });
-                        wrong.push((path, image.machine));
+                        for_other_machine.push((path, image.machine));
                     }
-                    _ => return Ok(Found { path, rule: rule.clone(), passed_over: wrong }),
+                    _ => return Ok(FoundFile { path, rule: rule.clone(), passed_over: for_other_machine }),
                 }
             }
             searched.push(Searched { directory: directory.clone(), rule: rule.clone(), passed_over });
         }
-        match wrong.into_iter().next() {
+        match for_other_machine.into_iter().next() {
             Some((path, machine)) => Err(Cause::WrongMachine { path, machine, searched }),
             None => Err(Cause::NotFound { searched }),
         }

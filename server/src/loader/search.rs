@@ -1,4 +1,4 @@
-//! Which directories a load searches, in which order, and by which rule.
+//! The directories that a load searches, in order, each with its rule.
 
 use std::fmt;
 
@@ -9,24 +9,25 @@ use crate::host::WinPath;
 pub struct LoadFlags(pub u32);
 
 impl LoadFlags {
-    /// No flags: what LoadLibraryW does.
+    /// No flags, as in `LoadLibraryW`.
     pub const NONE: LoadFlags = LoadFlags(0);
-    /// `DONT_RESOLVE_DLL_REFERENCES`: the file is mapped, and nothing that it needs.
+    /// `DONT_RESOLVE_DLL_REFERENCES`: maps the file without its dependencies.
     pub const DONT_RESOLVE_REFERENCES: LoadFlags = LoadFlags(0x1);
-    /// `LOAD_WITH_ALTERED_SEARCH_PATH`: the DLL's directory takes the application's place.
+    /// `LOAD_WITH_ALTERED_SEARCH_PATH`: the DLL's directory replaces the application directory.
     pub const ALTERED_SEARCH_PATH: LoadFlags = LoadFlags(0x8);
-    /// `LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR`
+    /// `LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR`: the directory of the DLL.
     pub const SEARCH_DLL_LOAD_DIR: LoadFlags = LoadFlags(0x100);
-    /// `LOAD_LIBRARY_SEARCH_APPLICATION_DIR`
+    /// `LOAD_LIBRARY_SEARCH_APPLICATION_DIR`: the application directory.
     pub const SEARCH_APPLICATION_DIR: LoadFlags = LoadFlags(0x200);
-    /// `LOAD_LIBRARY_SEARCH_USER_DIRS`: those that AddDllDirectory and SetDllDirectory added.
+    /// `LOAD_LIBRARY_SEARCH_USER_DIRS`: the directories added by `AddDllDirectory` and
+    /// `SetDllDirectory`.
     pub const SEARCH_USER_DIRS: LoadFlags = LoadFlags(0x400);
-    /// `LOAD_LIBRARY_SEARCH_SYSTEM32`
+    /// `LOAD_LIBRARY_SEARCH_SYSTEM32`: System32.
     pub const SEARCH_SYSTEM32: LoadFlags = LoadFlags(0x800);
-    /// `LOAD_LIBRARY_SEARCH_DEFAULT_DIRS`: application, user and System32.
+    /// `LOAD_LIBRARY_SEARCH_DEFAULT_DIRS`: application directory, user directories, and System32.
     pub const SEARCH_DEFAULT_DIRS: LoadFlags = LoadFlags(0x1000);
 
-    /// These and those.
+    /// Combines two sets of flags.
     #[must_use]
     pub const fn with(self, other: LoadFlags) -> LoadFlags {
         LoadFlags(self.0 | other.0)
@@ -36,28 +37,28 @@ impl LoadFlags {
         self.0 & other.0 != 0
     }
 
-    /// Any `LOAD_LIBRARY_SEARCH_*` bit replaces the standard search altogether.
+    /// Whether the flags replace the standard search, as any `LOAD_LIBRARY_SEARCH_*` bit does.
     pub(super) fn is_restricted(self) -> bool {
         self.0 & 0x1f00 != 0
     }
 }
 
-/// Why a module is taken from where it is taken.
+/// The rule by which a module's file was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// A module of this base name is loaded already; where it lies does not matter.
+    /// A module of this base name is already loaded, from whatever directory.
     AlreadyLoaded,
-    /// The name is a contract which this DLL of System32 implements.
+    /// The name is an API set contract that this DLL in System32 implements.
     ApiSet,
-    /// The name is a KnownDLL: always System32's.
+    /// The name is a KnownDLL, which always comes from System32.
     KnownDll,
     /// The load names the file by its full path.
     FullPath,
-    /// The directory of the DLL that the load is for.
+    /// The directory of the DLL that the program loads.
     DllDirectory,
     /// The directory of the program.
     ApplicationDirectory,
-    /// AddDllDirectory, called by this piece of the program.
+    /// A directory added by `AddDllDirectory`, with the place in the program that called it.
     AddedDirectory(String),
     /// The system directory.
     System32,
@@ -67,13 +68,13 @@ pub enum Rule {
     Windows,
     /// The current directory.
     CurrentDirectory,
-    /// A directory of PATH.
+    /// A directory in `PATH`.
     Path,
-    /// SetDllDirectory.
+    /// The directory set by `SetDllDirectory`.
     SetDirectory,
-    /// `program.exe.local` redirects it.
+    /// `program.exe.local` redirects the name.
     Local,
-    /// A manifest redirects it to the assembly of this name.
+    /// A manifest redirects the name to the assembly of this name.
     SideBySide(String),
 }
 
@@ -99,16 +100,16 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A directory that AddDllDirectory added.
+/// A directory that was added by `AddDllDirectory`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedDirectory {
-    /// Where it is.
+    /// The path of the directory.
     pub path: WinPath,
-    /// What in the program added it: `numpy/__init__.py:12`.
+    /// The place in the program that added it, such as `numpy/__init__.py:12`.
     pub by: String,
 }
 
-/// What a process gives to every search.
+/// The parts of a process's state that influence every search.
 pub(super) struct SearchContext<'a> {
     pub application: &'a WinPath,
     pub added: &'a [AddedDirectory],
@@ -118,27 +119,29 @@ pub(super) struct SearchContext<'a> {
     pub windows: &'a WinPath,
     pub current: Option<&'a WinPath>,
     pub safe: bool,
-    /// The program is a package of the Store.
+    /// Whether the program is a package of the Microsoft Store.
     pub packaged: bool,
     pub path: &'a [WinPath],
 }
 
 impl SearchContext<'_> {
-    /// The directories that a load of `name` with `flags` searches for it and for all that it needs; none where
-    /// Windows refuses the flags (error 87). After Wine's `LdrGetDllPath`.
+    /// Returns the directories that a load of `name` with `flags` searches for the module and
+    /// everything that it needs. Returns `None` if Windows refuses the flags (error 87). Modelled
+    /// on Wine's `LdrGetDllPath`.
     pub fn directories(&self, name: &str, flags: LoadFlags) -> Option<Vec<(WinPath, Rule)>> {
         let top = Some(WinPath::new(name)).filter(WinPath::is_absolute).and_then(|path| path.parent());
         let altered = flags.has(LoadFlags::ALTERED_SEARCH_PATH);
-        // `C:/x/a.dll` alters no search: only a backslash tells a path there (Wine's `LdrGetDllPath`; Microsoft: "be sure
-        // to use backslashes"). A path of the system that we run on stands for the one that Windows would have.
-        let tells_directory = name.contains('\\') || name.starts_with('/');
+        // `C:/x/a.dll` doesn't alter the search, because only a backslash marks a path there
+        // (Wine's `LdrGetDllPath`; Microsoft: "be sure to use backslashes"). A native path of
+        // another system stands for the path that the file would have on Windows.
+        let has_directory = name.contains('\\') || name.starts_with('/');
         let default = self.default_directories;
         let flags = match (flags.is_restricted(), altered) {
             (true, true) => return None,
             (true, false) => flags,
             (false, true) if default.is_restricted() => default.with(LoadFlags::SEARCH_DLL_LOAD_DIR),
             (false, false) if default.is_restricted() => default,
-            (false, _) => return Some(self.standard(top.filter(|_| altered && tells_directory))),
+            (false, _) => return Some(self.standard(top.filter(|_| altered && has_directory))),
         };
         if flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR) && top.is_none() {
             return None;
@@ -146,12 +149,13 @@ impl SearchContext<'_> {
         Some(self.restricted(top, flags))
     }
 
-    /// The standard search, with `instead` of the application's directory.
+    /// Returns the standard search order, with `instead` in place of the application directory.
     fn standard(&self, instead: Option<WinPath>) -> Vec<(WinPath, Rule)> {
-        let mut order = Order::default();
+        let mut order = SearchOrder::default();
         if self.packaged {
-            // The package, then what else takes the application's place, then System32, and nothing more (Microsoft:
-            // "Dynamic-link library search order", packaged apps). The Store's Pythons depend on no other package.
+            // The package, then the directory that replaces the application directory, then
+            // System32, and nothing else (Microsoft, "Dynamic-link library search order", packaged
+            // apps). The Store's Pythons depend on no other package.
             order.add(self.application, Rule::ApplicationDirectory);
             instead.iter().for_each(|directory| order.add(directory, Rule::DllDirectory));
             order.add(&self.system, Rule::System32);
@@ -161,7 +165,8 @@ impl SearchContext<'_> {
             Some(directory) => order.add(directory, Rule::DllDirectory),
             None => order.add(self.application, Rule::ApplicationDirectory),
         }
-        // SetDllDirectory takes the current directory out of the search and its own place in it.
+        // A directory set by SetDllDirectory replaces the current directory, and is searched
+        // earlier.
         match (self.dll_directory, self.current) {
             (Some(directory), _) => order.add(directory, Rule::SetDirectory),
             (None, Some(current)) if !self.safe => order.add(current, Rule::CurrentDirectory),
@@ -170,7 +175,8 @@ impl SearchContext<'_> {
         order.add(&self.system, Rule::System32);
         order.add(&self.windows.join("System"), Rule::System);
         order.add(self.windows, Rule::Windows);
-        // Safe DLL search mode, the default, puts the current directory behind the system's.
+        // Safe DLL search mode, the default, searches the current directory after the system
+        // directories.
         if let (None, Some(current)) = (self.dll_directory, self.current) {
             order.add(current, Rule::CurrentDirectory);
         }
@@ -180,9 +186,9 @@ impl SearchContext<'_> {
         order.0
     }
 
-    /// The search that `LOAD_LIBRARY_SEARCH_*` flags ask for.
+    /// Returns the search order that `LOAD_LIBRARY_SEARCH_*` flags select.
     fn restricted(&self, top: Option<WinPath>, flags: LoadFlags) -> Vec<(WinPath, Rule)> {
-        let mut order = Order::default();
+        let mut order = SearchOrder::default();
         let asks = |flag| flags.has(LoadFlags::SEARCH_DEFAULT_DIRS) || flags.has(flag);
         if let Some(top) = top.filter(|_| flags.has(LoadFlags::SEARCH_DLL_LOAD_DIR)) {
             order.add(&top, Rule::DllDirectory);
@@ -191,7 +197,8 @@ impl SearchContext<'_> {
             order.add(self.application, Rule::ApplicationDirectory);
         }
         if asks(LoadFlags::SEARCH_USER_DIRS) {
-            // The order among them is unspecified by Microsoft; the newest first is what Wine does.
+            // Microsoft leaves the order of added directories unspecified. Wine searches the newest
+            // first.
             for added in self.added.iter().rev() {
                 order.add(&added.path, Rule::AddedDirectory(added.by.clone()));
             }
@@ -206,11 +213,11 @@ impl SearchContext<'_> {
     }
 }
 
-/// Directories, each of them once.
+/// A list of distinct directories.
 #[derive(Default)]
-struct Order(Vec<(WinPath, Rule)>);
+struct SearchOrder(Vec<(WinPath, Rule)>);
 
-impl Order {
+impl SearchOrder {
     fn add(&mut self, path: &WinPath, rule: Rule) {
         if !self.0.iter().any(|(known, _)| known == path) {
             self.0.push((path.clone(), rule));

@@ -1,29 +1,31 @@
-//! Side-by-side assemblies: which DLLs a manifest redirects, and to which files.
+//! Side-by-side assemblies: the DLLs that a manifest redirects, and the files to which it redirects
+//! them.
 //!
-//! Source: Microsoft, "Assembly Searching Sequence"; Wine's `lookup_assembly` and `lookup_winsxs` in
-//! `dlls/ntdll/actctx.c`, whose conformance test (`dlls/kernel32/tests/actctx.c`) is run on Windows.
+//! Source: Microsoft, "Assembly Searching Sequence"; Wine's `lookup_assembly` and `lookup_winsxs`
+//! in `dlls/ntdll/actctx.c`, whose conformance test (`dlls/kernel32/tests/actctx.c`) also runs on
+//! Windows.
 
 use rustc_hash::FxHashMap;
 
 use crate::host::{EntryKind, Host, WinPath, fold_name};
 use crate::image::{Assembly, Machine, Manifest};
 
-/// From a DLL's name, in lower case, to its file and the assembly that it is part of.
+/// A map from a DLL's name, in lower case, to its file and the name of its assembly.
 pub(super) type Redirections = FxHashMap<String, (WinPath, String)>;
 
-/// An assembly that is nowhere.
-pub(super) struct Missing(pub Assembly);
+/// An assembly that wasn't found.
+pub(super) struct AssemblyNotFound(pub Assembly);
 
-/// An assembly may depend on others; no real chain is longer.
-const DEEPEST: usize = 16;
+/// The maximum depth of assemblies that depend on other assemblies. No real chain is longer.
+const MAX_DEPTH: usize = 16;
 
-/// The redirections of all `dependencies` of a manifest in `directory`.
+/// Returns the redirections by all `dependencies` of a manifest in `directory`.
 pub(super) fn redirections(
     host: &Host,
     machine: Machine,
     directory: &WinPath,
     dependencies: &[Assembly],
-) -> Result<Redirections, Missing> {
+) -> Result<Redirections, AssemblyNotFound> {
     let mut found = Redirections::default();
     let mut waiting: Vec<(WinPath, Assembly, usize)> = Vec::new();
     let add = |waiting: &mut Vec<_>, directory: &WinPath, assemblies: &[Assembly], depth| {
@@ -34,13 +36,13 @@ pub(super) fn redirections(
         let found_assembly = match find(host, machine, &directory, &assembly) {
             Lookup::Found(found) => found,
             Lookup::Unknown => continue,
-            Lookup::Nowhere => return Err(Missing(assembly)),
+            Lookup::Nowhere => return Err(AssemblyNotFound(assembly)),
         };
         for file in &found_assembly.manifest.files {
             let path = found_assembly.folder.join(file);
             found.entry(fold_name(file)).or_insert((path, assembly.name.clone()));
         }
-        if depth < DEEPEST {
+        if depth < MAX_DEPTH {
             add(&mut waiting, &found_assembly.folder, &found_assembly.manifest.dependencies, depth + 1);
         }
     }
@@ -52,15 +54,15 @@ struct FoundAssembly {
     manifest: Manifest,
 }
 
-/// What a search for an assembly comes to.
+/// The result of a search for an assembly.
 enum Lookup {
     Found(FoundAssembly),
     Nowhere,
-    /// Which shared assemblies this Windows has is not known.
+    /// It isn't known which shared assemblies this Windows has.
     Unknown,
 }
 
-/// The shared assemblies come before those beside the manifest.
+/// Finds an assembly. Shared assemblies take precedence over those next to the manifest.
 fn find(host: &Host, machine: Machine, directory: &WinPath, assembly: &Assembly) -> Lookup {
     let shared = match &assembly.public_key_token {
         Some(token) => find_shared(host, machine, assembly, token),
@@ -74,8 +76,10 @@ fn find(host: &Host, machine: Machine, directory: &WinPath, assembly: &Assembly)
     }
 }
 
-/// `WinSxS\Manifests\amd64_microsoft.vc90.crt_1fc8b3b9a1e18e3b_9.0.30729.1_none_….manifest` and the folder of the same
-/// name: of the versions that agree in their first two numbers the highest, as publishers' policies have it.
+/// Finds a shared assembly:
+/// `WinSxS\Manifests\amd64_microsoft.vc90.crt_1fc8b3b9a1e18e3b_9.0.30729.1_none_….manifest` and the
+/// directory of the same name. Of the versions whose first two numbers match, the highest is
+/// chosen, as publisher policies require.
 fn find_shared(host: &Host, machine: Machine, assembly: &Assembly, token: &str) -> Lookup {
     let store = host.windows_directory.join("WinSxS");
     let manifests = store.join("Manifests");
@@ -108,8 +112,9 @@ fn find_shared(host: &Host, machine: Machine, assembly: &Assembly, token: &str) 
     found.map_or(Lookup::Nowhere, Lookup::Found)
 }
 
-/// Beside the manifest that asks for it: `NAME.DLL` that carries a manifest (of several, the one with the lowest number),
-/// `NAME.manifest`, the same in a folder `NAME`; all that first in the folder of its language.
+/// Finds an assembly next to the manifest that requires it: `NAME.DLL` with an embedded manifest
+/// (the one with the lowest number), then `NAME.manifest`, then both in a directory `NAME`. The
+/// directory of the assembly's language is searched first in the same way.
 fn find_private(host: &Host, directory: &WinPath, assembly: &Assembly) -> Option<FoundAssembly> {
     let files = &*host.files;
     let name = &assembly.name;

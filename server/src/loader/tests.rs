@@ -1,11 +1,11 @@
-//! Loads as stories.
+//! Loads in small test worlds.
 
 use expect_test::expect;
 
 use crate::testing::{answer, check};
 
 #[test]
-fn a_missing_dependency_is_told_with_its_chain_and_the_directories() {
+fn a_missing_dependency_is_reported_with_its_chain_and_the_directories() {
     check(
         "
         /Python/python.exe     imports python38.dll
@@ -22,7 +22,7 @@ fn a_missing_dependency_is_told_with_its_chain_and_the_directories() {
 }
 
 #[test]
-fn what_is_loaded_is_found_by_name_wherever_it_lies() {
+fn a_loaded_module_is_found_by_name_from_any_directory() {
     check(
         r"
         application /app
@@ -38,7 +38,7 @@ fn what_is_loaded_is_found_by_name_wherever_it_lies() {
     );
 }
 
-/// A copy of `b.dll` in every directory that any search knows.
+/// A world with a copy of `b.dll` in every directory of every search order.
 const EVERYWHERE: &str = "
     /dlls/a.dll      imports b.dll
     /dlls/b.dll
@@ -52,7 +52,8 @@ const EVERYWHERE: &str = "
     current /current
 ";
 
-/// Where `b.dll` is found when it lies everywhere, then when the winner is taken away, and so on.
+/// Returns the directories where `b.dll` is found, by removing the copy that was found and loading
+/// again.
 fn order(how: &str) -> String {
     order_in(EVERYWHERE, how)
 }
@@ -61,11 +62,11 @@ fn order_in(world: &str, how: &str) -> String {
     let mut world = format!("{world}    load /dlls/a.dll {how}");
     let mut order = Vec::new();
     loop {
-        let told = answer(&world);
+        let output = answer(&world);
         let Some(found) =
-            told.lines().find_map(|line| line.strip_prefix(r"C:\").filter(|line| line.contains("b.dll")))
+            output.lines().find_map(|line| line.strip_prefix(r"C:\").filter(|line| line.contains("b.dll")))
         else {
-            return format!("{}\n{told}", order.join(" > "));
+            return format!("{}\n{output}", order.join(" > "));
         };
         let (folder, rule) = found.split_once(r"\b.dll ").unwrap();
         order.push(format!("{folder} {rule}"));
@@ -83,7 +84,7 @@ fn modern_loads_search_neither_path_nor_the_current_directory() {
 }
 
 #[test]
-fn the_altered_search_puts_the_dlls_directory_in_place_of_the_applications() {
+fn the_altered_search_replaces_the_application_directory_with_the_dlls() {
     expect![[r#"
         dlls (the DLL's own directory) > current (current directory) > path (PATH)
         126: a.dll > b.dll: nowhere in C:\dlls, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\current, C:\path
@@ -92,7 +93,7 @@ fn the_altered_search_puts_the_dlls_directory_in_place_of_the_applications() {
 }
 
 #[test]
-fn a_plain_load_does_not_look_into_the_directory_of_the_dll() {
+fn a_plain_load_does_not_search_the_directory_of_the_dll() {
     expect![[r#"
         app (application directory) > current (current directory) > path (PATH)
         126: a.dll > b.dll: nowhere in C:\app, C:\Windows\System32, C:\Windows\System, C:\Windows, C:\current, C:\path
@@ -101,7 +102,7 @@ fn a_plain_load_does_not_look_into_the_directory_of_the_dll() {
 }
 
 #[test]
-fn ctypes_of_a_bare_name_searches_the_default_directories() {
+fn a_bare_name_from_ctypes_searches_the_default_directories() {
     expect![[r#"
         app (application directory) > added (added by the test)
         126: a.dll > b.dll: nowhere in C:\app, C:\added, C:\Windows\System32
@@ -135,7 +136,7 @@ fn system32_comes_before_path_and_the_current_directory_but_after_added_director
 }
 
 #[test]
-fn the_directory_of_the_top_dll_serves_all_that_it_needs() {
+fn the_directory_of_the_top_dll_is_searched_for_all_its_dependencies() {
     check(
         "
         /dlls/a.dll    imports b.dll
@@ -171,7 +172,7 @@ fn the_directory_of_a_dependency_is_not_searched() {
 }
 
 #[test]
-fn the_directory_added_last_is_searched_first_and_a_removed_one_no_more() {
+fn the_directory_added_last_is_searched_first_and_a_removed_one_is_not() {
     check(
         "
         /one/b.dll
@@ -210,7 +211,7 @@ fn a_file_for_another_machine_is_passed_over() {
 }
 
 #[test]
-fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
+fn a_file_for_another_machine_is_reported_if_no_other_is_found() {
     check(
         "
         /dlls/a.dll    imports b.dll, c.dll
@@ -230,7 +231,7 @@ fn a_file_for_another_machine_is_the_answer_if_there_is_no_other() {
 
 /// Microsoft, "Arm64X PE files" and "Arm64EC for Windows 11 apps on Arm".
 #[test]
-fn what_processes_on_arm64_load() {
+fn processes_on_arm64_load_the_images_of_their_kind() {
     let world = |process: &str| {
         answer(&format!(
             "
@@ -301,9 +302,10 @@ fn on_arm64_a_file_for_other_processes_is_passed_over() {
     );
 }
 
-/// The parts of an ARM64X image that the kernel overwrites for x64 processes tell those of other imports and exports.
+/// The parts of an ARM64X image that the kernel overwrites for x64 processes include its imports
+/// and exports.
 #[test]
-fn an_arm64x_image_imports_and_exports_what_its_process_sees() {
+fn an_arm64x_image_has_the_imports_and_exports_of_its_process_kind() {
     let world = |process: &str, machine: &str| {
         answer(&format!(
             "
@@ -333,9 +335,10 @@ fn an_arm64x_image_imports_and_exports_what_its_process_sees() {
     .assert_eq(&world("x86_64", "x86_64"));
 }
 
-/// Which process loads them is not known of two ARM64X images; what is missing in one of the two alone is not told.
+/// It isn't known which kind of process loads two ARM64X images, so a symbol that is missing in
+/// only one of the two kinds isn't reported.
 #[test]
-fn between_arm64x_images_counts_what_is_missing_in_any_process() {
+fn between_arm64x_images_only_symbols_missing_in_every_process_are_reported() {
     check(
         "
         machine windows-11-arm64
@@ -398,9 +401,9 @@ fn a_32_bit_process_finds_its_system_dlls_in_syswow64() {
 }
 
 #[test]
-fn a_file_that_is_no_image_ends_the_search() {
+fn a_file_that_is_not_an_image_ends_the_search() {
     for attribute in ["empty", "junk", "html", "zip", "text"] {
-        let told = answer(&format!(
+        let output = answer(&format!(
             "
             /dlls/a.dll    imports b.dll
             /dlls/b.dll    {attribute}
@@ -410,12 +413,12 @@ fn a_file_that_is_no_image_ends_the_search() {
             load /dlls/a.dll
             "
         ));
-        assert!(told.starts_with("193: a.dll > b.dll: "), "{attribute}: {told}");
+        assert!(output.starts_with("193: a.dll > b.dll: "), "{attribute}: {output}");
     }
 }
 
 #[test]
-fn what_is_wrong_with_a_file_that_is_no_image_is_told() {
+fn the_defect_of_a_file_that_is_not_an_image_is_reported() {
     check(
         "
         /dlls/a.dll    imports empty.dll, junk.dll, page.dll, zip.dll, cut.dll
@@ -440,7 +443,7 @@ fn what_is_wrong_with_a_file_that_is_no_image_is_told() {
 }
 
 #[test]
-fn a_folder_named_like_a_dll_is_none() {
+fn a_folder_named_like_a_dll_is_not_a_dll() {
     check(
         "
         /dlls/a.dll    imports b.dll
@@ -498,7 +501,7 @@ fn circular_imports_end() {
 }
 
 #[test]
-fn a_circle_that_lacks_something_fails_once_and_as_a_whole() {
+fn a_cycle_with_a_missing_dependency_fails_once_and_as_a_whole() {
     check(
         "
         /dlls/a.dll   imports b.dll
@@ -515,7 +518,7 @@ fn a_circle_that_lacks_something_fails_once_and_as_a_whole() {
 }
 
 #[test]
-fn a_loaded_module_serves_a_name_in_any_case_even_against_a_better_placed_file() {
+fn a_loaded_module_takes_precedence_over_a_file_found_earlier_in_the_search() {
     check(
         "
         /first/Helper.DLL
@@ -534,7 +537,7 @@ fn a_loaded_module_serves_a_name_in_any_case_even_against_a_better_placed_file()
 }
 
 #[test]
-fn the_first_of_two_modules_of_one_name_serves_imports_by_that_name() {
+fn imports_use_the_first_of_two_loaded_modules_of_the_same_name() {
     check(
         "
         /one/b.dll
@@ -612,7 +615,7 @@ fn api_sets_are_resolved_before_any_directory() {
 }
 
 #[test]
-fn a_contract_that_this_windows_does_not_list_is_looked_for_as_a_file() {
+fn a_contract_that_this_windows_does_not_list_is_searched_as_a_file() {
     check(
         "
         machine windows-10
@@ -632,7 +635,7 @@ fn a_contract_that_this_windows_does_not_list_is_looked_for_as_a_file() {
 }
 
 #[test]
-fn a_newer_windows_may_know_contracts_that_we_do_not() {
+fn a_newer_windows_may_have_contracts_that_are_unknown_here() {
     check(
         "
         machine windows-11
@@ -647,7 +650,7 @@ fn a_newer_windows_may_know_contracts_that_we_do_not() {
 }
 
 #[test]
-fn a_known_dll_comes_from_system32_whatever_lies_beside_the_module() {
+fn a_known_dll_comes_from_system32_even_if_the_modules_directory_has_one() {
     check(
         "
         /dlls/a.dll          imports ole32.dll, version.dll
@@ -683,7 +686,7 @@ fn a_failed_load_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_was_loaded_before_a_failed_load_stays() {
+fn modules_loaded_before_a_failed_load_stay_loaded() {
     check(
         "
         /dlls/a.dll   imports b.dll, missing.dll
@@ -703,7 +706,7 @@ fn what_was_loaded_before_a_failed_load_stays() {
 }
 
 #[test]
-fn all_culprits_are_told_at_once_each_once_and_in_the_order_of_windows() {
+fn all_culprits_are_reported_once_in_the_order_of_windows() {
     check(
         "
         /dlls/a.dll   imports b.dll, one.dll, two.dll, old.dll
@@ -736,7 +739,7 @@ fn delay_loaded_dlls_are_not_loaded_with_the_module() {
 }
 
 #[test]
-fn a_dll_that_lies_nowhere_is_no_file_by_its_full_path_and_not_found_by_its_name() {
+fn a_missing_dll_is_no_such_file_by_full_path_and_not_found_by_name() {
     check(
         "
         /app/other.dll
@@ -754,16 +757,16 @@ fn a_dll_that_lies_nowhere_is_no_file_by_its_full_path_and_not_found_by_its_name
 }
 
 #[test]
-fn a_chain_as_long_as_a_thousand_modules_ends() {
-    let mut text = String::from("application /app\nload /dlls/m0.dll\n");
+fn a_chain_of_a_thousand_modules_ends() {
+    let mut world = String::from("application /app\nload /dlls/m0.dll\n");
     for at in 0..1000 {
-        text += &format!("/dlls/m{at}.dll  imports m{}.dll\n", at + 1);
+        world += &format!("/dlls/m{at}.dll  imports m{}.dll\n", at + 1);
     }
-    assert!(answer(&text).contains(r"C:\dlls\m499.dll"));
+    assert!(answer(&world).contains(r"C:\dlls\m499.dll"));
 }
 
 #[test]
-fn set_dll_directory_takes_the_current_directorys_place() {
+fn set_dll_directory_replaces_the_current_directory() {
     let world = EVERYWHERE.to_owned() + "    set directory /set\n    /set/b.dll\n";
     expect![[r#"
         app (application directory) > set (SetDllDirectory) > path (PATH)
@@ -783,7 +786,7 @@ fn set_dll_directory_takes_the_current_directorys_place() {
 }
 
 #[test]
-fn default_directories_count_for_loads_that_name_none() {
+fn default_directories_apply_to_loads_without_search_flags() {
     let world = EVERYWHERE.to_owned() + "    default directories 0x1000\n";
     expect![[r#"
         app (application directory) > added (added by the test)
@@ -818,7 +821,7 @@ fn flags_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn symbols_are_looked_up_in_the_module_that_serves_the_import() {
+fn symbols_are_looked_up_in_the_module_that_the_import_resolves_to() {
     check(
         "
         /dlls/a.dll   imports b.dll!there, b.dll!gone, b.dll!#20
@@ -847,7 +850,7 @@ fn symbols_are_looked_up_in_the_module_that_serves_the_import() {
 }
 
 #[test]
-fn forwarders_load_the_dll_that_they_name() {
+fn forwarders_load_their_target_dll() {
     check(
         "
         /dlls/a.dll   imports b.dll!f, b.dll!g
@@ -889,7 +892,7 @@ fn forwarders_load_the_dll_that_they_name() {
 }
 
 #[test]
-fn a_dll_of_which_nothing_is_imported_is_not_loaded() {
+fn a_dll_without_imported_symbols_is_not_loaded() {
     check(
         "
         /dlls/a.dll   imports nowhere.dll!
@@ -903,7 +906,7 @@ fn a_dll_of_which_nothing_is_imported_is_not_loaded() {
 }
 
 #[test]
-fn a_local_folder_redirects_whatever_the_program_loads() {
+fn a_local_folder_redirects_everything_the_program_loads() {
     check(
         "
         /app/p.exe                exe
@@ -923,7 +926,7 @@ fn a_local_folder_redirects_whatever_the_program_loads() {
     );
 }
 
-/// A manifest that asks for the assembly `parts`.
+/// An attribute with a manifest that requires the assembly `parts`.
 const ASKS: &str = "manifest \"<assembly><dependency><dependentAssembly><assemblyIdentity name='parts' version='1.0.0.0'/></dependentAssembly></dependency></assembly>\"";
 
 #[test]
@@ -953,7 +956,7 @@ fn a_manifest_redirects_the_imports_of_its_dll() {
 }
 
 #[test]
-fn an_assembly_that_is_nowhere_fails_the_dll_that_asks_for_it() {
+fn a_missing_assembly_fails_the_dll_that_requires_it() {
     check(
         &format!(
             "
@@ -971,7 +974,7 @@ fn an_assembly_that_is_nowhere_fails_the_dll_that_asks_for_it() {
 }
 
 #[test]
-fn pure_net_code_loads_into_any_process_and_imports_nothing() {
+fn pure_dotnet_code_loads_into_any_process_without_its_imports() {
     check(
         "
         /dlls/net.dll     clr
@@ -991,7 +994,7 @@ fn pure_net_code_loads_into_any_process_and_imports_nothing() {
 }
 
 #[test]
-fn a_file_that_is_loaded_by_another_way_is_the_same_module() {
+fn a_file_that_is_loaded_by_another_path_is_the_same_module() {
     check(
         r"
         /dlls/a.dll   imports sub\b.dll
@@ -1010,7 +1013,7 @@ fn a_file_that_is_loaded_by_another_way_is_the_same_module() {
 }
 
 #[test]
-fn windows_has_dlls_of_other_suffixes() {
+fn windows_dlls_can_have_other_suffixes() {
     check(
         "
         /dlls/a.dll   imports bthprops.cpl!BluetoothFindFirstRadio, WINSPOOL.DRV!OpenPrinterW, nowhere.cpl

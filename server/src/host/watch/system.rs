@@ -1,11 +1,11 @@
-//! What the systems differ in, when it comes to notices.
+//! The differences between operating systems in notifications.
 
 use std::path::Path;
 
 #[cfg(windows)]
 pub use registry::RegistryNotice;
 
-/// Only Windows has one.
+/// A placeholder, because only Windows has a registry.
 #[cfg(not(windows))]
 pub struct RegistryNotice;
 
@@ -16,11 +16,13 @@ impl RegistryNotice {
     }
 }
 
-/// Whether this folder lies where others can change it without a notice: inotify(7) tells of no change that another machine makes on a
-/// network drive, and so it is with a Windows drive that WSL shows to Linux (9p).
+/// Whether other machines can change this directory without a notification. inotify(7) reports no
+/// changes that another machine makes on a network drive, nor changes on a Windows drive that WSL
+/// makes available to Linux (9p).
 #[cfg(target_os = "linux")]
 pub fn is_silent(folder: &Path) -> bool {
-    // statfs(2), include/uapi/linux/magic.h: NFS, SMB, CIFS, SMB2, FUSE, 9p, VirtualBox' and VMware's shared folders, Ceph, AFS.
+    // statfs(2), include/uapi/linux/magic.h: NFS, SMB, CIFS, SMB2, FUSE, 9p, shared folders of
+    // VirtualBox and VMware, Ceph, AFS.
     const SILENT: [u32; 10] = [
         0x6969,
         0x517b,
@@ -33,7 +35,7 @@ pub fn is_silent(folder: &Path) -> bool {
         0x00c3_6400,
         0x5346_414f,
     ];
-    // The numbers have 32 bits, whatever type this system gives them.
+    // The numbers have 32 bits, whatever type this system uses for them.
     rustix::fs::statfs(folder).is_ok_and(|system| SILENT.contains(&(system.f_type as u32)))
 }
 
@@ -42,8 +44,9 @@ pub fn is_silent(_: &Path) -> bool {
     false
 }
 
-/// Wine tells of a tree only what happens in its uppermost folder and in folders that are made later (server/change.c), so that
-/// each folder has to be watched by itself, and new ones too. No pip is hindered there by open folders.
+/// Whether WhyDLL runs under Wine. For a recursive watch, Wine only reports changes in the topmost
+/// directory and in directories that are created later (server/change.c), so each directory must be
+/// watched by itself, including new ones. Open directories don't hinder pip there.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 pub fn is_wine() -> bool {
@@ -60,7 +63,7 @@ pub fn is_wine() -> bool {
     false
 }
 
-/// Notices of what is registered of the VC++ runtimes.
+/// Notifications about the registry keys of the VC++ runtimes.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 mod registry {
@@ -75,25 +78,26 @@ mod registry {
     };
     use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects};
 
-    /// Where the redistributable registers itself, in the view of one of the two machines (Microsoft, "Redistributing Visual C++
-    /// Files"), and the keys above it, with what is to be watched there: all below, or only whether a key appears.
+    /// The key where the redistributable registers itself, in the registry view of one of the two
+    /// machines (Microsoft, "Redistributing Visual C++ Files"), and the key above it. The Boolean
+    /// is whether all subkeys are watched, or only whether a key appears.
     const KEYS: [(&str, bool); 2] =
         [(r"SOFTWARE\Microsoft\VisualStudio", true), (r"SOFTWARE\Microsoft", false)];
 
-    /// Calls somebody back until it is dropped.
+    /// Calls a function at every change until it is dropped.
     pub struct RegistryNotice {
         stop: Arc<Event>,
         thread: Option<JoinHandle<()>>,
     }
 
     impl RegistryNotice {
-        /// None if the system refuses.
-        pub fn new(tell: impl Fn() + Send + 'static) -> Option<RegistryNotice> {
+        /// Starts watching. Returns `None` if the system refuses.
+        pub fn new(report: impl Fn() + Send + 'static) -> Option<RegistryNotice> {
             let stop = Arc::new(Event::new()?);
             let stopped = stop.clone();
             let watch = move || {
                 while wait(&stopped) == Some(true) {
-                    tell();
+                    report();
                 }
             };
             let thread = std::thread::Builder::new().name("registry".to_owned()).spawn(watch).ok()?;
@@ -111,7 +115,8 @@ mod registry {
         }
     }
 
-    /// Waits until something changes; false if it was stopped, none if nothing can be watched.
+    /// Waits until something changes. Returns false if it was stopped, and `None` if nothing can be
+    /// watched.
     fn wait(stopped: &Event) -> Option<bool> {
         let mut handles = vec![stopped.0];
         let views = [KEY_WOW64_64KEY, KEY_WOW64_32KEY];
@@ -142,7 +147,7 @@ mod registry {
         fn open(name: &str, view: u32) -> Option<Key> {
             let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
             let mut key: HKEY = null_mut();
-            // SAFETY: the name ends in NUL, and `key` is where the handle is written to.
+            // SAFETY: the name ends in NUL, and `key` receives the handle.
             let error =
                 unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, name.as_ptr(), 0, KEY_NOTIFY | view, &mut key) };
             (error == ERROR_SUCCESS).then_some(Key(key))
@@ -151,17 +156,17 @@ mod registry {
 
     impl Drop for Key {
         fn drop(&mut self) {
-            // SAFETY: it was opened and is closed once.
+            // SAFETY: the key was opened and is closed once.
             unsafe { RegCloseKey(self.0) };
         }
     }
 
     struct Event(HANDLE);
 
-    // SAFETY: a handle of the kernel belongs to the process, not to a thread.
+    // SAFETY: a kernel handle belongs to the process, not to a thread.
     unsafe impl Send for Event {}
 
-    // SAFETY: as above, and the kernel orders what threads do with it.
+    // SAFETY: as above, and the kernel synchronizes the operations of threads on it.
     unsafe impl Sync for Event {}
 
     impl Event {
@@ -174,7 +179,7 @@ mod registry {
 
     impl Drop for Event {
         fn drop(&mut self) {
-            // SAFETY: it was made by `new` and is closed once.
+            // SAFETY: the handle was created by `new` and is closed once.
             unsafe { CloseHandle(self.0) };
         }
     }

@@ -1,4 +1,4 @@
-//! Folders that change, and what is told of them.
+//! Changing directories, and the reports about them.
 
 use std::fs;
 use std::sync::mpsc::{Receiver, channel};
@@ -7,17 +7,17 @@ use std::time::SystemTime;
 use super::*;
 use crate::host::Witness;
 
-/// A machine's drive in a folder, of which some is read and watched.
+/// The drive of a machine in a temporary directory, parts of which are read and watched.
 struct Drive {
     root: tempfile::TempDir,
     watcher: Watcher<u32>,
-    told: Receiver<u32>,
+    reports: Receiver<u32>,
 }
 
-/// Longer than anything takes to be told.
+/// Longer than any report takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is not told by then is not told.
+/// Long enough to conclude that nothing is reported.
 const ENOUGH: Duration = Duration::from_millis(1500);
 
 impl Drive {
@@ -26,9 +26,9 @@ impl Drive {
         for folder in ["Windows/System32", "env/Lib/site-packages/pkg", "work"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
-        let (tell, told) = channel();
-        let watcher = Watcher::with_notices(has_notices, move |key| tell.send(key).unwrap());
-        let drive = Drive { root, watcher, told };
+        let (sender, reports) = channel();
+        let watcher = Watcher::with_notices(has_notices, move |key| sender.send(key).unwrap());
+        let drive = Drive { root, watcher, reports };
         drive.write("env/python.exe");
         drive.write("env/Lib/site-packages/pkg/a.dll");
         drive
@@ -46,8 +46,8 @@ impl Drive {
         fs::remove_file(self.path(path)).unwrap();
     }
 
-    /// Reads the environment and where else its DLL may be, and watches that.
-    fn read(&self, is_ill: bool) -> &Drive {
+    /// Reads the environment and the other places where its DLL may be, and watches them.
+    fn read(&self, watches_system: bool) -> &Drive {
         let host = Host::directory(self.root.path(), Default::default()).unwrap();
         let (host, witness) = Witness::over(&host);
         let at = |path: &str| WinPath::new(r"C:\").join(path);
@@ -59,29 +59,29 @@ impl Drive {
         host.files.is_file(&at("Windows/System32/a.dll"));
         host.files.folder(&at("env/Lib/site-packages")).unwrap();
         let roots = if self.path("env").exists() { vec![at("env")] } else { Vec::new() };
-        let watched = Watched::new(&host, &witness.reading(), roots, is_ill).unwrap();
+        let watched = Watched::new(&host, &witness.reading(), roots, watches_system).unwrap();
         self.watcher.watch(1, watched, true);
-        // Until the system gives notices.
+        // Give the system time to start notifications.
         std::thread::sleep(QUIET);
         self
     }
 
     #[track_caller]
-    fn is_told(&self) -> &Drive {
-        assert_eq!(self.told.recv_timeout(PATIENCE), Ok(1));
+    fn assert_reported(&self) -> &Drive {
+        assert_eq!(self.reports.recv_timeout(PATIENCE), Ok(1));
         self
     }
 
     #[track_caller]
-    fn is_not_told(&self) -> &Drive {
-        assert!(self.told.recv_timeout(ENOUGH).is_err());
+    fn assert_not_reported(&self) -> &Drive {
+        assert!(self.reports.recv_timeout(ENOUGH).is_err());
         self
     }
 }
 
 type Change = (&'static str, fn(&Drive));
 
-/// Each of these changes what was read.
+/// Returns changes of what was read.
 fn changes() -> [Change; 6] {
     [
         ("a file is deleted", |drive| drive.delete("env/Lib/site-packages/pkg/a.dll")),
@@ -100,29 +100,29 @@ fn changes() -> [Change; 6] {
 }
 
 #[test]
-fn what_was_read_is_told_when_it_changes() {
+fn a_change_of_what_was_read_is_reported() {
     for (what, change) in changes() {
         println!("{what}");
         let drive = Drive::new(true);
         drive.read(false);
         change(&drive);
-        drive.is_told().is_not_told();
+        drive.assert_reported().assert_not_reported();
     }
 }
 
 #[test]
-fn without_notices_it_is_polled() {
+fn without_notifications_changes_are_polled() {
     for (what, change) in changes() {
         println!("{what}");
         let drive = Drive::new(false);
         drive.read(false);
         change(&drive);
-        drive.is_told();
+        drive.assert_reported();
     }
 }
 
 #[test]
-fn what_was_not_read_and_what_is_as_it_was_is_not_told() {
+fn changes_of_other_files_and_reverted_changes_are_not_reported() {
     let drive = Drive::new(true);
     drive.read(false);
     drive.write("env/Lib/site-packages/pkg/b.py");
@@ -131,20 +131,20 @@ fn what_was_not_read_and_what_is_as_it_was_is_not_told() {
     fs::remove_dir(drive.path("env/Lib/site-packages/pkg/__pycache__")).unwrap();
     drive.write("work/b.txt");
     drive.delete("work/b.txt");
-    drive.is_not_told();
+    drive.assert_not_reported();
 }
 
 #[test]
-fn the_folders_of_the_system_are_watched_while_something_is_missing() {
+fn the_system_directories_are_watched_while_something_is_missing() {
     let drive = Drive::new(true);
     drive.read(false).write("Windows/System32/a.dll");
-    drive.is_not_told().delete("Windows/System32/a.dll");
+    drive.assert_not_reported().delete("Windows/System32/a.dll");
     drive.read(true).write("Windows/System32/a.dll");
-    drive.is_told();
+    drive.assert_reported();
 }
 
 #[test]
-fn an_installation_is_told_once_at_its_end() {
+fn an_installation_is_reported_once_at_its_end() {
     let drive = Drive::new(true);
     drive.read(false);
     for package in 0..30 {
@@ -153,28 +153,28 @@ fn an_installation_is_told_once_at_its_end() {
         for file in 0..30 {
             drive.write(&format!("{folder}/{file}.py"));
         }
-        // Nothing but what is in the new folders changes for longer than it would be quiet.
+        // For longer than the quiet period, only the contents of new directories change.
         std::thread::sleep(QUIET / 2);
         drive.write(&format!("{folder}/late.py"));
         std::thread::sleep(QUIET / 2);
     }
-    assert!(drive.told.try_recv().is_err(), "it was told before it had ended");
-    drive.is_told().is_not_told();
+    assert!(drive.reports.try_recv().is_err(), "it was reported before it had ended");
+    drive.assert_reported().assert_not_reported();
 }
 
 #[test]
-fn what_changes_before_it_is_watched_is_told() {
+fn a_change_before_the_watch_started_is_reported() {
     let drive = Drive::new(true);
     let host = Host::directory(drive.root.path(), Default::default()).unwrap();
     let (host, witness) = Witness::over(&host);
     host.files.is_file(&r"C:\work\a.dll".into());
     drive.write("work/a.dll");
     drive.watcher.watch(1, Watched::new(&host, &witness.reading(), Vec::new(), true).unwrap(), true);
-    drive.is_told();
+    drive.assert_reported();
 }
 
 #[test]
-fn what_is_read_for_the_first_time_may_have_changed_before() {
+fn a_change_of_a_newly_read_file_in_a_watched_folder_is_reported() {
     let drive = Drive::new(true);
     let watch = |file: &str, change: &dyn Fn()| {
         let host = Host::directory(drive.root.path(), Default::default()).unwrap();
@@ -186,10 +186,10 @@ fn what_is_read_for_the_first_time_may_have_changed_before() {
         drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
     };
     watch(r"C:\work\a.dll", &|| {});
-    drive.is_not_told();
-    // Of the same folder, which is watched already: nobody knew that this file counts.
+    drive.assert_not_reported();
+    // In a directory that is already watched, but it wasn't known that this file matters.
     watch(r"C:\work\b.dll", &|| drive.write("work/b.dll"));
-    drive.is_told();
+    drive.assert_reported();
 }
 
 #[test]
@@ -210,12 +210,12 @@ fn a_folder_that_was_replaced_before_it_is_read_again_is_still_watched() {
     fs::create_dir(drive.path("work/folder")).unwrap();
     std::thread::sleep(QUIET / 2);
     watch();
-    drive.is_not_told().write("work/folder/a.dll");
-    drive.is_told();
+    drive.assert_not_reported().write("work/folder/a.dll");
+    drive.assert_reported();
 }
 
 #[test]
-fn a_folder_that_comes_back_as_another_is_still_watched() {
+fn a_folder_that_was_deleted_and_created_again_is_still_watched() {
     let drive = Drive::new(true);
     fs::create_dir(drive.path("work/folder")).unwrap();
     let host = Host::directory(drive.root.path(), Default::default()).unwrap();
@@ -226,29 +226,29 @@ fn a_folder_that_comes_back_as_another_is_still_watched() {
     std::thread::sleep(QUIET);
     fs::remove_dir(drive.path("work/folder")).unwrap();
     fs::create_dir(drive.path("work/folder")).unwrap();
-    drive.is_not_told().write("work/folder/a.dll");
-    drive.is_told();
+    drive.assert_not_reported().write("work/folder/a.dll");
+    drive.assert_reported();
 }
 
 #[test]
-fn what_never_holds_is_told_more_and_more_seldom() {
+fn a_persistent_mismatch_is_reported_less_and_less_often() {
     let drive = Drive::new(false);
     let start = Instant::now();
-    let mut told = 0;
+    let mut reported = 0;
     for file in 0.. {
         let host = Host::directory(drive.root.path(), Default::default()).unwrap();
         let (host, witness) = Witness::over(&host);
         host.files.is_file(&r"C:\work\a.dll".into());
-        // As if somebody changed it during each diagnosis.
+        // As if the file changed during each diagnosis.
         drive.write(&format!("work/{file}.dll"));
         drive.watcher.watch(1, Watched::new(&host, &witness.reading(), Vec::new(), true).unwrap(), true);
         let left = Duration::from_secs(6).saturating_sub(start.elapsed());
-        if drive.told.recv_timeout(left).is_err() {
+        if drive.reports.recv_timeout(left).is_err() {
             break;
         }
-        told += 1;
+        reported += 1;
     }
-    assert!((2..=4).contains(&told), "{told} times");
+    assert!((2..=4).contains(&reported), "{reported} times");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_file_that_changed_a_moment_ago_is_watched_all_the_same() {
     let drive = Drive::new(true);
     let path = drive.path("env/Lib/site-packages/pkg/a.dll");
     fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now()).unwrap();
-    drive.read(false).is_not_told();
+    drive.read(false).assert_not_reported();
     fs::write(&path, "another").unwrap();
-    drive.is_told();
+    drive.assert_reported();
 }
