@@ -1,7 +1,7 @@
-//! A machine recorded into one file: every fact that a diagnosis read.
+//! A machine recorded in one file: every fact that a diagnosis read.
 //!
-//! A [`Recorder`] stands between a diagnosis and the files of a machine and writes down each answer.
-//! Replayed on any system, the same questions get the same answers, so the findings are the same.
+//! A [`Recorder`] between a diagnosis and the files of a machine stores each answer. A replay on
+//! any system gives the same answers, and therefore the same findings.
 
 mod essence;
 mod finished;
@@ -32,22 +32,23 @@ use notation::Notated;
 pub use recording::{Recorder, Recording};
 pub use redactor::Redactor;
 
-/// Version of the format. Older ones stay readable; newer ones are refused. The first told modules and folders field by field, and
-/// was packed by gzip.
+/// The version of the format. Older versions stay readable; newer ones are refused. Version 1
+/// stored modules and directories with named fields and was compressed with gzip.
 const VERSION: u32 = 2;
 
-/// More than any real snapshot unpacks to, in bytes.
-const LARGEST: u64 = 512 << 20;
+/// The maximum unpacked size in bytes. Real snapshots are smaller.
+const MAX_BYTES: u64 = 512 << 20;
 
-/// What unpacking may cost, in KiB. We pack with a dictionary of 8 MiB, `xz -9` with one of 64 MiB, and a hostile file may ask for 4 GiB.
-const MEMORY: u32 = 80 << 10;
+/// The maximum memory for unpacking, in KiB. WhyDLL compresses with a dictionary of 8 MiB and `xz
+/// -9` uses one of 64 MiB, but a malicious file may require 4 GiB.
+const MAX_MEMORY: u32 = 80 << 10;
 
-/// The recorded machine.
+/// The stored form of a recorded machine.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Snapshot<M> {
     whydll_snapshot: u32,
-    /// Whether a replay says something else than was recorded.
+    /// Whether a replay gives another result than the recorded diagnosis.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_inexact: bool,
     /// The interpreter that was diagnosed.
@@ -61,7 +62,7 @@ struct Snapshot<M> {
     /// The [`Host::usual_variables`] of the recorded machine.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     usual_variables: BTreeMap<String, String>,
-    /// Its [`Host::roaming_data`].
+    /// The [`Host::roaming_data`] of the recorded machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     roaming_data: Option<WinPath>,
     /// Whether its processes have the PATH of a new Windows, see [`Host::has_new_path`].
@@ -71,33 +72,34 @@ struct Snapshot<M> {
     registered_pythons: Vec<RegisteredPython>,
     #[serde(default)]
     running: Running,
-    /// What modules do; many are alike.
+    /// The contents of modules. Many modules have the same.
     modules: Vec<M>,
-    /// Which of them stands at a path.
+    /// The index into `modules` by path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     facts: Facts,
 }
 
-/// Answers by path.
+/// The recorded answers, by path.
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct Facts {
-    /// What paths name whose folders were not listed.
+    /// The kinds of paths whose directories were not listed.
     #[serde(default)]
     kinds: BTreeMap<WinPath, Option<EntryKind>>,
     folders: BTreeMap<WinPath, Result<Listing, FileError>>,
     sizes: BTreeMap<WinPath, Result<u64, FileError>>,
     texts: BTreeMap<WinPath, Result<Arc<str>, FileError>>,
     images: BTreeMap<WinPath, Result<Arc<ImageFacts>, ImageFault>>,
-    /// By importer, name of the import, and exporter; those where everything is found are left out.
+    /// By importer, imported name, and exporter. Bindings in which every symbol is found are left
+    /// out.
     #[serde(default)]
     bindings: BTreeMap<String, Result<Arc<Binding>, ImageFault>>,
     /// By image and symbol.
     #[serde(default)]
     exports: BTreeMap<String, Result<Option<Export>, ImageFault>>,
-    /// By file and text; those that do not hold it are left out.
+    /// By file and string. Strings that the file doesn't contain are left out.
     #[serde(default)]
     held: BTreeMap<String, Result<bool, FileError>>,
-    /// Those that need nothing special are left out.
+    /// Images that need no particular instructions are left out.
     #[serde(default)]
     instructions: BTreeMap<WinPath, Result<Arc<BTreeSet<String>>, ImageFault>>,
     #[serde(skip)]
@@ -105,7 +107,7 @@ struct Facts {
     archives: BTreeMap<WinPath, Result<Arc<Vec<String>>, FileError>>,
 }
 
-/// A folder, told by the names of the folders in it and those of the files.
+/// A directory listing, stored as the names of its directories and those of its files.
 #[derive(Clone)]
 struct Listing(Arc<Folder>);
 
@@ -122,7 +124,7 @@ impl Serialize for Listing {
 impl<'de> Deserialize<'de> for Listing {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listing, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        // The first format told it field by field.
+        // Version 1 of the format stored it with named fields.
         if value.is_object() {
             return serde_json::from_value(value)
                 .map(|folder| Listing(Arc::new(folder)))
@@ -136,39 +138,39 @@ impl<'de> Deserialize<'de> for Listing {
     }
 }
 
-/// A snapshot that cannot be replayed or written.
+/// The reason why a snapshot cannot be replayed or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// The file cannot be read or written.
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
-    /// It is cut short, damaged, or something else altogether.
-    #[error("{path} is no snapshot that can be read: {reason}")]
+    /// The file is truncated, damaged, or not a snapshot.
+    #[error("can't read snapshot {path}: {reason}")]
     Damaged { path: String, reason: String },
-    /// It would hold a secret.
+    /// The snapshot would contain a secret.
     #[error(
-        "no snapshot was written: what would be in it holds what looks like {kind}, in “{around}…”. Snapshots are made to be sent to others"
+        "no snapshot was written: it would contain what looks like {kind} (“{around}…”), and snapshots are made to be shared"
     )]
     Secret { kind: &'static str, around: String },
-    /// It would have modules of a person's own projects.
+    /// The snapshot would contain modules of the user's own projects.
     #[error(
-        "no snapshot was written: this import runs modules of your own ({}), and snapshots are made to be sent to others. Include what these do with {asked}",
+        "no snapshot was written: this import runs your own modules ({}), and snapshots are made to be shared. To include what these modules do, use {asked}",
         listed(.modules)
     )]
     OwnModules {
-        /// Their files.
+        /// The paths of the modules.
         modules: Vec<WinPath>,
-        /// How that is asked for.
+        /// The option that includes them.
         asked: &'static str,
     },
-    /// Made by a newer program.
+    /// A newer version of WhyDLL wrote the snapshot.
     #[error(
-        "{path} is a snapshot of format {found}; this program reads formats up to {VERSION}: get a newer whydll"
+        "{path} is a snapshot in format {found}, but this whydll reads formats up to {VERSION} only: update whydll"
     )]
     TooNew { path: String, found: u32 },
 }
 
-/// The first few of these paths.
+/// Names the first of these paths and counts the others.
 fn listed(paths: &[WinPath]) -> String {
     match paths {
         [one] => one.to_string(),
@@ -177,7 +179,7 @@ fn listed(paths: &[WinPath]) -> String {
     }
 }
 
-/// Opens a recorded machine.
+/// Opens the file of a recorded machine.
 pub fn open(path: &Path) -> Result<Host, SnapshotError> {
     let name = path.display().to_string();
     let file = File::open(path)
@@ -185,7 +187,7 @@ pub fn open(path: &Path) -> Result<Host, SnapshotError> {
     read(BufReader::new(file), &name)
 }
 
-/// Reads a recorded machine; `name` is for messages.
+/// Reads a recorded machine. `name` is the name of the snapshot in error messages.
 pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
     let damaged = |reason: String| SnapshotError::Damaged { path: name.to_owned(), reason };
     let bytes = unpacked(input).map_err(|error| damaged(error.to_string()))?;
@@ -195,12 +197,12 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
         whydll_snapshot: u32,
     }
     let depth = nesting(&bytes);
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(damaged(format!("it is nested {depth} levels deep")));
     }
     let head: Head = parse(&bytes).map_err(|error| damaged(error.to_string()))?;
     match head.whydll_snapshot {
-        0 => return Err(damaged("there is no format 0".to_owned())),
+        0 => return Err(damaged("format 0 does not exist".to_owned())),
         1..=VERSION => {}
         found => return Err(SnapshotError::TooNew { path: name.to_owned(), found }),
     }
@@ -235,26 +237,28 @@ pub fn read(input: impl Read, name: &str) -> Result<Host, SnapshotError> {
     })
 }
 
-/// The JSON, which may be packed by xz, or by gzip as the first format was.
+/// Unpacks the JSON, which may be compressed with xz, or with gzip as in version 1 of the format.
 fn unpacked(mut input: impl Read) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     input.by_ref().take(6).read_to_end(&mut head)?;
     let all = std::io::Cursor::new(head.clone()).chain(input);
     let mut bytes = Vec::new();
     if head == *b"\xfd7zXZ\0" {
-        XzReader::new_mem_limit(all, false, MEMORY).take(LARGEST).read_to_end(&mut bytes)?;
+        XzReader::new_mem_limit(all, false, MAX_MEMORY).take(MAX_BYTES).read_to_end(&mut bytes)?;
     } else if head.starts_with(b"\x1f\x8b") {
-        flate2::read::GzDecoder::new(all).take(LARGEST).read_to_end(&mut bytes)?;
+        flate2::read::GzDecoder::new(all).take(MAX_BYTES).read_to_end(&mut bytes)?;
     } else {
-        all.take(LARGEST).read_to_end(&mut bytes)?;
+        all.take(MAX_BYTES).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
 
-/// Deepest nesting of a snapshot: that of the longest chain of `elif` in a module.
-const DEEPEST: usize = 2_000;
+/// The maximum nesting depth of a snapshot, which allows for the longest chain of `elif` in a
+/// module.
+const MAX_DEPTH: usize = 2_000;
 
-/// Reads JSON without `serde_json`'s own limit of 128 levels, which modules exceed. [`nesting`] is the limit.
+/// Parses JSON without `serde_json`'s own limit of 128 levels, which modules exceed. The caller
+/// checks [`nesting`] instead.
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     json.disable_recursion_limit();
@@ -263,7 +267,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
     Ok(value)
 }
 
-/// How deep brackets nest, outside of strings.
+/// Returns how deep brackets are nested outside of strings.
 fn nesting(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut quoted = false;
@@ -284,12 +288,12 @@ fn nesting(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// The snapshot that is being made cannot be turned into JSON, or back.
+/// Converts the error of a snapshot in memory that cannot be turned into JSON, or back.
 fn damaged(error: serde_json::Error) -> SnapshotError {
-    SnapshotError::Damaged { path: "the snapshot".to_owned(), reason: error.to_string() }
+    SnapshotError::Damaged { path: "in memory".to_owned(), reason: error.to_string() }
 }
 
-/// What a module belongs to: the package in site-packages, or else the folder.
+/// Returns the package of a module: its name in site-packages, or else its directory.
 fn package_of(path: &str) -> String {
     let mut parts =
         path.split(['/', '\\']).skip_while(|part| !part.eq_ignore_ascii_case("site-packages")).skip(1);
@@ -297,7 +301,7 @@ fn package_of(path: &str) -> String {
     parts.next().map_or_else(folder, |package| package.trim_end_matches(".py").to_owned())
 }
 
-/// No path of Windows holds a `|`.
+/// Returns the key of a binding. No Windows path contains `|`.
 fn binding_key(importer: &WinPath, dll: &str, exporter: &WinPath) -> String {
     format!("{}|{dll}|{}", importer.key(), exporter.key())
 }
@@ -306,11 +310,11 @@ fn export_key(path: &WinPath, symbol: &Symbol) -> String {
     format!("{}|{symbol}", path.key())
 }
 
-fn held_key(path: &WinPath, text: &str) -> String {
-    format!("{}|{text}", path.key())
+fn held_key(path: &WinPath, string: &str) -> String {
+    format!("{}|{string}", path.key())
 }
 
-/// Files of which only the recorded answers are known.
+/// Files for which only the recorded answers exist.
 struct Recorded {
     folders: HashMap<WinPath, Result<Arc<Folder>, FileError>>,
     facts: Facts,
@@ -324,11 +328,11 @@ impl Recorded {
     }
 }
 
-fn recall<K: Ord, T: Clone, E: From<FileError> + Clone>(
-    shelf: &BTreeMap<K, Result<T, E>>,
-    asked: &K,
+fn recorded<K: Ord, T: Clone, E: From<FileError> + Clone>(
+    answers: &BTreeMap<K, Result<T, E>>,
+    key: &K,
 ) -> Result<T, E> {
-    shelf.get(asked).cloned().unwrap_or_else(|| Err(FileError::NotRecorded.into()))
+    answers.get(key).cloned().unwrap_or_else(|| Err(FileError::NotRecorded.into()))
 }
 
 impl Files for Recorded {
@@ -349,17 +353,17 @@ impl Files for Recorded {
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
         withheld::note(path.as_str());
-        recall(&self.facts.sizes, path)
+        recorded(&self.facts.sizes, path)
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
         withheld::note(path.as_str());
-        recall(&self.facts.texts, path)
+        recorded(&self.facts.texts, path)
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
         withheld::note(path.as_str());
-        recall(&self.facts.images, path)
+        recorded(&self.facts.images, path)
     }
 
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
@@ -368,15 +372,15 @@ impl Files for Recorded {
     }
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        recall(&self.facts.exports, &export_key(path, symbol))
+        recorded(&self.facts.exports, &export_key(path, symbol))
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
         withheld::note(path.as_str());
-        recall(&self.facts.scripts, path)
+        recorded(&self.facts.scripts, path)
     }
 
-    /// What is not recorded was not asked, or not there.
+    /// Whatever isn't recorded wasn't requested, or isn't in the file.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         withheld::note(path.as_str());
         withheld::note(text);
@@ -389,7 +393,7 @@ impl Files for Recorded {
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
         withheld::note(path.as_str());
-        recall(&self.facts.archives, path)
+        recorded(&self.facts.archives, path)
     }
 }
 

@@ -1,5 +1,6 @@
-//! What a snapshot has of the text files that a diagnosis read: of files that we know, what is read of them; of all others their
-//! layout, with a mark for each text in them ([`withheld`](crate::source::withheld)).
+//! The part of a text file that a snapshot contains: for known files, what WhyDLL reads in them;
+//! for all others their layout, with a mark for each string
+//! ([`withheld`](crate::source::withheld)).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::host::{WinPath, is_native};
 
-/// What of a file's text is in a snapshot; `withhold` gives the mark for a text whose need a replay shows.
+/// Returns the part of a file's text that belongs in a snapshot. `withhold` returns the mark for a
+/// string whose need is determined by a replay.
 pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     let name = file.file_name().to_ascii_lowercase();
     let folder = file.parent().map(|folder| folder.file_name().to_ascii_lowercase()).unwrap_or_default();
@@ -30,13 +32,13 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
         ("setup.cfg" | "setup.py", _) => names(text),
         ("environment.yml" | "environment.yaml", _) => lines(text, |line| line.starts_with("name:")),
         (".condarc" | ".mambarc", _) => envs_dirs(text),
-        // A word, a path, or a path a line.
+        // A word, a path, or one path per line.
         ("installer" | "top_level.txt", _) if folder.ends_with("-info") => text.to_owned(),
         ("environments.txt", ".conda") | ("envs.toml", "virtualenvs") => text.to_owned(),
         ("orig-prefix.txt", "lib") | ("py.ini", "windows" | "local") => text.to_owned(),
         _ if name.ends_with(".exe.__target__") => text.to_owned(),
         (".project" | ".python-version", _) => lines(text, |line| !line.starts_with('#')),
-        // These come from Windows, or from whoever made the DLL.
+        // Written by Microsoft or the vendor of the DLL.
         _ if name.ends_with(".manifest") => text.to_owned(),
         (_, "conda-meta") => conda_package(text).unwrap_or_default(),
         _ if name.ends_with(".egg-info") => metadata(text),
@@ -53,7 +55,8 @@ pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> Str
     }
 }
 
-/// What site.py and the interpreter read of a `pyvenv.cfg`, and what tells who made it.
+/// The settings in a `pyvenv.cfg` that site.py and the interpreter read, or that show which tool
+/// made it.
 const CONFIG: [&str; 8] = [
     "home",
     "executable",
@@ -65,31 +68,31 @@ const CONFIG: [&str; 8] = [
     "version_info",
 ];
 
-/// What is read of the Python Install Manager's description of an install.
+/// The fields in the Python Install Manager's description of an installation that are read.
 const INSTALL: [&str; 4] = ["schema", "company", "sort-version", "executable"];
 
-/// What is read of a `pyproject.toml`.
+/// The tables and keys in a `pyproject.toml` that are read.
 const PROJECT: [(&str, &[&str]); 2] = [("project", &["name", "requires-python"]), ("tool.poetry", &["name"])];
 
-/// The headers of METADATA that are read.
+/// The headers in METADATA that are read.
 const HEADERS: [&str; 4] = ["name", "version", "requires-python", "requires-dist"];
 
-/// The lines of a text that are wanted.
+/// Returns the wanted lines of a text.
 fn lines(text: &str, is_wanted: impl Fn(&str) -> bool) -> String {
     let wanted = text.lines().filter(|line| is_wanted(line.trim_start_matches('\u{feff}')));
     wanted.map(|line| format!("{line}\n")).collect()
 }
 
-/// The text of a file of which lines are told by their numbers, without its comments.
-fn without_comments(text: &str, mut told: impl FnMut(&str) -> String) -> String {
+/// Replaces the comments in a file whose line numbers matter, and maps all other lines.
+fn without_comments(text: &str, mut map: impl FnMut(&str) -> String) -> String {
     let line = |line: &str| match line.trim_start_matches('\u{feff}').trim_start().starts_with('#') {
         true => "#\n".to_owned(),
-        false => format!("{}\n", told(line)),
+        false => format!("{}\n", map(line)),
     };
     text.lines().map(line).collect()
 }
 
-/// The lines that say how a project is called.
+/// Returns the lines that name a project.
 fn names(text: &str) -> String {
     let names = text.lines().filter_map(|line| {
         let value = line.trim_start().strip_prefix("name")?.trim_start().strip_prefix('=')?;
@@ -103,15 +106,16 @@ fn has_key(line: &str, keys: &[&str]) -> bool {
     line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim().to_ascii_lowercase().as_str()))
 }
 
-/// Of RECORD the native files and the top-level names. That there is a hash counts, but not which.
+/// Reduces RECORD to the native files and the top-level names. The presence of a hash matters, but
+/// not its value.
 fn record(text: &str) -> String {
     let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut kept = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
     let mut seen = BTreeSet::new();
-    // A row that cannot be read costs only itself.
+    // An unreadable row is skipped.
     for row in rows.records().filter_map(Result::ok) {
         let fields: Vec<&str> = row.iter().collect();
-        // Some builders forget to quote a path that holds commas; hash and size come last.
+        // Some builders don't quote paths with commas; the hash and size are the last fields.
         let (path, hash, size) = match fields.as_slice() {
             [path @ .., hash, size] if !path.is_empty() => (path.join(","), *hash, *size),
             [path, ..] => ((*path).to_owned(), "", ""),
@@ -133,7 +137,7 @@ fn record(text: &str) -> String {
     String::from_utf8(kept.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-/// Of METADATA four headers. Where a requirement says an address, that it has one is enough.
+/// Reduces METADATA to four headers. The URL of a requirement is replaced.
 fn metadata(text: &str) -> String {
     let mut headers: Vec<String> = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines().take_while(|line| !line.trim().is_empty()) {
@@ -146,26 +150,26 @@ fn metadata(text: &str) -> String {
         let key = line.split_once(':').map_or("", |(key, _)| key.trim());
         HEADERS.contains(&key.to_ascii_lowercase().as_str())
     };
-    headers.iter().filter(is_read).map(|header| format!("{}\n", without_address(header))).collect()
+    headers.iter().filter(is_read).map(|header| format!("{}\n", without_url(header))).collect()
 }
 
-/// `name @ https://user:password@host/x ; marker` without its address (PEP 508).
-fn without_address(header: &str) -> String {
+/// Removes the URL from `name @ https://user:password@host/x ; marker` (PEP 508).
+fn without_url(header: &str) -> String {
     let Some((name, rest)) = header.split_once('@') else { return header.to_owned() };
-    // In an address a semicolon has no blank before it.
+    // In a URL, a semicolon isn't preceded by a space.
     let marker = rest.split_once(" ;").map_or(String::new(), |(_, marker)| format!(" ;{marker}"));
     format!("{name}@ withheld{marker}")
 }
 
-/// Of `direct_url.json` (PEP 610) only whether it is a wheel of a folder.
+/// Reduces `direct_url.json` (PEP 610) to whether it refers to a wheel in a directory.
 fn direct_url(text: &str) -> String {
-    let Ok(told) = serde_json::from_str::<Value>(text) else { return String::new() };
-    let url = told.get("url").and_then(Value::as_str).unwrap_or_default();
+    let Ok(fields) = serde_json::from_str::<Value>(text) else { return String::new() };
+    let url = fields.get("url").and_then(Value::as_str).unwrap_or_default();
     let is_wheel = url.starts_with("file:") && url.ends_with(".whl");
     json!({ "url": if is_wheel { "file:///withheld.whl" } else { "withheld" } }).to_string()
 }
 
-/// Of conda's history the program of the last command.
+/// Reduces conda's history to the program of the last command.
 fn conda_history(text: &str) -> String {
     let last = text.lines().rev().find(|line| line.starts_with("# cmd:")).unwrap_or_default();
     match ["micromamba", "mamba", "conda"].into_iter().find(|name| last.contains(name)) {
@@ -175,11 +179,11 @@ fn conda_history(text: &str) -> String {
 }
 
 fn pixi(text: &str) -> String {
-    let told: Value = serde_json::from_str(text).unwrap_or_default();
-    json!({ "manifest_path": told.get("manifest_path") }).to_string()
+    let fields: Value = serde_json::from_str(text).unwrap_or_default();
+    json!({ "manifest_path": fields.get("manifest_path") }).to_string()
 }
 
-/// These fields of an object in JSON; of what is none nothing.
+/// Reduces a JSON object to these fields. Anything else becomes empty.
 fn json_of(text: &str, wanted: &[&str]) -> String {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(text.trim_start_matches('\u{feff}')) else {
         return String::new();
@@ -188,7 +192,7 @@ fn json_of(text: &str, wanted: &[&str]) -> String {
     Value::Object(fields).to_string()
 }
 
-/// Of conda's description of a package the files that RECORD would have.
+/// Reduces conda's description of a package to the files that RECORD would list.
 fn conda_package(text: &str) -> Option<String> {
     let package: Value = serde_json::from_str(text).ok()?;
     let is_wanted = |path: &Value| path.as_str().is_some_and(is_native);
@@ -206,7 +210,8 @@ fn conda_package(text: &str) -> Option<String> {
     Some(json!({ "files": files, "paths_data": { "paths": rows } }).to_string())
 }
 
-/// These texts of a file in TOML, each told by its table and its name; one that is no TOML stays none.
+/// Reduces a TOML file to these strings, given by table and key. A file that isn't TOML stays
+/// invalid.
 fn toml_of(text: &str, wanted: &[(&str, &[&str])]) -> String {
     let Ok(all) = text.parse::<toml::Table>() else { return "= damaged".to_owned() };
     let mut kept = String::new();
@@ -215,14 +220,14 @@ fn toml_of(text: &str, wanted: &[(&str, &[&str])]) -> String {
         let first = parts.next().and_then(|part| all.get(part));
         let Some(table) = parts.fold(first, |table, part| table?.get(part)) else { continue };
         kept.push_str(&format!("[{name}]\n"));
-        let texts = keys.iter().filter_map(|key| Some((key, table.get(key)?.as_str()?)));
-        // A text of JSON is one of TOML.
-        texts.for_each(|(key, text)| kept.push_str(&format!("{key} = {}\n", json!(text))));
+        let strings = keys.iter().filter_map(|key| Some((key, table.get(key)?.as_str()?)));
+        // A JSON string is also a TOML string.
+        strings.for_each(|(key, string)| kept.push_str(&format!("{key} = {}\n", json!(string))));
     }
     kept
 }
 
-/// Of conda's settings the folders of environments; channels may have tokens.
+/// Reduces conda's settings to the directories of environments. Channels may contain tokens.
 fn envs_dirs(text: &str) -> String {
     let mut lines = text.lines().skip_while(|line| line.trim_end() != "envs_dirs:");
     let head = lines.next();
@@ -230,7 +235,7 @@ fn envs_dirs(text: &str) -> String {
     head.into_iter().chain(items).map(|line| format!("{line}\n")).collect()
 }
 
-/// A line of Python with marks in the place of its texts.
+/// Replaces the strings in a line of Python by marks.
 fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     let mut marked = String::new();
     let mut done = 0;
@@ -252,7 +257,7 @@ fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
         };
         if let Some(text) = code.get(inner.clone()).filter(|text| !text.is_empty()) {
             marked.push_str(&code[done..inner.start]);
-            // Comments are left out: nothing reads them.
+            // Comments are left out, because nothing reads them.
             if token.kind() != TokenKind::Comment {
                 marked.push_str(&withhold(text));
             }
@@ -262,7 +267,7 @@ fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     marked + &code[done..]
 }
 
-/// JSON with marks in the place of its texts, but for the names of fields.
+/// Replaces the strings in JSON by marks, except for the names of fields.
 fn with_marks_in_json(text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     fn mark(value: &mut Value, withhold: &mut dyn FnMut(&str) -> String) {
         match value {
@@ -294,13 +299,13 @@ mod tests {
             format!("<{}>", withheld.len())
         };
         let kept = essence(&WinPath::new(path), text, &mut withhold);
-        let told: String =
+        let list: String =
             (1..).zip(withheld).map(|(number, text)| format!("<{number}> is {text}\n")).collect();
-        expected.assert_eq(&format!("{kept}{told}"));
+        expected.assert_eq(&format!("{kept}{list}"));
     }
 
     #[test]
-    fn metadata_has_four_headers() {
+    fn metadata_is_reduced_to_four_headers() {
         check(
             r"C:\x-1.dist-info\METADATA",
             "Metadata-Version: 2.1\nName: x\nVersion: 1\nAuthor: Ada\nAuthor-email: ada@example.org\nDescription: one\n  two\n\
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_have_what_is_read_of_them() {
+    fn settings_are_reduced_to_what_is_read() {
         check(
             r"C:\v\pyvenv.cfg",
             r"home = C:\Python
@@ -382,7 +387,7 @@ version_info = 3.13
     }
 
     #[test]
-    fn records_have_native_files_and_top_level_names() {
+    fn records_are_reduced_to_native_files_and_top_level_names() {
         check(
             r"C:\x-1.dist-info\RECORD",
             "pkg/plan.txt,sha256=ab,1\npkg/b.py,sha256=ab,2\n\"pkg/a,b.pyd\",sha256=ab,3\nsix.py,sha256=ab,4\nx-1.dist-info/RECORD,,\n",
@@ -396,7 +401,7 @@ version_info = 3.13
     }
 
     #[test]
-    fn conda_packages_have_their_native_files() {
+    fn conda_packages_are_reduced_to_native_files() {
         check(
             r"C:\c\conda-meta\x-1-0.json",
             r#"{"name": "x", "url": "https://host/t/SECRET/x.conda", "files": ["a.dll", "b.txt"],
@@ -408,7 +413,7 @@ version_info = 3.13
     }
 
     #[test]
-    fn texts_in_code_and_in_unknown_files_are_withheld() {
+    fn strings_in_code_and_in_unknown_files_are_withheld() {
         check(
             r"C:\site-packages\x.pth",
             "# a remark\nC:\\src\nimport os; os.environ['KEY'] = f\"a{x}b\" + rb'''c''' + ''  # SECRET\n",

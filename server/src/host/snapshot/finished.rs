@@ -1,4 +1,4 @@
-//! A snapshot that is not written yet: it can be looked over, replayed and written.
+//! A snapshot that isn't written yet, so that it can be checked, replayed, and reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,45 +16,45 @@ use super::{SnapshotError, damaged, package_of, parse, read};
 use crate::host::Host;
 use crate::source::withheld;
 
-/// A snapshot that is not written yet.
+/// A complete snapshot in memory.
 pub struct Finished {
     json: String,
-    /// How many users, servers and companies were given other names.
+    /// The number of users, servers, and companies whose names were replaced.
     pub renamed: usize,
 }
 
 impl Finished {
-    /// Of what a snapshot has as JSON. `users` get other names.
+    /// Creates a snapshot from its JSON. The names of `users` are replaced.
     pub(super) fn new(mut json: String, users: Option<Users>) -> Result<Finished, SnapshotError> {
         let mut renamed = 0;
         if let Some(mut users) = users {
-            json = users.hidden_in_json(&json);
-            renamed = users.met();
+            json = users.redacted_json(&json);
+            renamed = users.count();
         }
-        for text in strings_of(&json) {
-            if let Some(kind) = secret_in(&text) {
-                // Without the path or the notation that it stands in.
-                let mut words = text.split(|c: char| c.is_whitespace() || "\\'|".contains(c));
-                let word = words.find(|word| secret_in(word).is_some()).unwrap_or(&text);
-                let around = word.chars().take(SHOWN_OF_SECRET).collect();
+        for string in strings_of(&json) {
+            if let Some(kind) = secret_in(&string) {
+                // Show the secret only, without the path or notation around it.
+                let mut words = string.split(|c: char| c.is_whitespace() || "\\'|".contains(c));
+                let word = words.find(|word| secret_in(word).is_some()).unwrap_or(&string);
+                let around = word.chars().take(SHOWN_SECRET_CHARS).collect();
                 return Err(SnapshotError::Secret { kind, around });
             }
         }
         Ok(Finished { json, renamed })
     }
 
-    /// The same snapshot, and whoever replays it learns that it lacks something.
+    /// Marks the snapshot as inexact, so that a replay warns that it lacks something.
     pub fn inexact(mut self) -> Finished {
         self.json = self.json.replacen('{', r#"{"isInexact":true,"#, 1);
         self
     }
 
-    /// The machine that it replays.
+    /// Returns the machine as the snapshot replays it.
     pub fn replayed(&self) -> Result<Host, SnapshotError> {
-        read(self.json.as_bytes(), "the snapshot")
+        read(self.json.as_bytes(), "in memory")
     }
 
-    /// Writes it, packed by xz.
+    /// Writes the snapshot, compressed with xz.
     pub fn write(&self, path: &Path) -> Result<(), SnapshotError> {
         let write = || -> std::io::Result<()> {
             let mut packed = XzWriter::new(File::create(path)?, XzOptions::with_preset(PRESET))?;
@@ -67,10 +67,11 @@ impl Finished {
         })
     }
 
-    /// What is in it beside names and paths, for a person to look over before it is sent.
+    /// Returns the contents other than names and paths, for the user's review before sharing the
+    /// snapshot.
     ///
     /// # Errors
-    /// [`SnapshotError::Damaged`] if it cannot be read: nobody shall take it for empty.
+    /// [`SnapshotError::Damaged`] if it cannot be read, because it must not appear to be empty.
     pub fn contents(&self) -> Result<Contents, SnapshotError> {
         #[derive(Deserialize)]
         struct Whole {
@@ -100,15 +101,15 @@ impl Finished {
         };
         let texts = whole.facts.texts.into_iter();
         contents.files.extend(texts.filter_map(|(file, text)| Some((file, text.ok()?))));
-        // A text of several packages says nothing about the last of them.
+        // A string that occurs in several packages is listed for the first one only.
         let mut seen = BTreeSet::new();
         for (path, number) in &whole.scripts {
             let Some(module) = number.as_ref().ok().and_then(|number| whole.modules.get(*number)) else {
                 continue;
             };
-            with_constants(&mut module.clone(), &mut |text| {
-                if !text.is_empty() && !withheld::is_mark(text) && seen.insert(text.to_owned()) {
-                    contents.constants.entry(package_of(path)).or_default().insert(text.to_owned());
+            with_constants(&mut module.clone(), &mut |string| {
+                if !string.is_empty() && !withheld::is_mark(string) && seen.insert(string.to_owned()) {
+                    contents.constants.entry(package_of(path)).or_default().insert(string.to_owned());
                 }
                 None
             });
@@ -117,32 +118,32 @@ impl Finished {
     }
 }
 
-/// What a snapshot has, of what was written by people.
+/// The contents of a snapshot that the user may want to review.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Environment variables.
+    /// The environment variables.
     pub variables: BTreeMap<String, String>,
-    /// Folders, and the names in them.
+    /// The directories, and the names in them.
     pub folders: BTreeMap<String, Vec<String>>,
-    /// PE files that are described.
+    /// The PE files whose facts are recorded.
     pub images: Vec<String>,
-    /// Python modules of which it has what importing them does.
+    /// The Python modules whose effects on import are recorded.
     pub modules: Vec<String>,
-    /// What is in it of text files.
+    /// The recorded parts of text files.
     pub files: BTreeMap<String, String>,
-    /// The texts in modules, by package.
+    /// The strings in modules, by package.
     pub constants: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The folders and the files in a folder, as a [`Listing`] is written.
+/// The names of the directories and of the files in a directory, as in a serialized [`Listing`].
 type Names = (Vec<String>, Vec<String>);
 
 fn names_of((folders, files): Names) -> Vec<String> {
     folders.into_iter().map(|folder| format!("{folder}\\")).chain(files).collect()
 }
 
-/// So many characters of a text that holds a secret are shown, to find it by.
-const SHOWN_OF_SECRET: usize = 8;
+/// The number of characters that are shown of a string with a secret, so that the user can find it.
+const SHOWN_SECRET_CHARS: usize = 8;
 
-/// How hard is tried to make it small: xz's own default.
+/// The compression preset: xz's own default.
 const PRESET: u32 = 6;

@@ -1,9 +1,10 @@
-//! What a module does in few words. A snapshot holds thousands of modules: told field by field, with the names of all fields, they
-//! would be nine tenths of it.
+//! A compact notation for what a module does. A snapshot contains thousands of modules. With named
+//! fields, they would be nine tenths of its size.
 //!
-//! A statement is a list: how many lines it stands below the statement that is told before it, a letter, and its parts. An expression is a
-//! name as it is, a text with `'` in front, a number, a truth value, `"?"` if it is opaque, `"!"` for `None`, or a list that begins with a
-//! letter. `null` stands for what is left out.
+//! A statement is a list: the number of lines since the previous statement, a letter, and its
+//! parts. An expression is a name as it is, a string with a `'` in front, a number, a Boolean,
+//! `"?"` if it is opaque, `"!"` for `None`, or a list that starts with a letter. `null` stands for
+//! an omitted part.
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use crate::source::{
     ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
-/// A module, told in this notation.
+/// A module that is serialized in this notation.
 pub struct Notated(pub Arc<Script>);
 
 impl Notated {
-    pub fn in_notation(&self) -> Value {
-        let mut parts = vec![Writer::default().block(&self.0.body)];
+    pub fn to_value(&self) -> Value {
+        let mut parts = vec![NotationWriter::default().block(&self.0.body)];
         if let Some((line, message)) = &self.0.syntax_error {
             parts.extend([json!(line), json!(message)]);
         }
@@ -33,14 +34,14 @@ impl Notated {
 
 impl Serialize for Notated {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.in_notation().serialize(serializer)
+        self.to_value().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Notated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Notated, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        // The first format told it field by field.
+        // Version 1 of the format stored it with named fields.
         let script = match value.is_object() {
             true => serde_json::from_value(value).map_err(|error| error.to_string()),
             false => script(value),
@@ -49,9 +50,10 @@ impl<'de> Deserialize<'de> for Notated {
     }
 }
 
-/// A module in this notation with other constants: `other` says what takes a constant's place, if something does.
+/// Replaces the constants of a module in this notation. `other` returns the replacement, or `None`
+/// to keep the constant.
 pub fn with_constants(module: &mut Value, other: &mut dyn FnMut(&str) -> Option<String>) {
-    // Behind the statements stands the message of a syntax error.
+    // The message of a syntax error follows the statements and isn't a constant.
     if let Some(body) = module.as_array_mut().and_then(|parts| parts.first_mut()) {
         replace_constants(body, other);
     }
@@ -60,9 +62,9 @@ pub fn with_constants(module: &mut Value, other: &mut dyn FnMut(&str) -> Option<
 fn replace_constants(value: &mut Value, other: &mut dyn FnMut(&str) -> Option<String>) {
     match value {
         Value::Array(parts) => parts.iter_mut().for_each(|part| replace_constants(part, other)),
-        Value::String(text) => {
-            if let Some(new) = text.strip_prefix('\'').and_then(other) {
-                *text = format!("'{new}");
+        Value::String(string) => {
+            if let Some(new) = string.strip_prefix('\'').and_then(other) {
+                *string = format!("'{new}");
             }
         }
         _ => {}
@@ -70,20 +72,20 @@ fn replace_constants(value: &mut Value, other: &mut dyn FnMut(&str) -> Option<St
 }
 
 #[derive(Default)]
-struct Writer {
-    /// Of the statement before.
+struct NotationWriter {
+    /// The line of the previous statement.
     line: u32,
 }
 
-impl Writer {
+impl NotationWriter {
     fn block(&mut self, block: &[Stmt]) -> Value {
         block.iter().map(|stmt| self.stmt(stmt)).collect()
     }
 
-    /// Nothing, if there are no statements.
+    /// Appends blocks, without the empty ones at the end.
     fn rest(&mut self, parts: &mut Vec<Value>, blocks: &[&[Stmt]]) {
-        let told = blocks.iter().rposition(|block| !block.is_empty()).map_or(0, |last| last + 1);
-        parts.extend(blocks[..told].iter().map(|block| self.block(block)));
+        let written = blocks.iter().rposition(|block| !block.is_empty()).map_or(0, |last| last + 1);
+        parts.extend(blocks[..written].iter().map(|block| self.block(block)));
     }
 
     fn stmt(&mut self, stmt: &Stmt) -> Value {
@@ -199,8 +201,8 @@ fn optional(value: &Option<Expr>) -> Value {
     value.as_ref().map_or(Value::Null, expr)
 }
 
-/// Compiled code may name things as no text can.
-fn is_usual(name: &str) -> bool {
+/// Whether a name is a valid identifier. Compiled code may have names that source code cannot have.
+fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
@@ -213,8 +215,8 @@ fn expr(value: &Expr) -> Value {
         Expr::None => json!("!"),
         Expr::Bool(value) => json!(value),
         Expr::Int(value) => json!(value),
-        Expr::Str(text) => json!(format!("'{text}")),
-        Expr::Name(name) if is_usual(name) => json!(name),
+        Expr::Str(string) => json!(format!("'{string}")),
+        Expr::Name(name) if is_identifier(name) => json!(name),
         Expr::Name(name) => json!(["n", name]),
         Expr::Attribute(object, name) => json!([".", expr(object), name]),
         Expr::Call(call) => {
@@ -247,7 +249,7 @@ fn expr(value: &Expr) -> Value {
         Expr::Lambda(function) => {
             let parameters: Value = function.parameters.iter().map(parameter).collect();
             let body = function.body.as_deref().unwrap_or_default();
-            json!(["L", parameters, Writer::default().block(body)])
+            json!(["L", parameters, NotationWriter::default().block(body)])
         }
         Expr::Yield(value) => json!(["y", value.as_ref().map_or(Value::Null, |value| expr(value))]),
         Expr::YieldFrom(values) => json!(["Y", expr(values)]),
@@ -255,75 +257,75 @@ fn expr(value: &Expr) -> Value {
     }
 }
 
-/// What makes no sense.
-type Nonsense = String;
+/// A message about an invalid part of the notation.
+type NotationError = String;
 
-/// The parts of a list, taken one after the other.
+/// The elements of a list, taken one by one.
 struct Parts(std::vec::IntoIter<Value>);
 
 impl Parts {
-    fn of(value: Value) -> Result<Parts, Nonsense> {
+    fn of(value: Value) -> Result<Parts, NotationError> {
         match value {
             Value::Array(parts) => Ok(Parts(parts.into_iter())),
-            other => Err(format!("{other} is no list")),
+            other => Err(format!("{other} is not a list")),
         }
     }
 
-    fn next(&mut self) -> Result<Value, Nonsense> {
+    fn next(&mut self) -> Result<Value, NotationError> {
         self.0.next().ok_or_else(|| "a list is too short".to_owned())
     }
 
-    fn text(&mut self) -> Result<String, Nonsense> {
-        text(self.next()?)
+    fn string(&mut self) -> Result<String, NotationError> {
+        string(self.next()?)
     }
 
-    fn name(&mut self) -> Result<Name, Nonsense> {
-        Ok(self.text()?.into())
+    fn name(&mut self) -> Result<Name, NotationError> {
+        Ok(self.string()?.into())
     }
 
-    fn line(&mut self) -> Result<i64, Nonsense> {
+    fn line(&mut self) -> Result<i64, NotationError> {
         let line = self.next()?;
-        line.as_i64().ok_or_else(|| format!("{line} is no line"))
+        line.as_i64().ok_or_else(|| format!("{line} is not a line number"))
     }
 
-    fn expr(&mut self) -> Result<Expr, Nonsense> {
+    fn expr(&mut self) -> Result<Expr, NotationError> {
         read_expr(self.next()?)
     }
 
-    /// None where it says nothing, or where the list ends.
-    fn optional(&mut self) -> Result<Option<Expr>, Nonsense> {
+    /// Reads an expression, or `None` if it is `null` or the list has ended.
+    fn optional(&mut self) -> Result<Option<Expr>, NotationError> {
         self.0.next().filter(|value| !value.is_null()).map(read_expr).transpose()
     }
 
-    fn known<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Nonsense> {
+    fn deserialized<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, NotationError> {
         serde_json::from_value(self.next()?).map_err(|error| error.to_string())
     }
 
-    fn map<T>(self, read: impl FnMut(Value) -> Result<T, Nonsense>) -> Result<Vec<T>, Nonsense> {
+    fn map<T>(self, read: impl FnMut(Value) -> Result<T, NotationError>) -> Result<Vec<T>, NotationError> {
         self.0.map(read).collect()
     }
 
-    fn exprs(self) -> Result<Vec<Expr>, Nonsense> {
+    fn exprs(self) -> Result<Vec<Expr>, NotationError> {
         self.map(read_expr)
     }
 
-    fn end(mut self) -> Result<(), Nonsense> {
-        self.0.next().map_or(Ok(()), |more| Err(format!("{more} is too much")))
+    fn end(mut self) -> Result<(), NotationError> {
+        self.0.next().map_or(Ok(()), |more| Err(format!("a list is too long: {more}")))
     }
 }
 
-fn text(value: Value) -> Result<String, Nonsense> {
+fn string(value: Value) -> Result<String, NotationError> {
     match value {
-        Value::String(text) => Ok(text),
-        other => Err(format!("{other} is no text")),
+        Value::String(string) => Ok(string),
+        other => Err(format!("{other} is not a string")),
     }
 }
 
-/// A name, and perhaps something with it.
+/// Reads a name, optionally followed by something else.
 fn pair<T>(
     value: Value,
-    read: impl FnOnce(Value) -> Result<T, Nonsense>,
-) -> Result<(Name, Option<T>), Nonsense> {
+    read: impl FnOnce(Value) -> Result<T, NotationError>,
+) -> Result<(Name, Option<T>), NotationError> {
     if let Value::String(name) = value {
         return Ok((name.into(), None));
     }
@@ -333,19 +335,19 @@ fn pair<T>(
     Ok(pair)
 }
 
-fn script(value: Value) -> Result<Script, Nonsense> {
+fn script(value: Value) -> Result<Script, NotationError> {
     let mut parts = Parts::of(value)?;
-    let body = Reader::default().block(parts.next()?)?;
-    fn number<T: TryFrom<i64, Error: ToString>>(parts: &mut Parts) -> Result<T, Nonsense> {
+    let body = NotationReader::default().block(parts.next()?)?;
+    fn number<T: TryFrom<i64, Error: ToString>>(parts: &mut Parts) -> Result<T, NotationError> {
         T::try_from(parts.line()?).map_err(|error| error.to_string())
     }
     let mut read = Script { body, ..Script::default() };
     if parts.0.as_slice().first().is_some_and(Value::is_number) {
-        read.syntax_error = Some((number(&mut parts)?, parts.text()?));
+        read.syntax_error = Some((number(&mut parts)?, parts.string()?));
     }
     for newer in parts.0 {
         let mut newer = Parts::of(newer)?;
-        let (since, line, what) = (number(&mut newer)?, number(&mut newer)?, newer.text()?);
+        let (since, line, what) = (number(&mut newer)?, number(&mut newer)?, newer.string()?);
         newer.end()?;
         read.newer_syntax.push(NewerSyntax { since, line, what });
     }
@@ -353,35 +355,35 @@ fn script(value: Value) -> Result<Script, Nonsense> {
 }
 
 #[derive(Default)]
-struct Reader {
-    /// Of the statement before.
+struct NotationReader {
+    /// The line of the previous statement.
     line: u32,
 }
 
-impl Reader {
-    fn block(&mut self, block: Value) -> Result<Vec<Stmt>, Nonsense> {
+impl NotationReader {
+    fn block(&mut self, block: Value) -> Result<Vec<Stmt>, NotationError> {
         Parts::of(block)?.map(|stmt| self.stmt(stmt))
     }
 
-    /// The next block, empty where the list ends.
-    fn next(&mut self, parts: &mut Parts) -> Result<Vec<Stmt>, Nonsense> {
+    /// Reads the next block, which is empty if the list has ended.
+    fn next(&mut self, parts: &mut Parts) -> Result<Vec<Stmt>, NotationError> {
         parts.0.next().map_or(Ok(Vec::new()), |block| self.block(block))
     }
 
-    fn stmt(&mut self, stmt: Value) -> Result<Stmt, Nonsense> {
+    fn stmt(&mut self, stmt: Value) -> Result<Stmt, NotationError> {
         let mut parts = Parts::of(stmt)?;
         let line = i64::from(self.line).checked_add(parts.line()?);
-        let line = line.and_then(|line| u32::try_from(line).ok()).ok_or("a line is too far away")?;
+        let line = line.and_then(|line| u32::try_from(line).ok()).ok_or("a line number is out of range")?;
         self.line = line;
-        let kind = match parts.text()?.as_str() {
+        let kind = match parts.string()?.as_str() {
             "i" => {
                 let module = parts.name()?;
-                let alias = parts.0.next().map(text).transpose()?.map(Name::from);
+                let alias = parts.0.next().map(string).transpose()?.map(Name::from);
                 StmtKind::Import { module, alias }
             }
             "f" => {
-                let (level, module) = (parts.known()?, parts.name()?);
-                let alias = |value| Ok(Name::from(text(value)?));
+                let (level, module) = (parts.deserialized()?, parts.name()?);
+                let alias = |value| Ok(Name::from(string(value)?));
                 let names = parts.map(|value| pair(value, alias))?;
                 return Ok(Stmt { line, kind: StmtKind::ImportFrom { level, module, names } });
             }
@@ -439,8 +441,12 @@ impl Reader {
                     }
                     let mut parts = Parts::of(value)?;
                     let name = parts.name()?;
-                    let at = Span { start: parts.known()?, end: parts.known()?, line: parts.known()? };
-                    let definition = LeftOut { name, at, decoration: parts.known()? };
+                    let at = Span {
+                        start: parts.deserialized()?,
+                        end: parts.deserialized()?,
+                        line: parts.deserialized()?,
+                    };
+                    let definition = LeftOut { name, at, decoration: parts.deserialized()? };
                     parts.end().map(|()| definition)
                 })?;
                 return Ok(Stmt { line, kind: StmtKind::LeftOut(definitions.into()) });
@@ -458,28 +464,31 @@ impl Reader {
             "x" => StmtKind::Raise { exception: parts.optional()? },
             letter @ ("g" | "n") => {
                 let is_global = letter == "g";
-                let names = parts.map(|name| Ok(Name::from(text(name)?)))?;
+                let names = parts.map(|name| Ok(Name::from(string(name)?)))?;
                 let kind = if is_global { StmtKind::Global(names) } else { StmtKind::Nonlocal(names) };
                 return Ok(Stmt { line, kind });
             }
             "-" => return Ok(Stmt { line, kind: StmtKind::Delete(parts.exprs()?) }),
             "b" => StmtKind::Break,
             "k" => StmtKind::Continue,
-            other => return Err(format!("no statement is told as {other:?}")),
+            other => return Err(format!("unknown statement {other:?}")),
         };
         parts.end()?;
         Ok(Stmt { line, kind })
     }
 
-    fn handler(&mut self, value: Value) -> Result<Handler, Nonsense> {
+    fn handler(&mut self, value: Value) -> Result<Handler, NotationError> {
         let mut parts = Parts::of(value)?;
-        let handler =
-            Handler { catches: parts.optional()?, name: parts.known()?, body: self.block(parts.next()?)? };
+        let handler = Handler {
+            catches: parts.optional()?,
+            name: parts.deserialized()?,
+            body: self.block(parts.next()?)?,
+        };
         parts.end().map(|()| handler)
     }
 }
 
-fn read_parameter(value: Value) -> Result<Parameter, Nonsense> {
+fn read_parameter(value: Value) -> Result<Parameter, NotationError> {
     if let Value::String(name) = value {
         return Ok(Parameter { name: name.into(), default: None, kind: ParameterKind::Usual });
     }
@@ -487,22 +496,19 @@ fn read_parameter(value: Value) -> Result<Parameter, Nonsense> {
     let (name, default) = (parts.name()?, parts.optional()?);
     let kind = match parts.0.len() {
         0 => ParameterKind::Usual,
-        _ => parts.known()?,
+        _ => parts.deserialized()?,
     };
     parts.end().map(|()| Parameter { name, default, kind })
 }
 
-fn read_expr(value: Value) -> Result<Expr, Nonsense> {
+fn read_expr(value: Value) -> Result<Expr, NotationError> {
     let mut parts = match value {
         Value::Bool(value) => return Ok(Expr::Bool(value)),
         Value::Number(number) => {
-            return number
-                .as_i64()
-                .map(Expr::Int)
-                .ok_or_else(|| format!("{number} is no number of Python's"));
+            return number.as_i64().map(Expr::Int).ok_or_else(|| format!("{number} is not a 64-bit integer"));
         }
-        Value::String(told) => {
-            return Ok(match (told.as_str(), told.strip_prefix('\'')) {
+        Value::String(string) => {
+            return Ok(match (string.as_str(), string.strip_prefix('\'')) {
                 ("?", _) => Expr::Opaque,
                 ("!", _) => Expr::None,
                 (_, Some(text)) => Expr::Str(text.into()),
@@ -511,7 +517,7 @@ fn read_expr(value: Value) -> Result<Expr, Nonsense> {
         }
         other => Parts::of(other)?,
     };
-    let value = match parts.text()?.as_str() {
+    let value = match parts.string()?.as_str() {
         "n" => Expr::Name(parts.name()?),
         "." => Expr::Attribute(Box::new(parts.expr()?), parts.name()?),
         "(" => {
@@ -525,11 +531,11 @@ fn read_expr(value: Value) -> Result<Expr, Nonsense> {
             return Ok(Expr::Call(Box::new(Call { function, arguments, keywords })));
         }
         "b" => {
-            let operator = parts.known()?;
+            let operator = parts.deserialized()?;
             Expr::Binary(Box::new((parts.expr()?, operator, parts.expr()?)))
         }
         "c" => {
-            let operator = parts.known()?;
+            let operator = parts.deserialized()?;
             Expr::Compare(Box::new((parts.expr()?, operator, parts.expr()?)))
         }
         "~" => Expr::Not(Box::new(parts.expr()?)),
@@ -556,21 +562,21 @@ fn read_expr(value: Value) -> Result<Expr, Nonsense> {
             conditions: Parts::of(parts.next()?)?.exprs()?,
             makes: match parts.0.len() {
                 0 => Makes::List,
-                _ => parts.known()?,
+                _ => parts.deserialized()?,
             },
         })),
         "*" => Expr::Starred(Box::new(parts.expr()?)),
         "L" => Expr::Lambda(Arc::new(Function {
             name: "<lambda>".into(),
             parameters: Parts::of(parts.next()?)?.map(read_parameter)?,
-            body: Some(Reader::default().block(parts.next()?)?),
+            body: Some(NotationReader::default().block(parts.next()?)?),
             decorators: Vec::new(),
             is_generator: false,
         })),
         "y" => Expr::Yield(parts.optional()?.map(Box::new)),
         "Y" => Expr::YieldFrom(Box::new(parts.expr()?)),
         "=" => Expr::Named(parts.name()?, Box::new(parts.expr()?)),
-        other => return Err(format!("no expression is told as {other:?}")),
+        other => return Err(format!("unknown expression {other:?}")),
     };
     parts.end().map(|()| value)
 }
@@ -582,18 +588,18 @@ mod tests {
     use super::*;
     use crate::source;
 
-    fn told(text: &str, expected: Expect) {
-        let script = Arc::new(source::lower(text));
-        let told = serde_json::to_string(&Notated(script.clone())).unwrap();
-        expected.assert_eq(&told.replace("],[", "],\n["));
-        let read: Notated = serde_json::from_str(&told).unwrap();
+    fn check(source: &str, expected: Expect) {
+        let script = Arc::new(source::lower(source));
+        let written = serde_json::to_string(&Notated(script.clone())).unwrap();
+        expected.assert_eq(&written.replace("],[", "],\n["));
+        let read: Notated = serde_json::from_str(&written).unwrap();
         assert_eq!(*read.0, *script);
     }
 
-    /// Every kind of statement and of expression.
+    /// A module with every kind of statement and expression.
     #[test]
-    fn a_module_is_told_in_few_words_and_read_again() {
-        told(
+    fn a_module_is_written_compactly_and_read_again() {
+        check(
             r#"
 import os.path, sys as system
 from ..up import a as b, c
@@ -686,8 +692,8 @@ def nothing(): return
     }
 
     #[test]
-    fn a_syntax_error_is_told() {
-        told(
+    fn a_syntax_error_is_written() {
+        check(
             "import a\nimport (\nimport b\n",
             expect![[r#"
             [[[1,"i","a"],
@@ -697,7 +703,7 @@ def nothing(): return
     }
 
     #[test]
-    fn names_that_no_text_has_are_told() {
+    fn names_that_source_code_cannot_have_are_written() {
         let strange = ["'x", "?", "!", "", "0", "n"].map(|name| Expr::Name(name.into()));
         let kind = StmtKind::Assign { targets: strange.to_vec(), value: Expr::Int(i64::MIN) };
         let script = Script {
@@ -705,13 +711,13 @@ def nothing(): return
             newer_syntax: vec![NewerSyntax { since: 10, line: 3, what: "`match`".to_owned() }],
             syntax_error: None,
         };
-        let told = serde_json::to_string(&Notated(Arc::new(script.clone()))).unwrap();
-        assert_eq!(*serde_json::from_str::<Notated>(&told).unwrap().0, script);
+        let written = serde_json::to_string(&Notated(Arc::new(script.clone()))).unwrap();
+        assert_eq!(*serde_json::from_str::<Notated>(&written).unwrap().0, script);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
-        let told = [
+    fn invalid_notation_is_refused() {
+        let invalid = [
             "{}",
             "[]",
             "[[[]]]",
@@ -732,9 +738,9 @@ def nothing(): return
             r#"[[],-1,""]"#,
             r#"[[],1,"",1]"#,
         ];
-        let refused = told.map(|told| match serde_json::from_str::<Notated>(told) {
-            Ok(_) => format!("{told} was read"),
-            Err(error) => format!("{told}: {error}"),
+        let refused = invalid.map(|json| match serde_json::from_str::<Notated>(json) {
+            Ok(_) => format!("{json} was read"),
+            Err(error) => format!("{json}: {error}"),
         });
         expect![[r#"
             {}: missing field `body`

@@ -1,4 +1,5 @@
-//! What a diagnosis reads is written down, and those texts are put aside of which it is not known yet whether a snapshot needs them.
+//! Recording of what a diagnosis reads. Strings are set aside until a replay shows whether the
+//! snapshot needs them.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,25 +22,25 @@ use crate::host::{Host, HostKind};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, withheld};
 
-/// Files that write down what they are asked.
+/// Files that record every answer.
 pub struct Recorder {
     files: Arc<dyn Files>,
     facts: Mutex<Facts>,
 }
 
 impl Recorder {
-    /// `host`, with everything that is read from it written down.
+    /// Returns `host` with all reads recorded.
     pub fn over(host: &Host) -> (Host, Arc<Recorder>) {
         let recorder = Arc::new(Recorder { files: host.files.clone(), facts: Mutex::default() });
         let recorded = Host { files: recorder.clone(), ..host.clone() };
         (recorded, recorder)
     }
 
-    /// What was written down so far. `prefixes` are the folders of the environment; of the folders above them only the way down
-    /// is recorded.
+    /// Returns what was recorded so far. `prefixes` are the directories of the environment; of the
+    /// directories above them, only the path down to the environment is included.
     pub fn recording(&self, host: &Host, prefixes: &[&WinPath]) -> Recording {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        hide_neighbours(&mut facts, prefixes);
+        remove_neighbours(&mut facts, prefixes);
         let folders = &facts.folders;
         facts.kinds.retain(|path, _| {
             let is_inside = prefixes.iter().any(|prefix| path.is_within(prefix));
@@ -66,10 +67,10 @@ impl Recorder {
                     let is_called =
                         |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
                     forget_places(&mut module.body, &is_called);
-                    let mut module = Notated(Arc::new(module)).in_notation();
+                    let mut module = Notated(Arc::new(module)).to_value();
                     with_constants(&mut module, &mut |text| Some(recording.texts.mark(text)));
                     Ok(*numbers.entry(module.to_string()).or_insert_with(|| {
-                        recording.modules.push(Module::new(module));
+                        recording.modules.push(MarkedModule::new(module));
                         recording.modules.len() - 1
                     }))
                 }
@@ -81,14 +82,14 @@ impl Recorder {
         Recording { facts, ..recording }
     }
 
-    fn note<K: Clone + Ord, T: Clone>(
+    fn record<K: Clone + Ord, T: Clone>(
         &self,
-        shelf: impl FnOnce(&mut Facts) -> &mut BTreeMap<K, T>,
-        asked: &K,
+        table: impl FnOnce(&mut Facts) -> &mut BTreeMap<K, T>,
+        key: &K,
         answer: T,
     ) -> T {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf(&mut facts).insert(asked.clone(), answer.clone());
+        table(&mut facts).insert(key.clone(), answer.clone());
         answer
     }
 }
@@ -96,72 +97,73 @@ impl Recorder {
 impl Files for Recorder {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         let answer = self.files.folder(path);
-        self.note(|facts| &mut facts.folders, path, answer.map(Listing)).map(|listing| listing.0)
+        self.record(|facts| &mut facts.folders, path, answer.map(Listing)).map(|listing| listing.0)
     }
 
-    /// Without a listing of its folder, in which there may be much else.
+    /// Records the kind only, because the listing of the directory may contain much else.
     fn kind(&self, path: &WinPath) -> Option<EntryKind> {
-        self.note(|facts| &mut facts.kinds, path, self.files.kind(path))
+        self.record(|facts| &mut facts.kinds, path, self.files.kind(path))
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.note(|facts| &mut facts.sizes, path, self.files.size(path))
+        self.record(|facts| &mut facts.sizes, path, self.files.size(path))
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        self.note(|facts| &mut facts.texts, path, self.files.text(path))
+        self.record(|facts| &mut facts.texts, path, self.files.text(path))
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        self.note(|facts| &mut facts.images, path, self.files.image(path))
+        self.record(|facts| &mut facts.images, path, self.files.image(path))
     }
 
     fn binding(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> Result<Arc<Binding>, ImageFault> {
         let answer = self.files.binding(importer, dll, exporter);
-        self.note(|facts| &mut facts.bindings, &binding_key(importer, dll, exporter), answer)
+        self.record(|facts| &mut facts.bindings, &binding_key(importer, dll, exporter), answer)
     }
 
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault> {
-        self.note(|facts| &mut facts.exports, &export_key(path, symbol), self.files.export(path, symbol))
+        self.record(|facts| &mut facts.exports, &export_key(path, symbol), self.files.export(path, symbol))
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        self.note(|facts| &mut facts.scripts, path, self.files.script(path))
+        self.record(|facts| &mut facts.scripts, path, self.files.script(path))
     }
 
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.note(|facts| &mut facts.held, &held_key(path, text), self.files.holds(path, text))
+        self.record(|facts| &mut facts.held, &held_key(path, text), self.files.holds(path, text))
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
-        self.note(|facts| &mut facts.instructions, path, self.files.instructions(path))
+        self.record(|facts| &mut facts.instructions, path, self.files.instructions(path))
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        self.note(|facts| &mut facts.archives, path, self.files.archive(path))
+        self.record(|facts| &mut facts.archives, path, self.files.archive(path))
     }
 }
 
-/// What was recorded, with a mark in the place of each text whose need a replay shows: constants of modules, values of variables, texts
-/// in files.
+/// A recording in which a mark replaces each string whose need is determined by a replay: constants
+/// of modules, values of variables, strings in files.
 #[derive(Default)]
 pub struct Recording {
     facts: Facts,
-    modules: Vec<Module>,
-    /// Which of them stands at a path.
+    modules: Vec<MarkedModule>,
+    /// The index into `modules` by path.
     scripts: BTreeMap<WinPath, Result<usize, FileError>>,
     variables: BTreeMap<String, String>,
-    texts: Texts,
+    texts: MarkedStrings,
 }
 
 impl Recording {
-    /// How many texts are withheld as long as a replay does not need them. Each has a number below this one.
+    /// Returns the number of strings that are withheld unless a replay needs them. Each string has
+    /// a number below it.
     pub fn texts(&self) -> usize {
         self.texts.all.len()
     }
 
-    /// These texts, by the package or the file that has them, or the variables; the smallest parts first. Those that several have are
-    /// one part.
+    /// Groups these strings by the package or file that contains them, or the variables; the
+    /// smallest groups come first. Strings with several owners form one group.
     pub fn by_owner(&self, texts: &BTreeSet<usize>) -> Vec<Vec<usize>> {
         let mut owners: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         let mut add = |number: usize, owner: &str| {
@@ -195,7 +197,8 @@ impl Recording {
         parts
     }
 
-    /// The modules that lie in none of these folders, nor in another environment: those of a person's own projects.
+    /// Returns the modules that are neither in these directories nor in another environment: those
+    /// of the user's own projects.
     pub fn modules_outside(&self, folders: &[WinPath]) -> Vec<&WinPath> {
         let is_outside = |path: &&WinPath| {
             !folders.iter().any(|folder| path.is_within(folder)) && !self.is_of_environment(path)
@@ -204,7 +207,8 @@ impl Recording {
         modules.filter(is_outside).collect()
     }
 
-    /// Whether a file lies in some site-packages, or in the `Lib` or the `python38.zip` beside a `python.exe`.
+    /// Whether a file is in a site-packages directory, or in the `Lib` or the `python38.zip` next
+    /// to a `python.exe`.
     fn is_of_environment(&self, file: &WinPath) -> bool {
         let has_python = |folder: &WinPath| {
             let listing = self.facts.folders.get(folder).and_then(|listing| listing.as_ref().ok());
@@ -218,7 +222,8 @@ impl Recording {
         })
     }
 
-    /// Facts and variables with these texts, and without marks for them.
+    /// Returns the facts and variables in which these strings replace their marks and all other
+    /// marks remain.
     fn restored(&self, kept: &BTreeSet<usize>) -> (Facts, BTreeMap<String, String>) {
         let mut facts = self.facts.clone();
         for text in facts.texts.values_mut().flatten() {
@@ -229,7 +234,7 @@ impl Recording {
         (facts, variables.collect())
     }
 
-    /// `host` as the snapshot with these texts replays it.
+    /// Returns `host` as a snapshot with these strings would replay it.
     pub fn replayed(
         &self,
         host: &Host,
@@ -258,7 +263,8 @@ impl Recording {
         })
     }
 
-    /// The snapshot with these texts. Users, servers and companies keep their names with `keep_names`.
+    /// Returns the snapshot with these strings. With `keep_names`, the names of users, servers, and
+    /// companies aren't replaced.
     pub fn finished(
         self,
         host: &Host,
@@ -269,7 +275,7 @@ impl Recording {
         let mut users = users_of(host, &self);
         let (mut facts, variables) = self.restored(kept);
         if !keep_names {
-            hide_homes(&mut facts, &mut users);
+            redact_homes(&mut facts, &mut users);
         }
         let snapshot = Snapshot {
             whydll_snapshot: VERSION,
@@ -295,57 +301,59 @@ impl Recording {
     }
 }
 
-/// What a module does.
-struct Module {
-    /// In our notation, with marks.
+/// A recorded module.
+struct MarkedModule {
+    /// The module in the snapshot's notation, with marks.
     notation: Value,
-    /// The numbers of these.
+    /// The numbers of these marks.
     marks: BTreeSet<usize>,
-    /// What it was read as last, and the texts that it had: most replays leave a module as it was.
+    /// The last script that was read from the notation, and the strings in it. Most replays don't
+    /// change a module.
     read: RefCell<Option<(BTreeSet<usize>, Arc<Script>)>>,
 }
 
-impl Module {
-    fn new(notation: Value) -> Module {
+impl MarkedModule {
+    fn new(notation: Value) -> MarkedModule {
         let mut marks = BTreeSet::new();
         with_constants(&mut notation.clone(), &mut |text| {
             marks.extend(withheld::numbers_in(text));
             None
         });
-        Module { notation, marks, read: RefCell::default() }
+        MarkedModule { notation, marks, read: RefCell::default() }
     }
 
-    /// In our notation, with these of its texts.
-    fn restored(&self, texts: &Texts, kept: &BTreeSet<usize>) -> Value {
+    /// Returns the notation in which these strings replace their marks.
+    fn restored(&self, texts: &MarkedStrings, kept: &BTreeSet<usize>) -> Value {
         let mut notation = self.notation.clone();
         with_constants(&mut notation, &mut |text| Some(texts.restored(text, kept)));
         notation
     }
 
-    /// The same, read.
-    fn script(&self, texts: &Texts, kept: &BTreeSet<usize>) -> serde_json::Result<Arc<Script>> {
-        let had = &self.marks & kept;
+    /// Returns the script in which these strings replace their marks.
+    fn script(&self, texts: &MarkedStrings, kept: &BTreeSet<usize>) -> serde_json::Result<Arc<Script>> {
+        let present = &self.marks & kept;
         let mut read = self.read.borrow_mut();
         match &*read {
-            Some((before, script)) if *before == had => Ok(script.clone()),
+            Some((before, script)) if *before == present => Ok(script.clone()),
             _ => {
-                let script = Notated::deserialize(self.restored(texts, &had))?.0;
-                *read = Some((had, script.clone()));
+                let script = Notated::deserialize(self.restored(texts, &present))?.0;
+                *read = Some((present, script.clone()));
                 Ok(script)
             }
         }
     }
 }
 
-/// The texts that marks stand for, each once.
+/// The strings that marks stand for, without duplicates.
 #[derive(Default)]
-struct Texts {
+struct MarkedStrings {
     all: Vec<String>,
     numbers: HashMap<String, usize>,
 }
 
-impl Texts {
-    /// The mark of a text. Whether one is empty may decide what is done, and gives nothing away.
+impl MarkedStrings {
+    /// Returns the mark for a string. An empty string stays as it is: being empty may influence the
+    /// import, and reveals nothing.
     fn mark(&mut self, text: &str) -> String {
         if text.is_empty() {
             return String::new();
@@ -358,28 +366,29 @@ impl Texts {
         withheld::mark(number)
     }
 
-    /// A text with those that are kept in the place of their marks.
+    /// Replaces the marks of the kept strings in `text`.
     fn restored(&self, text: &str, kept: &BTreeSet<usize>) -> String {
         withheld::restored(text, |number| kept.get(&number).map(|number| self.all[*number].as_str()))
     }
 }
 
-/// Folders above the environment were listed only on the way to it, and those of users and programs only to find other
-/// environments: what else lies there is nobody's business.
-fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
+/// Removes unrelated names from directories above the environment, which were only listed on the
+/// way to it, and from directories of users and programs, which were only listed to find other
+/// environments.
+fn remove_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     let listed = facts.folders.iter().filter(|(_, listing)| listing.is_ok()).map(|(path, _)| path);
     let read = facts.texts.iter().filter(|(_, text)| text.is_ok()).map(|(path, _)| path);
     let loaded = facts.images.keys().chain(facts.scripts.keys()).chain(facts.archives.keys());
     let asked = facts.kinds.iter().filter(|(_, kind)| kind.is_some()).map(|(path, _)| path);
-    let seen = listed.chain(read).chain(loaded).chain(asked).chain(prefixes.iter().copied());
-    let seen: Vec<WinPath> = seen.cloned().collect();
+    let accessed = listed.chain(read).chain(loaded).chain(asked).chain(prefixes.iter().copied());
+    let accessed: Vec<WinPath> = accessed.cloned().collect();
     for (folder, listing) in &mut facts.folders {
         let inside = prefixes.iter().any(|prefix| folder.is_within(prefix));
         let above = prefixes.iter().any(|prefix| prefix.is_within(folder));
-        if let (Ok(listing), false, true) = (listing, inside, above || is_of_many(folder)) {
+        if let (Ok(listing), false, true) = (listing, inside, above || is_shared(folder)) {
             let leads_down = |entry: &&Entry| {
                 let path = folder.join(&entry.name);
-                seen.iter().any(|seen| seen.is_within(&path))
+                accessed.iter().any(|accessed| accessed.is_within(&path))
             };
             let kept = listing.0.entries().into_iter().filter(leads_down).cloned();
             *listing = Listing(Arc::new(Folder::new(kept)));
@@ -387,22 +396,24 @@ fn hide_neighbours(facts: &mut Facts, prefixes: &[&WinPath]) {
     }
 }
 
-/// Homes are called in the folders that hold them as they are called in paths.
-fn hide_homes(facts: &mut Facts, users: &mut Users) {
+/// Replaces the names of home directories in listings by those that are used in paths.
+fn redact_homes(facts: &mut Facts, users: &mut Users) {
     for (folder, listing) in &mut facts.folders {
         let Ok(listing) = listing else { continue };
         let entries = listing.0.entries().into_iter();
-        let names: Vec<Option<String>> = entries.map(|entry| users.hidden_in(folder, &entry.name)).collect();
+        let names: Vec<Option<String>> =
+            entries.map(|entry| users.redacted_entry(folder, &entry.name)).collect();
         if names.iter().any(Option::is_some) {
             let entries = listing.0.entries().into_iter().cloned().zip(names);
-            let told = entries.map(|(entry, name)| Entry { name: name.unwrap_or(entry.name), ..entry });
-            *listing = Listing(Arc::new(Folder::new(told)));
+            let redacted = entries.map(|(entry, name)| Entry { name: name.unwrap_or(entry.name), ..entry });
+            *listing = Listing(Arc::new(Folder::new(redacted)));
         }
     }
 }
 
-/// `C:\`, `C:\Users`, `C:\Users\me` and what lies open there, `C:\Program Files`, `C:\ProgramData`.
-fn is_of_many(folder: &WinPath) -> bool {
+/// Whether a directory has entries of many users or programs: `C:\`, `C:\Users`, `C:\Users\me` and
+/// some directories in it, `C:\Program Files`, `C:\ProgramData`.
+fn is_shared(folder: &WinPath) -> bool {
     let folder = folder.as_str().to_ascii_lowercase();
     let parts: Vec<&str> = folder.split(['/', '\\']).filter(|part| !part.is_empty()).skip(1).collect();
     match parts.as_slice() {
@@ -412,22 +423,23 @@ fn is_of_many(folder: &WinPath) -> bool {
     }
 }
 
-/// The users whose folders a recorded machine tells of: where they are told as paths, since it is clear there where a name ends.
+/// Collects the users whose directories are mentioned in a recording. Only paths are used, because
+/// in them it is clear where a name ends.
 fn users_of(host: &Host, Recording { facts, scripts, .. }: &Recording) -> Users {
     let mut users = Users::with_homes(homes_of(host), &host.windows_directory);
     for path in facts.folders.keys().chain(facts.images.keys()).chain(scripts.keys()) {
-        users.meet(path.as_str());
+        users.add_from_path(path.as_str());
     }
     for python in host.registered_pythons.iter() {
-        users.meet(python.executable.as_str());
+        users.add_from_path(python.executable.as_str());
     }
     for folder in host.variables.values().chain([&host.running.path]).flat_map(|value| value.split(';')) {
-        users.meet(folder);
+        users.add_from_path(folder);
     }
     users
 }
 
-/// Whether rules of ours read this variable, and not only a program that asks for it.
+/// Whether WhyDLL's own rules read this variable, as opposed to only a program that asks for it.
 fn is_read(name: &str) -> bool {
     const READ: [&str; 24] = [
         "APPDATA",
@@ -458,16 +470,17 @@ fn is_read(name: &str) -> bool {
     READ.contains(&name) || ["CUDA_PATH", "PY_PYTHON"].iter().any(|family| name.starts_with(family))
 }
 
-/// Nobody can ask a replay for a function that was not called: of those the names are kept alone.
+/// Removes the places of functions that were not called, because a replay cannot request them. Only
+/// their names are kept.
 fn forget_places(body: &mut [Stmt], is_called: &impl Fn(&LeftOut) -> bool) {
     for stmt in body {
         match &mut stmt.kind {
             StmtKind::LeftOut(definitions) => {
-                let kept = definitions.iter().map(|definition| match is_called(definition) {
+                let definitions_kept = definitions.iter().map(|definition| match is_called(definition) {
                     true => definition.clone(),
                     false => LeftOut { at: Span::default(), ..definition.clone() },
                 });
-                *definitions = Arc::new(kept.collect());
+                *definitions = Arc::new(definitions_kept.collect());
             }
             StmtKind::If { then, otherwise, .. } => {
                 forget_places(then, is_called);
@@ -492,7 +505,7 @@ fn forget_places(body: &mut [Stmt], is_called: &impl Fn(&LeftOut) -> bool) {
     }
 }
 
-/// `python38.zip`, the standard library of an embeddable Python.
+/// Whether a name is that of an embeddable Python's standard library, such as `python38.zip`.
 fn is_python_zip(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.strip_prefix("python")

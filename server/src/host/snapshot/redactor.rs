@@ -1,54 +1,59 @@
-//! Other names for users, servers and companies in texts that people pass on, and no secrets: reports, debug information, logs.
+//! Redaction of what users share (reports, debug information, logs): names of users, servers, and
+//! companies are replaced, and secrets are removed.
 
 use super::secrets::secret_in;
 use super::users::{Users, homes_of};
 use crate::host::Host;
 
-/// Takes the place of a backslash that only escapes what follows it in Markdown.
+/// A placeholder for a backslash that only escapes the next character in Markdown.
 pub const ESCAPE: char = '\u{e000}';
 
-/// Replaces what strangers need not know, always in the same way.
+/// Replaces private names and secrets, always in the same way.
 pub struct Redactor {
-    /// None if names are kept.
+    /// `None` if names are kept.
     users: Option<Users>,
 }
 
 impl Redactor {
-    /// Of a machine, whose homes may lie anywhere. In these `paths` it is clear where a user's name ends.
+    /// Creates a redactor for a machine, whose home directories may be anywhere. Users' names are
+    /// also collected from `paths`, in which it is clear where a name ends.
     pub fn of<'p>(host: &Host, paths: impl IntoIterator<Item = &'p str>) -> Redactor {
         let mut users = Users::with_homes(homes_of(host), &host.windows_directory);
-        paths.into_iter().for_each(|path| users.meet(path));
+        paths.into_iter().for_each(|path| users.add_from_path(path));
         Redactor { users: Some(users) }
     }
 
-    /// What withholds secrets alone, for texts that stay on their machine as long as nobody copies them or shows his screen.
+    /// Creates a redactor that only removes secrets, for output that stays on the machine unless it
+    /// is copied or shown on a shared screen.
     pub fn of_secrets() -> Redactor {
         Redactor { users: None }
     }
 
-    /// Of no machine in particular.
+    /// Creates a redactor for no particular machine. Users' names are collected from `paths`.
     pub fn knowing<'p>(paths: impl IntoIterator<Item = &'p str>) -> Redactor {
         let mut users = Users::default();
-        paths.into_iter().for_each(|path| users.meet(path));
+        paths.into_iter().for_each(|path| users.add_from_path(path));
         Redactor { users: Some(users) }
     }
 
-    /// A plain text.
+    /// Redacts plain text.
     pub fn text(&mut self, text: &str) -> String {
-        let hidden =
-            without_keys(self.users.as_mut().map_or_else(|| text.to_owned(), |users| users.hidden(text)));
-        let seems = |text: &str| secret_in(&text.replace(ESCAPE, "")).is_some();
-        if !seems(&hidden) {
-            return hidden;
+        let redacted =
+            without_keys(self.users.as_mut().map_or_else(|| text.to_owned(), |users| users.redacted(text)));
+        let has_secret = |text: &str| secret_in(&text.replace(ESCAPE, "")).is_some();
+        if !has_secret(&redacted) {
+            return redacted;
         }
-        let words = hidden.split_inclusive(char::is_whitespace).map(|word| match seems(word.trim_end()) {
-            true => format!("{WITHHELD}{}", &word[word.trim_end().len()..]),
-            false => word.to_owned(),
-        });
+        let words =
+            redacted.split_inclusive(char::is_whitespace).map(|word| match has_secret(word.trim_end()) {
+                true => format!("{WITHHELD}{}", &word[word.trim_end().len()..]),
+                false => word.to_owned(),
+            });
         words.collect()
     }
 
-    /// A document in Markdown, where a backslash may be no part of a path.
+    /// Redacts a Markdown document, in which a backslash may be an escape instead of a part of a
+    /// path.
     pub fn markdown(&mut self, document: &str) -> String {
         let mut plain = String::with_capacity(document.len());
         let mut is_code = false;
@@ -70,7 +75,8 @@ impl Redactor {
 
 const WITHHELD: &str = "[withheld]";
 
-/// Without private keys, which are secrets of many words; of one that has no end, without what follows.
+/// Removes private keys, which are secrets of many words. If a key has no end, everything after its
+/// start is removed.
 fn without_keys(mut text: String) -> String {
     let mut from = 0;
     while let Some(found) = text[from..].find("-----BEGIN ") {
@@ -101,9 +107,9 @@ mod tests {
     #[test]
     fn names_are_replaced_in_markdown() {
         let document = r"## C:\\Users\\ada\_l\\a\_b runs \[x\]: `C:\Users\ada_l\a_b`, `import _x` and \_y\_";
-        let told = redactor().markdown(document);
+        let redacted = redactor().markdown(document);
         assert_eq!(
-            told,
+            redacted,
             r"## C:\\Users\\user0\\a\_b runs \[x\]: `C:\Users\user0\a_b`, `import _x` and \_y\_"
         );
     }

@@ -1,6 +1,7 @@
-//! What looks like a secret, wherever it stands in a snapshot: such a snapshot is not written.
+//! Detection of what looks like a secret anywhere in a snapshot. Such a snapshot isn't written.
 
-/// What tokens of well-known services begin with, from the services' own documentation, and how many more characters they have at least.
+/// The prefixes of the tokens of well-known services, from the services' own documentation, and the
+/// minimum number of further characters.
 const TOKENS: [(&str, usize); 26] = [
     ("ghp_", 30),
     ("gho_", 30),
@@ -30,51 +31,55 @@ const TOKENS: [(&str, usize); 26] = [
     ("eyJ0eXAi", 20),
 ];
 
-/// What kind of secret a text seems to hold, if it seems to hold one.
-pub fn secret_in(text: &str) -> Option<&'static str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY") || text.contains("AGE-SECRET-KEY-1") {
+/// Returns the kind of secret that a string seems to contain, or `None` if it doesn't seem to
+/// contain one.
+pub fn secret_in(string: &str) -> Option<&'static str> {
+    if string.contains("-----BEGIN ") && string.contains("PRIVATE KEY") || string.contains("AGE-SECRET-KEY-1")
+    {
         return Some("a private key");
     }
-    if text.split("://").skip(1).any(has_password) {
-        return Some("an address with a password");
+    if string.split("://").skip(1).any(has_password) {
+        return Some("a URL with a password");
     }
-    // The dots of some tokens belong to them.
-    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    text.split(|c| !is_of_word(c)).any(is_token).then_some("a token")
+    // Some tokens contain dots.
+    let is_word_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    string.split(|c| !is_word_char(c)).any(is_token).then_some("a token")
 }
 
 fn is_token(word: &str) -> bool {
-    // Keys of Amazon's have no small letters.
+    // Amazon's keys have no lower-case letters.
     let is_key = |rest: &str| {
         rest.len() == 16
             && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             && has_digit(rest)
     };
-    ["AKIA", "ASIA"].iter().any(|beginning| word.strip_prefix(beginning).is_some_and(is_key))
-        || TOKENS.iter().any(|(beginning, more)| {
-            word.strip_prefix(beginning).is_some_and(|rest| rest.len() >= *more && is_mixed(rest))
+    ["AKIA", "ASIA"].iter().any(|prefix| word.strip_prefix(prefix).is_some_and(is_key))
+        || TOKENS.iter().any(|(prefix, more)| {
+            word.strip_prefix(prefix).is_some_and(|rest| rest.len() >= *more && is_mixed(rest))
         })
 }
 
-/// Whether what follows `://` is `user:password@…`, or a long token in the place of a user. Places for a name or password to be put in
-/// are none, and neither are the words that manuals have there.
+/// Whether `://` is followed by `user:password@…`, or by a long token instead of a user name.
+/// Placeholders don't count as passwords, nor do the words that manuals use.
 fn has_password(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\\', '\n']).next().unwrap_or_default();
     let Some((user, _)) = authority.rsplit_once('@') else { return false };
     match user.split_once(':') {
         Some((_, password)) => {
-            let is_place = password.contains(['{', '$', '<', '*', '[', '\u{27e6}'])
-                || ["%s", "%(", "%r"].iter().any(|place| password.contains(place));
-            !password.is_empty() && !is_place && !IN_MANUALS.contains(&password.to_ascii_lowercase().as_str())
+            let is_placeholder = password.contains(['{', '$', '<', '*', '[', '\u{27e6}'])
+                || ["%s", "%(", "%r"].iter().any(|placeholder| password.contains(placeholder));
+            !password.is_empty()
+                && !is_placeholder
+                && !EXAMPLE_PASSWORDS.contains(&password.to_ascii_lowercase().as_str())
         }
         None => user.len() >= 32 && is_mixed(user),
     }
 }
 
-/// What manuals write in the place of a password.
-const IN_MANUALS: [&str; 6] = ["pass", "passwd", "password", "pwd", "secret", "xxx"];
+/// The passwords in the examples of manuals.
+const EXAMPLE_PASSWORDS: [&str; 6] = ["pass", "passwd", "password", "pwd", "secret", "xxx"];
 
-/// Words and names of files have no digits among letters of both cases.
+/// Whether a string has digits and letters of both cases, unlike words and file names.
 fn is_mixed(text: &str) -> bool {
     has_digit(text)
         && text.bytes().any(|b| b.is_ascii_uppercase())
@@ -90,7 +95,7 @@ mod tests {
     use super::secret_in;
 
     #[test]
-    fn tokens_keys_and_passwords() {
+    fn tokens_keys_and_passwords_are_recognized() {
         let token = "0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R";
         for text in [
             format!("ghp_{token}"),
@@ -107,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_resembles_them() {
+    fn strings_that_only_resemble_secrets_are_accepted() {
         for text in [
             "https://example.org/a:b@c",
             "postgres://{user}:{password}@host",

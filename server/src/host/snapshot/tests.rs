@@ -39,10 +39,10 @@ const STORY: &str = "
     import pkg
 ";
 
-/// The snapshot of a world's diagnosis, and that diagnosis.
-fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
-    let world = World::new(text).unwrap();
-    let (host, environment, told) = diagnosed(&world);
+/// Records the diagnosis of a world. Returns the snapshot and the diagnosis.
+fn recorded(world: &str) -> (Vec<u8>, Diagnosis) {
+    let world = World::new(world).unwrap();
+    let (host, environment, diagnosis) = diagnosed(&world);
     let (host, recorder) = Recorder::over(&host);
     let file = world.root().join("machine.json.xz");
     on_large_stack(|| {
@@ -51,7 +51,7 @@ fn recorded(text: &str) -> (Vec<u8>, Diagnosis) {
         let recorded = record(&recorder, &host, &environment, &imports, Consent::default(), "").unwrap();
         recorded.snapshot.write(&file).unwrap();
     });
-    (std::fs::read(file).unwrap(), told)
+    (std::fs::read(file).unwrap(), diagnosis)
 }
 
 fn replayed(snapshot: &[u8]) -> Result<Diagnosis, SnapshotError> {
@@ -69,7 +69,7 @@ fn unpacked(snapshot: &[u8]) -> String {
     text
 }
 
-fn refused(snapshot: &[u8], expected: Expect) {
+fn check_refused(snapshot: &[u8], expected: Expect) {
     match read(snapshot, "machine.json.xz") {
         Ok(_) => panic!("it was read"),
         Err(error) => expected.assert_eq(&error.to_string()),
@@ -78,15 +78,15 @@ fn refused(snapshot: &[u8], expected: Expect) {
 
 #[test]
 fn a_recorded_machine_gives_the_same_diagnosis() {
-    let (snapshot, told) = recorded(STORY);
+    let (snapshot, diagnosis) = recorded(STORY);
     let again = replayed(&snapshot).unwrap();
-    assert_eq!(told.findings.len(), 3);
-    assert_eq!(again.findings, told.findings);
-    assert_eq!((again.packages, again.health), (told.packages, told.health));
+    assert_eq!(diagnosis.findings.len(), 3);
+    assert_eq!(again.findings, diagnosis.findings);
+    assert_eq!((again.packages, again.health), (diagnosis.packages, diagnosis.health));
 }
 
-/// A package with secrets in every place that a diagnosis reads, and a few texts that decide what it loads. `SECRET` and what follows it is a
-/// secret.
+/// A package with secrets in every place that a diagnosis reads, and a few strings that influence
+/// what it loads. Each word that starts with `SECRET` is a secret.
 const SECRETIVE: &str = r#"
     /Users/ADALOVELACE/Python/python.exe       imports python38.dll
     /Users/ADALOVELACE/Python/python38.dll     version 3.8.10150.1013
@@ -173,7 +173,7 @@ const SECRETIVE: &str = r#"
     import pkg
 "#;
 
-/// The words of a text that have one of these, in any case.
+/// Returns the words of a text that contain one of these secrets, in any case.
 fn words_with(text: &str, secrets: [&str; 2]) -> BTreeSet<String> {
     let secrets = secrets.map(str::to_lowercase);
     let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
@@ -191,11 +191,11 @@ proptest! {
         let story = SECRETIVE.replace("SECRET", &secret);
         let story = story.replace("ADALOVELACE", &user.to_uppercase()).replace("AdaLovelace", &user);
         let story = story.replace("adalovelace", &user.to_lowercase()).replace("ADALovelace", &user);
-        let (snapshot, told) = recorded(&story);
-        prop_assert_eq!(told.findings.len(), 2);
+        let (snapshot, diagnosis) = recorded(&story);
+        prop_assert_eq!(diagnosis.findings.len(), 2);
         let again = replayed(&snapshot).unwrap();
         let codes = |diagnosis: &Diagnosis| diagnosis.findings.iter().map(|it| it.code).collect::<Vec<_>>();
-        prop_assert_eq!(codes(&again), codes(&told));
+        prop_assert_eq!(codes(&again), codes(&diagnosis));
         let text = unpacked(&snapshot);
         prop_assert_eq!(words_with(&text, [&secret, &user]), BTreeSet::new());
         for needed in ["'win32", "'libs", "'helper.dll"] {
@@ -204,18 +204,18 @@ proptest! {
     }
 }
 
-/// The snapshot of a world, after it was seen that it replays what the world says.
-fn faithful(story: &str) -> String {
-    let (snapshot, told) = recorded(story);
+/// Returns the snapshot of a world, after checking that its replay gives the same diagnosis.
+fn checked_snapshot(story: &str) -> String {
+    let (snapshot, diagnosis) = recorded(story);
     let again = replayed(&snapshot).unwrap();
-    assert_eq!(again.findings, told.findings);
-    assert_eq!((again.packages, again.health), (told.packages, told.health));
+    assert_eq!(again.findings, diagnosis.findings);
+    assert_eq!((again.packages, again.health), (diagnosis.packages, diagnosis.health));
     unpacked(&snapshot)
 }
 
 #[test]
-fn neighbours_of_what_was_asked_for_are_not_recorded() {
-    let text = faithful(
+fn neighbours_of_requested_files_are_not_recorded() {
+    let text = checked_snapshot(
         r"
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -241,7 +241,7 @@ fn neighbours_of_what_was_asked_for_are_not_recorded() {
 
 #[test]
 fn manifests_are_recorded() {
-    let text = faithful(
+    let text = checked_snapshot(
         r#"
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -261,8 +261,9 @@ fn manifests_are_recorded() {
 }
 
 #[test]
-fn what_a_replay_cannot_say_is_known() {
-    // It reads its own description, of which a snapshot has the headers that we read.
+fn a_snapshot_whose_replay_differs_is_marked() {
+    // The module reads its own metadata, of which a snapshot only contains the headers that WhyDLL
+    // reads.
     let world = World::new(
         r"
         /Python/python.exe       imports python38.dll
@@ -280,8 +281,8 @@ fn what_a_replay_cannot_say_is_known() {
         ",
     )
     .unwrap();
-    let (host, environment, told) = diagnosed(&world);
-    assert_eq!(told.findings.len(), 1);
+    let (host, environment, diagnosis) = diagnosed(&world);
+    assert_eq!(diagnosis.findings.len(), 1);
     let (host, recorder) = Recorder::over(&host);
     on_large_stack(|| {
         let environment = Environment::on(&environment.interpreter, &host).unwrap();
@@ -296,7 +297,7 @@ fn what_a_replay_cannot_say_is_known() {
 }
 
 #[test]
-fn a_secret_that_decides_something_is_not_recorded() {
+fn a_secret_that_influences_the_import_is_not_recorded() {
     let story = SECRETIVE.replace("'helper.dll'", "'helper.dll', 'ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R'");
     let world = World::new(&story).unwrap();
     let (host, environment, _) = diagnosed(&world);
@@ -310,7 +311,7 @@ fn a_secret_that_decides_something_is_not_recorded() {
 }
 
 #[test]
-fn what_files_hold_is_recorded_without_the_files() {
+fn searched_strings_are_recorded_without_the_files() {
     let story = "
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -327,14 +328,14 @@ fn what_files_hold_is_recorded_without_the_files() {
         /Python/Lib/site-packages/google/_upb/_message.pyd
         import pkg
     ";
-    let (snapshot, told) = recorded(story);
-    assert_eq!(told.findings.len(), 1);
-    assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
+    let (snapshot, diagnosis) = recorded(story);
+    assert_eq!(diagnosis.findings.len(), 1);
+    assert_eq!(replayed(&snapshot).unwrap().findings, diagnosis.findings);
     assert!(!unpacked(&snapshot).contains("stays at home"));
 }
 
 #[test]
-fn what_only_a_running_machine_tells_is_recorded() {
+fn facts_of_a_running_machine_are_recorded() {
     let long = "d".repeat(240);
     let story = format!(
         "
@@ -355,22 +356,22 @@ fn what_only_a_running_machine_tells_is_recorded() {
         import pkg
         "
     );
-    let (snapshot, told) = recorded(&story);
-    let codes: Vec<&str> = told.findings.iter().map(|finding| finding.code.name()).collect();
+    let (snapshot, diagnosis) = recorded(&story);
+    let codes: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.code.name()).collect();
     assert_eq!(codes, ["path-too-long", "missing-vc-runtime", "unsupported-cpu"]);
-    assert!(told.findings.iter().any(|finding| finding.evidence.contains("The registry says")));
-    assert_eq!(replayed(&snapshot).unwrap().findings, told.findings);
+    assert!(diagnosis.findings.iter().any(|finding| finding.evidence.contains("The registry says")));
+    assert_eq!(replayed(&snapshot).unwrap().findings, diagnosis.findings);
 }
 
 #[test]
 fn a_snapshot_need_not_be_compressed() {
-    let (snapshot, told) = recorded(STORY);
+    let (snapshot, diagnosis) = recorded(STORY);
     let text = unpacked(&snapshot);
-    assert_eq!(replayed(text.as_bytes()).unwrap().findings, told.findings);
+    assert_eq!(replayed(text.as_bytes()).unwrap().findings, diagnosis.findings);
 }
 
 #[test]
-fn what_a_diagnosis_does_not_need_stays_on_the_machine() {
+fn facts_that_a_diagnosis_does_not_need_are_not_recorded() {
     let text = unpacked(&recorded(STORY).0);
     for secret in ["A description that stays at home", "secret.txt"] {
         assert!(!text.contains(secret), "{secret} is in the snapshot");
@@ -378,7 +379,7 @@ fn what_a_diagnosis_does_not_need_stays_on_the_machine() {
 }
 
 #[test]
-fn what_was_not_recorded_is_not_known() {
+fn facts_that_were_not_recorded_are_errors() {
     let (snapshot, _) = recorded(STORY);
     let host = read(&*snapshot, "machine.json.xz").unwrap();
     let elsewhere = WinPath::new(r"C:\nowhere\a.dll");
@@ -389,8 +390,8 @@ fn what_was_not_recorded_is_not_known() {
 }
 
 #[test]
-fn a_snapshot_of_a_newer_program_says_so() {
-    refused(
+fn a_snapshot_of_a_newer_version_is_refused() {
+    check_refused(
         br#"{"whydllSnapshot": 99, "anything": ["new"]}"#,
         expect![
             "machine.json.xz is a snapshot of format 99; this program reads formats up to 2: get a newer whydll"
@@ -399,48 +400,51 @@ fn a_snapshot_of_a_newer_program_says_so() {
 }
 
 #[test]
-fn what_is_no_snapshot_is_refused_with_a_reason() {
-    refused(
+fn a_file_that_is_not_a_snapshot_is_refused_with_a_reason() {
+    check_refused(
         b"",
         expect![
             "machine.json.xz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"
         ],
     );
-    refused(
+    check_refused(
         b"{",
         expect![
             "machine.json.xz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"
         ],
     );
-    refused(
+    check_refused(
         b"MZ\x90\0 a program",
         expect!["machine.json.xz is no snapshot that can be read: expected value at line 1 column 1"],
     );
-    refused(
+    check_refused(
         br#"{"whydllSnapshot": 1}"#,
         expect![
             "machine.json.xz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"
         ],
     );
-    refused(
+    check_refused(
         br#"{"whydllSnapshot": -1}"#,
         expect![
             "machine.json.xz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"
         ],
     );
-    refused(
+    check_refused(
         b"\x1f\x8b and no more of it",
         expect!["machine.json.xz is no snapshot that can be read: invalid gzip header"],
     );
-    refused(b"\x1f\x8b", expect!["machine.json.xz is no snapshot that can be read: unexpected end of file"]);
-    refused(
+    check_refused(
+        b"\x1f\x8b",
+        expect!["machine.json.xz is no snapshot that can be read: unexpected end of file"],
+    );
+    check_refused(
         "[".repeat(1_000_000).as_bytes(),
         expect!["machine.json.xz is no snapshot that can be read: it is nested 1000000 levels deep"],
     );
 }
 
 #[test]
-fn a_snapshot_cut_short_anywhere_is_refused() {
+fn a_snapshot_truncated_anywhere_is_refused() {
     let (snapshot, _) = recorded(STORY);
     let lengths = (0..snapshot.len()).step_by(snapshot.len() / 50);
     for length in lengths.chain([snapshot.len() - 1]) {
@@ -455,16 +459,16 @@ fn a_damaged_snapshot_is_refused() {
     for at in (0..snapshot.len()).step_by(snapshot.len() / 200) {
         let mut damaged = snapshot.clone();
         damaged[at] ^= 0x55;
-        // The header holds a time and flags that nobody checks, and a repetition may be taken from another place that
-        // says the same. Whatever else changes is noticed.
+        // The header has a time and flags that aren't checked, and a repetition may refer to
+        // another place with the same bytes. Any other change must be detected.
         if read(&*damaged, "machine.json.xz").is_ok() {
-            assert!(at < 10 || unpacked(&damaged) == unpacked(&snapshot), "byte {at} was not noticed");
+            assert!(at < 10 || unpacked(&damaged) == unpacked(&snapshot), "byte {at} was not detected");
         }
     }
 }
 
 #[test]
-fn a_snapshot_of_hostile_facts_does_no_harm() {
+fn a_snapshot_of_malicious_facts_does_not_panic() {
     let text = unpacked(&recorded(STORY).0);
     let hostile = [
         text.replace("site-packages", "site-packages\u{0}"),
@@ -489,28 +493,29 @@ fn a_snapshot_of_hostile_facts_does_no_harm() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_error_with_its_name() {
+fn a_missing_file_is_an_error_with_its_name() {
     let error = open(Path::new("/nowhere/machine.json.xz")).err().unwrap();
     assert!(
         matches!(error, SnapshotError::File { .. }) && error.to_string().contains("/nowhere/machine.json.xz")
     );
 }
 
-/// Written by the program that had the first format, of [`STORY`] with a System32 of three DLLs.
+/// The snapshot was written in version 1 of the format, from [`STORY`] with a System32 of three
+/// DLLs.
 #[test]
 fn a_snapshot_of_the_first_format_is_still_read() {
-    let (_, told) = recorded(STORY);
+    let (_, diagnosis) = recorded(STORY);
     let again = replayed(include_bytes!("first-format.json")).unwrap();
-    assert_eq!(told.findings.len(), 3);
-    assert!(told.findings.iter().all(|finding| finding.fixes.first().is_some_and(|fix| fix.preferred)));
-    // It does not hold what lies behind a failure, so that fixes cannot be tried.
+    assert_eq!(diagnosis.findings.len(), 3);
+    assert!(diagnosis.findings.iter().all(|finding| finding.fixes.first().is_some_and(|fix| fix.preferred)));
+    // It doesn't contain what follows a failure, so fixes cannot be tried.
     let tried = again.findings.iter().flat_map(|finding| &finding.fixes);
     assert!(tried.into_iter().any(|fix| matches!(fix.outcome, Outcome::Unknown(_))));
-    let told_of = |diagnosis: Diagnosis| {
+    let without_fixes = |diagnosis: Diagnosis| {
         let findings = diagnosis.findings.into_iter();
         findings
             .map(|it| Finding { advice: String::new(), fixes: Vec::new(), ..it })
             .collect::<Vec<Finding>>()
     };
-    assert_eq!(told_of(again), told_of(told));
+    assert_eq!(without_fixes(again), without_fixes(diagnosis));
 }

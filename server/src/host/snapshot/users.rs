@@ -1,10 +1,12 @@
-//! Who a machine's users are, and for whom they work, is nobody's business: in a snapshot the names of users, servers and companies are
-//! replaced, wherever they stand in a path.
+//! The names of users, servers, and companies in paths, which snapshots replace for privacy.
 //!
-//! A user's name is what follows the folder of the users (`C:\Users\`, `/home/`, and what leads there from elsewhere: `/mnt/c/Users/`,
-//! `\\wsl.localhost\Ubuntu\home\`), in paths and within texts; a server and its share begin a path (`\\server\share`), and a company
-//! follows `OneDrive - `. Nothing else is touched: a user called `python` keeps the folders of that name. The replacement is as long as the
-//! name, so that a path that is too long stays it, and always the same for the same name.
+//! A user's name is the path component after the directory of all profiles (`C:\Users\`, `/home/`,
+//! and its names on other systems, such as `/mnt/c/Users/` and `\\wsl.localhost\Ubuntu\home\`),
+//! both in paths and within longer strings. A server and its share are at the start of a path
+//! (`\\server\share`), and a company follows `OneDrive - `. Nothing else is changed: if a user is
+//! called `python`, other directories of that name stay as they are. The replacement has the length
+//! of the name, so that a path that is too long stays too long, and is always the same for the same
+//! name.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,89 +16,93 @@ use super::redactor::ESCAPE;
 use crate::host::Host;
 use crate::host::path::{WinPath, fold_name};
 
-/// What users are called instead; cut, or filled up with a number, to the length of the name.
+/// The replacement for a user's name. It is truncated, or extended by a number, to the length of
+/// the name.
 const USER: &str = "user";
 
-/// Folders beside those of people, that are alike on every machine.
-const NOBODY: [&str; 7] =
+/// Directories next to the users' own that exist on every machine.
+const COMMON_PROFILES: [&str; 7] =
     ["public", "default", "default user", "all users", "defaultuser0", "shared", "linuxbrew"];
 
-/// The names that were met so far, with their replacements.
+/// The names that were found so far, with their replacements.
 #[derive(Default)]
 pub struct Users {
-    /// By the name in lower case.
+    /// The replacement by name in lower case.
     names: HashMap<String, String>,
-    /// Home folders that lie elsewhere, in parts in lower case.
+    /// Home directories in other places, each as its components in lower case.
     homes: Vec<Vec<String>>,
-    /// So many names of each length are taken.
-    taken: HashMap<usize, usize>,
+    /// The number of used replacements by length.
+    used: HashMap<usize, usize>,
 }
 
 impl Users {
-    /// `homes` are known home folders, wherever they lie, except for those that hold `windows`.
+    /// Creates an empty collection. `homes` are known home directories in any place; those that
+    /// contain `windows` are ignored.
     pub fn with_homes(homes: impl IntoIterator<Item = WinPath>, windows: &WinPath) -> Users {
         let mut users = Users::default();
         for home in homes.into_iter().filter(|home| !windows.is_within(home)) {
             users.homes.extend(Some(parts_of(&home)).filter(|parts| !parts.is_empty()));
-            users.meet(home.as_str());
+            users.add_from_path(home.as_str());
         }
         users
     }
 
-    /// How many people, servers and companies were met.
-    pub fn met(&self) -> usize {
+    /// Returns the number of users, servers, and companies that were found.
+    pub fn count(&self) -> usize {
         self.names.len()
     }
 
-    /// Remembers whose folders a path leads through: in a path it is clear where a name ends, in a text that is not so.
-    pub fn meet(&mut self, path: &str) {
+    /// Collects the names in a path. In a path it is clear where a name ends; in other strings it
+    /// isn't.
+    pub fn add_from_path(&mut self, path: &str) {
         for name in self.names_in(path, true) {
-            self.replaced(&path[name]);
+            self.replacement(&path[name]);
         }
     }
 
-    /// What a user is called instead.
-    pub fn replaced(&mut self, name: &str) -> String {
+    /// Returns the replacement for a name.
+    pub fn replacement(&mut self, name: &str) -> String {
         let written = decoded(name);
         let key = fold_name(&written);
-        if NOBODY.contains(&key.as_str()) {
+        if COMMON_PROFILES.contains(&key.as_str()) {
             return name.to_owned();
         }
         if let Some(known) = self.names.get(&key) {
             return known.clone();
         }
         let length = written.encode_utf16().count();
-        let number = self.taken.entry(length).or_default();
-        let free = called(length, *number);
+        let number = self.used.entry(length).or_default();
+        let free = numbered_name(length, *number);
         *number += 1;
         self.names.insert(key, free.clone());
         free
     }
 
-    /// A text with other names for the users.
-    pub fn hidden(&mut self, text: &str) -> String {
+    /// Replaces the names in a string.
+    pub fn redacted(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
         for name in self.names_in(text, false) {
             out.push_str(&text[done..name.start]);
-            out.push_str(&self.replaced(&text[name.clone()]));
+            out.push_str(&self.replacement(&text[name.clone()]));
             done = name.end;
         }
         out.push_str(&text[done..]);
         out
     }
 
-    /// What a file or folder `name` of `folder` is called, if it is somebody's home: as [`Users::hidden`] calls it in its path.
-    pub fn hidden_in(&mut self, folder: &WinPath, name: &str) -> Option<String> {
+    /// Returns the replacement for the file or directory `name` in `folder` if it contains a
+    /// private name. It is the same as in [`Users::redacted`] of the whole path.
+    pub fn redacted_entry(&mut self, folder: &WinPath, name: &str) -> Option<String> {
         let path = folder.join(name);
         let start = path.as_str().len() - name.len();
         let last = self.names_in(path.as_str(), true).pop().filter(|last| last.end == path.as_str().len());
         let last = last.filter(|last| last.start >= start)?;
-        Some(format!("{}{}", &path.as_str()[start..last.start], self.replaced(&path.as_str()[last])))
+        Some(format!("{}{}", &path.as_str()[start..last.start], self.replacement(&path.as_str()[last])))
     }
 
-    /// JSON with other names for the users in all its strings.
-    pub fn hidden_in_json(&mut self, json: &str) -> String {
+    /// Replaces the names in all strings of a JSON document.
+    pub fn redacted_json(&mut self, json: &str) -> String {
         let mut out = String::with_capacity(json.len());
         let mut rest = json;
         while let Some(start) = rest.find('"') {
@@ -105,9 +111,9 @@ impl Users {
             let quoted = &rest[start..end];
             let text =
                 quoted.contains(SEPARATORS).then(|| serde_json::from_str::<String>(quoted).ok()).flatten();
-            match text.map(|text| (self.hidden(&text), text)) {
-                Some((hidden, text)) if hidden != text => {
-                    out.push_str(&serde_json::Value::String(hidden).to_string())
+            match text.map(|text| (self.redacted(&text), text)) {
+                Some((redacted, text)) if redacted != text => {
+                    out.push_str(&serde_json::Value::String(redacted).to_string())
                 }
                 _ => out.push_str(quoted),
             }
@@ -117,38 +123,38 @@ impl Users {
         out
     }
 
-    /// Where names of users stand. `is_path`: the text is nothing but a path.
+    /// Returns the ranges of names in a string. `is_path` says that the whole string is a path.
     fn names_in(&self, text: &str, is_path: bool) -> Vec<Range<usize>> {
         let mut names = Vec::new();
-        // The folder that was told so far; none where no path has begun.
-        let mut folder: Option<Folder> = None;
-        let mut begun = 0;
-        while let Some(found) = text[begun..].find(SEPARATORS) {
-            let before = &text[begun..begun + found];
-            let rest = text[begun + found..].trim_start_matches(SEPARATORS);
+        // The directory that was read so far, or `None` before the start of a path.
+        let mut folder: Option<PathPrefix> = None;
+        let mut position = 0;
+        while let Some(found) = text[position..].find(SEPARATORS) {
+            let before = &text[position..position + found];
+            let rest = text[position + found..].trim_start_matches(SEPARATORS);
             let after = text.len() - rest.len();
             let is_device = folder.as_ref().is_some_and(|folder| folder.is_device(before));
             let begins = if is_path || is_device {
-                begun + found == 0
+                position + found == 0
             } else {
-                begun + found == 0 || before.ends_with(may_stand_before)
+                position + found == 0 || before.ends_with(can_precede_path)
             };
             folder = match folder {
                 _ if let Some(drive) = drive_at_end(before) => {
-                    Some(Folder { parts: vec![drive], is_share: false, is_unc: false })
+                    Some(PathPrefix { parts: vec![drive], is_share: false, is_unc: false })
                 }
                 _ if begins => {
-                    let separators = &text[begun + found..after];
-                    // `file://server/share` is a share, too.
+                    let separators = &text[position + found..after];
+                    // `file://server/share` is a share too.
                     let is_file = before.ends_with("file:") && separators.len() == 2;
                     let is_share = is_file || separators.len() > 1 && !before.ends_with(':');
                     let is_unc = is_file || is_share && separators.starts_with('\\');
-                    Some(Folder { parts: Vec::new(), is_share, is_unc })
+                    Some(PathPrefix { parts: Vec::new(), is_share, is_unc })
                 }
                 Some(_) if !is_path && !is_device && before.contains(is_never_in_path) => None,
                 Some(mut folder) => {
                     match before {
-                        // `\\.\` begins the names of devices.
+                        // Device names start with `\\.\`.
                         "." if !folder.is_share || !folder.parts.is_empty() => {}
                         ".." => drop(folder.parts.pop()),
                         _ => folder.parts.push(fold_name(&decoded(before))),
@@ -157,17 +163,17 @@ impl Users {
                 }
                 None => None,
             };
-            begun = after;
+            position = after;
             let Some(folder) = &folder else { continue };
             let part = rest.split(|c| SEPARATORS.contains(&c) || !is_path && is_never_in_path(c)).next();
             let part = part.unwrap_or_default();
-            let goes_on = rest[part.len()..].starts_with(SEPARATORS);
+            let continues = rest[part.len()..].starts_with(SEPARATORS);
             let (before, name) = if self.is_home(folder, part) {
                 (0, part)
-            } else if folder.holds_homes() {
+            } else if folder.contains_homes() {
                 (0, if is_path { part } else { self.name_at(rest, part) })
-            } else if folder.holds_names(part)
-                && (is_path || folder.is_unc && (goes_on || folder.parts.len() % 2 == 1))
+            } else if folder.contains_servers_or_shares(part)
+                && (is_path || folder.is_unc && (continues || folder.parts.len() % 2 == 1))
             {
                 (0, part)
             } else if let Some(company) = company_in(part) {
@@ -175,7 +181,8 @@ impl Users {
             } else {
                 continue;
             };
-            // `C:\Users\%USERNAME%`, `/home/$USER`, `/home/..` and the like name nobody.
+            // Placeholders such as `C:\Users\%USERNAME%`, `/home/$USER`, and `/home/..` aren't
+            // names.
             let is_name = match is_path {
                 true => !matches!(name, "" | "." | "..") && !name.starts_with('%'),
                 false => decoded(name).starts_with(|c: char| c.is_alphanumeric() || c == '_'),
@@ -187,12 +194,13 @@ impl Users {
         names
     }
 
-    fn is_home(&self, folder: &Folder, part: &str) -> bool {
+    fn is_home(&self, folder: &PathPrefix, part: &str) -> bool {
         let part = fold_name(&decoded(part));
         self.homes.iter().any(|home| home.split_last() == Some((&part, &folder.parts)))
     }
 
-    /// The name that `rest` of a text begins with; `part` is all of it that can belong to a name.
+    /// Returns the name at the start of `rest`. `part` is everything there that can belong to a
+    /// name.
     fn name_at<'t>(&self, rest: &'t str, part: &'t str) -> &'t str {
         let next = |length: usize| rest[length..].chars().next();
         let known = self.names.keys().filter_map(|name| {
@@ -200,12 +208,12 @@ impl Users {
             (fold_name(&rest[..end]) == *name).then_some(end)
         });
         let known = known.filter(|end| next(*end).is_none_or(|c| !c.is_alphanumeric())).max();
-        // A name may have blanks within, but in a text they are often where it ends.
-        let goes_on =
-            next(part.len()).is_some_and(|c| SEPARATORS.contains(&c)) && !part.ends_with(may_stand_before);
+        // A name may contain spaces, but in a longer string they are often its end.
+        let continues =
+            next(part.len()).is_some_and(|c| SEPARATORS.contains(&c)) && !part.ends_with(can_precede_path);
         match known {
-            Some(end) if !goes_on || next(end).is_some_and(|c| SEPARATORS.contains(&c)) => &rest[..end],
-            _ if goes_on => part,
+            Some(end) if !continues || next(end).is_some_and(|c| SEPARATORS.contains(&c)) => &rest[..end],
+            _ if continues => part,
             _ => {
                 let end =
                     part.find(|c: char| c.is_whitespace() || ",()[]{}".contains(c)).unwrap_or(part.len());
@@ -217,17 +225,17 @@ impl Users {
 
 const SEPARATORS: [char; 2] = ['/', '\\'];
 
-/// No name of a file has these, but for the last, which quotes.
+/// Whether a character cannot be in a file name, or, like the last one, is used for quoting.
 fn is_never_in_path(c: char) -> bool {
     c.is_control() || "\"<>|*?;:'".contains(c)
 }
 
-/// After these a path may begin.
-fn may_stand_before(c: char) -> bool {
+/// Whether a path can start after a character.
+fn can_precede_path(c: char) -> bool {
     is_never_in_path(c) || c.is_whitespace() || "=,([{`".contains(c)
 }
 
-/// The drive that a path begins with at the end of this text, as `c:` and as addresses tell it.
+/// Returns the drive at the end of a string, written as `c:` or as in URLs.
 fn drive_at_end(text: &str) -> Option<String> {
     let lower = text.len() >= 4 && text.is_char_boundary(text.len() - 3);
     let letter = text.strip_suffix(':').or_else(|| {
@@ -243,42 +251,45 @@ fn parts_of(path: &WinPath) -> Vec<String> {
     path.as_str().split(SEPARATORS).filter(|part| !part.is_empty()).map(fold_name).collect()
 }
 
-/// Where a path leads, in parts in lower case.
-struct Folder {
+/// The start of a path, as its components in lower case.
+struct PathPrefix {
     parts: Vec<String>,
-    /// It begins with the name of another machine.
+    /// Whether it starts with the name of another machine.
     is_share: bool,
-    /// It does so in the way of Windows.
+    /// Whether it starts with the name of another machine in Windows' syntax.
     is_unc: bool,
 }
 
-impl Folder {
+impl PathPrefix {
     /// Whether `part` makes it a path of the form `\\?\`.
     fn is_device(&self, part: &str) -> bool {
         self.is_unc && self.parts.is_empty() && part == "?"
     }
 
-    /// Whether what is in it, `part` for one, are servers, or the shares of one: `\\server\share`, `\\?\UNC\server\share`. Those that
-    /// every machine may have name nobody.
-    fn holds_names(&self, part: &str) -> bool {
+    /// Whether it contains servers or the shares of a server (`\\server\share`,
+    /// `\\?\UNC\server\share`), and `part` is a private name of one. Names that every machine may
+    /// have aren't private.
+    fn contains_servers_or_shares(&self, part: &str) -> bool {
         let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
         let parts = parts.strip_prefix(&["?", "unc"]).unwrap_or(&parts);
         let part = fold_name(part);
         match parts {
             _ if !self.is_share => false,
-            [] => !NO_SERVER.contains(&part.as_str()),
+            [] => !COMMON_SERVERS.contains(&part.as_str()),
             [server] => {
-                !NO_SERVER.contains(server) && !part.ends_with('$') && !NO_SHARE.contains(&part.as_str())
+                !COMMON_SERVERS.contains(server)
+                    && !part.ends_with('$')
+                    && !COMMON_SHARES.contains(&part.as_str())
             }
             _ => false,
         }
     }
 
-    /// Whether the folders in it are the users' homes.
-    fn holds_homes(&self) -> bool {
+    /// Whether it contains the users' home directories.
+    fn contains_homes(&self) -> bool {
         let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
         let is_letter = |part: &str| part.len() == 1;
-        // Wine, and shares, show a Unix as a drive.
+        // Wine and network shares present a Unix file system as a drive.
         let parts = match parts.as_slice() {
             ["?" | ".", "unc", _, share, parts @ ..] if share.ends_with('$') => parts,
             ["?" | ".", "unc", _, parts @ ..] => parts,
@@ -305,30 +316,31 @@ impl Folder {
     }
 }
 
-/// What stands at the number `number` of those of this length, which is told in units of UTF-16 as Windows tells the length of a path.
-fn called(length: usize, number: usize) -> String {
+/// Returns the replacement with the given number among those of this length, which is measured in
+/// UTF-16 units like Windows' path lengths.
+fn numbered_name(length: usize, number: usize) -> String {
     let number = if number == 0 { String::new() } else { number.to_string() };
     let word = length.saturating_sub(number.len());
     let zeros = "0".repeat(word.saturating_sub(USER.len()));
     format!("{}{zeros}{number}", &USER[..word.min(USER.len())])
 }
 
-/// Names that stand in the place of a server, and are none.
-const NO_SERVER: [&str; 7] = ["?", ".", "localhost", "wsl$", "wsl.localhost", "tsclient", "127.0.0.1"];
+/// Names in the place of a server that don't identify one.
+const COMMON_SERVERS: [&str; 7] = ["?", ".", "localhost", "wsl$", "wsl.localhost", "tsclient", "127.0.0.1"];
 
-/// Names of shares that many servers have.
-const NO_SHARE: [&str; 5] = ["users", "home", "homes", "public", "share"];
+/// Share names that many servers have.
+const COMMON_SHARES: [&str; 5] = ["users", "home", "homes", "public", "share"];
 
-/// The company in the name of a folder that OneDrive keeps: `OneDrive - Contoso`.
+/// Returns the company in the name of a OneDrive directory, as in `OneDrive - Contoso`.
 fn company_in(part: &str) -> Option<&str> {
-    const BEGINNING: &str = "onedrive - ";
-    let beginning = [BEGINNING, "onedrive%20-%20"].into_iter().find(|beginning| {
-        part.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
-    })?;
-    Some(&part[beginning.len()..]).filter(|company| !company.is_empty())
+    const PREFIX: &str = "onedrive - ";
+    let prefix = [PREFIX, "onedrive%20-%20"]
+        .into_iter()
+        .find(|prefix| part.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))?;
+    Some(&part[prefix.len()..]).filter(|company| !company.is_empty())
 }
 
-/// Without the percent signs of an address, and without what only Markdown needs.
+/// Decodes the percent-encoding of a URL and removes Markdown's escapes.
 fn decoded(part: &str) -> Cow<'_, str> {
     if part.contains(ESCAPE) {
         return decoded(&part.replace(ESCAPE, "")).into_owned().into();
@@ -340,14 +352,14 @@ fn decoded(part: &str) -> Cow<'_, str> {
     let mut bytes = Vec::new();
     let mut at = 0;
     while let Some(&next) = part.as_bytes().get(at) {
-        let told = byte(at).filter(|_| next == b'%');
-        bytes.push(told.unwrap_or(next));
-        at += if told.is_some() { 3 } else { 1 };
+        let decoded = byte(at).filter(|_| next == b'%');
+        bytes.push(decoded.unwrap_or(next));
+        at += if decoded.is_some() { 3 } else { 1 };
     }
     String::from_utf8(bytes).map_or(part.into(), Cow::Owned)
 }
 
-/// All strings in JSON, names of fields too.
+/// Returns all strings in a JSON document, including the names of fields.
 pub fn strings_of(json: &str) -> impl Iterator<Item = String> {
     let mut rest = json;
     std::iter::from_fn(move || {
@@ -358,7 +370,7 @@ pub fn strings_of(json: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Where the string of JSON that `json` begins with ends.
+/// Returns the end of the JSON string at the start of `json`.
 fn end_of_string(json: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in json.bytes().enumerate().skip(1) {
@@ -372,7 +384,7 @@ fn end_of_string(json: &str) -> usize {
     json.len()
 }
 
-/// Where this user's home and that of whoever is logged in lie.
+/// Returns the home directories of the analysed user and of the user who runs WhyDLL.
 pub fn homes_of(host: &Host) -> impl Iterator<Item = WinPath> {
     let mut homes: Vec<WinPath> = host.variables.get("USERPROFILE").map(WinPath::new).into_iter().collect();
     if !host.kind.is_snapshot() {
@@ -387,12 +399,12 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of these texts, one a line, in one snapshot.
+    /// Checks the redaction of several strings in one snapshot.
     fn check(texts: &[&str], expected: Expect) {
         let mut users = Users::with_homes([WinPath::new(r"D:\profiles\Carla")], &WinPath::new(r"C:\Windows"));
-        users.meet(r"C:\Users\Anna Maria");
-        let told: Vec<String> = texts.iter().map(|text| users.hidden(text)).collect();
-        expected.assert_eq(&told.join("\n"));
+        users.add_from_path(r"C:\Users\Anna Maria");
+        let redacted: Vec<String> = texts.iter().map(|text| users.redacted(text)).collect();
+        expected.assert_eq(&redacted.join("\n"));
     }
 
     #[test]
@@ -439,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_replaced_within_texts() {
+    fn names_are_replaced_within_longer_strings() {
         check(
             &[
                 r"C:\Users\Anna Maria\bin;C:\Windows;C:\Users\bob;D:\profiles\carla\bin",
@@ -546,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_may_be_called_like_a_folder() {
+    fn a_user_may_have_the_name_of_a_folder() {
         check(
             &[
                 r"C:\Users\python\python\Lib\python.exe",
@@ -583,7 +595,8 @@ mod tests {
             "Jürgen",
         ];
         let mut users = Users::default();
-        let told: Vec<String> = names.iter().map(|name| format!("{name} {}", users.replaced(name))).collect();
+        let replaced: Vec<String> =
+            names.iter().map(|name| format!("{name} {}", users.replacement(name))).collect();
         expect![[r#"
             Zoë use
             ZOË use
@@ -599,8 +612,8 @@ mod tests {
             annabelle user00001
             anna use1
             Jürgen user00"#]]
-        .assert_eq(&told.join("\n"));
-        assert_eq!(users.replaced("J%C3%BCrgen"), users.replaced("jürgen"));
+        .assert_eq(&replaced.join("\n"));
+        assert_eq!(users.replacement("J%C3%BCrgen"), users.replacement("jürgen"));
     }
 
     #[test]
@@ -609,11 +622,11 @@ mod tests {
         let json =
             r#"{"C:\\Users\\Jürgen \"x\"":["/home/j\u00fcrgen","",1,"\\\"/home/bob\""],"a":"/home/bob"}"#;
         expect![[r#"{"C:\\Users\\user00 \"x\"":["/home/user00","",1,"\\\"/home/use\""],"a":"/home/use"}"#]]
-            .assert_eq(&users.hidden_in_json(json));
+            .assert_eq(&users.redacted_json(json));
     }
 
     #[test]
-    fn hostile_texts_do_no_harm() {
+    fn malicious_strings_do_not_panic() {
         let mut users =
             Users::with_homes([WinPath::new("/"), WinPath::new("")], &WinPath::new(r"C:\Windows"));
         for text in [
@@ -628,9 +641,9 @@ mod tests {
             "%3a/",
             "/home/\u{0}",
         ] {
-            users.hidden(text);
-            users.meet(text);
+            users.redacted(text);
+            users.add_from_path(text);
         }
-        expect![[r#""/home/bob\"#]].assert_eq(&users.hidden_in_json("\"/home/bob\\"));
+        expect![[r#""/home/bob\"#]].assert_eq(&users.redacted_json("\"/home/bob\\"));
     }
 }
