@@ -74,9 +74,9 @@ fn paths_that_are_not_environments() {
     for (python, words) in [
         (folder.path().join("nowhere"), "does not exist"),
         (folder.path().join("nowhere/python.exe"), "does not exist"),
-        (program, "is no Python interpreter for Windows"),
-        (real("no-environment"), "neither python.exe nor Scripts\\python.exe is in it"),
-        (real("linux"), "nothing in it is for Windows to load"),
+        (program, "isn't a Python interpreter for Windows"),
+        (real("no-environment"), "contains neither python.exe nor Scripts\\python.exe"),
+        (real("linux"), "so Windows cannot load anything in it"),
         (real("linux/bin/python"), "Linux"),
     ] {
         for command in ["check", "snapshot", "chain"] {
@@ -127,17 +127,17 @@ fn hosts_that_are_not_machines() {
     for (name, content) in files {
         let file = folder.path().join(name);
         fs::write(&file, content).unwrap();
-        refused(&whydll(["check", "--host", &text(&file)]), "is no snapshot that can be read");
+        refused(&whydll(["check", "--host", &text(&file)]), "can't read snapshot");
     }
     let file = folder.path().join("newer");
     fs::write(&file, newer).unwrap();
-    refused(&whydll(["check", "--host", &text(&file)]), "get a newer whydll");
+    refused(&whydll(["check", "--host", &text(&file)]), "update whydll");
 
     let python = text(&real("complete"));
     for (machine, words) in [
-        ("windows-95", "there is no host \"windows-95\""),
-        ("", "there is no host"),
-        (&empty, "it has no Windows/System32"),
+        ("windows-95", "unknown host \"windows-95\""),
+        ("", "unknown host"),
+        (&empty, "isn't a Windows system drive (no Windows/System32)"),
     ] {
         refused(&whydll(["check", "--python", &python, "--host", machine]), words);
     }
@@ -281,7 +281,7 @@ fn folders_that_have_vanished() {
     ] {
         assert_eq!(codes(&report(&check(&small_without(gone)))), [expected], "without {gone}");
     }
-    refused(&check(&small_without("/Python38/python38.dll")), "is not beside it");
+    refused(&check(&small_without("/Python38/python38.dll")), "is not next to it");
     refused(&check(&small_without("/Python38/python.exe")), "Python38");
     drop(report_or_refusal(&check(&small_without("/Python38/Lib"))));
 

@@ -263,8 +263,8 @@ fn an_alias_of_the_install_manager_is_listed_with_what_it_starts() {
     Python 3.14.2, x86_64, installed, starts C:\\U\\Python\\pythoncore-3.14-64\\python.exe
     on PATH
   C:\\U\\Python\\bin\\python3.exe
-    C:\\U\\Python\\bin\\python3.exe cannot start: the Python that it starts is gone: there is no file \
-C:\\U\\Python\\pythoncore-3.13-64\\python.exe
+    C:\\U\\Python\\bin\\python3.exe cannot start: the Python that it starts is gone: \
+C:\\U\\Python\\pythoncore-3.13-64\\python.exe does not exist
     on PATH
 
 2 Pythons on directory; * is meant in C:\\: on PATH

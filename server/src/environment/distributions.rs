@@ -1,4 +1,5 @@
-//! Installed distributions: their names from one folder listing each, everything else on demand.
+//! Installed distributions. Their names are read from one directory listing each, everything else
+//! on demand.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -12,20 +13,20 @@ use super::metadata::{Metadata, normalized};
 use super::record::{DamagedFile, Record, RecordRow};
 use super::search_path::{Origin, PathEntry};
 
-/// An installed distribution. RECORD and METADATA are read once, when they are asked for.
+/// An installed distribution. RECORD and METADATA are read when they are first requested.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The name as its folder writes it; [`Metadata::name`] is as its author does.
+    /// The name as in its directory. [`Metadata::name`] has the author's spelling.
     pub name: String,
-    /// The name by PEP 503: `tensorflow-cpu`.
+    /// The name as normalized by PEP 503, such as `tensorflow-cpu`.
     pub normalized: String,
-    /// The version, if the name of its folder tells.
+    /// The version, if the name of its directory contains it.
     pub version: Option<String>,
-    /// Who described it.
+    /// The format of its description.
     pub kind: DistributionKind,
-    /// Its `.dist-info` or `.egg-info`, or conda's JSON.
+    /// The path of its `.dist-info` or `.egg-info`, or of conda's JSON.
     pub location: WinPath,
-    /// What its paths are relative to: site-packages, or conda's prefix.
+    /// The directory to which its paths are relative: site-packages, or conda's prefix.
     pub folder: WinPath,
     #[serde(skip)]
     metadata: OnceLock<Result<Arc<Metadata>, FileError>>,
@@ -33,19 +34,20 @@ pub struct Distribution {
     record: OnceLock<Result<Arc<Record>, FileError>>,
 }
 
-/// How a distribution is described.
+/// The format in which a distribution is described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DistributionKind {
-    /// A wheel's folder.
+    /// A wheel's directory.
     DistInfo,
-    /// setuptools' folder or file.
+    /// A directory or file of setuptools.
     EggInfo,
-    /// A package of conda, in `conda-meta`.
+    /// A conda package, in `conda-meta`.
     Conda,
 }
 
-/// What is installed in the folders of `sys.path`, in its order, then conda's packages.
+/// Returns the distributions in the directories of `sys.path`, in order, followed by conda's
+/// packages.
 pub(super) fn installed(
     sys_path: &[PathEntry],
     conda_prefix: Option<&WinPath>,
@@ -109,12 +111,13 @@ impl Distribution {
         }
     }
 
-    /// `NAME-VERSION.dist-info`, or `NAME-VERSION-py3.8.egg-info`, a folder or a file.
+    /// Parses `NAME-VERSION.dist-info`, or `NAME-VERSION-py3.8.egg-info`, a directory or a file.
     fn of_entry(entry: &str, entry_kind: EntryKind, folder: &WinPath) -> Option<Distribution> {
         let (stem, extension) = entry.rsplit_once('.')?;
         let (kind, (name, version)) = match extension.to_ascii_lowercase().as_str() {
             "dist-info" if entry_kind == EntryKind::Folder => {
-                // Wheels write `_` for `-`; should a name have one all the same, the version comes last.
+                // Wheels replace `-` with `_`; if a name contains a `-` all the same, the version
+                // comes last.
                 (DistributionKind::DistInfo, stem.rsplit_once('-').unwrap_or((stem, "")))
             }
             "egg-info" => (DistributionKind::EggInfo, split_egg(stem)),
@@ -123,7 +126,7 @@ impl Distribution {
         (!name.is_empty()).then(|| Distribution::new(name, Some(version), kind, folder.join(entry), folder))
     }
 
-    /// `NAME-VERSION-py3.8.egg`, a folder on `sys.path` that easy_install made.
+    /// Parses `NAME-VERSION-py3.8.egg`, a directory on `sys.path` that easy_install created.
     fn of_egg(path: &WinPath, files: &dyn Files) -> Option<Distribution> {
         if !path.has_extension("egg") {
             return None;
@@ -136,7 +139,7 @@ impl Distribution {
             .then(|| Distribution::new(name, Some(version), DistributionKind::EggInfo, location, path))
     }
 
-    /// `NAME-VERSION-BUILD.json`.
+    /// Parses `NAME-VERSION-BUILD.json`.
     fn of_conda(entry: &str, prefix: &WinPath) -> Option<Distribution> {
         let mut parts = entry.strip_suffix(".json")?.rsplitn(3, '-');
         let (_build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
@@ -144,13 +147,13 @@ impl Distribution {
         Some(Distribution::new(name, Some(version), DistributionKind::Conda, location, prefix))
     }
 
-    /// Forgets what was read of it.
+    /// Forgets everything that was read on demand.
     pub(super) fn forget(&mut self) {
         self.metadata = OnceLock::new();
         self.record = OnceLock::new();
     }
 
-    /// What it says about itself; for a conda package nothing but name and version.
+    /// Returns its metadata. For a conda package, this is only the name and version.
     pub fn metadata(&self, files: &dyn Files) -> Result<Arc<Metadata>, FileError> {
         let read = || {
             let file = match self.kind {
@@ -172,7 +175,7 @@ impl Distribution {
         self.metadata.get_or_init(read).clone()
     }
 
-    /// Which native files its installer wrote.
+    /// Returns the native files that its installer recorded.
     pub fn record(&self, files: &dyn Files) -> Result<Arc<Record>, FileError> {
         let own_folder = self.location.file_name();
         let read = || match self.kind {
@@ -189,13 +192,13 @@ impl Distribution {
                 let record = Record::parse_conda(&text, &self.folder);
                 record
                     .map(Arc::new)
-                    .ok_or_else(|| FileError::Other("it is no JSON of a conda package".into()))
+                    .ok_or_else(|| FileError::Other("it is not the JSON of a conda package".into()))
             }
         };
         self.record.get_or_init(read).clone()
     }
 
-    /// All files that it recorded, native or not: what goes when it is uninstalled.
+    /// Returns all recorded files, native or not: those that uninstalling it removes.
     pub fn all_files(&self, files: &dyn Files) -> Result<Vec<WinPath>, FileError> {
         if self.kind != DistributionKind::DistInfo {
             return Ok(self.record(files)?.rows.iter().map(|row| row.path.clone()).collect());
@@ -207,26 +210,27 @@ impl Distribution {
         Ok(paths.map(|path| self.folder.join(&path).normalized()).collect())
     }
 
-    /// The native files that should be in its folder, under the names that they really have, with size and
-    /// hash as far as RECORD gives them.
+    /// Returns the native files that should be in its directory, under their actual names, with
+    /// size and hash if RECORD contains them.
     pub fn expected_files(&self, files: &dyn Files) -> Result<Vec<RecordRow>, FileError> {
         Ok(self.record(files)?.expected(&self.folder, &self.normalized, files))
     }
 
-    /// The native files that are missing or have another size than RECORD says. Nothing is hashed.
+    /// Returns the native files that are missing or whose size differs from RECORD. Hashes aren't
+    /// checked.
     pub fn missing_files(&self, files: &dyn Files) -> Result<Vec<DamagedFile>, FileError> {
         Ok(self.record(files)?.damaged(&self.folder, &self.normalized, files))
     }
 
-    /// What its wheel was made for: `cp313-cp313-win_amd64`.
+    /// Returns the tags of its wheel, such as `cp313-cp313-win_amd64`.
     pub fn wheel_tags(&self, files: &dyn Files) -> Vec<String> {
         let text = files.text(&self.location.join("WHEEL")).unwrap_or_else(|_| Arc::from(""));
         text.lines().filter_map(|line| Some(line.strip_prefix("Tag:")?.trim().to_owned())).collect()
     }
 
-    /// The top-level names that it provides: what `top_level.txt` declares or else what RECORD implies,
-    /// as `importlib.metadata.packages_distributions` does it. None for conda's packages: those that can be
-    /// imported have a `.dist-info` too.
+    /// Returns the top-level names that it provides: those declared in `top_level.txt`, or else
+    /// those implied by RECORD, like `importlib.metadata.packages_distributions`. Empty for conda
+    /// packages, because those that can be imported also have a `.dist-info`.
     pub fn top_level(&self, files: &dyn Files) -> BTreeSet<String> {
         if self.kind == DistributionKind::Conda {
             return BTreeSet::new();
@@ -239,9 +243,9 @@ impl Distribution {
         self.record(files).map(|record| record.top_level.clone()).unwrap_or_default()
     }
 
-    /// The distribution that this one stands for, if it is an empty shim: it holds nothing
-    /// but its description, and pins another one of its family to its own version on Windows. The
-    /// `tensorflow` wheels 2.11 to 2.18.0 are such, and require `tensorflow-intel`.
+    /// Returns the distribution that this one stands for, if it is an empty shim: it contains only
+    /// its metadata, and on Windows requires its own version of another distribution of the same
+    /// family. The `tensorflow` wheels 2.11 to 2.18.0 are shims that require `tensorflow-intel`.
     pub fn shim_for(&self, files: &dyn Files) -> Option<String> {
         if self.kind != DistributionKind::DistInfo || self.record(files).ok()?.has_content {
             return None;
@@ -262,7 +266,8 @@ impl Distribution {
     }
 }
 
-/// Name and version of an egg: what follows the version (`-py3.8-win-amd64`) is left out.
+/// Splits the name of an egg into name and version. What follows the version (`-py3.8-win-amd64`)
+/// is ignored.
 fn split_egg(stem: &str) -> (&str, &str) {
     let (name, rest) = stem.split_once('-').unwrap_or((stem, ""));
     (name, rest.split('-').next().unwrap_or_default())

@@ -1,6 +1,6 @@
-//! Packages that are installed in place (PEP 660) by setuptools, which does not put their folder on `sys.path`: a `.pth` file imports a
-//! generated module, whose finder is asked after `sys.path` and knows where each of its packages lies (`_FINDER_TEMPLATE` in
-//! setuptools' command/editable_wheel.py).
+//! Editable installs (PEP 660) by setuptools that don't put their directory on `sys.path`. A `.pth`
+//! file imports a generated module with a finder, which is asked after `sys.path` and maps each
+//! package to its directory (`_FINDER_TEMPLATE` in setuptools' command/editable_wheel.py).
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,15 @@ use super::Note;
 use crate::host::{Files, WinPath};
 use crate::source::{Expr, StmtKind, withheld};
 
-/// The generated module that a line of a `.pth` file imports, if it is one: `import __editable___pkg_1_0_finder; …`.
+/// Returns the generated module that a line of a `.pth` file imports, if it is one: `import
+/// __editable___pkg_1_0_finder; …`.
 pub(super) fn finder_of(line: &str) -> Option<&str> {
     let name = line.strip_prefix("import ")?.split([';', ' ', ',']).next()?;
     (name.starts_with("__editable__") && name.ends_with("_finder")).then_some(name)
 }
 
-/// Where the finders say that top-level packages and modules lie: a folder, or a module's file without its suffix.
+/// Returns the paths to which the finders map top-level packages and modules: a directory, or a
+/// module's file without its suffix.
 pub(super) fn mapped(notes: &[Note], files: &dyn Files) -> BTreeMap<String, WinPath> {
     let mut mapped = BTreeMap::new();
     for note in notes {

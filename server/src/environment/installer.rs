@@ -1,4 +1,5 @@
-//! Who installs distributions into an environment, and with which command: pip is not everywhere, and must not do it everywhere.
+//! The installer of an environment, and its commands. Not every environment has pip, and pip must
+//! not be used in every environment.
 
 use crate::action::Command;
 use crate::host::{EntryKind, Files, Host, WinPath};
@@ -10,10 +11,11 @@ use super::{Distribution, DistributionKind, Environment, Kind};
 pub enum Installer {
     /// The pip of this interpreter.
     Pip {
-        /// Full path of its `python.exe`.
+        /// The full path of its `python.exe`.
         python: WinPath,
     },
-    /// The pip of another interpreter, since this one has none (`pip --python`, from pip 22.3 on).
+    /// The pip of another interpreter, because this one has none (`pip --python`, from pip 22.3
+    /// on).
     PipOf {
         /// The interpreter that runs pip.
         base: WinPath,
@@ -24,14 +26,15 @@ pub enum Installer {
     Uv {
         /// The interpreter that it installs for.
         python: WinPath,
-        /// A file `EXTERNALLY-MANAGED` lies in the standard library: nobody installs there who does not insist (PEP 668).
+        /// Whether the standard library contains a file `EXTERNALLY-MANAGED`, which forbids
+        /// installations unless they are forced (PEP 668).
         is_managed: bool,
     },
-    /// conda, mamba or micromamba.
+    /// conda, mamba, or micromamba.
     Conda {
         /// The program's name.
         program: &'static str,
-        /// The environment's folder.
+        /// The environment's directory.
         prefix: WinPath,
     },
     /// pixi, for which the environment belongs to a project.
@@ -41,20 +44,22 @@ pub enum Installer {
     },
     /// Poetry, for which the environment belongs to a project.
     Poetry {
-        /// The project's folder, where that is known.
+        /// The project's directory, if it is known.
         project: Option<WinPath>,
     },
     /// Pipenv, for which the environment belongs to a project.
     Pipenv,
-    /// uv, for which the environment belongs to a project: whatever its lock file does not name goes again.
+    /// uv, for which the environment belongs to a project: it removes everything that its lock file
+    /// doesn't list.
     UvProject {
-        /// The project's folder.
+        /// The project's directory.
         project: WinPath,
     },
 }
 
 impl Installer {
-    /// What a title says of it, with a blank in front; nothing of pip, which people expect.
+    /// Returns the words that a title adds for this installer, with a leading space. Empty for pip,
+    /// which is the default.
     pub fn with(&self) -> &'static str {
         match self {
             Installer::Pip { .. } => "",
@@ -70,7 +75,7 @@ impl Installer {
         }
     }
 
-    /// Installs these requirements.
+    /// Returns the command that installs these requirements.
     pub fn install(&self, wanted: &[&str]) -> Command {
         match self {
             Installer::Pip { .. } | Installer::PipOf { .. } | Installer::Uv { .. } => {
@@ -88,7 +93,7 @@ impl Installer {
         }
     }
 
-    /// Installs the newest version of a distribution that is installed already.
+    /// Returns the command that installs the newest version of an installed distribution.
     pub fn upgrade(&self, name: &str) -> Command {
         match self {
             Installer::Pip { .. } | Installer::PipOf { .. } | Installer::Uv { .. } => {
@@ -99,7 +104,7 @@ impl Installer {
                 command("pixi", &["upgrade", "--manifest-path", manifest.as_str()], &[name])
             }
             Installer::Poetry { project } => poetry(project.as_ref(), &[&format!("{name}@latest")]),
-            // `upgrade` changes the lock file alone.
+            // `upgrade` only changes the lock file.
             Installer::Pipenv => command("pipenv", &["update"], &[name]),
             Installer::UvProject { project } => {
                 command("uv", &["sync", "--project", project.as_str(), "--upgrade-package"], &[name])
@@ -107,7 +112,8 @@ impl Installer {
         }
     }
 
-    /// Installs a distribution again, at this version; none if that cannot be asked of it.
+    /// Returns the command that installs a distribution again in this version, or `None` if the
+    /// installer has no such command.
     pub fn reinstall(&self, name: &str, version: Option<&str>) -> Option<Command> {
         let pinned =
             |sign| version.map_or_else(|| name.to_owned(), |version| format!("{name}{sign}{version}"));
@@ -129,7 +135,7 @@ impl Installer {
         })
     }
 
-    /// Removes these distributions.
+    /// Returns the command that removes these distributions.
     pub fn uninstall(&self, names: &[&str]) -> Command {
         match self {
             Installer::Pip { .. } | Installer::PipOf { .. } => self.pip("uninstall", &["-y"], names),
@@ -156,9 +162,9 @@ impl Installer {
                 command(base.as_str(), &["-m", "pip", "--python", python.as_str(), verb], &rest)
             }
             Installer::Uv { python, is_managed } => {
-                let insists: &[&str] = if *is_managed { &["--break-system-packages"] } else { &[] };
+                let force: &[&str] = if *is_managed { &["--break-system-packages"] } else { &[] };
                 let first = ["pip", verb, "--python", python.as_str()];
-                command("uv", &[first.as_slice(), insists].concat(), &rest)
+                command("uv", &[first.as_slice(), force].concat(), &rest)
             }
             Installer::Pip { python } => command(python.as_str(), &["-m", "pip", verb], &rest),
             _ => command("pip", &[verb], &rest),
@@ -183,7 +189,7 @@ fn poetry(project: Option<&WinPath>, wanted: &[&str]) -> Command {
 }
 
 impl Environment {
-    /// Who installs distributions of PyPI into it; none if nobody does.
+    /// Returns the installer of PyPI distributions for it, or `None` if there is none.
     pub fn installer(&self, files: &dyn Files) -> Option<Installer> {
         if self.kind != Kind::Venv {
             return self.installer_of_base(files);
@@ -206,7 +212,8 @@ impl Environment {
         self.pip(files)
     }
 
-    /// Who installs into it beside the tool of a project: the pip that there is, or uv.
+    /// Returns the installer that works independently of a project's tool: the available pip, or
+    /// uv.
     pub fn pip(&self, files: &dyn Files) -> Option<Installer> {
         let python = self.interpreter.clone();
         if self.kind != Kind::Venv {
@@ -222,7 +229,8 @@ impl Environment {
         self.has_pip(&self.base_prefix, files).then_some(Installer::PipOf { base, python })
     }
 
-    /// Who installs into the Python that runs in the end, for a virtual environment its base; none if nobody does.
+    /// Returns the installer for the Python that runs, which for a virtual environment is its base,
+    /// or `None` if there is none.
     pub fn installer_of_base(&self, files: &dyn Files) -> Option<Installer> {
         let python = match self.kind {
             Kind::Venv => self.program.clone(),
@@ -233,7 +241,7 @@ impl Environment {
             return Some(Installer::Uv { python, is_managed });
         }
         match self.base_kind {
-            // The embeddable package comes without pip, and without ensurepip.
+            // The embeddable package includes neither pip nor ensurepip.
             Kind::Embeddable if !files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")) => {
                 Some(Installer::Uv { python, is_managed })
             }
@@ -243,11 +251,12 @@ impl Environment {
         }
     }
 
-    /// Who installs a distribution of this environment again or another version of it: the one that brought it.
+    /// Returns the installer for another version of a distribution in this environment: the one
+    /// that installed it.
     pub fn installer_for(&self, distribution: &Distribution, files: &dyn Files) -> Option<Installer> {
         match distribution.kind {
             DistributionKind::Conda => Some(self.conda(files)),
-            // conda brings the descriptions of Python packages, too.
+            // conda's packages also contain the `.dist-info` of Python packages.
             _ if self.kind == Kind::Conda
                 && files
                     .text(&distribution.location.join("INSTALLER"))
@@ -259,14 +268,15 @@ impl Environment {
         }
     }
 
-    /// The program that manages an environment of conda: pixi leaves a file in `conda-meta`, and the others write into its history what
-    /// they were asked.
+    /// Returns the program that manages a conda environment. pixi leaves a file in `conda-meta`;
+    /// the others record their commands in its history.
     pub fn conda(&self, files: &dyn Files) -> Installer {
         let prefix = self.base_prefix.clone();
-        // pixi writes its manifest's path there (`conda-meta\pixi` of pixi 0.77), and a history without commands.
-        if let Ok(told) = files.text(&prefix.join("conda-meta\\pixi")) {
-            let told: serde_json::Value = serde_json::from_str(&told).unwrap_or_default();
-            let manifest = told.get("manifest_path").and_then(|path| path.as_str()).map(WinPath::new);
+        // pixi writes its manifest's path to this file (`conda-meta\pixi` of pixi 0.77), and a
+        // history without commands.
+        if let Ok(json) = files.text(&prefix.join("conda-meta\\pixi")) {
+            let fields: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+            let manifest = fields.get("manifest_path").and_then(|path| path.as_str()).map(WinPath::new);
             let above = std::iter::successors(prefix.parent(), WinPath::parent);
             let project = || above.skip_while(|folder| folder.file_name() != ".pixi").nth(1);
             if let Some(manifest) = manifest.or_else(project) {
@@ -279,14 +289,15 @@ impl Environment {
         Installer::Conda { program: program.unwrap_or("conda"), prefix }
     }
 
-    /// Whether `python -m pip` runs in a prefix. An installed Python that has no pip has ensurepip, which could bring it.
+    /// Whether `python -m pip` works in a prefix. An installed Python without pip usually has
+    /// ensurepip, which can install it.
     fn has_pip(&self, prefix: &WinPath, files: &dyn Files) -> bool {
         if files.is_folder(&prefix.join("Lib\\site-packages\\pip")) {
             return true;
         }
         match *prefix == self.base_prefix {
             true => !files.is_folder(&prefix.join("Lib\\ensurepip")),
-            // Where nothing is installed, it is not known who will.
+            // If nothing is installed, the future installer isn't known.
             false => {
                 files.folder(&prefix.join("Lib\\site-packages")).map_or(true, |listing| {
                     !listing.entries().iter().any(|entry| entry.kind == EntryKind::Folder)
@@ -295,7 +306,8 @@ impl Environment {
         }
     }
 
-    /// Whether uv is on this machine, as far as its files tell: it made this environment, or lies on PATH or where its installer puts it.
+    /// Whether uv is on this machine as far as its files show: it made this environment, or it is
+    /// on PATH or where its installer puts it.
     pub fn has_uv(&self, host: &Host) -> bool {
         let files = &*host.files;
         let own = host.variables.get("USERPROFILE").into_iter().flat_map(|home| {
@@ -318,7 +330,7 @@ impl Environment {
         config.lines().any(|line| line.split('=').next().is_some_and(|key| key.trim() == "uv"))
     }
 
-    /// Whether only an administrator writes into a folder of this environment.
+    /// Whether only an administrator can write to a directory of this environment.
     pub fn is_protected(&self, folder: &WinPath) -> bool {
         let mut names = folder.as_str().split('\\').skip(1);
         names.next().is_some_and(|first| first.to_ascii_lowercase().starts_with("program files"))

@@ -1,11 +1,12 @@
-//! Programs that start a Python in another folder: the aliases of the Python Install Manager, and uv's
-//! trampolines.
+//! Programs that start a Python in another directory: the aliases of the Python Install Manager,
+//! and uv's trampolines.
 //!
-//! An alias `NAME.exe` has its target in the file `NAME.exe.__target__`. It runs Python in its own process if
-//! it can, with the DLLs of the target's folder: it calls `SetDefaultDllDirectories` for System32 and added
-//! directories, adds that folder, and loads `python3.dll`. If that fails or is no `python3.dll` of Python
-//! 3.11 or newer, it starts the target as another process (python/pymanager, `src/pymanager/launcher.cpp`). A
-//! trampoline of uv always does that, and carries the target's path in itself.
+//! An alias `NAME.exe` has its target in the file `NAME.exe.__target__`. If possible, it runs
+//! Python in its own process with the DLLs of the target's directory: it calls
+//! `SetDefaultDllDirectories` for System32 and added directories, adds that directory, and loads
+//! `python3.dll`. If that fails, or if it isn't the `python3.dll` of Python 3.11 or newer, it
+//! starts the target as another process (python/pymanager, `src/pymanager/launcher.cpp`). A
+//! trampoline of uv always does the latter, and contains the target's path itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,25 +16,27 @@ use super::version::DllName;
 use crate::host::{FileError, Files, WinPath};
 use crate::image::{Export, Symbol};
 
-/// What follows the name of an alias in that of the file that has its target.
+/// The suffix of the file that contains the target of an alias.
 const TARGET: &str = ".__target__";
 
-/// The longest target that an alias reads, in bytes with its NUL.
-const LONGEST_TARGET: u64 = 32_768;
+/// The maximum length of a target that an alias reads, in bytes including the NUL.
+const MAX_TARGET_BYTES: u64 = 32_768;
 
-/// So many launchers start each other; aliases and trampolines lead to an interpreter at once.
-const MOST_LAUNCHERS: usize = 4;
+/// The maximum number of launchers that start each other. Real aliases and trampolines start an
+/// interpreter directly.
+const MAX_LAUNCHERS: usize = 4;
 
-/// How much of a malformed target a message quotes, in characters.
-const LONGEST_TOLD: usize = 260;
+/// The maximum number of characters of a malformed target that a message quotes.
+const MAX_QUOTED_CHARS: usize = 260;
 
-/// The program that runs a Python in the end.
+/// The program that runs Python, after following launchers.
 pub(super) struct Started {
     /// The executable of the process.
     pub program: WinPath,
-    /// What Python takes for its executable: other than `program` if that is an alias.
+    /// The path that Python takes for its executable. It differs from `program` if that is an
+    /// alias.
     pub executable: WinPath,
-    /// The DLL that an alias has loaded into its process from elsewhere.
+    /// The DLL that an alias loads into its process from another directory.
     pub dll: Option<PythonDll>,
 }
 
@@ -43,21 +46,21 @@ impl Started {
     }
 }
 
-/// What a launcher names as its target.
+/// The target of a launcher.
 struct Target {
     path: WinPath,
-    /// It is that of an alias, which may run it in its own process.
+    /// Whether the launcher is an alias, which may run the target in its own process.
     is_of_alias: bool,
 }
 
-/// Follows launchers from `selected` on to the program that runs Python.
+/// Follows launchers from `selected` to the program that runs Python.
 pub(super) fn followed(selected: &WinPath, files: &dyn Files) -> Result<Started, EnvironmentError> {
     let broken = |launcher: &WinPath, reason| {
         let launcher = launcher.clone();
         Err(EnvironmentError::BrokenLauncher { launcher, reason })
     };
     let mut program = selected.clone();
-    for _ in 0..MOST_LAUNCHERS {
+    for _ in 0..MAX_LAUNCHERS {
         let target = match target_of(&program, files) {
             Ok(Some(target)) => target,
             Ok(None) => return Ok(Started::directly(program)),
@@ -77,7 +80,8 @@ pub(super) fn followed(selected: &WinPath, files: &dyn Files) -> Result<Started,
     broken(selected, LauncherFault::Circle)
 }
 
-/// What the trampoline of a virtual environment starts; none of any other program.
+/// Returns the program that the trampoline of a virtual environment starts, or `None` for any other
+/// program.
 pub(super) fn trampoline_in_venv(
     program: &WinPath,
     files: &dyn Files,
@@ -86,7 +90,7 @@ pub(super) fn trampoline_in_venv(
     image.starts.as_deref().map(|target| trampoline_target(program, target))
 }
 
-/// A program without a target file, while other aliases beside it have theirs.
+/// Returns a fault if a program has no target file, although other aliases next to it do.
 pub(super) fn lost_target(
     program: &WinPath,
     directory: &WinPath,
@@ -108,8 +112,8 @@ fn target_of(program: &WinPath, files: &dyn Files) -> Result<Option<Target>, Lau
     if is_file && !image.iter().flat_map(|image| &image.imports).any(|dll| DllName::parse(dll).is_some()) {
         return alias_target(program, file, files).map(|path| Some(Target { path, is_of_alias: true }));
     }
-    // In a virtual environment a trampoline sets itself as Python's executable (`is_virtualenv` in uv's
-    // bounce.rs).
+    // In a virtual environment, a trampoline sets itself as Python's executable (`is_virtualenv` in
+    // uv's bounce.rs).
     let is_in_venv = || {
         let above = program.parent().and_then(|folder| folder.parent());
         above.is_some_and(|folder| files.is_file(&folder.join("pyvenv.cfg")))
@@ -122,18 +126,18 @@ fn target_of(program: &WinPath, files: &dyn Files) -> Result<Option<Target>, Lau
     }
 }
 
-/// The text of a `__target__` file up to a NUL, blanks and line ends included, as the alias takes it.
+/// Reads a `__target__` file up to a NUL, including spaces and line ends, as the alias does.
 fn alias_target(alias: &WinPath, file: WinPath, files: &dyn Files) -> Result<WinPath, LauncherFault> {
     let unreadable = |reason| LauncherFault::Unreadable { file: file.clone(), reason };
-    if files.size(&file).map_err(unreadable)? >= LONGEST_TARGET {
+    if files.size(&file).map_err(unreadable)? >= MAX_TARGET_BYTES {
         return Err(LauncherFault::TooLong { file });
     }
     let text = files.text(&file).map_err(unreadable)?;
     let target = text.split('\0').next().unwrap_or_default();
     if !is_on_a_drive(target) && !target.starts_with(r"\\") {
-        return Err(LauncherFault::NotAbsolute { target: told(target) });
+        return Err(LauncherFault::NotAbsolute { target: quoted(target) });
     }
-    local(alias, WinPath::new(target))
+    checked_server(alias, WinPath::new(target))
 }
 
 fn trampoline_target(trampoline: &WinPath, target: &str) -> Result<WinPath, LauncherFault> {
@@ -141,20 +145,20 @@ fn trampoline_target(trampoline: &WinPath, target: &str) -> Result<WinPath, Laun
         (false, Some(folder)) => folder.join(target),
         _ => WinPath::new(target),
     };
-    local(trampoline, target.normalized())
+    checked_server(trampoline, target.normalized())
 }
 
-/// A path to a server is followed only by a launcher on that server: anybody may have written it, and no other
-/// server is contacted.
-fn local(launcher: &WinPath, target: WinPath) -> Result<WinPath, LauncherFault> {
+/// Returns the target unless it is on another server than the launcher. Anybody may have written
+/// the path, so no other server is contacted.
+fn checked_server(launcher: &WinPath, target: WinPath) -> Result<WinPath, LauncherFault> {
     match server_of(target.as_str()) {
         None => Ok(target),
         server if server == server_of(launcher.as_str()) => Ok(target),
-        Some(_) => Err(LauncherFault::OnServer { target: told(target.as_str()) }),
+        Some(_) => Err(LauncherFault::OnServer { target: quoted(target.as_str()) }),
     }
 }
 
-/// `server` of `\\server\share\…`. Paths of devices (`\\.\`, `\\?\`) count as such, too.
+/// Returns `server` of `\\server\share\…`. Device paths (`\\.\`, `\\?\`) count as servers too.
 fn server_of(path: &str) -> Option<String> {
     let rest = path.strip_prefix(['\\', '/'])?.strip_prefix(['\\', '/'])?;
     rest.split(['\\', '/']).next().map(str::to_lowercase)
@@ -164,14 +168,15 @@ fn is_on_a_drive(path: &str) -> bool {
     matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
 }
 
-fn told(target: &str) -> String {
-    target.chars().take(LONGEST_TOLD).collect()
+fn quoted(target: &str) -> String {
+    target.chars().take(MAX_QUOTED_CHARS).collect()
 }
 
-/// The DLL of the Python that an alias runs in its own process: what the `python3.dll` in the target's folder
-/// forwards `Py_Main` to, if it has `Py_Version`, too, which came with Python 3.11.
+/// Returns the DLL of the Python that an alias runs in its own process: the DLL to which the
+/// `python3.dll` in the target's directory forwards `Py_Main`, provided that it also exports
+/// `Py_Version`, which was added in Python 3.11.
 fn dll_in_process(alias: &WinPath, target: &Target, files: &dyn Files) -> Option<PythonDll> {
-    // The alias finds the folder by the last backslash.
+    // The alias determines the directory by the last backslash.
     if !target.is_of_alias || !target.path.as_str().contains('\\') {
         return None;
     }
@@ -188,55 +193,55 @@ fn dll_in_process(alias: &WinPath, target: &Target, files: &dyn Files) -> Option
     files.is_file(&path).then_some(PythonDll { path, name })
 }
 
-/// Why a launcher starts nothing.
+/// The reason why a launcher cannot start anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LauncherFault {
-    /// The file with its target is not there.
-    #[error("{file}, which tells what it starts, is missing")]
+    /// The file with its target is missing.
+    #[error("{file}, which names the program to start, is missing")]
     NoTarget {
-        /// Where it should be.
+        /// The path where it should be.
         file: WinPath,
     },
     /// The file with its target cannot be read.
-    #[error("{file}, which tells what it starts, cannot be read: {reason}")]
+    #[error("{file}, which names the program to start, cannot be read: {reason}")]
     Unreadable {
-        /// That file.
+        /// The path of the file.
         file: WinPath,
-        /// Why not.
+        /// The reason.
         reason: FileError,
     },
-    /// The file with its target is longer than the launcher reads.
-    #[error("{file}, which tells what it starts, is too long")]
+    /// The file with its target is longer than the launcher supports.
+    #[error("{file}, which names the program to start, is too long")]
     TooLong {
-        /// That file.
+        /// The path of the file.
         file: WinPath,
     },
-    /// What it names depends on the current directory.
-    #[error("what it starts is no full path: \"{target}\"")]
+    /// The target depends on the current directory.
+    #[error("its target is not a full path: \"{target}\"")]
     NotAbsolute {
-        /// The first characters of what it names.
+        /// The first characters of the target.
         target: String,
     },
-    /// What it names lies on another computer, or is none of a drive.
-    #[error("what it starts lies on another computer or device, which is not asked: {target}")]
+    /// The target is on another computer, or isn't on a drive.
+    #[error("its target is on another computer or device, which is not contacted: {target}")]
     OnServer {
-        /// The first characters of what it names.
+        /// The first characters of the target.
         target: String,
     },
-    /// Nothing to start is there.
-    #[error("the Python that it starts is gone: there is no file {target}")]
+    /// The target doesn't exist.
+    #[error("the Python that it starts is gone: {target} does not exist")]
     Missing {
-        /// The first characters of what it names.
+        /// The first characters of the target.
         target: String,
     },
     /// Launchers start each other.
-    #[error("it starts nothing but other launchers")]
+    #[error("it only starts other launchers")]
     Circle,
 }
 
 impl LauncherFault {
     pub(super) fn missing(target: &WinPath) -> LauncherFault {
-        LauncherFault::Missing { target: told(target.as_str()) }
+        LauncherFault::Missing { target: quoted(target.as_str()) }
     }
 }

@@ -1,8 +1,8 @@
-//! Where the parts of an interpreter lie: its DLL, its configuration, its prefixes.
+//! The layout of a Python: its DLL, its configuration, and its prefixes.
 //!
 //! The rules are CPython's own: `PC/getpathp.c` up to 3.10, `Modules/getpath.py` from 3.11 on, and
-//! `PC/venvlauncher.c` (before 3.13 `PC/launcher.c`) for the `python.exe` of a virtual environment. What
-//! they take from the registry and from environment variables is not looked at here.
+//! `PC/venvlauncher.c` (before 3.13 `PC/launcher.c`) for the `python.exe` of a virtual environment.
+//! What they read from the registry and from environment variables isn't considered here.
 
 use crate::host::{EntryKind, FileError, Files, WinPath};
 use crate::image::Machine;
@@ -12,10 +12,10 @@ use super::launcher::{self, LauncherFault, Started};
 use super::version::{DllName, PythonVersion, of_free_threaded_program};
 use super::{EnvironmentError, Kind, Note};
 
-/// The parts, before `sys.path` is built from them.
+/// The parts of a Python from which `sys.path` is built.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// What was selected: the interpreter, or a launcher that starts it.
+    /// The program that was selected: the interpreter, or a launcher that starts it.
     pub selected: WinPath,
     pub interpreter: WinPath,
     pub kind: Kind,
@@ -23,35 +23,38 @@ pub(super) struct Layout {
     pub version: PythonVersion,
     pub machine: Machine,
     pub dll: PythonDll,
-    /// The executable that Windows runs in the end.
+    /// The executable of the process that runs Python.
     pub program: WinPath,
-    /// Its folder.
+    /// The directory of `program`.
     pub application_directory: WinPath,
-    /// The folder whose DLLs an alias of the install manager adds to its search, where `program` is one.
+    /// The directory whose DLLs an alias of the install manager adds to the search, if `program` is
+    /// an alias.
     pub launcher_directory: Option<WinPath>,
-    /// What CPython takes for the executable's folder when it searches its library: `home` in a venv.
+    /// The directory that CPython takes for the executable's when it searches for its library:
+    /// `home` in a virtual environment.
     pub home: WinPath,
     pub prefix: WinPath,
     pub base_prefix: WinPath,
     pub venv: Option<Venv>,
-    /// The `._pth` file that rules alone over `sys.path`.
+    /// The `._pth` file, which alone determines `sys.path`.
     pub path_file: Option<WinPath>,
-    /// `python38.zip` beside the DLL, whether it exists or not.
+    /// The path of `python38.zip` next to the DLL, whether it exists or not.
     pub zip: WinPath,
 }
 
-/// The interpreter's DLL and what its name says.
+/// The interpreter's DLL, and the facts that its name contains.
 #[derive(Debug, Clone)]
 pub(super) struct PythonDll {
     pub path: WinPath,
     pub name: DllName,
 }
 
-/// A virtual environment's configuration.
+/// The settings of a virtual environment.
 #[derive(Debug, Clone)]
 pub(super) struct Venv {
     pub system_site_packages: bool,
-    /// A virtualenv older than 20, that has no `pyvenv.cfg` and changes `sys.path` with a site.py of its own.
+    /// Whether it was made by a virtualenv older than 20, which has no `pyvenv.cfg` and changes
+    /// `sys.path` with its own site.py.
     pub legacy: bool,
 }
 
@@ -71,17 +74,17 @@ impl Layout {
         let mut is_loaded = loaded.is_some();
 
         let (home, dll) = match (&config, own_dll) {
-            // Python looks for its library from the executable of the process on.
+            // Python searches for its library starting at the executable of the process.
             (None, Ok(dll)) => (folder_of(&program), dll),
             (None, Err(missing)) => {
-                return Err(unstartable(interpreter, &directory, missing, files));
+                return Err(start_error(interpreter, &directory, missing, files));
             }
             (Some(config), own_dll) => {
                 let Base { home, started, dll: base_dll } = config.base(&interpreter, files, notes)?;
                 match own_dll {
-                    // A copy of the interpreter; its library still lies in the base.
+                    // A copy of the interpreter, whose library is still in the base.
                     Ok(dll) => (home, dll),
-                    // A redirector: it starts the base's executable.
+                    // A redirector, which starts the base's executable.
                     Err(_) => {
                         is_loaded = started.dll.is_some();
                         program = started.program;
@@ -141,8 +144,8 @@ impl Layout {
     }
 }
 
-/// One kind of separator and no `.` or `..`, as PathCchCanonicalizeEx leaves it. A path of the system that we run
-/// on keeps its own separator.
+/// Returns the path with one kind of separator and without `.` and `..`, as PathCchCanonicalizeEx
+/// does. A native path keeps its own separator.
 pub(super) fn canonical(path: &WinPath) -> WinPath {
     let path = path.normalized();
     if path.as_str().starts_with('/') { path } else { WinPath::new(path.as_str().replace('/', "\\")) }
@@ -152,7 +155,7 @@ fn folder_of(path: &WinPath) -> WinPath {
     path.parent().unwrap_or_else(|| WinPath::new("."))
 }
 
-/// The `python.exe` that `path` names or holds.
+/// Returns the `python.exe` that `path` is or contains.
 fn interpreter_at(path: &WinPath, files: &dyn Files) -> Result<WinPath, EnvironmentError> {
     match kind_of(path, files)? {
         EntryKind::File if path.has_extension("exe") => Ok(path.clone()),
@@ -192,8 +195,9 @@ fn interpreter_in(folder: &WinPath, files: &dyn Files) -> Result<WinPath, Enviro
     Err(EnvironmentError::NotAnEnvironment { folder: folder.clone() })
 }
 
-/// The programs of free-threaded builds in a folder, the newest first. They have names of their own, since
-/// python.org's installer puts them beside the python.exe of the other build.
+/// Returns the programs of free-threaded builds in a directory, the newest first. They have names
+/// of their own, because python.org's installer puts them next to the python.exe of the other
+/// build.
 pub(in crate::environment) fn free_threaded_programs(folder: &WinPath, files: &dyn Files) -> Vec<WinPath> {
     let listing = files.folder(folder).unwrap_or_default();
     let mut programs: Vec<(PythonVersion, WinPath)> = listing
@@ -204,8 +208,8 @@ pub(in crate::environment) fn free_threaded_programs(folder: &WinPath, files: &d
     programs.into_iter().map(|(_, program)| program).collect()
 }
 
-/// What lies at `path`. The folder above it need not be readable: nobody may list
-/// `C:\Program Files\WindowsApps`, but anybody may look into a package there.
+/// Returns the kind of what is at `path`. Its parent directory need not be readable: nobody may
+/// list `C:\Program Files\WindowsApps`, but everybody may access a package in it.
 fn kind_of(path: &WinPath, files: &dyn Files) -> Result<EntryKind, EnvironmentError> {
     if let Some(kind) = files.kind(path) {
         return Ok(kind);
@@ -221,7 +225,8 @@ fn kind_of(path: &WinPath, files: &dyn Files) -> Result<EntryKind, EnvironmentEr
     }
 }
 
-/// The prefix of an environment for Linux or macOS at `folder`, or at its parent if `folder` is a `bin`.
+/// Returns the prefix of an environment for Linux or macOS at `folder`, or at its parent if
+/// `folder` is a `bin`.
 fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
     let in_bin = folder.file_name().eq_ignore_ascii_case("bin");
     let prefix = if in_bin { folder.parent()? } else { folder.clone() };
@@ -236,34 +241,36 @@ fn linux_prefix(folder: &WinPath, files: &dyn Files) -> Option<WinPath> {
     (has_interpreter || lib_python).then_some(prefix)
 }
 
-/// `pyvenv.cfg`: what CPython reads of it, and what those write into it who make environments.
+/// The contents of a `pyvenv.cfg` that CPython reads, and what the tools that create environments
+/// write into it.
 #[derive(Debug)]
 struct Config {
     path: WinPath,
     home: Option<WinPath>,
-    /// The interpreter that it was made with, where venv or virtualenv wrote it down.
+    /// The interpreter that created the environment, if venv or virtualenv recorded it.
     executable: Option<WinPath>,
     system_site_packages: bool,
-    /// The Python that it was made with: venv calls it `version`, virtualenv and uv `version_info`. Of a
-    /// Python that uv updates it has no third number.
+    /// The version of Python that created the environment: venv calls it `version`, virtualenv and
+    /// uv `version_info`. For a Python that uv updates, it has no third number.
     version: Option<PythonVersion>,
-    /// `CPython`, or what else it was made with (virtualenv, uv).
+    /// The implementation that created it, such as `CPython` (virtualenv, uv).
     implementation: Option<String>,
 }
 
 /// The Python that a virtual environment was made with.
 struct Base {
-    /// Its folder.
+    /// Its directory.
     home: WinPath,
-    /// What a redirector starts there.
+    /// The program that a redirector starts there.
     started: Started,
-    /// Its DLL, which a copied interpreter can do without.
+    /// Its DLL. A copied interpreter doesn't need it.
     dll: Result<PythonDll, EnvironmentError>,
 }
 
 impl Config {
-    /// The configuration in the executable's folder or in its parent. site.py and the launcher look in
-    /// this order; getpath.py in the reverse, which matters only where both exist.
+    /// Reads the configuration in the executable's directory or in its parent. site.py and the
+    /// launcher search in this order, getpath.py in the reverse order; this only matters if both
+    /// exist.
     fn beside(directory: &WinPath, files: &dyn Files) -> Result<Option<Config>, EnvironmentError> {
         let places = [Some(directory.clone()), directory.parent()];
         let Some(path) =
@@ -277,8 +284,8 @@ impl Config {
         }
     }
 
-    /// `key = value` lines. The first `home` counts (getpath.py) and the last
-    /// `include-system-site-packages`, which is true unless it says otherwise (site.py).
+    /// Parses `key = value` lines. The first `home` counts (getpath.py), and the last
+    /// `include-system-site-packages`, which is true by default (site.py).
     fn parse(path: WinPath, text: &str) -> Config {
         let mut config = Config {
             path,
@@ -299,10 +306,10 @@ impl Config {
                     config.system_site_packages = value.eq_ignore_ascii_case("true");
                 }
                 "version" | "version_info" => {
-                    config.version = PythonVersion::that_begins(value).or(config.version)
+                    config.version = PythonVersion::from_prefix(value).or(config.version)
                 }
                 "implementation" if !value.is_empty() => {
-                    config.implementation = Some(value.chars().take(LONGEST_NAME).collect());
+                    config.implementation = Some(value.chars().take(MAX_NAME_CHARS).collect());
                 }
                 _ => {}
             }
@@ -310,7 +317,7 @@ impl Config {
         config
     }
 
-    /// The Python that it was made with.
+    /// Returns the Python that it was made with.
     fn base(
         &self,
         interpreter: &WinPath,
@@ -346,7 +353,8 @@ impl Config {
         Ok(Base { home, started, dll })
     }
 
-    /// What runs if the environment's `python.exe` is started: uv's trampoline knows it by itself.
+    /// Returns the program that runs if the environment's `python.exe` is started. uv's trampoline
+    /// contains that path itself.
     fn started(
         &self,
         interpreter: &WinPath,
@@ -364,10 +372,12 @@ impl Config {
         }
     }
 
-    /// What the redirector `interpreter` starts in `home`. That of a free-threaded build starts
-    /// `python3.14t.exe`, whatever its own name is (`EXENAME` in PCbuild/venvlauncher.vcxproj); its makers
-    /// write down what it was made for, or put it under that name, too, into `Scripts` (Lib/venv/__init__.py
-    /// of 3.13, virtualenv, uv). All others start the executable of their own name; only pythonw.exe differs.
+    /// Returns the program in `home` that the redirector `interpreter` starts. The redirector of a
+    /// free-threaded build starts `python3.14t.exe`, whatever its own name is (`EXENAME` in
+    /// PCbuild/venvlauncher.vcxproj). The tools that create such an environment record the build,
+    /// or also put the redirector under that name into `Scripts` (Lib/venv/__init__.py of 3.13,
+    /// virtualenv, uv). Any other redirector starts the executable of its own name, except for
+    /// pythonw.exe.
     fn started_in(&self, home: &WinPath, interpreter: &WinPath, files: &dyn Files) -> WinPath {
         let in_home = |name: &str| Some(home.join(name)).filter(|program| files.is_file(program));
         let scripts = interpreter.parent().map(|scripts| free_threaded_programs(&scripts, files));
@@ -381,56 +391,57 @@ impl Config {
             .unwrap_or_else(|| home.join("python.exe"))
     }
 
-    /// `sys.prefix`: up to 3.13 site.py takes the parent of the executable's folder, wherever the
-    /// configuration lies; from 3.14 on getpath.py takes the folder of the configuration.
+    /// Returns `sys.prefix`. Up to 3.13, site.py takes the parent of the executable's directory,
+    /// wherever the configuration is; from 3.14 on, getpath.py takes the directory of the
+    /// configuration.
     fn prefix(&self, directory: &WinPath, version: PythonVersion) -> WinPath {
         let above = if version.at_least(3, 14) { self.path.parent() } else { directory.parent() };
         above.unwrap_or_else(|| directory.clone())
     }
 }
 
-/// What is wrong with a virtual environment.
+/// The reason why a virtual environment cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VenvFault {
-    /// Nothing to start.
+    /// It has no interpreter.
     #[error("{executable} is missing")]
     NoExecutable {
-        /// Where it should be.
+        /// The path where it should be.
         executable: WinPath,
     },
-    /// A launcher without configuration.
-    #[error("that file is missing, so that its python.exe cannot tell which Python to start")]
+    /// Its redirector has no configuration.
+    #[error("that file is missing, so its python.exe cannot determine which Python to start")]
     NoConfig,
-    /// No `home` line.
-    #[error("it names no `home`")]
+    /// The configuration has no `home` line.
+    #[error("it has no `home` line")]
     NoHome,
-    /// The Python that it was made with has gone: uninstalled, moved, or on another disk.
+    /// The Python that it was made with is gone: uninstalled, moved, or on another disk.
     #[error("the Python{} that it was made with is gone: {home} does not exist", spaced(.version.as_ref()))]
     HomeMissing {
-        /// Its folder.
+        /// Its directory.
         home: WinPath,
-        /// Which one it was, where the configuration tells.
+        /// Its version, if the configuration contains it.
         version: Option<PythonVersion>,
     },
-    /// The Python that it was made with cannot be seen.
+    /// The Python that it was made with isn't accessible.
     #[error("the Python that it was made with cannot be read: {home}: {reason}")]
     HomeUnreadable {
-        /// Its folder.
+        /// Its directory.
         home: WinPath,
-        /// Why not.
+        /// The reason.
         reason: FileError,
     },
-    /// The folder is there, but not the interpreter.
+    /// The directory exists, but has no interpreter.
     #[error("the Python that it was made with is gone: no python.exe with its pythonXY.dll in {home}")]
     NoInterpreter {
-        /// Its folder.
+        /// The directory.
         home: WinPath,
     },
-    /// uv's trampoline starts nothing.
+    /// uv's trampoline cannot start a Python.
     #[error("its python.exe cannot start: {reason}")]
     Trampoline {
-        /// Why not.
+        /// The reason.
         reason: LauncherFault,
     },
 }
@@ -439,17 +450,17 @@ fn spaced(version: Option<&PythonVersion>) -> String {
     version.map_or_else(String::new, |version| format!(" {version}"))
 }
 
-/// So much is kept of the name of an implementation, in characters.
-const LONGEST_NAME: usize = 40;
+/// The maximum number of characters that are kept of an implementation's name.
+const MAX_NAME_CHARS: usize = 40;
 
-/// Why an executable without Python's DLL beside it cannot start.
-fn unstartable(
+/// Returns the reason why an executable without a Python DLL next to it cannot start.
+fn start_error(
     interpreter: WinPath,
     directory: &WinPath,
     missing: Option<String>,
     files: &dyn Files,
 ) -> EnvironmentError {
-    // Windows' aliases are empty reparse points; what they lead to cannot be read from them.
+    // Windows' aliases are empty reparse points, and their targets cannot be read.
     if is_store_alias(&interpreter) {
         return EnvironmentError::StoreAlias { interpreter };
     }
@@ -466,8 +477,9 @@ fn unstartable(
     EnvironmentError::NoPythonDll { interpreter, name: missing }
 }
 
-/// The DLL that `executable` in `directory` runs: the one that it imports, or the one beside it.
-/// `Err` is the name that it imports in vain, if its imports are known.
+/// Returns the DLL that `executable` in `directory` uses: the one that it imports, or the one next
+/// to it. `Err` contains the name of a DLL that it imports but that doesn't exist, if its imports
+/// could be read.
 fn python_dll(
     directory: &WinPath,
     executable: &WinPath,
@@ -489,7 +501,7 @@ fn python_dll(
             _ => Err(Some(import)),
         };
     }
-    // A launcher imports no Python; only an executable that we cannot read may yet be a copy.
+    // A launcher doesn't import Python. Only an executable that cannot be read may still be a copy.
     if may_redirect && image.is_ok() {
         return Err(None);
     }
@@ -499,7 +511,7 @@ fn python_dll(
         .filter(|entry| entry.kind == EntryKind::File)
         .filter_map(|entry| Some((DllName::parse(&entry.name)?, directory.join(&entry.name))))
         .collect();
-    // Of one version there may be both builds.
+    // Both builds of one version may exist.
     let free_threaded = of_free_threaded_program(executable.file_name()).is_some();
     beside.sort_by_key(|(name, _)| (name.version, name.free_threaded == free_threaded, *name));
     let (name, path) = beside.pop().ok_or(None)?;
@@ -512,7 +524,7 @@ fn python_dll(
     Ok(PythonDll { path, name })
 }
 
-/// Version and machine, from the DLL where it can be read.
+/// Returns version and machine, from the DLL if it can be read.
 fn identity(
     dll: &PythonDll,
     interpreter: &WinPath,
@@ -536,7 +548,8 @@ fn identity(
     }
 }
 
-/// `python38.zip` for `python38.dll`. The free-threaded build shares the name of the other.
+/// Returns the path of `python38.zip` for `python38.dll`. The free-threaded build uses the same
+/// name.
 fn zip_beside(dll: &PythonDll) -> WinPath {
     let version = dll.name.version;
     let debug = if dll.name.debug { "_d" } else { "" };
@@ -544,8 +557,8 @@ fn zip_beside(dll: &PythonDll) -> WinPath {
     dll.path.parent().unwrap_or_else(|| WinPath::new(".")).join(&name)
 }
 
-/// The `._pth` file: named after the DLL, after the executable as selected, or, since 3.11, after the one
-/// that runs.
+/// Returns the `._pth` file, which is named after the DLL, after the selected executable, or, since
+/// 3.11, after the executable that runs.
 fn path_file(
     dll: &PythonDll,
     interpreter: &WinPath,
@@ -561,7 +574,7 @@ fn path_file(
     })
 }
 
-/// `sys.base_prefix`: where the standard library is, as a zip archive or a folder.
+/// Returns `sys.base_prefix`: where the standard library is, as a zip archive or a directory.
 fn library_prefix(
     home: &WinPath,
     dll: &PythonDll,
@@ -588,7 +601,7 @@ fn library_prefix(
     std::iter::successors(Some(home.clone()), WinPath::parent).find(has_library)
 }
 
-/// What kind of Python lies at this prefix, virtual environments aside.
+/// Returns the kind of the Python at this prefix, ignoring virtual environments.
 fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn Files) -> Kind {
     let is_store = |folder: &WinPath| {
         let above = folder.parent();
@@ -606,7 +619,8 @@ fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn F
     }
 }
 
-/// The Python that a virtualenv older than 20 was made with: its site.py reads this file.
+/// Returns the Python that a virtualenv older than 20 was made with, from the file that its site.py
+/// reads.
 fn legacy_virtualenv(prefix: &WinPath, files: &dyn Files) -> Option<WinPath> {
     let text = files.text(&prefix.join("Lib").join("orig-prefix.txt")).ok()?;
     let original = text.trim();

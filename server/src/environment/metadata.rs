@@ -1,8 +1,9 @@
-//! METADATA and PKG-INFO: the headers that matter for what has to be installed together.
+//! METADATA and PKG-INFO: the headers that name the requirements of a distribution.
 
 use serde::{Deserialize, Serialize};
 
-/// The name by PEP 503: lower case, and runs of `-`, `_` and `.` are one `-`.
+/// Returns the name as normalized by PEP 503: lower case, with each run of `-`, `_`, and `.`
+/// replaced by one `-`.
 pub fn normalized(name: &str) -> String {
     let mut normalized = String::with_capacity(name.len());
     for c in name.chars() {
@@ -15,32 +16,32 @@ pub fn normalized(name: &str) -> String {
     normalized
 }
 
-/// What a distribution says about itself. Unknown and malformed headers are passed over.
+/// The metadata of a distribution. Unknown and malformed headers are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// The name as its author writes it.
+    /// The name in the author's spelling.
     pub name: Option<String>,
     /// The version.
     pub version: Option<String>,
-    /// Versions of Python that it supports: `>=3.9`.
+    /// The supported versions of Python, such as `>=3.9`.
     pub requires_python: Option<String>,
-    /// What it needs, in its order.
+    /// The requirements, in order.
     pub requires: Vec<Requirement>,
 }
 
-/// One `Requires-Dist` header.
+/// A `Requires-Dist` header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// The name, normalized by PEP 503.
     pub name: String,
-    /// Which versions: `==2.12.0`; empty for any.
+    /// The versions, such as `==2.12.0`. Empty for any version.
     pub versions: String,
-    /// When it holds: `platform_system == "Windows"`; empty for always.
+    /// The condition, such as `platform_system == "Windows"`. Empty for none.
     pub marker: String,
 }
 
 impl Metadata {
-    /// The headers up to the first empty line; what follows is the description.
+    /// Parses the headers up to the first empty line; the description follows it.
     pub(super) fn parse(text: &str) -> Metadata {
         let mut metadata = Metadata::default();
         for header in headers(text.trim_start_matches('\u{feff}')) {
@@ -60,7 +61,7 @@ impl Metadata {
     }
 }
 
-/// Header lines, each with the lines that continue it (they begin with a blank).
+/// Returns the header lines, each joined with its continuation lines, which start with whitespace.
 fn headers(text: &str) -> Vec<String> {
     let mut headers: Vec<String> = Vec::new();
     for line in text.lines().take_while(|line| !line.trim().is_empty()) {
@@ -76,7 +77,7 @@ fn headers(text: &str) -> Vec<String> {
 }
 
 impl Requirement {
-    /// The name, the versions and the marker of a PEP 508 requirement; extras are left out.
+    /// Parses the name, the versions, and the marker of a PEP 508 requirement; extras are ignored.
     pub(super) fn parse(text: &str) -> Option<Requirement> {
         let (what, marker) = text.split_once(';').unwrap_or((text, ""));
         let name_end =
@@ -95,8 +96,9 @@ impl Requirement {
         })
     }
 
-    /// Whether it could hold on Windows: false if the marker asks for another system, or for an extra,
-    /// which nothing installs by itself. Only those comparisons are understood; others count as true.
+    /// Whether it may apply on Windows. It doesn't if the marker requires another system, or an
+    /// extra, which isn't installed by default. Other comparisons aren't understood and count as
+    /// true.
     pub fn applies_on_windows(&self) -> bool {
         let marker: String = self.marker.chars().filter(|c| !c.is_whitespace()).collect();
         let marker = marker.replace('\'', "\"");
@@ -122,7 +124,7 @@ mod tests {
 
     fn check(text: &str, expect: Expect) {
         let metadata = Metadata::parse(text);
-        let mut seen = format!(
+        let mut output = format!(
             "{} {} on Python {}\n",
             metadata.name.as_deref().unwrap_or("?"),
             metadata.version.as_deref().unwrap_or("?"),
@@ -130,9 +132,9 @@ mod tests {
         );
         for requirement in metadata.requires {
             let here = if requirement.applies_on_windows() { "windows" } else { "elsewhere" };
-            seen += &format!("{here}: {} {}\n", requirement.name, requirement.versions);
+            output += &format!("{here}: {} {}\n", requirement.name, requirement.versions);
         }
-        expect.assert_eq(&seen);
+        expect.assert_eq(&output);
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_in_all_their_spellings() {
+    fn requirements_are_read_in_every_spelling() {
         check(
             "\u{feff}NAME: Some.Thing\r\nRequires-Dist: Py_YAML[fast, c] >= 5 , <7\r\nRequires-Dist: six\r\n\
              Requires-Dist: colorama; sys_platform == 'win32' or platform_system == 'Linux'\r\n\
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_passed_over() {
+    fn malformed_headers_are_ignored() {
         check(
             "no header\n folded\nRequires-Dist:\nRequires-Dist: ;;\nRequires-Dist: [x\nName\n\u{fffd}: \u{fffd}",
             expect![[r#"

@@ -1,43 +1,45 @@
-//! Which distribution brings a module: the names differ (`cv2` comes with opencv-python).
+//! The distributions that provide modules of another name (`cv2` is part of opencv-python).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// See `data/README.md`.
+/// The table of modules and distributions, see `data/README.md`.
 const TABLE: &str = include_str!("../../data/import-names.txt");
 
-/// Names that differ by more than so many letters are not taken for each other.
-const MOST_TYPOS: usize = 2;
+/// The maximum number of typing errors in a name that is corrected.
+const MAX_TYPOS: usize = 2;
 
-/// Of shorter names one letter.
-const LONG: usize = 8;
+/// The length below which only one error is corrected.
+const LONG_NAME: usize = 8;
 
 static NAMES: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| line.split_once('\t').unwrap_or((line, line))).collect()
 });
 
-/// The distribution of PyPI that brings a top-level module, as far as it is a well-known one.
+/// Returns the distribution on PyPI that provides a top-level module, if it is a well-known one.
 pub fn distribution_of(module: &str) -> Option<&'static str> {
     NAMES.get(module).copied()
 }
 
-/// The module that somebody most likely wants who writes a name that nothing has: one of `installed`, or a well-known one.
+/// Returns the module that is most likely intended by a misspelled name: one of `installed`, or a
+/// well-known one.
 pub fn meant_by<'n>(module: &str, installed: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let known = installed.into_iter().chain(NAMES.keys().copied());
     let distance = |name: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), &module.to_lowercase());
-    // Of a short name a letter is already much of it.
-    let most = if module.len() < LONG { 1 } else { MOST_TYPOS }.min(module.len() / 3);
-    // Another number is another thing, and so is what is not for others.
+    // One letter is a large part of a short name.
+    let most = if module.len() < LONG_NAME { 1 } else { MAX_TYPOS }.min(module.len() / 3);
+    // A name with another number is another module, and a private module is never intended.
     let bare = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
     let is_other = |name: &str| bare(name) == bare(module) && name.to_lowercase() != module.to_lowercase();
     let known = known.filter(|name| !name.starts_with('_') && !is_other(name));
     let near = known
         .map(|name| (distance(&name), name))
         .filter(|(distance, name)| *distance <= most && *name != module);
-    // A package that is called by its module's name is the better known one.
-    let is_known_otherwise = |name: &str| NAMES.get(name).is_some_and(|distribution| *distribution != name);
-    near.min_by_key(|(distance, name)| (*distance, is_known_otherwise(name))).map(|(_, name)| name)
+    // Prefer a distribution with the same name as its module, because it is better known.
+    let has_other_distribution =
+        |name: &str| NAMES.get(name).is_some_and(|distribution| *distribution != name);
+    near.min_by_key(|(distance, name)| (*distance, has_other_distribution(name))).map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_keys_is_recognized() {
+    fn a_typing_error_is_recognized() {
         assert_eq!(meant_by("tensroflow", []), Some("tensorflow"));
         assert_eq!(meant_by("Numpy", []), Some("numpy"));
         assert_eq!(meant_by("my_featurs", ["my_features"]), Some("my_features"));

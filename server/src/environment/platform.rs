@@ -1,4 +1,4 @@
-//! The system that a Python runs on.
+//! The operating system that a Python runs on.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use super::{Environment, Kind, Origin, PathEntry, PythonVersion, distributions};
 use crate::host::{Files, WinPath};
 use crate::image::Machine;
 
-/// Windows is what is analysed. What is not about Windows, how imports are followed, can be held against a real Python where
-/// one is at hand, on Linux: then a program gets Linux's answers, and every native load succeeds.
+/// The operating system that an analysed program sees. It is Windows, except in tests: how imports
+/// are followed doesn't depend on Windows, and can be compared with a real Python on Linux. Then
+/// the program sees Linux, and every native load succeeds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
@@ -19,7 +20,8 @@ pub enum Platform {
 }
 
 impl Environment {
-    /// A Python of Linux on x86-64, as it says of itself: its `sys.executable`, version, `sys.prefix` and `sys.path`.
+    /// Describes a Python on x86-64 Linux from its own `sys.executable`, version, `sys.prefix`, and
+    /// `sys.path`.
     pub fn of_linux(
         interpreter: WinPath,
         version: PythonVersion,

@@ -1,20 +1,23 @@
-//! RECORD: which native files an installer wrote, and which of them are missing or changed.
+//! RECORD: the native files that an installer wrote, and which of them are missing or changed.
 //!
-//! # When RECORD does not tell the truth
+//! # Wrong RECORD files
 //!
-//! The wheels of tensorflow-cpu 1.15.0 and tensorflow-gpu 2.3.0 were made from another distribution's by
-//! replacing `tensorflow` by their own name throughout RECORD, paths included, but not in the archive:
-//! RECORD lists `tensorflow_gpu/python/_pywrap_tensorflow_gpu_internal.pyd` with hash and size, and
-//! the archive holds `tensorflow/python/_pywrap_tensorflow_internal.pyd`. pip (23.2) keeps such rows and
-//! appends, without hash and size, one for each file that it really wrote; uv (0.13) drops them and writes, without
-//! hash, a row with the size of each file; an installer that trusts the wheel leaves RECORD as it is.
+//! The wheels of tensorflow-cpu 1.15.0 and tensorflow-gpu 2.3.0 were derived from those of another
+//! distribution by replacing `tensorflow` with their own name throughout RECORD, including paths,
+//! but not in the archive. RECORD lists `tensorflow_gpu/python/_pywrap_tensorflow_gpu_internal.pyd`
+//! with hash and size, but the archive contains
+//! `tensorflow/python/_pywrap_tensorflow_internal.pyd`. pip (23.2) keeps such rows and appends a
+//! row without hash and size for each file that it actually wrote. uv (0.13) drops them and writes
+//! a row with the size, but without a hash, for each file. An installer that trusts the wheel
+//! leaves RECORD as it is.
 //!
-//! So the rule, which names no package: where a row's file is absent, undo the renaming (the
-//! distribution's name back to the name without its last word). If for any row that leads to a file
-//! of exactly the row's size, or to a row without hash, this RECORD is a renamed one, and each of its absent
-//! rows speaks of the file under its old name. A row that is still absent is excused only if a row
-//! without hash, which no other row speaks of, has a present file of the same size. A RECORD that renames nothing
-//! loses nothing by this: its absent files are missing.
+//! Therefore a rule without package names applies. If the file of a row is absent, the renaming is
+//! undone (the distribution's name is replaced by the name without its last word). If for any row
+//! this leads to a file of exactly the row's size, or to a row without a hash, then this RECORD is
+//! a renamed one, and each of its absent rows refers to the file under its old name. A row that is
+//! still absent is only excused if a row without a hash, to which no other row refers, has an
+//! existing file of the same size. A RECORD without a renaming isn't affected by this: its absent
+//! files are missing.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -22,61 +25,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{EntryKind, FileError, Files, WinPath, is_native};
 
-/// What an installer wrote down.
+/// The files that an installer recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The native files (`.pyd`, `.dll`, `.so`, `.exe`), in its order.
+    /// The native files (`.pyd`, `.dll`, `.so`, `.exe`), in the order of RECORD.
     pub rows: Vec<RecordRow>,
-    /// A native file below site-packages has no hash: the wheel's own RECORD did not list it, so that it
-    /// proves little. See [the module](self) for what is made of it.
+    /// Whether a native file below site-packages has no hash, because the wheel's own RECORD didn't
+    /// list it. Such a RECORD proves little; see [the module](self).
     pub inconsistent: bool,
-    /// Names that can be imported: packages and modules at the top of site-packages.
+    /// The names of the packages and modules at the top level of site-packages, which can be
+    /// imported.
     pub top_level: BTreeSet<String>,
-    /// It lists files besides its own description.
+    /// Whether it lists files other than the distribution's own metadata.
     pub has_content: bool,
 }
 
-/// A native file in RECORD.
+/// A native file listed in RECORD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordRow {
-    /// Where it was written, resolved: rows may lead out of site-packages.
+    /// The path to which it was written, resolved because rows may refer to files outside of
+    /// site-packages.
     pub path: WinPath,
-    /// Its size, if RECORD gives it.
+    /// Its size in bytes, if RECORD contains it.
     pub size: Option<u64>,
-    /// Its SHA-256 as RECORD writes it: in URL-safe base64 without padding (conda: hexadecimal).
+    /// Its SHA-256 as in RECORD: URL-safe base64 without padding (conda: hexadecimal).
     pub sha256: Option<String>,
 }
 
-/// A native file that is not as it was installed.
+/// A native file that differs from the installed one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedFile {
-    /// Where it should be.
+    /// The path where it should be.
     pub path: WinPath,
-    /// The size that it should have, if that is known.
+    /// The expected size in bytes, if it is known.
     pub expected: Option<u64>,
-    /// What is there.
+    /// The actual state of the file.
     pub found: Found,
 }
 
-/// What is in the place of an installed file.
+/// The state of an installed file that was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Found {
-    /// Nothing: removed by hand, by an antivirus program, or never written.
+    /// It doesn't exist: it was removed by the user or by an antivirus program, or never written.
     Missing,
-    /// A file of this size: cut short, emptied, or overwritten by another distribution.
+    /// It has this size in bytes: it was truncated, or overwritten by another distribution.
     Size(u64),
 }
 
 impl Record {
-    /// RECORD of a `.dist-info` folder in `folder`: rows of path, hash, size, in CSV.
+    /// Parses the RECORD of a `.dist-info` directory in `folder`: rows of path, hash, and size in
+    /// CSV.
     pub(super) fn parse(text: &str, folder: &WinPath, own_folder: &str) -> Record {
         let mut record = Record::default();
         let text = text.trim_start_matches('\u{feff}');
         if memchr::memchr(b'"', text.as_bytes()).is_some() {
             record.add_quoted(text, folder, own_folder);
         } else {
-            // Large packages have tens of thousands of rows, most of which say that one package more has a file.
+            // Large packages have tens of thousands of rows, most of which only say that a package
+            // has another file.
             let mut last = "";
             for line in text.lines() {
                 let first = line.split_once('/').map_or("", |(first, _)| first);
@@ -98,7 +105,7 @@ impl Record {
         record
     }
 
-    /// The rows of a text that has quotes.
+    /// Adds the rows of a RECORD that contains quotes.
     fn add_quoted(&mut self, text: &str, folder: &WinPath, own_folder: &str) {
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
@@ -107,12 +114,13 @@ impl Record {
             match reader.read_record(&mut row) {
                 Ok(true) => {}
                 Ok(false) => break,
-                // A row that cannot be read (a stray quote) costs only itself.
+                // An unreadable row (for example with a stray quote) is skipped.
                 Err(_) => continue,
             }
             let fields: Vec<&str> = row.iter().collect();
             match fields.as_slice() {
-                // Some builders forget to quote a path that holds commas; hash and size come last.
+                // Some builders don't quote paths with commas; the hash and size are the last
+                // fields.
                 [path @ .., hash, size] if !path.is_empty() => {
                     self.add_row([&path.join(","), hash, size], folder, own_folder);
                 }
@@ -124,14 +132,16 @@ impl Record {
         }
     }
 
-    /// A row of path, hash and size; whether it is a plain one of a file that is installed as it stands here.
+    /// Adds a row of path, hash, and size. Returns whether it is a plain file that is installed
+    /// under this path.
     fn add_row(&mut self, [path, hash, size]: [&str; 3], folder: &WinPath, own_folder: &str) -> bool {
-        // A snapshot tells that there is a hash, and not which.
+        // A snapshot only records that there is a hash.
         let hash = hash.strip_prefix("sha256=").or_else(|| hash.strip_prefix("withheld="));
         self.add(path, hash, size.trim().parse().ok(), folder, own_folder)
     }
 
-    /// `installed-files.txt`, which pip wrote for a `setup.py install`: paths from the egg-info folder on.
+    /// Parses `installed-files.txt`, which pip wrote for a `setup.py install`. Its paths are
+    /// relative to the egg-info directory.
     pub(super) fn parse_installed_files(text: &str, folder: &WinPath, own_folder: &str) -> Record {
         let mut record = Record::default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -143,7 +153,7 @@ impl Record {
         record
     }
 
-    /// The `paths_data` of conda's JSON for a package, relative to the prefix.
+    /// Parses the `paths_data` in conda's JSON for a package. Its paths are relative to the prefix.
     pub(super) fn parse_conda(text: &str, prefix: &WinPath) -> Option<Record> {
         #[derive(Deserialize)]
         struct Package {
@@ -179,7 +189,7 @@ impl Record {
         Some(record)
     }
 
-    /// Adds a file; whether it is a plain one that is installed as it stands here.
+    /// Adds a file. Returns whether it is a plain file that is installed under this path.
     fn add(
         &mut self,
         text: &str,
@@ -190,7 +200,8 @@ impl Record {
     ) -> bool {
         let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
         let is_plain = !text.starts_with(['/', '\\']) && !text.contains(':') && !text.contains("..");
-        // Most of many thousand rows are plain and not native: only the others are worth a path.
+        // Most of the many thousand rows are plain and not native, so a path is only created for
+        // the others.
         if is_plain && !is_native(name) {
             return self.add_top_level(text, own_folder);
         }
@@ -205,12 +216,14 @@ impl Record {
         false
     }
 
-    /// Notes what can be imported thanks to this file; false for one that is not installed as it stands here.
+    /// Records the name that can be imported because of this file. Returns false for a file that is
+    /// installed elsewhere.
     fn add_top_level(&mut self, below: &str, own_folder: &str) -> bool {
         let mut parts = below.split(['/', '\\']);
         let (first, is_module) = (parts.next().unwrap_or_default(), parts.next().is_none());
         if first.is_empty() || first.eq_ignore_ascii_case(own_folder) || first.ends_with(".data") {
-            // What a wheel keeps in `NAME.data` is installed elsewhere; old versions of pip left its rows.
+            // The files of a wheel in `NAME.data` are installed elsewhere; old versions of pip left
+            // their rows.
             return false;
         }
         self.has_content = true;
@@ -224,15 +237,16 @@ impl Record {
         true
     }
 
-    /// The native files that should be below `folder`, under the names that they really have.
+    /// Returns the native files that should be below `folder`, under their actual names.
     ///
-    /// Programs are left out: nothing imports them, launchers are made anew by each installer, and
-    /// repackagers drop those of other systems.
+    /// Programs are left out: no import needs them, each installer creates its own launchers, and
+    /// repackagers remove those for other systems.
     pub(super) fn expected(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Vec<RecordRow> {
         let mut rows: Vec<RecordRow> = Vec::new();
         let mut known: HashSet<String> = HashSet::new();
         let renaming = self.renaming(folder, name, files);
-        // Rows without hash come last, so that they add nothing where a renamed row speaks of the same file.
+        // Rows without a hash come last, so that they add nothing if a renamed row refers to the
+        // same file.
         let (hashed, unhashed): (Vec<_>, Vec<_>) = self.rows.iter().partition(|row| row.sha256.is_some());
         for row in hashed.into_iter().chain(unhashed) {
             if !row.path.is_within(folder) || row.path.has_extension("exe") {
@@ -252,7 +266,8 @@ impl Record {
         rows
     }
 
-    /// Native files below `folder` that are missing or have another size. Only listings and sizes are read.
+    /// Returns the native files below `folder` that are missing or have another size. Only listings
+    /// and sizes are read.
     pub(super) fn damaged(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Vec<DamagedFile> {
         let mut damaged = Vec::new();
         let mut sizes_without_hash: Vec<u64> = Vec::new();
@@ -280,7 +295,7 @@ impl Record {
         damaged
     }
 
-    /// The renaming that this RECORD suffered, if undoing it explains any of its absent files.
+    /// Returns the renaming of this RECORD, if undoing it explains any of its absent files.
     fn renaming(&self, folder: &WinPath, name: &str, files: &dyn Files) -> Option<Renaming> {
         let name = name.replace(['-', '.'], "_");
         let without_hash: HashSet<String> =
@@ -302,7 +317,7 @@ impl Record {
     }
 }
 
-/// `tensorflow` was replaced by `tensorflow_gpu`.
+/// A renaming, such as from `tensorflow` to `tensorflow_gpu`.
 #[derive(Debug)]
 struct Renaming {
     old: String,
@@ -316,7 +331,7 @@ impl Renaming {
     }
 }
 
-/// `a_b_c` without its last words: `a_b`, `a`.
+/// Returns `a_b_c` without its last words: `a_b`, then `a`.
 fn shortened(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.rsplit_once('_').map(|(rest, _)| rest)).skip(1)
 }
@@ -325,7 +340,7 @@ fn shortened(name: &str) -> impl Iterator<Item = &str> {
 enum Presence {
     Present,
     Absent,
-    /// The folder cannot be read.
+    /// The directory cannot be read.
     Unknown,
 }
 
@@ -343,7 +358,8 @@ fn presence(path: &WinPath, files: &dyn Files) -> Presence {
     }
 }
 
-/// The module that a file at the top of site-packages is: `six` of `six.py`, `_x` of `_x.cp38-win_amd64.pyd`.
+/// Returns the module that a file at the top level of site-packages defines: `six` for `six.py`,
+/// `_x` for `_x.cp38-win_amd64.pyd`.
 fn module_name(file_name: &str) -> Option<&str> {
     let (stem, extension) = file_name.rsplit_once('.')?;
     match extension {
@@ -361,7 +377,7 @@ mod tests {
     use crate::host::WinPath;
 
     #[test]
-    fn rows_are_read_alike_with_and_without_quotes() {
+    fn rows_are_read_in_the_same_way_with_and_without_quotes() {
         let rows = "pkg/__init__.py,sha256=aa,10\npkg/_a.pyd,sha256=aa,10\n\npkg/../other/b.py,,\nsix.py,,\r\n\
             pkg/c, d.dll,sha256=bb,20\n../../Scripts/pkg.exe,,\n/abs/e.dll,,\npkg-2.0.data/f.py,,\n\
             pkg-2.0.data/g.dll,,\npkg-2.0.dist-info/RECORD,,\nlone\nh.pyd,sha256=cc\n";

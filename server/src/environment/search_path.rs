@@ -1,11 +1,11 @@
 //! `sys.path`, built as CPython builds it at start-up.
 //!
-//! First come the entries of `PC/getpathp.c` (up to 3.10) or `Modules/getpath.py` (from 3.11 on), then
-//! `Lib/site.py` adds site-packages and what its `.pth` files name. A `._pth` file replaces the first part,
-//! and leaves out the second unless it says `import site`.
+//! First come the entries of `PC/getpathp.c` (up to 3.10) or `Modules/getpath.py` (from 3.11 on).
+//! Then `Lib/site.py` adds site-packages and the directories in its `.pth` files. A `._pth` file
+//! replaces the first part, and disables the second unless it contains `import site`.
 //!
-//! Not here: the folder of the script, which Python puts in front (see [`Environment::isolated`]), and
-//! the application paths of the registry, which hardly anything sets.
+//! Two kinds of entries are missing here: the directory of the script, which Python puts first (see
+//! [`Environment::isolated`]), and the application paths of the registry, which are rarely used.
 //!
 //! [`Environment::isolated`]: super::Environment::isolated
 
@@ -20,28 +20,28 @@ use crate::source::withheld;
 use super::layout::Layout;
 use super::{Kind, Note, Surroundings, editable};
 
-/// A place where imports are searched. It need not exist.
+/// An entry of `sys.path`. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathEntry {
-    /// A folder, or a zip archive.
+    /// A directory or a zip archive.
     pub path: WinPath,
-    /// Who put it there.
+    /// The reason why it is on `sys.path`.
     pub origin: Origin,
 }
 
-/// Who puts a folder on `sys.path`.
+/// The reason why a directory is on `sys.path`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The environment variable `PYTHONPATH`.
     PythonPath,
-    /// The standard library's archive: `python38.zip`.
+    /// The archive of the standard library, such as `python38.zip`.
     Zip,
-    /// The standard library's native modules: `DLLs`.
+    /// The directory of the standard library's native modules, `DLLs`.
     ExtensionModules,
-    /// The standard library: `Lib`.
+    /// The directory of the standard library, `Lib`.
     StandardLibrary,
-    /// The folder of python.exe.
+    /// The directory of python.exe.
     ApplicationDirectory,
     /// A line of the `._pth` file.
     PathFile {
@@ -54,7 +54,7 @@ pub enum Origin {
     Prefix,
     /// `Lib\site-packages` of a prefix.
     SitePackages,
-    /// The user's own site-packages.
+    /// The user site-packages.
     UserSite,
     /// A line of a `.pth` file.
     Pth {
@@ -65,7 +65,7 @@ pub enum Origin {
     },
 }
 
-/// The result, with what decides about imports besides.
+/// `sys.path`, and other settings that influence imports.
 #[derive(Debug)]
 pub(super) struct SearchPath {
     pub entries: Vec<PathEntry>,
@@ -74,11 +74,12 @@ pub(super) struct SearchPath {
     pub user_site: Option<WinPath>,
 }
 
-/// More lines than any real `.pth` file has.
-const LONGEST_PTH: usize = 10_000;
+/// The maximum number of lines of a `.pth` file. Real files have fewer.
+const MAX_PTH_LINES: usize = 10_000;
 
-/// Longest line of code in a `.pth` file that is kept, in characters: more than any tool writes.
-const LONGEST_CODE: usize = 10_000;
+/// The maximum number of characters that are kept of a line of code in a `.pth` file. No tool
+/// writes longer lines.
+const MAX_CODE_CHARS: usize = 10_000;
 
 impl SearchPath {
     pub fn of(
@@ -110,7 +111,7 @@ struct Builder<'a> {
     files: &'a dyn Files,
     notes: &'a mut Vec<Note>,
     entries: Vec<PathEntry>,
-    /// What site.py calls known_paths.
+    /// The paths that were already added, called known_paths in site.py.
     known: HashSet<WinPath>,
 }
 
@@ -122,7 +123,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What stands on `sys.path` before site.py runs, without a `._pth` file.
+    /// Adds the entries that are on `sys.path` before site.py runs if there is no `._pth` file.
     fn add_library(&mut self, surroundings: &Surroundings) {
         let layout = self.layout;
         for folder in &surroundings.python_path {
@@ -137,14 +138,16 @@ impl Builder<'_> {
         if !layout.version.at_least(3, 11) || self.files.is_folder(&dlls) {
             self.add(dlls, Origin::ExtensionModules);
         } else {
-            // Since 3.11 the prefix stands in, so that native modules beside python.exe come before Lib.
+            // Since 3.11 the prefix takes the place of `DLLs`, so that native modules next to
+            // python.exe take precedence over Lib.
             self.add(base.clone(), Origin::ExtensionModules);
         }
         self.add(base.join("Lib"), Origin::StandardLibrary);
         self.add(layout.home.clone(), Origin::ApplicationDirectory);
     }
 
-    /// The lines of a `._pth` file, relative to its folder. True if they ask for site.py.
+    /// Adds the lines of a `._pth` file, which are relative to its directory. Returns whether they
+    /// enable site.py.
     fn add_path_file(&mut self, file: &WinPath) -> bool {
         let text = match self.files.text(file) {
             Ok(text) => text,
@@ -154,7 +157,7 @@ impl Builder<'_> {
             }
         };
         let folder = file.parent().unwrap_or_else(|| WinPath::new("."));
-        // Since 3.11 a comment may follow a path and blanks do not count.
+        // Since 3.11 a comment may follow a path, and spaces are ignored.
         let modern = self.layout.version.at_least(3, 11);
         let mut site = false;
         for (line, text) in numbered(&text) {
@@ -175,14 +178,15 @@ impl Builder<'_> {
         site
     }
 
-    /// What site.py adds. Returns the user's site-packages, if they are searched or would be.
+    /// Adds the entries of site.py. Returns the user site-packages if they are or would be
+    /// searched.
     fn add_site(&mut self, surroundings: &Surroundings, isolated: bool) -> Option<WinPath> {
         let layout = self.layout;
         let mut prefixes = vec![layout.prefix.clone()];
         let mut user_site_enabled = !isolated && !surroundings.no_user_site;
         if let Some(venv) = &layout.venv {
             if venv.legacy {
-                // Its own site.py takes the standard library of the Python that it was made with.
+                // Its own site.py adds the standard library of the Python that it was made with.
                 self.add(layout.base_prefix.join("Lib"), Origin::StandardLibrary);
                 self.add(layout.base_prefix.join("DLLs"), Origin::ExtensionModules);
             }
@@ -206,7 +210,7 @@ impl Builder<'_> {
         self.add_site_folder(&prefix.join("Lib").join("site-packages"), Origin::SitePackages);
     }
 
-    /// The user's site-packages are searched only if it is known where they are; a guess is noted.
+    /// Adds the user site-packages if their place is known; a guess only results in a note.
     fn add_user_site(&mut self, surroundings: &Surroundings) -> Option<WinPath> {
         let base = match self.layout.base_kind {
             Kind::Store => self.store_user_base(surroundings),
@@ -224,8 +228,9 @@ impl Builder<'_> {
         })
     }
 
-    /// Where pip installs with a Python of the Store, whose own folder nobody may write: `python.exe` sets `PYTHONUSERBASE`
-    /// (PC/python_uwp.cpp). If nobody says who the user is, it is the only one who has it.
+    /// Returns where pip installs with a Python of the Store, whose own directory is
+    /// write-protected: `python.exe` sets `PYTHONUSERBASE` (PC/python_uwp.cpp). If the user isn't
+    /// known, it is the only one who has this Python.
     fn store_user_base(&self, surroundings: &Surroundings) -> Option<WinPath> {
         let name = self.layout.base_prefix.file_name();
         let (name, publisher) = (name.split_once('_')?.0, name.rsplit_once('_')?.1);
@@ -244,7 +249,8 @@ impl Builder<'_> {
         existing.next().filter(|_| existing.next().is_none())
     }
 
-    /// site.addsitedir: the folder, if it exists, and what its `.pth` files name.
+    /// Does what site.addsitedir does: adds the directory, if it exists, and the entries of its
+    /// `.pth` files.
     fn add_site_folder(&mut self, folder: &WinPath, origin: Origin) {
         let listing = match self.files.folder(folder) {
             Ok(listing) => listing,
@@ -269,7 +275,8 @@ impl Builder<'_> {
         }
     }
 
-    /// site.addpackage: a line is code if it begins with `import`, and else a path that counts if it exists.
+    /// Does what site.addpackage does: a line is code if it starts with `import`, and otherwise a
+    /// path that is added if it exists.
     fn add_pth(&mut self, folder: &WinPath, file: &WinPath) {
         let text = match self.files.text(file) {
             Ok(text) => text,
@@ -289,7 +296,7 @@ impl Builder<'_> {
             }
             if text.starts_with("import ") || text.starts_with("import\t") {
                 let usual = is_usual_code(file.file_name(), text);
-                self.note(Note::PthCode { file: file.clone(), line, text: shown(text), usual });
+                self.note(Note::PthCode { file: file.clone(), line, text: truncated(text), usual });
                 continue;
             }
             let path = folder.join(text).normalized();
@@ -299,7 +306,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A `sitecustomize` module runs at every start and may change anything.
+    /// Notes a `sitecustomize` module, which runs at every start and may change anything.
     fn note_customization(&mut self, user_site_enabled: bool) {
         let names: &[&str] =
             if user_site_enabled { &["sitecustomize.py", "usercustomize.py"] } else { &["sitecustomize.py"] };
@@ -311,7 +318,7 @@ impl Builder<'_> {
         }
     }
 
-    /// site.py looks at a venv's folders twice.
+    /// Adds a note once, because site.py processes the directories of a virtual environment twice.
     fn note(&mut self, note: Note) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -319,15 +326,16 @@ impl Builder<'_> {
     }
 }
 
-/// Where this Python keeps the user's site-packages, if its own place tells who the user is:
-/// `%APPDATA%\Python\Python38\site-packages`.
+/// Guesses where this Python keeps the user site-packages, if its own path contains the user's
+/// profile: `%APPDATA%\Python\Python38\site-packages`.
 fn guessed_user_site(layout: &Layout) -> Option<WinPath> {
     let home = profile_of(&layout.interpreter)?;
     let base = ["AppData", "Roaming", "Python"].iter().fold(home, |path, part| path.join(part));
     Some(user_site_below(&base, layout))
 }
 
-/// `Python38\site-packages`, after `sys.winver` from 3.10 on (`_get_path` in site.py).
+/// Returns a path such as `Python38\site-packages` below `base`. From 3.10 on, it is named after
+/// `sys.winver` (`_get_path` in site.py).
 fn user_site_below(base: &WinPath, layout: &Layout) -> WinPath {
     let version = layout.version;
     let build = match layout.machine {
@@ -341,12 +349,13 @@ fn user_site_below(base: &WinPath, layout: &Layout) -> WinPath {
     base.join(&format!("Python{}{}{threads}{build}", version.major, version.minor)).join("site-packages")
 }
 
-/// Code that is known to leave `sys.path` and DLL directories alone: namespace packages by setuptools
-/// (google, protobuf), its packages installed in place, which we look up ourselves, its distutils, virtualenv's and coverage's hooks.
+/// Whether code is known not to change `sys.path` or the DLL directories: setuptools' namespace
+/// packages (google, protobuf), its editable installs (which are handled by [`editable`]), its
+/// distutils, and the hooks of virtualenv and coverage.
 fn is_usual_code(file_name: &str, text: &str) -> bool {
     if file_name.ends_with("-nspkg.pth") || file_name == "distutils-precedence.pth" || text.contains("exec(")
     {
-        // These are recognized by the texts in them.
+        // These are recognized by the strings in them.
         withheld::note(text);
     }
     let is_namespace =
@@ -359,11 +368,11 @@ fn is_usual_code(file_name: &str, text: &str) -> bool {
     is_editable || is_namespace || is_distutils || is_virtualenv || is_coverage
 }
 
-/// The lines with their numbers, as many as make sense.
+/// Returns the lines with their numbers, up to [`MAX_PTH_LINES`].
 fn numbered(text: &str) -> impl Iterator<Item = (u32, &str)> {
-    (1..).zip(text.lines()).take(LONGEST_PTH)
+    (1..).zip(text.lines()).take(MAX_PTH_LINES)
 }
 
-fn shown(text: &str) -> String {
-    text.chars().take(LONGEST_CODE).collect()
+fn truncated(text: &str) -> String {
+    text.chars().take(MAX_CODE_CHARS).collect()
 }

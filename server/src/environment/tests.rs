@@ -1,4 +1,4 @@
-//! Environments as people have them, each as a disk in text and what is made of it.
+//! Environments as found in practice, each described by a disk in a string and the expected result.
 
 mod launchers;
 
@@ -26,23 +26,23 @@ const VENV: &str = r"
         version = 3.8.10
 ";
 
-/// The environment at `path`, in words.
+/// Checks the description of the environment at `path`.
 fn check(disk: &str, path: &str, expect: Expect) {
     check_within(disk, path, &Surroundings::default(), expect);
 }
 
 fn check_within(disk: &str, path: &str, surroundings: &Surroundings, expect: Expect) {
-    expect.assert_eq(&seen(disk, path, surroundings));
+    expect.assert_eq(&described(disk, path, surroundings));
 }
 
-fn seen(disk: &str, path: &str, surroundings: &Surroundings) -> String {
+fn described(disk: &str, path: &str, surroundings: &Surroundings) -> String {
     match Environment::within(&path.into(), surroundings, &MemoryFiles::new(disk)) {
-        Ok(environment) => in_words(&environment),
+        Ok(environment) => description_of(&environment),
         Err(error) => format!("error: {error}\n"),
     }
 }
 
-fn in_words(environment: &Environment) -> String {
+fn description_of(environment: &Environment) -> String {
     let Environment { kind, base_kind, version, machine, .. } = environment;
     let mut words = format!("{kind} {version} {machine}");
     if base_kind != kind {
@@ -78,7 +78,7 @@ fn in_words(environment: &Environment) -> String {
     words
 }
 
-fn joined(parts: &[&str]) -> String {
+fn concatenated(parts: &[&str]) -> String {
     parts.concat()
 }
 
@@ -98,12 +98,12 @@ fn from_the_installer() {
           C:\Python38\Lib\site-packages  site-packages
     "#]],
     );
-    let of = |path: &str| seen(INSTALLED, path, &Surroundings::default());
+    let of = |path: &str| described(INSTALLED, path, &Surroundings::default());
     assert_eq!(of(r"C:\Python38\"), of(r"C:\Python38\python.exe"));
 }
 
 #[test]
-fn case_and_separators_are_as_windows_takes_them() {
+fn case_and_separators_are_interpreted_as_on_windows() {
     check(
         INSTALLED,
         "c:/PYTHON38/Python.EXE",
@@ -121,7 +121,7 @@ fn case_and_separators_are_as_windows_takes_them() {
 }
 
 #[test]
-fn since_3_11_the_prefix_stands_in_for_missing_dlls() {
+fn since_3_11_the_prefix_replaces_a_missing_dlls_folder() {
     check(
         r"
         C:\uv\python.exe       imports python312.dll
@@ -153,7 +153,7 @@ const EMBEDDABLE: &str = r"
 #[test]
 fn embeddable_without_import_site() {
     check(
-        &joined(&[
+        &concatenated(&[
             EMBEDDABLE,
             r"
     /x/python38._pth   text
@@ -171,7 +171,7 @@ fn embeddable_without_import_site() {
             prefix /x, base /x
               /x/python38.zip  python38._pth:1
               /x  python38._pth:2
-            note: /x/python38._pth does not say `import site`: neither site-packages nor .pth files are searched
+            note: /x/python38._pth has no `import site`, so site-packages and .pth files are not used
         "#]],
     );
 }
@@ -179,7 +179,7 @@ fn embeddable_without_import_site() {
 #[test]
 fn embeddable_with_import_site() {
     check(
-        &joined(&[
+        &concatenated(&[
             EMBEDDABLE,
             r"
     /x/python38._pth   text
@@ -200,7 +200,7 @@ fn embeddable_with_import_site() {
               /shared  python38._pth:3
               /x/Lib/site-packages  site-packages
             numpy 1.18.5 (DistInfo)
-            note: /x/python38._pth:4: a ._pth file may import nothing but site
+            note: /x/python38._pth:4: a ._pth file may only import site
         "#]],
     );
 }
@@ -228,13 +228,13 @@ fn comments_in_a_path_file_are_understood_since_3_11() {
         &disk("310"),
         "/x",
         expect![[r#"
-        embeddable 3.10 x86_64, isolated
-        /x/python310.dll in /x
-        prefix /x, base /x
-          /x/python310.zip # the library  python310._pth:1
-          /x/ import site  python310._pth:2
-        note: /x/python310._pth does not say `import site`: neither site-packages nor .pth files are searched
-    "#]],
+            embeddable 3.10 x86_64, isolated
+            /x/python310.dll in /x
+            prefix /x, base /x
+              /x/python310.zip # the library  python310._pth:1
+              /x/ import site  python310._pth:2
+            note: /x/python310._pth has no `import site`, so site-packages and .pth files are not used
+        "#]],
     );
 }
 
@@ -260,7 +260,7 @@ fn embeddable_whose_path_file_was_removed() {
 #[test]
 fn venv_whose_python_exe_starts_the_base() {
     check(
-        &joined(&[INSTALLED, VENV]),
+        &concatenated(&[INSTALLED, VENV]),
         r"C:\proj\.venv",
         expect![[r#"
             venv 3.8.10 x86_64, of installed
@@ -284,7 +284,7 @@ fn venv_with_the_packages_of_its_base() {
     C:\proj\.venv\Lib\site-packages\tensorflow_cpu-2.3.0.dist-info\
 ";
     check(
-        &joined(&[INSTALLED, &venv, packages]),
+        &concatenated(&[INSTALLED, &venv, packages]),
         r"C:\proj\.venv\Scripts\python.exe",
         expect![[r#"
             venv 3.8.10 x86_64, of installed
@@ -304,8 +304,9 @@ fn venv_with_the_packages_of_its_base() {
 }
 
 #[test]
-fn a_venv_that_does_not_say_so_sees_its_base() {
-    let disk = joined(&[INSTALLED, &VENV.replace("include-system-site-packages = false", "prompt = x")]);
+fn a_venv_without_the_setting_has_the_packages_of_its_base() {
+    let disk =
+        concatenated(&[INSTALLED, &VENV.replace("include-system-site-packages = false", "prompt = x")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!(environment.site_packages.len(), 2);
 }
@@ -317,7 +318,7 @@ fn virtualenv_that_copied_the_interpreter() {
     C:\proj\.venv\Scripts\python38.dll   version 3.8.6150.1013
 ";
     check(
-        &joined(&[INSTALLED, VENV, copy]),
+        &concatenated(&[INSTALLED, VENV, copy]),
         r"C:\proj\.venv",
         expect![[r#"
             venv 3.8.6 x86_64, of installed
@@ -336,7 +337,7 @@ fn virtualenv_that_copied_the_interpreter() {
 #[test]
 fn virtualenv_of_before_2020() {
     check(
-        &joined(&[
+        &concatenated(&[
             INSTALLED,
             r"
     C:\env\Scripts\python.exe     imports python38.dll
@@ -367,7 +368,7 @@ fn virtualenv_of_before_2020() {
 #[test]
 fn venv_of_an_embeddable_python_inherits_its_isolation() {
     check(
-        &joined(&[
+        &concatenated(&[
             EMBEDDABLE,
             r"
     /x/python38._pth   text
@@ -386,7 +387,7 @@ fn venv_of_an_embeddable_python_inherits_its_isolation() {
             prefix /env, base /x
               /x/python38.zip  python38._pth:1
               /x  python38._pth:2
-            note: /x/python38._pth does not say `import site`: neither site-packages nor .pth files are searched
+            note: /x/python38._pth has no `import site`, so site-packages and .pth files are not used
         "#]],
     );
 }
@@ -401,7 +402,7 @@ fn broken_venvs() {
         "#]],
     );
     broken(
-        &joined(&[VENV, "    C:\\Python38\\Lib\\\n"]),
+        &concatenated(&[VENV, "    C:\\Python38\\Lib\\\n"]),
         expect![[r#"
         error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: the Python that it was made with is gone: no python.exe with its pythonXY.dll in C:\Python38
     "#]],
@@ -409,11 +410,11 @@ fn broken_venvs() {
     broken(
         &VENV.replace("home =", "homes ="),
         expect![[r#"
-        error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: it names no `home`
-    "#]],
+            error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: it has no `home` line
+        "#]],
     );
     broken(
-        &joined(&[VENV, "    C:\\Python38  denied\n"]),
+        &concatenated(&[VENV, "    C:\\Python38  denied\n"]),
         expect![[r#"
         error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: the Python that it was made with cannot be read: C:\Python38: access is denied
     "#]],
@@ -427,8 +428,8 @@ fn broken_venvs() {
     broken(
         r"C:\proj\.venv\Scripts\python.exe",
         expect![[r#"
-        error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: that file is missing, so that its python.exe cannot tell which Python to start
-    "#]],
+            error: C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: that file is missing, so its python.exe cannot determine which Python to start
+        "#]],
     );
 }
 
@@ -474,7 +475,7 @@ fn conda_prefix() {
 }
 
 #[test]
-fn conda_knows_its_dlls() {
+fn conda_records_its_dlls() {
     let disk = MemoryFiles::new(CONDA);
     let environment = Environment::at(&r"C:\conda\envs\tf".into(), &disk).unwrap();
     let cuda = environment.find("CUDA_toolkit").unwrap();
@@ -491,7 +492,7 @@ fn conda_knows_its_dlls() {
 
 #[test]
 fn venv_of_conda() {
-    let disk = joined(&[CONDA, &VENV.replace(r"C:\Python38", r"C:\conda\envs\tf")]);
+    let disk = concatenated(&[CONDA, &VENV.replace(r"C:\Python38", r"C:\conda\envs\tf")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!((environment.kind, environment.base_kind), (Kind::Venv, Kind::Conda));
     assert_eq!(environment.distributions.len(), 0, "conda's packages are not its own");
@@ -514,13 +515,13 @@ fn from_the_store() {
         &disk,
         r"C:\Users\me\AppData\Local\Microsoft\WindowsApps\python.exe",
         expect![[r#"
-        error: C:\Users\me\AppData\Local\Microsoft\WindowsApps\python.exe is only Windows' alias for the Python of the Microsoft Store: name the python.exe itself (`py -0p` lists it)
-    "#]],
+            error: C:\Users\me\AppData\Local\Microsoft\WindowsApps\python.exe is only an alias for the Python from the Microsoft Store: use the python.exe itself (`py -0p` lists it)
+        "#]],
     );
 }
 
 #[test]
-fn nothing_for_windows() {
+fn paths_without_a_python_for_windows_are_refused() {
     let disk = r"
         /env/bin/python3        not an image
         /env/lib/python3.11/
@@ -538,14 +539,14 @@ fn nothing_for_windows() {
     refused(
         "/empty",
         expect![[r#"
-        error: /empty is no Python environment: neither python.exe nor Scripts\python.exe is in it
-    "#]],
+            error: /empty isn't a Python environment: it contains neither python.exe nor Scripts\python.exe
+        "#]],
     );
     refused(
         "/project/main.py",
         expect![[r#"
-        error: /project/main.py is no Python interpreter for Windows: name a python.exe, or the folder of an environment
-    "#]],
+            error: /project/main.py isn't a Python interpreter for Windows: use a python.exe or the folder of an environment
+        "#]],
     );
     refused(
         "/nowhere/python.exe",
@@ -562,7 +563,7 @@ fn nothing_for_windows() {
 }
 
 #[test]
-fn which_dll() {
+fn the_dll_is_the_imported_one() {
     check(
         r"
         C:\Python38\python.exe    imports KERNEL32.dll PYTHON38.dll
@@ -570,7 +571,7 @@ fn which_dll() {
         ",
         r"C:\Python38",
         expect![[r#"
-            error: C:\Python38\python.exe cannot start: PYTHON38.dll is not beside it
+            error: C:\Python38\python.exe cannot start: PYTHON38.dll is not next to it
         "#]],
     );
     check(
@@ -580,10 +581,10 @@ fn which_dll() {
         ",
         r"C:\Python38",
         expect![[r#"
-            error: C:\Python38\python.exe cannot start: pythonXY.dll is not beside it
+            error: C:\Python38\python.exe cannot start: pythonXY.dll is not next to it
         "#]],
     );
-    // The executable says which one.
+    // The executable imports one of them.
     let several = r"
         C:\P\python.exe     imports python38.dll
         C:\P\python3.dll
@@ -597,11 +598,11 @@ fn which_dll() {
         (environment.version.to_string(), environment.free_threaded, environment.notes.len())
     };
     assert_eq!(version(several), ("3.8".into(), false, 0));
-    // An executable that imports none of them: the newest, and a note.
+    // An executable that imports none of them: the newest is used, and there is a note.
     assert_eq!(version(&several.replace("imports python38.dll", "")), ("3.13".into(), true, 1));
 }
 
-/// As python.org's installer leaves both builds in one folder.
+/// Both builds in one directory, as python.org's installer leaves them.
 const BOTH_BUILDS: &str = r"
     C:\Py\python.exe         imports python314.dll
     C:\Py\python3.dll
@@ -612,7 +613,7 @@ const BOTH_BUILDS: &str = r"
     C:\Py\Lib\os.py         text
 ";
 
-/// As the install manager unpacks it.
+/// A free-threaded build as the install manager unpacks it.
 const FREE_THREADED: &str = r"
     C:\Py\python3.14t.exe    imports python314t.dll
     C:\Py\python3t.dll
@@ -620,22 +621,22 @@ const FREE_THREADED: &str = r"
     C:\Py\Lib\os.py         text
 ";
 
-/// What is at the path, which build it is, and which program runs in the end.
+/// Returns the interpreter at the path, its build, and the program that runs.
 fn build(disk: &str, path: &str) -> String {
     let environment = Environment::at(&path.into(), &MemoryFiles::new(disk)).unwrap();
     format!("{} {} {}", environment.interpreter, environment.full_version(), environment.program)
 }
 
 #[test]
-fn a_free_threaded_build_alone_and_beside_the_other() {
+fn a_free_threaded_build_alone_and_next_to_the_other() {
     let alone = r"C:\Py\python3.14t.exe 3.14.2 free-threaded C:\Py\python3.14t.exe";
     assert_eq!(build(FREE_THREADED, r"C:\Py"), alone);
     assert_eq!(build(BOTH_BUILDS, r"C:\Py"), r"C:\Py\python.exe 3.14.2 C:\Py\python.exe");
     assert_eq!(build(BOTH_BUILDS, r"C:\Py\python3.14t.exe"), alone);
-    // uv, conda-forge and NuGet have a copy of the program under the usual name.
-    let copied = joined(&[FREE_THREADED, r"    C:\Py\python.exe  imports python314t.dll"]);
+    // uv, conda-forge, and NuGet have a copy of the program under the usual name.
+    let copied = concatenated(&[FREE_THREADED, r"    C:\Py\python.exe  imports python314t.dll"]);
     assert_eq!(build(&copied, r"C:\Py"), r"C:\Py\python.exe 3.14.2 free-threaded C:\Py\python.exe");
-    // Where a program cannot be read, its name tells which of the two DLLs is its own.
+    // If a program cannot be read, its name determines which of the two DLLs it uses.
     let damaged = BOTH_BUILDS.replace("imports python314t.dll", "not an image");
     assert_eq!(build(&damaged, r"C:\Py\python3.14t.exe"), alone);
     let damaged = BOTH_BUILDS.replace("imports python314.dll", "not an image");
@@ -661,9 +662,9 @@ fn virtual_environments_of_both_builds() {
     assert_eq!(made(BOTH_BUILDS, "", r"executable = C:\Py\python3.14t.exe"), free_threaded);
     assert_eq!(made(BOTH_BUILDS, "", r"base-executable = C:\Py\python3.14t.exe"), free_threaded);
     assert_eq!(made(FREE_THREADED, "", ""), free_threaded);
-    // The redirector of another environment that was in the folder before.
+    // The redirector belongs to an earlier environment in the same directory.
     assert_eq!(made(BOTH_BUILDS, redirector, r"executable = C:\Py\python.exe"), gil_enabled);
-    // Made from within another virtual environment: that is not the base.
+    // Created from within another virtual environment, which isn't the base.
     assert_eq!(made(BOTH_BUILDS, redirector, r"executable = C:\w\Scripts\python.exe"), free_threaded);
 }
 
@@ -693,15 +694,15 @@ fn a_python_without_its_library() {
         "/x/python.exe  imports python38.dll\n/x/python38.dll",
         "/x",
         expect![[r#"
-        installed 3.8 x86_64
-        /x/python38.dll in /x
-        prefix /x, base /x
-          /x/python38.zip  zip
-          /x/DLLs  extension-modules
-          /x/Lib  standard-library
-          /x  application-directory
-        note: no standard library found, searching upwards from /x: this Python cannot start
-    "#]],
+            installed 3.8 x86_64
+            /x/python38.dll in /x
+            prefix /x, base /x
+              /x/python38.zip  zip
+              /x/DLLs  extension-modules
+              /x/Lib  standard-library
+              /x  application-directory
+            note: this Python cannot start: no standard library in /x or above
+        "#]],
     );
 }
 
@@ -722,7 +723,7 @@ fn names_of_extension_modules() {
 #[test]
 fn path_files_of_site_packages() {
     check(
-        &joined(&[
+        &concatenated(&[
             INSTALLED,
             r"
     C:\src\one\setup.py     text
@@ -775,13 +776,14 @@ fn path_files_of_site_packages() {
 #[test]
 fn packages_of_the_user() {
     let disk = INSTALLED.replace(r"C:\Python38", r"C:\Users\Me\Python38");
-    let disk = joined(&[&disk, "    C:\\Users\\Me\\AppData\\Roaming\\Python\\Python38\\site-packages\\\n"]);
+    let disk =
+        concatenated(&[&disk, "    C:\\Users\\Me\\AppData\\Roaming\\Python\\Python38\\site-packages\\\n"]);
     let python = r"C:\Users\Me\Python38";
     let environment = Environment::at(&python.into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!(
         environment.notes.iter().map(Note::to_string).collect::<Vec<_>>(),
         [
-            r"packages in C:\Users\Me\AppData\Roaming\Python\Python38\site-packages come before those of the environment, if Python is run by that user"
+            r"packages in C:\Users\Me\AppData\Roaming\Python\Python38\site-packages take precedence over those of the environment if that user runs Python"
         ]
     );
     let surroundings = Surroundings {
@@ -810,7 +812,7 @@ fn packages_of_the_user() {
 
 #[test]
 fn names_of_distributions() {
-    let disk = joined(&[
+    let disk = concatenated(&[
         INSTALLED,
         r"
     C:\Python38\Lib\site-packages\Keras_Preprocessing-1.1.2.dist-info\
@@ -850,10 +852,10 @@ fn an_environment_is_stored_and_read_again() {
     let json = serde_json::to_value(&environment).unwrap();
     assert_eq!((&json["kind"], &json["version"]), (&"installed".into(), &"3.8.10".into()));
     let again: Environment = serde_json::from_value(json).unwrap();
-    assert_eq!(in_words(&again), in_words(&environment));
+    assert_eq!(description_of(&again), description_of(&environment));
 }
 
-/// A site-packages below `/x` with one distribution, and what is wrong with it.
+/// Checks the damaged files of one distribution in a site-packages below `/x`.
 fn check_record(name: &str, record: &str, disk: &str, expect: Expect) {
     let (disk, environment) = with_record(name, record, disk);
     expect.assert_eq(&missing(environment.find(name).unwrap(), &disk));
@@ -892,7 +894,7 @@ fn missing(distribution: &Distribution, disk: &MemoryFiles) -> String {
 }
 
 #[test]
-fn native_files_as_recorded() {
+fn native_files_are_compared_with_the_record() {
     check_record(
         "pkg",
         r#"
@@ -927,7 +929,7 @@ fn native_files_as_recorded() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_proves_nothing() {
+fn files_in_an_unreadable_folder_are_not_reported() {
     check_record(
         "pkg",
         "pkg/_a.pyd,sha256=aa,10\npkg/sub/_b.pyd,sha256=aa,10",
@@ -936,7 +938,7 @@ fn a_folder_that_cannot_be_read_proves_nothing() {
     );
 }
 
-/// Rows as pip leaves them after installing tensorflow-gpu 2.3.0 (three of 45).
+/// The rows that pip leaves after installing tensorflow-gpu 2.3.0 (three of 45).
 const RENAMED: &str = "
     tensorflow/python/_pywrap_tensorflow_internal.pyd,,
     tensorflow/python/_pywrap_utils.pyd,,
@@ -947,28 +949,28 @@ const RENAMED: &str = "
     tensorflow_gpu-2.3.0.dist-info/RECORD,,
 ";
 
-const AS_UV_WRITES_IT: &str = "
+const RENAMED_BY_UV: &str = "
     tensorflow/python/_pywrap_tensorflow_internal.pyd,,711209984
     tensorflow/python/_pywrap_utils.pyd,,103424
     tensorflow/python/_tf_stack.pyd,,170496
 ";
 
-/// Without the rows that pip appends.
-fn as_in_the_wheel() -> String {
+/// Returns the rows without those that pip appends.
+fn renamed_in_the_wheel() -> String {
     let rows = RENAMED.lines().filter(|row| !row.ends_with("pyd,,"));
     rows.map(|row| format!("{row}\n")).collect()
 }
 
 #[test]
-fn a_healthy_install_of_a_renamed_wheel() {
+fn a_renamed_wheel_without_damage() {
     let healthy = "
         tensorflow/python/_pywrap_tensorflow_internal.pyd  size 711209984
         tensorflow/python/_pywrap_utils.pyd  size 103424
         tensorflow/python/_tf_stack.pyd  size 170496
     ";
     check_record("tensorflow-gpu", RENAMED, healthy, expect![[""]]);
-    check_record("tensorflow-gpu", &as_in_the_wheel(), healthy, expect![[""]]);
-    check_record("tensorflow-gpu", AS_UV_WRITES_IT, healthy, expect![[""]]);
+    check_record("tensorflow-gpu", &renamed_in_the_wheel(), healthy, expect![[""]]);
+    check_record("tensorflow-gpu", RENAMED_BY_UV, healthy, expect![[""]]);
 
     let (disk, environment) = with_record("tensorflow-gpu", RENAMED, healthy);
     let gpu = environment.find("tensorflow-gpu").unwrap();
@@ -983,7 +985,7 @@ fn a_renamed_wheel_with_real_damage() {
         tensorflow/python/_pywrap_utils.pyd  size 103424
         tensorflow/python/_tf_stack.pyd  size 1
     ";
-    for record in [RENAMED, &as_in_the_wheel(), AS_UV_WRITES_IT] {
+    for record in [RENAMED, &renamed_in_the_wheel(), RENAMED_BY_UV] {
         let (disk, environment) = with_record("tensorflow-gpu", record, damaged);
         assert_eq!(
             missing(environment.find("tensorflow-gpu").unwrap(), &disk),
@@ -994,7 +996,7 @@ fn a_renamed_wheel_with_real_damage() {
 }
 
 #[test]
-fn a_name_with_two_words_is_no_renaming() {
+fn a_name_with_two_words_is_not_a_renaming() {
     check_record(
         "grpc-tools",
         "grpc_tools/_a.pyd,sha256=aa,10\ngrpc_tools/_b.pyd,sha256=bb,20",
@@ -1006,7 +1008,7 @@ fn a_name_with_two_words_is_no_renaming() {
 }
 
 #[test]
-fn files_that_moved_in_a_record_that_does_not_match() {
+fn moved_files_in_an_inconsistent_record_are_excused() {
     let record = "old/_a.pyd,sha256=aa,10\nold/_b.pyd,sha256=bb,20\nnew/_a.pyd,,\nnew/_b.pyd,,";
     check_record("pkg", record, "new/_a.pyd  size 10\nnew/_b.pyd  size 20", expect![[""]]);
     check_record(
@@ -1021,7 +1023,7 @@ fn files_that_moved_in_a_record_that_does_not_match() {
 }
 
 #[test]
-fn records_that_make_no_sense() {
+fn malformed_records_are_read_as_far_as_possible() {
     for record in
         ["", ",,,,,,", "\"", "\"pkg/_a.pyd,sha256=aa,10", "\u{fffd}\u{0}", "/,/,/", "..,..,..", "pkg/_a.pyd"]
     {
@@ -1072,7 +1074,7 @@ const TENSORFLOW: &str = r"
 ";
 
 #[test]
-fn who_provides_and_owns_what() {
+fn distributions_provide_modules_and_own_files() {
     let disk = MemoryFiles::new(TENSORFLOW);
     let environment = Environment::at(&"/x".into(), &disk).unwrap();
     let providers = |name: &str| {
@@ -1096,7 +1098,7 @@ fn who_provides_and_owns_what() {
 }
 
 #[test]
-fn an_empty_wheel_that_stands_for_another() {
+fn an_empty_wheel_is_a_shim_for_another() {
     let disk = MemoryFiles::new(TENSORFLOW);
     let environment = Environment::at(&"/x".into(), &disk).unwrap();
     let shim_for = |name: &str| environment.find(name).unwrap().shim_for(&disk);

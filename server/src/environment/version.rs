@@ -1,4 +1,4 @@
-//! Which Python it is: the version, and what the name of its DLL tells.
+//! The version of a Python, and what the name of its DLL contains.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,31 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::FileVersion;
 
-/// A version of Python. Displayed, and stored, as `3.8.10`, or `3.8` where only a name gave it.
+/// A version of Python. It is displayed and serialized as `3.8.10`, or as `3.8` if only a name
+/// contained it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct PythonVersion {
-    /// 3
+    /// The major version, such as 3.
     pub major: u16,
-    /// 8
+    /// The minor version, such as 8.
     pub minor: u16,
-    /// 10, if the DLL's version resource told it.
+    /// The micro version, such as 10, if the DLL's version resource contains it.
     pub micro: Option<u16>,
 }
 
 impl PythonVersion {
-    /// Whether it is `major.minor` or newer.
+    /// Whether it is at least `major.minor`.
     pub fn at_least(self, major: u16, minor: u16) -> bool {
         (self.major, self.minor) >= (major, minor)
     }
 
-    /// `3.14` of `3.14.2`.
+    /// Returns the version without its micro part: `3.14` for `3.14.2`.
     pub fn series(self) -> PythonVersion {
         PythonVersion { micro: None, ..self }
     }
 
-    /// The version that a longer one begins with: `3.11.4.final.0`, `3.14.0rc2`.
-    pub(in crate::environment) fn that_begins(text: &str) -> Option<PythonVersion> {
+    /// Parses the version at the start of a longer one, such as `3.11.4.final.0` or `3.14.0rc2`.
+    pub(in crate::environment) fn from_prefix(text: &str) -> Option<PythonVersion> {
         let mut parts = text.split('.');
         let major = parts.next()?.parse().ok()?;
         let number = |part: &str| {
@@ -41,8 +42,9 @@ impl PythonVersion {
         Some(PythonVersion { major, minor: number(parts.next()?)?, micro: parts.next().and_then(number) })
     }
 
-    /// From pythonXY.dll's VERSIONINFO. Its third field is micro * 1000 + level * 10 + serial, so that
-    /// 3.8.10150.1013 is 3.8.10 final (CPython, PC/python_ver_rc.h and PC/make_versioninfo.c).
+    /// Reads the version in pythonXY.dll's VERSIONINFO. The third field is micro * 1000 + level *
+    /// 10 + serial, so 3.8.10150.1013 is 3.8.10 final (CPython, PC/python_ver_rc.h and
+    /// PC/make_versioninfo.c).
     pub(super) fn from_file(version: FileVersion) -> Option<PythonVersion> {
         let FileVersion([major, minor, build, _]) = version;
         (major > 0).then_some(PythonVersion { major, minor, micro: Some(build / 1000) })
@@ -69,7 +71,7 @@ impl FromStr for PythonVersion {
             (Some(Ok(major)), Some(Ok(minor)), Some(Ok(micro)), None) => {
                 Ok(PythonVersion { major, minor, micro: Some(micro) })
             }
-            _ => Err(format!("`{text}` is no version of Python")),
+            _ => Err(format!("invalid Python version `{text}`")),
         }
     }
 }
@@ -88,20 +90,20 @@ impl TryFrom<String> for PythonVersion {
     }
 }
 
-/// What the name of the interpreter's DLL says: `python38.dll`, `python313t.dll`, `python38_d.dll`.
-/// The stable-ABI forwarder `python3.dll` is not one of them.
+/// The facts in the name of the interpreter's DLL: `python38.dll`, `python313t.dll`,
+/// `python38_d.dll`. The stable ABI's forwarder `python3.dll` isn't such a DLL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DllName {
-    /// 3.13, without a micro version.
+    /// The version without its micro part, such as 3.13.
     pub version: PythonVersion,
-    /// A free-threaded build, without the global interpreter lock: from 3.13 on.
+    /// Whether it is a free-threaded build, without the global interpreter lock (from 3.13 on).
     pub free_threaded: bool,
-    /// A debug build, that imports only `_d.pyd` modules.
+    /// Whether it is a debug build, which only imports `_d.pyd` modules.
     pub debug: bool,
 }
 
 impl DllName {
-    /// None of any other DLL.
+    /// Parses the name of a DLL. Returns `None` for any other DLL.
     pub fn parse(file_name: &str) -> Option<DllName> {
         let name = file_name.to_ascii_lowercase();
         let tag = name.strip_prefix("python")?.strip_suffix(".dll")?;
@@ -118,7 +120,7 @@ impl DllName {
     }
 }
 
-/// The version of the free-threaded build that a program is named after, as its installers name it:
+/// Returns the version in the name of a free-threaded build's program, as its installers name it:
 /// `python3.14t.exe` (`PyExeName` in CPython's PCbuild/python.props).
 pub(super) fn of_free_threaded_program(file_name: &str) -> Option<PythonVersion> {
     let name = file_name.to_ascii_lowercase();
@@ -126,7 +128,7 @@ pub(super) fn of_free_threaded_program(file_name: &str) -> Option<PythonVersion>
     version.micro.is_none().then_some(version)
 }
 
-/// A version as people write it who name the build, too: "3.14", "3.14 free-threaded".
+/// Formats a version together with the build: "3.14", "3.14 free-threaded".
 pub fn with_build(version: impl fmt::Display, free_threaded: bool) -> String {
     format!("{version}{}", if free_threaded { " free-threaded" } else { "" })
 }
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_stored_as_people_write_it() {
+    fn a_version_is_stored_in_its_usual_notation() {
         let version: PythonVersion = "3.8.10".parse().unwrap();
         assert_eq!(version.to_string(), "3.8.10");
         assert!(version.at_least(3, 8) && !version.at_least(3, 11));

@@ -1,11 +1,11 @@
-//! Environments of conda and mamba: they write each one's folder into `~/.conda/environments.txt`, and make most of them in
-//! the folder `envs` of an installation.
+//! Environments of conda and mamba. They record the directory of each in
+//! `~/.conda/environments.txt`, and create most of them in the directory `envs` of an installation.
 
 use crate::host::WinPath;
 
 use super::{Search, Sighting, Source};
 
-/// Folders that installers of conda make, wherever they make them.
+/// The names of the directories that conda's installers create.
 const INSTALLATIONS: [&str; 8] = [
     "anaconda3",
     "miniconda3",
@@ -17,25 +17,26 @@ const INSTALLATIONS: [&str; 8] = [
     "radioconda",
 ];
 
-/// All of them.
+/// Returns all of them.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let mut found = Vec::new();
     for user in &search.users {
         let list = user.home.join(r".conda\environments.txt");
         let text = search.text(&list).unwrap_or_default();
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()).take(super::MOST) {
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()).take(super::MAX_ENTRIES) {
             let folder = WinPath::new(line);
-            // Conda strikes removed environments out only when it lists them next.
+            // Conda only removes deleted environments from the list when it lists them the next
+            // time.
             if is_prefix(search, &folder) {
                 found.push(Sighting::new(folder, Source::Conda, format!("listed in {list}")));
             }
         }
     }
-    // What is listed may be an installation too, wherever somebody made it.
+    // A listed environment may also be an installation, in any directory.
     let listed: Vec<WinPath> = found.iter().map(|sighting| sighting.path.clone()).collect();
     for root in roots(search) {
         if is_prefix(search, &root) {
-            found.push(Sighting::new(root.clone(), Source::Conda, "an installation of conda"));
+            found.push(Sighting::new(root.clone(), Source::Conda, "a conda installation"));
         }
         found.extend(environments_in(search, &root.join("envs")));
     }
@@ -52,13 +53,14 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     found
 }
 
-/// The environment of this name.
+/// Returns the environment with this name.
 pub(super) fn named(search: &Search<'_>, name: &str) -> Option<WinPath> {
     let is_named = |path: &WinPath| path.file_name().eq_ignore_ascii_case(name);
     all(search).into_iter().map(|sighting| sighting.path).find(is_named)
 }
 
-/// A prefix has `conda-meta`; it need not have a Python.
+/// Whether a directory is a conda prefix with a Python. Every prefix has `conda-meta`, but not
+/// necessarily a Python.
 fn is_prefix(search: &Search<'_>, folder: &WinPath) -> bool {
     search.host.files.is_folder(&folder.join("conda-meta")) && search.is_file(&folder.join("python.exe"))
 }
@@ -68,7 +70,7 @@ fn environments_in(search: &Search<'_>, folder: &WinPath) -> Vec<Sighting> {
     prefixes.map(|prefix| Sighting::new(prefix, Source::Conda, format!("in {folder}"))).collect()
 }
 
-/// Folders that an installation may lie in, or be.
+/// Returns the directories that may be an installation.
 fn roots(search: &Search<'_>) -> Vec<WinPath> {
     let drive = search.drive();
     let mut above = vec![drive.clone(), drive.join("ProgramData"), drive.join("tools")];
@@ -79,7 +81,7 @@ fn roots(search: &Search<'_>) -> Vec<WinPath> {
     for folder in above {
         roots.extend(INSTALLATIONS.iter().map(|name| folder.join(name)));
     }
-    // micromamba's: MAMBA_ROOT_PREFIX, or one of its two defaults.
+    // micromamba's root: MAMBA_ROOT_PREFIX, or one of its two defaults.
     roots.extend(search.variable("MAMBA_ROOT_PREFIX").map(WinPath::new));
     roots.extend(
         search
@@ -92,7 +94,8 @@ fn roots(search: &Search<'_>) -> Vec<WinPath> {
     roots
 }
 
-/// Folders that hold nothing but environments (`envs_dirs` of conda's context.py, and what users add to them).
+/// Returns the directories that only contain environments (`envs_dirs` in conda's context.py, and
+/// those added by users).
 fn folders_of_environments(search: &Search<'_>) -> Vec<WinPath> {
     let mut folders: Vec<WinPath> = Vec::new();
     for name in ["CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"] {
@@ -110,10 +113,10 @@ fn folders_of_environments(search: &Search<'_>) -> Vec<WinPath> {
     folders
 }
 
-/// The list `envs_dirs` of a `.condarc`, in YAML: a line for each.
+/// Returns the list `envs_dirs` in a `.condarc`, in YAML with one item per line.
 fn envs_dirs(text: &str, home: &WinPath) -> Vec<WinPath> {
     let lines = text.lines().skip_while(|line| line.trim_end() != "envs_dirs:").skip(1);
-    let items = lines.map_while(|line| line.trim().strip_prefix('-')).take(super::MOST);
+    let items = lines.map_while(|line| line.trim().strip_prefix('-')).take(super::MAX_ENTRIES);
     let items = items.map(|item| item.trim().trim_matches(['"', '\'']));
     items
         .map(|item| {

@@ -1,13 +1,14 @@
-//! Environments in the folder that somebody works in.
+//! Environments in the working folder.
 
 use crate::host::WinPath;
 
 use super::{Search, Sighting, Source};
 
-/// Names that are an environment's wherever they stand, the most usual first.
+/// The names that always indicate an environment, the most common first.
 pub const USUAL: [&str; 3] = [".venv", "venv", "env"];
 
-/// The one that is meant: of a usual name, or pixi's default (`.pixi\envs\default`).
+/// Returns the selected environment: one with a usual name, or pixi's default
+/// (`.pixi\envs\default`).
 pub(super) fn usual(search: &Search<'_>) -> Option<Sighting> {
     let folder = search.folder.as_ref()?;
     let usual = USUAL.iter().map(|name| folder.join(name)).find(|own| search.is_environment(own));
@@ -18,7 +19,8 @@ pub(super) fn usual(search: &Search<'_>) -> Option<Sighting> {
     })
 }
 
-/// The `.venv` of the nearest folder above that has one, as uv looks for it: that of a workspace of several projects.
+/// Returns the `.venv` in the nearest parent folder that has one, as uv does. It belongs to a
+/// workspace with several projects.
 pub(super) fn above(search: &Search<'_>) -> Option<Sighting> {
     let mut folder = search.folder.as_ref()?.parent();
     while let Some(above) = folder {
@@ -31,7 +33,7 @@ pub(super) fn above(search: &Search<'_>) -> Option<Sighting> {
     None
 }
 
-/// Every environment in it.
+/// Returns every environment in the folder.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let Some(folder) = &search.folder else { return Vec::new() };
     let mut inner: Vec<WinPath> = USUAL.iter().map(|name| folder.join(name)).collect();

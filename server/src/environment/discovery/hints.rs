@@ -1,4 +1,4 @@
-//! What the files of a folder say about the Python that is to be used there.
+//! Pythons that the files in a folder require.
 
 use std::str::FromStr;
 
@@ -12,8 +12,8 @@ use crate::host::WinPath;
 
 use super::{Search, Sighting, Source, conda, managed, manager, registry, store};
 
-/// The first that a file asks for and that is there: an environment that Poetry, Pipenv or conda made for the folder, or else an
-/// interpreter of the version that it needs.
+/// Returns the first existing Python that a file requires: an environment that Poetry, Pipenv, or
+/// conda created for the folder, or else an interpreter of the required version.
 pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
     let folder = search.folder.as_ref()?;
     let pyproject = folder.join("pyproject.toml");
@@ -25,13 +25,14 @@ pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
         .or_else(|| {
             let required = project.as_ref()?.get("project")?.get("requires-python")?.as_str()?;
             let specifiers = VersionSpecifiers::from_str(required).ok()?;
-            let fits = |python: &Candidate| specifiers.contains(&python.version);
+            let fits = |python: &InstalledVersion| specifiers.contains(&python.version);
             of_version(search, fits, &format!("{pyproject} requires Python {required}"))
         })
 }
 
-/// Poetry names an environment after the project and a hash of its folder (`generate_env_name` in poetry's env_manager.py), and then
-/// the version of Python; which one is in use stands in `envs.toml`.
+/// Finds the environment that Poetry created. Its name consists of the project's name, a hash of
+/// its folder (`generate_env_name` in poetry's env_manager.py), and the version of Python.
+/// `envs.toml` says which one is in use.
 fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table>) -> Option<Sighting> {
     let project = project?;
     let of_tool = project.get("tool").and_then(|tool| tool.get("poetry"));
@@ -45,10 +46,10 @@ fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table
     let name: String = name
         .to_lowercase()
         .chars()
-        .take(LONGEST_NAME)
+        .take(MAX_NAME_CHARS)
         .map(|c| if " $`!*@\"\\\r\n\t".contains(c) { '_' } else { c })
         .collect();
-    // `os.path.normcase` of Windows.
+    // `os.path.normcase` on Windows.
     let hashed = folder.normalized().as_str().to_lowercase().replace('/', "\\");
     let hash = URL_SAFE.encode(Sha256::digest(hashed.as_bytes()));
     let name = format!("{name}-{}", hash.get(..8)?);
@@ -65,21 +66,26 @@ fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table
         made.sort_by_key(minor_of);
         let chosen = made.iter().find(|path| in_use.as_deref() == Some(path.file_name())).or(made.last());
         if let Some(path) = chosen {
-            return Some(Sighting::new(path.clone(), Source::Hint, format!("Poetry made it for {folder}")));
+            return Some(Sighting::new(
+                path.clone(),
+                Source::Hint,
+                format!("created by Poetry for {folder}"),
+            ));
         }
     }
     None
 }
 
-/// Poetry cuts longer names.
-const LONGEST_NAME: usize = 42;
+/// The number of characters to which Poetry truncates a name.
+const MAX_NAME_CHARS: usize = 42;
 
-/// 11 of `name-Hash-py3.11`.
+/// Returns 11 for `name-Hash-py3.11`.
 fn minor_of(path: &WinPath) -> u32 {
     path.file_name().rsplit_once('.').and_then(|(_, minor)| minor.parse().ok()).unwrap_or(0)
 }
 
-/// Pipenv, and virtualenvwrapper, write the folder that an environment is for into its file `.project`.
+/// Finds the environment of Pipenv or virtualenvwrapper. They write the folder to which an
+/// environment belongs to its file `.project`.
 fn of_pipenv(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     let above = managed::virtualenv_folders(search).into_iter();
     let made =
@@ -90,10 +96,10 @@ fn of_pipenv(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
             .is_some_and(|text| WinPath::new(text.trim()).normalized() == folder.normalized())
     };
     let path = made.into_iter().find(is_for)?;
-    Some(Sighting::new(path, Source::Hint, format!("made for {folder}")))
+    Some(Sighting::new(path, Source::Hint, format!("created for {folder}")))
 }
 
-/// `name:` of an `environment.yml`.
+/// Finds the environment in the `name:` line of an `environment.yml`.
 fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     let mut files = ["environment.yml", "environment.yaml"].into_iter().map(|name| folder.join(name));
     files.find_map(|file| {
@@ -105,47 +111,54 @@ fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     })
 }
 
-/// The versions in `.python-version`, of which the first that is installed counts: `3.11`, `3.11.4`,
-/// `cpython-3.11`, and `3.14t` or `3.14+freethreaded` for a free-threaded build.
+/// Finds an interpreter for the first version in `.python-version` that is installed. A version can
+/// be `3.11`, `3.11.4`, `cpython-3.11`, or, for a free-threaded build, `3.14t` or
+/// `3.14+freethreaded`.
 fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
     let file = folder.join(".python-version");
     let text = search.text(&file)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.take(MOST_VERSIONS).find_map(|line| {
-        let wished = line.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let tag = wished.split(['-', '+']).next()?;
+    lines.take(MAX_VERSIONS).find_map(|line| {
+        let requested = line.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let tag = requested.split(['-', '+']).next()?;
         let number = tag.trim_end_matches('t');
-        let free_threaded = number != tag || wished.contains("+freethreaded");
-        let wished = Version::from_str(number).ok()?;
-        let fits = |python: &Candidate| {
-            python.version.release().starts_with(wished.release()) && !(free_threaded && python.gil_enabled)
+        let free_threaded = number != tag || requested.contains("+freethreaded");
+        let requested = Version::from_str(number).ok()?;
+        let fits = |python: &InstalledVersion| {
+            python.version.release().starts_with(requested.release())
+                && !(free_threaded && python.gil_enabled)
         };
         of_version(search, fits, &format!("{file} says {line}"))
     })
 }
 
-const MOST_VERSIONS: usize = 20;
+const MAX_VERSIONS: usize = 20;
 
-/// What is asked for: the newest that fits, and of one version the GIL-enabled build, as uv prefers it.
+/// The version of an interpreter, ordered by preference: the newest, and of one version the
+/// GIL-enabled build, as in uv.
 #[derive(PartialEq, PartialOrd)]
-struct Candidate {
+struct InstalledVersion {
     version: Version,
     gil_enabled: bool,
 }
 
-/// An interpreter that fits: pyenv's and uv's, which were installed to be found so, then registered ones and the
-/// install manager's.
-fn of_version(search: &Search<'_>, fits: impl Fn(&Candidate) -> bool, reason: &str) -> Option<Sighting> {
-    let mut fitting: Option<(Candidate, Sighting)> = None;
+/// Returns a matching interpreter: one of pyenv's or uv's, which are installed for this purpose, or
+/// else a registered one or one of the install manager's.
+fn of_version(
+    search: &Search<'_>,
+    fits: impl Fn(&InstalledVersion) -> bool,
+    reason: &str,
+) -> Option<Sighting> {
+    let mut fitting: Option<(InstalledVersion, Sighting)> = None;
     let groups =
         [managed::interpreters(search), registry::all(search), manager::all(search), store::all(search)];
     for group in groups {
         for sighting in group {
             let Ok(environment) = Environment::on(&sighting.path, search.host) else { continue };
             let Ok(version) = Version::from_str(&environment.version.to_string()) else { continue };
-            let candidate = Candidate { version, gil_enabled: !environment.free_threaded };
-            if fits(&candidate) && fitting.as_ref().is_none_or(|(known, _)| *known < candidate) {
-                fitting = Some((candidate, sighting));
+            let installed = InstalledVersion { version, gil_enabled: !environment.free_threaded };
+            if fits(&installed) && fitting.as_ref().is_none_or(|(known, _)| *known < installed) {
+                fitting = Some((installed, sighting));
             }
         }
         if let Some((_, sighting)) = fitting {

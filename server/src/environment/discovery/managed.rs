@@ -1,11 +1,12 @@
-//! Pythons that uv and pyenv-win install, and environments that Poetry, Pipenv and virtualenvwrapper keep in one folder.
+//! Pythons that uv and pyenv-win install, and environments that Poetry, Pipenv, and
+//! virtualenvwrapper keep in one directory.
 
 use crate::environment::{Environment, PythonVersion};
 use crate::host::WinPath;
 
 use super::{Search, Sighting, Source};
 
-/// All of them.
+/// Returns all of them.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let mut found = interpreters(search);
     for folder in poetry_folders(search) {
@@ -17,7 +18,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     found
 }
 
-/// The Pythons that uv and pyenv-win installed.
+/// Returns the Pythons that uv and pyenv-win installed.
 pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
     let mut found = Vec::new();
     let of_uv = search.variable("UV_PYTHON_INSTALL_DIR").map(WinPath::new).into_iter();
@@ -37,19 +38,20 @@ pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
     found
 }
 
-/// The interpreter by the name of its install, if it was reached by a link of uv's.
+/// Returns the interpreter under the name of its install, if it was reached through one of uv's
+/// links.
 pub(super) fn behind_link(search: &Search<'_>, python: &Environment) -> Option<WinPath> {
     let folder = python.interpreter.parent()?;
     let link = Install::of(folder.file_name()).filter(|link| link.number.matches('.').count() == 1)?;
     let installs = search.folders_in(&folder.parent()?).into_iter();
     let mut installs = installs.filter(|install| {
         let install = Install::of(install.file_name()).filter(|install| link.leads_to(install));
-        install.and_then(|install| PythonVersion::that_begins(install.number)) == Some(python.version)
+        install.and_then(|install| PythonVersion::from_prefix(install.number)) == Some(python.version)
     });
     installs.next().map(|install| install.join(python.interpreter.file_name()))
 }
 
-/// What the name of an install of uv says: `cpython-3.14.0+freethreaded-windows-x86_64-none`.
+/// The parts of the name of a uv install: `cpython-3.14.0+freethreaded-windows-x86_64-none`.
 struct Install<'a> {
     implementation: &'a str,
     number: &'a str,
@@ -65,10 +67,10 @@ impl Install<'_> {
         Some(Install { implementation, number, variant, platform })
     }
 
-    /// Whether this is the name of a link to one of the minor version (`PythonMinorVersionLink` in uv's
-    /// managed.rs): `cpython-3.11-windows-x86_64-none` leads to the newest
-    /// `cpython-3.11.9-windows-x86_64-none`. A link counts as the folder that it leads to, so that only the
-    /// names tell.
+    /// Whether this is the name of a link to an install of the same minor version
+    /// (`PythonMinorVersionLink` in uv's managed.rs): `cpython-3.11-windows-x86_64-none` links to
+    /// the newest `cpython-3.11.9-windows-x86_64-none`. A link appears as the directory that it
+    /// links to, so only the names distinguish them.
     fn leads_to(&self, install: &Install<'_>) -> bool {
         let rest = install.number.strip_prefix(self.number);
         (self.implementation, self.variant, self.platform)
@@ -77,7 +79,7 @@ impl Install<'_> {
     }
 }
 
-/// `~\.pyenv\pyenv-win\versions`, or where its variables say.
+/// Returns `~\.pyenv\pyenv-win\versions`, or the directory in pyenv's variables.
 fn pyenv_versions(search: &Search<'_>) -> Vec<WinPath> {
     let by_variable =
         ["PYENV", "PYENV_ROOT"].into_iter().filter_map(|name| search.variable(name)).map(WinPath::new);
@@ -87,7 +89,8 @@ fn pyenv_versions(search: &Search<'_>) -> Vec<WinPath> {
     folders
 }
 
-/// Where Poetry makes environments: `virtualenvs.path`, which is below its cache (poetry's config.py).
+/// Returns the directories in which Poetry creates environments: `virtualenvs.path`, which by
+/// default is below its cache (poetry's config.py).
 pub(super) fn poetry_folders(search: &Search<'_>) -> Vec<WinPath> {
     let mut folders: Vec<WinPath> =
         search.variable("POETRY_VIRTUALENVS_PATH").map(WinPath::new).into_iter().collect();
@@ -96,14 +99,15 @@ pub(super) fn poetry_folders(search: &Search<'_>) -> Vec<WinPath> {
         let settings = search.text(&user.roaming.join(r"pypoetry\config.toml"));
         let settings = settings.and_then(|text| text.parse::<toml::Table>().ok());
         let own = settings.as_ref().and_then(|table| table.get("virtualenvs")?.get("path")?.as_str());
-        // With a placeholder it is Poetry's usual place in other words.
+        // A path with a placeholder is Poetry's default in another notation.
         folders.extend(own.filter(|path| !path.contains('{')).map(WinPath::new));
         folders.push(user.local.join(r"pypoetry\Cache\virtualenvs"));
     }
     folders
 }
 
-/// Where Pipenv and virtualenvwrapper make environments: `WORKON_HOME`, or `~\.virtualenvs`, or `~\Envs`.
+/// Returns the directories in which Pipenv and virtualenvwrapper create environments:
+/// `WORKON_HOME`, `~\.virtualenvs`, or `~\Envs`.
 pub(super) fn virtualenv_folders(search: &Search<'_>) -> Vec<WinPath> {
     let by_variable = search.variable("WORKON_HOME").map(WinPath::new).into_iter();
     let of_users =

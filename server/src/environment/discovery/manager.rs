@@ -1,4 +1,4 @@
-//! Pythons of the Python Install Manager (PEP 773), each in a folder of its own with a description.
+//! Pythons of the Python Install Manager (PEP 773), each in its own directory with a description.
 
 use std::cmp::Reverse;
 use std::str::FromStr;
@@ -11,50 +11,51 @@ use crate::host::WinPath;
 use super::users::User;
 use super::{Search, Sighting, Source};
 
-/// The description of an install.
+/// The file with the description of an install.
 const DESCRIPTION: &str = "__install__.json";
 
-/// The longest description, or file of settings, that is read, in bytes: real ones have a few thousand.
-const LONGEST: u64 = 1 << 20;
+/// The maximum size of a description or settings file in bytes. Real ones have a few thousand.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// What is read of a description (`_get_installs` in pymanager's installs.py).
+/// The fields of a description that are read (`_get_installs` in pymanager's installs.py).
 #[derive(Deserialize)]
-struct Described {
+struct Description {
     schema: u32,
     company: String,
     #[serde(rename = "sort-version")]
     version: String,
-    /// From its folder on.
+    /// The path relative to the install's directory.
     executable: String,
 }
 
-/// What is read of the settings, which a person may write.
+/// The fields of the settings that are read. Users may edit this file.
 #[derive(Deserialize)]
 struct Settings {
     install_dir: String,
 }
 
-/// All of them, the one that `py` would start first: a final release, of python.org, the newest
-/// (`_make_sort_key` in installs.py). Then folders that have a Python and no description.
+/// Returns all of them, starting with the one that `py` would start: a final release from
+/// python.org, the newest (`_make_sort_key` in installs.py). Directories with a Python but without
+/// a description come last.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let mut installs = described(search);
     for folder in folders(search) {
         let pythons = search.folders_in(&folder).into_iter().filter(|inner| {
-            let is_named_so = inner.file_name().to_ascii_lowercase().starts_with("python");
+            let has_python_name = inner.file_name().to_ascii_lowercase().starts_with("python");
             let is_known = search.is_file(&inner.join(DESCRIPTION));
-            is_named_so && !is_known && search.is_file(&inner.join("python.exe"))
+            has_python_name && !is_known && search.is_file(&inner.join("python.exe"))
         });
         installs.extend(pythons.map(|python| sighting(python, &folder)));
     }
     installs
 }
 
-/// Whether a folder is one of the manager's installs.
+/// Whether a directory is an install of the manager.
 pub(super) fn is_install(search: &Search<'_>, folder: &WinPath) -> bool {
     search.is_file(&folder.join(DESCRIPTION))
 }
 
-/// The one that `py` would start.
+/// Returns the install that `py` would start.
 pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
     described(search).into_iter().find(|install| search.is_file(&install.path))
 }
@@ -63,10 +64,10 @@ fn described(search: &Search<'_>) -> Vec<Sighting> {
     let mut installs = Vec::new();
     for folder in folders(search) {
         for inner in search.folders_in(&folder) {
-            let description: Option<Described> = read(search, &inner.join(DESCRIPTION));
+            let description: Option<Description> = read(search, &inner.join(DESCRIPTION));
             let Some(install) = description.filter(|install| install.schema == 1) else { continue };
             let executable = inner.join(&install.executable).normalized();
-            // A path out of the folder is not part of the install.
+            // A path outside of the directory isn't part of the install.
             if executable.below(&inner).is_none_or(str::is_empty) {
                 continue;
             }
@@ -84,8 +85,8 @@ fn sighting(path: WinPath, folder: &WinPath) -> Sighting {
     Sighting::new(path, Source::Manager, format!("in {folder}"))
 }
 
-/// Where the installs of each user are: `install_dir` of `%APPDATA%\Python\PyManager.json`, or
-/// `%LOCALAPPDATA%\Python`.
+/// Returns the directory of each user's installs: `install_dir` in
+/// `%APPDATA%\Python\PyManager.json`, or `%LOCALAPPDATA%\Python`.
 fn folders(search: &Search<'_>) -> Vec<WinPath> {
     let of_user = |user: &User| {
         let settings: Option<Settings> = read(search, &user.roaming.join(r"Python\PyManager.json"));
@@ -95,7 +96,8 @@ fn folders(search: &Search<'_>) -> Vec<WinPath> {
     search.users.iter().map(of_user).collect()
 }
 
-/// A full path of a drive, in which one of the user's folders may stand in front.
+/// Expands a path that may start with the variable of one of the user's directories. Returns `None`
+/// unless the result is a full path on a drive.
 fn expanded(path: &str, user: &User) -> Option<WinPath> {
     let known =
         [("%localappdata%", &user.local), ("%appdata%", &user.roaming), ("%userprofile%", &user.home)];
@@ -111,7 +113,7 @@ fn expanded(path: &str, user: &User) -> Option<WinPath> {
 }
 
 fn read<T: for<'a> Deserialize<'a>>(search: &Search<'_>, file: &WinPath) -> Option<T> {
-    if !search.is_file(file) || search.host.files.size(file).ok()? > LONGEST {
+    if !search.is_file(file) || search.host.files.size(file).ok()? > MAX_BYTES {
         return None;
     }
     let text = search.text(file)?;

@@ -1,20 +1,23 @@
-//! Which Pythons a machine has, and which of them is meant in a folder. Nothing is run: installers, environment managers
-//! and the registry leave traces, and each file here knows those of one of them.
+//! Discovery of the Pythons on a machine, and selection of the one to use for a folder. Nothing is
+//! run: installers, environment managers, and the registry leave traces, and each file here handles
+//! those of one of them.
 //!
 //! | file | finds |
 //! |---|---|
 //! | `folder` | environments in the folder: `.venv`, pixi's, any other |
-//! | `hints` | what the folder's files ask for: Poetry's and Pipenv's environment, `.python-version`, `environment.yml`, `requires-python` |
+//! | `hints` | Pythons that the folder's files require: environments of Poetry and Pipenv,
+//! `.python-version`, `environment.yml`, `requires-python` |
 //! | `registry` | registered Pythons (PEP 514), and the one that `py` starts |
 //! | `store` | packages of the Microsoft Store, behind their aliases |
-//! | `conda` | environments of conda, mamba and pixi |
+//! | `conda` | environments of conda, mamba, and pixi |
 //! | `manager` | Pythons of the Python Install Manager |
-//! | `managed` | Pythons of uv and pyenv-win, environments of Poetry, Pipenv and virtualenvwrapper |
-//! | `places` | what lies where installers put it: python.org's, the embeddable package, WinPython |
-//! | `users` | whose folders are looked into |
+//! | `managed` | Pythons of uv and pyenv-win, environments of Poetry, Pipenv, and virtualenvwrapper
+//! |
+//! | `places` | Pythons in the usual places: python.org's, the embeddable package, WinPython |
+//! | `users` | the users whose directories are searched |
 //!
-//! What is found is a path and the reason why it was found. [`Search::all`] describes each, [`Search::chosen`] says which one
-//! is meant and looks no further than it must.
+//! The result is a list of paths with the reason for each. [`Search::all`] describes all of them;
+//! [`Search::chosen`] only returns the selected one, and searches no further than necessary.
 
 mod conda;
 mod folder;
@@ -42,44 +45,45 @@ use super::layout::free_threaded_programs;
 use super::{Environment, EnvironmentError};
 use users::User;
 
-/// So many folders of one kind are looked into, and so many environments described: more than anybody has.
-const MOST: usize = 500;
+/// The maximum number of directories of one kind that are searched, and of environments that are
+/// described.
+const MAX_ENTRIES: usize = 500;
 
-/// Who led to an interpreter.
+/// The source of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// It is activated in the session that we run in.
+    /// It is activated in the session that WhyDLL runs in.
     Activated,
-    /// It lies in the folder.
+    /// It is in the folder.
     Folder,
-    /// A file of the folder asks for it.
+    /// A file in the folder requires it.
     Hint,
-    /// It is registered.
+    /// It is in the registry.
     Registry,
-    /// A package of the Microsoft Store.
+    /// It is a package of the Microsoft Store.
     Store,
     /// The Python Install Manager installed it.
     Manager,
-    /// conda, or mamba, made it.
+    /// conda or mamba created it.
     Conda,
-    /// pixi made it.
+    /// pixi created it.
     Pixi,
     /// uv installed it.
     Uv,
     /// pyenv-win installed it.
     Pyenv,
-    /// Poetry made it.
+    /// Poetry created it.
     Poetry,
-    /// Pipenv, virtualenvwrapper or a person made it, in the folder for such environments.
+    /// Pipenv, virtualenvwrapper, or the user created it in the directory for such environments.
     Virtualenvs,
-    /// It lies where installers put it, or where people unpack it.
+    /// It is in a directory that installers use, or where users unpack archives.
     Place,
-    /// It lies in a directory of PATH.
+    /// It is in a directory of PATH.
     Path,
 }
 
 impl Source {
-    /// Its name in JSON.
+    /// Returns its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Source::Activated => "activated",
@@ -100,14 +104,14 @@ impl Source {
     }
 }
 
-/// A trace of an interpreter.
+/// A candidate: the path of an interpreter or environment, and why it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
-    /// The `python.exe`, or the folder of the environment.
+    /// The `python.exe`, or the directory of the environment.
     pub path: WinPath,
-    /// Who led to it.
+    /// The source that it comes from.
     pub source: Source,
-    /// Where it is told of, in words: "listed in C:\Users\me\.conda\environments.txt".
+    /// A human-readable reason, such as "listed in C:\Users\me\.conda\environments.txt".
     pub reason: String,
 }
 
@@ -120,11 +124,11 @@ impl Sighting {
 /// An environment that was found.
 #[derive(Debug, Clone)]
 pub struct FoundEnvironment {
-    /// Its `python.exe`, the launcher that led to it, or what was taken for it.
+    /// The `python.exe`, the launcher that starts it, or the path that was assumed to be one.
     pub interpreter: WinPath,
-    /// What is there, or why nothing can be started there.
+    /// The environment, or the reason why it cannot be started.
     pub environment: Result<Environment, EnvironmentError>,
-    /// What led to it, the most telling first.
+    /// The candidates that led to it, the most specific first.
     pub sightings: Vec<Sighting>,
 }
 
@@ -138,28 +142,29 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// On this machine, for no folder.
+    /// Creates a search on this machine, for no folder.
     pub fn on(host: &'a Host) -> Search<'a> {
         Search { host, folder: None, activated: None, users: User::of(host), thorough: false }
     }
 
-    /// For those who work in this folder.
+    /// Sets the folder for which a Python is searched.
     pub fn in_folder(self, folder: Option<WinPath>) -> Search<'a> {
         Search { folder, ..self }
     }
 
-    /// With the environment that is activated.
+    /// Sets the activated environment.
     pub fn with_activated(self, activated: Option<WinPath>) -> Search<'a> {
         Search { activated, ..self }
     }
 
-    /// Every folder in the folder may be an environment, not only those of usual names.
+    /// Checks every directory in the folder for an environment, not only those with usual names.
     pub fn thorough(self) -> Search<'a> {
         Search { thorough: true, ..self }
     }
 
-    /// The interpreter to use where none is named: the activated environment, one in the folder, `.venv` of a folder above,
-    /// what the folder's files ask for, what `py` starts, the first on PATH.
+    /// Returns the interpreter to use if none is named: the activated environment, one in the
+    /// folder, `.venv` in a parent folder, one that the folder's files require, the one that `py`
+    /// starts, or the first on PATH.
     pub fn chosen(&self) -> Option<Sighting> {
         let activated = || self.of_activated();
         let own = || folder::usual(self);
@@ -171,7 +176,7 @@ impl<'a> Search<'a> {
             .or_else(|| places::on_path(self).into_iter().next())
     }
 
-    /// All that can be found, each described. The one that is meant comes first.
+    /// Returns everything that was found, described. The selected one comes first.
     pub fn all(&self) -> Vec<FoundEnvironment> {
         let mut sightings: Vec<Sighting> = self.chosen().into_iter().chain(self.of_activated()).collect();
         sightings.extend(folder::all(self));
@@ -183,7 +188,7 @@ impl<'a> Search<'a> {
         sightings.extend(places::all(self));
         sightings.extend(places::on_path(self));
         let mut found: Vec<FoundEnvironment> = Vec::new();
-        // Where those stand that a path leads to.
+        // The index in `found` by path.
         let mut known: HashMap<String, usize> = HashMap::new();
         let mut sightings = VecDeque::from(sightings);
         while let Some(sighting) = sightings.pop_front() {
@@ -192,7 +197,7 @@ impl<'a> Search<'a> {
                 for path in environment.iter().flat_map(|found| self.beside(found)) {
                     sightings.push_back(Sighting { path, ..sighting.clone() });
                 }
-                // A launcher is the same Python as what it starts, and a link the same as what it leads to.
+                // A launcher is the same Python as its target, and so is a link.
                 let python = match &environment {
                     Ok(python) => {
                         managed::behind_link(self, python).unwrap_or_else(|| python.interpreter.clone())
@@ -209,15 +214,15 @@ impl<'a> Search<'a> {
             }
             let same = known.get(&sighting.path.key()).and_then(|at| found.get_mut(*at));
             same.into_iter().for_each(|same| same.add(&sighting));
-            if found.len() == MOST {
+            if found.len() == MAX_ENTRIES {
                 break;
             }
         }
         found
     }
 
-    /// Free-threaded builds in the folder of another Python, where python.org's installer puts them. Who runs
-    /// the same DLL under two names is one Python.
+    /// Returns free-threaded builds in the directory of another Python, where python.org's
+    /// installer puts them. Two programs with the same DLL are one Python.
     fn beside(&self, python: &Environment) -> Vec<WinPath> {
         let mut programs =
             python.interpreter.parent().map_or_else(Vec::new, |folder| self.free_threaded_in(&folder));
@@ -248,32 +253,32 @@ impl<'a> Search<'a> {
         self.host.files.text(path).ok()
     }
 
-    /// The folders in a folder, by name.
+    /// Returns the directories in a directory, sorted by name.
     fn folders_in(&self, folder: &WinPath) -> Vec<WinPath> {
         let listing = self.host.files.folder(folder).unwrap_or_default();
         let folders = listing.entries().into_iter().filter(|entry| entry.kind == EntryKind::Folder);
-        folders.take(MOST).map(|entry| folder.join(&entry.name)).collect()
+        folders.take(MAX_ENTRIES).map(|entry| folder.join(&entry.name)).collect()
     }
 
-    /// The drive that Windows is on.
+    /// Returns the drive of Windows.
     fn drive(&self) -> WinPath {
         self.host.windows_directory.parent().unwrap_or_else(|| WinPath::new(r"C:\"))
     }
 
-    /// Whether an environment's folder has what makes one, for whichever system it was made.
+    /// Whether a directory contains an environment for any operating system.
     fn is_environment(&self, folder: &WinPath) -> bool {
         let signs = ["pyvenv.cfg", "python.exe", r"Scripts\python.exe", "bin/python"];
         signs.iter().any(|sign| self.is_file(&folder.join(sign))) || !self.free_threaded_in(folder).is_empty()
     }
 
-    /// The folders in a folder that are environments.
+    /// Returns the environments in the direct subdirectories of a directory.
     fn environments_in(&self, folder: &WinPath, source: Source) -> Vec<Sighting> {
         let inner = self.folders_in(folder).into_iter().filter(|inner| self.is_environment(inner));
         inner.map(|inner| Sighting::new(inner, source, format!("in {folder}"))).collect()
     }
 }
 
-/// The interpreter that an alias of the Store starts, where its package can be found.
+/// Returns the interpreter that an alias of the Store starts, if its package can be found.
 pub(super) fn behind_alias(path: &WinPath, host: &Host) -> Option<WinPath> {
     store::is_alias(path).then(|| store::behind_alias(&Search::on(host), path)).flatten()
 }
@@ -281,7 +286,7 @@ pub(super) fn behind_alias(path: &WinPath, host: &Host) -> Option<WinPath> {
 impl FoundEnvironment {
     fn add(&mut self, sighting: &Sighting) {
         let mut sighting = sighting.clone();
-        // It may be that of another launcher, or of the interpreter where a launcher is listed.
+        // The candidate may be another launcher, or the interpreter if a launcher is listed.
         if sighting.path.has_extension("exe") && sighting.path != self.interpreter {
             sighting.reason = format!("{}, as {}", sighting.reason, sighting.path);
         }
@@ -292,8 +297,8 @@ impl FoundEnvironment {
     }
 }
 
-/// The machine that is looked at: as it is named, or else the drive that `landmark` lies on, or else a clean Windows 11. The second
-/// value says what was assumed.
+/// Returns the machine to analyse: the named one, or else the drive that contains `landmark`, or
+/// else a clean Windows 11. The second value describes what was assumed.
 pub fn machine(
     named: Option<&str>,
     drive: Option<&Path>,
@@ -304,7 +309,7 @@ pub fn machine(
         (Some(name), _) => Ok((Host::named_on_drive(name, drive, cache)?, None)),
         (None, _) if cfg!(windows) && drive.is_none() => Ok((Host::live(cache)?, None)),
         (None, Some(drive)) => {
-            let assumed = format!("the drive {} that it lies on was assumed", drive.display());
+            let assumed = format!("the drive {} was assumed", drive.display());
             Ok((Host::directory(&drive, cache)?, Some(assumed)))
         }
         (None, _) => {
@@ -314,8 +319,9 @@ pub fn machine(
     }
 }
 
-/// The interpreter that is meant in a folder of the system that we run on, or the folder of its environment, as that system names
-/// it. None for a recorded machine, which knows its own.
+/// Returns the native path of the interpreter, or of the directory of its environment, that is
+/// selected for a native folder. Returns `None` for a recorded machine, which has its own
+/// interpreter.
 pub fn meant_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>) -> Option<PathBuf> {
     let activated = session::activated();
     let (machine, _) = machine(host, drive, activated.as_deref().or(folder)).ok()?;

@@ -1,11 +1,12 @@
-//! What lies where installers put it, or where people unpack it, registered or not; and what lies on PATH.
+//! Pythons in the directories that installers use or where users unpack archives, registered or
+//! not; and Pythons on PATH.
 
 use crate::host::WinPath;
 
 use super::{Search, Sighting, Source, store};
 
-/// All of them: python.org's, for one user and for all, of Visual Studio; the embeddable package, and
-/// WinPython.
+/// Returns all of them: python.org's (for one user and for all users), Visual Studio's, the
+/// embeddable package, and WinPython.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let drive = search.drive();
     let mut found = Vec::new();
@@ -15,7 +16,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
         found.extend(named(search, &drive.join(folder).join(r"Microsoft Visual Studio\Shared"), &["python"]));
     }
     for user in &search.users {
-        // The installer for one user.
+        // The directory of the installer for one user.
         above.push(user.local.join(r"Programs\Python"));
         above.extend([user.home.clone(), user.home.join("Desktop"), user.home.join("Downloads")]);
     }
@@ -25,13 +26,13 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     found
 }
 
-/// The folders in a folder whose names begin so and which hold a Python; WinPython has it in a folder `python` or
-/// `python-3.11.5.amd64` of its own.
-fn named(search: &Search<'_>, folder: &WinPath, beginnings: &[&str]) -> Vec<Sighting> {
+/// Returns the subdirectories whose names start with one of `prefixes` and that contain a Python.
+/// WinPython has it in an inner directory `python` or `python-3.11.5.amd64`.
+fn named(search: &Search<'_>, folder: &WinPath, prefixes: &[&str]) -> Vec<Sighting> {
     let mut found = Vec::new();
     for inner in search.folders_in(folder) {
         let name = inner.file_name().to_ascii_lowercase();
-        if !beginnings.iter().any(|beginning| name.starts_with(beginning)) {
+        if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
         let candidates = match name.starts_with('w') {
@@ -48,14 +49,14 @@ fn named(search: &Search<'_>, folder: &WinPath, beginnings: &[&str]) -> Vec<Sigh
     found
 }
 
-/// Every `python.exe` in a directory of PATH, in its order, and then the free-threaded ones, which are
-/// started by other names. An alias counts as what it starts.
+/// Returns every `python.exe` in a directory of PATH, in order, and then the free-threaded builds,
+/// which have other names. An alias is replaced by its target.
 pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
     let directories = search.host.path_directories();
     let programs =
         directories.iter().flat_map(|folder| ["python.exe", "python3.exe"].map(|name| folder.join(name)));
     let there = programs.filter(|program| search.is_file(program)).filter_map(|program| {
-        // Without a package it only opens the Store.
+        // Without a package, the alias only opens the Store.
         if store::is_alias(&program) { store::behind_alias(search, &program) } else { Some(program) }
     });
     let free_threaded = directories.iter().flat_map(|folder| search.free_threaded_in(folder));

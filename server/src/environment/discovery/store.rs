@@ -1,20 +1,21 @@
-//! Pythons of the Microsoft Store.
+//! Pythons from the Microsoft Store.
 //!
-//! A package lies in `C:\Program Files\WindowsApps\NAME_VERSION_MACHINE__PUBLISHER`, a folder that nobody may list, but anybody
-//! may look into. What people start is an alias in `%LOCALAPPDATA%\Microsoft\WindowsApps`: a file of no length that is a reparse
-//! point, of which nothing can be read but that it is there. An alias `python.exe` without a package only opens the Store.
+//! A package is in `C:\Program Files\WindowsApps\NAME_VERSION_MACHINE__PUBLISHER`. Nobody may list
+//! the parent directory, but everybody may access a package in it. Users start an alias in
+//! `%LOCALAPPDATA%\Microsoft\WindowsApps`: an empty file that is a reparse point, of which only the
+//! existence can be determined. An alias `python.exe` without a package only opens the Store.
 
 use crate::host::{EntryKind, Registration, WinPath, registered_pythons::STORE_PACKAGE};
 
 use super::{Search, Sighting, Source};
 
-/// The packages, the newest first, then the aliases whose package cannot be found.
+/// Returns the packages, the newest first, followed by the aliases whose package cannot be found.
 pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
     let packages = packages(search);
     let mut found: Vec<Sighting> = packages
         .iter()
         .map(|folder| {
-            let reason = format!("the Store's package {}", folder.file_name());
+            let reason = format!("Microsoft Store package {}", folder.file_name());
             Sighting::new(folder.join("python.exe"), Source::Store, reason)
         })
         .collect();
@@ -25,15 +26,16 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
             let is_found = packages.iter().any(|package| is_of_family(package, &name));
             let alias = family.join("python.exe");
             if name.starts_with(STORE_PACKAGE) && !is_found && search.is_file(&alias) {
-                found.push(Sighting::new(alias, Source::Store, format!("the Store's package {name}")));
+                found.push(Sighting::new(alias, Source::Store, format!("Microsoft Store package {name}")));
             }
         }
     }
     found
 }
 
-/// The interpreter that an alias starts, where its package can be found: of `python3.11.exe`, or of `python.exe` in the folder of a
-/// family, that one; of a mere `python.exe` the newest.
+/// Returns the interpreter that an alias starts, if its package can be found. `python3.11.exe`
+/// starts that version, `python.exe` in the directory of a package family starts that family, and
+/// any other `python.exe` starts the newest package.
 pub(super) fn behind_alias(search: &Search<'_>, alias: &WinPath) -> Option<WinPath> {
     if !is_alias(alias) {
         return None;
@@ -42,17 +44,17 @@ pub(super) fn behind_alias(search: &Search<'_>, alias: &WinPath) -> Option<WinPa
     let family = alias.parent()?.file_name().to_owned();
     let name = alias.file_name().to_ascii_lowercase();
     let version = name.strip_prefix("python")?.strip_suffix(".exe")?;
-    let is_meant = |package: &&WinPath| match family.starts_with(STORE_PACKAGE) {
+    let is_target = |package: &&WinPath| match family.starts_with(STORE_PACKAGE) {
         true => is_of_family(package, &family),
         false if version.contains('.') => {
             package.file_name().starts_with(&format!("{STORE_PACKAGE}{version}_"))
         }
         false => true,
     };
-    packages.iter().find(is_meant).map(|package| package.join("python.exe"))
+    packages.iter().find(is_target).map(|package| package.join("python.exe"))
 }
 
-/// Whether a path is in the folder of aliases.
+/// Whether a path is in the directory of aliases.
 pub(in crate::environment) fn is_alias(path: &WinPath) -> bool {
     let above = std::iter::successors(path.parent(), WinPath::parent).take(2);
     above.filter_map(|folder| Some((folder.parent()?, folder))).any(|(above, folder)| {
@@ -61,7 +63,7 @@ pub(in crate::environment) fn is_alias(path: &WinPath) -> bool {
     })
 }
 
-/// The folders of packages, the newest first.
+/// Returns the directories of packages, the newest first.
 fn packages(search: &Search<'_>) -> Vec<WinPath> {
     let registered = search.host.registered_pythons.iter();
     let registered = registered.filter(|python| python.registration == Registration::Package);
@@ -71,19 +73,20 @@ fn packages(search: &Search<'_>) -> Vec<WinPath> {
     let entries = listing.entries().into_iter();
     let entries =
         entries.filter(|entry| entry.kind == EntryKind::Folder && entry.name.starts_with(STORE_PACKAGE));
-    packages.extend(entries.take(super::MOST).map(|entry| apps.join(&entry.name)));
+    packages.extend(entries.take(super::MAX_ENTRIES).map(|entry| apps.join(&entry.name)));
     packages.sort_by_cached_key(|package| std::cmp::Reverse(version_of(package)));
     packages.dedup();
     packages
 }
 
-/// `3.11.2544.0` of `PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0`.
+/// Returns `3.11.2544.0` for `PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0`.
 fn version_of(package: &WinPath) -> Vec<u32> {
     let version = package.file_name().split('_').nth(1).unwrap_or_default();
     version.split('.').filter_map(|part| part.parse().ok()).collect()
 }
 
-/// A family's name has the first and the last part of the full name (Microsoft, "Package identity").
+/// Whether a package belongs to a family. The family's name consists of the first and the last part
+/// of the full name (Microsoft, "Package identity").
 fn is_of_family(package: &WinPath, family: &str) -> bool {
     let name = package.file_name();
     match (family.split_once('_'), name.split_once('_'), name.rsplit_once('_')) {

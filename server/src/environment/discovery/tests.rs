@@ -1,4 +1,5 @@
-//! Machines with Pythons of every kind, as disks in text, and what is found on them.
+//! Machines with Pythons of every kind, described by disks in strings, and the Pythons that are
+//! found on them.
 
 use std::fmt::Write;
 
@@ -7,7 +8,8 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::host::{MemoryFiles, RegisteredPython, Registration};
 
-/// A machine: its disk, and lines of its registry (`user PythonCore 3.11 C:\…\python.exe`) and of its variables (`NAME=value`).
+/// Creates a machine from its disk and from lines with its registry (`user PythonCore 3.11
+/// C:\…\python.exe`) and its variables (`NAME=value`).
 fn machine(disk: &str, facts: &str) -> Host {
     let mut host = Host::named("windows-11", Arc::default()).unwrap();
     host.files = Arc::new(MemoryFiles::new(disk));
@@ -33,7 +35,7 @@ fn machine(disk: &str, facts: &str) -> Host {
     host.with_registered_pythons(registered)
 }
 
-/// All that is found for the folder `C:\work`; the one that is meant has a star.
+/// Checks everything that is found for the folder `C:\work`. The selected Python has a star.
 fn check(disk: &str, facts: &str, expected: Expect) {
     let host = machine(disk, facts);
     let search = Search::on(&host).in_folder(Some(r"C:\work".into())).thorough();
@@ -59,7 +61,7 @@ fn check(disk: &str, facts: &str, expected: Expect) {
     expected.assert_eq(&out);
 }
 
-/// Which one is meant in `C:\work`, and why.
+/// Checks which Python is selected for `C:\work`, and why.
 fn check_chosen(disk: &str, facts: &str, expected: Expect) {
     let host = machine(disk, facts);
     let search = Search::on(&host).in_folder(Some(r"C:\work".into()));
@@ -67,7 +69,7 @@ fn check_chosen(disk: &str, facts: &str, expected: Expect) {
     expected.assert_eq(&chosen.map_or("none\n".to_owned(), |one| format!("{}\n{}\n", one.path, one.reason)));
 }
 
-/// A Python of this version in a folder.
+/// Returns the files of a Python of this version in a directory.
 fn python(folder: &str, minor: u32) -> String {
     format!(
         "
@@ -78,7 +80,7 @@ fn python(folder: &str, minor: u32) -> String {
     )
 }
 
-/// A free-threaded Python of this version in a folder.
+/// Returns the files of a free-threaded Python of this version in a directory.
 fn free_threaded(folder: &str, minor: u32) -> String {
     format!(
         "
@@ -89,14 +91,14 @@ fn free_threaded(folder: &str, minor: u32) -> String {
     )
 }
 
-/// A virtual environment of the Python in `home`.
+/// Returns the files of a virtual environment of the Python in `home`.
 fn venv(folder: &str, home: &str) -> String {
     format!("\n{folder}\\Scripts\\python.exe\n{folder}\\pyvenv.cfg  text\n    home = {home}\n")
 }
 
 const ME: &str = r"C:\Users\me";
 
-/// So it was reported of 3.13.0 and 3.14.3.
+/// This behaviour was reported for 3.13.0 and 3.14.3.
 #[test]
 fn the_launcher_starts_the_free_threaded_build_of_a_version() {
     let both = r"C:\Python314";
@@ -109,9 +111,9 @@ fn the_launcher_starts_the_free_threaded_build_of_a_version() {
         &disk,
         registered,
         expect![[r#"
-        C:\Python314\python3.14t.exe
-        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14t)
-    "#]],
+            C:\Python314\python3.14t.exe
+            started by py (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14t)
+        "#]],
     );
     check_chosen(
         &disk,
@@ -121,20 +123,20 @@ fn the_launcher_starts_the_free_threaded_build_of_a_version() {
         PY_PYTHON says 3.14
     "#]],
     );
-    // Not that of the install manager.
+    // The launcher of the install manager prefers the other build.
     let managed = format!("{disk}{both}\\__install__.json  text\n    {{}}\n");
     check_chosen(
         &managed,
         registered,
         expect![[r#"
-        C:\Python314\python.exe
-        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
-    "#]],
+            C:\Python314\python.exe
+            started by py (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
+        "#]],
     );
 }
 
 #[test]
-fn what_is_registered() {
+fn registered_pythons_are_found() {
     let disk = [python(r"C:\Py311", 11), python(r"C:\Py39", 9), python(r"C:\Conda", 12)].concat();
     let facts = r"
         machine PythonCore 3.9 C:\Py39\python.exe
@@ -146,16 +148,16 @@ fn what_is_registered() {
         &disk,
         facts,
         expect![[r#"
-        * C:\Py311\python.exe installed 3.11.4
-            registry: what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
-            registry: HKEY_CURRENT_USER\Software\Python\PythonCore\3.11
-        C:\Gone\python.exe does not exist
-            registry: HKEY_LOCAL_MACHINE\Software\WOW6432Node\Python\PythonCore\3.12-32
-        C:\Py39\python.exe installed 3.9.4
-            registry: HKEY_LOCAL_MACHINE\Software\Python\PythonCore\3.9
-        C:\Conda\python.exe installed 3.12.4
-            registry: HKEY_CURRENT_USER\Software\Python\ContinuumAnalytics\Anaconda312-64
-    "#]],
+            * C:\Py311\python.exe installed 3.11.4
+                registry: started by py (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
+                registry: HKEY_CURRENT_USER\Software\Python\PythonCore\3.11
+            C:\Gone\python.exe does not exist
+                registry: HKEY_LOCAL_MACHINE\Software\WOW6432Node\Python\PythonCore\3.12-32
+            C:\Py39\python.exe installed 3.9.4
+                registry: HKEY_LOCAL_MACHINE\Software\Python\PythonCore\3.9
+            C:\Conda\python.exe installed 3.12.4
+                registry: HKEY_CURRENT_USER\Software\Python\ContinuumAnalytics\Anaconda312-64
+        "#]],
     );
     check_chosen(
         &disk,
@@ -181,14 +183,14 @@ fn what_is_registered() {
         &none,
         facts,
         expect![[r#"
-        C:\Py311\python.exe
-        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
-    "#]],
+            C:\Py311\python.exe
+            started by py (HKEY_CURRENT_USER\Software\Python\PythonCore\3.11)
+        "#]],
     );
 }
 
 #[test]
-fn the_folder_s_own_goes_before_all_else() {
+fn the_environment_of_the_folder_takes_precedence() {
     let disk =
         [python(r"C:\Py39", 9), venv(r"C:\work\env", r"C:\Py39"), venv(r"C:\work\.tox-env", r"C:\Py39")]
             .concat();
@@ -210,7 +212,7 @@ fn the_folder_s_own_goes_before_all_else() {
         facts,
     );
     let search = || Search::on(&host).in_folder(Some(r"C:\work".into()));
-    // It is meant even if it is broken: that is what somebody has to know.
+    // It is selected even if it is broken, so that its problem gets reported.
     assert_eq!(search().chosen().unwrap().path.as_str(), r"C:\work\.venv");
     let activated = search().with_activated(Some(r"C:\other".into()));
     assert_eq!(activated.chosen().unwrap().path.as_str(), r"C:\other");
@@ -232,11 +234,11 @@ fn packages_of_the_store_and_their_aliases() {
         &disk,
         &format!("PATH={aliases}"),
         expect![[r#"
-        * C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0\python.exe store 3.11.4
-            store: what py starts (the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
-            store: the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
-            path: on PATH
-    "#]],
+            * C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0\python.exe store 3.11.4
+                store: started by py (Microsoft Store package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
+                store: Microsoft Store package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
+                path: on PATH
+        "#]],
     );
     let host = machine(&disk, "");
     let of = |alias: &str| Environment::on(&format!(r"{aliases}\{alias}").as_str().into(), &host);
@@ -245,14 +247,14 @@ fn packages_of_the_store_and_their_aliases() {
     assert_eq!(python.user_site.unwrap().file_name(), "site-packages");
     assert!(of("python.exe").is_ok());
     assert!(of("python3.12.exe").is_err());
-    // Where nobody may list the packages, the registry tells where each lies.
+    // If the packages cannot be listed, the registry contains the directory of each.
     let denied = format!("{disk}\n{apps}\\  denied\n");
     check(
         &denied,
         "",
         expect![[r#"
-            C:\Users\me\AppData\Local\Microsoft\WindowsApps\PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0\python.exe is only Windows' alias for the Python of the Microsoft Store: name the python.exe itself (`py -0p` lists it)
-                store: the Store's package PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0
+            C:\Users\me\AppData\Local\Microsoft\WindowsApps\PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0\python.exe is only an alias for the Python from the Microsoft Store: use the python.exe itself (`py -0p` lists it)
+                store: Microsoft Store package PythonSoftwareFoundation.Python.3.11_qbz5n2kfra8p0
         "#]],
     );
     check(
@@ -262,8 +264,8 @@ fn packages_of_the_store_and_their_aliases() {
         ),
         expect![[r#"
             * C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0\python.exe store 3.11.4
-                store: what py starts (the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
-                store: the Store's package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
+                store: started by py (Microsoft Store package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0)
+                store: Microsoft Store package PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0
         "#]],
     );
 }
@@ -308,7 +310,7 @@ C:\Users\me\.condarc  text
                 pixi: in C:\work\.pixi\envs
             C:\Users\me\miniforge3\python.exe conda 3.12.4
                 conda: listed in C:\Users\me\.conda\environments.txt
-                conda: an installation of conda
+                conda: a conda installation
             D:\far\away\python.exe conda 3.11.4
                 conda: listed in C:\Users\me\.conda\environments.txt
             C:\Users\me\miniforge3\envs\tf\python.exe conda 3.10.4
@@ -404,14 +406,14 @@ fn environments_of_poetry_and_pipenv() {
         &disk,
         "",
         expect![[r#"
-        * C:\Users\me\.virtualenvs\work-AbCdEfGh\Scripts\python.exe venv 3.9.4
-            hint: made for C:\work
-            virtualenvs: in C:\Users\me\.virtualenvs
-        C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-Another1-py3.9\Scripts\python.exe venv 3.9.4
-            poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
-        C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-GUwnu2WK-py3.9\Scripts\python.exe venv 3.9.4
-            poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
-    "#]],
+            * C:\Users\me\.virtualenvs\work-AbCdEfGh\Scripts\python.exe venv 3.9.4
+                hint: created for C:\work
+                virtualenvs: in C:\Users\me\.virtualenvs
+            C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-Another1-py3.9\Scripts\python.exe venv 3.9.4
+                poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
+            C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-GUwnu2WK-py3.9\Scripts\python.exe venv 3.9.4
+                poetry: in C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs
+        "#]],
     );
     let project = "\nC:\\work\\pyproject.toml  text\n    [tool.poetry]\n    name = \"My App\"\n";
     check_chosen(
@@ -419,13 +421,13 @@ fn environments_of_poetry_and_pipenv() {
         "",
         expect![[r#"
             C:\Users\me\AppData\Local\pypoetry\Cache\virtualenvs\my_app-GUwnu2WK-py3.9
-            Poetry made it for C:\work
+            created by Poetry for C:\work
         "#]],
     );
 }
 
 #[test]
-fn what_nobody_registered() {
+fn unregistered_pythons_are_found() {
     let disk = [
         python(r"C:\Python27-embed", 8),
         python(r"C:\WPy64-31150\python-3.11.5.amd64", 11),
@@ -469,11 +471,11 @@ fn free_threaded_builds() {
         free_threaded(managed, 15),
         format!(
             "{managed}\\__install__.json  text\n    {}\n",
-            described("PythonCore", "3.15", r".\\python3.15t.exe")
+            description("PythonCore", "3.15", r".\\python3.15t.exe")
         ),
         free_threaded(r"C:\on path", 13),
         free_threaded(r"C:\work\.venv", 13),
-        // One Python under two names.
+        // One Python with two names.
         free_threaded(r"C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x", 14),
         r"
 C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe  imports python314t.dll
@@ -506,7 +508,7 @@ C:\Users\me\AppData\Roaming\uv\python\cpython-3.14.4+freethreaded-x\python.exe  
 }
 
 #[test]
-fn the_build_that_a_file_asks_for() {
+fn the_build_that_a_file_requires_is_selected() {
     let uv = |name: &str| format!(r"C:\Users\me\AppData\Roaming\uv\python\cpython-{name}");
     let disk = [
         python(&uv("3.13.4-x"), 13),
@@ -515,16 +517,16 @@ fn the_build_that_a_file_asks_for() {
         free_threaded(&uv("3.13.4+freethreaded-x"), 13),
     ]
     .concat();
-    let meant = |version: &str| {
-        let asked = format!("{disk}\nC:\\work\\.python-version  text\n    {version}\n");
-        let host = machine(&asked, "");
+    let selected = |version: &str| {
+        let disk = format!("{disk}\nC:\\work\\.python-version  text\n    {version}\n");
+        let host = machine(&disk, "");
         let chosen = Search::on(&host).in_folder(Some(r"C:\work".into())).chosen();
         chosen.unwrap().path.file_name().to_owned()
     };
-    assert_eq!(meant("3.14"), "cpython-3.14.4-x");
-    assert_eq!(meant("3.14t"), "cpython-3.14.4+freethreaded-x");
-    assert_eq!(meant("cpython-3.13+freethreaded"), "cpython-3.13.4+freethreaded-x");
-    assert_eq!(meant("3.13.4t"), "cpython-3.13.4+freethreaded-x");
+    assert_eq!(selected("3.14"), "cpython-3.14.4-x");
+    assert_eq!(selected("3.14t"), "cpython-3.14.4+freethreaded-x");
+    assert_eq!(selected("cpython-3.13+freethreaded"), "cpython-3.13.4+freethreaded-x");
+    assert_eq!(selected("3.13.4t"), "cpython-3.13.4+freethreaded-x");
 }
 
 #[test]
@@ -540,7 +542,7 @@ fn a_machine_without_a_python() {
 }
 
 #[test]
-fn whoever_is_known_to_be_the_user_has_folders_where_the_variables_say() {
+fn the_directories_of_a_known_user_are_taken_from_the_variables() {
     let disk = [
         python(r"E:\data\roaming\uv\python\cpython-3.12.4-x", 12),
         python(r"C:\Users\other\AppData\Roaming\uv\python\cpython-3.11.4-x", 11),
@@ -556,14 +558,14 @@ fn whoever_is_known_to_be_the_user_has_folders_where_the_variables_say() {
     );
 }
 
-/// An install of the manager, with its description.
+/// Returns the files of an install of the manager, with its description.
 fn install(folder: &str, name: &str, minor: u32, description: &str) -> String {
     let folder = format!(r"{folder}\{name}");
     format!("{}\n{folder}\\__install__.json  text\n    {description}\n", python(&folder, minor))
 }
 
-/// What a description says beside what nobody asks.
-fn described(company: &str, version: &str, executable: &str) -> String {
+/// Returns a description with the fields that are read.
+fn description(company: &str, version: &str, executable: &str) -> String {
     format!(
         r#"{{"schema": 1, "id": "x", "company": "{company}", "sort-version": "{version}", "executable": "{executable}"}}"#
     )
@@ -571,15 +573,15 @@ fn described(company: &str, version: &str, executable: &str) -> String {
 
 const LOCAL: &str = r"C:\Users\me\AppData\Local\Python";
 
-/// The manager's Pythons, and the alias of one on PATH.
+/// Returns the files of the manager's Pythons and their aliases, one of them without its target.
 fn managed() -> String {
-    let core = |version: &str| described("PythonCore", version, r".\\python.exe");
+    let core = |version: &str| description("PythonCore", version, r".\\python.exe");
     let without_gil = format!(r"{LOCAL}\pythoncore-3.14t-64");
     [
         install(LOCAL, "pythoncore-3.15-64", 15, &core("3.15.0a2")),
         install(LOCAL, "pythoncore-3.13-64", 13, &core("3.13.9")),
         install(LOCAL, "pythoncore-3.14-64", 14, &core("3.14.4")),
-        install(LOCAL, "someone-3.16", 16, &described("Someone", "3.16", "python.exe")),
+        install(LOCAL, "someone-3.16", 16, &description("Someone", "3.16", "python.exe")),
         format!(
             "
 {}
@@ -595,7 +597,7 @@ fn managed() -> String {
     {LOCAL}\\pythoncore-3.12-64\\python.exe
 ",
             free_threaded(&without_gil, 14),
-            described("PythonCore", "3.14.4", r".\\python3.14t.exe")
+            description("PythonCore", "3.14.4", r".\\python3.14t.exe")
         ),
     ]
     .concat()
@@ -609,7 +611,7 @@ fn pythons_of_the_install_manager() {
         &facts,
         expect![[r#"
             * C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe installed 3.14.4
-                pymanager: what py starts (in C:\Users\me\AppData\Local\Python)
+                pymanager: started by py (in C:\Users\me\AppData\Local\Python)
                 pymanager: in C:\Users\me\AppData\Local\Python
                 path: on PATH, as C:\Users\me\AppData\Local\Python\bin\python.exe
             C:\Users\me\AppData\Local\Python\pythoncore-3.14t-64\python3.14t.exe installed 3.14.4 free-threaded
@@ -620,19 +622,19 @@ fn pythons_of_the_install_manager() {
                 pymanager: in C:\Users\me\AppData\Local\Python
             C:\Users\me\AppData\Local\Python\pythoncore-3.15-64\python.exe installed 3.15.4
                 pymanager: in C:\Users\me\AppData\Local\Python
-            C:\Users\me\AppData\Local\Python\bin\python3.exe cannot start: the Python that it starts is gone: there is no file C:\Users\me\AppData\Local\Python\pythoncore-3.12-64\python.exe
+            C:\Users\me\AppData\Local\Python\bin\python3.exe cannot start: the Python that it starts is gone: C:\Users\me\AppData\Local\Python\pythoncore-3.12-64\python.exe does not exist
                 path: on PATH
         "#]],
     );
-    // What it registers is the same Python.
+    // A registered install is the same Python.
     let registered = format!(r"user PythonCore 3.14 {LOCAL}\pythoncore-3.14-64\python.exe");
     check_chosen(
         &managed(),
         &registered,
         expect![[r#"
-        C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe
-        what py starts (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
-    "#]],
+            C:\Users\me\AppData\Local\Python\pythoncore-3.14-64\python.exe
+            started by py (HKEY_CURRENT_USER\Software\Python\PythonCore\3.14)
+        "#]],
     );
     check_chosen(
         &managed(),
@@ -645,18 +647,18 @@ fn pythons_of_the_install_manager() {
 }
 
 #[test]
-fn the_python_of_an_alias_on_path_is_meant_where_no_other_is() {
-    // A manager that keeps its installs elsewhere has its aliases there, too.
+fn an_alias_on_path_is_selected_if_there_is_nothing_else() {
+    // If the manager keeps its installs in another place, its aliases are there too.
     let elsewhere = managed().replace(LOCAL, r"D:\tools\Python");
     check(
         &elsewhere,
         r"PATH=D:\tools\Python\bin",
         expect![[r#"
-        * D:\tools\Python\bin\python.exe installed 3.14.4
-            path: on PATH
-        D:\tools\Python\bin\python3.exe cannot start: the Python that it starts is gone: there is no file D:\tools\Python\pythoncore-3.12-64\python.exe
-            path: on PATH
-    "#]],
+            * D:\tools\Python\bin\python.exe installed 3.14.4
+                path: on PATH
+            D:\tools\Python\bin\python3.exe cannot start: the Python that it starts is gone: D:\tools\Python\pythoncore-3.12-64\python.exe does not exist
+                path: on PATH
+        "#]],
     );
     let settings = |folder: &str| {
         format!(
@@ -667,18 +669,18 @@ fn the_python_of_an_alias_on_path_is_meant_where_no_other_is() {
         &settings(r"D:\\tools\\Python"),
         "",
         expect![[r#"
-        D:\tools\Python\pythoncore-3.14-64\python.exe
-        what py starts (in D:\tools\Python)
-    "#]],
+            D:\tools\Python\pythoncore-3.14-64\python.exe
+            started by py (in D:\tools\Python)
+        "#]],
     );
     let at_home = settings(r"%UserProfile%\\Pythons").replace(r"D:\tools\Python", &format!(r"{ME}\Pythons"));
     check_chosen(
         &at_home,
         "",
         expect![[r#"
-        C:\Users\me\Pythons\pythoncore-3.14-64\python.exe
-        what py starts (in C:\Users\me\Pythons)
-    "#]],
+            C:\Users\me\Pythons\pythoncore-3.14-64\python.exe
+            started by py (in C:\Users\me\Pythons)
+        "#]],
     );
     for folder in ["relative", r"\\\\server\\share", r"%TEMP%\\x", ""] {
         check_chosen(
@@ -691,9 +693,9 @@ fn the_python_of_an_alias_on_path_is_meant_where_no_other_is() {
 }
 
 #[test]
-fn descriptions_that_make_no_sense_lead_nowhere() {
+fn malformed_descriptions_are_ignored() {
     let one = |description: &str| install(LOCAL, "x-3.14", 14, description);
-    let of = |executable: &str| one(&described("PythonCore", "3.14.4", executable));
+    let of = |executable: &str| one(&description("PythonCore", "3.14.4", executable));
     let elsewhere = python(r"C:\Elsewhere", 14);
     let disks = [
         one("{"),
@@ -724,7 +726,7 @@ fn descriptions_that_make_no_sense_lead_nowhere() {
 }
 
 #[test]
-fn links_of_uv_are_known_by_what_they_lead_to() {
+fn links_of_uv_are_listed_as_their_targets() {
     let folder = format!(r"{ME}\AppData\Roaming\uv\python");
     let disk = |names: &[&str]| {
         names.iter().map(|name| python(&format!(r"{folder}\{name}"), 13)).collect::<String>()
@@ -746,7 +748,7 @@ fn links_of_uv_are_known_by_what_they_lead_to() {
         "cpython-3.14-windows-x86_64-none",
     ];
     assert_eq!(listed(&[installs, links].concat()), installs);
-    // These lead to nothing that is known otherwise.
+    // These link to installs that aren't found otherwise.
     assert_eq!(listed(&links), links);
     let others = ["cpython-3.1-windows-x86_64-none", "cpython-3.13.5-windows-aarch64-none"];
     assert_eq!(listed(&[&others[..], &links[1..2]].concat()).len(), 3);

@@ -1,19 +1,19 @@
-//! Whose folders are looked into.
+//! The users whose directories are searched.
 
 use crate::host::{Host, WinPath};
 
 /// A user of the machine.
 pub(super) struct User {
-    /// `C:\Users\me`
+    /// The home directory, such as `C:\Users\me`.
     pub home: WinPath,
-    /// `%APPDATA%`
+    /// The value of `%APPDATA%`.
     pub roaming: WinPath,
-    /// `%LOCALAPPDATA%`
+    /// The value of `%LOCALAPPDATA%`.
     pub local: WinPath,
 }
 
 impl User {
-    /// The one whose variables are known, or else everybody who has a folder on the drive.
+    /// Returns the user whose variables are known, or else all users with a profile on the drive.
     pub fn of(host: &Host) -> Vec<User> {
         let variable = |name: &str| host.variables.get(name).map(WinPath::new);
         if let Some(home) = variable("USERPROFILE") {
@@ -24,7 +24,7 @@ impl User {
                 home: user.home,
             }];
         }
-        host.profiles().into_iter().take(super::MOST).map(User::at).collect()
+        host.profiles().into_iter().take(super::MAX_ENTRIES).map(User::at).collect()
     }
 
     fn at(home: WinPath) -> User {

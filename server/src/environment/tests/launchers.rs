@@ -1,10 +1,11 @@
-//! Programs that start a Python elsewhere: aliases of the Python Install Manager, trampolines of uv.
+//! Programs that start a Python elsewhere: aliases of the Python Install Manager and trampolines of
+//! uv.
 
 use expect_test::expect;
 
 use super::*;
 
-/// An install of the manager, and its aliases as the manager names them.
+/// An install of the manager, and its aliases under the manager's names.
 const MANAGED: &str = r"
     C:\U\Python\pythoncore-3.14-64\python.exe      imports python314.dll
     C:\U\Python\pythoncore-3.14-64\python3.dll     exports Py_Main=python314.Py_Main Py_Version=python314.Py_Version
@@ -29,15 +30,15 @@ fn at(path: &str, files: &MemoryFiles) -> Result<Environment, EnvironmentError> 
     Environment::at(&path.into(), files)
 }
 
-fn told(path: &str, files: &MemoryFiles) -> String {
-    at(path, files).map_or_else(|error| format!("{error}\n"), |environment| in_words(&environment))
+fn described(path: &str, files: &MemoryFiles) -> String {
+    at(path, files).map_or_else(|error| format!("{error}\n"), |environment| description_of(&environment))
 }
 
-/// The install and one alias, whose target is this.
+/// Describes the install with one alias that has this target.
 fn with_target(target: &str) -> String {
     let disk = managed().without(r"C:\U\Python\bin");
     let alias = format!("{ALIAS}\n{ALIAS}.__target__  exact\n    {target}\n");
-    told(ALIAS, &disk.and(&alias))
+    described(ALIAS, &disk.and(&alias))
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn an_alias_runs_python_in_its_own_process() {
           C:\U\Python\bin  application-directory
           C:\U\Python\pythoncore-3.14-64  prefix
     "#]]
-    .assert_eq(&told(ALIAS, &managed()));
+    .assert_eq(&described(ALIAS, &managed()));
     for path in [r"C:\U\Python\bin", r"C:\U\Python\bin\python3.14-64.exe"] {
         let environment = at(path, &managed()).unwrap();
         assert_eq!(environment.interpreter.as_str(), r"C:\U\Python\pythoncore-3.14-64\python.exe");
@@ -60,7 +61,7 @@ fn an_alias_runs_python_in_its_own_process() {
         assert_eq!(environment.launcher(), Some(&environment.selected));
         assert_eq!(environment.launcher_directory, environment.python_dll.parent());
     }
-    // Whoever starts the interpreter itself has its folder as the application's.
+    // Without the alias, the application directory is that of the interpreter.
     let direct = at(r"C:\U\Python\pythoncore-3.14-64", &managed()).unwrap();
     assert_eq!(direct.application_directory, direct.prefix);
     assert_eq!((direct.launcher(), &direct.launcher_directory), (None, &None));
@@ -75,7 +76,7 @@ fn an_alias_starts_another_process_where_it_cannot_load_python3_dll() {
     };
     let install = r"C:\U\Python\pythoncore-3.14-64";
     let stable = format!(r"{install}\python3.dll");
-    // The builds without the global lock have `python3t.dll` only.
+    // Builds without the global lock only have `python3t.dll`.
     assert_eq!(directory(managed().without(&stable)).as_str(), install);
     // Python 3.10 has no `Py_Version`.
     let old = format!("{stable}  exports Py_Main=python314.Py_Main");
@@ -83,13 +84,13 @@ fn an_alias_starts_another_process_where_it_cannot_load_python3_dll() {
     let for_other =
         format!("{stable}  machine x86, exports Py_Main=python314.Py_Main Py_Version=python314.x");
     assert_eq!(directory(managed().and(&for_other)).as_str(), install);
-    // What it forwards to is not there.
+    // The target of the forwarder doesn't exist.
     let other = format!("{stable}  exports Py_Main=python315.Py_Main Py_Version=python315.Py_Version");
     assert_eq!(directory(managed().and(&other)).as_str(), install);
 }
 
 #[test]
-fn an_interpreter_is_no_alias_whatever_lies_beside_it() {
+fn an_interpreter_with_a_target_file_is_not_an_alias() {
     let install = r"C:\U\Python\pythoncore-3.14-64";
     let disk = managed().and(&format!("{install}\\python.exe.__target__  text\n    C:\\gone"));
     let environment = at(install, &disk).unwrap();
@@ -97,7 +98,7 @@ fn an_interpreter_is_no_alias_whatever_lies_beside_it() {
 }
 
 #[test]
-fn an_alias_in_vain() {
+fn an_alias_that_cannot_start_is_reported() {
     let long = |length| format!(r"C:\{}\python.exe", "x".repeat(length));
     let targets = [
         r"C:\U\Python\pythoncore-3.13-64\python.exe",
@@ -116,48 +117,48 @@ fn an_alias_in_vain() {
         &long(40_000),
         &long(30_000),
     ];
-    let told: String = targets.iter().map(|target| with_target(target)).collect();
+    let output: String = targets.iter().map(|target| with_target(target)).collect();
     expect![[r#"
-        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: there is no file C:\U\Python\pythoncore-3.13-64\python.exe
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "..\pythoncore-3.14-64\python.exe"
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "\U\Python\pythoncore-3.14-64\python.exe"
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "C:python.exe"
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "/U/Python/pythoncore-3.14-64/python.exe"
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: ""
-        C:\U\Python\bin\python.exe cannot start: what it starts lies on another computer or device, which is not asked: \\server\share\python.exe
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "//server/share/python.exe"
-        C:\U\Python\bin\python.exe cannot start: what it starts lies on another computer or device, which is not asked: \\?\C:\U\Python\pythoncore-3.14-64\python.exe
-        C:\U\Python\bin\python.exe cannot start: what it starts lies on another computer or device, which is not asked: \\.\pipe\python.exe
-        C:\U\Python\bin\python.exe cannot start: it starts nothing but other launchers
-        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: there is no file C:\U\Python\pythoncore-3.14-64
-        C:\U\Python\bin\python.exe cannot start: what it starts is no full path: "﻿C:\U\Python\pythoncore-3.14-64\python.exe"
-        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which tells what it starts, is too long
-        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: there is no file C:\xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-    "#]].assert_eq(&told);
+        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: C:\U\Python\pythoncore-3.13-64\python.exe does not exist
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "..\pythoncore-3.14-64\python.exe"
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "\U\Python\pythoncore-3.14-64\python.exe"
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "C:python.exe"
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "/U/Python/pythoncore-3.14-64/python.exe"
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: ""
+        C:\U\Python\bin\python.exe cannot start: its target is on another computer or device, which is not contacted: \\server\share\python.exe
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "//server/share/python.exe"
+        C:\U\Python\bin\python.exe cannot start: its target is on another computer or device, which is not contacted: \\?\C:\U\Python\pythoncore-3.14-64\python.exe
+        C:\U\Python\bin\python.exe cannot start: its target is on another computer or device, which is not contacted: \\.\pipe\python.exe
+        C:\U\Python\bin\python.exe cannot start: it only starts other launchers
+        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: C:\U\Python\pythoncore-3.14-64 does not exist
+        C:\U\Python\bin\python.exe cannot start: its target is not a full path: "﻿C:\U\Python\pythoncore-3.14-64\python.exe"
+        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which names the program to start, is too long
+        C:\U\Python\bin\python.exe cannot start: the Python that it starts is gone: C:\xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx does not exist
+    "#]].assert_eq(&output);
     let lost = managed().without(&format!("{ALIAS}.__target__"));
     expect![[r#"
-        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which tells what it starts, is missing
-    "#]].assert_eq(&super::launchers::told(ALIAS, &lost));
+        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which names the program to start, is missing
+    "#]].assert_eq(&super::launchers::described(ALIAS, &lost));
     let denied = managed().and(&format!("{ALIAS}.__target__  denied"));
     expect![[r#"
-        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which tells what it starts, cannot be read: access is denied
-    "#]].assert_eq(&super::launchers::told(ALIAS, &denied));
+        C:\U\Python\bin\python.exe cannot start: C:\U\Python\bin\python.exe.__target__, which names the program to start, cannot be read: access is denied
+    "#]].assert_eq(&super::launchers::described(ALIAS, &denied));
 }
 
 #[test]
-fn a_target_is_taken_to_its_nul() {
+fn a_target_ends_at_its_nul() {
     assert!(
         with_target("C:\\U\\Python\\pythoncore-3.14-64\\python.exe\0\\nothing")
             .starts_with("installed 3.14.2")
     );
-    // The alias takes the folder of `python3.dll` from it, and with slashes it finds none; Windows starts it
-    // all the same.
+    // The alias derives the directory of `python3.dll` from the last backslash, so with slashes it
+    // finds none; Windows starts the target all the same.
     let slashes = with_target("C:/U/Python/pythoncore-3.14-64/python.exe");
     assert!(slashes.contains(r"python314.dll in C:\U\Python\pythoncore-3.14-64"), "{slashes}");
 }
 
 #[test]
-fn whoever_lies_on_a_server_may_lead_there() {
+fn a_launcher_on_a_server_may_have_a_target_there() {
     let disk = MANAGED.replace(r"C:\U", r"\\server\share");
     let environment = at(r"\\server\share\Python\bin\python.exe", &MemoryFiles::new(&disk)).unwrap();
     assert_eq!(environment.interpreter.as_str(), r"\\server\share\Python\pythoncore-3.14-64\python.exe");
@@ -171,11 +172,11 @@ fn environments_of_a_managed_python() {
         ));
         at(r"C:\venv", &files).unwrap()
     };
-    // What venv writes: Python names its own folder, also in an alias.
+    // As venv writes it: Python reports its own directory, even in an alias.
     let usual = venv(r"C:\U\Python\pythoncore-3.14-64");
     assert_eq!(usual.application_directory.as_str(), r"C:\U\Python\pythoncore-3.14-64");
     assert_eq!(usual.launcher_directory, None);
-    // The redirector starts the alias, and that runs Python.
+    // The redirector starts the alias, which runs Python.
     let by_alias = venv(r"C:\U\Python\bin");
     assert_eq!(by_alias.application_directory.as_str(), r"C:\U\Python\bin");
     assert_eq!(by_alias.launcher_directory.unwrap().as_str(), r"C:\U\Python\pythoncore-3.14-64");
@@ -183,7 +184,7 @@ fn environments_of_a_managed_python() {
     assert_eq!((by_alias.kind, by_alias.interpreter), (usual.kind, usual.interpreter));
 }
 
-/// A Python of uv behind its link for the minor version, a trampoline for people and an environment.
+/// A Python of uv behind its link for the minor version, a user's trampoline, and an environment.
 const OF_UV: &str = r"
     C:\uv\cpython-3.13.5-windows-x86_64-none\python.exe      imports python313.dll
     C:\uv\cpython-3.13.5-windows-x86_64-none\python313.dll   version 3.13.5150.1013
@@ -215,20 +216,20 @@ fn a_trampoline_of_uv_starts_the_python_that_it_names() {
           C:\uv\cpython-3.13-windows-x86_64-none  extension-modules
           C:\uv\cpython-3.13-windows-x86_64-none\Lib  standard-library
     "#]]
-    .assert_eq(&told(r"C:\me\.local\bin\python3.13.exe", &disk));
+    .assert_eq(&described(r"C:\me\.local\bin\python3.13.exe", &disk));
     let linked = r"C:\uv\cpython-3.13-windows-x86_64-none";
     let environment = at(r"C:\me\.local\bin\python3.13.exe", &disk).unwrap();
     assert_eq!(environment.application_directory.as_str(), linked);
     assert_eq!(environment.launcher().unwrap().as_str(), r"C:\me\.local\bin\python3.13.exe");
-    // uv leaves it behind if somebody removes the Python by hand.
+    // uv leaves the trampoline behind if the Python is removed manually.
     let gone = MemoryFiles::new(OF_UV).without(linked);
     expect![[r#"
-        C:\me\.local\bin\python3.13.exe cannot start: the Python that it starts is gone: there is no file C:\uv\cpython-3.13-windows-x86_64-none\python.exe
-    "#]].assert_eq(&told(r"C:\me\.local\bin\python3.13.exe", &gone));
+        C:\me\.local\bin\python3.13.exe cannot start: the Python that it starts is gone: C:\uv\cpython-3.13-windows-x86_64-none\python.exe does not exist
+    "#]].assert_eq(&described(r"C:\me\.local\bin\python3.13.exe", &gone));
     let on_server = r"C:\me\bin\python.exe  starts \\server\python.exe";
     expect![[r#"
-        C:\me\bin\python.exe cannot start: what it starts lies on another computer or device, which is not asked: \\server\python.exe
-    "#]].assert_eq(&told(r"C:\me\bin\python.exe", &MemoryFiles::new(on_server)));
+        C:\me\bin\python.exe cannot start: its target is on another computer or device, which is not contacted: \\server\python.exe
+    "#]].assert_eq(&described(r"C:\me\bin\python.exe", &MemoryFiles::new(on_server)));
 }
 
 #[test]
@@ -244,21 +245,21 @@ fn an_environment_of_uv() {
           C:\proj\.venv  prefix
           C:\proj\.venv\Lib\site-packages  site-packages
     "#]]
-    .assert_eq(&told(r"C:\proj\.venv", &disk));
+    .assert_eq(&described(r"C:\proj\.venv", &disk));
     let environment = at(r"C:\proj\.venv", &disk).unwrap();
     assert_eq!(environment.launcher(), None);
     assert_eq!(environment.program.as_str(), r"C:\uv\cpython-3.13-windows-x86_64-none\python.exe");
-    // The link was removed with the Python.
+    // The link was removed together with the Python.
     let gone = MemoryFiles::new(OF_UV).without(r"C:\uv");
     expect![[r#"
         C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: the Python 3.13 that it was made with is gone: C:\uv\cpython-3.13-windows-x86_64-none does not exist
-    "#]].assert_eq(&told(r"C:\proj\.venv", &gone));
-    // Somebody edited `home`: the trampoline starts what it knows.
+    "#]].assert_eq(&described(r"C:\proj\.venv", &gone));
+    // After a manual change of `home`, the trampoline still starts its own target.
     let edited = OF_UV.replace("home = C:\\uv\\cpython-3.13-w", "home = C:\\uv\\cpython-3.13.5-w");
     let gone = MemoryFiles::new(&edited).without(r"C:\uv\cpython-3.13-windows-x86_64-none");
     expect![[r#"
-        C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: its python.exe cannot start: the Python that it starts is gone: there is no file C:\uv\cpython-3.13-windows-x86_64-none\python.exe
-    "#]].assert_eq(&told(r"C:\proj\.venv", &gone));
+        C:\proj\.venv\pyvenv.cfg: this virtual environment is broken: its python.exe cannot start: the Python that it starts is gone: C:\uv\cpython-3.13-windows-x86_64-none\python.exe does not exist
+    "#]].assert_eq(&described(r"C:\proj\.venv", &gone));
 }
 
 #[test]
@@ -273,11 +274,11 @@ fn a_relocatable_environment_works_wherever_it_is() {
 }
 
 #[test]
-fn versions_that_an_environment_tells() {
+fn the_version_in_the_configuration_is_read() {
     let broken = |lines: &str| {
         let config =
             format!("C:\\v\\Scripts\\python.exe\nC:\\v\\pyvenv.cfg  text\n    home = C:\\gone\n{lines}\n");
-        told(r"C:\v", &MemoryFiles::new(&config))
+        described(r"C:\v", &MemoryFiles::new(&config))
             .replace("C:\\v\\pyvenv.cfg: this virtual environment is ", "")
     };
     let texts = [
@@ -309,10 +310,10 @@ fn versions_that_an_environment_tells() {
 }
 
 #[test]
-fn an_environment_of_another_implementation_is_not_taken_for_a_broken_one() {
+fn an_environment_of_another_implementation_is_not_reported_as_broken() {
     let pypy = OF_UV.replace("implementation = CPython", "implementation = PyPy");
     expect![[r#"
         C:\proj\.venv\pyvenv.cfg: this virtual environment was made with PyPy, and only CPython is simulated
     "#]]
-    .assert_eq(&told(r"C:\proj\.venv", &MemoryFiles::new(&pypy)));
+    .assert_eq(&described(r"C:\proj\.venv", &MemoryFiles::new(&pypy)));
 }

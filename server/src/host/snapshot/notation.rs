@@ -748,19 +748,19 @@ def nothing(): return
             [[[]]]: a list is too short
             [[[1]]]: a list is too short
             [[[1,"i"]]]: a list is too short
-            [[[1,"i","a","b","c"]]]: "c" is too much
-            [[[-1,"b"]]]: a line is too far away
-            [[[4294967296,"b"]]]: a line is too far away
-            [[[9223372036854775807,"b"],[9223372036854775807,"b"]]]: a line is too far away
-            [[[1,"zz"]]]: no statement is told as "zz"
+            [[[1,"i","a","b","c"]]]: a list is too long: "c"
+            [[[-1,"b"]]]: a line number is out of range
+            [[[4294967296,"b"]]]: a line number is out of range
+            [[[9223372036854775807,"b"],[9223372036854775807,"b"]]]: a line number is out of range
+            [[[1,"zz"]]]: unknown statement "zz"
             [[[1,"e",[]]]]: a list is too short
-            [[[1,"e",["zz"]]]]: no expression is told as "zz"
-            [[[1,"e",1.5]]]: 1.5 is no number of Python's
-            [[[1,"e",null]]]: null is no list
+            [[[1,"e",["zz"]]]]: unknown expression "zz"
+            [[[1,"e",1.5]]]: 1.5 is not a 64-bit integer
+            [[[1,"e",null]]]: null is not a list
             [[[1,"e",["b","Nonsense",1,1]]]]: unknown variant `Nonsense`, expected one of `Add`, `Subtract`, `Modulo`, `Multiply`, `Power`, `Divide`, `Other`, `Union`
-            [[[1,"e",["c","Eq",1,1,1]]]]: 1 is too much
+            [[[1,"e",["c","Eq",1,1,1]]]]: a list is too long: 1
             [[],1]: a list is too short
             [[],-1,""]: out of range integral type conversion attempted
-            [[],1,"",1]: 1 is no list"#]].assert_eq(&refused.join("\n"));
+            [[],1,"",1]: 1 is not a list"#]].assert_eq(&refused.join("\n"));
     }
 }

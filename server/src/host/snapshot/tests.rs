@@ -306,7 +306,7 @@ fn a_secret_that_influences_the_import_is_not_recorded() {
     let consent = Consent::default();
     let refused =
         on_large_stack(|| record(&recorder, &host, &environment, &imports, consent, "").err().unwrap());
-    expect!["no snapshot was written: what would be in it holds what looks like a token, in “ghp_0a1B…”. Snapshots are made to be sent to others"]
+    expect!["no snapshot was written: it would contain what looks like a token (“ghp_0a1B…”), and snapshots are made to be shared"]
         .assert_eq(&refused.to_string());
 }
 
@@ -394,7 +394,7 @@ fn a_snapshot_of_a_newer_version_is_refused() {
     check_refused(
         br#"{"whydllSnapshot": 99, "anything": ["new"]}"#,
         expect![
-            "machine.json.xz is a snapshot of format 99; this program reads formats up to 2: get a newer whydll"
+            "machine.json.xz is a snapshot in format 99, but this whydll reads formats up to 2 only: update whydll"
         ],
     );
 }
@@ -403,43 +403,34 @@ fn a_snapshot_of_a_newer_version_is_refused() {
 fn a_file_that_is_not_a_snapshot_is_refused_with_a_reason() {
     check_refused(
         b"",
-        expect![
-            "machine.json.xz is no snapshot that can be read: EOF while parsing a value at line 1 column 0"
-        ],
+        expect!["can't read snapshot machine.json.xz: EOF while parsing a value at line 1 column 0"],
     );
     check_refused(
         b"{",
-        expect![
-            "machine.json.xz is no snapshot that can be read: EOF while parsing an object at line 1 column 1"
-        ],
+        expect!["can't read snapshot machine.json.xz: EOF while parsing an object at line 1 column 1"],
     );
     check_refused(
         b"MZ\x90\0 a program",
-        expect!["machine.json.xz is no snapshot that can be read: expected value at line 1 column 1"],
+        expect!["can't read snapshot machine.json.xz: expected value at line 1 column 1"],
     );
     check_refused(
         br#"{"whydllSnapshot": 1}"#,
-        expect![
-            "machine.json.xz is no snapshot that can be read: missing field `interpreter` at line 1 column 21"
-        ],
+        expect!["can't read snapshot machine.json.xz: missing field `interpreter` at line 1 column 21"],
     );
     check_refused(
         br#"{"whydllSnapshot": -1}"#,
         expect![
-            "machine.json.xz is no snapshot that can be read: invalid value: integer `-1`, expected u32 at line 1 column 21"
+            "can't read snapshot machine.json.xz: invalid value: integer `-1`, expected u32 at line 1 column 21"
         ],
     );
     check_refused(
         b"\x1f\x8b and no more of it",
-        expect!["machine.json.xz is no snapshot that can be read: invalid gzip header"],
+        expect!["can't read snapshot machine.json.xz: invalid gzip header"],
     );
-    check_refused(
-        b"\x1f\x8b",
-        expect!["machine.json.xz is no snapshot that can be read: unexpected end of file"],
-    );
+    check_refused(b"\x1f\x8b", expect!["can't read snapshot machine.json.xz: unexpected end of file"]);
     check_refused(
         "[".repeat(1_000_000).as_bytes(),
-        expect!["machine.json.xz is no snapshot that can be read: it is nested 1000000 levels deep"],
+        expect!["can't read snapshot machine.json.xz: it is nested 1000000 levels deep"],
     );
 }
 
