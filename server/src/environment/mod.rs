@@ -8,8 +8,8 @@
 //! | file | question |
 //! |---|---|
 //! | `layout` | which DLL, which folders, what kind of Python is it? |
-//! | `launcher` | which Python does an alias or a trampoline start, and in which process does it run? |
-//! | `search_path` | what is `sys.path`, and who put each entry there? |
+//! | `launcher` | which Python does a launcher start, and in which process? |
+//! | `search_path` | what is `sys.path`, and where does each entry come from? |
 //! | `distributions` | what is installed, and what provides a module or owns a file? |
 //! | `editable` | which editable installs are not on `sys.path`? |
 //! | `record` | which native files should exist, and do they? |
@@ -357,7 +357,7 @@ impl Environment {
     /// Describes the environment of this `python.exe` on this machine, including the influence of
     /// environment variables. An alias of the Store is followed to the program that it starts.
     pub fn on(path: &WinPath, host: &Host) -> Result<Environment, EnvironmentError> {
-        let package = discovery::behind_alias(path, host);
+        let package = discovery::store_alias_target(path, host);
         Environment::within(package.as_ref().unwrap_or(path), &Surroundings::of(host), &*host.files)
     }
 

@@ -83,7 +83,7 @@ fn concatenated(parts: &[&str]) -> String {
 }
 
 #[test]
-fn from_the_installer() {
+fn a_python_from_the_installer_is_described() {
     check(
         INSTALLED,
         r"C:\Python38\python.exe",
@@ -151,7 +151,7 @@ const EMBEDDABLE: &str = r"
 ";
 
 #[test]
-fn embeddable_without_import_site() {
+fn an_embeddable_python_without_import_site_has_no_site_packages() {
     check(
         &concatenated(&[
             EMBEDDABLE,
@@ -177,7 +177,7 @@ fn embeddable_without_import_site() {
 }
 
 #[test]
-fn embeddable_with_import_site() {
+fn an_embeddable_python_with_import_site_has_site_packages() {
     check(
         &concatenated(&[
             EMBEDDABLE,
@@ -239,7 +239,7 @@ fn comments_in_a_path_file_are_understood_since_3_11() {
 }
 
 #[test]
-fn embeddable_whose_path_file_was_removed() {
+fn an_embeddable_python_without_a_path_file_follows_the_usual_rules() {
     check(
         EMBEDDABLE,
         "/x",
@@ -258,7 +258,7 @@ fn embeddable_whose_path_file_was_removed() {
 }
 
 #[test]
-fn venv_whose_python_exe_starts_the_base() {
+fn a_venv_runs_the_interpreter_of_its_base() {
     check(
         &concatenated(&[INSTALLED, VENV]),
         r"C:\proj\.venv",
@@ -277,7 +277,7 @@ fn venv_whose_python_exe_starts_the_base() {
 }
 
 #[test]
-fn venv_with_the_packages_of_its_base() {
+fn a_venv_can_have_the_packages_of_its_base() {
     let venv = VENV.replace("= false", "= TRUE");
     let packages = r"
     C:\Python38\Lib\site-packages\Markdown-3.2.2.dist-info\
@@ -312,7 +312,7 @@ fn a_venv_without_the_setting_has_the_packages_of_its_base() {
 }
 
 #[test]
-fn virtualenv_that_copied_the_interpreter() {
+fn a_virtualenv_can_contain_a_copy_of_the_interpreter() {
     let copy = r"
     C:\proj\.venv\Scripts\python.exe     imports python38.dll
     C:\proj\.venv\Scripts\python38.dll   version 3.8.6150.1013
@@ -335,7 +335,7 @@ fn virtualenv_that_copied_the_interpreter() {
 }
 
 #[test]
-fn virtualenv_of_before_2020() {
+fn a_virtualenv_older_than_20_names_its_base_in_a_file() {
     check(
         &concatenated(&[
             INSTALLED,
@@ -366,7 +366,7 @@ fn virtualenv_of_before_2020() {
 }
 
 #[test]
-fn venv_of_an_embeddable_python_inherits_its_isolation() {
+fn a_venv_of_an_embeddable_python_inherits_its_isolation() {
     check(
         &concatenated(&[
             EMBEDDABLE,
@@ -393,7 +393,7 @@ fn venv_of_an_embeddable_python_inherits_its_isolation() {
 }
 
 #[test]
-fn broken_venvs() {
+fn a_broken_venv_is_an_error_with_its_reason() {
     let broken = |disk: &str, expect: Expect| check(disk, r"C:\proj\.venv", expect);
     broken(
         VENV,
@@ -453,7 +453,7 @@ const CONDA: &str = r#"
 "#;
 
 #[test]
-fn conda_prefix() {
+fn a_conda_prefix_is_described() {
     check(
         CONDA,
         r"C:\conda\envs\tf",
@@ -475,7 +475,7 @@ fn conda_prefix() {
 }
 
 #[test]
-fn conda_records_its_dlls() {
+fn the_dlls_of_conda_packages_are_compared_with_their_records() {
     let disk = MemoryFiles::new(CONDA);
     let environment = Environment::at(&r"C:\conda\envs\tf".into(), &disk).unwrap();
     let cuda = environment.find("CUDA_toolkit").unwrap();
@@ -491,7 +491,7 @@ fn conda_records_its_dlls() {
 }
 
 #[test]
-fn venv_of_conda() {
+fn a_venv_does_not_have_the_distributions_of_its_conda_base() {
     let disk = concatenated(&[CONDA, &VENV.replace(r"C:\Python38", r"C:\conda\envs\tf")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
     assert_eq!((environment.kind, environment.base_kind), (Kind::Venv, Kind::Conda));
@@ -499,7 +499,7 @@ fn venv_of_conda() {
 }
 
 #[test]
-fn from_the_store() {
+fn a_python_from_the_store_is_recognized() {
     let store =
         r"C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0";
     let disk = format!(
@@ -628,7 +628,7 @@ fn build(disk: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_free_threaded_build_alone_and_next_to_the_other() {
+fn a_free_threaded_build_is_recognized_alone_and_next_to_the_other() {
     let alone = r"C:\Py\python3.14t.exe 3.14.2 free-threaded C:\Py\python3.14t.exe";
     assert_eq!(build(FREE_THREADED, r"C:\Py"), alone);
     assert_eq!(build(BOTH_BUILDS, r"C:\Py"), r"C:\Py\python.exe 3.14.2 C:\Py\python.exe");
@@ -644,7 +644,7 @@ fn a_free_threaded_build_alone_and_next_to_the_other() {
 }
 
 #[test]
-fn virtual_environments_of_both_builds() {
+fn a_venv_runs_the_build_that_it_was_made_with() {
     let made = |base: &str, files: &str, config: &str| {
         let venv = r"
     C:\v\Scripts\python.exe
@@ -669,7 +669,7 @@ fn virtual_environments_of_both_builds() {
 }
 
 #[test]
-fn damaged_dlls() {
+fn a_damaged_dll_is_noted() {
     let damaged = INSTALLED.replace("version 3.8.10150.1013", "not an image");
     let environment = Environment::at(&r"C:\Python38".into(), &MemoryFiles::new(&damaged)).unwrap();
     assert_eq!(environment.version.to_string(), "3.8");
@@ -689,7 +689,7 @@ fn damaged_dlls() {
 }
 
 #[test]
-fn a_python_without_its_library() {
+fn a_python_without_its_library_cannot_start() {
     check(
         "/x/python.exe  imports python38.dll\n/x/python38.dll",
         "/x",
@@ -707,7 +707,7 @@ fn a_python_without_its_library() {
 }
 
 #[test]
-fn names_of_extension_modules() {
+fn extension_suffixes_depend_on_the_build() {
     let suffixes = |dll: &str, words: &str| {
         let disk = format!("/x/python.exe  imports {dll}\n/x/{dll}  {words}");
         let environment = Environment::at(&"/x".into(), &MemoryFiles::new(&disk)).unwrap();
@@ -721,7 +721,7 @@ fn names_of_extension_modules() {
 }
 
 #[test]
-fn path_files_of_site_packages() {
+fn path_files_extend_the_search_path() {
     check(
         &concatenated(&[
             INSTALLED,
@@ -774,7 +774,7 @@ fn path_files_of_site_packages() {
 }
 
 #[test]
-fn packages_of_the_user() {
+fn the_user_site_is_searched_if_it_is_known() {
     let disk = INSTALLED.replace(r"C:\Python38", r"C:\Users\Me\Python38");
     let disk =
         concatenated(&[&disk, "    C:\\Users\\Me\\AppData\\Roaming\\Python\\Python38\\site-packages\\\n"]);
@@ -811,7 +811,7 @@ fn packages_of_the_user() {
 }
 
 #[test]
-fn names_of_distributions() {
+fn distributions_are_named_after_their_folders() {
     let disk = concatenated(&[
         INSTALLED,
         r"
@@ -962,7 +962,7 @@ fn renamed_in_the_wheel() -> String {
 }
 
 #[test]
-fn a_renamed_wheel_without_damage() {
+fn a_renamed_wheel_without_damage_is_accepted() {
     let healthy = "
         tensorflow/python/_pywrap_tensorflow_internal.pyd  size 711209984
         tensorflow/python/_pywrap_utils.pyd  size 103424
@@ -980,7 +980,7 @@ fn a_renamed_wheel_without_damage() {
 }
 
 #[test]
-fn a_renamed_wheel_with_real_damage() {
+fn damage_of_a_renamed_wheel_is_reported() {
     let damaged = "
         tensorflow/python/_pywrap_utils.pyd  size 103424
         tensorflow/python/_tf_stack.pyd  size 1

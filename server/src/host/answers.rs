@@ -80,7 +80,7 @@ pub struct Answers {
     /// The hash that identifies the environment in file names.
     environment: String,
     /// Whether stored answers are ignored; new ones are stored all the same.
-    afresh: bool,
+    ignores_stored: bool,
 }
 
 /// The stored form of an answer.
@@ -102,13 +102,18 @@ impl Answers {
         let python = std::path::absolute(python).ok()?;
         let mut name = rustc_hash::FxHasher::default();
         name.write(WinPath::from_native(&python).key().as_bytes());
-        Some(Answers { folder, python, environment: format!("{:016x}", name.finish()), afresh: false })
+        Some(Answers {
+            folder,
+            python,
+            environment: format!("{:016x}", name.finish()),
+            ignores_stored: false,
+        })
     }
 
     /// Returns the same cache for a caller that wants every answer computed again. New answers are
     /// stored all the same.
     pub fn afresh(self) -> Answers {
-        Answers { afresh: true, ..self }
+        Answers { ignores_stored: true, ..self }
     }
 
     /// Returns the path of the [`FactCache`](super::FactCache) file.
@@ -118,7 +123,7 @@ impl Answers {
 
     /// Returns the stored answer and its reading if `files` still match it.
     pub fn recall(&self, question: Question, files: &dyn Files) -> Option<(Vec<u8>, Reading)> {
-        if self.afresh {
+        if self.ignores_stored {
             return None;
         }
         let path = self.answer_file(question);

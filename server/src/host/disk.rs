@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::api_sets::ApiSets;
 use super::archive::Archive;
 use super::cache::{FactCache, Stamp};
-use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, TEXT_LIMIT};
+use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, MAX_TEXT_BYTES};
 use super::map;
 use super::path::{WinPath, fold_name};
 use super::reading::Fingerprint;
@@ -42,7 +42,7 @@ pub struct Disk {
     modules_read: AtomicU64,
     /// The modules that a thread is currently reading.
     being_read: Claims,
-    /// The modules of which parts were read most recently.
+    /// The modules whose parts were read most recently.
     last_modules: Mutex<VecDeque<(WinPath, Arc<str>)>>,
 }
 
@@ -194,7 +194,7 @@ impl Disk {
         Ok((look.native, look.stamp.filter(|_| look.is_settled)))
     }
 
-    /// Returns the source of a module of which a part is read. Parts of one module are requested
+    /// Returns the source of a module in order to read a part of it. Parts are requested
     /// repeatedly, between those of other modules.
     fn module_source(
         &self,
@@ -365,7 +365,7 @@ impl Files for Disk {
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        let bytes = read(&self.native(path)?, TEXT_LIMIT)?;
+        let bytes = read(&self.native(path)?, MAX_TEXT_BYTES)?;
         Ok(String::from_utf8_lossy(&bytes).into())
     }
 

@@ -25,7 +25,7 @@ pub trait Files: Send + Sync {
     /// Returns the size of a file in bytes.
     fn size(&self, path: &WinPath) -> Result<u64, FileError>;
 
-    /// Reads a small text file (configuration, metadata) of at most [`TEXT_LIMIT`] bytes. Invalid
+    /// Reads a small text file (configuration, metadata) of at most [`MAX_TEXT_BYTES`] bytes. Invalid
     /// UTF-8 is replaced.
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError>;
 
@@ -47,7 +47,7 @@ pub trait Files: Send + Sync {
     /// Returns the export of an image with a name or an ordinal.
     fn export(&self, path: &WinPath, symbol: &Symbol) -> Result<Option<Export>, ImageFault>;
 
-    /// Whether a file of at most [`LARGEST_SEARCHED`] bytes contains `text`. This reads the whole
+    /// Whether a file of at most [`MAX_SEARCHED_BYTES`] bytes contains `text`. This reads the whole
     /// file, so callers should have another reason to expect the text in it.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
 
@@ -106,11 +106,11 @@ pub fn is_native(name: &str) -> bool {
 }
 
 /// The maximum size of a text file in bytes. TensorFlow's RECORD has 2 MB.
-pub const TEXT_LIMIT: u64 = 16 << 20;
+pub const MAX_TEXT_BYTES: u64 = 16 << 20;
 
 /// The maximum size in bytes of a file that is searched for a string. Images are not larger,
 /// because their size has 32 bits.
-pub const LARGEST_SEARCHED: u64 = 4 << 30;
+pub const MAX_SEARCHED_BYTES: u64 = 4 << 30;
 
 /// The listing of a directory.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

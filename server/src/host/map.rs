@@ -9,7 +9,7 @@ use std::path::Path;
 use memmap2::{Mmap, MmapOptions};
 
 use super::api_sets::ApiSets;
-use super::files::{DllNames, FileError, ImageFacts, ImageFault, LARGEST_SEARCHED};
+use super::files::{DllNames, FileError, ImageFacts, ImageFault, MAX_SEARCHED_BYTES};
 use crate::image::{Binding, Export, Image, ImageError, Machine, Symbol};
 
 /// A memory map of a whole file. Only the pages that are accessed are read.
@@ -63,7 +63,7 @@ pub fn image_facts(native: &Path) -> Result<ImageFacts, ImageFault> {
     let image = map.image()?;
     let DllNames { imports, delay_imports } = dll_names(&image)?;
     let for_x64 = match image.seen_by_x64() {
-        Some(seen) => Some(dll_names(&Image::parse(&seen)?)?),
+        Some(view) => Some(dll_names(&Image::parse(&view)?)?),
         None => None,
     };
     Ok(ImageFacts {
@@ -106,8 +106,8 @@ fn dll_names(image: &Image<'_>) -> Result<DllNames, ImageError> {
 pub fn binding(importer: &Path, dll: &str, exporter: &Path) -> Result<Binding, ImageFault> {
     let (importer, exporter) = (Mapped::of(importer)?, Mapped::of(exporter)?);
     let (importer, exporter) = (importer.image()?, exporter.image()?);
-    let seen = (importer.seen_by_x64(), exporter.seen_by_x64());
-    let (importing, exporting) = (parsed(&seen.0)?, parsed(&seen.1)?);
+    let views = (importer.seen_by_x64(), exporter.seen_by_x64());
+    let (importing, exporting) = (parsed(&views.0)?, parsed(&views.1)?);
     let native = || Binding::between(&importer, dll, &exporter);
     let emulated = || {
         Binding::between(
@@ -124,8 +124,8 @@ pub fn binding(importer: &Path, dll: &str, exporter: &Path) -> Result<Binding, I
     })
 }
 
-fn parsed(seen: &Option<Vec<u8>>) -> Result<Option<Image<'_>>, ImageError> {
-    seen.as_deref().map(Image::parse).transpose()
+fn parsed(view: &Option<Vec<u8>>) -> Result<Option<Image<'_>>, ImageError> {
+    view.as_deref().map(Image::parse).transpose()
 }
 
 /// Returns the export of an image with a name or an ordinal, in any kind of process for an ARM64X
@@ -134,7 +134,7 @@ pub fn export(native: &Path, symbol: &Symbol) -> Result<Option<Export>, ImageFau
     let map = Mapped::of(native)?;
     let image = map.image()?;
     let found = match (image.export(symbol)?, image.seen_by_x64()) {
-        (None, Some(seen)) => Image::parse(&seen)?.export(symbol)?,
+        (None, Some(view)) => Image::parse(&view)?.export(symbol)?,
         (found, _) => found,
     };
     Ok(found.or_else(|| image.is_of_wine().then_some(Export::Address(0))))
@@ -157,7 +157,7 @@ pub fn holds(native: &Path, text: &str) -> Result<bool, FileError> {
     match file.metadata()?.len() {
         // No system maps an empty file.
         0 => Ok(text.is_empty()),
-        size if size > LARGEST_SEARCHED => Err(FileError::TooLarge(size)),
+        size if size > MAX_SEARCHED_BYTES => Err(FileError::TooLarge(size)),
         _ => Ok(memchr::memmem::find(&Mapped::whole(&file)?.0, text.as_bytes()).is_some()),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
 
 /// Returns the interpreter under the name of its install, if it was reached through one of uv's
 /// links.
-pub(super) fn behind_link(search: &Search<'_>, python: &Environment) -> Option<WinPath> {
+pub(super) fn link_target(search: &Search<'_>, python: &Environment) -> Option<WinPath> {
     let folder = python.interpreter.parent()?;
     let link = Install::of(folder.file_name()).filter(|link| link.number.matches('.').count() == 1)?;
     let installs = search.folders_in(&folder.parent()?).into_iter();

@@ -200,7 +200,7 @@ impl<'a> Search<'a> {
                 // A launcher is the same Python as its target, and so is a link.
                 let python = match &environment {
                     Ok(python) => {
-                        managed::behind_link(self, python).unwrap_or_else(|| python.interpreter.clone())
+                        managed::link_target(self, python).unwrap_or_else(|| python.interpreter.clone())
                     }
                     Err(_) => sighting.path.clone(),
                 };
@@ -279,8 +279,8 @@ impl<'a> Search<'a> {
 }
 
 /// Returns the interpreter that an alias of the Store starts, if its package can be found.
-pub(super) fn behind_alias(path: &WinPath, host: &Host) -> Option<WinPath> {
-    store::is_alias(path).then(|| store::behind_alias(&Search::on(host), path)).flatten()
+pub(super) fn store_alias_target(path: &WinPath, host: &Host) -> Option<WinPath> {
+    store::is_alias(path).then(|| store::store_alias_target(&Search::on(host), path)).flatten()
 }
 
 impl FoundEnvironment {

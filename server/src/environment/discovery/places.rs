@@ -57,7 +57,7 @@ pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
         directories.iter().flat_map(|folder| ["python.exe", "python3.exe"].map(|name| folder.join(name)));
     let there = programs.filter(|program| search.is_file(program)).filter_map(|program| {
         // Without a package, the alias only opens the Store.
-        if store::is_alias(&program) { store::behind_alias(search, &program) } else { Some(program) }
+        if store::is_alias(&program) { store::store_alias_target(search, &program) } else { Some(program) }
     });
     let free_threaded = directories.iter().flat_map(|folder| search.free_threaded_in(folder));
     there.chain(free_threaded).map(|path| Sighting::new(path, Source::Path, "on PATH")).collect()

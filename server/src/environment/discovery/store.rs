@@ -36,7 +36,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
 /// Returns the interpreter that an alias starts, if its package can be found. `python3.11.exe`
 /// starts that version, `python.exe` in the directory of a package family starts that family, and
 /// any other `python.exe` starts the newest package.
-pub(super) fn behind_alias(search: &Search<'_>, alias: &WinPath) -> Option<WinPath> {
+pub(super) fn store_alias_target(search: &Search<'_>, alias: &WinPath) -> Option<WinPath> {
     if !is_alias(alias) {
         return None;
     }

@@ -219,7 +219,7 @@ fn the_environment_of_the_folder_takes_precedence() {
 }
 
 #[test]
-fn packages_of_the_store_and_their_aliases() {
+fn packages_of_the_store_are_found_behind_their_aliases() {
     let apps = r"C:\Program Files\WindowsApps";
     let package = format!(r"{apps}\PythonSoftwareFoundation.Python.3.11_3.11.2544.0_x64__qbz5n2kfra8p0");
     let aliases = format!(r"{ME}\AppData\Local\Microsoft\WindowsApps");
@@ -271,7 +271,7 @@ fn packages_of_the_store_and_their_aliases() {
 }
 
 #[test]
-fn environments_of_conda_mamba_and_pixi() {
+fn environments_of_conda_mamba_and_pixi_are_found() {
     let disk = [
         python(r"C:\Users\me\miniforge3", 12),
         python(r"C:\Users\me\miniforge3\envs\tf", 10),
@@ -334,7 +334,7 @@ C:\Users\me\.condarc  text
 }
 
 #[test]
-fn pythons_of_uv_and_pyenv() {
+fn pythons_of_uv_and_pyenv_are_found() {
     let disk = [
         python(&format!(r"{ME}\AppData\Roaming\uv\python\cpython-3.12.4-windows-x86_64-none"), 12),
         python(&format!(r"{ME}\AppData\Roaming\uv\python\cpython-3.12-windows-x86_64-none"), 12),
@@ -391,7 +391,7 @@ fn pythons_of_uv_and_pyenv() {
 }
 
 #[test]
-fn environments_of_poetry_and_pipenv() {
+fn environments_of_poetry_and_pipenv_are_found() {
     let above = format!(r"{ME}\AppData\Local\pypoetry\Cache\virtualenvs");
     let disk = [
         python(r"C:\Py39", 9),
@@ -462,7 +462,7 @@ fn unregistered_pythons_are_found() {
 }
 
 #[test]
-fn free_threaded_builds() {
+fn free_threaded_builds_are_found() {
     let both = r"C:\Users\me\AppData\Local\Programs\Python\Python314";
     let managed = r"C:\Users\me\AppData\Local\Python\pythoncore-3.15t-64";
     let disk = [
@@ -530,7 +530,7 @@ fn the_build_that_a_file_requires_is_selected() {
 }
 
 #[test]
-fn a_machine_without_a_python() {
+fn nothing_is_found_on_a_machine_without_a_python() {
     check("C:\\Windows\\System32\\kernel32.dll", "", expect![[r#""#]]);
     check_chosen(
         "C:\\work\\pyproject.toml  text\n    [broken",
@@ -604,7 +604,7 @@ fn managed() -> String {
 }
 
 #[test]
-fn pythons_of_the_install_manager() {
+fn pythons_of_the_install_manager_are_found() {
     let facts = format!(r"PATH={LOCAL}\bin");
     check(
         &managed(),

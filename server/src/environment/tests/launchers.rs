@@ -165,7 +165,7 @@ fn a_launcher_on_a_server_may_have_a_target_there() {
 }
 
 #[test]
-fn environments_of_a_managed_python() {
+fn a_venv_of_a_managed_python_can_start_its_alias() {
     let venv = |home: &str| {
         let files = managed().and(&format!(
             "C:\\venv\\Scripts\\python.exe\nC:\\venv\\pyvenv.cfg  text\n    home = {home}\n    version = 3.14.2\n"
@@ -233,7 +233,7 @@ fn a_trampoline_of_uv_starts_the_python_that_it_names() {
 }
 
 #[test]
-fn an_environment_of_uv() {
+fn a_venv_of_uv_starts_the_target_of_its_trampoline() {
     let disk = MemoryFiles::new(OF_UV);
     expect![[r#"
         venv 3.13.5 x86_64, of installed
