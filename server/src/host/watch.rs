@@ -37,25 +37,25 @@ use system::{RegistryNotice, is_silent, is_wine};
 /// The quiet period after which a deletion, copy, or installation counts as finished.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// The number of changes from which on they count as an installation. Its pauses may be longer,
+/// The number of changes from which on they count as an installation, whose pauses may be longer,
 /// because of virus scanners and pip's own work.
-const INSTALLATION: u32 = 100;
+const MIN_INSTALLATION_CHANGES: u32 = 100;
 
 /// The maximum delay of a check if changes don't stop, as in a directory to which a running program
 /// writes.
-const MAX_DELAY: Duration = Duration::from_secs(5);
+const MAX_CHECK_DELAY: Duration = Duration::from_secs(5);
 
 /// The maximum delay of a check while an installation changes an environment.
-const MAX_INSTALLATION: Duration = Duration::from_secs(300);
+const MAX_INSTALLATION_TIME: Duration = Duration::from_secs(300);
 
 /// If reports follow each other within this time, the next quiet period is longer.
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
 
-/// The minimum interval between polls. Slow polls run less often: see [`POLL_SHARE`].
-const POLL: Duration = Duration::from_secs(1);
+/// The minimum interval between polls. Slow polls run less often: see [`INVERSE_POLL_SHARE`].
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The reciprocal of the maximum share of time that polling may take.
-const POLL_SHARE: u32 = 20;
+const INVERSE_POLL_SHARE: u32 = 20;
 
 /// The interval at which the existence of an environment is checked on systems that don't report
 /// its removal.
@@ -156,7 +156,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Watcher<K> {
     fn with_notices(has_notices: bool, report: impl Fn(K) + Send + 'static) -> Watcher<K> {
         let (orders, ordered) = channel();
         let (states, registry) = (HashMap::new(), None);
-        let watch = Watch { report, orders: orders.clone(), states, registry, has_notices };
+        let watch = WatchThread { report, orders: orders.clone(), states, registry, has_notices };
         // If the thread doesn't start, nothing is watched, and everything else works.
         let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(|| watch.run(ordered));
         Watcher { orders }
@@ -186,7 +186,7 @@ impl<K> Drop for Watcher<K> {
 }
 
 /// The state of the watching thread.
-struct Watch<K, T> {
+struct WatchThread<K, T> {
     report: T,
     orders: Sender<Order<K>>,
     states: HashMap<K, WatchState>,
@@ -203,13 +203,13 @@ struct WatchState {
     refused: BTreeSet<PathBuf>,
     /// The source of notifications, as long as it lives. `None` if the system provides none.
     notices: Option<RecommendedWatcher>,
-    pending: Option<PendingChange>,
+    pending: Option<PendingChanges>,
     /// The quiet period outside of the environment. It grows if changes follow each other quickly.
     quiet_period: Duration,
     last_report: Option<Instant>,
     /// Whether a change was reported and no new analysis has begun since. Until then nothing else
     /// is reported.
-    is_awaited: bool,
+    is_reported: bool,
     polled: Reading,
     next_poll: Option<Instant>,
     /// Entries that may have changed without a notification, because they were read before they
@@ -223,7 +223,7 @@ struct WatchState {
 }
 
 /// Changes that haven't been checked yet.
-struct PendingChange {
+struct PendingChanges {
     since: Instant,
     /// The time of the last change of something that was read.
     last: Option<Instant>,
@@ -234,12 +234,13 @@ struct PendingChange {
     always_counts: bool,
 }
 
-impl PendingChange {
+impl PendingChanges {
     /// Returns when the quiet period ends if nothing more happens.
     fn end(&self, quiet_period: Duration) -> Instant {
-        let quiet = if self.changes < INSTALLATION { QUIET } else { QUIET * 2 };
-        let environment = self.in_environment.map(|last| (last + quiet).min(self.since + MAX_INSTALLATION));
-        let elsewhere = self.last.map(|last| (last + quiet_period).min(self.since + MAX_DELAY));
+        let quiet = if self.changes < MIN_INSTALLATION_CHANGES { QUIET } else { QUIET * 2 };
+        let environment =
+            self.in_environment.map(|last| (last + quiet).min(self.since + MAX_INSTALLATION_TIME));
+        let elsewhere = self.last.map(|last| (last + quiet_period).min(self.since + MAX_CHECK_DELAY));
         match (environment, elsewhere) {
             // The end of an installation isn't delayed by changes elsewhere.
             (Some(end), _) | (None, Some(end)) => end,
@@ -250,16 +251,16 @@ impl PendingChange {
 
 impl WatchState {
     fn next(&self) -> Option<Instant> {
-        if self.is_awaited {
+        if self.is_reported {
             return None;
         }
         let end = self.pending.as_ref().map(|pending| pending.end(self.quiet_period));
         [end, self.next_poll].into_iter().flatten().min()
     }
 
-    fn note_change(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut PendingChange {
+    fn note_change(&mut self, at: Instant, counts: bool, in_environment: bool) -> &mut PendingChanges {
         let new =
-            PendingChange { since: at, last: None, in_environment: None, changes: 0, always_counts: false };
+            PendingChanges { since: at, last: None, in_environment: None, changes: 0, always_counts: false };
         let pending = self.pending.get_or_insert(new);
         pending.last = if counts { Some(at) } else { pending.last };
         if in_environment {
@@ -270,9 +271,9 @@ impl WatchState {
     }
 
     /// Returns the interval between polls, or `None` if no polling is needed.
-    fn pause(&self) -> Option<Duration> {
+    fn poll_interval(&self) -> Option<Duration> {
         match (!self.unverified.is_empty() || !self.polled.is_empty(), WATCHES_TREES) {
-            (true, _) => Some(POLL),
+            (true, _) => Some(POLL_INTERVAL),
             (false, true) => Some(EXISTENCE_POLL),
             (false, false) => None,
         }
@@ -280,7 +281,11 @@ impl WatchState {
 
     /// Starts watching all places that can be watched. Changes before this moment caused no
     /// notification.
-    fn place(&mut self, places: BTreeMap<PathBuf, RecursiveMode>, notices: Option<RecommendedWatcher>) {
+    fn watch_places(
+        &mut self,
+        places: BTreeMap<PathBuf, RecursiveMode>,
+        notices: Option<RecommendedWatcher>,
+    ) {
         self.places = places;
         self.is_incomplete = false;
         self.unverified = self.reading.clone();
@@ -313,7 +318,7 @@ impl WatchState {
 
     /// Determines what has to be polled: everything that cannot be watched or causes no
     /// notifications.
-    fn poll(&mut self, disk: &Disk) {
+    fn choose_polled(&mut self, disk: &Disk) {
         let refused = &self.refused;
         let is_refused = |place: PathBuf| place.ancestors().any(|folder| refused.contains(folder));
         let reading = &self.reading;
@@ -327,7 +332,7 @@ impl WatchState {
             }
         }
         self.polled = reading.within(&polled);
-        self.next_poll = self.pause().map(|pause| Instant::now() + pause);
+        self.next_poll = self.poll_interval().map(|pause| Instant::now() + pause);
     }
 
     /// Whether a polled entry doesn't match any more, and a report is due.
@@ -339,7 +344,7 @@ impl WatchState {
         };
         if due.into_iter().all(|part| self.watched.still_holds(part)) {
             self.unverified = Reading::default();
-            self.report_delay = POLL;
+            self.report_delay = POLL_INTERVAL;
             return false;
         }
         // Back off while reports have no effect.
@@ -347,13 +352,13 @@ impl WatchState {
             return false;
         }
         self.report_delay =
-            self.last_poll_report.map_or(POLL, |_| (self.report_delay * 2).min(MAX_REPORT_DELAY));
+            self.last_poll_report.map_or(POLL_INTERVAL, |_| (self.report_delay * 2).min(MAX_REPORT_DELAY));
         self.last_poll_report = Some(now);
         true
     }
 }
 
-impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
+impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
     fn run(mut self, orders: Receiver<Order<K>>) {
         loop {
             let next = self.states.values().filter_map(WatchState::next).min();
@@ -366,7 +371,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
                 Ok(Order::Expect(key)) => {
                     if let Some(state) = self.states.get_mut(&key) {
                         state.pending = None;
-                        state.is_awaited = false;
+                        state.is_reported = false;
                     }
                 }
                 Ok(Order::Forget(key)) => {
@@ -415,20 +420,20 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
                 pending: None,
                 quiet_period: QUIET,
                 last_report: None,
-                is_awaited: false,
+                is_reported: false,
                 polled: Reading::default(),
                 next_poll: None,
                 unverified,
                 is_incomplete: false,
                 last_poll_report: None,
-                report_delay: POLL,
+                report_delay: POLL_INTERVAL,
             },
         };
         if state.is_incomplete || places != state.places || state.notices.is_none() {
-            state.place(places, self.notices(&key));
+            state.watch_places(places, self.notices(&key));
         }
-        state.is_awaited = false;
-        state.poll(disk);
+        state.is_reported = false;
+        state.choose_polled(disk);
         if !state.unverified.is_empty() {
             state.next_poll = Some(Instant::now());
         }
@@ -443,8 +448,8 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
             && let Some(host) = state.watched.host.afresh()
             && let Some(disk) = host.disk.as_deref()
         {
-            state.place(state.watched.places(&state.reading, disk), notices);
-            state.poll(disk);
+            state.watch_places(state.watched.places(&state.reading, disk), notices);
+            state.choose_polled(disk);
         }
     }
 
@@ -505,29 +510,30 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> Watch<K, T> {
     /// Performs the checks and polls that are due.
     fn process_due(&mut self) {
         let mut incomplete = Vec::new();
-        for (key, state) in self.states.iter_mut().filter(|(_, state)| !state.is_awaited) {
+        for (key, state) in self.states.iter_mut().filter(|(_, state)| !state.is_reported) {
             let now = Instant::now();
             let over = state.pending.take_if(|pending| pending.end(state.quiet_period) <= now);
             if let Some(pending) = over.filter(|pending| pending.last.is_some()) {
                 if pending.always_counts || !state.watched.still_holds(&state.reading) {
-                    state.is_awaited = true;
+                    state.is_reported = true;
                     (self.report)(key.clone());
-                    state.next_poll = state.next_poll.map(|next| next.max(now + POLL));
+                    state.next_poll = state.next_poll.map(|next| next.max(now + POLL_INTERVAL));
                     let is_again =
                         state.last_report.replace(now).is_some_and(|last| now < last + REPEAT_WINDOW);
                     state.quiet_period =
-                        if is_again { (state.quiet_period * 2).min(MAX_DELAY) } else { QUIET };
+                        if is_again { (state.quiet_period * 2).min(MAX_CHECK_DELAY) } else { QUIET };
                 } else if state.is_incomplete {
                     incomplete.push(key.clone());
                 }
             }
-            if !state.is_awaited && state.next_poll.is_some_and(|next| next <= now) {
+            if !state.is_reported && state.next_poll.is_some_and(|next| next <= now) {
                 if state.is_refuted_by_poll(now) {
-                    state.is_awaited = true;
+                    state.is_reported = true;
                     (self.report)(key.clone());
                 }
-                state.next_poll =
-                    state.pause().map(|pause| Instant::now() + pause.max(now.elapsed() * POLL_SHARE));
+                state.next_poll = state
+                    .poll_interval()
+                    .map(|pause| Instant::now() + pause.max(now.elapsed() * INVERSE_POLL_SHARE));
             }
         }
         incomplete.iter().for_each(|key| self.rewatch(key));

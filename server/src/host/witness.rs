@@ -95,7 +95,7 @@ impl Witness {
         let agrees = match (&fingerprint, answer.as_ref().map_err(of_file)) {
             (Fingerprint::Error(expected), Err(Some(error))) => expected == error,
             (Fingerprint::Error(_), _) => false,
-            // The error is about the file's size or contents, so the file itself could be read.
+            // The file could be read: this is an answer, or an error about its size or contents.
             (_, Ok(_) | Err(None)) => true,
             (_, Err(Some(FileError::TooLarge(_) | FileError::BadArchive(_) | FileError::BadModule(_)))) => {
                 true

@@ -418,7 +418,7 @@ impl Process {
     }
 }
 
-/// Adds `.dll` to a name without a dot, as the loader does. A dot at the end says that the file has
+/// Adds `.dll` to a name without a dot, as the loader does. A dot at the end means that the file has
 /// no suffix.
 fn with_suffix(name: &str) -> String {
     let file = WinPath::new(name).file_name().to_owned();

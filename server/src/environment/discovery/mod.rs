@@ -5,14 +5,12 @@
 //! | file | finds |
 //! |---|---|
 //! | `folder` | environments in the folder: `.venv`, pixi's, any other |
-//! | `hints` | Pythons that the folder's files require: environments of Poetry and Pipenv,
-//! `.python-version`, `environment.yml`, `requires-python` |
+//! | `hints` | Pythons that the folder's files require: Poetry, Pipenv, `.python-version`, `requires-python` … |
 //! | `registry` | registered Pythons (PEP 514), and the one that `py` starts |
 //! | `store` | packages of the Microsoft Store, behind their aliases |
 //! | `conda` | environments of conda, mamba, and pixi |
 //! | `manager` | Pythons of the Python Install Manager |
-//! | `managed` | Pythons of uv and pyenv-win, environments of Poetry, Pipenv, and virtualenvwrapper
-//! |
+//! | `managed` | Pythons of uv and pyenv-win, environments of Poetry, Pipenv, virtualenvwrapper |
 //! | `places` | Pythons in the usual places: python.org's, the embeddable package, WinPython |
 //! | `users` | the users whose directories are searched |
 //!
