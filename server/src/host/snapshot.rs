@@ -149,12 +149,14 @@ pub enum SnapshotError {
     Damaged { path: String, reason: String },
     /// The snapshot would contain a secret.
     #[error(
-        "no snapshot was written: it would contain what looks like {kind} (“{around}…”), and snapshots are made to be shared"
+        "no snapshot was written: it would contain what looks like {kind} (“{around}…”), \
+         and snapshots are made to be shared"
     )]
     Secret { kind: &'static str, around: String },
     /// The snapshot would contain modules of the user's own projects.
     #[error(
-        "no snapshot was written: this import runs your own modules ({}), and snapshots are made to be shared. To include what these modules do, use {asked}",
+        "no snapshot was written: this import runs your own modules ({}), \
+         and snapshots are made to be shared. To include what these modules do, use {asked}",
         listed(.modules)
     )]
     OwnModules {
@@ -165,7 +167,8 @@ pub enum SnapshotError {
     },
     /// A newer version of WhyDLL wrote the snapshot.
     #[error(
-        "{path} is a snapshot in format {found}, but this whydll reads formats up to {VERSION} only: update whydll"
+        "{path} is a snapshot in format {found}, but this whydll reads formats up to {VERSION} only: \
+         update whydll"
     )]
     TooNew { path: String, found: u32 },
 }

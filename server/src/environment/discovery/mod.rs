@@ -5,7 +5,7 @@
 //! | file | finds |
 //! |---|---|
 //! | `folder` | environments in the folder: `.venv`, pixi's, any other |
-//! | `hints` | Pythons that the folder's files require: Poetry, Pipenv, `.python-version`, `requires-python` … |
+//! | `hints` | Pythons that files require: `pyproject.toml`, Pipenv, `.python-version`, `environment.yml` |
 //! | `registry` | registered Pythons (PEP 514), and the one that `py` starts |
 //! | `store` | packages of the Microsoft Store, behind their aliases |
 //! | `conda` | environments of conda, mamba, and pixi |
