@@ -38,7 +38,7 @@ pub struct Disk {
     contained: Memo<(WinPath, String), bool, FileError>,
     instructions: Memo<WinPath, Arc<BTreeSet<String>>, ImageFault>,
     /// File metadata from the first access, so that a stamp is never newer than what was read.
-    looks: Memo<WinPath, Look, FileError>,
+    metadata: Memo<WinPath, FileMetadata, FileError>,
     modules_read: AtomicU64,
     /// The modules that a thread is currently reading.
     being_read: Claims,
@@ -57,12 +57,12 @@ struct Listed {
     /// provides it, where querying each file would cost more than everything else. NTFS keeps it up
     /// to date for the name by which a file was written (Microsoft, "FindFirstFileW"), and
     /// installers write files by the names that Python will find.
-    looks: Arc<FxHashMap<String, fs::Metadata>>,
+    metadata: Arc<FxHashMap<String, fs::Metadata>>,
 }
 
 /// The metadata of a file or directory.
 #[derive(Clone)]
-struct Look {
+struct FileMetadata {
     native: PathBuf,
     bytes: u64,
     is_folder: bool,
@@ -85,7 +85,7 @@ impl Disk {
             exports: Mutex::default(),
             contained: Mutex::default(),
             instructions: Mutex::default(),
-            looks: Mutex::default(),
+            metadata: Mutex::default(),
             modules_read: AtomicU64::new(0),
             being_read: Claims::default(),
             last_modules: Mutex::default(),
@@ -170,28 +170,28 @@ impl Disk {
         }
     }
 
-    fn look(&self, path: &WinPath) -> Result<Look, FileError> {
-        once(&self.looks, path, || {
+    fn file_metadata(&self, path: &WinPath) -> Result<FileMetadata, FileError> {
+        once(&self.metadata, path, || {
             let native = self.native(path)?;
-            let metadata = self.listed_look(path).map_or_else(|| fs::metadata(&native), Ok)?;
+            let metadata = self.listed_metadata(path).map_or_else(|| fs::metadata(&native), Ok)?;
             let (bytes, is_folder) = (metadata.len(), metadata.is_dir());
             let stamp = Stamp::of(&metadata).filter(|_| may_be_read(&native, &metadata));
             let is_settled = stamp.is_some_and(Stamp::is_settled);
-            Ok(Look { native, bytes, is_folder, stamp, is_settled })
+            Ok(FileMetadata { native, bytes, is_folder, stamp, is_settled })
         })
     }
 
-    fn listed_look(&self, path: &WinPath) -> Option<fs::Metadata> {
+    fn listed_metadata(&self, path: &WinPath) -> Option<fs::Metadata> {
         let listed = self.listed(&path.parent()?).ok()?;
-        listed.looks.get(&fold_name(path.file_name())).cloned()
+        listed.metadata.get(&fold_name(path.file_name())).cloned()
     }
 
     fn stamped(&self, path: &WinPath) -> Result<(PathBuf, Option<Stamp>), FileError> {
-        let look = self.look(path)?;
-        if look.is_folder {
+        let file = self.file_metadata(path)?;
+        if file.is_folder {
             return Err(FileError::WrongKind("a folder".into()));
         }
-        Ok((look.native, look.stamp.filter(|_| look.is_settled)))
+        Ok((file.native, file.stamp.filter(|_| file.is_settled)))
     }
 
     /// Returns the source of a module in order to read a part of it. Parts are requested
@@ -333,7 +333,7 @@ fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
-    let mut looks = FxHashMap::default();
+    let mut all_metadata = FxHashMap::default();
     let entries = entries.filter_map(Result::ok).map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         // Other systems would query each file; and for a link, this is not the metadata of its
@@ -342,7 +342,7 @@ fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
             && let Ok(metadata) = entry.metadata()
             && metadata.is_file()
         {
-            looks.insert(fold_name(&name), metadata);
+            all_metadata.insert(fold_name(&name), metadata);
         }
         let kind = match entry.file_type() {
             Ok(kind) if kind.is_dir() => EntryKind::Folder,
@@ -352,7 +352,7 @@ fn listing(native: PathBuf, entries: fs::ReadDir) -> Listed {
         Entry { name, kind }
     });
     let folder = Arc::new(Folder::new(entries));
-    Listed { native, folder, looks: Arc::new(looks) }
+    Listed { native, folder, metadata: Arc::new(all_metadata) }
 }
 
 impl Files for Disk {
@@ -361,7 +361,7 @@ impl Files for Disk {
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        self.look(path).map(|look| look.bytes)
+        self.file_metadata(path).map(|file| file.bytes)
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
@@ -426,10 +426,10 @@ impl Files for Disk {
     }
 
     fn fingerprint(&self, path: &WinPath) -> Fingerprint {
-        match self.look(path) {
+        match self.file_metadata(path) {
             Err(error) => Fingerprint::Error(error),
-            Ok(look) if look.is_folder => Fingerprint::Error(FileError::WrongKind("a folder".into())),
-            Ok(Look { stamp: Some(stamp), native, is_settled, .. }) if !is_locked_away(&native) => {
+            Ok(file) if file.is_folder => Fingerprint::Error(FileError::WrongKind("a folder".into())),
+            Ok(FileMetadata { stamp: Some(stamp), native, is_settled, .. }) if !is_locked_away(&native) => {
                 if is_settled {
                     Fingerprint::Stamp(stamp)
                 } else {

@@ -250,13 +250,13 @@ impl ImageFacts {
     }
 }
 
-/// The default for snapshots that were recorded before the field existed.
+/// Returns the default for snapshots that were recorded before the field existed.
 fn yes() -> bool {
     true
 }
 
 impl Default for ImageFacts {
-    /// An x64 image without imports, and otherwise with the least an image must have.
+    /// Returns an x64 image without imports, and otherwise with the least an image must have.
     fn default() -> ImageFacts {
         ImageFacts {
             machine: Machine::X64,

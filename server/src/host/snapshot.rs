@@ -383,7 +383,7 @@ impl Files for Recorded {
         recorded(&self.facts.scripts, path)
     }
 
-    /// Whatever isn't recorded wasn't requested, or isn't in the file.
+    /// Returns false for an unrecorded string: it wasn't requested, or isn't in the file.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         withheld::note(path.as_str());
         withheld::note(text);

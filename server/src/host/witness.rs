@@ -170,8 +170,7 @@ impl Files for Witness {
         self.record(path, |files| files.holds(path, text), |error| Some(error))
     }
 
-    /// Also recorded: a cached result that still holds must have the same read set as a computed
-    /// one.
+    /// Records this read too, so that a cached result has the same read set as a computed one.
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
         self.record(path, |files| files.instructions(path), of_file)
     }
