@@ -480,9 +480,9 @@ impl Environment {
             .collect()
     }
 
-    /// Returns the requirements that are not installed of the distribution that provides the
-    /// package of this file. Requirements that depend on an extra or a Python version are left out;
-    /// conditions on the operating system are evaluated for Windows.
+    /// Returns the missing requirements of the distribution that provides the package of this file.
+    /// Requirements that depend on an extra or a Python version are left out; conditions on the
+    /// operating system are evaluated for Windows.
     pub fn lacks_for<'e>(
         &'e self,
         file: &WinPath,
