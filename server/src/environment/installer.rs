@@ -251,8 +251,8 @@ impl Environment {
         }
     }
 
-    /// Returns the installer for another version of a distribution in this environment: the one
-    /// that installed it.
+    /// Returns the installer that reinstalls a distribution of this environment or installs another
+    /// version of it: the one that installed it before.
     pub fn installer_for(&self, distribution: &Distribution, files: &dyn Files) -> Option<Installer> {
         match distribution.kind {
             DistributionKind::Conda => Some(self.conda(files)),

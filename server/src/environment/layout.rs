@@ -253,7 +253,7 @@ struct Config {
     /// The version of Python that created the environment: venv calls it `version`, virtualenv and
     /// uv `version_info`. For a Python that uv updates, it has no third number.
     version: Option<PythonVersion>,
-    /// The implementation that created it, such as `CPython` (virtualenv, uv).
+    /// The implementation that it was made with, such as `CPython`, if virtualenv or uv recorded it.
     implementation: Option<String>,
 }
 

@@ -320,8 +320,8 @@ impl Host {
         }
     }
 
-    /// Returns the native path of a file of this machine, in the spelling on disk. Returns `None`
-    /// if it has none.
+    /// Returns the native path of a file of this machine, whose letter case may differ from that on
+    /// disk. Returns `None` if it has none.
     pub fn native_of(&self, path: &WinPath) -> Option<PathBuf> {
         self.disk.as_ref()?.spelled(path)
     }

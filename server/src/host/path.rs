@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Span;
 
-/// The Windows SDK's `MAX_PATH`: the length of a path in characters, including the NUL at its end.
+/// The Windows SDK's `MAX_PATH`: the maximum length of a path in characters, including the NUL at
+/// its end.
 const MAX_PATH: usize = 260;
 
 /// An absolute or relative path. Comparison ignores case and the kind of separator.
@@ -134,7 +135,7 @@ impl WinPath {
         Some((archive, inside))
     }
 
-    /// Whether it is a Windows path of `MAX_PATH` or more characters, including the NUL at its end
+    /// Whether it is a Windows path that, with the NUL at its end, exceeds `MAX_PATH` characters
     /// (Microsoft, "Maximum Path Length Limitation").
     pub fn is_long(&self) -> bool {
         self.is_on_drive() && self.0.len() >= MAX_PATH && self.0.encode_utf16().count() >= MAX_PATH

@@ -170,11 +170,11 @@ impl Files for Witness {
         self.record(path, |files| files.holds(path, text), |error| Some(error))
     }
 
-    /// Records this read too, so that a cached result has the same read set as a computed one.
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
         self.record(path, |files| files.instructions(path), of_file)
     }
 
+    /// Records this access too, so that a cached result has the same read set as a computed one.
     fn fingerprint(&self, path: &WinPath) -> Fingerprint {
         self.check_cancelled();
         let known = lock(&self.fingerprints).get(path).cloned();
