@@ -25,8 +25,8 @@ pub trait Files: Send + Sync {
     /// Returns the size of a file in bytes.
     fn size(&self, path: &WinPath) -> Result<u64, FileError>;
 
-    /// Reads a small text file (configuration, metadata) of at most [`MAX_TEXT_BYTES`] bytes. Invalid
-    /// UTF-8 is replaced.
+    /// Reads a small text file (configuration, metadata) of at most [`MAX_TEXT_BYTES`] bytes.
+    /// Invalid UTF-8 is replaced.
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError>;
 
     /// Reads the facts about a PE file.
