@@ -135,7 +135,8 @@ pub struct Contents {
     pub constants: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The names of the directories and of the files in a directory, as in a serialized [`Listing`](super::Listing).
+/// The names of the directories and of the files in a directory, as in a serialized
+/// [`Listing`](super::Listing).
 type Names = (Vec<String>, Vec<String>);
 
 fn names_of((folders, files): Names) -> Vec<String> {
