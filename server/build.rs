@@ -1,4 +1,4 @@
-//! Gives the Windows program its icon, and the version that its properties show.
+//! Embeds the icon and the version resource into the Windows executable.
 
 fn main() {
     println!("cargo:rerun-if-changed=assets/whydll.ico");
@@ -11,8 +11,8 @@ fn main() {
     resource.set("FileDescription", "WhyDLL: why an import fails on Windows");
     resource.set("OriginalFilename", "whydll.exe");
     resource.set("LegalCopyright", "MIT or Apache-2.0");
-    // Windows shows the program without them as well, so a missing resource compiler is told and no more.
+    // The program works without them, so a missing resource compiler is only a warning.
     if let Err(error) = resource.compile_for("whydll") {
-        println!("cargo:warning=whydll.exe has neither icon nor version: {error}");
+        println!("cargo:warning=whydll.exe gets no icon and no version resource: {error}");
     }
 }

@@ -1,15 +1,15 @@
-//! WhyDLL says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+//! Explains why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 //!
-//! A load is computed, never guessed. The rooms, from the lowest floor up, each importing only from
-//! those below it (ARCHITECTURE.md tells more):
+//! A load is computed, never guessed. The modules are listed from the lowest layer up, and each one
+//! imports only from those above it in the table. See ARCHITECTURE.md for details.
 //!
-//! | room | turns | into |
+//! | module | turns | into |
 //! |---|---|---|
-//! | `visible` | texts of others | what a screen shows and does not obey |
+//! | `visible` | untrusted strings | strings that are safe to display |
 //! | [`image`] | bytes of a PE file | facts |
-//! | [`source`] | Python text | what importing it does, and which imports a document makes |
-//! | [`action`] | | what a person can do, and how its command is written for each shell |
-//! | [`host`] | a Windows machine | its directories, rules and files |
+//! | [`source`] | Python source | what importing it does, and which imports a document makes |
+//! | [`action`] | | what the user can do, and the command for it in each shell |
+//! | [`host`] | a Windows machine | its directories, rules, and files |
 //! | [`environment`] | an interpreter's path | version, `sys.path`, distributions |
 //! | [`loader`] | loads in order | a simulated process |
 //! | [`cpython`] | "import this extension module" | loads as that version makes them |

@@ -1,4 +1,4 @@
-//! The one binary: the language server and the command line.
+//! The `whydll` binary: language server and command line.
 
 use std::process::ExitCode;
 

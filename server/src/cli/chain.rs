@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::{Target, TargetArguments};
+use super::target::{CommandTarget, TargetArguments};
 use super::{CommandError, Format, print};
 use crate::{diagnosis, report};
 
@@ -34,8 +34,9 @@ pub fn run(arguments: ChainArguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::from(chain.error.is_some())))
 }
 
-/// What to load for a name that is given: the path of a file as the machine knows it, or the name of a package.
-fn loadable(target: &Target, name: &str) -> Result<String, CommandError> {
+/// Returns what to load for a command-line name: the path of a file on the analysed machine, or the
+/// name of a package.
+fn loadable(target: &CommandTarget, name: &str) -> Result<String, CommandError> {
     let path = target.path_of(name);
     let is_file = ["pyd", "dll", "so"].iter().any(|extension| path.has_extension(extension));
     match is_file {

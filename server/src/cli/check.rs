@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::{Target, TargetArguments};
+use super::target::{CommandTarget, TargetArguments};
 use super::{CommandError, ReportFormat, print};
 use crate::check::{self, Program, Programs};
 use crate::diagnosis::{Finding, Import, Watch};
@@ -17,13 +17,13 @@ use crate::visible::visible;
 
 #[derive(Args)]
 pub struct CheckArguments {
-    /// Python files and notebooks, or folders of them; without any, the packages that --import names
+    /// Python files and notebooks, or folders of them; without any, the packages given with --import
     #[arg(value_name = "FILES OR FOLDERS")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     target: TargetArguments,
-    /// A package to diagnose, or to watch in the files (default: tensorflow; in files all that are
-    /// installed with native code, too)
+    /// A package to diagnose, or to watch in the files (default: tensorflow; in files, also every
+    /// installed package with native code)
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -37,9 +37,9 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     }
     for reason in &programs.left_out {
         let reason = visible(&reason.to_string()).into_owned();
-        let _ = writeln!(anstream::stderr(), "whydll: {reason}; it was left out");
+        let _ = writeln!(anstream::stderr(), "whydll: {reason}; skipped");
     }
-    // The process ends with the answer: to take apart what it knows would only cost time.
+    // Skip destructors: the process is about to exit.
     let target = ManuallyDrop::new(arguments.target.resolve()?);
     let report = if arguments.files.is_empty() {
         check_packages(&target, &super::or_tensorflow(arguments.imports))
@@ -48,7 +48,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         let watch = if arguments.imports.is_empty() { Watch::Native } else { Watch::Named(named) };
         check_programs(&target, programs.read, &watch)
     };
-    let text = arguments.format.told(&report);
+    let text = arguments.format.render(&report);
     let failed = report.has_errors();
     target.remember();
     print(&text)?;
@@ -56,18 +56,18 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
 }
 
 /// Diagnoses packages by name.
-fn check_packages<'a>(target: &'a Target, names: &[String]) -> Report<'a> {
+fn check_packages<'a>(target: &'a CommandTarget, names: &[String]) -> Report<'a> {
     check_imports(target, &names.iter().map(|name| Import::first(name)).collect::<Vec<Import>>())
 }
 
-/// Diagnoses imports that stand in no file.
-pub fn check_imports<'a>(target: &'a Target, imports: &[Import]) -> Report<'a> {
+/// Diagnoses imports that belong to no file.
+pub fn check_imports<'a>(target: &'a CommandTarget, imports: &[Import]) -> Report<'a> {
     let diagnosis = target.diagnoses().of_all(imports);
     Report::of(&target.environment, &target.host, target.assumed.clone(), diagnosis)
 }
 
-/// Diagnoses the imports of files that are watched.
-pub fn check_programs<'a>(target: &'a Target, programs: Vec<Program>, watch: &Watch) -> Report<'a> {
+/// Diagnoses the watched imports of files.
+pub fn check_programs<'a>(target: &'a CommandTarget, programs: Vec<Program>, watch: &Watch) -> Report<'a> {
     let assumed = target.assumed.clone();
     let mut report = Report::new(&target.environment, &target.host, assumed);
     let severity = |finding: &Finding| Some(finding.severity);

@@ -1,11 +1,11 @@
-//! `whydll demo`: the main job on a recorded real environment.
+//! `whydll demo`: a check of the built-in recording of a real environment.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::check;
-use super::target::Target;
+use super::target::CommandTarget;
 use super::{CommandError, ReportFormat, print};
 use crate::check::Program;
 use crate::diagnosis::{ALWAYS, Watch};
@@ -23,11 +23,11 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let host = example::machine()?;
     let interpreter = host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?;
     let environment = Environment::at(&interpreter, &*host.files)?;
-    let target = Target::of_recorded(host, environment);
+    let target = CommandTarget::of_recorded(host, environment);
     let document = CheckedDocument::new("train.py".to_owned(), example::PROGRAM.to_owned());
     let watch = Watch::Named(vec![ALWAYS.to_owned()]);
     let report = check::check_programs(&target, vec![Program { parts: vec![document], path: None }], &watch);
     let failed = report.has_errors();
-    print(&arguments.format.told(&report))?;
+    print(&arguments.format.render(&report))?;
     Ok(ExitCode::from(u8::from(failed)))
 }

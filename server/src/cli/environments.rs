@@ -13,7 +13,7 @@ use crate::report::{self, Environments, Listed};
 
 #[derive(Args)]
 pub struct EnvironmentsArguments {
-    /// The folder that somebody works in (default: the current one)
+    /// The folder to select a Python for (default: the current one)
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// The machine, as for `check`
@@ -22,7 +22,7 @@ pub struct EnvironmentsArguments {
     /// PATH of that machine, separated by semicolons
     #[arg(long, value_name = "DIRS")]
     path: Option<String>,
-    /// A folder that stands for drive C: beside a built-in host
+    /// A folder to use as drive C: of a built-in host
     #[arg(long, value_name = "FOLDER")]
     drive: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
@@ -32,7 +32,7 @@ pub struct EnvironmentsArguments {
 pub fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, CommandError> {
     let folder = arguments.folder.or_else(|| std::env::current_dir().ok());
     if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
-        let reason = "it is no folder".to_owned();
+        let reason = "not a directory".to_owned();
         return Err(CommandError::Document { path: folder.display().to_string(), reason });
     }
     let (host, assumed) =

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::{Target, TargetArguments};
+use super::target::{CommandTarget, TargetArguments};
 use super::{CommandError, ReportFormat, check, print};
 use crate::diagnosis::Import;
 use crate::host::session::at_home;
@@ -16,12 +16,12 @@ use crate::traceback::{self, Traceback};
 
 #[derive(Args)]
 pub struct ExplainArguments {
-    /// A file that the traceback stands in, among other things perhaps (default: standard input)
+    /// A file that contains the traceback, possibly among other output (default: standard input)
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArguments,
-    /// The package whose import failed, where the traceback does not tell
+    /// The package whose import failed, if the traceback doesn't name it
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     import: Option<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -29,7 +29,7 @@ pub struct ExplainArguments {
 }
 
 pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
-    let (name, bytes) = text_of(arguments.file.as_deref())?;
+    let (name, bytes) = read_input(arguments.file.as_deref())?;
     let read = traceback::read(&traceback::decoded(&bytes));
     let traceback = read.map_err(|error| CommandError::Traceback { path: name.clone(), error })?;
     let (target, same_environment) = target_of(&arguments.target, &traceback)?;
@@ -51,8 +51,8 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Its name, and what stands in it.
-fn text_of(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
+/// Reads the file, or standard input, and returns its name and contents.
+fn read_input(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
     let name = file.filter(|file| *file != Path::new("-")).map(|file| file.display().to_string());
     let unreadable = |error: std::io::Error| CommandError::Document {
         path: name.clone().unwrap_or_else(|| "standard input".to_owned()),
@@ -71,17 +71,19 @@ fn text_of(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
     };
     source.take(traceback::LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > traceback::LONGEST {
-        return Err(unreadable(std::io::Error::other("it is too long for a traceback")));
+        return Err(unreadable(std::io::Error::other("too long for a traceback")));
     }
     Ok((name.unwrap_or_else(|| "standard input".to_owned()), bytes))
 }
 
-/// The environment that was named; else the one that the traceback tells of, if this machine has it; else the one that is meant
-/// here. And whether that is the traceback's.
+/// Returns the environment to check, and whether it is the traceback's.
+///
+/// `--python` takes precedence, then the environment of the traceback if this machine has it, then the
+/// selected one.
 fn target_of(
     arguments: &TargetArguments,
     traceback: &Traceback,
-) -> Result<(Target, Option<bool>), CommandError> {
+) -> Result<(CommandTarget, Option<bool>), CommandError> {
     let Some(environment) = traceback.environment.as_deref().map(at_home) else {
         return Ok((arguments.resolve()?, None));
     };

@@ -1,7 +1,8 @@
-//! Arguments → a check, a chain, a snapshot, a server; and the exit status.
+//! The command line: turns arguments into a check, a chain, a snapshot, or a server, and an exit
+//! status.
 //!
-//! 0: nothing that would fail · 1: at least one error found · 2: it could not be done, with one line on
-//! standard error that says why.
+//! The exit status is 0 if no import would fail, 1 if at least one error was found, and 2 if the
+//! command couldn't run; then one line on standard error says why.
 
 mod chain;
 mod check;
@@ -26,7 +27,7 @@ use crate::source::is_module_name;
 use crate::traceback::TracebackError;
 use crate::visible::visible;
 
-/// Says why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+/// Explains why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
 #[derive(Parser)]
 #[command(name = "whydll", version, about, max_term_width = 100)]
 struct Arguments {
@@ -40,48 +41,48 @@ enum Command {
     Server(ServerArguments),
     /// Diagnose the imports of Python files and notebooks, or of packages by name
     Check(check::CheckArguments),
-    /// Say what a traceback says, and diagnose the import that failed
+    /// Explain a traceback, and diagnose the import that failed
     Explain(explain::ExplainArguments),
     /// Draw the DLL tree of packages, .pyd and .dll files
     Chain(chain::ChainArguments),
-    /// List the Pythons of a machine, and which of them is meant in a folder
+    /// List the Pythons of a machine, and show which one is selected for a folder
     Environments(environments::EnvironmentsArguments),
-    /// Record all facts that a diagnosis reads into one file, which --host replays anywhere
+    /// Record everything that a diagnosis reads in one file, which --host replays on any machine
     Snapshot(snapshot::SnapshotArguments),
-    /// Diagnose a recorded real environment that is built in
+    /// Diagnose the built-in recording of a real environment
     Demo(demo::DemoArguments),
 }
 
 #[derive(Args)]
 struct ServerArguments {
-    /// Accepted for editors that pass it; it is the only way there is
+    /// Accepted for editors that pass it; the server always uses standard input and output
     #[arg(long)]
     stdio: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// Human-readable
     #[default]
     Text,
-    /// For programs
+    /// Machine-readable
     Json,
 }
 
-/// How a report is told.
+/// The output format of a report.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum ReportFormat {
-    /// For people
+    /// Human-readable
     #[default]
     Text,
-    /// For programs
+    /// Machine-readable
     Json,
-    /// For a bug report, with other names for users
+    /// For a bug report; user names are replaced
     Markdown,
 }
 
 impl ReportFormat {
-    fn told(self, report: &Report<'_>) -> String {
+    fn render(self, report: &Report<'_>) -> String {
         match self {
             ReportFormat::Text => report::check_text(report),
             ReportFormat::Json => report::check_json(report),
@@ -90,7 +91,7 @@ impl ReportFormat {
     }
 }
 
-/// Why a command could not be done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
     #[error(transparent)]
@@ -105,15 +106,17 @@ enum CommandError {
     Read(#[from] ReadError),
     #[error("{path}: {error}")]
     Traceback { path: String, error: TracebackError },
-    #[error("{path}: the traceback does not tell which import failed: name its package with --import")]
+    #[error("{path}: the traceback doesn't say which import failed: name the package with --import")]
     NoImport { path: String },
-    #[error("no interpreter: give --python, activate an environment, or run it in a folder with a .venv")]
+    #[error(
+        "no Python interpreter found: pass --python, activate an environment, or run whydll in a folder with a .venv"
+    )]
     NoInterpreter,
-    #[error("there is nothing to draw: {0} does not exist")]
+    #[error("nothing to draw: {0} doesn't exist")]
     NoTarget(String),
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
-    #[error("the analysis failed in a way that it should not; please report it")]
+    #[error("internal error during analysis; please report it")]
     Panicked,
 }
 
@@ -131,7 +134,7 @@ pub fn run() -> ExitCode {
     }
     match with_deep_stack(|| dispatch(arguments.command)) {
         Ok(code) => code,
-        // Who closed the pipe has read enough.
+        // A closed pipe isn't an error.
         Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -154,24 +157,26 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// Python is followed by recursion, for which the main thread's stack is too small. A new stack on the same
-/// thread, rather than a new thread, since the C library's allocator is slower on any but the main one.
+/// Runs `work` on a stack of [`STACK`](crate::source::STACK) bytes.
+///
+/// The analysis of Python is recursive, and the main thread's stack is too small for it. The new stack
+/// is on the same thread because the C library's allocator is slower on any other.
 fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Result<ExitCode, CommandError> {
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(crate::source::STACK, work)));
     caught.unwrap_or(Err(CommandError::Panicked))
 }
 
-/// What `--import` names, or else what it is all about.
+/// Returns the packages given with `--import`, or `tensorflow`.
 fn or_tensorflow(imports: Vec<String>) -> Vec<String> {
     if imports.is_empty() { vec![ALWAYS.to_owned()] } else { imports }
 }
 
-/// A dotted module name, as an import statement has it.
-fn module_name(text: &str) -> Result<String, String> {
-    match is_module_name(text) {
-        true => Ok(text.to_owned()),
-        false => Err("it is no name of a module".to_owned()),
+/// Parses a dotted module name, as in an import statement.
+fn module_name(name: &str) -> Result<String, String> {
+    match is_module_name(name) {
+        true => Ok(name.to_owned()),
+        false => Err("not a valid module name".to_owned()),
     }
 }
 

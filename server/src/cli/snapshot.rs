@@ -17,7 +17,7 @@ pub struct SnapshotArguments {
     /// The file to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "show")]
     output: Option<PathBuf>,
-    /// Write nothing, and print what would be in it
+    /// Print what the snapshot would contain, and write nothing
     #[arg(long, conflicts_with = "output")]
     show: bool,
     #[command(flatten)]
@@ -25,17 +25,17 @@ pub struct SnapshotArguments {
     /// A package whose diagnosis is recorded (default: tensorflow)
     #[arg(long = "import", value_name = "NAME", value_parser = super::module_name)]
     imports: Vec<String>,
-    /// Keep the names of users, servers and companies in paths, which are replaced otherwise
+    /// Keep the names of users, servers, and companies in paths instead of replacing them
     #[arg(long)]
     keep_names: bool,
-    /// Include what modules do that lie outside of the environment, as those of your own projects
+    /// Include what modules outside the environment do, such as those of your own projects
     #[arg(long)]
     own_modules: bool,
 }
 
-/// What whoever sends it should know.
-const INEXACT: &str = "a replay of this snapshot says something else than a check of the machine, because of something that it does not hold: \
-                       send the output of the check along";
+/// The warning about a snapshot whose replay differs from the original diagnosis.
+const INEXACT: &str = "a replay of this snapshot gives a different result than a check of the machine, because \
+                       the snapshot doesn't contain everything: attach the output of the check as well";
 
 pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let mut recorder: Option<Arc<Recorder>> = None;
@@ -61,11 +61,11 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         0 => "",
         _ => "; names of users and servers are replaced (--keep-names keeps them)",
     };
-    let texts = match recorded.texts {
+    let strings = match recorded.texts {
         0 => String::new(),
-        all => format!(", with {} of {all} texts that stand in modules, files and variables", recorded.kept),
+        all => format!(", with {} of {all} strings from modules, files, and variables", recorded.kept),
     };
     let imports = imports.join("`, `import ");
-    print(&format!("{} records `import {imports}`{texts}{names}", output.display()))?;
+    print(&format!("{} records `import {imports}`{strings}{names}", output.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! The slow part: finds the environment and diagnoses imports in it. Runs on a thread of its own.
+//! The slow part: opens the environment and diagnoses imports in it, on a thread of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,39 +9,39 @@ use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known};
 use crate::environment::{Environment, EnvironmentError};
 use crate::host::{Answers, FactCache, Host, HostError, HostKind, Stop, Watched, WinPath, Witness};
 
-/// An interpreter on a machine: what has one answer.
+/// An interpreter on a machine, the key of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Which interpreter.
+    /// The interpreter.
     pub interpreter: Choice,
-    /// The machine, as `--host` names it; none for the one that the interpreter lies on.
+    /// The machine, as a value of `--host`; `None` for the machine that the interpreter is on.
     pub host: Option<String>,
     /// PATH of that machine.
     pub search_path: Option<String>,
 }
 
-/// Something to find out.
+/// A request to diagnose imports in an environment.
 pub struct Analysis {
-    /// Where.
+    /// The environment.
     pub target: Target,
-    /// What is asked about. Documents are named as this system names them.
+    /// The imports to diagnose. Their documents have native paths.
     pub imports: Vec<Import>,
-    /// What the analysis before found out, if it still holds.
+    /// The results of the previous analysis that still hold.
     pub known: Known,
-    /// What was read for the analyses before.
-    pub facts: Arc<Facts>,
-    /// What earlier runs found out is not believed, even if nothing seems to have changed since.
-    pub afresh: bool,
-    /// Said when nobody waits for the answer any more.
+    /// The facts that previous analyses read.
+    pub facts: Arc<FactCaches>,
+    /// Whether the caches of earlier runs are ignored, even if nothing seems to have changed.
+    pub ignore_cache: bool,
+    /// Cancels the analysis when its answer is no longer needed.
     pub stop: Stop,
 }
 
-/// What files said, by the file where it is kept from run to run. Whoever diagnoses anew after a change reads little else than
-/// what changed.
+/// The facts read from files, by the path of the file that stores them between runs. After a change, an
+/// analysis reads little more than what changed.
 #[derive(Default)]
-pub struct Facts(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
+pub struct FactCaches(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
 
-impl Facts {
+impl FactCaches {
     fn of(&self, answers: Option<&Answers>) -> Arc<FactCache> {
         let Some(answers) = answers else { return Arc::default() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,19 +50,19 @@ impl Facts {
     }
 }
 
-/// What was found out.
+/// The result of an [`Analysis`].
 pub struct Answer {
-    /// The environment, or why there is none to look at.
+    /// The environment, or why it can't be examined.
     pub environment: Result<Examined, NotExamined>,
-    /// By import.
+    /// The diagnosis of each import.
     pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
-    /// For the next analysis.
+    /// The results that the next analysis can reuse.
     pub known: Known,
-    /// What was read; none if it lies on no disk.
+    /// The files and folders that were read; `None` if they aren't on a disk.
     pub watched: Option<Watched>,
 }
 
-/// An environment that was looked at.
+/// The facts about an environment that was examined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// Full path of its `python.exe`.
@@ -71,53 +71,53 @@ pub struct Examined {
     pub version: String,
     /// `venv`
     pub kind: String,
-    /// The machine, for people.
+    /// The machine, human-readable.
     pub machine: String,
 }
 
-/// A target that can be asked.
-pub struct Opened {
+/// The opened machine and environment of a [`Target`].
+pub struct OpenTarget {
     /// The machine.
     pub host: Host,
     /// The environment on it.
     pub environment: Environment,
-    /// What was assumed of the machine without being told.
+    /// What was assumed about the machine because no setting specified it, human-readable.
     pub assumed: Option<String>,
-    /// What earlier runs found out there; none if nothing is kept.
+    /// The answer cache of the environment; `None` if it has none.
     pub answers: Option<Answers>,
 }
 
-/// Why nothing can be said.
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotExamined {
-    /// In a sentence.
+    /// The reason, in one sentence.
     pub reason: String,
-    /// Which kind of reason it is.
+    /// The kind of reason.
     pub absence: Absence,
-    /// What was taken for the interpreter.
+    /// The path that was tried as the interpreter.
     pub interpreter: Option<String>,
 }
 
-/// Why there is no environment to look at.
+/// Why there is no environment to examine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
-    /// The Python is one for Linux or macOS, or there is none on such a system: no DLL of Windows is involved.
+    /// The Python is for Linux or macOS, or there is none on such a system: no Windows DLLs are involved.
     NotForWindows,
-    /// No interpreter was chosen, and none was found.
+    /// No interpreter was selected, and none was found.
     NoInterpreter,
-    /// The interpreter that was chosen is not there any more.
+    /// The selected interpreter no longer exists.
     Gone,
-    /// Something else.
+    /// Another reason.
     Other,
 }
 
-/// There is no environment to look at.
+/// The error if a [`Target`] can't be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Unavailable {
-    /// In a sentence.
+    /// The reason, in one sentence.
     pub reason: String,
-    /// Which kind of reason it is.
+    /// The kind of reason.
     pub absence: Absence,
 }
 
@@ -128,14 +128,14 @@ impl Unavailable {
 }
 
 impl Analysis {
-    /// Finds it out. Needs [`crate::source::STACK`] bytes of stack. Unwinds with [`Stopped`](crate::host::Stopped) when it is
-    /// told to stop.
+    /// Diagnoses the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
+    /// [`Stopped`](crate::host::Stopped) when it is cancelled.
     pub fn run(&self) -> Answer {
         let python = self.target.interpreter.find(self.target.host.as_deref());
         let unknown =
             |reason| Answer::unknown(reason, python.as_ref().map(|path| path.display().to_string()));
         let answers = python.as_deref().and_then(Answers::of);
-        let facts = if self.afresh { Arc::default() } else { self.facts.of(answers.as_ref()) };
+        let facts = if self.ignore_cache { Arc::default() } else { self.facts.of(answers.as_ref()) };
         let (host, name) = match self.target.machine(python.as_deref(), facts.clone()) {
             Ok(host) => host,
             Err(error) => {
@@ -146,24 +146,25 @@ impl Analysis {
             }
         };
         let (witnessed, witness) = Witness::until(self.stop.clone(), &host);
-        // Where an environment may appear.
-        for folder in self.target.interpreter.sought_in() {
+        // Record the folders in which an environment may appear.
+        for folder in self.target.interpreter.candidate_folders() {
             let _ = witnessed.files.folder(&host.path_of(&folder));
         }
         let (mut answer, roots) = match self.examine(python.as_deref(), &witnessed, name, answers.as_ref()) {
             Ok(examined) => examined,
             Err(reason) => (unknown(reason), Vec::new()),
         };
-        let is_ill = answer.diagnoses.values().any(|known| !known.findings.is_empty());
-        answer.watched = Watched::new(&host, &witness.reading(), roots, is_ill);
+        let has_findings = answer.diagnoses.values().any(|known| !known.findings.is_empty());
+        answer.watched = Watched::new(&host, &witness.reading(), roots, has_findings);
         if let Some(answers) = &answers {
-            // Whoever cannot keep it has to read it again.
+            // If the facts can't be stored, they are read again.
             let _ = facts.store(&answers.facts_file());
         }
         answer
     }
 
-    /// Tries the fixes of what was found. Needs as much stack as [`Analysis::run`], and unwinds as that does.
+    /// Tries the fixes of the findings. Needs as much stack as [`Analysis::run`], and unwinds in the same
+    /// way.
     pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
         let proven = self.again(|host, environment, answers| {
             let mut proven = BTreeMap::new();
@@ -178,11 +179,12 @@ impl Analysis {
         proven.unwrap_or_default()
     }
 
-    /// Reads what lies behind the failures of the imports, as if they were mended: whoever mends them waits less then. It is kept
-    /// where the next analysis finds it. Needs as much stack as [`Analysis::run`], and unwinds as that does.
-    pub fn read_behind(&self) {
+    /// Follows the imports past their failures, as if these were fixed, so that the analysis after a fix
+    /// is faster: it finds the facts in the cache. Needs as much stack as [`Analysis::run`], and unwinds
+    /// in the same way.
+    pub fn prefetch_after_failure(&self) {
         self.again(|host, environment, answers| {
-            // A snapshot is never repaired, and without a file for answers nothing is kept.
+            // A snapshot never gets fixed, and without an answer cache nothing is stored.
             if host.kind.is_snapshot() || answers.is_none() {
                 return;
             }
@@ -195,8 +197,8 @@ impl Analysis {
         });
     }
 
-    /// Opens the machine and the environment once more, for work whose reading decides nothing of what is watched. None if they are
-    /// not there any more.
+    /// Opens the machine and the environment once more, for work whose reads don't affect what is
+    /// watched. Returns `None` if they no longer exist.
     fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&Answers>) -> T) -> Option<T> {
         let python = self.target.interpreter.find(self.target.host.as_deref());
         let answers = python.as_deref().and_then(Answers::of);
@@ -206,13 +208,13 @@ impl Analysis {
         let (_, environment) = self.target.environment(python.as_deref(), &host).ok()?;
         let done = work(&host, &environment, answers.as_ref());
         if let Some(answers) = &answers {
-            // Whoever cannot keep it has to read it again.
+            // If the facts can't be stored, they are read again.
             let _ = facts.store(&answers.facts_file());
         }
         Some(done)
     }
 
-    /// The answer, and the folders that the environment is in.
+    /// Returns the answer, and the folders that the environment is in.
     fn examine(
         &self,
         python: Option<&Path>,
@@ -220,7 +222,7 @@ impl Analysis {
         name: String,
         answers: Option<&Answers>,
     ) -> Result<(Answer, Vec<WinPath>), Unavailable> {
-        let answers = answers.cloned().map(|known| if self.afresh { known.afresh() } else { known });
+        let answers = answers.cloned().map(|known| if self.ignore_cache { known.afresh() } else { known });
         let (python, environment) = self.target.environment(python, host)?;
         let mut answer = Answer {
             environment: Ok(Examined {
@@ -244,7 +246,7 @@ impl Analysis {
             answer.diagnoses.extend(known);
         }
         answer.known = diagnoses.into_known();
-        // What was found in an environment that is being removed says nothing.
+        // An answer about an environment that is being removed is meaningless.
         if let Some(today) = host.afresh() {
             Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;
         }
@@ -259,7 +261,7 @@ impl Analysis {
         Ok((answer, roots))
     }
 
-    /// The folder that should hold the machine, so that it is noticed when it is there.
+    /// Returns a watch on the missing folder or file of the machine, so that its appearance is noticed.
     fn absent_host(&self) -> Option<Watched> {
         let here = Host::named("windows-11", Arc::default()).ok()?;
         let (witnessed, witness) = Witness::over(&here);
@@ -267,7 +269,7 @@ impl Analysis {
         Watched::new(&here, &witness.reading(), Vec::new(), false)
     }
 
-    /// The imports of each document together, and each by itself that begins a program.
+    /// Groups the imports by document. An import that is a program of its own is in a group of its own.
     fn by_program(&self) -> Vec<Vec<&Import>> {
         let mut programs: BTreeMap<(Option<&WinPath>, Option<&Import>), Vec<&Import>> = BTreeMap::new();
         for import in &self.imports {
@@ -279,7 +281,7 @@ impl Analysis {
 }
 
 impl Target {
-    /// The machine, and its name for people.
+    /// Opens the machine and returns it with its human-readable name.
     pub fn machine(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
         let (host, name) = match (&self.host, python.and_then(Host::drive_of)) {
             (Some(name), _) => (Host::named(name, facts)?, name.clone()),
@@ -296,15 +298,13 @@ impl Target {
         })
     }
 
-    /// The interpreter on that machine, and its environment.
+    /// Returns the interpreter on that machine, and its environment.
     fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), Unavailable> {
         let named = matches!(self.interpreter, Choice::Named(_));
         let recorded = host.recorded_interpreter.clone().filter(|_| !named);
         let python = recorded.or_else(|| python.map(|python| host.path_of(python)));
         let python = python.ok_or_else(|| Unavailable {
-            reason:
-                "there is no Python interpreter: choose one, or name it in the setting whydll.interpreter"
-                    .to_owned(),
+            reason: "no Python interpreter found: choose one, or set whydll.interpreter".to_owned(),
             absence: if cfg!(windows) { Absence::NoInterpreter } else { Absence::NotForWindows },
         })?;
         let environment = Environment::on(&python, host).map_err(|error| self.not_there(error))?;
@@ -314,14 +314,12 @@ impl Target {
     fn not_there(&self, error: EnvironmentError) -> Unavailable {
         let named = matches!(self.interpreter, Choice::Named(_));
         match error {
-            // What PATH leads to on another system may be a script that starts a Python.
+            // On another system, the `python` on PATH may be a script that starts Python.
             EnvironmentError::NotAnInterpreter { path }
                 if !cfg!(windows) && (!named || is_of_unix(&path)) =>
             {
                 Unavailable {
-                    reason: format!(
-                        "{path} is a Python for Linux or macOS: nothing in it is for Windows to load"
-                    ),
+                    reason: format!("{path} is a Python for Linux or macOS, so it loads no Windows DLLs"),
                     absence: Absence::NotForWindows,
                 }
             }
@@ -334,7 +332,7 @@ impl Target {
             },
             EnvironmentError::NotAnEnvironment { folder } if named => Unavailable {
                 reason: format!(
-                    "the selected Python no longer exists: neither python.exe nor Scripts\\python.exe is in {folder}"
+                    "the selected Python no longer exists: {folder} contains neither python.exe nor Scripts\\python.exe"
                 ),
                 absence: Absence::Gone,
             },
@@ -342,29 +340,29 @@ impl Target {
         }
     }
 
-    /// The machine and the environment, for questions that no diagnosis answers.
-    /// The environment is read through what `wrap` makes of the machine.
-    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<Opened, Unavailable> {
+    /// Opens the machine and the environment for commands that need more than a diagnosis. The
+    /// environment is read through the host that `wrap` returns.
+    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<OpenTarget, Unavailable> {
         let python = self.interpreter.find(self.host.as_deref());
         let answers = python.as_deref().and_then(Answers::of);
-        let facts = Facts::default().of(answers.as_ref());
+        let facts = FactCaches::default().of(answers.as_ref());
         let machine = self.machine(python.as_deref(), facts);
         let (host, name) = machine.map_err(|error| Unavailable::other(error.to_string()))?;
         let host = wrap(host);
         let (_, environment) = self.environment(python.as_deref(), &host)?;
         let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
-        Ok(Opened { host, environment, assumed, answers })
+        Ok(OpenTarget { host, environment, assumed, answers })
     }
 }
 
-/// An import whose document is named as the analysed machine names it.
+/// Returns the import with the path that its document has on the analysed machine.
 fn import_on(host: &Host, import: &Import) -> Import {
     let document = import.document.as_ref().map(|path| host.path_of(Path::new(path.as_str())));
     Import { document, ..import.clone() }
 }
 
 impl Answer {
-    /// Nothing can be said.
+    /// Returns the answer for an environment that can't be examined.
     pub fn unknown(why: Unavailable, interpreter: Option<String>) -> Answer {
         let Unavailable { reason, absence } = why;
         let reason = NotExamined { reason, absence, interpreter };
@@ -372,29 +370,29 @@ impl Answer {
         Answer { environment: Err(reason), diagnoses, known, watched: None }
     }
 
-    /// The analysis itself failed.
+    /// Returns the answer for an analysis that panicked.
     pub fn failed() -> Answer {
-        let reason = "the analysis failed in a way that it should not; please report it";
+        let reason = "internal error during analysis; please report it";
         Answer::unknown(Unavailable::other(reason), None)
     }
 
-    /// What is known of an import.
+    /// Returns the diagnosis of an import, if there is one.
     pub fn diagnosis(&self, import: &Import) -> Option<&Arc<Diagnosis>> {
         self.diagnoses.get(import)
     }
 
-    /// Whether nothing is left to find out about an import.
+    /// Whether the answer says all that there is to say about an import.
     pub fn covers(&self, import: &Import) -> bool {
         self.environment.is_err() || self.diagnosis(import).is_some()
     }
 }
 
-/// Whether a path is that of a program for Linux or macOS: absolute there, and without Windows' `.exe`.
+/// Whether a path is that of a program for Linux or macOS: absolute there, and without `.exe`.
 fn is_of_unix(path: &WinPath) -> bool {
     !path.has_extension("exe") && path.as_str().starts_with('/')
 }
 
-/// For people.
+/// Returns the names of the imports, human-readable.
 pub fn names<'i>(imports: impl IntoIterator<Item = &'i Import>) -> String {
     imports.into_iter().map(|import| import.name.as_str()).collect::<Vec<_>>().join(", ")
 }

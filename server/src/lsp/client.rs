@@ -1,31 +1,31 @@
-//! What the editor can do.
+//! The capabilities of the editor.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tower_lsp::lsp_types::{ClientCapabilities, ResourceOperationKind};
 
-/// The abilities that change what we send.
+/// The capabilities of the editor that affect what the server sends.
 #[derive(Debug, Clone, Default)]
 pub struct ClientAbilities {
     /// It answers `workspace/configuration`.
     pub configuration: bool,
-    /// It can be asked to tell of changed settings.
+    /// It accepts a registration for `workspace/didChangeConfiguration`.
     pub registers_configuration: bool,
-    /// It shows how long work goes on.
+    /// It shows the progress of long operations.
     pub shows_progress: bool,
-    /// It opens addresses.
+    /// It opens URLs (`window/showDocument`).
     pub show_document: bool,
-    /// It knows edits with a document's version.
+    /// It supports edits with a document's version.
     pub versioned_edits: bool,
     /// It renames files as part of an edit.
     pub renames_files: bool,
-    /// Commands that it runs itself: `initializationOptions.clientCommands`.
+    /// The commands that the editor runs itself: `initializationOptions.clientCommands`.
     pub commands: BTreeSet<String>,
 }
 
 impl ClientAbilities {
-    /// Reads them from `initialize`.
+    /// Reads the capabilities from the parameters of `initialize`.
     pub fn of(capabilities: &ClientCapabilities, options: Option<&Value>) -> ClientAbilities {
         let workspace = capabilities.workspace.as_ref();
         let registers_configuration = workspace.and_then(|w| w.did_change_configuration.as_ref());
@@ -48,7 +48,7 @@ impl ClientAbilities {
         }
     }
 
-    /// Whether it runs this command itself.
+    /// Whether the editor runs this command itself.
     pub fn runs(&self, command: &str) -> bool {
         self.commands.contains(command)
     }

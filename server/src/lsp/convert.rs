@@ -1,4 +1,4 @@
-//! The border between our words and those of the protocol.
+//! Conversions between our types and those of the protocol.
 
 use serde_json::json;
 use tower_lsp::lsp_types::{
@@ -7,43 +7,45 @@ use tower_lsp::lsp_types::{
 };
 
 use super::document::Change;
-use super::session::Cause;
+use super::session::GroupedFinding;
 use crate::diagnosis::{Related, Severity};
 use crate::host::WinPath;
 use crate::source;
 use crate::visible::{visible, visible_lines};
 
-/// A place, as the protocol says it; both count UTF-16 units.
+/// Converts a position to the protocol's type; both count UTF-16 code units.
 pub fn position(position: source::Position) -> Position {
     Position { line: position.line, character: position.character }
 }
 
-/// A place of the protocol.
-pub fn place(position: Position) -> source::Position {
+/// Converts a position of the protocol to ours.
+pub fn source_position(position: Position) -> source::Position {
     source::Position { line: position.line, character: position.character }
 }
 
-/// A range, as the protocol says it.
+/// Converts a range to the protocol's type.
 pub fn range(range: source::Range) -> Range {
     Range { start: position(range.start), end: position(range.end) }
 }
 
-/// A change of a document's text.
+/// Converts a change of a document.
 pub fn change(event: TextDocumentContentChangeEvent) -> Change {
-    let range = event.range.map(|range| source::Range { start: place(range.start), end: place(range.end) });
+    let range = event
+        .range
+        .map(|range| source::Range { start: source_position(range.start), end: source_position(range.end) });
     Change { range, text: event.text }
 }
 
-/// A finding on the first import of a document that meets its cause.
-pub fn diagnostic(document: &Url, cause: &Cause<'_>) -> Diagnostic {
-    let Cause { import, finding, also } = cause;
+/// Returns the diagnostic for a finding, on the first import of the document that it affects.
+pub fn diagnostic(document: &Url, group: &GroupedFinding<'_>) -> Diagnostic {
+    let GroupedFinding { import, finding, also } = group;
     let others = also.iter().map(|import| DiagnosticRelatedInformation {
         location: Location { uri: document.clone(), range: range(import.range) },
         message: format!("`import {}` fails for the same reason", import.module),
     });
     let first_use = import.first_use.map(|first| DiagnosticRelatedInformation {
         location: Location { uri: document.clone(), range: range(first) },
-        message: format!("`lazy import {}` is made here, where it is first used", import.module),
+        message: format!("`lazy import {}` runs here, at its first use", import.module),
     });
     let related: Vec<_> =
         first_use.into_iter().chain(finding.related.iter().filter_map(related)).chain(others).collect();
@@ -75,16 +77,16 @@ fn severity(severity: Severity) -> DiagnosticSeverity {
     }
 }
 
-/// None for a file that is not on this system.
+/// Converts a related location. Returns `None` if its file isn't on this system.
 fn related(related: &Related) -> Option<DiagnosticRelatedInformation> {
     let line = Position { line: related.line.saturating_sub(1), character: 0 };
     Some(DiagnosticRelatedInformation {
-        location: Location { uri: address(&related.file)?, range: Range { start: line, end: line } },
+        location: Location { uri: file_url(&related.file)?, range: Range { start: line, end: line } },
         message: visible(&related.message).into_owned(),
     })
 }
 
-/// The address of a file that is on this system.
-pub fn address(path: &WinPath) -> Option<Url> {
+/// Returns the `file:` URL of a path, or `None` if the path isn't one of this system.
+pub fn file_url(path: &WinPath) -> Option<Url> {
     Url::from_file_path(path.as_str()).ok()
 }

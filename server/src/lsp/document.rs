@@ -1,4 +1,4 @@
-//! An open document: its text as the editor has it, and the imports in it that are watched.
+//! An open document: its content as the editor has it, and its watched imports.
 
 use std::cell::OnceCell;
 use std::ops::RangeInclusive;
@@ -6,40 +6,40 @@ use std::panic::catch_unwind;
 
 use tower_lsp::lsp_types::Diagnostic;
 
-use super::notebook::Place;
+use super::notebook::CellPlace;
 use crate::diagnosis::{Import, Watch, run_as};
 use crate::host::WinPath;
 use crate::source::{Document, Guard, ImportStatement, LineIndex, Position, Range};
 
 /// A Python document that is open in the editor.
 pub struct OpenDocument {
-    /// The editor's number of the text's state.
+    /// The version number of the content in the editor.
     pub version: i32,
-    /// Which of the session's scopes it is in.
+    /// The index of the session's scope that contains the document.
     pub scope: usize,
-    /// What was published last, and of which version.
+    /// The diagnostics that were published last, and the version that they are for.
     pub published: Option<(i32, Vec<Diagnostic>)>,
-    /// Something changed since, so its diagnostics are to be looked at anew.
+    /// Whether something has changed since, so that the diagnostics must be computed again.
     pub due: bool,
-    /// Where it is in a notebook, if it is a cell.
-    pub place: Option<Place>,
-    /// Its file, as this system names it; none if it is not on a disk.
+    /// The position in a notebook, if the document is a cell.
+    pub place: Option<CellPlace>,
+    /// Its file, as a native path; `None` if it isn't on a disk.
     path: Option<WinPath>,
     text: String,
-    /// The lines that were changed last, where a name may be half written.
+    /// The lines of the last change, where a name may be incomplete.
     edited: Option<RangeInclusive<u32>>,
     read: OnceCell<Read>,
 }
 
-/// What was read of a text.
+/// The parsed content of a document.
 #[derive(Default)]
 struct Read {
     document: Document,
-    /// What it is run as, see [`run_as`].
+    /// The path that it runs as, see [`run_as`].
     run_as: Option<WinPath>,
 }
 
-/// A change of a text: of a part of it, or of all.
+/// A change of a document: of a range, or of its whole content.
 #[derive(Debug)]
 pub struct Change {
     pub range: Option<Range>,
@@ -47,19 +47,19 @@ pub struct Change {
 }
 
 impl OpenDocument {
-    /// As opened.
+    /// Creates a document that was just opened.
     pub fn new(version: i32, text: String, scope: usize, path: Option<WinPath>) -> OpenDocument {
         let (published, place, read) = Default::default();
         OpenDocument { version, scope, published, due: true, place, path, text, edited: None, read }
     }
 
-    /// Its text.
+    /// Returns its content.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Applies changes, each to what the one before it made. One that makes no sense does what is
-    /// nearest to it: places outside of the text are drawn into it.
+    /// Applies changes, each to the result of the one before. Positions outside the document are clamped
+    /// to it.
     pub fn change(&mut self, version: i32, changes: Vec<Change>) {
         self.version = version;
         for Change { range, text } in changes {
@@ -82,29 +82,29 @@ impl OpenDocument {
         self.forget();
     }
 
-    /// Forgets what was read, because the text or the packages to watch are others.
+    /// Discards the parsed content, because the content or the packages to watch have changed.
     pub fn forget(&mut self) {
         self.read.take();
         self.due = true;
     }
 
-    /// Its imports of these packages. Read once for each state of the text.
+    /// Returns its imports of these packages. Each version of the content is parsed once.
     pub fn read(&self, packages: &Watch) -> &Document {
         &self.read_once(packages).document
     }
 
     fn read_once(&self, packages: &Watch) -> &Read {
         self.read.get_or_init(|| {
-            // Many texts name none of them, and need no parser to say so.
+            // Many documents don't mention any of the packages, and needn't be parsed.
             let may_import = match packages {
                 Watch::Native => self.text.contains("import"),
                 Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
             };
-            // An installed package is read there, and its code is not the reader's to change.
+            // The user only reads installed packages and doesn't change them.
             let is_installed = self.path.as_ref().is_some_and(|path| {
                 path.as_str().split(['/', '\\']).any(|folder| folder.eq_ignore_ascii_case("site-packages"))
             });
-            // Python runs no stub.
+            // Python doesn't run stub files.
             let is_stub = self.path.as_ref().is_some_and(|path| path.has_extension("pyi"));
             if !may_import || is_installed || is_stub {
                 return Read::default();
@@ -129,13 +129,14 @@ impl OpenDocument {
         })
     }
 
-    /// The import of these packages whose name is at `position`.
+    /// Returns the import of these packages whose name is at `position`.
     pub fn import_at(&self, position: Position, packages: &Watch) -> Option<&ImportStatement> {
         let touches = |range: Range| range.start <= position && position <= range.end;
         self.read(packages).imports.iter().find(|import| touches(import.range))
     }
 
-    /// What is to be diagnosed for one of its imports. For one that is not run its package alone will do.
+    /// Returns what to diagnose for one of its imports. For an import that isn't run, that is the package
+    /// alone.
     pub fn asked(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
         if import.guard == Guard::NotRun {
             let watched = packages.of(import.top_level())?;
@@ -144,7 +145,7 @@ impl OpenDocument {
         packages.import(import, self.read_once(packages).run_as.as_ref())
     }
 
-    /// Reads a text of the same kind, as if nothing were above it.
+    /// Parses `text` as a document of the same kind, with no cells above it.
     pub fn parse(&self, text: &str) -> Document {
         match self.place {
             Some(_) => Document::of_cells(&[text]).pop().unwrap_or_default(),
@@ -152,7 +153,7 @@ impl OpenDocument {
         }
     }
 
-    /// How its lines end.
+    /// Returns the line ending that the document uses.
     pub fn line_ending(&self) -> &'static str {
         match self.text.find(['\r', '\n']).and_then(|at| self.text.get(at..)) {
             Some(rest) if rest.starts_with("\r\n") => "\r\n",
@@ -196,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn places_outside_are_drawn_in() {
+    fn positions_outside_the_document_are_clamped() {
         assert_eq!(changed("ab\r\ncd", &[(at(0, 99), at(0, 100), "!")]), "ab!\r\ncd");
         assert_eq!(changed("ab\ncd", &[(at(7, 7), at(9, 9), "!")]), "ab\ncd!");
         assert_eq!(changed("abcd", &[(at(0, 3), at(0, 1), "!")]), "a!d");
-        // Half of a surrogate pair: the whole character stays.
+        // In the middle of a surrogate pair: the character stays whole.
         assert_eq!(changed("'😀'", &[(at(0, 2), at(0, 2), "!")]), "'😀!'");
     }
 
@@ -212,14 +213,14 @@ mod tests {
         assert_eq!(document.read(&named).imports.len(), 1);
         assert!(document.import_at(at(0, 11), &named).is_some());
         assert!(document.import_at(at(0, 7), &named).is_none());
-        // All but the standard library, if they turn out to have native code.
+        // Everything outside the standard library, in case it has native code.
         let document = OpenDocument::new(1, text.to_owned(), 0, None);
         assert_eq!(document.read(&Watch::Native).imports.len(), 2);
         assert!(document.import_at(at(0, 7), &Watch::Native).is_none());
     }
 
     #[test]
-    fn an_attribute_counts_once_its_line_is_left() {
+    fn an_attribute_access_counts_after_its_line_is_finished() {
         let mut document = OpenDocument::new(1, "import numpy\nnumpy.random\nx = 1\n".to_owned(), 0, None);
         let accesses = |document: &OpenDocument| -> Vec<String> {
             let imports = document.read(&Watch::Native).imports.iter();

@@ -1,4 +1,4 @@
-//! What the session wants done outside of itself.
+//! The side effects that the session requests.
 
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{MessageType, PublishDiagnosticsParams, Registration, Url};
@@ -7,32 +7,32 @@ use super::analysis::{Analysis, Target};
 use super::health::Health;
 use crate::host::Watched;
 
-/// Carried out after the event that led to it, in order: by [`own`](super::owner::own).
+/// A side effect, performed by [`own`](super::owner::own) in order, after the event that caused it.
 pub enum Effect {
-    /// Tell the editor the diagnostics of a document.
+    /// Publish the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
-    /// Tell the editor how an environment is.
+    /// Send the health of an environment to the editor.
     Health(Health),
-    /// Write into the editor's log.
+    /// Write to the editor's log.
     Log(MessageType, String),
-    /// Ask the editor for the settings of these folders, and of the window last.
+    /// Request the settings of these folders from the editor, and those of the window last.
     PullSettings { generation: u64, folders: Vec<Url> },
-    /// Ask the editor to tell of changes.
+    /// Register for notifications of changes.
     Register(Vec<Registration>),
-    /// Diagnose, elsewhere; `anew`, if what is known of the target does not hold.
-    Analyse { generation: u64, analysis: Analysis, anew: bool },
-    /// Tell the editor that this analysis takes a while, if it does.
+    /// Run the analysis on another thread. Its answer `replaces` the known one if that may be stale.
+    Analyse { generation: u64, analysis: Analysis, replaces: bool },
+    /// Show the progress of this analysis if it takes a while.
     ShowProgress(u64),
-    /// Tell the editor that work goes on, until `ended` has no sender any more.
+    /// Show progress in the editor until the sender of `ended` is dropped.
     Progress { generation: u64, message: String, ended: oneshot::Receiver<()> },
-    /// Try the fixes of what was found, elsewhere and when nothing else is to be done.
+    /// Try the fixes of the findings on another thread, when nothing else is to be done.
     Prove(Analysis),
-    /// Read what lies behind failures, elsewhere and when nothing else is to be done.
-    ReadBehind(Analysis),
-    /// Say when what was read for this target changes; instead of what was read before, if it was read `anew`.
-    Watch { target: Target, watched: Box<Watched>, anew: bool },
-    /// Watch that target no longer.
+    /// Read what follows failures on another thread, when nothing else is to be done.
+    Prefetch(Analysis),
+    /// Watch the files that were read for this target; `replaces` the files that were watched before.
+    Watch { target: Target, watched: Box<Watched>, replaces: bool },
+    /// Stop watching this target.
     Forget(Target),
-    /// Let the system have what the last analysis used.
+    /// Return the memory of the last analysis to the system.
     GiveBackMemory,
 }

@@ -1,95 +1,95 @@
-//! The frames in which messages come: a header that tells a length, and so many bytes of JSON. What is no
-//! frame is skipped, up to the next header: whatever an editor sends, the message after it counts.
+//! The framing of messages: a header with the length, followed by that many bytes of JSON. Malformed
+//! input is skipped up to the next header, so that later messages are still handled.
 
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Id, Request, Response};
 
-/// A message of the editor.
+/// A message from the editor.
 #[derive(Debug, PartialEq)]
 pub enum Message {
     /// A request or a notification.
     Request(Request),
-    /// The answer to a request of ours.
+    /// The response to a request of the server.
     Response(Response),
 }
 
-/// Why a message cannot be understood, and the id of the request that it may have been.
+/// An error in a message, and the id of the request if it can be read.
 #[derive(Debug, PartialEq)]
 pub struct Malformed {
     pub id: Id,
     pub error: Error,
 }
 
-/// Takes messages out of the bytes that are read.
+/// A decoder that extracts messages from the bytes that were read.
 #[derive(Default)]
 pub struct Frames {
-    /// What was read and is not taken yet.
+    /// The bytes that were read and not decoded yet.
     pub unread: Vec<u8>,
-    /// What is unread begins within something that is no frame, which was told.
-    lost: bool,
-    /// How much of it holds no end of a header.
+    /// Whether `unread` begins within malformed input whose error was already returned.
+    is_lost: bool,
+    /// The length of the prefix of `unread` that contains no end of a header.
     scanned: usize,
 }
 
-/// No message is longer: nobody's document is, and so much has to be held at once.
-const LONGEST: usize = 512 << 20;
+/// The maximum length of a message in bytes. It has to fit into memory, and no document is longer.
+const MAX_BODY: usize = 512 << 20;
 
-/// So much is read before what is read is looked at.
+/// The number of bytes to read at once.
 pub const READ_AT_ONCE: usize = 64 << 10;
 
-/// No header is longer.
-const LONGEST_HEADER: usize = 4 << 10;
+/// The maximum length of a header in bytes.
+const MAX_HEADER: usize = 4 << 10;
 
 const NAME: &[u8] = b"Content-Length";
 const END: &[u8] = b"\r\n\r\n";
 
 impl Frames {
-    /// The next message. None if more has to be read first.
+    /// Returns the next message, or `None` if more bytes have to be read first.
     pub fn next(&mut self) -> Option<Result<Message, Malformed>> {
-        if self.lost {
+        if self.is_lost {
             self.skip(0);
         }
-        if self.lost {
+        if self.is_lost {
             return None;
         }
         let Some(end) = memmem::find(self.unread.get(self.scanned..)?, END) else {
             self.scanned = self.unread.len().saturating_sub(END.len() - 1);
-            return (self.unread.len() > LONGEST_HEADER).then(|| Err(self.lose(1)));
+            return (self.unread.len() > MAX_HEADER).then(|| Err(self.resynchronize(1)));
         };
         let end = self.scanned + end;
         let body = end + END.len();
         let Some(length) = self.unread.get(..end).and_then(length) else {
-            return Some(Err(self.lose(1)));
+            return Some(Err(self.resynchronize(1)));
         };
         self.scanned = end;
         let bytes = self.unread.get(body..body + length)?;
         self.scanned = 0;
         let Some(value) = json(bytes) else {
-            // Perhaps it is the length that is wrong.
-            return Some(Err(self.lose(body)));
+            // The length may be wrong.
+            return Some(Err(self.resynchronize(body)));
         };
         self.take(body + length);
         Some(message(value))
     }
 
-    /// Gives up what is unread, up to the next header after so many bytes.
-    fn lose(&mut self, least: usize) -> Malformed {
-        self.lost = true;
-        self.skip(least);
+    /// Skips at least `min` unread bytes, up to the next header.
+    fn resynchronize(&mut self, min: usize) -> Malformed {
+        self.is_lost = true;
+        self.skip(min);
         Malformed { id: Id::Null, error: Error::parse_error() }
     }
 
-    fn skip(&mut self, least: usize) {
+    fn skip(&mut self, min: usize) {
         self.scanned = 0;
-        let rest = self.unread.get(least..).unwrap_or_default();
+        let rest = self.unread.get(min..).unwrap_or_default();
         match memmem::find(rest, NAME) {
             Some(at) => {
-                self.lost = false;
-                self.take(least + at);
+                self.is_lost = false;
+                self.take(min + at);
             }
-            // The name may have begun.
+            // The end may be the beginning of the name.
             None => self.take(self.unread.len().saturating_sub(NAME.len() - 1)),
         }
     }
@@ -101,25 +101,24 @@ impl Frames {
     }
 }
 
-/// The length that a header tells.
+/// Parses the length from a header.
 fn length(header: &[u8]) -> Option<usize> {
     let header = std::str::from_utf8(header).ok()?;
     let fields: Option<Vec<(&str, &str)>> = header.split("\r\n").map(|field| field.split_once(':')).collect();
     let mut fields = fields?.into_iter();
     let (_, value) = fields.find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(NAME))?;
-    value.trim().parse().ok().filter(|length| *length <= LONGEST)
+    value.trim().parse().ok().filter(|length| *length <= MAX_BODY)
 }
 
-/// Reads what editors' libraries let pass, too: bytes that are no UTF-8, and halves of surrogate pairs.
+/// Parses JSON, and also accepts what editors' libraries let pass: invalid UTF-8 and lone surrogates.
 fn json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes)
         .ok()
-        .or_else(|| serde_json::from_str(&without_halves(&String::from_utf8_lossy(bytes))).ok())
+        .or_else(|| serde_json::from_str(&without_lone_surrogates(&String::from_utf8_lossy(bytes))).ok())
 }
 
-/// With a replacement character, which is as long in UTF-16, for each escaped half of a surrogate pair that
-/// stands alone.
-fn without_halves(text: &str) -> String {
+/// Replaces each escaped lone surrogate by a replacement character, which has the same length in UTF-16.
+fn without_lone_surrogates(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, escape)) = rest.split_once('\\') {
@@ -142,7 +141,7 @@ fn without_halves(text: &str) -> String {
     whole + rest
 }
 
-/// The UTF-16 unit of an escape, behind its backslash.
+/// Parses the UTF-16 code unit of an escape, given what follows its backslash.
 fn unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }
@@ -162,9 +161,9 @@ fn message(value: Value) -> Result<Message, Malformed> {
 mod tests {
     use super::*;
 
-    /// What is read of these bytes, in whatever pieces they come.
+    /// Decodes the bytes, which gives the same messages in whatever chunks they arrive.
     fn read(bytes: &[u8]) -> Vec<String> {
-        let mut readings = [1, 7, bytes.len()].map(|piece| {
+        let mut results = [1, 7, bytes.len()].map(|piece| {
             let mut frames = Frames::default();
             let mut messages = Vec::new();
             for piece in bytes.chunks(piece) {
@@ -177,9 +176,9 @@ mod tests {
             }
             messages
         });
-        readings.sort();
-        assert!(readings.iter().all(|reading| *reading == readings[0]), "{readings:?}");
-        std::mem::take(&mut readings[0])
+        results.sort();
+        assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
+        std::mem::take(&mut results[0])
     }
 
     fn frame(body: &str) -> Vec<u8> {
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_told_once_and_skipped() {
+    fn malformed_input_is_reported_once_and_skipped() {
         let next = frame(r#"{"jsonrpc":"2.0","method":"next"}"#);
         let broken: [&[u8]; 9] = [
             b"what is this?",
@@ -210,25 +209,25 @@ mod tests {
             b"Content-Length: 3\r\n\r\n{\"a\":\"long\"}",
             b"Content-Length: 30\r\n\r\n{}",
             b"Content-Length: 0\r\n\r\n",
-            &[b'x'; 3 * LONGEST_HEADER],
+            &[b'x'; 3 * MAX_HEADER],
         ];
         for bytes in broken {
-            let told = read(&[bytes, &next, &next].concat());
-            assert_eq!(told, ["-32700 for null", "next None", "next None"], "{}", bytes.escape_ascii());
+            let messages = read(&[bytes, &next, &next].concat());
+            assert_eq!(messages, ["-32700 for null", "next None", "next None"], "{}", bytes.escape_ascii());
         }
     }
 
     #[test]
-    fn what_is_no_message_is_told_with_its_id() {
-        let told = |body| read(&frame(body));
-        assert_eq!(told("[]"), ["-32600 for null"]);
-        assert_eq!(told(r#"{"jsonrpc":"2.0","id":[1],"method":"a"}"#), ["-32600 for null"]);
-        assert_eq!(told(r#"{"jsonrpc":"1.0","id":"x","method":"a"}"#), ["-32600 for \"x\""]);
-        assert_eq!(told(r#"{"jsonrpc":"2.0","id":"x"}"#), ["-32600 for null"]);
+    fn an_invalid_message_is_reported_with_its_id() {
+        let messages = |body| read(&frame(body));
+        assert_eq!(messages("[]"), ["-32600 for null"]);
+        assert_eq!(messages(r#"{"jsonrpc":"2.0","id":[1],"method":"a"}"#), ["-32600 for null"]);
+        assert_eq!(messages(r#"{"jsonrpc":"1.0","id":"x","method":"a"}"#), ["-32600 for \"x\""]);
+        assert_eq!(messages(r#"{"jsonrpc":"2.0","id":"x"}"#), ["-32600 for null"]);
     }
 
     #[test]
-    fn what_is_no_character_stands_for_one() {
+    fn invalid_characters_are_replaced() {
         let request =
             |text: &[u8]| [br#"{"jsonrpc":"2.0","method":"a","params":[""#, text, br#""]}"#].concat();
         let text = |text: &[u8]| match json(&request(text)).and_then(|value| message(value).ok()) {

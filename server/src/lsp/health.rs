@@ -1,4 +1,4 @@
-//! `whydll/health`: how the environment of a scope is, for the status bar.
+//! `whydll/health`: the health of a scope's environment, for the status bar.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,71 +14,71 @@ use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, Ignores, top_level};
 use crate::visible::visible;
 
-/// Our own notification from server to client.
+/// The custom notification from server to client.
 pub enum HealthChanged {}
 
 impl Notification for HealthChanged {
-    type Params = Told;
+    type Params = HealthParams;
     const METHOD: &'static str = "whydll/health";
 }
 
-/// As it is told.
+/// The parameters of [`HealthChanged`].
 #[derive(Serialize, Deserialize)]
-pub struct Told {
+pub struct HealthParams {
     #[serde(flatten)]
     health: Health,
     details: String,
 }
 
-impl From<Health> for Told {
-    fn from(mut health: Health) -> Told {
+impl From<Health> for HealthParams {
+    fn from(mut health: Health) -> HealthParams {
         let details = health.details();
         health.label = visible(&health.label).into_owned();
         health.summary = visible(&health.summary).into_owned();
-        Told { details, health }
+        HealthParams { details, health }
     }
 }
 
-/// How the environment of a scope is.
+/// The health of a scope's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// The folder as the editor named it; null for what is outside of every folder.
+    /// The URI of the folder as the editor writes it; `null` for documents outside all folders.
     pub scope_uri: Option<Url>,
-    /// In one word.
+    /// The health in one word.
     pub state: State,
-    /// In a few words, for a status bar: `tensorflow: 2 DLLs missing`.
+    /// A short label for the status bar: `tensorflow: 2 DLLs missing`.
     pub label: String,
-    /// In one sentence.
+    /// The health in one sentence.
     pub summary: String,
     /// Full path of its `python.exe`.
     pub interpreter: Option<String>,
     /// `3.8.10`
     pub version: Option<String>,
-    /// The packages that it is about, as they are installed.
+    /// The packages that it covers, as they are installed.
     #[serde(default)]
     pub packages: Vec<Installed>,
     /// The VC++ runtime that their imports load.
     #[serde(default)]
     pub vc_runtime: Option<Runtime>,
-    /// How many findings there are.
+    /// The number of findings.
     pub findings: usize,
 }
 
 /// A watched import of an open document.
 pub struct Imported {
-    /// What is imported.
+    /// The import.
     pub import: Import,
-    /// What stands around it.
+    /// What surrounds it, such as a `try` statement.
     pub guard: Guard,
-    /// What is silenced on it.
+    /// The codes that comments silence on it.
     pub ignores: Ignores,
 }
 
 /// A package of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installed {
-    /// The name that it is imported with.
+    /// The name that it is imported by.
     pub import: String,
     /// `tensorflow-cpu`
     pub distribution: Option<String>,
@@ -86,16 +86,16 @@ pub struct Installed {
     pub version: Option<String>,
 }
 
-/// A VC++ runtime that is loaded.
+/// The VC++ runtime that is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
-    /// Full path of the DLL whose version it is.
+    /// Full path of the DLL that the version is read from.
     pub path: String,
     /// `14.38.33130.0`
     pub version: Option<String>,
 }
 
-/// An environment in one word.
+/// The health of an environment in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -104,7 +104,7 @@ pub enum State {
     Degraded,
     Broken,
     Unknown,
-    /// The Python is none for Windows, so that no DLL of Windows is involved.
+    /// The Python isn't for Windows, so no Windows DLLs are involved.
     #[serde(rename = "notApplicable")]
     NotApplicable,
 }
@@ -121,7 +121,7 @@ impl From<diagnosis::Health> for State {
 }
 
 impl Health {
-    /// While it is being found out.
+    /// Returns the health while an analysis is running.
     pub fn checking(scope_uri: Option<Url>, target: &Target, settings: &Settings) -> Health {
         Health {
             scope_uri,
@@ -136,8 +136,10 @@ impl Health {
         }
     }
 
-    /// Once it is known. A package that the settings name counts if it is installed or `imported` by an open document, any
-    /// other one as far as that import is concerned.
+    /// Returns the health according to an answer.
+    ///
+    /// A package that the settings name counts if it is installed or `imported` by an open document. Any
+    /// other package counts only for the imports in `imported`.
     pub fn of(scope_uri: Option<Url>, answer: &Answer, settings: &Settings, imported: &[Imported]) -> Health {
         let examined = match &answer.environment {
             Ok(examined) => examined,
@@ -172,7 +174,7 @@ impl Health {
             let installed = package.filter(|package| package.path.is_some());
             packages.extend(installed);
             let own = imported.iter().filter(|it| top_level(&it.import.name) == name);
-            // What is used has been imported before.
+            // An attribute access follows an import of the package.
             let own: Vec<&Imported> = own.filter(|it| !it.import.is_access).collect();
             if installed.is_some() || !own.is_empty() {
                 // A finding that is silenced on every import of the package is not shown.
@@ -180,9 +182,9 @@ impl Health {
                     !own.is_empty() && own.iter().all(|it| it.ignores.covers(finding.code.name()))
                 };
                 let guard = own.iter().map(|it| it.guard).min_by_key(|guard| guard.strength());
-                let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
-                let told = told.filter(|finding| !is_silenced(finding));
-                findings.extend(told.filter_map(|finding| {
+                let shown = diagnosis.findings.iter().filter(|finding| !finding.is_note);
+                let shown = shown.filter(|finding| !is_silenced(finding));
+                findings.extend(shown.filter_map(|finding| {
                     Some(finding.under(settings.severity_of(finding)?, guard.unwrap_or_default()))
                 }));
             }
@@ -195,11 +197,11 @@ impl Health {
             runtime = runtime.or(diagnosis.runtime.as_ref());
             let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
             packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
-            let told = diagnosis.findings.iter().filter(|finding| !finding.is_note);
-            for finding in told.filter(|finding| !ignores.covers(finding.code.name())) {
+            let unsilenced = diagnosis.findings.iter().filter(|finding| !finding.is_note);
+            for finding in unsilenced.filter(|finding| !ignores.covers(finding.code.name())) {
                 let Some(severity) = settings.severity_of(finding) else { continue };
                 let shown = finding.under(severity, *guard);
-                // Several documents may run into the same.
+                // Several documents may have the same finding.
                 if !findings.contains(&shown) {
                     findings.push(shown);
                 }
@@ -248,7 +250,7 @@ impl Health {
         }
     }
 
-    /// All of it in Markdown, for a tooltip.
+    /// Returns all details in Markdown, for a tooltip.
     fn details(&self) -> String {
         let mut facts = Vec::new();
         facts.extend(self.version.as_ref().map(|version| format!("Python {version}")));
@@ -272,8 +274,8 @@ impl Health {
         format!("{}\n\n- {}", escaped(&self.summary), facts.join("\n- "))
     }
 
-    /// Whether there is something to mend.
-    pub fn is_ill(&self) -> bool {
+    /// Whether there may be something to fix.
+    pub fn is_unhealthy(&self) -> bool {
         matches!(self.state, State::Broken | State::Degraded | State::Unknown)
     }
 }
@@ -295,7 +297,7 @@ impl Runtime {
 }
 
 impl State {
-    /// By the worst finding.
+    /// Returns the state for the severity of the worst finding.
     pub fn of(worst: Severity) -> State {
         match worst {
             Severity::Error => State::Broken,
@@ -304,7 +306,7 @@ impl State {
         }
     }
 
-    /// Its name.
+    /// Returns its name in the protocol.
     pub fn name(self) -> &'static str {
         match self {
             State::Checking => "checking",

@@ -1,5 +1,5 @@
-//! What a person asks of an environment by a command: the report, the tree, a snapshot. It is answered on a thread of its own, from
-//! what the session knows and from the files, so that no message waits for it.
+//! Commands of the user about an environment: the report, the tree, a snapshot. They are answered on a
+//! thread of their own, from the session's answers and from files, so that no message waits for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,31 +11,31 @@ use tower_lsp::lsp_types::Url;
 use crate::source::STACK;
 use crate::visible::visible;
 
-/// Which environment a command is about: that of `scopeUri` in its argument, a folder or a document. None for the one of the folder that
-/// comes first, or of what is outside of every folder if there is none.
+/// Returns the `scopeUri` of a command's argument, a folder or a document. `None` stands for the first
+/// folder, or if there is none, for the documents outside all folders.
 pub fn scope_in(argument: Option<&Value>) -> Result<Option<Url>> {
     match argument.and_then(|argument| argument.get("scopeUri")) {
         None | Some(Value::Null) => Ok(None),
         Some(uri) => {
             let uri = uri.as_str().and_then(|uri| Url::parse(uri).ok());
-            uri.map(Some).ok_or_else(|| Error::invalid_params("`scopeUri` must be an address, or null"))
+            uri.map(Some).ok_or_else(|| Error::invalid_params("`scopeUri` must be a URI or null"))
         }
     }
 }
 
-/// A text in the argument; none if it is not there.
-pub fn text_in<'a>(argument: Option<&'a Value>, name: &str) -> Option<&'a str> {
+/// Returns a string field of the argument, if there is one.
+pub fn string_in<'a>(argument: Option<&'a Value>, name: &str) -> Option<&'a str> {
     argument?.get(name)?.as_str()
 }
 
-/// Works on a thread with enough stack to follow Python. What it says went wrong is told to the person who asked.
+/// Runs `work` on a thread with enough stack to follow Python. Its error message is shown to the user.
 pub async fn answer<T: Send + 'static>(
     work: impl FnOnce() -> std::result::Result<T, String> + Send + 'static,
 ) -> Result<T> {
     let (answer, answered) = oneshot::channel();
     let work = move || {
         let done = catch_unwind(AssertUnwindSafe(work));
-        // An asker who is gone has cancelled the request.
+        // If the receiver is gone, the request was cancelled.
         let _ = answer.send(done.unwrap_or_else(|_| Err(LOST.to_owned())));
     };
     let thread = std::thread::Builder::new().name("inquiry".to_owned()).stack_size(STACK).spawn(work);
@@ -50,7 +50,7 @@ pub async fn answer<T: Send + 'static>(
     })
 }
 
-const LOST: &str = "the answer was lost in a way that should not be; please report it";
+const LOST: &str = "internal error: the answer was lost; please report it";
 
-/// `RequestFailed` of the protocol: the request was understood, and cannot be answered.
+/// `RequestFailed` of the protocol: the request is valid, but couldn't be answered.
 const REQUEST_FAILED: i64 = -32803;

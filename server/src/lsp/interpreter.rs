@@ -1,24 +1,26 @@
-//! Which interpreter is a folder's.
+//! The interpreter of a folder.
 //!
-//! The one that the user told us to use, else the one of the setting, else the one that was selected in the editor:
-//! [`Choice::Named`]. Else the one that [`discovery`] finds for the folder: [`Choice::Sought`].
+//! In order of precedence: the one that the user ordered by a command, the one of the setting, and the
+//! one that is selected in the editor ([`Choice::Named`]); otherwise the one that [`discovery`] finds
+//! for the folder ([`Choice::Search`]).
 
 use std::path::{Path, PathBuf};
 
 use crate::environment::discovery;
 use crate::host::WinPath;
 
-/// How the interpreter is to be had. Looked up by an analysis only: a folder can be on a slow disk.
+/// The interpreter to use, or where to search for it. Only an analysis resolves it, because a folder can
+/// be on a slow disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Choice {
     /// An interpreter, or the folder of an environment.
     Named(PathBuf),
-    /// Whichever is found for this folder.
-    Sought(Option<PathBuf>),
+    /// The interpreter that is found for this folder.
+    Search(Option<PathBuf>),
 }
 
 impl Choice {
-    /// A path as a person writes it into settings; a relative one starts at `folder`.
+    /// Parses a path from the settings. A relative one starts at `folder`.
     pub fn named(text: &str, folder: Option<&Path>) -> Choice {
         let text = expanded(text, folder);
         match folder {
@@ -27,35 +29,35 @@ impl Choice {
         }
     }
 
-    /// The path, if it was named.
+    /// Returns the path, if it was named.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Choice::Named(path) => Some(path),
-            Choice::Sought(_) => None,
+            Choice::Search(_) => None,
         }
     }
 
-    /// The folders in which an environment may appear that would be chosen.
-    pub fn sought_in(&self) -> Vec<PathBuf> {
+    /// Returns the folders in which a new environment would be found.
+    pub fn candidate_folders(&self) -> Vec<PathBuf> {
         match self {
-            Choice::Sought(Some(folder)) => {
+            Choice::Search(Some(folder)) => {
                 let own = discovery::USUAL.iter().map(|name| folder.join(name)).chain([folder.clone()]);
                 own.chain(folder.ancestors().skip(1).map(|above| above.join(discovery::USUAL[0]))).collect()
             }
-            Choice::Named(_) | Choice::Sought(None) => Vec::new(),
+            Choice::Named(_) | Choice::Search(None) => Vec::new(),
         }
     }
 
-    /// Finds the interpreter, or the folder of its environment, on the machine that `--host` would name so.
+    /// Finds the interpreter, or the folder of its environment, on the machine `host`, a value of `--host`.
     pub fn find(&self, host: Option<&str>) -> Option<PathBuf> {
         match self {
             Choice::Named(path) => Some(path.clone()),
-            Choice::Sought(folder) => discovery::meant_in(folder.as_deref(), host, None),
+            Choice::Search(folder) => discovery::meant_in(folder.as_deref(), host, None),
         }
     }
 }
 
-/// With the folder and the user's home in the place of what stands for them.
+/// Expands `${workspaceFolder}` and a leading `~`.
 pub fn expanded(text: &str, folder: Option<&Path>) -> String {
     let mut text = text.to_owned();
     if let Some(folder) = folder {
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_as_people_write_them() {
+    fn paths_of_settings_are_expanded() {
         let folder = Path::new("/work");
         let named = |text| Choice::named(text, Some(folder)).find(None).unwrap();
         assert_eq!(named("env"), Path::new("/work/env"));
@@ -91,9 +93,9 @@ mod tests {
         fs::create_dir_all(folder.path().join(".venv")).unwrap();
         fs::create_dir_all(folder.path().join("venv/Scripts")).unwrap();
         fs::write(folder.path().join("venv/Scripts/python.exe"), "").unwrap();
-        let sought = Choice::Sought(Some(folder.path().to_owned()));
-        assert_eq!(sought.find(None), Some(folder.path().join("venv")));
+        let search = Choice::Search(Some(folder.path().to_owned()));
+        assert_eq!(search.find(None), Some(folder.path().join("venv")));
         fs::write(folder.path().join(".venv/pyvenv.cfg"), "").unwrap();
-        assert_eq!(sought.find(None), Some(folder.path().join(".venv")));
+        assert_eq!(search.find(None), Some(folder.path().join(".venv")));
     }
 }

@@ -1,5 +1,5 @@
-//! When the server leaves, beside at `exit` and at the end of standard input: when the editor's process is
-//! gone. And with which code: `shutdown` is noted on its way in.
+//! The end of the server. Besides `exit` and the end of standard input, the end of the editor's process
+//! stops it. The exit code depends on whether `shutdown` was received.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tower_lsp::jsonrpc::Request;
 use tower_service::Service;
 
-/// What was said of leaving.
+/// Whether `shutdown` was received, and a signal to exit.
 #[derive(Default)]
 pub struct Lifecycle {
     shut_down: AtomicBool,
@@ -19,18 +19,18 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Waits until there is a reason to leave.
+    /// Waits until the editor's process has ended.
     pub async fn left(&self) {
         self.leave.notified().await;
     }
 
-    /// As the protocol wants it: 0 after `shutdown`, else 1.
+    /// Returns the exit code that the protocol requires: 0 after `shutdown`, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         u8::from(!self.shut_down.load(Ordering::Relaxed))
     }
 
-    /// Leaves when the editor's process ends. One that cannot be seen from here (it runs in another
-    /// container) is not watched.
+    /// Exits when the editor's process ends. A process that isn't visible from here, such as one in
+    /// another container, is not watched.
     pub fn watch_parent(self: &Arc<Self>, process: u32) {
         if is_running(process) != Some(true) {
             return;
@@ -45,17 +45,18 @@ impl Lifecycle {
     }
 }
 
-/// How long the server may outlive its editor.
+/// The interval at which the editor's process is checked.
 const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// None where it cannot be told: on Windows the end of standard input says the same.
+/// Whether a process is running, or `None` if that is unknown. On Windows, the end of standard input
+/// serves the same purpose.
 #[cfg(unix)]
 fn is_running(process: u32) -> Option<bool> {
     use rustix::io::Errno;
     use rustix::process::{Pid, test_kill_process};
 
     let process = Pid::from_raw(i32::try_from(process).ok()?)?;
-    // One that may not be signalled is there, too.
+    // A process that we may not signal exists, too.
     Some(!matches!(test_kill_process(process), Err(Errno::SRCH)))
 }
 
@@ -64,14 +65,13 @@ fn is_running(_: u32) -> Option<bool> {
     None
 }
 
-/// Passes messages on and notes that the editor is about to leave. What some editors say in another way
-/// than `tower-lsp` expects, it puts right.
-pub struct Doorkeeper<S> {
+/// A service that records `shutdown`, and corrects messages that `tower-lsp` would reject.
+pub struct LifecycleGuard<S> {
     pub service: S,
     pub lifecycle: Arc<Lifecycle>,
 }
 
-impl<S: Service<Request>> Service<Request> for Doorkeeper<S> {
+impl<S: Service<Request>> Service<Request> for LifecycleGuard<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -88,7 +88,7 @@ impl<S: Service<Request>> Service<Request> for Doorkeeper<S> {
     }
 }
 
-/// Eglot says `"params": null` where it has none (`shutdown`), and `tower-lsp` would refuse that.
+/// Removes `"params": null`, which Eglot sends with `shutdown` and `tower-lsp` rejects.
 fn without_null(request: Request) -> Request {
     if request.params() != Some(&Value::Null) {
         return request;
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_stands_for_no_parameters() {
+    fn null_parameters_are_removed() {
         let passed = |request: Value| {
             serde_json::to_value(without_null(serde_json::from_value(request).unwrap())).unwrap()
         };
@@ -125,7 +125,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_process_that_ended_is_gone() {
+    fn a_process_that_ended_is_not_running() {
         assert_eq!(is_running(std::process::id()), Some(true));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();

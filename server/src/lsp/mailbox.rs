@@ -1,4 +1,4 @@
-//! The one way to the session: events, in the order in which they were posted.
+//! The only access to the session: events, which are applied in the order in which they were posted.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,43 +7,44 @@ use tokio::sync::{mpsc, oneshot};
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::Url;
 
-use super::session::{Event, Session};
+use super::session::{Session, SessionEvent};
 
-/// Whoever opens a menu of fixes waits so long for them to be tried.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The maximum time that a request for code actions waits for the fixes to be tried.
+const PROVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Posts events. Posting never waits, so whoever posts before awaiting keeps the order of arrival.
+/// The sender of events. Posting never waits, so handlers that post before they await keep the order of
+/// arrival.
 #[derive(Clone)]
-pub struct Mailbox(mpsc::UnboundedSender<Event>);
+pub struct Mailbox(mpsc::UnboundedSender<SessionEvent>);
 
 impl Mailbox {
-    /// A mailbox, and where its events come out.
-    pub fn new() -> (Mailbox, mpsc::UnboundedReceiver<Event>) {
+    /// Creates a mailbox and the receiver of its events.
+    pub fn new() -> (Mailbox, mpsc::UnboundedReceiver<SessionEvent>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Mailbox(sender), receiver)
     }
 
-    /// Has the session changed.
-    pub fn tell(&self, change: impl FnOnce(&mut Session) + Send + 'static) {
-        // Nobody listens only while the process ends.
+    /// Posts a change of the session.
+    pub fn post(&self, change: impl FnOnce(&mut Session) + Send + 'static) {
+        // The receiver is gone only while the process exits.
         let _ = self.0.send(Box::new(change));
     }
 
-    /// Waits until the fixes for a document or folder were tried, but not for long.
+    /// Waits until the fixes for a document or folder have been tried, up to [`PROVE_TIMEOUT`].
     pub fn until_proven(&self, uri: Option<Url>) -> impl Future<Output = ()> + Send + 'static {
-        let (told, proven) = oneshot::channel();
-        self.tell(move |session| session.when_proven(uri.as_ref(), told));
-        async { drop(tokio::time::timeout(PATIENCE, proven).await) }
+        let (done, proven) = oneshot::channel();
+        self.post(move |session| session.when_proven(uri.as_ref(), done));
+        async { drop(tokio::time::timeout(PROVE_TIMEOUT, proven).await) }
     }
 
-    /// Asks the session. The question is posted at once, not when the answer is awaited.
+    /// Queries the session. The question is posted at once, not when the answer is awaited.
     pub fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Session) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        self.tell(move |session| {
-            // An asker who is gone has cancelled the request.
+        self.post(move |session| {
+            // If the receiver is gone, the request was cancelled.
             let _ = answer.send(question(session));
         });
         async { answered.await.map_err(|_| Error::internal_error()) }

@@ -1,26 +1,28 @@
-//! Editor events → diagnostics, code actions, hovers, health.
+//! The language server: turns editor events into diagnostics, code actions, hovers, and health.
 //!
-//! The only room that knows the Language Server Protocol and its JSON, and it knows nothing of PE files.
+//! This is the only module that knows the Language Server Protocol and its JSON. It knows nothing
+//! about PE files.
 //!
-//! **One task owns the state.** `tower-lsp` runs its handlers side by side and in no order. So each handler
-//! posts a closure to the [`mailbox`] before it awaits anything, and one task applies them in the order of
-//! arrival to the [`session`]: its [`owner`]. A request waits for its answer; what the session wants done (publish,
-//! ask the editor, diagnose) it leaves as [`Effect`](effect::Effect)s, which the owner carries out. What takes
-//! long, an [`analysis`], has a thread of its own and comes back through the mailbox.
+//! **One task owns the state.** `tower-lsp` runs its handlers concurrently and in no particular order.
+//! So each handler posts a closure to the [`mailbox`] before it awaits anything, and one task, the
+//! [`owner`], applies the closures to the [`session`] in the order of arrival. A request awaits its
+//! answer. What the session needs done (publish, ask the editor, diagnose), it leaves as
+//! [`Effect`](effect::Effect)s, which the owner performs. A slow [`analysis`] has a thread of its own,
+//! and its result comes back through the mailbox.
 //!
-//! | file | question |
+//! | file | contents |
 //! |---|---|
-//! | `frames`, `transport` | how do messages come in and go out? |
-//! | `server` | which method goes where? |
-//! | `requests/`, `notifications/` | what does this method do? One file each, named for it |
-//! | `session`, `scope`, `document`, `notebook` | what is known: documents, notebooks, folders, answers |
-//! | `interpreter`, `analysis` | which interpreter is a folder's, and what is the answer for it? |
-//! | `inquiry` | how is a command answered that asks for more than diagnoses? |
-//! | `settings`, `client` | what does the user want, and what can the editor do? |
-//! | `health`, `convert` | how is an answer said in the protocol? |
-//! | `mailbox`, `owner`, `effect`, `lifecycle` | how do events come in, effects go out, and when do we leave? |
+//! | `frames`, `transport` | reading and writing messages |
+//! | `server` | the handler of each method |
+//! | `requests/`, `notifications/` | what each method does; one file each, named after the method |
+//! | `session`, `scope`, `document`, `notebook` | the state: documents, notebooks, folders, answers |
+//! | `interpreter`, `analysis` | the interpreter of a folder, and the diagnosis of its imports |
+//! | `inquiry` | commands that need more than diagnoses |
+//! | `settings`, `client` | the user's settings and the editor's capabilities |
+//! | `health`, `convert` | conversion of answers to the protocol's types |
+//! | `mailbox`, `owner`, `effect`, `lifecycle` | incoming events, outgoing effects, shutdown |
 //!
-//! **Invariant:** requests see the session as `&Session`; only notifications and results change it.
+//! **Invariant:** requests get the session as `&Session`; only notifications and results change it.
 
 mod analysis;
 mod client;
@@ -46,40 +48,40 @@ mod transport;
 
 use std::process::ExitCode;
 
-/// Serves on other streams, within a runtime of tokio that knows the time; gives the exit code.
+/// Serves on other streams and returns the exit code. Requires a tokio runtime with time enabled.
 pub use server::serve as serve_on;
 
-/// Serves on standard input and output until the editor leaves.
+/// Serves on standard input and output until the editor disconnects.
 ///
-/// 0 if it said `shutdown` before, as the protocol asks, else 1.
+/// The exit code is 0 if the editor sent `shutdown` before, as the protocol requires, and 1 otherwise.
 pub fn serve() -> ExitCode {
-    // One thread is enough: nothing here waits but for messages.
+    // One thread is enough: the tasks only wait for messages.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("whydll: the server cannot start: {error}");
+            eprintln!("whydll: cannot start the server: {error}");
             return ExitCode::from(2);
         }
     };
     let code = runtime.block_on(serve_on(tokio::io::stdin(), tokio::io::stdout()));
-    // A read of standard input may still be waiting; the process does not wait for it.
+    // A read of standard input may still be blocked; don't wait for it.
     runtime.shutdown_background();
     leave(code)
 }
 
-/// Ends the process, whatever its threads are doing.
+/// Terminates the process, whatever its threads are doing.
 #[cfg(windows)]
 #[allow(unsafe_code)]
 fn leave(code: u8) -> ExitCode {
     use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
-    // An analysis may be going on. The usual way out stops it wherever it is, and then may wait for ever for a lock that it
-    // held (Microsoft, "ExitProcess function").
-    // SAFETY: the handle is a constant that stands for this process.
+    // An analysis may be running. `ExitProcess` would stop its thread at an arbitrary point and could
+    // then wait forever for a lock that the thread holds (Microsoft, "ExitProcess function").
+    // SAFETY: the handle is a constant that denotes this process.
     unsafe { TerminateProcess(GetCurrentProcess(), code.into()) };
     ExitCode::from(code)
 }
 
-/// Elsewhere nobody has to be waited for.
+/// Returns the exit code; other systems need no special treatment.
 #[cfg(not(windows))]
 fn leave(code: u8) -> ExitCode {
     ExitCode::from(code)

@@ -1,4 +1,4 @@
-//! An open notebook: which cells it has, and what its code cells import one after the other.
+//! An open notebook: its cells, and the imports of its code cells in order.
 
 use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
@@ -10,77 +10,77 @@ use crate::diagnosis::run_as;
 use crate::host::WinPath;
 use crate::source::Document;
 
-/// A notebook that is open in the editor. The texts of its cells are documents of the session.
+/// A notebook that is open in the editor. The contents of its cells are documents of the session.
 #[derive(Default)]
 pub struct Notebook {
-    /// All of its cells that the editor tells of, in order.
+    /// All cells that the editor reports, in order.
     pub cells: Vec<Cell>,
-    /// Its file, as this system names it; none if it is not on a disk.
+    /// Its file, as a native path; `None` if it isn't on a disk.
     pub path: Option<WinPath>,
 }
 
-/// A cell, as the protocol has it.
+/// A cell (`NotebookCell` of the protocol).
 #[derive(Debug, Clone, Deserialize)]
 pub struct Cell {
-    /// 1 is text, 2 is code.
+    /// 1 for markup, 2 for code.
     kind: u32,
-    /// The address of its text.
+    /// The URI of its document.
     pub document: Url,
 }
 
 impl Cell {
-    /// Whether it is run.
+    /// Whether it is a code cell.
     pub fn is_code(&self) -> bool {
         self.kind == 2
     }
 }
 
-/// The texts of a notebook's Python cells, in its order, at one moment.
+/// A snapshot of the sources of a notebook's Python cells, in order.
 pub struct Cells {
-    texts: Vec<String>,
+    sources: Vec<String>,
     path: Option<WinPath>,
-    read: OnceLock<Program>,
+    parsed: OnceLock<ParsedCells>,
 }
 
-/// What was read of all the cells together.
+/// The result of parsing all cells together.
 #[derive(Default)]
-struct Program {
+struct ParsedCells {
     documents: Vec<Document>,
-    /// What they are run as, see [`run_as`].
+    /// The path that they run as, see [`run_as`].
     run_as: Option<WinPath>,
 }
 
 impl Cells {
-    /// Of a notebook in this file.
-    pub fn new(texts: Vec<String>, path: Option<WinPath>) -> Cells {
-        Cells { texts, path, read: OnceLock::new() }
+    /// Creates the cells of a notebook in the file `path`.
+    pub fn new(sources: Vec<String>, path: Option<WinPath>) -> Cells {
+        Cells { sources, path, parsed: OnceLock::new() }
     }
 
-    fn read(&self) -> &Program {
-        self.read.get_or_init(|| {
-            let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
-            let documents = catch_unwind(|| Document::of_cells(&texts)).unwrap_or_default();
+    fn parsed(&self) -> &ParsedCells {
+        self.parsed.get_or_init(|| {
+            let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
+            let documents = catch_unwind(|| Document::of_cells(&sources)).unwrap_or_default();
             let run_as = run_as(&documents, self.path.clone());
-            Program { documents, run_as }
+            ParsedCells { documents, run_as }
         })
     }
 }
 
-/// Where a document has its place in a notebook.
-pub struct Place {
+/// The place of a document in a notebook.
+pub struct CellPlace {
     /// The notebook.
     pub notebook: Url,
     /// Its cells.
     pub cells: Arc<Cells>,
-    /// Which of them it is; none if it is no code.
+    /// Its index among them; `None` if it isn't code.
     pub at: Option<usize>,
 }
 
-impl Place {
-    /// The imports of the cell, and what the notebook is run as.
+impl CellPlace {
+    /// Returns the imports of the cell, and the path that the notebook runs as.
     pub fn read(&self) -> (Document, Option<WinPath>) {
         let Some(at) = self.at else { return Default::default() };
-        let program = self.cells.read();
-        (program.documents.get(at).cloned().unwrap_or_default(), program.run_as.clone())
+        let parsed = self.cells.parsed();
+        (parsed.documents.get(at).cloned().unwrap_or_default(), parsed.run_as.clone())
     }
 }

@@ -1,5 +1,5 @@
-//! Notebooks in `initialize`. The types that `tower-lsp` brings are of a protocol without them, so what an editor says of them is
-//! read, and what we offer is said, in JSON on its way in and out.
+//! Notebooks in `initialize`. The types of `tower-lsp` are of a protocol version without them, so the
+//! capabilities of editor and server are read and written in the JSON of the messages.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Request, Response};
 use tower_service::Service;
 
-/// Offers notebooks to an editor that has some.
+/// A service that adds `notebookDocumentSync` to the capabilities if the editor supports notebooks.
 pub struct NotebookSync<S> {
     pub service: S,
 }
@@ -49,7 +49,7 @@ fn has_notebooks(params: Option<&Value>) -> bool {
         .is_some_and(Value::is_object)
 }
 
-/// Of any notebook the cells of Python, and its saves.
+/// Adds the capability to receive the Python cells of all notebooks, and their saves.
 fn with_offer(mut result: Value) -> Value {
     if let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut) {
         let selector = json!([{ "notebook": "*", "cells": [{ "language": "python" }] }]);

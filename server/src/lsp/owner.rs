@@ -1,4 +1,4 @@
-//! The task that owns the session: it applies what is posted, and carries out what follows.
+//! The task that owns the session: it applies events and performs the resulting effects.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -18,39 +18,39 @@ use super::analysis::{Analysis, Answer, Target};
 use super::effect::Effect;
 use super::health::HealthChanged;
 use super::mailbox::Mailbox;
-use super::session::{Event, Session};
+use super::session::{Session, SessionEvent};
 use super::settings::LogLevel;
 use crate::host::{Stop, Stopped, Watcher};
 use crate::source::STACK;
 use crate::visible::visible_lines;
 
-/// Applies events in order, and carries out what follows from them.
-pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: Mailbox) {
+/// Applies events in order, and performs the effects that they cause.
+pub async fn own(mut events: UnboundedReceiver<SessionEvent>, client: Client, mailbox: Mailbox) {
     let mut session = Session::default();
     let changed = mailbox.clone();
-    let watcher = Watcher::new(move |target| changed.tell(|session| session.changed(target)));
+    let watcher = Watcher::new(move |target| changed.post(|session| session.changed(target)));
     while let Some(event) = events.recv().await {
         session.apply(event);
-        let mut is_settled = false;
-        while !std::mem::replace(&mut is_settled, true) {
-            // What came meanwhile is applied first: of many edits only the last state is looked at.
-            for _ in 0..LARGEST_BATCH {
+        let mut is_up_to_date = false;
+        while !std::mem::replace(&mut is_up_to_date, true) {
+            // Apply pending events first, so that of many edits only the last state is analysed.
+            for _ in 0..MAX_BATCH {
                 match events.try_recv() {
                     Ok(event) => session.apply(event),
                     Err(_) => break,
                 }
             }
-            session.settle();
+            session.reconcile();
             for effect in session.take_effects() {
                 let mut performed = pin!(perform(effect, &client, &mailbox, &watcher));
-                // While the editor takes no message, what it says must not pile up.
+                // While the editor doesn't read, keep applying its messages so that they don't pile up.
                 loop {
                     tokio::select! {
                         biased;
                         () = &mut performed => break,
                         Some(event) = events.recv() => {
                             session.apply(event);
-                            is_settled = false;
+                            is_up_to_date = false;
                         }
                     }
                 }
@@ -59,16 +59,18 @@ pub async fn own(mut events: UnboundedReceiver<Event>, client: Client, mailbox: 
     }
 }
 
-/// An editor that never pauses gets an answer after so many events.
-const LARGEST_BATCH: usize = 256;
+/// The maximum number of events that are applied before the session is reconciled, in case the editor
+/// keeps sending.
+const MAX_BATCH: usize = 256;
 
-/// Whoever waits no longer than this needs not be told why.
-const UNNOTICED: Duration = Duration::from_millis(500);
+/// The time after which an analysis shows its progress.
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 
-/// An editor that does not answer a question for settings is served with those that it sent.
-const PATIENCE_FOR_SETTINGS: Duration = Duration::from_secs(3);
+/// The time after which the settings that the editor sent are used because it doesn't answer the
+/// request for settings.
+const SETTINGS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Carries an effect out; waits only for the editor to take the message.
+/// Performs an effect. Waits only for the editor to accept the message.
 async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &Watcher<Target>) {
     match effect {
         Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version }) => {
@@ -85,8 +87,8 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
                 let _ = client.register_capability(registrations).await;
             });
         }
-        Effect::Analyse { generation, analysis, anew } => {
-            if anew {
+        Effect::Analyse { generation, analysis, replaces } => {
+            if replaces {
                 watcher.expect(analysis.target.clone());
             }
             analyse(generation, analysis, mailbox.clone());
@@ -94,16 +96,16 @@ async fn perform(effect: Effect, client: &Client, mailbox: &Mailbox, watcher: &W
         Effect::ShowProgress(generation) => {
             let mailbox = mailbox.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(UNNOTICED).await;
-                mailbox.tell(move |session| session.still_running(generation));
+                tokio::time::sleep(PROGRESS_DELAY).await;
+                mailbox.post(move |session| session.still_running(generation));
             });
         }
         Effect::Progress { generation, message, ended } => {
             tokio::spawn(show_progress(client.clone(), generation, message, ended));
         }
         Effect::Prove(analysis) => prove(analysis, mailbox.clone()),
-        Effect::ReadBehind(analysis) => read_behind(analysis, mailbox.clone()),
-        Effect::Watch { target, watched, anew } => watcher.watch(target, *watched, anew),
+        Effect::Prefetch(analysis) => prefetch(analysis, mailbox.clone()),
+        Effect::Watch { target, watched, replaces } => watcher.watch(target, *watched, replaces),
         Effect::Forget(target) => watcher.forget(target),
         Effect::GiveBackMemory => drop(tokio::task::spawn_blocking(give_back_memory)),
     }
@@ -113,56 +115,59 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     let scopes = folders.into_iter().map(Some).chain([None]);
     let items =
         scopes.map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) }).collect();
-    // `tower-lsp` panics over an answer that nobody waits for any more: so this task goes on to wait.
+    // `tower-lsp` panics on a response whose receiver is gone, so this task keeps waiting.
     let asked = tokio::spawn(async move { client.configuration(items).await });
-    let pulled = tokio::time::timeout(PATIENCE_FOR_SETTINGS, asked).await;
+    let pulled = tokio::time::timeout(SETTINGS_TIMEOUT, asked).await;
     let values = pulled.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
-    mailbox.tell(move |session| session.settings_pulled(generation, &values));
+    mailbox.post(move |session| session.settings_pulled(generation, &values));
 }
 
-/// One task for all of it: the editor has to know the token first, and must hear of the end last.
+/// Shows progress from beginning to end in one task, because the token must be created first and ended
+/// last.
 async fn show_progress(client: Client, generation: u64, message: String, ended: oneshot::Receiver<()>) {
     let token = NumberOrString::String(format!("whydll/analysis/{generation}"));
     let create = WorkDoneProgressCreateParams { token: token.clone() };
     if client.send_request::<WorkDoneProgressCreate>(create).await.is_err() {
         return;
     }
-    let told = |shown| ProgressParams { token: token.clone(), value: ProgressParamsValue::WorkDone(shown) };
+    let params =
+        |progress| ProgressParams { token: token.clone(), value: ProgressParamsValue::WorkDone(progress) };
     let begin = WorkDoneProgressBegin {
         title: "WhyDLL".to_owned(),
         cancellable: Some(false),
         message: Some(message),
         percentage: None,
     };
-    client.send_notification::<Progress>(told(WorkDoneProgress::Begin(begin))).await;
-    // There is nothing but the end to be received.
+    client.send_notification::<Progress>(params(WorkDoneProgress::Begin(begin))).await;
+    // Nothing is ever sent; the sender is dropped at the end.
     let _ = ended.await;
     let end = WorkDoneProgressEnd { message: None };
-    client.send_notification::<Progress>(told(WorkDoneProgress::End(end))).await;
+    client.send_notification::<Progress>(params(WorkDoneProgress::End(end))).await;
 }
 
-/// A thread for each analysis: its stack is large, and is given back with it.
+/// Runs an analysis on a thread of its own, whose large stack is freed with it.
 fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     let report = mailbox.clone();
     let work = move || {
-        // What a panic leaves behind is thrown away.
+        // The state that a panic leaves behind is discarded.
         let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
         if answer.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
-            let lost = format!("the analysis of {analysis:?} failed, please report it");
-            report.tell(|session| session.log(LogLevel::Error, || lost));
+            let message = format!("internal error in the analysis of {analysis:?}; please report it");
+            report.post(|session| session.log(LogLevel::Error, || message));
         }
         let answer = answer.unwrap_or_else(|_| Answer::failed());
-        // Before the session hears of it: what an analysis read shall not be kept longer than it wants.
+        // Drop the analysis before the session receives the answer and may free the facts.
         drop(analysis);
-        report.tell(move |session| session.analysed(generation, answer));
+        report.post(move |session| session.analysed(generation, answer));
     };
     let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.tell(move |session| session.analysed(generation, Answer::failed()));
+        mailbox.post(move |session| session.analysed(generation, Answer::failed()));
     }
 }
 
-/// With the priority of every thread: somebody may wait for it. It takes about as long as the analysis did, and any question stops it.
+/// Tries the fixes on a thread of normal priority, because the user may wait for it. It takes about as
+/// long as the analysis, and any new analysis cancels it.
 fn prove(analysis: Analysis, mailbox: Mailbox) {
     let report = mailbox.clone();
     let (target, stop) = (analysis.target.clone(), analysis.stop.clone());
@@ -170,56 +175,57 @@ fn prove(analysis: Analysis, mailbox: Mailbox) {
     let work = move || {
         let proven = catch_unwind(AssertUnwindSafe(|| analysis.prove()));
         if proven.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
-            let lost = format!("trying the fixes of {analysis:?} failed, please report it");
-            report.tell(|session| session.log(LogLevel::Error, || lost));
+            let message = format!("internal error while trying the fixes of {analysis:?}; please report it");
+            report.post(|session| session.log(LogLevel::Error, || message));
         }
         drop(analysis);
-        report.tell(move |session| session.proved(&of, &until, proven.unwrap_or_default()));
+        report.post(move |session| session.proved(&of, &until, proven.unwrap_or_default()));
     };
     let thread = std::thread::Builder::new().name("fixes".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.tell(move |session| session.proved(&target, &stop, Default::default()));
+        mailbox.post(move |session| session.proved(&target, &stop, Default::default()));
     }
 }
 
-fn read_behind(analysis: Analysis, mailbox: Mailbox) {
+/// Prefetches on a thread of low priority what follows the failures.
+fn prefetch(analysis: Analysis, mailbox: Mailbox) {
     let report = mailbox.clone();
     let work = move || {
-        give_way();
+        lower_priority();
         let stop = analysis.stop.clone();
-        // Whatever goes wrong here goes wrong in an analysis too, where it is told.
-        let _ = catch_unwind(AssertUnwindSafe(|| analysis.read_behind()));
+        // Errors are ignored here; the analysis hits and reports the same error.
+        let _ = catch_unwind(AssertUnwindSafe(|| analysis.prefetch_after_failure()));
         drop(analysis);
-        report.tell(move |session| session.read_behind(&stop));
+        report.post(move |session| session.prefetched(&stop));
     };
-    let thread = std::thread::Builder::new().name("behind".to_owned()).stack_size(STACK);
+    let thread = std::thread::Builder::new().name("prefetch".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.tell(|session| session.read_behind(&Stop::default()));
+        mailbox.post(|session| session.prefetched(&Stop::default()));
     }
 }
 
-/// Has the system prefer every other thread to this one.
+/// Gives this thread the lowest priority.
 #[cfg(target_os = "linux")]
-fn give_way() {
-    // Linux takes it for the thread that asks.
+fn lower_priority() {
+    // On Linux this affects only the calling thread.
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
-/// Has the system prefer every other thread to this one.
+/// Gives this thread the lowest priority.
 #[cfg(windows)]
 #[allow(unsafe_code)]
-fn give_way() {
+fn lower_priority() {
     use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_IDLE};
-    // SAFETY: the handle is a constant that stands for this thread.
+    // SAFETY: the handle is a constant that denotes this thread.
     unsafe { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_IDLE) };
 }
 
-/// Elsewhere a thread has no priority of its own that could be asked for in a line.
+/// Does nothing: other systems have no simple call for the priority of one thread.
 #[cfg(not(any(target_os = "linux", windows)))]
-fn give_way() {}
+fn lower_priority() {}
 
-/// An analysis leaves free pages scattered between the few that are still in use. glibc keeps such pages, tens
-/// of megabytes here, unless it is told to look for them.
+/// Returns free memory to the system. An analysis leaves free pages scattered between those that are
+/// still in use; glibc keeps them, here tens of megabytes, until `malloc_trim` is called.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 fn give_back_memory() {
@@ -227,6 +233,6 @@ fn give_back_memory() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Other allocators do it by themselves.
+/// Does nothing: other allocators return memory by themselves.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn give_back_memory() {}

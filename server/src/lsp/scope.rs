@@ -1,4 +1,5 @@
-//! A workspace folder, or all that is outside of every folder: what has an interpreter of its own.
+//! A scope, which has one interpreter: a workspace folder, a notebook with a kernel, or everything
+//! outside all folders.
 
 use std::path::PathBuf;
 
@@ -11,38 +12,39 @@ use super::settings::Settings;
 
 /// A part of the editor's window for which one interpreter is selected.
 pub struct Scope {
-    /// The folder as the editor names it, or a notebook whose kernel is known; none for what is outside of every folder.
+    /// The URI of the folder as the editor writes it, or of a notebook whose kernel is known; `None` for
+    /// everything outside all folders.
     pub folder: Option<Url>,
-    /// Where that folder is, if it is on a disk; of a notebook, the folder that it is in.
+    /// The path of the folder, if it is on a disk; for a notebook, that of the folder around it.
     pub path: Option<PathBuf>,
-    /// It is a notebook, and not a folder.
+    /// Whether it is a notebook rather than a folder.
     pub is_notebook: bool,
-    /// The settings of this folder, if the editor tells each folder's.
+    /// The settings of this folder, if the editor provides settings per folder.
     pub settings: Option<Settings>,
-    /// What is to be diagnosed for it.
+    /// The interpreter and machine to diagnose for it.
     pub target: Target,
-    /// Somebody wants to know how its environment is.
+    /// Whether its health is needed.
     pub in_use: bool,
-    /// What was told of its environment last.
-    pub told: Option<Health>,
+    /// The health that was sent last.
+    pub sent_health: Option<Health>,
 }
 
 impl Scope {
-    /// A folder's is in use as soon as it is open; the other one with its first document.
+    /// Creates a scope. That of a folder is in use from the start, the other one from its first document.
     pub fn new(folder: Option<Url>) -> Scope {
         let path = folder.as_ref().and_then(path_of);
         Scope {
-            target: Target { interpreter: Choice::Sought(path.clone()), host: None, search_path: None },
+            target: Target { interpreter: Choice::Search(path.clone()), host: None, search_path: None },
             in_use: folder.is_some(),
             folder,
             path,
             is_notebook: false,
             settings: None,
-            told: None,
+            sent_health: None,
         }
     }
 
-    /// A notebook that runs in a Python of its own, within this scope.
+    /// Creates the scope of a notebook that runs in a Python of its own, within the scope `within`.
     pub fn of_notebook(uri: Url, within: &Scope) -> Scope {
         Scope {
             path: within.path.clone(),
@@ -52,8 +54,8 @@ impl Scope {
         }
     }
 
-    /// How closely it holds a document: the number of path components of its folder. None if it does
-    /// not.
+    /// Returns how closely it contains a document, as the number of path components of its folder, or
+    /// `None` if it doesn't contain it.
     pub fn holds(&self, document: &Url) -> Option<usize> {
         match (&self.folder, &self.path) {
             (notebook, _) if self.is_notebook => (notebook.as_ref() == Some(document)).then_some(usize::MAX),
@@ -68,12 +70,12 @@ impl Scope {
     }
 }
 
-/// The path of a `file:` address.
-pub fn path_of(address: &Url) -> Option<PathBuf> {
-    (address.scheme() == "file").then(|| address.to_file_path().ok()).flatten()
+/// Returns the path of a `file:` URL.
+pub fn path_of(url: &Url) -> Option<PathBuf> {
+    (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()
 }
 
-/// Editors on Windows write one drive as `C:`, `c:` and `c%3A`.
+/// Normalizes a path for comparison. Editors on Windows write the same drive as `C:`, `c:`, or `c%3A`.
 fn comparable(path: PathBuf) -> PathBuf {
     if cfg!(windows) { PathBuf::from(path.to_string_lossy().to_lowercase()) } else { path }
 }

@@ -1,4 +1,4 @@
-//! Which method goes where.
+//! The service: routes each method to its handler.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::*;
 use tower_lsp::{Client, LanguageServer, LspService};
 
-use super::lifecycle::{Doorkeeper, Lifecycle};
+use super::lifecycle::{Lifecycle, LifecycleGuard};
 use super::mailbox::Mailbox;
 use super::notebook_sync::NotebookSync;
 use super::{notifications, owner, requests, transport};
 
-/// Takes messages, and has the session deal with them.
+/// The handlers of all methods, which post to the session.
 pub struct Server {
     client: Client,
     mailbox: Mailbox,
     lifecycle: Arc<Lifecycle>,
 }
 
-/// Serves on two streams until there is a reason to leave; gives the exit code.
+/// Serves on two streams until the editor disconnects, and returns the exit code.
 pub async fn serve(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> u8 {
     let (mailbox, events) = Mailbox::new();
     let lifecycle = Arc::new(Lifecycle::default());
@@ -34,7 +34,7 @@ pub async fn serve(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpi
     .custom_method("notebookDocument/didSave", Server::notebook_did_save)
     .custom_method("notebookDocument/didClose", Server::notebook_did_close)
     .finish();
-    let service = Doorkeeper { service: NotebookSync { service }, lifecycle: lifecycle.clone() };
+    let service = LifecycleGuard { service: NotebookSync { service }, lifecycle: lifecycle.clone() };
     tokio::select! {
         () = transport::serve(service, socket, input, output) => {}
         () = lifecycle.left() => {}
@@ -42,7 +42,7 @@ pub async fn serve(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpi
     lifecycle.exit_code()
 }
 
-/// Each method posts to the session before it awaits: that keeps the order in which messages came.
+/// Each method posts to the session before it awaits, which preserves the order of messages.
 #[tower_lsp::async_trait]
 impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
@@ -67,53 +67,53 @@ impl LanguageServer for Server {
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        self.mailbox.tell(notifications::initialized::apply);
+        self.mailbox.post(notifications::initialized::apply);
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
-        self.mailbox.tell(|session| notifications::did_open::apply(session, params));
+        self.mailbox.post(|session| notifications::did_open::apply(session, params));
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        self.mailbox.tell(|session| notifications::did_change::apply(session, params));
+        self.mailbox.post(|session| notifications::did_change::apply(session, params));
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.mailbox.tell(move |session| notifications::did_save::apply(session, &params));
+        self.mailbox.post(move |session| notifications::did_save::apply(session, &params));
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.mailbox.tell(|session| notifications::did_close::apply(session, params));
+        self.mailbox.post(|session| notifications::did_close::apply(session, params));
     }
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
-        self.mailbox.tell(move |session| notifications::did_change_configuration::apply(session, &params));
+        self.mailbox.post(move |session| notifications::did_change_configuration::apply(session, &params));
     }
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
-        self.mailbox.tell(|session| notifications::did_change_workspace_folders::apply(session, params));
+        self.mailbox.post(|session| notifications::did_change_workspace_folders::apply(session, params));
     }
 }
 
 impl Server {
     async fn interpreter_changed(&self, params: Value) {
-        self.mailbox.tell(move |session| notifications::interpreter_changed::apply(session, &params));
+        self.mailbox.post(move |session| notifications::interpreter_changed::apply(session, &params));
     }
 
     async fn notebook_did_open(&self, params: notifications::notebook_did_open::Params) {
-        self.mailbox.tell(|session| notifications::notebook_did_open::apply(session, params));
+        self.mailbox.post(|session| notifications::notebook_did_open::apply(session, params));
     }
 
     async fn notebook_did_change(&self, params: notifications::notebook_did_change::Params) {
-        self.mailbox.tell(|session| notifications::notebook_did_change::apply(session, params));
+        self.mailbox.post(|session| notifications::notebook_did_change::apply(session, params));
     }
 
     async fn notebook_did_save(&self, params: notifications::notebook_did_save::Params) {
-        self.mailbox.tell(move |session| notifications::notebook_did_save::apply(session, &params));
+        self.mailbox.post(move |session| notifications::notebook_did_save::apply(session, &params));
     }
 
     async fn notebook_did_close(&self, params: notifications::notebook_did_close::Params) {
-        self.mailbox.tell(move |session| notifications::notebook_did_close::apply(session, &params));
+        self.mailbox.post(move |session| notifications::notebook_did_close::apply(session, &params));
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_that_waits_for_an_editor_that_is_gone_does_not_keep_the_server() {
+    async fn a_request_that_waits_for_a_disconnected_editor_does_not_keep_the_server_running() {
         let (mut to_server, input) = duplex(1 << 16);
         let (output, mut from_server) = duplex(1 << 16);
         let editor = async {

@@ -1,4 +1,5 @@
-//! The state: what is open, what was selected, what is known. Owned by one task, which applies [`Event`]s to it.
+//! The state of the server: open documents, selected interpreters, and answers. One task owns it and
+//! applies [`SessionEvent`]s to it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{MessageType, Url};
 
-use super::analysis::{Answer, Facts, Target};
+use super::analysis::{Answer, FactCaches, Target};
 use super::client::ClientAbilities;
 use super::document::OpenDocument;
 use super::effect::Effect;
@@ -25,100 +26,103 @@ mod changes;
 mod follows;
 mod notebooks;
 
-pub use asked::{Cause, Outlook, View};
+pub use asked::{DocumentView, GroupedFinding, ScopeView};
 pub use notebooks::NotebookChange;
 
-/// Something to do with the session.
-pub type Event = Box<dyn FnOnce(&mut Session) + Send>;
+/// A change to apply to the session.
+pub type SessionEvent = Box<dyn FnOnce(&mut Session) + Send>;
 
-/// Answers for so many targets are kept, so that going back to one is quick.
-const MOST_ANSWERS: usize = 8;
+/// The maximum number of targets whose answers are kept, so that returning to one is fast.
+const MAX_ANSWERS: usize = 8;
 
-/// Diagnoses of so many modules are kept for a target: names that are being typed leave many behind.
-const MOST_DIAGNOSES: usize = 64;
+/// The maximum number of diagnoses that are kept for a target. Names that are being typed leave many
+/// behind.
+const MAX_DIAGNOSES: usize = 64;
 
-/// A superseded analysis stops at its next look at a file; until then it may run beside the next one.
-const MOST_THREADS: usize = 2;
+/// The maximum number of analysis threads. A superseded analysis stops at its next file access; until
+/// then it may run at the same time as the next one.
+const MAX_THREADS: usize = 2;
 
-/// All that is known.
+/// The state of the server.
 pub struct Session {
-    /// What the editor can do.
+    /// The capabilities of the editor.
     pub abilities: ClientAbilities,
-    /// The settings where a scope has none of its own.
+    /// The settings for scopes that have none of their own.
     settings: Settings,
     documents: HashMap<Url, OpenDocument>,
-    /// Their cells are among the documents.
+    /// The notebooks, whose cells are in `documents`.
     notebooks: HashMap<Url, Notebook>,
-    /// The folders, and last what is outside of every folder.
+    /// The folders, and in the last place the scope of everything outside all folders.
     scopes: Vec<Scope>,
-    /// The interpreters selected in the editor.
+    /// The interpreters that are selected in the editor.
     selected: HashMap<Option<Url>, PathBuf>,
-    /// Those that the user told us to use.
-    ordered: HashMap<Option<Url>, Ordered>,
+    /// The interpreters that the user ordered by a command.
+    overrides: HashMap<Option<Url>, Override>,
     answers: HashMap<Target, Answer>,
-    /// Answers that may have changed.
+    /// The targets whose answers may be out of date.
     stale: HashSet<Target>,
-    /// Where somebody asked to be told afresh.
-    doubted: HashSet<Target>,
+    /// The targets whose next analysis ignores the caches of earlier runs.
+    uncached: HashSet<Target>,
     /// The analysis whose answer is awaited.
     running: Option<Running>,
-    /// The analysis of which the editor shows that it goes on, as long as this sender is there.
-    shown: Option<(u64, oneshot::Sender<()>)>,
-    /// Analyses that have not ended, awaited or superseded.
+    /// The analysis whose progress the editor shows. Dropping the sender ends the progress.
+    progress: Option<(u64, oneshot::Sender<()>)>,
+    /// The number of analyses that haven't ended, whether awaited or superseded.
     threads: usize,
-    /// The imports that fail, behind whose failures nobody has looked yet.
-    unread: HashMap<Target, BTreeSet<Import>>,
-    /// Where something was found whose fixes were not tried yet.
+    /// The failing imports whose code after the failure hasn't been prefetched yet.
+    to_prefetch: HashMap<Target, BTreeSet<Import>>,
+    /// The targets with findings whose fixes haven't been tried yet.
     unproven: HashSet<Target>,
-    /// Who waits for that, each until its sender is dropped.
+    /// The requests that wait for the fixes to be tried. Dropping a sender wakes its request.
     waiting: Vec<oneshot::Sender<()>>,
-    /// What is tried, or read behind failures, just now.
-    reading: Option<Reading>,
-    /// Threads that read so and have not ended.
-    readers: usize,
-    /// Facts are kept while one analysis follows another, and take much memory.
-    facts: Option<Arc<Facts>>,
-    /// Numbers what is asked; an answer of an older number is dropped.
+    /// The background work that is running: trying fixes, or prefetching.
+    background: Option<BackgroundWork>,
+    /// The number of background threads that haven't ended.
+    background_threads: usize,
+    /// The facts that were read. They take much memory, so they are freed when no analysis follows.
+    facts: Option<Arc<FactCaches>>,
+    /// The number of the last question; answers to older ones are dropped.
     generation: u64,
-    /// The question for settings whose answer is awaited.
+    /// The number of the request for settings whose response is awaited.
     pulling: Option<u64>,
-    /// The editor is ready, and its settings are known.
+    /// Whether the editor is initialized and its settings are known.
     ready: bool,
     effects: Vec<Effect>,
 }
 
-/// An interpreter that the user told us to use: it goes before the setting and the editor's choice until one of them changes.
-struct Ordered {
+/// An interpreter that the user ordered by a command. It takes precedence over the setting and the
+/// editor's selection until one of them changes.
+struct Override {
     path: PathBuf,
-    /// What the setting was then.
+    /// The value of the setting at that time.
     setting: Option<String>,
 }
 
+/// An analysis that is running. Dropping it cancels the analysis.
 struct Running {
     generation: u64,
     target: Target,
-    /// The answer takes the place of the one that is known.
-    anew: bool,
+    /// Whether the answer replaces the known one, rather than adding to it.
+    replaces: bool,
     since: Instant,
-    /// What is asked about, for people.
+    /// The names of the imports, human-readable.
     asked: String,
     stop: Stop,
 }
 
-/// Fixes are tried, or what lies behind failures is read, until something is asked.
-struct Reading {
+/// A thread that tries fixes or prefetches until something is asked. Dropping it cancels the work.
+struct BackgroundWork {
     target: Target,
     since: Instant,
     stop: Stop,
 }
 
-impl Drop for Reading {
+impl Drop for BackgroundWork {
     fn drop(&mut self) {
         self.stop.say();
     }
 }
 
-/// Nobody waits for it any more.
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.say();
@@ -134,18 +138,18 @@ impl Default for Session {
             notebooks: HashMap::new(),
             scopes: vec![Scope::new(None)],
             selected: HashMap::new(),
-            ordered: HashMap::new(),
+            overrides: HashMap::new(),
             answers: HashMap::new(),
             stale: HashSet::new(),
-            doubted: HashSet::new(),
+            uncached: HashSet::new(),
             running: None,
-            shown: None,
+            progress: None,
             threads: 0,
-            unread: HashMap::new(),
+            to_prefetch: HashMap::new(),
             unproven: HashSet::new(),
             waiting: Vec::new(),
-            reading: None,
-            readers: 0,
+            background: None,
+            background_threads: 0,
             facts: None,
             generation: 0,
             pulling: None,
@@ -160,7 +164,8 @@ impl Session {
         scope.settings.as_ref().unwrap_or(&self.settings)
     }
 
-    /// Which scope a document is in: the innermost folder that holds it. A cell is where its notebook is.
+    /// Returns the index of the scope of a document: the innermost folder that contains it. A cell is in
+    /// the scope of its notebook.
     fn scope_at(&self, uri: &Url) -> usize {
         let place = self.documents.get(uri).and_then(|document| document.place.as_ref());
         let uri = place.map_or(uri, |place| &place.notebook);
@@ -169,26 +174,26 @@ impl Session {
         holding.max_by_key(|(depth, _)| *depth).map_or(0, |(_, at)| at)
     }
 
-    /// Has the session changed.
-    pub fn apply(&mut self, event: Event) {
+    /// Applies an event. An event that panics is logged and dropped.
+    pub fn apply(&mut self, event: SessionEvent) {
         if catch_unwind(AssertUnwindSafe(|| event(self))).is_err() {
             self.log(LogLevel::Error, || {
-                "an event was dropped: its handling failed, please report it".to_owned()
+                "internal error: an event could not be handled; please report it".to_owned()
             });
         }
     }
 
-    /// What is to be done, in order.
+    /// Returns the pending effects, in order, and clears them.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Leaves something to be done.
+    /// Adds an effect.
     pub fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
-    /// Writes into the editor's log, if the user wants to read so much.
+    /// Writes to the editor's log, if the log level of the settings includes `level`.
     pub fn log(&mut self, level: LogLevel, message: impl FnOnce() -> String) {
         let kind = match level {
             LogLevel::Off => return,
@@ -199,7 +204,7 @@ impl Session {
         };
         let settings = self.scopes.last().and_then(|window| window.settings.as_ref());
         if level <= settings.unwrap_or(&self.settings).log_level {
-            // Logs are sent along with bug reports.
+            // Logs are attached to bug reports.
             self.effects.push(Effect::Log(kind, Redactor::knowing([]).text(&message())));
         }
     }

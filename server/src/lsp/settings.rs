@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::diagnosis::{Code, Finding, Severity, Watch};
 use crate::source::top_level;
 
-/// What the user wants.
+/// The user's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The interpreter, or the folder of an environment.
@@ -18,13 +18,13 @@ pub struct Settings {
     pub search_path: Option<String>,
     /// The packages whose imports are watched.
     pub packages: Watch,
-    /// How a finding is shown, by the name of its code; none hides it.
+    /// The severity of findings by the name of their code; `None` hides them.
     pub severity: BTreeMap<String, Option<Severity>>,
-    /// How much is logged.
+    /// The log level.
     pub log_level: LogLevel,
 }
 
-/// How much is logged, the least first.
+/// How much is logged, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     Off,
@@ -48,28 +48,28 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads what can be understood, and says what cannot.
+    /// Reads the valid settings, and returns a message for each invalid one.
     pub fn read(section: &Value) -> (Settings, Vec<String>) {
         let mut settings = Settings::default();
-        let mut complaints = Vec::new();
+        let mut problems = Vec::new();
         let Some(fields) = section.as_object() else {
             if !section.is_null() {
-                complaints.push(format!("the settings are no object, but {section}"));
+                problems.push(format!("expected settings to be an object, got {section}"));
             }
-            return (settings, complaints);
+            return (settings, problems);
         };
         for (name, value) in fields {
             if value.is_null() {
                 continue;
             }
             if settings.set(name, value).is_none() {
-                complaints.push(format!("the setting whydll.{name} cannot be {value}"));
+                problems.push(format!("invalid value for the setting whydll.{name}: {value}"));
             }
         }
-        (settings, complaints)
+        (settings, problems)
     }
 
-    /// None if the value, or a part of it, makes no sense there; the other parts count.
+    /// Applies one setting. Returns `None` if its value or a part of it is invalid; valid parts apply.
     fn set(&mut self, name: &str, value: &Value) -> Option<()> {
         match name {
             "interpreter" => self.interpreter = filled(value.as_str()?),
@@ -77,7 +77,7 @@ impl Settings {
             "searchPath" => {
                 self.search_path = match value.as_str() {
                     Some(text) => filled(text),
-                    None => filled(&texts(value)?.join(";")),
+                    None => filled(&strings(value)?.join(";")),
                 }
             }
             "packages" => {
@@ -96,13 +96,13 @@ impl Settings {
                 (self.severity.len() == named.len()).then_some(())?;
             }
             "logLevel" => self.log_level = log_level(value.as_str()?)?,
-            // The rest of the section is the editor's own.
+            // The rest of the section belongs to the editor.
             _ => {}
         }
         Some(())
     }
 
-    /// How a finding is shown; not at all, if the user does not want to see it.
+    /// Returns the severity of a finding, or `None` if the user has hidden it.
     pub fn severity_of(&self, finding: &Finding) -> Option<Severity> {
         match self.severity.get(finding.code.name()) {
             Some(chosen) => *chosen,
@@ -116,7 +116,7 @@ fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn texts(value: &Value) -> Option<Vec<&str>> {
+fn strings(value: &Value) -> Option<Vec<&str>> {
     value.as_array()?.iter().map(Value::as_str).collect()
 }
 
@@ -150,12 +150,12 @@ mod tests {
     use super::*;
 
     fn check(section: Value, expected: Expect) {
-        let (settings, complaints) = Settings::read(&section);
-        expected.assert_eq(&format!("{settings:#?}\n{}", complaints.join("\n")));
+        let (settings, problems) = Settings::read(&section);
+        expected.assert_eq(&format!("{settings:#?}\n{}", problems.join("\n")));
     }
 
     #[test]
-    fn all_of_them() {
+    fn all_settings_are_read() {
         check(
             json!({
                 "interpreter": "C:\\env", "host": "windows-10", "packages": ["tensorflow", "torch.nn"],
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_left_out_and_the_rest_kept() {
+    fn invalid_settings_are_ignored_and_the_others_apply() {
         check(
             json!({ "interpreter": "", "host": 7, "packages": 3, "severity": "loud", "logLevel": [], "searchPath": "a;b" }),
             expect![[r#"
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_that_make_sense_count() {
+    fn the_valid_parts_of_a_setting_apply() {
         check(
             json!({ "packages": ["torch", 3], "severity": { "bad-image": "hint", "missing-dll": "loud" } }),
             expect![[r#"
@@ -239,7 +239,7 @@ mod tests {
         );
     }
 
-    /// What belongs to the editor alone.
+    /// The settings that only the editor uses.
     const OF_EDITOR: [&str; 4] = ["path", "runFixes", "showNotifications", "trace.server"];
 
     #[test]
@@ -282,16 +282,16 @@ mod tests {
                     && section.contains(&format!("`{}`", level.as_str().unwrap()))
             );
         }
-        // Their defaults say nothing.
+        // The defaults in the manifest equal ours.
         for name in &ours {
             let default = &properties[&format!("whydll.{name}")]["default"];
-            let (settings, complaints) = Settings::read(&json!({ name: default }));
-            assert_eq!((settings, complaints), (Settings::default(), Vec::new()), "{name}");
+            let (settings, problems) = Settings::read(&json!({ name: default }));
+            assert_eq!((settings, problems), (Settings::default(), Vec::new()), "{name}");
         }
     }
 
     #[test]
-    fn a_code_that_is_not_known_is_complained_of() {
+    fn an_unknown_code_is_reported() {
         check(
             json!({ "severity": { "missing-vc": "off" }, "packages": [] }),
             expect![[r#"

@@ -1,6 +1,7 @@
-//! The streams between editor and server. `tower-lsp` brings this, too, but ends at the first frame that it cannot
-//! read, and deals with four messages at a time: behind four requests that take long, nothing is heard, not
-//! even that they are cancelled.
+//! The streams between editor and server.
+//!
+//! `tower-lsp` has a transport, too, but it stops at the first malformed frame, and handles only four
+//! messages at a time: during four slow requests it reads nothing, not even their cancellation.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,16 +19,16 @@ use tower_service::Service;
 
 use super::frames::{Frames, Malformed, Message, READ_AT_ONCE};
 
-/// So many answers wait for the editor to take them. Nothing is read of it meanwhile.
-const MOST_ANSWERS: usize = 1024;
+/// The maximum number of responses that wait to be written. While the queue is full, nothing is read.
+const MAX_RESPONSES: usize = 1024;
 
-/// So many requests are dealt with at a time. Nothing is read meanwhile, either.
-const MOST_REQUESTS: usize = 1024;
+/// The maximum number of requests in progress. At the limit, nothing is read.
+const MAX_REQUESTS: usize = 1024;
 
-/// So long is waited for answers that are due when the editor has said all.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The time to wait for outstanding responses after the end of the input.
+const FINAL_RESPONSES_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Serves until the editor says `exit`, has said all, or does not listen any more.
+/// Serves until the editor sends `exit` or closes one of the streams.
 pub async fn serve<S>(
     service: S,
     socket: ClientSocket,
@@ -39,11 +40,11 @@ pub async fn serve<S>(
     S::Error: Send + 'static,
 {
     let (requests, responses) = socket.split();
-    let (outbox, answers) = mpsc::channel(MOST_ANSWERS);
+    let (outbox, answers) = mpsc::channel(MAX_RESPONSES);
     let reading = async {
-        // An input that cannot be read is at its end.
+        // A read error counts as the end of the input.
         let _ = read(input, service, responses, outbox).await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(FINAL_RESPONSES_TIMEOUT).await;
     };
     tokio::select! {
         () = reading => {}
@@ -51,7 +52,8 @@ pub async fn serve<S>(
     }
 }
 
-/// Reads messages. Each is begun before the next one is looked at, which keeps their order.
+/// Reads messages. Each one's handler is polled before the next message is decoded, which preserves
+/// their order.
 async fn read<S>(
     mut input: impl AsyncRead + Unpin,
     mut service: S,
@@ -64,7 +66,7 @@ where
     S::Error: Send + 'static,
 {
     let mut frames = Frames::default();
-    let places = Arc::new(Semaphore::new(MOST_REQUESTS));
+    let permits = Arc::new(Semaphore::new(MAX_REQUESTS));
     loop {
         while let Some(message) = frames.next() {
             let due = match message {
@@ -79,19 +81,19 @@ where
                         Poll::Ready(_) if is_exit => return Ok(()),
                         Poll::Ready(answer) => answer,
                         Poll::Pending => {
-                            let (outbox, place) = (outbox.clone(), places.clone().acquire_owned().await);
+                            let (outbox, permit) = (outbox.clone(), permits.clone().acquire_owned().await);
                             tokio::spawn(async move {
                                 if let Some(answer) = answer.await {
                                     let _ = outbox.send(answer).await;
                                 }
-                                drop(place);
+                                drop(permit);
                             });
                             None
                         }
                     }
                 }
                 Ok(Message::Response(response)) => {
-                    // Perhaps nobody waits for it.
+                    // The request may no longer be awaited.
                     let _ = responses.send(response).await;
                     None
                 }
@@ -108,7 +110,8 @@ where
     }
 }
 
-/// What is answered: something to each request. Of `$/…` that it does not know `tower-lsp` says nothing.
+/// Returns the response to a request; every request gets one. `tower-lsp` itself doesn't respond to
+/// unknown `$/…` requests.
 async fn answered<E>(
     id: Option<Id>,
     answer: impl Future<Output = Result<Option<Response>, E>>,
@@ -117,7 +120,7 @@ async fn answered<E>(
     answer.or_else(|| Some(Response::from_error(id?, Error::method_not_found())))
 }
 
-/// Writes answers, and what is asked of the editor, until there are no more answers.
+/// Writes responses, and requests to the editor, until there are no more responses.
 async fn write(
     mut output: impl AsyncWrite + Unpin,
     mut answers: mpsc::Receiver<Response>,

@@ -1,4 +1,4 @@
-//! `initialized`: asks the editor to tell of changed settings, and begins.
+//! `initialized`: registers for changes of the settings, and starts the session.
 
 use serde_json::json;
 use tower_lsp::lsp_types::Registration;

@@ -1,5 +1,5 @@
-//! `whydll/interpreterChanged`: our own. `{ "scopeUri": URI | null, "path": string | null, "notebook": boolean }`; the last may be
-//! left out.
+//! `whydll/interpreterChanged`, a custom notification:
+//! `{ "scopeUri": URI | null, "path": string | null, "notebook"?: boolean }`.
 
 use std::path::PathBuf;
 
@@ -18,14 +18,14 @@ pub fn apply(session: &mut Session, params: &Value) {
     }
 }
 
-/// Also what `whydll.useInterpreter` is told.
+/// Parses the scope and the path, which are also the arguments of `whydll.useInterpreter`.
 pub fn read(params: &Value) -> Option<(Option<Url>, Option<PathBuf>)> {
-    let text = |name: &str| match params.get(name) {
+    let string = |name: &str| match params.get(name) {
         None | Some(Value::Null) => Some(None),
         Some(value) => value.as_str().map(Some),
     };
-    let scope = text("scopeUri")?.map(Url::parse).transpose().ok()?;
-    let path = text("path")?.filter(|path| !path.is_empty()).map(PathBuf::from);
+    let scope = string("scopeUri")?.map(Url::parse).transpose().ok()?;
+    let path = string("path")?.filter(|path| !path.is_empty()).map(PathBuf::from);
     params.is_object().then_some((scope, path))
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_texts_are_paths() {
+    fn only_strings_are_paths() {
         let read = |params: Value| read(&params).map(|(scope, path)| (scope.map(String::from), path));
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the editor tells. Each file is named for its method; `apply` changes the session.
+//! Notifications from the editor. Each file is named after its method; `apply` changes the session.
 
 pub mod did_change;
 pub mod did_change_configuration;

@@ -25,7 +25,7 @@ struct Change {
 #[serde(rename_all = "camelCase")]
 struct Cells {
     structure: Option<Structure>,
-    /// Kind or metadata of cells.
+    /// Changes of the kind or metadata of cells.
     data: Option<Vec<Cell>>,
     text_content: Option<Vec<TextContent>>,
 }

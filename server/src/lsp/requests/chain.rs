@@ -1,101 +1,106 @@
-//! `whydll.chain`: the DLL tree of a package in an environment, and `whydll.chainPage`: the same as a page. `[{ scopeUri, package }]`;
-//! without a package, the one that is worst off.
+//! `whydll.chain`: the DLL tree of a package in an environment, and `whydll.chainPage`: the same as an
+//! HTML page. The arguments are `[{ scopeUri, package }]`; without a package, the one with the most
+//! severe finding is used.
 
 use serde::Serialize;
 use tower_lsp::lsp_types::Url;
 
 use crate::diagnosis::{self, Import, Severity};
 use crate::lsp::analysis::Target;
-use crate::lsp::session::{Outlook, Session};
+use crate::lsp::session::{ScopeView, Session};
 use crate::report::{Node, chain_page, chain_tree, empty_page};
 use crate::source::top_level;
 
-/// The tree.
+/// The answer of `whydll.chain`.
 #[derive(Debug, Serialize)]
-pub struct Tree {
-    /// What is imported.
+pub struct ChainTree {
+    /// The imported package.
     pub package: String,
-    /// Each module above what it needs.
+    /// The modules; the children of each are what it needs.
     pub nodes: Vec<Node>,
 }
 
-/// The page.
+/// The answer of `whydll.chainPage`.
 #[derive(Debug, Serialize)]
-pub struct Page {
-    /// What is imported; none where the page says why there is nothing to draw.
+pub struct ChainPage {
+    /// The imported package; `None` if the page says why there is nothing to draw.
     pub package: Option<String>,
-    /// The folder or notebook whose environment it is of; null for what is outside of every folder.
+    /// The folder or notebook of the environment; `null` for everything outside all folders.
     #[serde(rename = "scopeUri")]
     pub scope: Option<Url>,
-    /// All of it, in HTML without scripts.
+    /// The page in HTML, without scripts.
     pub html: String,
 }
 
-/// Where to look, and at what.
-pub struct Asked {
+/// The environment and the package to draw.
+pub struct ChainQuery {
     target: Target,
     package: String,
-    /// What is shown of it elsewhere, in a sentence or two each.
+    /// The findings on the package, one or two sentences each.
     findings: Vec<String>,
 }
 
-/// In a sentence, why there is nothing to look at.
-pub fn asked(session: &Session, scope: Option<&Url>, package: Option<String>) -> Result<Asked, String> {
-    let outlook = session.outlook(scope);
-    if let Some(Err(absent)) = outlook.answer.map(|answer| &answer.environment) {
+/// Resolves the scope and the package of a command.
+///
+/// # Errors
+/// A sentence that says why there is nothing to draw.
+pub fn query(session: &Session, scope: Option<&Url>, package: Option<String>) -> Result<ChainQuery, String> {
+    let scope = session.scope_view(scope);
+    if let Some(Err(absent)) = scope.answer.map(|answer| &answer.environment) {
         return Err(absent.reason.clone());
     }
-    let package = package_of(&outlook, package)?;
+    let package = package_of(&scope, package)?;
     let mut findings: Vec<String> = Vec::new();
     let mut add = |finding: &diagnosis::Finding| {
         if top_level(&finding.package) == package && !findings.contains(&finding.what) {
             findings.push(finding.what.clone());
         }
     };
-    for (_, view) in &outlook.documents {
-        view.causes().unwrap_or_default().iter().for_each(|cause| add(&cause.finding));
+    for (_, view) in &scope.documents {
+        view.grouped_findings().unwrap_or_default().iter().for_each(|group| add(&group.finding));
     }
-    let named = outlook.answer.and_then(|answer| answer.diagnosis(&Import::first(&package)));
+    let named = scope.answer.and_then(|answer| answer.diagnosis(&Import::first(&package)));
     let named = named.into_iter().flat_map(|diagnosis| &diagnosis.findings);
     named.filter(|finding| !finding.is_note && !finding.is_handled).for_each(add);
-    Ok(Asked { target: outlook.scope.target.clone(), package, findings })
+    Ok(ChainQuery { target: scope.scope.target.clone(), package, findings })
 }
 
-/// The tree of `package`.
-pub fn drawn(asked: &Asked) -> Result<Tree, String> {
-    let Asked { target, package, .. } = asked;
-    let opened = target.open(|host| host).map_err(|why| why.to_string())?;
+/// Returns the tree of the package.
+pub fn tree(query: &ChainQuery) -> Result<ChainTree, String> {
+    let ChainQuery { target, package, .. } = query;
+    let opened = target.open(|host| host).map_err(|error| error.to_string())?;
     let chain = diagnosis::chain(&opened.host, &opened.environment, &[package]);
-    Ok(Tree { nodes: chain_tree(&chain, &opened.host), package: package.clone() })
+    Ok(ChainTree { nodes: chain_tree(&chain, &opened.host), package: package.clone() })
 }
 
-/// The folder or notebook that a question is about.
+/// Returns the URI of the folder or notebook whose scope contains `scope`.
 pub fn scope_of(session: &Session, scope: Option<&Url>) -> Option<Url> {
-    session.outlook(scope).scope.folder.clone()
+    session.scope_view(scope).scope.folder.clone()
 }
 
-/// The page of `package`; where there is nothing to draw, one that says why.
-pub fn page(scope: Option<Url>, asked: Result<Asked, String>) -> Page {
-    let drawn = asked.and_then(|Asked { target, package, findings }| {
-        let opened = target.open(|host| host).map_err(|why| why.to_string())?;
+/// Returns the page of the package, or one that says why there is nothing to draw.
+pub fn page(scope: Option<Url>, query: Result<ChainQuery, String>) -> ChainPage {
+    let drawn = query.and_then(|ChainQuery { target, package, findings }| {
+        let opened = target.open(|host| host).map_err(|error| error.to_string())?;
         let chain = diagnosis::chain(&opened.host, &opened.environment, &[&package]);
         let html = chain_page(&chain, &opened.host, &opened.environment, &package, &findings);
         Ok((Some(package), html))
     });
     let (package, html) = drawn.unwrap_or_else(|reason: String| (None, empty_page(&reason)));
-    Page { package, scope, html }
+    ChainPage { package, scope, html }
 }
 
-/// The package that a command is about: the one that was named, else the one that is worst off.
-pub fn package_of(outlook: &Outlook<'_>, named: Option<String>) -> Result<String, String> {
-    let package = named.or_else(|| worst(outlook));
-    package.ok_or_else(|| "no open file of this folder imports a package with native code".to_owned())
+/// Returns the package of a command: the named one, or else the one with the most severe finding.
+pub fn package_of(scope: &ScopeView<'_>, named: Option<String>) -> Result<String, String> {
+    let package = named.or_else(|| worst_package(scope));
+    package.ok_or_else(|| "no open file in this folder imports a package with native code".to_owned())
 }
 
-/// The package with the worst finding; without any, the first that is watched and installed.
-pub fn worst(outlook: &Outlook<'_>) -> Option<String> {
+/// Returns the package with the most severe finding, or without findings the first watched one that is
+/// installed.
+pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
     let mut packages: Vec<(Option<Severity>, String)> = Vec::new();
-    for (_, view) in &outlook.documents {
+    for (_, view) in &scope.documents {
         for import in view.imports() {
             let Some(known) = view.diagnosis(import).filter(|known| !known.packages.is_empty()) else {
                 continue;
@@ -109,8 +114,8 @@ pub fn worst(outlook: &Outlook<'_>) -> Option<String> {
             packages.push((worst.map(|finding| finding.severity), name));
         }
     }
-    for name in outlook.settings.packages.named() {
-        let Some(known) = outlook.answer.and_then(|answer| answer.diagnosis(&Import::first(name))) else {
+    for name in scope.settings.packages.named() {
+        let Some(known) = scope.answer.and_then(|answer| answer.diagnosis(&Import::first(name))) else {
             continue;
         };
         if known.packages.iter().any(|package| package.path.is_some()) {

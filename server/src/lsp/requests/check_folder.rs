@@ -1,4 +1,5 @@
-//! `whydll.checkFolder`: the report on all Python files and notebooks of a folder, as they are saved, in Markdown. `[{ scopeUri }]`
+//! `whydll.checkFolder`: the report on all Python files and notebooks of a folder, as saved on disk, in
+//! Markdown. The arguments are `[{ scopeUri }]`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -14,8 +15,8 @@ use crate::lsp::settings::Settings;
 use crate::report::markdown::escaped;
 use crate::report::{Report, check_markdown};
 
-/// Which folder, and how.
-pub struct Asked {
+/// The folder to check, and its settings.
+pub struct FolderQuery {
     folder: PathBuf,
     target: Target,
     settings: Settings,
@@ -23,19 +24,22 @@ pub struct Asked {
     first: Option<PathBuf>,
 }
 
-/// In a sentence, why there is nothing to check.
-pub fn asked(session: &Session, scope: Option<&Url>) -> Result<Asked, String> {
-    let outlook = session.outlook(scope);
-    let folder = outlook.scope.path.clone();
-    let folder = folder.ok_or("only the files of a folder can be checked together: open one first")?;
-    let first = session.outlook(None).scope.path.clone();
-    Ok(Asked { folder, target: outlook.scope.target.clone(), settings: outlook.settings.clone(), first })
+/// Resolves the scope of the command.
+///
+/// # Errors
+/// A sentence that says why there is nothing to check.
+pub fn query(session: &Session, scope: Option<&Url>) -> Result<FolderQuery, String> {
+    let scope = session.scope_view(scope);
+    let folder = scope.scope.path.clone();
+    let folder = folder.ok_or("open a folder first: only the files of a folder can be checked together")?;
+    let first = session.scope_view(None).scope.path.clone();
+    Ok(FolderQuery { folder, target: scope.scope.target.clone(), settings: scope.settings.clone(), first })
 }
 
-/// The document. Needs as much stack as a diagnosis.
-pub fn report(asked: &Asked) -> Result<String, String> {
-    let Asked { folder, target, settings, first } = asked;
-    let opened = target.open(|host| host).map_err(|why| why.to_string())?;
+/// Returns the report. Needs as much stack as a diagnosis.
+pub fn report(query: &FolderQuery) -> Result<String, String> {
+    let FolderQuery { folder, target, settings, first } = query;
+    let opened = target.open(|host| host).map_err(|error| error.to_string())?;
     let mut programs = Programs::default();
     programs.add(folder).map_err(|error| error.to_string())?;
     let files = programs.read.len();
@@ -56,7 +60,7 @@ pub fn report(asked: &Asked) -> Result<String, String> {
     let files = if files == 1 { "One file".to_owned() } else { format!("{files} files") };
     let _ = writeln!(
         out,
-        "\n---\n\n{files} checked, as they are saved, in {}.",
+        "\n---\n\n{files} checked in {}, as saved on disk.",
         escaped(&folder.display().to_string())
     );
     for reason in &programs.left_out {

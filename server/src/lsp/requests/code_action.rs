@@ -17,11 +17,11 @@ use crate::host::WinPath;
 use crate::host::snapshot::Redactor;
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::convert;
-use crate::lsp::session::{Session, View};
+use crate::lsp::session::{DocumentView, Session};
 use crate::source::{Document, Guard, ImportStatement, LineIndex, top_level};
 use crate::visible::{visible, visible_lines};
 
-/// Commands of the editor's own, if it announced them.
+/// Commands that the editor runs itself, if it announced them.
 const RUN_IN_TERMINAL: &str = "whydll.runInTerminal";
 const CHOOSE_INTERPRETER: &str = "whydll.chooseInterpreter";
 const SHOW_CHAIN: &str = "whydll.showChain";
@@ -35,32 +35,33 @@ pub fn answer(session: &Session, params: &CodeActionParams) -> Option<CodeAction
     }
     let uri = &params.text_document.uri;
     let view = session.view(uri)?;
-    let (mut actions, mut beside) = (Vec::new(), Vec::new());
-    for cause in view.causes().unwrap_or_default() {
-        let met = std::iter::once(cause.import).chain(cause.also.iter().copied());
-        let Some(import) = met.into_iter().find(|import| touches(params.range, convert::range(import.range)))
+    let (mut actions, mut others) = (Vec::new(), Vec::new());
+    for group in view.grouped_findings().unwrap_or_default() {
+        let imports = std::iter::once(group.import).chain(group.also.iter().copied());
+        let Some(import) =
+            imports.into_iter().find(|import| touches(params.range, convert::range(import.range)))
         else {
             continue;
         };
-        let diagnostic = as_the_editor_has_it(convert::diagnostic(uri, &cause), &params.context);
+        let diagnostic = editors_diagnostic(convert::diagnostic(uri, &group), &params.context);
         let offer = Offer { abilities: &session.abilities, uri, view: &view, import };
-        // What is to be edited is this import's own affair.
+        // The edits must be those for this import, not for the first one.
         let known = view.findings(import).unwrap_or_default().into_iter();
-        let own = known.into_iter().find(|own| cause.finding.explains(own));
-        let own = own.as_deref().unwrap_or(&cause.finding);
+        let own = known.into_iter().find(|own| group.finding.explains(own));
+        let own = own.as_deref().unwrap_or(&group.finding);
         let fixes = own.fixes.iter().filter_map(|fix| offer.action(fix, &diagnostic));
-        actions.extend(fixes.chain(offer.doing_without(own, &diagnostic)));
-        beside.extend(offer.beside(own, &diagnostic));
+        actions.extend(fixes.chain(offer.guard_import(own, &diagnostic)));
+        others.extend(offer.other_actions(own, &diagnostic));
     }
-    // What cures comes before what only shows.
-    actions.append(&mut beside);
+    // Fixes come before actions that only show something.
+    actions.append(&mut others);
     for action in &mut actions {
         action.title = visible(&action.title).into_owned();
     }
     Some(actions.into_iter().map(CodeActionOrCommand::CodeAction).collect())
 }
 
-/// Kinds are a tree: the empty one stands for all.
+/// Whether quick fixes are requested. Kinds form a tree, whose root is the empty kind.
 fn wants_quick_fixes(context: &CodeActionContext) -> bool {
     let wanted = |kind: &CodeActionKind| *kind == CodeActionKind::EMPTY || *kind == CodeActionKind::QUICKFIX;
     context.only.as_ref().is_none_or(|only| only.iter().any(wanted))
@@ -70,24 +71,25 @@ fn touches(a: Range, b: Range) -> bool {
     a.start <= b.end && b.start <= a.end
 }
 
-/// Editors hold a fix to belong to a diagnostic only if it names theirs.
-fn as_the_editor_has_it(ours: Diagnostic, context: &CodeActionContext) -> Diagnostic {
+/// Returns the editor's copy of our diagnostic. Editors match a fix to a diagnostic only if the fix
+/// contains theirs.
+fn editors_diagnostic(ours: Diagnostic, context: &CodeActionContext) -> Diagnostic {
     let same = |theirs: &&Diagnostic| {
         theirs.range == ours.range && theirs.code == ours.code && theirs.message == ours.message
     };
     context.diagnostics.iter().find(same).cloned().unwrap_or(ours)
 }
 
-/// What can be offered on one import.
+/// The context in which actions on one import are created.
 struct Offer<'a> {
     abilities: &'a ClientAbilities,
     uri: &'a Url,
-    view: &'a View<'a>,
+    view: &'a DocumentView<'a>,
     import: &'a ImportStatement,
 }
 
 impl Offer<'_> {
-    /// None for a fix that this editor, or this text, cannot take.
+    /// Returns the action for a fix, or `None` if this editor or this document doesn't support it.
     fn action(&self, fix: &Fix, diagnostic: &Diagnostic) -> Option<CodeAction> {
         let (edit, command) = match &fix.action {
             action if action.is_insertion() => (Some(self.edit(&action.value())?), None),
@@ -97,7 +99,7 @@ impl Offer<'_> {
             Action::Steps(steps) if steps.iter().all(|(_, step)| step.is_insertion()) => {
                 (Some(self.edit(&fix.action.value().replace('\n', self.view.document.line_ending()))?), None)
             }
-            // What is no source code may be of use to others: that is for a person to decide.
+            // Other files than source code may be used elsewhere, so the user decides about those.
             Action::Rename { from, to } if is_source(from) => match self.rename(from, to) {
                 Some(edit) => (Some(edit), None),
                 None => (None, Some(self.command(fix)?)),
@@ -122,7 +124,7 @@ impl Offer<'_> {
     }
 
     fn command(&self, fix: &Fix) -> Option<Command> {
-        // What has to be there first is told by the title.
+        // The title already says what has to be installed first.
         let action = match &fix.action {
             Action::Steps(steps) => match steps.split_last() {
                 Some(((_, last @ Action::Run(_)), rest))
@@ -135,7 +137,7 @@ impl Offer<'_> {
             action => action,
         };
         let (name, argument) = match action {
-            Action::Open(address) => (OPEN_ADDRESS, json!(address)),
+            Action::Open(url) => (OPEN_ADDRESS, json!(url)),
             Action::Run(command) if !command.is_one_line() => return None,
             Action::Run(command) if self.abilities.runs(RUN_IN_TERMINAL) => (
                 RUN_IN_TERMINAL,
@@ -156,14 +158,14 @@ impl Offer<'_> {
                     "cmd": command.line(Shell::Cmd),
                 }),
             ),
-            // Where the editor does not do it, a person may.
+            // If the editor can't do it, the user can run the command.
             Action::Rename { .. } | Action::Steps(_) => {
                 (SHOW_COMMAND, json!({ "title": fix.title, "powershell": fix.action.value() }))
             }
             Action::ChooseInterpreter if self.abilities.runs(CHOOSE_INTERPRETER) => {
                 (CHOOSE_INTERPRETER, json!({ "scopeUri": self.view.scope.folder }))
             }
-            // A path that only the analysed machine understands needs that machine's name.
+            // A path that is valid only on the analysed machine requires the `host` setting.
             Action::UseInterpreter(python)
                 if cfg!(windows) || python.starts_with('/') || self.view.scope.target.host.is_some() =>
             {
@@ -181,10 +183,11 @@ impl Offer<'_> {
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
     }
 
-    /// None if the editor cannot, or the file is not on this system.
+    /// Returns the edit that renames a file, or `None` if the editor doesn't support it or the file isn't
+    /// on this system.
     fn rename(&self, from: &str, to: &str) -> Option<WorkspaceEdit> {
-        let old_uri = convert::address(&WinPath::new(from)).filter(|_| self.abilities.renames_files)?;
-        let new_uri = convert::address(&WinPath::new(from).parent()?.join(to))?;
+        let old_uri = convert::file_url(&WinPath::new(from)).filter(|_| self.abilities.renames_files)?;
+        let new_uri = convert::file_url(&WinPath::new(from).parent()?.join(to))?;
         let options = RenameFileOptions { overwrite: Some(false), ignore_if_exists: Some(false) };
         let rename = RenameFile { old_uri, new_uri, options: Some(options), annotation_id: None };
         let rename = DocumentChangeOperation::Op(ResourceOp::Rename(rename));
@@ -198,7 +201,8 @@ impl Offer<'_> {
         Some(self.edits(vec![insertion(self.view, self.import, statement)?]))
     }
 
-    /// Makes the import above another one, and no longer where it was if it stands there alone.
+    /// Returns the edit that inserts the import above another one, and removes its line if that contains
+    /// nothing else.
     fn move_import(&self, statement: &str, above: &str, after: usize) -> Option<WorkspaceEdit> {
         let document = self.view.document;
         let is_there = |import: &&ImportStatement| import.before.len() == after && *import.module == *above;
@@ -217,8 +221,9 @@ impl Offer<'_> {
         Some(self.edits(edits))
     }
 
-    /// Has the program go on where the import fails: for who can do without. It cures nothing.
-    fn doing_without(&self, finding: &Finding, diagnostic: &Diagnostic) -> Option<CodeAction> {
+    /// Returns the action that wraps the import in a `try` statement, for programs that can do without
+    /// the package. It isn't a cure.
+    fn guard_import(&self, finding: &Finding, diagnostic: &Diagnostic) -> Option<CodeAction> {
         if finding.severity != Severity::Error || self.import.guard != Guard::None || self.import.is_access {
             return None;
         }
@@ -229,7 +234,7 @@ impl Offer<'_> {
         let start = Position { line, character: 0 };
         let end = Position { line, character: text.encode_utf16().count().try_into().ok()? };
         Some(CodeAction {
-            title: format!("Go on without {} where its import fails (cures nothing)", finding.package),
+            title: format!("Continue without {} if its import fails (not a fix)", finding.package),
             kind: Some(CodeActionKind::QUICKFIX),
             diagnostics: Some(vec![diagnostic.clone()]),
             edit: Some(self.edits(vec![TextEdit { range: Range { start, end }, new_text }])),
@@ -238,8 +243,8 @@ impl Offer<'_> {
         })
     }
 
-    /// What can be done beside curing it: to look closer, and to silence it.
-    fn beside(&self, finding: &Finding, diagnostic: &Diagnostic) -> Vec<CodeAction> {
+    /// Returns the actions other than fixes, which show details of a finding or silence it.
+    fn other_actions(&self, finding: &Finding, diagnostic: &Diagnostic) -> Vec<CodeAction> {
         let (code, package) = (finding.code.name(), top_level(&finding.package));
         let action = |title: String, edit, command| CodeAction {
             title,
@@ -287,7 +292,8 @@ impl Offer<'_> {
         actions
     }
 
-    /// A comment at the end of the statement; none where that is no comment, as within a string that goes on.
+    /// Returns the edit that adds a comment at the end of the statement, or `None` if it wouldn't be a
+    /// comment there, as within a multi-line string.
     fn ignore_line(&self, code: &str) -> Option<TextEdit> {
         let document = self.view.document;
         let line = self.import.end_line;
@@ -304,21 +310,22 @@ impl Offer<'_> {
         self.silencing(TextEdit { range: Range { start, end }, new_text }, line, text, &changed, code)
     }
 
-    /// A comment above the first statement.
+    /// Returns the edit that adds a comment above the first statement.
     fn ignore_file(&self, code: &str) -> Option<TextEdit> {
         let document = self.view.document;
         let line = document.read(&self.view.settings.packages).first_statement_line;
         let text = line_of(document.text(), line)?;
         let comment = format!("# whydll: ignore-file[{code}]{}", document.line_ending());
-        let mark = if text.starts_with('\u{feff}') { 1 } else { 0 };
-        let place = Position { line, character: mark };
-        let behind_mark = text.trim_start_matches('\u{feff}');
-        let changed = format!("{}{comment}{behind_mark}", if mark == 1 { "\u{feff}" } else { "" });
+        let bom = if text.starts_with('\u{feff}') { 1 } else { 0 };
+        let place = Position { line, character: bom };
+        let after_bom = text.trim_start_matches('\u{feff}');
+        let changed = format!("{}{comment}{after_bom}", if bom == 1 { "\u{feff}" } else { "" });
         let edit = TextEdit { range: Range { start: place, end: place }, new_text: comment };
         self.silencing(edit, line, text, &changed, code)
     }
 
-    /// The edit, if it silences the code on this import and changes no import: `line` (0-based), which was `text`, is `changed`.
+    /// Returns the edit if it silences the code on this import and affects no import. It changes the
+    /// 0-based `line` from `text` to `changed`.
     fn silencing(
         &self,
         edit: TextEdit,
@@ -363,14 +370,14 @@ fn is_source(file: &str) -> bool {
     path.has_extension("py") || !path.file_name().contains('.')
 }
 
-/// A line without its ending.
+/// Returns a line without its ending.
 fn line_of(text: &str, line: u32) -> Option<&str> {
     let start = LineIndex::new(text).offset(text, crate::source::Position { line, character: 0 });
     text.get(start..)?.split(['\n', '\r']).next()
 }
 
-/// An import statement that is all of a line, within a `try`. None for one that the line alone does not tell: with brackets, several
-/// statements, or several modules.
+/// Returns the import statement of a line, wrapped in a `try` statement. Returns `None` if the statement
+/// can't be understood from the line alone: with parentheses, several statements, or several modules.
 fn guarded(line: &str, line_ending: &str) -> Option<String> {
     let statement = line.trim_start();
     let indent = &line[..line.len() - statement.len()];
@@ -399,8 +406,9 @@ fn guarded(line: &str, line_ending: &str) -> Option<String> {
     ))
 }
 
-/// A statement that uses `os`, on a line of its own before the outermost statement that holds the import.
-fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
+/// Returns the edit that inserts a statement, and `import os` if it needs that, on a line of its own
+/// before the outermost statement that contains the import.
+fn insertion(view: &DocumentView<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
     let document = view.document;
     let Document { imports_os, imports_os_above, .. } = *document.read(&view.settings.packages);
     let has_os = !statement.contains("os.")
@@ -413,8 +421,8 @@ fn insertion(view: &View<'_>, import: &ImportStatement, statement: &str) -> Opti
     Some(TextEdit { range: Range { start: place, end: place }, new_text: text })
 }
 
-/// None where a line cannot be inserted: within a statement that goes on over lines, or before a
-/// `from __future__` on the import's own line.
+/// Returns the lines to insert, or `None` where a line can't be inserted: within a statement that spans
+/// several lines, or before a `from __future__` on the import's own line.
 fn added(
     text: &str,
     parse: impl Fn(&str) -> Document,
@@ -425,12 +433,12 @@ fn added(
 ) -> Option<String> {
     let line = crate::source::Position { line: import.statement_line, character: 0 };
     let (before, after) = text.split_at_checked(LineIndex::new(text).offset(text, line))?;
-    let (mark, after) = match after.strip_prefix('\u{feff}') {
+    let (bom, after) = match after.strip_prefix('\u{feff}') {
         Some(after) => ("\u{feff}", after),
         None => ("", after),
     };
     let import_os = format!("import os{line_ending}");
-    let trial = format!("{before}{mark}{import_os}{after}");
+    let trial = format!("{before}{bom}{import_os}{after}");
     let imports = |text: &str| parse(text).imports.len();
     if after.trim_start().starts_with("from __future__") || imports(&trial) != imports(text) + 1 {
         return None;
@@ -444,7 +452,7 @@ mod tests {
 
     use super::*;
 
-    /// What is inserted before the last import of the text, and on which line.
+    /// Checks what is inserted before the last import of the document, and on which line.
     fn check(text: &str, expected: Expect) {
         let document = Document::parse(text);
         let import = document.imports.last().unwrap();
@@ -456,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_before_the_import() {
+    fn a_line_is_inserted_before_the_import() {
         check(
             "import numpy\nimport tensorflow\n",
             expect![[r#"
@@ -483,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_for_path_is_put_there_in_the_same_way() {
+    fn a_directory_for_path_is_inserted_in_the_same_way() {
         let text = "import tensorflow\n";
         let document = Document::parse(text);
         let import = document.imports.last().unwrap();
@@ -496,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_within_a_statement_or_before_a_future() {
+    fn no_line_is_inserted_within_a_statement_or_before_a_future_import() {
         check(
             "x = '''\n'''; import tensorflow\n",
             expect![[r#"
@@ -514,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_a_tree() {
+    fn requested_kinds_are_matched_as_a_tree() {
         let wants = |only: Option<Vec<CodeActionKind>>| {
             wants_quick_fixes(&CodeActionContext { only, ..CodeActionContext::default() })
         };

@@ -1,5 +1,5 @@
-//! `whydll.predict` and `whydll.compare`: what will happen when a package is imported, and what did. The editor runs the interpreter in
-//! between, since only it knows whether the user trusts the folder.
+//! `whydll.predict` and `whydll.compare`: the predicted and the actual result of an import. In between,
+//! the editor runs the interpreter, because only the editor knows whether the user trusts the folder.
 
 use std::fmt::Write;
 
@@ -9,36 +9,36 @@ use tower_lsp::lsp_types::Url;
 
 use super::chain::package_of;
 use crate::diagnosis::{Finding, Import, Severity};
-use crate::lsp::inquiry::text_in;
-use crate::lsp::session::{Outlook, Session};
+use crate::lsp::inquiry::string_in;
+use crate::lsp::session::{ScopeView, Session};
 use crate::report::markdown::{code, escaped, fenced};
 use crate::source::top_level;
 
-/// What will happen. `whydll.predict [{ scopeUri, package }]`
+/// The answer of `whydll.predict [{ scopeUri, package }]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Prediction {
     /// Full path of the `python.exe` to run.
     pub interpreter: String,
-    /// What to import.
+    /// The package to import.
     pub package: String,
-    /// Whether that will fail.
+    /// Whether the import will fail.
     pub fails: bool,
-    /// In a sentence.
+    /// The prediction, in one sentence.
     pub summary: String,
 }
 
-/// Without a package, of the one that is worst off.
+/// Predicts the import of a package, by default the one with the most severe finding.
 pub fn prediction(
     session: &Session,
     scope: Option<&Url>,
     package: Option<&str>,
 ) -> Result<Prediction, String> {
-    let outlook = session.outlook(scope);
-    let answer = outlook.answer.ok_or("the environment is still being checked")?;
+    let scope = session.scope_view(scope);
+    let answer = scope.answer.ok_or("the environment is still being checked")?;
     let examined = answer.environment.as_ref().map_err(|reason| reason.reason.clone())?;
-    let package = package_of(&outlook, package.map(str::to_owned))?;
-    let failure = failure(&outlook, &package);
+    let package = package_of(&scope, package.map(str::to_owned))?;
+    let failure = failure(&scope, &package);
     Ok(Prediction {
         interpreter: examined.interpreter.clone(),
         fails: failure.is_some(),
@@ -47,11 +47,11 @@ pub fn prediction(
     })
 }
 
-/// The finding by which the import of a package fails.
-fn failure<'a>(outlook: &Outlook<'a>, package: &str) -> Option<&'a Finding> {
-    let answer = outlook.answer?;
+/// Returns the finding that makes the import of a package fail.
+fn failure<'a>(scope: &ScopeView<'a>, package: &str) -> Option<&'a Finding> {
+    let answer = scope.answer?;
     let alone = answer.diagnosis(&Import::first(package));
-    // Of what is imported only in documents: as it is there.
+    // A package that only documents import has no diagnosis of its own.
     let imported = || {
         let known = answer.diagnoses.iter().find(|(import, _)| top_level(&import.name) == package);
         known.map(|(_, diagnosis)| diagnosis)
@@ -60,18 +60,20 @@ fn failure<'a>(outlook: &Outlook<'a>, package: &str) -> Option<&'a Finding> {
     findings.iter().find(|finding| finding.severity == Severity::Error)
 }
 
-/// What the interpreter did. `whydll.compare [{ scopeUri, package, exitCode, output }]`; `exitCode` is null if it did not end in time.
-pub struct Seen {
+/// The actual result of an import: the arguments of
+/// `whydll.compare [{ scopeUri, package, exitCode, output }]`. `exitCode` is `null` if the interpreter
+/// didn't exit in time.
+pub struct RunResult {
     exit_code: Option<i64>,
     output: String,
 }
 
-impl Seen {
-    /// As the editor tells it.
-    pub fn of(argument: Option<&Value>) -> Seen {
-        Seen {
+impl RunResult {
+    /// Reads the result from the argument of the command.
+    pub fn of(argument: Option<&Value>) -> RunResult {
+        RunResult {
             exit_code: argument.and_then(|argument| argument.get("exitCode")?.as_i64()),
-            output: text_in(argument, "output").unwrap_or_default().to_owned(),
+            output: string_in(argument, "output").unwrap_or_default().to_owned(),
         }
     }
 
@@ -79,65 +81,69 @@ impl Seen {
         self.exit_code.map(|code| code != 0)
     }
 
-    fn told(&self) -> String {
+    fn description(&self) -> String {
         match self.exit_code {
-            None => "Python did not end in time, and was stopped.".to_owned(),
+            None => "Python didn't exit in time and was stopped.".to_owned(),
             Some(0) => "The import worked.".to_owned(),
             Some(1) => "The import failed.".to_owned(),
-            // A program that Windows ends has an NTSTATUS as its code; some tell it as a negative number.
+            // The exit code of a program that Windows terminates is an NTSTATUS, for some a negative number.
             Some(code @ (..=-1 | 0x8000_0000..)) => {
-                format!("Python crashed: Windows ended it with {:#010X}.", code as u32)
+                format!("Python crashed: Windows terminated it with {:#010X}.", code as u32)
             }
-            Some(code) => format!("Python ended with exit code {code}."),
+            Some(code) => format!("Python exited with code {code}."),
         }
     }
 }
 
-/// Whether it went as predicted.
+/// The answer of `whydll.compare`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// None if it is not known how the import ended.
+    /// Whether the prediction was right; `None` if the result of the import is unknown.
     pub agrees: Option<bool>,
-    /// For people, in Markdown.
+    /// The comparison for the user, in Markdown.
     pub markdown: String,
 }
 
-/// Holds the one against the other.
-pub fn comparison(prediction: &Prediction, seen: &Seen) -> Comparison {
-    let agrees = seen.failed().map(|failed| failed == prediction.fails);
+/// Compares the prediction with the actual result.
+pub fn comparison(prediction: &Prediction, actual: &RunResult) -> Comparison {
+    let agrees = actual.failed().map(|failed| failed == prediction.fails);
     let statement = code(&format!("import {}", prediction.package));
     let title = match agrees {
         Some(true) if prediction.fails => format!("Confirmed: {statement} fails as predicted"),
         Some(true) => format!("Confirmed: {statement} works as predicted"),
         Some(false) if prediction.fails => {
-            format!("Not confirmed: {statement} works, and WhyDLL said that it fails")
+            format!("Not confirmed: {statement} works, but WhyDLL predicted that it fails")
         }
-        Some(false) => format!("Not confirmed: {statement} fails, and WhyDLL said that it works"),
-        None => format!("Not known: {statement} did not end"),
+        Some(false) => format!("Not confirmed: {statement} fails, but WhyDLL predicted that it works"),
+        None => format!("Unknown: {statement} didn't finish"),
     };
     let mut markdown = format!("# {title}\n\n");
     let _ = writeln!(markdown, "**Predicted.** {}\n", escaped(&prediction.summary));
-    let _ =
-        writeln!(markdown, "**Seen.** {} It was run with {}.", seen.told(), code(&prediction.interpreter));
-    let output = last_lines(seen.output.trim_end());
+    let _ = writeln!(
+        markdown,
+        "**Actual.** {} It was run with {}.",
+        actual.description(),
+        code(&prediction.interpreter)
+    );
+    let output = last_lines(actual.output.trim_end());
     if !output.is_empty() {
         let _ = writeln!(markdown, "\n{}", fenced(&output));
     }
     if agrees == Some(false) {
         let _ = writeln!(
             markdown,
-            "\nOne of the two is mistaken. Variables of the terminal such as PATH may differ from those of the editor; if they do \
-             not, please report it with *WhyDLL: Copy Report*."
+            "\nOne of the two is wrong. Environment variables such as PATH may differ between the terminal and the editor. If \
+             they don't, please report it with *WhyDLL: Copy Report*."
         );
     }
     Comparison { agrees, markdown }
 }
 
-/// The end of what Python printed: what went wrong stands there.
+/// Returns the end of Python's output, where the error is.
 fn last_lines(output: &str) -> String {
-    const MOST: usize = 60;
+    const MAX_LINES: usize = 60;
     let lines: Vec<&str> = output.lines().collect();
-    let from = lines.len().saturating_sub(MOST);
+    let from = lines.len().saturating_sub(MAX_LINES);
     let cut = if from > 0 { "…\n" } else { "" };
     format!("{cut}{}", lines.get(from..).unwrap_or_default().join("\n"))
 }
@@ -149,19 +155,19 @@ mod tests {
 
     use super::*;
 
-    fn check(fails: bool, seen: Value, expected: Expect) {
+    fn check(fails: bool, actual: Value, expected: Expect) {
         let prediction = Prediction {
             interpreter: r"C:\Python\python.exe".to_owned(),
             package: "tensorflow".to_owned(),
             fails,
             summary: "msvcp140.dll is missing.".to_owned(),
         };
-        let comparison = comparison(&prediction, &Seen::of(Some(&seen)));
+        let comparison = comparison(&prediction, &RunResult::of(Some(&actual)));
         expected.assert_eq(&format!("{:?}\n{}", comparison.agrees, comparison.markdown));
     }
 
     #[test]
-    fn a_failure_that_was_predicted() {
+    fn a_predicted_failure_is_confirmed() {
         let output = "Traceback:\r\nImportError: DLL load failed\r\n";
         check(
             true,
@@ -183,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_that_was_not() {
+    fn an_unpredicted_crash_is_not_confirmed() {
         check(
             false,
             json!({ "exitCode": 0xC000_0005_u32, "output": "``` in it" }),
@@ -219,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_end() {
+    fn a_run_that_timed_out_is_unknown() {
         check(
             true,
             json!({ "exitCode": null, "output": "" }),

@@ -1,4 +1,5 @@
-//! `whydll.environments`: the Pythons that are found on the machine of a folder, for a list to choose from. `[{ scopeUri }]`
+//! `whydll.environments`: the Pythons that are found on the machine of a folder, to choose from. The
+//! arguments are `[{ scopeUri }]`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,19 +14,19 @@ use crate::visible::visible;
 /// A Python that can be chosen.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Found {
-    /// What the setting `whydll.interpreter` takes.
+pub struct ListedPython {
+    /// The value for the setting `whydll.interpreter`.
     pub path: String,
-    /// `Python 3.11.4 (venv)`; why it cannot be used, if it cannot.
+    /// `Python 3.11.4 (venv)`, or why it can't be used.
     pub label: String,
-    /// Why it was found.
+    /// Where it was found.
     pub reason: String,
-    /// It can be started, as far as its files tell.
+    /// Whether it can be started, according to its files.
     pub usable: bool,
 }
 
-/// All of them, the one that is used without a choice first. `folder` is the one that somebody works in.
-pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String> {
+/// Returns all Pythons, first the one that is used by default in `folder`.
+pub fn list(target: &Target, folder: Option<&Path>) -> Result<Vec<ListedPython>, String> {
     let (host, _) = target.machine(folder, Arc::default()).map_err(|error| error.to_string())?;
     let activated = session::activated().filter(|_| !host.kind.is_snapshot());
     let activated = activated.map(|activated| host.path_of(&activated));
@@ -42,7 +43,7 @@ pub fn told(target: &Target, folder: Option<&Path>) -> Result<Vec<Found>, String
         };
         let reason = found.sightings.first().map_or_else(String::new, |sighting| sighting.reason.clone());
         let (label, reason) = (visible(&label).into_owned(), visible(&reason).into_owned());
-        Found { path, label, reason, usable }
+        ListedPython { path, label, reason, usable }
     });
     Ok(listed.collect())
 }

@@ -1,12 +1,12 @@
-//! `whydll.example`: the report of a broken environment that comes with the program, in Markdown.
+//! `whydll.example`: the report on the built-in example of a broken environment, in Markdown.
 
 use crate::diagnosis::{ALWAYS, Import, diagnose};
 use crate::environment::Environment;
 use crate::example;
 use crate::report::{Report, check_markdown};
 
-/// The document. Needs as much stack as a diagnosis.
-pub fn told() -> Result<String, String> {
+/// Returns the report. Needs as much stack as a diagnosis.
+pub fn report() -> Result<String, String> {
     let host = example::machine().map_err(|error| error.to_string())?;
     let interpreter = host.recorded_interpreter.clone().ok_or("the example names no interpreter")?;
     let environment = Environment::at(&interpreter, &*host.files).map_err(|error| error.to_string())?;

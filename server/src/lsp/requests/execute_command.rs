@@ -8,7 +8,7 @@ use tower_lsp::Client;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{ExecuteCommandParams, MessageType, ShowDocumentParams, Url};
 
-use super::confirm::{self, Prediction, Seen};
+use super::confirm::{self, Prediction, RunResult};
 use super::{chain, check_folder, debug_information, environments, example, explain, report, snapshot};
 use crate::lsp::inquiry;
 use crate::lsp::mailbox::Mailbox;
@@ -17,41 +17,41 @@ use crate::lsp::session::Session;
 use crate::source::is_module_name;
 use crate::visible::visible;
 
-/// Opens an address in the browser: `[address]`.
+/// Opens a URL in the browser: `[url]`.
 pub const OPEN_ADDRESS: &str = "whydll.openAddress";
-/// Shows a command to be run by hand: `[{ title, powershell, cmd }]`.
+/// Shows a command for the user to run: `[{ title, powershell, cmd }]`.
 pub const SHOW_COMMAND: &str = "whydll.showCommand";
-/// Forgets every answer and diagnoses anew.
+/// Discards every answer and diagnoses again.
 pub const CHECK_AGAIN: &str = "whydll.checkAgain";
 
-/// Uses an interpreter until the setting or the editor's choice changes: `[{ scopeUri, path }]`.
+/// Uses an interpreter until the setting or the editor's selection changes: `[{ scopeUri, path }]`.
 pub const USE_INTERPRETER: &str = "whydll.useInterpreter";
 
-/// The whole diagnosis in Markdown: `[{ scopeUri, links }]`.
+/// Returns the whole diagnosis in Markdown: `[{ scopeUri, links }]`.
 pub const REPORT: &str = "whydll.report";
-/// The same of all files of a folder, whether they are open or not: `[{ scopeUri }]`.
+/// Returns the diagnosis of all files of a folder, open or not, in Markdown: `[{ scopeUri }]`.
 pub const CHECK_FOLDER: &str = "whydll.checkFolder";
-/// What a traceback says, and the diagnosis of the import that failed, in Markdown: `[{ scopeUri, text }]`.
+/// Explains a traceback and diagnoses the import that failed, in Markdown: `[{ scopeUri, text }]`.
 pub const EXPLAIN: &str = "whydll.explain";
-/// The DLL tree of a package: `[{ scopeUri, package }]`.
+/// Returns the DLL tree of a package: `[{ scopeUri, package }]`.
 pub const CHAIN: &str = "whydll.chain";
-/// The same as a page in HTML: `[{ scopeUri, package }]`.
+/// Returns the DLL tree as an HTML page: `[{ scopeUri, package }]`.
 pub const CHAIN_PAGE: &str = "whydll.chainPage";
-/// The Pythons that are found, for a list to choose from: `[{ scopeUri }]`.
+/// Returns the Pythons that are found, to choose from: `[{ scopeUri }]`.
 pub const ENVIRONMENTS: &str = "whydll.environments";
-/// The report of a broken environment that comes with the program, in Markdown.
+/// Returns the report on the built-in example of a broken environment, in Markdown.
 pub const EXAMPLE: &str = "whydll.example";
-/// What an import will do: `[{ scopeUri, package }]`.
+/// Predicts the result of an import: `[{ scopeUri, package }]`.
 pub const PREDICT: &str = "whydll.predict";
-/// Whether it did: `[{ scopeUri, package, exitCode, output }]`.
+/// Compares the prediction with the actual result: `[{ scopeUri, package, exitCode, output }]`.
 pub const COMPARE: &str = "whydll.compare";
-/// What the server knows.
+/// Returns the state of the server.
 pub const STATE: &str = "whydll.state";
 
-/// Writes a snapshot, or without `path` says what it would have: `[{ scopeUri, path, ownModules }]`.
+/// Writes a snapshot, or without `path` returns a preview: `[{ scopeUri, path, ownModules }]`.
 pub const SNAPSHOT: &str = "whydll.snapshot";
 
-/// All of them.
+/// All commands.
 pub const COMMANDS: [&str; 15] = [
     OPEN_ADDRESS,
     SHOW_COMMAND,
@@ -77,84 +77,85 @@ pub async fn answer(
 ) -> Result<Option<Value>> {
     let argument = params.arguments.first();
     match params.command.as_str() {
-        OPEN_ADDRESS => open_address(mailbox, client, argument).await?,
+        OPEN_ADDRESS => open_url(mailbox, client, argument).await?,
         SHOW_COMMAND => show_command(client, argument).await?,
-        CHECK_AGAIN => mailbox.tell(|session| session.check_again()),
+        CHECK_AGAIN => mailbox.post(|session| session.check_again()),
         USE_INTERPRETER => use_interpreter(mailbox, argument)?,
         REPORT => {
             let scope = inquiry::scope_in(argument)?;
             mailbox.until_proven(scope.clone()).await;
             let links = argument.and_then(|argument| argument.get("links")?.as_bool()).unwrap_or(false);
-            let known = mailbox.ask(move |session| report::known(session, scope.as_ref(), links)).await?;
-            return to_value(inquiry::answer(move || report::told(known)).await?);
+            let contents =
+                mailbox.ask(move |session| report::collect(session, scope.as_ref(), links)).await?;
+            return to_value(inquiry::answer(move || report::render(contents)).await?);
         }
         CHECK_FOLDER => {
             let scope = inquiry::scope_in(argument)?;
-            let asked = mailbox.ask(move |session| check_folder::asked(session, scope.as_ref())).await?;
-            return to_value(inquiry::answer(move || check_folder::report(&asked?)).await?);
+            let query = mailbox.ask(move |session| check_folder::query(session, scope.as_ref())).await?;
+            return to_value(inquiry::answer(move || check_folder::report(&query?)).await?);
         }
         EXPLAIN => {
             let scope = inquiry::scope_in(argument)?;
-            let Some(text) = inquiry::text_in(argument, "text").map(str::to_owned) else {
-                return Err(Error::invalid_params("`text` must be the text of a traceback"));
+            let Some(text) = inquiry::string_in(argument, "text").map(str::to_owned) else {
+                return Err(Error::invalid_params("`text` must be a traceback"));
             };
-            let target = move |session: &Session| session.outlook(scope.as_ref()).scope.target.clone();
+            let target = move |session: &Session| session.scope_view(scope.as_ref()).scope.target.clone();
             let target = mailbox.ask(target).await?;
-            return to_value(inquiry::answer(move || explain::told(&target, &text)).await?);
+            return to_value(inquiry::answer(move || explain::explain(&target, &text)).await?);
         }
         CHAIN => {
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
-            let asked = mailbox.ask(move |session| chain::asked(session, scope.as_ref(), package)).await?;
-            return to_value(inquiry::answer(move || chain::drawn(&asked?)).await?);
+            let query = mailbox.ask(move |session| chain::query(session, scope.as_ref(), package)).await?;
+            return to_value(inquiry::answer(move || chain::tree(&query?)).await?);
         }
         CHAIN_PAGE => {
             let scope = inquiry::scope_in(argument)?;
             let package = package_in(argument)?;
-            let asked = move |session: &Session| {
+            let query = move |session: &Session| {
                 let of = chain::scope_of(session, scope.as_ref());
-                (of, chain::asked(session, scope.as_ref(), package))
+                (of, chain::query(session, scope.as_ref(), package))
             };
-            let (of, asked) = mailbox.ask(asked).await?;
-            return to_value(inquiry::answer(move || Ok(chain::page(of, asked))).await?);
+            let (of, query) = mailbox.ask(query).await?;
+            return to_value(inquiry::answer(move || Ok(chain::page(of, query))).await?);
         }
         ENVIRONMENTS => {
             let scope = inquiry::scope_in(argument)?;
-            let asked = move |session: &Session| {
-                let scope = session.outlook(scope.as_ref()).scope;
+            let query = move |session: &Session| {
+                let scope = session.scope_view(scope.as_ref()).scope;
                 (scope.target.clone(), scope.path.clone())
             };
-            let (target, folder) = mailbox.ask(asked).await?;
-            return to_value(inquiry::answer(move || environments::told(&target, folder.as_deref())).await?);
+            let (target, folder) = mailbox.ask(query).await?;
+            return to_value(inquiry::answer(move || environments::list(&target, folder.as_deref())).await?);
         }
-        EXAMPLE => return to_value(inquiry::answer(example::told).await?),
+        EXAMPLE => return to_value(inquiry::answer(example::report).await?),
         PREDICT => return to_value(predict(mailbox, argument).await?),
         COMPARE => {
             let prediction = predict(mailbox, argument).await?;
-            return to_value(confirm::comparison(&prediction, &Seen::of(argument)));
+            return to_value(confirm::comparison(&prediction, &RunResult::of(argument)));
         }
         SNAPSHOT => {
             let scope = inquiry::scope_in(argument)?;
             let path = argument.and_then(|argument| argument.get("path")).filter(|path| !path.is_null());
             let file = path.map(|path| path.as_str().map(PathBuf::from).filter(|file| file.is_absolute()));
             let own_modules = argument.and_then(|argument| argument.get("ownModules")?.as_bool());
-            let asked = move |session: &Session| snapshot::asked(session, scope.as_ref());
+            let query = move |session: &Session| snapshot::query(session, scope.as_ref());
             return match file {
                 None => {
-                    let (target, package) = mailbox.ask(asked).await?;
-                    to_value(inquiry::answer(move || snapshot::previewed(&target, &package)).await?)
+                    let (target, package) = mailbox.ask(query).await?;
+                    to_value(inquiry::answer(move || snapshot::preview(&target, &package)).await?)
                 }
                 Some(None) => Err(Error::invalid_params("`path` must be the full path of a file")),
                 Some(Some(file)) => {
-                    let (target, package) = mailbox.ask(asked).await?;
+                    let (target, package) = mailbox.ask(query).await?;
                     let own_modules = own_modules.unwrap_or(false);
-                    let written = move || snapshot::written(&target, &package, &file, own_modules);
-                    to_value(inquiry::answer(written).await?)
+                    let write = move || snapshot::write(&target, &package, &file, own_modules);
+                    to_value(inquiry::answer(write).await?)
                 }
             };
         }
-        STATE => return to_value(mailbox.ask(debug_information::told).await?),
-        unknown => return Err(Error::invalid_params(format!("there is no command {unknown}"))),
+        STATE => return to_value(mailbox.ask(debug_information::report).await?),
+        unknown => return Err(Error::invalid_params(format!("unknown command {unknown}"))),
     }
     Ok(None)
 }
@@ -162,17 +163,18 @@ pub async fn answer(
 async fn predict(mailbox: &Mailbox, argument: Option<&Value>) -> Result<Prediction> {
     let scope = inquiry::scope_in(argument)?;
     let package = package_in(argument)?;
-    let asked = move |session: &Session| confirm::prediction(session, scope.as_ref(), package.as_deref());
-    let prediction = mailbox.ask(asked).await?;
+    let query = move |session: &Session| confirm::prediction(session, scope.as_ref(), package.as_deref());
+    let prediction = mailbox.ask(query).await?;
     inquiry::answer(move || prediction).await
 }
 
-/// The package in the argument; it must be the name of one, since an editor may put it into a program.
+/// Returns the package in the argument. It must be a valid name, because an editor may insert it into a
+/// program.
 fn package_in(argument: Option<&Value>) -> Result<Option<String>> {
-    let Some(name) = inquiry::text_in(argument, "package") else { return Ok(None) };
+    let Some(name) = inquiry::string_in(argument, "package") else { return Ok(None) };
     match is_module_name(name) {
         true => Ok(Some(name.to_owned())),
-        false => Err(Error::invalid_params("`package` must be the name of a module")),
+        false => Err(Error::invalid_params("`package` must be a valid module name")),
     }
 }
 
@@ -183,34 +185,26 @@ fn to_value(answer: impl Serialize) -> Result<Option<Value>> {
 fn use_interpreter(mailbox: &Mailbox, argument: Option<&Value>) -> Result<()> {
     let Some((scope, Some(path))) = argument.and_then(interpreter_changed::read) else {
         return Err(Error::invalid_params(
-            "the argument must be an object with `path`, and perhaps `scopeUri`",
+            "the argument must be an object with `path` and, optionally, `scopeUri`",
         ));
     };
-    mailbox.tell(move |session| session.use_interpreter(scope, path));
+    mailbox.post(move |session| session.use_interpreter(scope, path));
     Ok(())
 }
 
-async fn open_address(mailbox: &Mailbox, client: &Client, argument: Option<&Value>) -> Result<()> {
-    let address = argument.and_then(Value::as_str).and_then(|address| Url::parse(address).ok());
-    let Some(address) =
-        address.filter(|address| matches!(address.scheme(), "http" | "https" | "ms-settings"))
-    else {
-        return Err(Error::invalid_params(
-            "the argument must be an address of the web, or a page of Windows' settings",
-        ));
+async fn open_url(mailbox: &Mailbox, client: &Client, argument: Option<&Value>) -> Result<()> {
+    let url = argument.and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+    let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https" | "ms-settings")) else {
+        return Err(Error::invalid_params("the argument must be a URL with http:, https:, or ms-settings:"));
     };
     let opens = mailbox.ask(|session| session.abilities.show_document).await?;
     let client = client.clone();
-    // An editor may ask the user first; no other message shall wait for that.
+    // The editor may ask the user first, and other messages must not wait for that.
     tokio::spawn(async move {
-        let document = ShowDocumentParams {
-            uri: address.clone(),
-            external: Some(true),
-            take_focus: None,
-            selection: None,
-        };
+        let document =
+            ShowDocumentParams { uri: url.clone(), external: Some(true), take_focus: None, selection: None };
         if !opens || client.show_document(document).await.is_err() {
-            client.show_message(MessageType::INFO, address).await;
+            client.show_message(MessageType::INFO, url).await;
         }
     });
     Ok(())
@@ -229,7 +223,7 @@ async fn show_command(client: &Client, argument: Option<&Value>) -> Result<()> {
     Ok(())
 }
 
-/// Editors make links of `[text](address)` in a message, also such as run a command of theirs.
+/// Breaks `[text](url)` in a message. Editors turn that into a link, which might even run a command.
 fn without_links(message: &str) -> String {
     visible(message).replace("](", "] (")
 }

@@ -1,16 +1,20 @@
-//! `whydll.explain`: what a traceback says, and the diagnosis of the import that failed, in Markdown. `[{ scopeUri, text }]`
+//! `whydll.explain`: an explanation of a traceback and the diagnosis of the import that failed, in
+//! Markdown. The arguments are `[{ scopeUri, text }]`.
 
 use crate::diagnosis::{Diagnoses, Import};
 use crate::host::session::at_home;
-use crate::lsp::analysis::{Opened, Target, Unavailable};
+use crate::lsp::analysis::{OpenTarget, Target, Unavailable};
 use crate::lsp::interpreter::Choice;
 use crate::report::{Explanation, Report};
 use crate::traceback::{self, Traceback};
 
-/// The document; in a sentence, why there is none. `target` is what is meant where the text does not tell its environment.
-pub fn told(target: &Target, text: &str) -> Result<String, String> {
+/// Returns the explanation. `target` is used if the traceback doesn't name its environment.
+///
+/// # Errors
+/// A sentence that says why `text` isn't the traceback of an import.
+pub fn explain(target: &Target, text: &str) -> Result<String, String> {
     if text.len() as u64 > traceback::LONGEST {
-        return Err("it is too long for a traceback".to_owned());
+        return Err("the text is too long for a traceback".to_owned());
     }
     let traceback = traceback::read(text).map_err(|error| error.to_string())?;
     let named = traceback.import.as_ref().map(|import| import.module.clone());
@@ -23,9 +27,9 @@ pub fn told(target: &Target, text: &str) -> Result<String, String> {
         Ok(opened) => opened,
         Err(why) => return alone(&why.reason),
     };
-    let Opened { host, environment, assumed, .. } = opened;
+    let OpenTarget { host, environment, assumed, .. } = opened;
     let Some(asked) = Import::of_traceback(&traceback, &environment, &*host.files) else {
-        return alone("the traceback does not tell which import failed, so take more of it");
+        return alone("the traceback doesn't say which import failed, so include more of it");
     };
     let diagnosis = Diagnoses::new(&host, &environment, None).of_all(std::slice::from_ref(&asked));
     let report = Report::of(&environment, &host, assumed, diagnosis);
@@ -33,9 +37,9 @@ pub fn told(target: &Target, text: &str) -> Result<String, String> {
     Ok(explanation.markdown(&report))
 }
 
-/// The environment that the traceback tells of, if this machine has it, else the one that is meant; and whether it is the
-/// traceback's.
-fn open(target: &Target, traceback: &Traceback) -> Result<(Opened, Option<bool>), Unavailable> {
+/// Opens the environment of the traceback if this machine has it, or else `target`. Also returns whether
+/// it is the traceback's.
+fn open(target: &Target, traceback: &Traceback) -> Result<(OpenTarget, Option<bool>), Unavailable> {
     let Some(environment) = &traceback.environment else { return Ok((target.open(|host| host)?, None)) };
     let interpreter = Choice::Named(at_home(environment));
     match (Target { interpreter, ..target.clone() }).open(|host| host) {

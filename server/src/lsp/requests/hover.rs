@@ -1,4 +1,4 @@
-//! `textDocument/hover`: a watched package, as it is installed.
+//! `textDocument/hover`: the state of a watched package.
 
 use std::fmt::Write;
 
@@ -9,15 +9,16 @@ use crate::host::WinPath;
 use crate::host::snapshot::Redactor;
 use crate::lsp::convert;
 use crate::lsp::health::State;
-use crate::lsp::session::{Session, View};
+use crate::lsp::session::{DocumentView, Session};
 use crate::report::markdown::{code, escaped, fenced, nested};
 use crate::source::{Guard, ImportStatement, is_standard};
 
 pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let at = &params.text_document_position_params;
     let view = session.view(&at.text_document.uri)?;
-    let import = view.document.import_at(convert::place(at.position), &view.settings.packages)?;
-    // What turned out to have no native code is none of ours, and of what is not run not much may be known.
+    let position = convert::source_position(at.position);
+    let import = view.document.import_at(position, &view.settings.packages)?;
+    // Packages without native code aren't our concern, and an import that isn't run may have no diagnosis.
     let diagnosis = view.diagnosis(import);
     let is_silent = || import.guard == Guard::NotRun || import.is_access || is_standard(import.top_level());
     if diagnosis.map_or_else(is_silent, |known| known.packages.is_empty()) {
@@ -26,14 +27,14 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     Some(Hover {
         contents: HoverContents::Markup(MarkupContent {
             kind: MarkupKind::Markdown,
-            value: Redactor::of_secrets().markdown(&told(&view, import)),
+            value: Redactor::of_secrets().markdown(&contents(&view, import)),
         }),
         range: Some(convert::range(import.range)),
     })
 }
 
-/// In Markdown. What the diagnostic says stands above it in the editor, and is not said again.
-fn told(view: &View<'_>, import: &ImportStatement) -> String {
+/// Returns the hover in Markdown. It doesn't repeat the diagnostic, which the editor shows above it.
+fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
     let name = import.top_level();
     let (Some(answer), Some(findings)) = (view.answer, view.known(import)) else {
         return format!("**{}**: being checked\n", escaped(name));
@@ -69,7 +70,7 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     };
     let _ = writeln!(text, ": {}\n", escaped(&state));
     if let Some(package) = package.filter(|package| !package.coverage.is_full()) {
-        text.push_str(&not_known(package));
+        text.push_str(&unknown_parts(package));
     }
     if let Some(path) = package.and_then(|package| package.path.as_ref()) {
         let _ = writeln!(text, "- package: {}", code(path.as_str()));
@@ -80,15 +81,15 @@ fn told(view: &View<'_>, import: &ImportStatement) -> String {
     text
 }
 
-/// What of an import could not be followed, and what may fail there, as items of a list.
-fn not_known(package: &Package) -> String {
-    const MOST: usize = 3;
+/// Returns a list of the parts of an import that couldn't be followed, and of what may fail there.
+fn unknown_parts(package: &Package) -> String {
+    const MAX_ITEMS: usize = 3;
     let mut text = String::new();
-    for gap in package.coverage.gaps.iter().take(MOST) {
+    for gap in package.coverage.gaps.iter().take(MAX_ITEMS) {
         let file = gap.file.as_ref().map_or(String::new(), |file| format!("{}, ", package.short(file)));
-        let _ = writeln!(text, "- not known: {}line {}: {}", escaped(&file), gap.line, escaped(&gap.what));
+        let _ = writeln!(text, "- unknown: {}line {}: {}", escaped(&file), gap.line, escaped(&gap.what));
     }
-    for failing in package.coverage.not_reached.iter().flat_map(|missed| &missed.failing).take(MOST) {
+    for failing in package.coverage.not_reached.iter().flat_map(|missed| &missed.failing).take(MAX_ITEMS) {
         let _ = writeln!(
             text,
             "- may fail: {}: {}",
@@ -99,7 +100,7 @@ fn not_known(package: &Package) -> String {
     text
 }
 
-/// From the Python file down to the culprit, in a code block.
+/// Returns the chain from the Python file down to the culprit, in a code block.
 fn chain(finding: &Finding) -> String {
     if finding.chain.is_empty() {
         return String::new();

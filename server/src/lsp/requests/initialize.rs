@@ -1,4 +1,4 @@
-//! `initialize`: must be quick, so it reads nothing but the message itself.
+//! `initialize`: must be fast, so it reads nothing but the message itself.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub fn answer(mailbox: &Mailbox, lifecycle: &Arc<Lifecycle>, params: InitializeP
     let folders = folders(&params);
     let options = params.initialization_options;
     let abilities = ClientAbilities::of(&params.capabilities, options.as_ref());
-    mailbox.tell(move |session| session.begin(abilities, options.as_ref().map(settings), folders));
+    mailbox.post(move |session| session.begin(abilities, options.as_ref().map(settings), folders));
     InitializeResult {
         capabilities: capabilities(),
         server_info: Some(ServerInfo {
@@ -33,7 +33,7 @@ pub fn answer(mailbox: &Mailbox, lifecycle: &Arc<Lifecycle>, params: InitializeP
     }
 }
 
-/// What we offer.
+/// Returns the capabilities of the server.
 fn capabilities() -> ServerCapabilities {
     let sync = TextDocumentSyncOptions {
         open_close: Some(true),
@@ -67,7 +67,7 @@ fn capabilities() -> ServerCapabilities {
     }
 }
 
-/// The workspace folders; from an editor that knows none of them, the root.
+/// Returns the workspace folders, or the root from an editor that doesn't support workspace folders.
 #[allow(deprecated)]
 fn folders(params: &InitializeParams) -> Vec<Url> {
     match &params.workspace_folders {
@@ -76,7 +76,7 @@ fn folders(params: &InitializeParams) -> Vec<Url> {
     }
 }
 
-/// `initializationOptions.settings`, or the options themselves.
+/// Returns `initializationOptions.settings`, or the options themselves.
 fn settings(options: &Value) -> &Value {
     let settings = options.get("settings").unwrap_or(options);
     settings.get("whydll").unwrap_or(settings)

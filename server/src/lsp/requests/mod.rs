@@ -1,5 +1,5 @@
-//! What the editor asks. Each file is named for its method, or for the command that a person gives; what answers reads the session and
-//! changes nothing.
+//! Requests from the editor. Each file is named after its method or command. Handlers read the session
+//! and don't change it.
 
 pub mod chain;
 pub mod check_folder;

@@ -1,6 +1,9 @@
-//! `whydll.report`: the whole diagnosis of an environment as a document in Markdown. `[{ scopeUri, links }]`; with `links: true` its places
-//! are links, as VS Code's preview of Markdown follows them: from the first folder of the window, since it takes none to other files.
-//! Without links it is made to be pasted somewhere, so users have other names in it.
+//! `whydll.report`: the whole diagnosis of an environment, in Markdown. The arguments are
+//! `[{ scopeUri, links }]`.
+//!
+//! With `links: true`, locations are links that VS Code's Markdown preview can follow. They are relative
+//! to the first folder of the window, because the preview doesn't open other files. Without links, the
+//! report is made for sharing, so user names are replaced.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -10,12 +13,12 @@ use tower_lsp::lsp_types::Url;
 use crate::diagnosis::{Finding, Import};
 use crate::lsp::analysis::Target;
 use crate::lsp::scope::path_of;
-use crate::lsp::session::{Outlook, Session};
+use crate::lsp::session::{ScopeView, Session};
 use crate::report::{CheckedDocument, Located, Report, check_markdown};
 use crate::source::Guard;
 
-/// What the session knows of it.
-pub struct Known {
+/// The parts of the report that the session provides.
+pub struct ReportContents {
     target: Target,
     packages: Vec<crate::diagnosis::Package>,
     findings: Vec<Located>,
@@ -23,38 +26,39 @@ pub struct Known {
     links: bool,
 }
 
-pub fn known(session: &Session, scope: Option<&Url>, links: bool) -> Known {
-    let outlook = session.outlook(scope);
-    let mut known = Known {
-        target: outlook.scope.target.clone(),
+/// Collects the contents of the report from the session.
+pub fn collect(session: &Session, scope: Option<&Url>, links: bool) -> ReportContents {
+    let scope = session.scope_view(scope);
+    let mut contents = ReportContents {
+        target: scope.scope.target.clone(),
         packages: Vec::new(),
         findings: Vec::new(),
         documents: Vec::new(),
         links,
     };
-    let first = session.outlook(None).scope.path.as_deref();
-    known.add_documents(&outlook, first.filter(|_| links));
-    known.add_named(&outlook);
-    known
+    let first = session.scope_view(None).scope.path.as_deref();
+    contents.add_documents(&scope, first.filter(|_| links));
+    contents.add_named(&scope);
+    contents
 }
 
-/// The document.
-pub fn told(known: Known) -> Result<String, String> {
-    let opened = known.target.open(|host| host).map_err(|why| why.to_string())?;
+/// Returns the report.
+pub fn render(contents: ReportContents) -> Result<String, String> {
+    let opened = contents.target.open(|host| host).map_err(|error| error.to_string())?;
     let report = Report {
         environment: &opened.environment,
         host: &opened.host,
         assumed: opened.assumed,
-        packages: known.packages,
-        findings: known.findings,
-        documents: known.documents,
+        packages: contents.packages,
+        findings: contents.findings,
+        documents: contents.documents,
     };
     let document = check_markdown(&report);
-    Ok(if known.links { document } else { report.redactor().markdown(&document) })
+    Ok(if contents.links { document } else { report.redactor().markdown(&document) })
 }
 
-/// The link to a file in the window's first folder, `/src/train%20it.py`; none to any other. Of paths, since editors do not write
-/// addresses as we do (`c%3A`).
+/// Returns the link to a file in the window's first folder, such as `/src/train%20it.py`, or `None` for
+/// other files. It compares paths, because editors write URLs differently (`c%3A`).
 pub fn link_from(root: &Path, file: &Path) -> Option<String> {
     let below: Option<Vec<&str>> = file.strip_prefix(root).ok()?.iter().map(OsStr::to_str).collect();
     let mut link = Url::parse("file:///").ok()?;
@@ -62,10 +66,10 @@ pub fn link_from(root: &Path, file: &Path) -> Option<String> {
     Some(link.path().to_owned())
 }
 
-impl Known {
-    /// What is found on the imports of open documents.
-    fn add_documents(&mut self, outlook: &Outlook<'_>, root: Option<&Path>) {
-        for (uri, view) in &outlook.documents {
+impl ReportContents {
+    /// Adds the findings on the imports of open documents.
+    fn add_documents(&mut self, scope: &ScopeView<'_>, root: Option<&Path>) {
+        for (uri, view) in &scope.documents {
             let at = self.documents.len();
             let mut watched_imports = 0;
             for import in view.imports() {
@@ -85,26 +89,26 @@ impl Known {
                     self.findings.push(Located { finding: note.clone(), at: Some((at, import.range)) });
                 }
             }
-            let folder = outlook.scope.path.as_deref();
+            let folder = scope.scope.path.as_deref();
             let place = view.document.place.as_ref();
             let path = path_of(place.map_or(uri, |place| &place.notebook));
             let within =
                 path.as_deref().map(|path| folder.and_then(|f| path.strip_prefix(f).ok()).unwrap_or(path));
             let name = within.map_or_else(|| uri.to_string(), |path| path.display().to_string());
-            // An editor need not tell of all cells, so their numbers are not those that a person sees.
+            // The editor may not report all cells, so our numbers can differ from those that it shows.
             let name = if place.is_some() { format!("{name} (a cell)") } else { name };
             let checked = CheckedDocument::new(name, view.document.text().to_owned());
-            // No link leads into a cell.
+            // Links can't point to a cell.
             let root = root.filter(|_| place.is_none());
             let address = root.zip(path.as_deref()).and_then(|(root, file)| link_from(root, file));
             self.documents.push(CheckedDocument { watched_imports, address, ..checked });
         }
     }
 
-    /// What is found on packages that the settings name, whether a document imports them or not.
-    fn add_named(&mut self, outlook: &Outlook<'_>) {
-        let Some(answer) = outlook.answer else { return };
-        for name in outlook.settings.packages.named() {
+    /// Adds the findings on packages that the settings name, whether a document imports them or not.
+    fn add_named(&mut self, scope: &ScopeView<'_>) {
+        let Some(answer) = scope.answer else { return };
+        for name in scope.settings.packages.named() {
             let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
             let is_new = |import: &str| !self.packages.iter().any(|known| known.import == import);
             let installed = diagnosis.packages.iter().filter(|package| package.path.is_some());
@@ -114,7 +118,7 @@ impl Known {
             }
             self.packages.extend(new);
             for finding in &diagnosis.findings {
-                if let Some(severity) = outlook.settings.severity_of(finding) {
+                if let Some(severity) = scope.settings.severity_of(finding) {
                     let finding = Finding { severity, ..finding.clone() };
                     self.findings.push(Located { finding, at: None });
                 }
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_leads_from_the_first_folder_on() {
+    fn a_link_is_relative_to_the_first_folder() {
         let link = |root: &str, file: &str| link_from(Path::new(root), Path::new(file));
         assert_eq!(link("/work/a", "/work/a/src/train it#1.py").as_deref(), Some("/src/train%20it%231.py"));
         assert_eq!(link("/work/a", "/work/ab/train.py"), None);

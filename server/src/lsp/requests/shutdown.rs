@@ -1,4 +1,4 @@
-//! `shutdown`: answered in its turn, so what came before is done. `exit` follows, see
+//! `shutdown`: answered in order, so earlier messages have been handled. `exit` follows, see
 //! [`lifecycle`](crate::lsp::lifecycle).
 
 use crate::lsp::session::Session;

@@ -1,4 +1,4 @@
-//! What requests ask.
+//! Views of the session for requests.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ use crate::lsp::settings::Settings;
 use crate::source::{Guard, ImportStatement};
 
 impl Session {
-    /// An open document and what is known for it.
-    pub fn view(&self, uri: &Url) -> Option<View<'_>> {
+    /// Returns an open document with its answer.
+    pub fn view(&self, uri: &Url) -> Option<DocumentView<'_>> {
         let document = self.documents.get(uri)?;
         let scope = self.scopes.get(document.scope)?;
-        Some(View {
+        Some(DocumentView {
             document,
             settings: self.settings_of(scope),
             answer: self.answers.get(&scope.target),
@@ -26,26 +26,26 @@ impl Session {
         })
     }
 
-    /// What is known of the folder of this document or folder; without one, of the first folder.
-    pub fn outlook(&self, uri: Option<&Url>) -> Outlook<'_> {
+    /// Returns the scope of this document or folder with its answer; without a URI, the first scope.
+    pub fn scope_view(&self, uri: Option<&Url>) -> ScopeView<'_> {
         let at = uri.map_or(0, |uri| self.scope_at(uri));
-        // There is always one: that of what is outside of every folder.
-        self.outlook_at(at.min(self.scopes.len().saturating_sub(1)))
+        // There is always at least one scope: that of everything outside all folders.
+        self.scope_view_at(at.min(self.scopes.len().saturating_sub(1)))
     }
 
-    /// What is known of each folder that is in use.
-    pub fn outlooks(&self) -> impl Iterator<Item = Outlook<'_>> {
+    /// Returns each scope that is in use, with its answer.
+    pub fn scope_views(&self) -> impl Iterator<Item = ScopeView<'_>> {
         let in_use = self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use);
-        in_use.map(|(at, _)| self.outlook_at(at))
+        in_use.map(|(at, _)| self.scope_view_at(at))
     }
 
-    fn outlook_at(&self, at: usize) -> Outlook<'_> {
+    fn scope_view_at(&self, at: usize) -> ScopeView<'_> {
         let scope = &self.scopes[at];
         let documents = self.documents.iter().filter(|(_, document)| document.scope == at);
-        let mut documents: Vec<(&Url, View<'_>)> =
+        let mut documents: Vec<(&Url, DocumentView<'_>)> =
             documents.filter_map(|(uri, _)| Some((uri, self.view(uri)?))).collect();
         documents.sort_by_key(|(uri, _)| *uri);
-        Outlook {
+        ScopeView {
             scope,
             settings: self.settings_of(scope),
             answer: self.answers.get(&scope.target),
@@ -54,48 +54,49 @@ impl Session {
     }
 }
 
-/// A folder and what is known for it.
-pub struct Outlook<'a> {
+/// A scope with its settings, answer, and documents.
+pub struct ScopeView<'a> {
     pub scope: &'a Scope,
     pub settings: &'a Settings,
-    /// None while it is being found out.
+    /// The answer for the scope's target; `None` until the first analysis has ended.
     pub answer: Option<&'a Answer>,
-    /// Its open documents.
-    pub documents: Vec<(&'a Url, View<'a>)>,
+    /// The open documents of the scope.
+    pub documents: Vec<(&'a Url, DocumentView<'a>)>,
 }
 
-/// An open document and what is known for it.
-pub struct View<'a> {
+/// An open document with its settings and answer.
+pub struct DocumentView<'a> {
     pub document: &'a OpenDocument,
     pub scope: &'a Scope,
     pub settings: &'a Settings,
-    /// None while it is being found out.
+    /// The answer for the scope's target; `None` until the first analysis has ended.
     pub answer: Option<&'a Answer>,
 }
 
-/// A finding, and the imports that it is about.
-pub struct Cause<'a> {
-    /// The first one.
+/// A finding and all imports of a document that it affects.
+pub struct GroupedFinding<'a> {
+    /// The first of the imports.
     pub import: &'a ImportStatement,
-    /// What is found there, as severe as it is to the user.
+    /// The finding there, with its severity for the user.
     pub finding: Cow<'a, Finding>,
-    /// The other ones.
+    /// The other imports.
     pub also: Vec<&'a ImportStatement>,
 }
 
-impl<'a> View<'a> {
-    /// Its imports of watched packages.
+impl<'a> DocumentView<'a> {
+    /// Returns the document's imports of watched packages.
     pub fn imports(&self) -> &'a [ImportStatement] {
         &self.document.read(&self.settings.packages).imports
     }
 
-    /// The diagnosis of an import. None while it is being found out.
+    /// Returns the diagnosis of an import, or `None` while an analysis is pending.
     pub fn diagnosis(&self, import: &ImportStatement) -> Option<&'a Diagnosis> {
         let asked = self.document.asked(import, &self.settings.packages)?;
         self.answer?.diagnosis(&asked).map(|known| &**known)
     }
 
-    /// What is known of an import, and how severe it is to the user. None while it is being found out.
+    /// Returns the findings on an import with their severities for the user, or `None` while an analysis
+    /// is pending.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
         let asked = self.document.asked(import, &self.settings.packages)?;
         let answer = self.answer.filter(|answer| answer.covers(&asked))?;
@@ -104,7 +105,8 @@ impl<'a> View<'a> {
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }
 
-    /// What is to be shown on an import, with regard to what stands around it and on its line.
+    /// Returns the findings to show on an import, considering what surrounds it and the comments that
+    /// silence findings. Returns `None` while an analysis is pending.
     pub fn findings(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
         if import.guard == Guard::NotRun {
             return Some(Vec::new());
@@ -114,27 +116,27 @@ impl<'a> View<'a> {
         Some(known.map(|(severity, finding)| finding.on(severity, import)).collect())
     }
 
-    /// What is to be shown in the document: each cause once, on the first import that meets it. None while something is being found
-    /// out.
-    pub fn causes(&self) -> Option<Vec<Cause<'a>>> {
-        let mut causes: Vec<Cause<'a>> = Vec::new();
+    /// Returns the findings to show in the document, each cause once, on the first import that it affects.
+    /// Returns `None` while an analysis is pending.
+    pub fn grouped_findings(&self) -> Option<Vec<GroupedFinding<'a>>> {
+        let mut groups: Vec<GroupedFinding<'a>> = Vec::new();
         for import in self.imports() {
             for finding in self.findings(import)? {
-                let known = causes
+                let known = groups
                     .iter_mut()
                     .find(|known| known.import != import && known.finding.explains(&finding));
                 match known {
                     Some(known) if known.also.contains(&import) => {}
                     Some(known) => known.also.push(import),
-                    None => causes.push(Cause { import, finding, also: Vec::new() }),
+                    None => groups.push(GroupedFinding { import, finding, also: Vec::new() }),
                 }
             }
         }
-        Some(causes)
+        Some(groups)
     }
 
-    /// All diagnostics of the document. None while something is being found out.
+    /// Returns all diagnostics of the document, or `None` while an analysis is pending.
     pub(super) fn diagnostics(&self, uri: &Url) -> Option<Vec<Diagnostic>> {
-        Some(self.causes()?.iter().map(|cause| convert::diagnostic(uri, cause)).collect())
+        Some(self.grouped_findings()?.iter().map(|group| convert::diagnostic(uri, group)).collect())
     }
 }

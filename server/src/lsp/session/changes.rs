@@ -1,4 +1,4 @@
-//! What notifications of the editor, and the ends of our own work, change.
+//! Changes of the session by notifications from the editor and by results of analyses.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
-use super::{MOST_ANSWERS, MOST_DIAGNOSES, Ordered, Running, Session};
-use crate::diagnosis::{Diagnosis, Health as Word, Import, Outcome};
+use super::{MAX_ANSWERS, MAX_DIAGNOSES, Override, Running, Session};
+use crate::diagnosis::{Diagnosis, Health as DiagnosisHealth, Import, Outcome};
 use crate::host::{Stop, WinPath};
 use crate::lsp::analysis::{Answer, Target, names};
 use crate::lsp::client::ClientAbilities;
@@ -21,7 +21,7 @@ use crate::lsp::scope::{Scope, path_of};
 use crate::lsp::settings::{LogLevel, Settings};
 
 impl Session {
-    /// The editor introduces itself.
+    /// Handles `initialize`.
     pub fn begin(&mut self, abilities: ClientAbilities, settings: Option<&Value>, folders: Vec<Url>) {
         self.abilities = abilities;
         self.scopes = folders.into_iter().map(Some).chain([None]).map(Scope::new).collect();
@@ -31,63 +31,66 @@ impl Session {
         self.retarget();
     }
 
-    /// The editor is ready.
+    /// Handles `initialized`.
     pub fn initialized(&mut self) {
         self.ready = !self.abilities.configuration;
         self.pull_settings();
     }
 
-    /// A Python document was opened.
+    /// Adds a Python document that was opened.
     pub fn open(&mut self, uri: Url, version: i32, text: String) {
-        let home = self.scope_at(&uri);
-        if let Some(scope) = self.scopes.get_mut(home) {
+        let at = self.scope_at(&uri);
+        if let Some(scope) = self.scopes.get_mut(at) {
             scope.in_use = true;
         }
         let path = path_of(&uri).map(|path| WinPath::from_native(&path));
-        self.documents.insert(uri, OpenDocument::new(version, text, home, path));
+        self.documents.insert(uri, OpenDocument::new(version, text, at, path));
     }
 
-    /// A document was edited.
+    /// Applies edits to a document.
     pub fn change(&mut self, uri: &Url, version: i32, changes: Vec<Change>) {
         if let Some(document) = self.documents.get_mut(uri) {
             document.change(version, changes);
         }
     }
 
-    /// A document was closed.
+    /// Removes a document that was closed, and its diagnostics.
     pub fn close(&mut self, uri: Url) {
         if self.documents.remove(&uri).is_some() {
             self.effects.push(Effect::Publish(PublishDiagnosticsParams::new(uri, Vec::new(), None)));
         }
     }
 
-    /// A document was saved. Whoever works on an environment that is ill wants to know whether it helped. And other
-    /// documents may import the one that was saved: they do it as it is on the disk.
+    /// Schedules an analysis after a document was saved: while the environment is unhealthy, to find out
+    /// whether the change helped; and if there are other documents with imports, because they may import
+    /// the saved document as it is on the disk.
     pub fn saved(&mut self, uri: &Url) {
         let Some(view) = self.view(uri) else { return };
-        let ill = view.scope.told.as_ref().is_some_and(Health::is_ill);
+        let unhealthy = view.scope.sent_health.as_ref().is_some_and(Health::is_unhealthy);
         let others = self.documents.iter().filter(|(other, _)| *other != uri);
         let others = others.filter(|(_, other)| other.scope == view.document.scope);
-        let is_of_use =
+        let has_imports =
             |(_, other): (&Url, &OpenDocument)| !other.read(&view.settings.packages).imports.is_empty();
-        if (ill && !view.imports().is_empty()) || others.into_iter().any(is_of_use) {
+        if (unhealthy && !view.imports().is_empty()) || others.into_iter().any(has_imports) {
             let target = view.scope.target.clone();
             self.stale.insert(target);
         }
     }
 
-    /// The editor tells the settings, or only that they changed.
+    /// Applies new settings. Some editors send them, others only notify that they changed.
     pub fn settings_changed(&mut self, settings: &Value) {
         match settings.get("whydll") {
             Some(section) => self.settings = self.read_settings(section),
             None if settings.is_null() || settings.is_object() => {}
-            None => self.log(LogLevel::Warning, || format!("the settings are no object, but {settings}")),
+            None => {
+                self.log(LogLevel::Warning, || format!("expected settings to be an object, got {settings}"));
+            }
         }
         self.retarget();
         self.pull_settings();
     }
 
-    /// The editor answered the question for settings: each folder's, and last the window's.
+    /// Applies the response to the request for settings: those of each folder, and last of the window.
     pub fn settings_pulled(&mut self, generation: u64, sections: &[Value]) {
         if self.pulling != Some(generation) {
             return;
@@ -103,8 +106,8 @@ impl Session {
         self.retarget();
     }
 
-    /// An interpreter was selected in the editor for a folder, or for what is outside; none leaves it to us. It counts where no
-    /// setting names one.
+    /// Records the editor's selection of an interpreter for a folder, or for everything outside all
+    /// folders; `None` removes it. It applies where no setting names an interpreter.
     pub fn interpreter_selected(&mut self, scope: Option<Url>, path: Option<PathBuf>) {
         let scope = self.folder_of(scope);
         let before = match &path {
@@ -112,37 +115,38 @@ impl Session {
             None => self.selected.remove(&scope),
         };
         if before != path {
-            self.ordered.remove(&scope);
+            self.overrides.remove(&scope);
         }
         self.retarget();
     }
 
-    /// The user told us to use an interpreter, which goes before all else.
+    /// Uses an interpreter that the user ordered by a command, which takes precedence over everything
+    /// else.
     pub fn use_interpreter(&mut self, scope: Option<Url>, path: PathBuf) {
         let scope = self.folder_of(scope);
-        let home = self.scopes.iter().find(|home| home.folder == scope);
-        let setting = home.map_or(&self.settings, |home| self.settings_of(home)).interpreter.clone();
-        self.ordered.insert(scope, Ordered { path, setting });
+        let known = self.scopes.iter().find(|known| known.folder == scope);
+        let setting = known.map_or(&self.settings, |known| self.settings_of(known)).interpreter.clone();
+        self.overrides.insert(scope, Override { path, setting });
         self.retarget();
     }
 
-    /// A document or folder within a folder stands for that.
+    /// Returns the workspace folder that contains a document or folder.
     fn folder_of(&self, scope: Option<Url>) -> Option<Url> {
         let holding = scope.as_ref().and_then(|uri| self.scopes.get(self.scope_at(uri)));
         holding.and_then(|holding| holding.folder.clone()).or(scope)
     }
 
-    /// Folders were added to the window, or taken out of it.
+    /// Adds and removes workspace folders.
     pub fn folders_changed(&mut self, added: Vec<Url>, removed: &[Url]) {
         self.scopes.retain(|scope| scope.folder.as_ref().is_none_or(|uri| !removed.contains(uri)));
         for uri in added {
             let last = self.scopes.len().saturating_sub(1);
             self.scopes.insert(last, Scope::new(Some(uri)));
         }
-        self.rehome();
+        self.reassign_documents();
     }
 
-    /// A notebook runs in this Python, or in that of its folder again.
+    /// Sets the Python of a notebook's kernel; `None` means that of its folder.
     pub fn kernel_selected(&mut self, notebook: Url, path: Option<PathBuf>) {
         let own = |scope: &Scope| scope.is_notebook && scope.folder.as_ref() == Some(&notebook);
         let known = self.scopes.iter().position(own);
@@ -160,16 +164,16 @@ impl Session {
             }
             (None, None) => return,
         }
-        self.rehome();
+        self.reassign_documents();
     }
 
-    /// Puts every document into the scope that holds it now.
-    fn rehome(&mut self) {
-        let homes: Vec<(Url, usize)> =
+    /// Assigns every document to the scope that contains it now.
+    fn reassign_documents(&mut self) {
+        let assigned: Vec<(Url, usize)> =
             self.documents.keys().map(|uri| (uri.clone(), self.scope_at(uri))).collect();
-        for (uri, home) in homes {
-            if let (Some(document), Some(scope)) = (self.documents.get_mut(&uri), self.scopes.get_mut(home)) {
-                document.scope = home;
+        for (uri, at) in assigned {
+            if let (Some(document), Some(scope)) = (self.documents.get_mut(&uri), self.scopes.get_mut(at)) {
+                document.scope = at;
                 scope.in_use = true;
             }
         }
@@ -177,45 +181,45 @@ impl Session {
         self.pull_settings();
     }
 
-    /// What was read for an answer is not as it was.
+    /// Marks an answer as stale because something that it was read from has changed.
     pub fn changed(&mut self, target: Target) {
         if self.answers.contains_key(&target) {
-            self.log(LogLevel::Debug, || "something changed that was looked at".to_owned());
+            self.log(LogLevel::Debug, || "a file or folder that was read has changed".to_owned());
             self.stale.insert(target);
         }
     }
 
-    /// Forgets every answer.
+    /// Discards every answer and ignores the caches of earlier runs.
     pub fn check_again(&mut self) {
-        self.doubted = self.scopes.iter().map(|scope| scope.target.clone()).collect();
+        self.uncached = self.scopes.iter().map(|scope| scope.target.clone()).collect();
         self.effects.extend(self.answers.drain().map(|(target, _)| Effect::Forget(target)));
         self.stale.clear();
         self.running = None;
-        self.unread.clear();
+        self.to_prefetch.clear();
         self.unproven.clear();
-        self.reading = None;
+        self.background = None;
         self.facts = None;
-        self.scopes.iter_mut().for_each(|scope| scope.told = None);
-        self.look_again();
+        self.scopes.iter_mut().for_each(|scope| scope.sent_health = None);
+        self.mark_all_due();
     }
 
-    /// An analysis ended.
+    /// Takes the answer of an analysis that ended.
     pub fn analysed(&mut self, generation: u64, mut answer: Answer) {
         self.threads = self.threads.saturating_sub(1);
         let Some(running) = self.running.take_if(|running| running.generation == generation) else {
             return;
         };
-        // What is asked of an environment that is known, letter by letter as somebody types, is no news.
-        let is_news = running.anew || !self.answers.contains_key(&running.target);
+        // More imports in a known environment, which come with every letter that is typed, are not news.
+        let is_news = running.replaces || !self.answers.contains_key(&running.target);
         let level = if is_news { LogLevel::Info } else { LogLevel::Debug };
-        self.log(level, || told_of(&running, &answer));
+        self.log(level, || log_message(&running, &answer));
         let (target, watched) = (running.target.clone(), answer.watched.take().map(Box::new));
         let chosen = self.to_prove(&target);
-        let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == Word::Broken);
+        let failing = answer.diagnoses.iter().filter(|(_, known)| known.health == DiagnosisHealth::Broken);
         let failing = failing.map(|(import, _)| import.clone()).filter(|import| chosen.contains(import));
         let failing: BTreeSet<Import> = failing.collect();
-        let anew = match self.answers.get_mut(&target) {
-            Some(known) if !running.anew && known.environment == answer.environment => {
+        let replaces = match self.answers.get_mut(&target) {
+            Some(known) if !running.replaces && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
                 known.known = answer.known;
                 false
@@ -225,8 +229,8 @@ impl Session {
                 true
             }
         };
-        if anew {
-            self.unread.remove(&target);
+        if replaces {
+            self.to_prefetch.remove(&target);
         }
         match self.is_unproven(&target) {
             true => drop(self.unproven.insert(target.clone())),
@@ -236,43 +240,43 @@ impl Session {
             self.waiting.clear();
         }
         if watched.is_some() && !failing.is_empty() {
-            self.unread.entry(target.clone()).or_default().extend(failing);
+            self.to_prefetch.entry(target.clone()).or_default().extend(failing);
         }
         self.effects.push(match watched {
-            Some(watched) => Effect::Watch { target, watched, anew },
+            Some(watched) => Effect::Watch { target, watched, replaces },
             None => Effect::Forget(target),
         });
-        self.clear_out();
-        self.look_again();
+        self.evict();
+        self.mark_all_due();
     }
 
-    /// An analysis takes a while: people want to know that something goes on.
+    /// Shows the progress of an analysis that takes a while.
     pub fn still_running(&mut self, generation: u64) {
         let Some(running) = self.running.as_ref().filter(|running| running.generation == generation) else {
             return;
         };
         let message = format!("checking {}", running.asked);
-        let (shown, ended) = oneshot::channel();
-        self.shown = Some((generation, shown));
+        let (sender, ended) = oneshot::channel();
+        self.progress = Some((generation, sender));
         self.effects.push(Effect::Progress { generation, message, ended });
     }
 
-    /// Once nobody waits for the analysis of which the editor shows that it goes on.
+    /// Ends the progress if its analysis is no longer awaited.
     pub(super) fn end_progress(&mut self) {
         let awaited = self.running.as_ref().map(|running| running.generation);
-        self.shown.take_if(|(generation, _)| awaited != Some(*generation));
+        self.progress.take_if(|(generation, _)| awaited != Some(*generation));
     }
 
-    /// A thread that tried fixes ended, and was not to `stop` before.
+    /// Takes the result of a thread that tried fixes, unless it was cancelled by `stop`.
     pub fn proved(&mut self, target: &Target, stop: &Stop, proven: BTreeMap<Import, Arc<Diagnosis>>) {
-        self.readers = self.readers.saturating_sub(1);
+        self.background_threads = self.background_threads.saturating_sub(1);
         if stop.is_said() {
             return;
         }
-        let took = self.reading.take().map_or(0, |reading| reading.since.elapsed().as_millis());
+        let took = self.background.take().map_or(0, |work| work.since.elapsed().as_millis());
         self.log(LogLevel::Debug, || format!("tried the fixes of {} in {took} ms", names(proven.keys())));
         self.unproven.remove(target);
-        // The trial of a fix that cures has already read what lies behind the failure.
+        // The trial of a fix that cures has already read what follows the failure.
         let is_cured = |diagnosis: &Diagnosis| {
             diagnosis
                 .findings
@@ -280,12 +284,12 @@ impl Session {
                 .flat_map(|finding| &finding.fixes)
                 .any(|fix| fix.outcome == Outcome::Cures)
         };
-        if let Some(unread) = self.unread.get_mut(target) {
-            unread.retain(|import| !proven.get(import).is_some_and(|diagnosis| is_cured(diagnosis)));
+        if let Some(imports) = self.to_prefetch.get_mut(target) {
+            imports.retain(|import| !proven.get(import).is_some_and(|diagnosis| is_cured(diagnosis)));
         }
-        self.unread.retain(|_, imports| !imports.is_empty());
+        self.to_prefetch.retain(|_, imports| !imports.is_empty());
         if let Some(answer) = self.answers.get_mut(target) {
-            // What was not known before is for the next analysis to find out.
+            // Imports without a diagnosis are left to the next analysis.
             let known = proven.into_iter().filter(|(import, _)| answer.diagnoses.contains_key(import));
             let known: Vec<(Import, Arc<Diagnosis>)> = known.collect();
             answer.diagnoses.extend(known);
@@ -293,51 +297,52 @@ impl Session {
         if self.unproven.is_empty() {
             self.waiting.clear();
         }
-        self.look_again();
+        self.mark_all_due();
     }
 
-    /// Whoever waits for what came of the fixes for a document or folder: `told` is dropped then, at once if there is nothing to try.
-    pub fn when_proven(&mut self, uri: Option<&Url>, told: oneshot::Sender<()>) {
-        let target = self.outlook(uri).scope.target.clone();
-        // What nobody had open so far was not tried.
+    /// Drops `done` when the fixes for a document or folder have been tried, or at once if there are none
+    /// to try.
+    pub fn when_proven(&mut self, uri: Option<&Url>, done: oneshot::Sender<()>) {
+        let target = self.scope_view(uri).scope.target.clone();
+        // The fixes of a document that has just been opened haven't been tried.
         if self.running.is_none() && self.is_unproven(&target) {
             self.unproven.insert(target.clone());
         }
         if self.unproven.contains(&target) {
             self.waiting.retain(|waiting| !waiting.is_closed());
-            self.waiting.push(told);
+            self.waiting.push(done);
         }
     }
 
-    /// A thread that read behind failures ended, and was not to `stop` before.
-    pub fn read_behind(&mut self, stop: &Stop) {
-        self.readers = self.readers.saturating_sub(1);
+    /// Handles the end of a thread that prefetched, unless it was cancelled by `stop`.
+    pub fn prefetched(&mut self, stop: &Stop) {
+        self.background_threads = self.background_threads.saturating_sub(1);
         if !stop.is_said()
-            && let Some(reading) = self.reading.take()
+            && let Some(work) = self.background.take()
         {
-            let imports = self.unread.remove(&reading.target).unwrap_or_default();
-            let took = reading.since.elapsed().as_millis();
+            let imports = self.to_prefetch.remove(&work.target).unwrap_or_default();
+            let took = work.since.elapsed().as_millis();
             self.log(LogLevel::Debug, || {
-                format!("read behind the failure of {} in {took} ms", names(&imports))
+                format!("prefetched what follows the failure of {} in {took} ms", names(&imports))
             });
         }
     }
 
-    /// Has every document read anew and every diagnostic looked at again.
+    /// Computes the target of each scope, and parses and diagnoses every document again.
     fn retarget(&mut self) {
         for scope in &mut self.scopes {
             let settings = scope.settings.as_ref().unwrap_or(&self.settings);
             let folder = scope.path.as_deref();
             let setting = settings.interpreter.as_ref();
-            if self.ordered.get(&scope.folder).is_some_and(|ordered| ordered.setting.as_ref() != setting) {
-                self.ordered.remove(&scope.folder);
+            if self.overrides.get(&scope.folder).is_some_and(|it| it.setting.as_ref() != setting) {
+                self.overrides.remove(&scope.folder);
             }
-            let ordered = self.ordered.get(&scope.folder).map(|ordered| &ordered.path);
+            let ordered = self.overrides.get(&scope.folder).map(|it| &it.path);
             let interpreter = match (ordered, setting, self.selected.get(&scope.folder)) {
                 (Some(ordered), _, _) => Choice::Named(ordered.clone()),
                 (None, Some(named), _) => Choice::named(named, folder),
                 (None, None, Some(selected)) => Choice::Named(selected.clone()),
-                (None, None, None) => Choice::Sought(scope.path.clone()),
+                (None, None, None) => Choice::Search(scope.path.clone()),
             };
             let host = settings.host.as_deref().map(|host| expanded(host, folder));
             scope.target = Target { interpreter, host, search_path: settings.search_path.clone() };
@@ -345,7 +350,7 @@ impl Session {
         self.documents.values_mut().for_each(OpenDocument::forget);
     }
 
-    fn look_again(&mut self) {
+    fn mark_all_due(&mut self) {
         self.documents.values_mut().for_each(|document| document.due = true);
     }
 
@@ -360,21 +365,21 @@ impl Session {
     }
 
     fn read_settings(&mut self, section: &Value) -> Settings {
-        let (settings, complaints) = Settings::read(section);
-        for complaint in complaints {
-            self.log(LogLevel::Warning, || complaint);
+        let (settings, problems) = Settings::read(section);
+        for problem in problems {
+            self.log(LogLevel::Warning, || problem);
         }
         settings
     }
 
-    /// Does not keep more than can be useful soon.
-    fn clear_out(&mut self) {
+    /// Evicts answers and diagnoses above the limits that no scope needs.
+    fn evict(&mut self) {
         let used: HashSet<&Target> = self.scopes.iter().map(|scope| &scope.target).collect();
-        if self.answers.len() > MOST_ANSWERS {
+        if self.answers.len() > MAX_ANSWERS {
             let unused = self.answers.extract_if(|target, _| !used.contains(target));
             self.effects.extend(unused.map(|(target, _)| Effect::Forget(target)));
         }
-        if self.answers.values().any(|answer| answer.diagnoses.len() > MOST_DIAGNOSES) {
+        if self.answers.values().any(|answer| answer.diagnoses.len() > MAX_DIAGNOSES) {
             let wanted: BTreeSet<Import> =
                 (0..self.scopes.len()).flat_map(|scope| self.wanted(scope)).collect();
             for answer in self.answers.values_mut() {
@@ -384,7 +389,7 @@ impl Session {
     }
 }
 
-fn told_of(running: &Running, answer: &Answer) -> String {
+fn log_message(running: &Running, answer: &Answer) -> String {
     let took = running.since.elapsed().as_millis();
     match &answer.environment {
         Ok(examined) => {

@@ -1,11 +1,11 @@
-//! What follows from the changes: what is looked at next, and what is told.
+//! The consequences of changes: which analysis runs next, and what is published.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Url};
 
-use super::{MOST_THREADS, Reading, Running, Session};
+use super::{BackgroundWork, MAX_THREADS, Running, Session};
 use crate::diagnosis::{Import, Known};
 use crate::host::Stop;
 use crate::lsp::analysis::{Analysis, Answer, Target};
@@ -15,16 +15,16 @@ use crate::lsp::settings::LogLevel;
 use crate::source::{Guard, top_level};
 
 impl Session {
-    /// Finds out what is missing, and tells what is known.
-    pub fn settle(&mut self) {
+    /// Starts the analysis that is needed, and publishes the results that are known.
+    pub fn reconcile(&mut self) {
         if !self.ready {
             return;
         }
         self.analyse();
         self.publish();
-        self.tell_health();
+        self.publish_health();
         self.end_progress();
-        self.look_behind();
+        self.start_background_work();
     }
 
     /// Starts the next analysis, if one is needed.
@@ -34,24 +34,25 @@ impl Session {
         if self.running.as_ref().is_some_and(|running| is_unused(&running.target)) {
             self.running = None;
         }
-        if self.reading.as_ref().is_some_and(|reading| is_unused(&reading.target)) {
-            self.reading = None;
+        if self.background.as_ref().is_some_and(|work| is_unused(&work.target)) {
+            self.background = None;
         }
-        if self.running.is_some() || self.threads >= MOST_THREADS {
+        if self.running.is_some() || self.threads >= MAX_THREADS {
             return;
         }
         let next =
             self.scopes.iter().enumerate().filter(|(_, scope)| scope.in_use).find_map(|(at, scope)| {
-                let anew = self.stale.contains(&scope.target);
+                let replaces = self.stale.contains(&scope.target);
                 let answer = self.answers.get(&scope.target);
-                let missing = |import: &Import| anew || answer.is_none_or(|answer| !answer.covers(import));
+                let missing =
+                    |import: &Import| replaces || answer.is_none_or(|answer| !answer.covers(import));
                 let imports: Vec<Import> = self.wanted(at).into_iter().filter(missing).collect();
-                // Without anything to import there is still an environment to look at.
+                // Even without imports, the environment is examined once.
                 let needed = answer.is_none() || !imports.is_empty();
-                needed.then(|| (scope.target.clone(), imports, anew))
+                needed.then(|| (scope.target.clone(), imports, replaces))
             });
-        let Some((target, imports, anew)) = next else { return };
-        self.reading = None;
+        let Some((target, imports, replaces)) = next else { return };
+        self.background = None;
         self.stale.remove(&target);
         self.generation += 1;
         self.threads += 1;
@@ -62,25 +63,26 @@ impl Session {
         let asked: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
         let asked = asked.into_iter().collect::<Vec<&str>>().join(", ");
         self.running =
-            Some(Running { generation, target: target.clone(), anew, since, asked, stop: stop.clone() });
+            Some(Running { generation, target: target.clone(), replaces, since, asked, stop: stop.clone() });
         if self.abilities.shows_progress {
             self.effects.push(Effect::ShowProgress(generation));
         }
-        let afresh = self.doubted.remove(&target);
-        let known = self.answers.get(&target).filter(|_| !anew).map(|answer| answer.known.clone());
+        let ignore_cache = self.uncached.remove(&target);
+        let known = self.answers.get(&target).filter(|_| !replaces).map(|answer| answer.known.clone());
         let known = known.unwrap_or_default();
-        let analysis = Analysis { target, imports, known, facts, afresh, stop };
-        self.effects.push(Effect::Analyse { generation, analysis, anew });
+        let analysis = Analysis { target, imports, known, facts, ignore_cache, stop };
+        self.effects.push(Effect::Analyse { generation, analysis, replaces });
     }
 
-    /// When all is answered: tries fixes, reads what lies behind failures, and then forgets what was read.
-    fn look_behind(&mut self) {
-        if self.running.is_some() || self.threads > 0 || self.readers > 0 {
+    /// When all analyses are done: tries fixes, then prefetches what follows failures, then frees the
+    /// facts.
+    fn start_background_work(&mut self) {
+        if self.running.is_some() || self.threads > 0 || self.background_threads > 0 {
             return;
         }
         let is_used =
             |target: &Target| self.scopes.iter().any(|scope| scope.in_use && scope.target == *target);
-        self.unread.retain(|target, _| is_used(target));
+        self.to_prefetch.retain(|target, _| is_used(target));
         self.unproven.retain(is_used);
         if self.unproven.is_empty() {
             self.waiting.clear();
@@ -88,21 +90,23 @@ impl Session {
         if let Some(target) = self.unproven.iter().next().cloned() {
             let imports = self.to_prove(&target);
             let known = self.answers.get(&target).map(|answer| answer.known.clone()).unwrap_or_default();
-            let analysis = self.reading(target, imports.into_iter().collect(), known);
+            let analysis = self.background_analysis(target, imports.into_iter().collect(), known);
             self.effects.push(Effect::Prove(analysis));
             return;
         }
-        let next = self.unread.iter().next();
+        let next = self.to_prefetch.iter().next();
         if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
-            let analysis = self.reading(target, imports.into_iter().collect(), Known::default());
-            self.effects.push(Effect::ReadBehind(analysis));
+            let imports = imports.into_iter().collect();
+            let analysis = self.background_analysis(target, imports, Known::default());
+            self.effects.push(Effect::Prefetch(analysis));
         } else if self.facts.take().is_some() {
-            self.log(LogLevel::Debug, || "nothing is left to be read".to_owned());
+            self.log(LogLevel::Debug, || "nothing left to read".to_owned());
             self.effects.push(Effect::GiveBackMemory);
         }
     }
 
-    /// The imports whose fixes are tried: those of documents, and those that the settings name as far as no document makes them.
+    /// Returns the imports whose fixes are tried: those of documents, and the packages that the settings
+    /// name and no document imports.
     pub(super) fn to_prove(&self, target: &Target) -> BTreeSet<Import> {
         let mut chosen = BTreeSet::new();
         for (at, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == *target) {
@@ -115,7 +119,7 @@ impl Session {
         chosen
     }
 
-    /// Whether something was found for a target whose fixes were not tried.
+    /// Whether a target has a finding whose fixes haven't been tried.
     pub(super) fn is_unproven(&self, target: &Target) -> bool {
         let Some(answer) = self.answers.get(target) else { return false };
         let chosen = self.to_prove(target);
@@ -123,25 +127,26 @@ impl Session {
         chosen.any(|diagnosis| diagnosis.is_unproven())
     }
 
-    /// What is done when nothing else is, until something is asked.
-    fn reading(&mut self, target: Target, imports: Vec<Import>, known: Known) -> Analysis {
+    /// Registers background work, which the next analysis cancels, and returns its request.
+    fn background_analysis(&mut self, target: Target, imports: Vec<Import>, known: Known) -> Analysis {
         let stop = Stop::default();
-        self.reading = Some(Reading { target: target.clone(), since: Instant::now(), stop: stop.clone() });
-        self.readers += 1;
+        self.background =
+            Some(BackgroundWork { target: target.clone(), since: Instant::now(), stop: stop.clone() });
+        self.background_threads += 1;
         let facts = self.facts.get_or_insert_default().clone();
-        Analysis { target, imports, known, facts, afresh: false, stop }
+        Analysis { target, imports, known, facts, ignore_cache: false, stop }
     }
 
-    /// The imports that matter to a scope.
+    /// Returns the imports to diagnose for a scope.
     pub(super) fn wanted(&self, scope: usize) -> BTreeSet<Import> {
         let mut wanted = BTreeSet::new();
-        let Some(home) = self.scopes.get(scope) else { return wanted };
-        wanted.extend(self.settings_of(home).packages.named().into_iter().map(Import::first));
+        let Some(known) = self.scopes.get(scope) else { return wanted };
+        wanted.extend(self.settings_of(known).packages.named().into_iter().map(Import::first));
         wanted.extend(self.imports_in(scope).map(|imported| imported.import));
         wanted
     }
 
-    /// The watched imports in the open documents of a scope, as far as they are run, and what stands around them.
+    /// Returns the watched imports that are run in the open documents of a scope.
     fn imports_in(&self, scope: usize) -> impl Iterator<Item = Imported> {
         let documents = self.documents.values().filter(move |document| document.scope == scope);
         let packages = self.scopes.get(scope).map(|scope| &self.settings_of(scope).packages);
@@ -174,7 +179,7 @@ impl Session {
         }
     }
 
-    fn tell_health(&mut self) {
+    fn publish_health(&mut self) {
         for at in 0..self.scopes.len() {
             let Some(scope) = self.scopes.get(at).filter(|scope| scope.in_use) else { continue };
             let settings = self.settings_of(scope);
@@ -189,10 +194,10 @@ impl Session {
                 }
                 None => Health::checking(scope.folder.clone(), &scope.target, settings),
             };
-            if scope.told.as_ref() != Some(&health) {
+            if scope.sent_health.as_ref() != Some(&health) {
                 self.effects.push(Effect::Health(health.clone()));
                 if let Some(scope) = self.scopes.get_mut(at) {
-                    scope.told = Some(health);
+                    scope.sent_health = Some(health);
                 }
             }
         }

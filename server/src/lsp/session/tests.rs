@@ -1,4 +1,4 @@
-//! Stories of a window: what the editor does, what is found out, and what the editor is told.
+//! Scenarios of an editor window: what the editor does, what analyses find, and what is published.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::*;
 use crate::action::Action;
 use crate::diagnosis::{
-    Code, Coverage, Diagnosis, Finding, Fix, Health as Word, Import, Known, Package, Severity, Watch,
+    Code, Coverage, Diagnosis, Finding, Fix, Health as DiagnosisHealth, Import, Known, Package, Severity,
+    Watch,
 };
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
@@ -26,12 +27,12 @@ use crate::source::Position;
 struct Window {
     session: Session,
     last: u64,
-    /// What the last analysis is asked.
+    /// The imports of the last analysis.
     asked: Vec<Import>,
-    /// By what it is stopped.
+    /// The cancellation of the last analysis.
     stop: Stop,
-    /// By what the reading behind failures is stopped.
-    reading: Stop,
+    /// The cancellation of the last background work.
+    background: Stop,
 }
 
 impl Window {
@@ -43,7 +44,7 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0, asked: Vec::new(), stop: Stop::default(), reading: Stop::default() }
+        Window { session, last: 0, asked: Vec::new(), stop: Stop::default(), background: Stop::default() }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -51,23 +52,23 @@ impl Window {
         self
     }
 
-    /// The analysis that was begun last ends so.
+    /// Ends the last analysis with these findings.
     fn answered(&mut self, findings: &[(&str, &[Finding])]) -> &mut Window {
         let answer = answer(&self.asked, findings);
         self.session.analysed(self.last, answer);
         self
     }
 
-    /// What follows from all that happened.
+    /// Reconciles the session and checks its effects.
     fn check(&mut self, expected: Expect) -> &mut Window {
-        self.session.settle();
+        self.session.reconcile();
         let effects = self.session.take_effects();
-        let told: String = effects.iter().map(|effect| self.told(effect)).collect();
-        expected.assert_eq(&without_drive(told));
+        let text: String = effects.iter().map(|effect| self.describe(effect)).collect();
+        expected.assert_eq(&without_drive(text));
         self
     }
 
-    fn told(&mut self, effect: &Effect) -> String {
+    fn describe(&mut self, effect: &Effect) -> String {
         match effect {
             Effect::Publish(params) => {
                 let version = params.version.map(|version| format!(" v{version}")).unwrap_or_default();
@@ -105,20 +106,21 @@ impl Window {
             Effect::PullSettings { folders, .. } => {
                 format!("ask for settings of {} folders\n", folders.len())
             }
-            Effect::Watch { target, anew, .. } => {
-                format!("watch {:?}{}\n", target.interpreter, if *anew { " anew" } else { "" })
+            Effect::Watch { target, replaces, .. } => {
+                let verb = if *replaces { "replace" } else { "extend" };
+                format!("{verb} the watch on {:?}\n", target.interpreter)
             }
             Effect::Prove(analysis) => {
-                self.reading = analysis.stop.clone();
+                self.background = analysis.stop.clone();
                 format!(
                     "try the fixes of {} in {:?}\n",
                     names(&analysis.imports),
                     analysis.target.interpreter
                 )
             }
-            Effect::ReadBehind(analysis) => {
-                self.reading = analysis.stop.clone();
-                format!("read behind {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
+            Effect::Prefetch(analysis) => {
+                self.background = analysis.stop.clone();
+                format!("prefetch after {} in {:?}\n", names(&analysis.imports), analysis.target.interpreter)
             }
             Effect::Forget(_) | Effect::Register(_) | Effect::Log(..) | Effect::GiveBackMemory => {
                 String::new()
@@ -127,21 +129,21 @@ impl Window {
     }
 }
 
-/// On Windows a path has a drive, which the stories leave out.
+/// On Windows a path has a drive, which the scenarios omit.
 fn uri(path: &str) -> Url {
     let drive = if cfg!(windows) { "/c:" } else { "" };
     Url::parse(&format!("file://{drive}{path}")).unwrap()
 }
 
-fn without_drive(told: String) -> String {
+fn without_drive(text: String) -> String {
     if !cfg!(windows) {
-        return told;
+        return text;
     }
-    let told = told.replace("file:///c:", "file://").replace(r"\\", "/").replace('\\', "/");
-    told.replace("C:/", "/").replace("c:/", "/")
+    let text = text.replace("file:///c:", "file://").replace(r"\\", "/").replace('\\', "/");
+    text.replace("C:/", "/").replace("c:/", "/")
 }
 
-/// What was asked, and what is found of these names; of other names nothing is known.
+/// The answer to the `asked` imports with the findings for these names; other names have no diagnosis.
 fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
     let mut diagnoses = BTreeMap::new();
     for (import, findings) in findings {
@@ -157,7 +159,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
         let diagnosis = Diagnosis {
             findings: findings.to_vec(),
             packages: vec![package],
-            health: Word::of(findings),
+            health: DiagnosisHealth::of(findings),
             runtime: None,
         };
         let diagnosis = Arc::new(diagnosis);
@@ -200,7 +202,7 @@ fn failure() -> Finding {
 }
 
 #[test]
-fn documents_that_import_the_same_in_one_folder_have_one_answer() {
+fn documents_with_the_same_import_in_one_folder_share_one_answer() {
     Window::new()
         .check(expect![[r#"
             analyse tensorflow in Named("/env")
@@ -235,7 +237,7 @@ fn documents_that_import_the_same_in_one_folder_have_one_answer() {
 }
 
 #[test]
-fn each_state_of_a_text_is_told_and_the_end_too() {
+fn each_version_of_a_document_and_its_end_are_published() {
     let mut window = Window::new();
     window.check(expect![[r#"
         analyse tensorflow in Named("/env")
@@ -306,7 +308,7 @@ fn an_answer_that_came_too_late_is_dropped() {
 }
 
 #[test]
-fn each_import_is_told_for_itself() {
+fn each_import_has_its_own_diagnosis() {
     let text = "import tensorflow.keras\nfrom tensorflow import keras\n";
     let mut window = Window::new();
     window.open("/w/a.py", text).check(expect![[r#"
@@ -338,7 +340,7 @@ fn each_import_is_told_for_itself() {
 }
 
 #[test]
-fn what_stands_around_an_import_and_the_user_decide_how_severe_it_is() {
+fn the_code_around_an_import_and_the_settings_decide_the_severity() {
     let text = "try:\n    import tensorflow\nexcept ImportError:\n    pass\n\
                 if TYPE_CHECKING:\n    import tensorflow\n";
     let mut window = Window::new();
@@ -365,9 +367,9 @@ fn a_lazy_import_points_to_its_first_use() {
     let mut window = Window::new();
     let fails = Finding { what: "`import tensorflow` will fail: it is broken.".to_owned(), ..failure() };
     window.open("/w/a.py", "lazy import tensorflow as tf\n\nprint('ready')\ntf.run()\n");
-    window.session.settle();
-    window.session.take_effects().iter().for_each(|effect| drop(window.told(effect)));
-    window.answered(&[("tensorflow", &[fails])]).session.settle();
+    window.session.reconcile();
+    window.session.take_effects().iter().for_each(|effect| drop(window.describe(effect)));
+    window.answered(&[("tensorflow", &[fails])]).session.reconcile();
     let effects = window.session.take_effects();
     let published = effects.iter().find_map(|effect| match effect {
         Effect::Publish(params) => params.diagnostics.first(),
@@ -381,11 +383,11 @@ fn a_lazy_import_points_to_its_first_use() {
     );
     let [first] = published.related_information.as_deref().unwrap() else { panic!("{published:?}") };
     assert_eq!((first.location.range.start.line, first.location.range.end.character), (3, 2));
-    assert_eq!(first.message, "`lazy import tensorflow` is made here, where it is first used");
+    assert_eq!(first.message, "`lazy import tensorflow` runs here, at its first use");
 }
 
 #[test]
-fn a_package_that_nobody_imports_may_be_absent() {
+fn a_package_that_no_document_imports_may_be_missing() {
     let mut window = Window::new();
     window.check(expect![[r#"
         analyse tensorflow in Named("/env")
@@ -431,7 +433,7 @@ fn nothing_begins_before_the_settings_are_known() {
 }
 
 #[test]
-fn a_folder_that_is_added_takes_its_documents() {
+fn an_added_folder_takes_over_its_documents() {
     let mut window = Window::new();
     window.open("/v/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow in Named("/env")
@@ -461,7 +463,7 @@ fn a_folder_that_is_added_takes_its_documents() {
 }
 
 #[test]
-fn what_is_ill_is_looked_at_again_when_something_is_saved() {
+fn an_unhealthy_environment_is_checked_again_after_a_save() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
@@ -486,7 +488,7 @@ fn what_is_ill_is_looked_at_again_when_something_is_saved() {
 }
 
 #[test]
-fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
+fn files_that_were_read_are_watched_and_checked_again_when_they_change() {
     let read = || {
         let host = Host::named("windows-11", Default::default()).unwrap();
         Watched::new(&host, &Default::default(), Vec::new(), false)
@@ -497,12 +499,12 @@ fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     let target = window.session.scopes[0].target.clone();
-    // Nothing is known yet that could change.
+    // There is no answer yet that could become stale.
     window.session.changed(target.clone());
     let found = answer(&window.asked, &[("tensorflow", &[])]);
     window.session.analysed(window.last, Answer { watched: read(), ..found });
     window.check(expect![[r#"
-        watch Named("/env") anew
+        replace the watch on Named("/env")
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
@@ -512,7 +514,7 @@ fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
     let found = answer(&window.asked, &[("tensorflow", &[])]);
     window.session.analysed(window.last, Answer { watched: read(), ..found });
     window.check(expect![[r#"
-        watch Named("/env")
+        extend the watch on Named("/env")
         file:///w/inner/b.py v1: nothing
     "#]]);
     window.session.changed(target.clone());
@@ -526,13 +528,13 @@ fn what_was_read_is_watched_and_looked_at_again_when_it_changes() {
     };
     window.session.analysed(window.last, gone);
     window.check(expect![[r#"
-        watch Named("/env") anew
+        replace the watch on Named("/env")
         file:///w is unknown: it is gone (0)
     "#]]);
 }
 
 #[test]
-fn an_analysis_that_nobody_waits_for_is_stopped() {
+fn a_superseded_analysis_is_cancelled() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
@@ -546,13 +548,13 @@ fn an_analysis_that_nobody_waits_for_is_stopped() {
         file:///w is checking: checking tensorflow (0)
     "#]]);
     assert!(superseded.is_said());
-    let doubted = window.stop.clone();
+    let discarded = window.stop.clone();
     window.session.check_again();
-    assert!(doubted.is_said());
+    assert!(discarded.is_said());
 }
 
 #[test]
-fn an_analysis_that_fails_leaves_the_health_unknown() {
+fn an_analysis_that_panics_leaves_the_health_unknown() {
     let mut window = Window::new();
     window.open("/w/a.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
@@ -561,12 +563,12 @@ fn an_analysis_that_fails_leaves_the_health_unknown() {
     window.session.analysed(window.last, Answer::failed());
     window.check(expect![[r#"
         file:///w/a.py v1: nothing
-        file:///w is unknown: the analysis failed in a way that it should not; please report it (0)
+        file:///w is unknown: internal error during analysis; please report it (0)
     "#]]);
 }
 
 #[test]
-fn an_event_whose_handling_panics_leaves_the_rest() {
+fn an_event_that_panics_does_not_affect_the_rest() {
     let mut window = Window::new();
     window.session.apply(Box::new(|_| panic!("on purpose")));
     window.check(expect![[r#"
@@ -576,7 +578,7 @@ fn an_event_whose_handling_panics_leaves_the_rest() {
 }
 
 #[test]
-fn any_package_with_native_code_is_watched_without_a_word_about_it() {
+fn any_package_with_native_code_is_watched_by_default() {
     let mut window = Window::new();
     let text =
         "import os\nimport pandas\nimport settings\ntry:\n    import h5py\nexcept ImportError:\n    pass\n";
@@ -596,7 +598,7 @@ fn any_package_with_native_code_is_watched_without_a_word_about_it() {
         And more.
         file:///w is broken: missing-dll is the matter (2)
     "#]]);
-    // What the user names is watched, and nothing else.
+    // Only the packages that the user names are watched.
     let settings = json!({ "interpreter": "/env", "packages": ["h5py"] });
     window.session.settings_changed(&json!({ "whydll": settings }));
     window.check(expect![[r#"
@@ -623,13 +625,13 @@ fn a_module_that_is_saved_may_change_what_others_import() {
         analyse settings in /w, tensorflow, tensorflow in /w in Named("/env")
     "#]]);
     window.answered(&[("tensorflow", &[]), ("settings", &[])]).check(expect![""]);
-    // Nobody else imports.
+    // No other document has imports.
     window.session.saved(&uri("/w/a.py"));
     window.check(expect![""]);
 }
 
 #[test]
-fn a_part_of_a_package_is_not_run_by_itself() {
+fn a_module_within_a_package_is_not_run_by_itself() {
     let mut window = Window::new();
     window.open("/w/pkg/a.py", "from . import b\nimport tensorflow\n").check(expect![[r#"
         analyse tensorflow in Named("/env")
@@ -637,7 +639,7 @@ fn a_part_of_a_package_is_not_run_by_itself() {
     "#]]);
 }
 
-/// The commands that are offered on the import of a document.
+/// Checks the actions that are offered on the import of a document.
 fn check_offers(window: &Window, expected: Expect) {
     let params = json!({
         "textDocument": { "uri": uri("/w/main.py") },
@@ -645,7 +647,7 @@ fn check_offers(window: &Window, expected: Expect) {
         "context": { "diagnostics": [] }
     });
     let offered = code_action::answer(&window.session, &serde_json::from_value(params).unwrap()).unwrap();
-    let words: String = offered
+    let lines: String = offered
         .iter()
         .map(|offer| {
             let offer = serde_json::to_value(offer).unwrap();
@@ -653,11 +655,11 @@ fn check_offers(window: &Window, expected: Expect) {
         })
         .collect();
     // On Windows a folder has a drive.
-    expected.assert_eq(&words.replace("file:///c:/", "file:///"));
+    expected.assert_eq(&lines.replace("file:///c:/", "file:///"));
 }
 
 #[test]
-fn an_environment_that_has_the_package_can_be_taken() {
+fn an_environment_that_has_the_package_is_offered() {
     let missing = |python: &str| {
         let use_it = Fix::new("Use it", Action::UseInterpreter(python.to_owned()));
         Finding { fixes: vec![use_it], ..finding(Code::NotInstalled, Severity::Error) }
@@ -665,10 +667,10 @@ fn an_environment_that_has_the_package_can_be_taken() {
     let answered = |settings: Value, commands: &[&str], python: &str| {
         let commands = commands.iter().map(|&name| name.to_owned()).collect();
         let mut window = Window::with(settings, ClientAbilities { commands, ..ClientAbilities::default() });
-        window.open("/w/main.py", "import tensorflow\n").session.settle();
+        window.open("/w/main.py", "import tensorflow\n").session.reconcile();
         let effects = window.session.take_effects();
-        effects.iter().for_each(|effect| drop(window.told(effect)));
-        window.answered(&[("tensorflow", &[missing(python)])]).session.settle();
+        effects.iter().for_each(|effect| drop(window.describe(effect)));
+        window.answered(&[("tensorflow", &[missing(python)])]).session.reconcile();
         window
     };
     let window = answered(json!({}), &["whydll.chooseInterpreter"], "/other/python.exe");
@@ -676,30 +678,30 @@ fn an_environment_that_has_the_package_can_be_taken() {
         &window,
         expect![[r#"
             "Use it": "whydll.chooseInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
-            "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Continue without tensorflow if its import fails (not a fix)": null null
             "Ignore not-installed on this line": null null
             "Ignore not-installed in this file": null null
         "#]],
     );
-    // Where the editor cannot, the server does.
+    // If the editor doesn't support the command, the server runs it.
     let mut window = answered(json!({}), &[], "/other/python.exe");
     check_offers(
         &window,
         expect![[r#"
             "Use it": "whydll.useInterpreter" [{"path":"/other/python.exe","scopeUri":"file:///w"}]
-            "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Continue without tensorflow if its import fails (not a fix)": null null
             "Ignore not-installed on this line": null null
             "Ignore not-installed in this file": null null
         "#]],
     );
     window.session.use_interpreter(Some(uri("/w")), "/other/python.exe".into());
     assert_eq!(window.session.scopes[0].target.interpreter, Choice::Named("/other/python.exe".into()));
-    // A path of another machine says nothing without that machine's name.
+    // A path on another machine is valid only with the `host` setting.
     check_offers(
         &answered(json!({ "host": "/mnt" }), &[], r"C:\other\python.exe"),
         expect![[r#"
             "Use it": "whydll.useInterpreter" [{"path":"C:\\other\\python.exe","scopeUri":"file:///w"}]
-            "Go on without tensorflow where its import fails (cures nothing)": null null
+            "Continue without tensorflow if its import fails (not a fix)": null null
             "Ignore not-installed on this line": null null
             "Ignore not-installed in this file": null null
         "#]],
@@ -708,7 +710,7 @@ fn an_environment_that_has_the_package_can_be_taken() {
         check_offers(
             &answered(json!({}), &[], r"C:\other\python.exe"),
             expect![[r#"
-                "Go on without tensorflow where its import fails (cures nothing)": null null
+                "Continue without tensorflow if its import fails (not a fix)": null null
                 "Ignore not-installed on this line": null null
                 "Ignore not-installed in this file": null null
             "#]],
@@ -717,7 +719,7 @@ fn an_environment_that_has_the_package_can_be_taken() {
 }
 
 #[test]
-fn what_takes_a_while_is_seen_to_go_on_and_to_end() {
+fn a_slow_analysis_shows_its_progress_until_it_ends() {
     let abilities = ClientAbilities { shows_progress: true, ..ClientAbilities::default() };
     let mut window = Window::with(json!({ "interpreter": "/env", "packages": ["tensorflow"] }), abilities);
     window.open("/w/main.py", "import tensorflow\n").check(expect![[r#"
@@ -730,71 +732,71 @@ fn what_takes_a_while_is_seen_to_go_on_and_to_end() {
     let mut effects = window.session.take_effects();
     let Some(Effect::Progress { message, ended, .. }) = effects.first_mut() else { panic!("no progress") };
     assert_eq!(message, "checking tensorflow");
-    window.session.settle();
+    window.session.reconcile();
     assert_eq!(ended.try_recv(), Err(TryRecvError::Empty));
-    window.answered(&[("tensorflow", &[])]).session.settle();
+    window.answered(&[("tensorflow", &[])]).session.reconcile();
     assert_eq!(ended.try_recv(), Err(TryRecvError::Closed));
-    // What was quick enough is not mentioned afterwards.
+    // A fast analysis shows no progress.
     window.session.take_effects();
     window.session.still_running(number);
     assert!(window.session.take_effects().is_empty());
 }
 
 #[test]
-fn the_setting_goes_before_the_choice_and_the_users_word_before_both() {
+fn the_setting_overrides_the_selection_and_a_command_overrides_both() {
     let mut window = Window::with(json!({}), ClientAbilities::default());
     let mut then = |step: &str, act: &dyn Fn(&mut Session)| {
         act(&mut window.session);
-        let meant = match &window.session.scopes[0].target.interpreter {
+        let used = match &window.session.scopes[0].target.interpreter {
             Choice::Named(path) => path.display().to_string(),
-            Choice::Sought(_) => "sought".to_owned(),
+            Choice::Search(_) => "searched".to_owned(),
         };
-        format!("{step}: {meant}\n")
+        format!("{step}: {used}\n")
     };
     let set = |session: &mut Session, path: Option<&str>| {
         session.settings_changed(&json!({ "whydll": { "interpreter": path } }));
     };
-    let choose = |session: &mut Session, path: Option<&str>| {
+    let select = |session: &mut Session, path: Option<&str>| {
         session.interpreter_selected(Some(uri("/w")), path.map(PathBuf::from));
     };
     let order = |session: &mut Session, path: &str| {
         session.use_interpreter(Some(uri("/w/main.py")), PathBuf::from(path));
     };
-    let story = [
+    let steps = [
         then("nothing is named", &|_| {}),
-        then("the editor chooses", &|session| choose(session, Some("/chosen"))),
+        then("the editor selects one", &|session| select(session, Some("/selected"))),
         then("the setting names one", &|session| set(session, Some("/set"))),
-        then("the editor chooses another", &|session| choose(session, Some("/chosen2"))),
+        then("the editor selects another", &|session| select(session, Some("/selected2"))),
         then("the user orders one", &|session| order(session, "/ordered")),
-        then("the setting is told again", &|session| set(session, Some("/set"))),
-        then("the choice is told again", &|session| choose(session, Some("/chosen2"))),
-        then("the editor chooses a third", &|session| choose(session, Some("/chosen3"))),
+        then("the setting is sent again", &|session| set(session, Some("/set"))),
+        then("the selection is sent again", &|session| select(session, Some("/selected2"))),
+        then("the editor selects a third", &|session| select(session, Some("/selected3"))),
         then("the user orders another", &|session| order(session, "/ordered2")),
         then("the setting names another", &|session| set(session, Some("/set2"))),
         then("the setting is emptied", &|session| set(session, None)),
         then("the user orders a third", &|session| order(session, "/ordered3")),
-        then("the editor chooses none", &|session| choose(session, None)),
+        then("the editor selects none", &|session| select(session, None)),
     ];
     expect![[r#"
-        nothing is named: sought
-        the editor chooses: /chosen
+        nothing is named: searched
+        the editor selects one: /selected
         the setting names one: /set
-        the editor chooses another: /set
+        the editor selects another: /set
         the user orders one: /ordered
-        the setting is told again: /ordered
-        the choice is told again: /ordered
-        the editor chooses a third: /set
+        the setting is sent again: /ordered
+        the selection is sent again: /ordered
+        the editor selects a third: /set
         the user orders another: /ordered2
         the setting names another: /set2
-        the setting is emptied: /chosen3
+        the setting is emptied: /selected3
         the user orders a third: /ordered3
-        the editor chooses none: sought
+        the editor selects none: searched
     "#]]
-    .assert_eq(&story.concat());
+    .assert_eq(&steps.concat());
 }
 
 #[test]
-fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is_asked() {
+fn code_after_failures_is_prefetched_when_nothing_else_is_to_be_done() {
     let answered = |window: &mut Window, findings: &[(&str, &[Finding])]| {
         let host = Host::named("windows-11", Default::default()).unwrap();
         let watched = Watched::new(&host, &Default::default(), Vec::new(), true);
@@ -808,18 +810,18 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     "#]]);
     answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[])]);
     window.check(expect![[r#"
-        watch Named("/env") anew
+        replace the watch on Named("/env")
         file:///w/a.py v1:
             0:7 Error missing-vc-runtime is the matter.
         And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
-        read behind tensorflow, tensorflow in Named("/env")
+        prefetch after tensorflow, tensorflow in Named("/env")
     "#]]);
-    // It goes on while nothing else is to be done.
+    // It continues while nothing else is to be done.
     window.open("/w/plain.py", "import os\n").check(expect![[r#"
         file:///w/plain.py v1: nothing
     "#]]);
-    let first = window.reading.clone();
+    let first = window.background.clone();
     assert!(!first.is_said());
     let target = window.session.scopes[0].target.clone();
     window.session.changed(target.clone());
@@ -827,22 +829,22 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
         analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
     "#]]);
     assert!(first.is_said());
-    // It has not ended yet when the answer comes: the next begins only then.
+    // It hasn't ended when the answer comes, and the next prefetch starts only after it has.
     answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[failure()])]);
     window.check(expect![[r#"
-        watch Named("/env") anew
+        replace the watch on Named("/env")
         file:///w/a.py v1:
             0:7 Error missing-vc-runtime is the matter.
         And more.
         Also at line 2.
     "#]]);
-    window.session.read_behind(&first);
+    window.session.prefetched(&first);
     window.check(expect![[r#"
-        read behind h5py, tensorflow, tensorflow in Named("/env")
+        prefetch after h5py, tensorflow, tensorflow in Named("/env")
     "#]]);
-    let second = window.reading.clone();
-    window.session.read_behind(&second);
-    // Once is enough.
+    let second = window.background.clone();
+    window.session.prefetched(&second);
+    // It isn't repeated.
     window.check(expect![[r#""#]]);
     window.session.changed(target);
     window.check(expect![[r#"
@@ -850,19 +852,19 @@ fn what_lies_behind_failures_is_read_when_all_is_answered_and_until_something_is
     "#]]);
     answered(&mut window, &[("tensorflow", &[]), ("h5py", &[])]);
     window.check(expect![[r#"
-        watch Named("/env") anew
+        replace the watch on Named("/env")
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 and h5py-cpu 2.3.0 import without errors (0)
     "#]]);
 }
 
-/// What an editor tells of a notebook, by the method's last word.
-fn notebook(window: &mut Window, told: &str, params: Value) {
+/// Handles a notification about a notebook, by the last word of its method.
+fn notebook(window: &mut Window, method: &str, params: Value) {
     let session = &mut window.session;
     fn read<P: serde::de::DeserializeOwned>(params: Value) -> P {
         serde_json::from_value(params).unwrap()
     }
-    match told {
+    match method {
         "open" => notebook_did_open::apply(session, read(params)),
         "change" => notebook_did_change::apply(session, read(params)),
         "save" => notebook_did_save::apply(session, &read(params)),
@@ -879,7 +881,7 @@ fn cell_text(name: &str, text: &str) -> Value {
     json!({ "uri": cell(name)["document"], "languageId": "python", "version": 1, "text": text })
 }
 
-/// A window with a notebook in its folder, of which the first analysis is done.
+/// Returns a window with an open notebook in its folder.
 fn window_with_notebook(cells: &[(&str, &str)]) -> Window {
     let mut window = Window::new();
     open_notebook(&mut window, cells);
@@ -901,7 +903,7 @@ fn edit(window: &mut Window, cells: Value) {
     notebook(window, "change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
 }
 
-/// What a notebook does before each import, after its kernel's own.
+/// Returns what a notebook runs before each import, without the kernel's own code.
 fn befores(window: &Window) -> Vec<String> {
     let wanted = window.session.wanted(0).into_iter().filter(|import| import.document.is_some());
     let cells = wanted.map(|import| {
@@ -911,13 +913,13 @@ fn befores(window: &Window) -> Vec<String> {
     cells.collect()
 }
 
-/// What follows, in the order of the alphabet.
-fn told(window: &mut Window) -> String {
-    window.session.settle();
+/// Reconciles the session and returns its effects in alphabetical order.
+fn sorted_effects(window: &mut Window) -> String {
+    window.session.reconcile();
     let effects = window.session.take_effects();
-    let mut told: Vec<String> = effects.iter().map(|effect| window.told(effect)).collect();
-    told.sort();
-    without_drive(told.concat())
+    let mut lines: Vec<String> = effects.iter().map(|effect| window.describe(effect)).collect();
+    lines.sort();
+    without_drive(lines.concat())
 }
 
 #[test]
@@ -934,7 +936,7 @@ fn a_cell_is_diagnosed_after_those_above_it() {
         vscode-notebook-cell:/w/n.ipynb#W3 v1: nothing
         vscode-notebook-cell:/w/n.ipynb#m1 v1: nothing
     "#]]
-    .assert_eq(&told(&mut window));
+    .assert_eq(&sorted_effects(&mut window));
     assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
     window.answered(&[("tensorflow", &[failure()]), ("numpy", &[])]);
     expect![[r#"
@@ -944,7 +946,7 @@ fn a_cell_is_diagnosed_after_those_above_it() {
             0:7 Error missing-vc-runtime is the matter.
         And more.
     "#]]
-    .assert_eq(&told(&mut window));
+    .assert_eq(&sorted_effects(&mut window));
 }
 
 #[test]
@@ -960,30 +962,31 @@ fn a_notebook_follows_its_kernel() {
         scopes.map(|scope| scope.target.interpreter.path().unwrap().display().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(targets(&window), ["/env", "/kernel"]);
-    let home = |window: &Window, document: &str| {
+    let interpreter_of = |window: &Window, document: &str| {
         let (_, view) = window
             .session
-            .outlooks()
-            .flat_map(|outlook| outlook.documents)
+            .scope_views()
+            .flat_map(|view| view.documents)
             .find(|(uri, _)| uri.as_str().contains(document))
             .unwrap();
         view.scope.target.interpreter.path().unwrap().display().to_string()
     };
-    assert_eq!((home(&window, "a.py"), home(&window, "W0")), ("/env".to_owned(), "/kernel".to_owned()));
-    // Another kernel, then none that is known; a kernel that is not known changes nothing.
+    let interpreters = (interpreter_of(&window, "a.py"), interpreter_of(&window, "W0"));
+    assert_eq!(interpreters, ("/env".to_owned(), "/kernel".to_owned()));
+    // Another kernel, then an unknown one, which the second time changes nothing.
     window.session.kernel_selected(notebook.clone(), Some("/other".into()));
-    assert_eq!(home(&window, "W0"), "/other");
+    assert_eq!(interpreter_of(&window, "W0"), "/other");
     window.session.kernel_selected(notebook.clone(), None);
     window.session.kernel_selected(notebook.clone(), None);
-    assert_eq!(home(&window, "W0"), "/env");
-    // With the notebook its kernel goes.
+    assert_eq!(interpreter_of(&window, "W0"), "/env");
+    // Closing the notebook removes its kernel.
     window.session.kernel_selected(notebook.clone(), Some("/kernel".into()));
     window.session.close_notebook(&notebook);
     assert_eq!(targets(&window), ["/env"]);
 }
 
 #[test]
-fn a_comment_silences_an_import_and_the_status_bar() {
+fn a_comment_silences_a_finding_on_its_import_and_in_the_status_bar() {
     let mut window = Window::new();
     let text = "import tensorflow  # whydll: ignore[missing-vc-runtime]\nimport h5py\n";
     window.open("/w/a.py", text).check(expect![[r#"
@@ -997,7 +1000,7 @@ fn a_comment_silences_an_import_and_the_status_bar() {
 }
 
 #[test]
-fn a_stub_is_quiet() {
+fn a_stub_file_has_no_findings() {
     let mut window = Window::new();
     window.open("/w/a.pyi", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow in Named("/env")
@@ -1010,11 +1013,11 @@ fn a_stub_is_quiet() {
 fn edits_of_a_notebook_keep_the_order() {
     let mut window = window_with_notebook(&[("W0", "import numpy"), ("W1", "import tensorflow")]);
     assert_eq!(befores(&window), ["numpy after \"\"", "tensorflow after \"import numpy\\n\""]);
-    // Moved: taken out and put elsewhere, while its text stays open.
+    // Moved: removed and inserted elsewhere, while the document of the cell stays open.
     let moved = json!({ "structure": { "array": { "start": 0, "deleteCount": 2, "cells": [cell("W1"), cell("W0")] } } });
     edit(&mut window, moved);
     assert_eq!(befores(&window), ["numpy after \"import tensorflow\\n\"", "tensorflow after \"\""]);
-    // Added, with a text that is edited at once.
+    // Added, with a document that is edited in the same notification.
     edit(
         &mut window,
         json!({
@@ -1035,12 +1038,12 @@ fn edits_of_a_notebook_keep_the_order() {
             "tensorflow after \"\""
         ]
     );
-    // A cell that becomes text does not count, and counts again when it is code.
+    // A cell that becomes markup doesn't count, and counts again when it becomes code.
     let kind = |kind| json!({ "data": [{ "kind": kind, "document": cell("W1")["document"] }] });
     edit(&mut window, kind(1));
     assert_eq!(befores(&window), ["numpy after \"import scipy\\n\"", "scipy after \"\""]);
     edit(&mut window, kind(2));
-    // Removed. Places that make no sense are drawn in.
+    // Removed. Positions outside the notebook are clamped to it.
     let removed = json!({
         "structure": {
             "array": { "start": 1, "deleteCount": 1 }, "didClose": [{ "uri": cell("W2")["document"] }],
@@ -1056,16 +1059,16 @@ fn edits_of_a_notebook_keep_the_order() {
     );
     assert!(window.session.documents.is_empty() && window.session.notebooks.is_empty());
     let published = window.session.take_effects().into_iter().filter(|e| matches!(e, Effect::Publish(_)));
-    // Each that was ever open.
+    // One for each cell that was ever open.
     assert_eq!(published.count(), 3);
 }
 
 #[test]
-fn a_notebook_that_was_saved_has_an_ill_environment_looked_at_again() {
+fn an_unhealthy_environment_is_checked_again_after_a_notebook_is_saved() {
     let mut window = window_with_notebook(&[("W0", "import tensorflow")]);
-    told(&mut window);
+    sorted_effects(&mut window);
     window.answered(&[("tensorflow", &[failure()])]);
-    window.session.settle();
+    window.session.reconcile();
     window.session.take_effects();
     notebook(&mut window, "save", json!({ "notebookDocument": { "uri": uri("/w/n.ipynb") } }));
     window.check(expect![[r#"
@@ -1086,9 +1089,9 @@ fn an_untitled_notebook_has_no_folder() {
 }
 
 #[test]
-fn what_a_fix_adds_goes_into_the_cell() {
+fn a_fix_inserts_its_statement_into_the_cell() {
     let mut window = window_with_notebook(&[("W0", "import os"), ("W1", "%%time\n!dir\nimport tensorflow")]);
-    told(&mut window);
+    sorted_effects(&mut window);
     let add = Fix::new("Add it", Action::AddDllDirectory(r"C:\dlls".to_owned()));
     window.answered(&[("tensorflow", &[Finding { fixes: vec![add], ..failure() }])]);
     let params = json!({
