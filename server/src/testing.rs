@@ -1,34 +1,34 @@
-//! Tests as stories: a machine in one string, and what must be said of it.
+//! Tests as scenarios: a machine in one string, and the expected diagnosis.
 //!
-//! The files of a world are written by the crate `world`, whose documentation is the language; they lie on
-//! drive `C:` of a built-in Windows. Its directives are read here, in order:
+//! The files of a world are written by the crate `world`, whose documentation describes the language.
+//! They are on drive `C:` of a built-in Windows. The directives are executed here, in order:
 //!
 //! | directive | does |
 //! |---|---|
 //! | `machine windows-10` · `windows-11` · `windows-11+vcredist` · … | which Windows (default: `windows-11`) |
 //! | `path /a;/b` | PATH of the process |
-//! | `variable NAME value` | a variable of the environment |
+//! | `variable NAME value` | an environment variable |
 //! | `python /env` | the interpreter or environment (default: `/Python`) |
-//! | `processor sse3 avx` | the sets of instructions that the processor has |
-//! | `registered 14.38.33130.0` | the redistributable for x64 that the registry says is installed |
-//! | `new path /a` | PATH of programs that are started anew |
-//! | `short paths` | long paths are switched off |
+//! | `processor sse3 avx` | the instruction sets that the processor supports |
+//! | `registered 14.38.33130.0` | the x64 redistributable that is registered as installed |
+//! | `new path /a` | PATH of newly started programs |
+//! | `short paths` | long paths are disabled |
 //! | `denied /x` | a file or folder that this user may not read |
-//! | `application /app` · `/app x86` | a process without Python, for loads alone |
+//! | `application /app` · `/app x86` | a process without Python, for loads only |
 //! | `current /x` | SetCurrentDirectory of that process |
-//! | `start /app/program.exe` | starts the program, with all that its folder and its manifest redirect |
+//! | `start /app/program.exe` | starts the program, with the redirections of its folder and its manifest |
 //! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
 //! | `set directory /x`, `default directories 0x1000` | SetDllDirectory, SetDefaultDllDirectories |
-//! | `load /env/a.pyd` | as the interpreter loads an extension module |
+//! | `load /env/a.pyd` | loads it as the interpreter loads an extension module |
 //! | `load NAME plain` · `altered` · `modern` · `ctypes` · `winmode 0` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
-//! | `loaded` | the modules that a Python has loaded when it has started |
-//! | `find NAME` · `NAME in /folder` | what the finders see on `sys.path`, or in a package's folder |
-//! | `script /w/main.py` | the document that the imports stand in |
-//! | `watch` | of the imports from here on it is told only what goes wrong with installed native code |
-//! | `before STATEMENT` | what the program does first; several lines follow each other |
+//! | `loaded` | the modules that are loaded when Python has started |
+//! | `find NAME` · `NAME in /folder` | what the finders find on `sys.path`, or in a package's folder |
+//! | `script /w/main.py` | the document of the imports |
+//! | `watch` | from here on, only problems with installed native code are reported |
+//! | `before STATEMENT` | what the program does first; several lines add up |
 //! | `import NAME` | diagnoses the import |
 //! | `program /w/main.py` | diagnoses the imports of that file |
-//! | `cell /w/cell.py` | the same of that file as the only cell of a notebook |
+//! | `cell /w/cell.py` | diagnoses the imports of that file as the only cell of a notebook |
 //! | `follow NAME` | the steps of the import |
 
 mod carried_out;
@@ -54,55 +54,55 @@ use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process}
 use crate::plan::{Event, Plan};
 use crate::source::{Document, ImportStatement, STACK, Script};
 
-/// Builds the world, follows its directives, and compares what they give.
+/// Builds the world, executes its directives, and checks their output.
 pub fn check(text: &str, expected: Expect) {
     expected.assert_eq(&answer(text));
 }
 
-/// The same of a world that `change` alters first: what its language cannot write.
+/// Like [`check`], but first modifies the world by `change`, for things that its language can't express.
 pub fn check_changed(text: &str, change: impl FnOnce(&World), expected: Expect) {
     let world = World::new(text).unwrap();
     change(&world);
     expected.assert_eq(&answer_of(&world));
 }
 
-/// What the directives of a world give.
+/// Builds the world and returns the output of its directives.
 pub fn answer(text: &str) -> String {
     answer_of(&World::new(text).unwrap())
 }
 
-/// What the directives of a world give that was altered.
+/// Returns the output of the directives of an existing world.
 pub fn answer_of(world: &World) -> String {
-    // Python is followed by recursion.
+    // The analysis of Python is recursive.
     on_large_stack(|| {
-        let mut story = Story::of(world);
+        let mut scenario = Scenario::of(world);
         for directive in world.directives() {
-            story.follow(directive);
+            scenario.execute(directive);
         }
-        story.out
+        scenario.out
     })
 }
 
-/// The machine, the environment and the diagnosis that the last `import` of a world asks for.
+/// Returns the machine, the environment, and the diagnosis of the last `import` of a world.
 pub fn diagnosed(world: &World) -> (Host, Environment, Diagnosis) {
     on_large_stack(|| {
-        let mut story = Story::of(world);
+        let mut scenario = Scenario::of(world);
         let mut import = "tensorflow";
         for directive in world.directives() {
             match directive.strip_prefix("import ") {
                 Some(name) => import = name,
-                None => story.follow(directive),
+                None => scenario.execute(directive),
             }
         }
-        let host = story.host();
-        let environment = story.environment(&host);
-        let import = Import { document: story.script.clone(), ..Import::first(import) };
+        let host = scenario.host();
+        let environment = scenario.environment(&host);
+        let import = Import { document: scenario.script.clone(), ..Import::first(import) };
         let diagnosis = diagnose(&host, &environment, &[import]);
         (host, environment, diagnosis)
     })
 }
 
-/// Runs `work` on a thread such as the program uses.
+/// Runs `work` on a thread with the stack size that the program uses.
 pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
@@ -110,7 +110,7 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-struct Story<'w> {
+struct Scenario<'w> {
     root: PathBuf,
     machine: String,
     path: String,
@@ -126,9 +126,9 @@ struct Story<'w> {
     world: &'w World,
 }
 
-impl Story<'_> {
-    fn of(world: &World) -> Story<'_> {
-        Story {
+impl Scenario<'_> {
+    fn of(world: &World) -> Scenario<'_> {
+        Scenario {
             root: world.root().to_owned(),
             machine: "windows-11".to_owned(),
             path: String::new(),
@@ -145,7 +145,7 @@ impl Story<'_> {
         }
     }
 
-    fn follow(&mut self, directive: &str) {
+    fn execute(&mut self, directive: &str) {
         let (verb, rest) = directive.split_once(' ').unwrap_or((directive, ""));
         let rest = rest.trim();
         match verb {
@@ -186,10 +186,10 @@ impl Story<'_> {
             }
             "start" => match self.process().start(&on_drive(rest)) {
                 Ok(_) => {
-                    let told: Vec<String> = self.process().modules().iter().map(told_module).collect();
-                    self.out += &told.concat();
+                    let lines: Vec<String> = self.process().modules().iter().map(module_line).collect();
+                    self.out += &lines.concat();
                 }
-                Err(failure) => tell(&mut self.out, &failure),
+                Err(failure) => write_failure(&mut self.out, &failure),
             },
             "set" => {
                 let folder = on_drive(rest.trim_start_matches("directory "));
@@ -217,7 +217,7 @@ impl Story<'_> {
         let mut host = Host::named_on_drive(&self.machine, Some(&self.root), Arc::default()).unwrap();
         host.running = self.running.clone();
         if !self.denied.is_empty() {
-            host.files = Arc::new(Guarded { files: host.files, denied: self.denied.clone() });
+            host.files = Arc::new(DeniedFiles { files: host.files, denied: self.denied.clone() });
         }
         let variables = self.variables.iter();
         variables.fold(host.with_variable("PATH", &self.path), |host, (name, value)| {
@@ -247,10 +247,10 @@ impl Story<'_> {
             let before = process.modules().len();
             match process.load(&target, flags) {
                 Ok(_) => {
-                    let told: Vec<String> = process.modules()[before..].iter().map(told_module).collect();
-                    self.out += &told.concat();
+                    let lines: Vec<String> = process.modules()[before..].iter().map(module_line).collect();
+                    self.out += &lines.concat();
                 }
-                Err(failure) => tell(&mut self.out, &failure),
+                Err(failure) => write_failure(&mut self.out, &failure),
             }
             return;
         }
@@ -268,11 +268,11 @@ impl Story<'_> {
         match result {
             Ok(()) => {
                 let modules = &interpreter.process.modules()[before..];
-                self.out += &modules.iter().map(told_module).collect::<String>();
+                self.out += &modules.iter().map(module_line).collect::<String>();
             }
             Err(error) => {
                 if let LoadError::Windows(failure) = &error {
-                    tell(&mut self.out, failure);
+                    write_failure(&mut self.out, failure);
                 }
                 let stem = WinPath::new(target.as_str()).file_name().split('.').next().unwrap().to_owned();
                 let _ = match how {
@@ -290,8 +290,8 @@ impl Story<'_> {
         let host = self.host();
         let environment = self.environment(&host);
         match Interpreter::start(&host, &environment) {
-            Ok(interpreter) => self.out.extend(interpreter.process.modules().iter().map(told_module)),
-            Err(failure) => tell(&mut self.out, &failure),
+            Ok(interpreter) => self.out.extend(interpreter.process.modules().iter().map(module_line)),
+            Err(failure) => write_failure(&mut self.out, &failure),
         }
     }
 
@@ -338,20 +338,20 @@ impl Story<'_> {
             watched: self.watched,
         };
         let diagnosis = diagnose(&host, &environment, std::slice::from_ref(&import));
-        self.carry_out(&diagnosis, |story, edit| {
+        self.carry_out(&diagnosis, |scenario, edit| {
             let edited = match edit {
                 Some(Edit::Insert(statements)) => format!("{}{statements}\n", import.before).into(),
                 Some(Edit::Move(_)) => panic!("there is no other import in the program"),
                 None => import.before.clone(),
             };
-            let host = story.host();
-            diagnose(&host, &story.environment(&host), &[Import { before: edited, ..import.clone() }])
+            let host = scenario.host();
+            diagnose(&host, &scenario.environment(&host), &[Import { before: edited, ..import.clone() }])
         });
-        self.tell(&diagnosis);
+        self.write_diagnosis(&diagnosis);
     }
 
-    /// Carries each fix out that is said to cure, and diagnoses the import again.
-    fn carry_out(&self, diagnosis: &Diagnosis, again: impl Fn(&Story<'_>, Option<&Edit>) -> Diagnosis) {
+    /// Carries out each fix that is expected to cure, and diagnoses the import again.
+    fn carry_out(&self, diagnosis: &Diagnosis, again: impl Fn(&Scenario<'_>, Option<&Edit>) -> Diagnosis) {
         for finding in &diagnosis.findings {
             for fix in finding.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures) {
                 let drive = carried_out::drive(&self.root, &fix.effect);
@@ -368,8 +368,8 @@ impl Story<'_> {
         }
     }
 
-    /// The same machine with another drive, after a fix that was carried out.
-    fn on(&self, drive: &Path, effect: &Effect) -> Story<'_> {
+    /// Returns the scenario with another drive, after a fix was carried out.
+    fn on(&self, drive: &Path, effect: &Effect) -> Scenario<'_> {
         let windows = WinPath::new(r"C:\Windows");
         // The system directories of a built-in Windows are not on the drive.
         let renews_windows = effect.files.iter().any(|(path, _)| path.is_within(&windows));
@@ -379,7 +379,7 @@ impl Story<'_> {
             _ => "windows-11+vcredist",
         };
         let path: Vec<&str> = effect.path.iter().map(WinPath::as_str).chain([self.path.as_str()]).collect();
-        Story {
+        Scenario {
             root: drive.to_owned(),
             machine: machine.to_owned(),
             path: path.join(";"),
@@ -396,7 +396,7 @@ impl Story<'_> {
         }
     }
 
-    /// Each import of a document in the world that is watched by default, and what is told of it.
+    /// Diagnoses each import of a document in the world that is watched by default.
     fn program(&mut self, file: &str, read: impl Fn(&str) -> Document) {
         let host = self.host();
         let environment = self.environment(&host);
@@ -411,21 +411,21 @@ impl Story<'_> {
         let together = Diagnoses::new(&host, &environment, None).of_document(&imports);
         let proven = Diagnoses::new(&host, &environment, None).proven(&imports);
         for ((import, found), diagnosis) in imports.iter().zip(&together).zip(&proven) {
-            // In a process of its own, an import comes to the same.
+            // In a process of its own, the import has the same diagnosis.
             let alone = Diagnoses::new(&host, &environment, None).of_document(std::slice::from_ref(import));
             assert_eq!(alone, std::slice::from_ref(found));
             let statement = document
                 .imports
                 .iter()
                 .find(|known| known.module == *import.name && known.before == import.before);
-            self.carry_out(diagnosis, |story, edit| {
-                let host = story.host();
+            self.carry_out(diagnosis, |scenario, edit| {
+                let host = scenario.host();
                 let text = edited(&text, &document, statement.unwrap(), edit);
                 let document = read(&text);
                 let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
                 let asked = document.imports.iter().filter_map(|it| Watch::Native.import(it, path.as_ref()));
                 let asked: Vec<Import> = asked.filter(|known| known.name == import.name).collect();
-                let environment = story.environment(&host);
+                let environment = scenario.environment(&host);
                 let mut all = Diagnoses::new(&host, &environment, None);
                 let found = asked.iter().flat_map(|import| all.of_document(std::slice::from_ref(import)));
                 found
@@ -438,12 +438,12 @@ impl Story<'_> {
             let _ = write!(self.out, "{}: ", import.name);
             match diagnosis.packages.is_empty() {
                 true => self.out += "not watched\n",
-                false => self.tell(diagnosis),
+                false => self.write_diagnosis(diagnosis),
             }
         }
     }
 
-    fn tell(&mut self, diagnosis: &Diagnosis) {
+    fn write_diagnosis(&mut self, diagnosis: &Diagnosis) {
         let out = &mut self.out;
         if diagnosis.findings.is_empty() {
             let _ = writeln!(out, "{}", diagnosis.health.name());
@@ -500,7 +500,7 @@ impl Story<'_> {
     }
 }
 
-/// A document after an edit for the sake of one of its imports.
+/// Returns a document after an edit for one of its imports.
 fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Option<&Edit>) -> String {
     let (line, statement) = match edit {
         None => return text.to_owned(),
@@ -515,8 +515,8 @@ fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Optio
     format!("{}\n", lines.join("\n"))
 }
 
-/// What every finding owes to its reader: what is wrong, how we know, what to do, and one fix to take in
-/// doubt if one is known to cure.
+/// Asserts that a finding is complete: what is wrong, how we know, what to do, and exactly one preferred
+/// fix if one is known to cure.
 pub fn told_in_full(finding: &Finding) {
     for part in [&finding.what, &finding.evidence, &finding.advice] {
         assert!(
@@ -534,20 +534,20 @@ pub fn told_in_full(finding: &Finding) {
     }
 }
 
-/// A machine some of whose files its user may not read.
-struct Guarded {
+/// The files of a machine, some of which the user may not read.
+struct DeniedFiles {
     files: Arc<dyn Files>,
     denied: BTreeSet<WinPath>,
 }
 
-impl Guarded {
+impl DeniedFiles {
     fn may_read(&self, path: &WinPath) -> Result<(), FileError> {
         let denied = self.denied.iter().any(|denied| path.is_within(denied));
         if denied { Err(FileError::AccessDenied) } else { Ok(()) }
     }
 }
 
-impl Files for Guarded {
+impl Files for DeniedFiles {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         self.may_read(path)?;
         self.files.folder(path)
@@ -600,7 +600,7 @@ impl Files for Guarded {
     }
 }
 
-fn told_module(module: &Module) -> String {
+fn module_line(module: &Module) -> String {
     format!("{} ({})\n", module.path, module.rule)
 }
 
@@ -608,8 +608,8 @@ fn number(hexadecimal: &str) -> u32 {
     u32::from_str_radix(hexadecimal.trim_start_matches("0x"), 16).unwrap()
 }
 
-/// `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python, System32`
-fn tell(out: &mut String, failure: &Failure) {
+/// Writes a failure as `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python, System32`.
+fn write_failure(out: &mut String, failure: &Failure) {
     for fault in failure.faults() {
         let chain: Vec<&str> = fault.chain.iter().map(|link| link.name.as_str()).collect();
         let why = match &fault.cause {

@@ -69,8 +69,8 @@ fn read_input(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
             Box::new(std::io::stdin())
         }
     };
-    source.take(traceback::LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > traceback::LONGEST {
+    source.take(traceback::MAX_LENGTH + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > traceback::MAX_LENGTH {
         return Err(unreadable(std::io::Error::other("too long for a traceback")));
     }
     Ok((name.unwrap_or_else(|| "standard input".to_owned()), bytes))

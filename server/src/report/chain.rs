@@ -27,8 +27,9 @@ struct JsonChain<'a> {
     steps: Vec<JsonStep<'a>>,
 }
 
-/// What Python does: `module` (its code runs), `extension` (it is imported), `library` (loaded by ctypes), `directory` (added to those that
-/// are searched), `unknown` (the text does not tell).
+/// A step of Python. `event` is `module` (its code runs), `extension` (it is imported), `library` (loaded
+/// by ctypes), `directory` (added to the search path), `not-found` (no such module), or `unknown` (the
+/// source doesn't determine what happens).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JsonStep<'a> {
@@ -39,10 +40,10 @@ struct JsonStep<'a> {
     /// Whether it could be loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     loaded: Option<bool>,
-    /// It stands under a condition that is not known.
+    /// Whether it depends on an unknown condition.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     uncertain: bool,
-    /// The statement.
+    /// The location of the statement.
     file: Option<&'a str>,
     line: u32,
 }
@@ -54,13 +55,13 @@ struct JsonModule<'a> {
     path: &'a str,
     reason: String,
     required_by: Option<&'a str>,
-    /// What in Python loaded it.
+    /// The location in Python that loaded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_by: Option<&'a str>,
-    /// Files of its name that the search passed over.
+    /// The files with its name that the search passed over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     passed_over: Vec<JsonPassedOver<'a>>,
-    /// What it needs, and where that is.
+    /// The DLLs that it needs, and where they are.
     dependencies: Vec<JsonDependency<'a>>,
 }
 
@@ -76,12 +77,12 @@ struct JsonDependency<'a> {
     name: &'a str,
     /// `import`, `delay import` or `forwarder`.
     kind: &'static str,
-    /// None where it is not found, or is a part of Windows of which no file is at hand.
+    /// `None` if it isn't found, or if it is a part of Windows whose file isn't available.
     path: Option<&'a str>,
     reason: String,
 }
 
-/// The chain as one JSON object.
+/// Renders the chain as one JSON object.
 pub fn chain_json(chain: &Chain) -> String {
     let fault = fault(chain);
     let modules = all_modules(chain);
@@ -155,7 +156,8 @@ pub(super) fn kind(kind: DependencyKind) -> &'static str {
     }
 }
 
-/// The modules of the process, and behind them those that a failed load found: Windows unloads them again.
+/// Returns the modules of the process, followed by those that a failed load found and that Windows
+/// unloads again.
 pub(super) fn all_modules(chain: &Chain) -> Vec<&Module> {
     let mut modules: Vec<&Module> = chain.modules.iter().collect();
     if let Some(ChainError::Load { failure, .. }) = &chain.error {
@@ -171,7 +173,7 @@ fn fault(chain: &Chain) -> Option<&Fault> {
     }
 }
 
-/// The chain as a tree for a terminal.
+/// Renders the chain as a tree for a terminal.
 pub fn chain_text(chain: &Chain) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{DIM}Python itself: {} modules{DIM:#}", chain.of_interpreter);
@@ -183,13 +185,13 @@ pub fn chain_text(chain: &Chain) -> String {
     }
     for step in &chain.steps {
         if let Event::Unknown(what) | Event::UnknownLoad(what) = &step.event {
-            let _ = writeln!(out, "{DIM}not known: {}{DIM:#}", visible(&format!("{what} ({})", step.at)));
+            let _ = writeln!(out, "{DIM}unknown: {}{DIM:#}", visible(&format!("{what} ({})", step.at)));
         }
     }
     match &chain.error {
         None => {
             let loaded = chain.modules.len() - chain.of_interpreter;
-            let _ = writeln!(out, "loaded: {loaded} modules beside Python's own");
+            let _ = writeln!(out, "loaded: {loaded} modules besides Python's own");
         }
         Some(ChainError::Python(sentence)) => {
             let _ = writeln!(out, "{RED}{}{RED:#}", visible_lines(sentence));
@@ -204,7 +206,7 @@ pub fn chain_text(chain: &Chain) -> String {
                 }
                 for searched in fault.cause.searched() {
                     let remark = match &searched.passed_over {
-                        Some(over) => format!(", the one there is {}", over.machine.words()),
+                        Some(over) => format!(", the file there is {}", over.machine.words()),
                         None => String::new(),
                     };
                     let place = format!("{} ({}){remark}", searched.directory, searched.rule);
@@ -217,7 +219,7 @@ pub fn chain_text(chain: &Chain) -> String {
     out
 }
 
-/// A module, and below it all that it needs.
+/// Draws a module, and below it everything that it needs.
 fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth: usize) {
     let Some(module) = modules.get(id) else {
         return;
@@ -244,7 +246,7 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
             other => &format!(" ({})", kind(other)),
         };
         match &dependency.answer {
-            // Each module is drawn once, where it came in.
+            // Each module is drawn once, where it was loaded.
             Answer::Loaded(inner) if modules.get(*inner).is_some_and(|m| m.required_by == Some(id)) => {
                 branch(out, modules, chain, *inner, depth + 1);
             }

@@ -1,22 +1,22 @@
-//! What a snapshot has, for a person to look over before it is sent.
+//! The contents of a snapshot, for the user to review before sharing it.
 
 use std::fmt::Write;
 
 use crate::diagnosis::Recorded;
 use crate::host::snapshot::SnapshotError;
 
-/// So many names of files are listed of each kind; the rest is counted.
-const MOST_NAMES: usize = 2_000;
+/// The maximum number of lines that are listed in each section; the rest is counted.
+const MAX_LINES: usize = 2_000;
 
-/// All that people wrote, as text: a heading for each kind, and below it one thing a line.
+/// Renders the contents as text: a section for each kind, with one item per line.
 ///
 /// # Errors
-/// As [`Finished::contents`](crate::host::snapshot::Finished::contents).
+/// Fails like [`Finished::contents`](crate::host::snapshot::Finished::contents).
 pub fn contents(recorded: &Recorded) -> Result<String, SnapshotError> {
     let contents = recorded.snapshot.contents()?;
     let mut out = String::new();
     let own = recorded.own_modules.iter().map(ToString::to_string).collect::<Vec<_>>();
-    section(&mut out, "Modules of your own, with what importing them does", &own);
+    section(&mut out, "Your own modules, with what importing them does", &own);
     let variables = contents.variables.iter().map(|(name, value)| format!("{name} = {value}"));
     section(&mut out, "Environment variables", &variables.collect::<Vec<_>>());
     let files = contents.files.iter().filter(|(_, text)| !text.trim().is_empty());
@@ -24,23 +24,23 @@ pub fn contents(recorded: &Recorded) -> Result<String, SnapshotError> {
         let lines = text.lines().map(|line| format!("\n    {line}"));
         format!("{file}{}", lines.collect::<String>())
     });
-    section(&mut out, "Text files, of which it has what is read of them", &files.collect::<Vec<_>>());
-    let texts = format!(
-        "Texts that a replay needs, {} of the {} in modules, files and variables",
+    section(&mut out, "Text files (only the parts that are read)", &files.collect::<Vec<_>>());
+    let title = format!(
+        "Strings that a replay needs, {} of the {} in modules, files, and variables",
         recorded.kept, recorded.texts
     );
-    let constants = contents.constants.iter().map(|(package, texts)| {
-        let lines = texts.iter().map(|text| format!("\n    {text:?}"));
+    let constants = contents.constants.iter().map(|(package, strings)| {
+        let lines = strings.iter().map(|string| format!("\n    {string:?}"));
         format!("{package}{}", lines.collect::<String>())
     });
-    section(&mut out, &texts, &constants.collect::<Vec<_>>());
-    section(&mut out, "Python modules, of which it has what importing them does", &contents.modules);
-    section(&mut out, "DLLs and extension modules, of which it has imports and versions", &contents.images);
+    section(&mut out, &title, &constants.collect::<Vec<_>>());
+    section(&mut out, "Python modules (only what importing them does)", &contents.modules);
+    section(&mut out, "DLLs and extension modules (only their imports and versions)", &contents.images);
     let folders = contents.folders.iter().map(|(folder, names)| match names.is_empty() {
         true => folder.clone(),
         false => format!("{folder}: {}", names.join(", ")),
     });
-    section(&mut out, "Folders, and the names in them", &folders.collect::<Vec<_>>());
+    section(&mut out, "Folders and the names in them", &folders.collect::<Vec<_>>());
     Ok(out)
 }
 
@@ -52,10 +52,10 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
         out.push('\n');
     }
     let _ = writeln!(out, "{title}:");
-    for line in lines.iter().take(MOST_NAMES) {
+    for line in lines.iter().take(MAX_LINES) {
         let _ = writeln!(out, "  {line}");
     }
-    if lines.len() > MOST_NAMES {
-        let _ = writeln!(out, "  and {} more", lines.len() - MOST_NAMES);
+    if lines.len() > MAX_LINES {
+        let _ = writeln!(out, "  and {} more", lines.len() - MAX_LINES);
     }
 }

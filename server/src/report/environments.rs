@@ -1,4 +1,4 @@
-//! The answer of `environments`, for people and for programs (`docs/environments.md`).
+//! The output of `environments` as text and JSON (see `docs/environments.md`).
 
 use std::fmt::Write;
 
@@ -20,19 +20,19 @@ const RED: Style = AnsiColor::Red.on_default();
 pub struct Environments<'a> {
     /// The machine.
     pub host: &'a Host,
-    /// What was assumed without being told, for people.
+    /// What was assumed because no option specified it, human-readable.
     pub assumed: Option<String>,
-    /// The folder that somebody works in.
+    /// The folder that an environment is selected for.
     pub folder: Option<WinPath>,
-    /// What is meant there; it stands first in the list.
+    /// Why the selected environment is selected; it is the first in the list.
     pub chosen: Option<Sighting>,
-    /// All of them.
+    /// All environments.
     pub listed: Vec<Listed>,
 }
 
-/// One of them.
+/// An environment in the list.
 pub struct Listed {
-    /// What was found.
+    /// The environment.
     pub found: FoundEnvironment,
     /// The TensorFlow that is installed there.
     pub tensorflow: Option<Package>,
@@ -40,16 +40,16 @@ pub struct Listed {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct JsonEnvironments<'a> {
     schema: u32,
-    host: Machine<'a>,
+    host: JsonMachine<'a>,
     folder: Option<&'a str>,
-    chosen: Option<Chosen<'a>>,
-    environments: Vec<Item<'a>>,
+    chosen: Option<JsonChosen<'a>>,
+    environments: Vec<JsonListed<'a>>,
 }
 
 #[derive(Serialize)]
-struct Machine<'a> {
+struct JsonMachine<'a> {
     kind: String,
     windows: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ struct Machine<'a> {
 }
 
 #[derive(Serialize)]
-struct Chosen<'a> {
+struct JsonChosen<'a> {
     interpreter: &'a str,
     source: &'static str,
     reason: &'a str,
@@ -65,9 +65,9 @@ struct Chosen<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item<'a> {
+struct JsonListed<'a> {
     interpreter: &'a str,
-    /// What it starts, if it is a launcher.
+    /// The interpreter that it starts, if it is a launcher.
     #[serde(skip_serializing_if = "Option::is_none")]
     starts: Option<&'a str>,
     version: Option<String>,
@@ -77,49 +77,49 @@ struct Item<'a> {
     base_kind: Option<String>,
     prefix: Option<&'a str>,
     base_prefix: Option<&'a str>,
-    tensorflow: Option<TensorFlow<'a>>,
-    found: Vec<Trace<'a>>,
+    tensorflow: Option<JsonTensorFlow<'a>>,
+    found: Vec<JsonSource<'a>>,
     error: Option<String>,
 }
 
 #[derive(Serialize)]
-struct TensorFlow<'a> {
+struct JsonTensorFlow<'a> {
     distribution: Option<&'a str>,
     version: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Trace<'a> {
+struct JsonSource<'a> {
     source: &'static str,
     reason: &'a str,
 }
 
-/// One JSON object, on several lines.
+/// Renders the list as one JSON object, on several lines.
 pub fn environments_json(environments: &Environments<'_>) -> String {
     let first = environments.listed.first();
-    let answer = Answer {
+    let json = JsonEnvironments {
         schema: 1,
-        host: Machine {
+        host: JsonMachine {
             kind: environments.host.kind.to_string(),
             windows: environments.host.windows_version.as_deref(),
             assumed: environments.assumed.as_deref(),
         },
         folder: environments.folder.as_ref().map(WinPath::as_str),
-        chosen: environments.chosen.as_ref().zip(first).map(|(chosen, listed)| Chosen {
+        chosen: environments.chosen.as_ref().zip(first).map(|(chosen, listed)| JsonChosen {
             interpreter: listed.found.interpreter.as_str(),
             source: chosen.source.name(),
             reason: &chosen.reason,
         }),
         environments: environments.listed.iter().map(item).collect(),
     };
-    // A structure of text and numbers always has a JSON form.
-    visible_json(&serde_json::to_string_pretty(&answer).unwrap_or_default()).into_owned()
+    // Serializing strings and numbers can't fail.
+    visible_json(&serde_json::to_string_pretty(&json).unwrap_or_default()).into_owned()
 }
 
-fn item(listed: &Listed) -> Item<'_> {
+fn item(listed: &Listed) -> JsonListed<'_> {
     let Listed { found, tensorflow } = listed;
     let environment = found.environment.as_ref().ok();
-    Item {
+    JsonListed {
         interpreter: found.interpreter.as_str(),
         starts: environment
             .filter(|environment| environment.launcher().is_some())
@@ -131,20 +131,20 @@ fn item(listed: &Listed) -> Item<'_> {
         base_kind: environment.map(|environment| environment.base_kind.to_string()),
         prefix: environment.map(|environment| environment.prefix.as_str()),
         base_prefix: environment.map(|environment| environment.base_prefix.as_str()),
-        tensorflow: tensorflow.as_ref().map(|package| TensorFlow {
+        tensorflow: tensorflow.as_ref().map(|package| JsonTensorFlow {
             distribution: package.distribution.as_deref(),
             version: package.version.as_deref(),
         }),
         found: found
             .sightings
             .iter()
-            .map(|sighting| Trace { source: sighting.source.name(), reason: &sighting.reason })
+            .map(|sighting| JsonSource { source: sighting.source.name(), reason: &sighting.reason })
             .collect(),
         error: found.environment.as_ref().err().map(ToString::to_string),
     }
 }
 
-/// A paragraph for each, with ANSI styles; the one that is meant is marked.
+/// Renders the list with ANSI styles, a paragraph for each environment; the selected one is marked.
 pub fn environments_text(environments: &Environments<'_>) -> String {
     let mut out = String::new();
     for (at, listed) in environments.listed.iter().enumerate() {
@@ -153,7 +153,7 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
         let _ = writeln!(out, "{mark} {BOLD}{}{BOLD:#}", visible(listed.found.interpreter.as_str()));
         let _ = match &listed.found.environment {
             Ok(environment) => {
-                writeln!(out, "    {}", visible(&described(environment, listed.tensorflow.as_ref())))
+                writeln!(out, "    {}", visible(&description(environment, listed.tensorflow.as_ref())))
             }
             Err(error) => writeln!(out, "    {RED}{}{RED:#}", visible(&error.to_string())),
         };
@@ -169,20 +169,20 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
         1 => "1 Python".to_owned(),
         n => format!("{n} Pythons"),
     };
-    let meant = match (&environments.folder, &environments.chosen) {
-        (Some(folder), Some(chosen)) => format!("; * is meant in {folder}: {}", chosen.reason),
-        (None, Some(chosen)) => format!("; * is meant: {}", chosen.reason),
+    let selected = match (&environments.folder, &environments.chosen) {
+        (Some(folder), Some(chosen)) => format!("; * is selected in {folder}: {}", chosen.reason),
+        (None, Some(chosen)) => format!("; * is selected: {}", chosen.reason),
         _ => String::new(),
     };
-    let _ = writeln!(out, "{}", visible(&format!("{count} on {}{meant}", environments.host.kind)));
+    let _ = writeln!(out, "{}", visible(&format!("{count} on {}{selected}", environments.host.kind)));
     if let Some(assumed) = &environments.assumed {
         let _ = writeln!(out, "  {DIM}machine: {}{DIM:#}", visible(assumed));
     }
     out
 }
 
-/// "Python 3.8.10, 64-bit x86-64 code, venv, tensorflow-cpu 2.3.0"
-fn described(environment: &Environment, tensorflow: Option<&Package>) -> String {
+/// Describes an environment: "Python 3.8.10, 64-bit x86-64 code, venv, tensorflow-cpu 2.3.0".
+fn description(environment: &Environment, tensorflow: Option<&Package>) -> String {
     let Environment { machine, kind, base_kind, .. } = environment;
     let mut words = format!("Python {}, {machine}, {kind}", environment.full_version());
     if base_kind != kind {

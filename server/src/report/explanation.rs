@@ -1,4 +1,5 @@
-//! A check of what a traceback is about: first what it says, in plain words, then the check, and what it means if the two differ.
+//! The explanation of a traceback: first what it says in plain words, then a check of its import, and
+//! finally why the two may differ.
 
 use std::fmt::Write;
 
@@ -11,12 +12,13 @@ use crate::diagnosis::Severity;
 use crate::traceback::{Failure, Reported, Traceback, WinError, reported};
 use crate::visible::{visible, visible_lines};
 
-/// What is told of a traceback beside the check.
+/// The explanation of a traceback, without the check.
 pub struct Explanation<'a> {
     pub traceback: &'a Traceback,
-    /// The import that was checked; none if the traceback does not name one.
+    /// The import that was checked; `None` if the traceback doesn't name one.
     pub import: Option<&'a str>,
-    /// Whether the environment that the traceback tells of is the one that was looked at; none if it tells of none.
+    /// Whether the environment of the traceback is the one that was checked; `None` if the traceback
+    /// doesn't name its environment.
     pub same_environment: Option<bool>,
 }
 
@@ -24,12 +26,12 @@ const BOLD: Style = Style::new().bold();
 const BLUE: Style = AnsiColor::Blue.on_default().bold();
 
 impl Explanation<'_> {
-    /// For a terminal.
+    /// Renders the explanation for a terminal.
     pub fn text(&self, report: &Report<'_>) -> String {
         let quoted = self.quoted();
         let mut out = format!("{BOLD}{}{BOLD:#}\n\n", visible_lines(&quoted));
         let _ = writeln!(out, "  {BLUE}what the traceback says{BLUE:#}");
-        for sentence in self.said() {
+        for sentence in self.sentences() {
             let _ = writeln!(out, "    {}", visible(&sentence));
         }
         if let Some(reported) = self.reported() {
@@ -46,7 +48,7 @@ impl Explanation<'_> {
         out
     }
 
-    /// For an editor, and a bug report.
+    /// Renders the explanation as Markdown, for an editor or a bug report.
     pub fn markdown(&self, report: &Report<'_>) -> String {
         let mut out = self.opening();
         if let Some(reported) = self.reported() {
@@ -63,7 +65,8 @@ impl Explanation<'_> {
         out
     }
 
-    /// For an editor, where there is no environment to check; `reason` says why, in a sentence.
+    /// Renders the explanation as Markdown if no environment was checked. `reason` is a sentence that says
+    /// why.
     pub fn markdown_alone(&self, reason: &str) -> String {
         let mut out = self.opening();
         let _ =
@@ -72,17 +75,17 @@ impl Explanation<'_> {
             let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
         } else {
             out.push_str(
-                "\n**What to do**\n\nChoose the Windows Python that the traceback is of, and explain it again: then the DLL that is \
-                 missing is named. Or run `whydll check` on the machine where it failed.\n",
+                "\n**What to do**\n\nSelect the Windows Python that the traceback comes from and explain it again, to find out \
+                 which DLL is missing. Or run `whydll check` on the machine where the import failed.\n",
             );
         }
         out
     }
 
-    /// What it says, as a document begins with it.
+    /// Returns the beginning of the document: what the traceback says.
     fn opening(&self) -> String {
         let mut out = format!("# What the traceback says\n\n{}\n\n", fenced(&self.quoted()));
-        for sentence in self.said() {
+        for sentence in self.sentences() {
             let _ = writeln!(out, "- {}", escaped(&sentence));
         }
         out
@@ -92,7 +95,7 @@ impl Explanation<'_> {
         self.traceback.win_error.and_then(|error| reported(error.code))
     }
 
-    /// For programs: that of a check, with a field for the traceback.
+    /// Renders the JSON of a check, with an additional field for the traceback.
     pub fn json(&self, report: &Report<'_>) -> String {
         let Traceback { exception, message, failure, win_error, import, environment } = self.traceback;
         let at = import.as_ref().and_then(|import| import.at.as_ref());
@@ -104,7 +107,7 @@ impl Explanation<'_> {
         };
         json::check_json_with(
             report,
-            Some(&Told {
+            Some(&JsonTraceback {
                 exception: exception.as_deref(),
                 message,
                 import: self.import.unwrap_or_default(),
@@ -114,7 +117,7 @@ impl Explanation<'_> {
                 dlls,
                 win_error: win_error.map(|error| error.code),
                 environment: environment.as_deref(),
-                said: self.said(),
+                said: self.sentences(),
                 differs: self.notes(report),
             }),
         )
@@ -128,59 +131,60 @@ impl Explanation<'_> {
         }
     }
 
-    /// In sentences.
-    fn said(&self) -> Vec<String> {
+    /// Returns what the traceback says, in sentences.
+    fn sentences(&self) -> Vec<String> {
         let Traceback { failure, win_error, import, environment, .. } = self.traceback;
-        let mut said = Vec::new();
+        let mut sentences = Vec::new();
         let at = import.as_ref().and_then(|import| import.at.as_ref()).map(|(file, line)| match line {
             Some(line) => format!(" in {file}, line {line},"),
             None => format!(" in {file}"),
         });
         let import =
             self.import.map_or_else(|| "An import".to_owned(), |name| code(&format!("import {name}")));
-        said.push(format!("{import}{} failed.", at.unwrap_or_default()));
-        said.push(match failure {
+        sentences.push(format!("{import}{} failed.", at.unwrap_or_default()));
+        sentences.push(match failure {
             Failure::Extension { module: Some(module) } => {
                 format!("Windows could not load the extension module {module}, or a DLL that it needs.")
             }
             Failure::Extension { module: None } => {
-                "Windows could not load an extension module, or a DLL that it needs. Which one is not told.".to_owned()
+                "Windows could not load an extension module, or a DLL that it needs. The message doesn't say which one."
+                    .to_owned()
             }
             Failure::Dlls { names } => match names.as_slice() {
-                [] => "A DLL could not be loaded. Which one is not told.".to_owned(),
+                [] => "A DLL could not be loaded. The message doesn't say which one.".to_owned(),
                 [name] => format!("{name}, or a DLL that it needs, could not be loaded."),
                 names => format!("These DLLs could not be loaded: {}.", names.join(", ")),
             },
-            Failure::NoModule { module } => format!("There is no module {module} where this Python looked."),
+            Failure::NoModule { module } => format!("Python found no module named {module}."),
             Failure::Part { module } => {
-                format!("{module} could not be loaded. The reason stands further up in the traceback, if it is complete.")
+                format!("{module} could not be loaded. The reason is further up in the traceback, if it is complete.")
             }
-            Failure::Other => "It is no load of a DLL that failed, as far as the words tell.".to_owned(),
+            Failure::Other => "This doesn't look like a DLL load failure.".to_owned(),
         });
         if let Some(WinError { code, printed }) = win_error {
-            let source = if *printed { "" } else { ", by its words" };
-            said.push(match (meaning(*code), reported(*code)) {
+            let source = if *printed { "" } else { ", inferred from the message" };
+            sentences.push(match (meaning(*code), reported(*code)) {
                 (Some(meaning), _) => format!("Windows error {code}{source}: {meaning}."),
                 (None, Some(Reported { symbol, meaning, .. })) => format!(
-                    "Windows error {code} ({symbol}){source}: {meaning}. This is reported; no check of files can foresee it."
+                    "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't predict this error."
                 ),
                 (None, None) => format!("Windows error {code}{source}."),
             });
         }
         if let Some(environment) = environment {
-            said.push(format!("It ran in {environment}."));
+            sentences.push(format!("It ran in {environment}."));
         }
-        said
+        sentences
     }
 
-    /// Why the check says something else than the traceback.
+    /// Returns the reasons why the check may differ from the traceback.
     fn notes(&self, report: &Report<'_>) -> Vec<String> {
         let mut notes = Vec::new();
         let prefix = &report.environment.prefix;
         if self.same_environment == Some(false) {
             let theirs = self.traceback.environment.as_deref().unwrap_or_default();
             notes.push(format!(
-                "The traceback is of {theirs}, and {prefix} was looked at: that may be another Python."
+                "The traceback comes from {theirs}, but {prefix} was checked, which may be another Python."
             ));
         }
         let errors = report.findings.iter().map(|located| &located.finding);
@@ -189,18 +193,20 @@ impl Explanation<'_> {
             let import = self.import.unwrap_or_default();
             notes.push(match self.reported() {
                 Some(_) => format!(
-                    "Nothing in the files makes `import {import}` fail: what Windows reports lies outside of them."
+                    "Nothing in the files makes `import {import}` fail: the cause that Windows reports is outside of them."
                 ),
                 None => format!(
-                    "Nothing that makes `import {import}` fail is found today: it may have been fixed since."
+                    "Nothing was found that makes `import {import}` fail: the problem may have been fixed since."
                 ),
             });
             if self.same_environment.is_none() {
-                notes.push(format!("The traceback does not tell which Python it is of: {prefix} was looked at, and it may be another."));
+                notes.push(format!(
+                    "The traceback doesn't say which Python it comes from: {prefix} was checked, which may be another one."
+                ));
             }
             notes.push(
-                "PATH and other variables of the process that failed may be others, and so may the directory that it ran in and what it \
-                 imported before."
+                "The process that failed may have had another PATH, other environment variables, another current directory, or \
+                 other imports before this one."
                     .to_owned(),
             );
             return notes;
@@ -210,34 +216,34 @@ impl Explanation<'_> {
             && !found.contains(&code)
         {
             notes.push(format!(
-                "The traceback tells of Windows error {code}, and what is found today gives {first}: something may have changed since."
+                "The traceback reports Windows error {code}, but the check predicts {first}: something may have changed since."
             ));
         }
         notes
     }
 }
 
-/// What a code means when a DLL is loaded.
+/// Returns what a code means when a DLL is loaded.
 fn meaning(code: u32) -> Option<&'static str> {
     Some(match code {
         5 => "access to a file was denied",
-        126 => "a file was not found, most often a DLL that another one needs",
+        126 => "a file was not found, usually a DLL that another DLL needs",
         127 => {
-            "a DLL lacks a function that another one takes out of it: it is the wrong version, or another DLL of that name"
+            "a DLL lacks a function that another DLL imports: it is the wrong version, or another DLL with the same name"
         }
         182 => {
-            "a DLL lacks a function that another one takes out of it by its number: it is another DLL of that name"
+            "a DLL lacks a function that another DLL imports by number: it is another DLL with the same name"
         }
-        193 => "a file is damaged, or is made for another architecture (32-bit, ARM64)",
+        193 => "a file is damaged, or built for another architecture (32-bit, ARM64)",
         206 => "a path is too long",
-        1114 => "a DLL was found, and failed as it started",
+        1114 => "a DLL was found, but failed to initialize",
         _ => return None,
     })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Told<'a> {
+pub(super) struct JsonTraceback<'a> {
     exception: Option<&'a str>,
     message: &'a str,
     import: &'a str,

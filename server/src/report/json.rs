@@ -11,26 +11,26 @@ use crate::visible::visible_json;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Check<'a, T> {
+struct JsonCheck<'a, T> {
     schema: u32,
-    environment: Environment<'a>,
-    host: Host<'a>,
+    environment: JsonEnvironment<'a>,
+    host: JsonHost<'a>,
     health: &'static str,
-    packages: Vec<Package<'a>>,
-    findings: Vec<Finding<'a>>,
-    /// What nothing is known to fail of, in the form of findings.
+    packages: Vec<JsonPackage<'a>>,
+    findings: Vec<JsonFinding<'a>>,
+    /// Findings that are not known to make anything fail.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<Finding<'a>>,
-    /// What it was asked for.
+    notes: Vec<JsonFinding<'a>>,
+    /// The traceback that was explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Option<&'a T>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Environment<'a> {
+struct JsonEnvironment<'a> {
     interpreter: &'a str,
-    /// What was named, if it only starts the interpreter.
+    /// The program that was selected, if it only starts the interpreter.
     #[serde(skip_serializing_if = "Option::is_none")]
     launcher: Option<&'a str>,
     version: String,
@@ -44,106 +44,110 @@ struct Environment<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Host<'a> {
+struct JsonHost<'a> {
     kind: String,
     windows: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assumed: Option<&'a str>,
-    vc_runtimes: Vec<VcRuntime>,
-    /// What the registry says, where it was asked: it can differ from the DLLs.
+    vc_runtimes: Vec<JsonVcRuntime>,
+    /// The runtimes in the registry, if it was read; they can differ from the DLLs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    registered_runtimes: Vec<RegisteredRuntime>,
+    registered_runtimes: Vec<JsonRegisteredRuntime>,
 }
 
 #[derive(Serialize)]
-struct VcRuntime {
+struct JsonVcRuntime {
     machine: String,
     version: String,
     path: String,
 }
 
 #[derive(Serialize)]
-struct RegisteredRuntime {
+struct JsonRegisteredRuntime {
     machine: String,
     version: String,
 }
 
 #[derive(Serialize)]
-struct Package<'a> {
+struct JsonPackage<'a> {
     import: &'a str,
     distribution: Option<&'a str>,
     version: Option<&'a str>,
     path: Option<&'a str>,
-    coverage: Coverage<'a>,
+    coverage: JsonCoverage<'a>,
 }
 
-/// How far the import was followed.
+/// The extent to which the import was followed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Coverage<'a> {
+struct JsonCoverage<'a> {
     full: bool,
-    unknown: Vec<Unknown<'a>>,
-    not_reached: Vec<NotReached<'a>>,
+    unknown: Vec<JsonUnknown<'a>>,
+    not_reached: Vec<JsonNotReached<'a>>,
 }
 
 #[derive(Serialize)]
-struct Unknown<'a> {
+struct JsonUnknown<'a> {
     file: Option<&'a str>,
     line: u32,
     what: &'a str,
 }
 
 #[derive(Serialize)]
-struct NotReached<'a> {
+struct JsonNotReached<'a> {
     distribution: &'a str,
-    /// The first ones.
+    /// The first files of `count`.
     files: Vec<&'a str>,
     count: usize,
-    failing: Vec<Failing<'a>>,
+    failing: Vec<JsonFailing<'a>>,
 }
 
-/// A file that cannot be loaded, should it be.
+/// A file whose load would fail.
 #[derive(Serialize)]
-struct Failing<'a> {
+struct JsonFailing<'a> {
     file: &'a str,
     why: &'a str,
 }
 
-impl<'a> Coverage<'a> {
-    fn of(coverage: &'a diagnosis::Coverage) -> Coverage<'a> {
-        let unknown = coverage.gaps.iter().map(|gap| Unknown {
+impl<'a> JsonCoverage<'a> {
+    fn of(coverage: &'a diagnosis::Coverage) -> JsonCoverage<'a> {
+        let unknown = coverage.gaps.iter().map(|gap| JsonUnknown {
             file: gap.file.as_ref().map(WinPath::as_str),
             line: gap.line,
             what: &gap.what,
         });
-        let not_reached = coverage.not_reached.iter().map(|missed| NotReached {
+        let not_reached = coverage.not_reached.iter().map(|missed| JsonNotReached {
             distribution: &missed.distribution,
             files: missed.files.iter().map(WinPath::as_str).collect(),
             count: missed.count,
             failing: missed
                 .failing
                 .iter()
-                .map(|failing| Failing { file: failing.file.as_str(), why: &failing.why })
+                .map(|failing| JsonFailing { file: failing.file.as_str(), why: &failing.why })
                 .collect(),
         });
-        Coverage { full: coverage.is_full(), unknown: unknown.collect(), not_reached: not_reached.collect() }
+        JsonCoverage {
+            full: coverage.is_full(),
+            unknown: unknown.collect(),
+            not_reached: not_reached.collect(),
+        }
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding<'a> {
+struct JsonFinding<'a> {
     code: &'static str,
     severity: &'static str,
     message: String,
     package: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
-    /// Of a notebook.
+    /// The 0-based index of a notebook's cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     cell: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    range: Option<Range>,
+    range: Option<JsonRange>,
     dll: Option<&'a str>,
     dlls: &'a [String],
     chain: Vec<&'a str>,
@@ -151,24 +155,24 @@ struct Finding<'a> {
     win_error: Option<u32>,
     python_error: Option<&'a str>,
     help: String,
-    related: Vec<Related<'a>>,
+    related: Vec<JsonRelated<'a>>,
     fixes: Vec<JsonFix<'a>>,
 }
 
 #[derive(Serialize)]
-struct Range {
-    start: Position,
-    end: Position,
+struct JsonRange {
+    start: JsonPosition,
+    end: JsonPosition,
 }
 
 #[derive(Serialize)]
-struct Position {
+struct JsonPosition {
     line: u32,
     character: u32,
 }
 
 #[derive(Serialize)]
-struct Related<'a> {
+struct JsonRelated<'a> {
     file: &'a str,
     line: u32,
     message: &'a str,
@@ -180,40 +184,40 @@ struct JsonFix<'a> {
     title: &'a str,
     kind: &'static str,
     value: String,
-    /// The command as a list of arguments: for programs, which must not parse a line.
+    /// The command as a list of arguments, so that programs needn't parse a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<Vec<&'a str>>,
-    /// The full path of what is to be renamed, whose new name is `to`.
+    /// The full path of a file to rename to `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
-    /// Of an edit, the 1-based line of the document before which the value is inserted.
+    /// The 1-based line before which an edit inserts the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
-    /// What is to be done one after the other.
+    /// The steps to take, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<JsonFix<'a>>,
     preferred: bool,
-    /// `cures`, `fails`, `unknown`: what came of it in the simulation.
+    /// Its outcome in the simulation: `cures`, `fails`, or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
-    /// Why it is not known, or how the import fails then.
+    /// Why the outcome is unknown, or how the import then fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_note: Option<&'a str>,
 }
 
-/// The answer of a check as one JSON object, on several lines.
+/// Renders the report as one JSON object, on several lines.
 pub fn check_json(report: &Report<'_>) -> String {
     check_json_with(report, None::<&()>)
 }
 
-/// The same, with what a traceback said.
+/// Renders the report as JSON, with the explanation of a traceback.
 pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Serialize>) -> String {
     let environment = report.environment;
-    let check = Check {
+    let check = JsonCheck {
         schema: 1,
-        environment: Environment {
+        environment: JsonEnvironment {
             interpreter: environment.interpreter.as_str(),
             launcher: environment.launcher().map(WinPath::as_str),
             version: environment.version.to_string(),
@@ -224,7 +228,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
             base_prefix: environment.base_prefix.as_str(),
             site_packages: environment.site_packages.iter().map(|folder| folder.as_str()).collect(),
         },
-        host: Host {
+        host: JsonHost {
             kind: report.host.kind.to_string(),
             windows: report.host.windows_version.as_deref(),
             assumed: report.assumed.as_deref(),
@@ -235,26 +239,26 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
         packages: report
             .packages
             .iter()
-            .map(|package| Package {
+            .map(|package| JsonPackage {
                 import: &package.import,
                 distribution: package.distribution.as_deref(),
                 version: package.version.as_deref(),
                 path: package.path.as_ref().map(|path| path.as_str()),
-                coverage: Coverage::of(&package.coverage),
+                coverage: JsonCoverage::of(&package.coverage),
             })
             .collect(),
         findings: findings(report, false),
         notes: findings(report, true),
         traceback,
     };
-    // A structure of text and numbers always has a JSON form.
+    // Serializing strings and numbers can't fail.
     visible_json(&serde_json::to_string_pretty(&check).unwrap_or_default()).into_owned()
 }
 
-fn vc_runtimes(report: &Report<'_>) -> Vec<VcRuntime> {
+fn vc_runtimes(report: &Report<'_>) -> Vec<JsonVcRuntime> {
     let runtimes = report.host.vc_runtimes().into_iter();
     runtimes
-        .map(|runtime| VcRuntime {
+        .map(|runtime| JsonVcRuntime {
             machine: runtime.machine.to_string(),
             version: runtime.version.to_string(),
             path: runtime.path.to_string(),
@@ -262,32 +266,34 @@ fn vc_runtimes(report: &Report<'_>) -> Vec<VcRuntime> {
         .collect()
 }
 
-fn registered_runtimes(report: &Report<'_>) -> Vec<RegisteredRuntime> {
+fn registered_runtimes(report: &Report<'_>) -> Vec<JsonRegisteredRuntime> {
     let registered = report.host.running.registered_runtimes.iter();
     registered
-        .map(|runtime| RegisteredRuntime {
+        .map(|runtime| JsonRegisteredRuntime {
             machine: runtime.machine.to_string(),
             version: runtime.version.to_string(),
         })
         .collect()
 }
 
-fn findings<'a>(report: &'a Report<'_>, notes: bool) -> Vec<Finding<'a>> {
-    let told = report.findings.iter().filter(|located| located.finding.is_note == notes);
-    told.map(|located| finding(report, located)).collect()
+fn findings<'a>(report: &'a Report<'_>, notes: bool) -> Vec<JsonFinding<'a>> {
+    let shown = report.findings.iter().filter(|located| located.finding.is_note == notes);
+    shown.map(|located| finding(report, located)).collect()
 }
 
-fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
+fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> JsonFinding<'a> {
     let finding = &located.finding;
     let document = located.at.and_then(|(document, _)| report.documents.get(document));
-    Finding {
+    JsonFinding {
         code: finding.code.name(),
         severity: finding.severity.name(),
         message: finding.message(),
         package: &finding.package,
         file: document.map(|document| document.name.as_str()),
         cell: document.and_then(|document| document.cell),
-        range: located.at.map(|(_, range)| Range { start: position(range.start), end: position(range.end) }),
+        range: located
+            .at
+            .map(|(_, range)| JsonRange { start: position(range.start), end: position(range.end) }),
         dll: finding.dlls.first().map(String::as_str),
         dlls: &finding.dlls,
         chain: finding
@@ -302,7 +308,7 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
         related: finding
             .related
             .iter()
-            .map(|related| Related {
+            .map(|related| JsonRelated {
                 file: related.file.as_str(),
                 line: related.line,
                 message: &related.message,
@@ -312,8 +318,8 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> Finding<'a> {
     }
 }
 
-fn position(position: source::Position) -> Position {
-    Position { line: position.line, character: position.character }
+fn position(position: source::Position) -> JsonPosition {
+    JsonPosition { line: position.line, character: position.character }
 }
 
 fn fix<'a>(report: &Report<'_>, located: &Located, fix: &'a Fix) -> JsonFix<'a> {

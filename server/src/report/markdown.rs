@@ -1,14 +1,14 @@
-//! The answer of a check as a document in Markdown: to be read in an editor and pasted into a bug report.
+//! A report in Markdown, to read in an editor or to paste into a bug report.
 
 use std::fmt::Write;
 
-use super::{Link, Located, Report};
+use super::{ChainLine, Located, Report};
 use crate::action::Action;
 use crate::diagnosis::{Finding, Severity};
 use crate::host::WinPath;
 use crate::visible::{visible, visible_lines};
 
-/// The report. One cause is told once, with all the places that run into it.
+/// Renders the report as Markdown. Each cause is described once, with all affected locations.
 pub fn check_markdown(report: &Report<'_>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# {}\n", escaped(&capitalized(&report.headline())));
@@ -21,8 +21,8 @@ pub fn check_markdown(report: &Report<'_>) -> String {
         let names: Vec<String> =
             report.packages.iter().map(|package| code(&format!("import {}", package.import))).collect();
         let _ = match names.as_slice() {
-            [] => writeln!(out, "\nNothing is imported that is watched."),
-            names => writeln!(out, "\nNothing is wrong with {}.", names.join(", ")),
+            [] => writeln!(out, "\nNo watched package is imported."),
+            names => writeln!(out, "\nNo problems were found with {}.", names.join(", ")),
         };
     }
     for located in report.notes() {
@@ -68,7 +68,7 @@ fn facts(out: &mut String, report: &Report<'_>) {
                 .map(|failing| format!("{} may fail to load: {}", report.short(&failing.file), failing.why)),
         );
         fact(
-            &format!("Not known of {}", code(&format!("import {}", package.import))),
+            &format!("Unknown about {}", code(&format!("import {}", package.import))),
             escaped(&gaps.join("; ")),
         );
     }
@@ -79,16 +79,16 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     let finding = &located.finding;
     let kind = if finding.is_note { "Note" } else { severity(finding.severity) };
     let _ = writeln!(out, "\n## {kind}: {}\n", escaped(&finding.what));
-    for place in report.places_of(located) {
-        let _ = match &place.link {
-            Some(link) => writeln!(out, "- [{}](<{link}>)", code(&place.name)),
-            None => writeln!(out, "- {}", code(&place.name)),
+    for location in report.locations_of(located) {
+        let _ = match &location.link {
+            Some(link) => writeln!(out, "- [{}](<{link}>)", code(&location.name)),
+            None => writeln!(out, "- {}", code(&location.name)),
         };
     }
     paragraph(out, "How we know", &escaped(&finding.evidence));
     let chain = report.chain_of(finding);
     if !chain.is_empty() {
-        let _ = writeln!(out, "\n{}", fenced(&nested(chain.iter().map(Link::text))));
+        let _ = writeln!(out, "\n{}", fenced(&nested(chain.iter().map(ChainLine::text))));
     }
     searched(out, finding);
     if let Some(sentence) = &finding.python_error {
@@ -112,7 +112,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
         };
         let _ = match &fix.action {
             Action::ChooseInterpreter => Ok(()),
-            Action::Open(address) => writeln!(out, "  <{address}>"),
+            Action::Open(url) => writeln!(out, "  <{url}>"),
             Action::Run(_) | Action::Rename { .. } | Action::Steps(_) => {
                 writeln!(out, "{}", shown("powershell"))
             }
@@ -131,7 +131,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
 
 fn searched(out: &mut String, finding: &Finding) {
     let Some(dll) = finding.dlls.first().filter(|_| !finding.searched.is_empty()) else { return };
-    let _ = writeln!(out, "\n{} was searched in\n", code(dll));
+    let _ = writeln!(out, "\n{} was searched for in\n", code(dll));
     for (at, searched) in finding.searched.iter().enumerate() {
         let remark = searched.remark.as_ref().map_or(String::new(), |remark| format!(": {remark}"));
         let rule = escaped(&format!("{}{remark}", searched.rule));
@@ -154,7 +154,7 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// A name keeps its case, so only what begins with a word of ours is changed.
+/// Capitalizes a heading, unless it begins with the name of a package.
 fn capitalized(text: &str) -> String {
     match text.strip_prefix("no ") {
         Some(rest) => format!("No {rest}"),
@@ -162,16 +162,16 @@ fn capitalized(text: &str) -> String {
     }
 }
 
-/// A span of code holds everything as it is, between more marks than it has in a row.
+/// Returns a code span, delimited by more backticks than the text has in a row.
 pub fn code(text: &str) -> String {
     let text = visible(text);
     let marks = "`".repeat(longest_run(&text) + 1);
-    // A blank at both ends belongs to the marks.
+    // Markdown strips one space at both ends.
     let is_plain = !text.is_empty() && !text.contains('`') && !text.starts_with(' ') && !text.ends_with(' ');
     if is_plain { format!("{marks}{text}{marks}") } else { format!("{marks} {text} {marks}") }
 }
 
-/// Lines of a chain, each below what needs it.
+/// Draws the lines of a chain, each below the one that needs it.
 pub fn nested(lines: impl IntoIterator<Item = String>) -> String {
     let nested = lines.into_iter().enumerate().map(|(depth, line)| match depth {
         0 => visible(&line).into_owned(),
@@ -180,7 +180,7 @@ pub fn nested(lines: impl IntoIterator<Item = String>) -> String {
     nested.collect::<Vec<String>>().join("\n")
 }
 
-/// In a fence that is longer than any in it.
+/// Returns a code block, whose fence is longer than any in the text.
 pub fn fenced(text: &str) -> String {
     fenced_as("text", text)
 }
@@ -196,7 +196,7 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// On one line, and nothing in it is taken for Markdown but the spans of code that it has.
+/// Escapes a text for one line of Markdown. Only its code spans keep their meaning.
 pub fn escaped(text: &str) -> String {
     let text = visible(text);
     let mut out = String::with_capacity(text.len() + 8);
@@ -213,7 +213,7 @@ pub fn escaped(text: &str) -> String {
         let after = from.trim_start_matches('`');
         let marks = from.len() - after.len();
         let span = end_of_span(after, marks).unwrap_or(0);
-        // Without an end, marks are only characters.
+        // Without an end, backticks are ordinary characters.
         match span {
             0 => out.push_str(&"\\`".repeat(marks)),
             _ => out.push_str(from.get(..marks + span).unwrap_or_default()),
@@ -233,7 +233,8 @@ fn escape_into(out: &mut String, text: &str) {
     }
 }
 
-/// What would make the text an item of a list or a line across the page: what stands before the mark, and the mark.
+/// Finds a mark that would make the text a list item or a thematic break. Returns the text before the
+/// mark, and the mark.
 fn item_mark(text: &str) -> Option<(&str, char)> {
     let number = text.trim_start_matches(' ');
     let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -245,7 +246,7 @@ fn item_mark(text: &str) -> Option<(&str, char)> {
     (is_mark && ends).then_some((start, mark))
 }
 
-/// Where a span of code ends that began with so many marks: behind the first run of as many.
+/// Returns the end of a code span that began with `marks` backticks: after the next run of that many.
 fn end_of_span(text: &str, marks: usize) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(fenced("a\r\n```"), "````text\na\n```\n````");
     }
 
-    /// Texts in which Markdown, HTML and editors see more than characters.
+    /// Texts with characters that are special to Markdown, HTML, and editors.
     fn hostile() -> impl Strategy<Value = String> {
         const PARTS: &[&str] = &[
             "a",
@@ -331,30 +332,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sentence_is_a_sentence(text in hostile(), starts in any::<bool>()) {
+        fn an_escaped_sentence_contains_no_markup(text in hostile(), starts in any::<bool>()) {
             let markdown = format!("{}{}\n", if starts { "" } else { "A sentence: " }, escaped(&text));
             for event in events(&markdown) {
                 let is_text = matches!(
                     event,
                     Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) | Event::Text(_) | Event::Code(_)
                 );
-                // What begins with four blanks is shown as it is.
+                // A line that begins with four spaces is shown verbatim.
                 let is_shown = matches!(event, Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) | Event::End(TagEnd::CodeBlock));
                 prop_assert!(is_text || is_shown, "{event:?} in {markdown}");
             }
         }
 
         #[test]
-        fn a_span_is_a_span(text in hostile()) {
+        fn a_code_span_contains_the_whole_text(text in hostile()) {
             let markdown = format!("- {} and more\n", code(&text));
             let codes: Vec<_> = events(&markdown).into_iter().filter(|it| matches!(it, Event::Code(_))).collect();
             let [Event::Code(shown)] = codes.as_slice() else { return Err(TestCaseError::fail(format!("{codes:?}"))) };
-            let meant = visible(&text);
-            prop_assert_eq!(shown.trim_matches(' '), meant.trim_matches(' '));
+            let expected = visible(&text);
+            prop_assert_eq!(shown.trim_matches(' '), expected.trim_matches(' '));
         }
 
         #[test]
-        fn a_fence_holds_all_of_it(text in hostile()) {
+        fn a_code_block_contains_the_whole_text(text in hostile()) {
             let markdown = fenced(&text);
             let events = events(&markdown);
             let [Event::Start(Tag::CodeBlock(_)), texts @ .., Event::End(TagEnd::CodeBlock)] = events.as_slice() else {

@@ -1,4 +1,4 @@
-//! Findings as text for a terminal, as a document in Markdown, and as JSON for programs. Knows nothing of editors.
+//! Renders findings as text for a terminal, as Markdown, and as JSON. Knows nothing about editors.
 
 mod chain;
 mod contents;
@@ -31,19 +31,19 @@ pub use page::{chain_page, empty_page};
 pub use text::check_text;
 pub use tree::{Node, NodeState, chain_tree};
 
-/// The answer of a check.
+/// The result of a check.
 pub struct Report<'a> {
-    /// The environment that was looked at.
+    /// The environment that was checked.
     pub environment: &'a Environment,
     /// The machine.
     pub host: &'a Host,
-    /// What was assumed without being told, for people.
+    /// What was assumed because no option specified it, human-readable.
     pub assumed: Option<String>,
-    /// The packages that were asked about.
+    /// The packages that were checked.
     pub packages: Vec<Package>,
-    /// What was found, in order.
+    /// The findings, in order.
     pub findings: Vec<Located>,
-    /// The documents that were read; none if none were given.
+    /// The documents that were read; empty if only packages were checked.
     pub documents: Vec<CheckedDocument>,
 }
 
@@ -51,21 +51,21 @@ pub struct Report<'a> {
 pub struct Located {
     /// The finding.
     pub finding: Finding,
-    /// Where: an index into [`Report::documents`], and the module's name there.
+    /// An index into [`Report::documents`], and the range of the module's name there.
     pub at: Option<(usize, Range)>,
 }
 
 /// A Python file that was checked, or a cell of a notebook.
 pub struct CheckedDocument {
-    /// The file, as it was given.
+    /// The name of the file, as it was given.
     pub name: String,
-    /// What a link to the file names, where one may lead there.
-    pub address: Option<String>,
-    /// Of a cell, its 0-based place among all cells.
+    /// The target of links to the file, if the output supports them.
+    pub link: Option<String>,
+    /// The 0-based index of a cell among all cells.
     pub cell: Option<usize>,
-    /// Its text.
+    /// Its content.
     pub text: String,
-    /// How many imports in it are of packages that are watched.
+    /// The number of imports of watched packages in it.
     pub watched_imports: usize,
     /// Its imports.
     pub statements: Vec<Statement>,
@@ -73,13 +73,13 @@ pub struct CheckedDocument {
     pub imports_os: Option<u32>,
 }
 
-/// Where an import stands in a document.
+/// The location of an import in a document.
 pub struct Statement {
-    /// The module's name in the text.
+    /// The range of the module's name.
     pub range: Range,
-    /// 0-based line on which its outermost statement begins.
+    /// The 0-based line on which its outermost statement begins.
     pub line: u32,
-    /// Bytes of program before it, see [`ImportStatement::before`].
+    /// The number of bytes of the program before it, see [`ImportStatement::before`].
     pub before: usize,
 }
 
@@ -89,20 +89,20 @@ impl From<&ImportStatement> for Statement {
     }
 }
 
-/// A place in a document.
-struct Place {
-    /// For people: `main.py:3`, `main.ipynb, cell 2, line 3`.
+/// A location in a document, for display.
+struct Location {
+    /// Human-readable: `main.py:3`, `main.ipynb, cell 2, line 3`.
     name: String,
-    /// Its address, if a link may lead there.
+    /// The target of a link to it, if the output supports links.
     link: Option<String>,
 }
 
 impl CheckedDocument {
-    /// In which nothing was found yet.
+    /// Creates a document without findings.
     pub fn new(name: String, text: String) -> CheckedDocument {
         CheckedDocument {
             name,
-            address: None,
+            link: None,
             cell: None,
             text,
             watched_imports: 0,
@@ -111,30 +111,30 @@ impl CheckedDocument {
         }
     }
 
-    fn place(&self, start: Position) -> Place {
+    fn location(&self, start: Position) -> Location {
         let line = start.line + 1;
-        let address = self.address.as_ref();
+        let link = self.link.as_ref();
         match self.cell {
-            Some(cell) => Place {
+            Some(cell) => Location {
                 name: format!("{}, cell {}, line {line}", self.name, cell + 1),
-                link: address.cloned(),
+                link: link.cloned(),
             },
-            None => Place {
+            None => Location {
                 name: format!("{}:{line}", self.name),
-                link: address.map(|address| format!("{address}#L{line}")),
+                link: link.map(|link| format!("{link}#L{line}")),
             },
         }
     }
 }
 
 impl<'a> Report<'a> {
-    /// In which nothing was checked yet.
+    /// Creates an empty report.
     pub fn new(environment: &'a Environment, host: &'a Host, assumed: Option<String>) -> Report<'a> {
         let (packages, findings, documents) = Default::default();
         Report { environment, host, assumed, packages, findings, documents }
     }
 
-    /// What gives users other names where the report is passed on.
+    /// Returns the redactor that replaces user names in a report that is shared.
     pub fn redactor(&self) -> Redactor {
         let environment = self.environment;
         let paths =
@@ -145,7 +145,7 @@ impl<'a> Report<'a> {
         Redactor::of(self.host, paths.chain(named).chain(searched))
     }
 
-    /// Of imports that stand in no document.
+    /// Creates the report on imports that belong to no document.
     pub fn of(
         environment: &'a Environment,
         host: &'a Host,
@@ -158,21 +158,21 @@ impl<'a> Report<'a> {
 }
 
 impl Report<'_> {
-    /// How many files were checked.
+    /// Returns the number of files that were checked.
     fn files(&self) -> usize {
-        let texts = self.documents.iter().filter(|document| document.cell.is_none()).count();
+        let modules = self.documents.iter().filter(|document| document.cell.is_none()).count();
         let cells = self.documents.iter().filter(|document| document.cell.is_some());
         let notebooks: BTreeSet<&str> = cells.map(|cell| cell.name.as_str()).collect();
-        texts + notebooks.len()
+        modules + notebooks.len()
     }
 
-    /// In one word.
+    /// Returns the health in one word.
     pub fn health(&self) -> Health {
         let findings: Vec<Finding> = self.findings.iter().map(|located| located.finding.clone()).collect();
         Health::of(&findings)
     }
 
-    /// All of it in a few words: `tensorflow: 2 DLLs missing`.
+    /// Returns a short summary: `tensorflow: 2 DLLs missing`.
     fn headline(&self) -> String {
         let findings = self.findings.iter().map(|located| &located.finding);
         let findings = findings.filter(|finding| !finding.is_note && finding.severity <= Severity::Warning);
@@ -191,7 +191,7 @@ impl Report<'_> {
         }
     }
 
-    /// The packages whose import fails where the program is ready for it.
+    /// Returns the packages whose import fails in a place where the program handles the failure.
     fn handled(&self) -> impl Iterator<Item = &str> {
         let findings = self.findings.iter().map(|located| &located.finding);
         findings.filter(|finding| finding.is_handled).map(|finding| top_level(&finding.package))
@@ -202,43 +202,44 @@ impl Report<'_> {
         self.findings.iter().any(|located| located.finding.severity == Severity::Error)
     }
 
-    /// What is to be told of the imports. One cause is told once, however many imports run into it.
+    /// Returns the findings to show, each cause once, however many imports it affects.
     fn causes(&self) -> Vec<&Located> {
-        self.told_once(false)
+        self.deduplicated(false)
     }
 
-    /// What is no more than a note, likewise.
+    /// Returns the notes to show, each cause once.
     fn notes(&self) -> Vec<&Located> {
-        self.told_once(true)
+        self.deduplicated(true)
     }
 
-    fn told_once(&self, notes: bool) -> Vec<&Located> {
-        let mut told: Vec<&Located> = Vec::new();
+    fn deduplicated(&self, notes: bool) -> Vec<&Located> {
+        let mut unique: Vec<&Located> = Vec::new();
         for located in self.findings.iter().filter(|located| located.finding.is_note == notes) {
-            if !told.iter().any(|known| known.has_same_cause(located)) {
-                told.push(located);
+            if !unique.iter().any(|known| known.has_same_cause(located)) {
+                unique.push(located);
             }
         }
-        told
+        unique
     }
 
-    /// Where a cause is met: its own place first.
-    fn places_of(&self, located: &Located) -> Vec<Place> {
+    /// Returns the locations of all findings with the same cause, first that of `located` itself.
+    fn locations_of(&self, located: &Located) -> Vec<Location> {
         let others = self.findings.iter().filter(|other| other.at != located.at);
-        let met = std::iter::once(located).chain(others.filter(|other| other.has_same_cause(located)));
-        let place = |located: &Located| {
+        let all = std::iter::once(located).chain(others.filter(|other| other.has_same_cause(located)));
+        let location = |located: &Located| {
             let (document, range) = located.at?;
-            Some(self.documents.get(document)?.place(range.start))
+            Some(self.documents.get(document)?.location(range.start))
         };
-        let mut places: Vec<Place> = met.filter_map(place).collect();
-        if places.len() > MOST_PLACES {
-            let more = places.split_off(MOST_PLACES).len();
-            places.push(Place { name: format!("and {more} more"), link: None });
+        let mut locations: Vec<Location> = all.filter_map(location).collect();
+        if locations.len() > MAX_LOCATIONS {
+            let more = locations.split_off(MAX_LOCATIONS).len();
+            locations.push(Location { name: format!("and {more} more"), link: None });
         }
-        places
+        locations
     }
 
-    /// The 0-based line of the document before which an edit inserts its statement; none for what is no edit, or in no document.
+    /// Returns the 0-based line before which an edit inserts its statement, or `None` if the action isn't
+    /// an edit or the finding isn't in a document.
     fn line_of(&self, located: &Located, action: &Action) -> Option<u32> {
         let (document, range) = located.at?;
         let statements = &self.documents.get(document)?.statements;
@@ -250,7 +251,8 @@ impl Report<'_> {
         Some(statement?.line)
     }
 
-    /// What a person is to run, open, insert or set: see [`Action::value`]. What is inserted imports what it needs.
+    /// Returns what the user has to run, open, insert, or set, see [`Action::value`]. Inserted code
+    /// includes `import os` if it needs that.
     fn value_of(&self, located: &Located, action: &Action) -> String {
         let value = action.value();
         let is_edit = matches!(action, Action::AddDllDirectory(_) | Action::PrependPath(_));
@@ -261,24 +263,24 @@ impl Report<'_> {
         if is_edit && !has_os { format!("import os\n{value}") } else { value }
     }
 
-    /// From the Python file that imports down to the culprit.
-    fn chain_of(&self, finding: &Finding) -> Vec<Link> {
+    /// Returns the chain from the importing Python file down to the culprit.
+    fn chain_of(&self, finding: &Finding) -> Vec<ChainLine> {
         let python = finding.related.iter().rev();
-        let python = python.map(|at| Link { name: self.short(&at.file), remark: Remark::Line(at.line) });
-        let native = finding.chain.iter().map(|link| Link {
+        let python = python.map(|at| ChainLine { name: self.short(&at.file), remark: Remark::Line(at.line) });
+        let native = finding.chain.iter().map(|link| ChainLine {
             name: link.path.as_ref().map_or_else(|| link.name.clone(), |path| self.short(path)),
             remark: link.remark.clone().map_or(Remark::None, Remark::Culprit),
         });
         python.chain(native).collect()
     }
 
-    /// Paths in the folder of packages begin there.
+    /// Shortens a path within site-packages to the part below it.
     fn short(&self, path: &WinPath) -> String {
         let below = self.environment.site_packages.iter().find_map(|folder| path.below(folder));
         below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
     }
 
-    /// A place where an import could not be followed, and what is not known there.
+    /// Describes a location where an import couldn't be followed, and what is unknown there.
     fn gap(&self, gap: &Gap) -> String {
         match &gap.file {
             Some(file) => format!("{} line {}: {}", self.short(file), gap.line, gap.what),
@@ -286,29 +288,30 @@ impl Report<'_> {
         }
     }
 
-    /// The VC++ runtimes of the machine: those that lie there, and those that are registered although they do not.
+    /// Describes the VC++ runtimes of the machine: those that are present, and those that are registered
+    /// but missing.
     fn runtimes(&self) -> String {
         let runtimes =
             self.host.vc_runtimes().into_iter().map(|it| format!("{} ({})", it.version, it.machine));
         let registered = self.host.misregistered_runtimes().into_iter();
         let registered =
             registered.map(|it| format!("{} ({})", it.registered.version, it.registered.machine));
-        let there = match runtimes.collect::<Vec<_>>().join(", ") {
+        let present = match runtimes.collect::<Vec<_>>().join(", ") {
             none if none.is_empty() => "no VC++ runtime in its system directory".to_owned(),
             some => format!("VC++ runtime {some}"),
         };
         match registered.collect::<Vec<_>>().join(", ") {
-            none if none.is_empty() => there,
-            some => format!("{there}, though {some} is registered"),
+            none if none.is_empty() => present,
+            some => format!("{present}, although {some} is registered"),
         }
     }
 }
 
-/// Of the places where one cause is met, so many are told.
-const MOST_PLACES: usize = 11;
+/// The maximum number of locations that are shown for one cause.
+const MAX_LOCATIONS: usize = 11;
 
 /// A line of a finding's chain.
-struct Link {
+struct ChainLine {
     name: String,
     remark: Remark,
 }
@@ -320,8 +323,8 @@ enum Remark {
     Culprit(String),
 }
 
-impl Link {
-    /// Without colours.
+impl ChainLine {
+    /// Renders the line without colours.
     fn text(&self) -> String {
         match &self.remark {
             Remark::None => self.name.clone(),

@@ -1,5 +1,6 @@
-//! The DLL chain of an import as a page in HTML, for an editor that can show one: what failed first, and what was loaded folded
-//! below it. It has no scripts; `<details>` and links are what a keyboard and a screen reader know.
+//! The DLL chain of an import as an HTML page, for an editor that can show one: first what failed, then
+//! collapsed what was loaded. It has no scripts; `<details>` and links work with a keyboard and a screen
+//! reader.
 
 use std::fmt::Write;
 
@@ -13,10 +14,11 @@ use crate::host::{Host, WinPath};
 use crate::loader::{Cause, Fault, Provider};
 use crate::visible::visible_lines;
 
-/// The command that a link to a file gives to the editor, with its path as the only argument.
+/// The editor's command in a link to a file. Its only argument is the path.
 const REVEAL: &str = "whydll.revealFile";
 
-/// The page for `import package`. `findings` are its problems, each in a sentence or two, as the editor shows them.
+/// Renders the page for `import package`. `findings` are its problems as the editor shows them, one or
+/// two sentences each.
 pub fn chain_page(
     chain: &Chain,
     host: &Host,
@@ -38,7 +40,7 @@ pub fn chain_page(
     document(&format!("DLL chain of {package}"), &page.out)
 }
 
-/// A page that says why there is no chain, and what to do.
+/// Renders a page that says why there is no chain, and what to do.
 pub fn empty_page(reason: &str) -> String {
     let mut body = String::new();
     let _ = writeln!(body, "<h1>DLL chain</h1>\n<p>{}</p>", escaped(reason));
@@ -62,11 +64,11 @@ impl Page<'_> {
         let summary = match &chain.error {
             Some(_) => "The import fails.".to_owned(),
             None if chain.failed.is_empty() => {
-                format!("The import works: {} beside Python's own.", counted(loaded, "module", "modules"))
+                format!("The import works: {} besides Python's own.", counted(loaded, "module", "modules"))
             }
             None => format!(
-                "The import works, and {} that the program handles.",
-                counted(chain.failed.len(), "load fails", "loads fail")
+                "The import works: the program handles {}.",
+                counted(chain.failed.len(), "failed load", "failed loads")
             ),
         };
         let kind = if chain.error.is_some() { "failure" } else { "fine" };
@@ -85,13 +87,14 @@ impl Page<'_> {
         );
     }
 
-    /// A load because of which the import fails: each culprit with the way to it, where it was searched, and its other copies.
+    /// Adds a load that makes the import fail: for each culprit, the path to it, where it was searched for,
+    /// and its other copies.
     fn failed(&mut self, load: &FailedLoad) {
         for fault in &load.faults {
             let name = escaped(fault.culprit());
-            let matter = escaped(&matter(&fault.cause));
-            let _ = writeln!(self.out, "<section><h2 class=\"failure\">{name}: {matter}</h2>");
-            self.way(load, fault);
+            let problem = escaped(&problem(&fault.cause));
+            let _ = writeln!(self.out, "<section><h2 class=\"failure\">{name}: {problem}</h2>");
+            self.path_to_culprit(load, fault);
             self.searched(fault);
             self.copies(fault);
             self.out.push_str("</section>\n");
@@ -107,16 +110,16 @@ impl Page<'_> {
         for load in loads {
             let culprit = load.faults.first();
             let name = culprit.map_or_else(|| load.sentence.clone(), |fault| fault.culprit().to_owned());
-            let matter = culprit.map_or_else(String::new, |fault| format!(": {}", matter(&fault.cause)));
-            let perhaps = if load.uncertain { " (perhaps never tried)" } else { "" };
+            let problem = culprit.map_or_else(String::new, |fault| format!(": {}", problem(&fault.cause)));
+            let remark = if load.uncertain { " (possibly never attempted)" } else { "" };
             let _ = writeln!(
                 self.out,
-                "<details><summary><span class=\"failure\">{}</span>{}{perhaps}</summary>",
+                "<details><summary><span class=\"failure\">{}</span>{}{remark}</summary>",
                 escaped(&name),
-                escaped(&matter)
+                escaped(&problem)
             );
             for fault in &load.faults {
-                self.way(load, fault);
+                self.path_to_culprit(load, fault);
                 self.searched(fault);
                 self.copies(fault);
             }
@@ -125,8 +128,8 @@ impl Page<'_> {
         self.out.push_str("</section>\n");
     }
 
-    /// From the statement down to the culprit.
-    fn way(&mut self, load: &FailedLoad, fault: &Fault) {
+    /// Adds the path from the statement down to the culprit.
+    fn path_to_culprit(&mut self, load: &FailedLoad, fault: &Fault) {
         self.out.push_str("<ol class=\"way\" aria-label=\"From the statement to the culprit\">\n");
         if let Some((file, line)) = load.at.as_ref().and_then(|at| Some((at.file.as_ref()?, at.line))) {
             let named = self.file(file, &self.environment.short(file));
@@ -142,7 +145,7 @@ impl Page<'_> {
                 true => writeln!(
                     self.out,
                     "<li><strong class=\"failure\">{name}</strong> {}</li>",
-                    escaped(&matter(&fault.cause))
+                    escaped(&problem(&fault.cause))
                 ),
                 false => writeln!(self.out, "<li>{name}</li>"),
             };
@@ -177,7 +180,7 @@ impl Page<'_> {
         self.out.push_str("</table>\n");
     }
 
-    /// The copy that Windows takes beside those that it does not.
+    /// Adds a table of the copy that Windows uses and the copies that it doesn't.
     fn copies(&mut self, fault: &Fault) {
         let others = copies(self.host, self.environment, fault);
         if others.is_empty() {
@@ -187,7 +190,7 @@ impl Page<'_> {
         let _ = writeln!(
             self.out,
             "<table><caption>The copies of {name}</caption>\n\
-             <tr><th scope=\"col\">Copy</th><th scope=\"col\">Version</th><th scope=\"col\">Taken</th></tr>"
+             <tr><th scope=\"col\">Copy</th><th scope=\"col\">Version</th><th scope=\"col\">Used</th></tr>"
         );
         if let Some(path) = fault.cause.path() {
             let why = match provider(&fault.cause) {
@@ -203,14 +206,14 @@ impl Page<'_> {
         self.out.push_str("</table>\n");
     }
 
-    fn copy(&mut self, path: &WinPath, taken: &str) {
+    fn copy(&mut self, path: &WinPath, used: &str) {
         let version = self.host.files.image(path).ok().and_then(|image| image.version);
         let version = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
         let row = format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             self.file(path, path.as_str()),
             escaped(&version),
-            escaped(taken)
+            escaped(used)
         );
         self.out.push_str(&row);
     }
@@ -228,17 +231,17 @@ impl Page<'_> {
     }
 
     fn node(&mut self, node: &Node) {
-        // What was loaded before is drawn where that happened; here it would only hide the rest.
+        // A module that was already loaded is shown where that happened; here it would only hide the rest.
         let is_shown = |child: &&Node| child.state != NodeState::AlreadyLoaded;
         let children: Vec<&Node> = node.children.iter().filter(is_shown).collect();
         let before = node.children.len() - children.len();
         let path = node.path.as_deref().map(WinPath::new);
-        // Within a summary, which is to be pressed itself, no link may stand.
+        // A summary is clickable itself and can't contain a link.
         let name = match &path {
             Some(path) if children.is_empty() => self.file(path, &node.name),
             _ => escaped(&node.name),
         };
-        // What has no file here says by its rule that it is a part of Windows.
+        // The rule of a node without a file already says that it is a part of Windows.
         let state =
             if node.path.is_none() && node.state == NodeState::System { "" } else { state(node.state) };
         let mut facts: Vec<String> = vec![state.to_owned()];
@@ -268,7 +271,7 @@ impl Page<'_> {
         self.out.push_str("</ul></details></li>\n");
     }
 
-    /// The file as a link that shows it.
+    /// Returns a link that reveals the file.
     fn file(&self, path: &WinPath, name: &str) -> String {
         let argument = json!([{ "path": path.as_str() }]).to_string();
         format!(
@@ -287,16 +290,16 @@ fn provider(cause: &Cause) -> Option<&Provider> {
     }
 }
 
-/// What is the matter with a culprit, in a few words and the code of Windows.
-fn matter(cause: &Cause) -> String {
-    let matter = match cause {
+/// Describes the problem with a culprit in a few words, with the code of Windows.
+fn problem(cause: &Cause) -> String {
+    let problem = match cause {
         Cause::NotFound { .. } => "not found".to_owned(),
         Cause::WrongMachine { machine, .. } => format!("found for {} only", machine.words()),
         Cause::BadImage { .. } => "the file is damaged".to_owned(),
         Cause::Unreadable { .. } => "the file cannot be read".to_owned(),
         Cause::MissingExport { symbols, .. } => match symbols.first() {
             Some(symbol) => format!("lacks {symbol}, which is imported from it"),
-            None => "lacks what is imported from it".to_owned(),
+            None => "lacks a function that is imported from it".to_owned(),
         },
         Cause::MissingAssembly { assembly } => format!("needs the side-by-side assembly {}", assembly.name),
         Cause::NewerWindows { needs: (major, minor), .. } => {
@@ -309,7 +312,7 @@ fn matter(cause: &Cause) -> String {
         Cause::LacksInstructions { sets, .. } => format!("needs a processor with {}", sets.join(", ")),
         Cause::InvalidParameter => "the flags of the load are invalid".to_owned(),
     };
-    format!("{matter} (Windows error {})", cause.code())
+    format!("{problem} (Windows error {})", cause.code())
 }
 
 fn state(state: NodeState) -> &'static str {
@@ -332,7 +335,7 @@ fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// The page around a body. Its colours are those of the editor's theme.
+/// Returns the page with this body. Its colours are those of the editor's theme.
 fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -361,7 +364,7 @@ table { border-collapse: collapse; margin: .8em 0; } caption { text-align: left;
 th, td { text-align: left; vertical-align: top; padding: .15em 1.5em .15em 0; border-bottom: 1px solid var(--vscode-widget-border, #8884); overflow-wrap: anywhere; }
 ";
 
-/// Nothing in it is taken for markup.
+/// Escapes a text for HTML.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible_lines(text).chars() {
@@ -377,7 +380,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Likewise, and what stands between backticks is code.
+/// Escapes a text for HTML, and turns text between backticks into code.
 fn spans(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts
@@ -388,7 +391,7 @@ fn spans(text: &str) -> String {
         .collect()
 }
 
-/// As a part of an address (RFC 3986): all but letters, digits and `-._~`.
+/// Percent-encodes everything but the unreserved characters of RFC 3986: letters, digits, and `-._~`.
 fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 3 / 2);
     for byte in text.bytes() {

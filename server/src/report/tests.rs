@@ -1,4 +1,4 @@
-//! Reports of small machines, as people and programs read them.
+//! Reports on small machines in all formats.
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
@@ -22,7 +22,7 @@ const BROKEN: &str = r"
     import pkg
 ";
 
-/// What `report` makes of a world and of a document in it that imports `pkg`.
+/// Renders the report on a world, and on a document in it that imports `pkg`.
 fn reported(world: &str, document: Option<&str>, report: impl FnOnce(&Report<'_>) -> String) -> String {
     let world = World::new(world).unwrap();
     let (host, environment, diagnosis) = diagnosed(&world);
@@ -52,14 +52,14 @@ fn check(world: &str, document: Option<&str>, expected: Expect) {
     expected.assert_eq(&plain(&reported(world, document, check_text)));
 }
 
-/// Without the escape sequences that make it colourful.
+/// Strips the escape sequences of the colours.
 fn plain(styled: &str) -> String {
     let mut parts = styled.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
-/// The line of the document and the line below that underlines the import.
+/// Checks the excerpt of the document in which the import is underlined.
 fn underlined(document: &str, expected: Expect) {
     let text = plain(&reported(BROKEN, Some(document), check_text));
     let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("-->")).take(4).collect();
@@ -67,7 +67,7 @@ fn underlined(document: &str, expected: Expect) {
 }
 
 #[test]
-fn what_is_loaded_by_an_unknown_name_is_tried() {
+fn files_that_may_be_loaded_by_an_unknown_name_are_tried() {
     let world = "
         /Python/python.exe  imports python38.dll
         /Python/python38.dll  version 3.8.10150.1013
@@ -197,7 +197,7 @@ fn an_import_is_underlined_and_explained() {
 }
 
 #[test]
-fn the_underline_stands_below_the_import_whatever_stands_before_it() {
+fn the_underline_is_below_the_import_whatever_precedes_it() {
     underlined(
         "\tx = 1; import pkg\n".trim_start(),
         expect![[r#"
@@ -328,7 +328,7 @@ fn a_healthy_environment_says_so() {
 }
 
 #[test]
-fn json_has_all_that_is_promised() {
+fn json_has_all_documented_fields() {
     let json = reported(BROKEN, Some("x = '😀'; import pkg\n"), check_json);
     let json: Value = serde_json::from_str(&json).unwrap();
     expect![[r#"
@@ -422,7 +422,7 @@ fn json_has_all_that_is_promised() {
 }
 
 #[test]
-fn json_of_the_healthy_has_empty_lists_rather_than_none() {
+fn json_of_a_healthy_environment_has_empty_lists_instead_of_null() {
     let json = reported(&BROKEN.replace(" imports cudart64_101.dll", ""), None, check_json);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -434,14 +434,14 @@ fn json_of_the_healthy_has_empty_lists_rather_than_none() {
 }
 
 #[test]
-fn json_escapes_what_names_may_hold() {
+fn json_escapes_special_characters_in_names() {
     let world = BROKEN.replace("cudart64_101.dll", "größe'😀.dll");
     let json = reported(&world, Some("import pkg\n"), check_json);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["findings"][0]["dll"], "größe'😀.dll");
 }
 
-/// The chain of targets with a space between them.
+/// Draws the chain of space-separated targets.
 fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain) -> String) -> String {
     let world = World::new(world).unwrap();
     let (host, environment, _) = diagnosed(&world);
@@ -450,7 +450,7 @@ fn chained(world: &str, target: &str, draw: impl FnOnce(&crate::diagnosis::Chain
 }
 
 #[test]
-fn a_chain_tells_what_was_passed_over_what_waits_and_what_leads_elsewhere() {
+fn a_chain_shows_passed_over_files_delay_imports_and_forwarders() {
     const WORLD: &str = "
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -474,9 +474,10 @@ fn a_chain_tells_what_was_passed_over_what_waits_and_what_leads_elsewhere() {
     .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
 }
 
-/// The module's own directory served when it was loaded, and PATH did not: at the first call it is the other way round.
+/// The module's own directory is searched when the module is loaded, but PATH isn't. At the first call,
+/// it is the other way round.
 #[test]
-fn what_waits_for_its_first_call_is_searched_as_a_plain_load_searches() {
+fn a_delay_import_is_searched_for_like_a_plain_load() {
     const WORLD: &str = "
         path /tools
         /Python/python.exe       imports python38.dll
@@ -533,7 +534,7 @@ fn a_chain_is_drawn_as_a_tree() {
 }
 
 #[test]
-fn several_targets_share_one_process_up_to_the_first_that_fails() {
+fn several_targets_share_one_process_until_one_fails() {
     let both = r"C:\cuda\cudart64_101.dll pkg C:\Python\Lib\site-packages\pkg\helper.dll";
     expect![[r#"
         Python itself: 2 modules
@@ -563,7 +564,7 @@ fn several_targets_share_one_process_up_to_the_first_that_fails() {
 }
 
 #[test]
-fn the_json_of_a_chain_has_all_that_is_promised() {
+fn the_json_of_a_chain_has_all_documented_fields() {
     let json: Value =
         serde_json::from_str(&chained(BROKEN, r"C:\Python\Lib\site-packages\pkg\native.pyd", chain_json))
             .unwrap();
@@ -616,7 +617,7 @@ fn the_json_of_a_chain_has_all_that_is_promised() {
 }
 
 #[test]
-fn a_document_for_a_bug_report() {
+fn a_report_in_markdown_for_a_bug_report() {
     expect![[r##"
         # pkg: cudart64\_101.dll not found
 
@@ -681,7 +682,7 @@ fn a_document_for_a_bug_report() {
     .assert_eq(&reported(&healthy, None, check_markdown));
 }
 
-/// The nodes of the tree, indented.
+/// Checks the nodes of the tree, which are indented.
 fn tree(world: &str, targets: &[&str], expected: Expect) {
     fn draw(out: &mut String, nodes: &[Node], depth: usize) {
         for node in nodes {
@@ -701,7 +702,7 @@ fn tree(world: &str, targets: &[&str], expected: Expect) {
 }
 
 #[test]
-fn a_tree_shows_what_is_loaded_missing_and_skipped() {
+fn a_tree_shows_loaded_missing_and_skipped_files() {
     let world = format!("{BROKEN}\n    /Python/Lib/site-packages/pkg/aside.dll    imports version.dll");
     let world = world.replace("imports helper.dll", "imports aside.dll, helper.dll");
     tree(
@@ -724,7 +725,7 @@ fn a_tree_shows_what_is_loaded_missing_and_skipped() {
 }
 
 #[test]
-fn a_tree_shows_what_the_program_itself_asked_for_in_vain() {
+fn a_tree_shows_a_missing_dll_that_the_program_itself_requested() {
     let world = BROKEN.replace("from . import native", "import ctypes; ctypes.WinDLL('nowhere.dll')");
     tree(
         &world,
@@ -741,41 +742,41 @@ fn a_tree_shows_what_the_program_itself_asked_for_in_vain() {
 }
 
 #[test]
-fn a_cell_is_told_by_its_number() {
-    let place = |cell, address: Option<&str>| {
+fn a_cell_is_named_by_its_number() {
+    let location = |cell, link: Option<&str>| {
         let document = CheckedDocument::new("main.ipynb".to_owned(), String::new());
-        let document = CheckedDocument { cell, address: address.map(str::to_owned), ..document };
-        let place = document.place(Position { line: 1, character: 7 });
-        (place.name, place.link)
+        let document = CheckedDocument { cell, link: link.map(str::to_owned), ..document };
+        let location = document.location(Position { line: 1, character: 7 });
+        (location.name, location.link)
     };
-    let address = Some("/steps/main.ipynb");
-    assert_eq!(place(None, None), ("main.ipynb:2".to_owned(), None));
-    assert_eq!(place(Some(2), None), ("main.ipynb, cell 3, line 2".to_owned(), None));
-    assert_eq!(place(None, address).1.as_deref(), Some("/steps/main.ipynb#L2"));
-    assert_eq!(place(Some(2), address).1.as_deref(), address);
+    let link = Some("/steps/main.ipynb");
+    assert_eq!(location(None, None), ("main.ipynb:2".to_owned(), None));
+    assert_eq!(location(Some(2), None), ("main.ipynb, cell 3, line 2".to_owned(), None));
+    assert_eq!(location(None, link).1.as_deref(), Some("/steps/main.ipynb#L2"));
+    assert_eq!(location(Some(2), link).1.as_deref(), link);
 }
 
-/// The page of `import pkg`, under another name perhaps.
+/// Draws the page of `import pkg`, with `package` as its name.
 fn drawn(host: &Host, environment: &Environment, package: &str, findings: &[String]) -> String {
     let chain = on_large_stack(|| chain(host, environment, &["pkg"]));
     chain_page(&chain, host, environment, package, findings)
 }
 
-/// The texts of the page, without its style.
+/// Checks the body of the page, with links replaced by their names in brackets.
 fn page(world: &str, expected: Expect) {
     let world = World::new(world).unwrap();
     let (host, environment, diagnosis) = diagnosed(&world);
     let findings: Vec<String> = diagnosis.findings.iter().map(|finding| finding.what.clone()).collect();
     let html = drawn(&host, &environment, "pkg", &findings);
     let body = html.split_once("<main>").unwrap().1.split_once("</main>").unwrap().0;
-    // Every link leads to a file, whose path is its argument.
+    // Every link reveals a file, whose path is its argument.
     let mut out = String::new();
     let mut rest = body;
     while let Some((before, link)) = rest.split_once("<a href=\"command:whydll.revealFile?") {
         out += before;
-        let (address, after) = link.split_once("\" title=\"").unwrap();
+        let (argument, after) = link.split_once("\" title=\"").unwrap();
         let (title, after) = after.split_once("\">").unwrap();
-        assert!(address.chars().all(|c| c.is_ascii_alphanumeric() || "%-._~".contains(c)), "{address}");
+        assert!(argument.chars().all(|c| c.is_ascii_alphanumeric() || "%-._~".contains(c)), "{argument}");
         assert!(!title.contains('"'));
         let (name, after) = after.split_once("</a>").unwrap();
         out += &format!("[{name}]");
@@ -838,7 +839,7 @@ fn the_page_of_a_chain_begins_with_what_failed() {
 }
 
 #[test]
-fn the_page_shows_what_the_program_handles_and_the_copies_beside_each_other() {
+fn the_page_shows_handled_failures_and_a_table_of_copies() {
     let world = "
         /Python/python.exe       imports python38.dll
         /Python/python38.dll     version 3.8.10150.1013
@@ -894,7 +895,7 @@ fn the_page_shows_what_the_program_handles_and_the_copies_beside_each_other() {
 }
 
 #[test]
-fn a_name_is_no_markup() {
+fn names_are_escaped_in_html() {
     let world = BROKEN.replace("cudart64_101.dll", "a&b'c.dll");
     let world = World::new(&world).unwrap();
     let (host, environment, _) = diagnosed(&world);
@@ -908,7 +909,7 @@ fn a_name_is_no_markup() {
     assert!(empty_page("<s>").contains("&lt;s&gt;"));
 }
 
-/// What names of files and packages, and texts in them, may hold. Each has as many bytes as [`STAND_IN`].
+/// Hostile names of files and packages. Each has at most as many bytes as [`STAND_IN`].
 const HOSTILE: &[&str] = &[
     "$(calc)&calc&%PATH%`calc`!x!;|calc<>'.dll",
     "\u{1b}]8;;http://example.com\u{7}a\u{1b}]8;;\u{7}\u{1b}[45m.dll",
@@ -921,7 +922,7 @@ const HOSTILE: &[&str] = &[
 ];
 const STAND_IN: &str = "a-name-that-is-to-be-another-one-in-the-image.dll";
 
-/// A machine on which a DLL, a package's metadata and a program have this name in them.
+/// Creates a machine on which a DLL and a package's metadata contain this name.
 fn hostile_world(hostile: &str) -> World {
     let world = World::new(
         &BROKEN
@@ -946,8 +947,8 @@ fn hostile_world(hostile: &str) -> World {
     world
 }
 
-/// Fails if a terminal would do more than to show it.
-fn is_only_shown(styled: &str) {
+/// Fails if a terminal would do more than display the text.
+fn assert_only_displayed(styled: &str) {
     assert!(!styled.contains("\u{1b}[45m"), "{styled:?}");
     let plain = anstream::adapter::strip_str(styled).to_string();
     let styles = styled.matches('\u{1b}').count();
@@ -955,8 +956,8 @@ fn is_only_shown(styled: &str) {
     assert!(!plain.contains(|c| crate::visible::is_obeyed(c) && c != '\n'), "{plain:?}");
 }
 
-/// Fails if a reader of Markdown would see a link, an image or HTML that is not ours.
-fn is_harmless_markdown(markdown: &str) {
+/// Fails if the Markdown contains a foreign link, an image, or HTML.
+fn assert_harmless_markdown(markdown: &str) {
     use pulldown_cmark::{Event, Options, Parser, Tag};
     assert!(!markdown.contains(|c| crate::visible::is_obeyed(c) && c != '\n'), "{markdown:?}");
     for event in Parser::new_ext(markdown, Options::all()) {
@@ -976,7 +977,7 @@ fn is_harmless_markdown(markdown: &str) {
 }
 
 #[test]
-fn names_of_others_are_shown_and_never_obeyed() {
+fn untrusted_names_are_displayed_and_never_interpreted() {
     for hostile in HOSTILE {
         let world = hostile_world(hostile);
         let (host, environment, diagnosis) = diagnosed(&world);
@@ -995,12 +996,12 @@ fn names_of_others_are_shown_and_never_obeyed() {
         };
         let finding = &report.findings.first().unwrap().finding;
         assert!(!finding.dlls.contains(&STAND_IN.to_owned()), "{finding:?}");
-        is_only_shown(&check_text(&report));
-        is_harmless_markdown(&check_markdown(&report));
+        assert_only_displayed(&check_text(&report));
+        assert_harmless_markdown(&check_markdown(&report));
         let json: Value = serde_json::from_str(&check_json(&report)).unwrap();
         assert_eq!(json["findings"][0]["dll"], **finding.dlls.first().unwrap());
         let found = on_large_stack(|| chain(&host, &environment, &["pkg"]));
-        is_only_shown(&chain_text(&found));
+        assert_only_displayed(&chain_text(&found));
         serde_json::from_str::<Value>(&chain_json(&found)).unwrap();
         let page = chain_page(&found, &host, &environment, "pkg", &[finding.message()]);
         assert!(!page.contains("<img") && !page.contains("<b>"), "{page}");

@@ -1,11 +1,11 @@
-//! The answer of a check for a person at a terminal: the import underlined, what is wrong, how we know
-//! with the chain as a tree, what to do.
+//! A report for a terminal: the underlined import, what is wrong, how we know with the chain as a tree,
+//! and what to do.
 
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Link, Located, Remark, Report};
+use super::{ChainLine, Located, Remark, Report};
 use crate::action::Action;
 use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
 use crate::source::{LineIndex, Position};
@@ -16,10 +16,10 @@ const DIM: Style = Style::new().dimmed();
 const BLUE: Style = AnsiColor::Blue.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
-/// Longest line of running text, in characters.
+/// The maximum length of a line of running text, in characters.
 const WIDTH: usize = 96;
 
-/// The report, with ANSI styles; the writer strips them where the output is no terminal.
+/// Renders the report with ANSI styles, which the writer strips if the output isn't a terminal.
 pub fn check_text(report: &Report<'_>) -> String {
     let mut out = String::new();
     for located in report.causes() {
@@ -31,15 +31,15 @@ pub fn check_text(report: &Report<'_>) -> String {
     out
 }
 
-/// The other imports with the same cause.
+/// Lists the other imports with the same cause.
 fn also_at(out: &mut String, report: &Report<'_>, located: &Located) {
-    let places: Vec<String> = report
-        .places_of(located)
+    let locations: Vec<String> = report
+        .locations_of(located)
         .into_iter()
         .skip(1)
-        .map(|place| visible(&place.name).into_owned())
+        .map(|location| visible(&location.name).into_owned())
         .collect();
-    section(out, "also at", &places);
+    section(out, "also at", &locations);
 }
 
 fn color(severity: Severity) -> Style {
@@ -71,7 +71,7 @@ fn finding(out: &mut String, report: &Report<'_>, located: &Located) {
     fixes(out, report, located);
 }
 
-/// The line of the import, its module underlined.
+/// Shows the line of the import, with the module underlined.
 fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style) {
     let Some((document, range)) = located.at else {
         return;
@@ -93,7 +93,7 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
         None => format!(":{}", before.chars().count() + 1),
         Some(_) => String::new(),
     };
-    let name = document.place(range.start).name;
+    let name = document.location(range.start).name;
     let (before, module, after) = (visible_lines(before), visible_lines(module), visible_lines(after));
     let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     let marks = "^".repeat(module.chars().count().max(1));
@@ -103,7 +103,7 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
     let _ = writeln!(out, "{BLUE}{gutter} |{BLUE:#} {indent}{style}{marks}{style:#}");
 }
 
-/// Where in a line so many UTF-16 units end.
+/// Returns the byte offset in a line that corresponds to a number of UTF-16 code units.
 fn byte_of(line: &str, units: u32) -> usize {
     let mut seen = 0;
     let reached = line.char_indices().find(|(_, c)| {
@@ -114,12 +114,12 @@ fn byte_of(line: &str, units: u32) -> usize {
     reached.map_or(line.len(), |(at, _)| at)
 }
 
-/// Packages wrap long advice around what went wrong; the lines that say it are the first and the last.
+/// Shortens a long message to its first and last line. Some packages put long advice between the two.
 fn essential(sentence: &str) -> String {
-    const MOST_LINES: usize = 8;
+    const MAX_LINES: usize = 8;
     let lines: Vec<&str> = sentence.lines().filter(|line| !line.trim().is_empty()).collect();
     match lines.as_slice() {
-        [first, .., last] if lines.len() > MOST_LINES => format!("{first}\n…\n{last}"),
+        [first, .., last] if lines.len() > MAX_LINES => format!("{first}\n…\n{last}"),
         lines => lines.join("\n"),
     }
 }
@@ -134,9 +134,9 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-/// The chain, each module below what needs it.
+/// Draws the chain, each module below the one that needs it.
 fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) {
-    let styled = |link: Link| match link.remark {
+    let styled = |link: ChainLine| match link.remark {
         Remark::None => visible(&link.name).into_owned(),
         Remark::Line(line) => format!("{} {DIM}line {line}{DIM:#}", visible(&link.name)),
         Remark::Culprit(what) => format!("{style}{}{style:#}  {}", visible(&link.name), visible(&what)),
@@ -152,7 +152,7 @@ fn tree(out: &mut String, report: &Report<'_>, finding: &Finding, style: Style) 
             _ => drop(writeln!(out, "    {}{DIM}└─{DIM:#} {node}", "   ".repeat(depth - 1))),
         }
     }
-    // Further culprits of the same cause, which Windows would name next.
+    // Further culprits of the same cause, which would fail next.
     for dll in finding.dlls.iter().skip(1) {
         let _ = writeln!(
             out,
@@ -224,11 +224,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
             plural(warnings, "warning")
         );
     } else if !report.documents.is_empty() && watched == 0 {
-        let _ = writeln!(
-            out,
-            "{} checked: nothing is imported there that is watched",
-            plural(report.files(), "file")
-        );
+        let _ = writeln!(out, "{} checked: no watched package is imported", plural(report.files(), "file"));
     } else {
         let handled: Vec<&str> = report.handled().collect();
         for package in &report.packages {
@@ -236,8 +232,8 @@ fn summary(out: &mut String, report: &Report<'_>) {
                 true => format!(" {FAILS_AND_IS_HANDLED}"),
                 false => format!(" works{}", package.coverage.extent(|file| report.short(file))),
             };
-            let told = format!("`import {}`{extent} ({})", package.import, package.installed());
-            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: {}", visible(&told));
+            let summary = format!("`import {}`{extent} ({})", package.import, package.installed());
+            let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: {}", visible(&summary));
         }
     }
     for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
@@ -245,8 +241,8 @@ fn summary(out: &mut String, report: &Report<'_>) {
     }
     for package in report.packages.iter().filter(|package| package.path.is_some()) {
         let path = package.path.as_ref().map_or("", |path| path.as_str());
-        let told = format!("{} in {path}", package.installed());
-        let _ = writeln!(out, "  {DIM}package{DIM:#}      {}", visible(&told));
+        let location = format!("{} in {path}", package.installed());
+        let _ = writeln!(out, "  {DIM}package{DIM:#}      {}", visible(&location));
     }
     let launcher = environment.launcher();
     let launcher = launcher.map_or_else(String::new, |launcher| format!(", started by {launcher}"));
@@ -266,18 +262,18 @@ fn summary(out: &mut String, report: &Report<'_>) {
     let _ = writeln!(out, "  {DIM}machine{DIM:#}      {} {DIM}{}{DIM:#}", visible(&kind), visible(&facts));
 }
 
-/// What of an import is not known.
+/// Lists the parts of an import that are unknown.
 fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
-    const MOST: usize = 5;
+    const MAX_ITEMS: usize = 5;
     let coverage = &package.coverage;
     let mut lines: Vec<String> = coverage
         .gaps
         .iter()
-        .take(MOST)
+        .take(MAX_ITEMS)
         .flat_map(|gap| wrapped(&report.gap(gap), WIDTH - 4, WIDTH - 4))
         .collect();
-    if coverage.gaps.len() > MOST {
-        lines.push(format!("and {} more", coverage.gaps.len() - MOST));
+    if coverage.gaps.len() > MAX_ITEMS {
+        lines.push(format!("and {} more", coverage.gaps.len() - MAX_ITEMS));
     }
     for missed in &coverage.not_reached {
         let files = if missed.count == 1 {
@@ -286,20 +282,20 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
             format!("{} native files", missed.count)
         };
         lines.push(format!("not reached: {files} of {}", visible(&missed.distribution)));
-        for failing in missed.failing.iter().take(MOST) {
+        for failing in missed.failing.iter().take(MAX_ITEMS) {
             let text = format!("may fail: {}: {}", report.short(&failing.file), failing.why);
             lines.extend(wrapped(&text, WIDTH - 4, WIDTH - 4));
         }
-        if missed.failing.len() > MOST {
-            lines.push(format!("and {} more that may fail", missed.failing.len() - MOST));
+        if missed.failing.len() > MAX_ITEMS {
+            lines.push(format!("and {} more that may fail", missed.failing.len() - MAX_ITEMS));
         }
     }
-    section(out, &format!("not known of `import {}`", visible(&package.import)), &lines);
+    section(out, &format!("unknown about `import {}`", visible(&package.import)), &lines);
     out.push('\n');
 }
 
-/// Breaks running text into lines to be seen, the first of at most `first` characters and the others of `rest`. Words
-/// are never broken: paths stay whole.
+/// Wraps running text and makes it visible. The first line has at most `first` characters and the others
+/// at most `rest`. Words are never broken, so that paths stay whole.
 fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines().map(visible) {

@@ -1,4 +1,4 @@
-//! The DLL tree as nodes, for whoever draws it: an editor's tree view.
+//! The DLL tree as nodes, for an editor's tree view.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::diagnosis::{Chain, ChainError};
 use crate::host::{Host, WinPath};
 use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module};
 
-/// What became of a DLL.
+/// The state of a DLL in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeState {
@@ -15,22 +15,22 @@ pub enum NodeState {
     Loaded,
     /// It is a part of Windows.
     System,
-    /// It was loaded before, and is drawn where that happened.
+    /// It was already loaded, and is drawn where that happened.
     AlreadyLoaded,
     /// It will be loaded at the first call.
     Waiting,
-    /// It could be loaded, but what it needs could not: Windows unloads it again.
+    /// It could be loaded, but a DLL that it needs couldn't, so Windows unloads it again.
     Unloaded,
-    /// It was found nowhere, or what was found cannot be loaded.
+    /// It wasn't found, or can't be loaded.
     Missing,
-    /// The search went past it.
+    /// The search passed over it.
     Skipped,
 }
 
-/// A DLL, or a place where one was sought.
+/// A DLL, or a directory that was searched for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Node {
-    /// Base name; of a place, the directory.
+    /// The base name, or the path of the directory.
     pub name: String,
     /// Its file, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,16 +38,17 @@ pub struct Node {
     /// VERSIONINFO's file version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// What became of it.
+    /// Its state.
     pub state: NodeState,
-    /// The rule that found it, or why it is not there.
+    /// The rule that found it, or why it wasn't found.
     pub rule: String,
-    /// What it needs, in the order in which the loader takes it.
+    /// The DLLs that it needs, in the order in which the loader resolves them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Node>,
 }
 
-/// The modules that the program loads, each above what it needs; the interpreter itself stands first, as one node.
+/// Returns the modules that the program loads, each with what it needs as its children. The first node
+/// contains the modules of the interpreter itself.
 pub fn chain_tree(chain: &Chain, host: &Host) -> Vec<Node> {
     let drawing = Drawing { modules: all_modules(chain), loaded: chain.modules.len(), host, chain };
     let roots = |from: usize, to: usize| {
@@ -66,7 +67,7 @@ pub fn chain_tree(chain: &Chain, host: &Host) -> Vec<Node> {
         });
     }
     nodes.extend(roots(chain.of_interpreter, drawing.modules.len()));
-    // What the program itself asked for in vain is needed by no module.
+    // Missing modules requested by the program have no parent module.
     let asked_for = drawing.faults().filter(|fault| fault.chain.len() == 1);
     let is_drawn = |fault: &&Fault| !nodes.iter().any(|node| node.name.eq_ignore_ascii_case(fault.culprit()));
     let missing: Vec<Node> = asked_for.filter(is_drawn).map(|fault| drawing.fault(fault)).collect();
@@ -76,7 +77,7 @@ pub fn chain_tree(chain: &Chain, host: &Host) -> Vec<Node> {
 
 struct Drawing<'a> {
     modules: Vec<&'a Module>,
-    /// Those behind are unloaded again.
+    /// The number of modules that stay loaded; those after them are unloaded again.
     loaded: usize,
     host: &'a Host,
     chain: &'a Chain,
@@ -151,7 +152,7 @@ impl<'a> Drawing<'a> {
                 });
                 match faults.next() {
                     Some(fault) => self.fault(fault),
-                    // It is drawn in full below another module that needs it, or nobody needs it now.
+                    // It is drawn in full below another module that needs it, or isn't needed now.
                     None if dependency.kind == DependencyKind::Import => {
                         leaf(None, NodeState::Missing, "cannot be loaded".to_owned())
                     }
@@ -161,7 +162,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A culprit, and below it the places where it was sought.
+    /// Returns a culprit with the searched directories as its children.
     fn fault(&self, fault: &Fault) -> Node {
         let path = fault.cause.path();
         let places = fault.cause.searched().iter().map(|searched| Node {
@@ -170,7 +171,7 @@ impl<'a> Drawing<'a> {
             version: None,
             state: NodeState::Skipped,
             rule: match &searched.passed_over {
-                Some(over) => format!("{}, the one there is {}", searched.rule, over.machine.words()),
+                Some(over) => format!("{}, the file there is {}", searched.rule, over.machine.words()),
                 None => format!("{}, not there", searched.rule),
             },
             children: Vec::new(),

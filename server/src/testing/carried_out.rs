@@ -1,4 +1,4 @@
-//! A machine on which a fix was really carried out: files are written and removed, and nothing is laid over them.
+//! A machine on which a fix was really carried out: files are written and removed, instead of overlaid.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use crate::diagnosis::Effect;
 use crate::host::{Change, WinPath};
 use crate::image::{Image, Symbol};
 
-/// A copy of the machine's drive with the changes of `effect`.
+/// Returns a copy of the machine's drive with the changes of `effect`.
 pub fn drive(root: &Path, effect: &Effect) -> TempDir {
     let copy = tempfile::Builder::new().prefix("world-").tempdir().unwrap();
     copy_folder(root, copy.path());
@@ -25,7 +25,7 @@ pub fn drive(root: &Path, effect: &Effect) -> TempDir {
             _ => None,
         })
         .collect();
-    let asked = asked_for(copy.path());
+    let imported = imported_symbols(copy.path());
     let mut declared = String::new();
     for (path, change) in &effect.files {
         match change {
@@ -33,8 +33,8 @@ pub fn drive(root: &Path, effect: &Effect) -> TempDir {
             Change::Image { machine, version, size } => {
                 let _ = fs::remove_file(native(path));
                 let name = path.file_name().to_ascii_lowercase();
-                let symbols: BTreeSet<&str> =
-                    asked.iter().filter(|(dll, _)| *dll == name).map(|(_, symbol)| symbol.as_str()).collect();
+                let symbols = imported.iter().filter(|(dll, _)| *dll == name);
+                let symbols: BTreeSet<&str> = symbols.map(|(_, symbol)| symbol.as_str()).collect();
                 let symbols: Vec<&str> = symbols.into_iter().collect();
                 let path = path.as_str().trim_start_matches("C:").replace('\\', "/");
                 let _ = write!(declared, "\"{path}\"  {machine}");
@@ -50,7 +50,7 @@ pub fn drive(root: &Path, effect: &Effect) -> TempDir {
                 declared.push('\n');
             }
             Change::CopyOf(_) => {}
-            Change::Unread => panic!("nobody knows what {path} holds"),
+            Change::Unread => panic!("the contents of {path} are unknown"),
         }
     }
     World::at(&declared, copy.path()).unwrap_or_else(|error| panic!("{error}: {declared}"));
@@ -63,7 +63,7 @@ pub fn drive(root: &Path, effect: &Effect) -> TempDir {
 fn real(root: &Path, path: &str) -> PathBuf {
     let mut real = root.to_owned();
     for name in path.trim_start_matches("C:").split('\\').filter(|name| !name.is_empty()) {
-        // Windows' names know no case, and the system that we run on may.
+        // Names are case-insensitive on Windows, but may be case-sensitive here.
         let same = fs::read_dir(&real).into_iter().flatten().flatten().map(|entry| entry.file_name());
         let mut same = same.filter(|known| known.eq_ignore_ascii_case(name));
         real.push(same.next().unwrap_or_else(|| name.into()));
@@ -99,12 +99,13 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Which symbols the images below a folder import of which DLL, whose name is in lower case.
-fn asked_for(folder: &Path) -> BTreeSet<(String, String)> {
-    let mut asked = BTreeSet::new();
+/// Returns the symbols that the images below a folder import, each with the name of its DLL in lower
+/// case.
+fn imported_symbols(folder: &Path) -> BTreeSet<(String, String)> {
+    let mut imported = BTreeSet::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
-            asked.extend(asked_for(&entry.path()));
+            imported.extend(imported_symbols(&entry.path()));
             continue;
         }
         let bytes = fs::read(entry.path()).unwrap_or_default();
@@ -116,10 +117,10 @@ fn asked_for(folder: &Path) -> BTreeSet<(String, String)> {
                 if let Symbol::Name(name) = symbol
                     && name != "whydll"
                 {
-                    asked.insert((import.dll.to_ascii_lowercase(), name));
+                    imported.insert((import.dll.to_ascii_lowercase(), name));
                 }
             }
         }
     }
-    asked
+    imported
 }

@@ -1,38 +1,38 @@
-//! A line of a traceback → a place in a program.
+//! Parses the lines of a traceback that name a location in a program.
 
 use super::FailedImport;
 use crate::source::{Document, ImportStatement, top_level};
 
-/// A place that a traceback names.
+/// A location in a traceback.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Frame {
     pub file: String,
     pub line: Option<u32>,
-    /// The line's code, if it is shown.
+    /// The code of the line, if it is shown.
     pub code: Option<String>,
 }
 
-/// A longer line is data, in bytes.
-const LONGEST_LINE: usize = 4096;
+/// The maximum length of a line in bytes. Longer lines are data.
+const MAX_LINE: usize = 4096;
 
-/// The frame that a line begins; Python shows its code on the next line.
+/// Parses the frame that a line begins. Python prints its code on the next line.
 pub(super) fn frame(line: &str, next: Option<&str>) -> Option<Frame> {
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE {
         return None;
     }
     python(line, next).or_else(|| ipython(line.trim_matches(MARGIN)))
 }
 
-/// `  File "C:\a.py", line 3, in <module>`; a logger may have written before it.
+/// Parses `  File "C:\a.py", line 3, in <module>`, possibly after a logger's prefix.
 fn python(line: &str, next: Option<&str>) -> Option<Frame> {
     let (before, rest) = line.split_once("File \"")?;
     let (file, rest) = rest.split_once('"')?;
     let number = rest.trim_start_matches([',', ' ']).strip_prefix("line ").map(leading_number)?;
-    // The code stands two columns further in than the frame.
+    // The code is indented by two more columns than the frame.
     let column = before.chars().count() + 2;
-    let code = next.filter(|next| next.len() <= LONGEST_LINE && !next.contains("File \""));
+    let code = next.filter(|next| next.len() <= MAX_LINE && !next.contains("File \""));
     let code = code.map(|next| next.chars().skip(column).collect::<String>().trim().to_owned());
-    // Where nothing is indented, the code begins where the frame does.
+    // If nothing is indented, the code begins in the same column as the frame.
     let at_start =
         next.filter(|next| before.is_empty() && is_import(next.trim())).map(|next| next.trim().to_owned());
     let code = code.filter(|code| is_import(code)).or(at_start);
@@ -43,10 +43,11 @@ fn is_import(code: &str) -> bool {
     code.starts_with("import ") || code.starts_with("from ")
 }
 
-/// What frames drawn around a traceback are made of.
+/// The characters that boxes around a traceback consist of.
 const MARGIN: [char; 4] = ['│', ' ', '|', '\t'];
 
-/// `File ~\a.py:3, in f()`, `~\a.py in <module>`, `Cell In[1], line 3`; `C:\a.py:3 in f`, as Rich has it.
+/// Parses the formats of IPython, `File ~\a.py:3, in f()`, `~\a.py in <module>`, and
+/// `Cell In[1], line 3`, and that of Rich, `C:\a.py:3 in f`.
 fn ipython(line: &str) -> Option<Frame> {
     if line.starts_with("Cell In") || line.starts_with("Input In") || line.starts_with("In [") {
         let number = line.split_once("line ").and_then(|(_, rest)| leading_number(rest));
@@ -71,7 +72,7 @@ fn ipython(line: &str) -> Option<Frame> {
     })
 }
 
-/// What is told of a cell, which has no file.
+/// The file name of a cell.
 const CELL: &str = "a cell";
 
 fn leading_number(text: &str) -> Option<u32> {
@@ -79,7 +80,7 @@ fn leading_number(text: &str) -> Option<u32> {
     text[..end].parse().ok()
 }
 
-/// The code that IPython points at: `---> 24 import x`, and Rich: `❱ 24 import x`.
+/// Returns the code that IPython (`---> 24 import x`) or Rich (`❱ 24 import x`) points at.
 pub(super) fn marked_code(line: &str) -> Option<String> {
     let line = line.trim_matches(MARGIN);
     let rest = match line.strip_prefix('❱') {
@@ -90,24 +91,24 @@ pub(super) fn marked_code(line: &str) -> Option<String> {
     (code.len() < rest.trim_start().len()).then(|| code.trim_matches(MARGIN).to_owned())
 }
 
-/// The import in a traceback that led out of a person's own code, or at least the package that it led to.
+/// Returns the import that led out of the user's own code, or at least the package that it led to.
 pub(super) fn import_in(block: &[Frame], missing: Option<&str>) -> Option<FailedImport> {
     let real: Vec<&Frame> = block.iter().filter(|frame| !frame.file.starts_with("<frozen")).collect();
     let entered = real.iter().position(|frame| package_of(&frame.file).is_some());
     let package = entered.and_then(|at| package_of(&real.get(at)?.file));
-    // The last line of one's own.
+    // The last line of the user's own code.
     let own = match entered {
         Some(at) => real.get(..at)?.last(),
         None => real.last(),
     };
     let stated = own.and_then(|frame| {
         let imports = Document::parse(frame.code.as_ref()?).imports;
-        let is_meant = |import: &&ImportStatement| match (package, missing) {
+        let is_failed = |import: &&ImportStatement| match (package, missing) {
             (Some(package), _) => import.top_level() == package,
             (None, Some(missing)) => import.top_level() == top_level(missing),
             (None, None) => true,
         };
-        let import = imports.iter().filter(|import| !import.is_access).find(is_meant)?;
+        let import = imports.iter().filter(|import| !import.is_access).find(is_failed)?;
         Some(FailedImport {
             module: import.module.to_string(),
             names: import.names.clone(),
@@ -120,7 +121,7 @@ pub(super) fn import_in(block: &[Frame], missing: Option<&str>) -> Option<Failed
 
 const PACKAGES: [&str; 2] = ["site-packages", "dist-packages"];
 
-/// `tensorflow` of a file that lies in the folder of packages.
+/// Returns the package of a file in site-packages, such as `tensorflow`.
 pub(super) fn package_of(file: &str) -> Option<&str> {
     let mut parts = file.split(['/', '\\']).skip_while(|part| !is_packages(part)).skip(1);
     let first = parts.next()?;
@@ -134,16 +135,17 @@ fn is_packages(part: &str) -> bool {
     PACKAGES.iter().any(|name| part.eq_ignore_ascii_case(name))
 }
 
-/// `C:\env` of `C:\env\Lib\site-packages\x.py`. None for what belongs to a user rather than to an environment.
+/// Returns the environment of a file: `C:\env` for `C:\env\Lib\site-packages\x.py`. Returns `None` for a
+/// file of the user site, which belongs to no environment.
 pub(super) fn environment_of(file: &str) -> Option<&str> {
     let mut parts = file.split(['/', '\\']);
     let mut end = 0;
     parts.by_ref().take_while(|part| !is_packages(part)).for_each(|part| end += part.len() + 1);
-    // Something must lie in the folder.
+    // The folder of packages itself isn't enough.
     parts.next()?;
     let above = file.get(..end.checked_sub(1)?)?;
     let (lib, name) = above.rsplit_once(['/', '\\'])?;
-    // Elsewhere than on Windows there is a folder for the version between.
+    // On other systems than Windows, there is a folder for the version in between.
     let (lib, name) = match name.strip_prefix("python") {
         Some(_) => lib.rsplit_once(['/', '\\'])?,
         None => (lib, name),

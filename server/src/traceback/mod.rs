@@ -1,7 +1,8 @@
-//! The text of a traceback → what it says: which import failed, what Python and Windows said of it, and in which environment.
+//! Parses a traceback: which import failed, what Python and Windows reported, and in which environment.
 //!
-//! Knows the forms in which Python, IPython and loggers print one, but neither files nor Windows. Read by structure, names and
-//! numbers: Windows speaks in the language of its user.
+//! Knows the formats in which Python, IPython, and loggers print tracebacks, but neither files nor
+//! Windows. Parsing relies on structure, names, and numbers, because Windows' messages are in the user's
+//! language.
 
 mod frames;
 mod reported;
@@ -16,83 +17,87 @@ pub use reported::{Reported, reported};
 pub use words::decoded;
 
 use frames::Frame;
-use words::{Raised, raised};
+use words::{RaisedException, raised};
 
-/// What a traceback says.
+/// The parsed traceback.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traceback {
-    /// The class of the exception: `ImportError`; none where only its words are there.
+    /// The class of the exception: `ImportError`; `None` if there is only its message.
     pub exception: Option<String>,
-    /// Its words, as far as they say what failed.
+    /// The part of its message that says what failed.
     pub message: String,
     pub failure: Failure,
-    /// What Windows said.
+    /// The error that Windows reported.
     pub win_error: Option<WinError>,
-    /// The import that did not get through, if that can be told.
+    /// The import that failed, if it can be determined.
     pub import: Option<FailedImport>,
-    /// The folder of the environment that it was in, as the traceback writes it.
+    /// The folder of the environment, as written in the traceback.
     pub environment: Option<String>,
 }
 
-/// What did not work, in Python's words.
+/// The kind of failure, according to Python's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Windows did not load an extension module; its name if it is told.
+    /// Windows could not load an extension module. Its name is `None` if the message lacks it.
     Extension { module: Option<String> },
-    /// A DLL was not loaded, or these were not found. Names or paths; none where Windows alone speaks.
+    /// DLLs could not be loaded or found. Contains names or paths, or nothing if the message has none.
     Dlls { names: Vec<String> },
-    /// A module was found nowhere.
+    /// A module was not found.
     NoModule { module: String },
-    /// A package says that a part of it could not be imported, and not why.
+    /// A package reports that a part of it could not be imported, but not why.
     Part { module: String },
     /// An import failed for another reason.
     Other,
 }
 
-/// A Win32 code.
+/// A Win32 error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WinError {
     pub code: u32,
-    /// It stands there; else it is told from Windows' sentence.
+    /// Whether the traceback contains the code. Otherwise it was inferred from the message.
     pub printed: bool,
 }
 
-/// An import statement, or as much of it as is known.
+/// An import statement, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedImport {
-    /// Dotted name of the module.
+    /// The dotted name of the module.
     pub module: String,
-    /// What is taken out of it.
+    /// The names that are imported from it.
     pub names: Vec<Name>,
-    /// Where it stands: file and line. None if only the package is known whose code failed.
+    /// Its file and line; `None` if only the package is known whose code failed.
     pub at: Option<(String, Option<u32>)>,
 }
 
-/// Why a text says nothing of an import.
+/// Why a text contains no traceback of a failed import.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TracebackError {
     #[error(
-        "there is no traceback in it: paste all that Python printed, from `Traceback (most recent call last)` to the last line"
+        "no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` to the last line"
     )]
     Nothing,
-    #[error("it is no failed import: what was raised is {0}")]
+    #[error("not a failed import: the exception is {0}")]
     AnotherException(String),
 }
 
-/// A longer text is not read, in bytes.
-pub const LONGEST: u64 = 16 << 20;
+/// The maximum length of a text that is read, in bytes.
+pub const MAX_LENGTH: u64 = 16 << 20;
 
-/// Reads a text in which a traceback stands, among other things perhaps. Of several, the last that is of an import counts.
+/// Parses a text that contains a traceback, possibly among other output. Of several tracebacks, the last
+/// one of a failed import is used.
+///
+/// # Errors
+/// If there is no traceback, or none of a failed import.
 pub fn read(text: &str) -> Result<Traceback, TracebackError> {
     let text = words::plain(text);
     let lines: Vec<&str> = text.lines().collect();
     let groups = groups(&lines);
-    let told = groups.iter().rev().find_map(|group| {
-        // What failed first leads to what is raised later. What says most counts.
+    let found = groups.iter().rev().find_map(|group| {
+        // Of the exceptions that led to one another, use the most informative one.
         let best = group.raised.iter().min_by_key(|raised| raised.rank()).filter(|raised| raised.is_import());
         best.map(|raised| (group, raised))
     });
-    let Some((group, raised)) = told else {
+    let Some((group, raised)) = found else {
         let other = groups.iter().rev().find_map(|group| group.raised.last()?.exception.clone());
         return Err(other.map_or(TracebackError::Nothing, TracebackError::AnotherException));
     };
@@ -110,9 +115,9 @@ pub fn read(text: &str) -> Result<Traceback, TracebackError> {
     let import =
         group.import(module).or_else(|| named.iter().find_map(|path| frames::package_of(path)).map(bare));
     let import = import.or_else(|| module.map(|module| bare(crate::source::top_level(module))));
-    // Its own words name TensorFlow, and no file.
-    let speaks_of_it = |lines: &[&str]| lines.iter().any(|line| line.contains("TensorFlow"));
-    let import = import.or_else(|| speaks_of_it(&lines).then(|| bare("tensorflow")));
+    // TensorFlow's own message names TensorFlow, but no file.
+    let mentions_tensorflow = |lines: &[&str]| lines.iter().any(|line| line.contains("TensorFlow"));
+    let import = import.or_else(|| mentions_tensorflow(&lines).then(|| bare("tensorflow")));
     Ok(Traceback {
         exception: raised.exception.clone(),
         message: raised.message.clone(),
@@ -126,29 +131,29 @@ pub fn read(text: &str) -> Result<Traceback, TracebackError> {
 /// Tracebacks that led to one another.
 #[derive(Default)]
 struct Group {
-    /// The frames of each.
+    /// The frames of each traceback.
     blocks: Vec<Vec<Frame>>,
-    raised: Vec<Raised>,
+    raised: Vec<RaisedException>,
 }
 
 fn groups(lines: &[&str]) -> Vec<Group> {
     let mut groups = vec![Group { blocks: vec![Vec::new()], raised: Vec::new() }];
-    let mut goes_on = false;
+    let mut is_chained = false;
     for (at, line) in lines.iter().enumerate() {
         let Some(group) = groups.last_mut() else { break };
-        if words::leads_on(line) {
-            goes_on = true;
+        if words::is_chain_marker(line) {
+            is_chained = true;
             continue;
         }
-        // A wrapper has a traceback within its message, which is no new one.
+        // The message of a wrapper exception can contain a traceback, which doesn't begin a new group.
         if let Some(before) = words::before_header(line)
             && !before.trim_end().ends_with(':')
         {
-            match goes_on || (group.raised.is_empty() && group.frames().next().is_none()) {
+            match is_chained || (group.raised.is_empty() && group.frames().next().is_none()) {
                 true => group.blocks.push(Vec::new()),
                 false => groups.push(Group { blocks: vec![Vec::new()], raised: Vec::new() }),
             }
-            goes_on = false;
+            is_chained = false;
             continue;
         }
         let Some(block) = group.blocks.last_mut() else { break };
@@ -170,7 +175,8 @@ impl Group {
         self.blocks.iter().flatten()
     }
 
-    /// The import of a program's own that led to the failure. What was raised last goes back furthest.
+    /// Returns the program's own import that led to the failure. The traceback of the exception that was
+    /// raised last reaches back furthest.
     fn import(&self, module: Option<&str>) -> Option<FailedImport> {
         self.blocks.iter().rev().find_map(|block| frames::import_in(block, module))
     }

@@ -1,21 +1,21 @@
-//! Windows' sentences for the codes with which loads fail, in the languages that most people use.
+//! Windows' messages for the codes of failed loads, in the most common languages.
 //!
-//! They are what FormatMessageW gives for the code in the language of the user, and Python prints them without the code; collected
-//! from error reports in public. They only tell what was said: nothing is diagnosed by them, and one that is not among them is just not
-//! understood.
+//! They are what `FormatMessageW` returns for the code in the user's language. Python prints them
+//! without the code. They were collected from public error reports. They only serve to explain a
+//! traceback: no diagnosis depends on them, and an unknown message just isn't recognized.
 
-/// The code that a sentence is for.
+/// Returns the code that a message belongs to.
 pub(super) fn code_of(sentence: &str) -> Option<u32> {
     let sentence = comparable(sentence);
-    let said = |known: &&&str| {
+    let matches = |known: &&&str| {
         let known = comparable(known);
-        // What follows may be a remark; before it stands nothing but the name of the file for which %1 stands.
+        // A remark may follow the message. Only the file name in the place of %1 may precede it.
         match known.strip_prefix("%1") {
             Some(rest) => sentence.contains(rest),
             None => sentence.starts_with(&known),
         }
     };
-    SENTENCES.iter().find(|(_, known)| known.iter().any(|known| said(&known))).map(|(code, _)| *code)
+    SENTENCES.iter().find(|(_, known)| known.iter().any(|known| matches(&known))).map(|(code, _)| *code)
 }
 
 fn comparable(sentence: &str) -> String {

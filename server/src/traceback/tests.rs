@@ -1,14 +1,14 @@
-//! Tracebacks as people paste them, and what is read of them.
+//! Tracebacks as users paste them.
 
 use expect_test::{Expect, expect};
 
 use super::*;
 
 fn check(text: &str, expected: Expect) {
-    expected.assert_eq(&told(read(text)));
+    expected.assert_eq(&describe(read(text)));
 }
 
-fn told(read: Result<Traceback, TracebackError>) -> String {
+fn describe(read: Result<Traceback, TracebackError>) -> String {
     let read = match read {
         Ok(read) => read,
         Err(error) => return format!("{error}\n"),
@@ -53,7 +53,7 @@ See https://www.tensorflow.org/install/errors
 "#;
 
 #[test]
-fn tensorflow_s_wrapper_around_a_failed_load() {
+fn tensorflows_wrapper_around_a_failed_load_is_understood() {
     check(
         &TENSORFLOW.replace("SENTENCE", "The specified module could not be found."),
         expect![[r#"
@@ -63,7 +63,7 @@ fn tensorflow_s_wrapper_around_a_failed_load() {
         in C:\Users\me\tf
     "#]],
     );
-    // A last line as it is searched for.
+    // Only the last line, as users search for it.
     check(
         "Failed to load the native TensorFlow runtime.\n",
         expect![[r#"
@@ -75,7 +75,7 @@ fn tensorflow_s_wrapper_around_a_failed_load() {
 }
 
 #[test]
-fn windows_speaks_in_the_language_of_its_user() {
+fn messages_of_windows_are_understood_in_many_languages() {
     let sentences = [
         "Das angegebene Modul wurde nicht gefunden.",
         "Не найден указанный модуль.",
@@ -118,7 +118,7 @@ fn windows_speaks_in_the_language_of_its_user() {
 }
 
 #[test]
-fn before_python_3_9_no_module_is_named() {
+fn older_pythons_do_not_name_the_module() {
     check(
         "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in <module>\n  \
          File \"C:\\Anaconda3\\envs\\tf\\lib\\site-packages\\tensorflow\\__init__.py\", line 24, in <module>\n    \
@@ -141,7 +141,7 @@ fn before_python_3_9_no_module_is_named() {
 }
 
 #[test]
-fn tensorflow_asks_for_dlls_itself() {
+fn tensorflows_own_message_about_dlls_is_understood() {
     check(
         "  File \"D:\\py\\lib\\site-packages\\tensorflow\\python\\platform\\self_check.py\", line 54, in preload_check\n    \
          raise ImportError(\n\
@@ -165,7 +165,7 @@ fn tensorflow_asks_for_dlls_itself() {
 }
 
 #[test]
-fn what_ctypes_says() {
+fn the_messages_of_ctypes_are_understood() {
     check(
         "Traceback (most recent call last):\r\n  File \"main.py\", line 1, in <module>\r\n    from torch import nn, optim\r\n  \
          File \"E:\\env\\Lib\\site-packages\\torch\\__init__.py\", line 281, in <module>\r\n    _load_dll_libraries()\r\n    ^^^^^\r\n\
@@ -210,7 +210,7 @@ fn what_ctypes_says() {
 }
 
 #[test]
-fn a_module_that_is_not_there() {
+fn a_missing_module_is_named() {
     check(
         "Traceback (most recent call last):\n  File \"C:\\w\\a.py\", line 2, in <module>\n    import os, tensorflow.keras as k\n\
          ModuleNotFoundError: No module named 'tensorflow'\n",
@@ -238,7 +238,7 @@ fn a_module_that_is_not_there() {
     );
 }
 
-/// As Python 3.15 prints it: first the statement, then its first use.
+/// Python 3.15 prints first the statement, then its first use.
 #[test]
 fn a_lazy_import_fails_where_it_is_used() {
     check(
@@ -288,7 +288,7 @@ ModuleNotFoundError: No module named 'pandas'
 }
 
 #[test]
-fn numpy_tells_the_reason_within_its_advice() {
+fn the_reason_within_numpys_advice_is_found() {
     check(
         "Traceback (most recent call last):\n  File \"C:\\env\\lib\\site-packages\\numpy\\core\\__init__.py\", line 23, in <module>\n    \
          from . import multiarray\nImportError: DLL load failed while importing _multiarray_umath: The specified module could not be found.\n\n\
@@ -314,7 +314,7 @@ fn numpy_tells_the_reason_within_its_advice() {
 }
 
 #[test]
-fn ipython_points_at_lines_and_colours_them() {
+fn the_markers_and_colours_of_ipython_are_understood() {
     check(
         "\u{1b}[1;31m---------------------------------------------------------------------------\u{1b}[0m\n\
          \u{1b}[1;31mImportError\u{1b}[0m                               Traceback (most recent call last)\n\
@@ -351,7 +351,7 @@ fn ipython_points_at_lines_and_colours_them() {
 }
 
 #[test]
-fn loggers_write_before_each_line() {
+fn prefixes_of_loggers_are_skipped() {
     let lines = "Traceback (most recent call last):\n  File \"A:\\x\\settings.py\", line 3, in <module>\n    import torch\n  \
                  File \"C:\\P\\Lib\\site-packages\\torch\\__init__.py\", line 281, in <module>\n    _load_dll_libraries()\n\
                  OSError: [WinError 1114] ??? Error loading \"C:\\P\\Lib\\site-packages\\torch\\lib\\c10.dll\" or one of its dependencies.";
@@ -372,7 +372,7 @@ fn loggers_write_before_each_line() {
             "#]],
         );
     }
-    // Rich draws a frame.
+    // Rich draws a box around the traceback.
     check(
         "╭──────────── Traceback (most recent call last) ────────────╮\n│ C:\\w\\a.py:1 in <module>                                  │\n\
          │                                                           │\n│ ❱ 1 import cv2                                            │\n\
@@ -386,7 +386,7 @@ fn loggers_write_before_each_line() {
 }
 
 #[test]
-fn of_several_the_last_import_counts() {
+fn the_last_failed_import_of_several_counts() {
     check(
         "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    import numpy\n\
          ModuleNotFoundError: No module named 'numpy'\n\n>>> import scipy\n\
@@ -402,23 +402,23 @@ fn of_several_the_last_import_counts() {
 }
 
 #[test]
-fn what_is_no_failed_import_is_told() {
+fn a_text_without_a_failed_import_is_an_error() {
     check(
         "",
         expect![[r#"
-        there is no traceback in it: paste all that Python printed, from `Traceback (most recent call last)` to the last line
+        no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` to the last line
     "#]],
     );
     check(
         "All went well, and there is no Error in it: none at all.\n",
         expect![[r#"
-        there is no traceback in it: paste all that Python printed, from `Traceback (most recent call last)` to the last line
+        no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` to the last line
     "#]],
     );
     check(
         "Traceback (most recent call last):\n  File \"c.py\", line 9, in f\n    except ImportError:\nValueError: no\n",
         expect![[r#"
-            it is no failed import: what was raised is ValueError
+            not a failed import: the exception is ValueError
         "#]],
     );
     check(
@@ -449,7 +449,7 @@ fn the_environment_is_the_folder_above_the_packages() {
 }
 
 #[test]
-fn powershell_writes_two_bytes_for_a_character() {
+fn utf_16_from_powershell_is_decoded() {
     let text = "python : Traceback\r\nImportError: DLL load failed: Не найден указанный модуль.\r\n";
     let units = |to: fn(u16) -> [u8; 2]| {
         "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(to).collect::<Vec<u8>>()
@@ -463,7 +463,7 @@ fn powershell_writes_two_bytes_for_a_character() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_is_too_strange(text in r#"(Traceback \(most recent call last\)|File "|"|, line |ImportError: |DLL load failed|\[WinError |'|--->|│|é|:|\n| |\\|in |a\.py|\x1b\[|\PC){0,60}"#) {
-        let _ = told(read(&text));
+    fn no_text_makes_the_parser_panic(text in r#"(Traceback \(most recent call last\)|File "|"|, line |ImportError: |DLL load failed|\[WinError |'|--->|│|é|:|\n| |\\|in |a\.py|\x1b\[|\PC){0,60}"#) {
+        let _ = describe(read(&text));
     }
 }

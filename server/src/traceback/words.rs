@@ -1,23 +1,23 @@
-//! What was raised, in its own words.
+//! Parses the lines of a traceback that contain an exception.
 
 use std::borrow::Cow;
 
 use super::{Failure, WinError, sentences};
 
-/// An exception, as far as a line tells of it.
+/// An exception, as far as a line describes it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Raised {
+pub(super) struct RaisedException {
     pub exception: Option<String>,
     pub message: String,
     pub failure: Failure,
     pub win_error: Option<WinError>,
 }
 
-/// More of a message is not told, in characters.
-const LONGEST_MESSAGE: usize = 600;
+/// The maximum length of a message in characters; the rest is cut off.
+const MAX_MESSAGE: usize = 600;
 
-impl Raised {
-    /// What says most of a failed load comes first.
+impl RaisedException {
+    /// Returns a rank that is lower the more the exception says about a failed load.
     pub fn rank(&self) -> u32 {
         match &self.failure {
             Failure::Extension { .. } => 0,
@@ -29,14 +29,14 @@ impl Raised {
         }
     }
 
-    /// Whether it is an import that failed, or may be one.
+    /// Whether an import failed, or may have failed.
     pub fn is_import(&self) -> bool {
         let imports = |class: &String| class == "ImportError" || class == "ModuleNotFoundError";
         self.failure != Failure::Other || self.exception.as_ref().is_some_and(imports)
     }
 }
 
-/// The text of a file: PowerShell writes UTF-16, and others what they are set to.
+/// Decodes the contents of a file, which may be UTF-16 from PowerShell, or UTF-8.
 pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     let units = |from: fn([u8; 2]) -> u16, rest: &[u8]| -> String {
         let units: Vec<u16> = rest.as_chunks().0.iter().map(|pair| from(*pair)).collect();
@@ -50,7 +50,7 @@ pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Without colours, with straight quotes, and with lines that end in one way.
+/// Strips colours, and normalizes quotes and line endings.
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -75,19 +75,20 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
-/// What Python and IPython print between two tracebacks, the first of which led to the second.
-pub(super) fn leads_on(line: &str) -> bool {
+/// Whether Python or IPython prints this line between two tracebacks because the first led to the second.
+pub(super) fn is_chain_marker(line: &str) -> bool {
     line.contains("During handling of the above exception")
         || line.contains("was the direct cause of the following")
 }
 
-/// What stands before the words that begin a traceback.
+/// Returns the text before the words that begin a traceback.
 pub(super) fn before_header(line: &str) -> Option<&str> {
     line.split_once("Traceback (most recent call last)").map(|(before, _)| before)
 }
 
-/// What a line says was raised. `above` is what the lines above it said: a message may go on over lines.
-pub(super) fn raised(line: &str, above: Option<&Raised>) -> Option<Raised> {
+/// Parses the exception of a line. `above` is that of the lines above it, because a message may span
+/// several lines.
+pub(super) fn raised(line: &str, above: Option<&RaisedException>) -> Option<RaisedException> {
     let (exception, message) = match class(line) {
         Some((class, message)) => (Some(class.to_owned()), message),
         None => (above.and_then(|above| above.exception.clone()), line),
@@ -97,12 +98,12 @@ pub(super) fn raised(line: &str, above: Option<&Raised>) -> Option<Raised> {
     if failure == Failure::Other && !has_class {
         return None;
     }
-    let message = message.trim().chars().take(LONGEST_MESSAGE).collect();
-    Some(Raised { exception, message, failure, win_error })
+    let message = message.trim().chars().take(MAX_MESSAGE).collect();
+    Some(RaisedException { exception, message, failure, win_error })
 }
 
-/// The class of an exception and its words: `ImportError: DLL load failed`, perhaps behind what a logger wrote. Code
-/// (`except ImportError:`) is none.
+/// Splits `ImportError: DLL load failed`, possibly after a logger's prefix, into class and message. Code
+/// such as `except ImportError:` doesn't match.
 fn class(line: &str) -> Option<(&str, &str)> {
     let mut before = None;
     let mut at = 0;
@@ -129,7 +130,7 @@ fn is_class(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
 }
 
-/// What failed by the words, and the part of them that says so.
+/// Returns the failure that a message describes, and the part of the message that describes it.
 fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
     let numbered = number_after(message, "[WinError ")
         .or_else(|| number_after(message, "DLL load failed with error code "));
@@ -141,9 +142,9 @@ fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
             .split_once("while importing ")
             .map(|(_, rest)| rest.split([':', ' ']).next().unwrap_or(rest));
         let sentence = words.split_once(": ").map(|(_, sentence)| sentence);
-        let told = || sentence.and_then(sentences::code_of).map(|code| WinError { code, printed: false });
+        let inferred = || sentence.and_then(sentences::code_of).map(|code| WinError { code, printed: false });
         let module = module.filter(|module| !module.is_empty()).map(str::to_owned);
-        return (Failure::Extension { module }, printed.or_else(told), words);
+        return (Failure::Extension { module }, printed.or_else(inferred), words);
     }
     // TensorFlow, tensorflow/python/platform/self_check.py
     if let Some(names) = quoted_after(message, "Could not find the DLL(s) ") {
@@ -173,7 +174,7 @@ fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
     if message.contains("Failed to load the native TensorFlow runtime") {
         return (Failure::Part { module: "tensorflow".to_owned() }, None, message);
     }
-    // NumPy, to all that use it from C
+    // NumPy's C API, in modules that use it
     if let Some(module) =
         message.trim().strip_suffix(" failed to import").and_then(|before| before.split(' ').next_back())
         && module.contains('.')
@@ -183,7 +184,7 @@ fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
     (Failure::Other, None, message)
 }
 
-/// That it was found nowhere is what these say.
+/// The error of messages that say that a DLL wasn't found.
 const NOT_FOUND: Option<WinError> = Some(WinError { code: 126, printed: false });
 
 fn number_after(text: &str, mark: &str) -> Option<u32> {
@@ -192,7 +193,7 @@ fn number_after(text: &str, mark: &str) -> Option<u32> {
     rest[..end].parse().ok()
 }
 
-/// What stands in quotes right after `mark`; as Python writes it, backslashes may be doubled.
+/// Returns the quoted string right after `mark`, as Python writes it: backslashes may be doubled.
 fn quoted_after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(mark)?;
     let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;

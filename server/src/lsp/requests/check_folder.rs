@@ -46,10 +46,10 @@ pub fn report(query: &FolderQuery) -> Result<String, String> {
     for program in &mut programs.read {
         let Some(path) = &program.path else { continue };
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        let address = first.as_ref().and_then(|first| link_from(first, path));
+        let link = first.as_ref().and_then(|first| link_from(first, path));
         for part in &mut program.parts {
             part.name.clone_from(&name);
-            part.address.clone_from(&address);
+            part.link.clone_from(&link);
         }
     }
     let mut report = Report::new(&opened.environment, &opened.host, opened.assumed);

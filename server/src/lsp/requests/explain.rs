@@ -13,7 +13,7 @@ use crate::traceback::{self, Traceback};
 /// # Errors
 /// A sentence that says why `text` isn't the traceback of an import.
 pub fn explain(target: &Target, text: &str) -> Result<String, String> {
-    if text.len() as u64 > traceback::LONGEST {
+    if text.len() as u64 > traceback::MAX_LENGTH {
         return Err("the text is too long for a traceback".to_owned());
     }
     let traceback = traceback::read(text).map_err(|error| error.to_string())?;

@@ -100,8 +100,8 @@ impl ReportContents {
             let checked = CheckedDocument::new(name, view.document.text().to_owned());
             // Links can't point to a cell.
             let root = root.filter(|_| place.is_none());
-            let address = root.zip(path.as_deref()).and_then(|(root, file)| link_from(root, file));
-            self.documents.push(CheckedDocument { watched_imports, address, ..checked });
+            let link = root.zip(path.as_deref()).and_then(|(root, file)| link_from(root, file));
+            self.documents.push(CheckedDocument { watched_imports, link, ..checked });
         }
     }
 
