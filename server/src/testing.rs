@@ -1,11 +1,12 @@
 //! Tests as scenarios: a machine in one string, and the expected diagnosis.
 //!
-//! The files of a world are written by the crate `world`, whose documentation describes the language.
-//! They are on drive `C:` of a built-in Windows. The directives are executed here, in order:
+//! The files of a world are written by the crate `world`, whose documentation describes the
+//! language. They are on drive `C:` of a built-in Windows. The directives are executed here, in
+//! order:
 //!
 //! | directive | does |
 //! |---|---|
-//! | `machine windows-10` · `windows-11` · `windows-11+vcredist` · … | which Windows (default: `windows-11`) |
+//! | `machine windows-10` · `windows-11+vcredist` · … | which Windows (default: `windows-11`) |
 //! | `path /a;/b` | PATH of the process |
 //! | `variable NAME value` | an environment variable |
 //! | `python /env` | the interpreter or environment (default: `/Python`) |
@@ -20,7 +21,8 @@
 //! | `add directory /x`, `remove directory /x` | AddDllDirectory, RemoveDllDirectory |
 //! | `set directory /x`, `default directories 0x1000` | SetDllDirectory, SetDefaultDllDirectories |
 //! | `load /env/a.pyd` | loads it as the interpreter loads an extension module |
-//! | `load NAME plain` · `altered` · `modern` · `ctypes` · `winmode 0` · `flags 0x900` | LoadLibraryEx with those flags; `ctypes.WinDLL` |
+//! | `load NAME plain` · `altered` · `modern` · `flags 0x900` | LoadLibraryEx with those flags |
+//! | `load NAME ctypes` · `winmode 0` | `ctypes.WinDLL` |
 //! | `loaded` | the modules that are loaded when Python has started |
 //! | `find NAME` · `NAME in /folder` | what the finders find on `sys.path`, or in a package's folder |
 //! | `script /w/main.py` | the document of the imports |
@@ -59,7 +61,8 @@ pub fn check(text: &str, expected: Expect) {
     expected.assert_eq(&answer(text));
 }
 
-/// Like [`check`], but first modifies the world by `change`, for things that its language can't express.
+/// Like [`check`], but first modifies the world by `change`, for things that its language can't
+/// express.
 pub fn check_changed(text: &str, change: impl FnOnce(&World), expected: Expect) {
     let world = World::new(text).unwrap();
     change(&world);
@@ -515,8 +518,8 @@ fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Optio
     format!("{}\n", lines.join("\n"))
 }
 
-/// Asserts that a finding is complete: what is wrong, how we know, what to do, and exactly one preferred
-/// fix if one is known to cure.
+/// Asserts that a finding is complete: what is wrong, how we know, what to do, and exactly one
+/// preferred fix if one is known to cure.
 pub fn told_in_full(finding: &Finding) {
     for part in [&finding.what, &finding.evidence, &finding.advice] {
         assert!(
@@ -608,7 +611,8 @@ fn number(hexadecimal: &str) -> u32 {
     u32::from_str_radix(hexadecimal.trim_start_matches("0x"), 16).unwrap()
 }
 
-/// Writes a failure as `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python, System32`.
+/// Writes a failure as `126: _native.pyd > b.dll > c.dll: nowhere in C:\env\pkg, C:\Python,
+/// System32`.
 fn write_failure(out: &mut String, failure: &Failure) {
     for fault in failure.faults() {
         let chain: Vec<&str> = fault.chain.iter().map(|link| link.name.as_str()).collect();

@@ -17,7 +17,8 @@ use crate::visible::visible;
 
 #[derive(Args)]
 pub struct CheckArguments {
-    /// Python files and notebooks, or folders of them; without any, the packages given with --import
+    /// Python files and notebooks, or folders of them; without any, the packages given with
+    /// --import
     #[arg(value_name = "FILES OR FOLDERS")]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -78,8 +78,8 @@ fn read_input(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
 
 /// Returns the environment to check, and whether it is the traceback's.
 ///
-/// `--python` takes precedence, then the environment of the traceback if this machine has it, then the
-/// selected one.
+/// `--python` takes precedence, then the environment of the traceback if this machine has it, then
+/// the selected one.
 fn target_of(
     arguments: &TargetArguments,
     traceback: &Traceback,

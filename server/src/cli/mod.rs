@@ -109,7 +109,8 @@ enum CommandError {
     #[error("{path}: the traceback doesn't say which import failed: name the package with --import")]
     NoImport { path: String },
     #[error(
-        "no Python interpreter found: pass --python, activate an environment, or run whydll in a folder with a .venv"
+        "no Python interpreter found: pass --python, activate an environment, or run whydll in a folder with \
+         a .venv"
     )]
     NoInterpreter,
     #[error("nothing to draw: {0} doesn't exist")]
@@ -159,8 +160,8 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
 
 /// Runs `work` on a stack of [`STACK`](crate::source::STACK) bytes.
 ///
-/// The analysis of Python is recursive, and the main thread's stack is too small for it. The new stack
-/// is on the same thread because the C library's allocator is slower on any other.
+/// The analysis of Python is recursive, and the main thread's stack is too small for it. The new
+/// stack is on the same thread because the C library's allocator is slower on any other.
 fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Result<ExitCode, CommandError> {
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stacker::grow(crate::source::STACK, work)));

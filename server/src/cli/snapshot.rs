@@ -34,8 +34,9 @@ pub struct SnapshotArguments {
 }
 
 /// The warning about a snapshot whose replay differs from the original diagnosis.
-const INEXACT: &str = "a replay of this snapshot gives a different result than a check of the machine, because \
-                       the snapshot doesn't contain everything: attach the output of the check as well";
+const INEXACT: &str = "a replay of this snapshot gives a different result than a check of the machine, \
+                       because the snapshot doesn't contain everything: attach the output of the check as \
+                       well";
 
 pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let mut recorder: Option<Arc<Recorder>> = None;

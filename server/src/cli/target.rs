@@ -94,8 +94,8 @@ impl CommandTarget {
         CommandTarget { host, environment, assumed: None, cache: Arc::default(), answers: None }
     }
 
-    /// Returns the diagnoses of the environment, backed by its answer cache. They are the last work of
-    /// the process.
+    /// Returns the diagnoses of the environment, backed by its answer cache. They are the last work
+    /// of the process.
     pub fn diagnoses(&self) -> Diagnoses<'_> {
         Diagnoses::new(&self.host, &self.environment, self.answers.as_ref()).at_the_end()
     }

@@ -36,8 +36,8 @@ pub struct Analysis {
     pub stop: Stop,
 }
 
-/// The facts read from files, by the path of the file that stores them between runs. After a change, an
-/// analysis reads little more than what changed.
+/// The facts read from files, by the path of the file that stores them between runs. After a
+/// change, an analysis reads little more than what changed.
 #[derive(Default)]
 pub struct FactCaches(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
 
@@ -101,7 +101,8 @@ pub struct NotExamined {
 /// Why there is no environment to examine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
-    /// The Python is for Linux or macOS, or there is none on such a system: no Windows DLLs are involved.
+    /// The Python is for Linux or macOS, or there is none on such a system: no Windows DLLs are
+    /// involved.
     NotForWindows,
     /// No interpreter was selected, and none was found.
     NoInterpreter,
@@ -163,8 +164,8 @@ impl Analysis {
         answer
     }
 
-    /// Tries the fixes of the findings. Needs as much stack as [`Analysis::run`], and unwinds in the same
-    /// way.
+    /// Tries the fixes of the findings. Needs as much stack as [`Analysis::run`], and unwinds in
+    /// the same way.
     pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
         let proven = self.again(|host, environment, answers| {
             let mut proven = BTreeMap::new();
@@ -179,9 +180,9 @@ impl Analysis {
         proven.unwrap_or_default()
     }
 
-    /// Follows the imports past their failures, as if these were fixed, so that the analysis after a fix
-    /// is faster: it finds the facts in the cache. Needs as much stack as [`Analysis::run`], and unwinds
-    /// in the same way.
+    /// Follows the imports past their failures, as if these were fixed, so that the analysis after
+    /// a fix is faster: it finds the facts in the cache. Needs as much stack as
+    /// [`Analysis::run`], and unwinds in the same way.
     pub fn prefetch_after_failure(&self) {
         self.again(|host, environment, answers| {
             // A snapshot never gets fixed, and without an answer cache nothing is stored.
@@ -261,7 +262,8 @@ impl Analysis {
         Ok((answer, roots))
     }
 
-    /// Returns a watch on the missing folder or file of the machine, so that its appearance is noticed.
+    /// Returns a watch on the missing folder or file of the machine, so that its appearance is
+    /// noticed.
     fn absent_host(&self) -> Option<Watched> {
         let here = Host::named("windows-11", Arc::default()).ok()?;
         let (witnessed, witness) = Witness::over(&here);
@@ -269,7 +271,8 @@ impl Analysis {
         Watched::new(&here, &witness.reading(), Vec::new(), false)
     }
 
-    /// Groups the imports by document. An import that is a program of its own is in a group of its own.
+    /// Groups the imports by document. An import that is a program of its own is in a group of its
+    /// own.
     fn by_program(&self) -> Vec<Vec<&Import>> {
         let mut programs: BTreeMap<(Option<&WinPath>, Option<&Import>), Vec<&Import>> = BTreeMap::new();
         for import in &self.imports {
@@ -332,7 +335,8 @@ impl Target {
             },
             EnvironmentError::NotAnEnvironment { folder } if named => Unavailable {
                 reason: format!(
-                    "the selected Python no longer exists: {folder} contains neither python.exe nor Scripts\\python.exe"
+                    "the selected Python no longer exists: {folder} contains neither python.exe nor \
+                     Scripts\\python.exe"
                 ),
                 absence: Absence::Gone,
             },

@@ -58,8 +58,8 @@ impl OpenDocument {
         &self.text
     }
 
-    /// Applies changes, each to the result of the one before. Positions outside the document are clamped
-    /// to it.
+    /// Applies changes, each to the result of the one before. Positions outside the document are
+    /// clamped to it.
     pub fn change(&mut self, version: i32, changes: Vec<Change>) {
         self.version = version;
         for Change { range, text } in changes {
@@ -135,8 +135,8 @@ impl OpenDocument {
         self.read(packages).imports.iter().find(|import| touches(import.range))
     }
 
-    /// Returns what to diagnose for one of its imports. For an import that isn't run, that is the package
-    /// alone.
+    /// Returns what to diagnose for one of its imports. For an import that isn't run, that is the
+    /// package alone.
     pub fn asked(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
         if import.guard == Guard::NotRun {
             let watched = packages.of(import.top_level())?;

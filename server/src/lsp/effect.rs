@@ -19,7 +19,8 @@ pub enum Effect {
     PullSettings { generation: u64, folders: Vec<Url> },
     /// Register for notifications of changes.
     Register(Vec<Registration>),
-    /// Run the analysis on another thread. Its answer `replaces` the known one if that may be stale.
+    /// Run the analysis on another thread. Its answer `replaces` the known one if that may be
+    /// stale.
     Analyse { generation: u64, analysis: Analysis, replaces: bool },
     /// Show the progress of this analysis if it takes a while.
     ShowProgress(u64),
@@ -29,7 +30,8 @@ pub enum Effect {
     Prove(Analysis),
     /// Read what follows failures on another thread, when nothing else is to be done.
     Prefetch(Analysis),
-    /// Watch the files that were read for this target; `replaces` the files that were watched before.
+    /// Watch the files that were read for this target; `replaces` the files that were watched
+    /// before.
     Watch { target: Target, watched: Box<Watched>, replaces: bool },
     /// Stop watching this target.
     Forget(Target),

@@ -1,5 +1,5 @@
-//! The framing of messages: a header with the length, followed by that many bytes of JSON. Malformed
-//! input is skipped up to the next header, so that later messages are still handled.
+//! The framing of messages: a header with the length, followed by that many bytes of JSON.
+//! Malformed input is skipped up to the next header, so that later messages are still handled.
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -110,14 +110,16 @@ fn length(header: &[u8]) -> Option<usize> {
     value.trim().parse().ok().filter(|length| *length <= MAX_BODY)
 }
 
-/// Parses JSON, and also accepts what editors' libraries let pass: invalid UTF-8 and lone surrogates.
+/// Parses JSON, and also accepts what editors' libraries let pass: invalid UTF-8 and lone
+/// surrogates.
 fn json(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes)
         .ok()
         .or_else(|| serde_json::from_str(&without_lone_surrogates(&String::from_utf8_lossy(bytes))).ok())
 }
 
-/// Replaces each escaped lone surrogate by a replacement character, which has the same length in UTF-16.
+/// Replaces each escaped lone surrogate by a replacement character, which has the same length in
+/// UTF-16.
 fn without_lone_surrogates(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;

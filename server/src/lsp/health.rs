@@ -138,8 +138,8 @@ impl Health {
 
     /// Returns the health according to an answer.
     ///
-    /// A package that the settings name counts if it is installed or `imported` by an open document. Any
-    /// other package counts only for the imports in `imported`.
+    /// A package that the settings name counts if it is installed or `imported` by an open
+    /// document. Any other package counts only for the imports in `imported`.
     pub fn of(scope_uri: Option<Url>, answer: &Answer, settings: &Settings, imported: &[Imported]) -> Health {
         let examined = match &answer.environment {
             Ok(examined) => examined,

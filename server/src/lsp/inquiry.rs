@@ -1,5 +1,6 @@
-//! Commands of the user about an environment: the report, the tree, a snapshot. They are answered on a
-//! thread of their own, from the session's answers and from files, so that no message waits for them.
+//! Commands of the user about an environment: the report, the tree, a snapshot. They are answered
+//! on a thread of their own, from the session's answers and from files, so that no message waits
+//! for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,8 +12,8 @@ use tower_lsp::lsp_types::Url;
 use crate::source::STACK;
 use crate::visible::visible;
 
-/// Returns the `scopeUri` of a command's argument, a folder or a document. `None` stands for the first
-/// folder, or if there is none, for the documents outside all folders.
+/// Returns the `scopeUri` of a command's argument, a folder or a document. `None` stands for the
+/// first folder, or if there is none, for the documents outside all folders.
 pub fn scope_in(argument: Option<&Value>) -> Result<Option<Url>> {
     match argument.and_then(|argument| argument.get("scopeUri")) {
         None | Some(Value::Null) => Ok(None),
@@ -28,7 +29,8 @@ pub fn string_in<'a>(argument: Option<&'a Value>, name: &str) -> Option<&'a str>
     argument?.get(name)?.as_str()
 }
 
-/// Runs `work` on a thread with enough stack to follow Python. Its error message is shown to the user.
+/// Runs `work` on a thread with enough stack to follow Python. Its error message is shown to the
+/// user.
 pub async fn answer<T: Send + 'static>(
     work: impl FnOnce() -> std::result::Result<T, String> + Send + 'static,
 ) -> Result<T> {

@@ -1,16 +1,16 @@
 //! The interpreter of a folder.
 //!
-//! In order of precedence: the one that the user ordered by a command, the one of the setting, and the
-//! one that is selected in the editor ([`Choice::Named`]); otherwise the one that [`discovery`] finds
-//! for the folder ([`Choice::Search`]).
+//! In order of precedence: the one that the user ordered by a command, the one of the setting, and
+//! the one that is selected in the editor ([`Choice::Named`]); otherwise the one that [`discovery`]
+//! finds for the folder ([`Choice::Search`]).
 
 use std::path::{Path, PathBuf};
 
 use crate::environment::discovery;
 use crate::host::WinPath;
 
-/// The interpreter to use, or where to search for it. Only an analysis resolves it, because a folder can
-/// be on a slow disk.
+/// The interpreter to use, or where to search for it. Only an analysis resolves it, because a
+/// folder can be on a slow disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Choice {
     /// An interpreter, or the folder of an environment.
@@ -48,7 +48,8 @@ impl Choice {
         }
     }
 
-    /// Finds the interpreter, or the folder of its environment, on the machine `host`, a value of `--host`.
+    /// Finds the interpreter, or the folder of its environment, on the machine `host`, a value of
+    /// `--host`.
     pub fn find(&self, host: Option<&str>) -> Option<PathBuf> {
         match self {
             Choice::Named(path) => Some(path.clone()),

@@ -1,5 +1,5 @@
-//! The end of the server. Besides `exit` and the end of standard input, the end of the editor's process
-//! stops it. The exit code depends on whether `shutdown` was received.
+//! The end of the server. Besides `exit` and the end of standard input, the end of the editor's
+//! process stops it. The exit code depends on whether `shutdown` was received.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +48,8 @@ impl Lifecycle {
 /// The interval at which the editor's process is checked.
 const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether a process is running, or `None` if that is unknown. On Windows, the end of standard input
-/// serves the same purpose.
+/// Whether a process is running, or `None` if that is unknown. On Windows, the end of standard
+/// input serves the same purpose.
 #[cfg(unix)]
 fn is_running(process: u32) -> Option<bool> {
     use rustix::io::Errno;

@@ -1,4 +1,5 @@
-//! The only access to the session: events, which are applied in the order in which they were posted.
+//! The only access to the session: events, which are applied in the order in which they were
+//! posted.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use super::session::{Session, SessionEvent};
 /// The maximum time that a request for code actions waits for the fixes to be tried.
 const PROVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The sender of events. Posting never waits, so handlers that post before they await keep the order of
-/// arrival.
+/// The sender of events. Posting never waits, so handlers that post before they await keep the
+/// order of arrival.
 #[derive(Clone)]
 pub struct Mailbox(mpsc::UnboundedSender<SessionEvent>);
 

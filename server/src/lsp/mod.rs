@@ -3,12 +3,12 @@
 //! This is the only module that knows the Language Server Protocol and its JSON. It knows nothing
 //! about PE files.
 //!
-//! **One task owns the state.** `tower-lsp` runs its handlers concurrently and in no particular order.
-//! So each handler posts a closure to the [`mailbox`] before it awaits anything, and one task, the
-//! [`owner`], applies the closures to the [`session`] in the order of arrival. A request awaits its
-//! answer. What the session needs done (publish, ask the editor, diagnose), it leaves as
-//! [`Effect`](effect::Effect)s, which the owner performs. A slow [`analysis`] has a thread of its own,
-//! and its result comes back through the mailbox.
+//! **One task owns the state.** `tower-lsp` runs its handlers concurrently and in no particular
+//! order. So each handler posts a closure to the [`mailbox`] before it awaits anything, and one
+//! task, the [`owner`], applies the closures to the [`session`] in the order of arrival. A request
+//! awaits its answer. What the session needs done (publish, ask the editor, diagnose), it leaves as
+//! [`Effect`](effect::Effect)s, which the owner performs. A slow [`analysis`] has a thread of its
+//! own, and its result comes back through the mailbox.
 //!
 //! | file | contents |
 //! |---|---|
@@ -53,7 +53,8 @@ pub use server::serve as serve_on;
 
 /// Serves on standard input and output until the editor disconnects.
 ///
-/// The exit code is 0 if the editor sent `shutdown` before, as the protocol requires, and 1 otherwise.
+/// The exit code is 0 if the editor sent `shutdown` before, as the protocol requires, and 1
+/// otherwise.
 pub fn serve() -> ExitCode {
     // One thread is enough: the tasks only wait for messages.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {

@@ -1,5 +1,5 @@
-//! Notebooks in `initialize`. The types of `tower-lsp` are of a protocol version without them, so the
-//! capabilities of editor and server are read and written in the JSON of the messages.
+//! Notebooks in `initialize`. The types of `tower-lsp` are of a protocol version without them, so
+//! the capabilities of editor and server are read and written in the JSON of the messages.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -59,8 +59,8 @@ pub async fn own(mut events: UnboundedReceiver<SessionEvent>, client: Client, ma
     }
 }
 
-/// The maximum number of events that are applied before the session is reconciled, in case the editor
-/// keeps sending.
+/// The maximum number of events that are applied before the session is reconciled, in case the
+/// editor keeps sending.
 const MAX_BATCH: usize = 256;
 
 /// The time after which an analysis shows its progress.
@@ -122,8 +122,8 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     mailbox.post(move |session| session.settings_pulled(generation, &values));
 }
 
-/// Shows progress from beginning to end in one task, because the token must be created first and ended
-/// last.
+/// Shows progress from beginning to end in one task, because the token must be created first and
+/// ended last.
 async fn show_progress(client: Client, generation: u64, message: String, ended: oneshot::Receiver<()>) {
     let token = NumberOrString::String(format!("whydll/analysis/{generation}"));
     let create = WorkDoneProgressCreateParams { token: token.clone() };
@@ -166,8 +166,8 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     }
 }
 
-/// Tries the fixes on a thread of normal priority, because the user may wait for it. It takes about as
-/// long as the analysis, and any new analysis cancels it.
+/// Tries the fixes on a thread of normal priority, because the user may wait for it. It takes about
+/// as long as the analysis, and any new analysis cancels it.
 fn prove(analysis: Analysis, mailbox: Mailbox) {
     let report = mailbox.clone();
     let (target, stop) = (analysis.target.clone(), analysis.stop.clone());
@@ -224,8 +224,8 @@ fn lower_priority() {
 #[cfg(not(any(target_os = "linux", windows)))]
 fn lower_priority() {}
 
-/// Returns free memory to the system. An analysis leaves free pages scattered between those that are
-/// still in use; glibc keeps them, here tens of megabytes, until `malloc_trim` is called.
+/// Returns free memory to the system. An analysis leaves free pages scattered between those that
+/// are still in use; glibc keeps them, here tens of megabytes, until `malloc_trim` is called.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 fn give_back_memory() {

@@ -12,8 +12,8 @@ use super::settings::Settings;
 
 /// A part of the editor's window for which one interpreter is selected.
 pub struct Scope {
-    /// The URI of the folder as the editor writes it, or of a notebook whose kernel is known; `None` for
-    /// everything outside all folders.
+    /// The URI of the folder as the editor writes it, or of a notebook whose kernel is known;
+    /// `None` for everything outside all folders.
     pub folder: Option<Url>,
     /// The path of the folder, if it is on a disk; for a notebook, that of the folder around it.
     pub path: Option<PathBuf>,
@@ -30,7 +30,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Creates a scope. That of a folder is in use from the start, the other one from its first document.
+    /// Creates a scope. That of a folder is in use from the start, the other one from its first
+    /// document.
     pub fn new(folder: Option<Url>) -> Scope {
         let path = folder.as_ref().and_then(path_of);
         Scope {
@@ -54,8 +55,8 @@ impl Scope {
         }
     }
 
-    /// Returns how closely it contains a document, as the number of path components of its folder, or
-    /// `None` if it doesn't contain it.
+    /// Returns how closely it contains a document, as the number of path components of its folder,
+    /// or `None` if it doesn't contain it.
     pub fn holds(&self, document: &Url) -> Option<usize> {
         match (&self.folder, &self.path) {
             (notebook, _) if self.is_notebook => (notebook.as_ref() == Some(document)).then_some(usize::MAX),
@@ -75,7 +76,8 @@ pub fn path_of(url: &Url) -> Option<PathBuf> {
     (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()
 }
 
-/// Normalizes a path for comparison. Editors on Windows write the same drive as `C:`, `c:`, or `c%3A`.
+/// Normalizes a path for comparison. Editors on Windows write the same drive as `C:`, `c:`, or
+/// `c%3A`.
 fn comparable(path: PathBuf) -> PathBuf {
     if cfg!(windows) { PathBuf::from(path.to_string_lossy().to_lowercase()) } else { path }
 }

@@ -1,5 +1,5 @@
-//! The state of the server: open documents, selected interpreters, and answers. One task owns it and
-//! applies [`SessionEvent`]s to it.
+//! The state of the server: open documents, selected interpreters, and answers. One task owns it
+//! and applies [`SessionEvent`]s to it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,12 +35,12 @@ pub type SessionEvent = Box<dyn FnOnce(&mut Session) + Send>;
 /// The maximum number of targets whose answers are kept, so that returning to one is fast.
 const MAX_ANSWERS: usize = 8;
 
-/// The maximum number of diagnoses that are kept for a target. Names that are being typed leave many
-/// behind.
+/// The maximum number of diagnoses that are kept for a target. Names that are being typed leave
+/// many behind.
 const MAX_DIAGNOSES: usize = 64;
 
-/// The maximum number of analysis threads. A superseded analysis stops at its next file access; until
-/// then it may run at the same time as the next one.
+/// The maximum number of analysis threads. A superseded analysis stops at its next file access;
+/// until then it may run at the same time as the next one.
 const MAX_THREADS: usize = 2;
 
 /// The state of the server.
@@ -164,8 +164,8 @@ impl Session {
         scope.settings.as_ref().unwrap_or(&self.settings)
     }
 
-    /// Returns the index of the scope of a document: the innermost folder that contains it. A cell is in
-    /// the scope of its notebook.
+    /// Returns the index of the scope of a document: the innermost folder that contains it. A cell
+    /// is in the scope of its notebook.
     fn scope_at(&self, uri: &Url) -> usize {
         let place = self.documents.get(uri).and_then(|document| document.place.as_ref());
         let uri = place.map_or(uri, |place| &place.notebook);

@@ -69,7 +69,8 @@ impl Settings {
         (settings, problems)
     }
 
-    /// Applies one setting. Returns `None` if its value or a part of it is invalid; valid parts apply.
+    /// Applies one setting. Returns `None` if its value or a part of it is invalid; valid parts
+    /// apply.
     fn set(&mut self, name: &str, value: &Value) -> Option<()> {
         match name {
             "interpreter" => self.interpreter = filled(value.as_str()?),

@@ -1,7 +1,8 @@
 //! The streams between editor and server.
 //!
-//! `tower-lsp` has a transport, too, but it stops at the first malformed frame, and handles only four
-//! messages at a time: during four slow requests it reads nothing, not even their cancellation.
+//! `tower-lsp` has a transport, too, but it stops at the first malformed frame, and handles only
+//! four messages at a time: during four slow requests it reads nothing, not even their
+//! cancellation.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -19,7 +20,8 @@ use tower_service::Service;
 
 use super::frames::{Frames, Malformed, Message, READ_AT_ONCE};
 
-/// The maximum number of responses that wait to be written. While the queue is full, nothing is read.
+/// The maximum number of responses that wait to be written. While the queue is full, nothing is
+/// read.
 const MAX_RESPONSES: usize = 1024;
 
 /// The maximum number of requests in progress. At the limit, nothing is read.

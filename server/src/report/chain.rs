@@ -27,9 +27,9 @@ struct JsonChain<'a> {
     steps: Vec<JsonStep<'a>>,
 }
 
-/// A step of Python. `event` is `module` (its code runs), `extension` (it is imported), `library` (loaded
-/// by ctypes), `directory` (added to the search path), `not-found` (no such module), or `unknown` (the
-/// source doesn't determine what happens).
+/// A step of Python. `event` is `module` (its code runs), `extension` (it is imported), `library`
+/// (loaded by ctypes), `directory` (added to the search path), `not-found` (no such module), or
+/// `unknown` (the source doesn't determine what happens).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JsonStep<'a> {

@@ -1,5 +1,5 @@
-//! The explanation of a traceback: first what it says in plain words, then a check of its import, and
-//! finally why the two may differ.
+//! The explanation of a traceback: first what it says in plain words, then a check of its import,
+//! and finally why the two may differ.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ pub struct Explanation<'a> {
     pub traceback: &'a Traceback,
     /// The import that was checked; `None` if the traceback doesn't name one.
     pub import: Option<&'a str>,
-    /// Whether the environment of the traceback is the one that was checked; `None` if the traceback
-    /// doesn't name its environment.
+    /// Whether the environment of the traceback is the one that was checked; `None` if the
+    /// traceback doesn't name its environment.
     pub same_environment: Option<bool>,
 }
 
@@ -65,8 +65,8 @@ impl Explanation<'_> {
         out
     }
 
-    /// Renders the explanation as Markdown if no environment was checked. `reason` is a sentence that says
-    /// why.
+    /// Renders the explanation as Markdown if no environment was checked. `reason` is a sentence
+    /// that says why.
     pub fn markdown_alone(&self, reason: &str) -> String {
         let mut out = self.opening();
         let _ =
@@ -75,8 +75,9 @@ impl Explanation<'_> {
             let _ = writeln!(out, "\n**What to do**\n\n{}", escaped(reported.remedy));
         } else {
             out.push_str(
-                "\n**What to do**\n\nSelect the Windows Python that the traceback comes from and explain it again, to find out \
-                 which DLL is missing. Or run `whydll check` on the machine where the import failed.\n",
+                "\n**What to do**\n\nSelect the Windows Python that the traceback comes from and explain it \
+                 again, to find out which DLL is missing. Or run `whydll check` on the machine where the \
+                 import failed.\n",
             );
         }
         out
@@ -147,7 +148,8 @@ impl Explanation<'_> {
                 format!("Windows could not load the extension module {module}, or a DLL that it needs.")
             }
             Failure::Extension { module: None } => {
-                "Windows could not load an extension module, or a DLL that it needs. The message doesn't say which one."
+                "Windows could not load an extension module, or a DLL that it needs. The message doesn't say \
+                 which one."
                     .to_owned()
             }
             Failure::Dlls { names } => match names.as_slice() {
@@ -157,7 +159,10 @@ impl Explanation<'_> {
             },
             Failure::NoModule { module } => format!("Python found no module named {module}."),
             Failure::Part { module } => {
-                format!("{module} could not be loaded. The reason is further up in the traceback, if it is complete.")
+                format!(
+                    "{module} could not be loaded. The reason is further up in the traceback, if it is \
+                     complete."
+                )
             }
             Failure::Other => "This doesn't look like a DLL load failure.".to_owned(),
         });
@@ -166,7 +171,8 @@ impl Explanation<'_> {
             sentences.push(match (meaning(*code), reported(*code)) {
                 (Some(meaning), _) => format!("Windows error {code}{source}: {meaning}."),
                 (None, Some(Reported { symbol, meaning, .. })) => format!(
-                    "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't predict this error."
+                    "Windows error {code} ({symbol}){source}: {meaning}. A check of the files can't predict \
+                     this error."
                 ),
                 (None, None) => format!("Windows error {code}{source}."),
             });
@@ -193,20 +199,23 @@ impl Explanation<'_> {
             let import = self.import.unwrap_or_default();
             notes.push(match self.reported() {
                 Some(_) => format!(
-                    "Nothing in the files makes `import {import}` fail: the cause that Windows reports is outside of them."
+                    "Nothing in the files makes `import {import}` fail: the cause that Windows reports is \
+                     outside of them."
                 ),
                 None => format!(
-                    "Nothing was found that makes `import {import}` fail: the problem may have been fixed since."
+                    "Nothing was found that makes `import {import}` fail: the problem may have been fixed \
+                     since."
                 ),
             });
             if self.same_environment.is_none() {
                 notes.push(format!(
-                    "The traceback doesn't say which Python it comes from: {prefix} was checked, which may be another one."
+                    "The traceback doesn't say which Python it comes from: {prefix} was checked, which may \
+                     be another one."
                 ));
             }
             notes.push(
-                "The process that failed may have had another PATH, other environment variables, another current directory, or \
-                 other imports before this one."
+                "The process that failed may have had another PATH, other environment variables, another \
+                 current directory, or other imports before this one."
                     .to_owned(),
             );
             return notes;
@@ -216,7 +225,8 @@ impl Explanation<'_> {
             && !found.contains(&code)
         {
             notes.push(format!(
-                "The traceback reports Windows error {code}, but the check predicts {first}: something may have changed since."
+                "The traceback reports Windows error {code}, but the check predicts {first}: something may \
+                 have changed since."
             ));
         }
         notes
@@ -229,7 +239,8 @@ fn meaning(code: u32) -> Option<&'static str> {
         5 => "access to a file was denied",
         126 => "a file was not found, usually a DLL that another DLL needs",
         127 => {
-            "a DLL lacks a function that another DLL imports: it is the wrong version, or another DLL with the same name"
+            "a DLL lacks a function that another DLL imports: it is the wrong version, or another DLL with \
+             the same name"
         }
         182 => {
             "a DLL lacks a function that another DLL imports by number: it is another DLL with the same name"

@@ -233,8 +233,8 @@ fn escape_into(out: &mut String, text: &str) {
     }
 }
 
-/// Finds a mark that would make the text a list item or a thematic break. Returns the text before the
-/// mark, and the mark.
+/// Finds a mark that would make the text a list item or a thematic break. Returns the text before
+/// the mark, and the mark.
 fn item_mark(text: &str) -> Option<(&str, char)> {
     let number = text.trim_start_matches(' ');
     let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -246,7 +246,8 @@ fn item_mark(text: &str) -> Option<(&str, char)> {
     (is_mark && ends).then_some((start, mark))
 }
 
-/// Returns the end of a code span that began with `marks` backticks: after the next run of that many.
+/// Returns the end of a code span that began with `marks` backticks: after the next run of that
+/// many.
 fn end_of_span(text: &str, marks: usize) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -238,8 +238,8 @@ impl Report<'_> {
         locations
     }
 
-    /// Returns the 0-based line before which an edit inserts its statement, or `None` if the action isn't
-    /// an edit or the finding isn't in a document.
+    /// Returns the 0-based line before which an edit inserts its statement, or `None` if the action
+    /// isn't an edit or the finding isn't in a document.
     fn line_of(&self, located: &Located, action: &Action) -> Option<u32> {
         let (document, range) = located.at?;
         let statements = &self.documents.get(document)?.statements;
@@ -288,8 +288,8 @@ impl Report<'_> {
         }
     }
 
-    /// Describes the VC++ runtimes of the machine: those that are present, and those that are registered
-    /// but missing.
+    /// Describes the VC++ runtimes of the machine: those that are present, and those that are
+    /// registered but missing.
     fn runtimes(&self) -> String {
         let runtimes =
             self.host.vc_runtimes().into_iter().map(|it| format!("{} ({})", it.version, it.machine));

@@ -1,6 +1,6 @@
-//! The DLL chain of an import as an HTML page, for an editor that can show one: first what failed, then
-//! collapsed what was loaded. It has no scripts; `<details>` and links work with a keyboard and a screen
-//! reader.
+//! The DLL chain of an import as an HTML page, for an editor that can show one: first what failed,
+//! then collapsed what was loaded. It has no scripts; `<details>` and links work with a keyboard
+//! and a screen reader.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ use crate::visible::visible_lines;
 /// The editor's command in a link to a file. Its only argument is the path.
 const REVEAL: &str = "whydll.revealFile";
 
-/// Renders the page for `import package`. `findings` are its problems as the editor shows them, one or
-/// two sentences each.
+/// Renders the page for `import package`. `findings` are its problems as the editor shows them, one
+/// or two sentences each.
 pub fn chain_page(
     chain: &Chain,
     host: &Host,
@@ -45,8 +45,8 @@ pub fn empty_page(reason: &str) -> String {
     let mut body = String::new();
     let _ = writeln!(body, "<h1>DLL chain</h1>\n<p>{}</p>", escaped(reason));
     body.push_str(
-        "<p>Open a Python file that imports a package with native code, such as <code>import tensorflow</code>, \
-         and run <em>WhyDLL: Show DLL Chain</em> again.</p>\n",
+        "<p>Open a Python file that imports a package with native code, such as \
+         <code>import tensorflow</code>, and run <em>WhyDLL: Show DLL Chain</em> again.</p>\n",
     );
     document("DLL chain", &body)
 }
@@ -87,8 +87,8 @@ impl Page<'_> {
         );
     }
 
-    /// Adds a load that makes the import fail: for each culprit, the path to it, where it was searched for,
-    /// and its other copies.
+    /// Adds a load that makes the import fail: for each culprit, the path to it, where it was
+    /// searched for, and its other copies.
     fn failed(&mut self, load: &FailedLoad) {
         for fault in &load.faults {
             let name = escaped(fault.culprit());
@@ -162,7 +162,8 @@ impl Page<'_> {
         let _ = writeln!(
             self.out,
             "<table><caption>Where Windows looked for {name}</caption>\n\
-             <tr><th scope=\"col\">Folder</th><th scope=\"col\">Rule</th><th scope=\"col\">What is there</th></tr>"
+             <tr><th scope=\"col\">Folder</th><th scope=\"col\">Rule</th>\
+             <th scope=\"col\">What is there</th></tr>"
         );
         for place in searched {
             let there = match &place.passed_over {
@@ -339,8 +340,10 @@ fn counted(number: usize, one: &str, many: &str) -> String {
 fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escaped(title)
     )
 }
@@ -391,7 +394,8 @@ fn spans(text: &str) -> String {
         .collect()
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986: letters, digits, and `-._~`.
+/// Percent-encodes everything but the unreserved characters of RFC 3986: letters, digits, and
+/// `-._~`.
 fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 3 / 2);
     for byte in text.bytes() {

@@ -474,8 +474,8 @@ fn a_chain_shows_passed_over_files_delay_imports_and_forwarders() {
     .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
 }
 
-/// The module's own directory is searched when the module is loaded, but PATH isn't. At the first call,
-/// it is the other way round.
+/// The module's own directory is searched when the module is loaded, but PATH isn't. At the first
+/// call, it is the other way round.
 #[test]
 fn a_delay_import_is_searched_for_like_a_plain_load() {
     const WORLD: &str = "

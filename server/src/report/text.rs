@@ -1,5 +1,5 @@
-//! A report for a terminal: the underlined import, what is wrong, how we know with the chain as a tree,
-//! and what to do.
+//! A report for a terminal: the underlined import, what is wrong, how we know with the chain as a
+//! tree, and what to do.
 
 use std::fmt::Write;
 
@@ -114,7 +114,8 @@ fn byte_of(line: &str, units: u32) -> usize {
     reached.map_or(line.len(), |(at, _)| at)
 }
 
-/// Shortens a long message to its first and last line. Some packages put long advice between the two.
+/// Shortens a long message to its first and last line. Some packages put long advice between the
+/// two.
 fn essential(sentence: &str) -> String {
     const MAX_LINES: usize = 8;
     let lines: Vec<&str> = sentence.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -294,8 +295,8 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
     out.push('\n');
 }
 
-/// Wraps running text and makes it visible. The first line has at most `first` characters and the others
-/// at most `rest`. Words are never broken, so that paths stay whole.
+/// Wraps running text and makes it visible. The first line has at most `first` characters and the
+/// others at most `rest`. Words are never broken, so that paths stay whole.
 fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines().map(visible) {

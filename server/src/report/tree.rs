@@ -47,8 +47,8 @@ pub struct Node {
     pub children: Vec<Node>,
 }
 
-/// Returns the modules that the program loads, each with what it needs as its children. The first node
-/// contains the modules of the interpreter itself.
+/// Returns the modules that the program loads, each with what it needs as its children. The first
+/// node contains the modules of the interpreter itself.
 pub fn chain_tree(chain: &Chain, host: &Host) -> Vec<Node> {
     let drawing = Drawing { modules: all_modules(chain), loaded: chain.modules.len(), host, chain };
     let roots = |from: usize, to: usize| {

@@ -1,4 +1,5 @@
-//! A machine on which a fix was really carried out: files are written and removed, instead of overlaid.
+//! A machine on which a fix was really carried out: files are written and removed, instead of
+//! overlaid.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -99,8 +100,8 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the symbols that the images below a folder import, each with the name of its DLL in lower
-/// case.
+/// Returns the symbols that the images below a folder import, each with the name of its DLL in
+/// lower case.
 fn imported_symbols(folder: &Path) -> BTreeSet<(String, String)> {
     let mut imported = BTreeSet::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

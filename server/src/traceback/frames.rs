@@ -135,8 +135,8 @@ fn is_packages(part: &str) -> bool {
     PACKAGES.iter().any(|name| part.eq_ignore_ascii_case(name))
 }
 
-/// Returns the environment of a file: `C:\env` for `C:\env\Lib\site-packages\x.py`. Returns `None` for a
-/// file of the user site, which belongs to no environment.
+/// Returns the environment of a file: `C:\env` for `C:\env\Lib\site-packages\x.py`. Returns `None`
+/// for a file of the user site, which belongs to no environment.
 pub(super) fn environment_of(file: &str) -> Option<&str> {
     let mut parts = file.split(['/', '\\']);
     let mut end = 0;

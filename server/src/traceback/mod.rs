@@ -1,8 +1,9 @@
-//! Parses a traceback: which import failed, what Python and Windows reported, and in which environment.
+//! Parses a traceback: which import failed, what Python and Windows reported, and in which
+//! environment.
 //!
 //! Knows the formats in which Python, IPython, and loggers print tracebacks, but neither files nor
-//! Windows. Parsing relies on structure, names, and numbers, because Windows' messages are in the user's
-//! language.
+//! Windows. Parsing relies on structure, names, and numbers, because Windows' messages are in the
+//! user's language.
 
 mod frames;
 mod reported;
@@ -40,7 +41,8 @@ pub struct Traceback {
 pub enum Failure {
     /// Windows could not load an extension module. Its name is `None` if the message lacks it.
     Extension { module: Option<String> },
-    /// DLLs could not be loaded or found. Contains names or paths, or nothing if the message has none.
+    /// DLLs could not be loaded or found. Contains names or paths, or nothing if the message has
+    /// none.
     Dlls { names: Vec<String> },
     /// A module was not found.
     NoModule { module: String },
@@ -73,7 +75,8 @@ pub struct FailedImport {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TracebackError {
     #[error(
-        "no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` to the last line"
+        "no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` \
+         to the last line"
     )]
     Nothing,
     #[error("not a failed import: the exception is {0}")]
@@ -83,8 +86,8 @@ pub enum TracebackError {
 /// The maximum length of a text that is read, in bytes.
 pub const MAX_LENGTH: u64 = 16 << 20;
 
-/// Parses a text that contains a traceback, possibly among other output. Of several tracebacks, the last
-/// one of a failed import is used.
+/// Parses a text that contains a traceback, possibly among other output. Of several tracebacks, the
+/// last one of a failed import is used.
 ///
 /// # Errors
 /// If there is no traceback, or none of a failed import.
@@ -175,8 +178,8 @@ impl Group {
         self.blocks.iter().flatten()
     }
 
-    /// Returns the program's own import that led to the failure. The traceback of the exception that was
-    /// raised last reaches back furthest.
+    /// Returns the program's own import that led to the failure. The traceback of the exception
+    /// that was raised last reaches back furthest.
     fn import(&self, module: Option<&str>) -> Option<FailedImport> {
         self.blocks.iter().rev().find_map(|block| frames::import_in(block, module))
     }

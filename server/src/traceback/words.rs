@@ -75,7 +75,8 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
-/// Whether Python or IPython prints this line between two tracebacks because the first led to the second.
+/// Whether Python or IPython prints this line between two tracebacks because the first led to the
+/// second.
 pub(super) fn is_chain_marker(line: &str) -> bool {
     line.contains("During handling of the above exception")
         || line.contains("was the direct cause of the following")
@@ -86,8 +87,8 @@ pub(super) fn before_header(line: &str) -> Option<&str> {
     line.split_once("Traceback (most recent call last)").map(|(before, _)| before)
 }
 
-/// Parses the exception of a line. `above` is that of the lines above it, because a message may span
-/// several lines.
+/// Parses the exception of a line. `above` is that of the lines above it, because a message may
+/// span several lines.
 pub(super) fn raised(line: &str, above: Option<&RaisedException>) -> Option<RaisedException> {
     let (exception, message) = match class(line) {
         Some((class, message)) => (Some(class.to_owned()), message),
@@ -102,8 +103,8 @@ pub(super) fn raised(line: &str, above: Option<&RaisedException>) -> Option<Rais
     Some(RaisedException { exception, message, failure, win_error })
 }
 
-/// Splits `ImportError: DLL load failed`, possibly after a logger's prefix, into class and message. Code
-/// such as `except ImportError:` doesn't match.
+/// Splits `ImportError: DLL load failed`, possibly after a logger's prefix, into class and message.
+/// Code such as `except ImportError:` doesn't match.
 fn class(line: &str) -> Option<(&str, &str)> {
     let mut before = None;
     let mut at = 0;

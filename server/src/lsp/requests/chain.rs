@@ -1,6 +1,6 @@
-//! `whydll.chain`: the DLL tree of a package in an environment, and `whydll.chainPage`: the same as an
-//! HTML page. The arguments are `[{ scopeUri, package }]`; without a package, the one with the most
-//! severe finding is used.
+//! `whydll.chain`: the DLL tree of a package in an environment, and `whydll.chainPage`: the same as
+//! an HTML page. The arguments are `[{ scopeUri, package }]`; without a package, the one with the
+//! most severe finding is used.
 
 use serde::Serialize;
 use tower_lsp::lsp_types::Url;
@@ -96,8 +96,8 @@ pub fn package_of(scope: &ScopeView<'_>, named: Option<String>) -> Result<String
     package.ok_or_else(|| "no open file in this folder imports a package with native code".to_owned())
 }
 
-/// Returns the package with the most severe finding, or without findings the first watched one that is
-/// installed.
+/// Returns the package with the most severe finding, or without findings the first watched one that
+/// is installed.
 pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
     let mut packages: Vec<(Option<Severity>, String)> = Vec::new();
     for (_, view) in &scope.documents {

@@ -1,5 +1,5 @@
-//! `whydll.checkFolder`: the report on all Python files and notebooks of a folder, as saved on disk, in
-//! Markdown. The arguments are `[{ scopeUri }]`.
+//! `whydll.checkFolder`: the report on all Python files and notebooks of a folder, as saved on
+//! disk, in Markdown. The arguments are `[{ scopeUri }]`.
 
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -183,8 +183,8 @@ impl Offer<'_> {
         Some(Command::new(fix.title.clone(), name.to_owned(), Some(vec![argument])))
     }
 
-    /// Returns the edit that renames a file, or `None` if the editor doesn't support it or the file isn't
-    /// on this system.
+    /// Returns the edit that renames a file, or `None` if the editor doesn't support it or the file
+    /// isn't on this system.
     fn rename(&self, from: &str, to: &str) -> Option<WorkspaceEdit> {
         let old_uri = convert::file_url(&WinPath::new(from)).filter(|_| self.abilities.renames_files)?;
         let new_uri = convert::file_url(&WinPath::new(from).parent()?.join(to))?;
@@ -201,8 +201,8 @@ impl Offer<'_> {
         Some(self.edits(vec![insertion(self.view, self.import, statement)?]))
     }
 
-    /// Returns the edit that inserts the import above another one, and removes its line if that contains
-    /// nothing else.
+    /// Returns the edit that inserts the import above another one, and removes its line if that
+    /// contains nothing else.
     fn move_import(&self, statement: &str, above: &str, after: usize) -> Option<WorkspaceEdit> {
         let document = self.view.document;
         let is_there = |import: &&ImportStatement| import.before.len() == after && *import.module == *above;
@@ -221,8 +221,8 @@ impl Offer<'_> {
         Some(self.edits(edits))
     }
 
-    /// Returns the action that wraps the import in a `try` statement, for programs that can do without
-    /// the package. It isn't a cure.
+    /// Returns the action that wraps the import in a `try` statement, for programs that can do
+    /// without the package. It isn't a cure.
     fn guard_import(&self, finding: &Finding, diagnostic: &Diagnostic) -> Option<CodeAction> {
         if finding.severity != Severity::Error || self.import.guard != Guard::None || self.import.is_access {
             return None;
@@ -292,8 +292,8 @@ impl Offer<'_> {
         actions
     }
 
-    /// Returns the edit that adds a comment at the end of the statement, or `None` if it wouldn't be a
-    /// comment there, as within a multi-line string.
+    /// Returns the edit that adds a comment at the end of the statement, or `None` if it wouldn't
+    /// be a comment there, as within a multi-line string.
     fn ignore_line(&self, code: &str) -> Option<TextEdit> {
         let document = self.view.document;
         let line = self.import.end_line;
@@ -324,8 +324,8 @@ impl Offer<'_> {
         self.silencing(edit, line, text, &changed, code)
     }
 
-    /// Returns the edit if it silences the code on this import and affects no import. It changes the
-    /// 0-based `line` from `text` to `changed`.
+    /// Returns the edit if it silences the code on this import and affects no import. It changes
+    /// the 0-based `line` from `text` to `changed`.
     fn silencing(
         &self,
         edit: TextEdit,
@@ -376,8 +376,9 @@ fn line_of(text: &str, line: u32) -> Option<&str> {
     text.get(start..)?.split(['\n', '\r']).next()
 }
 
-/// Returns the import statement of a line, wrapped in a `try` statement. Returns `None` if the statement
-/// can't be understood from the line alone: with parentheses, several statements, or several modules.
+/// Returns the import statement of a line, wrapped in a `try` statement. Returns `None` if the
+/// statement can't be understood from the line alone: with parentheses, several statements, or
+/// several modules.
 fn guarded(line: &str, line_ending: &str) -> Option<String> {
     let statement = line.trim_start();
     let indent = &line[..line.len() - statement.len()];
@@ -402,12 +403,15 @@ fn guarded(line: &str, line_ending: &str) -> Option<String> {
     let step = if indent.contains('\t') { "\t" } else { "    " };
     let none = names?.join(" = ");
     Some(format!(
-        "{indent}try:{line_ending}{indent}{step}{statement}{line_ending}{indent}except ImportError:{line_ending}{indent}{step}{none} = None"
+        "{indent}try:{line_ending}\
+         {indent}{step}{statement}{line_ending}\
+         {indent}except ImportError:{line_ending}\
+         {indent}{step}{none} = None"
     ))
 }
 
-/// Returns the edit that inserts a statement, and `import os` if it needs that, on a line of its own
-/// before the outermost statement that contains the import.
+/// Returns the edit that inserts a statement, and `import os` if it needs that, on a line of its
+/// own before the outermost statement that contains the import.
 fn insertion(view: &DocumentView<'_>, import: &ImportStatement, statement: &str) -> Option<TextEdit> {
     let document = view.document;
     let Document { imports_os, imports_os_above, .. } = *document.read(&view.settings.packages);
@@ -421,8 +425,8 @@ fn insertion(view: &DocumentView<'_>, import: &ImportStatement, statement: &str)
     Some(TextEdit { range: Range { start: place, end: place }, new_text: text })
 }
 
-/// Returns the lines to insert, or `None` where a line can't be inserted: within a statement that spans
-/// several lines, or before a `from __future__` on the import's own line.
+/// Returns the lines to insert, or `None` where a line can't be inserted: within a statement that
+/// spans several lines, or before a `from __future__` on the import's own line.
 fn added(
     text: &str,
     parse: impl Fn(&str) -> Document,

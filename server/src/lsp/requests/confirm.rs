@@ -1,5 +1,6 @@
-//! `whydll.predict` and `whydll.compare`: the predicted and the actual result of an import. In between,
-//! the editor runs the interpreter, because only the editor knows whether the user trusts the folder.
+//! `whydll.predict` and `whydll.compare`: the predicted and the actual result of an import. In
+//! between, the editor runs the interpreter, because only the editor knows whether the user trusts
+//! the folder.
 
 use std::fmt::Write;
 
@@ -61,8 +62,8 @@ fn failure<'a>(scope: &ScopeView<'a>, package: &str) -> Option<&'a Finding> {
 }
 
 /// The actual result of an import: the arguments of
-/// `whydll.compare [{ scopeUri, package, exitCode, output }]`. `exitCode` is `null` if the interpreter
-/// didn't exit in time.
+/// `whydll.compare [{ scopeUri, package, exitCode, output }]`. `exitCode` is `null` if the
+/// interpreter didn't exit in time.
 pub struct RunResult {
     exit_code: Option<i64>,
     output: String,
@@ -132,8 +133,8 @@ pub fn comparison(prediction: &Prediction, actual: &RunResult) -> Comparison {
     if agrees == Some(false) {
         let _ = writeln!(
             markdown,
-            "\nOne of the two is wrong. Environment variables such as PATH may differ between the terminal and the editor. If \
-             they don't, please report it with *WhyDLL: Copy Report*."
+            "\nOne of the two is wrong. Environment variables such as PATH may differ between the terminal \
+             and the editor. If they don't, please report it with *WhyDLL: Copy Report*."
         );
     }
     Comparison { agrees, markdown }

@@ -1,5 +1,5 @@
-//! `whydll.state`: the state of the server, for a bug report about the server itself. User names are
-//! replaced. The command has no arguments.
+//! `whydll.state`: the state of the server, for a bug report about the server itself. User names
+//! are replaced. The command has no arguments.
 
 use std::fmt::Write;
 

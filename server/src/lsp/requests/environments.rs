@@ -1,5 +1,5 @@
-//! `whydll.environments`: the Pythons that are found on the machine of a folder, to choose from. The
-//! arguments are `[{ scopeUri }]`.
+//! `whydll.environments`: the Pythons that are found on the machine of a folder, to choose from.
+//! The arguments are `[{ scopeUri }]`.
 
 use std::path::Path;
 use std::sync::Arc;

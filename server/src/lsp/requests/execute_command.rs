@@ -168,8 +168,8 @@ async fn predict(mailbox: &Mailbox, argument: Option<&Value>) -> Result<Predicti
     inquiry::answer(move || prediction).await
 }
 
-/// Returns the package in the argument. It must be a valid name, because an editor may insert it into a
-/// program.
+/// Returns the package in the argument. It must be a valid name, because an editor may insert it
+/// into a program.
 fn package_in(argument: Option<&Value>) -> Result<Option<String>> {
     let Some(name) = inquiry::string_in(argument, "package") else { return Ok(None) };
     match is_module_name(name) {
@@ -223,7 +223,8 @@ async fn show_command(client: &Client, argument: Option<&Value>) -> Result<()> {
     Ok(())
 }
 
-/// Breaks `[text](url)` in a message. Editors turn that into a link, which might even run a command.
+/// Breaks `[text](url)` in a message. Editors turn that into a link, which might even run a
+/// command.
 fn without_links(message: &str) -> String {
     visible(message).replace("](", "] (")
 }

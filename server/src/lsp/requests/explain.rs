@@ -37,8 +37,8 @@ pub fn explain(target: &Target, text: &str) -> Result<String, String> {
     Ok(explanation.markdown(&report))
 }
 
-/// Opens the environment of the traceback if this machine has it, or else `target`. Also returns whether
-/// it is the traceback's.
+/// Opens the environment of the traceback if this machine has it, or else `target`. Also returns
+/// whether it is the traceback's.
 fn open(target: &Target, traceback: &Traceback) -> Result<(OpenTarget, Option<bool>), Unavailable> {
     let Some(environment) = &traceback.environment else { return Ok((target.open(|host| host)?, None)) };
     let interpreter = Choice::Named(at_home(environment));

@@ -18,7 +18,8 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     let view = session.view(&at.text_document.uri)?;
     let position = convert::source_position(at.position);
     let import = view.document.import_at(position, &view.settings.packages)?;
-    // Packages without native code aren't our concern, and an import that isn't run may have no diagnosis.
+    // Packages without native code aren't our concern, and an import that isn't run may have no
+    // diagnosis.
     let diagnosis = view.diagnosis(import);
     let is_silent = || import.guard == Guard::NotRun || import.is_access || is_standard(import.top_level());
     if diagnosis.map_or_else(is_silent, |known| known.packages.is_empty()) {
@@ -33,7 +34,8 @@ pub fn answer(session: &Session, params: &HoverParams) -> Option<Hover> {
     })
 }
 
-/// Returns the hover in Markdown. It doesn't repeat the diagnostic, which the editor shows above it.
+/// Returns the hover in Markdown. It doesn't repeat the diagnostic, which the editor shows above
+/// it.
 fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
     let name = import.top_level();
     let (Some(answer), Some(findings)) = (view.answer, view.known(import)) else {

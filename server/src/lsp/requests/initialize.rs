@@ -67,7 +67,8 @@ fn capabilities() -> ServerCapabilities {
     }
 }
 
-/// Returns the workspace folders, or the root from an editor that doesn't support workspace folders.
+/// Returns the workspace folders, or the root from an editor that doesn't support workspace
+/// folders.
 #[allow(deprecated)]
 fn folders(params: &InitializeParams) -> Vec<Url> {
     match &params.workspace_folders {

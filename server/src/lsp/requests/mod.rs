@@ -1,5 +1,5 @@
-//! Requests from the editor. Each file is named after its method or command. Handlers read the session
-//! and don't change it.
+//! Requests from the editor. Each file is named after its method or command. Handlers read the
+//! session and don't change it.
 
 pub mod chain;
 pub mod check_folder;

@@ -1,9 +1,9 @@
 //! `whydll.report`: the whole diagnosis of an environment, in Markdown. The arguments are
 //! `[{ scopeUri, links }]`.
 //!
-//! With `links: true`, locations are links that VS Code's Markdown preview can follow. They are relative
-//! to the first folder of the window, because the preview doesn't open other files. Without links, the
-//! report is made for sharing, so user names are replaced.
+//! With `links: true`, locations are links that VS Code's Markdown preview can follow. They are
+//! relative to the first folder of the window, because the preview doesn't open other files.
+//! Without links, the report is made for sharing, so user names are replaced.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -57,8 +57,8 @@ pub fn render(contents: ReportContents) -> Result<String, String> {
     Ok(if contents.links { document } else { report.redactor().markdown(&document) })
 }
 
-/// Returns the link to a file in the window's first folder, such as `/src/train%20it.py`, or `None` for
-/// other files. It compares paths, because editors write URLs differently (`c%3A`).
+/// Returns the link to a file in the window's first folder, such as `/src/train%20it.py`, or `None`
+/// for other files. It compares paths, because editors write URLs differently (`c%3A`).
 pub fn link_from(root: &Path, file: &Path) -> Option<String> {
     let below: Option<Vec<&str>> = file.strip_prefix(root).ok()?.iter().map(OsStr::to_str).collect();
     let mut link = Url::parse("file:///").ok()?;
@@ -105,7 +105,8 @@ impl ReportContents {
         }
     }
 
-    /// Adds the findings on packages that the settings name, whether a document imports them or not.
+    /// Adds the findings on packages that the settings name, whether a document imports them or
+    /// not.
     fn add_named(&mut self, scope: &ScopeView<'_>) {
         let Some(answer) = scope.answer else { return };
         for name in scope.settings.packages.named() {

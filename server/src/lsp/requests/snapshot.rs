@@ -1,6 +1,6 @@
-//! `whydll.snapshot`: writes a snapshot of machine and environment, in which user names are replaced. The
-//! arguments are `[{ scopeUri, path, ownModules }]`. Without `path`, nothing is written, and the answer
-//! is a preview of the contents.
+//! `whydll.snapshot`: writes a snapshot of machine and environment, in which user names are
+//! replaced. The arguments are `[{ scopeUri, path, ownModules }]`. Without `path`, nothing is
+//! written, and the answer is a preview of the contents.
 
 use std::path::Path;
 
@@ -36,8 +36,8 @@ pub fn preview(target: &Target, package: &str) -> Result<Preview, String> {
     let recorded = record_import(target, package, true)?;
     let contents = report::contents(&recorded).map_err(|error| error.to_string())?;
     let text = format!(
-        "# Contents of a snapshot of `import {package}`\n\nSnapshots are made for sharing: check that you want to share \
-         everything below. Nothing has been written yet.\n\n{}\n",
+        "# Contents of a snapshot of `import {package}`\n\nSnapshots are made for sharing: check that you \
+         want to share everything below. Nothing has been written yet.\n\n{}\n",
         markdown::fenced(contents.trim_end())
     );
     Ok(Preview { text, own_modules: recorded.own_modules.len() })

@@ -26,7 +26,8 @@ impl Session {
         })
     }
 
-    /// Returns the scope of this document or folder with its answer; without a URI, the first scope.
+    /// Returns the scope of this document or folder with its answer; without a URI, the first
+    /// scope.
     pub fn scope_view(&self, uri: Option<&Url>) -> ScopeView<'_> {
         let at = uri.map_or(0, |uri| self.scope_at(uri));
         // There is always at least one scope: that of everything outside all folders.
@@ -95,8 +96,8 @@ impl<'a> DocumentView<'a> {
         self.answer?.diagnosis(&asked).map(|known| &**known)
     }
 
-    /// Returns the findings on an import with their severities for the user, or `None` while an analysis
-    /// is pending.
+    /// Returns the findings on an import with their severities for the user, or `None` while an
+    /// analysis is pending.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
         let asked = self.document.asked(import, &self.settings.packages)?;
         let answer = self.answer.filter(|answer| answer.covers(&asked))?;
@@ -105,8 +106,8 @@ impl<'a> DocumentView<'a> {
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }
 
-    /// Returns the findings to show on an import, considering what surrounds it and the comments that
-    /// silence findings. Returns `None` while an analysis is pending.
+    /// Returns the findings to show on an import, considering what surrounds it and the comments
+    /// that silence findings. Returns `None` while an analysis is pending.
     pub fn findings(&self, import: &ImportStatement) -> Option<Vec<Cow<'a, Finding>>> {
         if import.guard == Guard::NotRun {
             return Some(Vec::new());
@@ -116,8 +117,8 @@ impl<'a> DocumentView<'a> {
         Some(known.map(|(severity, finding)| finding.on(severity, import)).collect())
     }
 
-    /// Returns the findings to show in the document, each cause once, on the first import that it affects.
-    /// Returns `None` while an analysis is pending.
+    /// Returns the findings to show in the document, each cause once, on the first import that it
+    /// affects. Returns `None` while an analysis is pending.
     pub fn grouped_findings(&self) -> Option<Vec<GroupedFinding<'a>>> {
         let mut groups: Vec<GroupedFinding<'a>> = Vec::new();
         for import in self.imports() {

@@ -61,9 +61,9 @@ impl Session {
         }
     }
 
-    /// Schedules an analysis after a document was saved: while the environment is unhealthy, to find out
-    /// whether the change helped; and if there are other documents with imports, because they may import
-    /// the saved document as it is on the disk.
+    /// Schedules an analysis after a document was saved: while the environment is unhealthy, to
+    /// find out whether the change helped; and if there are other documents with imports,
+    /// because they may import the saved document as it is on the disk.
     pub fn saved(&mut self, uri: &Url) {
         let Some(view) = self.view(uri) else { return };
         let unhealthy = view.scope.sent_health.as_ref().is_some_and(Health::is_unhealthy);
@@ -90,7 +90,8 @@ impl Session {
         self.pull_settings();
     }
 
-    /// Applies the response to the request for settings: those of each folder, and last of the window.
+    /// Applies the response to the request for settings: those of each folder, and last of the
+    /// window.
     pub fn settings_pulled(&mut self, generation: u64, sections: &[Value]) {
         if self.pulling != Some(generation) {
             return;
@@ -120,8 +121,8 @@ impl Session {
         self.retarget();
     }
 
-    /// Uses an interpreter that the user ordered by a command, which takes precedence over everything
-    /// else.
+    /// Uses an interpreter that the user ordered by a command, which takes precedence over
+    /// everything else.
     pub fn use_interpreter(&mut self, scope: Option<Url>, path: PathBuf) {
         let scope = self.folder_of(scope);
         let known = self.scopes.iter().find(|known| known.folder == scope);
@@ -300,8 +301,8 @@ impl Session {
         self.mark_all_due();
     }
 
-    /// Drops `done` when the fixes for a document or folder have been tried, or at once if there are none
-    /// to try.
+    /// Drops `done` when the fixes for a document or folder have been tried, or at once if there
+    /// are none to try.
     pub fn when_proven(&mut self, uri: Option<&Url>, done: oneshot::Sender<()>) {
         let target = self.scope_view(uri).scope.target.clone();
         // The fixes of a document that has just been opened haven't been tried.

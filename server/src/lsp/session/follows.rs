@@ -74,8 +74,8 @@ impl Session {
         self.effects.push(Effect::Analyse { generation, analysis, replaces });
     }
 
-    /// When all analyses are done: tries fixes, then prefetches what follows failures, then frees the
-    /// facts.
+    /// When all analyses are done: tries fixes, then prefetches what follows failures, then frees
+    /// the facts.
     fn start_background_work(&mut self) {
         if self.running.is_some() || self.threads > 0 || self.background_threads > 0 {
             return;
@@ -105,8 +105,8 @@ impl Session {
         }
     }
 
-    /// Returns the imports whose fixes are tried: those of documents, and the packages that the settings
-    /// name and no document imports.
+    /// Returns the imports whose fixes are tried: those of documents, and the packages that the
+    /// settings name and no document imports.
     pub(super) fn to_prove(&self, target: &Target) -> BTreeSet<Import> {
         let mut chosen = BTreeSet::new();
         for (at, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == *target) {

@@ -73,8 +73,8 @@ impl Session {
         self.kernel_selected(uri.clone(), None);
     }
 
-    /// Schedules an analysis after a notebook was saved while the environment is unhealthy, to find out
-    /// whether the change helped. Unlike a module, a notebook is never imported.
+    /// Schedules an analysis after a notebook was saved while the environment is unhealthy, to find
+    /// out whether the change helped. Unlike a module, a notebook is never imported.
     pub fn saved_notebook(&mut self, uri: &Url) {
         let Some(notebook) = self.notebooks.get(uri) else { return };
         let mut views = notebook.cells.iter().filter_map(|cell| self.view(&cell.document));

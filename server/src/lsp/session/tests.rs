@@ -143,7 +143,8 @@ fn without_drive(text: String) -> String {
     text.replace("C:/", "/").replace("c:/", "/")
 }
 
-/// The answer to the `asked` imports with the findings for these names; other names have no diagnosis.
+/// The answer to the `asked` imports with the findings for these names; other names have no
+/// diagnosis.
 fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
     let mut diagnoses = BTreeMap::new();
     for (import, findings) in findings {
