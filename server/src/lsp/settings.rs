@@ -207,10 +207,10 @@ mod tests {
                     severity: {},
                     log_level: Info,
                 }
-                the setting whydll.host cannot be 7
-                the setting whydll.logLevel cannot be []
-                the setting whydll.packages cannot be 3
-                the setting whydll.severity cannot be "loud""#]],
+                invalid value for the setting whydll.host: 7
+                invalid value for the setting whydll.logLevel: []
+                invalid value for the setting whydll.packages: 3
+                invalid value for the setting whydll.severity: "loud""#]],
         );
     }
 
@@ -235,8 +235,8 @@ mod tests {
                     },
                     log_level: Info,
                 }
-                the setting whydll.packages cannot be ["torch",3]
-                the setting whydll.severity cannot be {"bad-image":"hint","missing-dll":"loud"}"#]],
+                invalid value for the setting whydll.packages: ["torch",3]
+                invalid value for the setting whydll.severity: {"bad-image":"hint","missing-dll":"loud"}"#]],
         );
     }
 
@@ -304,7 +304,7 @@ mod tests {
                     severity: {},
                     log_level: Info,
                 }
-                the setting whydll.severity cannot be {"missing-vc":"off"}"#]],
+                invalid value for the setting whydll.severity: {"missing-vc":"off"}"#]],
         );
     }
 }

@@ -97,9 +97,8 @@ fn files_that_may_be_loaded_by_an_unknown_name_are_tried() {
         expect![[r#"
             healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
 
-              not known of `import pkg`
-                pkg/__init__.py line 3: the name of a library that ctypes loads can't be determined from the
-                code
+              unknown about `import pkg`
+                pkg/__init__.py line 3: the name of a library that ctypes loads is not known from the text
                 not reached: 3 native files of pkg
                 may fail: pkg/b.dll: nowhere.dll, which b.dll needs, is not found
                 may fail: pkg/c.dll: C:\Python\Lib\site-packages\pkg\a.dll does not export gone
@@ -319,11 +318,11 @@ fn a_healthy_environment_says_so() {
         &healthy,
         Some("import os\n"),
         expect![[r#"
-        1 file checked: nothing is imported there that is watched
-          package      pkg in C:\Python\Lib\site-packages\pkg
-          interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
-          machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
-    "#]],
+            1 file checked: no watched package is imported
+              package      pkg in C:\Python\Lib\site-packages\pkg
+              interpreter  C:\Python\python.exe (Python 3.8.10, 64-bit (x64), installed)
+              machine      windows-11 (Windows 10.0.22631, no VC++ runtime in its system directory)
+        "#]],
     );
 }
 
@@ -469,7 +468,7 @@ fn a_chain_shows_passed_over_files_delay_imports_and_forwarders() {
            version.dll  C:\Windows\System32\version.dll [System32]
            late.dll (delay import)  C:\Python\late.dll [application directory], at the first call
            never.dll (delay import)  not found
-        loaded: 3 modules beside Python's own
+        loaded: 3 modules besides Python's own
     "#]]
     .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
 }
@@ -498,7 +497,7 @@ fn a_delay_import_is_searched_for_like_a_plain_load() {
            early.dll (delay import)  already loaded
            late.dll (delay import)  C:\tools\late.dll [PATH], at the first call
            never.dll (delay import)  not found
-        loaded: 2 modules beside Python's own
+        loaded: 2 modules besides Python's own
     "#]]
     .assert_eq(&plain(&chained(WORLD, "pkg", chain_text)));
 }
@@ -528,7 +527,7 @@ fn a_chain_is_drawn_as_a_tree() {
         native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path by pkg/__init__.py:1]
            helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
               kernel32.dll  C:\Windows\System32\kernel32.dll [KnownDLLs]
-        loaded: 3 modules beside Python's own
+        loaded: 3 modules besides Python's own
     "#]]
     .assert_eq(&plain(&chained(&healthy, "pkg", chain_text)));
 }
@@ -542,7 +541,7 @@ fn several_targets_share_one_process_until_one_fails() {
         native.pyd  C:\Python\Lib\site-packages\pkg\native.pyd [full path by pkg/__init__.py:1]
            helper.dll  C:\Python\Lib\site-packages\pkg\helper.dll [the DLL's own directory]
               cudart64_101.dll  already loaded
-        loaded: 3 modules beside Python's own
+        loaded: 3 modules besides Python's own
     "#]]
     .assert_eq(&plain(&chained(BROKEN, both, chain_text)));
     let last = r"C:\Python\Lib\site-packages\pkg\helper.dll C:\cuda\cudart64_101.dll";
@@ -643,7 +642,7 @@ fn a_report_in_markdown_for_a_bug_report() {
               └─ cudart64_101.dll  not found
         ```
 
-        `cudart64_101.dll` was searched in
+        `cudart64_101.dll` was searched for in
 
         1. `C:\Python\Lib\site-packages\pkg`, the DLL's own directory
         2. `C:\Python`, application directory
@@ -677,7 +676,7 @@ fn a_report_in_markdown_for_a_bug_report() {
         - `import pkg`: pkg in `C:\Python\Lib\site-packages\pkg`
         - WhyDLL: 0.2.0
 
-        Nothing is wrong with `import pkg`.
+        No problems were found with `import pkg`.
     "#]]
     .assert_eq(&reported(&healthy, None, check_markdown));
 }
@@ -811,7 +810,7 @@ fn the_page_of_a_chain_begins_with_what_failed() {
             <tr><td>[C:\Windows\System32]</td><td>System32</td><td>nothing of that name</td></tr>
             </table>
             <table><caption>The copies of cudart64_101.dll</caption>
-            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Taken</th></tr>
+            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Used</th></tr>
             <tr><td>[C:\cuda\cudart64_101.dll]</td><td>none</td><td>no</td></tr>
             </table>
             </section>
@@ -861,7 +860,7 @@ fn the_page_shows_handled_failures_and_a_table_of_copies() {
         world,
         expect![[r#"
             <h1>DLL chain of <code>import pkg</code></h1>
-            <p class="fine">The import works, and 1 load fails that the program handles.</p>
+            <p class="fine">The import works: the program handles 1 failed load.</p>
             <p>A part of what <code>import pkg</code> uses is broken: pkg/zlib.dll has no <code>inflate</code>, which pkg/second.pyd imports from it.</p>
             <p class="quiet">Python 3.8.10: [C:\Python\python.exe]</p>
             <section><h2>Failed, and handled by the program</h2>
@@ -872,7 +871,7 @@ fn the_page_shows_handled_failures_and_a_table_of_copies() {
             <li><strong class="failure">[pkg/zlib.dll]</strong> lacks inflate, which is imported from it (Windows error 127)</li>
             </ol>
             <table><caption>The copies of zlib.dll</caption>
-            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Taken</th></tr>
+            <tr><th scope="col">Copy</th><th scope="col">Version</th><th scope="col">Used</th></tr>
             <tr><td>[C:\Python\Lib\site-packages\pkg\zlib.dll]</td><td>1.2.0.0</td><td>yes: loaded first, the DLL&#39;s own directory</td></tr>
             <tr><td>[C:\tools\zlib.dll]</td><td>1.3.0.0</td><td>no</td></tr>
             </table>

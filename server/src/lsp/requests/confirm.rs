@@ -174,18 +174,18 @@ mod tests {
             true,
             json!({ "exitCode": 1, "output": output }),
             expect![[r#"
-            Some(true)
-            # Confirmed: `import tensorflow` fails as predicted
+                Some(true)
+                # Confirmed: `import tensorflow` fails as predicted
 
-            **Predicted.** msvcp140.dll is missing.
+                **Predicted.** msvcp140.dll is missing.
 
-            **Seen.** The import failed. It was run with `C:\Python\python.exe`.
+                **Actual.** The import failed. It was run with `C:\Python\python.exe`.
 
-            ```text
-            Traceback:
-            ImportError: DLL load failed
-            ```
-        "#]],
+                ```text
+                Traceback:
+                ImportError: DLL load failed
+                ```
+            "#]],
         );
     }
 
@@ -195,33 +195,33 @@ mod tests {
             false,
             json!({ "exitCode": 0xC000_0005_u32, "output": "``` in it" }),
             expect![[r#"
-            Some(false)
-            # Not confirmed: `import tensorflow` fails, and WhyDLL said that it works
+                Some(false)
+                # Not confirmed: `import tensorflow` fails, but WhyDLL predicted that it works
 
-            **Predicted.** msvcp140.dll is missing.
+                **Predicted.** msvcp140.dll is missing.
 
-            **Seen.** Python crashed: Windows ended it with 0xC0000005. It was run with `C:\Python\python.exe`.
+                **Actual.** Python crashed: Windows terminated it with 0xC0000005. It was run with `C:\Python\python.exe`.
 
-            ````text
-            ``` in it
-            ````
+                ````text
+                ``` in it
+                ````
 
-            One of the two is mistaken. Variables of the terminal such as PATH may differ from those of the editor; if they do not, please report it with *WhyDLL: Copy Report*.
-        "#]],
+                One of the two is wrong. Environment variables such as PATH may differ between the terminal and the editor. If they don't, please report it with *WhyDLL: Copy Report*.
+            "#]],
         );
         check(
             false,
             json!({ "exitCode": -1_073_741_819 }),
             expect![[r#"
-            Some(false)
-            # Not confirmed: `import tensorflow` fails, and WhyDLL said that it works
+                Some(false)
+                # Not confirmed: `import tensorflow` fails, but WhyDLL predicted that it works
 
-            **Predicted.** msvcp140.dll is missing.
+                **Predicted.** msvcp140.dll is missing.
 
-            **Seen.** Python crashed: Windows ended it with 0xC0000005. It was run with `C:\Python\python.exe`.
+                **Actual.** Python crashed: Windows terminated it with 0xC0000005. It was run with `C:\Python\python.exe`.
 
-            One of the two is mistaken. Variables of the terminal such as PATH may differ from those of the editor; if they do not, please report it with *WhyDLL: Copy Report*.
-        "#]],
+                One of the two is wrong. Environment variables such as PATH may differ between the terminal and the editor. If they don't, please report it with *WhyDLL: Copy Report*.
+            "#]],
         );
     }
 
@@ -231,13 +231,13 @@ mod tests {
             true,
             json!({ "exitCode": null, "output": "" }),
             expect![[r#"
-            None
-            # Not known: `import tensorflow` did not end
+                None
+                # Unknown: `import tensorflow` didn't finish
 
-            **Predicted.** msvcp140.dll is missing.
+                **Predicted.** msvcp140.dll is missing.
 
-            **Seen.** Python did not end in time, and was stopped. It was run with `C:\Python\python.exe`.
-        "#]],
+                **Actual.** Python didn't exit in time and was stopped. It was run with `C:\Python\python.exe`.
+            "#]],
         );
     }
 }
