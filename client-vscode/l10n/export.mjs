@@ -1,6 +1,6 @@
 /**
- * Writes `bundle.l10n.json`: all texts of the sources that can be translated. A translation stands beside it as `bundle.l10n.LANGUAGE.json`.
- * With `--check` it writes nothing, and fails if the bundle is not what the sources say.
+ * Writes `bundle.l10n.json` with all translatable strings of the sources. A translation is next to it, as `bundle.l10n.LANGUAGE.json`.
+ * With `--check`, writes nothing, and fails if the bundle doesn't match the sources.
  */
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ for (const name of sources) {
   const visit = (node) => {
     if (ts.isCallExpression(node) && node.expression.getText() === "l10n.t") {
       const [first] = node.arguments;
-      if (!first || !ts.isStringLiteral(first)) throw new Error(`${name}: l10n.t needs its text as a literal: ${node.getText()}`);
+      if (!first || !ts.isStringLiteral(first)) throw new Error(`${name}: the argument of l10n.t must be a string literal: ${node.getText()}`);
       texts.add(first.text);
     }
     ts.forEachChild(node, visit);
@@ -26,7 +26,7 @@ for (const name of sources) {
 
 const written = `${JSON.stringify(Object.fromEntries([...texts].sort().map((text) => [text, text])), null, 2)}\n`;
 if (process.argv.includes("--check")) {
-  if (readFileSync(bundle, "utf8") !== written) throw new Error("l10n/bundle.l10n.json is not what the sources say: npm run l10n");
+  if (readFileSync(bundle, "utf8") !== written) throw new Error("l10n/bundle.l10n.json doesn't match the sources: run npm run l10n");
 
   const manifest = readFileSync(new URL("../package.json", here), "utf8");
   const used = new Set([...manifest.matchAll(/"%([^%"]+)%"/g)].map(([, key]) => key));

@@ -1,30 +1,30 @@
-/** The DLL chain of an import in an editor of its own: a page that the server draws, without scripts. */
+/** The DLL chain of an import in an editor of its own: a page without scripts that the server renders. */
 
 import { commands, env, l10n, Uri, ViewColumn, window, type Disposable, type WebviewPanel } from "vscode";
 import { key } from "./scope";
 
-/** `whydll.chainPage`, as the server answers. */
+/** The server's answer to `whydll.chainPage`. */
 export interface Page {
-  /** What is imported; `null` where the page says why there is nothing to draw. */
+  /** The imported package; `null` if the page says why there is nothing to draw. */
   package: string | null;
-  /** The folder or notebook whose environment it is of. */
+  /** The folder or notebook of the environment. */
   scopeUri: string | null;
   html: string;
 }
 
-/** What the page's links may do. */
+/** The commands that links in the page may run. */
 const LINKS = ["whydll.revealFile"];
 
 export class ChainPanel implements Disposable {
   private panel: WebviewPanel | undefined;
-  /** Asked for again whenever its environment changes. */
+  /** The chain that is shown. It is requested again whenever its environment changes. */
   private shown: { scope: Uri | null; page: Page } | undefined;
   private outdated = false;
   private round = 0;
 
   constructor(private readonly ask: (scope: Uri | null, name?: string) => Promise<Page>) {}
 
-  /** Shows the chain, and takes the focus: the user asked for it. */
+  /** Shows the chain and takes the focus, because the user requested it. */
   async show(scope: Uri | null, name?: string): Promise<void> {
     const page = await this.ask(scope, name);
     this.panel ??= this.create();
@@ -32,7 +32,7 @@ export class ChainPanel implements Disposable {
     this.panel.reveal();
   }
 
-  /** Draws the same chain anew after a change of this environment. Neither the focus nor what is in sight changes hands. */
+  /** Updates the shown chain after a change of this environment, without moving the focus or revealing the panel. */
   async refresh(scopeUri: string | null): Promise<void> {
     if (!this.panel || !this.shown || key(this.shown.page.scopeUri) !== key(scopeUri)) return;
     if (!this.panel.visible) {
@@ -54,7 +54,7 @@ export class ChainPanel implements Disposable {
     this.round++;
     if (!this.panel) return;
     const name = page.package ?? this.shown?.page.package ?? null;
-    // Writing the page scrolls it to its top.
+    // Assigning the page scrolls it to the top.
     if (this.panel.webview.html !== page.html) this.panel.webview.html = page.html;
     this.panel.title = name === null ? l10n.t("DLL Chain") : l10n.t("DLL Chain: {0}", name);
     this.shown = { scope, page: { ...page, package: name } };
@@ -74,7 +74,7 @@ export class ChainPanel implements Disposable {
   }
 }
 
-/** Shows the file where it lies. A window in a browser has no file manager to show it in. */
+/** Reveals a file in the file manager, or copies its path in a browser, which has no file manager. */
 export async function revealFile({ path }: { path?: string }): Promise<void> {
   if (path === undefined) return;
   try {

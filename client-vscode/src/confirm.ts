@@ -1,4 +1,4 @@
-/** "Confirm by Importing": the interpreter really makes the import, because the user asked for it, in a folder that is trusted. */
+/** "Confirm by Importing": runs the import in the real interpreter, at the user's request and in a trusted folder only. */
 
 import { l10n, ProgressLocation, window, workspace, type Uri } from "vscode";
 import type { Documents } from "./documents";
@@ -18,16 +18,16 @@ export async function confirmByImporting(server: Server, documents: Documents, s
   const prediction = await server.ask<Prediction>("whydll.predict", { scopeUri });
   const { interpreter, package: name } = prediction;
   const title = withoutLinks(l10n.t("WhyDLL: importing {0}", name));
-  const seen = await window.withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, (_, token) => {
+  const result = await window.withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, (_, token) => {
     const stop = new AbortController();
     token.onCancellationRequested(() => stop.abort());
     const cwd = scope ? workspace.getWorkspaceFolder(scope)?.uri.fsPath : undefined;
     return runImport(interpreter, name, stop.signal, cwd);
   });
-  if (seen.notStarted !== undefined) {
-    void window.showErrorMessage(withoutLinks(l10n.t("{0} could not be started: {1}", interpreter, seen.notStarted)));
+  if (result.notStarted !== undefined) {
+    void window.showErrorMessage(withoutLinks(l10n.t("{0} could not be started: {1}", interpreter, result.notStarted)));
     return;
   }
-  const { markdown } = await server.ask<{ markdown: string }>("whydll.compare", { scopeUri, package: name, ...seen });
+  const { markdown } = await server.ask<{ markdown: string }>("whydll.compare", { scopeUri, package: name, ...result });
   await documents.show(l10n.t("WhyDLL Confirmation"), markdown);
 }

@@ -1,4 +1,4 @@
-/** What the server tells in Markdown: documents that can be read, searched and copied, and are no files. */
+/** Virtual documents for the server's Markdown, which can be read, searched, and copied. */
 
 import { commands, EventEmitter, Uri, workspace, type Disposable, type TextDocumentContentProvider } from "vscode";
 
@@ -14,7 +14,7 @@ export class Documents implements TextDocumentContentProvider, Disposable {
     return this.texts.get(uri.path) ?? "";
   }
 
-  /** Shows it as a preview; a text of the same title takes the place of the one before. */
+  /** Shows a document as a preview. It replaces an earlier one with the same title. */
   async show(title: string, markdown: string): Promise<void> {
     const uri = Uri.from({ scheme: SCHEME, path: `/${title}.md` });
     this.texts.set(uri.path, markdown);

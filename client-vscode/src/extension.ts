@@ -1,4 +1,4 @@
-/** Joins the parts: the server's diagnosis goes to the editor, the editor's interpreter goes to the server. */
+/** The entry point: connects the server's diagnoses to the editor, and the editor's interpreters to the server. */
 
 import { commands, l10n, Uri, window, workspace, type ExtensionContext } from "vscode";
 import { ChainPanel } from "./chain";
@@ -21,33 +21,33 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const documents = new Documents();
   const debugOutput = new DebugOutput();
 
-  /** What the running server was told, by folder and notebook. A new server knows nothing. */
-  const told = new Map<string, string | undefined>();
+  /** The interpreters that were sent to the running server, by folder and notebook. A new server has none. */
+  const sent = new Map<string, string | undefined>();
   let round = 0;
-  const tellInterpreters = async (): Promise<void> => {
+  const sendInterpreters = async (): Promise<void> => {
     const current = ++round;
     await Promise.all(
       [...(workspace.workspaceFolders ?? []), undefined].map(async (folder) => {
         const path = await interpreters.of(folder);
         const scope = folder?.uri.toString() ?? "";
-        // A later round overtook this one, or there is no news.
-        if (current !== round || told.get(scope) === path) return;
-        told.set(scope, path);
+        // A later round has overtaken this one, or nothing has changed.
+        if (current !== round || sent.get(scope) === path) return;
+        sent.set(scope, path);
         running.interpreterChanged(folder?.uri, path);
       }),
     );
   };
-  const tellKernels = (): void => {
+  const sendKernels = (): void => {
     const known = kernels.all();
-    const before = [...told.keys()].filter((scope) => scope.startsWith(NOTEBOOK));
+    const before = [...sent.keys()].filter((scope) => scope.startsWith(NOTEBOOK));
     for (const notebook of new Set([...known.keys(), ...before.map((scope) => scope.slice(NOTEBOOK.length))])) {
       const path = known.get(notebook);
-      if (told.get(NOTEBOOK + notebook) === path) continue;
+      if (sent.get(NOTEBOOK + notebook) === path) continue;
       if (path === undefined) {
-        told.delete(NOTEBOOK + notebook);
+        sent.delete(NOTEBOOK + notebook);
         status.forget(notebook);
       } else {
-        told.set(NOTEBOOK + notebook, path);
+        sent.set(NOTEBOOK + notebook, path);
       }
       running.kernelChanged(Uri.parse(notebook), path);
     }
@@ -55,9 +55,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
 
   const running: Server = new Server(context.extensionPath, log, {
     running: () => {
-      told.clear();
-      void tellInterpreters();
-      tellKernels();
+      sent.clear();
+      void sendInterpreters();
+      sendKernels();
     },
     stopped: () => status.clear(),
     failed: (reason, command) => status.failed(reason, command),
@@ -79,9 +79,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
     chain,
     registerCellQuestion(),
     ...registerCommands({ server: running, interpreters, documents, chain, debugOutput, log }),
-    interpreters.onDidChange(tellInterpreters),
-    kernels.onDidChange(tellKernels),
-    workspace.onDidChangeWorkspaceFolders(tellInterpreters),
+    interpreters.onDidChange(sendInterpreters),
+    kernels.onDidChange(sendKernels),
+    workspace.onDidChangeWorkspaceFolders(sendInterpreters),
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("whydll.path")) void running.restart();
     }),
@@ -89,10 +89,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
   await running.restart();
 }
 
-/** Before the address of a notebook among what the server was told. */
+/** The prefix of a notebook's URI among the scopes that were sent. */
 const NOTEBOOK = "notebook ";
 
-/** For those who want it: once for each time that an environment breaks. */
+/** Shows a notification, if enabled, each time that an environment breaks. */
 function notify({ state, summary }: Health, before: Health | undefined): void {
   const isNews = state === "broken" && before?.state !== "broken";
   if (!isNews || !workspace.getConfiguration("whydll").get<boolean>("showNotifications", false)) return;

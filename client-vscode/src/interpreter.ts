@@ -1,7 +1,7 @@
 /**
- * Which Python is selected, folder by folder: what was chosen here, else what the Python Environments extension says, else the
- * Python extension, else nothing, and the server looks for itself. Only this file knows which of them answered. Our own setting
- * goes before them, and is the server's to read.
+ * The Python that is selected for each folder. In order of precedence: the one that was chosen in WhyDLL, the selection of the
+ * Python Environments extension, and that of the Python extension. Otherwise the server searches by itself. Only this file knows
+ * where the selection comes from. The setting `whydll.interpreter` overrides them all, and is read by the server.
  */
 
 import { isAbsolute } from "node:path";
@@ -13,8 +13,8 @@ import {
 
 import { withoutIcons } from "./plain";
 
-/** One of `whydll.environments`. */
-export interface Found {
+/** An item of `whydll.environments`. */
+export interface ListedPython {
   path: string;
   label: string;
   reason: string;
@@ -22,18 +22,18 @@ export interface Found {
 }
 
 interface Provider {
-  /** The interpreter's path, or that of its environment's folder. */
+  /** Returns the path of the interpreter, or of its environment's folder. */
   selected(scope: Uri | undefined): Promise<string | undefined>;
   onDidChange: Event<unknown>;
 }
 
-/** What we need of `exports` of ms-python.vscode-python-envs. It exports nothing while it is switched off. */
+/** The part of ms-python.vscode-python-envs' exports that is used here. It exports nothing while it is disabled. */
 interface EnvironmentsApi {
   getEnvironment(scope: Uri | undefined): Promise<{ environmentPath: Uri; execInfo?: { run: { executable: string } } } | undefined>;
   onDidChangeEnvironment: Event<unknown>;
 }
 
-/** In the order in which they are asked. */
+/** The providers in order of precedence. */
 const PROVIDERS: [id: string, adapt: (api: never) => Provider][] = [
   [
     "ms-python.vscode-python-envs",
@@ -48,7 +48,7 @@ const PROVIDERS: [id: string, adapt: (api: never) => Provider][] = [
   [
     "ms-python.python",
     ({ environments }: PythonExtension) => ({
-      // A bare "python" stands for no selection.
+      // A bare "python" means that nothing is selected.
       selected: (scope) => Promise.resolve([environments.getActiveEnvironmentPath(scope).path].find(isPath)),
       onDidChange: environments.onDidChangeActiveEnvironmentPath,
     }),
@@ -61,7 +61,7 @@ export class Interpreters implements Disposable {
   private readonly subscriptions: { dispose(): unknown }[] = [this.changed];
   readonly onDidChange = this.changed.event;
 
-  /** `memory` is that of the workspace on this machine: a path of one machine has no place in a repository. */
+  /** `memory` belongs to the workspace on this machine, because a path of one machine must not end up in a repository. */
   constructor(
     private readonly log: LogOutputChannel,
     private readonly memory: Memento,
@@ -71,8 +71,8 @@ export class Interpreters implements Disposable {
   }
 
   /**
-   * The selected interpreter, or `undefined` where nobody has an opinion. Never fails. What is outside of every folder has the one
-   * of the window, as the Python extension itself has it: that of the only folder.
+   * Returns the selected interpreter, or `undefined` if there is no selection. Never fails. Everything outside all folders has
+   * the interpreter of the window, or else that of the only folder, like in the Python extension.
    */
   async of(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
     const only = workspace.workspaceFolders?.length === 1 ? workspace.workspaceFolders[0] : undefined;
@@ -80,31 +80,31 @@ export class Interpreters implements Disposable {
   }
 
   private async selected(folder: WorkspaceFolder | undefined): Promise<string | undefined> {
-    const chosen = this.memory.get<string>(remembered(folder));
+    const chosen = this.memory.get<string>(memoryKey(folder));
     if (chosen !== undefined) return chosen;
     for (const [id] of PROVIDERS) {
       try {
         const path = await this.connected.get(id)?.selected(folder?.uri);
         if (path !== undefined) return path;
       } catch (error) {
-        this.log.warn(`${id} could not say which interpreter is selected.`, error);
+        this.log.warn(`${id} failed to report the selected interpreter.`, error);
       }
     }
     return undefined;
   }
 
-  /** Takes `path`, or lets the user choose, in the place where the choice has an effect. */
-  async choose(scope: Uri | undefined, path: string | undefined, find: () => Promise<Found[]>): Promise<void> {
+  /** Selects `path`, or lets the user choose, where the choice takes effect. */
+  async choose(scope: Uri | undefined, path: string | undefined, find: () => Promise<ListedPython[]>): Promise<void> {
     const folder = scope ? workspace.getWorkspaceFolder(scope) : workspace.workspaceFolders?.[0];
-    if (path !== undefined) return this.take(folder, path);
+    if (path !== undefined) return this.select(folder, path);
     const python = extensions.getExtension("ms-python.python") !== undefined;
-    const isChosen = isSet(folder) || this.memory.get(remembered(folder)) !== undefined;
+    const isChosen = isSet(folder) || this.memory.get(memoryKey(folder)) !== undefined;
     if (python && !isChosen) {
       await commands.executeCommand("python.setInterpreter");
       return;
     }
-    // Without a server there is still the file dialog.
-    const found = await find().catch((): Found[] => []);
+    // Without a server, the file dialog still works.
+    const found = await find().catch((): ListedPython[] => []);
     const listed = found.map(({ path, label, reason, usable }) => ({
       label: `$(${usable ? "file" : "warning"}) ${withoutIcons(label)}`,
       description: withoutIcons(path),
@@ -114,21 +114,21 @@ export class Interpreters implements Disposable {
     const follow = { label: `$(sync) ${python ? l10n.t("Follow the Python extension") : l10n.t("Let WhyDLL find it")}`, follow: true };
     const browse = { label: `$(folder) ${l10n.t("Browse…")}`, browse: true };
     const picks: (QuickPickItem & { path?: string; follow?: boolean; browse?: boolean })[] = [...(isChosen ? [follow] : []), ...listed, browse];
-    const title = isSet(folder) ? l10n.t("Choose interpreter (whydll.interpreter is set, and goes before everything else)") : l10n.t("Choose interpreter");
+    const title = isSet(folder) ? l10n.t("Choose interpreter (whydll.interpreter is set and overrides any other selection)") : l10n.t("Choose interpreter");
     const choice = await window.showQuickPick(picks, { title, matchOnDescription: true, matchOnDetail: true });
-    if (choice?.follow) await this.take(folder, undefined);
-    if (choice?.path !== undefined) await this.take(folder, choice.path);
+    if (choice?.follow) await this.select(folder, undefined);
+    if (choice?.path !== undefined) await this.select(folder, choice.path);
     if (choice?.browse) {
       const filters = process.platform === "win32" ? { Python: ["exe"] } : {};
       const picked = await window.showOpenDialog({ title: l10n.t("Choose the Python Interpreter"), openLabel: l10n.t("Choose"), filters });
-      if (picked?.[0]) await this.take(folder, picked[0].fsPath);
+      if (picked?.[0]) await this.select(folder, picked[0].fsPath);
     }
   }
 
-  /** Where the setting is set it is changed, for it would go before. */
-  private async take(folder: WorkspaceFolder | undefined, path: string | undefined): Promise<void> {
+  /** Selects an interpreter. If the setting is set, it is changed, because it overrides the choice. */
+  private async select(folder: WorkspaceFolder | undefined, path: string | undefined): Promise<void> {
     if (isSet(folder)) await writeSetting(folder, path);
-    await this.memory.update(remembered(folder), isSet(folder) ? undefined : path);
+    await this.memory.update(memoryKey(folder), isSet(folder) ? undefined : path);
     this.changed.fire();
   }
 
@@ -149,13 +149,13 @@ export class Interpreters implements Disposable {
       this.subscriptions.push(provider.onDidChange(() => this.changed.fire()));
       this.changed.fire();
     } catch (error) {
-      this.log.warn(`${id} does not answer; interpreters are found without it.`, error);
+      this.log.warn(`${id} is not available; interpreters are found without it.`, error);
     }
   }
 }
 
-/** The name of a folder's choice in the memory. */
-function remembered(folder: WorkspaceFolder | undefined): string {
+/** Returns the key of a folder's choice in the memory. */
+function memoryKey(folder: WorkspaceFolder | undefined): string {
   return `interpreter ${folder?.uri.toString() ?? ""}`;
 }
 
@@ -163,7 +163,7 @@ function isSet(folder: WorkspaceFolder | undefined): boolean {
   return workspace.getConfiguration("whydll", folder).get("interpreter", "").trim() !== "";
 }
 
-/** Writes the setting where it is set already; clearing it clears every level. */
+/** Changes the setting on the level where it is set. Clearing it clears every level. */
 async function writeSetting(folder: WorkspaceFolder | undefined, value: string | undefined): Promise<void> {
   const configuration = workspace.getConfiguration("whydll", folder);
   const at = configuration.inspect("interpreter");

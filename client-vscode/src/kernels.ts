@@ -1,9 +1,9 @@
-/** Which Python runs the cells of a notebook: what the Jupyter extension says, which knows its kernel. */
+/** The Python that runs the cells of a notebook, according to the Jupyter extension, which knows its kernel. */
 
 import { isAbsolute } from "node:path";
 import { EventEmitter, extensions, Uri, workspace, type Disposable, type Event, type LogOutputChannel } from "vscode";
 
-/** What we need of `exports` of ms-toolsai.jupyter. */
+/** The part of ms-toolsai.jupyter's exports that is used here. */
 interface JupyterApi {
   getPythonEnvironment?(notebook: Uri): { path: string } | undefined;
   onDidChangePythonEnvironment?: Event<Uri>;
@@ -29,7 +29,7 @@ export class Kernels implements Disposable {
     void this.connect();
   }
 
-  /** The interpreters of the open notebooks whose kernels are known, by the notebook's address. */
+  /** Returns the interpreters of the open notebooks whose kernels are known, by the notebook's URI. */
   all(): Map<string, string> {
     const known = new Map<string, string>();
     for (const { uri } of workspace.notebookDocuments) {
@@ -43,18 +43,18 @@ export class Kernels implements Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** Jupyter is started by whoever opens a notebook, and not by us. */
+  /** Connects to the Jupyter extension if it is active or a notebook is open, which activates it anyway. */
   private async connect(): Promise<void> {
     const extension = extensions.getExtension<JupyterApi>(JUPYTER);
     if (this.jupyter || !extension || (!extension.isActive && workspace.notebookDocuments.length === 0)) return;
     try {
       this.connected(await extension.activate());
     } catch (error) {
-      this.log.warn(`${JUPYTER} does not answer; notebooks are checked with their folder's Python.`, error);
+      this.log.warn(`${JUPYTER} is not available; notebooks are checked with their folder's Python.`, error);
     }
   }
 
-  /** Two calls may have waited for it. */
+  /** Subscribes to the extension. Two calls may have waited for its activation. */
   private connected(api: JupyterApi): void {
     if (this.jupyter) return;
     this.jupyter = api;

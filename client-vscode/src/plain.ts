@@ -1,11 +1,11 @@
-/** Names of files and packages in texts in which VS Code sees more than characters. */
+/** Escapes names of files and packages in texts that VS Code interprets. */
 
-/** For a message, in which `[text](address)` becomes a link, also one that runs a command. */
+/** Escapes a message, in which `[text](url)` becomes a link, even one that runs a command. */
 export function withoutLinks(message: string): string {
   return message.replaceAll("](", "] (");
 }
 
-/** For a label, in which `$(name)` becomes a picture. */
+/** Escapes a label, in which `$(name)` becomes an icon. */
 export function withoutIcons(label: string): string {
   return label.replaceAll("$(", String.raw`\$(`);
 }

@@ -1,24 +1,24 @@
-/** Runs an import in a Python of the user's. */
+/** Runs an import in the user's Python. */
 
 import { execFile } from "node:child_process";
 
-/** In milliseconds. Some imports take half a minute, on a slow disk more. */
-const PATIENCE = 180_000;
+/** The timeout in milliseconds. Some imports take half a minute, and longer on a slow disk. */
+const TIMEOUT = 180_000;
 
-/** More of what Python prints is not kept, in bytes. */
-const MOST_OUTPUT = 16 << 20;
+/** The maximum size of Python's output in bytes. */
+const MAX_OUTPUT = 16 << 20;
 
-export interface Seen {
-  /** `null` if it did not end in time, or was stopped. */
+export interface RunResult {
+  /** `null` if Python didn't exit in time, or was cancelled. */
   exitCode: number | null;
   output: string;
   notStarted?: string;
 }
 
-/** `python -c "import NAME"`, without a shell. */
-export function runImport(interpreter: string, name: string, signal: AbortSignal, cwd?: string, patience = PATIENCE): Promise<Seen> {
+/** Runs `python -c "import NAME"`, without a shell. */
+export function runImport(interpreter: string, name: string, signal: AbortSignal, cwd?: string, timeout = TIMEOUT): Promise<RunResult> {
   return new Promise((resolve) => {
-    const options = { cwd, signal, timeout: patience, maxBuffer: MOST_OUTPUT, windowsHide: true };
+    const options = { cwd, signal, timeout, maxBuffer: MAX_OUTPUT, windowsHide: true };
     const child = execFile(interpreter, ["-c", `import ${name}`], options, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`;
       const started = child.pid !== undefined;

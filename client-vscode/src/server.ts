@@ -1,4 +1,4 @@
-/** The language server: where its program is, and the client that starts it and speaks with it. */
+/** The language server: finds its program, starts it, and communicates with it. */
 
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
@@ -10,24 +10,24 @@ import {
 import type { Health } from "./status";
 
 const PROGRAM = process.platform === "win32" ? "whydll.exe" : "whydll";
-/** What the server may put into its quick fixes. */
+/** The commands that the server may use in its quick fixes. */
 const CLIENT_COMMANDS = [
   "whydll.runInTerminal", "whydll.chooseInterpreter", "whydll.showReport", "whydll.showChain", "whydll.copyText", "whydll.turnOff",
 ];
 const SETTINGS = ["interpreter", "host", "searchPath", "packages", "severity", "logLevel"];
 
-/** How long to wait before a crashed server is started again, in milliseconds; after the last one it is left alone. */
+/** The delays before each restart of a crashed server, in milliseconds; after the last one, it isn't restarted. */
 const BACK_OFF = [0, 1000, 4000, 16_000];
-/** How long a message stays in the status bar, in milliseconds. */
-const MESSAGE_SHOWN = 8000;
-/** Crashes that lie so far apart have nothing to do with each other. */
-const FORGIVEN = 5 * 60_000;
+/** The time for which a message stays in the status bar, in milliseconds. */
+const MESSAGE_DURATION = 8000;
+/** The time after which a crash no longer counts, in milliseconds. */
+const CRASH_WINDOW = 5 * 60_000;
 
 export interface ServerEvents {
-  /** The server answers: for the first time, after a restart or after a crash. */
+  /** The server is running: for the first time, after a restart, or after a crash. */
   running(): void;
   stopped(): void;
-  /** There is no server to start. `command` leads to what helps. */
+  /** The server can't be started. `command` opens what helps. */
   failed(reason: string, command: string): void;
   health(health: Health): void;
 }
@@ -42,7 +42,7 @@ export class Server {
     private readonly events: ServerEvents,
   ) {}
 
-  /** Starts the server, anew if it runs. Calls take turns. */
+  /** Starts or restarts the server. Concurrent calls run one after the other. */
   restart(): Promise<void> {
     return this.inTurn(async () => {
       await this.stopClient();
@@ -54,32 +54,32 @@ export class Server {
     return this.inTurn(() => this.stopClient());
   }
 
-  /** One of the server's own commands. */
+  /** Runs a command of the server. */
   async ask<T>(command: string, argument: object): Promise<T> {
-    if (this.client?.state !== State.Running) throw new Error(l10n.t("the server does not run"));
+    if (this.client?.state !== State.Running) throw new Error(l10n.t("the server isn't running"));
     const answer: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [argument] });
     return answer as T;
   }
 
   interpreterChanged(scope: Uri | undefined, path: string | undefined): void {
-    this.tell(scope, { path: path ?? null });
+    this.sendInterpreter(scope, { path: path ?? null });
   }
 
-  /** A notebook has a Python of its own, or has none any more. */
+  /** Sets the Python of a notebook's kernel, or removes it. */
   kernelChanged(notebook: Uri, path: string | undefined): void {
-    this.tell(notebook, { path: path ?? null, notebook: true });
+    this.sendInterpreter(notebook, { path: path ?? null, notebook: true });
   }
 
-  private tell(scope: Uri | undefined, what: object): void {
+  private sendInterpreter(scope: Uri | undefined, what: object): void {
     const scopeUri = scope ? (this.client?.code2ProtocolConverter.asUri(scope) ?? null) : null;
     this.client
       ?.sendNotification("whydll/interpreterChanged", { scopeUri, ...what })
-      .catch((error: unknown) => this.log.error("The server was not told of the interpreter.", error));
+      .catch((error: unknown) => this.log.error("Couldn't send the interpreter to the server.", error));
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {
     this.turn = this.turn.then(work).catch((error: unknown) => {
-      this.log.error("The server's start or stop failed.", error);
+      this.log.error("Couldn't start or stop the server.", error);
     });
     return this.turn;
   }
@@ -96,8 +96,8 @@ export class Server {
       const chosen = workspace.getConfiguration("whydll").get("path", "").trim();
       const reason =
         chosen === ""
-          ? l10n.t("No whydll program comes with the extension for this system, and none is on PATH. The setting whydll.path can name one.")
-          : l10n.t("The setting whydll.path names {0}, which is not a program.", chosen);
+          ? l10n.t("The extension includes no whydll program for this system, and none is on PATH. Set whydll.path to the program.")
+          : l10n.t("The setting whydll.path is {0}, which is not a program.", chosen);
       this.log.warn(reason);
       this.events.failed(reason, "whydll.openSettings");
       return;
@@ -116,9 +116,9 @@ export class Server {
   }
 
   private async offerRestart(): Promise<void> {
-    const [again, logs] = [l10n.t("Start Again"), l10n.t("Show Logs")];
-    const answer = await window.showErrorMessage(l10n.t("The WhyDLL server keeps ending unexpectedly, and is not started again."), again, logs);
-    if (answer === again) await this.restart();
+    const [restart, logs] = [l10n.t("Restart"), l10n.t("Show Logs")];
+    const answer = await window.showErrorMessage(l10n.t("The WhyDLL server keeps crashing and won't be restarted automatically."), restart, logs);
+    if (answer === restart) await this.restart();
     if (answer === logs) this.log.show();
   }
 
@@ -131,7 +131,7 @@ export class Server {
         documentSelector: ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme, language: "python" })),
         errorHandler: new BackOff(() => void this.offerRestart()),
         initializationOptions: () => ({ settings: settings(), clientCommands: CLIENT_COMMANDS }),
-        // The pull model, which replaces it, brings a change only to a server that registers for it.
+        // The pull model, which replaces it, reports a change only to a server that registers for it.
         // eslint-disable-next-line @typescript-eslint/no-deprecated
         synchronize: { configurationSection: "whydll" },
         outputChannel: this.log,
@@ -148,27 +148,27 @@ export class Server {
   }
 }
 
-/** Starts a crashed server again, each time a little later, and gives up when that does not help. */
+/** Restarts a crashed server with increasing delays, and gives up if that doesn't help. */
 class BackOff implements ErrorHandler {
   private crashes: number[] = [];
 
   constructor(private readonly giveUp: () => void) {}
 
-  /** A message that could not be written; what is to be told is told when the connection closes. */
+  /** Ignores an error while writing a message; it is reported when the connection closes. */
   error(): ErrorHandlerResult {
     return { action: ErrorAction.Continue, handled: true };
   }
 
   async closed(): Promise<CloseHandlerResult> {
     const now = Date.now();
-    this.crashes = [...this.crashes.filter((then) => now - then < FORGIVEN), now];
+    this.crashes = [...this.crashes.filter((then) => now - then < CRASH_WINDOW), now];
     const wait = BACK_OFF[this.crashes.length - 1];
     if (wait === undefined) {
       this.giveUp();
       return { action: CloseAction.DoNotRestart, handled: true };
     }
-    const message = l10n.t("The WhyDLL server ended unexpectedly, and is started again.");
-    window.setStatusBarMessage(message, MESSAGE_SHOWN + wait);
+    const message = l10n.t("The WhyDLL server crashed and is being restarted.");
+    window.setStatusBarMessage(message, MESSAGE_DURATION + wait);
     await new Promise((resolve) => setTimeout(resolve, wait));
     return { action: CloseAction.Restart, handled: true, message };
   }
@@ -179,11 +179,11 @@ function settings(): Record<string, unknown> {
   return Object.fromEntries(SETTINGS.map((name) => [name, configuration.get(name)]));
 }
 
-/** The user's choice, else the one that came with the extension, else the one on PATH. */
+/** Finds the program: the user's choice, or else the one included in the extension, or else the one on PATH. */
 function findProgram(extensionPath: string): string | undefined {
   const chosen = workspace.getConfiguration("whydll").get("path", "").trim();
   if (chosen !== "") return isProgram(chosen) ? chosen : undefined;
-  // Looked up here and not by the system, which on Windows would prefer a program in the opened folder.
+  // PATH isn't left to the system, which on Windows would prefer a program in the opened folder.
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
   return [join(extensionPath, "bundled", "bin"), ...folders].map((folder) => join(folder, PROGRAM)).find(isProgram);
 }

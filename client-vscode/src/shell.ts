@@ -1,9 +1,9 @@
 export type Shell = "powershell" | "pwsh" | "cmd" | "posix";
 
-/** Those that read what is written for a POSIX shell as it is meant; WSL starts one of them. */
+/** The shells that interpret a command for a POSIX shell correctly; WSL starts one of them. */
 const POSIX = ["sh", "ash", "bash", "dash", "fish", "git-cmd", "ksh", "mksh", "wsl", "zsh"];
 
-/** Which language a shell speaks, judged by its program's path; `undefined` if that is not known. */
+/** Returns the syntax of a shell, given the path of its program; `undefined` if it is unknown. */
 export function shellOf(path: string): Shell | undefined {
   const name = path.split(/[\\/]/).at(-1)?.toLowerCase().replace(/\.exe$/, "") ?? "";
   if (name === "powershell" || name === "cmd") return name;

@@ -1,19 +1,19 @@
-/** The health of the environment that the shown file's imports run in, in the status bar. */
+/** The status bar item: the health of the environment of the active file. */
 
 import {
   commands, l10n, MarkdownString, StatusBarAlignment, ThemeColor, Uri, window, workspace, type Disposable, type TextEditor,
 } from "vscode";
 import { withoutIcons } from "./plain";
-import { key, placeOf } from "./scope";
+import { key, uriOf } from "./scope";
 
-/** `whydll/health`, as the server sends it. */
+/** The parameters of `whydll/health`. */
 export interface Health {
   scopeUri: string | null;
   state: "checking" | "healthy" | "degraded" | "broken" | "unknown" | "notApplicable";
-  /** In a few words: what is broken, if something is. */
+  /** A short label: what is broken, if something is. */
   label: string;
   summary: string;
-  /** All that is known, in Markdown. */
+  /** All details, in Markdown. */
   details: string;
 }
 
@@ -26,7 +26,7 @@ const ICON: Record<Health["state"], string> = {
   notApplicable: "",
 };
 
-/** What the links of the tooltip may do. */
+/** The links of the tooltip. */
 const LINKS: [command: string, title: string][] = [
   ["whydll.showReport", l10n.t("Show report")],
   ["whydll.showChain", l10n.t("Show DLL chain")],
@@ -36,11 +36,11 @@ const LINKS: [command: string, title: string][] = [
 export class Status implements Disposable {
   private readonly item = window.createStatusBarItem("health", StatusBarAlignment.Right, 100);
   private readonly healthOf = new Map<string, Health>();
-  /** Why no server runs, if none can be started. */
+  /** Why the server can't be started. */
   private stopped: { reason: string; command: string } | undefined;
   private readonly subscriptions = [
     window.onDidChangeActiveTextEditor(() => this.showActive()),
-    // A text of which the language becomes another one is opened anew, in the editor where it is.
+    // When the language of a document changes, VS Code opens the document again in the same editor.
     workspace.onDidOpenTextDocument(() => this.showActive()),
     workspace.onDidChangeWorkspaceFolders(() => this.showActive()),
   ];
@@ -49,7 +49,7 @@ export class Status implements Disposable {
     this.item.name = "WhyDLL";
   }
 
-  /** Answers what was known before. */
+  /** Updates the health of a scope, and returns the previous one. */
   update(health: Health): Health | undefined {
     const before = this.healthOf.get(key(health.scopeUri));
     this.stopped = undefined;
@@ -63,13 +63,13 @@ export class Status implements Disposable {
     this.show(window.activeTextEditor);
   }
 
-  /** There is no server, and `command` helps. */
+  /** Shows that the server can't be started, and that `command` helps. */
   failed(reason: string, command: string): void {
     this.stopped = { reason, command };
     this.clear();
   }
 
-  /** A notebook with a kernel of its own was closed. */
+  /** Removes the health of a notebook with a kernel of its own. */
   forget(scopeUri: string): void {
     this.healthOf.delete(key(scopeUri));
   }
@@ -79,16 +79,16 @@ export class Status implements Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** What is shown stays while the focus is in no editor. */
+  /** Updates the item, unless no editor has the focus. */
   private showActive(): void {
     if (window.activeTextEditor) this.show(window.activeTextEditor);
   }
 
   private show(editor: TextEditor | undefined): void {
-    // An output panel takes the editor's place while it is read; that is no reason to hide.
+    // An output panel counts as the active editor while it has the focus; that's no reason to hide the item.
     if (editor?.document.uri.scheme === "output") return;
     const isPython = editor?.document.languageId === "python";
-    const health = isPython ? this.healthAt(placeOf(editor)) : undefined;
+    const health = isPython ? this.healthAt(uriOf(editor)) : undefined;
     if (isPython) void commands.executeCommand("setContext", "whydll.applies", health !== undefined && health.state !== "notApplicable");
     if (isPython && this.stopped) {
       this.draw("$(circle-slash)", l10n.t("WhyDLL: not running"), this.stopped.reason, new MarkdownString().appendText(this.stopped.reason));
@@ -110,14 +110,14 @@ export class Status implements Disposable {
     this.item.show();
   }
 
-  private healthAt(place: Uri | undefined): Health | undefined {
-    const folder = place && workspace.getWorkspaceFolder(place);
-    const known = [place, folder?.uri].map((uri) => uri && this.healthOf.get(key(uri.toString())));
+  private healthAt(document: Uri | undefined): Health | undefined {
+    const folder = document && workspace.getWorkspaceFolder(document);
+    const known = [document, folder?.uri].map((uri) => uri && this.healthOf.get(key(uri.toString())));
     return known.find((health) => health !== undefined) ?? this.healthOf.get(key(null));
   }
 }
 
-/** What the server tells, and links to what can be done about it. */
+/** Returns the details from the server, with links to commands. */
 function tooltip({ details, state }: Health): MarkdownString {
   const links = state === "checking" ? [] : LINKS;
   const text = [details, links.map(([command, title]) => `[${title}](command:${command})`).join(" · ")].filter(Boolean).join("\n\n");

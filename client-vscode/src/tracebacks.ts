@@ -1,18 +1,18 @@
-/** Where a traceback may stand that somebody wants explained: a selection, the clipboard, a terminal, the debugger, a failed cell. */
+/** The sources of tracebacks to explain: a selection, the clipboard, a terminal, the debugger, a failed cell. */
 
 import {
   commands, debug, env, l10n, NotebookCellStatusBarAlignment, NotebookCellStatusBarItem, notebooks, window,
   type Disposable, type NotebookCell,
 } from "vscode";
 
-/** How a failed cell is kept (VS Code's own type for it). */
+/** The MIME type of a failed cell's output (VS Code's own). */
 const ERROR_OUTPUT = "application/vnd.code.notebook.error";
-/** What a debugged program prints is kept to its end only, in characters. */
-const MOST_PRINTED = 100_000;
-/** The words of a failed load in any language begin so, or with the number that ctypes prints. */
-const OF_A_LOAD = /DLL load failed|\[WinError \d+\]|Could not find (the DLL\(s\)|module)/;
+/** The maximum length of a debugged program's output that is kept, in characters. */
+const MAX_PRINTED = 100_000;
+/** Matches the message of a failed load in any language, by its beginning or the number that ctypes prints. */
+const LOAD_FAILURE = /DLL load failed|\[WinError \d+\]|Could not find (the DLL\(s\)|module)/;
 
-/** The texts in which a traceback is looked for, the likeliest first. */
+/** Returns the texts that may contain a traceback, the likeliest first. */
 export async function candidates(printed: string): Promise<string[]> {
   const editor = window.activeTextEditor;
   const selected = editor?.document.getText(editor.selection) ?? "";
@@ -20,7 +20,7 @@ export async function candidates(printed: string): Promise<string[]> {
   return [await env.clipboard.readText(), printed].filter((text) => text.trim() !== "");
 }
 
-/** What is selected in the terminal. The clipboard holds what it held before. */
+/** Returns the selection of the terminal, and restores the clipboard. */
 export async function selectedInTerminal(): Promise<string> {
   const before = await env.clipboard.readText();
   await commands.executeCommand("workbench.action.terminal.copySelection");
@@ -29,7 +29,7 @@ export async function selectedInTerminal(): Promise<string> {
   return selected;
 }
 
-/** The end of what debugged programs print to their standard error. */
+/** The end of the output of debugged programs. */
 export class DebugOutput implements Disposable {
   private text = "";
   private readonly registration = debug.registerDebugAdapterTrackerFactory("*", {
@@ -39,7 +39,7 @@ export class DebugOutput implements Disposable {
       },
       onDidSendMessage: (message: { type?: string; event?: string; body?: { category?: string; output?: string } }) => {
         if (message.type !== "event" || message.event !== "output" || message.body?.category === "telemetry") return;
-        this.text = (this.text + (message.body?.output ?? "")).slice(-MOST_PRINTED);
+        this.text = (this.text + (message.body?.output ?? "")).slice(-MAX_PRINTED);
       },
     }),
   });
@@ -53,18 +53,18 @@ export class DebugOutput implements Disposable {
   }
 }
 
-/** The traceback of a cell that failed to load something; `undefined` of any other. */
+/** Returns the traceback of a cell that failed to load a DLL, or `undefined`. */
 export function tracebackOf(cell: NotebookCell | undefined): string | undefined {
   const items = cell?.outputs.flatMap((output) => output.items) ?? [];
   for (const item of items.filter(({ mime }) => mime === ERROR_OUTPUT)) {
     const { name, message, stack } = JSON.parse(new TextDecoder().decode(item.data)) as Record<string, string | undefined>;
     const text = [stack, `${name ?? ""}: ${message ?? ""}`].filter(Boolean).join("\n");
-    if (OF_A_LOAD.test(text)) return text;
+    if (LOAD_FAILURE.test(text)) return text;
   }
   return undefined;
 }
 
-/** Below a cell that failed so: a question that leads to the explanation. */
+/** Shows a question below such a cell, which opens the explanation. */
 export function registerCellQuestion(): Disposable {
   return notebooks.registerNotebookCellStatusBarItemProvider("jupyter-notebook", {
     provideCellStatusBarItems(cell) {

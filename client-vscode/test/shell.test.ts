@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { shellOf, type Shell } from "../src/shell";
 
-describe("which language the shell speaks", () => {
+describe("the syntax of a shell", () => {
   const cases: [path: string, shell: Shell | undefined][] = [
     [String.raw`C:\WINDOWS\System32\WindowsPowerShell\v1.0\powershell.exe`, "powershell"],
     [String.raw`C:\Program Files\PowerShell\7\pwsh.exe`, "pwsh"],

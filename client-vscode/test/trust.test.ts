@@ -1,4 +1,4 @@
-/** A folder that is not trusted chooses no program, no interpreter and no machine. */
+/** An untrusted folder can't select a program, an interpreter, or a machine. */
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
@@ -14,7 +14,7 @@ interface Manifest {
   contributes: { configuration: { properties: Record<string, Setting> } };
 }
 
-/** What a folder may say of itself, trusted or not: words of which each is known, and names that are only compared with others. */
+/** The settings that even an untrusted folder may set: fixed values, and names that are only compared with others. */
 const HARMLESS = ["whydll.packages", "whydll.severity", "whydll.showNotifications", "whydll.logLevel", "whydll.trace.server"];
 
 // The tests run in the extension's folder.
@@ -22,8 +22,8 @@ const { capabilities, contributes } = JSON.parse(readFileSync("package.json", "u
 const settings = Object.entries(contributes.configuration.properties);
 const { supported, restrictedConfigurations } = capabilities.untrustedWorkspaces;
 
-describe("in a folder that is not trusted", () => {
-  test("there is less support", () => assert.equal(supported, "limited"));
+describe("in an untrusted folder", () => {
+  test("support is limited", () => assert.equal(supported, "limited"));
 
   for (const [name, { scope }] of settings) {
     if (HARMLESS.includes(name)) continue;
@@ -33,18 +33,18 @@ describe("in a folder that is not trusted", () => {
     });
   }
 
-  test("what is restricted or harmless exists", () => {
+  test("all restricted and harmless settings exist", () => {
     const names = settings.map(([name]) => name);
     assert.deepEqual([...restrictedConfigurations, ...HARMLESS].filter((name) => !names.includes(name)), []);
   });
 
-  test("what is harmless names nothing that could be a path", () => {
+  test("no harmless setting could be a path", () => {
     const texts = settings.filter(([name, { type, enum: words }]) => HARMLESS.includes(name) && type === "string" && !words);
     assert.deepEqual(texts, []);
   });
 });
 
-test("only the status bar's tooltip has links that run commands, and nothing has HTML", () => {
+test("only the status bar's tooltip has links that run commands, and nothing supports HTML", () => {
   const files = readdirSync("src").map((name): [string, string] => [name, readFileSync(`src/${name}`, "utf8")]);
   const having = (what: RegExp): string[] => files.filter(([, text]) => what.test(text)).map(([name]) => name);
   assert.deepEqual(having(/\.isTrusted = /), ["status.ts"]);
