@@ -182,7 +182,7 @@ fn broken_and_absent_environments_are_reported() {
         ),
         "{told}"
     );
-    assert!(told.contains("15 Pythons on directory; * is meant in C:\\work: .venv in C:\\work"), "{told}");
+    assert!(told.contains("15 Pythons on directory; * is selected in C:\\work: .venv in C:\\work"), "{told}");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn an_alias_of_the_install_manager_is_listed_with_what_it_starts() {
 C:\\U\\Python\\pythoncore-3.13-64\\python.exe does not exist
     on PATH
 
-2 Pythons on directory; * is meant in C:\\: on PATH
+2 Pythons on directory; * is selected in C:\\: on PATH
 "
     );
     let answer = whydll([&["environments", "--format", "json"], &options[..]].concat()).json();

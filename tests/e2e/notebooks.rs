@@ -134,7 +134,7 @@ fn notebooks_of_a_folder_are_found_and_a_broken_one_is_skipped() {
     let refused = checked(&world, &["/work/broken.ipynb"], "json");
     assert_eq!((refused.status, refused.err.lines().count()), (2, 1), "{refused:?}");
     let nothing = checked(&world, &["/work/empty.ipynb"], "text");
-    assert!(nothing.out.starts_with("1 file checked: nothing is imported there"), "{}", nothing.out);
+    assert!(nothing.out.starts_with("1 file checked: no watched package is imported"), "{}", nothing.out);
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn own_modules_are_recorded_only_on_request() {
     let shown = record(&["--show", "--own-modules"]);
     assert_eq!((shown.status, shown.err.as_str()), (0, ""));
     assert!(
-        shown.out.starts_with("Modules of your own") && shown.out.contains(r#"    "win32""#),
+        shown.out.starts_with("Your own modules") && shown.out.contains(r#"    "win32""#),
         "{}",
         shown.out
     );

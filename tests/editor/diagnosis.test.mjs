@@ -22,8 +22,8 @@ const UNDERLINED = [{ text: "tensorflow", line: "import tensorflow as tf" }];
 const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll are missing";
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator";
-const GO_ON = "Go on without tensorflow where its import fails (cures nothing)";
-const OTHERS = [
+const GO_ON = "Continue without tensorflow if its import fails (not a fix)";
+const BESIDE = [
   "Show the DLL chain of tensorflow", "Show the whole report", "Copy this finding (missing-vc-runtime)",
   "Ignore missing-vc-runtime on this line", "Ignore missing-vc-runtime in this file", "Turn missing-vc-runtime off in the settings",
 ];
@@ -203,9 +203,9 @@ test("a snapshot is shown first, and saved where the user says; and the server s
   await window.backTo("main.py");
   await window.command("WhyDLL: Save Snapshot");
   const preview = await window.preview("WhyDLL Snapshot");
-  await preview.getByText("Texts that a replay needs").first().waitFor();
+  await preview.getByText("Strings that a replay needs").first().waitFor();
   await window.picture("snapshot");
-  const question = window.notification("A snapshot is made to be sent to others.");
+  const question = window.notification("Snapshots are made for sharing.");
   await question.getByText("Save…").click();
   await window.until(
     async () => (await window.quickInput.inputValue()).endsWith("whydll-snapshot.json.xz"),

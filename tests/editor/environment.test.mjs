@@ -174,9 +174,9 @@ test("all files of a folder are checked, including those that are not open", asy
   const { folder, file } = project({ files, settings: { "whydll.interpreter": interpreter("internal-deleted") } });
   const window = await editor.openFor(t, folder, file("main.py"));
   await window.isHealth("tensorflow: damaged");
-  await window.command("WhyDLL: Check All Files of the Folder");
+  await window.command("WhyDLL: Check All Files in the Folder");
   const page = await window.preview("WhyDLL Folder");
-  await page.getByText("2 files checked, as they are saved").waitFor();
+  await page.getByText(/2 files checked in .+, as saved on disk/).waitFor();
   await page.getByText("Not checked: ").waitFor();
   await window.picture("folder");
   await page.getByRole("link", { name: "steps/train.py:3" }).click();

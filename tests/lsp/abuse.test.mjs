@@ -583,7 +583,7 @@ describe("too much", () => {
       }
     };
     const isAtRest = ({ method, params }) =>
-      method === "window/logMessage" && params.message === "nothing is left to be read";
+      method === "window/logMessage" && params.message === "nothing left to read";
     const atRest = async () => {
       const from = client.received.length;
       await next(100);
