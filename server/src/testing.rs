@@ -530,7 +530,7 @@ pub fn told_in_full(finding: &Finding) {
     }
     let cures = finding.fixes.iter().any(|fix| fix.outcome == Outcome::Cures);
     let preferred: Vec<bool> = finding.fixes.iter().map(|fix| fix.preferred).collect();
-    // The first one, if any cures, and no other.
+    // Only the first fix is preferred, and only if any cures.
     assert!(preferred.iter().enumerate().all(|(at, is)| *is == (cures && at == 0)), "{finding:#?}");
     for fix in &finding.fixes {
         assert!(!fix.title.ends_with('.') && !fix.action.value().is_empty(), "{fix:?}");

@@ -33,13 +33,13 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
     let read = traceback::read(&traceback::decoded(&bytes));
     let traceback = read.map_err(|error| CommandError::Traceback { path: name.clone(), error })?;
     let (target, same_environment) = target_of(&arguments.target, &traceback)?;
-    let asked = match &arguments.import {
+    let import = match &arguments.import {
         Some(named) => Import::first(named),
         None => Import::of_traceback(&traceback, &target.environment, &*target.host.files)
             .ok_or(CommandError::NoImport { path: name })?,
     };
-    let report = check::check_imports(&target, std::slice::from_ref(&asked));
-    let explanation = Explanation { traceback: &traceback, import: Some(&asked.name), same_environment };
+    let report = check::check_imports(&target, std::slice::from_ref(&import));
+    let explanation = Explanation { traceback: &traceback, import: Some(&import.name), same_environment };
     let text = match arguments.format {
         ReportFormat::Text => explanation.text(&report),
         ReportFormat::Json => explanation.json(&report),

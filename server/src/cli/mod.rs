@@ -47,7 +47,7 @@ enum Command {
     Chain(chain::ChainArguments),
     /// List the Pythons of a machine, and show which one is selected for a folder
     Environments(environments::EnvironmentsArguments),
-    /// Record everything that a diagnosis reads in one file, which --host replays on any machine
+    /// Record all facts that a diagnosis reads to one file, which --host can replay on any machine
     Snapshot(snapshot::SnapshotArguments),
     /// Diagnose the built-in recording of a real environment
     Demo(demo::DemoArguments),

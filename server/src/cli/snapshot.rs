@@ -46,10 +46,11 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         recorded
     })?;
     let imports = super::or_tensorflow(arguments.imports);
-    let asked: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
+    let recorded_imports: Vec<Import> = imports.iter().map(|name| Import::first(name)).collect();
     let Some(recorder) = recorder else { return Ok(ExitCode::SUCCESS) };
     let consent = Consent { names: arguments.keep_names, own_modules: arguments.own_modules };
-    let recorded = record(&recorder, &target.host, &target.environment, &asked, consent, "--own-modules")?;
+    let recorded =
+        record(&recorder, &target.host, &target.environment, &recorded_imports, consent, "--own-modules")?;
     if !recorded.is_exact {
         eprintln!("whydll: {INEXACT}");
     }

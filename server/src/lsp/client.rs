@@ -8,17 +8,17 @@ use tower_lsp::lsp_types::{ClientCapabilities, ResourceOperationKind};
 /// The capabilities of the editor that affect what the server sends.
 #[derive(Debug, Clone, Default)]
 pub struct ClientAbilities {
-    /// It answers `workspace/configuration`.
+    /// Whether it answers `workspace/configuration`.
     pub configuration: bool,
-    /// It accepts a registration for `workspace/didChangeConfiguration`.
+    /// Whether it accepts a registration for `workspace/didChangeConfiguration`.
     pub registers_configuration: bool,
-    /// It shows the progress of long operations.
+    /// Whether it shows the progress of long operations.
     pub shows_progress: bool,
-    /// It opens URLs (`window/showDocument`).
+    /// Whether it opens URLs (`window/showDocument`).
     pub show_document: bool,
-    /// It supports edits with a document's version.
+    /// Whether it supports edits with a document's version.
     pub versioned_edits: bool,
-    /// It renames files as part of an edit.
+    /// Whether it renames files as part of an edit.
     pub renames_files: bool,
     /// The commands that the editor runs itself: `initializationOptions.clientCommands`.
     pub commands: BTreeSet<String>,

@@ -28,12 +28,12 @@ pub struct OpenDocument {
     text: String,
     /// The lines of the last change, where a name may be incomplete.
     edited: Option<RangeInclusive<u32>>,
-    read: OnceCell<Read>,
+    parsed: OnceCell<ParsedDocument>,
 }
 
 /// The parsed content of a document.
 #[derive(Default)]
-struct Read {
+struct ParsedDocument {
     document: Document,
     /// The path that it runs as, see [`run_as`].
     run_as: Option<WinPath>,
@@ -49,8 +49,8 @@ pub struct Change {
 impl OpenDocument {
     /// Creates a document that was just opened.
     pub fn new(version: i32, text: String, scope: usize, path: Option<WinPath>) -> OpenDocument {
-        let (published, place, read) = Default::default();
-        OpenDocument { version, scope, published, due: true, place, path, text, edited: None, read }
+        let (published, place, parsed) = Default::default();
+        OpenDocument { version, scope, published, due: true, place, path, text, edited: None, parsed }
     }
 
     /// Returns its content.
@@ -84,17 +84,17 @@ impl OpenDocument {
 
     /// Discards the parsed content, because the content or the packages to watch have changed.
     pub fn forget(&mut self) {
-        self.read.take();
+        self.parsed.take();
         self.due = true;
     }
 
     /// Returns its imports of these packages. Each version of the content is parsed once.
     pub fn read(&self, packages: &Watch) -> &Document {
-        &self.read_once(packages).document
+        &self.parsed(packages).document
     }
 
-    fn read_once(&self, packages: &Watch) -> &Read {
-        self.read.get_or_init(|| {
+    fn parsed(&self, packages: &Watch) -> &ParsedDocument {
+        self.parsed.get_or_init(|| {
             // Many documents don't mention any of the packages, and needn't be parsed.
             let may_import = match packages {
                 Watch::Native => self.text.contains("import"),
@@ -107,7 +107,7 @@ impl OpenDocument {
             // Python doesn't run stub files.
             let is_stub = self.path.as_ref().is_some_and(|path| path.has_extension("pyi"));
             if !may_import || is_installed || is_stub {
-                return Read::default();
+                return ParsedDocument::default();
             }
             let watched = |mut document: Document| {
                 packages.choose(&mut document);
@@ -121,11 +121,11 @@ impl OpenDocument {
             let text = self.text.as_str();
             if let Some(place) = &self.place {
                 let (document, run_as) = place.read();
-                return Read { document: watched(document), run_as };
+                return ParsedDocument { document: watched(document), run_as };
             }
             let document = watched(catch_unwind(|| Document::parse(text)).unwrap_or_default());
             let run_as = run_as(std::slice::from_ref(&document), self.path.clone());
-            Read { document, run_as }
+            ParsedDocument { document, run_as }
         })
     }
 
@@ -137,12 +137,12 @@ impl OpenDocument {
 
     /// Returns what to diagnose for one of its imports. For an import that isn't run, that is the
     /// package alone.
-    pub fn asked(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
+    pub fn import_to_diagnose(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
         if import.guard == Guard::NotRun {
             let watched = packages.of(import.top_level())?;
             return Some(Import { watched, ..Import::first(import.top_level()) });
         }
-        packages.import(import, self.read_once(packages).run_as.as_ref())
+        packages.import(import, self.parsed(packages).run_as.as_ref())
     }
 
     /// Parses `text` as a document of the same kind, with no cells above it.

@@ -96,7 +96,7 @@ impl Frames {
 
     fn take(&mut self, bytes: usize) {
         self.unread.drain(..bytes);
-        // A long message is rare.
+        // Long messages are rare, so their memory is freed.
         self.unread.shrink_to(2 * READ_AT_ONCE);
     }
 }

@@ -116,8 +116,8 @@ async fn pull_settings(generation: u64, folders: Vec<Url>, client: Client, mailb
     let items =
         scopes.map(|scope_uri| ConfigurationItem { scope_uri, section: Some("whydll".to_owned()) }).collect();
     // `tower-lsp` panics on a response whose receiver is gone, so this task keeps waiting.
-    let asked = tokio::spawn(async move { client.configuration(items).await });
-    let pulled = tokio::time::timeout(SETTINGS_TIMEOUT, asked).await;
+    let request = tokio::spawn(async move { client.configuration(items).await });
+    let pulled = tokio::time::timeout(SETTINGS_TIMEOUT, request).await;
     let values = pulled.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
     mailbox.post(move |session| session.settings_pulled(generation, &values));
 }

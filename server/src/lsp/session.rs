@@ -106,7 +106,7 @@ struct Running {
     replaces: bool,
     since: Instant,
     /// The names of the imports, human-readable.
-    asked: String,
+    names: String,
     stop: Stop,
 }
 

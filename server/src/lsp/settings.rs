@@ -12,7 +12,7 @@ use crate::source::top_level;
 pub struct Settings {
     /// The interpreter, or the folder of an environment.
     pub interpreter: Option<String>,
-    /// The machine, as `--host` names it.
+    /// The machine, as a value of `--host`.
     pub host: Option<String>,
     /// PATH of the analysed machine.
     pub search_path: Option<String>,

@@ -105,10 +105,10 @@ fn place(out: &mut String, report: &Report<'_>, located: &Located, style: Style)
 
 /// Returns the byte offset in a line that corresponds to a number of UTF-16 code units.
 fn byte_of(line: &str, units: u32) -> usize {
-    let mut seen = 0;
+    let mut count = 0;
     let reached = line.char_indices().find(|(_, c)| {
-        let is_reached = seen >= units;
-        seen += c.len_utf16() as u32;
+        let is_reached = count >= units;
+        count += c.len_utf16() as u32;
         is_reached
     });
     reached.map_or(line.len(), |(at, _)| at)

@@ -1,4 +1,4 @@
-//! `textDocument/codeAction`: the fixes of the findings on an import.
+//! `textDocument/codeAction`: fixes and other actions for the findings on an import.
 
 use std::collections::HashMap;
 
@@ -257,7 +257,7 @@ impl Offer<'_> {
         };
         let copied = format!("{code}: {}\n{}", visible_lines(&finding.message()), finding.code.page());
         let copied = Redactor::knowing([]).text(&copied);
-        let asked = [
+        let commands = [
             (
                 format!("Show the DLL chain of {package}"),
                 SHOW_CHAIN,
@@ -271,8 +271,8 @@ impl Offer<'_> {
                 json!({ "scopeUri": self.uri, "code": code }),
             ),
         ];
-        let asked = asked.into_iter().filter(|(_, name, _)| self.abilities.runs(name));
-        let mut actions: Vec<CodeAction> = asked
+        let commands = commands.into_iter().filter(|(_, name, _)| self.abilities.runs(name));
+        let mut actions: Vec<CodeAction> = commands
             .map(|(title, name, argument)| {
                 let command = Command::new(title.clone(), name.to_owned(), Some(vec![argument]));
                 action(title, None, Some(command))

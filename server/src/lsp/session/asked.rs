@@ -92,16 +92,16 @@ impl<'a> DocumentView<'a> {
 
     /// Returns the diagnosis of an import, or `None` while an analysis is pending.
     pub fn diagnosis(&self, import: &ImportStatement) -> Option<&'a Diagnosis> {
-        let asked = self.document.asked(import, &self.settings.packages)?;
-        self.answer?.diagnosis(&asked).map(|known| &**known)
+        let import = self.document.import_to_diagnose(import, &self.settings.packages)?;
+        self.answer?.diagnosis(&import).map(|known| &**known)
     }
 
     /// Returns the findings on an import with their severities for the user, or `None` while an
     /// analysis is pending.
     pub fn known(&self, import: &ImportStatement) -> Option<Vec<(Severity, &'a Finding)>> {
-        let asked = self.document.asked(import, &self.settings.packages)?;
-        let answer = self.answer.filter(|answer| answer.covers(&asked))?;
-        let findings = answer.diagnosis(&asked).into_iter().flat_map(|known| &known.findings);
+        let import = self.document.import_to_diagnose(import, &self.settings.packages)?;
+        let answer = self.answer.filter(|answer| answer.covers(&import))?;
+        let findings = answer.diagnosis(&import).into_iter().flat_map(|known| &known.findings);
         let findings = findings.filter(|finding| !finding.is_note);
         Some(findings.filter_map(|finding| Some((self.settings.severity_of(finding)?, finding))).collect())
     }

@@ -256,7 +256,7 @@ impl Session {
         let Some(running) = self.running.as_ref().filter(|running| running.generation == generation) else {
             return;
         };
-        let message = format!("checking {}", running.asked);
+        let message = format!("checking {}", running.names);
         let (sender, ended) = oneshot::channel();
         self.progress = Some((generation, sender));
         self.effects.push(Effect::Progress { generation, message, ended });

@@ -60,10 +60,10 @@ impl Session {
         let generation = self.generation;
         let stop = Stop::default();
         let since = Instant::now();
-        let asked: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
-        let asked = asked.into_iter().collect::<Vec<&str>>().join(", ");
+        let names: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
+        let names = names.into_iter().collect::<Vec<&str>>().join(", ");
         self.running =
-            Some(Running { generation, target: target.clone(), replaces, since, asked, stop: stop.clone() });
+            Some(Running { generation, target: target.clone(), replaces, since, names, stop: stop.clone() });
         if self.abilities.shows_progress {
             self.effects.push(Effect::ShowProgress(generation));
         }
@@ -155,8 +155,12 @@ impl Session {
                 let run = document.read(packages).imports.iter();
                 let run = run.filter(|import| import.guard != Guard::NotRun);
                 run.filter_map(|import| {
-                    let asked = document.asked(import, packages)?;
-                    Some(Imported { import: asked, guard: import.guard, ignores: import.ignores.clone() })
+                    let to_diagnose = document.import_to_diagnose(import, packages)?;
+                    Some(Imported {
+                        import: to_diagnose,
+                        guard: import.guard,
+                        ignores: import.ignores.clone(),
+                    })
                 })
             },
         )

@@ -28,7 +28,7 @@ struct Window {
     session: Session,
     last: u64,
     /// The imports of the last analysis.
-    asked: Vec<Import>,
+    imports: Vec<Import>,
     /// The cancellation of the last analysis.
     stop: Stop,
     /// The cancellation of the last background work.
@@ -44,7 +44,7 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0, asked: Vec::new(), stop: Stop::default(), background: Stop::default() }
+        Window { session, last: 0, imports: Vec::new(), stop: Stop::default(), background: Stop::default() }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -54,7 +54,7 @@ impl Window {
 
     /// Ends the last analysis with these findings.
     fn answered(&mut self, findings: &[(&str, &[Finding])]) -> &mut Window {
-        let answer = answer(&self.asked, findings);
+        let answer = answer(&self.imports, findings);
         self.session.analysed(self.last, answer);
         self
     }
@@ -92,7 +92,7 @@ impl Window {
             Effect::Analyse { generation, analysis, .. } => {
                 self.last = *generation;
                 self.stop = analysis.stop.clone();
-                self.asked = analysis.imports.clone();
+                self.imports = analysis.imports.clone();
                 let folder = |import: &Import| import.document.as_ref().and_then(WinPath::parent);
                 let asked = analysis.imports.iter().map(|import| match folder(import) {
                     Some(folder) => format!("{} in {folder}", import.name),
@@ -281,14 +281,14 @@ fn an_answer_that_came_too_late_is_dropped() {
         analyse tensorflow, tensorflow in /w in Named("/other")
         file:///w is checking: checking tensorflow (0)
     "#]]);
-    let late = answer(&window.asked, &[("tensorflow", &[failure()])]);
+    let late = answer(&window.imports, &[("tensorflow", &[failure()])]);
     window.session.analysed(superseded, late);
     window.check(expect![""]);
     window.answered(&[("tensorflow", &[])]).check(expect![[r#"
         file:///w/a.py v1: nothing
         file:///w is healthy: tensorflow-cpu 2.3.0 imports without errors (0)
     "#]]);
-    // Back to the setting, whose answer was dropped. A document in the folder stands for it.
+    // Back to the interpreter of the setting, whose answer was dropped. A document represents its folder.
     window.session.use_interpreter(Some(uri("/w/a.py")), "/env".into());
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/env")
@@ -300,7 +300,7 @@ fn an_answer_that_came_too_late_is_dropped() {
         And more.
         file:///w is broken: missing-vc-runtime is the matter (1)
     "#]]);
-    // And once more to the other: it is known.
+    // And back to the other one, whose answer is known.
     window.session.use_interpreter(Some(uri("/w")), "/other".into());
     window.check(expect![[r#"
         file:///w/a.py v1: nothing
@@ -502,7 +502,7 @@ fn files_that_were_read_are_watched_and_checked_again_when_they_change() {
     let target = window.session.scopes[0].target.clone();
     // There is no answer yet that could become stale.
     window.session.changed(target.clone());
-    let found = answer(&window.asked, &[("tensorflow", &[])]);
+    let found = answer(&window.imports, &[("tensorflow", &[])]);
     window.session.analysed(window.last, Answer { watched: read(), ..found });
     window.check(expect![[r#"
         replace the watch on Named("/env")
@@ -512,7 +512,7 @@ fn files_that_were_read_are_watched_and_checked_again_when_they_change() {
     window.open("/w/inner/b.py", "import tensorflow\n").check(expect![[r#"
         analyse tensorflow in /w/inner in Named("/env")
     "#]]);
-    let found = answer(&window.asked, &[("tensorflow", &[])]);
+    let found = answer(&window.imports, &[("tensorflow", &[])]);
     window.session.analysed(window.last, Answer { watched: read(), ..found });
     window.check(expect![[r#"
         extend the watch on Named("/env")
@@ -801,7 +801,7 @@ fn code_after_failures_is_prefetched_when_nothing_else_is_to_be_done() {
     let answered = |window: &mut Window, findings: &[(&str, &[Finding])]| {
         let host = Host::named("windows-11", Default::default()).unwrap();
         let watched = Watched::new(&host, &Default::default(), Vec::new(), true);
-        let found = answer(&window.asked, findings);
+        let found = answer(&window.imports, findings);
         window.session.analysed(window.last, Answer { watched, ..found });
     };
     let mut window = Window::new();
@@ -898,7 +898,7 @@ fn open_notebook(window: &mut Window, cells: &[(&str, &str)]) {
     notebook(window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
 }
 
-/// Edits the notebook's cells.
+/// Changes the notebook's cells.
 fn edit(window: &mut Window, cells: Value) {
     let document = json!({ "uri": uri("/w/n.ipynb"), "version": 2 });
     notebook(window, "change", json!({ "notebookDocument": document, "change": { "cells": cells } }));
@@ -1086,7 +1086,7 @@ fn an_untitled_notebook_has_no_folder() {
     let document = window.session.documents.values().next().unwrap();
     assert_eq!(document.scope, window.session.scopes.len() - 1);
     let Some(import) = document.read(&Watch::Native).imports.first() else { panic!("nothing is imported") };
-    assert_eq!(document.asked(import, &Watch::Native).unwrap().document, None);
+    assert_eq!(document.import_to_diagnose(import, &Watch::Native).unwrap().document, None);
 }
 
 #[test]
