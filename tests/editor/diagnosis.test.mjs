@@ -23,7 +23,7 @@ const FAILS = "`import tensorflow` will fail: msvcp140.dll and msvcp140_1.dll ar
 const PAGE = /^https:\/\/.*missing-vc-runtime/;
 const DOWNLOAD = "Download and install the Microsoft Visual C++ v14 Redistributable (x64), as an administrator";
 const GO_ON = "Continue without tensorflow if its import fails (not a fix)";
-const BESIDE = [
+const OTHERS = [
   "Show the DLL chain of tensorflow", "Show the whole report", "Copy this finding (missing-vc-runtime)",
   "Ignore missing-vc-runtime on this line", "Ignore missing-vc-runtime in this file", "Turn missing-vc-runtime off in the settings",
 ];

@@ -266,7 +266,7 @@ async function within(patience, what, client, act, document, wanted) {
  * Wine, in parallel with other tests, it may take half a minute.
  */
 async function readBehind(client) {
-  await client.until("what lies behind is read", () => (said(client, /^nothing left to read/).length > 0 ? true : undefined), 90_000);
+  await client.until("the code after the failure is read", () => (said(client, /^nothing left to read/).length > 0 ? true : undefined), 90_000);
 }
 
 /** How often the environment was diagnosed. */
