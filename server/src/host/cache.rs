@@ -124,7 +124,7 @@ struct Contents {
 }
 
 /// The version of the file format. It changes with the meaning of the stored data.
-const FORMAT: &[u8; 16] = b"whydll-facts-22\n";
+const FORMAT: &[u8; 16] = b"whydll-facts-23\n";
 
 /// The index at the start of a stored cache: name, stamp, and the start and length of the encoded
 /// answer.

@@ -98,7 +98,8 @@ fn files_that_may_be_loaded_by_an_unknown_name_are_tried() {
             healthy: `import pkg` works, as far as it could be followed: 1 step in pkg/__init__.py is not known (pkg 1)
 
               unknown about `import pkg`
-                pkg/__init__.py line 3: the name of a library that ctypes loads is not known from the text
+                pkg/__init__.py line 3: the name of a library that ctypes loads can't be determined from the
+                code
                 not reached: 3 native files of pkg
                 may fail: pkg/b.dll: nowhere.dll, which b.dll needs, is not found
                 may fail: pkg/c.dll: C:\Python\Lib\site-packages\pkg\a.dll does not export gone
