@@ -223,8 +223,16 @@ fn real_wheels_for_new_versions_are_healthy() {
 #[test]
 fn real_wheels_for_windows_on_arm_are_healthy_there() {
     let world = with_wheels("wheels-arm64", 14, "");
+    let x64 = with_wheels("wheels-3.14", 14, "");
     for import in ["numpy", "numpy.random", "PIL.Image", "_cffi_backend"] {
         assert_eq!(findings_on("windows-11-arm64+vcredist", &world, import), [] as [Value; 0], "{import}");
+        // Their machine code is followed as far as that for x64.
+        let coverage = |machine: &str, world: &World| {
+            checked(machine, &world.path("/Python"), import).json["packages"][0]["coverage"].clone()
+        };
+        let on_arm = coverage("windows-11-arm64+vcredist", &world);
+        assert_eq!(on_arm, coverage("windows-11+vcredist", &x64), "{import}");
+        assert!(on_arm["unknown"].is_array(), "{on_arm}");
     }
     // A program for ARM doesn't start elsewhere.
     assert_eq!(findings(&world, "numpy")[0]["code"], "wrong-architecture");
