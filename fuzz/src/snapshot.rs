@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 use serde_json::{Value, json};
-use whydll::diagnosis::{Consent, Diagnoses, Import, chain, record};
+use whydll::diagnosis::{Consent, DiagnosisCache, Import, chain, record};
 use whydll::environment::Environment;
 use whydll::host::snapshot::{Recorder, read};
 use whydll::host::{Host, WinPath};
@@ -20,7 +20,8 @@ fn run(file: &[u8]) {
     let Ok(host) = read(file, "snapshot") else { return };
     let Some(interpreter) = &host.recorded_interpreter else { return };
     let Ok(environment) = Environment::on(interpreter, &host) else { return };
-    let mut diagnoses = Diagnoses::new(&host, &environment, None).proven(&[Import::first("pkg")]);
+    let mut diagnoses =
+        DiagnosisCache::new(&host, &environment, None).diagnose_and_prove(&[Import::first("pkg")]);
     if let Some(diagnosis) = diagnoses.pop() {
         let report = Report::of(&environment, &host, None, diagnosis);
         let _ = (check_text(&report), check_markdown(&report), check_json(&report));

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::visible::is_obeyed;
+use crate::visible::is_interpreted;
 pub use shell::Shell;
 
 /// An action.
@@ -120,7 +120,7 @@ impl Command {
     /// Whether the command can be pasted safely. A line break would press Enter, so the shell would
     /// execute the beginning before the user has seen the whole command.
     pub fn is_one_line(&self) -> bool {
-        !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(is_obeyed))
+        !std::iter::once(&self.program).chain(&self.arguments).any(|word| word.contains(is_interpreted))
     }
 }
 
@@ -141,14 +141,14 @@ pub fn load_first(dll: &str) -> String {
 
 /// Returns a Python string literal, raw if possible, since that is the usual notation for paths.
 fn python_string(text: &str) -> String {
-    if !text.contains(|c| c == '"' || is_obeyed(c)) && !text.ends_with('\\') {
+    if !text.contains(|c| c == '"' || is_interpreted(c)) && !text.ends_with('\\') {
         return format!("r\"{text}\"");
     }
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if is_obeyed(c) => drop(write!(out, "\\u{:04x}", c as u32)),
+            c if is_interpreted(c) => drop(write!(out, "\\u{:04x}", c as u32)),
             c => out.push(c),
         }
     }

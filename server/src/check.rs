@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::diagnosis::{Diagnoses, Finding, Import, Severity, Watch, run_as};
+use crate::diagnosis::{DiagnosisCache, Finding, Import, PackageFilter, Severity, program_path};
 use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
 
 /// A file to check.
-pub struct Program {
+pub struct SourceFile {
     /// The source, or the Python cells of a notebook.
     pub parts: Vec<CheckedDocument>,
     /// The path, if the program is a file.
@@ -19,11 +19,11 @@ pub struct Program {
 
 /// Files to check.
 #[derive(Default)]
-pub struct Programs {
+pub struct SourceFiles {
     /// The programs, sorted by name within each directory.
-    pub read: Vec<Program>,
+    pub files: Vec<SourceFile>,
     /// The notebooks in a directory that can't be read, and why.
-    pub left_out: Vec<ReadError>,
+    pub skipped: Vec<ReadError>,
 }
 
 /// The reason why a file can't be checked.
@@ -47,16 +47,16 @@ const LONGEST_DOCUMENT: u64 = 64 << 20;
 pub fn check_programs(
     report: &mut Report<'_>,
     host: &Host,
-    diagnoses: &mut Diagnoses<'_>,
-    programs: Vec<Program>,
-    watch: &Watch,
+    diagnoses: &mut DiagnosisCache<'_>,
+    programs: Vec<SourceFile>,
+    watch: &PackageFilter,
     severity: impl Fn(&Finding) -> Option<Severity>,
 ) {
-    for Program { mut parts, path } in programs {
+    for SourceFile { mut parts, path } in programs {
         let first = report.documents.len();
         let mut documents = read(&parts);
         documents.iter_mut().for_each(|document| watch.choose(document));
-        let path = run_as(&documents, path.map(|path| host.path_of(&path)));
+        let path = program_path(&documents, path.map(|path| host.path_of(&path)));
         let imports = documents.iter().enumerate().flat_map(|(part, document)| {
             let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
             run.map(move |import| (part, import))
@@ -68,7 +68,7 @@ pub fn check_programs(
         distinct.sort();
         distinct.dedup();
         distinct.truncate(MOST_PLACES);
-        let known = diagnoses.proven(&distinct);
+        let known = diagnoses.diagnose_and_prove(&distinct);
         let mut reported = 0;
         for ((part, import), asked) in places.into_iter().zip(asked) {
             let Some(diagnosis) = distinct.binary_search(&asked).ok().and_then(|place| known.get(place))
@@ -113,12 +113,12 @@ fn read(parts: &[CheckedDocument]) -> Vec<Document> {
     }
 }
 
-impl Programs {
+impl SourceFiles {
     /// Reads a file, or the Python files and notebooks in a directory. Skips environments and files
     /// that `.gitignore` and the like exclude.
     pub fn add(&mut self, path: &Path) -> Result<(), ReadError> {
         if !path.is_dir() {
-            self.read.push(read_program(path)?);
+            self.files.push(read_program(path)?);
             return Ok(());
         }
         let walk = ignore::WalkBuilder::new(path)
@@ -133,7 +133,7 @@ impl Programs {
         for entry in walk {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) if self.read.is_empty() && fs::read_dir(path).is_err() => {
+                Err(error) if self.files.is_empty() && fs::read_dir(path).is_err() => {
                     return Err(unreadable(path, &error));
                 }
                 // A subdirectory that this user can't read contains none of their work.
@@ -145,8 +145,8 @@ impl Programs {
                 match read_program(entry.path()) {
                     // The other files can still be checked. Only if it was named itself, it is an
                     // error.
-                    Err(broken @ ReadError::Notebook { .. }) => self.left_out.push(broken),
-                    read => self.read.push(read?),
+                    Err(broken @ ReadError::Notebook { .. }) => self.skipped.push(broken),
+                    read => self.files.push(read?),
                 }
             }
         }
@@ -154,7 +154,7 @@ impl Programs {
     }
 }
 
-fn read_program(path: &Path) -> Result<Program, ReadError> {
+fn read_program(path: &Path) -> Result<SourceFile, ReadError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.len() > LONGEST_DOCUMENT {
         return Err(unreadable(path, &format!("it is too large ({} bytes)", metadata.len())));
@@ -174,7 +174,7 @@ fn read_program(path: &Path) -> Result<Program, ReadError> {
     } else {
         vec![whole(text)]
     };
-    Ok(Program { parts, path: Some(path.to_owned()) })
+    Ok(SourceFile { parts, path: Some(path.to_owned()) })
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> ReadError {

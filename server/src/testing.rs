@@ -45,7 +45,8 @@ use world::World;
 
 use crate::cpython::{CtypesMode, Finder, Found, Interpreter, LoadError};
 use crate::diagnosis::{
-    Diagnoses, Diagnosis, Edit, Effect, Finding, Import, Outcome, Severity, Watch, Watched, diagnose, run_as,
+    Diagnosis, DiagnosisCache, Edit, Finding, FixEffect, FixOutcome, Import, PackageFilter, ReportScope,
+    Severity, diagnose, program_path,
 };
 use crate::environment::Environment;
 use crate::host::{
@@ -123,7 +124,7 @@ struct Scenario<'w> {
     running: Running,
     before: String,
     script: Option<WinPath>,
-    watched: Watched,
+    scope: ReportScope,
     process: Option<Process>,
     out: String,
     world: &'w World,
@@ -141,7 +142,7 @@ impl Scenario<'_> {
             running: Running::default(),
             before: String::new(),
             script: None,
-            watched: Watched::Named,
+            scope: ReportScope::Named,
             process: None,
             out: String::new(),
             world,
@@ -206,7 +207,7 @@ impl Scenario<'_> {
             "loaded" => self.loaded(),
             "before" => self.before += &format!("{rest}\n"),
             "script" => self.script = Some(on_drive(rest)),
-            "watch" => self.watched = Watched::IfNative,
+            "watch" => self.scope = ReportScope::IfNative,
             "program" => self.program(rest, Document::parse),
             "cell" => self.program(rest, |text| Document::of_cells(&[text]).remove(0)),
             "find" => self.find(rest),
@@ -338,7 +339,7 @@ impl Scenario<'_> {
             names: Vec::new(),
             before: self.before.as_str().into(),
             document: self.script.clone(),
-            watched: self.watched,
+            scope: self.scope,
         };
         let diagnosis = diagnose(&host, &environment, std::slice::from_ref(&import));
         self.carry_out(&diagnosis, |scenario, edit| {
@@ -356,7 +357,7 @@ impl Scenario<'_> {
     /// Carries out each fix that is expected to cure, and diagnoses the import again.
     fn carry_out(&self, diagnosis: &Diagnosis, again: impl Fn(&Scenario<'_>, Option<&Edit>) -> Diagnosis) {
         for finding in &diagnosis.findings {
-            for fix in finding.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures) {
+            for fix in finding.fixes.iter().filter(|fix| fix.outcome == FixOutcome::Cures) {
                 let drive = carried_out::drive(&self.root, &fix.effect);
                 let after = self.on(drive.path(), &fix.effect);
                 let cured = again(&after, fix.effect.edit.as_ref());
@@ -372,7 +373,7 @@ impl Scenario<'_> {
     }
 
     /// Returns the scenario with another drive, after a fix was carried out.
-    fn on(&self, drive: &Path, effect: &Effect) -> Scenario<'_> {
+    fn on(&self, drive: &Path, effect: &FixEffect) -> Scenario<'_> {
         let windows = WinPath::new(r"C:\Windows");
         // The system directories of a built-in Windows are not on the drive.
         let renews_windows = effect.files.iter().any(|(path, _)| path.is_within(&windows));
@@ -392,30 +393,31 @@ impl Scenario<'_> {
             running: self.running.clone(),
             before: self.before.clone(),
             script: self.script.clone(),
-            watched: self.watched,
+            scope: self.scope,
             process: None,
             out: String::new(),
             world: self.world,
         }
     }
 
-    /// Diagnoses each import of a document in the world that is watched by default.
+    /// DiagnosisCache each import of a document in the world that is watched by default.
     fn program(&mut self, file: &str, read: impl Fn(&str) -> Document) {
         let host = self.host();
         let environment = self.environment(&host);
         let text = std::fs::read_to_string(self.world.path(file)).unwrap();
         let document = read(&text);
-        let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
+        let path = program_path(std::slice::from_ref(&document), Some(on_drive(file)));
         let imports: Vec<Import> = document
             .imports
             .iter()
-            .filter_map(|statement| Watch::Native.import(statement, path.as_ref()))
+            .filter_map(|statement| PackageFilter::Native.import(statement, path.as_ref()))
             .collect();
-        let together = Diagnoses::new(&host, &environment, None).of_document(&imports);
-        let proven = Diagnoses::new(&host, &environment, None).proven(&imports);
+        let together = DiagnosisCache::new(&host, &environment, None).diagnose_document(&imports);
+        let proven = DiagnosisCache::new(&host, &environment, None).diagnose_and_prove(&imports);
         for ((import, found), diagnosis) in imports.iter().zip(&together).zip(&proven) {
             // In a process of its own, the import has the same diagnosis.
-            let alone = Diagnoses::new(&host, &environment, None).of_document(std::slice::from_ref(import));
+            let alone = DiagnosisCache::new(&host, &environment, None)
+                .diagnose_document(std::slice::from_ref(import));
             assert_eq!(alone, std::slice::from_ref(found));
             let statement = document
                 .imports
@@ -425,12 +427,14 @@ impl Scenario<'_> {
                 let host = scenario.host();
                 let text = edited(&text, &document, statement.unwrap(), edit);
                 let document = read(&text);
-                let path = run_as(std::slice::from_ref(&document), Some(on_drive(file)));
-                let asked = document.imports.iter().filter_map(|it| Watch::Native.import(it, path.as_ref()));
+                let path = program_path(std::slice::from_ref(&document), Some(on_drive(file)));
+                let asked =
+                    document.imports.iter().filter_map(|it| PackageFilter::Native.import(it, path.as_ref()));
                 let asked: Vec<Import> = asked.filter(|known| known.name == import.name).collect();
                 let environment = scenario.environment(&host);
-                let mut all = Diagnoses::new(&host, &environment, None);
-                let found = asked.iter().flat_map(|import| all.of_document(std::slice::from_ref(import)));
+                let mut all = DiagnosisCache::new(&host, &environment, None);
+                let found =
+                    asked.iter().flat_map(|import| all.diagnose_document(std::slice::from_ref(import)));
                 found
                     .reduce(|mut one, other| {
                         one.findings.extend(other.findings);
@@ -452,7 +456,7 @@ impl Scenario<'_> {
             let _ = writeln!(out, "{}", diagnosis.health.name());
         }
         for finding in &diagnosis.findings {
-            told_in_full(finding);
+            assert_complete(finding);
             let dlls = finding.dlls.join(", ");
             let kind = if finding.is_note { "note" } else { finding.severity.name() };
             let _ = writeln!(out, "{kind} {}: {dlls}", finding.code);
@@ -465,10 +469,10 @@ impl Scenario<'_> {
             }
             for fix in &finding.fixes {
                 let mark = match fix.outcome {
-                    Outcome::Cures if fix.preferred => '*',
-                    Outcome::Cures => '-',
-                    Outcome::LeadsTo(_) => '~',
-                    Outcome::Untried | Outcome::InVain | Outcome::Unknown(_) => '?',
+                    FixOutcome::Cures if fix.preferred => '*',
+                    FixOutcome::Cures => '-',
+                    FixOutcome::LeadsTo(_) => '~',
+                    FixOutcome::Untried | FixOutcome::NoEffect | FixOutcome::Unknown(_) => '?',
                 };
                 let value = fix.action.value().replace('\n', " | ");
                 let _ = writeln!(out, "  {mark} {} | {value}", fix.title);
@@ -520,7 +524,7 @@ fn edited(text: &str, document: &Document, import: &ImportStatement, edit: Optio
 
 /// Asserts that a finding is complete: what is wrong, how we know, what to do, and exactly one
 /// preferred fix if one is known to cure.
-pub fn told_in_full(finding: &Finding) {
+pub fn assert_complete(finding: &Finding) {
     for part in [&finding.what, &finding.evidence, &finding.advice] {
         assert!(
             part.ends_with('.') && !part.contains("..") && !part.contains("  "),
@@ -528,7 +532,7 @@ pub fn told_in_full(finding: &Finding) {
         );
         assert!(part.starts_with(|c: char| !c.is_whitespace()), "{part:?} in {finding:#?}");
     }
-    let cures = finding.fixes.iter().any(|fix| fix.outcome == Outcome::Cures);
+    let cures = finding.fixes.iter().any(|fix| fix.outcome == FixOutcome::Cures);
     let preferred: Vec<bool> = finding.fixes.iter().map(|fix| fix.preferred).collect();
     // Only the first fix is preferred, and only if any cures.
     assert!(preferred.iter().enumerate().all(|(at, is)| *is == (cures && at == 0)), "{finding:#?}");

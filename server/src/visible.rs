@@ -7,21 +7,21 @@ use std::borrow::Cow;
 /// Returns the string as a single line, with control characters escaped: `\n`, `\u{1b}`,
 /// `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, is_obeyed, |c| c.escape_default().to_string())
+    escaped(text, is_interpreted, |c| c.escape_default().to_string())
 }
 
 /// Escapes control characters except line feeds and tabs.
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| is_obeyed(c) && !matches!(c, '\n' | '\t'), |c| c.escape_default().to_string())
+    escaped(text, |c| is_interpreted(c) && !matches!(c, '\n' | '\t'), |c| c.escape_default().to_string())
 }
 
 /// Escapes control characters in JSON, without changing its value.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
-    escaped(json, |c| is_obeyed(c) && c != '\n', |c| format!("\\u{:04x}", c as u32))
+    escaped(json, |c| is_interpreted(c) && c != '\n', |c| format!("\\u{:04x}", c as u32))
 }
 
 /// Whether a terminal or editor interprets this character instead of displaying it.
-pub fn is_obeyed(c: char) -> bool {
+pub fn is_interpreted(c: char) -> bool {
     c.is_control() || is_bidirectional_format(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let text = "\u{9b}2J\u{202e}\n\u{7f}\u{85}é";
         let json = serde_json::to_string_pretty(&[text]).unwrap();
         let visible = visible_json(&json);
-        assert!(!visible.contains(|c| is_obeyed(c) && c != '\n'), "{visible}");
+        assert!(!visible.contains(|c| is_interpreted(c) && c != '\n'), "{visible}");
         assert_eq!(serde_json::from_str::<[String; 1]>(&visible).unwrap(), [text]);
     }
 

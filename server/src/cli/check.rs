@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::target::{CommandTarget, TargetArguments};
 use super::{CommandError, ReportFormat, print};
-use crate::check::{self, Program, Programs};
-use crate::diagnosis::{Finding, Import, Watch};
+use crate::check::{self, SourceFile, SourceFiles};
+use crate::diagnosis::{Finding, Import, PackageFilter};
 use crate::report::Report;
 use crate::source::top_level;
 use crate::visible::visible;
@@ -32,11 +32,11 @@ pub struct CheckArguments {
 }
 
 pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
-    let mut programs = Programs::default();
+    let mut programs = SourceFiles::default();
     for path in &arguments.files {
         programs.add(path)?;
     }
-    for reason in &programs.left_out {
+    for reason in &programs.skipped {
         let reason = visible(&reason.to_string()).into_owned();
         let _ = writeln!(anstream::stderr(), "whydll: {reason}; skipped");
     }
@@ -46,8 +46,9 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         check_packages(&target, &super::or_tensorflow(arguments.imports))
     } else {
         let named = arguments.imports.iter().map(|name| top_level(name).to_owned()).collect();
-        let watch = if arguments.imports.is_empty() { Watch::Native } else { Watch::Named(named) };
-        check_programs(&target, programs.read, &watch)
+        let watch =
+            if arguments.imports.is_empty() { PackageFilter::Native } else { PackageFilter::Named(named) };
+        check_programs(&target, programs.files, &watch)
     };
     let text = arguments.format.render(&report);
     let failed = report.has_errors();
@@ -56,19 +57,23 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Diagnoses packages by name.
+/// DiagnosisCache packages by name.
 fn check_packages<'a>(target: &'a CommandTarget, names: &[String]) -> Report<'a> {
     check_imports(target, &names.iter().map(|name| Import::first(name)).collect::<Vec<Import>>())
 }
 
-/// Diagnoses imports that belong to no file.
+/// DiagnosisCache imports that belong to no file.
 pub fn check_imports<'a>(target: &'a CommandTarget, imports: &[Import]) -> Report<'a> {
-    let diagnosis = target.diagnoses().of_all(imports);
+    let diagnosis = target.diagnoses().diagnose_all(imports);
     Report::of(&target.environment, &target.host, target.assumed.clone(), diagnosis)
 }
 
-/// Diagnoses the watched imports of files.
-pub fn check_programs<'a>(target: &'a CommandTarget, programs: Vec<Program>, watch: &Watch) -> Report<'a> {
+/// DiagnosisCache the watched imports of files.
+pub fn check_programs<'a>(
+    target: &'a CommandTarget,
+    programs: Vec<SourceFile>,
+    watch: &PackageFilter,
+) -> Report<'a> {
     let assumed = target.assumed.clone();
     let mut report = Report::new(&target.environment, &target.host, assumed);
     let severity = |finding: &Finding| Some(finding.severity);

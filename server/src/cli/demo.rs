@@ -7,8 +7,8 @@ use clap::Args;
 use super::check;
 use super::target::CommandTarget;
 use super::{CommandError, ReportFormat, print};
-use crate::check::Program;
-use crate::diagnosis::{ALWAYS, Watch};
+use crate::check::SourceFile;
+use crate::diagnosis::{ALWAYS_WATCHED, PackageFilter};
 use crate::environment::Environment;
 use crate::example;
 use crate::report::CheckedDocument;
@@ -25,8 +25,9 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let environment = Environment::at(&interpreter, &*host.files)?;
     let target = CommandTarget::of_recorded(host, environment);
     let document = CheckedDocument::new("train.py".to_owned(), example::PROGRAM.to_owned());
-    let watch = Watch::Named(vec![ALWAYS.to_owned()]);
-    let report = check::check_programs(&target, vec![Program { parts: vec![document], path: None }], &watch);
+    let watch = PackageFilter::Named(vec![ALWAYS_WATCHED.to_owned()]);
+    let report =
+        check::check_programs(&target, vec![SourceFile { parts: vec![document], path: None }], &watch);
     let failed = report.has_errors();
     print(&arguments.format.render(&report))?;
     Ok(ExitCode::from(u8::from(failed)))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{CommandError, Format, print};
-use crate::diagnosis::{ALWAYS, package};
+use crate::diagnosis::{ALWAYS_WATCHED, package};
 use crate::environment::discovery::{self, Search};
 use crate::host::session;
 use crate::report::{self, Environments, Listed};
@@ -49,7 +49,7 @@ pub fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, CommandError> {
     let found = search.all();
     let listed = found.into_iter().map(|found| {
         let tensorflow =
-            found.environment.as_ref().ok().map(|environment| package(&host, environment, ALWAYS));
+            found.environment.as_ref().ok().map(|environment| package(&host, environment, ALWAYS_WATCHED));
         Listed { tensorflow: tensorflow.filter(|package| package.path.is_some()), found }
     });
     let environments = Environments { host: &host, assumed, folder, chosen, listed: listed.collect() };

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::ReadError;
-use crate::diagnosis::ALWAYS;
+use crate::diagnosis::ALWAYS_WATCHED;
 use crate::environment::EnvironmentError;
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
@@ -170,7 +170,7 @@ fn with_deep_stack(work: impl FnOnce() -> Result<ExitCode, CommandError>) -> Res
 
 /// Returns the packages given with `--import`, or `tensorflow`.
 fn or_tensorflow(imports: Vec<String>) -> Vec<String> {
-    if imports.is_empty() { vec![ALWAYS.to_owned()] } else { imports }
+    if imports.is_empty() { vec![ALWAYS_WATCHED.to_owned()] } else { imports }
 }
 
 /// Parses a dotted module name, as in an import statement.

@@ -63,9 +63,9 @@ pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
         0 => "",
         _ => "; names of users and servers are replaced (--keep-names keeps them)",
     };
-    let strings = match recorded.texts {
+    let strings = match recorded.withholdable {
         0 => String::new(),
-        all => format!(", with {} of {all} strings from modules, files, and variables", recorded.kept),
+        all => format!(", with {} of {all} strings from modules, files, and variables", recorded.included),
     };
     let imports = imports.join("`, `import ");
     print(&format!("{} records `import {imports}`{strings}{names}", output.display()))?;

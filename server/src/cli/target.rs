@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CommandError;
-use crate::diagnosis::Diagnoses;
+use crate::diagnosis::DiagnosisCache;
 use crate::environment::{Environment, discovery};
 use crate::host::{Answers, FactCache, Host, WinPath};
 
@@ -96,8 +96,8 @@ impl CommandTarget {
 
     /// Returns the diagnoses of the environment, backed by its answer cache. They are the last work
     /// of the process.
-    pub fn diagnoses(&self) -> Diagnoses<'_> {
-        Diagnoses::new(&self.host, &self.environment, self.answers.as_ref()).at_the_end()
+    pub fn diagnoses(&self) -> DiagnosisCache<'_> {
+        DiagnosisCache::new(&self.host, &self.environment, self.answers.as_ref()).skip_drop()
     }
 
     /// Stores the facts that were read for the next run. A cache that can't be written only costs

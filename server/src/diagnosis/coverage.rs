@@ -10,7 +10,7 @@ use crate::host::{Files, WinPath};
 use crate::loader::{Cause, Fault};
 use crate::plan::{Event, LoadFailure, LoadKind, Place, Plan, Step};
 
-use super::Package;
+use super::DiagnosedPackage;
 
 /// The maximum number of gaps that are kept per import.
 const MOST_GAPS: usize = 50;
@@ -221,9 +221,9 @@ fn sentence(fault: &Fault) -> String {
     }
 }
 
-impl Package {
+impl DiagnosedPackage {
     /// Returns the text that follows "works" if there are gaps, see [`Coverage::extent`]. Files are
-    /// named as by [`Package::short`].
+    /// named as by [`DiagnosedPackage::short`].
     pub fn extent(&self) -> String {
         self.coverage.extent(|file| self.short(file))
     }

@@ -8,8 +8,8 @@ use crate::environment::{Distribution, DistributionKind, Environment, Installer,
 use crate::host::{Change, WinPath};
 
 use super::case::{Case, name_of};
-use super::fix::{Burden, Effect, Fix};
-use super::{Package, package};
+use super::fix::{Burden, Fix, FixEffect};
+use super::{DiagnosedPackage, package};
 
 /// The maximum number of other environments that are offered.
 const MOST_OTHERS: usize = 3;
@@ -114,7 +114,7 @@ impl Case<'_> {
         Some(match recorded {
             Ok(recorded) => {
                 let gone = recorded.concat().into_iter().map(|path| (path, Change::Gone));
-                fix.with_effect(Effect::of_files(gone))
+                fix.with_effect(FixEffect::of_files(gone))
             }
             Err(_) => fix.untestable("its installed files are not recorded"),
         })
@@ -131,7 +131,7 @@ impl Case<'_> {
 
     /// Returns the other environments of the machine whose Python finds this module, with the
     /// package that provides it.
-    pub(super) fn other_environments_with(&self, name: &str) -> Vec<(Environment, Package)> {
+    pub(super) fn other_environments_with(&self, name: &str) -> Vec<(Environment, DiagnosedPackage)> {
         // A directory with one virtual environment may contain others.
         let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
         let others = Search::on(self.host).in_folder(folder).all().into_iter();
@@ -148,9 +148,9 @@ impl Case<'_> {
     }
 
     /// Returns a fix that runs the program in another environment.
-    pub(super) fn use_interpreter(&self, other: &Environment, package: &Package) -> Fix {
+    pub(super) fn use_interpreter(&self, other: &Environment, package: &DiagnosedPackage) -> Fix {
         let python = other.interpreter.as_str().to_owned();
-        let effect = Effect { interpreter: Some(other.interpreter.clone()), ..Effect::default() };
+        let effect = FixEffect { interpreter: Some(other.interpreter.clone()), ..FixEffect::default() };
         let title = format!("Use {python}, which has {}", package.installed());
         Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide)
     }
@@ -161,7 +161,7 @@ impl Case<'_> {
         let environment = self.environment;
         environment.launcher_directory.as_ref().and(environment.launcher())?;
         let python = environment.interpreter.as_str().to_owned();
-        let effect = Effect { interpreter: Some(environment.interpreter.clone()), ..Effect::default() };
+        let effect = FixEffect { interpreter: Some(environment.interpreter.clone()), ..FixEffect::default() };
         let title = format!("Use {python} itself instead of its alias");
         Some(Fix::new(title, Action::UseInterpreter(python)).with_effect(effect).with_burden(Burden::Wide))
     }
@@ -185,12 +185,12 @@ impl Case<'_> {
         let path: Vec<WinPath> = std::iter::once(prefix.clone()).chain(inner).collect();
         let action = Action::Run(Command::new(program, ["activate", prefix.as_str()]));
         let title = format!("Activate the environment with {program}, and run the program in that terminal");
-        Some(Fix::new(title, action).with_effect(Effect { path, ..Effect::default() }))
+        Some(Fix::new(title, action).with_effect(FixEffect { path, ..FixEffect::default() }))
     }
 
     /// Returns a fix that inserts a statement before the import.
     pub(super) fn before_the_import(&self, title: impl Into<String>, action: Action) -> Fix {
-        let effect = Effect::of_statements(format!("import os\n{}", action.value()));
+        let effect = FixEffect::of_statements(format!("import os\n{}", action.value()));
         Fix::new(title, action).with_effect(effect)
     }
 
@@ -227,7 +227,7 @@ impl Case<'_> {
             _ => format!("Rename {path} to {to}{remark}"),
         };
         Fix::new(title, action)
-            .with_effect(Effect::of_files([(path.clone(), Change::Gone)]))
+            .with_effect(FixEffect::of_files([(path.clone(), Change::Gone)]))
             .with_burden(burden)
     }
 
@@ -237,7 +237,7 @@ impl Case<'_> {
         let change = if is_native(lost) { self.intact_image(0) } else { Change::Unread };
         let is_protected = self.environment.is_protected(&self.environment.base_prefix);
         self.reinstall_python()
-            .with_effect(Effect::of_files([(lost.clone(), change)]))
+            .with_effect(FixEffect::of_files([(lost.clone(), change)]))
             .with_burden(if is_protected { Burden::Administrator } else { Burden::Wide })
     }
 
@@ -328,7 +328,7 @@ impl Case<'_> {
         let wanted = version.map_or_else(|| name.clone(), |version| format!("{name} {version}"));
         let damaged = distribution.missing_files(files).unwrap_or_default().into_iter();
         let intact = damaged.map(|file| (file.path, self.intact_image(file.expected.unwrap_or_default())));
-        let effect = Effect::of_files(intact);
+        let effect = FixEffect::of_files(intact);
         let (remark, burden) = self.burden(Burden::Small);
         let title = format!("Reinstall {wanted}{with}{remark}");
         let action = self.run_with(&installer, &title, command);

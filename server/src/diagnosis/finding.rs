@@ -55,7 +55,7 @@ pub struct Winner {
     /// Full path of its file.
     pub path: WinPath,
     /// What to do if the import fails in every order of imports, as a sentence.
-    pub apart: String,
+    pub advice_if_both_orders_fail: String,
 }
 
 /// The words with which a finding states that the program itself doesn't compile.

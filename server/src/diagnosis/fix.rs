@@ -14,11 +14,11 @@ pub struct Fix {
     /// The action to carry out.
     pub action: Action,
     /// The changes that the action makes.
-    pub effect: Effect,
+    pub effect: FixEffect,
     /// What it demands of the user.
     pub burden: Burden,
     /// The result of the simulation.
-    pub outcome: Outcome,
+    pub outcome: FixOutcome,
     /// Whether this is the recommended fix: the first one that cures.
     pub preferred: bool,
 }
@@ -26,7 +26,7 @@ pub struct Fix {
 /// The changes that a fix makes to the machine and the program, as far as they are known in
 /// advance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Effect {
+pub struct FixEffect {
     /// Files that are created, changed, or deleted.
     pub files: Vec<(WinPath, Change)>,
     /// The change to the program.
@@ -67,7 +67,7 @@ pub enum Burden {
 
 /// The result of a simulated fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum FixOutcome {
     /// The fix hasn't been simulated yet.
     Untried,
     /// The cause is gone and no import fails because of another one, as far as the imports can be
@@ -77,7 +77,7 @@ pub enum Outcome {
     /// without a full stop.
     LeadsTo(String),
     /// The cause remains.
-    InVain,
+    NoEffect,
     /// The fix can't be simulated; why, as a sentence without a full stop.
     Unknown(String),
 }
@@ -85,25 +85,25 @@ pub enum Outcome {
 impl Fix {
     /// Creates a fix whose effect is unknown.
     pub fn new(title: impl Into<String>, action: Action) -> Fix {
-        let unknown = Effect { unknown: Some("its effect is unknown".to_owned()), ..Effect::default() };
+        let unknown = FixEffect { unknown: Some("its effect is unknown".to_owned()), ..FixEffect::default() };
         Fix {
             title: title.into(),
             action,
             effect: unknown,
             burden: Burden::Small,
-            outcome: Outcome::Untried,
+            outcome: FixOutcome::Untried,
             preferred: false,
         }
     }
 
     /// Sets the effect.
-    pub fn with_effect(self, effect: Effect) -> Fix {
+    pub fn with_effect(self, effect: FixEffect) -> Fix {
         Fix { effect, ..self }
     }
 
     /// Marks the fix as one that can't be simulated, and why: a sentence without a full stop.
     pub fn untestable(self, reason: impl Into<String>) -> Fix {
-        Fix { effect: Effect { unknown: Some(reason.into()), ..Effect::default() }, ..self }
+        Fix { effect: FixEffect { unknown: Some(reason.into()), ..FixEffect::default() }, ..self }
     }
 
     /// Sets what the fix demands of the user.
@@ -114,9 +114,9 @@ impl Fix {
     /// Returns a remark for a fix that isn't known to cure.
     pub fn remark(&self) -> Option<String> {
         match &self.outcome {
-            Outcome::Unknown(why) => Some(format!("not tried: {why}")),
-            Outcome::LeadsTo(what) => Some(format!("not enough: then {what}")),
-            Outcome::Untried | Outcome::Cures | Outcome::InVain => None,
+            FixOutcome::Unknown(why) => Some(format!("not tried: {why}")),
+            FixOutcome::LeadsTo(what) => Some(format!("not enough: then {what}")),
+            FixOutcome::Untried | FixOutcome::Cures | FixOutcome::NoEffect => None,
         }
     }
 
@@ -136,31 +136,31 @@ impl Fix {
             action: Action::Steps([steps(self), steps(other)].concat()),
             effect: self.effect.and(&other.effect),
             burden: self.burden.max(other.burden),
-            outcome: Outcome::Untried,
+            outcome: FixOutcome::Untried,
             preferred: false,
         }
     }
 }
 
-impl Effect {
+impl FixEffect {
     /// Creates an effect that consists of file changes.
-    pub fn of_files(files: impl IntoIterator<Item = (WinPath, Change)>) -> Effect {
-        Effect { files: files.into_iter().collect(), ..Effect::default() }
+    pub fn of_files(files: impl IntoIterator<Item = (WinPath, Change)>) -> FixEffect {
+        FixEffect { files: files.into_iter().collect(), ..FixEffect::default() }
     }
 
     /// Creates an effect that inserts statements before the import.
-    pub fn of_statements(statements: impl Into<String>) -> Effect {
-        Effect { edit: Some(Edit::Insert(statements.into())), ..Effect::default() }
+    pub fn of_statements(statements: impl Into<String>) -> FixEffect {
+        FixEffect { edit: Some(Edit::Insert(statements.into())), ..FixEffect::default() }
     }
 
-    fn and(&self, other: &Effect) -> Effect {
+    fn and(&self, other: &FixEffect) -> FixEffect {
         let edit = match (&self.edit, &other.edit) {
             (Some(Edit::Insert(one)), Some(Edit::Insert(other))) => {
                 Some(Edit::Insert(format!("{one}\n{other}")))
             }
             (one, other) => one.clone().or_else(|| other.clone()),
         };
-        Effect {
+        FixEffect {
             files: [self.files.as_slice(), other.files.as_slice()].concat(),
             edit,
             path: [self.path.as_slice(), other.path.as_slice()].concat(),
@@ -170,22 +170,22 @@ impl Effect {
     }
 }
 
-impl Outcome {
+impl FixOutcome {
     /// Returns the name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
-            Outcome::Cures => "cures",
-            Outcome::LeadsTo(_) | Outcome::InVain => "fails",
-            Outcome::Untried | Outcome::Unknown(_) => "unknown",
+            FixOutcome::Cures => "cures",
+            FixOutcome::LeadsTo(_) | FixOutcome::NoEffect => "fails",
+            FixOutcome::Untried | FixOutcome::Unknown(_) => "unknown",
         }
     }
 
     /// Returns an explanation of the outcome, as a sentence without a full stop.
     pub fn note(&self) -> Option<&str> {
         match self {
-            Outcome::LeadsTo(what) => Some(what),
-            Outcome::Unknown(why) => Some(why),
-            Outcome::Untried | Outcome::Cures | Outcome::InVain => None,
+            FixOutcome::LeadsTo(what) => Some(what),
+            FixOutcome::Unknown(why) => Some(why),
+            FixOutcome::Untried | FixOutcome::Cures | FixOutcome::NoEffect => None,
         }
     }
 }

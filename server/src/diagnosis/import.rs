@@ -28,12 +28,12 @@ pub struct Import {
     /// unknown.
     pub document: Option<WinPath>,
     /// What is reported for the import.
-    pub watched: Watched,
+    pub scope: ReportScope,
 }
 
 /// What is reported for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Watched {
+pub enum ReportScope {
     /// Everything. The user named the package.
     Named,
     /// The failures of an installed package with native code, whether its own or that of a package
@@ -46,15 +46,15 @@ pub enum Watched {
 
 /// The packages whose imports are diagnosed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Watch {
-    /// All installed packages with native code, Python's own native modules, and [`ALWAYS`].
+pub enum PackageFilter {
+    /// All installed packages with native code, Python's own native modules, and [`ALWAYS_WATCHED`].
     Native,
     /// The packages with these top-level names.
     Named(Vec<String>),
 }
 
 /// The package that is always watched. Its absence is reported, too.
-pub const ALWAYS: &str = "tensorflow";
+pub const ALWAYS_WATCHED: &str = "tensorflow";
 
 /// Modules of the standard library that load nothing besides pythonXY.dll, in any version of
 /// Python. Nearly every document imports some of them, so they are skipped.
@@ -120,28 +120,30 @@ impl Import {
             needs: None,
             before: Arc::default(),
             document: None,
-            watched: Watched::Named,
+            scope: ReportScope::Named,
         }
     }
 }
 
-impl Watch {
+impl PackageFilter {
     /// Returns the names of the packages that are reported even if no document imports them.
-    pub fn named(&self) -> Vec<&str> {
+    pub fn always_reported(&self) -> Vec<&str> {
         match self {
-            Watch::Native => vec![ALWAYS],
-            Watch::Named(names) => names.iter().map(String::as_str).collect(),
+            PackageFilter::Native => vec![ALWAYS_WATCHED],
+            PackageFilter::Named(names) => names.iter().map(String::as_str).collect(),
         }
     }
 
     /// Returns what is reported for imports of a top-level name, or `None` if they are skipped.
-    pub fn of(&self, top_level: &str) -> Option<Watched> {
+    pub fn of(&self, top_level: &str) -> Option<ReportScope> {
         match self {
-            Watch::Named(names) => names.iter().any(|name| name == top_level).then_some(Watched::Named),
-            Watch::Native if top_level == ALWAYS => Some(Watched::Named),
-            Watch::Native if PLAIN.contains(&top_level) => None,
-            Watch::Native if source::is_standard(top_level) => Some(Watched::Standard),
-            Watch::Native => Some(Watched::IfNative),
+            PackageFilter::Named(names) => {
+                names.iter().any(|name| name == top_level).then_some(ReportScope::Named)
+            }
+            PackageFilter::Native if top_level == ALWAYS_WATCHED => Some(ReportScope::Named),
+            PackageFilter::Native if PLAIN.contains(&top_level) => None,
+            PackageFilter::Native if source::is_standard(top_level) => Some(ReportScope::Standard),
+            PackageFilter::Native => Some(ReportScope::IfNative),
         }
     }
 
@@ -150,8 +152,8 @@ impl Watch {
         let mut others = 0;
         document.choose(|import| match self.of(import.top_level()) {
             None => false,
-            Some(Watched::Named) => true,
-            Some(Watched::IfNative | Watched::Standard) => {
+            Some(ReportScope::Named) => true,
+            Some(ReportScope::IfNative | ReportScope::Standard) => {
                 others += 1;
                 others <= MOST_OTHERS
             }
@@ -161,7 +163,7 @@ impl Watch {
     /// Converts an import statement of the document `path`. Returns `None` if the import is
     /// skipped.
     pub fn import(&self, statement: &ImportStatement, path: Option<&WinPath>) -> Option<Import> {
-        let watched = self.of(statement.top_level())?;
+        let scope = self.of(statement.top_level())?;
         Some(Import {
             name: statement.module.to_string(),
             names: statement.names.clone(),
@@ -169,7 +171,7 @@ impl Watch {
             needs: statement.needs.as_ref().map(|newer| (newer.since, newer.what.clone())),
             before: statement.before.clone(),
             document: path.cloned(),
-            watched,
+            scope,
         })
     }
 }
@@ -180,7 +182,7 @@ impl Watch {
 /// Documents in one directory with the same imports are equivalent unless they use `__file__`, so
 /// they can share a diagnosis. For this reason the returned file is named after a hash of the
 /// imports.
-pub fn run_as(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
+pub fn program_path(document: &[Document], path: Option<WinPath>) -> Option<WinPath> {
     let path = path.filter(|_| !document.iter().any(|part| part.is_in_package))?;
     let all = || document.iter().flat_map(|part| &part.imports);
     if all().any(|import| import.before.contains("__file__")) {

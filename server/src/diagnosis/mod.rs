@@ -6,6 +6,7 @@
 //!
 //! **Where does a new diagnosis go?** One file in `codes/`, listed in `codes/mod.rs`.
 
+mod cache;
 mod case;
 mod chain;
 pub mod codes;
@@ -22,7 +23,6 @@ mod program;
 mod proof;
 mod record;
 mod redistributable;
-mod remembered;
 #[cfg(test)]
 mod tests;
 mod traceback;
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::host::{Host, WinPath};
 
+pub use cache::{DiagnosisCache, DiagnosisMemo};
 pub use case::{Case, Culprit, Problem};
 pub use chain::{Chain, ChainError, FailedLoad, chain, copies};
 pub use codes::Code;
@@ -39,19 +40,18 @@ pub use coverage::{Coverage, Gap, NotReached};
 pub use finding::{
     ChainLink, FAILS_AND_IS_HANDLED, Finding, Health, Related, SearchedDirectory, Severity, Winner,
 };
-pub use fix::{Burden, Edit, Effect, Fix, Outcome};
-pub use import::{ALWAYS, Import, Watch, Watched, run_as};
+pub use fix::{Burden, Edit, Fix, FixEffect, FixOutcome};
+pub use import::{ALWAYS_WATCHED, Import, PackageFilter, ReportScope, program_path};
 pub use program::package;
-pub use record::{Consent, Recorded, record};
-pub use remembered::{Diagnoses, Known};
+pub use record::{Consent, UnsavedSnapshot, record};
 
 /// The diagnosis of one or more imports in one environment on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// In the order of the imports; errors come first among the findings of one import.
     pub findings: Vec<Finding>,
-    /// The diagnosed packages. Empty for imports that aren't reported, see [`Watched`].
-    pub packages: Vec<Package>,
+    /// The diagnosed packages. Empty for imports that aren't reported, see [`ReportScope`].
+    pub packages: Vec<DiagnosedPackage>,
     /// The summary of the findings.
     pub health: Health,
     /// The VC++ runtime that is loaded once the imports have been made.
@@ -69,7 +69,7 @@ pub struct LoadedRuntime {
 
 /// The top-level package or module of a diagnosed import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Package {
+pub struct DiagnosedPackage {
     /// The top-level name.
     pub import: String,
     /// The distribution that provides it, if known.
@@ -87,12 +87,12 @@ impl Diagnosis {
     pub fn is_unproven(&self) -> bool {
         let findings = self.findings.iter().filter(|finding| !finding.is_note);
         findings.into_iter().any(|finding| {
-            finding.winner.is_some() || finding.fixes.iter().any(|fix| fix.outcome == Outcome::Untried)
+            finding.winner.is_some() || finding.fixes.iter().any(|fix| fix.outcome == FixOutcome::Untried)
         })
     }
 }
 
-impl Package {
+impl DiagnosedPackage {
     /// Returns `tensorflow-cpu 2.3.0`, or as much of it as is known.
     pub fn installed(&self) -> String {
         let name = self.distribution.as_deref().unwrap_or(&self.import);
@@ -100,11 +100,11 @@ impl Package {
     }
 }
 
-/// Diagnoses each of `imports` and simulates the fixes. The imports of one document share a
+/// DiagnosisCache each of `imports` and simulates the fixes. The imports of one document share a
 /// process, see [`program`].
 ///
 /// Must run on a thread with [`crate::source::STACK`] bytes of stack, because Python code is
 /// followed by recursion.
 pub fn diagnose(host: &Host, environment: &Environment, imports: &[Import]) -> Diagnosis {
-    Diagnoses::new(host, environment, None).of_all(imports)
+    DiagnosisCache::new(host, environment, None).diagnose_all(imports)
 }

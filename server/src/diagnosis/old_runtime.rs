@@ -69,7 +69,7 @@ impl<'p> OldRuntime<'p> {
         let needs = case.short_of(self.importer);
         self.provider.was_loaded.then(|| Winner {
             path: path.clone(),
-            apart: format!(
+            advice_if_both_orders_fail: format!(
                 "Update the package or program that installed {}, or use it and {needs} in separate \
                  processes: the import fails in either order.",
                 case.short(path)

@@ -10,7 +10,7 @@
 use crate::host::{Change, WinPath};
 use crate::image::Machine;
 
-use super::fix::Effect;
+use super::fix::FixEffect;
 
 /// The origin of a missing DLL.
 pub(super) struct Origin {
@@ -103,13 +103,13 @@ impl OlderRuntime {
     }
 
     /// Returns the effect of the installer, or `None` if its DLLs are found only through manifests.
-    pub fn effect(&self, machine: Machine, system_directory: &WinPath) -> Option<Effect> {
+    pub fn effect(&self, machine: Machine, system_directory: &WinPath) -> Option<FixEffect> {
         let image = Change::Image { machine, version: None, size: 0 };
         let all = OLDER_DLLS
             .iter()
             .flat_map(|library| ["", "u"].map(|letter| format!("{library}{}{letter}.dll", self.digits)));
         self.in_system_directory
-            .then(|| Effect::of_files(all.map(|name| (system_directory.join(&name), image.clone()))))
+            .then(|| FixEffect::of_files(all.map(|name| (system_directory.join(&name), image.clone()))))
     }
 }
 

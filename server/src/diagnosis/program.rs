@@ -18,8 +18,8 @@ use super::case::{Case, Culprit, Problem, name_of};
 use super::codes::{self, shadowed_module};
 use super::coverage::Coverage;
 use super::finding::{Finding, Health, Related, Severity};
-use super::import::{Import, Watched};
-use super::{Diagnosis, LoadedRuntime, Package, old_runtime, redistributable};
+use super::import::{Import, ReportScope};
+use super::{DiagnosedPackage, Diagnosis, LoadedRuntime, old_runtime, redistributable};
 
 /// The effects of `python FILE` on the process: `sys.path` and `__file__`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,13 +88,13 @@ pub(super) fn diagnose(
     for (place, import) in ordered {
         let case = Case { host, environment, import: &import.name };
         let mut package = package(host, environment, top_level(&import.name));
-        let is_own = package.path.is_none() && import.watched != Watched::Named;
+        let is_own = package.path.is_none() && import.scope != ReportScope::Named;
         if is_own {
             package.path = script.module(host, environment, &package.import);
         }
         // It may be in a directory that the program adds.
         let may_be_added = is_own && import.before.contains("sys.path");
-        if import.watched != Watched::Named && package.path.is_none() && !may_be_added {
+        if import.scope != ReportScope::Named && package.path.is_none() && !may_be_added {
             by_place.insert(place, Diagnosis::unreported());
             continue;
         }
@@ -158,15 +158,15 @@ pub(super) fn diagnose(
             // reported.
             findings.retain(|finding| finding.severity == Severity::Error && is_of_native_code(finding));
         }
-        let is_reported = match import.watched {
-            Watched::Named => true,
-            Watched::IfNative if is_own => native || !findings.is_empty(),
-            Watched::IfNative => {
+        let is_reported = match import.scope {
+            ReportScope::Named => true,
+            ReportScope::IfNative if is_own => native || !findings.is_empty(),
+            ReportScope::IfNative => {
                 native
                     || findings.iter().any(is_of_native_code)
                     || (!findings.is_empty() && has_native_code(host, environment, &package))
             }
-            Watched::Standard => {
+            ReportScope::Standard => {
                 findings.retain(|finding| finding.severity == Severity::Error && !finding.dlls.is_empty());
                 !findings.is_empty()
             }
@@ -238,7 +238,12 @@ pub(super) fn import_that_loads(
 
 /// Makes `imports` as if failures in them didn't happen, in order to read what comes after a
 /// failure.
-pub(super) fn read_behind(host: &Host, environment: &Environment, script: &ProgramFile, imports: &[&Import]) {
+pub(super) fn prefetch_after_failure(
+    host: &Host,
+    environment: &Environment,
+    script: &ProgramFile,
+    imports: &[&Import],
+) {
     let mut program: Option<Program<'_>> = None;
     let mut ordered = imports.to_vec();
     ordered.sort_by_key(|import| (import.before.len(), &import.name));
@@ -265,7 +270,7 @@ pub(super) fn read_behind(host: &Host, environment: &Environment, script: &Progr
 /// Whether an installed package has native code although its import loaded none: a distribution
 /// recorded a native file in it, or a module of the program hides it and the package itself loads
 /// one.
-fn has_native_code(host: &Host, environment: &Environment, package: &Package) -> bool {
+fn has_native_code(host: &Host, environment: &Environment, package: &DiagnosedPackage) -> bool {
     let files = &*host.files;
     let is_in_it = |file: &WinPath| package.path.as_ref().is_some_and(|path| file.is_within(path));
     let recorded = environment.providers(&package.import, files).into_iter().any(|provider| {
@@ -646,7 +651,7 @@ fn path_of(found: Found) -> Option<WinPath> {
 }
 
 /// Returns the package that is installed under a top-level name.
-pub fn package(host: &Host, environment: &Environment, import: &str) -> Package {
+pub fn package(host: &Host, environment: &Environment, import: &str) -> DiagnosedPackage {
     let files = &*host.files;
     let finder = Finder::new(environment, host);
     let sys_path: Vec<WinPath> = environment.sys_path.iter().map(|entry| entry.path.clone()).collect();
@@ -658,7 +663,7 @@ pub fn package(host: &Host, environment: &Environment, import: &str) -> Package 
         _ if path.is_some() => environment.providers(import, files).into_iter().next(),
         _ => None,
     };
-    Package {
+    DiagnosedPackage {
         import: import.to_owned(),
         distribution: provider.map(|provider| name_of(provider, files)),
         version: provider.and_then(|provider| provider.version.clone()),
@@ -668,7 +673,7 @@ pub fn package(host: &Host, environment: &Environment, import: &str) -> Package 
 }
 
 impl Diagnosis {
-    fn new(findings: Vec<Finding>, packages: Vec<Package>) -> Diagnosis {
+    fn new(findings: Vec<Finding>, packages: Vec<DiagnosedPackage>) -> Diagnosis {
         let health = Health::of(&findings);
         Diagnosis { findings, packages, health, runtime: None }
     }

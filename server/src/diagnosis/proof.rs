@@ -16,9 +16,9 @@ use crate::host::{Host, Overlay, WinPath};
 use crate::source::withheld::Noter;
 use crate::source::{Document, Guard, STACK, top_level};
 
-use super::fix::{Edit, Effect, Fix, Outcome};
+use super::fix::{Edit, Fix, FixEffect, FixOutcome};
 use super::program::{self, ProgramFile};
-use super::{Diagnoses, Diagnosis, Finding, Import, Severity, package};
+use super::{Diagnosis, DiagnosisCache, Finding, Import, Severity, package};
 
 /// The maximum number of simulated fixes per document.
 const MOST_TRIALS: usize = 48;
@@ -53,7 +53,7 @@ struct Trials<'a> {
     before: &'a [Diagnosis],
     /// The result of each effect on an import. An edit changes one document only, so its result
     /// belongs to that import; other effects are the same for all imports.
-    made: Vec<(Option<usize>, Effect, Trial)>,
+    made: Vec<(Option<usize>, FixEffect, Trial)>,
     left: usize,
 }
 
@@ -78,36 +78,36 @@ impl Trials<'_> {
         // A finding that isn't a failure may exist only because of one, so this is for failures
         // only.
         let is_failure = finding.severity == Severity::Error;
-        if is_failure && !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
+        if is_failure && !fixes.iter().any(|fix| fix.outcome == FixOutcome::Cures) {
             let others = all.iter().filter(|fix| fix.effect.unknown.is_none());
             let others: Vec<&Fix> =
                 others.filter(|fix| !fixes.iter().any(|own| own.effect == fix.effect)).collect();
             for other in others {
                 let outcome = self.outcome(at, finding, &other.effect);
-                if outcome == Outcome::Cures {
+                if outcome == FixOutcome::Cures {
                     fixes.push(Fix { outcome, ..other.clone() });
                 }
             }
         }
-        if !fixes.iter().any(|fix| fix.outcome == Outcome::Cures) {
+        if !fixes.iter().any(|fix| fix.outcome == FixOutcome::Cures) {
             let both = self.pairs(at, finding, &fixes);
             fixes.extend(both);
         }
-        let cures = fixes.iter().any(|fix| fix.outcome == Outcome::Cures);
+        let cures = fixes.iter().any(|fix| fix.outcome == FixOutcome::Cures);
         let is_offered = |fix: &Fix| match fix.outcome {
-            Outcome::InVain => false,
-            Outcome::LeadsTo(_) => !cures,
-            Outcome::Untried | Outcome::Cures | Outcome::Unknown(_) => true,
+            FixOutcome::NoEffect => false,
+            FixOutcome::LeadsTo(_) => !cures,
+            FixOutcome::Untried | FixOutcome::Cures | FixOutcome::Unknown(_) => true,
         };
         fixes.retain(is_offered);
         let rank = |fix: &Fix| match fix.outcome {
-            Outcome::Cures => 0,
-            Outcome::Untried | Outcome::Unknown(_) => 1,
-            Outcome::LeadsTo(_) | Outcome::InVain => 2,
+            FixOutcome::Cures => 0,
+            FixOutcome::Untried | FixOutcome::Unknown(_) => 1,
+            FixOutcome::LeadsTo(_) | FixOutcome::NoEffect => 2,
         };
         fixes.sort_by_key(|fix| (rank(fix), fix.burden));
         if let Some(first) = fixes.first_mut() {
-            first.preferred = first.outcome == Outcome::Cures;
+            first.preferred = first.outcome == FixOutcome::Cures;
         }
         finding.fixes = fixes;
         finding.advise(is_moved);
@@ -130,7 +130,7 @@ impl Trials<'_> {
         let other = self.imports.get(above)?;
         let statement = statement(import);
         let action = Action::MoveImport { statement, above: other.name.clone(), after: other.before.len() };
-        let effect = Effect { edit: Some(Edit::Move(other.before.len())), ..Effect::default() };
+        let effect = FixEffect { edit: Some(Edit::Move(other.before.len())), ..FixEffect::default() };
         Some(Fix::new(format!("Import {} before {}", import.name, other.name), action).with_effect(effect))
     }
 
@@ -143,13 +143,13 @@ impl Trials<'_> {
     /// Returns pairs of fixes that cure together, for findings that no single fix cures.
     fn pairs(&mut self, at: usize, finding: &Finding, fixes: &[Fix]) -> Vec<Fix> {
         let mut pairs: Vec<Fix> = Vec::new();
-        for fix in fixes.iter().filter(|fix| matches!(fix.outcome, Outcome::LeadsTo(_))) {
+        for fix in fixes.iter().filter(|fix| matches!(fix.outcome, FixOutcome::LeadsTo(_))) {
             let Trial::Made(diagnoses) = self.trial(at, &fix.effect) else { continue };
             let next = diagnoses.get(at).into_iter().flat_map(|diagnosis| &diagnosis.findings);
             let next = next.filter(|found| found.severity <= finding.severity).flat_map(|found| &found.fixes);
             pairs.extend(next.map(|next| fix.and(next)));
         }
-        let alone = |fix: &&Fix| matches!(fix.outcome, Outcome::LeadsTo(_) | Outcome::InVain);
+        let alone = |fix: &&Fix| matches!(fix.outcome, FixOutcome::LeadsTo(_) | FixOutcome::NoEffect);
         for (place, one) in fixes.iter().enumerate().filter(|(_, fix)| alone(fix)) {
             pairs.extend(fixes.iter().skip(place + 1).filter(alone).map(|other| one.and(other)));
         }
@@ -166,15 +166,15 @@ impl Trials<'_> {
         pairs.truncate(MOST_PAIRS);
         pairs.retain_mut(|pair| {
             pair.outcome = self.outcome(at, finding, &pair.effect);
-            pair.outcome == Outcome::Cures
+            pair.outcome == FixOutcome::Cures
         });
         pairs
     }
 
-    fn outcome(&mut self, at: usize, finding: &Finding, effect: &Effect) -> Outcome {
+    fn outcome(&mut self, at: usize, finding: &Finding, effect: &FixEffect) -> FixOutcome {
         let diagnoses = match self.trial(at, effect) {
             Trial::Made(diagnoses) => diagnoses,
-            Trial::NotMade(why) => return Outcome::Unknown(why),
+            Trial::NotMade(why) => return FixOutcome::Unknown(why),
         };
         // A problem that existed before isn't a result of this fix.
         let is_new = |place: usize, found: &Finding| {
@@ -185,7 +185,7 @@ impl Trials<'_> {
         };
         let after = diagnoses.get(at).into_iter().flat_map(|diagnosis| &diagnosis.findings);
         if after.clone().any(|found| found.severity <= finding.severity && found.has_same_cause(finding)) {
-            return Outcome::InVain;
+            return FixOutcome::NoEffect;
         }
         let all = diagnoses
             .iter()
@@ -194,15 +194,15 @@ impl Trials<'_> {
         let new = all.filter(|(place, found)| is_new(*place, found)).map(|(_, found)| found).next();
         match new {
             // The same DLL has another problem.
-            Some(found) if found.shares_dll(finding) => Outcome::InVain,
-            Some(found) => Outcome::LeadsTo(found.what.trim_end_matches('.').to_owned()),
-            None => Outcome::Cures,
+            Some(found) if found.shares_dll(finding) => FixOutcome::NoEffect,
+            Some(found) => FixOutcome::LeadsTo(found.what.trim_end_matches('.').to_owned()),
+            None => FixOutcome::Cures,
         }
     }
 
     /// Simulates these fixes in parallel, since each simulation takes as long as the diagnosis did.
     fn try_together(&mut self, at: usize, fixes: &[Fix]) {
-        let mut effects: Vec<&Effect> = Vec::new();
+        let mut effects: Vec<&FixEffect> = Vec::new();
         for effect in fixes.iter().map(|fix| &fix.effect).filter(|effect| effect.unknown.is_none()) {
             if !effects.contains(&effect) && self.known(at, effect).is_none() {
                 effects.push(effect);
@@ -239,12 +239,12 @@ impl Trials<'_> {
         }
     }
 
-    fn known(&self, at: usize, effect: &Effect) -> Option<&Trial> {
+    fn known(&self, at: usize, effect: &FixEffect) -> Option<&Trial> {
         let place = place_of(at, effect);
         self.made.iter().find(|(of, known, _)| *of == place && known == effect).map(|(.., trial)| trial)
     }
 
-    fn trial(&mut self, at: usize, effect: &Effect) -> Trial {
+    fn trial(&mut self, at: usize, effect: &FixEffect) -> Trial {
         if let Some(known) = self.known(at, effect) {
             return known.clone();
         }
@@ -260,7 +260,7 @@ impl Trials<'_> {
         trial
     }
 
-    fn make(&self, at: usize, effect: &Effect) -> Trial {
+    fn make(&self, at: usize, effect: &FixEffect) -> Trial {
         let (mut host, overlay) = Overlay::over(self.host, &effect.files);
         if !effect.path.is_empty() {
             let known = host.path_directories();
@@ -282,7 +282,7 @@ impl Trials<'_> {
             return Trial::NotMade(format!("{name} is not installed there"));
         }
         let imports = self.edited(at, effect.edit.as_ref());
-        let diagnoses = Diagnoses::new(&host, &environment, None).of_document(&imports);
+        let diagnoses = DiagnosisCache::new(&host, &environment, None).diagnose_document(&imports);
         match overlay.is_incomplete() {
             true => Trial::NotMade("some files that the import would read are unknown".to_owned()),
             false => Trial::Made(diagnoses.into()),
@@ -338,7 +338,7 @@ fn statement(import: &Import) -> String {
 }
 
 /// An edit concerns the document of this import only; all other effects are shared by all imports.
-fn place_of(at: usize, effect: &Effect) -> Option<usize> {
+fn place_of(at: usize, effect: &FixEffect) -> Option<usize> {
     effect.edit.is_some().then_some(at)
 }
 
@@ -380,13 +380,15 @@ impl Finding {
     /// Sets the advice according to the outcomes of the fixes. `is_moved`: another order of the
     /// imports was simulated, too.
     fn advise(&mut self, is_moved: bool) {
-        let cures: Vec<&Fix> = self.fixes.iter().filter(|fix| fix.outcome == Outcome::Cures).collect();
+        let cures: Vec<&Fix> = self.fixes.iter().filter(|fix| fix.outcome == FixOutcome::Cures).collect();
         match cures.as_slice() {
             [] => {
-                if let Some(winner) =
-                    self.winner.as_ref().filter(|winner| is_moved && !winner.apart.is_empty())
+                if let Some(winner) = self
+                    .winner
+                    .as_ref()
+                    .filter(|winner| is_moved && !winner.advice_if_both_orders_fail.is_empty())
                 {
-                    self.advice = winner.apart.clone();
+                    self.advice = winner.advice_if_both_orders_fail.clone();
                 }
             }
             [only] => self.advice = format!("{}.", only.title),

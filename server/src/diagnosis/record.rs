@@ -18,13 +18,13 @@ pub struct Consent {
 }
 
 /// A snapshot that hasn't been written to a file yet.
-pub struct Recorded {
+pub struct UnsavedSnapshot {
     /// The snapshot itself.
     pub snapshot: Finished,
     /// The number of strings in modules, files, and variables that could be withheld.
-    pub texts: usize,
+    pub withholdable: usize,
     /// The number of these strings that the snapshot contains.
-    pub kept: usize,
+    pub included: usize,
     /// Whether a replay reproduces the recorded diagnosis. If not, it isn't known which strings are
     /// missing.
     pub is_exact: bool,
@@ -45,7 +45,7 @@ pub fn record(
     imports: &[Import],
     consent: Consent,
     asked: &'static str,
-) -> Result<Recorded, SnapshotError> {
+) -> Result<UnsavedSnapshot, SnapshotError> {
     let diagnosis = diagnose(host, environment, imports);
     host.vc_runtimes();
     let prefixes = [&environment.prefix, &environment.base_prefix];
@@ -69,12 +69,12 @@ pub fn record(
         description_before: description(environment),
     };
     let (kept, is_exact) = replay.needed()?;
-    let texts = recording.texts();
+    let withholdable = recording.texts();
     let snapshot = recording.finished(host, &environment.selected, &kept, consent.names)?;
     // Replacing names may have changed paths that a program evaluates.
     let is_exact = is_exact && (consent.names || has_same_faults(&snapshot.replayed()?, imports, &diagnosis));
     let snapshot = if is_exact { snapshot } else { snapshot.inexact() };
-    Ok(Recorded { snapshot, texts, kept: kept.len(), is_exact, own_modules })
+    Ok(UnsavedSnapshot { snapshot, withholdable, included: kept.len(), is_exact, own_modules })
 }
 
 /// Whether the replayed machine, on which names are replaced, has the same faults.

@@ -8,7 +8,7 @@ use crate::host::{Change, WinPath, redistributable};
 use crate::image::{FileVersion, Machine};
 
 use super::Case;
-use super::fix::{Burden, Effect, Fix};
+use super::fix::{Burden, Fix, FixEffect};
 use super::origins::OlderRuntime;
 
 /// The DLLs whose version is taken as that of the runtime, in order of preference.
@@ -114,7 +114,7 @@ fn from_microsoft(case: &Case<'_>) -> Fix {
     let machine = case.environment.machine;
     let system = case.host.system_directory(machine);
     let version = Some(redistributable::NEWEST);
-    let effect = Effect::of_files(redistributable::DLLS.iter().filter_map(|name| {
+    let effect = FixEffect::of_files(redistributable::DLLS.iter().filter_map(|name| {
         let machine = redistributable::installed(name, machine, case.host.machine)?;
         Some((system.join(name), Change::Image { machine, version, size: 0 }))
     }));
@@ -193,7 +193,7 @@ pub fn from_conda(case: &Case<'_>) -> Fix {
     Fix::new(title, Action::Run(command)).with_effect(effect)
 }
 
-fn new_files(paths: impl Iterator<Item = WinPath>, machine: Machine, version: FileVersion) -> Effect {
+fn new_files(paths: impl Iterator<Item = WinPath>, machine: Machine, version: FileVersion) -> FixEffect {
     let version = Some(version);
-    Effect::of_files(paths.map(|path| (path, Change::Image { machine, version, size: 0 })))
+    FixEffect::of_files(paths.map(|path| (path, Change::Image { machine, version, size: 0 })))
 }

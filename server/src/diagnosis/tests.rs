@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use expect_test::expect;
 use world::World;
 
-use super::{Code, Diagnoses, Finding, Health, Import, Severity};
-use crate::testing::{answer, check, diagnosed, on_large_stack, told_in_full};
+use super::{Code, DiagnosisCache, Finding, Health, Import, Severity};
+use crate::testing::{answer, assert_complete, check, diagnosed, on_large_stack};
 
 /// One world for each kind of failure. All of them import `pkg`.
 const BROKEN: &[&str] = &[
@@ -68,7 +68,7 @@ fn all_findings() -> Vec<Finding> {
 #[test]
 fn every_finding_has_what_is_wrong_how_we_know_and_what_to_do() {
     let findings = all_findings();
-    findings.iter().for_each(told_in_full);
+    findings.iter().for_each(assert_complete);
     let met: BTreeSet<Code> = findings.iter().map(|finding| finding.code).collect();
     assert_eq!(met, Code::ALL.iter().copied().collect());
 }
@@ -669,7 +669,9 @@ fn code_after_failures_is_read() {
     }
     let (host, environment, diagnosis) = diagnosed(&world);
     assert_eq!(diagnosis.health, Health::Broken);
-    on_large_stack(|| Diagnoses::new(&host, &environment, None).read_behind(&[Import::first("pkg")]));
+    on_large_stack(|| {
+        DiagnosisCache::new(&host, &environment, None).prefetch_after_failure(&[Import::first("pkg")])
+    });
     let is_known = |name: &str| {
         let read = host.files.modules_read();
         let folder = environment.site_packages.first().unwrap().join("pkg");

@@ -24,7 +24,7 @@ pub fn distribution_of(module: &str) -> Option<&'static str> {
 
 /// Returns the module that is most likely intended by a misspelled name: one of `installed`, or a
 /// well-known one.
-pub fn meant_by<'n>(module: &str, installed: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn closest_name<'n>(module: &str, installed: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let known = installed.into_iter().chain(NAMES.keys().copied());
     let distance = |name: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), &module.to_lowercase());
     // One letter is a large part of a short name.
@@ -56,13 +56,13 @@ mod tests {
 
     #[test]
     fn a_typing_error_is_recognized() {
-        assert_eq!(meant_by("tensroflow", []), Some("tensorflow"));
-        assert_eq!(meant_by("Numpy", []), Some("numpy"));
-        assert_eq!(meant_by("my_featurs", ["my_features"]), Some("my_features"));
-        assert_eq!(meant_by("panda", []), Some("pandas"));
-        assert_eq!(meant_by("qt", []), None);
-        assert_eq!(meant_by("PySide2", []), None);
-        assert_eq!(meant_by("opencv", []), None);
-        assert_eq!(meant_by("company_internal_package", []), None);
+        assert_eq!(closest_name("tensroflow", []), Some("tensorflow"));
+        assert_eq!(closest_name("Numpy", []), Some("numpy"));
+        assert_eq!(closest_name("my_featurs", ["my_features"]), Some("my_features"));
+        assert_eq!(closest_name("panda", []), Some("pandas"));
+        assert_eq!(closest_name("qt", []), None);
+        assert_eq!(closest_name("PySide2", []), None);
+        assert_eq!(closest_name("opencv", []), None);
+        assert_eq!(closest_name("company_internal_package", []), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::interpreter::Choice;
-use crate::diagnosis::{Diagnoses, Diagnosis, Import, Known};
+use crate::diagnosis::{Diagnosis, DiagnosisCache, DiagnosisMemo, Import};
 use crate::environment::{Environment, EnvironmentError};
 use crate::host::{Answers, FactCache, Host, HostError, HostKind, Stop, Watched, WinPath, Witness};
 
@@ -27,7 +27,7 @@ pub struct Analysis {
     /// The imports to diagnose. Their documents have native paths.
     pub imports: Vec<Import>,
     /// The results of the previous analysis that still hold.
-    pub known: Known,
+    pub known: DiagnosisMemo,
     /// The facts that previous analyses read.
     pub facts: Arc<FactCaches>,
     /// Whether the caches of earlier runs are ignored, even if nothing seems to have changed.
@@ -57,7 +57,7 @@ pub struct Answer {
     /// The diagnosis of each import.
     pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
     /// The results that the next analysis can reuse.
-    pub known: Known,
+    pub known: DiagnosisMemo,
     /// The files and folders that were read; `None` if they aren't on a disk.
     pub watched: Option<Watched>,
 }
@@ -129,7 +129,7 @@ impl Unavailable {
 }
 
 impl Analysis {
-    /// Diagnoses the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
+    /// DiagnosisCache the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
     /// [`Stopped`](crate::host::Stopped) when it is cancelled.
     pub fn run(&self) -> Answer {
         let python = self.target.interpreter.find(self.target.host.as_deref());
@@ -169,10 +169,10 @@ impl Analysis {
     pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
         let proven = self.again(|host, environment, answers| {
             let mut proven = BTreeMap::new();
-            let mut diagnoses = Diagnoses::new(host, environment, answers).knowing(self.known.clone());
+            let mut diagnoses = DiagnosisCache::new(host, environment, answers).with_memo(self.known.clone());
             for imports in self.by_program() {
                 let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
-                let known = diagnoses.proven(&on_host).into_iter().map(Arc::new);
+                let known = diagnoses.diagnose_and_prove(&on_host).into_iter().map(Arc::new);
                 proven.extend(imports.into_iter().cloned().zip(known));
             }
             proven
@@ -189,11 +189,11 @@ impl Analysis {
             if host.kind.is_snapshot() || answers.is_none() {
                 return;
             }
-            let diagnoses = Diagnoses::new(host, environment, None);
+            let diagnoses = DiagnosisCache::new(host, environment, None);
             for imports in self.by_program() {
                 let imports: Vec<Import> =
                     imports.into_iter().map(|import| import_on(host, import)).collect();
-                diagnoses.read_behind(&imports);
+                diagnoses.prefetch_after_failure(&imports);
             }
         });
     }
@@ -236,17 +236,18 @@ impl Analysis {
                 },
             }),
             diagnoses: BTreeMap::new(),
-            known: Known::default(),
+            known: DiagnosisMemo::default(),
             watched: None,
         };
-        let mut diagnoses = Diagnoses::new(host, &environment, answers.as_ref()).knowing(self.known.clone());
+        let mut diagnoses =
+            DiagnosisCache::new(host, &environment, answers.as_ref()).with_memo(self.known.clone());
         for imports in self.by_program() {
             let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
-            let known = diagnoses.of_document(&on_host);
+            let known = diagnoses.diagnose_document(&on_host);
             let known = imports.into_iter().cloned().zip(known.into_iter().map(Arc::new));
             answer.diagnoses.extend(known);
         }
-        answer.known = diagnoses.into_known();
+        answer.known = diagnoses.into_memo();
         // An answer about an environment that is being removed is meaningless.
         if let Some(today) = host.afresh() {
             Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;

@@ -59,7 +59,7 @@ pub fn diagnostic(document: &Url, group: &GroupedFinding<'_>) -> Diagnostic {
         range: range(import.range),
         severity: Some(severity(finding.severity)),
         code: Some(NumberOrString::String(finding.code.name().to_owned())),
-        code_description: Url::parse(&finding.code.page()).ok().map(|href| CodeDescription { href }),
+        code_description: Url::parse(&finding.code.url()).ok().map(|href| CodeDescription { href }),
         source: Some("WhyDLL".to_owned()),
         message: visible_lines(&(finding.message() + &also)).into_owned(),
         related_information: (!related.is_empty()).then_some(related),

@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 use tower_lsp::lsp_types::Diagnostic;
 
 use super::notebook::CellPlace;
-use crate::diagnosis::{Import, Watch, run_as};
+use crate::diagnosis::{Import, PackageFilter, program_path};
 use crate::host::WinPath;
 use crate::source::{Document, Guard, ImportStatement, LineIndex, Position, Range};
 
@@ -35,8 +35,8 @@ pub struct OpenDocument {
 #[derive(Default)]
 struct ParsedDocument {
     document: Document,
-    /// The path that it runs as, see [`run_as`].
-    run_as: Option<WinPath>,
+    /// The path that it runs as, see [`program_path`].
+    program_path: Option<WinPath>,
 }
 
 /// A change of a document: of a range, or of its whole content.
@@ -89,16 +89,18 @@ impl OpenDocument {
     }
 
     /// Returns its imports of these packages. Each version of the content is parsed once.
-    pub fn read(&self, packages: &Watch) -> &Document {
+    pub fn read(&self, packages: &PackageFilter) -> &Document {
         &self.parsed(packages).document
     }
 
-    fn parsed(&self, packages: &Watch) -> &ParsedDocument {
+    fn parsed(&self, packages: &PackageFilter) -> &ParsedDocument {
         self.parsed.get_or_init(|| {
             // Many documents don't mention any of the packages, and needn't be parsed.
             let may_import = match packages {
-                Watch::Native => self.text.contains("import"),
-                Watch::Named(names) => names.iter().any(|package| self.text.contains(package.as_str())),
+                PackageFilter::Native => self.text.contains("import"),
+                PackageFilter::Named(names) => {
+                    names.iter().any(|package| self.text.contains(package.as_str()))
+                }
             };
             // The user only reads installed packages and doesn't change them.
             let is_installed = self.path.as_ref().is_some_and(|path| {
@@ -120,29 +122,29 @@ impl OpenDocument {
             };
             let text = self.text.as_str();
             if let Some(place) = &self.place {
-                let (document, run_as) = place.read();
-                return ParsedDocument { document: watched(document), run_as };
+                let (document, program_path) = place.read();
+                return ParsedDocument { document: watched(document), program_path };
             }
             let document = watched(catch_unwind(|| Document::parse(text)).unwrap_or_default());
-            let run_as = run_as(std::slice::from_ref(&document), self.path.clone());
-            ParsedDocument { document, run_as }
+            let program_path = program_path(std::slice::from_ref(&document), self.path.clone());
+            ParsedDocument { document, program_path }
         })
     }
 
     /// Returns the import of these packages whose name is at `position`.
-    pub fn import_at(&self, position: Position, packages: &Watch) -> Option<&ImportStatement> {
+    pub fn import_at(&self, position: Position, packages: &PackageFilter) -> Option<&ImportStatement> {
         let touches = |range: Range| range.start <= position && position <= range.end;
         self.read(packages).imports.iter().find(|import| touches(import.range))
     }
 
     /// Returns what to diagnose for one of its imports. For an import that isn't run, that is the
     /// package alone.
-    pub fn import_to_diagnose(&self, import: &ImportStatement, packages: &Watch) -> Option<Import> {
+    pub fn import_to_diagnose(&self, import: &ImportStatement, packages: &PackageFilter) -> Option<Import> {
         if import.guard == Guard::NotRun {
-            let watched = packages.of(import.top_level())?;
-            return Some(Import { watched, ..Import::first(import.top_level()) });
+            let scope = packages.of(import.top_level())?;
+            return Some(Import { scope, ..Import::first(import.top_level()) });
         }
-        packages.import(import, self.parsed(packages).run_as.as_ref())
+        packages.import(import, self.parsed(packages).program_path.as_ref())
     }
 
     /// Parses `text` as a document of the same kind, with no cells above it.
@@ -208,22 +210,22 @@ mod tests {
     #[test]
     fn only_watched_imports_are_kept() {
         let text = "import os, tensorflow.keras\nimport tensorflow_hub\n";
-        let named = Watch::Named(vec!["tensorflow".to_owned()]);
+        let named = PackageFilter::Named(vec!["tensorflow".to_owned()]);
         let document = OpenDocument::new(1, text.to_owned(), 0, None);
         assert_eq!(document.read(&named).imports.len(), 1);
         assert!(document.import_at(at(0, 11), &named).is_some());
         assert!(document.import_at(at(0, 7), &named).is_none());
         // Everything outside the standard library, in case it has native code.
         let document = OpenDocument::new(1, text.to_owned(), 0, None);
-        assert_eq!(document.read(&Watch::Native).imports.len(), 2);
-        assert!(document.import_at(at(0, 7), &Watch::Native).is_none());
+        assert_eq!(document.read(&PackageFilter::Native).imports.len(), 2);
+        assert!(document.import_at(at(0, 7), &PackageFilter::Native).is_none());
     }
 
     #[test]
     fn an_attribute_access_counts_after_its_line_is_finished() {
         let mut document = OpenDocument::new(1, "import numpy\nnumpy.random\nx = 1\n".to_owned(), 0, None);
         let accesses = |document: &OpenDocument| -> Vec<String> {
-            let imports = document.read(&Watch::Native).imports.iter();
+            let imports = document.read(&PackageFilter::Native).imports.iter();
             imports.filter(|import| import.is_access).map(|import| import.names.join(",")).collect()
         };
         assert_eq!(accesses(&document), ["random"]);

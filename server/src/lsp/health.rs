@@ -9,7 +9,7 @@ use tower_lsp::lsp_types::notification::Notification;
 
 use super::analysis::{Absence, Answer, Target};
 use super::settings::Settings;
-use crate::diagnosis::{self, Finding, Import, LoadedRuntime, Package, Severity};
+use crate::diagnosis::{self, DiagnosedPackage, Finding, Import, LoadedRuntime, Severity};
 use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, Ignores, top_level};
 use crate::visible::visible;
@@ -127,7 +127,7 @@ impl Health {
             scope_uri,
             state: State::Checking,
             label: "checking DLLs".to_owned(),
-            summary: format!("checking {}", list(&settings.packages.named())),
+            summary: format!("checking {}", list(&settings.packages.always_reported())),
             interpreter: target.interpreter.path().map(|path| path.display().to_string()),
             version: None,
             packages: Vec::new(),
@@ -163,10 +163,10 @@ impl Health {
                 };
             }
         };
-        let mut packages: Vec<&Package> = Vec::new();
+        let mut packages: Vec<&DiagnosedPackage> = Vec::new();
         let mut findings: Vec<Cow<'_, Finding>> = Vec::new();
         let mut runtime = None;
-        let names = settings.packages.named();
+        let names = settings.packages.always_reported();
         for &name in &names {
             let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
             runtime = runtime.or(diagnosis.runtime.as_ref());
@@ -195,8 +195,9 @@ impl Health {
                 continue;
             }
             runtime = runtime.or(diagnosis.runtime.as_ref());
-            let new = |package: &&Package| !packages.iter().any(|known| known.import == package.import);
-            packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&Package>>());
+            let new =
+                |package: &&DiagnosedPackage| !packages.iter().any(|known| known.import == package.import);
+            packages.extend(diagnosis.packages.iter().filter(new).collect::<Vec<&DiagnosedPackage>>());
             let unsilenced = diagnosis.findings.iter().filter(|finding| !finding.is_note);
             for finding in unsilenced.filter(|finding| !ignores.covers(finding.code.name())) {
                 let Some(severity) = settings.severity_of(finding) else { continue };
@@ -233,7 +234,7 @@ impl Health {
                 let names: Vec<String> = packages.iter().map(|package| package.installed()).collect();
                 let imports = if names.len() == 1 { "imports" } else { "import" };
                 let partial = packages.iter().copied().find(|package| !package.coverage.is_full());
-                let extent = partial.map_or(String::new(), Package::extent);
+                let extent = partial.map_or(String::new(), DiagnosedPackage::extent);
                 format!("{} {imports} without errors{extent}", list(&names))
             }
         };
@@ -281,7 +282,7 @@ impl Health {
 }
 
 impl Installed {
-    fn of(package: &Package) -> Installed {
+    fn of(package: &DiagnosedPackage) -> Installed {
         Installed {
             import: package.import.clone(),
             distribution: package.distribution.clone(),

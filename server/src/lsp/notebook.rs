@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use tower_lsp::lsp_types::Url;
 
-use crate::diagnosis::run_as;
+use crate::diagnosis::program_path;
 use crate::host::WinPath;
 use crate::source::Document;
 
@@ -46,8 +46,8 @@ pub struct Cells {
 #[derive(Default)]
 struct ParsedCells {
     documents: Vec<Document>,
-    /// The path that they run as, see [`run_as`].
-    run_as: Option<WinPath>,
+    /// The path that they run as, see [`program_path`].
+    program_path: Option<WinPath>,
 }
 
 impl Cells {
@@ -60,8 +60,8 @@ impl Cells {
         self.parsed.get_or_init(|| {
             let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
             let documents = catch_unwind(|| Document::of_cells(&sources)).unwrap_or_default();
-            let run_as = run_as(&documents, self.path.clone());
-            ParsedCells { documents, run_as }
+            let program_path = program_path(&documents, self.path.clone());
+            ParsedCells { documents, program_path }
         })
     }
 }
@@ -81,6 +81,6 @@ impl CellPlace {
     pub fn read(&self) -> (Document, Option<WinPath>) {
         let Some(at) = self.at else { return Default::default() };
         let parsed = self.cells.parsed();
-        (parsed.documents.get(at).cloned().unwrap_or_default(), parsed.run_as.clone())
+        (parsed.documents.get(at).cloned().unwrap_or_default(), parsed.program_path.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::diagnosis::{Code, Finding, Severity, Watch};
+use crate::diagnosis::{Code, Finding, PackageFilter, Severity};
 use crate::source::top_level;
 
 /// The user's settings.
@@ -17,7 +17,7 @@ pub struct Settings {
     /// PATH of the analysed machine.
     pub search_path: Option<String>,
     /// The packages whose imports are watched.
-    pub packages: Watch,
+    pub packages: PackageFilter,
     /// The severity of findings by the name of their code; `None` hides them.
     pub severity: BTreeMap<String, Option<Severity>>,
     /// The log level.
@@ -40,7 +40,7 @@ impl Default for Settings {
             interpreter: None,
             host: None,
             search_path: None,
-            packages: Watch::Native,
+            packages: PackageFilter::Native,
             severity: BTreeMap::new(),
             log_level: LogLevel::Info,
         }
@@ -85,7 +85,8 @@ impl Settings {
                 let names = value.as_array()?;
                 let known = names.iter().filter_map(Value::as_str);
                 let named: Vec<String> = known.filter_map(|name| filled(top_level(name))).collect();
-                self.packages = if named.is_empty() { Watch::Native } else { Watch::Named(named) };
+                self.packages =
+                    if named.is_empty() { PackageFilter::Native } else { PackageFilter::Named(named) };
                 names.iter().all(Value::is_string).then_some(())?;
             }
             "severity" => {

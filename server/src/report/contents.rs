@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::diagnosis::Recorded;
+use crate::diagnosis::UnsavedSnapshot;
 use crate::host::snapshot::SnapshotError;
 
 /// The maximum number of lines that are listed in each section; the rest is counted.
@@ -12,7 +12,7 @@ const MAX_LINES: usize = 2_000;
 ///
 /// # Errors
 /// Fails like [`Finished::contents`](crate::host::snapshot::Finished::contents).
-pub fn contents(recorded: &Recorded) -> Result<String, SnapshotError> {
+pub fn contents(recorded: &UnsavedSnapshot) -> Result<String, SnapshotError> {
     let contents = recorded.snapshot.contents()?;
     let mut out = String::new();
     let own = recorded.own_modules.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -27,7 +27,7 @@ pub fn contents(recorded: &Recorded) -> Result<String, SnapshotError> {
     section(&mut out, "Text files (only the parts that are read)", &files.collect::<Vec<_>>());
     let title = format!(
         "Strings that a replay needs, {} of the {} in modules, files, and variables",
-        recorded.kept, recorded.texts
+        recorded.included, recorded.withholdable
     );
     let constants = contents.constants.iter().map(|(package, strings)| {
         let lines = strings.iter().map(|string| format!("\n    {string:?}"));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::diagnosis::Package;
+use crate::diagnosis::DiagnosedPackage;
 use crate::environment::Environment;
 use crate::environment::discovery::{FoundEnvironment, Sighting};
 use crate::host::{Host, WinPath};
@@ -35,7 +35,7 @@ pub struct Listed {
     /// The environment.
     pub found: FoundEnvironment,
     /// The TensorFlow that is installed there.
-    pub tensorflow: Option<Package>,
+    pub tensorflow: Option<DiagnosedPackage>,
 }
 
 #[derive(Serialize)]
@@ -182,7 +182,7 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
 }
 
 /// Describes an environment: "Python 3.8.10, 64-bit x86-64 code, venv, tensorflow-cpu 2.3.0".
-fn description(environment: &Environment, tensorflow: Option<&Package>) -> String {
+fn description(environment: &Environment, tensorflow: Option<&DiagnosedPackage>) -> String {
     let Environment { machine, kind, base_kind, .. } = environment;
     let mut words = format!("Python {}, {machine}, {kind}", environment.full_version());
     if base_kind != kind {

@@ -304,7 +304,7 @@ fn finding<'a>(report: &'a Report<'_>, located: &'a Located) -> JsonFinding<'a> 
         searched: finding.searched.iter().map(|searched| searched.directory.as_str()).collect(),
         win_error: finding.win_error,
         python_error: finding.python_error.as_deref(),
-        help: finding.code.page(),
+        help: finding.code.url(),
         related: finding
             .related
             .iter()

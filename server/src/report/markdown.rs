@@ -126,7 +126,7 @@ fn cause(out: &mut String, report: &Report<'_>, located: &Located) {
     if !finding.caution.is_empty() {
         let _ = writeln!(out, "\n{}", escaped(&finding.caution));
     }
-    let _ = writeln!(out, "\nMore: [{}]({})", finding.code, finding.code.page());
+    let _ = writeln!(out, "\nMore: [{}]({})", finding.code, finding.code.url());
 }
 
 fn searched(out: &mut String, finding: &Finding) {

@@ -15,7 +15,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use crate::action::Action;
-use crate::diagnosis::{Diagnosis, Finding, Gap, Health, Package, Severity};
+use crate::diagnosis::{DiagnosedPackage, Diagnosis, Finding, Gap, Health, Severity};
 use crate::environment::Environment;
 use crate::host::snapshot::Redactor;
 use crate::host::{Host, WinPath};
@@ -40,7 +40,7 @@ pub struct Report<'a> {
     /// What was assumed because no option specified it, human-readable.
     pub assumed: Option<String>,
     /// The packages that were checked.
-    pub packages: Vec<Package>,
+    pub packages: Vec<DiagnosedPackage>,
     /// The findings, in order.
     pub findings: Vec<Located>,
     /// The documents that were read; empty if only packages were checked.

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{ChainLine, Located, Remark, Report};
 use crate::action::Action;
-use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
+use crate::diagnosis::{DiagnosedPackage, FAILS_AND_IS_HANDLED, Finding, Severity};
 use crate::source::{LineIndex, Position};
 use crate::visible::{visible, visible_lines};
 
@@ -206,7 +206,7 @@ fn fixes(out: &mut String, report: &Report<'_>, located: &Located) {
     for line in wrapped(&finding.caution, WIDTH - 4, WIDTH - 4).iter().filter(|line| !line.is_empty()) {
         let _ = writeln!(out, "    {line}");
     }
-    let _ = writeln!(out, "\n  {DIM}more: {}{DIM:#}", finding.code.page());
+    let _ = writeln!(out, "\n  {DIM}more: {}{DIM:#}", finding.code.url());
 }
 
 fn summary(out: &mut String, report: &Report<'_>) {
@@ -264,7 +264,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
 }
 
 /// Lists the parts of an import that are unknown.
-fn gaps(out: &mut String, report: &Report<'_>, package: &Package) {
+fn gaps(out: &mut String, report: &Report<'_>, package: &DiagnosedPackage) {
     const MAX_ITEMS: usize = 5;
     let coverage = &package.coverage;
     let mut lines: Vec<String> = coverage

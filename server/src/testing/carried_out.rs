@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use world::World;
 
-use crate::diagnosis::Effect;
+use crate::diagnosis::FixEffect;
 use crate::host::{Change, WinPath};
 use crate::image::{Image, Symbol};
 
 /// Returns a copy of the machine's drive with the changes of `effect`.
-pub fn drive(root: &Path, effect: &Effect) -> TempDir {
+pub fn drive(root: &Path, effect: &FixEffect) -> TempDir {
     let copy = tempfile::Builder::new().prefix("world-").tempdir().unwrap();
     copy_folder(root, copy.path());
     let native = |path: &WinPath| real(copy.path(), path.as_str());

@@ -24,7 +24,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 
 use crate::action::Action;
 use crate::diagnosis::case::{MOST_SYMBOLS, first_symbols, name_of, windows_error};
-use crate::diagnosis::{Burden, Case, Effect, Finding, Fix, Problem, Winner, redistributable};
+use crate::diagnosis::{Burden, Case, Finding, Fix, FixEffect, Problem, Winner, redistributable};
 use crate::environment::Distribution;
 use crate::host::WinPath;
 use crate::image::Symbol;
@@ -94,15 +94,15 @@ fn cure(case: &Case<'_>, provider: &Provider, importer: Option<&WinPath>, findin
         finding.fixes.extend(pair(case, owner, asking));
         if provider.was_loaded && !is_same {
             let (one, other) = (name_of(owner, files), name_of(asking, files));
-            let apart = format!(
+            let advice_if_both_orders_fail = format!(
                 "{one} and {other} bring different DLLs named {}, and the import fails in either order: use \
                  them in separate processes.",
                 path.file_name()
             );
-            finding.winner = Some(Winner { path: path.clone(), apart });
+            finding.winner = Some(Winner { path: path.clone(), advice_if_both_orders_fail });
         }
     } else if provider.was_loaded {
-        finding.winner = Some(Winner { path: path.clone(), apart: String::new() });
+        finding.winner = Some(Winner { path: path.clone(), advice_if_both_orders_fail: String::new() });
     }
     if case.is_of_python(path) {
         finding.advice = "It belongs to Python itself: update this Python to its newest release.".to_owned();
@@ -130,7 +130,7 @@ fn load_first(case: &Case<'_>, fault: &Fault, symbols: &[Symbol]) -> Option<Fix>
         |copy: &WinPath| symbols.iter().all(|symbol| matches!(files.export(copy, symbol), Ok(Some(_))));
     let copy = case.copies_not_found(fault).into_iter().find(has_all)?;
     let action = Action::LoadFirst(copy.as_str().to_owned());
-    let effect = Effect::of_statements(action.value());
+    let effect = FixEffect::of_statements(action.value());
     Some(
         Fix::new(format!("Load {copy} before the import"), action)
             .with_effect(effect)

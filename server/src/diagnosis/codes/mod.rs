@@ -111,7 +111,7 @@ codes! {
 
 impl Code {
     /// Returns the URL of the code's page.
-    pub fn page(self) -> String {
+    pub fn url(self) -> String {
         format!("{}/blob/main/docs/codes/{}.md", env!("CARGO_PKG_REPOSITORY"), self.name())
     }
 }

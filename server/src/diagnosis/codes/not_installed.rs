@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 
 use crate::action::Action;
 use crate::diagnosis::case::{name_of, some_of};
-use crate::diagnosis::{Case, Culprit, Finding, Fix, Package, Problem, Severity};
+use crate::diagnosis::{Case, Culprit, DiagnosedPackage, Finding, Fix, Problem, Severity};
 use crate::environment::{Environment, Note, names, normalized};
 use crate::source;
 
@@ -121,7 +121,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     };
     let others = case.other_environments_with(source::top_level(&missing.name));
     if !others.is_empty() {
-        let words = |(environment, package): &(Environment, Package)| {
+        let words = |(environment, package): &(Environment, DiagnosedPackage)| {
             let version = environment.full_version();
             format!("{} (Python {version}, {})", environment.interpreter, package.installed())
         };
@@ -161,7 +161,7 @@ fn suggestion(case: &Case<'_>, module: &str) -> Option<String> {
     let files = &*case.host.files;
     let installed: BTreeSet<String> =
         case.environment.distributions.iter().flat_map(|one| one.top_level(files)).collect();
-    names::meant_by(module, installed.iter().map(String::as_str)).map(str::to_owned)
+    names::closest_name(module, installed.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// Describes a package's import of a module that was removed from Python.
@@ -191,7 +191,7 @@ fn distribution_of(
     case: &Case<'_>,
     problem: Option<&Problem>,
     module: &str,
-    others: &[(Environment, Package)],
+    others: &[(Environment, DiagnosedPackage)],
 ) -> Option<String> {
     if module == "distutils" {
         // setuptools includes its own copy.

@@ -21,7 +21,7 @@
 use crate::action::Action;
 use crate::cpython::{Finder, Found};
 use crate::diagnosis::case::name_of;
-use crate::diagnosis::{Case, Culprit, Effect, Finding, Fix, Problem, Severity};
+use crate::diagnosis::{Case, Culprit, Finding, Fix, FixEffect, Problem, Severity};
 use crate::environment::normalized;
 use crate::host::{Change, Files, WinPath};
 use crate::plan::{Event, Plan};
@@ -134,7 +134,7 @@ pub(super) fn describe(case: &Case<'_>, problems: &[Problem], finding: &mut Find
     finding.advice = format!("Rename the {thing}.");
     finding.caution = format!("Use the new name wherever your program imports your own {thing}.");
     let rename = Action::Rename { from: hidden.by.as_str().to_owned(), to: to.clone() };
-    let effect = Effect::of_files([(hidden.by.clone(), Change::Gone)]);
+    let effect = FixEffect::of_files([(hidden.by.clone(), Change::Gone)]);
     finding.fixes = vec![Fix::new(format!("Rename the {thing} {own} to {to}"), rename).with_effect(effect)];
 }
 

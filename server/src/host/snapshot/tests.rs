@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use world::World;
 
 use super::*;
-use crate::diagnosis::{Consent, Diagnosis, Finding, Import, Outcome, diagnose, record};
+use crate::diagnosis::{Consent, Diagnosis, Finding, FixOutcome, Import, diagnose, record};
 use crate::environment::Environment;
 use crate::testing::{diagnosed, on_large_stack};
 
@@ -501,7 +501,7 @@ fn a_snapshot_of_the_first_format_is_still_read() {
     assert!(diagnosis.findings.iter().all(|finding| finding.fixes.first().is_some_and(|fix| fix.preferred)));
     // It doesn't contain what follows a failure, so fixes cannot be tried.
     let tried = again.findings.iter().flat_map(|finding| &finding.fixes);
-    assert!(tried.into_iter().any(|fix| matches!(fix.outcome, Outcome::Unknown(_))));
+    assert!(tried.into_iter().any(|fix| matches!(fix.outcome, FixOutcome::Unknown(_))));
     let without_fixes = |diagnosis: Diagnosis| {
         let findings = diagnosis.findings.into_iter();
         findings

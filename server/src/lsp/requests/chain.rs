@@ -114,7 +114,7 @@ pub fn worst_package(scope: &ScopeView<'_>) -> Option<String> {
             packages.push((worst.map(|finding| finding.severity), name));
         }
     }
-    for name in scope.settings.packages.named() {
+    for name in scope.settings.packages.always_reported() {
         let Some(known) = scope.answer.and_then(|answer| answer.diagnosis(&Import::first(name))) else {
             continue;
         };

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use tower_lsp::lsp_types::Url;
 
 use super::report::link_from;
-use crate::check::{Programs, check_programs};
-use crate::diagnosis::Diagnoses;
+use crate::check::{SourceFiles, check_programs};
+use crate::diagnosis::DiagnosisCache;
 use crate::lsp::analysis::Target;
 use crate::lsp::session::Session;
 use crate::lsp::settings::Settings;
@@ -40,10 +40,10 @@ pub fn query(session: &Session, scope: Option<&Url>) -> Result<FolderQuery, Stri
 pub fn report(query: &FolderQuery) -> Result<String, String> {
     let FolderQuery { folder, target, settings, first } = query;
     let opened = target.open(|host| host).map_err(|error| error.to_string())?;
-    let mut programs = Programs::default();
+    let mut programs = SourceFiles::default();
     programs.add(folder).map_err(|error| error.to_string())?;
-    let files = programs.read.len();
-    for program in &mut programs.read {
+    let files = programs.files.len();
+    for program in &mut programs.files {
         let Some(path) = &program.path else { continue };
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
         let link = first.as_ref().and_then(|first| link_from(first, path));
@@ -53,9 +53,9 @@ pub fn report(query: &FolderQuery) -> Result<String, String> {
         }
     }
     let mut report = Report::new(&opened.environment, &opened.host, opened.assumed);
-    let mut diagnoses = Diagnoses::new(&opened.host, &opened.environment, opened.answers.as_ref());
+    let mut diagnoses = DiagnosisCache::new(&opened.host, &opened.environment, opened.answers.as_ref());
     let severity = |finding: &_| settings.severity_of(finding);
-    check_programs(&mut report, &opened.host, &mut diagnoses, programs.read, &settings.packages, severity);
+    check_programs(&mut report, &opened.host, &mut diagnoses, programs.files, &settings.packages, severity);
     let mut out = check_markdown(&report);
     let files = if files == 1 { "One file".to_owned() } else { format!("{files} files") };
     let _ = writeln!(
@@ -63,7 +63,7 @@ pub fn report(query: &FolderQuery) -> Result<String, String> {
         "\n---\n\n{files} checked in {}, as saved on disk.",
         escaped(&folder.display().to_string())
     );
-    for reason in &programs.left_out {
+    for reason in &programs.skipped {
         let _ = writeln!(out, "- Not checked: {}", escaped(&reason.to_string()));
     }
     Ok(out)

@@ -12,7 +12,7 @@ use tower_lsp::lsp_types::{
 
 use super::execute_command::{OPEN_ADDRESS, SHOW_COMMAND, USE_INTERPRETER};
 use crate::action::{Action, Shell};
-use crate::diagnosis::{Finding, Fix, Outcome, Severity};
+use crate::diagnosis::{Finding, Fix, FixOutcome, Severity};
 use crate::host::WinPath;
 use crate::host::snapshot::Redactor;
 use crate::lsp::client::ClientAbilities;
@@ -108,10 +108,10 @@ impl Offer<'_> {
         };
         Some(CodeAction {
             title: match &fix.outcome {
-                Outcome::Unknown(_) if fix.action != Action::ChooseInterpreter => {
+                FixOutcome::Unknown(_) if fix.action != Action::ChooseInterpreter => {
                     format!("{} (not tried)", fix.title)
                 }
-                Outcome::LeadsTo(_) => format!("{} (not enough)", fix.title),
+                FixOutcome::LeadsTo(_) => format!("{} (not enough)", fix.title),
                 _ => fix.title.clone(),
             },
             kind: Some(CodeActionKind::QUICKFIX),
@@ -255,7 +255,7 @@ impl Offer<'_> {
             is_preferred: Some(false),
             ..CodeAction::default()
         };
-        let copied = format!("{code}: {}\n{}", visible_lines(&finding.message()), finding.code.page());
+        let copied = format!("{code}: {}\n{}", visible_lines(&finding.message()), finding.code.url());
         let copied = Redactor::knowing([]).text(&copied);
         let commands = [
             (

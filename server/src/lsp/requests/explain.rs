@@ -1,7 +1,7 @@
 //! `whydll.explain`: an explanation of a traceback and the diagnosis of the import that failed, in
 //! Markdown. The arguments are `[{ scopeUri, text }]`.
 
-use crate::diagnosis::{Diagnoses, Import};
+use crate::diagnosis::{DiagnosisCache, Import};
 use crate::host::session::at_home;
 use crate::lsp::analysis::{OpenTarget, Target, Unavailable};
 use crate::lsp::interpreter::Choice;
@@ -31,7 +31,7 @@ pub fn explain(target: &Target, text: &str) -> Result<String, String> {
     let Some(asked) = Import::of_traceback(&traceback, &environment, &*host.files) else {
         return alone("the traceback doesn't say which import failed, so include more of it");
     };
-    let diagnosis = Diagnoses::new(&host, &environment, None).of_all(std::slice::from_ref(&asked));
+    let diagnosis = DiagnosisCache::new(&host, &environment, None).diagnose_all(std::slice::from_ref(&asked));
     let report = Report::of(&environment, &host, assumed, diagnosis);
     let explanation = Explanation { traceback: &traceback, import: Some(&asked.name), same_environment };
     Ok(explanation.markdown(&report))

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use tower_lsp::lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
-use crate::diagnosis::{FAILS_AND_IS_HANDLED, Finding, Package, Severity};
+use crate::diagnosis::{DiagnosedPackage, FAILS_AND_IS_HANDLED, Finding, Severity};
 use crate::host::WinPath;
 use crate::host::snapshot::Redactor;
 use crate::lsp::convert;
@@ -68,7 +68,7 @@ fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
             format!("{}, silenced by a comment", finding.brief())
         }
         Some(finding) => State::of(finding.severity).name().to_owned(),
-        None => format!("healthy{}", package.map_or(String::new(), Package::extent)),
+        None => format!("healthy{}", package.map_or(String::new(), DiagnosedPackage::extent)),
     };
     let _ = writeln!(text, ": {}\n", escaped(&state));
     if let Some(package) = package.filter(|package| !package.coverage.is_full()) {
@@ -84,7 +84,7 @@ fn contents(view: &DocumentView<'_>, import: &ImportStatement) -> String {
 }
 
 /// Returns a list of the parts of an import that couldn't be followed, and of what may fail there.
-fn unknown_parts(package: &Package) -> String {
+fn unknown_parts(package: &DiagnosedPackage) -> String {
     const MAX_ITEMS: usize = 3;
     let mut text = String::new();
     for gap in package.coverage.gaps.iter().take(MAX_ITEMS) {

@@ -20,7 +20,7 @@ use crate::source::Guard;
 /// The parts of the report that the session provides.
 pub struct ReportContents {
     target: Target,
-    packages: Vec<crate::diagnosis::Package>,
+    packages: Vec<crate::diagnosis::DiagnosedPackage>,
     findings: Vec<Located>,
     documents: Vec<CheckedDocument>,
     links: bool,
@@ -109,7 +109,7 @@ impl ReportContents {
     /// not.
     fn add_named(&mut self, scope: &ScopeView<'_>) {
         let Some(answer) = scope.answer else { return };
-        for name in scope.settings.packages.named() {
+        for name in scope.settings.packages.always_reported() {
             let Some(diagnosis) = answer.diagnosis(&Import::first(name)) else { continue };
             let is_new = |import: &str| !self.packages.iter().any(|known| known.import == import);
             let installed = diagnosis.packages.iter().filter(|package| package.path.is_some());

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tower_lsp::lsp_types::Url;
 
 use super::chain::worst_package;
-use crate::diagnosis::{ALWAYS, Consent, Import, Recorded, record};
+use crate::diagnosis::{ALWAYS_WATCHED, Consent, Import, UnsavedSnapshot, record};
 use crate::host::snapshot::Recorder;
 use crate::lsp::analysis::Target;
 use crate::lsp::session::Session;
@@ -17,7 +17,7 @@ use crate::report::{self, markdown};
 /// Returns the environment of a scope, and the package whose import to record.
 pub fn query(session: &Session, scope: Option<&Url>) -> (Target, String) {
     let scope = session.scope_view(scope);
-    let package = worst_package(&scope).unwrap_or_else(|| ALWAYS.to_owned());
+    let package = worst_package(&scope).unwrap_or_else(|| ALWAYS_WATCHED.to_owned());
     (scope.scope.target.clone(), package)
 }
 
@@ -56,7 +56,7 @@ pub fn write(target: &Target, package: &str, file: &Path, own_modules: bool) -> 
     Ok(format!("{} records `import {package}`{names}{exact}", file.display()))
 }
 
-fn record_import(target: &Target, package: &str, own_modules: bool) -> Result<Recorded, String> {
+fn record_import(target: &Target, package: &str, own_modules: bool) -> Result<UnsavedSnapshot, String> {
     let mut recorder = None;
     let opened = target.open(|host| {
         let (recorded, over) = Recorder::over(&host);

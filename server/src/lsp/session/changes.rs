@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MAX_ANSWERS, MAX_DIAGNOSES, Override, Running, Session};
-use crate::diagnosis::{Diagnosis, Health as DiagnosisHealth, Import, Outcome};
+use crate::diagnosis::{Diagnosis, FixOutcome, Health as DiagnosisHealth, Import};
 use crate::host::{Stop, WinPath};
 use crate::lsp::analysis::{Answer, Target, names};
 use crate::lsp::client::ClientAbilities;
@@ -283,7 +283,7 @@ impl Session {
                 .findings
                 .iter()
                 .flat_map(|finding| &finding.fixes)
-                .any(|fix| fix.outcome == Outcome::Cures)
+                .any(|fix| fix.outcome == FixOutcome::Cures)
         };
         if let Some(imports) = self.to_prefetch.get_mut(target) {
             imports.retain(|import| !proven.get(import).is_some_and(|diagnosis| is_cured(diagnosis)));

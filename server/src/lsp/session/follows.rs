@@ -6,7 +6,7 @@ use std::time::Instant;
 use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Url};
 
 use super::{BackgroundWork, MAX_THREADS, Running, Session};
-use crate::diagnosis::{Import, Known};
+use crate::diagnosis::{DiagnosisMemo, Import};
 use crate::host::Stop;
 use crate::lsp::analysis::{Analysis, Answer, Target};
 use crate::lsp::effect::Effect;
@@ -97,7 +97,7 @@ impl Session {
         let next = self.to_prefetch.iter().next();
         if let Some((target, imports)) = next.map(|(target, imports)| (target.clone(), imports.clone())) {
             let imports = imports.into_iter().collect();
-            let analysis = self.background_analysis(target, imports, Known::default());
+            let analysis = self.background_analysis(target, imports, DiagnosisMemo::default());
             self.effects.push(Effect::Prefetch(analysis));
         } else if self.facts.take().is_some() {
             self.log(LogLevel::Debug, || "nothing left to read".to_owned());
@@ -111,7 +111,7 @@ impl Session {
         let mut chosen = BTreeSet::new();
         for (at, scope) in self.scopes.iter().enumerate().filter(|(_, scope)| scope.target == *target) {
             let imported: BTreeSet<Import> = self.imports_in(at).map(|imported| imported.import).collect();
-            let named = self.settings_of(scope).packages.named().into_iter();
+            let named = self.settings_of(scope).packages.always_reported().into_iter();
             let absent = named.filter(|name| !imported.iter().any(|import| top_level(&import.name) == *name));
             chosen.extend(absent.map(Import::first));
             chosen.extend(imported);
@@ -128,7 +128,12 @@ impl Session {
     }
 
     /// Registers background work, which the next analysis cancels, and returns its request.
-    fn background_analysis(&mut self, target: Target, imports: Vec<Import>, known: Known) -> Analysis {
+    fn background_analysis(
+        &mut self,
+        target: Target,
+        imports: Vec<Import>,
+        known: DiagnosisMemo,
+    ) -> Analysis {
         let stop = Stop::default();
         self.background =
             Some(BackgroundWork { target: target.clone(), since: Instant::now(), stop: stop.clone() });
@@ -141,7 +146,7 @@ impl Session {
     pub(super) fn wanted(&self, scope: usize) -> BTreeSet<Import> {
         let mut wanted = BTreeSet::new();
         let Some(known) = self.scopes.get(scope) else { return wanted };
-        wanted.extend(self.settings_of(known).packages.named().into_iter().map(Import::first));
+        wanted.extend(self.settings_of(known).packages.always_reported().into_iter().map(Import::first));
         wanted.extend(self.imports_in(scope).map(|imported| imported.import));
         wanted
     }
@@ -189,7 +194,11 @@ impl Session {
             let settings = self.settings_of(scope);
             let answer = self.answers.get(&scope.target);
             let covers = |answer: &&Answer| {
-                settings.packages.named().into_iter().all(|name| answer.covers(&Import::first(name)))
+                settings
+                    .packages
+                    .always_reported()
+                    .into_iter()
+                    .all(|name| answer.covers(&Import::first(name)))
             };
             let health = match answer.filter(covers) {
                 Some(answer) => {

@@ -10,8 +10,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::*;
 use crate::action::Action;
 use crate::diagnosis::{
-    Code, Coverage, Diagnosis, Finding, Fix, Health as DiagnosisHealth, Import, Known, Package, Severity,
-    Watch,
+    Code, Coverage, DiagnosedPackage, Diagnosis, DiagnosisMemo, Finding, Fix, Health as DiagnosisHealth,
+    Import, PackageFilter, Severity,
 };
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
@@ -150,7 +150,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
     for (import, findings) in findings {
         let name = import.split('.').next().unwrap();
         let missing = findings.iter().any(|finding| finding.code == Code::NotInstalled);
-        let package = Package {
+        let package = DiagnosedPackage {
             import: name.to_owned(),
             distribution: (!missing).then(|| format!("{name}-cpu")),
             version: (!missing).then(|| "2.3.0".to_owned()),
@@ -173,7 +173,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
         kind: "venv".to_owned(),
         machine: "windows-11".to_owned(),
     };
-    Answer { environment: Ok(examined), diagnoses, known: Known::default(), watched: None }
+    Answer { environment: Ok(examined), diagnoses, known: DiagnosisMemo::default(), watched: None }
 }
 
 fn finding(code: Code, severity: Severity) -> Finding {
@@ -1085,8 +1085,10 @@ fn an_untitled_notebook_has_no_folder() {
     notebook(&mut window, "open", json!({ "notebookDocument": document, "cellTextDocuments": texts }));
     let document = window.session.documents.values().next().unwrap();
     assert_eq!(document.scope, window.session.scopes.len() - 1);
-    let Some(import) = document.read(&Watch::Native).imports.first() else { panic!("nothing is imported") };
-    assert_eq!(document.import_to_diagnose(import, &Watch::Native).unwrap().document, None);
+    let Some(import) = document.read(&PackageFilter::Native).imports.first() else {
+        panic!("nothing is imported")
+    };
+    assert_eq!(document.import_to_diagnose(import, &PackageFilter::Native).unwrap().document, None);
 }
 
 #[test]

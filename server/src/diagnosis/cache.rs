@@ -17,21 +17,21 @@ use super::{Diagnosis, Health, Import};
 
 /// The diagnoses of one environment on one machine. A cached diagnosis that is still valid is
 /// reused.
-pub struct Diagnoses<'a> {
+pub struct DiagnosisCache<'a> {
     host: &'a Host,
     environment: &'a Environment,
     /// The cache on disk. `None` if diagnoses aren't stored.
     store: Option<Store<'a>>,
     known: HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>,
     /// Whether the process ends after these diagnoses.
-    at_the_end: bool,
+    skip_drop: bool,
 }
 
 /// The diagnoses of an environment, to be passed on to its next analysis as long as nothing in the
-/// environment changes. Diagnoses that depend on a document's directory aren't included, since
+/// environment changes. DiagnosisCache that depend on a document's directory aren't included, since
 /// documents change often.
 #[derive(Clone, Default)]
-pub struct Known(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
+pub struct DiagnosisMemo(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
 
 /// The maximum number of entries. Documents that are being edited leave many behind.
 const MOST_KNOWN: usize = 64;
@@ -53,41 +53,45 @@ struct Batch {
     looked_for: BTreeSet<String>,
 }
 
-impl<'a> Diagnoses<'a> {
+impl<'a> DiagnosisCache<'a> {
     /// Creates the diagnoses of an environment. `answers` stores them between processes.
-    pub fn new(host: &'a Host, environment: &'a Environment, answers: Option<&'a Answers>) -> Diagnoses<'a> {
+    pub fn new(
+        host: &'a Host,
+        environment: &'a Environment,
+        answers: Option<&'a Answers>,
+    ) -> DiagnosisCache<'a> {
         let store = answers.and_then(|answers| {
             let python = postcard::to_stdvec(environment).ok()?;
             Some(Store { answers, machine: host.facts()?, python })
         });
-        Diagnoses { host, environment, store, known: HashMap::new(), at_the_end: false }
+        DiagnosisCache { host, environment, store, known: HashMap::new(), skip_drop: false }
     }
 
     /// Skips destructors, for a process that ends after these diagnoses.
-    pub fn at_the_end(self) -> Diagnoses<'a> {
-        Diagnoses { at_the_end: true, ..self }
+    pub fn skip_drop(self) -> DiagnosisCache<'a> {
+        DiagnosisCache { skip_drop: true, ..self }
     }
 
     /// Reuses earlier diagnoses.
-    pub fn knowing(self, Known(known): Known) -> Diagnoses<'a> {
-        Diagnoses { known, ..self }
+    pub fn with_memo(self, DiagnosisMemo(known): DiagnosisMemo) -> DiagnosisCache<'a> {
+        DiagnosisCache { known, ..self }
     }
 
     /// Returns the diagnoses for later reuse.
-    pub fn into_known(mut self) -> Known {
+    pub fn into_memo(mut self) -> DiagnosisMemo {
         self.known.retain(|(script, _), _| script.folder.is_none());
         if self.known.len() > MOST_KNOWN {
             self.known.clear();
         }
-        Known(self.known)
+        DiagnosisMemo(self.known)
     }
 
-    /// Diagnoses each import in a program of its own, and simulates all fixes.
-    pub fn of_all(&mut self, imports: &[Import]) -> Diagnosis {
+    /// DiagnosisCache each import in a program of its own, and simulates all fixes.
+    pub fn diagnose_all(&mut self, imports: &[Import]) -> Diagnosis {
         let mut all =
             Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy, runtime: None };
         for import in imports {
-            for diagnosis in self.proven(std::slice::from_ref(import)) {
+            for diagnosis in self.diagnose_and_prove(std::slice::from_ref(import)) {
                 for package in diagnosis.packages {
                     if !all.packages.iter().any(|known| known.import == package.import) {
                         all.packages.push(package);
@@ -101,9 +105,9 @@ impl<'a> Diagnoses<'a> {
         all
     }
 
-    /// Diagnoses each of the imports of one document, and simulates all fixes.
-    pub fn proven(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
-        let mut diagnoses = self.of_document(imports);
+    /// DiagnosisCache each of the imports of one document, and simulates all fixes.
+    pub fn diagnose_and_prove(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
+        let mut diagnoses = self.diagnose_document(imports);
         if diagnoses.iter().all(|diagnosis| diagnosis.findings.is_empty()) {
             return diagnoses;
         }
@@ -124,12 +128,12 @@ impl<'a> Diagnoses<'a> {
         diagnoses
     }
 
-    /// Diagnoses each of the imports of one document, without simulating fixes.
+    /// DiagnosisCache each of the imports of one document, without simulating fixes.
     ///
     /// Python searches the document's directory first, but most directories contain no module that
     /// the imports search for. The imports are therefore diagnosed without it first. That diagnosis
     /// is shared by all such directories.
-    pub fn of_document(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
+    pub fn diagnose_document(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
         let document = imports.first().and_then(|import| import.document.as_ref());
         let script = document.map(|path| ProgramFile::of(path, self.environment, &*self.host.files));
         let ProgramFile { folder, file } = script.unwrap_or_default();
@@ -153,11 +157,11 @@ impl<'a> Diagnoses<'a> {
 
     /// Reads what these imports of one document would read if nothing failed, so that the facts are
     /// cached before they are needed.
-    pub fn read_behind(&self, imports: &[Import]) {
+    pub fn prefetch_after_failure(&self, imports: &[Import]) {
         let imports: Vec<&Import> = imports.iter().collect();
         let file = imports.iter().find_map(|import| import.document.clone());
         let script = ProgramFile { folder: None, file };
-        program::read_behind(self.host, self.environment, &script, &imports);
+        program::prefetch_after_failure(self.host, self.environment, &script, &imports);
     }
 
     fn batch(&mut self, script: ProgramFile, imports: &[Import]) -> Arc<Batch> {
@@ -208,7 +212,7 @@ impl<'a> Diagnoses<'a> {
     ) -> Batch {
         let imports: Vec<&Import> = imports.iter().collect();
         // At most one program is leaked, to limit the use of memory.
-        let leaves = self.at_the_end && self.known.is_empty();
+        let leaves = self.skip_drop && self.known.is_empty();
         let ProgramDiagnoses { diagnoses, looked_for } =
             program::diagnose(host, environment, script, &imports, leaves);
         Batch { diagnoses, looked_for }
@@ -236,7 +240,7 @@ impl Store<'_> {
                 import.is_access,
                 import.needs.clone(),
                 import.before.to_string(),
-                import.watched,
+                import.scope,
             )
         };
         let imports: Vec<_> = imports.iter().map(asked).collect();
