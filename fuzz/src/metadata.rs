@@ -104,7 +104,7 @@ fn run(input: &[u8]) {
     let host = machine(others.chain(given));
     let files = &*host.files;
     let search = Search::on(&host);
-    let _ = (search.chosen(), search.all());
+    let _ = (search.selected(), search.all());
     for folder in [r"C:\env", r"C:\Python", r"C:\conda", r"C:\old", r"C:\bin"] {
         let Ok(environment) = Environment::on(&folder.into(), &host) else { continue };
         for distribution in &environment.distributions {

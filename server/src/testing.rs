@@ -50,7 +50,7 @@ use crate::diagnosis::{
 };
 use crate::environment::Environment;
 use crate::host::{
-    FileError, Files, Folder, Host, ImageFacts, ImageFault, RegisteredRuntime, Running, WinPath,
+    FileError, Files, Folder, Host, ImageFacts, ImageFault, MachineFacts, RegisteredRuntime, WinPath,
 };
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
@@ -121,7 +121,7 @@ struct Scenario<'w> {
     variables: Vec<(String, String)>,
     python: WinPath,
     denied: BTreeSet<WinPath>,
-    running: Running,
+    running: MachineFacts,
     before: String,
     script: Option<WinPath>,
     scope: ReportScope,
@@ -139,7 +139,7 @@ impl Scenario<'_> {
             variables: Vec::new(),
             python: WinPath::new(r"C:\Python"),
             denied: BTreeSet::new(),
-            running: Running::default(),
+            running: MachineFacts::default(),
             before: String::new(),
             script: None,
             scope: ReportScope::Named,
@@ -643,8 +643,8 @@ fn write_failure(out: &mut String, failure: &Failure) {
             }
             Cause::NewerWindows { path, needs } => format!("{path} needs Windows {}.{}", needs.0, needs.1),
             Cause::OutdatedRuntime { provider, version, needs, .. } => {
-                let by = provider.brought_by.iter().map(|link| link.name.as_str());
-                let by = provider.asked_by.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
+                let by = provider.importers.iter().map(|link| link.name.as_str());
+                let by = provider.loaded_at.as_deref().into_iter().chain(by).collect::<Vec<_>>().join(" > ");
                 format!("{} is {version}, not {needs} ({}; {by})", provider.path, provider.rule)
             }
             Cause::PathTooLong { path } => format!("the path of {} is too long", path.file_name()),

@@ -45,7 +45,7 @@ pub fn run(arguments: EnvironmentsArguments) -> Result<ExitCode, CommandError> {
     let activated = session::activated().filter(|_| !host.kind.is_snapshot());
     let activated = activated.map(|activated| host.path_of(&activated));
     let search = Search::on(&host).in_folder(folder.clone()).with_activated(activated).thorough();
-    let chosen = search.chosen();
+    let chosen = search.selected();
     let found = search.all();
     let listed = found.into_iter().map(|found| {
         let tensorflow =

@@ -10,7 +10,7 @@ use clap::Args;
 use super::target::{CommandTarget, TargetArguments};
 use super::{CommandError, ReportFormat, check, print};
 use crate::diagnosis::Import;
-use crate::host::session::at_home;
+use crate::host::session::expand_home;
 use crate::report::Explanation;
 use crate::traceback::{self, Traceback};
 
@@ -84,7 +84,7 @@ fn target_of(
     arguments: &TargetArguments,
     traceback: &Traceback,
 ) -> Result<(CommandTarget, Option<bool>), CommandError> {
-    let Some(environment) = traceback.environment.as_deref().map(at_home) else {
+    let Some(environment) = traceback.environment.as_deref().map(expand_home) else {
         return Ok((arguments.resolve()?, None));
     };
     if arguments.python.is_some() {

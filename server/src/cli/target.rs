@@ -8,7 +8,7 @@ use clap::Args;
 use super::CommandError;
 use crate::diagnosis::DiagnosisCache;
 use crate::environment::{Environment, discovery};
-use crate::host::{Answers, FactCache, Host, WinPath};
+use crate::host::{AnswerCache, FactCache, Host, WinPath};
 
 /// The options that select an environment and a machine.
 #[derive(Args, Clone, Default)]
@@ -36,7 +36,7 @@ pub struct CommandTarget {
     pub assumed: Option<String>,
     cache: Arc<FactCache>,
     /// The answer cache of the environment, which later runs reuse.
-    answers: Option<Answers>,
+    answers: Option<AnswerCache>,
 }
 
 impl TargetArguments {
@@ -52,10 +52,10 @@ impl TargetArguments {
         // The activated environment, or the one that is selected for the current folder.
         let selected = || {
             let folder = std::env::current_dir().ok();
-            discovery::meant_in(folder.as_deref(), self.host.as_deref(), self.drive.as_deref())
+            discovery::selected_in(folder.as_deref(), self.host.as_deref(), self.drive.as_deref())
         };
         let python = self.python.clone().or_else(|| self.host.is_none().then(selected).flatten());
-        let answers = python.as_deref().and_then(Answers::of);
+        let answers = python.as_deref().and_then(AnswerCache::of);
         let cache = answers.as_ref().map(|answers| FactCache::open(&answers.facts_file()));
         let cache = Arc::new(cache.unwrap_or_default());
         let host = match (&self.host, &python) {

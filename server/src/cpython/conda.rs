@@ -6,7 +6,7 @@
 //! searched first.
 
 use super::Interpreter;
-use crate::environment::Kind;
+use crate::environment::EnvironmentKind;
 use crate::host::WinPath;
 use crate::loader::LoadFlags;
 
@@ -26,7 +26,7 @@ pub(super) struct SearchState {
 
 impl Interpreter<'_> {
     fn is_conda(&self) -> bool {
-        self.environment.base_kind == Kind::Conda && !self.searches_path()
+        self.environment.base_kind == EnvironmentKind::Conda && !self.searches_path()
     }
 
     fn searches_path_on_demand(&self) -> bool {

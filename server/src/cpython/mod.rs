@@ -11,7 +11,7 @@ mod sentence;
 mod stable_abi;
 mod tag;
 
-use crate::environment::{DllName, Environment, Kind, Platform};
+use crate::environment::{DllName, Environment, EnvironmentKind, Platform};
 use crate::host::{Host, WinPath};
 use crate::image::Symbol;
 use crate::loader::{Failure, Fault, LoadFlags, Process};
@@ -198,7 +198,7 @@ impl<'e> Interpreter<'e> {
         let result = match self.other_python(path) {
             None => {
                 let loaded = self.process.load(path.as_str(), flags).map(drop).map_err(LoadError::Windows);
-                loaded.and_then(|()| match self.process.crash_at_init(path, first) {
+                loaded.and_then(|()| match self.process.predict_crash_at_init(path, first) {
                     Some(fault) => Err(LoadError::Crash(Box::new(fault))),
                     None => Ok(()),
                 })
@@ -294,8 +294,8 @@ fn start_process(
             process.set_variable(&name, Some(&value));
         }
     }
-    if environment.base_kind == Kind::Store {
-        process.be_packaged();
+    if environment.base_kind == EnvironmentKind::Store {
+        process.mark_packaged();
     }
     process.start(executable)?;
     Ok(process)

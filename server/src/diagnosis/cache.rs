@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cpython::offered_by;
 use crate::environment::Environment;
-use crate::host::{Answers, Host, Question, Witness};
+use crate::host::{AnswerCache, Host, Question, ReadTracker};
 use crate::source::top_level;
 
 use super::program::{self, ProgramDiagnoses, ProgramFile};
@@ -37,7 +37,7 @@ pub struct DiagnosisMemo(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
 const MOST_KNOWN: usize = 64;
 
 struct Store<'a> {
-    answers: &'a Answers,
+    answers: &'a AnswerCache,
     /// The facts of the machine, serialized: equal machines have equal bytes.
     machine: Vec<u8>,
     /// The environment, serialized likewise.
@@ -58,7 +58,7 @@ impl<'a> DiagnosisCache<'a> {
     pub fn new(
         host: &'a Host,
         environment: &'a Environment,
-        answers: Option<&'a Answers>,
+        answers: Option<&'a AnswerCache>,
     ) -> DiagnosisCache<'a> {
         let store = answers.and_then(|answers| {
             let python = postcard::to_stdvec(environment).ok()?;
@@ -120,10 +120,10 @@ impl<'a> DiagnosisCache<'a> {
         if let Some(known) = recalled.and_then(|(bytes, _)| postcard::from_bytes(&bytes).ok()) {
             return known;
         }
-        let (witnessed, witness) = Witness::over(self.host);
+        let (witnessed, tracker) = ReadTracker::over(self.host);
         proof::prove(&witnessed, &self.environment.unread(), imports, &mut diagnoses);
         if let Ok(bytes) = postcard::to_stdvec(&diagnoses) {
-            let _ = store.answers.keep(question, witness.reading(), &bytes);
+            let _ = store.answers.keep(question, tracker.read_set(), &bytes);
         }
         diagnoses
     }
@@ -185,7 +185,7 @@ impl<'a> DiagnosisCache<'a> {
 
     fn recall_or_compute(
         &self,
-        answers: &Answers,
+        answers: &AnswerCache,
         question: Question,
         script: &ProgramFile,
         imports: &[Import],
@@ -194,11 +194,11 @@ impl<'a> DiagnosisCache<'a> {
         if let Some(known) = recalled.and_then(|(bytes, _)| postcard::from_bytes(&bytes).ok()) {
             return known;
         }
-        let (witnessed, witness) = Witness::over(self.host);
+        let (witnessed, tracker) = ReadTracker::over(self.host);
         let batch = self.compute(&witnessed, &self.environment.unread(), script, imports);
         if let Ok(bytes) = postcard::to_stdvec(&batch) {
             // A failed write only means that the diagnosis is computed again.
-            let _ = answers.keep(question, witness.reading(), &bytes);
+            let _ = answers.keep(question, tracker.read_set(), &bytes);
         }
         batch
     }

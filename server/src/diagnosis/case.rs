@@ -1,7 +1,7 @@
 //! The input of a code: one problem of one import, with the machine and the environment.
 
 use crate::cpython::{LoadError, StableAbi};
-use crate::environment::{Distribution, DistributionKind, Environment, Kind};
+use crate::environment::{Distribution, DistributionKind, Environment, EnvironmentKind};
 use crate::host::{Files, Host, WinPath};
 use crate::image::Symbol;
 use crate::loader::{Cause, Failure, Fault, Link, Provider, Rule};
@@ -313,8 +313,8 @@ impl Case<'_> {
     /// Returns why this module resolves an import: "this copy was loaded first by the rule "full
     /// path" (scipy/_distributor_init.py:40)".
     pub(super) fn why_found(&self, provider: &Provider) -> String {
-        let mut by: Vec<String> = provider.asked_by.iter().map(ToString::to_string).collect();
-        by.extend(provider.brought_by.iter().map(|link| self.short_of(Some(link))));
+        let mut by: Vec<String> = provider.loaded_at.iter().map(ToString::to_string).collect();
+        by.extend(provider.importers.iter().map(|link| self.short_of(Some(link))));
         let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(" → ")) };
         let rule = format!("by the rule \"{}\"{by}", provider.rule);
         if provider.was_loaded {
@@ -413,7 +413,7 @@ impl Case<'_> {
 
     /// Whether conda manages the environment.
     pub(super) fn is_conda(&self) -> bool {
-        self.environment.kind == Kind::Conda
+        self.environment.kind == EnvironmentKind::Conda
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::action::{Action, Command};
 use crate::cpython::{CONDA_FOLDERS, Finder, Found};
 use crate::environment::discovery::Search;
-use crate::environment::{Distribution, DistributionKind, Environment, Installer, Kind};
+use crate::environment::{Distribution, DistributionKind, Environment, EnvironmentKind, Installer};
 use crate::host::{Change, WinPath};
 
 use super::case::{Case, name_of};
@@ -133,7 +133,8 @@ impl Case<'_> {
     /// package that provides it.
     pub(super) fn other_environments_with(&self, name: &str) -> Vec<(Environment, DiagnosedPackage)> {
         // A directory with one virtual environment may contain others.
-        let folder = self.environment.prefix.parent().filter(|_| self.environment.kind == Kind::Venv);
+        let folder =
+            self.environment.prefix.parent().filter(|_| self.environment.kind == EnvironmentKind::Venv);
         let others = Search::on(self.host).in_folder(folder).all().into_iter();
         let others = others.filter_map(|found| found.environment.ok());
         let others = others.filter(|other| other.interpreter != self.environment.interpreter);
@@ -247,7 +248,9 @@ impl Case<'_> {
         let title =
             format!("Update Python {} to the newest release of {series}", self.environment.full_version());
         let action = match self.environment.base_kind {
-            Kind::Conda => Action::Run(self.environment.conda(&*self.host.files).upgrade("python")),
+            EnvironmentKind::Conda => {
+                Action::Run(self.environment.conda(&*self.host.files).upgrade("python"))
+            }
             _ => Action::Open("https://www.python.org/downloads/windows/".to_owned()),
         };
         Fix::new(title, action).untestable(UNKNOWN_UNTIL_INSTALLED).with_burden(Burden::Wide)
@@ -262,14 +265,14 @@ impl Case<'_> {
             |version: &str| format!("{version}{}", if self.environment.free_threaded { "t" } else { "" });
         let prefix = self.environment.base_prefix.as_str().to_ascii_lowercase();
         match self.environment.base_kind {
-            Kind::Conda => {
+            EnvironmentKind::Conda => {
                 let installer = self.environment.conda(&*self.host.files);
                 let title =
                     format!("Reinstall Python in this environment{}", self.with_installer(&installer));
                 let command = installer.reinstall("python", None);
                 Fix::new(title, command.map_or(Action::ChooseInterpreter, Action::Run))
             }
-            Kind::Store => {
+            EnvironmentKind::Store => {
                 let title = format!("Repair Python {series} in the list of installed apps");
                 Fix::new(title, Action::Open("ms-settings:appsfeatures".to_owned()))
             }
@@ -293,7 +296,7 @@ impl Case<'_> {
             kind => {
                 let full = self.environment.full_version();
                 let title = match kind {
-                    Kind::Embeddable => format!("Download the embeddable Python {full} again"),
+                    EnvironmentKind::Embeddable => format!("Download the embeddable Python {full} again"),
                     _ => format!("Repair Python {full} with its installer"),
                 };
                 let page = match version.micro {

@@ -7,7 +7,7 @@ use super::fix::Fix;
 use super::redistributable;
 use crate::host::WinPath;
 use crate::image::{FileVersion, Symbol};
-use crate::loader::{Answer, Cause, Crash, Fault, Link, ModuleId, Process, Provider};
+use crate::loader::{Cause, Crash, DependencyTarget, Fault, Link, ModuleId, Process, Provider};
 
 /// The copy that is too old.
 pub(super) struct OldRuntime<'p> {
@@ -148,7 +148,9 @@ pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usiz
     let mut newest: Option<(FileVersion, ModuleId, ModuleId)> = None;
     for (id, module) in process.modules().iter().enumerate().skip(first) {
         for dependency in &module.dependencies {
-            let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
+            let (DependencyTarget::Loaded(runtime) | DependencyTarget::AlreadyLoaded(runtime, _)) =
+                dependency.target
+            else {
                 continue;
             };
             if !dependency.name.eq_ignore_ascii_case("msvcp140.dll") {
@@ -167,7 +169,7 @@ pub(super) fn older_than_toolset(case: &Case<'_>, process: &Process, first: usiz
     let (needs, module, runtime) = newest?;
     let module = &process.modules()[module];
     let mut provider = process.provider(runtime);
-    provider.was_loaded = !provider.brought_by.iter().any(|link| link.path.as_ref() == Some(&module.path));
+    provider.was_loaded = !provider.importers.iter().any(|link| link.path.as_ref() == Some(&module.path));
     let version = version_of(case, &provider.path)?;
     let link = |path: &WinPath| Link { name: path.file_name().to_owned(), path: Some(path.clone()) };
     let chain = vec![link(&module.path), link(&provider.path)];

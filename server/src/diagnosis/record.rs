@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Diagnosis, Import, diagnose};
-use crate::environment::{Environment, Kind, Note};
-use crate::host::snapshot::{Finished, Recorder, Recording, SnapshotError};
+use crate::environment::{Environment, EnvironmentKind, Note};
+use crate::host::snapshot::{FinishedSnapshot, Recorder, Recording, SnapshotError};
 use crate::host::{Host, WinPath};
 use crate::source::withheld;
 
@@ -20,7 +20,7 @@ pub struct Consent {
 /// A snapshot that hasn't been written to a file yet.
 pub struct UnsavedSnapshot {
     /// The snapshot itself.
-    pub snapshot: Finished,
+    pub snapshot: FinishedSnapshot,
     /// The number of strings in modules, files, and variables that could be withheld.
     pub withholdable: usize,
     /// The number of these strings that the snapshot contains.
@@ -53,7 +53,8 @@ pub fn record(
     // A virtual environment may also be the directory of a project.
     let installed = prefixes.map(|prefix| [prefix.join("Lib"), prefix.join("DLLs")]);
     // The embeddable package has no other directory for modules.
-    let embedded = (environment.base_kind == Kind::Embeddable).then(|| environment.base_prefix.clone());
+    let embedded =
+        (environment.base_kind == EnvironmentKind::Embeddable).then(|| environment.base_prefix.clone());
     let installed: Vec<WinPath> =
         installed.into_iter().flatten().chain(environment.user_site.clone()).chain(embedded).collect();
     let own_modules: Vec<WinPath> = recording.modules_outside(&installed).into_iter().cloned().collect();

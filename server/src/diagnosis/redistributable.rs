@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::action::{Action, Command};
-use crate::environment::{Installer, Kind};
+use crate::environment::{EnvironmentKind, Installer};
 use crate::host::{Change, WinPath, redistributable};
 use crate::image::{FileVersion, Machine};
 
@@ -83,7 +83,7 @@ fn architecture(machine: Machine) -> &'static str {
 pub fn fixes(case: &Case<'_>) -> Vec<Fix> {
     let environment = case.environment;
     let mut fixes: Vec<Fix> = Vec::new();
-    if environment.kind == Kind::Conda {
+    if environment.kind == EnvironmentKind::Conda {
         fixes.push(from_conda(case));
     }
     let of_pypi = from_pypi(case);
@@ -132,7 +132,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     // The wheels for 32-bit Pythons contain x64 DLLs since 14.34, and the Store's directory isn't
     // writable.
     let is_for = machine == Machine::X64 || machine == Machine::Arm64 && environment.version.at_least(3, 11);
-    if !is_for || environment.base_kind == Kind::Store {
+    if !is_for || environment.base_kind == EnvironmentKind::Store {
         return None;
     }
     let wheel = OF_PYPI.iter().find(|wheel| wheel.python.contains(&environment.version.minor))?;
@@ -145,7 +145,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
         .folder(&prefix.join("Lib\\site-packages"))
         .is_ok_and(|listing| listing.entries().iter().any(|entry| entry.name.starts_with("msvc_runtime-")));
     let is_installed =
-        is_there || environment.kind != Kind::Venv && environment.find("msvc-runtime").is_some();
+        is_there || environment.kind != EnvironmentKind::Venv && environment.find("msvc-runtime").is_some();
     // The newest version may be installed already but lack its DLLs.
     let command = match is_installed {
         true => {
@@ -157,7 +157,7 @@ fn from_pypi(case: &Case<'_>) -> Option<Fix> {
     let names = in_prefix().chain(wheel.also);
     let in_scripts = in_prefix().chain(IN_SCRIPTS).map(|name| scripts.join(name));
     let effect = new_files(names.map(|name| prefix.join(name)).chain(in_scripts), machine, wheel.version);
-    let into = match (environment.kind == Kind::Venv, is_own) {
+    let into = match (environment.kind == EnvironmentKind::Venv, is_own) {
         (true, false) => format!("the Python that this environment was created with ({prefix})"),
         _ => "this Python".to_owned(),
     };

@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::host::{Files, WinPath};
 use crate::source::top_level;
-use crate::traceback::{Failure, Traceback};
+use crate::traceback::{Traceback, TracebackFailure};
 
 use super::Import;
 
@@ -18,7 +18,7 @@ impl Import {
         if let Some(import) = &traceback.import {
             return Some(Import { names: import.names.clone(), ..Import::first(&import.module) });
         }
-        let Failure::Extension { module: Some(module) } = &traceback.failure else { return None };
+        let TracebackFailure::Extension { module: Some(module) } = &traceback.failure else { return None };
         package_of(top_level(module), environment, files).map(|package| Import::first(&package))
     }
 }

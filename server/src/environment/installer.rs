@@ -4,7 +4,7 @@
 use crate::action::Command;
 use crate::host::{EntryKind, Files, Host, WinPath};
 
-use super::{Distribution, DistributionKind, Environment, Kind};
+use super::{Distribution, DistributionKind, Environment, EnvironmentKind};
 
 /// A program that installs distributions into an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +191,7 @@ fn poetry(project: Option<&WinPath>, wanted: &[&str]) -> Command {
 impl Environment {
     /// Returns the installer of PyPI distributions for it, or `None` if there is none.
     pub fn installer(&self, files: &dyn Files) -> Option<Installer> {
-        if self.kind != Kind::Venv {
+        if self.kind != EnvironmentKind::Venv {
             return self.installer_of_base(files);
         }
         let project = self.prefix.parent().filter(|_| self.prefix.file_name().eq_ignore_ascii_case(".venv"));
@@ -216,7 +216,7 @@ impl Environment {
     /// uv.
     pub fn pip(&self, files: &dyn Files) -> Option<Installer> {
         let python = self.interpreter.clone();
-        if self.kind != Kind::Venv {
+        if self.kind != EnvironmentKind::Venv {
             return self.installer_of_base(files);
         }
         if self.has_pip(&self.prefix, files) {
@@ -233,7 +233,7 @@ impl Environment {
     /// or `None` if there is none.
     pub fn installer_of_base(&self, files: &dyn Files) -> Option<Installer> {
         let python = match self.kind {
-            Kind::Venv => self.program.clone(),
+            EnvironmentKind::Venv => self.program.clone(),
             _ => self.interpreter.clone(),
         };
         let is_managed = self.is_managed(files);
@@ -242,11 +242,13 @@ impl Environment {
         }
         match self.base_kind {
             // The embeddable package includes neither pip nor ensurepip.
-            Kind::Embeddable if !files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")) => {
+            EnvironmentKind::Embeddable
+                if !files.is_folder(&self.base_prefix.join("Lib\\site-packages\\pip")) =>
+            {
                 Some(Installer::Uv { python, is_managed })
             }
             _ if self.has_pip(&self.base_prefix, files) => Some(Installer::Pip { python }),
-            Kind::Conda => Some(self.conda(files)),
+            EnvironmentKind::Conda => Some(self.conda(files)),
             _ => None,
         }
     }
@@ -257,7 +259,7 @@ impl Environment {
         match distribution.kind {
             DistributionKind::Conda => Some(self.conda(files)),
             // conda's packages also contain the `.dist-info` of Python packages.
-            _ if self.kind == Kind::Conda
+            _ if self.kind == EnvironmentKind::Conda
                 && files
                     .text(&distribution.location.join("INSTALLER"))
                     .is_ok_and(|by| by.trim() == "conda") =>

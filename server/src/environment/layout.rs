@@ -10,7 +10,7 @@ use crate::image::Machine;
 use super::discovery::is_store_alias;
 use super::launcher::{self, LauncherFault, Started};
 use super::version::{DllName, PythonVersion, of_free_threaded_program};
-use super::{EnvironmentError, Kind, Note};
+use super::{EnvironmentError, EnvironmentKind, Note};
 
 /// The parts of a Python from which `sys.path` is built.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(super) struct Layout {
     /// The program that was selected: the interpreter, or a launcher that starts it.
     pub selected: WinPath,
     pub interpreter: WinPath,
-    pub kind: Kind,
-    pub base_kind: Kind,
+    pub kind: EnvironmentKind,
+    pub base_kind: EnvironmentKind,
     pub version: PythonVersion,
     pub machine: Machine,
     pub dll: PythonDll,
@@ -115,7 +115,7 @@ impl Layout {
 
         let mut layout = Layout {
             base_kind: base_kind(&base_prefix, path_file.is_some(), &zip, files),
-            kind: Kind::Installed,
+            kind: EnvironmentKind::Installed,
             prefix: base_prefix.clone(),
             selected,
             interpreter,
@@ -139,7 +139,7 @@ impl Layout {
             layout.base_prefix = original;
             layout.venv = Some(Venv { system_site_packages: false, legacy: true });
         }
-        layout.kind = if layout.venv.is_some() { Kind::Venv } else { layout.base_kind };
+        layout.kind = if layout.venv.is_some() { EnvironmentKind::Venv } else { layout.base_kind };
         Ok(layout)
     }
 }
@@ -602,20 +602,20 @@ fn library_prefix(
 }
 
 /// Returns the kind of the Python at this prefix, ignoring virtual environments.
-fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn Files) -> Kind {
+fn base_kind(prefix: &WinPath, has_path_file: bool, zip: &WinPath, files: &dyn Files) -> EnvironmentKind {
     let is_store = |folder: &WinPath| {
         let above = folder.parent();
         folder.file_name().starts_with("PythonSoftwareFoundation.Python")
             && above.is_some_and(|above| above.file_name().eq_ignore_ascii_case("WindowsApps"))
     };
     if files.is_folder(&prefix.join("conda-meta")) {
-        Kind::Conda
+        EnvironmentKind::Conda
     } else if is_store(prefix) {
-        Kind::Store
+        EnvironmentKind::Store
     } else if has_path_file || (files.is_file(zip) && !files.is_file(&prefix.join("Lib").join("os.py"))) {
-        Kind::Embeddable
+        EnvironmentKind::Embeddable
     } else {
-        Kind::Installed
+        EnvironmentKind::Installed
     }
 }
 

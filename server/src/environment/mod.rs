@@ -53,7 +53,7 @@ pub use launcher::LauncherFault;
 pub use layout::VenvFault;
 pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;
-pub use record::{DamagedFile, Found, Record, RecordRow};
+pub use record::{DamagedFile, FileState, Record, RecordRow};
 pub use search_path::{Origin, PathEntry};
 pub use version::{DllName, PythonVersion, with_build};
 
@@ -72,9 +72,9 @@ pub struct Environment {
     #[serde(default)]
     pub platform: Platform,
     /// The kind of the environment.
-    pub kind: Kind,
+    pub kind: EnvironmentKind,
     /// The kind of the Python that runs. It differs from `kind` only for a virtual environment.
-    pub base_kind: Kind,
+    pub base_kind: EnvironmentKind,
     /// The version, from the version resource of pythonXY.dll or else from its name.
     pub version: PythonVersion,
     /// The machine for which pythonXY.dll is built.
@@ -125,7 +125,7 @@ pub struct Environment {
 /// The kind of a Python or of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EnvironmentKind {
     /// Installed by python.org's installer, or with the same layout (NuGet, uv, pyenv-win).
     Installed,
     /// The embeddable package, whose standard library is a zip archive.
@@ -138,14 +138,14 @@ pub enum Kind {
     Store,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Installed => "installed",
-            Kind::Embeddable => "embeddable",
-            Kind::Venv => "venv",
-            Kind::Conda => "conda",
-            Kind::Store => "store",
+            EnvironmentKind::Installed => "installed",
+            EnvironmentKind::Embeddable => "embeddable",
+            EnvironmentKind::Venv => "venv",
+            EnvironmentKind::Conda => "conda",
+            EnvironmentKind::Store => "store",
         })
     }
 }
@@ -371,7 +371,7 @@ impl Environment {
         let mut notes = Vec::new();
         let layout = Layout::of(path, files, &mut notes)?;
         let search = SearchPath::of(&layout, surroundings, files, &mut notes);
-        let conda_prefix = (layout.kind == Kind::Conda).then_some(&layout.prefix);
+        let conda_prefix = (layout.kind == EnvironmentKind::Conda).then_some(&layout.prefix);
         let distributions = distributions::installed(&search.entries, conda_prefix, files, &mut notes);
         let editable = editable::mapped(&notes, files);
         let site_packages = search

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, Kind, Origin, PathEntry, PythonVersion, distributions};
+use super::{Environment, EnvironmentKind, Origin, PathEntry, PythonVersion, distributions};
 use crate::host::{Files, WinPath};
 use crate::image::Machine;
 
@@ -35,8 +35,8 @@ impl Environment {
         let distributions = distributions::installed(&sys_path, None, files, &mut notes);
         Environment {
             platform: Platform::Linux,
-            kind: Kind::Installed,
-            base_kind: Kind::Installed,
+            kind: EnvironmentKind::Installed,
+            base_kind: EnvironmentKind::Installed,
             version,
             machine: Machine::X64,
             free_threaded: false,

@@ -60,13 +60,13 @@ pub struct DamagedFile {
     /// The expected size in bytes, if it is known.
     pub expected: Option<u64>,
     /// The actual state of the file.
-    pub found: Found,
+    pub found: FileState,
 }
 
 /// The state of an installed file that was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Found {
+pub enum FileState {
     /// It doesn't exist: it was removed by the user or by an antivirus program, or never written.
     Missing,
     /// It has this size in bytes: it was truncated, or overwritten by another distribution.
@@ -274,13 +274,13 @@ impl Record {
         for row in self.expected(folder, name, files) {
             let found = match (presence(&row.path, files), row.size) {
                 (Presence::Unknown, _) => continue,
-                (Presence::Absent, _) => Found::Missing,
+                (Presence::Absent, _) => FileState::Missing,
                 (Presence::Present, None) => {
                     sizes_without_hash.extend(files.size(&row.path));
                     continue;
                 }
                 (Presence::Present, Some(expected)) => match files.size(&row.path) {
-                    Ok(size) if size != expected => Found::Size(size),
+                    Ok(size) if size != expected => FileState::Size(size),
                     _ => continue,
                 },
             };
@@ -289,7 +289,7 @@ impl Record {
         damaged.retain(|file| {
             let moved_to = sizes_without_hash
                 .iter()
-                .position(|size| file.found == Found::Missing && file.expected == Some(*size));
+                .position(|size| file.found == FileState::Missing && file.expected == Some(*size));
             moved_to.map(|at| sizes_without_hash.swap_remove(at)).is_none()
         });
         damaged

@@ -18,7 +18,7 @@ use crate::image::Machine;
 use crate::source::withheld;
 
 use super::layout::Layout;
-use super::{Kind, Note, Surroundings, editable};
+use super::{EnvironmentKind, Note, Surroundings, editable};
 
 /// An entry of `sys.path`. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +213,7 @@ impl Builder<'_> {
     /// Adds the user site-packages if their place is known; a guess only results in a note.
     fn add_user_site(&mut self, surroundings: &Surroundings) -> Option<WinPath> {
         let base = match self.layout.base_kind {
-            Kind::Store => self.store_user_base(surroundings),
+            EnvironmentKind::Store => self.store_user_base(surroundings),
             _ => surroundings.user_base.clone(),
         };
         if let Some(base) = base {

@@ -494,7 +494,7 @@ fn the_dlls_of_conda_packages_are_compared_with_their_records() {
 fn a_venv_does_not_have_the_distributions_of_its_conda_base() {
     let disk = concatenated(&[CONDA, &VENV.replace(r"C:\Python38", r"C:\conda\envs\tf")]);
     let environment = Environment::at(&r"C:\proj\.venv".into(), &MemoryFiles::new(&disk)).unwrap();
-    assert_eq!((environment.kind, environment.base_kind), (Kind::Venv, Kind::Conda));
+    assert_eq!((environment.kind, environment.base_kind), (EnvironmentKind::Venv, EnvironmentKind::Conda));
     assert_eq!(environment.distributions.len(), 0, "conda's packages are not its own");
 }
 
@@ -510,7 +510,7 @@ fn a_python_from_the_store_is_recognized() {
          C:\\Users\\me\\AppData\\Local\\Microsoft\\WindowsApps\\python.exe  not an image, size 0\n"
     );
     let environment = Environment::at(&store.into(), &MemoryFiles::new(&disk)).unwrap();
-    assert_eq!(environment.kind, Kind::Store);
+    assert_eq!(environment.kind, EnvironmentKind::Store);
     check(
         &disk,
         r"C:\Users\me\AppData\Local\Microsoft\WindowsApps\python.exe",
@@ -884,8 +884,8 @@ fn missing(distribution: &Distribution, disk: &MemoryFiles) -> String {
         let path = file.path.below(&distribution.folder).unwrap_or(file.path.as_str());
         let expected = file.expected.map_or(String::new(), |size| format!(" ({size})"));
         match file.found {
-            Found::Missing => format!("{path} is missing{expected}\n"),
-            Found::Size(size) => {
+            FileState::Missing => format!("{path} is missing{expected}\n"),
+            FileState::Size(size) => {
                 format!("{path} is {size} bytes long, not {}\n", file.expected.unwrap_or_default())
             }
         }

@@ -10,7 +10,7 @@ use super::account::PROFILE;
 use super::disk::Disk;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::{WinPath, fold_name};
-use super::reading::Fingerprint;
+use super::read_set::Fingerprint;
 use super::redistributable;
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;

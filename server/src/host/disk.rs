@@ -16,7 +16,7 @@ use super::cache::{FactCache, Stamp};
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault, MAX_TEXT_BYTES};
 use super::map;
 use super::path::{WinPath, fold_name};
-use super::reading::Fingerprint;
+use super::read_set::Fingerprint;
 use crate::image::{Binding, Export, Symbol};
 use crate::source::{self, Script};
 
@@ -220,7 +220,7 @@ impl Disk {
     }
 
     /// Returns the same files with empty caches.
-    pub(super) fn afresh(&self) -> Disk {
+    pub(super) fn uncached(&self) -> Disk {
         Disk { drive: self.drive.clone(), ..Disk::new(Arc::default()) }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::path::{WinPath, fold_name};
-use super::reading::Fingerprint;
+use super::read_set::Fingerprint;
 use crate::image::{Binding, Export, FileVersion, ImageError, Machine, Manifest, Symbol};
 use crate::source::Script;
 
@@ -64,7 +64,7 @@ pub trait Files: Send + Sync {
 
     /// Returns the same files without tracking, for prefetching: it doesn't influence any result,
     /// so its reads need not be recorded. Returns `None` if this value doesn't track reads.
-    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
+    fn untracked(&self) -> Option<Arc<dyn Files>> {
         None
     }
 
@@ -378,8 +378,8 @@ impl<F: Files + ?Sized> Files for Arc<F> {
         (**self).fingerprint(path)
     }
 
-    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
-        (**self).unwitnessed()
+    fn untracked(&self) -> Option<Arc<dyn Files>> {
+        (**self).untracked()
     }
 
     fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {

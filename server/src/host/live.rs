@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, IsWow64Process2};
 use super::disk::Disk;
 use super::path::{WinPath, fold_name};
 use super::registered_pythons::of_this_system;
-use super::running::{RegisteredRuntime, Running};
+use super::running::{MachineFacts, RegisteredRuntime};
 use super::{ApiSets, FactCache, Host, HostError, HostKind, known_dlls, readable_system_directory};
 use crate::image::{FileVersion, Machine};
 
@@ -45,7 +45,7 @@ pub(super) fn host(cache: Arc<FactCache>) -> Result<Host, HostError> {
         known_dlls: Arc::new(known_dlls(&system, &disk)),
         api_sets: Arc::new(api_sets),
         variables: variables(),
-        running: Running {
+        running: MachineFacts {
             unsafe_search: number(SESSION_MANAGER, "SafeDllSearchMode") == Some(0),
             long_paths: Some(number(FILE_SYSTEM, "LongPathsEnabled") == Some(1)),
             registered_runtimes: registered_runtimes(),

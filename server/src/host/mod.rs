@@ -5,7 +5,7 @@
 //! Everything that examines a machine uses a [`Host`].
 
 mod account;
-mod answers;
+mod answer_cache;
 mod api_sets;
 mod archive;
 mod baseline;
@@ -20,14 +20,14 @@ mod map;
 mod memory;
 mod overlay;
 mod path;
-mod reading;
+mod read_set;
+mod read_tracker;
 pub mod redistributable;
 pub mod registered_pythons;
 mod running;
 pub mod session;
 pub mod snapshot;
 mod watch;
-mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +37,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use account::{is_always_set, profile_of};
-pub use answers::{Answers, Question};
+pub use answer_cache::{AnswerCache, Question};
 pub use api_sets::{ApiSet, ApiSets};
 pub use baseline::{Baseline, BaselineFiles, is_of_windows};
 pub use cache::{FactCache, Stamp};
@@ -47,11 +47,11 @@ pub use files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFau
 pub use memory::MemoryFiles;
 pub use overlay::{Change, Overlay};
 pub use path::{WinPath, fold_name, path_directories};
-pub use reading::{Fingerprint, Reading};
+pub use read_set::{Fingerprint, ReadSet};
+pub use read_tracker::{CancellationToken, Cancelled, ReadTracker};
 pub use registered_pythons::{RegisteredPython, Registration};
-pub use running::{RegisteredRuntime, Running};
+pub use running::{MachineFacts, RegisteredRuntime};
 pub use watch::{Watched, Watcher};
-pub use witness::{Stop, Stopped, Witness};
 
 use crate::image::{FileVersion, Machine};
 
@@ -79,7 +79,7 @@ pub struct Host {
     /// For a snapshot, whether the recorded machine [has a new PATH](Host::has_new_path).
     recorded_new_path: bool,
     /// The facts from its registry and its processor.
-    pub running: Running,
+    pub running: MachineFacts,
     /// For a snapshot, the interpreter that was diagnosed when it was recorded.
     pub recorded_interpreter: Option<WinPath>,
     /// The Pythons in its registry. Empty if the registry isn't available.
@@ -224,7 +224,7 @@ impl Host {
             recorded_variables: BTreeMap::new(),
             recorded_roaming_data: None,
             recorded_new_path: false,
-            running: Running::default(),
+            running: MachineFacts::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
             files: Arc::new(BaselineFiles::new(baseline, &windows_directory, disk.clone())),
@@ -276,7 +276,7 @@ impl Host {
             recorded_variables: BTreeMap::new(),
             recorded_roaming_data: None,
             recorded_new_path: false,
-            running: Running::default(),
+            running: MachineFacts::default(),
             recorded_interpreter: None,
             registered_pythons: Arc::default(),
             windows_directory,
@@ -328,8 +328,8 @@ impl Host {
 
     /// Returns the same machine with empty caches of its files, or `None` if the machine isn't on a
     /// disk.
-    pub fn afresh(&self) -> Option<Host> {
-        let disk = Arc::new(self.disk.as_ref()?.afresh());
+    pub fn uncached(&self) -> Option<Host> {
+        let disk = Arc::new(self.disk.as_ref()?.uncached());
         Some(Host { files: self.files.on(&disk)?, disk: Some(disk), ..self.clone() })
     }
 

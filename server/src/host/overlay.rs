@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Host;
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::reading::Fingerprint;
+use super::read_set::Fingerprint;
 use crate::image::{Binding, CONSTEXPR_MUTEX, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
@@ -281,8 +281,8 @@ impl Files for Overlay {
         Fingerprint::Unavailable
     }
 
-    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
-        Some(self.rest.unwitnessed().unwrap_or_else(|| self.rest.clone()))
+    fn untracked(&self) -> Option<Arc<dyn Files>> {
+        Some(self.rest.untracked().unwrap_or_else(|| self.rest.clone()))
     }
 
     fn modules_read(&self) -> u64 {

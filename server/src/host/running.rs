@@ -12,7 +12,7 @@ use crate::image::{FileVersion, Machine};
 /// Windows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Running {
+pub struct MachineFacts {
     /// Whether `SafeDllSearchMode` is switched off, so that the current directory is searched
     /// before the system directories (Microsoft, "Dynamic-link library search order").
     pub unsafe_search: bool,
@@ -36,8 +36,8 @@ pub struct RegisteredRuntime {
     pub version: FileVersion,
 }
 
-impl Running {
-    /// Returns the directories of [`Running::path`].
+impl MachineFacts {
+    /// Returns the directories of [`MachineFacts::path`].
     pub fn path_directories(&self) -> Vec<WinPath> {
         path_directories(&self.path)
     }

@@ -16,7 +16,7 @@ pub fn python_on_path() -> Option<PathBuf> {
 }
 
 /// Expands `~` at the start of a path to the user's home directory.
-pub fn at_home(path: &str) -> PathBuf {
+pub fn expand_home(path: &str) -> PathBuf {
     let below = path.strip_prefix("~\\").or_else(|| path.strip_prefix("~/"));
     match (below, std::env::home_dir()) {
         (Some(below), Some(home)) => home.join(below),

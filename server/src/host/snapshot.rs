@@ -24,10 +24,10 @@ use serde_json::Value;
 
 use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::{ApiSets, Host, HostKind, RegisteredPython, Running};
+use super::{ApiSets, Host, HostKind, MachineFacts, RegisteredPython};
 use crate::image::{Binding, Export, Machine, Symbol};
 use crate::source::{Script, withheld};
-pub use finished::{Contents, Finished};
+pub use finished::{FinishedSnapshot, SnapshotContents};
 use notation::Notated;
 pub use recording::{Recorder, Recording};
 pub use redactor::Redactor;
@@ -71,7 +71,7 @@ struct Snapshot<M> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     registered_pythons: Vec<RegisteredPython>,
     #[serde(default)]
-    running: Running,
+    running: MachineFacts,
     /// The contents of modules. Many modules have the same.
     modules: Vec<M>,
     /// The index into `modules` by path.

@@ -2,7 +2,7 @@
 //! is watched.
 //!
 //! A notification from the system (through `notify`) is only a reason to check. After a quiet
-//! period, the fingerprints of the [`Reading`] are compared, and only a mismatch is reported. So an
+//! period, the fingerprints of the [`ReadSet`] are compared, and only a mismatch is reported. So an
 //! installation of ten thousand files is reported once, at its end, and rewriting a file with the
 //! same state isn't reported at all.
 //!
@@ -27,7 +27,7 @@ use notify::event::{EventKindMask, ModifyKind};
 use notify::{EventKind, PathOp, RecommendedWatcher, RecursiveMode, UpdatePathsError};
 
 use super::path::WinPath;
-use super::reading::Reading;
+use super::read_set::ReadSet;
 use super::{Disk, Host};
 
 mod system;
@@ -77,7 +77,7 @@ pub struct Watched {
     /// The read set, encoded. Otherwise its thousands of small allocations, scattered among those
     /// of an analysis, would keep much memory from being returned to the system. The watching
     /// thread decodes it.
-    reading: Vec<u8>,
+    read_set: Vec<u8>,
     /// The directories of the environment. Changes in them count as an installation. If empty,
     /// there is no environment, and everything is polled too, because a drive that is plugged in
     /// causes no notification.
@@ -89,17 +89,22 @@ pub struct Watched {
 
 impl Watched {
     /// Creates it. Returns `None` if the machine isn't on a disk.
-    pub fn new(host: &Host, reading: &Reading, roots: Vec<WinPath>, watches_system: bool) -> Option<Watched> {
-        let reading = postcard::to_stdvec(reading).ok()?;
-        Some(Watched { host: host.afresh()?, reading, roots, watches_system })
+    pub fn new(
+        host: &Host,
+        read_set: &ReadSet,
+        roots: Vec<WinPath>,
+        watches_system: bool,
+    ) -> Option<Watched> {
+        let read_set = postcard::to_stdvec(read_set).ok()?;
+        Some(Watched { host: host.uncached()?, read_set, roots, watches_system })
     }
 
-    fn still_holds(&self, reading: &Reading) -> bool {
-        self.host.afresh().is_none_or(|host| reading.still_holds(&*host.files))
+    fn still_holds(&self, read_set: &ReadSet) -> bool {
+        self.host.uncached().is_none_or(|host| read_set.still_holds(&*host.files))
     }
 
     /// Returns the native directories that the system has to watch, recursively or not.
-    fn places(&self, reading: &Reading, disk: &Disk) -> BTreeMap<PathBuf, RecursiveMode> {
+    fn places(&self, read_set: &ReadSet, disk: &Disk) -> BTreeMap<PathBuf, RecursiveMode> {
         let mut places = BTreeMap::new();
         let mut roots: Vec<&WinPath> = Vec::new();
         if WATCHES_TREES {
@@ -111,7 +116,7 @@ impl Watched {
             }
         }
         let of_system = |folder: &WinPath| folder.is_within(&self.host.windows_directory);
-        for folder in reading.places() {
+        for folder in read_set.places() {
             let is_covered = roots.iter().any(|root| folder.is_within(root));
             if is_covered || (of_system(folder) && !self.watches_system) {
                 continue;
@@ -197,7 +202,7 @@ struct WatchThread<K, T> {
 
 struct WatchState {
     watched: Watched,
-    reading: Reading,
+    read_set: ReadSet,
     places: BTreeMap<PathBuf, RecursiveMode>,
     /// Those of the places that cannot be watched.
     refused: BTreeSet<PathBuf>,
@@ -210,11 +215,11 @@ struct WatchState {
     /// Whether a change was reported and no new analysis has begun since. Until then nothing else
     /// is reported.
     is_reported: bool,
-    polled: Reading,
+    polled: ReadSet,
     next_poll: Option<Instant>,
     /// Entries that may have changed without a notification, because they were read before they
     /// were watched. They are polled once.
-    unverified: Reading,
+    unverified: ReadSet,
     /// Whether notifications may be missing because a watched directory is gone or was replaced.
     is_incomplete: bool,
     /// The time of the last report that was caused by polling, and the delay before the next one.
@@ -288,7 +293,7 @@ impl WatchState {
     ) {
         self.places = places;
         self.is_incomplete = false;
-        self.unverified = self.reading.clone();
+        self.unverified = self.read_set.clone();
         let mut refused: BTreeSet<PathBuf> = BTreeSet::new();
         let mut wanted: Vec<PathOp> = Vec::new();
         for (place, mode) in &self.places {
@@ -321,9 +326,9 @@ impl WatchState {
     fn choose_polled(&mut self, disk: &Disk) {
         let refused = &self.refused;
         let is_refused = |place: PathBuf| place.ancestors().any(|folder| refused.contains(folder));
-        let reading = &self.reading;
-        let mut polled: BTreeSet<&WinPath> = reading.refused().collect();
-        for folder in reading.places() {
+        let read_set = &self.read_set;
+        let mut polled: BTreeSet<&WinPath> = read_set.refused().collect();
+        for folder in read_set.places() {
             let is_watched =
                 !folder.is_within(&self.watched.host.windows_directory) || self.watched.watches_system;
             let is_refused = !refused.is_empty() && disk.place(folder).is_some_and(is_refused);
@@ -331,19 +336,19 @@ impl WatchState {
                 polled.insert(folder);
             }
         }
-        self.polled = reading.within(&polled);
+        self.polled = read_set.within(&polled);
         self.next_poll = self.poll_interval().map(|pause| Instant::now() + pause);
     }
 
     /// Whether a polled entry doesn't match any more, and a report is due.
     fn is_refuted_by_poll(&mut self, now: Instant) -> bool {
-        let roots = self.reading.within(&self.watched.roots.iter().collect());
+        let roots = self.read_set.within(&self.watched.roots.iter().collect());
         let due = match (self.unverified.is_empty(), self.polled.is_empty()) {
             (true, true) => vec![&roots],
             _ => vec![&self.unverified, &self.polled],
         };
         if due.into_iter().all(|part| self.watched.still_holds(part)) {
-            self.unverified = Reading::default();
+            self.unverified = ReadSet::default();
             self.report_delay = POLL_INTERVAL;
             return false;
         }
@@ -392,28 +397,28 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
     }
 
     fn watch(&mut self, key: K, mut watched: Watched, replaces: bool) {
-        let Some(host) = watched.host.afresh() else { return };
+        let Some(host) = watched.host.uncached() else { return };
         let Some(disk) = host.disk.as_deref() else { return };
-        let Ok(mut reading) = postcard::from_bytes::<Reading>(&std::mem::take(&mut watched.reading)) else {
+        let Ok(mut read_set) = postcard::from_bytes::<ReadSet>(&std::mem::take(&mut watched.read_set)) else {
             return;
         };
         let mut before = self.states.remove(&key);
-        let mut unverified = Reading::default();
+        let mut unverified = ReadSet::default();
         if let Some(before) = &mut before {
             // Earlier entries have been watched since they were read.
-            unverified = reading.beyond(&before.reading);
+            unverified = read_set.beyond(&before.read_set);
             if !replaces {
                 unverified = std::mem::take(&mut before.unverified).and(&unverified);
-                reading = std::mem::take(&mut before.reading).and(&reading);
+                read_set = std::mem::take(&mut before.read_set).and(&read_set);
                 watched.watches_system |= before.watched.watches_system;
             }
         }
-        let places = watched.places(&reading, disk);
+        let places = watched.places(&read_set, disk);
         let mut state = match before {
-            Some(before) => WatchState { watched, reading, unverified, ..before },
+            Some(before) => WatchState { watched, read_set, unverified, ..before },
             None => WatchState {
                 watched,
-                reading,
+                read_set,
                 places: BTreeMap::new(),
                 refused: BTreeSet::new(),
                 notices: None,
@@ -421,7 +426,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
                 quiet_period: QUIET,
                 last_report: None,
                 is_reported: false,
-                polled: Reading::default(),
+                polled: ReadSet::default(),
                 next_poll: None,
                 unverified,
                 is_incomplete: false,
@@ -445,10 +450,10 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
     fn rewatch(&mut self, key: &K) {
         let notices = self.notices(key);
         if let Some(state) = self.states.get_mut(key)
-            && let Some(host) = state.watched.host.afresh()
+            && let Some(host) = state.watched.host.uncached()
             && let Some(disk) = host.disk.as_deref()
         {
-            state.watch_places(state.watched.places(&state.reading, disk), notices);
+            state.watch_places(state.watched.places(&state.read_set, disk), notices);
             state.choose_polled(disk);
         }
     }
@@ -492,7 +497,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
         for path in event.paths {
             let known = state.watched.host.path_of(&path);
             let in_environment = state.watched.roots.iter().any(|root| known.is_within(root));
-            let counts = state.reading.concerns(&known, names);
+            let counts = state.read_set.concerns(&known, names);
             if counts || in_environment {
                 state.note_change(at, counts, in_environment);
                 state.is_incomplete |= names && state.places.contains_key(&path);
@@ -514,7 +519,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Fn(K)> WatchThread<K, T> {
             let now = Instant::now();
             let over = state.pending.take_if(|pending| pending.end(state.quiet_period) <= now);
             if let Some(pending) = over.filter(|pending| pending.last.is_some()) {
-                if pending.always_counts || !state.watched.still_holds(&state.reading) {
+                if pending.always_counts || !state.watched.still_holds(&state.read_set) {
                     state.is_reported = true;
                     (self.report)(key.clone());
                     state.next_poll = state.next_poll.map(|next| next.max(now + POLL_INTERVAL));

@@ -180,9 +180,9 @@ pub struct Provider {
     pub rule: Rule,
     /// The chain of modules that required it, starting with the one that the program loaded. Empty
     /// if the program loaded it directly.
-    pub brought_by: Vec<Link>,
+    pub importers: Vec<Link>,
     /// The place in the program that made that load, such as `scipy/_distributor_init.py:40`.
-    pub asked_by: Option<Arc<str>>,
+    pub loaded_at: Option<Arc<str>>,
     /// Whether it was loaded before the failed load.
     pub was_loaded: bool,
 }

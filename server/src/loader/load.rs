@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::failure::{BrokenForwarder, Cause, Crash, Fault, Link, Provider, not_exported};
-use super::process::{Answer, Dependency, DependencyKind, ModuleId, Process};
+use super::process::{Dependency, DependencyKind, DependencyTarget, ModuleId, Process};
 use super::resolve::Resolution;
 use super::search::{LoadFlags, Rule};
 use super::side_by_side::{self, AssemblyNotFound, Redirections};
@@ -210,13 +210,13 @@ impl Process {
         kind: DependencyKind,
         outcome: &LoadOutcome,
     ) {
-        let answer = match outcome {
-            LoadOutcome::NewlyLoaded(id) => Answer::Loaded(*id),
-            LoadOutcome::AlreadyLoaded(id, rule) => Answer::AlreadyLoaded(*id, rule.clone()),
-            LoadOutcome::PartOfWindows => Answer::PartOfWindows,
-            LoadOutcome::Failed => Answer::Nothing,
+        let target = match outcome {
+            LoadOutcome::NewlyLoaded(id) => DependencyTarget::Loaded(*id),
+            LoadOutcome::AlreadyLoaded(id, rule) => DependencyTarget::AlreadyLoaded(*id, rule.clone()),
+            LoadOutcome::PartOfWindows => DependencyTarget::PartOfWindows,
+            LoadOutcome::Failed => DependencyTarget::NotFound,
         };
-        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
+        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, target });
     }
 
     /// Looks up a delay import without loading it. At the first call, the helper that the linker
@@ -227,14 +227,14 @@ impl Process {
         let file = with_suffix(name);
         let order = self.search_context().directories(&file, LoadFlags::NONE).unwrap_or_default();
         let found = self.resolve(&file, None, &order, self.redirections.as_deref());
-        let answer = match found {
-            Ok(Resolution::Loaded(id, rule)) => Answer::AlreadyLoaded(id, rule),
-            Ok(Resolution::PartOfWindows) => Answer::PartOfWindows,
-            Ok(Resolution::File(found)) => Answer::Waiting(found.path, found.rule),
-            Err(_) => Answer::Nothing,
+        let target = match found {
+            Ok(Resolution::Loaded(id, rule)) => DependencyTarget::AlreadyLoaded(id, rule),
+            Ok(Resolution::PartOfWindows) => DependencyTarget::PartOfWindows,
+            Ok(Resolution::File(found)) => DependencyTarget::DelayLoaded(found.path, found.rule),
+            Err(_) => DependencyTarget::NotFound,
         };
         let kind = DependencyKind::DelayImport;
-        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, answer });
+        self.modules[importer].dependencies.push(Dependency { name: name.to_owned(), kind, target });
     }
 
     /// Looks up the symbols that `importer` imports from `dll` in the module that the name resolved
@@ -348,10 +348,12 @@ impl Process {
     /// Predicts how the process crashes when the loaded extension module at `path` is initialized.
     /// Returns `None` if no reason for a crash is known. Modules from index `first` on were loaded
     /// together with it.
-    pub fn crash_at_init(&self, path: &WinPath, first: ModuleId) -> Option<Fault> {
+    pub fn predict_crash_at_init(&self, path: &WinPath, first: ModuleId) -> Option<Fault> {
         let module = *self.by_path.get(path)?;
         self.modules[module].dependencies.iter().find_map(|dependency| {
-            let (Answer::Loaded(runtime) | Answer::AlreadyLoaded(runtime, _)) = dependency.answer else {
+            let (DependencyTarget::Loaded(runtime) | DependencyTarget::AlreadyLoaded(runtime, _)) =
+                dependency.target
+            else {
                 return None;
             };
             let exporting = &self.modules[runtime].path;
@@ -391,18 +393,18 @@ impl Process {
     /// Describes a loaded module and why it was loaded.
     pub fn provider(&self, id: ModuleId) -> Provider {
         let module = &self.modules[id];
-        let mut brought_by = Vec::new();
+        let mut importers = Vec::new();
         let mut root = module;
         while let Some(above) = root.required_by.and_then(|id| self.modules.get(id)) {
-            brought_by.push(Load::link(&above.name, Some(above.path.clone())));
+            importers.push(Load::link(&above.name, Some(above.path.clone())));
             root = above;
         }
-        brought_by.reverse();
+        importers.reverse();
         Provider {
             path: module.path.clone(),
             rule: module.rule.clone(),
-            brought_by,
-            asked_by: root.asked_by.clone(),
+            importers,
+            loaded_at: root.loaded_at.clone(),
             was_loaded: true,
         }
     }

@@ -14,7 +14,7 @@ mod side_by_side;
 
 pub use failure::{BrokenForwarder, Cause, Crash, Failure, Fault, Link, PassedOver, Provider, Searched};
 pub use load::answers_search;
-pub use process::{Answer, Dependency, DependencyKind, Module, ModuleId, Process};
+pub use process::{Dependency, DependencyKind, DependencyTarget, Module, ModuleId, Process};
 pub use search::{AddedDirectory, LoadFlags, Rule};
 
 #[cfg(test)]

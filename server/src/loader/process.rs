@@ -30,7 +30,7 @@ pub struct Module {
     pub required_by: Option<ModuleId>,
     /// The place in the program that loaded it, such as `scipy/_distributor_init.py:40`. `None` if
     /// an import required it, or if the analysed program itself loaded it.
-    pub asked_by: Option<Arc<str>>,
+    pub loaded_at: Option<Arc<str>>,
     /// Files of the same name that the search passed over because they are for another machine,
     /// each with that machine.
     pub passed_over: Vec<(WinPath, Machine)>,
@@ -46,7 +46,7 @@ pub struct Dependency {
     /// The reason why it is needed.
     pub kind: DependencyKind,
     /// The module or file that the name leads to.
-    pub answer: Answer,
+    pub target: DependencyTarget,
 }
 
 /// Why a module needs a DLL.
@@ -63,7 +63,7 @@ pub enum DependencyKind {
 
 /// The result of resolving the name of a dependency.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum DependencyTarget {
     /// A module that was loaded because of this dependency.
     Loaded(ModuleId),
     /// A module that was loaded before, found by this rule.
@@ -71,9 +71,9 @@ pub enum Answer {
     /// A part of Windows for which there is no file here. Its load succeeds.
     PartOfWindows,
     /// A file that isn't loaded yet: the target of a delay import.
-    Waiting(WinPath, Rule),
+    DelayLoaded(WinPath, Rule),
     /// No file, or a file that cannot be loaded.
-    Nothing,
+    NotFound,
 }
 
 /// A simulated process. Its loads must be performed in the program's order, because each one
@@ -133,7 +133,7 @@ impl Process {
 
     /// Marks the program as a package of the Microsoft Store: a search without flags then ignores
     /// `PATH` and the current directory.
-    pub fn be_packaged(&mut self) {
+    pub fn mark_packaged(&mut self) {
         self.packaged = true;
     }
 
@@ -315,9 +315,9 @@ impl Process {
         self.by_name.entry(fold_name(path.file_name())).or_insert(id);
         self.by_path.insert(path.clone(), id);
         let name = WinPath::new(name).file_name().to_owned();
-        let asked_by = if required_by.is_none() { self.caller.clone() } else { None };
+        let loaded_at = if required_by.is_none() { self.caller.clone() } else { None };
         let dependencies = Vec::new();
-        self.modules.push(Module { name, path, rule, required_by, asked_by, passed_over, dependencies });
+        self.modules.push(Module { name, path, rule, required_by, loaded_at, passed_over, dependencies });
         id
     }
 

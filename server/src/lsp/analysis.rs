@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::interpreter::Choice;
 use crate::diagnosis::{Diagnosis, DiagnosisCache, DiagnosisMemo, Import};
 use crate::environment::{Environment, EnvironmentError};
-use crate::host::{Answers, FactCache, Host, HostError, HostKind, Stop, Watched, WinPath, Witness};
+use crate::host::{
+    AnswerCache, CancellationToken, FactCache, Host, HostError, HostKind, ReadTracker, Watched, WinPath,
+};
 
 /// An interpreter on a machine, the key of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,7 +35,7 @@ pub struct Analysis {
     /// Whether the caches of earlier runs are ignored, even if nothing seems to have changed.
     pub ignore_cache: bool,
     /// Cancels the analysis when its answer is no longer needed.
-    pub stop: Stop,
+    pub stop: CancellationToken,
 }
 
 /// The facts read from files, by the path of the file that stores them between runs. After a
@@ -42,7 +44,7 @@ pub struct Analysis {
 pub struct FactCaches(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
 
 impl FactCaches {
-    fn of(&self, answers: Option<&Answers>) -> Arc<FactCache> {
+    fn of(&self, answers: Option<&AnswerCache>) -> Arc<FactCache> {
         let Some(answers) = answers else { return Arc::default() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = answers.facts_file();
@@ -84,7 +86,7 @@ pub struct OpenTarget {
     /// What was assumed about the machine because no setting specified it, human-readable.
     pub assumed: Option<String>,
     /// The answer cache of the environment; `None` if it has none.
-    pub answers: Option<Answers>,
+    pub answers: Option<AnswerCache>,
 }
 
 /// Why there is no answer.
@@ -130,12 +132,12 @@ impl Unavailable {
 
 impl Analysis {
     /// DiagnosisCache the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
-    /// [`Stopped`](crate::host::Stopped) when it is cancelled.
+    /// [`Cancelled`](crate::host::Cancelled) when it is cancelled.
     pub fn run(&self) -> Answer {
         let python = self.target.interpreter.find(self.target.host.as_deref());
         let unknown =
             |reason| Answer::unknown(reason, python.as_ref().map(|path| path.display().to_string()));
-        let answers = python.as_deref().and_then(Answers::of);
+        let answers = python.as_deref().and_then(AnswerCache::of);
         let facts = if self.ignore_cache { Arc::default() } else { self.facts.of(answers.as_ref()) };
         let (host, name) = match self.target.machine(python.as_deref(), facts.clone()) {
             Ok(host) => host,
@@ -146,7 +148,7 @@ impl Analysis {
                 };
             }
         };
-        let (witnessed, witness) = Witness::until(self.stop.clone(), &host);
+        let (witnessed, tracker) = ReadTracker::until(self.stop.clone(), &host);
         // Record the folders in which an environment may appear.
         for folder in self.target.interpreter.candidate_folders() {
             let _ = witnessed.files.folder(&host.path_of(&folder));
@@ -156,7 +158,7 @@ impl Analysis {
             Err(reason) => (unknown(reason), Vec::new()),
         };
         let has_findings = answer.diagnoses.values().any(|known| !known.findings.is_empty());
-        answer.watched = Watched::new(&host, &witness.reading(), roots, has_findings);
+        answer.watched = Watched::new(&host, &tracker.read_set(), roots, has_findings);
         if let Some(answers) = &answers {
             // If the facts can't be stored, they are read again.
             let _ = facts.store(&answers.facts_file());
@@ -200,12 +202,12 @@ impl Analysis {
 
     /// Opens the machine and the environment once more, for work whose reads don't affect what is
     /// watched. Returns `None` if they no longer exist.
-    fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&Answers>) -> T) -> Option<T> {
+    fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&AnswerCache>) -> T) -> Option<T> {
         let python = self.target.interpreter.find(self.target.host.as_deref());
-        let answers = python.as_deref().and_then(Answers::of);
+        let answers = python.as_deref().and_then(AnswerCache::of);
         let facts = self.facts.of(answers.as_ref());
         let (host, _) = self.target.machine(python.as_deref(), facts.clone()).ok()?;
-        let (host, _) = Witness::until(self.stop.clone(), &host);
+        let (host, _) = ReadTracker::until(self.stop.clone(), &host);
         let (_, environment) = self.target.environment(python.as_deref(), &host).ok()?;
         let done = work(&host, &environment, answers.as_ref());
         if let Some(answers) = &answers {
@@ -221,9 +223,10 @@ impl Analysis {
         python: Option<&Path>,
         host: &Host,
         name: String,
-        answers: Option<&Answers>,
+        answers: Option<&AnswerCache>,
     ) -> Result<(Answer, Vec<WinPath>), Unavailable> {
-        let answers = answers.cloned().map(|known| if self.ignore_cache { known.afresh() } else { known });
+        let answers =
+            answers.cloned().map(|known| if self.ignore_cache { known.ignoring_stored() } else { known });
         let (python, environment) = self.target.environment(python, host)?;
         let mut answer = Answer {
             environment: Ok(Examined {
@@ -249,7 +252,7 @@ impl Analysis {
         }
         answer.known = diagnoses.into_memo();
         // An answer about an environment that is being removed is meaningless.
-        if let Some(today) = host.afresh() {
+        if let Some(today) = host.uncached() {
             Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;
         }
         let mut roots: Vec<WinPath> = Vec::new();
@@ -267,9 +270,9 @@ impl Analysis {
     /// noticed.
     fn absent_host(&self) -> Option<Watched> {
         let here = Host::named("windows-11", Arc::default()).ok()?;
-        let (witnessed, witness) = Witness::over(&here);
+        let (witnessed, tracker) = ReadTracker::over(&here);
         let _ = witnessed.files.folder(&here.path_of(Path::new(self.target.host.as_ref()?)));
-        Watched::new(&here, &witness.reading(), Vec::new(), false)
+        Watched::new(&here, &tracker.read_set(), Vec::new(), false)
     }
 
     /// Groups the imports by document. An import that is a program of its own is in a group of its
@@ -349,7 +352,7 @@ impl Target {
     /// environment is read through the host that `wrap` returns.
     pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<OpenTarget, Unavailable> {
         let python = self.interpreter.find(self.host.as_deref());
-        let answers = python.as_deref().and_then(Answers::of);
+        let answers = python.as_deref().and_then(AnswerCache::of);
         let facts = FactCaches::default().of(answers.as_ref());
         let machine = self.machine(python.as_deref(), facts);
         let (host, name) = machine.map_err(|error| Unavailable::other(error.to_string()))?;

@@ -53,7 +53,7 @@ impl Choice {
     pub fn find(&self, host: Option<&str>) -> Option<PathBuf> {
         match self {
             Choice::Named(path) => Some(path.clone()),
-            Choice::Search(folder) => discovery::meant_in(folder.as_deref(), host, None),
+            Choice::Search(folder) => discovery::selected_in(folder.as_deref(), host, None),
         }
     }
 }

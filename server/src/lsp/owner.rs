@@ -20,7 +20,7 @@ use super::health::HealthChanged;
 use super::mailbox::Mailbox;
 use super::session::{Session, SessionEvent};
 use super::settings::LogLevel;
-use crate::host::{Stop, Stopped, Watcher};
+use crate::host::{CancellationToken, Cancelled, Watcher};
 use crate::source::STACK;
 use crate::visible::visible_lines;
 
@@ -151,7 +151,7 @@ fn analyse(generation: u64, analysis: Analysis, mailbox: Mailbox) {
     let work = move || {
         // The state that a panic leaves behind is discarded.
         let answer = catch_unwind(AssertUnwindSafe(|| analysis.run()));
-        if answer.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
+        if answer.as_ref().is_err_and(|thrown| !thrown.is::<Cancelled>()) {
             let message = format!("internal error in the analysis of {analysis:?}; please report it");
             report.post(|session| session.log(LogLevel::Error, || message));
         }
@@ -174,7 +174,7 @@ fn prove(analysis: Analysis, mailbox: Mailbox) {
     let (of, until) = (target.clone(), stop.clone());
     let work = move || {
         let proven = catch_unwind(AssertUnwindSafe(|| analysis.prove()));
-        if proven.as_ref().is_err_and(|thrown| !thrown.is::<Stopped>()) {
+        if proven.as_ref().is_err_and(|thrown| !thrown.is::<Cancelled>()) {
             let message = format!("internal error while trying the fixes of {analysis:?}; please report it");
             report.post(|session| session.log(LogLevel::Error, || message));
         }
@@ -200,7 +200,7 @@ fn prefetch(analysis: Analysis, mailbox: Mailbox) {
     };
     let thread = std::thread::Builder::new().name("prefetch".to_owned()).stack_size(STACK);
     if thread.spawn(work).is_err() {
-        mailbox.post(|session| session.prefetched(&Stop::default()));
+        mailbox.post(|session| session.prefetched(&CancellationToken::default()));
     }
 }
 

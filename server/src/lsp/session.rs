@@ -18,7 +18,7 @@ use super::notebook::Notebook;
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::Import;
-use crate::host::Stop;
+use crate::host::CancellationToken;
 use crate::host::snapshot::Redactor;
 
 mod asked;
@@ -107,25 +107,25 @@ struct Running {
     since: Instant,
     /// The names of the imports, human-readable.
     names: String,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 /// A thread that tries fixes or prefetches until something is asked. Dropping it cancels the work.
 struct BackgroundWork {
     target: Target,
     since: Instant,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 impl Drop for BackgroundWork {
     fn drop(&mut self) {
-        self.stop.say();
+        self.stop.cancel();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.say();
+        self.stop.cancel();
     }
 }
 

@@ -160,7 +160,7 @@ impl Plan<'_> {
             && self.prefetcher.is_none()
             && files.modules_read() >= prefetch::COLD_CACHE_MODULES
         {
-            let files = files.unwitnessed().unwrap_or_else(|| files.clone());
+            let files = files.untracked().unwrap_or_else(|| files.clone());
             let suffixes = self.interpreter.environment.extension_suffixes();
             self.prefetcher =
                 prefetch::Prefetcher::start(files, self.sys_path.clone(), suffixes, self.requested.clone());

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::diagnosis::{Chain, ChainError};
-use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module, ModuleId};
+use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, Module, ModuleId};
 use crate::plan::{Event, Step};
 use crate::visible::{visible, visible_json, visible_lines};
 
@@ -104,7 +104,7 @@ pub fn chain_json(chain: &Chain) -> String {
                 path: module.path.as_str(),
                 reason: module.rule.to_string(),
                 required_by: module.required_by.and_then(|id| modules.get(id)).map(|by| by.path.as_str()),
-                asked_by: module.asked_by.as_deref(),
+                asked_by: module.loaded_at.as_deref(),
                 passed_over: module
                     .passed_over
                     .iter()
@@ -138,12 +138,14 @@ fn step(step: &Step) -> JsonStep<'_> {
 
 fn dependency<'a>(modules: &[&'a Module], dependency: &'a Dependency) -> JsonDependency<'a> {
     let of = |id: ModuleId| modules.get(id).map(|module| module.path.as_str());
-    let (path, reason) = match &dependency.answer {
-        Answer::Loaded(id) => (of(*id), modules.get(*id).map_or_else(String::new, |m| m.rule.to_string())),
-        Answer::AlreadyLoaded(id, rule) => (of(*id), rule.to_string()),
-        Answer::PartOfWindows => (None, "part of Windows".to_owned()),
-        Answer::Waiting(path, rule) => (Some(path.as_str()), format!("not loaded yet; {rule}")),
-        Answer::Nothing => (None, "not found".to_owned()),
+    let (path, reason) = match &dependency.target {
+        DependencyTarget::Loaded(id) => {
+            (of(*id), modules.get(*id).map_or_else(String::new, |m| m.rule.to_string()))
+        }
+        DependencyTarget::AlreadyLoaded(id, rule) => (of(*id), rule.to_string()),
+        DependencyTarget::PartOfWindows => (None, "part of Windows".to_owned()),
+        DependencyTarget::DelayLoaded(path, rule) => (Some(path.as_str()), format!("not loaded yet; {rule}")),
+        DependencyTarget::NotFound => (None, "not found".to_owned()),
     };
     JsonDependency { name: &dependency.name, kind: kind(dependency.kind), path, reason }
 }
@@ -225,7 +227,7 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
         return;
     };
     let gone = if id >= chain.modules.len() { " (unloaded again)" } else { "" };
-    let by = module.asked_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let by = module.loaded_at.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let indent = "   ".repeat(depth);
     let place = format!("{} [{}{by}]", module.path, module.rule);
     let _ = writeln!(
@@ -245,23 +247,27 @@ fn branch(out: &mut String, modules: &[&Module], chain: &Chain, id: usize, depth
             DependencyKind::Import => "",
             other => &format!(" ({})", kind(other)),
         };
-        match &dependency.answer {
+        match &dependency.target {
             // Each module is drawn once, where it was loaded.
-            Answer::Loaded(inner) if modules.get(*inner).is_some_and(|m| m.required_by == Some(id)) => {
+            DependencyTarget::Loaded(inner)
+                if modules.get(*inner).is_some_and(|m| m.required_by == Some(id)) =>
+            {
                 branch(out, modules, chain, *inner, depth + 1);
             }
-            Answer::Loaded(_) | Answer::AlreadyLoaded(..) => {
+            DependencyTarget::Loaded(_) | DependencyTarget::AlreadyLoaded(..) => {
                 let _ = writeln!(out, "{indent}{DIM}{name}{kind}  already loaded{DIM:#}");
             }
-            Answer::PartOfWindows => drop(writeln!(out, "{indent}{DIM}{name}{kind}  part of Windows{DIM:#}")),
-            Answer::Waiting(path, rule) => {
+            DependencyTarget::PartOfWindows => {
+                let _ = writeln!(out, "{indent}{DIM}{name}{kind}  part of Windows{DIM:#}");
+            }
+            DependencyTarget::DelayLoaded(path, rule) => {
                 let path = visible(path.as_str());
                 let _ = writeln!(out, "{indent}{DIM}{name}{kind}  {path} [{rule}], at the first call{DIM:#}");
             }
-            Answer::Nothing if dependency.kind == DependencyKind::Import => {
+            DependencyTarget::NotFound if dependency.kind == DependencyKind::Import => {
                 let _ = writeln!(out, "{indent}{RED}{name}  fails{RED:#}");
             }
-            Answer::Nothing => drop(writeln!(out, "{indent}{DIM}{name}{kind}  not found{DIM:#}")),
+            DependencyTarget::NotFound => drop(writeln!(out, "{indent}{DIM}{name}{kind}  not found{DIM:#}")),
         }
     }
 }

@@ -11,7 +11,7 @@ const MAX_LINES: usize = 2_000;
 /// Renders the contents as text: a section for each kind, with one item per line.
 ///
 /// # Errors
-/// Fails like [`Finished::contents`](crate::host::snapshot::Finished::contents).
+/// Fails like [`FinishedSnapshot::contents`](crate::host::snapshot::FinishedSnapshot::contents).
 pub fn contents(recorded: &UnsavedSnapshot) -> Result<String, SnapshotError> {
     let contents = recorded.snapshot.contents()?;
     let mut out = String::new();

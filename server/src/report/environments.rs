@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::diagnosis::DiagnosedPackage;
 use crate::environment::Environment;
-use crate::environment::discovery::{FoundEnvironment, Sighting};
+use crate::environment::discovery::{Candidate, FoundEnvironment};
 use crate::host::{Host, WinPath};
 use crate::visible::{visible, visible_json};
 
@@ -25,7 +25,7 @@ pub struct Environments<'a> {
     /// The folder that an environment is selected for.
     pub folder: Option<WinPath>,
     /// Why the selected environment is selected; it is the first in the list.
-    pub chosen: Option<Sighting>,
+    pub chosen: Option<Candidate>,
     /// All environments.
     pub listed: Vec<Listed>,
 }
@@ -136,9 +136,9 @@ fn item(listed: &Listed) -> JsonListed<'_> {
             version: package.version.as_deref(),
         }),
         found: found
-            .sightings
+            .candidates
             .iter()
-            .map(|sighting| JsonSource { source: sighting.source.name(), reason: &sighting.reason })
+            .map(|candidate| JsonSource { source: candidate.source.name(), reason: &candidate.reason })
             .collect(),
         error: found.environment.as_ref().err().map(ToString::to_string),
     }
@@ -158,7 +158,7 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
             Err(error) => writeln!(out, "    {RED}{}{RED:#}", visible(&error.to_string())),
         };
         let reasons: Vec<&str> =
-            listed.found.sightings.iter().map(|sighting| sighting.reason.as_str()).collect();
+            listed.found.candidates.iter().map(|candidate| candidate.reason.as_str()).collect();
         let _ = writeln!(out, "    {DIM}{}{DIM:#}", visible(&reasons.join("; ")));
     }
     if !out.is_empty() {

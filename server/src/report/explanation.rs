@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::markdown::{code, escaped, fenced};
 use super::{Report, check_markdown, check_text, json};
 use crate::diagnosis::Severity;
-use crate::traceback::{Failure, Reported, Traceback, WinError, reported};
+use crate::traceback::{Reported, Traceback, TracebackFailure, WinError, reported};
 use crate::visible::{visible, visible_lines};
 
 /// The explanation of a traceback, without the check.
@@ -101,10 +101,12 @@ impl Explanation<'_> {
         let Traceback { exception, message, failure, win_error, import, environment } = self.traceback;
         let at = import.as_ref().and_then(|import| import.at.as_ref());
         let (module, dlls) = match failure {
-            Failure::Extension { module } => (module.as_deref(), &[][..]),
-            Failure::NoModule { module } | Failure::Part { module } => (Some(module.as_str()), &[][..]),
-            Failure::Dlls { names } => (None, names.as_slice()),
-            Failure::Other => (None, &[][..]),
+            TracebackFailure::Extension { module } => (module.as_deref(), &[][..]),
+            TracebackFailure::NoModule { module } | TracebackFailure::Part { module } => {
+                (Some(module.as_str()), &[][..])
+            }
+            TracebackFailure::Dlls { names } => (None, names.as_slice()),
+            TracebackFailure::Other => (None, &[][..]),
         };
         json::check_json_with(
             report,
@@ -144,27 +146,27 @@ impl Explanation<'_> {
             self.import.map_or_else(|| "An import".to_owned(), |name| code(&format!("import {name}")));
         sentences.push(format!("{import}{} failed.", at.unwrap_or_default()));
         sentences.push(match failure {
-            Failure::Extension { module: Some(module) } => {
+            TracebackFailure::Extension { module: Some(module) } => {
                 format!("Windows could not load the extension module {module}, or a DLL that it needs.")
             }
-            Failure::Extension { module: None } => {
+            TracebackFailure::Extension { module: None } => {
                 "Windows could not load an extension module, or a DLL that it needs. The message doesn't say \
                  which one."
                     .to_owned()
             }
-            Failure::Dlls { names } => match names.as_slice() {
+            TracebackFailure::Dlls { names } => match names.as_slice() {
                 [] => "A DLL could not be loaded. The message doesn't say which one.".to_owned(),
                 [name] => format!("{name}, or a DLL that it needs, could not be loaded."),
                 names => format!("These DLLs could not be loaded: {}.", names.join(", ")),
             },
-            Failure::NoModule { module } => format!("Python found no module named {module}."),
-            Failure::Part { module } => {
+            TracebackFailure::NoModule { module } => format!("Python found no module named {module}."),
+            TracebackFailure::Part { module } => {
                 format!(
                     "{module} could not be loaded. The reason is further up in the traceback, if it is \
                      complete."
                 )
             }
-            Failure::Other => "This doesn't look like a DLL load failure.".to_owned(),
+            TracebackFailure::Other => "This doesn't look like a DLL load failure.".to_owned(),
         });
         if let Some(WinError { code, printed }) = win_error {
             let source = if *printed { "" } else { ", inferred from the message" };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::chain::{all_modules, kind};
 use crate::diagnosis::{Chain, ChainError};
 use crate::host::{Host, WinPath};
-use crate::loader::{Answer, Dependency, DependencyKind, Fault, Module};
+use crate::loader::{Dependency, DependencyKind, DependencyTarget, Fault, Module};
 
 /// The state of a DLL in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -100,7 +100,7 @@ impl<'a> Drawing<'a> {
             () if of_windows => NodeState::System,
             () => NodeState::Loaded,
         };
-        let rule = match &module.asked_by {
+        let rule = match &module.loaded_at {
             Some(by) => format!("{}, loaded by {by}", module.rule),
             None => module.rule.to_string(),
         };
@@ -136,15 +136,23 @@ impl<'a> Drawing<'a> {
             children: Vec::new(),
         };
         let path_of = |id: usize| self.modules.get(id).map(|module| &module.path);
-        match &dependency.answer {
-            Answer::Loaded(id) if self.modules.get(*id).is_some_and(|m| m.required_by == Some(of)) => {
+        match &dependency.target {
+            DependencyTarget::Loaded(id)
+                if self.modules.get(*id).is_some_and(|m| m.required_by == Some(of)) =>
+            {
                 self.module(*id).unwrap_or_else(|| leaf(None, NodeState::Missing, "not found".to_owned()))
             }
-            Answer::Loaded(id) => leaf(path_of(*id), NodeState::AlreadyLoaded, "already loaded".to_owned()),
-            Answer::AlreadyLoaded(id, rule) => leaf(path_of(*id), NodeState::AlreadyLoaded, rule.to_string()),
-            Answer::PartOfWindows => leaf(None, NodeState::System, "part of Windows".to_owned()),
-            Answer::Waiting(path, rule) => leaf(Some(path), NodeState::Waiting, rule.to_string()),
-            Answer::Nothing => {
+            DependencyTarget::Loaded(id) => {
+                leaf(path_of(*id), NodeState::AlreadyLoaded, "already loaded".to_owned())
+            }
+            DependencyTarget::AlreadyLoaded(id, rule) => {
+                leaf(path_of(*id), NodeState::AlreadyLoaded, rule.to_string())
+            }
+            DependencyTarget::PartOfWindows => leaf(None, NodeState::System, "part of Windows".to_owned()),
+            DependencyTarget::DelayLoaded(path, rule) => {
+                leaf(Some(path), NodeState::Waiting, rule.to_string())
+            }
+            DependencyTarget::NotFound => {
                 let importer = self.modules.get(of).map(|module| &module.path);
                 let mut faults = self.faults().filter(|fault| {
                     fault.culprit().eq_ignore_ascii_case(&dependency.name)

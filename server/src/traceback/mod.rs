@@ -27,7 +27,7 @@ pub struct Traceback {
     pub exception: Option<String>,
     /// The part of its message that says what failed.
     pub message: String,
-    pub failure: Failure,
+    pub failure: TracebackFailure,
     /// The error that Windows reported.
     pub win_error: Option<WinError>,
     /// The import that failed, if it can be determined.
@@ -38,7 +38,7 @@ pub struct Traceback {
 
 /// The kind of failure, according to Python's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum TracebackFailure {
     /// Windows could not load an extension module. Its name is `None` if the message lacks it.
     Extension { module: Option<String> },
     /// DLLs could not be loaded or found. Contains names or paths, or nothing if the message has
@@ -105,13 +105,13 @@ pub fn read(text: &str) -> Result<Traceback, TracebackError> {
         return Err(other.map_or(TracebackError::Nothing, TracebackError::AnotherException));
     };
     let named: Vec<&str> = match &raised.failure {
-        Failure::Dlls { names } => names.iter().map(String::as_str).collect(),
+        TracebackFailure::Dlls { names } => names.iter().map(String::as_str).collect(),
         _ => Vec::new(),
     };
     let mut files = group.frames().map(|frame| frame.file.as_str()).chain(named.iter().copied());
     let environment = files.find_map(frames::environment_of).map(str::to_owned);
     let module = match &raised.failure {
-        Failure::NoModule { module } | Failure::Part { module } => Some(module.as_str()),
+        TracebackFailure::NoModule { module } | TracebackFailure::Part { module } => Some(module.as_str()),
         _ => None,
     };
     let bare = |module: &str| FailedImport { module: module.to_owned(), names: Vec::new(), at: None };

@@ -104,7 +104,7 @@ fn messages_of_windows_are_understood_in_many_languages() {
             let read = read(&TENSORFLOW.replace("SENTENCE", sentence)).unwrap();
             assert_eq!(
                 read.failure,
-                Failure::Extension { module: Some("_pywrap_tensorflow_internal".to_owned()) }
+                TracebackFailure::Extension { module: Some("_pywrap_tensorflow_internal".to_owned()) }
             );
             assert!(read.message.ends_with(&sentence.replace('’', "'")), "{}", read.message);
             read.win_error.map(|error| error.code)

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Failure, WinError, sentences};
+use super::{TracebackFailure, WinError, sentences};
 
 /// An exception, as far as a line describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RaisedException {
     pub exception: Option<String>,
     pub message: String,
-    pub failure: Failure,
+    pub failure: TracebackFailure,
     pub win_error: Option<WinError>,
 }
 
@@ -20,19 +20,19 @@ impl RaisedException {
     /// Returns a rank that is lower the more the exception says about a failed load.
     pub fn rank(&self) -> u32 {
         match &self.failure {
-            Failure::Extension { .. } => 0,
-            Failure::Dlls { names } => u32::from(names.is_empty()),
-            Failure::NoModule { .. } => 2,
-            Failure::Part { .. } => 3,
-            Failure::Other if self.is_import() => 4,
-            Failure::Other => 5,
+            TracebackFailure::Extension { .. } => 0,
+            TracebackFailure::Dlls { names } => u32::from(names.is_empty()),
+            TracebackFailure::NoModule { .. } => 2,
+            TracebackFailure::Part { .. } => 3,
+            TracebackFailure::Other if self.is_import() => 4,
+            TracebackFailure::Other => 5,
         }
     }
 
     /// Whether an import failed, or may have failed.
     pub fn is_import(&self) -> bool {
         let imports = |class: &String| class == "ImportError" || class == "ModuleNotFoundError";
-        self.failure != Failure::Other || self.exception.as_ref().is_some_and(imports)
+        self.failure != TracebackFailure::Other || self.exception.as_ref().is_some_and(imports)
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn raised(line: &str, above: Option<&RaisedException>) -> Option<Rais
     };
     let (failure, win_error, message) = failure(message);
     let has_class = class(line).is_some();
-    if failure == Failure::Other && !has_class {
+    if failure == TracebackFailure::Other && !has_class {
         return None;
     }
     let message = message.trim().chars().take(MAX_MESSAGE).collect();
@@ -132,7 +132,7 @@ fn is_class(name: &str) -> bool {
 }
 
 /// Returns the failure that a message describes, and the part of the message that describes it.
-fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
+fn failure(message: &str) -> (TracebackFailure, Option<WinError>, &str) {
     let numbered = number_after(message, "[WinError ")
         .or_else(|| number_after(message, "DLL load failed with error code "));
     let printed = numbered.map(|code| WinError { code, printed: true });
@@ -145,23 +145,23 @@ fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
         let sentence = words.split_once(": ").map(|(_, sentence)| sentence);
         let inferred = || sentence.and_then(sentences::code_of).map(|code| WinError { code, printed: false });
         let module = module.filter(|module| !module.is_empty()).map(str::to_owned);
-        return (Failure::Extension { module }, printed.or_else(inferred), words);
+        return (TracebackFailure::Extension { module }, printed.or_else(inferred), words);
     }
     // TensorFlow, tensorflow/python/platform/self_check.py
     if let Some(names) = quoted_after(message, "Could not find the DLL(s) ") {
         let names = names.split(" or ").map(|name| name.trim().to_owned()).collect();
-        return (Failure::Dlls { names }, printed.or(NOT_FOUND), message);
+        return (TracebackFailure::Dlls { names }, printed.or(NOT_FOUND), message);
     }
     // ctypes, and older versions of the above
     let found = quoted_after(message, "Could not find module ").or_else(|| {
         quoted_after(message, "Could not find ").filter(|name| name.to_ascii_lowercase().ends_with(".dll"))
     });
     if let Some(name) = found {
-        return (Failure::Dlls { names: vec![name.to_owned()] }, printed.or(NOT_FOUND), message);
+        return (TracebackFailure::Dlls { names: vec![name.to_owned()] }, printed.or(NOT_FOUND), message);
     }
     if printed.is_some() {
         let library = quoted_after(message, "Error loading ").map(str::to_owned);
-        return (Failure::Dlls { names: library.into_iter().collect() }, printed, message);
+        return (TracebackFailure::Dlls { names: library.into_iter().collect() }, printed, message);
     }
     if let Some(at) = message.find("No module named ") {
         let name = message.get(at + "No module named ".len()..).unwrap_or_default();
@@ -169,20 +169,20 @@ fn failure(message: &str) -> (Failure, Option<WinError>, &str) {
         let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(name.len());
         let module = name[..end].trim_end_matches('.').to_owned();
         if !module.is_empty() {
-            return (Failure::NoModule { module }, None, message);
+            return (TracebackFailure::NoModule { module }, None, message);
         }
     }
     if message.contains("Failed to load the native TensorFlow runtime") {
-        return (Failure::Part { module: "tensorflow".to_owned() }, None, message);
+        return (TracebackFailure::Part { module: "tensorflow".to_owned() }, None, message);
     }
     // NumPy's C API, in modules that use it
     if let Some(module) =
         message.trim().strip_suffix(" failed to import").and_then(|before| before.split(' ').next_back())
         && module.contains('.')
     {
-        return (Failure::Part { module: module.to_owned() }, None, message);
+        return (TracebackFailure::Part { module: module.to_owned() }, None, message);
     }
-    (Failure::Other, None, message)
+    (TracebackFailure::Other, None, message)
 }
 
 /// The error of messages that say that a DLL wasn't found.

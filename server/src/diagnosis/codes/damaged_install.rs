@@ -18,7 +18,7 @@
 use crate::diagnosis::case::{list, name_of};
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Culprit, Finding, Problem};
-use crate::environment::{DamagedFile, Distribution, Found};
+use crate::environment::{DamagedFile, Distribution, FileState};
 use crate::host::WinPath;
 use crate::plan::ImportFailure;
 
@@ -48,7 +48,7 @@ fn missing_path(case: &Case<'_>, problem: &Problem) -> Option<WinPath> {
     case.environment.distributions.iter().find_map(|distribution| {
         let missing = distribution.missing_files(files).ok()?.into_iter();
         let mut missing =
-            missing.filter(|damaged| damaged.found == Found::Missing).map(|damaged| damaged.path);
+            missing.filter(|damaged| damaged.found == FileState::Missing).map(|damaged| damaged.path);
         missing.find(|path| path.file_name().eq_ignore_ascii_case(name) && would_be_found(distribution, path))
     })
 }
@@ -145,16 +145,16 @@ pub(in crate::diagnosis) fn of_installed_files(
         finding.what = format!(
             "{begin}: {}{more} {}.",
             list(&names, "and"),
-            if damaged.iter().all(|file| file.found == Found::Missing) {
+            if damaged.iter().all(|file| file.found == FileState::Missing) {
                 "disappeared since it was installed"
-            } else if damaged.iter().all(|file| file.found != Found::Missing) {
+            } else if damaged.iter().all(|file| file.found != FileState::Missing) {
                 "changed since it was installed"
             } else {
                 "disappeared or changed since it was installed"
             }
         );
         finding.evidence = match damaged.first() {
-            Some(DamagedFile { path, expected: Some(expected), found: Found::Size(size) }) => {
+            Some(DamagedFile { path, expected: Some(expected), found: FileState::Size(size) }) => {
                 format!("According to RECORD, {} has {expected} bytes, but it has {size}.", case.short(path))
             }
             _ if error.is_some() => {

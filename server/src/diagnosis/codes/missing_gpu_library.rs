@@ -33,7 +33,7 @@ use crate::diagnosis::case::{list, some_of, windows_error};
 use crate::diagnosis::cures::UNKNOWN_UNTIL_INSTALLED;
 use crate::diagnosis::finding::Severity;
 use crate::diagnosis::{Case, Code, Finding, Fix, Problem, gpu};
-use crate::environment::Kind;
+use crate::environment::EnvironmentKind;
 use crate::host::WinPath;
 use crate::loader::{Fault, LoadFlags, Process};
 use crate::plan::Plan;
@@ -179,7 +179,7 @@ fn cure(
 ) {
     let (cuda, cudnn) = (wanted.cuda, wanted.cudnn);
     let store = match case.environment.base_kind {
-        Kind::Store => {
+        EnvironmentKind::Store => {
             " The Python of the Microsoft Store does not search PATH: use the one from python.org."
         }
         _ => "",

@@ -3,7 +3,7 @@
 
 use crate::host::WinPath;
 
-use super::{Search, Sighting, Source};
+use super::{Candidate, Search, Source};
 
 /// The names of the directories that conda's installers create.
 const INSTALLATIONS: [&str; 8] = [
@@ -18,7 +18,7 @@ const INSTALLATIONS: [&str; 8] = [
 ];
 
 /// Returns all of them.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
     for user in &search.users {
         let list = user.home.join(r".conda\environments.txt");
@@ -28,15 +28,15 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
             // Conda only removes deleted environments from the list when it lists them the next
             // time.
             if is_prefix(search, &folder) {
-                found.push(Sighting::new(folder, Source::Conda, format!("listed in {list}")));
+                found.push(Candidate::new(folder, Source::Conda, format!("listed in {list}")));
             }
         }
     }
     // A listed environment may also be an installation, in any directory.
-    let listed: Vec<WinPath> = found.iter().map(|sighting| sighting.path.clone()).collect();
+    let listed: Vec<WinPath> = found.iter().map(|candidate| candidate.path.clone()).collect();
     for root in roots(search) {
         if is_prefix(search, &root) {
-            found.push(Sighting::new(root.clone(), Source::Conda, "a conda installation"));
+            found.push(Candidate::new(root.clone(), Source::Conda, "a conda installation"));
         }
         found.extend(environments_in(search, &root.join("envs")));
     }
@@ -56,7 +56,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
 /// Returns the environment with this name.
 pub(super) fn named(search: &Search<'_>, name: &str) -> Option<WinPath> {
     let is_named = |path: &WinPath| path.file_name().eq_ignore_ascii_case(name);
-    all(search).into_iter().map(|sighting| sighting.path).find(is_named)
+    all(search).into_iter().map(|candidate| candidate.path).find(is_named)
 }
 
 /// Whether a directory is a conda prefix with a Python. Every prefix has `conda-meta`, but not
@@ -65,9 +65,9 @@ fn is_prefix(search: &Search<'_>, folder: &WinPath) -> bool {
     search.host.files.is_folder(&folder.join("conda-meta")) && search.is_file(&folder.join("python.exe"))
 }
 
-fn environments_in(search: &Search<'_>, folder: &WinPath) -> Vec<Sighting> {
+fn environments_in(search: &Search<'_>, folder: &WinPath) -> Vec<Candidate> {
     let prefixes = search.folders_in(folder).into_iter().filter(|prefix| is_prefix(search, prefix));
-    prefixes.map(|prefix| Sighting::new(prefix, Source::Conda, format!("in {folder}"))).collect()
+    prefixes.map(|prefix| Candidate::new(prefix, Source::Conda, format!("in {folder}"))).collect()
 }
 
 /// Returns the directories that may be an installation.

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use crate::environment::Environment;
 use crate::host::WinPath;
 
-use super::{Search, Sighting, Source, conda, managed, manager, registry, store};
+use super::{Candidate, Search, Source, conda, managed, manager, registry, store};
 
 /// Returns the first existing Python that a file requires: an environment that Poetry, Pipenv, or
 /// conda created for the folder, or else an interpreter of the required version.
-pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
+pub(super) fn first(search: &Search<'_>) -> Option<Candidate> {
     let folder = search.folder.as_ref()?;
     let pyproject = folder.join("pyproject.toml");
     let project = search.text(&pyproject).and_then(|text| text.parse::<toml::Table>().ok());
@@ -33,7 +33,7 @@ pub(super) fn first(search: &Search<'_>) -> Option<Sighting> {
 /// Finds the environment that Poetry created. Its name consists of the project's name, a hash of
 /// its folder (`generate_env_name` in poetry's env_manager.py), and the version of Python.
 /// `envs.toml` says which one is in use.
-fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table>) -> Option<Sighting> {
+fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table>) -> Option<Candidate> {
     let project = project?;
     let of_tool = project.get("tool").and_then(|tool| tool.get("poetry"));
     if of_tool.is_none() && !search.is_file(&folder.join("poetry.lock")) {
@@ -66,7 +66,7 @@ fn of_poetry(search: &Search<'_>, folder: &WinPath, project: Option<&toml::Table
         made.sort_by_key(minor_of);
         let chosen = made.iter().find(|path| in_use.as_deref() == Some(path.file_name())).or(made.last());
         if let Some(path) = chosen {
-            return Some(Sighting::new(
+            return Some(Candidate::new(
                 path.clone(),
                 Source::Hint,
                 format!("created by Poetry for {folder}"),
@@ -86,35 +86,35 @@ fn minor_of(path: &WinPath) -> u32 {
 
 /// Finds the environment of Pipenv or virtualenvwrapper. They write the folder to which an
 /// environment belongs to its file `.project`.
-fn of_pipenv(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+fn of_pipenv(search: &Search<'_>, folder: &WinPath) -> Option<Candidate> {
     let above = managed::virtualenv_folders(search).into_iter();
     let made =
-        above.flat_map(|above| search.environments_in(&above, Source::Hint)).map(|sighting| sighting.path);
+        above.flat_map(|above| search.environments_in(&above, Source::Hint)).map(|candidate| candidate.path);
     let is_for = |path: &WinPath| {
         search
             .text(&path.join(".project"))
             .is_some_and(|text| WinPath::new(text.trim()).normalized() == folder.normalized())
     };
     let path = made.into_iter().find(is_for)?;
-    Some(Sighting::new(path, Source::Hint, format!("created for {folder}")))
+    Some(Candidate::new(path, Source::Hint, format!("created for {folder}")))
 }
 
 /// Finds the environment in the `name:` line of an `environment.yml`.
-fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+fn of_conda(search: &Search<'_>, folder: &WinPath) -> Option<Candidate> {
     let mut files = ["environment.yml", "environment.yaml"].into_iter().map(|name| folder.join(name));
     files.find_map(|file| {
         let text = search.text(&file)?;
         let name = text.lines().find_map(|line| line.strip_prefix("name:"))?;
         let name = name.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
         let path = conda::named(search, name)?;
-        Some(Sighting::new(path, Source::Hint, format!("{file} names the environment {name}")))
+        Some(Candidate::new(path, Source::Hint, format!("{file} names the environment {name}")))
     })
 }
 
 /// Finds an interpreter for the first version in `.python-version` that is installed. A version can
 /// be `3.11`, `3.11.4`, `cpython-3.11`, or, for a free-threaded build, `3.14t` or
 /// `3.14+freethreaded`.
-fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Sighting> {
+fn of_version_file(search: &Search<'_>, folder: &WinPath) -> Option<Candidate> {
     let file = folder.join(".python-version");
     let text = search.text(&file)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -148,24 +148,24 @@ fn of_version(
     search: &Search<'_>,
     fits: impl Fn(&InstalledVersion) -> bool,
     reason: &str,
-) -> Option<Sighting> {
-    let mut fitting: Option<(InstalledVersion, Sighting)> = None;
+) -> Option<Candidate> {
+    let mut fitting: Option<(InstalledVersion, Candidate)> = None;
     let groups =
         [managed::interpreters(search), registry::all(search), manager::all(search), store::all(search)];
     for group in groups {
-        for sighting in group {
-            let Ok(environment) = Environment::on(&sighting.path, search.host) else { continue };
+        for candidate in group {
+            let Ok(environment) = Environment::on(&candidate.path, search.host) else { continue };
             let Ok(version) = Version::from_str(&environment.version.to_string()) else { continue };
             let installed = InstalledVersion { version, gil_enabled: !environment.free_threaded };
             if fits(&installed) && fitting.as_ref().is_none_or(|(known, _)| *known < installed) {
-                fitting = Some((installed, sighting));
+                fitting = Some((installed, candidate));
             }
         }
-        if let Some((_, sighting)) = fitting {
-            return Some(Sighting {
+        if let Some((_, candidate)) = fitting {
+            return Some(Candidate {
                 source: Source::Hint,
-                reason: format!("{reason} ({})", sighting.reason),
-                ..sighting
+                reason: format!("{reason} ({})", candidate.reason),
+                ..candidate
             });
         }
     }

@@ -4,10 +4,10 @@
 use crate::environment::{Environment, PythonVersion};
 use crate::host::WinPath;
 
-use super::{Search, Sighting, Source};
+use super::{Candidate, Search, Source};
 
 /// Returns all of them.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
     let mut found = interpreters(search);
     for folder in poetry_folders(search) {
         found.extend(search.environments_in(&folder, Source::Poetry));
@@ -19,14 +19,14 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
 }
 
 /// Returns the Pythons that uv and pyenv-win installed.
-pub(super) fn interpreters(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn interpreters(search: &Search<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
     let of_uv = search.variable("UV_PYTHON_INSTALL_DIR").map(WinPath::new).into_iter();
     for folder in of_uv.chain(search.users.iter().map(|user| user.roaming.join(r"uv\python"))) {
         let installed = search.environments_in(&folder, Source::Uv);
         let names: Vec<Install<'_>> =
             installed.iter().filter_map(|one| Install::of(one.path.file_name())).collect();
-        let is_link = |one: &&Sighting| {
+        let is_link = |one: &&Candidate| {
             let link = Install::of(one.path.file_name());
             link.is_some_and(|link| names.iter().any(|install| link.leads_to(install)))
         };

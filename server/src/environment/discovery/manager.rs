@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::host::WinPath;
 
 use super::users::User;
-use super::{Search, Sighting, Source};
+use super::{Candidate, Search, Source};
 
 /// The file with the description of an install.
 const DESCRIPTION: &str = "__install__.json";
@@ -37,7 +37,7 @@ struct Settings {
 /// Returns all of them, starting with the one that `py` would start: a final release from
 /// python.org, the newest (`_make_sort_key` in installs.py). Directories with a Python but without
 /// a description come last.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
     let mut installs = described(search);
     for folder in folders(search) {
         let pythons = search.folders_in(&folder).into_iter().filter(|inner| {
@@ -45,7 +45,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
             let is_known = search.is_file(&inner.join(DESCRIPTION));
             has_python_name && !is_known && search.is_file(&inner.join("python.exe"))
         });
-        installs.extend(pythons.map(|python| sighting(python, &folder)));
+        installs.extend(pythons.map(|python| candidate(python, &folder)));
     }
     installs
 }
@@ -56,11 +56,11 @@ pub(super) fn is_install(search: &Search<'_>, folder: &WinPath) -> bool {
 }
 
 /// Returns the install that `py` would start.
-pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
+pub(super) fn default(search: &Search<'_>) -> Option<Candidate> {
     described(search).into_iter().find(|install| search.is_file(&install.path))
 }
 
-fn described(search: &Search<'_>) -> Vec<Sighting> {
+fn described(search: &Search<'_>) -> Vec<Candidate> {
     let mut installs = Vec::new();
     for folder in folders(search) {
         for inner in search.folders_in(&folder) {
@@ -74,15 +74,15 @@ fn described(search: &Search<'_>) -> Vec<Sighting> {
             let version = Version::from_str(&install.version).ok();
             let is_final = version.as_ref().is_some_and(|version| !version.any_prerelease());
             let is_other = !install.company.eq_ignore_ascii_case("PythonCore");
-            installs.push(((!is_final, is_other, Reverse(version)), sighting(executable, &folder)));
+            installs.push(((!is_final, is_other, Reverse(version)), candidate(executable, &folder)));
         }
     }
     installs.sort_by(|(one, _), (other, _)| one.cmp(other));
-    installs.into_iter().map(|(_, sighting)| sighting).collect()
+    installs.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-fn sighting(path: WinPath, folder: &WinPath) -> Sighting {
-    Sighting::new(path, Source::Manager, format!("in {folder}"))
+fn candidate(path: WinPath, folder: &WinPath) -> Candidate {
+    Candidate::new(path, Source::Manager, format!("in {folder}"))
 }
 
 /// Returns the directory of each user's installs: `install_dir` in

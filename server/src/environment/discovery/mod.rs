@@ -15,7 +15,7 @@
 //! | `users` | the users whose directories are searched |
 //!
 //! The result is a list of paths with the reason for each. [`Search::all`] describes all of them;
-//! [`Search::chosen`] only returns the selected one, and searches no further than necessary.
+//! [`Search::selected`] only returns the selected one, and searches no further than necessary.
 
 mod conda;
 mod folder;
@@ -104,7 +104,7 @@ impl Source {
 
 /// A candidate: the path of an interpreter or environment, and why it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
+pub struct Candidate {
     /// The `python.exe`, or the directory of the environment.
     pub path: WinPath,
     /// The source that it comes from.
@@ -113,9 +113,9 @@ pub struct Sighting {
     pub reason: String,
 }
 
-impl Sighting {
-    fn new(path: WinPath, source: Source, reason: impl Into<String>) -> Sighting {
-        Sighting { path: path.normalized(), source, reason: reason.into() }
+impl Candidate {
+    fn new(path: WinPath, source: Source, reason: impl Into<String>) -> Candidate {
+        Candidate { path: path.normalized(), source, reason: reason.into() }
     }
 }
 
@@ -127,7 +127,7 @@ pub struct FoundEnvironment {
     /// The environment, or the reason why it cannot be started.
     pub environment: Result<Environment, EnvironmentError>,
     /// The candidates that led to it, the most specific first.
-    pub sightings: Vec<Sighting>,
+    pub candidates: Vec<Candidate>,
 }
 
 /// A search for interpreters on a machine.
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
     /// Returns the interpreter to use if none is named: the activated environment, one in the
     /// folder, `.venv` in a parent folder, one that the folder's files require, the one that `py`
     /// starts, or the first on PATH.
-    pub fn chosen(&self) -> Option<Sighting> {
+    pub fn selected(&self) -> Option<Candidate> {
         let activated = || self.of_activated();
         let own = || folder::usual(self);
         activated()
@@ -176,42 +176,42 @@ impl<'a> Search<'a> {
 
     /// Returns everything that was found, described. The selected one comes first.
     pub fn all(&self) -> Vec<FoundEnvironment> {
-        let mut sightings: Vec<Sighting> = self.chosen().into_iter().chain(self.of_activated()).collect();
-        sightings.extend(folder::all(self));
-        sightings.extend(registry::all(self));
-        sightings.extend(store::all(self));
-        sightings.extend(manager::all(self));
-        sightings.extend(managed::all(self));
-        sightings.extend(conda::all(self));
-        sightings.extend(places::all(self));
-        sightings.extend(places::on_path(self));
+        let mut candidates: Vec<Candidate> = self.selected().into_iter().chain(self.of_activated()).collect();
+        candidates.extend(folder::all(self));
+        candidates.extend(registry::all(self));
+        candidates.extend(store::all(self));
+        candidates.extend(manager::all(self));
+        candidates.extend(managed::all(self));
+        candidates.extend(conda::all(self));
+        candidates.extend(places::all(self));
+        candidates.extend(places::on_path(self));
         let mut found: Vec<FoundEnvironment> = Vec::new();
         // The index in `found` by path.
         let mut known: HashMap<String, usize> = HashMap::new();
-        let mut sightings = VecDeque::from(sightings);
-        while let Some(sighting) = sightings.pop_front() {
-            if !known.contains_key(&sighting.path.key()) {
-                let environment = Environment::on(&sighting.path, self.host);
+        let mut candidates = VecDeque::from(candidates);
+        while let Some(candidate) = candidates.pop_front() {
+            if !known.contains_key(&candidate.path.key()) {
+                let environment = Environment::on(&candidate.path, self.host);
                 for path in environment.iter().flat_map(|found| self.beside(found)) {
-                    sightings.push_back(Sighting { path, ..sighting.clone() });
+                    candidates.push_back(Candidate { path, ..candidate.clone() });
                 }
                 // A launcher is the same Python as its target, and so is a link.
                 let python = match &environment {
                     Ok(python) => {
                         managed::link_target(self, python).unwrap_or_else(|| python.interpreter.clone())
                     }
-                    Err(_) => sighting.path.clone(),
+                    Err(_) => candidate.path.clone(),
                 };
                 let at = *known.entry(python.key()).or_insert(found.len());
-                known.insert(sighting.path.key(), at);
+                known.insert(candidate.path.key(), at);
                 if at == found.len() {
-                    let selected = environment.as_ref().map_or(&sighting.path, |found| &found.selected);
+                    let selected = environment.as_ref().map_or(&candidate.path, |found| &found.selected);
                     let interpreter = selected.clone();
-                    found.push(FoundEnvironment { interpreter, environment, sightings: Vec::new() });
+                    found.push(FoundEnvironment { interpreter, environment, candidates: Vec::new() });
                 }
             }
-            let same = known.get(&sighting.path.key()).and_then(|at| found.get_mut(*at));
-            same.into_iter().for_each(|same| same.add(&sighting));
+            let same = known.get(&candidate.path.key()).and_then(|at| found.get_mut(*at));
+            same.into_iter().for_each(|same| same.add(&candidate));
             if found.len() == MAX_ENTRIES {
                 break;
             }
@@ -234,9 +234,9 @@ impl<'a> Search<'a> {
         free_threaded_programs(folder, &*self.host.files)
     }
 
-    fn of_activated(&self) -> Option<Sighting> {
+    fn of_activated(&self) -> Option<Candidate> {
         let path = self.activated.clone()?;
-        Some(Sighting::new(path, Source::Activated, "activated"))
+        Some(Candidate::new(path, Source::Activated, "activated"))
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
@@ -270,9 +270,9 @@ impl<'a> Search<'a> {
     }
 
     /// Returns the environments in the direct subdirectories of a directory.
-    fn environments_in(&self, folder: &WinPath, source: Source) -> Vec<Sighting> {
+    fn environments_in(&self, folder: &WinPath, source: Source) -> Vec<Candidate> {
         let inner = self.folders_in(folder).into_iter().filter(|inner| self.is_environment(inner));
-        inner.map(|inner| Sighting::new(inner, source, format!("in {folder}"))).collect()
+        inner.map(|inner| Candidate::new(inner, source, format!("in {folder}"))).collect()
     }
 }
 
@@ -282,15 +282,16 @@ pub(super) fn store_alias_target(path: &WinPath, host: &Host) -> Option<WinPath>
 }
 
 impl FoundEnvironment {
-    fn add(&mut self, sighting: &Sighting) {
-        let mut sighting = sighting.clone();
+    fn add(&mut self, candidate: &Candidate) {
+        let mut candidate = candidate.clone();
         // The candidate may be another launcher, or the interpreter if a launcher is listed.
-        if sighting.path.has_extension("exe") && sighting.path != self.interpreter {
-            sighting.reason = format!("{}, as {}", sighting.reason, sighting.path);
+        if candidate.path.has_extension("exe") && candidate.path != self.interpreter {
+            candidate.reason = format!("{}, as {}", candidate.reason, candidate.path);
         }
-        let is_known = |known: &Sighting| known.source == sighting.source && known.reason == sighting.reason;
-        if !self.sightings.iter().any(is_known) {
-            self.sightings.push(sighting);
+        let is_known =
+            |known: &Candidate| known.source == candidate.source && known.reason == candidate.reason;
+        if !self.candidates.iter().any(is_known) {
+            self.candidates.push(candidate);
         }
     }
 }
@@ -320,7 +321,7 @@ pub fn machine(
 /// Returns the native path of the interpreter, or of the directory of its environment, that is
 /// selected for a native folder. Returns `None` for a recorded machine, which has its own
 /// interpreter.
-pub fn meant_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>) -> Option<PathBuf> {
+pub fn selected_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>) -> Option<PathBuf> {
     let activated = session::activated();
     let (machine, _) = machine(host, drive, activated.as_deref().or(folder)).ok()?;
     if machine.kind.is_snapshot() {
@@ -329,6 +330,6 @@ pub fn meant_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>)
     let search = Search::on(&machine)
         .in_folder(folder.map(|folder| machine.path_of(folder)))
         .with_activated(activated.map(|folder| machine.path_of(&folder)));
-    let chosen = search.chosen().and_then(|chosen| machine.native_of(&chosen.path));
+    let chosen = search.selected().and_then(|chosen| machine.native_of(&chosen.path));
     chosen.or_else(session::python_on_path)
 }

@@ -3,11 +3,11 @@
 
 use crate::host::WinPath;
 
-use super::{Search, Sighting, Source, store};
+use super::{Candidate, Search, Source, store};
 
 /// Returns all of them: python.org's (for one user and for all users), Visual Studio's, the
 /// embeddable package, and WinPython.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
     let drive = search.drive();
     let mut found = Vec::new();
     let mut above = vec![drive.clone()];
@@ -28,7 +28,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
 
 /// Returns the subdirectories whose names start with one of `prefixes` and that contain a Python.
 /// WinPython has it in an inner directory `python` or `python-3.11.5.amd64`.
-fn named(search: &Search<'_>, folder: &WinPath, prefixes: &[&str]) -> Vec<Sighting> {
+fn named(search: &Search<'_>, folder: &WinPath, prefixes: &[&str]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for inner in search.folders_in(folder) {
         let name = inner.file_name().to_ascii_lowercase();
@@ -44,14 +44,14 @@ fn named(search: &Search<'_>, folder: &WinPath, prefixes: &[&str]) -> Vec<Sighti
                 && (search.is_file(&candidate.join("python.exe"))
                     || !search.free_threaded_in(candidate).is_empty())
         });
-        found.extend(candidates.map(|path| Sighting::new(path, Source::Place, format!("in {folder}"))));
+        found.extend(candidates.map(|path| Candidate::new(path, Source::Place, format!("in {folder}"))));
     }
     found
 }
 
 /// Returns every `python.exe` in a directory of PATH, in order, and then the free-threaded builds,
 /// which have other names. An alias is replaced by its target.
-pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn on_path(search: &Search<'_>) -> Vec<Candidate> {
     let directories = search.host.path_directories();
     let programs =
         directories.iter().flat_map(|folder| ["python.exe", "python3.exe"].map(|name| folder.join(name)));
@@ -60,5 +60,5 @@ pub(super) fn on_path(search: &Search<'_>) -> Vec<Sighting> {
         if store::is_alias(&program) { store::store_alias_target(search, &program) } else { Some(program) }
     });
     let free_threaded = directories.iter().flat_map(|folder| search.free_threaded_in(folder));
-    there.chain(free_threaded).map(|path| Sighting::new(path, Source::Path, "on PATH")).collect()
+    there.chain(free_threaded).map(|path| Candidate::new(path, Source::Path, "on PATH")).collect()
 }

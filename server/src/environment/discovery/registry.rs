@@ -5,20 +5,20 @@ use std::cmp::Reverse;
 use crate::environment::PythonVersion;
 use crate::host::{RegisteredPython, Registration};
 
-use super::{Search, Sighting, Source, manager, store};
+use super::{Candidate, Search, Source, manager, store};
 
 /// The company name of python.org's installers.
 const PYTHON_CORE: &str = "PythonCore";
 
 /// Returns all of them, starting with the one that the launcher would start.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
-    ordered(search).into_iter().map(sighting).collect()
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
+    ordered(search).into_iter().map(candidate).collect()
 }
 
 /// Returns the Python that `py` starts: the one in `PY_PYTHON` or `py.ini`, or else the newest
 /// (CPython, PC/launcher2.c).
-pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
-    let existing: Vec<Sighting> = all(search).into_iter().filter(|one| search.is_file(&one.path)).collect();
+pub(super) fn default(search: &Search<'_>) -> Option<Candidate> {
+    let existing: Vec<Candidate> = all(search).into_iter().filter(|one| search.is_file(&one.path)).collect();
     // The install manager's `py` has its own variable.
     let mut variables = ["PY_PYTHON", "PYTHON_MANAGER_DEFAULT"].into_iter();
     let requested = variables.find_map(|name| Some((search.variable(name)?.to_owned(), name.to_owned())));
@@ -32,19 +32,19 @@ pub(super) fn default(search: &Search<'_>) -> Option<Sighting> {
         let python = registered
             .iter()
             .find(|python| matches_tag(python, &tag) && search.is_file(&python.executable))?;
-        Some(Sighting { reason: format!("{by} says {tag}"), ..sighting(python) })
+        Some(Candidate { reason: format!("{by} says {tag}"), ..candidate(python) })
     });
     // The registry of a drive isn't known, but the manager's installs are. The launcher tries the
     // Store last.
-    let newest = |one: Sighting| Sighting { reason: format!("started by py ({})", one.reason), ..one };
+    let newest = |one: Candidate| Candidate { reason: format!("started by py ({})", one.reason), ..one };
     by_request
         .or_else(|| existing.into_iter().next().map(newest))
         .or_else(|| manager::default(search).map(newest))
         .or_else(|| store::all(search).into_iter().find(|one| !store::is_alias(&one.path)).map(newest))
 }
 
-fn sighting(python: &RegisteredPython) -> Sighting {
-    Sighting::new(python.executable.clone(), Source::Registry, python.key())
+fn candidate(python: &RegisteredPython) -> Candidate {
+    Candidate::new(python.executable.clone(), Source::Registry, python.key())
 }
 
 /// Returns the registered Pythons in order: python.org's first, then the newest, then as the `py`

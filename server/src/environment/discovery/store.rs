@@ -7,16 +7,16 @@
 
 use crate::host::{EntryKind, Registration, WinPath, registered_pythons::STORE_PACKAGE};
 
-use super::{Search, Sighting, Source};
+use super::{Candidate, Search, Source};
 
 /// Returns the packages, the newest first, followed by the aliases whose package cannot be found.
-pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
+pub(super) fn all(search: &Search<'_>) -> Vec<Candidate> {
     let packages = packages(search);
-    let mut found: Vec<Sighting> = packages
+    let mut found: Vec<Candidate> = packages
         .iter()
         .map(|folder| {
             let reason = format!("Microsoft Store package {}", folder.file_name());
-            Sighting::new(folder.join("python.exe"), Source::Store, reason)
+            Candidate::new(folder.join("python.exe"), Source::Store, reason)
         })
         .collect();
     for user in &search.users {
@@ -26,7 +26,7 @@ pub(super) fn all(search: &Search<'_>) -> Vec<Sighting> {
             let is_found = packages.iter().any(|package| is_of_family(package, &name));
             let alias = family.join("python.exe");
             if name.starts_with(STORE_PACKAGE) && !is_found && search.is_file(&alias) {
-                found.push(Sighting::new(alias, Source::Store, format!("Microsoft Store package {name}")));
+                found.push(Candidate::new(alias, Source::Store, format!("Microsoft Store package {name}")));
             }
         }
     }

@@ -41,7 +41,7 @@ fn check(disk: &str, facts: &str, expected: Expect) {
     let search = Search::on(&host).in_folder(Some(r"C:\work".into())).thorough();
     let mut out = String::new();
     for (at, found) in search.all().iter().enumerate() {
-        let star = if at == 0 && search.chosen().is_some() { "* " } else { "" };
+        let star = if at == 0 && search.selected().is_some() { "* " } else { "" };
         let _ = match &found.environment {
             Ok(environment) => {
                 writeln!(
@@ -54,8 +54,8 @@ fn check(disk: &str, facts: &str, expected: Expect) {
             }
             Err(error) => writeln!(out, "{star}{error}"),
         };
-        for sighting in &found.sightings {
-            let _ = writeln!(out, "    {}: {}", sighting.source.name(), sighting.reason);
+        for candidate in &found.candidates {
+            let _ = writeln!(out, "    {}: {}", candidate.source.name(), candidate.reason);
         }
     }
     expected.assert_eq(&out);
@@ -65,7 +65,7 @@ fn check(disk: &str, facts: &str, expected: Expect) {
 fn check_chosen(disk: &str, facts: &str, expected: Expect) {
     let host = machine(disk, facts);
     let search = Search::on(&host).in_folder(Some(r"C:\work".into()));
-    let chosen = search.chosen();
+    let chosen = search.selected();
     expected.assert_eq(&chosen.map_or("none\n".to_owned(), |one| format!("{}\n{}\n", one.path, one.reason)));
 }
 
@@ -213,9 +213,9 @@ fn the_environment_of_the_folder_takes_precedence() {
     );
     let search = || Search::on(&host).in_folder(Some(r"C:\work".into()));
     // It is selected even if it is broken, so that its problem gets reported.
-    assert_eq!(search().chosen().unwrap().path.as_str(), r"C:\work\.venv");
+    assert_eq!(search().selected().unwrap().path.as_str(), r"C:\work\.venv");
     let activated = search().with_activated(Some(r"C:\other".into()));
-    assert_eq!(activated.chosen().unwrap().path.as_str(), r"C:\other");
+    assert_eq!(activated.selected().unwrap().path.as_str(), r"C:\other");
 }
 
 #[test]
@@ -520,7 +520,7 @@ fn the_build_that_a_file_requires_is_selected() {
     let selected = |version: &str| {
         let disk = format!("{disk}\nC:\\work\\.python-version  text\n    {version}\n");
         let host = machine(&disk, "");
-        let chosen = Search::on(&host).in_folder(Some(r"C:\work".into())).chosen();
+        let chosen = Search::on(&host).in_folder(Some(r"C:\work".into())).selected();
         chosen.unwrap().path.file_name().to_owned()
     };
     assert_eq!(selected("3.14"), "cpython-3.14.4-x");

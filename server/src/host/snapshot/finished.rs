@@ -17,15 +17,15 @@ use crate::host::Host;
 use crate::source::withheld;
 
 /// A complete snapshot in memory.
-pub struct Finished {
+pub struct FinishedSnapshot {
     json: String,
     /// The number of users, servers, and companies whose names were replaced.
     pub renamed: usize,
 }
 
-impl Finished {
+impl FinishedSnapshot {
     /// Creates a snapshot from its JSON. The names of `users` are replaced.
-    pub(super) fn new(mut json: String, users: Option<Users>) -> Result<Finished, SnapshotError> {
+    pub(super) fn new(mut json: String, users: Option<Users>) -> Result<FinishedSnapshot, SnapshotError> {
         let mut renamed = 0;
         if let Some(mut users) = users {
             json = users.redacted_json(&json);
@@ -40,11 +40,11 @@ impl Finished {
                 return Err(SnapshotError::Secret { kind, around });
             }
         }
-        Ok(Finished { json, renamed })
+        Ok(FinishedSnapshot { json, renamed })
     }
 
     /// Marks the snapshot as inexact, so that a replay warns that it lacks something.
-    pub fn inexact(mut self) -> Finished {
+    pub fn inexact(mut self) -> FinishedSnapshot {
         self.json = self.json.replacen('{', r#"{"isInexact":true,"#, 1);
         self
     }
@@ -72,7 +72,7 @@ impl Finished {
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`] if it cannot be read, because it must not appear to be empty.
-    pub fn contents(&self) -> Result<Contents, SnapshotError> {
+    pub fn contents(&self) -> Result<SnapshotContents, SnapshotError> {
         #[derive(Deserialize)]
         struct Whole {
             variables: BTreeMap<String, String>,
@@ -87,7 +87,7 @@ impl Finished {
             texts: BTreeMap<String, Result<String, Value>>,
         }
         let whole = parse::<Whole>(self.json.as_bytes()).map_err(damaged)?;
-        let mut contents = Contents {
+        let mut contents = SnapshotContents {
             variables: whole.variables,
             folders: whole
                 .facts
@@ -97,7 +97,7 @@ impl Finished {
                 .collect(),
             images: whole.facts.images.into_keys().collect(),
             modules: whole.scripts.keys().cloned().collect(),
-            ..Contents::default()
+            ..SnapshotContents::default()
         };
         let texts = whole.facts.texts.into_iter();
         contents.files.extend(texts.filter_map(|(file, text)| Some((file, text.ok()?))));
@@ -120,7 +120,7 @@ impl Finished {
 
 /// The contents of a snapshot that the user may want to review.
 #[derive(Debug, Default)]
-pub struct Contents {
+pub struct SnapshotContents {
     /// The environment variables.
     pub variables: BTreeMap<String, String>,
     /// The directories, and the names in them.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::essence::essence;
-use super::finished::Finished;
+use super::finished::FinishedSnapshot;
 use super::notation::{Notated, with_constants};
 use super::users::{Users, homes_of};
 use super::{
@@ -271,7 +271,7 @@ impl Recording {
         interpreter: &WinPath,
         kept: &BTreeSet<usize>,
         keep_names: bool,
-    ) -> Result<Finished, SnapshotError> {
+    ) -> Result<FinishedSnapshot, SnapshotError> {
         let mut users = users_of(host, &self);
         let (mut facts, variables) = self.restored(kept);
         if !keep_names {
@@ -297,7 +297,7 @@ impl Recording {
             facts,
         };
         let json = serde_json::to_string(&snapshot).map_err(damaged)?;
-        Finished::new(json, (!keep_names).then_some(users))
+        FinishedSnapshot::new(json, (!keep_names).then_some(users))
     }
 }
 

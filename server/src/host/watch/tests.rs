@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::SystemTime;
 
 use super::*;
-use crate::host::Witness;
+use crate::host::ReadTracker;
 
 /// The drive of a machine in a temporary directory, parts of which are read and watched.
 struct Drive {
@@ -49,7 +49,7 @@ impl Drive {
     /// Reads the environment and the other places where its DLL may be, and watches them.
     fn read(&self, watches_system: bool) -> &Drive {
         let host = Host::directory(self.root.path(), Default::default()).unwrap();
-        let (host, witness) = Witness::over(&host);
+        let (host, tracker) = ReadTracker::over(&host);
         let at = |path: &str| WinPath::new(r"C:\").join(path);
         for file in ["env/python.exe", "env/Lib/site-packages/pkg/a.dll"] {
             let _ = host.files.image(&at(file));
@@ -59,7 +59,7 @@ impl Drive {
         host.files.is_file(&at("Windows/System32/a.dll"));
         host.files.folder(&at("env/Lib/site-packages")).unwrap();
         let roots = if self.path("env").exists() { vec![at("env")] } else { Vec::new() };
-        let watched = Watched::new(&host, &witness.reading(), roots, watches_system).unwrap();
+        let watched = Watched::new(&host, &tracker.read_set(), roots, watches_system).unwrap();
         self.watcher.watch(1, watched, true);
         // Give the system time to start notifications.
         std::thread::sleep(QUIET);
@@ -166,10 +166,10 @@ fn an_installation_is_reported_once_at_its_end() {
 fn a_change_before_the_watch_started_is_reported() {
     let drive = Drive::new(true);
     let host = Host::directory(drive.root.path(), Default::default()).unwrap();
-    let (host, witness) = Witness::over(&host);
+    let (host, tracker) = ReadTracker::over(&host);
     host.files.is_file(&r"C:\work\a.dll".into());
     drive.write("work/a.dll");
-    drive.watcher.watch(1, Watched::new(&host, &witness.reading(), Vec::new(), true).unwrap(), true);
+    drive.watcher.watch(1, Watched::new(&host, &tracker.read_set(), Vec::new(), true).unwrap(), true);
     drive.assert_reported();
 }
 
@@ -178,12 +178,12 @@ fn a_change_of_a_newly_read_file_in_a_watched_folder_is_reported() {
     let drive = Drive::new(true);
     let watch = |file: &str, change: &dyn Fn()| {
         let host = Host::directory(drive.root.path(), Default::default()).unwrap();
-        let (host, witness) = Witness::over(&host);
+        let (host, tracker) = ReadTracker::over(&host);
         drive.watcher.expect(1);
         host.files.is_file(&file.into());
         change();
         let roots = vec![WinPath::new(r"C:\env")];
-        drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
+        drive.watcher.watch(1, Watched::new(&host, &tracker.read_set(), roots, true).unwrap(), true);
     };
     watch(r"C:\work\a.dll", &|| {});
     drive.assert_not_reported();
@@ -198,11 +198,11 @@ fn a_folder_that_was_replaced_before_it_is_read_again_is_still_watched() {
     fs::create_dir(drive.path("work/folder")).unwrap();
     let watch = || {
         let host = Host::directory(drive.root.path(), Default::default()).unwrap();
-        let (host, witness) = Witness::over(&host);
+        let (host, tracker) = ReadTracker::over(&host);
         drive.watcher.expect(1);
         host.files.is_file(&r"C:\work\folder\a.dll".into());
         let roots = vec![WinPath::new(r"C:\env")];
-        drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
+        drive.watcher.watch(1, Watched::new(&host, &tracker.read_set(), roots, true).unwrap(), true);
         std::thread::sleep(QUIET);
     };
     watch();
@@ -219,10 +219,10 @@ fn a_folder_that_was_deleted_and_created_again_is_still_watched() {
     let drive = Drive::new(true);
     fs::create_dir(drive.path("work/folder")).unwrap();
     let host = Host::directory(drive.root.path(), Default::default()).unwrap();
-    let (host, witness) = Witness::over(&host);
+    let (host, tracker) = ReadTracker::over(&host);
     host.files.is_file(&r"C:\work\folder\a.dll".into());
     let roots = vec![WinPath::new(r"C:\env")];
-    drive.watcher.watch(1, Watched::new(&host, &witness.reading(), roots, true).unwrap(), true);
+    drive.watcher.watch(1, Watched::new(&host, &tracker.read_set(), roots, true).unwrap(), true);
     std::thread::sleep(QUIET);
     fs::remove_dir(drive.path("work/folder")).unwrap();
     fs::create_dir(drive.path("work/folder")).unwrap();
@@ -237,11 +237,11 @@ fn a_persistent_mismatch_is_reported_less_and_less_often() {
     let mut reported = 0;
     for file in 0.. {
         let host = Host::directory(drive.root.path(), Default::default()).unwrap();
-        let (host, witness) = Witness::over(&host);
+        let (host, tracker) = ReadTracker::over(&host);
         host.files.is_file(&r"C:\work\a.dll".into());
         // As if the file changed during each diagnosis.
         drive.write(&format!("work/{file}.dll"));
-        drive.watcher.watch(1, Watched::new(&host, &witness.reading(), Vec::new(), true).unwrap(), true);
+        drive.watcher.watch(1, Watched::new(&host, &tracker.read_set(), Vec::new(), true).unwrap(), true);
         let left = Duration::from_secs(6).saturating_sub(start.elapsed());
         if drive.reports.recv_timeout(left).is_err() {
             break;

@@ -41,7 +41,7 @@ pub fn list(target: &Target, folder: Option<&Path>) -> Result<Vec<ListedPython>,
             }
             Err(error) => (error.to_string(), false),
         };
-        let reason = found.sightings.first().map_or_else(String::new, |sighting| sighting.reason.clone());
+        let reason = found.candidates.first().map_or_else(String::new, |candidate| candidate.reason.clone());
         let (label, reason) = (visible(&label).into_owned(), visible(&reason).into_owned());
         ListedPython { path, label, reason, usable }
     });

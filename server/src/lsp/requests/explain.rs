@@ -2,7 +2,7 @@
 //! Markdown. The arguments are `[{ scopeUri, text }]`.
 
 use crate::diagnosis::{DiagnosisCache, Import};
-use crate::host::session::at_home;
+use crate::host::session::expand_home;
 use crate::lsp::analysis::{OpenTarget, Target, Unavailable};
 use crate::lsp::interpreter::Choice;
 use crate::report::{Explanation, Report};
@@ -41,7 +41,7 @@ pub fn explain(target: &Target, text: &str) -> Result<String, String> {
 /// whether it is the traceback's.
 fn open(target: &Target, traceback: &Traceback) -> Result<(OpenTarget, Option<bool>), Unavailable> {
     let Some(environment) = &traceback.environment else { return Ok((target.open(|host| host)?, None)) };
-    let interpreter = Choice::Named(at_home(environment));
+    let interpreter = Choice::Named(expand_home(environment));
     match (Target { interpreter, ..target.clone() }).open(|host| host) {
         Ok(opened) => Ok((opened, Some(true))),
         Err(_) => Ok((target.open(|host| host)?, Some(false))),

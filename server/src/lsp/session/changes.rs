@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MAX_ANSWERS, MAX_DIAGNOSES, Override, Running, Session};
 use crate::diagnosis::{Diagnosis, FixOutcome, Health as DiagnosisHealth, Import};
-use crate::host::{Stop, WinPath};
+use crate::host::{CancellationToken, WinPath};
 use crate::lsp::analysis::{Answer, Target, names};
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::document::{Change, OpenDocument};
@@ -269,9 +269,14 @@ impl Session {
     }
 
     /// Takes the result of a thread that tried fixes, unless it was cancelled by `stop`.
-    pub fn proved(&mut self, target: &Target, stop: &Stop, proven: BTreeMap<Import, Arc<Diagnosis>>) {
+    pub fn proved(
+        &mut self,
+        target: &Target,
+        stop: &CancellationToken,
+        proven: BTreeMap<Import, Arc<Diagnosis>>,
+    ) {
         self.background_threads = self.background_threads.saturating_sub(1);
-        if stop.is_said() {
+        if stop.is_cancelled() {
             return;
         }
         let took = self.background.take().map_or(0, |work| work.since.elapsed().as_millis());
@@ -316,9 +321,9 @@ impl Session {
     }
 
     /// Handles the end of a thread that prefetched, unless it was cancelled by `stop`.
-    pub fn prefetched(&mut self, stop: &Stop) {
+    pub fn prefetched(&mut self, stop: &CancellationToken) {
         self.background_threads = self.background_threads.saturating_sub(1);
-        if !stop.is_said()
+        if !stop.is_cancelled()
             && let Some(work) = self.background.take()
         {
             let imports = self.to_prefetch.remove(&work.target).unwrap_or_default();

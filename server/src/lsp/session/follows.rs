@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Url};
 
 use super::{BackgroundWork, MAX_THREADS, Running, Session};
 use crate::diagnosis::{DiagnosisMemo, Import};
-use crate::host::Stop;
+use crate::host::CancellationToken;
 use crate::lsp::analysis::{Analysis, Answer, Target};
 use crate::lsp::effect::Effect;
 use crate::lsp::health::{Health, Imported};
@@ -58,7 +58,7 @@ impl Session {
         self.threads += 1;
         let facts = self.facts.get_or_insert_default().clone();
         let generation = self.generation;
-        let stop = Stop::default();
+        let stop = CancellationToken::default();
         let since = Instant::now();
         let names: BTreeSet<&str> = imports.iter().map(|import| import.name.as_str()).collect();
         let names = names.into_iter().collect::<Vec<&str>>().join(", ");
@@ -134,7 +134,7 @@ impl Session {
         imports: Vec<Import>,
         known: DiagnosisMemo,
     ) -> Analysis {
-        let stop = Stop::default();
+        let stop = CancellationToken::default();
         self.background =
             Some(BackgroundWork { target: target.clone(), since: Instant::now(), stop: stop.clone() });
         self.background_threads += 1;

@@ -30,9 +30,9 @@ struct Window {
     /// The imports of the last analysis.
     imports: Vec<Import>,
     /// The cancellation of the last analysis.
-    stop: Stop,
+    stop: CancellationToken,
     /// The cancellation of the last background work.
-    background: Stop,
+    background: CancellationToken,
 }
 
 impl Window {
@@ -44,7 +44,13 @@ impl Window {
         let mut session = Session::default();
         session.begin(abilities, Some(&settings), vec![uri("/w")]);
         session.initialized();
-        Window { session, last: 0, imports: Vec::new(), stop: Stop::default(), background: Stop::default() }
+        Window {
+            session,
+            last: 0,
+            imports: Vec::new(),
+            stop: CancellationToken::default(),
+            background: CancellationToken::default(),
+        }
     }
 
     fn open(&mut self, path: &str, text: &str) -> &mut Window {
@@ -543,15 +549,15 @@ fn a_superseded_analysis_is_cancelled() {
     "#]]);
     let superseded = window.stop.clone();
     window.session.use_interpreter(Some(uri("/w")), "/other".into());
-    assert!(!superseded.is_said());
+    assert!(!superseded.is_cancelled());
     window.check(expect![[r#"
         analyse tensorflow, tensorflow in /w in Named("/other")
         file:///w is checking: checking tensorflow (0)
     "#]]);
-    assert!(superseded.is_said());
+    assert!(superseded.is_cancelled());
     let discarded = window.stop.clone();
     window.session.check_again();
-    assert!(discarded.is_said());
+    assert!(discarded.is_cancelled());
 }
 
 #[test]
@@ -823,13 +829,13 @@ fn code_after_failures_is_prefetched_when_nothing_else_is_to_be_done() {
         file:///w/plain.py v1: nothing
     "#]]);
     let first = window.background.clone();
-    assert!(!first.is_said());
+    assert!(!first.is_cancelled());
     let target = window.session.scopes[0].target.clone();
     window.session.changed(target.clone());
     window.check(expect![[r#"
         analyse h5py in /w, tensorflow, tensorflow in /w in Named("/env")
     "#]]);
-    assert!(first.is_said());
+    assert!(first.is_cancelled());
     // It hasn't ended when the answer comes, and the next prefetch starts only after it has.
     answered(&mut window, &[("tensorflow", &[failure()]), ("h5py", &[failure()])]);
     window.check(expect![[r#"

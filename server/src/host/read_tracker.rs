@@ -8,72 +8,72 @@ use rustc_hash::FxHashMap;
 
 use super::files::{FileError, Files, Folder, ImageFacts, ImageFault};
 use super::path::WinPath;
-use super::reading::{self, Fingerprint, Reading};
+use super::read_set::{self, Fingerprint, ReadSet};
 use super::{Disk, Host};
 use crate::image::{Binding, Export, Symbol};
 use crate::source::Script;
 
 /// A token that cancels a computation whose result isn't needed any more.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct CancellationToken(Arc<AtomicBool>);
 
-impl Stop {
+impl CancellationToken {
     /// Requests cancellation.
-    pub fn say(&self) {
+    pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether cancellation was requested.
-    pub fn is_said(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// The panic payload that unwinds a cancelled computation.
-pub struct Stopped;
+pub struct Cancelled;
 
 /// A recorder between a computation and the files of a machine.
-pub struct Witness {
+pub struct ReadTracker {
     files: Arc<dyn Files>,
-    stop: Stop,
+    stop: CancellationToken,
     folders: Mutex<FxHashMap<WinPath, Result<Arc<Folder>, FileError>>>,
     fingerprints: Mutex<FxHashMap<WinPath, Fingerprint>>,
 }
 
-impl Witness {
+impl ReadTracker {
     /// Returns `host` with all reads recorded. Reads that an
     /// [`Environment`](crate::environment::Environment) made earlier are not included, so use one
     /// that is [`unread`](crate::environment::Environment::unread).
-    pub fn over(host: &Host) -> (Host, Arc<Witness>) {
-        Witness::until(Stop::default(), host)
+    pub fn over(host: &Host) -> (Host, Arc<ReadTracker>) {
+        ReadTracker::until(CancellationToken::default(), host)
     }
 
-    /// Like [`Witness::over`], until `stop` requests cancellation. From then on, every access
-    /// panics with [`Stopped`], which the caller must catch (`catch_unwind`).
-    pub fn until(stop: Stop, host: &Host) -> (Host, Arc<Witness>) {
-        let witness = Arc::new(Witness {
+    /// Like [`ReadTracker::over`], until `stop` requests cancellation. From then on, every access
+    /// panics with [`Cancelled`], which the caller must catch (`catch_unwind`).
+    pub fn until(stop: CancellationToken, host: &Host) -> (Host, Arc<ReadTracker>) {
+        let tracker = Arc::new(ReadTracker {
             files: host.files.clone(),
             stop,
             folders: Mutex::default(),
             fingerprints: Mutex::default(),
         });
-        (Host { files: witness.clone(), ..host.clone() }, witness)
+        (Host { files: tracker.clone(), ..host.clone() }, tracker)
     }
 
     /// Returns what was read so far.
-    pub fn reading(&self) -> Reading {
+    pub fn read_set(&self) -> ReadSet {
         let folders = lock(&self.folders);
-        let listings = folders.iter().map(|(path, folder)| (path.clone(), reading::of_listing(folder)));
+        let listings = folders.iter().map(|(path, folder)| (path.clone(), read_set::of_listing(folder)));
         let fingerprints = lock(&self.fingerprints);
-        Reading::of(
+        ReadSet::of(
             listings,
             fingerprints.iter().map(|(path, fingerprint)| (path.clone(), fingerprint.clone())),
         )
     }
 
     fn check_cancelled(&self) {
-        if self.stop.is_said() {
-            std::panic::resume_unwind(Box::new(Stopped));
+        if self.stop.is_cancelled() {
+            std::panic::resume_unwind(Box::new(Cancelled));
         }
     }
 
@@ -124,7 +124,7 @@ fn lock<T>(answers: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Files for Witness {
+impl Files for ReadTracker {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
         self.check_cancelled();
         if let Some(known) = lock(&self.folders).get(path) {
@@ -184,8 +184,8 @@ impl Files for Witness {
         })
     }
 
-    fn unwitnessed(&self) -> Option<Arc<dyn Files>> {
-        Some(self.files.unwitnessed().unwrap_or_else(|| self.files.clone()))
+    fn untracked(&self) -> Option<Arc<dyn Files>> {
+        Some(self.files.untracked().unwrap_or_else(|| self.files.clone()))
     }
 
     fn on(&self, disk: &Arc<Disk>) -> Option<Arc<dyn Files>> {
@@ -208,17 +208,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("Windows/System32")).unwrap();
         let host = Host::directory(root.path(), Default::default()).unwrap();
-        let stop = Stop::default();
-        let (outer, witness) = Witness::until(stop.clone(), &host);
+        let stop = CancellationToken::default();
+        let (outer, tracker) = ReadTracker::until(stop.clone(), &host);
         // A nested recorder, as for cached answers.
-        let (host, _) = Witness::over(&outer);
+        let (host, _) = ReadTracker::over(&outer);
         let system = WinPath::new(r"C:\Windows\System32");
         assert!(host.files.is_folder(&system));
-        let reading = witness.reading();
-        stop.say();
+        let read_set = tracker.read_set();
+        stop.cancel();
         let thrown = catch_unwind(AssertUnwindSafe(|| host.files.size(&system.join("a.dll")))).unwrap_err();
-        assert!(thrown.is::<Stopped>());
-        let thrown = catch_unwind(AssertUnwindSafe(|| reading.still_holds(&*outer.files))).unwrap_err();
-        assert!(thrown.is::<Stopped>());
+        assert!(thrown.is::<Cancelled>());
+        let thrown = catch_unwind(AssertUnwindSafe(|| read_set.still_holds(&*outer.files))).unwrap_err();
+        assert!(thrown.is::<Cancelled>());
     }
 }

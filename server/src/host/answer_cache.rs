@@ -3,11 +3,11 @@
 //! | file | contents |
 //! |---|---|
 //! | `facts-ENVIRONMENT.bin` | a [`FactCache`](super::FactCache) |
-//! | `answer-ENVIRONMENT-QUESTION.bin` | one answer, with the [`Reading`] on which it is based |
+//! | `answer-ENVIRONMENT-QUESTION.bin` | one answer, with the [`ReadSet`] on which it is based |
 //! | `environment-ENVIRONMENT.txt` | the path of the environment |
 //!
 //! This module treats an answer as bytes, which it returns as long as all fingerprints of the
-//! reading match. A file that is truncated, foreign, or from another build counts as missing. A
+//! read set match. A file that is truncated, foreign, or from another build counts as missing. A
 //! missed hit only costs time; an outdated answer is never returned.
 
 use std::collections::HashMap;
@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 use super::cache::{checksum, replace};
 use super::files::Files;
 use super::path::WinPath;
-use super::reading::Reading;
+use super::read_set::ReadSet;
 
 /// The maximum number of cached answers per environment. There is one for each combination of
 /// import, machine, and PATH.
 const MAX_ANSWERS: usize = 32;
 
-/// The maximum size of an answer together with its reading, in bytes.
+/// The maximum size of an answer together with its read set, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// The age at which unused files are removed.
@@ -73,7 +73,7 @@ static BUILD: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
 
 /// The cached answers of one environment in the user's cache directory.
 #[derive(Debug, Clone)]
-pub struct Answers {
+pub struct AnswerCache {
     folder: PathBuf,
     /// The interpreter or the environment's directory, as given.
     python: PathBuf,
@@ -87,22 +87,22 @@ pub struct Answers {
 #[derive(Serialize, Deserialize)]
 struct Stored<B> {
     question: Question,
-    reading: Reading,
+    read_set: ReadSet,
     answer: B,
 }
 
-impl Answers {
+impl AnswerCache {
     /// Opens the cache of the environment `python`. Returns `None` if caching is switched off.
-    pub fn of(python: &Path) -> Option<Answers> {
-        Answers::within(cache_folder()?, python)
+    pub fn of(python: &Path) -> Option<AnswerCache> {
+        AnswerCache::within(cache_folder()?, python)
     }
 
     /// Opens the cache of the environment `python` in this cache directory.
-    pub fn within(folder: PathBuf, python: &Path) -> Option<Answers> {
+    pub fn within(folder: PathBuf, python: &Path) -> Option<AnswerCache> {
         let python = std::path::absolute(python).ok()?;
         let mut name = rustc_hash::FxHasher::default();
         name.write(WinPath::from_native(&python).key().as_bytes());
-        Some(Answers {
+        Some(AnswerCache {
             folder,
             python,
             environment: format!("{:016x}", name.finish()),
@@ -112,8 +112,8 @@ impl Answers {
 
     /// Returns the same cache for a caller that wants every answer computed again. New answers are
     /// stored all the same.
-    pub fn afresh(self) -> Answers {
-        Answers { ignores_stored: true, ..self }
+    pub fn ignoring_stored(self) -> AnswerCache {
+        AnswerCache { ignores_stored: true, ..self }
     }
 
     /// Returns the path of the [`FactCache`](super::FactCache) file.
@@ -121,8 +121,8 @@ impl Answers {
         self.folder.join(format!("facts-{}.bin", self.environment))
     }
 
-    /// Returns the stored answer and its reading if `files` still match it.
-    pub fn recall(&self, question: Question, files: &dyn Files) -> Option<(Vec<u8>, Reading)> {
+    /// Returns the stored answer and its read set if `files` still match it.
+    pub fn recall(&self, question: Question, files: &dyn Files) -> Option<(Vec<u8>, ReadSet)> {
         if self.ignores_stored {
             return None;
         }
@@ -136,7 +136,7 @@ impl Answers {
             return None;
         }
         let stored: Stored<&[u8]> = postcard::from_bytes(body).ok()?;
-        if stored.question != question || !stored.reading.still_holds(files) {
+        if stored.question != question || !stored.read_set.still_holds(files) {
             return None;
         }
         let answer = stored.answer.to_owned();
@@ -145,16 +145,16 @@ impl Answers {
             let touched = fs::File::options().append(true).open(&path);
             let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
         }
-        Some((answer, stored.reading))
+        Some((answer, stored.read_set))
     }
 
-    /// Stores an answer, and removes old ones. Nothing is stored if its reading cannot be verified
+    /// Stores an answer, and removes old ones. Nothing is stored if its read set cannot be verified
     /// later.
-    pub fn keep(&self, question: Question, reading: Reading, answer: &[u8]) -> std::io::Result<()> {
-        if !reading.is_verifiable() {
+    pub fn keep(&self, question: Question, read_set: ReadSet, answer: &[u8]) -> std::io::Result<()> {
+        if !read_set.is_verifiable() {
             return Ok(());
         }
-        let stored = Stored { question, reading, answer };
+        let stored = Stored { question, read_set, answer };
         let body = postcard::to_stdvec(&stored).map_err(std::io::Error::other)?;
         if body.len() as u64 > MAX_BYTES / 2 {
             return Ok(());
@@ -292,13 +292,13 @@ fn cache_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Disk, Fingerprint, Host, Witness};
+    use super::super::{Disk, Fingerprint, Host, ReadTracker};
     use super::*;
 
     /// A directory with a file that hasn't changed for a while, and a question about it.
     struct Asked {
         root: tempfile::TempDir,
-        answers: Answers,
+        answers: AnswerCache,
         question: Question,
     }
 
@@ -308,7 +308,7 @@ mod tests {
             fs::create_dir_all(root.path().join("Windows/System32")).unwrap();
             fs::create_dir(root.path().join("cache")).unwrap();
             let asked = Asked {
-                answers: Answers::within(root.path().join("cache"), root.path()).unwrap(),
+                answers: AnswerCache::within(root.path().join("cache"), root.path()).unwrap(),
                 root,
                 question: Question::of(&[b"why"]).unwrap(),
             };
@@ -327,19 +327,19 @@ mod tests {
             Host::directory(self.root.path(), Default::default()).unwrap()
         }
 
-        fn read(&self) -> Reading {
-            let (host, witness) = Witness::over(&self.host());
+        fn read(&self) -> ReadSet {
+            let (host, tracker) = ReadTracker::over(&self.host());
             let windows = WinPath::new(r"C:\Windows");
             let _ = host.files.text(&windows.join("a.txt"));
             let _ = host.files.text(&windows.join("b.txt"));
             host.files.is_file(&windows.join("System32").join("c.dll"));
             host.files.is_file(&windows.join("nowhere").join("c.dll"));
-            witness.reading()
+            tracker.read_set()
         }
 
         fn recall(&self) -> Option<Vec<u8>> {
-            let (answer, reading) = self.answers.recall(self.question, &*self.host().files)?;
-            assert_eq!(reading, self.read());
+            let (answer, read_set) = self.answers.recall(self.question, &*self.host().files)?;
+            assert_eq!(read_set, self.read());
             Some(answer)
         }
 
@@ -350,10 +350,10 @@ mod tests {
 
     #[test]
     fn a_reading_contains_what_was_found_and_what_was_not() {
-        let reading = Asked::new().read();
-        let folders: Vec<&str> = reading.folders().map(WinPath::as_str).collect();
+        let read_set = Asked::new().read();
+        let folders: Vec<&str> = read_set.folders().map(WinPath::as_str).collect();
         assert_eq!(folders, [r"C:\Windows\nowhere", r"C:\Windows\System32"]);
-        let files: Vec<WinPath> = reading.files().collect();
+        let files: Vec<WinPath> = read_set.files().collect();
         assert_eq!(files, [r"C:\Windows\a.txt".into(), r"C:\Windows\b.txt".into()]);
     }
 
@@ -371,7 +371,7 @@ mod tests {
         for (number, change) in changes.into_iter().enumerate() {
             let asked = Asked::new();
             asked.keep();
-            // Not part of the reading.
+            // Not part of the read set.
             asked.write("Windows/d.txt", "text");
             assert_eq!(asked.recall().as_deref(), Some(&b"because"[..]));
             change(&asked);
@@ -387,8 +387,8 @@ mod tests {
             asked.host().files.fingerprint(&r"C:\Windows\a.txt".into()),
             Fingerprint::Recent(_)
         ));
-        let reading = asked.read();
-        assert!(reading.still_holds(&*asked.host().files) && !reading.is_verifiable());
+        let read_set = asked.read();
+        assert!(read_set.still_holds(&*asked.host().files) && !read_set.is_verifiable());
         asked.keep();
         assert_eq!(asked.recall(), None);
     }
@@ -412,7 +412,7 @@ mod tests {
         let other = Question::of(&[b"what"]).unwrap();
         fs::write(asked.answers.answer_file(other), &whole).unwrap();
         assert_eq!(asked.answers.recall(other, &files), None, "the answer to another question");
-        assert!(asked.answers.clone().afresh().recall(asked.question, &files).is_none());
+        assert!(asked.answers.clone().ignoring_stored().recall(asked.question, &files).is_none());
         assert!(asked.answers.recall(asked.question, &files).is_some());
     }
 

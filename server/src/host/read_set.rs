@@ -1,7 +1,7 @@
 //! The read set: what was read from a machine, with a fingerprint of each answer.
 //!
-//! A [`Witness`](super::Witness) creates it, for two purposes. First, a result that was computed
-//! from the files is valid as long as [`Reading::still_holds`], which compares listings, sizes, and
+//! A [`ReadTracker`](super::ReadTracker) creates it, for two purposes. First, a result that was computed
+//! from the files is valid as long as [`ReadSet::still_holds`], which compares listings, sizes, and
 //! times without reading files. Second, it says what has to be watched, because nothing else can
 //! change the result. Lookups that found nothing are included, as the listing of the directory that
 //! lacks the name, or as the directory that doesn't exist.
@@ -52,7 +52,7 @@ impl Fingerprint {
 /// A read set: the directories that were listed and the files that were accessed, each with its
 /// fingerprint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
+pub struct ReadSet {
     /// Sorted by path.
     folders: Vec<ReadFolder>,
 }
@@ -69,12 +69,12 @@ struct ReadFolder {
 /// The number of directories from which on a second thread pays off.
 const MIN_FOLDERS_FOR_THREAD: usize = 64;
 
-impl Reading {
+impl ReadSet {
     /// Creates a read set.
     pub(super) fn of(
         listings: impl IntoIterator<Item = (WinPath, Fingerprint)>,
         files: impl IntoIterator<Item = (WinPath, Fingerprint)>,
-    ) -> Reading {
+    ) -> ReadSet {
         let mut folders: FxHashMap<WinPath, ReadFolder> = FxHashMap::default();
         let new = |path: &WinPath| ReadFolder { path: path.clone(), listing: None, files: Vec::new() };
         for (path, fingerprint) in listings {
@@ -90,21 +90,21 @@ impl Reading {
             let folder = new(&parent);
             folders.entry(parent).or_insert(folder).files.push((name, fingerprint));
         }
-        Reading::in_order(folders)
+        ReadSet::in_order(folders)
     }
 
-    fn in_order(folders: FxHashMap<WinPath, ReadFolder>) -> Reading {
+    fn in_order(folders: FxHashMap<WinPath, ReadFolder>) -> ReadSet {
         let mut folders: Vec<ReadFolder> = folders.into_values().collect();
         folders.sort_by_cached_key(|folder| folder.path.key());
         for folder in &mut folders {
             folder.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        Reading { folders }
+        ReadSet { folders }
     }
 
     /// Combines it with a later read set. If both contain an entry, the earlier one counts: if it
     /// changed in between, the combination doesn't hold.
-    pub fn and(self, later: &Reading) -> Reading {
+    pub fn and(self, later: &ReadSet) -> ReadSet {
         let mut folders: FxHashMap<WinPath, ReadFolder> =
             self.folders.into_iter().map(|folder| (folder.path.clone(), folder)).collect();
         for new in &later.folders {
@@ -120,11 +120,11 @@ impl Reading {
             }
             known.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        Reading::in_order(folders)
+        ReadSet::in_order(folders)
     }
 
     /// Returns the entries that are not in an earlier read set.
-    pub(super) fn beyond(&self, earlier: &Reading) -> Reading {
+    pub(super) fn beyond(&self, earlier: &ReadSet) -> ReadSet {
         let new = |folder: &ReadFolder| {
             let known = earlier.folders.binary_search_by(|known| known.path.cmp(&folder.path));
             let Some(known) = known.ok().and_then(|at| earlier.folders.get(at)) else {
@@ -140,7 +140,7 @@ impl Reading {
                 files,
             })
         };
-        Reading { folders: self.folders.iter().filter_map(new).collect() }
+        ReadSet { folders: self.folders.iter().filter_map(new).collect() }
     }
 
     /// Whether it can be verified at any later time.
@@ -160,9 +160,9 @@ impl Reading {
     }
 
     /// Returns the part that concerns these directories.
-    pub(super) fn within(&self, folders: &BTreeSet<&WinPath>) -> Reading {
+    pub(super) fn within(&self, folders: &BTreeSet<&WinPath>) -> ReadSet {
         let folders = self.folders.iter().filter(|folder| folders.contains(&folder.path));
-        Reading { folders: folders.cloned().collect() }
+        ReadSet { folders: folders.cloned().collect() }
     }
 
     /// Returns the directories in which something could not be read. This can change without a
