@@ -10,7 +10,7 @@ fn run(file: &[u8]) {
     let file = String::from_utf8_lossy(file);
     if let Ok(cells) = code_cells(&file) {
         let cells: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
-        Document::of_cells(&cells);
+        Document::parse_cells(&cells);
     }
 }
 

@@ -55,7 +55,7 @@ pub fn check_programs(
     for SourceFile { mut parts, path } in programs {
         let first = report.documents.len();
         let mut documents = read(&parts);
-        documents.iter_mut().for_each(|document| watch.choose(document));
+        documents.iter_mut().for_each(|document| watch.apply(document));
         let path = program_path(&documents, path.map(|path| host.path_of(&path)));
         let imports = documents.iter().enumerate().flat_map(|(part, document)| {
             let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
@@ -109,7 +109,7 @@ pub fn check_programs(
 fn read(parts: &[CheckedDocument]) -> Vec<Document> {
     match parts {
         [text] if text.cell.is_none() => vec![Document::parse(&text.text)],
-        cells => Document::of_cells(&cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<&str>>()),
+        cells => Document::parse_cells(&cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<&str>>()),
     }
 }
 

@@ -209,7 +209,7 @@ impl Scenario<'_> {
             "script" => self.script = Some(on_drive(rest)),
             "watch" => self.scope = ReportScope::IfNative,
             "program" => self.program(rest, Document::parse),
-            "cell" => self.program(rest, |text| Document::of_cells(&[text]).remove(0)),
+            "cell" => self.program(rest, |text| Document::parse_cells(&[text]).remove(0)),
             "find" => self.find(rest),
             "import" => self.import(rest),
             "follow" => self.steps(rest),
@@ -325,7 +325,7 @@ impl Scenario<'_> {
             Found::Opaque { path: None } => writeln!(self.out, "standard library"),
             Found::NotFound { for_other_python: Some(path) } => writeln!(self.out, "nothing but {path}"),
             Found::NotFound { for_other_python: None } => writeln!(self.out, "nothing"),
-            Found::Withheld(it) => writeln!(self.out, "{} withheld: {}", it.path, it.why),
+            Found::Inaccessible(it) => writeln!(self.out, "{} withheld: {}", it.path, it.why),
         };
     }
 

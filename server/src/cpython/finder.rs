@@ -27,7 +27,7 @@ pub enum Found {
     /// A module that exists, but whose code can't be read.
     Opaque { path: Option<WinPath> },
     /// The module would be this file or folder, or in it, but Python can't access it.
-    Withheld(Withheld),
+    Inaccessible(Inaccessible),
     /// No such module. `for_other_python` is a file that would provide it in another Python
     /// version.
     NotFound { for_other_python: Option<WinPath> },
@@ -35,7 +35,7 @@ pub enum Found {
 
 /// A file or folder that exists but that Python can't access.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withheld {
+pub struct Inaccessible {
     /// The file or folder.
     pub path: WinPath,
     /// The error on access.
@@ -94,7 +94,7 @@ pub struct Finder<'a> {
     /// machine's policy doesn't.
     short_paths: bool,
     suffixes: Vec<String>,
-    looked_for: RefCell<BTreeSet<String>>,
+    searched_modules: RefCell<BTreeSet<String>>,
     /// The native files in each folder whose names contain a platform tag, by module name.
     foreign: RefCell<FxHashMap<WinPath, FxHashMap<String, Vec<String>>>>,
 }
@@ -107,7 +107,7 @@ impl<'a> Finder<'a> {
             files: &*host.files,
             short_paths: host.running.long_paths == Some(false),
             suffixes: environment.extension_suffixes(),
-            looked_for: RefCell::default(),
+            searched_modules: RefCell::default(),
             foreign: RefCell::default(),
         }
     }
@@ -115,8 +115,8 @@ impl<'a> Finder<'a> {
     /// Returns the names of all top-level modules that were looked up on `sys.path` so far,
     /// including misses. A folder that offers none of them changes nothing, regardless of its
     /// position on `sys.path`.
-    pub fn looked_for(&self) -> BTreeSet<String> {
-        self.looked_for.borrow().clone()
+    pub fn searched_modules(&self) -> BTreeSet<String> {
+        self.searched_modules.borrow().clone()
     }
 
     /// Finds a top-level module. `path` is the program's current `sys.path`.
@@ -125,15 +125,17 @@ impl<'a> Finder<'a> {
         if BUILTIN_NAMES.contains(name) || name == "__main__" {
             return Found::Builtin;
         }
-        if !self.looked_for.borrow().contains(name) {
-            self.looked_for.borrow_mut().insert(name.to_owned());
+        if !self.searched_modules.borrow().contains(name) {
+            self.searched_modules.borrow_mut().insert(name.to_owned());
         }
         match self.on_path(name, path) {
             Found::NotFound { for_other_python: None } if self.environment.editable.contains_key(name) => {
                 self.editable_module(name)
             }
             Found::NotFound { .. } if self.is_removed(name) => Found::NotFound { for_other_python: None },
-            Found::NotFound { .. } | Found::Withheld(_) if is_standard(name) => Found::Opaque { path: None },
+            Found::NotFound { .. } | Found::Inaccessible(_) if is_standard(name) => {
+                Found::Opaque { path: None }
+            }
             found => found,
         }
     }
@@ -178,7 +180,7 @@ impl<'a> Finder<'a> {
     fn on_path(&self, name: &str, path: &[WinPath]) -> Found {
         let mut portions = Vec::new();
         let mut for_other_python = None;
-        let mut withheld = None;
+        let mut inaccessible = None;
         for entry in path {
             if let Some((archive, inside)) = entry.in_archive() {
                 match self.in_archive(&archive, &inside, name) {
@@ -190,7 +192,7 @@ impl<'a> Finder<'a> {
                 Ok(folder) => folder,
                 Err(FileError::AccessDenied) => {
                     // Python treats it as empty and reports a missing module.
-                    withheld.get_or_insert_with(|| Withheld {
+                    inaccessible.get_or_insert_with(|| Inaccessible {
                         path: entry.clone(),
                         why: FileError::AccessDenied,
                     });
@@ -203,20 +205,20 @@ impl<'a> Finder<'a> {
             if is_folder {
                 let package = entry.join(name);
                 if self.files.folder(&package) == Err(FileError::AccessDenied) {
-                    return Found::Withheld(Withheld { path: package, why: FileError::AccessDenied });
+                    return Found::Inaccessible(Inaccessible { path: package, why: FileError::AccessDenied });
                 }
                 match self.in_folder(&package, "__init__") {
                     Some(Found::Source(init)) => return Found::Package { init, folder: package },
                     Some(Found::Extension { path, .. }) => {
                         return Found::Extension { path, folder: Some(package) };
                     }
-                    Some(Found::Withheld(it)) => drop(withheld.get_or_insert(it)),
+                    Some(Found::Inaccessible(it)) => drop(inaccessible.get_or_insert(it)),
                     Some(found) => return found,
                     None => {}
                 }
             }
             match self.in_folder(entry, name) {
-                Some(Found::Withheld(it)) => drop(withheld.get_or_insert(it)),
+                Some(Found::Inaccessible(it)) => drop(inaccessible.get_or_insert(it)),
                 Some(found) => return found,
                 None => {}
             }
@@ -226,10 +228,10 @@ impl<'a> Finder<'a> {
                 for_other_python = self.other_python(entry, &folder, name);
             }
         }
-        match (portions.is_empty(), withheld) {
-            (_, Some(it)) if it.why == FileError::PathTooLong => Found::Withheld(it),
+        match (portions.is_empty(), inaccessible) {
+            (_, Some(it)) if it.why == FileError::PathTooLong => Found::Inaccessible(it),
             (false, _) => Found::Namespace(portions),
-            (true, Some(it)) if for_other_python.is_none() => Found::Withheld(it),
+            (true, Some(it)) if for_other_python.is_none() => Found::Inaccessible(it),
             (true, _) => Found::NotFound { for_other_python },
         }
     }
@@ -263,7 +265,9 @@ impl<'a> Finder<'a> {
             _ => return Some(found),
         };
         match self.short_paths && file.is_long() {
-            true => Some(Found::Withheld(Withheld { path: file.clone(), why: FileError::PathTooLong })),
+            true => {
+                Some(Found::Inaccessible(Inaccessible { path: file.clone(), why: FileError::PathTooLong }))
+            }
             false => Some(found),
         }
     }

@@ -50,7 +50,7 @@ struct Batch {
     /// One for each import.
     diagnoses: Vec<Diagnosis>,
     /// The names of all top-level modules that were searched for.
-    looked_for: BTreeSet<String>,
+    searched_modules: BTreeSet<String>,
 }
 
 impl<'a> DiagnosisCache<'a> {
@@ -148,7 +148,7 @@ impl<'a> DiagnosisCache<'a> {
         });
         if !is_named {
             let batch = self.batch(without, imports);
-            if batch.looked_for.is_disjoint(&offered) {
+            if batch.searched_modules.is_disjoint(&offered) {
                 return batch.diagnoses.clone();
             }
         }
@@ -213,9 +213,9 @@ impl<'a> DiagnosisCache<'a> {
         let imports: Vec<&Import> = imports.iter().collect();
         // At most one program is leaked, to limit the use of memory.
         let leaves = self.skip_drop && self.known.is_empty();
-        let ProgramDiagnoses { diagnoses, looked_for } =
+        let ProgramDiagnoses { diagnoses, searched_modules } =
             program::diagnose(host, environment, script, &imports, leaves);
-        Batch { diagnoses, looked_for }
+        Batch { diagnoses, searched_modules }
     }
 }
 

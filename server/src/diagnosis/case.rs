@@ -74,7 +74,7 @@ impl Problem {
                 .faults()
                 .map(|fault| {
                     // A lookup loads nothing, so Windows reports no error.
-                    let code = (load.kind != LoadKind::Look).then(|| fault.cause.code());
+                    let code = (load.kind != LoadKind::FileCheck).then(|| fault.cause.code());
                     problem(Culprit::Image(fault.clone()), code)
                 })
                 .collect(),
@@ -226,7 +226,7 @@ impl Case<'_> {
                     fault.chain.first().map_or("a library", |l| l.name.as_str())
                 )
             }
-            (Culprit::Image(fault), Some(LoadKind::Look)) => {
+            (Culprit::Image(fault), Some(LoadKind::FileCheck)) => {
                 format!("{} is looked for here", fault.culprit())
             }
             (Culprit::Image(fault), _) => {
@@ -277,7 +277,7 @@ impl Case<'_> {
         let place = problem.trace.iter().find_map(|place| Some((place.file.as_ref()?, place.line)));
         let verb = match problem.loaded_by {
             Some(LoadKind::Ctypes) => "loads",
-            Some(LoadKind::Look) => "asks for",
+            Some(LoadKind::FileCheck) => "asks for",
             _ => "imports",
         };
         match place {

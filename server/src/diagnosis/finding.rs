@@ -168,7 +168,7 @@ impl Finding {
     /// which a lazy import is made, or the line of the syntax that doesn't compile.
     pub fn on(&self, severity: Severity, statement: &ImportStatement) -> Cow<'_, Finding> {
         let shown = self.under(severity, statement.guard);
-        let (words, with_line) = match (&statement.needs, statement.first_use) {
+        let (words, with_line) = match (&statement.required_syntax, statement.first_use) {
             (Some(syntax), _) if shown.what.starts_with(DOES_NOT_RUN) => {
                 (syntax.what.as_str(), format!("{} (line {})", syntax.what, syntax.line))
             }

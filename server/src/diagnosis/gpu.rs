@@ -41,7 +41,7 @@ impl Build {
         };
         let cuda = says("cuda_version").or_else(|| says("cuda_version_number"));
         let cuda = match cuda {
-            Some(Constant::Text(version)) => version_of(&version),
+            Some(Constant::Str(version)) => version_of(&version),
             _ => None,
         };
         Some(Build { file: file.clone(), is_cuda, cuda })

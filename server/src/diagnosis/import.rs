@@ -148,9 +148,9 @@ impl PackageFilter {
     }
 
     /// Removes the imports of a document that are skipped.
-    pub fn choose(&self, document: &mut Document) {
+    pub fn apply(&self, document: &mut Document) {
         let mut others = 0;
-        document.choose(|import| match self.of(import.top_level()) {
+        document.retain_wanted(|import| match self.of(import.top_level()) {
             None => false,
             Some(ReportScope::Named) => true,
             Some(ReportScope::IfNative | ReportScope::Standard) => {
@@ -168,7 +168,7 @@ impl PackageFilter {
             name: statement.module.to_string(),
             names: statement.names.clone(),
             is_access: statement.is_access,
-            needs: statement.needs.as_ref().map(|newer| (newer.since, newer.what.clone())),
+            needs: statement.required_syntax.as_ref().map(|newer| (newer.since, newer.what.clone())),
             before: statement.before.clone(),
             document: path.cloned(),
             scope,

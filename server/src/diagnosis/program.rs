@@ -66,8 +66,8 @@ fn is_of_native_code(finding: &Finding) -> bool {
 pub(super) struct ProgramDiagnoses {
     /// One for each import.
     pub diagnoses: Vec<Diagnosis>,
-    /// The names of all top-level modules that were searched for, see [`Finder::looked_for`].
-    pub looked_for: BTreeSet<String>,
+    /// The names of all top-level modules that were searched for, see [`Finder::searched_modules`].
+    pub searched_modules: BTreeSet<String>,
 }
 
 /// Diagnoses each of `imports` in a program that is run as `script`. `skip_drop` leaks the program,
@@ -79,7 +79,7 @@ pub(super) fn diagnose(
     imports: &[&Import],
     skip_drop: bool,
 ) -> ProgramDiagnoses {
-    let mut looked_for = BTreeSet::new();
+    let mut searched_modules = BTreeSet::new();
     let mut program: Option<Program<'_>> = None;
     let mut by_place: BTreeMap<usize, Diagnosis> = BTreeMap::new();
     // In source order: `before` grows from import to import.
@@ -107,7 +107,8 @@ pub(super) fn diagnose(
         }
         let continues = program.as_mut().is_some_and(|program| program.advance_to(import));
         if !continues {
-            looked_for.extend(program.take().map(|program| program.plan.looked_for()).unwrap_or_default());
+            searched_modules
+                .extend(program.take().map(|program| program.plan.searched_modules()).unwrap_or_default());
             match Program::begin(host, environment, script, import) {
                 Ok(begun) => program = Some(begun),
                 Err(failure) => {
@@ -186,12 +187,12 @@ pub(super) fn diagnose(
         by_place.insert(place, diagnosis);
     }
     if let Some(program) = program {
-        looked_for.extend(program.plan.looked_for());
+        searched_modules.extend(program.plan.searched_modules());
         if skip_drop {
-            program.plan.leave();
+            program.plan.leak();
         }
     }
-    ProgramDiagnoses { diagnoses: by_place.into_values().collect(), looked_for }
+    ProgramDiagnoses { diagnoses: by_place.into_values().collect(), searched_modules }
 }
 
 /// Returns the index of the one of `imports` that loads an image before the import numbered `at` is
@@ -392,8 +393,8 @@ impl<'e> Program<'e> {
     fn loads(&self, Member { import, name }: Member<'_>) -> bool {
         !self.failed
             && match import.is_access {
-                false => self.plan.gets_later(&import.name, name),
-                true => self.plan.gets_lazily(&import.name, name),
+                false => self.plan.may_gain_attribute(&import.name, name),
+                true => self.plan.may_gain_attribute_lazily(&import.name, name),
             }
     }
 
@@ -451,12 +452,12 @@ impl<'e> Program<'e> {
             }
             // The module may be in a directory that the program adds but that isn't known from its
             // source.
-            if source::may_find_elsewhere(&self.before) {
+            if source::may_change_module_path(&self.before) {
                 let name = top_level(case.import);
                 let is_unknown = |missing: &MissingModule| missing.name == name && missing.is_unknown();
                 problems.retain(|problem| !matches!(&problem.culprit, Culprit::Module(m) if is_unknown(m)));
             }
-            if problems.is_empty() && !error.clashing.is_empty() {
+            if problems.is_empty() && !error.conflicting_distributions.is_empty() {
                 findings.push(codes::mixed_environment::of_refusal(case, error));
             }
             if let (true, Some(syntax)) = (problems.is_empty(), &error.newer_syntax) {
@@ -646,7 +647,7 @@ fn path_of(found: Found) -> Option<WinPath> {
         Found::Source(path) | Found::Extension { path, .. } => Some(path),
         Found::Opaque { path } => path,
         Found::NotFound { for_other_python } => for_other_python,
-        Found::Builtin | Found::Withheld(_) => None,
+        Found::Builtin | Found::Inaccessible(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::action::Action;
 use crate::environment::Environment;
 use crate::host::{Host, Overlay, WinPath};
-use crate::source::withheld::Noter;
+use crate::source::placeholders::ReadRecorder;
 use crate::source::{Document, Guard, STACK, top_level};
 
 use super::fix::{Edit, Fix, FixEffect, FixOutcome};
@@ -215,13 +215,13 @@ impl Trials<'_> {
         }
         self.left -= effects.len();
         let next = AtomicUsize::new(0);
-        let noter = Noter::here();
+        let recorder = ReadRecorder::here();
         let work = || {
             let mut made = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(effect) = effects.get(number) else { return made };
-                made.push((number, noter.work(|| self.make(at, effect))));
+                made.push((number, recorder.work(|| self.make(at, effect))));
             }
         };
         let made: Vec<(usize, (Trial, _))> = std::thread::scope(|scope| {
@@ -232,7 +232,7 @@ impl Trials<'_> {
             ended.flat_map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         for (number, (trial, noted)) in made {
-            Noter::add(noted);
+            ReadRecorder::add(noted);
             if let Some(effect) = effects.get(number) {
                 self.made.push((place_of(at, effect), (*effect).clone(), trial));
             }

@@ -6,7 +6,7 @@ use super::{Diagnosis, Import, diagnose};
 use crate::environment::{Environment, EnvironmentKind, Note};
 use crate::host::snapshot::{FinishedSnapshot, Recorder, Recording, SnapshotError};
 use crate::host::{Host, WinPath};
-use crate::source::withheld;
+use crate::source::placeholders;
 
 /// The private contents that the user allows in a snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl Replay<'_> {
             let said = serde_json::to_string(&answer).unwrap_or_default();
             let before = kept.len();
             kept.extend(noted);
-            kept.extend(withheld::numbers_in(&said));
+            kept.extend(placeholders::numbers_in(&said));
             kept.retain(|number| *number < self.recording.texts());
             if kept.len() == before {
                 break;
@@ -200,7 +200,7 @@ impl Replay<'_> {
         kept: &BTreeSet<usize>,
     ) -> Result<(Option<(Diagnosis, String)>, BTreeSet<usize>), SnapshotError> {
         let replayed = self.recording.replayed(self.host, self.interpreter, kept)?;
-        Ok(withheld::noting(|| {
+        Ok(placeholders::recording_reads(|| {
             let environment = Environment::on(self.interpreter, &replayed).ok()?;
             let answer = diagnose(&replayed, &environment, self.imports);
             Some((answer, description(&environment)))

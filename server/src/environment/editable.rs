@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Note;
 use crate::host::{Files, WinPath};
-use crate::source::{Expr, StmtKind, withheld};
+use crate::source::{Expr, StmtKind, placeholders};
 
 /// Returns the generated module that a line of a `.pth` file imports, if it is one: `import
 /// __editable___pkg_1_0_finder; …`.
@@ -33,8 +33,8 @@ pub(super) fn mapped(notes: &[Note], files: &dyn Files) -> BTreeMap<String, WinP
         });
         for (package, path) in tables.flatten() {
             if let (Expr::Str(package), Expr::Str(path)) = (package, path) {
-                withheld::note(package);
-                withheld::note(path);
+                placeholders::record_read(package);
+                placeholders::record_read(path);
                 mapped.entry(package.to_string()).or_insert_with(|| WinPath::new(path.as_str()));
             }
         }

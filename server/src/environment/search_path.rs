@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{FileError, Files, WinPath, profile_of};
 use crate::image::Machine;
-use crate::source::withheld;
+use crate::source::placeholders;
 
 use super::layout::Layout;
 use super::{EnvironmentKind, Note, Surroundings, editable};
@@ -356,7 +356,7 @@ fn is_usual_code(file_name: &str, text: &str) -> bool {
     if file_name.ends_with("-nspkg.pth") || file_name == "distutils-precedence.pth" || text.contains("exec(")
     {
         // These are recognized by the strings in them.
-        withheld::note(text);
+        placeholders::record_read(text);
     }
     let is_namespace =
         file_name.ends_with("-nspkg.pth") && text.contains("types") && text.contains("sys._getframe");

@@ -43,9 +43,9 @@ impl Archive {
             file => file.map_err(bad)?,
         };
         let mut bytes = Vec::new();
-        file.take(source::LONGEST_MODULE + 1).read_to_end(&mut bytes)?;
+        file.take(source::MAX_MODULE_BYTES + 1).read_to_end(&mut bytes)?;
         match bytes.len() as u64 {
-            len if len > source::LONGEST_MODULE => Err(FileError::TooLarge(len)),
+            len if len > source::MAX_MODULE_BYTES => Err(FileError::TooLarge(len)),
             _ => Ok(bytes),
         }
     }

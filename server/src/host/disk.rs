@@ -398,7 +398,7 @@ impl Files for Disk {
         self.cache.script(path, stamp, || {
             let bytes = || match &archived {
                 Some((archive, inside)) => self.opened(archive)?.read(inside),
-                None => read(&native, source::LONGEST_MODULE),
+                None => read(&native, source::MAX_MODULE_BYTES),
             };
             if let Some((_, span)) = part {
                 let text = self.module_source(module, bytes)?;

@@ -26,7 +26,7 @@ use super::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts, Image
 use super::path::WinPath;
 use super::{ApiSets, Host, HostKind, MachineFacts, RegisteredPython};
 use crate::image::{Binding, Export, Machine, Symbol};
-use crate::source::{Script, withheld};
+use crate::source::{Script, placeholders};
 pub use finished::{FinishedSnapshot, SnapshotContents};
 use notation::Notated;
 pub use recording::{Recorder, Recording};
@@ -340,12 +340,12 @@ fn recorded<K: Ord, T: Clone, E: From<FileError> + Clone>(
 
 impl Files for Recorded {
     fn folder(&self, path: &WinPath) -> Result<Arc<Folder>, FileError> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         self.folders.get(path).cloned().unwrap_or(Err(FileError::NotRecorded))
     }
 
     fn kind(&self, path: &WinPath) -> Option<EntryKind> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         let listed = || self.folder(&path.parent()?).ok()?.entry(path.file_name()).map(|entry| entry.kind);
         match (self.facts.kinds.get(path), path.parent()) {
             (Some(known), _) => *known,
@@ -355,17 +355,17 @@ impl Files for Recorded {
     }
 
     fn size(&self, path: &WinPath) -> Result<u64, FileError> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         recorded(&self.facts.sizes, path)
     }
 
     fn text(&self, path: &WinPath) -> Result<Arc<str>, FileError> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         recorded(&self.facts.texts, path)
     }
 
     fn image(&self, path: &WinPath) -> Result<Arc<ImageFacts>, ImageFault> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         recorded(&self.facts.images, path)
     }
 
@@ -379,14 +379,14 @@ impl Files for Recorded {
     }
 
     fn script(&self, path: &WinPath) -> Result<Arc<Script>, FileError> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         recorded(&self.facts.scripts, path)
     }
 
     /// Returns false for an unrecorded string: it wasn't requested, or isn't in the file.
     fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        withheld::note(path.as_str());
-        withheld::note(text);
+        placeholders::record_read(path.as_str());
+        placeholders::record_read(text);
         self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))
     }
 
@@ -395,7 +395,7 @@ impl Files for Recorded {
     }
 
     fn archive(&self, path: &WinPath) -> Result<Arc<Vec<String>>, FileError> {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         recorded(&self.facts.archives, path)
     }
 }

@@ -112,7 +112,7 @@ impl OpenDocument {
                 return ParsedDocument::default();
             }
             let watched = |mut document: Document| {
-                packages.choose(&mut document);
+                packages.apply(&mut document);
                 let is_edited = |import: &ImportStatement| {
                     self.edited.as_ref().is_some_and(|lines| lines.contains(&import.range.start.line))
                 };
@@ -150,7 +150,7 @@ impl OpenDocument {
     /// Parses `text` as a document of the same kind, with no cells above it.
     pub fn parse(&self, text: &str) -> Document {
         match self.place {
-            Some(_) => Document::of_cells(&[text]).pop().unwrap_or_default(),
+            Some(_) => Document::parse_cells(&[text]).pop().unwrap_or_default(),
             None => Document::parse(text),
         }
     }

@@ -59,7 +59,7 @@ impl Cells {
     fn parsed(&self) -> &ParsedCells {
         self.parsed.get_or_init(|| {
             let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
-            let documents = catch_unwind(|| Document::of_cells(&sources)).unwrap_or_default();
+            let documents = catch_unwind(|| Document::parse_cells(&sources)).unwrap_or_default();
             let program_path = program_path(&documents, self.path.clone());
             ParsedCells { documents, program_path }
         })

@@ -21,13 +21,13 @@ use crate::diagnosis::Import;
 use crate::host::CancellationToken;
 use crate::host::snapshot::Redactor;
 
-mod asked;
 mod changes;
-mod follows;
 mod notebooks;
+mod reconcile;
+mod views;
 
-pub use asked::{DocumentView, GroupedFinding, ScopeView};
 pub use notebooks::NotebookChange;
+pub use views::{DocumentView, GroupedFinding, ScopeView};
 
 /// A change to apply to the session.
 pub type SessionEvent = Box<dyn FnOnce(&mut Session) + Send>;

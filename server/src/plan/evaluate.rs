@@ -9,7 +9,7 @@ use super::standard;
 use super::value::{Arguments, Exception, MAX_LENGTH, ModuleRef, Value};
 use super::{Place, Plan};
 use crate::source::{
-    BinaryOp, CompareOp, Comprehension, Expr, Makes, Name, is_standard, top_level, withheld,
+    BinaryOp, CompareOp, Comprehension, ComprehensionResult, Expr, Name, is_standard, placeholders, top_level,
 };
 
 type Outcome = Result<Value, Rc<Exception>>;
@@ -432,8 +432,8 @@ impl Plan<'_> {
         }
         let Some(values) = made?.filter(|values| self.may_nest(values)) else { return Ok(Value::Unknown) };
         Ok(match comprehension.makes {
-            Makes::List => Value::list(values),
-            Makes::Dict => {
+            ComprehensionResult::List => Value::list(values),
+            ComprehensionResult::Dict => {
                 let mut table: Vec<(Value, Value)> = Vec::new();
                 for value in values {
                     let Some((key, value)) = standard::pair(&value) else { return Ok(Value::Unknown) };
@@ -441,7 +441,7 @@ impl Plan<'_> {
                 }
                 Value::Dict(Rc::new(merged(table).into()))
             }
-            Makes::Flat => {
+            ComprehensionResult::Flat => {
                 let mut all = Vec::new();
                 for value in values {
                     match value.items() {
@@ -549,7 +549,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Value {
     let known = match (op, left) {
         (BinaryOp::Add, _) => return add(left, right),
         (BinaryOp::Modulo, Value::Str(template)) => {
-            withheld::note(template);
+            placeholders::record_read(template);
             return format(template, right).map_or(Value::Unknown, Value::str);
         }
         (BinaryOp::Divide, Value::Path(path)) => {
@@ -650,7 +650,7 @@ fn slice(object: &Value, lower: Option<i64>, upper: Option<i64>) -> Value {
     };
     match object {
         Value::Str(text) => {
-            withheld::note(text);
+            placeholders::record_read(text);
             let (start, count) = bounds(text.chars().count());
             Value::str(text.chars().skip(start).take(count).collect::<String>())
         }

@@ -119,9 +119,10 @@ impl Plan<'_> {
             if let Some(context) = raised.context.clone() {
                 raised.failures.extend(&context.failures);
                 raised.missing = raised.missing.or_else(|| context.missing.clone());
-                raised.withheld = raised.withheld.or_else(|| context.withheld.clone());
-                raised.lost = raised.lost.or_else(|| context.lost.clone());
-                raised.clashing.extend(context.clashing.iter().cloned());
+                raised.inaccessible = raised.inaccessible.or_else(|| context.inaccessible.clone());
+                raised.missing_recorded_file =
+                    raised.missing_recorded_file.or_else(|| context.missing_recorded_file.clone());
+                raised.conflicting_distributions.extend(context.conflicting_distributions.iter().cloned());
                 raised.trace.extend(context.trace.iter().take(MAX_TRACE).cloned());
             }
             // If a function catches failed loads and later raises an exception, the loads are its

@@ -10,7 +10,7 @@ use super::import_statement::absolute_name;
 use super::prefetch;
 use super::value::{Exception, Module, ModuleRef, Value};
 use super::{Event, Flow, LoadFailure, LoadKind, MissingModule, Place, Plan};
-use crate::cpython::{Found, Withheld};
+use crate::cpython::{Found, Inaccessible};
 use crate::host::{FileError, WinPath};
 use crate::image::Image;
 use crate::source::{Name, Stmt, StmtKind, is_standard, top_level};
@@ -94,8 +94,8 @@ impl Plan<'_> {
             Found::Package { init, folder } => self.run_module(dotted, init, Some(vec![folder]), at),
             Found::Source(path) => self.run_module(dotted, path, None, at),
             Found::Extension { path, folder } => self.load_extension(dotted, path, folder, at),
-            Found::Withheld(it) => {
-                let exception = Exception { withheld: Some(it), ..self.module_not_found(dotted) };
+            Found::Inaccessible(it) => {
+                let exception = Exception { inaccessible: Some(it), ..self.module_not_found(dotted) };
                 Err(traced(Rc::new(exception), at))
             }
             Found::NotFound { for_other_python } => {
@@ -172,7 +172,7 @@ impl Plan<'_> {
                 let message = format!("[Errno 13] Permission denied: '{file}'");
                 let exception = Exception {
                     missing: Some(dotted.into()),
-                    withheld: Some(Withheld { path: file, why: FileError::AccessDenied }),
+                    inaccessible: Some(Inaccessible { path: file, why: FileError::AccessDenied }),
                     ..Exception::new("PermissionError", Some(message.into()))
                 };
                 return Err(traced(Rc::new(exception), at));
@@ -484,7 +484,7 @@ impl Plan<'_> {
             name: dotted.to_owned(),
             for_other_python,
             recorded: self.recorded_path(dotted),
-            withheld: None,
+            inaccessible: None,
         }
     }
 

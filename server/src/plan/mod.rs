@@ -30,7 +30,7 @@ mod walk;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::{Rc, Weak};
 
-use crate::cpython::{Finder, Found, IMPORTED_AT_START, Interpreter, LoadError, Withheld, offered_by};
+use crate::cpython::{Finder, Found, IMPORTED_AT_START, Inaccessible, Interpreter, LoadError, offered_by};
 use crate::host::WinPath;
 use crate::source::{Function, Name, NewerSyntax, Stmt};
 
@@ -118,9 +118,9 @@ pub struct ImportFailure {
     pub sentence: String,
     /// A native file that its distribution installed, and that the program looked for without
     /// finding it.
-    pub lost: Option<WinPath>,
+    pub missing_recorded_file: Option<WinPath>,
     /// Distributions that the program refuses to be installed together, if that is the reason.
-    pub clashing: Vec<String>,
+    pub conflicting_distributions: Vec<String>,
     /// The syntax that this Python is too old to compile.
     pub newer_syntax: Option<NewerSyntax>,
     /// The loads that caused the failure, as indices into [`Plan::failures`], root cause first.
@@ -141,13 +141,13 @@ pub struct MissingModule {
     /// The missing file that a distribution records as installed.
     pub recorded: Option<WinPath>,
     /// The module's file or directory that Python can't access.
-    pub withheld: Option<Withheld>,
+    pub inaccessible: Option<Inaccessible>,
 }
 
 impl MissingModule {
     /// Whether nothing indicates where the module should be.
     pub fn is_unknown(&self) -> bool {
-        self.for_other_python.is_none() && self.recorded.is_none() && self.withheld.is_none()
+        self.for_other_python.is_none() && self.recorded.is_none() && self.inaccessible.is_none()
     }
 }
 
@@ -179,7 +179,7 @@ pub enum LoadKind {
     /// `ctypes`.
     Ctypes,
     /// No load: the program checks whether the file exists, and gives up if it doesn't.
-    Look,
+    FileCheck,
 }
 
 /// A file and a 1-based line.
@@ -212,7 +212,7 @@ pub enum Constant {
     /// `True`, `False`
     Bool(bool),
     /// A string.
-    Text(String),
+    Str(String),
 }
 
 /// The kinds of events.
@@ -354,14 +354,14 @@ impl<'e> Plan<'e> {
 
     /// Whether the imported module `module` lacks this name so far, and may get it from a
     /// submodule, its `__getattr__`, or a lazy import.
-    pub fn gets_later(&self, module: &str, name: &str) -> bool {
+    pub fn may_gain_attribute(&self, module: &str, name: &str) -> bool {
         let may_be_submodule = |module: &ModuleRef| !module.has(name) && self.submodule_exists(module, name);
-        self.gets_lazily(module, name) || self.modules.get(module).is_some_and(may_be_submodule)
+        self.may_gain_attribute_lazily(module, name) || self.modules.get(module).is_some_and(may_be_submodule)
     }
 
     /// Whether the imported module `module` lacks this name so far, and may get it from its
     /// `__getattr__` or a lazy import.
-    pub fn gets_lazily(&self, module: &str, name: &str) -> bool {
+    pub fn may_gain_attribute_lazily(&self, module: &str, name: &str) -> bool {
         self.modules.get(module).is_some_and(|module| match module.get(name) {
             Some(value) => matches!(value, Value::Lazy(_)),
             None => matches!(module.get("__getattr__"), Some(Value::Function(_))),
@@ -379,9 +379,9 @@ impl<'e> Plan<'e> {
     }
 
     /// Returns the names of the top-level modules that were looked up on `sys.path` so far, see
-    /// [`Finder::looked_for`].
-    pub fn looked_for(&self) -> std::collections::BTreeSet<String> {
-        self.finder.looked_for()
+    /// [`Finder::searched_modules`].
+    pub fn searched_modules(&self) -> std::collections::BTreeSet<String> {
+        self.finder.searched_modules()
     }
 
     /// Returns the native loads that have failed so far.
@@ -404,7 +404,7 @@ impl<'e> Plan<'e> {
         };
         match value {
             Value::Bool(value) => Some(Constant::Bool(value)),
-            Value::Str(text) => Some(Constant::Text(text.to_string())),
+            Value::Str(text) => Some(Constant::Str(text.to_string())),
             _ => None,
         }
     }
@@ -439,12 +439,16 @@ impl<'e> Plan<'e> {
         let of_load = || Some(self.failures.get(*exception.failures.first()?)?.sentence.clone());
         ImportFailure {
             sentence: known.or_else(of_load).unwrap_or_else(|| exception.class.to_string()),
-            lost: exception.lost.clone(),
-            clashing: exception.clashing.iter().map(ToString::to_string).collect(),
+            missing_recorded_file: exception.missing_recorded_file.clone(),
+            conflicting_distributions: exception
+                .conflicting_distributions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             newer_syntax: root.newer_syntax.clone().or_else(|| exception.newer_syntax.clone()),
             loads: exception.failures.clone(),
             missing: exception.missing.as_ref().map(|name| MissingModule {
-                withheld: exception.withheld.clone(),
+                inaccessible: exception.inaccessible.clone(),
                 ..self.missing_module(name)
             }),
             trace: exception.trace.clone(),
@@ -489,7 +493,7 @@ enum Flow {
 impl Plan<'_> {
     /// Stops prefetching and leaks the rest, for a process that is about to exit. Dropping it would
     /// take 5% of a first check.
-    pub fn leave(mut self) {
+    pub fn leak(mut self) {
         self.prefetcher = None;
         std::mem::forget(self);
     }

@@ -14,12 +14,12 @@ impl Plan<'_> {
     /// Determines whether an exception that the program raised results from one of its own checks.
     pub(super) fn find_reason(&mut self, raised: &mut Exception, at: &Place) {
         // "Cannot find the library": it was installed and is missing now.
-        raised.lost = self.lost_file();
-        if raised.lost.is_none() {
+        raised.missing_recorded_file = self.lost_file();
+        if raised.missing_recorded_file.is_none() {
             raised.failures = self.missing_on_path(raised, at);
         }
         if raised.is_unfounded() {
-            raised.clashing = self.named_distributions(raised);
+            raised.conflicting_distributions = self.named_distributions(raised);
         }
     }
 
@@ -47,7 +47,7 @@ impl Plan<'_> {
             let failure = Failure { first: Fault { chain, cause }, others: Vec::new(), found: Vec::new() };
             LoadFailure {
                 target: name,
-                kind: LoadKind::Look,
+                kind: LoadKind::FileCheck,
                 at: at.clone(),
                 error: LoadError::Windows(failure),
                 sentence: exception.sentence().unwrap_or_default(),

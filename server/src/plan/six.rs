@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::frame::Frame;
 use super::value::{Exception, Value};
 use super::{Place, Plan};
-use crate::source::{Expr, Name, Stmt, StmtKind, withheld};
+use crate::source::{Expr, Name, Stmt, StmtKind, placeholders};
 
 /// The targets of the names in `six.moves` and its submodules.
 pub(super) type Moved = Rc<FxHashMap<Name, Origin>>;
@@ -102,7 +102,7 @@ fn entry(item: &Expr) -> Option<(Name, Origin)> {
     let Expr::Name(class) = &call.function else { return None };
     let text = |at: usize| match call.arguments.get(at) {
         Some(Expr::Str(text)) => {
-            withheld::note(text);
+            placeholders::record_read(text);
             Some(text.clone())
         }
         _ => None,

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use crate::cpython::Withheld;
+use crate::cpython::Inaccessible;
 use crate::host::WinPath;
-use crate::source::{Decoration, Name, NewerSyntax, withheld};
+use crate::source::{Decoration, Name, NewerSyntax, placeholders};
 
 use super::definitions::Closure;
 use super::objects::{Class, Instance};
@@ -209,13 +209,13 @@ pub(super) struct Exception {
     /// The missing module that led to it, if no load did.
     pub missing: Option<Name>,
     /// The module's file or directory that Python can't access.
-    pub withheld: Option<Withheld>,
+    pub inaccessible: Option<Inaccessible>,
     /// A native file that its distribution installed, and that the program looked for without
     /// finding it before it raised this.
-    pub lost: Option<WinPath>,
+    pub missing_recorded_file: Option<WinPath>,
     /// Distributions whose versions it mentions, and which the program queried before it raised
     /// this: it objects to their being installed together.
-    pub clashing: Vec<Name>,
+    pub conflicting_distributions: Vec<Name>,
     /// The syntax that this Python is too old to compile.
     pub newer_syntax: Option<NewerSyntax>,
     /// File and line, innermost first.
@@ -233,9 +233,9 @@ impl Exception {
             context: None,
             failures: Vec::new(),
             missing: None,
-            withheld: None,
-            lost: None,
-            clashing: Vec::new(),
+            inaccessible: None,
+            missing_recorded_file: None,
+            conflicting_distributions: Vec::new(),
             newer_syntax: None,
             trace: Vec::new(),
             ends_process: false,
@@ -247,10 +247,10 @@ impl Exception {
     pub fn is_unfounded(&self) -> bool {
         let here = self.failures.is_empty()
             && self.missing.is_none()
-            && self.withheld.is_none()
-            && self.lost.is_none()
+            && self.inaccessible.is_none()
+            && self.missing_recorded_file.is_none()
             && self.newer_syntax.is_none()
-            && self.clashing.is_empty();
+            && self.conflicting_distributions.is_empty();
         here && self.context.as_ref().is_none_or(|context| context.is_unfounded())
     }
 
@@ -302,7 +302,7 @@ impl Value {
 
     /// Creates a `pathlib` path.
     pub fn path(path: &WinPath) -> Value {
-        withheld::note(path.as_str());
+        placeholders::record_read(path.as_str());
         match path.as_str() {
             text if text.len() <= MAX_LENGTH => Value::Path(text.into()),
             _ => Value::Unknown,
@@ -353,7 +353,7 @@ impl Value {
     /// Returns the contents of a string or path.
     pub fn text(&self) -> Option<Rc<str>> {
         let text = self.raw_text()?;
-        withheld::note(&text);
+        placeholders::record_read(&text);
         Some(text)
     }
 
@@ -394,7 +394,7 @@ impl Value {
         match (self, other) {
             (Value::Unknown, _) | (_, Value::Unknown) => None,
             (Value::Str(a), Value::Str(b)) | (Value::Path(a), Value::Path(b)) => {
-                withheld::note_compared(a, b);
+                placeholders::record_comparison(a, b);
                 Some(a == b)
             }
             (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b, parts),
@@ -436,8 +436,8 @@ impl Value {
         *parts = parts.checked_sub(1)?;
         match (self, other) {
             (Value::Str(a), Value::Str(b)) => {
-                withheld::note(a);
-                withheld::note(b);
+                placeholders::record_read(a);
+                placeholders::record_read(b);
                 Some(a.cmp(b))
             }
             (Value::Tuple(a), Value::Tuple(b)) => {
@@ -468,7 +468,7 @@ impl Value {
             Value::List(values) => Some(values.borrow().len()),
             Value::Dict(items) => Some(items.borrow().len()),
             Value::Str(text) => {
-                withheld::note(text);
+                placeholders::record_read(text);
                 Some(text.chars().count())
             }
             _ => None,
@@ -482,7 +482,7 @@ impl Value {
             Value::List(values) => Some(values.borrow().clone()),
             Value::Dict(items) => Some(items.borrow().iter().map(|(key, _)| key.clone()).collect()),
             Value::Str(text) => {
-                withheld::note(text);
+                placeholders::record_read(text);
                 Some(text.chars().map(|c| Value::str(c.to_string())).collect())
             }
             _ => None,

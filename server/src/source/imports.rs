@@ -50,7 +50,7 @@ pub struct ImportStatement {
     /// Syntax that the document needs to compile, so that an older Python doesn't make the import.
     /// It is set for lazy imports (PEP 810), which are such syntax themselves, and for the first
     /// import that [`Document::choose`] retains.
-    pub needs: Option<NewerSyntax>,
+    pub required_syntax: Option<NewerSyntax>,
     /// The first use of a lazy import, if any.
     pub first_use: Option<Range>,
     /// The range of the module's name or, for an access, of the whole expression.
@@ -123,21 +123,21 @@ impl Document {
 
     /// Retains the wanted imports. If the document uses newer syntax, it's recorded in the first
     /// import that runs.
-    pub fn choose(&mut self, is_wanted: impl FnMut(&ImportStatement) -> bool) {
+    pub fn retain_wanted(&mut self, is_wanted: impl FnMut(&ImportStatement) -> bool) {
         self.imports.retain(is_wanted);
         let newest = self.newer_syntax.iter().filter(|newer| newer.since > LAST_UNREPORTED_MINOR);
         let newest = newest.max_by_key(|newer| newer.since);
         let first = self.imports.iter_mut().find(|import| import.guard != Guard::NotRun && !import.is_access);
         if let (Some(first), Some(newest)) = (first, newest)
-            && first.needs.as_ref().is_none_or(|needs| needs.since < newest.since)
+            && first.required_syntax.as_ref().is_none_or(|needs| needs.since < newest.since)
         {
-            first.needs = Some(newest.clone());
+            first.required_syntax = Some(newest.clone());
         }
     }
 
     /// Reads the code cells of a notebook in order. An import in a cell is made after those of the
     /// kernel and of the cells above. IPython commands are skipped.
-    pub fn of_cells(cells: &[&str]) -> Vec<Document> {
+    pub fn parse_cells(cells: &[&str]) -> Vec<Document> {
         let python: Vec<Option<Cow<'_, str>>> = cells.iter().map(|cell| python_of(cell)).collect();
         let (mut prelude, mut modules) = (Prelude::of_notebook(), Modules::default());
         let mut imports_os_above = false;
@@ -341,7 +341,7 @@ impl DocumentReader<'_, '_> {
         let number = self.document.imports.len().saturating_sub(1);
         if let Some(import) = self.document.imports.last_mut().filter(|import| import.guard != Guard::NotRun)
         {
-            import.needs = Some(NewerSyntax::lazy_import(import.range.start.line + 1));
+            import.required_syntax = Some(NewerSyntax::lazy_import(import.range.start.line + 1));
             import.guard = Guard::Unused;
             self.unused.insert(number);
             for (alias, dotted) in bound {
@@ -404,7 +404,7 @@ impl DocumentReader<'_, '_> {
             module: module.into(),
             names,
             is_access,
-            needs: None,
+            required_syntax: None,
             first_use: None,
             range,
             statement_line: self.outermost.unwrap_or(range.start.line),
@@ -664,7 +664,7 @@ mod tests {
     /// Checks the code that precedes each import of a cell.
     fn check_cells(cells: &[&str], expected: Expect) {
         let mut out = String::new();
-        for (at, document) in Document::of_cells(cells).into_iter().enumerate() {
+        for (at, document) in Document::parse_cells(cells).into_iter().enumerate() {
             for import in document.imports {
                 let (start, before) = (import.range.start, import.before.trim_end().replace('\n', " | "));
                 out +=
@@ -697,7 +697,7 @@ mod tests {
     #[test]
     fn imports_of_os_in_cells_above_are_recorded() {
         let above = |cells: &[&str]| -> Vec<bool> {
-            Document::of_cells(cells).iter().map(|document| document.imports_os_above).collect()
+            Document::parse_cells(cells).iter().map(|document| document.imports_os_above).collect()
         };
         assert_eq!(above(&["import os", "%%bash\nimport os", "import os"]), [false, true, true]);
         assert_eq!(above(&["def f():\n  import os", "x"]), [false, false]);

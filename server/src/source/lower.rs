@@ -14,8 +14,8 @@ use super::lines::LineCounter;
 use super::newer_syntax;
 use super::outline::{self, Outline, PlacedFunctions, ReadStatement};
 use super::script::{
-    BinaryOp, Call, CompareOp, Comprehension, Expr, Function, Handler, LeftOut, Makes, Name, Parameter,
-    ParameterKind, Script, Span, Stmt, StmtKind, Try,
+    BinaryOp, Call, CompareOp, Comprehension, ComprehensionResult, Expr, Function, Handler, LeftOut, Name,
+    Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
 /// The maximum sizes of strings and literals. Longer ones are data, not names of modules or DLLs.
@@ -490,8 +490,10 @@ impl Lowering<'_> {
                 let Some(key) = &table.key else { return Expr::Opaque };
                 let pair = Expr::Tuple(vec![one(key), one(&table.value)]);
                 match self.comprehension(pair, &table.generators, deeper) {
-                    Expr::Comprehension(mut comprehension) if comprehension.makes == Makes::List => {
-                        comprehension.makes = Makes::Dict;
+                    Expr::Comprehension(mut comprehension)
+                        if comprehension.makes == ComprehensionResult::List =>
+                    {
+                        comprehension.makes = ComprehensionResult::Dict;
                         Expr::Comprehension(comprehension)
                     }
                     pairs @ Expr::Comprehension(_) => Expr::Call(Box::new(Call {
@@ -573,8 +575,8 @@ impl Lowering<'_> {
             }))
         };
         let Some(innermost) = generators.next() else { return Expr::Opaque };
-        let inner = one(element, innermost, Makes::List);
-        generators.fold(inner, |inner, generator| one(inner, generator, Makes::Flat))
+        let inner = one(element, innermost, ComprehensionResult::List);
+        generators.fold(inner, |inner, generator| one(inner, generator, ComprehensionResult::Flat))
     }
 
     fn joined(&self, joined: &ast::ExprFString, depth: u32) -> Vec<Expr> {

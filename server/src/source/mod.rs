@@ -15,12 +15,12 @@ mod lower;
 mod newer_syntax;
 mod notebook;
 mod outline;
+pub mod placeholders;
 mod prelude;
 mod script;
 mod standard;
 #[cfg(test)]
 mod tests;
-pub mod withheld;
 
 pub use compiled::lower_compiled;
 pub use ignores::Ignores;
@@ -29,10 +29,10 @@ pub use lines::{LineIndex, Position, Range};
 pub use lower::{lower, lower_part, lower_whole};
 pub use newer_syntax::{LAZY_IMPORTS, NewerSyntax};
 pub use notebook::{Cell, NotebookError, code_cells};
-pub use prelude::may_find_elsewhere;
+pub use prelude::may_change_module_path;
 pub use script::{
-    BinaryOp, Call, CompareOp, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name,
-    Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, is_module_name, top_level,
+    BinaryOp, Call, CompareOp, Comprehension, ComprehensionResult, Decoration, Expr, Function, Handler,
+    LeftOut, Name, Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try, is_module_name, top_level,
 };
 pub use standard::is_standard;
 
@@ -40,4 +40,4 @@ pub use standard::is_standard;
 pub const STACK: usize = 256 << 20;
 
 /// The maximum size of a module, in bytes. The largest one in common use has 3 MB.
-pub const LONGEST_MODULE: u64 = 32 << 20;
+pub const MAX_MODULE_BYTES: u64 = 32 << 20;

@@ -45,7 +45,7 @@ pub(super) const LOADING_WORDS: [&str; 6] =
 
 /// Whether Python code may load DLLs itself, or change where DLLs or modules are searched.
 pub(super) fn may_load(text: &str) -> bool {
-    LOADING_WORDS.iter().any(|word| text.contains(word)) || may_find_elsewhere(text)
+    LOADING_WORDS.iter().any(|word| text.contains(word)) || may_change_module_path(text)
 }
 
 /// Code without any of these words doesn't change where modules are found (`addsitedir` is from
@@ -53,7 +53,7 @@ pub(super) fn may_load(text: &str) -> bool {
 const FINDING_WORDS: [&str; 2] = ["sys.path", "addsitedir"];
 
 /// Whether Python code may change where modules are found.
-pub fn may_find_elsewhere(text: &str) -> bool {
+pub fn may_change_module_path(text: &str) -> bool {
     FINDING_WORDS.iter().any(|word| text.contains(word))
 }
 

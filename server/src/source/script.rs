@@ -266,12 +266,12 @@ pub struct Comprehension {
     pub conditions: Vec<Expr>,
     /// The result.
     #[serde(default)]
-    pub makes: Makes,
+    pub makes: ComprehensionResult,
 }
 
 /// The result of a comprehension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Makes {
+pub enum ComprehensionResult {
     /// A list, set, or generator.
     #[default]
     List,

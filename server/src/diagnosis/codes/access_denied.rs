@@ -27,8 +27,9 @@ pub(super) fn recognizes(case: &Case<'_>, problem: &Problem) -> bool {
 fn unreadable(case: &Case<'_>, problem: &Problem) -> Option<(WinPath, FileError)> {
     match &problem.culprit {
         Culprit::Module(missing) => {
-            let withheld = missing.withheld.as_ref().filter(|it| it.why == FileError::AccessDenied)?;
-            Some((withheld.path.clone(), FileError::AccessDenied))
+            let inaccessible =
+                missing.inaccessible.as_ref().filter(|it| it.why == FileError::AccessDenied)?;
+            Some((inaccessible.path.clone(), FileError::AccessDenied))
         }
         Culprit::Image(Fault { cause: Cause::Unreadable { path, error }, .. }) => {
             Some((path.clone(), error.clone()))

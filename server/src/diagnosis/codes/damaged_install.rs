@@ -131,7 +131,9 @@ pub(in crate::diagnosis) fn of_installed_files(
             continue;
         }
         // The program looked for one of the files and raised an exception because it is missing.
-        let error = error.filter(|error| damaged.iter().any(|file| Some(&file.path) == error.lost.as_ref()));
+        let error = error.filter(|error| {
+            damaged.iter().any(|file| Some(&file.path) == error.missing_recorded_file.as_ref())
+        });
         let severity = if error.is_some() { Severity::Error } else { Severity::Warning };
         let mut finding = case.finding(Code::DamagedInstall, &[], severity, error);
         finding.dlls = damaged.iter().map(|file| file.path.file_name().to_owned()).collect();

@@ -88,7 +88,7 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
     let version = |name: &String| {
         case.environment.find(name).map_or_else(|| name.clone(), |one| with_version(case, one))
     };
-    let versions: Vec<String> = error.clashing.iter().map(version).collect();
+    let versions: Vec<String> = error.conflicting_distributions.iter().map(version).collect();
     finding.what = format!(
         "{}: {} are installed together, which it refuses.",
         case.consequence(Severity::Error),
@@ -103,7 +103,7 @@ pub(in crate::diagnosis) fn of_refusal(case: &Case<'_>, error: &ImportFailure) -
     }
     finding.advice = "Uninstall all of them, then install the one that you want.".to_owned();
     let clashing: Vec<&Distribution> =
-        error.clashing.iter().filter_map(|name| case.environment.find(name)).collect();
+        error.conflicting_distributions.iter().filter_map(|name| case.environment.find(name)).collect();
     // A single one of them may be all that is needed; without any of them, the package is gone.
     for one in &clashing {
         finding

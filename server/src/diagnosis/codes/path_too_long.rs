@@ -31,7 +31,7 @@ fn long_path(problem: &Problem) -> Option<&WinPath> {
     match &problem.culprit {
         Culprit::Image(Fault { cause: Cause::PathTooLong { path }, .. }) => Some(path),
         Culprit::Module(missing) => {
-            missing.withheld.as_ref().filter(|it| it.why == FileError::PathTooLong).map(|it| &it.path)
+            missing.inaccessible.as_ref().filter(|it| it.why == FileError::PathTooLong).map(|it| &it.path)
         }
         _ => None,
     }

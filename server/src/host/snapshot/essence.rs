@@ -1,6 +1,6 @@
 //! The part of a text file that a snapshot contains: for known files, what WhyDLL reads in them;
-//! for all others their layout, with a mark for each string
-//! ([`withheld`](crate::source::withheld)).
+//! for all others their layout, with a placeholder for each string
+//! ([`placeholders`](crate::source::placeholders)).
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::host::{WinPath, is_native};
 
-/// Returns the part of a file's text that belongs in a snapshot. `withhold` returns the mark for a
-/// string whose need is determined by a replay.
+/// Returns the part of a file's text that belongs in a snapshot. `withhold` returns the placeholder
+/// for a string whose need is determined by a replay.
 pub fn essence(file: &WinPath, text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     let name = file.file_name().to_ascii_lowercase();
     let folder = file.parent().map(|folder| folder.file_name().to_ascii_lowercase()).unwrap_or_default();
@@ -235,7 +235,7 @@ fn envs_dirs(text: &str) -> String {
     head.into_iter().chain(items).map(|line| format!("{line}\n")).collect()
 }
 
-/// Replaces the strings in a line of Python by marks.
+/// Replaces the strings in a line of Python by placeholders.
 fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     let mut marked = String::new();
     let mut done = 0;
@@ -267,7 +267,7 @@ fn with_marks(code: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     marked + &code[done..]
 }
 
-/// Replaces the strings in JSON by marks, except for the names of fields.
+/// Replaces the strings in JSON by placeholders, except for the names of fields.
 fn with_marks_in_json(text: &str, withhold: &mut dyn FnMut(&str) -> String) -> String {
     fn mark(value: &mut Value, withhold: &mut dyn FnMut(&str) -> String) {
         match value {

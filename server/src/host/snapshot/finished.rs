@@ -14,7 +14,7 @@ use super::secrets::secret_in;
 use super::users::{Users, strings_of};
 use super::{SnapshotError, damaged, package_of, parse, read};
 use crate::host::Host;
-use crate::source::withheld;
+use crate::source::placeholders;
 
 /// A complete snapshot in memory.
 pub struct FinishedSnapshot {
@@ -108,7 +108,10 @@ impl FinishedSnapshot {
                 continue;
             };
             with_constants(&mut module.clone(), &mut |string| {
-                if !string.is_empty() && !withheld::is_mark(string) && seen.insert(string.to_owned()) {
+                if !string.is_empty()
+                    && !placeholders::is_placeholder(string)
+                    && seen.insert(string.to_owned())
+                {
                     contents.constants.entry(package_of(path)).or_default().insert(string.to_owned());
                 }
                 None

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::source::{
-    Call, Comprehension, Decoration, Expr, Function, Handler, LeftOut, Makes, Name, NewerSyntax, Parameter,
-    ParameterKind, Script, Span, Stmt, StmtKind, Try,
+    Call, Comprehension, ComprehensionResult, Decoration, Expr, Function, Handler, LeftOut, Name,
+    NewerSyntax, Parameter, ParameterKind, Script, Span, Stmt, StmtKind, Try,
 };
 
 /// A module that is serialized in this notation.
@@ -242,7 +242,7 @@ fn expr(value: &Expr) -> Value {
         Expr::Comprehension(one) => {
             let Comprehension { element, target, iter, conditions, makes } = &**one;
             let mut parts = vec![json!("m"), expr(element), expr(target), expr(iter), exprs(conditions)];
-            parts.extend((*makes != Makes::List).then(|| json!(makes)));
+            parts.extend((*makes != ComprehensionResult::List).then(|| json!(makes)));
             Value::Array(parts)
         }
         Expr::Starred(values) => json!(["*", expr(values)]),
@@ -561,7 +561,7 @@ fn read_expr(value: Value) -> Result<Expr, NotationError> {
             iter: parts.expr()?,
             conditions: Parts::of(parts.next()?)?.exprs()?,
             makes: match parts.0.len() {
-                0 => Makes::List,
+                0 => ComprehensionResult::List,
                 _ => parts.deserialized()?,
             },
         })),

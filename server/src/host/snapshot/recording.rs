@@ -20,7 +20,7 @@ use crate::host::files::{Entry, EntryKind, FileError, Files, Folder, ImageFacts,
 use crate::host::path::WinPath;
 use crate::host::{Host, HostKind};
 use crate::image::{Binding, Export, Symbol};
-use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, withheld};
+use crate::source::{LeftOut, Script, Span, Stmt, StmtKind, Try, placeholders};
 
 /// Files that record every answer.
 pub struct Recorder {
@@ -52,11 +52,11 @@ impl Recorder {
         let mut recording = Recording::default();
         for (file, text) in &mut facts.texts {
             if let Ok(text) = text {
-                *text = essence(file, text, &mut |text| recording.texts.mark(text)).into();
+                *text = essence(file, text, &mut |text| recording.texts.placeholder(text)).into();
             }
         }
         for (name, value) in &host.variables {
-            let value = if is_read(name) { value.clone() } else { recording.texts.mark(value) };
+            let value = if is_read(name) { value.clone() } else { recording.texts.placeholder(value) };
             recording.variables.insert(name.clone(), value);
         }
         let mut numbers: HashMap<String, usize> = HashMap::new();
@@ -68,7 +68,7 @@ impl Recorder {
                         |definition: &LeftOut| facts.scripts.contains_key(&path.with_part(definition.at));
                     forget_places(&mut module.body, &is_called);
                     let mut module = Notated(Arc::new(module)).to_value();
-                    with_constants(&mut module, &mut |text| Some(recording.texts.mark(text)));
+                    with_constants(&mut module, &mut |text| Some(recording.texts.placeholder(text)));
                     Ok(*numbers.entry(module.to_string()).or_insert_with(|| {
                         recording.modules.push(MarkedModule::new(module));
                         recording.modules.len() - 1
@@ -143,8 +143,8 @@ impl Files for Recorder {
     }
 }
 
-/// A recording in which a mark replaces each string whose need is determined by a replay: constants
-/// of modules, values of variables, strings in files.
+/// A recording in which a placeholder replaces each string whose need is determined by a replay:
+/// constants of modules, values of variables, strings in files.
 #[derive(Default)]
 pub struct Recording {
     facts: Facts,
@@ -176,14 +176,14 @@ impl Recording {
                 continue;
             };
             let owner = package_of(path.as_str());
-            module.marks.iter().for_each(|number| add(*number, &owner));
+            module.placeholders.iter().for_each(|number| add(*number, &owner));
         }
         for (path, text) in &self.facts.texts {
             let text = text.as_deref().unwrap_or_default();
-            withheld::numbers_in(text).for_each(|number| add(number, path.as_str()));
+            placeholders::numbers_in(text).for_each(|number| add(number, path.as_str()));
         }
         for value in self.variables.values() {
-            withheld::numbers_in(value).for_each(|number| add(number, "variables"));
+            placeholders::numbers_in(value).for_each(|number| add(number, "variables"));
         }
         let mut parts: BTreeMap<BTreeSet<String>, Vec<usize>> = BTreeMap::new();
         for (number, mut owners) in owners {
@@ -222,8 +222,8 @@ impl Recording {
         })
     }
 
-    /// Returns the facts and variables in which these strings replace their marks and all other
-    /// marks remain.
+    /// Returns the facts and variables in which these strings replace their placeholders and all
+    /// other placeholders remain.
     fn restored(&self, kept: &BTreeSet<usize>) -> (Facts, BTreeMap<String, String>) {
         let mut facts = self.facts.clone();
         for text in facts.texts.values_mut().flatten() {
@@ -303,10 +303,10 @@ impl Recording {
 
 /// A recorded module.
 struct MarkedModule {
-    /// The module in the snapshot's notation, with marks.
+    /// The module in the snapshot's notation, with placeholders.
     notation: Value,
-    /// The numbers of these marks.
-    marks: BTreeSet<usize>,
+    /// The numbers of these placeholders.
+    placeholders: BTreeSet<usize>,
     /// The last script that was read from the notation, and the strings in it. Most replays don't
     /// change a module.
     read: RefCell<Option<(BTreeSet<usize>, Arc<Script>)>>,
@@ -314,24 +314,24 @@ struct MarkedModule {
 
 impl MarkedModule {
     fn new(notation: Value) -> MarkedModule {
-        let mut marks = BTreeSet::new();
+        let mut placeholders = BTreeSet::new();
         with_constants(&mut notation.clone(), &mut |text| {
-            marks.extend(withheld::numbers_in(text));
+            placeholders.extend(placeholders::numbers_in(text));
             None
         });
-        MarkedModule { notation, marks, read: RefCell::default() }
+        MarkedModule { notation, placeholders, read: RefCell::default() }
     }
 
-    /// Returns the notation in which these strings replace their marks.
+    /// Returns the notation in which these strings replace their placeholders.
     fn restored(&self, texts: &MarkedStrings, kept: &BTreeSet<usize>) -> Value {
         let mut notation = self.notation.clone();
         with_constants(&mut notation, &mut |text| Some(texts.restored(text, kept)));
         notation
     }
 
-    /// Returns the script in which these strings replace their marks.
+    /// Returns the script in which these strings replace their placeholders.
     fn script(&self, texts: &MarkedStrings, kept: &BTreeSet<usize>) -> serde_json::Result<Arc<Script>> {
-        let present = &self.marks & kept;
+        let present = &self.placeholders & kept;
         let mut read = self.read.borrow_mut();
         match &*read {
             Some((before, script)) if *before == present => Ok(script.clone()),
@@ -344,7 +344,7 @@ impl MarkedModule {
     }
 }
 
-/// The strings that marks stand for, without duplicates.
+/// The strings that placeholders stand for, without duplicates.
 #[derive(Default)]
 struct MarkedStrings {
     all: Vec<String>,
@@ -352,9 +352,9 @@ struct MarkedStrings {
 }
 
 impl MarkedStrings {
-    /// Returns the mark for a string. An empty string stays as it is: being empty may influence the
-    /// import, and reveals nothing.
-    fn mark(&mut self, text: &str) -> String {
+    /// Returns the placeholder for a string. An empty string stays as it is: being empty may
+    /// influence the import, and reveals nothing.
+    fn placeholder(&mut self, text: &str) -> String {
         if text.is_empty() {
             return String::new();
         }
@@ -363,12 +363,12 @@ impl MarkedStrings {
             self.numbers.insert(text.to_owned(), self.all.len() - 1);
             self.all.len() - 1
         });
-        withheld::mark(number)
+        placeholders::placeholder(number)
     }
 
-    /// Replaces the marks of the kept strings in `text`.
+    /// Replaces the placeholders of the kept strings in `text`.
     fn restored(&self, text: &str, kept: &BTreeSet<usize>) -> String {
-        withheld::restored(text, |number| kept.get(&number).map(|number| self.all[*number].as_str()))
+        placeholders::restored(text, |number| kept.get(&number).map(|number| self.all[*number].as_str()))
     }
 }
 

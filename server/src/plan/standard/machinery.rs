@@ -208,7 +208,7 @@ impl Plan<'_> {
             Found::Extension { path, folder } => spec_of(name, Some(path), folder.map(|folder| vec![folder])),
             Found::Package { init, folder } => spec_of(name, Some(init), Some(vec![folder])),
             Found::Namespace(portions) => spec_of(name, None, Some(portions)),
-            Found::Builtin | Found::Opaque { .. } | Found::Withheld(_) => {
+            Found::Builtin | Found::Opaque { .. } | Found::Inaccessible(_) => {
                 Value::Record(Rc::new(Record { class: SPEC, attributes: vec![("name", Value::str(name))] }))
             }
         })

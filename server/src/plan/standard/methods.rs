@@ -8,7 +8,7 @@ use super::super::value::{MAX_LENGTH, Value};
 use super::super::{Place, Plan};
 use super::Outcome;
 use crate::host::{EntryKind, WinPath};
-use crate::source::{Name, withheld};
+use crate::source::{Name, placeholders};
 
 impl Plan<'_> {
     /// Calls a method of a value.
@@ -32,7 +32,7 @@ impl Plan<'_> {
         }
         Ok(match object {
             Value::Str(text) => {
-                withheld::note(text);
+                placeholders::record_read(text);
                 string_method(text, name, &arguments)
             }
             Value::List(list) => {
@@ -323,7 +323,7 @@ impl Plan<'_> {
             Value::File(path) => match (name, self.interpreter.process.host().files.text(path)) {
                 ("read", Ok(text)) => Value::str(text),
                 ("readlines", Ok(text)) if text.len() <= MAX_LENGTH => {
-                    withheld::note(&text);
+                    placeholders::record_read(&text);
                     Value::list(text.split_inclusive('\n').map(Value::str).collect())
                 }
                 _ => Value::Unknown,

@@ -22,7 +22,7 @@ use super::{Event, Place, Plan};
 use crate::cpython::{CtypesMode, windows_message};
 use crate::host::{EntryKind, WinPath};
 use crate::image::Machine;
-use crate::source::{Decoration, Name, top_level, withheld};
+use crate::source::{Decoration, Name, placeholders, top_level};
 
 pub(super) use machinery::{has_method, spec_of_module};
 pub(super) use names::{
@@ -678,8 +678,8 @@ fn value_of_json(text: &str) -> Value {
     const MAX_JSON: usize = 64 << 10;
     // In a snapshot, the contents of a file without the `.json` extension are at first only a
     // placeholder.
-    if withheld::is_mark(text) {
-        withheld::note(text);
+    if placeholders::is_placeholder(text) {
+        placeholders::record_read(text);
     }
     fn convert(json: serde_json::Value) -> Value {
         match json {

@@ -2,7 +2,7 @@
 //! placeholder with its number.
 //!
 //! A replay determines which strings are needed: a placeholder is sufficient unless the contents
-//! are examined. Code that examines a string calls [`note`], which records the placeholders in it.
+//! are examined. Code that examines a string calls [`record_read`], which records the placeholders in it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -18,14 +18,14 @@ thread_local! {
 }
 
 /// Creates the placeholder for the string with this number.
-pub fn mark(number: usize) -> String {
+pub fn placeholder(number: usize) -> String {
     format!("{OPEN}{number}{CLOSE}")
 }
 
 /// Returns the numbers of all placeholders in a string.
 pub fn numbers_in(text: &str) -> impl Iterator<Item = usize> {
-    let marks = text.split(OPEN).skip(1);
-    marks.filter_map(|rest| rest.split_once(CLOSE)?.0.parse().ok())
+    let placeholders = text.split(OPEN).skip(1);
+    placeholders.filter_map(|rest| rest.split_once(CLOSE)?.0.parse().ok())
 }
 
 /// Replaces the placeholders in a string by the values of `known`. Those without a value remain.
@@ -44,7 +44,7 @@ pub fn restored<'t>(text: &str, known: impl Fn(usize) -> Option<&'t str>) -> Str
 }
 
 /// Records that a string is examined.
-pub fn note(text: &str) {
+pub fn record_read(text: &str) {
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted {
             noted.extend(numbers_in(text));
@@ -54,10 +54,10 @@ pub fn note(text: &str) {
 
 /// Records that two strings are compared. Two placeholders are equal if and only if the strings
 /// are, so they need not be examined.
-pub fn note_compared(a: &str, b: &str) {
+pub fn record_comparison(a: &str, b: &str) {
     NOTED.with_borrow_mut(|noted| {
         if let Some(noted) = noted
-            && !(is_mark(a) && is_mark(b))
+            && !(is_placeholder(a) && is_placeholder(b))
         {
             noted.extend(numbers_in(a).chain(numbers_in(b)));
         }
@@ -65,13 +65,13 @@ pub fn note_compared(a: &str, b: &str) {
 }
 
 /// Whether a string consists of a placeholder.
-pub fn is_mark(text: &str) -> bool {
+pub fn is_placeholder(text: &str) -> bool {
     let inner = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Runs `work` and returns its result with the placeholders that were examined.
-pub fn noting<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
+pub fn recording_reads<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
     /// A guard that stops recording, even if the work panics.
     struct StopRecording;
     impl Drop for StopRecording {
@@ -88,20 +88,20 @@ pub fn noting<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
 }
 
 /// Extends recording to work on other threads.
-pub struct Noter {
+pub struct ReadRecorder {
     is_recording: bool,
 }
 
-impl Noter {
+impl ReadRecorder {
     /// Creates the recorder on the current thread.
-    pub fn here() -> Noter {
-        Noter { is_recording: NOTED.with_borrow(Option::is_some) }
+    pub fn here() -> ReadRecorder {
+        ReadRecorder { is_recording: NOTED.with_borrow(Option::is_some) }
     }
 
-    /// Runs work on another thread. The result must be passed to [`add`](Noter::add) on the first
+    /// Runs work on another thread. The result must be passed to [`add`](ReadRecorder::add) on the first
     /// one.
     pub fn work<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
-        if self.is_recording { noting(work) } else { (work(), BTreeSet::new()) }
+        if self.is_recording { recording_reads(work) } else { (work(), BTreeSet::new()) }
     }
 
     /// Adds the numbers from another thread to the recording of this one.
@@ -120,32 +120,32 @@ mod tests {
 
     #[test]
     fn only_examined_placeholders_are_recorded() {
-        let ((), noted) = noting(|| {
-            note("plain");
-            note(&format!("a{}b{}", mark(3), mark(12)));
-            note_compared(&mark(1), &mark(2));
-            note_compared(&mark(4), "win32");
-            note_compared(&format!("{}x", mark(5)), &mark(6));
+        let ((), noted) = recording_reads(|| {
+            record_read("plain");
+            record_read(&format!("a{}b{}", placeholder(3), placeholder(12)));
+            record_comparison(&placeholder(1), &placeholder(2));
+            record_comparison(&placeholder(4), "win32");
+            record_comparison(&format!("{}x", placeholder(5)), &placeholder(6));
         });
         assert_eq!(noted, BTreeSet::from([3, 4, 5, 6, 12]));
-        note(&mark(9));
-        assert_eq!(noting(|| ()).1, BTreeSet::new());
+        record_read(&placeholder(9));
+        assert_eq!(recording_reads(|| ()).1, BTreeSet::new());
     }
 
     #[test]
     fn known_placeholders_are_replaced() {
-        let text = format!("a{}b{}{}", mark(0), mark(1), "\u{27e6}x");
+        let text = format!("a{}b{}{}", placeholder(0), placeholder(1), "\u{27e6}x");
         let known = |number| (number == 0).then_some("-");
-        assert_eq!(restored(&text, known), format!("a-b{}{}", mark(1), "\u{27e6}x"));
+        assert_eq!(restored(&text, known), format!("a-b{}{}", placeholder(1), "\u{27e6}x"));
     }
 
     #[test]
     fn other_threads_record_too() {
-        let ((), noted) = noting(|| {
-            let noter = Noter::here();
-            let work = || noter.work(|| note(&mark(7)));
+        let ((), noted) = recording_reads(|| {
+            let recorder = ReadRecorder::here();
+            let work = || recorder.work(|| record_read(&placeholder(7)));
             let ((), elsewhere) = std::thread::scope(|scope| scope.spawn(work).join().unwrap());
-            Noter::add(elsewhere);
+            ReadRecorder::add(elsewhere);
         });
         assert_eq!(noted, BTreeSet::from([7]));
     }
