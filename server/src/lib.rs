@@ -1,4 +1,5 @@
-//! Explains why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+//! Explains why `import tensorflow` fails on Windows: which DLL is at fault, how that is known, and how
+//! to fix it.
 //!
 //! A load is computed, never guessed. The modules are listed from the lowest layer up, and each one
 //! imports only from those above it in the table. See ARCHITECTURE.md for details.

@@ -400,7 +400,7 @@ impl Scenario<'_> {
         }
     }
 
-    /// DiagnosisCache each import of a document in the world that is watched by default.
+    /// Diagnoses each import of a document in the world that is watched by default.
     fn program(&mut self, file: &str, read: impl Fn(&str) -> Document) {
         let host = self.host();
         let environment = self.environment(&host);

@@ -57,18 +57,18 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// DiagnosisCache packages by name.
+/// Diagnoses packages by name.
 fn check_packages<'a>(target: &'a CommandTarget, names: &[String]) -> Report<'a> {
     check_imports(target, &names.iter().map(|name| Import::first(name)).collect::<Vec<Import>>())
 }
 
-/// DiagnosisCache imports that belong to no file.
+/// Diagnoses imports that belong to no file.
 pub fn check_imports<'a>(target: &'a CommandTarget, imports: &[Import]) -> Report<'a> {
     let diagnosis = target.diagnoses().diagnose_all(imports);
     Report::of(&target.environment, &target.host, target.assumed.clone(), diagnosis)
 }
 
-/// DiagnosisCache the watched imports of files.
+/// Diagnoses the watched imports of files.
 pub fn check_programs<'a>(
     target: &'a CommandTarget,
     programs: Vec<SourceFile>,

@@ -27,7 +27,8 @@ use crate::source::is_module_name;
 use crate::traceback::TracebackError;
 use crate::visible::visible;
 
-/// Explains why `import tensorflow` fails on Windows: which DLL, how we know, what to do.
+/// Explains why `import tensorflow` fails on Windows: which DLL is at fault, how that is known, and how
+/// to fix it.
 #[derive(Parser)]
 #[command(name = "whydll", version, about, max_term_width = 100)]
 struct Arguments {

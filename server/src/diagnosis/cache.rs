@@ -28,7 +28,7 @@ pub struct DiagnosisCache<'a> {
 }
 
 /// The diagnoses of an environment, to be passed on to its next analysis as long as nothing in the
-/// environment changes. DiagnosisCache that depend on a document's directory aren't included, since
+/// environment changes. Diagnoses that depend on a document's directory aren't included, since
 /// documents change often.
 #[derive(Clone, Default)]
 pub struct DiagnosisMemo(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
@@ -86,7 +86,7 @@ impl<'a> DiagnosisCache<'a> {
         DiagnosisMemo(self.known)
     }
 
-    /// DiagnosisCache each import in a program of its own, and simulates all fixes.
+    /// Diagnoses each import in a program of its own, and simulates all fixes.
     pub fn diagnose_all(&mut self, imports: &[Import]) -> Diagnosis {
         let mut all =
             Diagnosis { findings: Vec::new(), packages: Vec::new(), health: Health::Healthy, runtime: None };
@@ -105,7 +105,7 @@ impl<'a> DiagnosisCache<'a> {
         all
     }
 
-    /// DiagnosisCache each of the imports of one document, and simulates all fixes.
+    /// Diagnoses each of the imports of one document, and simulates all fixes.
     pub fn diagnose_and_prove(&mut self, imports: &[Import]) -> Vec<Diagnosis> {
         let mut diagnoses = self.diagnose_document(imports);
         if diagnoses.iter().all(|diagnosis| diagnosis.findings.is_empty()) {
@@ -128,7 +128,7 @@ impl<'a> DiagnosisCache<'a> {
         diagnoses
     }
 
-    /// DiagnosisCache each of the imports of one document, without simulating fixes.
+    /// Diagnoses each of the imports of one document, without simulating fixes.
     ///
     /// Python searches the document's directory first, but most directories contain no module that
     /// the imports search for. The imports are therefore diagnosed without it first. That diagnosis

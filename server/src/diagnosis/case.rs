@@ -456,7 +456,7 @@ fn searched(fault: &Fault) -> Vec<SearchedDirectory> {
             remark: searched
                 .passed_over
                 .as_ref()
-                .map(|over| format!("the one there is {}", over.machine.words())),
+                .map(|over| format!("the file there is {}", over.machine.words())),
         })
         .collect()
 }

@@ -222,7 +222,7 @@ pub struct SearchedDirectory {
     pub directory: WinPath,
     /// The name of the rule.
     pub rule: String,
-    /// The reason why a file of that name in the directory was passed over: "the one there is
+    /// The reason why a file of that name in the directory was passed over: "the file there is
     /// ARM64".
     pub remark: Option<String>,
 }

@@ -100,7 +100,7 @@ impl DiagnosedPackage {
     }
 }
 
-/// DiagnosisCache each of `imports` and simulates the fixes. The imports of one document share a
+/// Diagnoses each of `imports` and simulates the fixes. The imports of one document share a
 /// process, see [`program`].
 ///
 /// Must run on a thread with [`crate::source::STACK`] bytes of stack, because Python code is

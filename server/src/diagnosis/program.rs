@@ -450,8 +450,8 @@ impl<'e> Program<'e> {
                     _ => Problem::of_missing_module(missing.clone(), &error.trace),
                 });
             }
-            // The module may be in a directory that the program adds but that isn't known from its
-            // source.
+            // The module may be in a directory that the program adds but that can't be determined from its
+            // code.
             if source::may_change_module_path(&self.before) {
                 let name = top_level(case.import);
                 let is_unknown = |missing: &MissingModule| missing.name == name && missing.is_unknown();

@@ -1,8 +1,8 @@
 //! The read set: what was read from a machine, with a fingerprint of each answer.
 //!
-//! A [`ReadTracker`](super::ReadTracker) creates it, for two purposes. First, a result that was computed
-//! from the files is valid as long as [`ReadSet::still_holds`], which compares listings, sizes, and
-//! times without reading files. Second, it says what has to be watched, because nothing else can
+//! A [`ReadTracker`](super::ReadTracker) creates it, for two purposes. First, a result that was
+//! computed from the files is valid as long as [`ReadSet::still_holds`], which compares listings,
+//! sizes, and times without reading files. Second, it says what has to be watched, because nothing else can
 //! change the result. Lookups that found nothing are included, as the listing of the directory that
 //! lacks the name, or as the directory that doesn't exist.
 

@@ -131,7 +131,7 @@ impl Unavailable {
 }
 
 impl Analysis {
-    /// DiagnosisCache the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
+    /// Diagnoses the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
     /// [`Cancelled`](crate::host::Cancelled) when it is cancelled.
     pub fn run(&self) -> Answer {
         let python = self.target.interpreter.find(self.target.host.as_deref());

@@ -2,7 +2,8 @@
 //! placeholder with its number.
 //!
 //! A replay determines which strings are needed: a placeholder is sufficient unless the contents
-//! are examined. Code that examines a string calls [`record_read`], which records the placeholders in it.
+//! are examined. Code that examines a string calls [`record_read`], which records the placeholders
+//! in it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -98,8 +99,8 @@ impl ReadRecorder {
         ReadRecorder { is_recording: NOTED.with_borrow(Option::is_some) }
     }
 
-    /// Runs work on another thread. The result must be passed to [`add`](ReadRecorder::add) on the first
-    /// one.
+    /// Runs work on another thread. The result must be passed to [`add`](ReadRecorder::add) on the
+    /// first one.
     pub fn work<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeSet<usize>) {
         if self.is_recording { recording_reads(work) } else { (work(), BTreeSet::new()) }
     }

@@ -312,7 +312,7 @@ pub fn machine(
             Ok((Host::directory(&drive, cache)?, Some(assumed)))
         }
         (None, _) => {
-            let assumed = "assumed, since no --host was given".to_owned();
+            let assumed = "assumed because no --host was given".to_owned();
             Ok((Host::named_on_drive("windows-11", drive, cache)?, Some(assumed)))
         }
     }
