@@ -49,20 +49,20 @@ pub fn check_programs(
     host: &Host,
     diagnoses: &mut DiagnosisCache<'_>,
     programs: Vec<SourceFile>,
-    watch: &PackageFilter,
+    filter: &PackageFilter,
     severity: impl Fn(&Finding) -> Option<Severity>,
 ) {
     for SourceFile { mut parts, path } in programs {
         let first = report.documents.len();
         let mut documents = read(&parts);
-        documents.iter_mut().for_each(|document| watch.apply(document));
+        documents.iter_mut().for_each(|document| filter.apply(document));
         let path = program_path(&documents, path.map(|path| host.path_of(&path)));
         let imports = documents.iter().enumerate().flat_map(|(part, document)| {
             let run = document.imports.iter().filter(|import| import.guard != Guard::NotRun);
             run.map(move |import| (part, import))
         });
-        let asked =
-            imports.filter_map(|(part, import)| Some(((part, import), watch.import(import, path.as_ref())?)));
+        let asked = imports
+            .filter_map(|(part, import)| Some(((part, import), filter.import(import, path.as_ref())?)));
         let (places, asked): (Vec<(usize, &ImportStatement)>, Vec<Import>) = asked.unzip();
         let mut distinct = asked.clone();
         distinct.sort();

@@ -46,9 +46,9 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         check_packages(&target, &super::or_tensorflow(arguments.imports))
     } else {
         let named = arguments.imports.iter().map(|name| top_level(name).to_owned()).collect();
-        let watch =
+        let filter =
             if arguments.imports.is_empty() { PackageFilter::Native } else { PackageFilter::Named(named) };
-        check_programs(&target, programs.files, &watch)
+        check_programs(&target, programs.files, &filter)
     };
     let text = arguments.format.render(&report);
     let failed = report.has_errors();
@@ -72,11 +72,11 @@ pub fn check_imports<'a>(target: &'a CommandTarget, imports: &[Import]) -> Repor
 pub fn check_programs<'a>(
     target: &'a CommandTarget,
     programs: Vec<SourceFile>,
-    watch: &PackageFilter,
+    filter: &PackageFilter,
 ) -> Report<'a> {
     let assumed = target.assumed.clone();
     let mut report = Report::new(&target.environment, &target.host, assumed);
     let severity = |finding: &Finding| Some(finding.severity);
-    check::check_programs(&mut report, &target.host, &mut target.diagnoses(), programs, watch, severity);
+    check::check_programs(&mut report, &target.host, &mut target.diagnoses(), programs, filter, severity);
     report
 }

@@ -25,9 +25,9 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let environment = Environment::at(&interpreter, &*host.files)?;
     let target = CommandTarget::of_recorded(host, environment);
     let document = CheckedDocument::new("train.py".to_owned(), example::PROGRAM.to_owned());
-    let watch = PackageFilter::Named(vec![ALWAYS_WATCHED.to_owned()]);
+    let filter = PackageFilter::Named(vec![ALWAYS_WATCHED.to_owned()]);
     let report =
-        check::check_programs(&target, vec![SourceFile { parts: vec![document], path: None }], &watch);
+        check::check_programs(&target, vec![SourceFile { parts: vec![document], path: None }], &filter);
     let failed = report.has_errors();
     print(&arguments.format.render(&report))?;
     Ok(ExitCode::from(u8::from(failed)))

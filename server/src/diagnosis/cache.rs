@@ -22,7 +22,7 @@ pub struct DiagnosisCache<'a> {
     environment: &'a Environment,
     /// The cache on disk. `None` if diagnoses aren't stored.
     store: Option<Store<'a>>,
-    known: HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>,
+    memo: HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>,
     /// Whether the process ends after these diagnoses.
     skip_drop: bool,
 }
@@ -34,7 +34,7 @@ pub struct DiagnosisCache<'a> {
 pub struct DiagnosisMemo(HashMap<(ProgramFile, Vec<Import>), Arc<Batch>>);
 
 /// The maximum number of entries. Documents that are being edited leave many behind.
-const MOST_KNOWN: usize = 64;
+const MAX_MEMO_ENTRIES: usize = 64;
 
 struct Store<'a> {
     answers: &'a AnswerCache,
@@ -64,7 +64,7 @@ impl<'a> DiagnosisCache<'a> {
             let python = postcard::to_stdvec(environment).ok()?;
             Some(Store { answers, machine: host.facts()?, python })
         });
-        DiagnosisCache { host, environment, store, known: HashMap::new(), skip_drop: false }
+        DiagnosisCache { host, environment, store, memo: HashMap::new(), skip_drop: false }
     }
 
     /// Skips destructors, for a process that ends after these diagnoses.
@@ -73,17 +73,17 @@ impl<'a> DiagnosisCache<'a> {
     }
 
     /// Reuses earlier diagnoses.
-    pub fn with_memo(self, DiagnosisMemo(known): DiagnosisMemo) -> DiagnosisCache<'a> {
-        DiagnosisCache { known, ..self }
+    pub fn with_memo(self, DiagnosisMemo(memo): DiagnosisMemo) -> DiagnosisCache<'a> {
+        DiagnosisCache { memo, ..self }
     }
 
     /// Returns the diagnoses for later reuse.
     pub fn into_memo(mut self) -> DiagnosisMemo {
-        self.known.retain(|(script, _), _| script.folder.is_none());
-        if self.known.len() > MOST_KNOWN {
-            self.known.clear();
+        self.memo.retain(|(script, _), _| script.folder.is_none());
+        if self.memo.len() > MAX_MEMO_ENTRIES {
+            self.memo.clear();
         }
-        DiagnosisMemo(self.known)
+        DiagnosisMemo(self.memo)
     }
 
     /// Diagnoses each import in a program of its own, and simulates all fixes.
@@ -169,7 +169,7 @@ impl<'a> DiagnosisCache<'a> {
         let imports: Vec<Import> =
             imports.iter().map(|import| Import { document: None, ..import.clone() }).collect();
         let key = (script, imports);
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.memo.get(&key) {
             return known.clone();
         }
         let (script, imports) = &key;
@@ -179,7 +179,7 @@ impl<'a> DiagnosisCache<'a> {
             _ => self.compute(self.host, self.environment, script, imports),
         };
         let batch = Arc::new(batch);
-        self.known.insert(key, batch.clone());
+        self.memo.insert(key, batch.clone());
         batch
     }
 
@@ -212,7 +212,7 @@ impl<'a> DiagnosisCache<'a> {
     ) -> Batch {
         let imports: Vec<&Import> = imports.iter().collect();
         // At most one program is leaked, to limit the use of memory.
-        let leaves = self.skip_drop && self.known.is_empty();
+        let leaves = self.skip_drop && self.memo.is_empty();
         let ProgramDiagnoses { diagnoses, searched_modules } =
             program::diagnose(host, environment, script, &imports, leaves);
         Batch { diagnoses, searched_modules }

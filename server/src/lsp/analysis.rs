@@ -29,7 +29,7 @@ pub struct Analysis {
     /// The imports to diagnose. Their documents have native paths.
     pub imports: Vec<Import>,
     /// The results of the previous analysis that still hold.
-    pub known: DiagnosisMemo,
+    pub memo: DiagnosisMemo,
     /// The facts that previous analyses read.
     pub facts: Arc<FactCaches>,
     /// Whether the caches of earlier runs are ignored, even if nothing seems to have changed.
@@ -59,7 +59,7 @@ pub struct Answer {
     /// The diagnosis of each import.
     pub diagnoses: BTreeMap<Import, Arc<Diagnosis>>,
     /// The results that the next analysis can reuse.
-    pub known: DiagnosisMemo,
+    pub memo: DiagnosisMemo,
     /// The files and folders that were read; `None` if they aren't on a disk.
     pub watched: Option<Watched>,
 }
@@ -171,7 +171,7 @@ impl Analysis {
     pub fn prove(&self) -> BTreeMap<Import, Arc<Diagnosis>> {
         let proven = self.again(|host, environment, answers| {
             let mut proven = BTreeMap::new();
-            let mut diagnoses = DiagnosisCache::new(host, environment, answers).with_memo(self.known.clone());
+            let mut diagnoses = DiagnosisCache::new(host, environment, answers).with_memo(self.memo.clone());
             for imports in self.by_program() {
                 let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
                 let known = diagnoses.diagnose_and_prove(&on_host).into_iter().map(Arc::new);
@@ -239,18 +239,18 @@ impl Analysis {
                 },
             }),
             diagnoses: BTreeMap::new(),
-            known: DiagnosisMemo::default(),
+            memo: DiagnosisMemo::default(),
             watched: None,
         };
         let mut diagnoses =
-            DiagnosisCache::new(host, &environment, answers.as_ref()).with_memo(self.known.clone());
+            DiagnosisCache::new(host, &environment, answers.as_ref()).with_memo(self.memo.clone());
         for imports in self.by_program() {
             let on_host: Vec<Import> = imports.iter().map(|import| import_on(host, import)).collect();
             let known = diagnoses.diagnose_document(&on_host);
             let known = imports.into_iter().cloned().zip(known.into_iter().map(Arc::new));
             answer.diagnoses.extend(known);
         }
-        answer.known = diagnoses.into_memo();
+        answer.memo = diagnoses.into_memo();
         // An answer about an environment that is being removed is meaningless.
         if let Some(today) = host.uncached() {
             Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;
@@ -374,8 +374,8 @@ impl Answer {
     pub fn unknown(why: Unavailable, interpreter: Option<String>) -> Answer {
         let Unavailable { reason, absence } = why;
         let reason = NotExamined { reason, absence, interpreter };
-        let (diagnoses, known) = Default::default();
-        Answer { environment: Err(reason), diagnoses, known, watched: None }
+        let (diagnoses, memo) = Default::default();
+        Answer { environment: Err(reason), diagnoses, memo, watched: None }
     }
 
     /// Returns the answer for an analysis that panicked.

@@ -222,7 +222,7 @@ impl Session {
         let replaces = match self.answers.get_mut(&target) {
             Some(known) if !running.replaces && known.environment == answer.environment => {
                 known.diagnoses.extend(answer.diagnoses);
-                known.known = answer.known;
+                known.memo = answer.memo;
                 false
             }
             _ => {

@@ -68,9 +68,9 @@ impl Session {
             self.effects.push(Effect::ShowProgress(generation));
         }
         let ignore_cache = self.uncached.remove(&target);
-        let known = self.answers.get(&target).filter(|_| !replaces).map(|answer| answer.known.clone());
-        let known = known.unwrap_or_default();
-        let analysis = Analysis { target, imports, known, facts, ignore_cache, stop };
+        let memo = self.answers.get(&target).filter(|_| !replaces).map(|answer| answer.memo.clone());
+        let memo = memo.unwrap_or_default();
+        let analysis = Analysis { target, imports, memo, facts, ignore_cache, stop };
         self.effects.push(Effect::Analyse { generation, analysis, replaces });
     }
 
@@ -89,8 +89,8 @@ impl Session {
         }
         if let Some(target) = self.unproven.iter().next().cloned() {
             let imports = self.to_prove(&target);
-            let known = self.answers.get(&target).map(|answer| answer.known.clone()).unwrap_or_default();
-            let analysis = self.background_analysis(target, imports.into_iter().collect(), known);
+            let memo = self.answers.get(&target).map(|answer| answer.memo.clone()).unwrap_or_default();
+            let analysis = self.background_analysis(target, imports.into_iter().collect(), memo);
             self.effects.push(Effect::Prove(analysis));
             return;
         }
@@ -128,18 +128,13 @@ impl Session {
     }
 
     /// Registers background work, which the next analysis cancels, and returns its request.
-    fn background_analysis(
-        &mut self,
-        target: Target,
-        imports: Vec<Import>,
-        known: DiagnosisMemo,
-    ) -> Analysis {
+    fn background_analysis(&mut self, target: Target, imports: Vec<Import>, memo: DiagnosisMemo) -> Analysis {
         let stop = CancellationToken::default();
         self.background =
             Some(BackgroundWork { target: target.clone(), since: Instant::now(), stop: stop.clone() });
         self.background_threads += 1;
         let facts = self.facts.get_or_insert_default().clone();
-        Analysis { target, imports, known, facts, ignore_cache: false, stop }
+        Analysis { target, imports, memo, facts, ignore_cache: false, stop }
     }
 
     /// Returns the imports to diagnose for a scope.

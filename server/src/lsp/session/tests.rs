@@ -179,7 +179,7 @@ fn answer(asked: &[Import], findings: &[(&str, &[Finding])]) -> Answer {
         kind: "venv".to_owned(),
         machine: "windows-11".to_owned(),
     };
-    Answer { environment: Ok(examined), diagnoses, known: DiagnosisMemo::default(), watched: None }
+    Answer { environment: Ok(examined), diagnoses, memo: DiagnosisMemo::default(), watched: None }
 }
 
 fn finding(code: Code, severity: Severity) -> Finding {
