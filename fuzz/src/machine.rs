@@ -71,7 +71,7 @@ impl Files for InputMachine {
         Ok(None)
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         self.text(path).map(|content| content.contains(text))
     }
 

@@ -586,9 +586,9 @@ impl Files for DeniedFiles {
         self.files.export(path, symbol)
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         self.may_read(path)?;
-        self.files.holds(path, text)
+        self.files.contains(path, text)
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {

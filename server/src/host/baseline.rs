@@ -309,9 +309,9 @@ impl<F: Files> Files for BaselineFiles<F> {
         }
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         match self.system_image(path) {
-            None => self.rest.holds(path, text),
+            None => self.rest.contains(path, text),
             Some(found) => found.map(|_| false),
         }
     }

@@ -417,8 +417,10 @@ impl Files for Disk {
         })
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        once(&self.contained, &(path.clone(), text.to_owned()), || map::holds(&self.stamped(path)?.0, text))
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        once(&self.contained, &(path.clone(), text.to_owned()), || {
+            map::contains(&self.stamped(path)?.0, text)
+        })
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {

@@ -49,7 +49,7 @@ pub trait Files: Send + Sync {
 
     /// Whether a file of at most [`MAX_SEARCHED_BYTES`] bytes contains `text`. This reads the whole
     /// file, so callers should have another reason to expect the text in it.
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError>;
 
     /// Returns the instruction sets without which an image cannot start, see
     /// [`Image::instructions_at_start`]. Only needed if the processor lacks some.
@@ -366,8 +366,8 @@ impl<F: Files + ?Sized> Files for Arc<F> {
         (**self).export(path, symbol)
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        (**self).holds(path, text)
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        (**self).contains(path, text)
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {

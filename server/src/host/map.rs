@@ -152,7 +152,7 @@ pub fn api_sets(native: &Path) -> Result<Option<ApiSets>, ImageFault> {
 }
 
 /// Whether a file contains `text`.
-pub fn holds(native: &Path, text: &str) -> Result<bool, FileError> {
+pub fn contains(native: &Path, text: &str) -> Result<bool, FileError> {
     let file = File::open(native)?;
     match file.metadata()?.len() {
         // No system maps an empty file.

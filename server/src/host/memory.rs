@@ -263,7 +263,7 @@ impl Files for MemoryFiles {
         }))
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         Ok(self.text(path)?.contains(text))
     }
 

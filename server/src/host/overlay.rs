@@ -134,7 +134,7 @@ impl Overlay {
     /// if both files exist.
     fn may_crash_in(&self, importer: &WinPath, dll: &str, exporter: &WinPath) -> bool {
         let Some(Change::Image { version: Some(version), .. }) = self.change(exporter) else { return false };
-        let contains = |symbol: &str| self.rest.holds(importer, symbol).unwrap_or(true);
+        let contains = |symbol: &str| self.rest.contains(importer, symbol).unwrap_or(true);
         *version < CONSTEXPR_MUTEX
             && dll.eq_ignore_ascii_case("msvcp140.dll")
             && contains("_Mtx_lock\0")
@@ -261,9 +261,9 @@ impl Files for Overlay {
         }
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         match self.source(path)? {
-            Some(source) => self.checked(self.rest.holds(source, text)),
+            Some(source) => self.checked(self.rest.contains(source, text)),
             None => Ok(false),
         }
     }

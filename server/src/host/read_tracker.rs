@@ -166,8 +166,8 @@ impl Files for ReadTracker {
         self.record(path, |files| files.archive(path), |error| Some(error))
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.record(path, |files| files.holds(path, text), |error| Some(error))
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.record(path, |files| files.contains(path, text), |error| Some(error))
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {

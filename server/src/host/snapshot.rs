@@ -384,7 +384,7 @@ impl Files for Recorded {
     }
 
     /// Returns false for an unrecorded string: it wasn't requested, or isn't in the file.
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
         placeholders::record_read(path.as_str());
         placeholders::record_read(text);
         self.facts.held.get(&held_key(path, text)).cloned().unwrap_or(Ok(false))

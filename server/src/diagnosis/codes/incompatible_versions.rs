@@ -102,7 +102,7 @@ fn built_for_numpy_1(case: &Case<'_>, steps: &[&Step]) -> Option<Finding> {
     // `numpy/core/_multiarray_umath.py` of NumPy 2: its `__getattr__` raises an exception when a
     // module for NumPy 1 requests `_ARRAY_API`.
     let gate = numpy.folder.join("numpy\\core\\_multiarray_umath.py");
-    if !files.is_file(&gate) || !files.holds(&gate, "compiled using NumPy 1.x").unwrap_or(false) {
+    if !files.is_file(&gate) || !files.contains(&gate, "compiled using NumPy 1.x").unwrap_or(false) {
         return None;
     }
     let mut providers: BTreeMap<&str, Vec<&Distribution>> = BTreeMap::new();
@@ -172,7 +172,7 @@ fn is_old(case: &Case<'_>, path: &WinPath) -> bool {
 /// `numpy._core._multiarray_umath`, and the other only as a fallback
 /// (`numpy/_core/code_generators/generate_numpy_api.py`).
 fn is_for_numpy_1_only(case: &Case<'_>, path: &WinPath) -> bool {
-    let holds = |text: &str| case.host.files.holds(path, text);
+    let holds = |text: &str| case.host.files.contains(path, text);
     holds("\0numpy.core._multiarray_umath\0") == Ok(true)
         && holds("numpy._core._multiarray_umath") == Ok(false)
 }
@@ -273,7 +273,7 @@ fn runs_in_upb(case: &Case<'_>, plan: &Plan<'_>, protobuf: &Distribution) -> boo
 fn creates_descriptors_itself(case: &Case<'_>, path: &WinPath) -> bool {
     let lists =
         ["fields=[\n    _descriptor.FieldDescriptor(", "values=[\n    _descriptor.EnumValueDescriptor("];
-    let holds = |text: &str| case.host.files.holds(path, text) == Ok(true);
+    let holds = |text: &str| case.host.files.contains(path, text) == Ok(true);
     path.as_str().ends_with("_pb2.py")
         && lists.iter().any(|text| holds(text) || holds(&text.replace('\n', "\r\n")))
 }

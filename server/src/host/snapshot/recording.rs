@@ -130,8 +130,8 @@ impl Files for Recorder {
         self.record(|facts| &mut facts.scripts, path, self.files.script(path))
     }
 
-    fn holds(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
-        self.record(|facts| &mut facts.held, &held_key(path, text), self.files.holds(path, text))
+    fn contains(&self, path: &WinPath, text: &str) -> Result<bool, FileError> {
+        self.record(|facts| &mut facts.held, &held_key(path, text), self.files.contains(path, text))
     }
 
     fn instructions(&self, path: &WinPath) -> Result<Arc<BTreeSet<String>>, ImageFault> {
