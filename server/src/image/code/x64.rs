@@ -69,7 +69,10 @@ impl<'a> Decoder<'a> {
         let decoded = &self.decoded;
         instruction.at = rva(decoded.ip());
         instruction.next = rva(decoded.next_ip());
-        instruction.keeps_comparison = decoded.rflags_modified() == RflagsBits::NONE;
+        // The most frequent ones need no look into the table.
+        instruction.keeps_comparison =
+            matches!(decoded.mnemonic(), Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop)
+                || decoded.rflags_modified() == RflagsBits::NONE;
         let operations = &mut instruction.operations;
         match decoded.flow_control() {
             FlowControl::Next => follow(decoded, operations),
@@ -178,13 +181,16 @@ fn moved_stack(distance: i64) -> Operation {
 /// What an instruction sets its first operand to, a register.
 fn source(decoded: &Decoded, register: Register) -> Source {
     let bytes = decoded.op0_register().size().min(16) as u8;
-    let given = number(decoded, 1);
-    match (decoded.mnemonic(), given) {
-        (Mnemonic::And, Some(mask)) if register != RSP => return Source::And { mask, bytes },
-        (Mnemonic::Or, Some(-1)) if bytes >= 4 => return Source::Value(Value::Number(-1)),
-        (Mnemonic::Or, Some(-1)) => return Source::Unknown,
-        (Mnemonic::Or, Some(bits)) => return Source::Or(Value::Register(register), bits),
-        _ => {}
+    if matches!(decoded.mnemonic(), Mnemonic::And | Mnemonic::Or)
+        && let Some(given) = number(decoded, 1)
+    {
+        return match decoded.mnemonic() {
+            Mnemonic::And if register != RSP => Source::And { mask: given, bytes },
+            Mnemonic::Or if given == -1 && bytes < 4 => Source::Unknown,
+            Mnemonic::Or if given == -1 => Source::Value(Value::Number(-1)),
+            Mnemonic::Or => Source::Or(Value::Register(register), given),
+            _ => Source::Unknown,
+        };
     }
     let loaded = match decoded.op1_kind() {
         OpKind::Memory => Source::Loaded(memory(decoded)),
