@@ -7,13 +7,13 @@ use std::io::Write;
 use crate::image::Image;
 use crate::image::testing::Pe;
 
-/// What is wrong with the tables of texts.
+/// A fault in the tables of strings.
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
     None,
-    /// What should be packed by zlib is not.
+    /// The strings aren't packed by zlib.
     Packed,
-    /// The lengths of the texts do not sum up.
+    /// The lengths of the strings don't add up.
     Lengths,
     /// No null ends a table of pointers.
     Endless,
@@ -23,23 +23,27 @@ fn imported(lines: &str) -> Vec<String> {
     imported_despite(Fault::None, lines)
 }
 
-/// A DLL with a Python's functions in its import table, code at `PyInit_a`, and literals, of which there are the tables of texts of all
-/// Cythons. Of the code all is bytes in hexadecimal but:
+/// Returns what a DLL for x64 imports with this code at `PyInit_a`. It imports functions of Python,
+/// and has the tables of strings of all versions of Cython. Each line is bytes in hexadecimal, or
+/// one of these:
 ///
 /// - `call FUNCTION`, `jmp FUNCTION`, and `take FUNCTION`, which puts its address into RBX
-/// - `lea LITERAL`, `lea rdx LITERAL`: the first or second argument is its address; that of the definition of the module, if it is `def`
-/// - `sip NAME IMPORT`: the arguments are sip's description of a module of that name, with a list of one import, and a version
-/// - `object LITERAL`, `object rdx LITERAL`: the first argument, or another, is the object of a text
-/// - `texts`, `entries`, `lengths`: RBX is the address of a table of Cython 0.29, 3.1, or of the lengths of 3.2; `stack`: the lengths are
-///   stored from [rsp+40h] on
-/// - `packed`: the arguments are the packed texts of Cython 3.2
-/// - `own`: the module begins to unpack texts itself, whose address is in RBX; `bare`: RBX is the address of texts that are not packed
-/// - `table`: the table of Cython 3.0 is stored from [rsp+40h] on
-/// - `state`: RSI is where the objects are put
-/// - `keep`, `dictionary`: RAX is put where the dictionary of the module belongs, or taken from there
-/// - `helper`, `pointer`, `to NUMBER`: a call of what lies behind the first two bytes, of what a variable points to, of what lies so far
-///   behind the first byte
-/// - `exec`: here the definition leads
+/// - `lea LITERAL`, `lea rdx LITERAL`: the first or second argument is its address, or that of the
+///   module's definition if it is `def`
+/// - `sip NAME IMPORT`: the arguments are sip's description of a module of that name with a list of
+///   one import, and a version
+/// - `object LITERAL`, `object rdx LITERAL`: the first argument, or another, is the object of a string
+/// - `texts`, `entries`, `lengths`: RBX is the address of the table of Cython 0.29 or 3.1, or of the
+///   lengths of 3.2; `stack`: the lengths are stored at [rsp+40h]
+/// - `packed`: the arguments are the packed strings of Cython 3.2
+/// - `own`: the module begins to unpack strings itself, whose address is in RBX; `bare`: RBX is the
+///   address of unpacked strings
+/// - `table`: the table of Cython 3.0 is stored at [rsp+40h]
+/// - `state`: RSI is the place where the objects are stored
+/// - `keep`, `dictionary`: RAX is stored as the dictionary of the module, or loaded from there
+/// - `helper`, `pointer`, `to NUMBER`: a call of the code after the first two bytes, of the code that
+///   a variable points to, or of the code at a distance from the first byte
+/// - `exec`: the definition points here
 fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let functions = [
         "PyImport_AddModule",
@@ -65,7 +69,7 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
         "_PyImport_GetModuleAttrString",
     ];
     let mut pe = Pe::x64().imports(&[("python311.dll", &functions)]);
-    // The import address table was put last but the table itself: the slots, a null one, and two descriptors.
+    // Before the end are the slots, a null one, and two descriptors.
     let table = pe.next() - 40;
     let slots = table - 8 * (functions.len() as u32 + 1);
     let mut code: Vec<u8> = Vec::new();
@@ -74,7 +78,7 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let names = names.chain(["'__main__'", "'__name__'", "'__test__'", "'__file__'", "'__spec__'"]);
     let names: Vec<(&str, u32)> = names.map(|name| (name, pe.put_name(name.trim_matches('\'')))).collect();
     let definition = pe.put(&[0; 80]);
-    // Of each literal a variable, and an entry of each table of texts.
+    // Each literal has a variable, and an entry in each table of strings.
     let variables = pe.put(&vec![0; 8 * names.len() + 8]);
     let [dictionary, pointer] = [pe.put(&[0; 8]), pe.put(&[0; 8])];
     let address = |rva: u32| u64::from(rva) + IMAGE_BASE;
@@ -98,12 +102,12 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let mut packed = packed.finish().unwrap();
     packed[0] ^= u8::from(fault == Fault::Packed);
     let blob = pe.put(&packed);
-    // Behind the texts are bytes, whose lengths are elsewhere.
+    // After the strings are bytes, whose lengths are elsewhere.
     let plain = names.iter().map(|(name, _)| text(name)).collect::<String>() + "bytes";
     let mut own: Vec<u8> = plain.as_bytes().chunks(8).flat_map(|eight| [&[0xff], eight].concat()).collect();
     own[0] ^= u8::from(fault == Fault::Packed);
     let [own, bare] = [pe.put(&own), pe.put_name(&plain)];
-    // The name of a module stands 4 bytes behind the address of sip's texts.
+    // The name of a module is 4 bytes after the address of sip's strings.
     let sips = lines.lines().filter_map(|line| line.trim().strip_prefix("sip ")?.split_once(' '));
     let sips: Vec<(&str, &str)> = sips.collect();
     let descriptions: Vec<(&str, u32)> = sips
@@ -119,7 +123,7 @@ fn imported_despite(fault: Fault, lines: &str) -> Vec<String> {
     let start = pe.next();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let here = |code: &Vec<u8>, len: u32| start + code.len() as u32 + len;
-        // An instruction whose operand in memory is told from its own place.
+        // An instruction with an operand in memory, relative to the next instruction.
         let to = |code: &mut Vec<u8>, instruction: [u8; 3], address: u32| {
             let distance = address.wrapping_sub(here(code, 7));
             code.extend(instruction);
@@ -234,7 +238,7 @@ fn literal_imports_are_found_in_the_order_in_which_they_run() {
 }
 
 #[test]
-fn what_is_tried_after_an_import_has_failed_is_no_import() {
+fn code_after_a_failed_import_is_skipped() {
     // test rax, rax; jne +13, over the second import
     let code = format!(
         "{CYTHON} lea 'new.core'\n call ImportModule\n 48 85 c0\n 75 0d\n lea 'old.core'\n call ImportModule\n lea 'last'\n call ImportModule\n c3"
@@ -243,13 +247,13 @@ fn what_is_tried_after_an_import_has_failed_is_no_import() {
 }
 
 #[test]
-fn python_s_own_modules_ask_for_an_attribute_of_a_module() {
+fn pythons_own_modules_import_an_attribute_of_a_module() {
     let code = "lea 'pyexpat'\n lea rdx 'expat_CAPI'\n call GetModuleAttrString\n c3";
     assert_eq!(imported(code), ["pyexpat"]);
 }
 
 #[test]
-fn both_ways_are_followed_where_the_code_may_go_either() {
+fn both_directions_are_followed_where_the_code_may_take_either() {
     // cmp eax, 1; je +14, to the second import
     let code = format!(
         "{CYTHON} 83 f8 01\n 74 0e\n lea 'a'\n call ImportModule\n c3\n lea 'b'\n call ImportModule\n c3"
@@ -277,9 +281,10 @@ fn the_code_that_executes_a_module_is_named_by_its_definition() {
 }
 
 #[test]
-fn imports_of_the_text_are_calls_of_a_helper_with_a_name_from_the_table_of_texts() {
-    // The helper comes first: jmp over it; mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx; call; ret; int3. Before the first
-    // call of it, xor r8d, r8d; before the second, mov r8d, 1; before the third, xor edx, edx and lea r8d, [rdx-1].
+fn import_statements_are_calls_of_a_helper_with_a_name_from_the_table_of_strings() {
+    // The helper comes first: jmp over it; mov rbx, rcx; mov [rsp+20h], r8d; mov rcx, rbx; call;
+    // ret; int3. Before the first call of it, xor r8d, r8d; before the second, mov r8d, 1; before
+    // the third, xor edx, edx and lea r8d, [rdx-1].
     let code = format!(
         "eb 13\n 48 89 cb\n 44 89 44 24 20\n 48 89 d9\n call LevelObject\n c3\n cc\n {CYTHON} texts\n \
          45 31 c0\n object 'secrets'\n e8 ca ff ff ff\n \
@@ -291,9 +296,10 @@ fn imports_of_the_text_are_calls_of_a_helper_with_a_name_from_the_table_of_texts
 }
 
 #[test]
-fn code_that_is_not_optimized_computes_where_a_text_lies() {
-    // mov rax, rsi; add rax, 8; mov ecx, 8; imul rcx, rcx, 1; add rax, rcx; sub rax, 8; mov rcx, [rax]: the second text. What the
-    // call gives is put on the stack and compared there: mov [rsp+40h], rax; cmp qword ptr [rsp+40h], 0; jne +14, over an import.
+fn unoptimized_code_computes_the_place_of_a_string() {
+    // mov rax, rsi; add rax, 8; mov ecx, 8; imul rcx, rcx, 1; add rax, rcx; sub rax, 8;
+    // mov rcx, [rax]: the second string. The result is stored on the stack and compared there:
+    // mov [rsp+40h], rax; cmp qword ptr [rsp+40h], 0; jne +14, over an import.
     let code = format!(
         "{CYTHON} texts\n state\n 48 89 f0\n 48 83 c0 08\n b9 08 00 00 00\n 48 6b c9 01\n 48 01 c8\n 48 83 e8 08\n \
          48 8b 08\n call Import_Import\n 48 89 44 24 40\n 48 83 7c 24 40 00\n 75 0e\n lea 'secrets'\n \
@@ -303,7 +309,7 @@ fn code_that_is_not_optimized_computes_where_a_text_lies() {
 }
 
 #[test]
-fn a_helper_may_know_its_level_itself() {
+fn the_level_may_be_built_into_a_helper() {
     // xor edi, edi; mov [rsp+20h], edi
     let code = format!(
         "eb 0f\n 31 ff\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} texts\n \
@@ -313,7 +319,7 @@ fn a_helper_may_know_its_level_itself() {
 }
 
 #[test]
-fn a_function_that_imports_something_else_than_it_is_given_is_no_helper() {
+fn a_function_that_does_not_import_its_argument_is_not_a_helper() {
     // xor ecx, ecx before the call
     let code = format!(
         "eb 11\n 31 c9\n 31 ff\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} texts\n \
@@ -322,24 +328,25 @@ fn a_function_that_imports_something_else_than_it_is_given_is_no_helper() {
     assert_eq!(imported(&code), ["?"]);
 }
 
-/// A helper that imports at level 1: jmp over it; mov edi, 1; mov [rsp+20h], edi; call; ret, at 17; int3.
+/// A helper that imports at level 1: jmp over it; mov edi, 1; mov [rsp+20h], edi; call; ret, at 17;
+/// int3.
 const HELPER: &str = "eb 12\n bf 01 00 00 00\n 89 7c 24 20\n call LevelObject\n c3\n cc\n cc\n";
 
-/// The objects of Cython 3.1: the first is put at [rsi].
+/// The objects of Cython 3.1: the first is stored at [rsi].
 const OF_3_1: &str = "state\n entries\n lea '__main__'\n call FromString\n 48 89 06\n";
 
-/// Those of Cython 3.2: the first is put at [rsi+rbx*8].
+/// Those of Cython 3.2: the first is stored at [rsi+rbx*8].
 const OF_3_2: &str = "packed\n call FromMemory\n state\n lengths\n call DecodeUTF8\n 48 89 04 de\n";
 
 #[test]
-fn cython_3_1_tells_texts_by_a_table_of_pointers() {
+fn cython_3_1_has_a_table_of_pointers() {
     let code =
         format!("{HELPER} {CYTHON} {OF_3_1} object 'near'\n helper\n object 'not-a-name'\n helper\n c3");
     assert_eq!(imported(&code), ["1:near"]);
 }
 
 #[test]
-fn the_names_of_an_import_without_a_module_are_modules_perhaps() {
+fn the_names_of_an_import_without_a_module_may_be_modules() {
     // mov ecx, 2; the function that packs them only returns; mov rdx, rax
     let code = format!(
         "{HELPER} {CYTHON} {OF_3_1} b9 02 00 00 00\n object rdx 'first'\n object r8 'second'\n to 17\n \
@@ -349,7 +356,7 @@ fn the_names_of_an_import_without_a_module_are_modules_perhaps() {
 }
 
 #[test]
-fn cython_3_2_packs_texts() {
+fn cython_3_2_packs_strings() {
     let code = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
     assert_eq!(imported(&code), ["1:near"]);
 }
@@ -362,7 +369,7 @@ fn cython_3_0_makes_its_table_on_the_stack() {
 }
 
 #[test]
-fn cython_3_3_unpacks_texts_itself() {
+fn cython_3_3_unpacks_strings_itself() {
     let code = format!(
         "{HELPER} {CYTHON} own\n state\n lengths\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
     );
@@ -371,8 +378,8 @@ fn cython_3_3_unpacks_texts_itself() {
 }
 
 #[test]
-fn cython_3_3_does_not_pack_a_few_texts() {
-    // mov edx, [rbx+rcx*4], which is read before a text is made
+fn cython_3_3_does_not_pack_a_few_strings() {
+    // mov edx, [rbx+rcx*4], which is read before a string is made
     let code = format!(
         "{HELPER} {CYTHON} bare\n state\n lengths\n 8b 14 8b\n call DecodeUTF8\n 48 89 04 de\n object 'near'\n helper\n c3"
     );
@@ -380,15 +387,15 @@ fn cython_3_3_does_not_pack_a_few_texts() {
 }
 
 #[test]
-fn the_lengths_of_packed_texts_may_be_made_on_the_stack() {
-    // mov edx, [rsp+rbx*4+40h], which is read before a text is made
+fn the_lengths_of_packed_strings_may_be_made_on_the_stack() {
+    // mov edx, [rsp+rbx*4+40h], which is read before a string is made
     let of_3_2 = OF_3_2.replace("lengths", "stack\n 8b 54 9c 40");
     let code = format!("{HELPER} {CYTHON} {of_3_2} object 'near'\n helper\n c3");
     assert_eq!(imported(&code), ["1:near"]);
 }
 
 #[test]
-fn the_helper_of_cython_3_2_is_known_by_the_dictionary_that_it_is_given() {
+fn the_helper_of_cython_3_2_is_recognized_by_the_dictionary_that_it_receives() {
     // mov [rsp+20h], rax; the level by mov [rsp+28h], 2, or by xor r9d, r9d
     let code = format!(
         "{CYTHON} {OF_3_2} call GetDict\n keep\n \
@@ -401,14 +408,14 @@ fn the_helper_of_cython_3_2_is_known_by_the_dictionary_that_it_is_given() {
 }
 
 #[test]
-fn a_module_that_cpython_is_asked_for_is_imported_if_it_is_not_there() {
+fn a_module_that_is_looked_up_is_imported_if_it_is_missing() {
     let code = format!("{CYTHON} {OF_3_2} object 'asked'\n call GetModule\n c3");
     assert_eq!(imported(&code), ["0:asked"]);
 }
 
 #[test]
-fn the_level_may_lie_on_the_stack() {
-    // The helper takes its fifth argument: mov eax, [rsp+28h]; mov [rsp+20h], eax. Its caller stores 3 there.
+fn the_level_may_be_on_the_stack() {
+    // The helper uses its fifth argument: mov eax, [rsp+28h]; mov [rsp+20h], eax. Its caller stores 3.
     let code = format!(
         "eb 11\n 8b 44 24 28\n 89 44 24 20\n call LevelObject\n c3\n cc\n cc\n {CYTHON} {OF_3_2} \
          c7 44 24 20 03 00 00 00\n object 'far'\n helper\n c3"
@@ -418,7 +425,7 @@ fn the_level_may_lie_on_the_stack() {
 
 #[test]
 fn the_level_is_the_argument_that_is_compared() {
-    // The helper asks for its fifth argument and hands nothing on: mov eax, [rsp+28h]; cmp eax, -1. Its caller stores 2 there.
+    // The helper compares its fifth argument: mov eax, [rsp+28h]; cmp eax, -1. Its caller stores 2.
     let code = format!(
         "eb 10\n 8b 44 24 28\n 83 f8 ff\n call LevelObject\n c3\n cc\n cc\n {CYTHON} {OF_3_2} \
          c7 44 24 20 02 00 00 00\n object 'far'\n helper\n c3"
@@ -435,8 +442,9 @@ fn a_function_with_a_large_frame_keeps_its_arguments() {
 }
 
 #[test]
-fn what_platform_is_asked_for_is_told() {
-    // cmp eax, 1; jne +14, to where the name is looked up; call [rax+90h]; ret; and at the end a jump back to the attribute.
+fn a_function_of_platform_is_reported() {
+    // cmp eax, 1; jne +14, to where the name is looked up; call [rax+90h]; ret; and at the end a jump
+    // back to the attribute.
     let code = format!(
         "{HELPER} {CYTHON} texts\n 83 f8 01\n 75 0e\n object rdx 'machine'\n ff 90 90 00 00 00\n c3\n \
          object 'platform'\n to 17\n eb e4"
@@ -445,7 +453,7 @@ fn what_platform_is_asked_for_is_told() {
 }
 
 #[test]
-fn a_name_for_platform_asks_it_for_nothing() {
+fn another_name_is_not_platform() {
     let code = format!(
         "{HELPER} {CYTHON} texts\n object 'platform'\n helper\n object rdx 'platform'\n to 17\n object 'sys'\n helper\n c3"
     );
@@ -453,7 +461,7 @@ fn a_name_for_platform_asks_it_for_nothing() {
 }
 
 #[test]
-fn tables_that_make_no_sense_are_none() {
+fn invalid_tables_are_ignored() {
     let of_3_1 = format!("{HELPER} {CYTHON} {OF_3_1} object 'near'\n helper\n c3");
     let of_3_2 = format!("{HELPER} {CYTHON} {OF_3_2} object 'near'\n helper\n c3");
     let of_0_29 = format!("{HELPER} {CYTHON} texts\n object 'near'\n helper\n c3");
@@ -465,22 +473,22 @@ fn tables_that_make_no_sense_are_none() {
 }
 
 #[test]
-fn code_that_never_ends_or_leads_nowhere_comes_to_an_end() {
-    // jmp to itself; a call beyond the image; a definition full of zeros
+fn endless_code_and_invalid_addresses_are_bounded() {
+    // jmp to itself; a call outside the image; a definition full of zeros
     assert_eq!(imported("eb fe"), Vec::<String>::new());
     assert_eq!(imported("e8 00 00 00 7f\n c3"), Vec::<String>::new());
     assert_eq!(imported("lea def\n jmp Init"), Vec::<String>::new());
 }
 
 #[test]
-fn any_extension_module_imports_by_literal_names() {
+fn any_extension_module_may_import_literal_names() {
     let code = "lea 'a.b'\n call ImportModule\n lea 'datetime.datetime_CAPI'\n call Capsule_Import\n \
         lea 'c'\n call Unicode_FromString\n 48 89 c1\n call Import_Import\n c3";
     assert_eq!(imported(code), ["a.b", "datetime", "c"]);
 }
 
 #[test]
-fn a_name_may_be_a_text_of_a_given_length() {
+fn a_name_may_have_a_given_length() {
     // mov edx, 2; mov rcx, rax
     let code = "lea 'abc'\n ba 02 00 00 00\n call FromStringAndSize\n 48 89 c1\n call Import_Import\n c3";
     assert_eq!(imported(code), ["ab"]);
@@ -495,7 +503,7 @@ fn the_level_of_a_c_import_is_zero() {
 }
 
 #[test]
-fn an_import_of_an_unknown_name_is_told_once() {
+fn an_unknown_name_is_reported_once() {
     // mov rcx, rbx; twice
     let code =
         "48 89 d9\n call ImportModule\n 48 89 d9\n call ImportModule\n lea 'a'\n call ImportModule\n c3";
@@ -503,7 +511,7 @@ fn an_import_of_an_unknown_name_is_told_once() {
 }
 
 #[test]
-fn a_failure_that_is_forgotten_need_not_count() {
+fn an_import_whose_error_is_cleared_may_fail() {
     // test rax, rax; jne +6, over the call
     let code =
         "lea 'a'\n call ImportModule\n 48 85 c0\n 75 06\n call Clear\n lea 'b'\n call ImportModule\n c3";
@@ -511,7 +519,7 @@ fn a_failure_that_is_forgotten_need_not_count() {
 }
 
 #[test]
-fn what_is_imported_when_there_is_no_such_module_is_told_beside_it() {
+fn an_alternative_to_a_missing_module_is_reported_with_it() {
     // test rax, rax; jne, to the end; test eax, eax; je, over the rest
     let code = "lea 'new'\n call ImportModule\n 48 89 c3\n 48 85 c0\n 75 1d\n call ExceptionMatches\n \
         85 c0\n 74 13\n call Clear\n lea 'old'\n call ImportModule\n 48 89 c3\n c3";
@@ -519,15 +527,16 @@ fn what_is_imported_when_there_is_no_such_module_is_told_beside_it() {
 }
 
 #[test]
-fn what_is_imported_after_an_error_is_no_import() {
-    // test eax, eax; js, to the second import. cmp eax, -1; je, there too. An error that is set ends the way.
+fn imports_after_an_error_are_skipped() {
+    // test eax, eax; js, to the second import. cmp eax, -1; je, there too. An error that is set ends
+    // the path.
     let code = "call AddObject\n 85 c0\n 78 23\n call AddObject\n 83 f8 ff\n 74 18\n call Occurred\n \
         48 85 c0\n 75 0d\n lea 'a'\n call ImportModule\n lea 'b'\n call SetString\n lea 'c'\n call ImportModule\n c3";
     assert_eq!(imported(code), ["a"]);
 }
 
 #[test]
-fn a_function_that_imports_what_it_is_told_is_asked_for_each_name() {
+fn a_function_that_imports_its_argument_is_followed_for_each_name() {
     // jmp over it; mov rbx, rdx; mov rcx, rbx; call; ret
     let code = "eb 0d\n 48 89 d3\n 48 89 d9\n call ImportModule\n c3\n \
         lea rdx 'a'\n helper\n lea rdx 'b'\n helper\n lea rdx 'not-a-name'\n c3";
