@@ -137,7 +137,7 @@ impl Cause {
         }
     }
 
-    /// Returns the directories that were searched, or none if no search took place.
+    /// Returns the directories that were searched. It is empty if no search took place.
     pub fn searched(&self) -> &[Searched] {
         match self {
             Cause::NotFound { searched } | Cause::WrongMachine { searched, .. } => searched,
