@@ -1,57 +1,61 @@
-//! What one image asks of another, held against what that one exports.
+//! Compares the symbols that one image imports with those that another exports.
 
 use serde::{Deserialize, Serialize};
 
 use super::imports::SymbolRef;
 use super::{Export, FileVersion, Image, ImageError, Symbol};
 
-/// What an importer's symbols find in the image that serves the import.
+/// The result of resolving an importer's symbols in the image that provides them.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// Symbols that are not exported, in the order of the import table; at most [`MOST_MISSING`].
+    /// The symbols that aren't exported, in the order of the import table; at most [`MAX_MISSING`].
     pub missing: Vec<Symbol>,
-    /// Symbols that are exported as forwarders, in that order.
+    /// The symbols that are exported as forwarders, in the order of the import table.
     pub forwarded: Vec<Forwarded>,
-    /// The importer locks, as it starts, a `std::mutex` that was initialized without the runtime's help, and the
-    /// exporter cannot do that; see [`Binding::between`].
+    /// Whether the importer's start locks a `std::mutex` with a `constexpr` constructor, which the
+    /// exporter doesn't support; see [`Binding::between`].
     pub constexpr_mutex: bool,
-    /// The same as its `PyInit_…` is called, if not before.
+    /// Whether the importer's `PyInit_…` does the same, and its start doesn't.
     #[serde(default)]
     pub constexpr_mutex_at_init: bool,
 }
 
-/// An imported symbol that leads to another DLL.
+/// An imported symbol that is forwarded to another DLL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
-    /// As it is imported.
+    /// The symbol that is imported.
     pub symbol: Symbol,
     /// The DLL that the forwarder names, mostly without `.dll`.
     pub dll: String,
-    /// What to look for there.
+    /// The symbol in that DLL.
     pub target: Symbol,
 }
 
-/// So many missing symbols say all that there is to say.
-pub const MOST_MISSING: usize = 64;
+/// The maximum number of missing symbols that are recorded.
+pub const MAX_MISSING: usize = 64;
 
-/// The first runtime in whose memory layout a `std::mutex` needs no initialization (microsoft/STL, changelog of Visual
-/// Studio 2022 17.10).
+/// The first version of the C++ runtime in which a `std::mutex` needs no call to initialize it
+/// (microsoft/STL, changelog of Visual Studio 2022 17.10).
 pub const CONSTEXPR_MUTEX: FileVersion = FileVersion([14, 40, 0, 0]);
 
 impl Binding {
-    /// Looks up all that `importer` imports under the name `dll` in `exporter`.
+    /// Resolves the symbols that `importer` imports under the name `dll` in `exporter`.
     ///
-    /// Until Visual Studio 2022 17.10 the constructor of `std::mutex` called `_Mtx_init_in_situ`. Since then
-    /// it is `constexpr`, and `_Mtx_lock` of a runtime from before 14.40 meets memory that it takes for a pointer
-    /// (microsoft/STL, changelog of VS 2022 17.10; issues 4730 and 4978). No symbol is missing: what tells
-    /// such code is that it imports the one and not the other. Many a module locks none before it is asked for something,
-    /// and is imported well: only a lock that its start leads to makes the import fail.
+    /// Until Visual Studio 2022 17.10, the constructor of `std::mutex` called `_Mtx_init_in_situ`.
+    /// Since then it is `constexpr`, and `_Mtx_lock` of a runtime older than 14.40 takes the memory
+    /// of such a mutex for a pointer (microsoft/STL, changelog of VS 2022 17.10; issues 4730
+    /// and 4978). No symbol is missing: such code is recognized by importing `_Mtx_lock` without
+    /// `_Mtx_init_in_situ`. Many modules only lock a mutex when a function is called later, and can
+    /// be imported. The import only fails if loading or initializing the module leads to a
+    /// lock.
     ///
     /// # Errors
-    /// As [`Image::symbols`] and [`Image::export`].
+    ///
+    /// The same as of [`Image::symbols`] and [`Image::export`].
     pub fn between(importer: &Image<'_>, dll: &str, exporter: &Image<'_>) -> Result<Binding, ImageError> {
         let mut binding = Binding::default();
-        // Wine's own DLLs export what Wine has, not what Windows has, and its loader lets every symbol pass.
+        // Wine's own DLLs export other symbols than those of Windows, and Wine's loader accepts missing
+        // ones.
         let is_known = !exporter.is_of_wine();
         let exports = if is_known { exporter.export_table()? } else { None };
         let (mut locks, mut initializes) = (false, false);
@@ -61,7 +65,7 @@ impl Binding {
                     locks |= name == b"_Mtx_lock";
                     initializes |= name == b"_Mtx_init_in_situ";
                 }
-                if !is_known || binding.missing.len() >= MOST_MISSING {
+                if !is_known || binding.missing.len() >= MAX_MISSING {
                     return Ok(());
                 }
                 match exports.as_ref().map_or(Ok(None), |exports| exports.find(symbol))? {
@@ -83,7 +87,7 @@ impl Binding {
         Ok(binding)
     }
 
-    /// What is wrong by both bindings.
+    /// Returns the problems that both bindings have.
     pub fn in_common(mut self, other: &Binding) -> Binding {
         self.missing.retain(|symbol| other.missing.contains(symbol));
         self.forwarded.retain(|forwarded| other.forwarded.contains(forwarded));

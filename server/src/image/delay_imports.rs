@@ -1,7 +1,7 @@
-//! The delay-load import table: DLLs an image loads when it first calls them, not before.
+//! The delay-load import table: the DLLs that an image loads when it first calls them.
 //!
-//! Windows' loader ignores this table; code that the linker puts into the image reads it. pelite
-//! has no reader for it.
+//! The Windows loader ignores this table; code that the linker adds to the image reads it. pelite
+//! doesn't read it.
 
 use pelite::image::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT;
 
@@ -11,17 +11,17 @@ use super::{
     imports::{MAX_DLL_NAME, MAX_IMPORTS, entry},
 };
 
-/// The bit of a descriptor's attributes that says its addresses are RVAs (`dlattrRva` in MSVC's
-/// `delayimp.h`). Visual C++ 6 wrote descriptors of virtual addresses, without it.
+/// The bit of a descriptor's attributes for addresses that are RVAs (`dlattrRva` in MSVC's
+/// `delayimp.h`). Visual C++ 6 wrote virtual addresses, and didn't set the bit.
 const ADDRESSES_ARE_RVAS: u32 = 1;
 
 impl Image<'_> {
-    /// The DLLs the image loads on first use, in the order of the table. Their symbols are read
-    /// by [`Image::symbols`], like others.
+    /// Returns the DLLs that the image loads on first use, in the order of the table.
+    /// [`Image::symbols`] returns their symbols.
     ///
     /// # Errors
     ///
-    /// As of [`Image::imports`].
+    /// The same as of [`Image::imports`].
     pub fn delay_imports(&self) -> Result<Vec<Import>, ImageError> {
         const WHAT: &str = "the delay-load import table";
         let Some(table) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT) else {
@@ -46,7 +46,7 @@ impl Image<'_> {
             };
             imports.push(Import {
                 dll: self.memory.string(rva(dll)?, MAX_DLL_NAME, "the name of a delay-loaded DLL")?,
-                // The address table is no substitute, as it is of an import: it points at code.
+                // Unlike in an import, the address table isn't a substitute: it refers to code.
                 thunks: if names != 0 { rva(names)? } else { 0 },
                 addresses: 0,
                 thunk_base: base,

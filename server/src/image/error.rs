@@ -1,118 +1,119 @@
-//! Everything that can be wrong with a file that should be an image, and where.
+//! The errors of reading an image.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a file, or one table in it, cannot be read as an image.
+/// The reason why a file, or one table in it, can't be read as an image.
 ///
-/// [`Image::parse`](super::Image::parse) returns the first six: with any of them Windows does not
-/// map the file. A damaged table inside a file that does map is a [`BadTable`](Self::BadTable).
+/// [`Image::parse`](super::Image::parse) returns the first six, each of which keeps Windows from
+/// mapping the file. A damaged table in a file that can be mapped is a
+/// [`BadTable`](Self::BadTable).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum ImageError {
     /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
 
-    /// The file does not begin with `MZ`: it is something else.
+    /// The file doesn't begin with `MZ`.
     #[error("the file is not a Windows program or DLL; it looks like {looks_like}")]
     NotPe {
-        /// What it seems to be instead.
+        /// The kind of file that it seems to be.
         looks_like: LooksLike,
         /// Its first bytes, at most sixteen.
         first_bytes: Vec<u8>,
     },
 
-    /// The file begins with `MZ`, but what should be its PE header is not one. MS-DOS and 16-bit
-    /// Windows programs are like this, and files overwritten in part.
+    /// The file begins with `MZ`, but has no valid PE header. This is the case for MS-DOS and
+    /// 16-bit Windows programs, and for partially overwritten files.
     #[error("the file begins like a program, but has no PE header at offset {at:#x}")]
     NoPeHeader {
-        /// Where the header should be: the file offset that `e_lfanew` gives.
+        /// The file offset of the header according to `e_lfanew`.
         at: u64,
-        /// The bytes found there in place of `PE\0\0`; none if the offset is absurd.
+        /// The bytes in place of `PE\0\0`; empty if the offset is implausible.
         found: Vec<u8>,
     },
 
-    /// The headers promise more than the file has: a copy or download that broke off.
-    #[error("the file ends at {len} bytes, but {what} should reach to {needs}")]
+    /// The file is shorter than its headers specify, such as after an interrupted copy or download.
+    #[error("the file has only {len} bytes, but {what} should end at byte {needs}")]
     Truncated {
-        /// What is cut off: "section .text".
+        /// The part that is truncated: "section .text".
         what: Cow<'static, str>,
-        /// The file offset it should reach to, in bytes.
+        /// The file offset at which it should end, in bytes.
         needs: u64,
         /// The length of the file, in bytes.
         len: u64,
     },
 
-    /// A header field has a value with which Windows does not map the image.
+    /// A header field has a value that keeps Windows from mapping the image.
     #[error("a header field at offset {at:#x} is wrong: {what}")]
     BadHeader {
-        /// What is wrong: "section .data does not follow the section before it".
+        /// The problem: "section .data extends beyond SizeOfImage".
         what: Cow<'static, str>,
         /// The file offset of the field, or of the header it is in.
         at: u64,
     },
 
-    /// There are more of something than any real image has, or than is safe to read.
+    /// A number is higher than in any real image, or than is safe to read.
     #[error("there are more than {limit} {what}")]
     TooMany {
-        /// What there is too much of: "sections".
+        /// The things that are too many: "sections".
         what: Cow<'static, str>,
-        /// How many of it are accepted.
+        /// The maximum number that is accepted.
         limit: u64,
     },
 
-    /// A table of an image that maps is damaged.
+    /// A table is damaged in an image that can be mapped.
     #[error("{what} at RVA {at:#x} {problem}")]
     BadTable {
-        /// What was being read: "the name of an imported DLL".
+        /// The data that was read: "the name of an imported DLL".
         what: Cow<'static, str>,
-        /// The RVA it was read at.
+        /// The RVA of the data.
         at: u32,
-        /// What is the matter there.
+        /// The problem with the data.
         problem: Problem,
     },
 }
 
-/// What is the matter with a place in a table.
+/// The problem with data in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Problem {
-    /// It lies, in whole or in part, where the image has no memory.
+    /// The data is partly or wholly outside the image's memory.
     OutsideImage,
-    /// A string has no terminating NUL within the longest length accepted.
+    /// A string has no terminating NUL within the maximum length.
     Unterminated,
-    /// Its contents are not what belongs there.
+    /// The data has invalid contents.
     Malformed,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Problem::OutsideImage => "lies outside the image",
-            Problem::Unterminated => "has no end",
+            Problem::OutsideImage => "is outside the image",
+            Problem::Unterminated => "is not terminated",
             Problem::Malformed => "is malformed",
         })
     }
 }
 
-/// What a file that is not an image seems to be, judged by its first bytes.
+/// The kind of a file that isn't an image, judged by its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum LooksLike {
-    /// A zip archive, which a wheel is.
+    /// A zip archive, such as a wheel.
     Zip,
     /// Another kind of archive: gzip, xz, bzip2, zstd, 7z.
     Archive,
-    /// A web page, saved in place of what it offered for download.
+    /// A web page that was saved instead of a download.
     Html,
     /// A Linux library or program.
     Elf,
     /// A macOS library or program.
     MachO,
-    /// A Git LFS pointer, standing for a file that was never fetched.
+    /// A Git LFS pointer to a file that was never fetched.
     GitLfsPointer,
     /// A static or import library (`.lib`), which is for linking, not for loading.
     StaticLibrary,
-    /// Nothing but zeros: space was set aside for the file, and nothing written.
+    /// Only zeros: space was allocated for the file, but nothing was written.
     Zeros,
     /// Text of some other kind.
     Text,
@@ -121,11 +122,11 @@ pub enum LooksLike {
 }
 
 impl LooksLike {
-    /// Judges by the first bytes of a file.
+    /// Determines the kind of a file from its first bytes.
     pub fn of(bytes: &[u8]) -> LooksLike {
         const ARCHIVES: [&[u8]; 5] = [b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"];
-        // Thin images of either width and byte order. A universal one begins with `cafebabe`, as
-        // does a Java class; among DLLs the former is meant.
+        // Thin images of either width and byte order, and universal ones. Java classes also begin
+        // with `cafebabe`, but are unlikely among DLLs.
         const MACH_O: [&[u8]; 5] = [
             b"\xfe\xed\xfa\xce",
             b"\xfe\xed\xfa\xcf",
@@ -159,10 +160,10 @@ impl LooksLike {
         }
     }
 
-    /// How to say it to people, after "it looks like".
+    /// Returns a human-readable description that can follow "it looks like".
     pub fn words(self) -> &'static str {
         match self {
-            LooksLike::Zip => "a zip archive (a wheel is one)",
+            LooksLike::Zip => "a zip archive, such as a wheel",
             LooksLike::Archive => "a compressed archive",
             LooksLike::Html => "a web page (HTML)",
             LooksLike::Elf => "a Linux library or program (ELF)",
@@ -171,7 +172,7 @@ impl LooksLike {
             LooksLike::StaticLibrary => "a library for linking (.lib), not for loading",
             LooksLike::Zeros => "a file filled with zeros",
             LooksLike::Text => "a text file",
-            LooksLike::Unknown => "nothing known",
+            LooksLike::Unknown => "a file in an unknown format",
         }
     }
 }
@@ -191,12 +192,12 @@ fn is_html(head: &[u8]) -> bool {
 
 fn is_text(head: &[u8]) -> bool {
     let printable = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
-    // The head may end inside a character, which is an error of a known kind.
+    // The head may end inside a character; then the error has no length.
     let utf8 = std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none(), |_| true);
     !head.is_empty() && utf8 && head.iter().all(printable)
 }
 
-/// A [`ImageError::BadTable`]; the three words every reader of a table needs.
+/// Returns an [`ImageError::BadTable`].
 pub(super) fn bad_table(what: &'static str, at: u32, problem: Problem) -> ImageError {
     ImageError::BadTable { what: what.into(), at, problem }
 }

@@ -1,4 +1,4 @@
-//! The export table: what an image offers to others, and what it only forwards.
+//! The export table: the symbols that an image provides or forwards to other images.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use super::{
     memory::Memory,
 };
 
-/// What an exported symbol leads to.
+/// The target of an exported symbol.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Export {
     /// Code or data of this image, at this RVA.
@@ -22,18 +22,18 @@ pub enum Export {
     Forward {
         /// The other DLL as the forwarder names it, mostly without `.dll`.
         dll: String,
-        /// What to look for there.
+        /// The symbol in the other DLL.
         symbol: Symbol,
     },
 }
 
 impl Image<'_> {
-    /// The DLL's own name for itself; `None` if it exports nothing or has no name. Windows pays
-    /// no heed to it: only the file's name counts.
+    /// Returns the DLL's name according to its export table; `None` if it has no exports or no
+    /// name. Windows ignores it and uses the file's name.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the table or the name lies outside the image, or the name is
+    /// [`ImageError::BadTable`] if the table or the name is outside the image, or the name is
     /// longer than 511 bytes.
     pub fn exports_name(&self) -> Result<Option<String>, ImageError> {
         match self.export_table()? {
@@ -44,17 +44,17 @@ impl Image<'_> {
         }
     }
 
-    /// What the image exports under a name or an ordinal; `None` if it has no such export.
+    /// Finds an export by its name or ordinal; `None` if it doesn't exist.
     ///
-    /// A name is found by binary search, as Windows does. Where that fails the whole list is
-    /// searched, because the list may not be sorted. (Windows gives up: what only the second
-    /// search finds, it finds only if the importer's hint happens to be right.)
+    /// Like Windows, this finds a name by binary search. Since the list may be unsorted, a linear
+    /// search follows if that fails. Windows has no linear search: it finds a misplaced name only
+    /// if the importer's hint is right.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if a part of the table that the search meets lies outside the
-    /// image, or if a forwarder is not of the form `dll.symbol`; [`ImageError::TooMany`] beyond a
-    /// million names.
+    /// [`ImageError::BadTable`] if a visited part of the table is outside the image, or if a
+    /// forwarder doesn't have the form `dll.symbol`; [`ImageError::TooMany`] if there are more than
+    /// a million names.
     pub fn export(&self, symbol: &Symbol) -> Result<Option<Export>, ImageError> {
         match self.export_table()? {
             Some(table) => table.find(SymbolRef::new(symbol)),
@@ -62,12 +62,13 @@ impl Image<'_> {
         }
     }
 
-    /// The names the image exports, in the order of its table.
+    /// Returns the names that the image exports, in the order of its table.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the table or a name lies outside the image, or a name is longer than 4095 bytes;
-    /// [`ImageError::TooMany`] beyond a million names, or 64 MiB of them.
+    /// [`ImageError::BadTable`] if the table or a name is outside the image, or a name is longer
+    /// than 4095 bytes; [`ImageError::TooMany`] if there are more than a million names, or 64
+    /// MiB of them.
     pub fn export_names(&self) -> Result<Vec<String>, ImageError> {
         let Some(table) = self.export_table()? else {
             return Ok(Vec::new());
@@ -82,11 +83,12 @@ impl Image<'_> {
         Ok(names)
     }
 
-    /// The first exported name that begins with `start`, as far as the table is sorted.
+    /// Returns the first exported name that begins with `start`. Assumes a sorted table.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the table or a name lies outside the image, or the name is longer than 4095 bytes.
+    /// [`ImageError::BadTable`] if the table or a name is outside the image, or the name is longer
+    /// than 4095 bytes.
     pub fn export_that_begins_with(&self, start: &str) -> Result<Option<String>, ImageError> {
         let Some(table) = self.export_table()? else { return Ok(None) };
         let position = table.first_not_before(start.as_bytes())?;
@@ -97,7 +99,7 @@ impl Image<'_> {
         Ok(Some(name).filter(|name| name.starts_with(start)))
     }
 
-    /// The export table; none if the image exports nothing.
+    /// Returns the export table; `None` if the image has no exports.
     pub(super) fn export_table(&self) -> Result<Option<ExportTable<'_>>, ImageError> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_EXPORT) else {
             return Ok(None);
@@ -123,8 +125,8 @@ const EXPORT_TABLE: &str = "the export table";
 const EXPORTED_NAME: &str = "the name of an exported symbol";
 const FORWARDER: &str = "a forwarder";
 
-/// The export directory. Three arrays hang from it: addresses, by ordinal; names, sorted; and for
-/// each name the index of its address.
+/// The export directory. It refers to three arrays: the addresses, by ordinal; the sorted names;
+/// and the index of each name's address.
 pub(super) struct ExportTable<'m> {
     memory: &'m Memory<'m>,
     directory: Directory,
@@ -139,7 +141,7 @@ pub(super) struct ExportTable<'m> {
 }
 
 impl ExportTable<'_> {
-    /// What is exported as `symbol`, see [`Image::export`].
+    /// Finds the export of a symbol; see [`Image::export`].
     pub fn find(&self, symbol: SymbolRef<'_>) -> Result<Option<Export>, ImageError> {
         let index = match symbol {
             SymbolRef::Ordinal(ordinal) => u32::from(ordinal).checked_sub(self.ordinal_base),
@@ -153,7 +155,7 @@ impl ExportTable<'_> {
         }
     }
 
-    /// Finds a name's position in the list: three of four hints are right, and spare the search.
+    /// Finds a name's position in the list. Three of four hints are right and save the search.
     fn position(&self, name: &[u8], hint: u16) -> Result<Option<u32>, ImageError> {
         let hint = u32::from(hint);
         if hint < self.name_count && matches!(self.compare(hint, name), Ok(Ordering::Equal)) {
@@ -172,8 +174,8 @@ impl ExportTable<'_> {
         Ok(found.then_some(position))
     }
 
-    /// The position of the first name in the sorted list that does not stand before `name`. Touches a name for each halving of the
-    /// list.
+    /// Returns the position of the first name in the sorted list that isn't less than `name`. Reads
+    /// O(log n) names.
     fn first_not_before(&self, name: &[u8]) -> Result<u32, ImageError> {
         let (mut start, mut end) = (0, self.name_count);
         while start < end {
@@ -198,18 +200,18 @@ impl ExportTable<'_> {
 
     /// Compares the name at a position with another, byte by byte like `strcmp`.
     fn compare(&self, position: u32, name: &[u8]) -> Result<Ordering, ImageError> {
-        // One byte more than `name` has decides whether the exported name is longer.
+        // One more byte than `name` has shows whether the exported name is longer.
         let exported = self.memory.until_nul(self.name(position)?, name.len() + 1, EXPORTED_NAME)?;
         Ok(exported.cmp(name))
     }
 
-    /// The RVA of the name at a position.
+    /// Returns the RVA of the name at a position.
     fn name(&self, position: u32) -> Result<u32, ImageError> {
         let [name] = self.memory.words(entry(self.names, position, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
         Ok(name)
     }
 
-    /// The index, in the addresses, of the name at a position.
+    /// Returns the index in the addresses for the name at a position.
     fn index(&self, position: u32) -> Result<u32, ImageError> {
         let at = entry(self.indices, position, 2, EXPORT_TABLE)?;
         self.memory.bytes(at, EXPORT_TABLE).map(|index| u16::from_le_bytes(index).into())
@@ -220,8 +222,8 @@ impl ExportTable<'_> {
             return Ok(None);
         }
         let [address] = self.memory.words(entry(self.addresses, index, 4, EXPORT_TABLE)?, EXPORT_TABLE)?;
-        // "PE Format", "Export Address Table": an address within the export section, as the data
-        // directory gives its bounds, is that of a forwarder.
+        // "PE Format", "Export Address Table": an address within the bounds of the data directory
+        // is the address of a forwarder.
         match address.checked_sub(self.directory.rva) {
             _ if address == 0 => Ok(None), // a gap in the ordinals
             Some(offset) if offset < self.directory.size => self.forwarder(address).map(Some),
@@ -229,12 +231,12 @@ impl ExportTable<'_> {
         }
     }
 
-    /// The forwarder at an RVA: "dll.symbol" or "dll.#7". The DLL's name may contain dots, so the
-    /// last one counts; Wine, too, looks for it with `strrchr`.
+    /// Reads the forwarder at an RVA: "dll.symbol" or "dll.#7". The DLL's name may contain dots, so
+    /// the last dot is the separator, as in Wine, which uses `strrchr`.
     fn forwarder(&self, rva: u32) -> Result<Export, ImageError> {
-        let text = self.memory.string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
+        let forwarder = self.memory.string(rva, MAX_DLL_NAME + MAX_SYMBOL_NAME, FORWARDER)?;
         let malformed = || bad_table(FORWARDER, rva, Problem::Malformed);
-        let (dll, symbol) = text.rsplit_once('.').ok_or_else(malformed)?;
+        let (dll, symbol) = forwarder.rsplit_once('.').ok_or_else(malformed)?;
         let symbol = match symbol.strip_prefix('#') {
             Some(ordinal) => Symbol::Ordinal(ordinal.parse().map_err(|_| malformed())?),
             None => Symbol::Name(symbol.to_owned()),

@@ -1,13 +1,13 @@
-//! The headers: what is checked of them before anything is mapped, and what they say.
+//! The headers: their fields, and the checks before anything is mapped.
 //!
-//! [`pelite`] reads them. Its errors say that a file is wrong but not where, so everything it
-//! checks is checked first by [`Prologue::check`], which can say.
+//! [`pelite`] reads them. Its errors don't say where a file is wrong, so [`Prologue::check`] checks
+//! everything first.
 
 use pelite::{Wrap, image as pe, pe32, pe64};
 
 use super::{ImageError, LooksLike};
 
-/// The facts of the headers, copied out of the file. Fields are named in "PE Format".
+/// The fields of the headers, copied out of the file and named as in "PE Format".
 #[derive(Clone, Debug)]
 pub(super) struct Headers {
     pub machine: u16,
@@ -17,9 +17,9 @@ pub(super) struct Headers {
     pub linker_version: (u8, u8),
     pub subsystem: u16,
     pub subsystem_version: (u16, u16),
-    /// The address the image would like to be loaded at.
+    /// The address at which the image prefers to be loaded.
     pub image_base: u64,
-    /// The RVA where it starts to run; 0 if it has no code of its own to start.
+    /// The RVA of the entry point; 0 if the image has none.
     pub entry_point: u32,
     pub size_of_image: u32,
     pub size_of_headers: u32,
@@ -33,7 +33,7 @@ pub(super) struct Headers {
     directories: Vec<Directory>,
 }
 
-/// Where a data directory's table is.
+/// The place of a data directory's table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Directory {
     pub rva: u32,
@@ -89,33 +89,33 @@ impl Headers {
         })
     }
 
-    /// A data directory's table, if the image has one. Like Windows, goes by the address alone:
-    /// the sizes that linkers write are not always right.
+    /// Returns a data directory's table, if the image has one. Like Windows, this only considers
+    /// the address, since the sizes that linkers write are not always right.
     pub fn directory(&self, index: usize) -> Option<Directory> {
         self.directories.get(index).copied().filter(|directory| directory.rva != 0)
     }
 }
 
-/// The headers lie within the first 16 MiB. pelite, too, looks no further.
+/// The maximum offset and size of the headers in bytes. pelite has the same limit.
 const MAX_HEADERS: u64 = 16 << 20;
 
-/// Windows maps no image of more sections ("PE Format", "Section Table").
+/// The maximum number of sections of an image that Windows maps ("PE Format", "Section Table").
 const MAX_SECTIONS: u16 = 96;
 
-/// The part of the headers that says where the rest is.
+/// The offsets that the headers specify for the other headers.
 struct Prologue {
     /// The file offset of `PE\0\0`.
     nt_headers: u64,
     optional_header: u64,
-    /// Tells PE32 from PE32+.
+    /// Distinguishes PE32 from PE32+.
     magic: u16,
     section_table: u64,
-    /// The file offset at which the last of the headers ends.
+    /// The file offset of the end of the last header.
     end: u64,
 }
 
 impl Prologue {
-    /// Checks that all headers are in the file and make sense together, in the order of Wine's
+    /// Checks that all headers are in the file and consistent, in the order of Wine's
     /// `get_image_params`.
     fn check(bytes: &[u8]) -> Result<Prologue, ImageError> {
         let len = bytes.len() as u64;
@@ -137,7 +137,7 @@ impl Prologue {
         reaches("the MS-DOS header", 0x40)?;
         let nt_headers = u64::from(u32_at(bytes, 0x3c));
         if nt_headers > MAX_HEADERS {
-            // An MS-DOS program has other things where newer ones have `e_lfanew`.
+            // An MS-DOS program has other data in place of `e_lfanew`.
             return Err(ImageError::NoPeHeader { at: nt_headers, found: Vec::new() });
         }
         reaches("the PE header", nt_headers + 24)?;
@@ -172,7 +172,7 @@ impl Prologue {
         let directories = u32_at(bytes, optional_header + fixed_part - 4).min(16);
         let directories_end = optional_header + fixed_part + 8 * u64::from(directories);
         reaches("the data directories", directories_end)?;
-        // Not where the directories end: Windows, too, goes by SizeOfOptionalHeader here.
+        // Like Windows, use SizeOfOptionalHeader instead of the end of the directories.
         let section_table = optional_header + u64::from(size_of_optional_header);
         let section_table_end = section_table + 40 * u64::from(section_count);
         reaches("the section table", section_table_end)?;
@@ -185,16 +185,16 @@ impl Prologue {
         if u64::from(size_of_headers) > MAX_HEADERS {
             return bad("SizeOfHeaders is more than 16 MiB", optional_header + 60);
         }
-        // pelite insists on this. Wine does not, but such a file lacks its sections as well.
+        // pelite requires this. Wine doesn't, but such a file lacks its sections as well.
         reaches("the headers", size_of_headers.into())?;
 
         let end = directories_end.max(section_table_end).max(size_of_headers.into());
         Ok(Prologue { nt_headers, optional_header, magic, section_table, end })
     }
 
-    /// The file, aligned so that pelite can refer to the headers in place, which wants the PE
-    /// header at a multiple of 8 in memory. Memory maps of what linkers write are so already; of
-    /// other slices the headers are copied into `copy`, from an offset that makes it so.
+    /// Returns the file, aligned so that pelite can refer to the headers in place: it requires the
+    /// PE header at a multiple of 8 in memory. A memory map of a linker's output is already
+    /// aligned. For any other slice, the headers are copied into `copy` at a suitable offset.
     fn align<'b>(&self, bytes: &'b [u8], copy: &'b mut Vec<u8>) -> &'b [u8] {
         let headers = bytes.get(..self.end as usize).unwrap_or(bytes);
         let shift = self.nt_headers as usize % 8;
@@ -210,12 +210,12 @@ impl Prologue {
     }
 }
 
-/// The 16-bit field at a file offset that is known to be in the file; zero if it is not.
+/// Returns the 16-bit field at a file offset, or zero if it is outside the file.
 fn u16_at(bytes: &[u8], at: u64) -> u16 {
     field(bytes, at).map_or(0, u16::from_le_bytes)
 }
 
-/// The 32-bit field at a file offset that is known to be in the file; zero if it is not.
+/// Returns the 32-bit field at a file offset, or zero if it is outside the file.
 fn u32_at(bytes: &[u8], at: u64) -> u32 {
     field(bytes, at).map_or(0, u32::from_le_bytes)
 }

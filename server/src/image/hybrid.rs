@@ -1,32 +1,36 @@
-//! ARM64X: an image for ARM64 processes that Windows on ARM turns into another one for x64 processes.
+//! ARM64X images: they are for ARM64 processes, and Windows on ARM changes them for x64 processes.
 //!
-//! The file is an ordinary ARM64 image. What has to be overwritten before an x64 process sees it (the header's machine and entry point,
-//! the places of the export table and the load configuration, the beginnings of import lists) stands in its dynamic value
-//! relocation table, under the symbol `IMAGE_DYNAMIC_RELOCATION_ARM64X`.
+//! The file is an ordinary ARM64 image. For an x64 process, Windows overwrites the machine and the
+//! entry point in the header, the places of the export table and the load configuration, and the
+//! beginnings of import lists. These fixups are in the dynamic value relocation table, under the
+//! symbol `IMAGE_DYNAMIC_RELOCATION_ARM64X`.
 //!
-//! Sources: Microsoft, "Arm64X PE files"; `winnt.h` (`IMAGE_DYNAMIC_RELOCATION_TABLE`, `IMAGE_DVRT_ARM64X_FIXUP_RECORD`); Wine's
-//! `update_arm64x_mapping` (`dlls/ntdll/unix/virtual.c`) and LLVM's `Arm64XDynamicRelocEntry` (`lld/COFF/Chunks.cpp`).
+//! Sources: Microsoft, "Arm64X PE files"; `winnt.h` (`IMAGE_DYNAMIC_RELOCATION_TABLE`,
+//! `IMAGE_DVRT_ARM64X_FIXUP_RECORD`); Wine's `update_arm64x_mapping`
+//! (`dlls/ntdll/unix/virtual.c`) and LLVM's `Arm64XDynamicRelocEntry` (`lld/COFF/Chunks.cpp`).
 
 use super::{Image, Machine};
 
 /// `IMAGE_DYNAMIC_RELOCATION_ARM64X`.
 const ARM64X: u64 = 6;
 
-/// The version of the table that the linkers of Microsoft and LLVM write. Wine knows another, of which there is no file at hand.
+/// The version of the table that the linkers of Microsoft and LLVM write. Wine supports another,
+/// but no file with that version was available.
 const VERSION: u32 = 1;
 
-/// The size of `IMAGE_DYNAMIC_RELOCATION64`: a symbol, and the size of the blocks behind it.
-const ENTRY: u32 = 12;
+/// The size of `IMAGE_DYNAMIC_RELOCATION64` in bytes: a symbol, and the size of the blocks that
+/// follow.
+const ENTRY_HEADER_LEN: u32 = 12;
 
-/// The size of `IMAGE_BASE_RELOCATION`, with which each block begins.
-const BLOCK: u32 = 8;
+/// The size of `IMAGE_BASE_RELOCATION` in bytes, the header of a block.
+const BLOCK_HEADER_LEN: u32 = 8;
 
-/// No table is as long.
-const LONGEST: u32 = 1 << 24;
+/// The maximum size of the table in bytes.
+const MAX_TABLE_LEN: u32 = 1 << 24;
 
 const WHAT: &str = "the dynamic value relocation table";
 
-/// What has to be done to the memory at an address.
+/// A change to the memory at an RVA.
 #[derive(Clone, Copy)]
 struct Fixup<'a> {
     rva: u32,
@@ -35,17 +39,17 @@ struct Fixup<'a> {
 
 #[derive(Clone, Copy)]
 enum Change<'a> {
-    /// So many bytes become zero.
+    /// This number of bytes is set to zero.
     Zero(usize),
     /// These bytes are written.
     Write(&'a [u8]),
-    /// A number is added to a word.
+    /// This number is added to a 32-bit word.
     Add(i32),
 }
 
 impl<'a> Image<'a> {
-    /// The file as an x64 process on ARM64 sees it, if it is an ARM64X image: to be parsed like any other, it is an ARM64EC
-    /// image then.
+    /// Returns the file as an x64 process on ARM64 sees it; `None` if it isn't an ARM64X image. The
+    /// result can be parsed like any other file, and is an ARM64EC image.
     pub fn seen_by_x64(&self) -> Option<Vec<u8>> {
         if self.machine() != Machine::Arm64X {
             return None;
@@ -57,15 +61,15 @@ impl<'a> Image<'a> {
                 Change::Write(bytes) => bytes.len(),
                 Change::Add(_) => 4,
             };
-            // Memory that the file does not store is not told of either.
-            let Some(place) = self.memory.file_range(rva, len).and_then(|range| file.get_mut(range)) else {
+            // Changes to memory that the file doesn't store can't be represented.
+            let Some(target) = self.memory.file_range(rva, len).and_then(|range| file.get_mut(range)) else {
                 continue;
             };
             match change {
-                Change::Zero(_) => place.fill(0),
-                Change::Write(bytes) => place.copy_from_slice(bytes),
+                Change::Zero(_) => target.fill(0),
+                Change::Write(bytes) => target.copy_from_slice(bytes),
                 Change::Add(number) => {
-                    if let Some(word) = place.first_chunk_mut() {
+                    if let Some(word) = target.first_chunk_mut() {
                         *word = i32::from_le_bytes(*word).wrapping_add(number).to_le_bytes();
                     }
                 }
@@ -74,33 +78,34 @@ impl<'a> Image<'a> {
         Some(file)
     }
 
-    /// Whether the machine in its header becomes x64.
+    /// Whether a fixup changes the machine in the header to x64.
     pub(super) fn turns_into_x64(&self) -> bool {
         const X64: [u8; 2] = 0x8664_u16.to_le_bytes();
-        // Headers lie in memory as in the file; 20 bytes of the file header stand before the optional one.
+        // Headers have the same offsets in memory and in the file. The file header, which begins with
+        // the machine, has 20 bytes and precedes the optional header.
         let machine = self.headers.optional_header.saturating_sub(20);
         let becomes_x64 = |change| matches!(change, Change::Write(bytes) if bytes.starts_with(&X64));
         self.fixups().iter().any(|fixup| u64::from(fixup.rva) == machine && becomes_x64(fixup.change))
     }
 
-    /// What the table asks for; as far as it can be read.
+    /// Returns the fixups that can be read.
     fn fixups(&self) -> Vec<Fixup<'a>> {
-        self.arm64x_blocks().map(blocks).unwrap_or_default()
+        self.arm64x_blocks().map(fixups_of_blocks).unwrap_or_default()
     }
 
-    /// The blocks of fixups that make an ARM64X image.
+    /// Returns the blocks of fixups under the symbol for ARM64X.
     fn arm64x_blocks(&self) -> Option<&'a [u8]> {
         let table = self.dynamic_relocations()?;
         let [version, size] = self.memory.words(table, WHAT).ok()?;
-        if version != VERSION || size > LONGEST {
+        if version != VERSION || size > MAX_TABLE_LEN {
             return None;
         }
         let mut rest = self.memory.slice(table.checked_add(8)?, size, WHAT).ok()?;
         loop {
-            let (entry, behind) = rest.split_at_checked(ENTRY as usize)?;
+            let (entry, after) = rest.split_at_checked(ENTRY_HEADER_LEN as usize)?;
             let (symbol, size) = entry.split_first_chunk()?;
             let size = u32::from_le_bytes(*size.first_chunk()?);
-            let (blocks, next) = behind.split_at_checked(size as usize)?;
+            let (blocks, next) = after.split_at_checked(size as usize)?;
             if u64::from_le_bytes(*symbol) == ARM64X {
                 return Some(blocks);
             }
@@ -109,22 +114,23 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The fixups of all blocks, each of which is for one page.
-fn blocks(mut rest: &[u8]) -> Vec<Fixup<'_>> {
+/// Reads the fixups of all blocks. Each block is for one page.
+fn fixups_of_blocks(mut rest: &[u8]) -> Vec<Fixup<'_>> {
     let mut fixups = Vec::new();
-    while let Some((header, behind)) = rest.split_first_chunk::<{ BLOCK as usize }>() {
+    while let Some((header, after)) = rest.split_first_chunk::<{ BLOCK_HEADER_LEN as usize }>() {
         let [page, size] = [0, 4].map(|at| header.get(at..).and_then(<[u8]>::first_chunk));
         let [Some(page), Some(size)] = [page, size] else { break };
-        let Some(len) = u32::from_le_bytes(*size).checked_sub(BLOCK) else { break };
-        let Some((records, next)) = behind.split_at_checked(len as usize) else { break };
-        of_page(u32::from_le_bytes(*page), records, &mut fixups);
+        let Some(len) = u32::from_le_bytes(*size).checked_sub(BLOCK_HEADER_LEN) else { break };
+        let Some((records, next)) = after.split_at_checked(len as usize) else { break };
+        read_page(u32::from_le_bytes(*page), records, &mut fixups);
         rest = next;
     }
     fixups
 }
 
-/// Reads records up to a null one, which pads. The upper four bits of each say what it is and how much it changes.
-fn of_page<'a>(page: u32, mut records: &'a [u8], fixups: &mut Vec<Fixup<'a>>) {
+/// Reads a page's records, up to a null record, which is padding. The upper four bits of a record
+/// encode its kind, and its size, or its scale and sign.
+fn read_page<'a>(page: u32, mut records: &'a [u8], fixups: &mut Vec<Fixup<'a>>) {
     while let Some((record, rest)) = records.split_first_chunk() {
         let record = u16::from_le_bytes(*record);
         if record == 0 {
@@ -154,19 +160,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_says_what_it_changes_and_by_how_much() {
+    fn records_of_every_kind_are_decoded() {
         let records = [
-            0xc010, // eight bytes at 0x10 become zero
+            0xc010, // eight bytes at 0x10 are set to zero
             0x5014, 0x8664, // two bytes at 0x14 are written
             0x9018, 0x5678, 0x1234, // four bytes
             0x2020, 3, // + 3 * 4
             0xe024, 3, // - 3 * 8
-            0, 0xc010, // what is behind a null record does not count
+            0, 0xc010, // records after a null record are ignored
         ];
         let bytes: Vec<u8> = records.iter().flat_map(|record: &u16| record.to_le_bytes()).collect();
         let mut fixups = Vec::new();
-        of_page(0x1000, &bytes, &mut fixups);
-        let told: Vec<String> = fixups
+        read_page(0x1000, &bytes, &mut fixups);
+        let described: Vec<String> = fixups
             .iter()
             .map(|fixup| match fixup.change {
                 Change::Zero(len) => format!("{:x}: {len} zeros", fixup.rva),
@@ -176,15 +182,15 @@ mod tests {
             .collect();
         let expected =
             ["1010: 8 zeros", "1014: [64, 86]", "1018: [78, 56, 34, 12]", "1020: +12", "1024: -24"];
-        assert_eq!(told, expected);
+        assert_eq!(described, expected);
     }
 
     #[test]
-    fn a_record_of_no_known_kind_ends_the_page() {
+    fn a_record_of_an_unknown_kind_ends_the_page() {
         let bytes: Vec<u8> =
             [0xc010_u16, 0x3014, 0xc018].iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut fixups = Vec::new();
-        of_page(0x1000, &bytes, &mut fixups);
+        read_page(0x1000, &bytes, &mut fixups);
         assert_eq!(fixups.len(), 1);
     }
 }

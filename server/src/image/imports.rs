@@ -1,4 +1,4 @@
-//! The import table: which DLLs an image needs before it can run, and which symbols of each.
+//! The import table: the DLLs that an image needs before it can run, and the symbols of each.
 
 use std::fmt;
 
@@ -8,27 +8,29 @@ use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError, Problem, error::bad_table};
 
-/// A DLL that an image imports, found by [`Image::imports`] or [`Image::delay_imports`].
+/// A DLL that an image imports, as returned by [`Image::imports`] and [`Image::delay_imports`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Import {
-    /// The DLL's name as the image has it: case, trailing spaces and all.
+    /// The DLL's name exactly as in the image, including case and trailing spaces.
     pub dll: String,
-    /// The RVA of the list of symbols: the import name table, or, where a linker made none
-    /// (Borland's), the import address table, which says the same until it is bound. Zero if
-    /// there is neither.
+    /// The RVA of the list of symbols, or zero if there is none. It is the import name table, or,
+    /// with linkers that don't write one (Borland's), the import address table, which has the same
+    /// contents until it is bound.
     pub(super) thunks: u32,
-    /// The RVA of the import address table, through which code calls; zero in a delay import.
+    /// The RVA of the import address table, through which code calls. Zero in a delay import.
     pub(super) addresses: u32,
-    /// What to subtract from each thunk to get an RVA; zero but for the oldest delay imports.
+    /// The number to subtract from each thunk to get an RVA. Zero except in the oldest delay
+    /// imports.
     pub(super) thunk_base: u64,
 }
 
-/// How an image asks for a function or variable of a DLL. Displayed as `name` or `#7`.
+/// The name or ordinal by which an image imports a function or variable of a DLL. Displayed as
+/// `name` or `#7`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Symbol {
-    /// By its name in the DLL's export table.
+    /// The name in the DLL's export table.
     Name(String),
-    /// By its number there.
+    /// The number in the DLL's export table.
     Ordinal(u16),
 }
 
@@ -41,30 +43,31 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// How many imported DLLs are read before the table is taken for garbage. Real images have tens.
+/// The maximum number of imported DLLs. Real images have tens.
 pub(super) const MAX_IMPORTS: u32 = 1 << 16;
 
-/// How many symbols are read of one import, or of an export table.
+/// The maximum number of symbols of one import or of an export table.
 pub(super) const MAX_SYMBOLS: u32 = 1_000_000;
 
-/// How many bytes of names are read of one list of symbols: a small file can name a long string
-/// a million times.
+/// The maximum total length of the names in one list of symbols, in bytes. A small file can refer
+/// to a long string a million times.
 pub(super) const MAX_NAMES_LEN: usize = 64 << 20;
 
-/// The longest DLL name read, in bytes with the NUL. Wine gives up at 256.
+/// The maximum length of a DLL's name in bytes, including the NUL. Wine's limit is 256.
 pub(super) const MAX_DLL_NAME: usize = 512;
 
-/// The longest symbol name read, in bytes with the NUL: as long as MSVC's decorated names get.
+/// The maximum length of a symbol's name in bytes, including the NUL. It is the maximum length of
+/// MSVC's decorated names.
 pub(super) const MAX_SYMBOL_NAME: usize = 4096;
 
 impl Image<'_> {
-    /// The DLLs the image imports, in the order of the table, which is the order Windows loads
-    /// them in. Reads the descriptors and the DLL names only.
+    /// Returns the DLLs that the image imports, in the order of the table, in which Windows loads
+    /// them. Only reads the descriptors and the DLL names.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if a descriptor or a name lies outside the image, or a name is
-    /// longer than 511 bytes; [`ImageError::TooMany`] beyond 65536 descriptors.
+    /// [`ImageError::BadTable`] if a descriptor or a name is outside the image, or a name is longer
+    /// than 511 bytes; [`ImageError::TooMany`] if there are more than 65536 descriptors.
     pub fn imports(&self) -> Result<Vec<Import>, ImageError> {
         let Some(table) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_IMPORT) else {
             return Ok(Vec::new());
@@ -73,8 +76,8 @@ impl Image<'_> {
         for index in 0..=MAX_IMPORTS {
             let at = entry(table.rva, index, 20, "the import table")?;
             let [name_table, _, _, dll, address_table] = self.memory.words(at, "the import table")?;
-            // The first descriptor that lacks either ends the table, and the directory's Size
-            // plays no part: so Wine's `fixup_imports`, in `dlls/ntdll/loader.c`.
+            // Like Wine's `fixup_imports` (`dlls/ntdll/loader.c`), end at the first descriptor that
+            // lacks either, and ignore the directory's Size.
             if dll == 0 || address_table == 0 {
                 return Ok(imports);
             }
@@ -88,11 +91,11 @@ impl Image<'_> {
         Err(ImageError::TooMany { what: "imported DLLs".into(), limit: MAX_IMPORTS.into() })
     }
 
-    /// Whether an import asks for any symbol at all.
+    /// Whether an import has any symbols.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if its first thunk lies outside the image.
+    /// [`ImageError::BadTable`] if its first thunk is outside the image.
     pub fn asks_for_something(&self, import: &Import) -> Result<bool, ImageError> {
         const WHAT: &str = "the list of imported symbols";
         Ok(import.thunks != 0
@@ -102,13 +105,14 @@ impl Image<'_> {
             })
     }
 
-    /// The symbols that one import asks for, in the order of its table. None is no mistake:
-    /// Wine does not even load a DLL of which nothing is asked.
+    /// Returns the symbols of an import, in the order of its table. An import without symbols is
+    /// valid: Wine doesn't even load its DLL.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if a thunk or a name lies outside the image, or a name is longer
-    /// than 4095 bytes; [`ImageError::TooMany`] beyond a million symbols, or 64 MiB of names.
+    /// [`ImageError::BadTable`] if a thunk or a name is outside the image, or a name is longer than
+    /// 4095 bytes; [`ImageError::TooMany`] if there are more than a million symbols or 64 MiB of
+    /// names.
     pub fn symbols(&self, import: &Import) -> Result<Vec<Symbol>, ImageError> {
         let mut symbols = Vec::new();
         self.visit_symbols(import, |_, symbol| {
@@ -118,7 +122,7 @@ impl Image<'_> {
         Ok(symbols)
     }
 
-    /// Goes through the symbols that one import asks for, each with its index in the table.
+    /// Visits the symbols of an import, each with its index in the table.
     pub(super) fn visit_symbols(
         &self,
         import: &Import,
@@ -144,7 +148,7 @@ impl Image<'_> {
                 visit(index, SymbolRef::Ordinal(thunk as u16))?; // the low 16 bits are the ordinal
                 continue;
             }
-            // The thunk is the RVA of a 16-bit hint, where to look first, and the name.
+            // The thunk is the RVA of a 16-bit hint and the name.
             let malformed = || bad_table("an imported symbol", at, Problem::Malformed);
             let hint = thunk.checked_sub(import.thunk_base).and_then(|hint| u32::try_from(hint).ok());
             let hint = hint.ok_or_else(malformed)?;
@@ -159,8 +163,9 @@ impl Image<'_> {
 }
 
 impl Image<'_> {
-    /// The slots of the import address table, by their RVAs, through which the code calls what `wanted` makes something of, given the
-    /// name of a function, in the DLLs whose names are wanted. Of images for 64 bits.
+    /// Returns the slots of the import address table whose functions are wanted, by RVA. `wanted`
+    /// maps a function's name to a value, or to `None` to skip it; `is_wanted` selects the DLLs by
+    /// name. Only for 64-bit images.
     pub(super) fn slots<T>(
         &self,
         is_wanted: impl Fn(&str) -> bool,
@@ -183,10 +188,10 @@ impl Image<'_> {
     }
 }
 
-/// A [`Symbol`] as its bytes lie in the image.
+/// A [`Symbol`] that borrows its name from the image.
 #[derive(Clone, Copy)]
 pub(super) enum SymbolRef<'a> {
-    /// `hint` is where the exporter had the name in its list when the importer was linked.
+    /// `hint` is the position of the name in the exporter's list when the importer was linked.
     Name {
         name: &'a [u8],
         hint: u16,
@@ -195,7 +200,7 @@ pub(super) enum SymbolRef<'a> {
 }
 
 impl<'a> SymbolRef<'a> {
-    /// A symbol of which nobody says where it is.
+    /// Borrows a symbol, without a hint.
     pub fn new(symbol: &'a Symbol) -> SymbolRef<'a> {
         match symbol {
             Symbol::Name(name) => SymbolRef::Name { name: name.as_bytes(), hint: 0 },
@@ -211,7 +216,7 @@ impl<'a> SymbolRef<'a> {
     }
 }
 
-/// The RVA of the entry at `index` of a table of entries `size` bytes wide.
+/// Returns the RVA of the entry at `index` of a table whose entries have `size` bytes.
 pub(super) fn entry(table: u32, index: u32, size: u32, what: &'static str) -> Result<u32, ImageError> {
     index
         .checked_mul(size)
@@ -219,7 +224,7 @@ pub(super) fn entry(table: u32, index: u32, size: u32, what: &'static str) -> Re
         .ok_or_else(|| bad_table(what, table, Problem::OutsideImage))
 }
 
-/// Adds a name to the length of all names read so far.
+/// Adds a name's length to the total length so far, and checks the limit.
 pub(super) fn count_name(names_len: usize, name: &[u8]) -> Result<usize, ImageError> {
     match names_len.saturating_add(name.len()) {
         sum if sum <= MAX_NAMES_LEN => Ok(sum),

@@ -1,7 +1,7 @@
-//! The load configuration: the few of its fields that decide how the loader treats an image.
+//! The load configuration: those of its fields that affect how the loader treats an image.
 //!
-//! Linkers have let this table grow for twenty years. How much of it an image has is said by the
-//! table's own first field, not by the data directory, whose size old linkers froze at 64.
+//! The table has grown for twenty years. Its size is in its own first field; the size in the data
+//! directory is always 64 with old linkers.
 
 use pelite::image::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG;
 
@@ -19,18 +19,19 @@ const DYNAMIC_RELOCATIONS_OFFSET: Field = Field { pe32: 136, pe32_plus: 224 };
 const DYNAMIC_RELOCATIONS_SECTION: Field = Field { pe32: 140, pe32_plus: 228 };
 
 impl Image<'_> {
-    /// Where the image wants its imports searched: `LOAD_LIBRARY_SEARCH_*` flags, as given to the
-    /// linker by `/DEPENDENTLOADFLAG`. Zero, the usual search, if it says nothing.
+    /// Returns the flags for the search for the image's imports: `LOAD_LIBRARY_SEARCH_*`, from the
+    /// linker option `/DEPENDENTLOADFLAG`. Zero means the standard search, and is the default.
     ///
-    /// Windows heeds them from version 10, 1607, on; Wine does not.
+    /// Windows supports them since version 10, 1607; Wine doesn't.
     pub fn dependent_load_flags(&self) -> u16 {
         self.load_config(DEPENDENT_LOAD_FLAGS).map_or(0, u16::from_le_bytes)
     }
 
-    /// Whether the image holds code for two processors: ARM64EC if its header says x64, perhaps ARM64X if
-    /// it says ARM64, CHPE if x86. It then has metadata to tell the two apart.
+    /// Whether the image contains code for two processors, and metadata that distinguishes the two.
+    /// An image with an x64 header is then ARM64EC, one with an ARM64 header possibly ARM64X, and
+    /// one with an x86 header CHPE.
     ///
-    /// Wine's `get_image_params` judges by the same pointer.
+    /// Wine's `get_image_params` uses the same pointer.
     pub fn is_hybrid(&self) -> bool {
         let pointer = match self.is_pe32_plus() {
             true => self.load_config(CHPE_METADATA_POINTER).map_or(0, u64::from_le_bytes),
@@ -39,8 +40,9 @@ impl Image<'_> {
         pointer != 0
     }
 
-    /// Where the dynamic value relocation table lies: at an offset in a section, which is counted from 1 (`winnt.h`:
-    /// `DynamicValueRelocTableOffset`, `DynamicValueRelocTableSection`).
+    /// Returns the RVA of the dynamic value relocation table. The load configuration specifies a
+    /// section, counted from 1, and an offset in it (`winnt.h`: `DynamicValueRelocTableSection`,
+    /// `DynamicValueRelocTableOffset`).
     pub(super) fn dynamic_relocations(&self) -> Option<u32> {
         let section = self.load_config(DYNAMIC_RELOCATIONS_SECTION).map(u16::from_le_bytes)?;
         let offset = self.load_config(DYNAMIC_RELOCATIONS_OFFSET).map(u32::from_le_bytes)?;
@@ -48,8 +50,8 @@ impl Image<'_> {
         section.VirtualAddress.checked_add(offset)
     }
 
-    /// A field's bytes, if the image has a load configuration that reaches so far. A damaged one
-    /// keeps no image from loading, so it is as good as none.
+    /// Returns a field's bytes, if the image has a load configuration that includes the field. An
+    /// image with a damaged load configuration can be loaded, so a damaged one is ignored.
     fn load_config<const N: usize>(&self, field: Field) -> Option<[u8; N]> {
         const WHAT: &str = "the load configuration";
         let table = self.headers.directory(IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG)?.rva;

@@ -1,10 +1,10 @@
-//! The processors an image can be for.
+//! The processors that an image can be for.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The processor an image's code is for. Displayed, and stored, as `x86_64`.
+/// The processor that an image's code is for. Displayed and serialized as `x86_64`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Machine {
@@ -14,18 +14,18 @@ pub enum Machine {
     X64,
     /// 64-bit ARM.
     Arm64,
-    /// 64-bit ARM code that x64 processes can call; its header says [`Machine::X64`].
+    /// 64-bit ARM code that x64 processes can call. The header says [`Machine::X64`].
     Arm64Ec,
-    /// Code for both ARM64 and ARM64EC; its header says [`Machine::Arm64`].
+    /// Code for both ARM64 and ARM64EC. The header says [`Machine::Arm64`].
     Arm64X,
     /// 32-bit ARM (Thumb-2, which "PE Format" calls ARMNT).
     Arm,
-    /// Anything else: the header's machine field.
+    /// Any other processor, by the value of the header's machine field.
     Other(u16),
 }
 
 impl Machine {
-    /// The machine of a header's field, by the table "Machine Types" in "PE Format".
+    /// Converts a header's machine field, by the table "Machine Types" in "PE Format".
     pub fn from_header(field: u16) -> Machine {
         match field {
             0x014c => Machine::X86,
@@ -37,8 +37,8 @@ impl Machine {
         }
     }
 
-    /// Whether a Windows for this machine runs programs for another: one for ARM64 emulates x86 and, since Windows 11, x64
-    /// (Microsoft, "How emulation works on Arm").
+    /// Whether a Windows for this machine runs programs for another. Windows on ARM64 emulates x86
+    /// and, since Windows 11, x64 (Microsoft, "How emulation works on Arm").
     pub fn runs(self, program: Machine) -> bool {
         match (self, program) {
             (Machine::X64, Machine::X86) => true,
@@ -47,7 +47,7 @@ impl Machine {
         }
     }
 
-    /// How to say it to people: "64-bit (x64)".
+    /// Returns a human-readable description: "64-bit (x64)".
     pub fn words(self) -> &'static str {
         match self {
             Machine::X86 => "32-bit (x86)",
@@ -85,15 +85,15 @@ impl TryFrom<String> for Machine {
     type Error = String;
 
     /// The inverse of `Display`.
-    fn try_from(text: String) -> Result<Machine, String> {
+    fn try_from(name: String) -> Result<Machine, String> {
         use Machine::{Arm, Arm64, Arm64Ec, Arm64X, X64, X86};
         [X86, X64, Arm64, Arm64Ec, Arm64X, Arm]
             .into_iter()
-            .find(|machine| machine.to_string() == text)
+            .find(|machine| machine.to_string() == name)
             .or_else(|| {
-                let digits = text.strip_prefix("machine 0x")?;
+                let digits = name.strip_prefix("machine 0x")?;
                 u16::from_str_radix(digits, 16).ok().map(Machine::Other)
             })
-            .ok_or_else(|| format!("no machine is called {text:?}"))
+            .ok_or_else(|| format!("unknown machine {name:?}"))
     }
 }

@@ -1,18 +1,18 @@
-//! Side-by-side manifests: which assemblies an image asks for, and which files an assembly brings.
+//! Side-by-side manifests: the assemblies that an image requires, and the files of an assembly.
 //!
-//! Source: Microsoft, "Assembly Manifests", "Application Manifests"; Wine's `dlls/ntdll/actctx.c`, whose
-//! conformance test `dlls/kernel32/tests/actctx.c` is run on Windows too.
+//! Source: Microsoft, "Assembly Manifests", "Application Manifests"; Wine's `dlls/ntdll/actctx.c`,
+//! whose conformance test `dlls/kernel32/tests/actctx.c` also runs on Windows.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError};
 
-/// What a manifest says of DLLs.
+/// The DLLs and assemblies that a manifest names.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The assemblies that it depends on, in order; optional ones are left out.
+    /// The assemblies that it depends on, in order, except for optional ones.
     pub dependencies: Vec<Assembly>,
-    /// Names of the DLLs that the assembly itself consists of.
+    /// The names of the DLLs that the assembly itself consists of.
     pub files: Vec<String>,
 }
 
@@ -21,21 +21,22 @@ pub struct Manifest {
 pub struct Assembly {
     /// `Microsoft.VC90.CRT`
     pub name: String,
-    /// `9.0.21022.8`; empty if the manifest does not say.
+    /// `9.0.21022.8`; empty if the manifest doesn't specify it.
     pub version: String,
-    /// `amd64`, `x86` or `*`; empty if the manifest does not say.
+    /// `amd64`, `x86` or `*`; empty if the manifest doesn't specify it.
     pub architecture: String,
-    /// Eight bytes in hexadecimal, of an assembly that is shared by all programs (in `WinSxS`).
+    /// Eight bytes in hexadecimal, for an assembly in `WinSxS`, which all programs share.
     pub public_key_token: Option<String>,
     /// `en-US`, if the assembly is for one language.
     pub language: Option<String>,
 }
 
 impl Manifest {
-    /// Reads a manifest; none if it is no XML or has no `assembly` at its root, which makes Windows refuse it.
-    pub fn parse(text: &str) -> Option<Manifest> {
-        let options = roxmltree::ParsingOptions { nodes_limit: MOST_NODES, ..Default::default() };
-        let document = roxmltree::Document::parse_with_options(text, options).ok()?;
+    /// Parses a manifest. Returns `None` if it isn't XML with an `assembly` as its root, because
+    /// Windows refuses such a manifest.
+    pub fn parse(xml: &str) -> Option<Manifest> {
+        let options = roxmltree::ParsingOptions { nodes_limit: MAX_NODES, ..Default::default() };
+        let document = roxmltree::Document::parse_with_options(xml, options).ok()?;
         let root = document.root_element();
         if root.tag_name().name() != "assembly" {
             return None;
@@ -59,36 +60,38 @@ impl Manifest {
     }
 }
 
-/// More elements and attributes than any real manifest has.
-const MOST_NODES: u32 = 100_000;
+/// The maximum number of elements and attributes. Real manifests have far fewer.
+const MAX_NODES: u32 = 100_000;
 
 fn identity(element: roxmltree::Node<'_, '_>) -> Option<Assembly> {
-    let said = |name: &str| element.attribute(name).map(str::trim).filter(|value| !value.is_empty());
-    let specific = |name: &str| said(name).filter(|value| *value != "*" && *value != "neutral");
+    let value = |name: &str| element.attribute(name).map(str::trim).filter(|value| !value.is_empty());
+    let specific = |name: &str| value(name).filter(|value| *value != "*" && *value != "neutral");
     Some(Assembly {
-        name: said("name")?.to_owned(),
-        version: said("version").unwrap_or_default().to_owned(),
-        architecture: said("processorArchitecture").unwrap_or_default().to_ascii_lowercase(),
-        public_key_token: said("publicKeyToken").map(str::to_ascii_lowercase),
+        name: value("name")?.to_owned(),
+        version: value("version").unwrap_or_default().to_owned(),
+        architecture: value("processorArchitecture").unwrap_or_default().to_ascii_lowercase(),
+        public_key_token: value("publicKeyToken").map(str::to_ascii_lowercase),
         language: specific("language").map(str::to_owned),
     })
 }
 
-/// `CREATEPROCESS_MANIFEST_RESOURCE_ID`: the manifest of a program, or of an assembly that a DLL carries.
+/// `CREATEPROCESS_MANIFEST_RESOURCE_ID`: the manifest of a program, or of an assembly in a DLL.
 pub const PROGRAM_MANIFEST: u32 = 1;
 
-/// `ISOLATIONAWARE_MANIFEST_RESOURCE_ID`: the manifest by which a DLL's own imports are resolved.
+/// `ISOLATIONAWARE_MANIFEST_RESOURCE_ID`: the manifest for resolving a DLL's own imports.
 pub const LIBRARY_MANIFEST: u32 = 2;
 
 impl Image<'_> {
-    /// What the image's manifests say of DLLs, with the numbers of their resources. What is no manifest is left out.
+    /// Returns the image's manifests with the numbers of their resources. Invalid manifests are
+    /// omitted.
     ///
     /// # Errors
-    /// As [`Image::manifest`].
+    ///
+    /// The same as of [`Image::manifest`].
     pub fn manifests(&self) -> Result<Vec<(u32, Manifest)>, ImageError> {
         let mut manifests = Vec::new();
         for number in [PROGRAM_MANIFEST, LIBRARY_MANIFEST] {
-            let manifest = self.manifest(number)?.and_then(|text| Manifest::parse(&text));
+            let manifest = self.manifest(number)?.and_then(|xml| Manifest::parse(&xml));
             manifests.extend(manifest.map(|manifest| (number, manifest)));
         }
         Ok(manifests)
@@ -122,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_is_none() {
-        for text in ["", "no XML", "<a/>", "<assembly", "<!DOCTYPE assembly [<!ENTITY a 'b'>]><assembly/>"] {
-            assert_eq!(Manifest::parse(text), None, "{text}");
+    fn invalid_manifests_are_rejected() {
+        for xml in ["", "no XML", "<a/>", "<assembly", "<!DOCTYPE assembly [<!ENTITY a 'b'>]><assembly/>"] {
+            assert_eq!(Manifest::parse(xml), None, "{xml}");
         }
     }
 }

@@ -1,43 +1,43 @@
-//! The image's memory: where the mapper would put the file's bytes, without putting them there.
+//! The layout of an image in memory, computed without mapping the file.
 //!
-//! The rules are those of Wine's `map_image_into_view` (`dlls/ntdll/unix/virtual.c`), with the
-//! checks of ReactOS' `PeFmtCreateSection` that Wine, more lenient than Windows, leaves out.
+//! The rules are those of Wine's `map_image_into_view` (`dlls/ntdll/unix/virtual.c`). Wine is more
+//! lenient than Windows, so checks of ReactOS' `PeFmtCreateSection` are added.
 
 use pelite::image::IMAGE_SECTION_HEADER;
 
 use super::{ImageError, Problem, error::bad_table, headers::Headers};
 
-/// What reading at an RVA finds, once the image is loaded.
+/// The memory of the loaded image, as a read at an RVA would find it.
 #[derive(Clone, Debug)]
 pub(super) struct Memory<'a> {
     file: &'a [u8],
-    /// The headers and the sections, by ascending address, without gaps.
+    /// The headers and the sections, in ascending order of their addresses and without gaps.
     regions: Vec<Region<'a>>,
 }
 
-/// A run of memory: bytes of the file first, then zeros.
+/// A range of memory: bytes of the file, followed by zeros.
 #[derive(Clone, Copy, Debug)]
 struct Region<'a> {
     rva: u32,
-    /// Bytes of memory, at least `stored.len()`.
+    /// The size in memory in bytes, at least `stored.len()`.
     size: u32,
-    /// Where in the file the bytes begin.
+    /// The file offset of the stored bytes.
     start: usize,
     stored: &'a [u8],
 }
 
-/// A page of memory on every machine Windows runs on.
+/// The size of a page in bytes on every machine that Windows supports.
 const PAGE: u32 = 0x1000;
 
-/// The mapper counts a file in sectors, whatever its FileAlignment.
+/// The size of a sector in bytes. The mapper reads whole sectors, whatever the FileAlignment is.
 const SECTOR: u64 = 0x200;
 
 impl<'a> Memory<'a> {
-    /// Lays out a file as the mapper would. Looks at no byte of it.
+    /// Lays out a file like the mapper, without reading its bytes.
     pub fn lay_out(bytes: &'a [u8], headers: &Headers) -> Result<Memory<'a>, ImageError> {
         let (sections, files) = (headers.section_alignment, headers.file_alignment);
-        // ReactOS: both are powers of two, and sections are no finer than the file, unless the
-        // two are equal.
+        // ReactOS requires powers of two, and a SectionAlignment that isn't less than the
+        // FileAlignment.
         if !sections.is_power_of_two() || !files.is_power_of_two() || sections < files {
             return Err(ImageError::BadHeader {
                 what: format!("sections are aligned to {sections:#x} in memory, {files:#x} in the file")
@@ -48,18 +48,20 @@ impl<'a> Memory<'a> {
         if sections < PAGE { Memory::flat(bytes, headers) } else { Memory::paged(bytes, headers) }
     }
 
-    /// An image whose sections are not page-aligned (drivers, mostly) is mapped as it is in the
-    /// file, and must be laid out in the file as in memory.
+    /// Lays out an image whose sections are not page-aligned, which is mostly a driver. The mapper
+    /// maps the file as it is, so every section must have the same offset in the file and in
+    /// memory.
     fn flat(bytes: &'a [u8], headers: &Headers) -> Result<Memory<'a>, ImageError> {
         if headers.section_alignment != headers.file_alignment {
             return Err(ImageError::BadHeader {
-                what: "sections are aligned to less than a page, but not as in the file".into(),
+                what: "SectionAlignment is less than a page and differs from FileAlignment".into(),
                 at: headers.optional_header.saturating_add(32),
             });
         }
         for (index, section) in headers.sections.iter().enumerate() {
             if section.VirtualAddress != section.PointerToRawData {
-                let what = format!("section {} is elsewhere in memory than in the file", name(section));
+                let what =
+                    format!("section {} has different offsets in memory and in the file", name(section));
                 return Err(bad_section(headers, index, what));
             }
             check_not_truncated(bytes, section, section.SizeOfRawData.into())?;
@@ -87,13 +89,13 @@ impl<'a> Memory<'a> {
             if memory_size == 0 {
                 return Err(bad("is empty"));
             }
-            // ReactOS: no gaps, no overlaps, ascending. Wine is content with less.
+            // ReactOS requires ascending sections without gaps or overlaps. Wine is more lenient.
             if u64::from(section.VirtualAddress) != end {
-                return Err(bad("does not follow what is before it in memory"));
+                return Err(bad("overlaps the memory before it or leaves a gap"));
             }
             end = end.saturating_add(memory_size);
             if end > size_of_image {
-                return Err(bad("reaches beyond SizeOfImage"));
+                return Err(bad("extends beyond SizeOfImage"));
             }
             check_not_truncated(bytes, section, memory_size)?;
             let (start, len) = file_range(section, memory_size);
@@ -107,12 +109,13 @@ impl<'a> Memory<'a> {
         Ok(Memory { file: bytes, regions })
     }
 
-    /// The whole file that is mapped.
+    /// Returns the whole file.
     pub fn file(&self) -> &'a [u8] {
         self.file
     }
 
-    /// Where in the file the `len` bytes at an RVA are stored.
+    /// Returns the place in the file of the `len` bytes at an RVA; `None` if the file doesn't store
+    /// all of them.
     pub fn file_range(&self, rva: u32, len: usize) -> Option<std::ops::Range<usize>> {
         let next = self.regions.partition_point(|region| region.rva <= rva);
         let region = self.regions.get(next.checked_sub(1)?)?;
@@ -121,9 +124,9 @@ impl<'a> Memory<'a> {
         (offset.checked_add(len)? <= region.stored.len()).then(|| start..start + len)
     }
 
-    /// The 32-bit words at an RVA; a fixed-size table entry is best read as an array of them.
+    /// Returns the 32-bit words at an RVA, such as the fields of a table entry.
     pub fn words<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u32; N], ImageError> {
-        let (whole, rest) = self.here(rva, 4 * N, what)?.stored.as_chunks();
+        let (whole, rest) = self.tail(rva, 4 * N, what)?.stored.as_chunks();
         let last = padded(rest);
         let mut words = [0; N];
         for (word, bytes) in words.iter_mut().zip(whole.iter().chain([&last])) {
@@ -132,36 +135,36 @@ impl<'a> Memory<'a> {
         Ok(words)
     }
 
-    /// The `N` bytes at an RVA.
+    /// Returns the `N` bytes at an RVA.
     pub fn bytes<const N: usize>(&self, rva: u32, what: &'static str) -> Result<[u8; N], ImageError> {
-        let stored = self.here(rva, N, what)?.stored;
+        let stored = self.tail(rva, N, what)?.stored;
         Ok(stored.first_chunk().copied().unwrap_or_else(|| padded(stored)))
     }
 
-    /// The `len` bytes at an RVA, all of which the file must store.
+    /// Returns the `len` bytes at an RVA. The file must store all of them.
     pub fn slice(&self, rva: u32, len: u32, what: &'static str) -> Result<&'a [u8], ImageError> {
-        let here = self.here(rva, len as usize, what)?;
-        here.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
+        let tail = self.tail(rva, len as usize, what)?;
+        tail.stored.get(..len as usize).ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
     }
 
-    /// The bytes that the file stores from an RVA on, at most `limit` of them.
+    /// Returns the bytes that the file stores from an RVA on, at most `limit` of them.
     pub fn stored(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
-        let stored = self.here(rva, 1, what)?.stored;
+        let stored = self.tail(rva, 1, what)?.stored;
         Ok(stored.get(..limit).unwrap_or(stored))
     }
 
-    /// The bytes at an RVA before the next NUL, but at most `limit` of them.
+    /// Returns the bytes from an RVA to the next NUL (exclusive), at most `limit` of them.
     pub fn until_nul(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
-        let here = self.here(rva, 1, what)?;
-        let window = here.stored.get(..limit).unwrap_or(here.stored);
+        let tail = self.tail(rva, 1, what)?;
+        let window = tail.stored.get(..limit).unwrap_or(tail.stored);
         match memchr::memchr(0, window) {
             Some(nul) => Ok(window.get(..nul).unwrap_or(window)),
-            None if window.len() == limit || window.len() < here.room => Ok(window),
+            None if window.len() == limit || window.len() < tail.size => Ok(window),
             None => Err(bad_table(what, rva, Problem::OutsideImage)),
         }
     }
 
-    /// The fewer than `limit` bytes up to a NUL at an RVA.
+    /// Returns the bytes of the NUL-terminated string at an RVA, which must be fewer than `limit`.
     pub fn terminated(&self, rva: u32, limit: usize, what: &'static str) -> Result<&'a [u8], ImageError> {
         match self.until_nul(rva, limit, what)? {
             bytes if bytes.len() < limit => Ok(bytes),
@@ -169,43 +172,44 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// The NUL-terminated string of fewer than `limit` bytes at an RVA. Names are ASCII in
-    /// practice; what is not UTF-8 is replaced.
+    /// Returns the NUL-terminated string of fewer than `limit` bytes at an RVA. Names are ASCII in
+    /// practice; bytes that aren't UTF-8 are replaced.
     pub fn string(&self, rva: u32, limit: usize, what: &'static str) -> Result<String, ImageError> {
         Ok(String::from_utf8_lossy(self.terminated(rva, limit, what)?).into_owned())
     }
 
-    /// The memory at an RVA, if there are `len` bytes of it before the next region.
-    fn here(&self, rva: u32, len: usize, what: &'static str) -> Result<Here<'a>, ImageError> {
+    /// Returns the memory from an RVA to the end of its region, which must have `len` bytes.
+    fn tail(&self, rva: u32, len: usize, what: &'static str) -> Result<RegionTail<'a>, ImageError> {
         let next = self.regions.partition_point(|region| region.rva <= rva);
         next.checked_sub(1)
             .and_then(|index| self.regions.get(index))
             .and_then(|region| {
                 let offset = rva.checked_sub(region.rva)?;
-                let room = region.size.checked_sub(offset)? as usize;
+                let size = region.size.checked_sub(offset)? as usize;
                 let stored = region.stored.get(offset as usize..).unwrap_or_default();
-                (room >= len.max(1)).then_some(Here { stored, room })
+                (size >= len.max(1)).then_some(RegionTail { stored, size })
             })
             .ok_or_else(|| bad_table(what, rva, Problem::OutsideImage))
     }
 }
 
-/// What follows an RVA, up to the end of its region.
-struct Here<'a> {
+/// The part of a region from an RVA to the region's end.
+struct RegionTail<'a> {
     stored: &'a [u8],
-    /// Bytes of memory, stored or zero.
-    room: usize,
+    /// The size in bytes, stored or zero.
+    size: usize,
 }
 
-/// What the file does not store of a region is zero.
+/// Fills up stored bytes with zeros, like memory that the file doesn't store.
 fn padded<const N: usize>(stored: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.iter_mut().zip(stored).for_each(|(byte, stored)| *byte = *stored);
     bytes
 }
 
-/// The mapper reads whole sectors, and takes no notice if the file lacks a part of its last one:
-/// Wine's `map_image_into_view` compares the section's end with the file's size rounded up.
+/// Checks that the file contains a section. A part of the last sector may be missing: the mapper
+/// reads whole sectors, and Wine's `map_image_into_view` compares the section's end with the file's
+/// size rounded up.
 fn check_not_truncated(
     bytes: &[u8],
     section: &IMAGE_SECTION_HEADER,
@@ -224,8 +228,8 @@ fn check_not_truncated(
     })
 }
 
-/// The file offset and length of what is mapped of a section: whole sectors, and no more than
-/// fits its memory. Nothing at all, if PointerToRawData is zero.
+/// Returns the file offset and length of the part of a section that is mapped: whole sectors, but
+/// at most the section's size in memory. It is empty if PointerToRawData is zero.
 fn file_range(section: &IMAGE_SECTION_HEADER, memory_size: u64) -> (u64, u64) {
     let (pointer, size) = (u64::from(section.PointerToRawData), u64::from(section.SizeOfRawData));
     if pointer == 0 {
@@ -236,13 +240,13 @@ fn file_range(section: &IMAGE_SECTION_HEADER, memory_size: u64) -> (u64, u64) {
     (start, size)
 }
 
-/// The part of `start..start + len` that the file has.
+/// Returns the part of `start..start + len` that is in the file.
 fn range(bytes: &[u8], start: u64, len: u64) -> &[u8] {
     let rest = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
     usize::try_from(len).ok().and_then(|len| rest.get(..len)).unwrap_or(rest)
 }
 
-/// The next multiple of a power of two.
+/// Returns the next multiple of a power of two.
 fn round_up(size: u64, alignment: u64) -> u64 {
     size.checked_next_multiple_of(alignment).unwrap_or(u64::MAX)
 }
@@ -251,7 +255,8 @@ fn clamp(size: u64) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// A section's name: eight bytes, padded with NULs. In a damaged file, any bytes.
+/// Returns a section's name, which is up to eight bytes, padded with NULs. A damaged file may
+/// contain any bytes, so they are escaped.
 fn name(section: &IMAGE_SECTION_HEADER) -> String {
     let len = section.Name.iter().position(|&byte| byte == 0);
     section.Name.iter().take(len.unwrap_or(8)).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()

@@ -1,8 +1,9 @@
-//! Reads a PE image: the bytes of a `.dll`, `.pyd` or `.exe` in, facts about it out.
+//! Reads PE images: `.dll`, `.pyd`, and `.exe` files.
 //!
-//! The room answers the questions the Windows loader asks of a file. Would the memory manager map
-//! it, and if not, why not? Which DLLs does it import, and which symbols of each? What does it
-//! export, and what does it merely forward? It knows nothing of search paths or of other files.
+//! The module answers the questions that the Windows loader asks about a file. Would the memory
+//! manager map it, and if not, why not? Which DLLs does it import, and which symbols of each? What
+//! does it export, and what does it merely forward? Search paths and other files are the business
+//! of other modules.
 //!
 //! ```ignore
 //! let bytes = unsafe { memmap2::Mmap::map(&file)? };
@@ -15,18 +16,21 @@
 //! }
 //! ```
 //!
-//! The headers are read through [`pelite`]; the tables behind them are read here, lazily, so that
-//! a DLL of half a gigabyte costs the few pages its headers and import table lie on.
+//! [`pelite`] reads the headers. The tables are read here, lazily, so that a DLL of half a gigabyte
+//! only costs the few pages that contain its headers and import table.
 //!
-//! | file | what it knows |
+//! | file | contents |
 //! |---|---|
-//! | `headers` | the headers, and what is checked before anything is mapped |
+//! | `headers` | the headers, and the checks before anything is mapped |
 //! | `memory` | where the mapper would put the file's bytes; the only code that turns an RVA into bytes |
+//! | `machine` | the processors that an image can be for |
 //! | `imports`, `delay_imports`, `exports`, `resources`, `load_config` | one data directory each |
-//! | `hybrid` | what an x64 process on ARM64 sees of an ARM64X image |
-//! | `binding` | what one image's imports find in another |
-//! | `start` | what the code calls as the image starts, and which processor it needs for that |
-//! | `module_imports` | which Python modules the code of an extension module imports as it is initialized |
+//! | `hybrid` | an ARM64X image as an x64 process on ARM64 sees it |
+//! | `binding` | one image's imports, compared with another's exports |
+//! | `code` | decodes x64 and ARM64 machine code into the few operations that the analyses follow |
+//! | `start` | which functions the code calls while the image starts |
+//! | `instruction_sets` | which extensions of x64 an image needs to start |
+//! | `module_imports` | which Python modules an extension module's code imports during initialization |
 //! | `trampoline` | which Python a trampoline of uv starts |
 //! | `manifest` | which side-by-side assemblies a manifest names |
 //! | `error` | everything that can be wrong with a file |
@@ -34,10 +38,10 @@
 //! # Sources
 //!
 //! - "PE Format": <https://learn.microsoft.com/windows/win32/debug/pe-format>.
-//! - Wine, whose behaviour its conformance tests (`dlls/kernel32/tests/loader.c`) compare with
-//!   Windows: `get_image_params` in `server/mapping.c`, `map_image_into_view` in
-//!   `dlls/ntdll/unix/virtual.c`, and `dlls/ntdll/loader.c`.
-//! - ReactOS: `PeFmtCreateSection` in `ntoskrnl/mm/section.c`, for checks Wine leaves out.
+//! - Wine: `get_image_params` in `server/mapping.c`, `map_image_into_view` in
+//!   `dlls/ntdll/unix/virtual.c`, and `dlls/ntdll/loader.c`. Wine's conformance tests
+//!   (`dlls/kernel32/tests/loader.c`) compare its behaviour with Windows.
+//! - ReactOS: `PeFmtCreateSection` in `ntoskrnl/mm/section.c`, for checks that Wine omits.
 
 mod binding;
 mod code;
@@ -75,14 +79,14 @@ use headers::Headers;
 use memory::Memory;
 use pelite::image as pe;
 
-/// Where the DOS stub begins, in bytes.
+/// The size of the DOS header in bytes. The DOS stub follows it.
 const DOS_HEADER_LEN: u32 = 64;
 
 /// A parsed image that borrows the (memory-mapped) file.
 ///
-/// Only the headers are read by [`parse`](Image::parse); every other method reads what it needs
-/// when it is called, and never panics, whatever the bytes. Relative virtual addresses (RVAs) are
-/// byte distances from where the image would be loaded.
+/// [`parse`](Image::parse) only reads the headers. Every other method reads what it needs when it
+/// is called. No method panics, whatever the bytes are. Relative virtual addresses (RVAs) are byte
+/// offsets from the address at which the image would be loaded.
 #[derive(Clone, Debug)]
 pub struct Image<'a> {
     headers: Headers,
@@ -90,23 +94,23 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Reads the headers and checks what Windows checks before it maps an image.
+    /// Reads the headers and checks what Windows checks before it maps an image. The slice may have
+    /// any alignment.
     ///
     /// # Errors
     ///
-    /// Whatever makes Windows refuse the file as "not a valid Win32 application" (error 193, or
-    /// status `0xc000007b` when it is a dependency): see [`ImageError`]. The slice may have any
-    /// alignment.
+    /// Returns an [`ImageError`] for anything that makes Windows refuse the file as "not a valid
+    /// Win32 application" (error 193, or status `0xc000007b` for a dependency).
     pub fn parse(bytes: &'a [u8]) -> Result<Image<'a>, ImageError> {
         let headers = Headers::read(bytes)?;
         let memory = Memory::lay_out(bytes, &headers)?;
         Ok(Image { headers, memory })
     }
 
-    /// The processor the image's code is for.
+    /// Returns the processor that the image's code is for.
     ///
-    /// An x64 or ARM64 header is not the last word: ARM64EC and ARM64X code hide behind them, and are told
-    /// apart by the load configuration, which this reads in that case.
+    /// ARM64EC images have an x64 header, and ARM64X images an ARM64 header. In both cases, only the
+    /// load configuration distinguishes them from ordinary images.
     pub fn machine(&self) -> Machine {
         match Machine::from_header(self.headers.machine) {
             Machine::X64 if self.is_hybrid() => Machine::Arm64Ec,
@@ -120,35 +124,36 @@ impl<'a> Image<'a> {
         self.headers.pe32_plus
     }
 
-    /// Whether the image says it is a DLL. A `.pyd` is one; an `.exe` is not.
+    /// Whether the header declares the image to be a DLL, like a `.pyd` and unlike an `.exe`.
     pub fn is_dll(&self) -> bool {
         self.headers.characteristics & pe::IMAGE_FILE_DLL != 0
     }
 
-    /// The linker's version, major and minor: (14, 29) is Visual Studio 2019's last.
+    /// Returns the linker's version, major and minor: (14, 29) is Visual Studio 2019's last.
     pub fn linker_version(&self) -> (u8, u8) {
         self.headers.linker_version
     }
 
-    /// The oldest Windows the image says it runs on, major and minor: (6, 0) is Vista.
+    /// Returns the oldest Windows that the image claims to run on, major and minor: (6, 0) is Vista.
     pub fn subsystem_version(&self) -> (u16, u16) {
         self.headers.subsystem_version
     }
 
-    /// The Windows subsystem: 1 native (a driver), 2 graphical, 3 console.
+    /// Returns the Windows subsystem: 1 native (a driver), 2 graphical, 3 console.
     pub fn subsystem(&self) -> u16 {
         self.headers.subsystem
     }
 
-    /// Whether the image holds .NET code, for which Windows loads `mscoree.dll`.
+    /// Whether the image contains .NET code, for which Windows loads `mscoree.dll`.
     ///
     /// Data directory 14 is the CLR header ("PE Format", "Optional Header Data Directories").
     pub fn is_clr(&self) -> bool {
         self.headers.directory(pe::IMAGE_DIRECTORY_ENTRY_COM_DESCRIPTOR).is_some_and(|clr| clr.size != 0)
     }
 
-    /// Whether the image holds nothing but .NET code that no processor is prescribed for. Such a file says that it is for
-    /// x86, and a 64-bit process maps it all the same (Wine's `get_image_params`: `ComPlusNativeReady`).
+    /// Whether the image contains only .NET code, for any processor ("Any CPU"). The header of such
+    /// a file says x86, but a 64-bit process maps it nevertheless (Wine's `get_image_params`:
+    /// `ComPlusNativeReady`).
     pub fn is_any_cpu(&self) -> bool {
         const IL_ONLY: u32 = 1;
         const REQUIRES_32_BIT: u32 = 2;
@@ -160,23 +165,24 @@ impl<'a> Image<'a> {
         header.is_ok_and(|[_, _, _, _, flags]| flags & (IL_ONLY | REQUIRES_32_BIT) == IL_ONLY)
     }
 
-    /// Whether Wine made the file, as a stand-in for a DLL of Windows. It says so behind its DOS header
-    /// (`tools/winebuild/spec32.c`).
+    /// Whether the file is Wine's replacement for a DLL of Windows. Such a file has a signature
+    /// after its DOS header (`tools/winebuild/spec32.c`).
     pub fn is_of_wine(&self) -> bool {
-        let mark = self.memory.slice(DOS_HEADER_LEN, 16, "the DOS stub").unwrap_or_default();
-        mark.starts_with(b"Wine builtin DLL") || mark.starts_with(b"Wine placeholder")
+        let signature = self.memory.slice(DOS_HEADER_LEN, 16, "the DOS stub").unwrap_or_default();
+        signature.starts_with(b"Wine builtin DLL") || signature.starts_with(b"Wine placeholder")
     }
 
-    /// When the image was linked, in seconds since 1970; or, of a reproducible build, a hash.
+    /// Returns the time at which the image was linked, in seconds since 1970. In a reproducible
+    /// build, the field contains a hash.
     pub fn time_date_stamp(&self) -> u32 {
         self.headers.time_date_stamp
     }
 
-    /// The bytes of the section of this name.
+    /// Returns the bytes of the section of this name; `None` if there is no such section.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the section lies outside the image; none of that name is `None`.
+    /// [`ImageError::BadTable`] if the section is outside the image.
     pub fn section(&self, name: &str) -> Result<Option<&'a [u8]>, ImageError> {
         let named = self.headers.sections.iter().find(|section| {
             let bytes = section.Name.as_ref();
@@ -188,7 +194,7 @@ impl<'a> Image<'a> {
         named.map(read).transpose()
     }
 
-    /// How many bytes of address space the loaded image takes.
+    /// Returns the size of the loaded image in bytes of address space.
     pub fn size_of_image(&self) -> u32 {
         self.headers.size_of_image
     }

@@ -1,7 +1,7 @@
-//! An image's resources: its version, its manifest, and what is found by a name.
+//! An image's resources: its version, its manifests, and resources with names.
 //!
-//! Resources are a tree of three levels: type, name, language. Only the branch that is asked for
-//! is read, and of the languages always the first.
+//! Resources are a tree of three levels: type, name, language. Only the requested branch is read,
+//! and always the first language.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError, Problem, error::bad_table, imports::entry};
 
-/// A file's version, as its Properties in Explorer show it: "14.38.33130.0".
+/// A file's version, as in its Properties in Explorer: "14.38.33130.0".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct FileVersion(pub [u16; 4]);
 
 impl FileVersion {
-    /// `14.38.33130.0`, or only its first numbers.
-    pub fn parse(text: &str) -> Option<FileVersion> {
-        let mut parts = text.split('.').map(str::parse);
+    /// Parses `14.38.33130.0`, or only its first numbers.
+    pub fn parse(version: &str) -> Option<FileVersion> {
+        let mut parts = version.split('.').map(str::parse);
         let mut version = [0; 4];
         version[0] = parts.next()?.ok()?;
         for number in &mut version[1..] {
@@ -26,7 +26,8 @@ impl FileVersion {
         Some(FileVersion(version))
     }
 
-    /// Major and minor version and build: a revision of the same build is no other version.
+    /// Returns the major and minor version and the build, without the revision, for comparisons in
+    /// which revisions of a build are equal.
     pub fn build(&self) -> [u16; 3] {
         let [major, minor, build, _] = self.0;
         [major, minor, build]
@@ -40,25 +41,27 @@ impl fmt::Display for FileVersion {
     }
 }
 
-/// The longest manifest read, in bytes. Real ones have a few thousand.
+/// The maximum size of a manifest in bytes. Real ones have a few thousand.
 const MAX_MANIFEST: u32 = 1 << 20;
 
-/// How far a version resource is searched for the end of its key, in bytes. Real ones have it within 38.
+/// The maximum offset in bytes of the end of a version resource's key. It is at most 38 in real
+/// ones.
 const MAX_VERSION_HEADER: u32 = 64;
 
-/// How many entries of one directory are looked at.
+/// The maximum number of entries of a directory.
 const MAX_ENTRIES: u32 = 4096;
 
 const WHAT: &str = "the resource directory";
 
 impl Image<'_> {
-    /// The version of the file, in the language-independent part of its version resource; `None`
-    /// if it has none.
+    /// Returns the file's version from the language-independent part of its version resource;
+    /// `None` if it has no such resource.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the resources lie outside the image, or the version resource
-    /// has no `VS_FIXEDFILEINFO` where it belongs; [`ImageError::TooMany`] beyond 4096 resources.
+    /// [`ImageError::BadTable`] if the resources are outside the image, or the version resource has
+    /// no `VS_FIXEDFILEINFO` after its key; [`ImageError::TooMany`] if there are more than 4096
+    /// resources.
     pub fn version(&self) -> Result<Option<FileVersion>, ImageError> {
         const WHAT: &str = "the version resource";
         let Some(data) = self.resource(RT_VERSION, Key::First)? else {
@@ -66,8 +69,8 @@ impl Image<'_> {
         };
         // VS_VERSIONINFO: three 16-bit numbers, a key in UTF-16 with a NUL, padding to a multiple of
         // four bytes, and VS_FIXEDFILEINFO, whose second word is its own version. The key should be
-        // "VS_VERSION_INFO", but nobody looks: so Wine's `VersionInfo32_Value`, in
-        // `dlls/kernelbase/version.c`. Files of pywin32 for Python 2.7 have it in ASCII.
+        // "VS_VERSION_INFO", but isn't checked, as in Wine's `VersionInfo32_Value`
+        // (`dlls/kernelbase/version.c`). In pywin32's files for Python 2.7, it is ASCII.
         let malformed = || bad_table(WHAT, data.rva, Problem::Malformed);
         let header = self.memory.stored(data.rva, data.size.min(MAX_VERSION_HEADER) as usize, WHAT)?;
         let nul =
@@ -83,12 +86,13 @@ impl Image<'_> {
         Ok(Some(FileVersion([major, minor, build, revision])))
     }
 
-    /// The manifest of this number, in its first language; `None` if there is none.
+    /// Returns the manifest with this number, in its first language; `None` if it doesn't exist.
     ///
     /// # Errors
     ///
-    /// [`ImageError::BadTable`] if the resources or the manifest lie outside the image;
-    /// [`ImageError::TooMany`] if the manifest is longer than 1 MiB, or beyond 4096 resources.
+    /// [`ImageError::BadTable`] if the resources or the manifest are outside the image;
+    /// [`ImageError::TooMany`] if the manifest is longer than 1 MiB, or if there are more than 4096
+    /// resources.
     pub fn manifest(&self, number: u32) -> Result<Option<String>, ImageError> {
         let Some(data) = self.resource(RT_MANIFEST, Key::Id(number))? else {
             return Ok(None);
@@ -99,8 +103,8 @@ impl Image<'_> {
         self.memory.slice(data.rva, data.size, "the manifest").map(|bytes| Some(decode(bytes)))
     }
 
-    /// The bytes of a resource of a type, in its first language; `None` if there is none, or more than
-    /// `limit` of them.
+    /// Returns the bytes of a resource in its first language; `None` if it doesn't exist or has
+    /// more than `limit` bytes.
     pub(super) fn data(&self, kind: u16, name: Key, limit: u32) -> Result<Option<&[u8]>, ImageError> {
         match self.resource(kind, name)?.filter(|data| data.size <= limit) {
             Some(data) => self.memory.slice(data.rva, data.size, WHAT).map(Some),
@@ -108,7 +112,7 @@ impl Image<'_> {
         }
     }
 
-    /// Where the data of a resource of a type is, in its first language.
+    /// Returns the place of a resource's data in its first language.
     fn resource(&self, kind: u16, name: Key) -> Result<Option<Data>, ImageError> {
         let Some(directory) = self.headers.directory(IMAGE_DIRECTORY_ENTRY_RESOURCE) else {
             return Ok(None);
@@ -123,7 +127,7 @@ impl Image<'_> {
         self.child(name, Key::First)?.map(|language| self.leaf(language)).transpose()
     }
 
-    /// Follows a directory's first entry that has a key.
+    /// Returns the child of a directory's first entry that matches a key.
     fn child(&self, node: Node, key: Key) -> Result<Option<Node>, ImageError> {
         let at = node.rva(DIRECTORY)?;
         // IMAGE_RESOURCE_DIRECTORY, and then an array of pairs: entries with names, sorted, and
@@ -131,16 +135,16 @@ impl Image<'_> {
         let [_, _, _, counts] = self.memory.words(at, WHAT)?;
         let count = (counts & 0xffff) + (counts >> 16);
         for index in 0..count.min(MAX_ENTRIES) {
-            // 16 bytes of directory are two entries' worth.
+            // The directory itself has 16 bytes, the size of two entries.
             let [id, link] = self.memory.words(entry(at, index + 2, 8, WHAT)?, WHAT)?;
-            let is_meant = match key {
+            let matches = match key {
                 Key::First => true,
                 Key::Id(wanted) => wanted == id,
                 Key::Name(wanted) => {
                     id & NAME != 0 && self.has_name(Node { link: id & !NAME, ..node }, wanted)?
                 }
             };
-            if is_meant {
+            if matches {
                 return Ok(Some(Node { link, ..node }));
             }
         }
@@ -150,7 +154,7 @@ impl Image<'_> {
         }
     }
 
-    /// Whether an IMAGE_RESOURCE_DIR_STRING_U, a length and UTF-16, is this ASCII name.
+    /// Whether an IMAGE_RESOURCE_DIR_STRING_U, a length and UTF-16, equals this ASCII name.
     fn has_name(&self, node: Node, name: &str) -> Result<bool, ImageError> {
         let at = node.rva(0)?;
         let length = u16::from_le_bytes(self.memory.bytes(at, WHAT)?);
@@ -162,18 +166,18 @@ impl Image<'_> {
         Ok(units.eq(name.encode_utf16()))
     }
 
-    /// Reads an IMAGE_RESOURCE_DATA_ENTRY. Unlike all else in the tree, what it points to is
-    /// given as an RVA.
+    /// Reads an IMAGE_RESOURCE_DATA_ENTRY. Unlike everything else in the tree, it contains an RVA,
+    /// not an offset from the root.
     fn leaf(&self, node: Node) -> Result<Data, ImageError> {
         let [rva, size, _code_page, _] = self.memory.words(node.rva(0)?, WHAT)?;
         Ok(Data { rva, size })
     }
 }
 
-/// The bit of a link that says it leads to another directory; else it leads to data.
+/// The bit of a link to another directory. Without it, the link refers to data.
 const DIRECTORY: u32 = 1 << 31;
 
-/// The bit of an entry's first word that says it leads to a name; else it is a number.
+/// The bit of an entry's first word if the entry has a name. Without it, the word is a number.
 const NAME: u32 = 1 << 31;
 
 /// A place in the tree.
@@ -181,12 +185,13 @@ const NAME: u32 = 1 << 31;
 struct Node {
     /// The RVA of the root.
     tree: u32,
-    /// The distance from there, and [`DIRECTORY`].
+    /// The offset from the root in bytes, possibly with the bit [`DIRECTORY`].
     link: u32,
 }
 
 impl Node {
-    /// The RVA of the node, if it is of the expected sort: [`DIRECTORY`] or zero.
+    /// Returns the RVA of the node, if it is of the expected kind: [`DIRECTORY`], or zero for
+    /// others.
     fn rva(self, expected: u32) -> Result<u32, ImageError> {
         match self.tree.checked_add(self.link & !DIRECTORY) {
             Some(rva) if self.link & DIRECTORY == expected => Ok(rva),
@@ -195,7 +200,7 @@ impl Node {
     }
 }
 
-/// Which entry of a directory to follow.
+/// The selection of an entry of a directory.
 #[derive(Clone, Copy)]
 pub(super) enum Key {
     Id(u32),
@@ -203,13 +208,14 @@ pub(super) enum Key {
     First,
 }
 
+/// The place of a resource's data.
 struct Data {
     rva: u32,
     /// In bytes.
     size: u32,
 }
 
-/// The text of an XML file, which says by its first bytes how it is encoded: UTF-8, mostly.
+/// Decodes an XML file: UTF-16 if it begins with a byte order mark of it, otherwise UTF-8.
 fn decode(bytes: &[u8]) -> String {
     match bytes.strip_prefix(b"\xff\xfe") {
         Some(utf16) => {

@@ -1,20 +1,20 @@
 //! Writes small images for the tests.
 //!
-//! The headers come from `object`'s writer, so that a misreading of the format cannot hide by
-//! being made twice. The tables are put into one section, `.rdata`, which begins at [`RDATA`].
+//! `object` writes the headers, so that the same misunderstanding of the format can't be in both
+//! the reader and the tests. All tables are in one section, `.rdata`, which begins at [`RDATA`].
 
 use object::{pe, write::pe::NtHeaders, write::pe::Writer};
 
 /// The RVA of the section that holds the tables.
 pub const RDATA: u32 = 0x1000;
 
-/// The file offset of the same.
+/// The file offset of that section.
 pub const RDATA_OFFSET: usize = 0x200;
 
-/// The address the images ask to be loaded at.
+/// The preferred base address of the images.
 pub const IMAGE_BASE: u32 = 0x1000_0000;
 
-/// An image in the making.
+/// A builder of an image.
 #[derive(Clone)]
 pub struct Pe {
     pe32_plus: bool,
@@ -26,7 +26,7 @@ pub struct Pe {
 }
 
 impl Pe {
-    /// A DLL for x64.
+    /// Starts a DLL for x64.
     pub fn x64() -> Pe {
         Pe {
             pe32_plus: true,
@@ -34,35 +34,35 @@ impl Pe {
             characteristics: pe::IMAGE_FILE_EXECUTABLE_IMAGE | pe::IMAGE_FILE_DLL,
             section_alignment: 0x1000,
             directories: [(0, 0); 16],
-            // Nothing is at the very beginning, so that a table's offset is never zero.
+            // Keep the beginning unused, so that a table's offset is never zero.
             rdata: b"tables: ".to_vec(),
         }
     }
 
-    /// A DLL for x86.
+    /// Starts a DLL for x86.
     pub fn x86() -> Pe {
         Pe { pe32_plus: false, machine: pe::IMAGE_FILE_MACHINE_I386, ..Pe::x64() }
     }
 
-    /// The image, but a program.
+    /// Makes the image a program.
     pub fn program(mut self) -> Pe {
         self.characteristics = pe::IMAGE_FILE_EXECUTABLE_IMAGE;
         self
     }
 
-    /// The image, but for another machine.
+    /// Changes the machine of the image.
     pub fn machine(mut self, machine: u16) -> Pe {
         self.machine = pe::Machine(machine);
         self
     }
 
-    /// The image, but laid out in memory as it is in the file, like a driver.
+    /// Lays the image out in memory as in the file, like a driver.
     pub fn flat(mut self) -> Pe {
         self.section_alignment = 0x200;
         self
     }
 
-    /// The RVA that the next [`put`](Pe::put) returns.
+    /// Returns the RVA that the next [`put`](Pe::put) will return.
     pub fn next(&self) -> u32 {
         let start = if self.section_alignment == 0x200 { RDATA_OFFSET as u32 } else { RDATA };
         start + self.rdata.len() as u32
@@ -91,7 +91,7 @@ impl Pe {
         self.directories[index] = (rva, size);
     }
 
-    /// Adds a list of thunks, ended by a null one, with `base` added to each address.
+    /// Adds a null-terminated list of thunks, with `base` added to each address; returns its RVA.
     pub fn put_thunks(&mut self, symbols: &[&str], base: u32) -> u32 {
         let flag = if self.pe32_plus { 1 << 63 } else { 1 << 31 };
         let mut thunks = Vec::new();
@@ -123,7 +123,7 @@ impl Pe {
         self
     }
 
-    /// Adds a delay-load import table; `by_rva` as linkers write it since Visual C++ 7.
+    /// Adds a delay-load import table, with RVAs (since Visual C++ 7) or virtual addresses.
     pub fn delay_imports(mut self, by_rva: bool, imports: &[(&str, &[&str])]) -> Pe {
         let base = if by_rva { 0 } else { IMAGE_BASE };
         let mut table = Vec::new();
@@ -138,8 +138,8 @@ impl Pe {
         self
     }
 
-    /// Adds an export table. Names keep their order; ordinals begin at 10, with a gap at 11; a
-    /// target that contains a dot is a forwarder, any other an address.
+    /// Adds an export table. Names keep their order, and ordinals begin at 10, with a gap at 11. A
+    /// target that contains a dot is a forwarder, any other is an address.
     pub fn exports(mut self, dll: &str, exports: &[(&str, &str)]) -> Pe {
         let start = self.next();
         let table = self.put_words(&[0; 10]);
@@ -166,7 +166,7 @@ impl Pe {
         self
     }
 
-    /// Adds resources: types and numbers with their data, in the order given.
+    /// Adds resources: types and numbers with their data, in this order.
     pub fn resources(mut self, resources: &[(u32, u32, &[u8])]) -> Pe {
         const DIRECTORY: u32 = 1 << 31;
         let data: Vec<[u32; 2]> = resources.iter().map(|r| [self.put(r.2), r.2.len() as u32]).collect();
@@ -175,8 +175,8 @@ impl Pe {
             kinds.dedup();
             kinds
         };
-        // The root; below it types, numbers and languages, each directory of the last with its
-        // data entry behind it. Offsets count from the root.
+        // The directories of types, numbers, and languages. The data entry of a language directory
+        // follows it. Offsets count from the root.
         let mut tree = vec![0, 0, 0, (kinds.len() as u32) << 16];
         tree.resize(4 + 2 * kinds.len(), 0);
         for (k, kind) in kinds.iter().enumerate() {
@@ -198,7 +198,7 @@ impl Pe {
         self
     }
 
-    /// Adds a load configuration of a size with fields at offsets.
+    /// Adds a load configuration of this size, with fields at offsets.
     pub fn load_config(mut self, size: u32, fields: &[(usize, u64)]) -> Pe {
         let mut bytes = vec![0; 0x140];
         bytes[..4].copy_from_slice(&size.to_le_bytes());
@@ -218,7 +218,7 @@ impl Pe {
         }
     }
 
-    /// The bytes of the file: headers, `.rdata`, and a `.text` of one instruction.
+    /// Returns the bytes of the file: headers, `.rdata`, and a `.text` with one instruction.
     pub fn build(&self) -> Vec<u8> {
         let mut file = Vec::new();
         let mut writer = Writer::new(self.pe32_plus, self.section_alignment, 0x200, &mut file);
@@ -261,7 +261,7 @@ impl Pe {
     }
 }
 
-/// A version resource, up to the end of its VS_FIXEDFILEINFO.
+/// Returns a version resource, up to the end of its VS_FIXEDFILEINFO.
 pub fn version_resource(version: [u16; 4]) -> Vec<u8> {
     let [major, minor, build, revision] = version.map(u32::from);
     let mut bytes = vec![92, 0, 52, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! What the room says of images made for the purpose, and that no bytes make it panic.
+//! Checks the facts that are read from generated images, and that no bytes cause a panic.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::testing::{Pe, RDATA, RDATA_OFFSET, version_resource};
 use super::*;
 
-/// Everything the room says of a file, in words.
+/// Returns a human-readable description of all facts about a file.
 fn describe(bytes: &[u8]) -> String {
     let image = match Image::parse(bytes) {
         Ok(image) => image,
@@ -88,7 +88,7 @@ fn check(bytes: &[u8], expected: Expect) {
     expected.assert_eq(&describe(bytes));
 }
 
-/// An image with one of everything.
+/// Adds one table of each kind to an image.
 fn everything(start: Pe, by_rva: bool) -> Pe {
     start
         .imports(&[("KERNEL32.dll", &["Sleep", "HeapAlloc"]), ("WS2_32.dll", &["#115"]), ("empty.dll", &[])])
@@ -235,7 +235,7 @@ fn imports_without_a_name_table_are_read_from_the_address_table() {
 }
 
 #[test]
-fn the_version_stands_behind_its_key_whatever_that_is() {
+fn the_version_follows_any_key() {
     let version = version_resource([2, 7, 228, 0]);
     let (fixed, header) = (&version[40..], &version[..6]);
     for key in [&b"VS_VERSION_INFO\0\0\0"[..], b"\0\0", b"V\0S\0\0\0"] {
@@ -284,7 +284,7 @@ fn machines() {
     .assert_eq(&out);
 }
 
-/// An ARM64X image: x64 processes import and export something else.
+/// Returns an ARM64X image with other imports and exports for x64 processes.
 fn arm64x() -> Vec<u8> {
     let import = |dll: &str| world::pe::Import {
         dll: dll.to_owned(),
@@ -303,8 +303,8 @@ fn arm64x() -> Vec<u8> {
 }
 
 #[test]
-fn an_arm64x_image_is_another_one_to_x64_processes() {
-    fn told(bytes: &[u8]) -> String {
+fn x64_processes_see_other_imports_and_exports_of_an_arm64x_image() {
+    fn imports_and_exports(bytes: &[u8]) -> String {
         let image = Image::parse(bytes).unwrap();
         let imports: Vec<String> = image.imports().unwrap().into_iter().map(|import| import.dll).collect();
         let exports = ["native", "emulated"]
@@ -313,13 +313,13 @@ fn an_arm64x_image_is_another_one_to_x64_processes() {
     }
     let bytes = arm64x();
     let seen = Image::parse(&bytes).unwrap().seen_by_x64().unwrap();
-    assert_eq!(told(&bytes), r#"arm64x: ["native.dll"], [true, false]"#);
-    assert_eq!(told(&seen), r#"arm64ec: ["emulated.dll"], [false, true]"#);
+    assert_eq!(imports_and_exports(&bytes), r#"arm64x: ["native.dll"], [true, false]"#);
+    assert_eq!(imports_and_exports(&seen), r#"arm64ec: ["emulated.dll"], [false, true]"#);
     assert_eq!(Image::parse(&seen).unwrap().seen_by_x64(), None);
 }
 
 #[test]
-fn fixups_of_an_arm64x_image_that_are_cut_or_altered_do_no_harm() {
+fn an_altered_arm64x_image_keeps_its_size_and_does_not_panic() {
     let whole = arm64x();
     for at in 0..whole.len() {
         for value in [0, 0x7f, 0xff] {
@@ -334,7 +334,7 @@ fn fixups_of_an_arm64x_image_that_are_cut_or_altered_do_no_harm() {
 }
 
 #[test]
-fn an_image_with_a_clr_header_is_net_code() {
+fn an_image_with_a_clr_header_has_net_code() {
     let mut pe = Pe::x86();
     pe.directory(14, RDATA, 72);
     check(
@@ -395,7 +395,7 @@ fn exports_are_found_by_name_and_by_ordinal() {
 }
 
 #[test]
-fn a_forwarder_lies_within_the_export_directory() {
+fn an_address_after_the_export_directory_is_not_a_forwarder() {
     let end = Pe::x64().exports("e.dll", &[("a", "4096")]).next();
     let pe = Pe::x64().exports("e.dll", &[("a", &end.to_string())]);
     assert_eq!(pe.next(), end);
@@ -442,20 +442,20 @@ fn files_that_are_not_images() {
         text: the file is not a Windows program or DLL; it looks like a text file
         utf-8: the file is not a Windows program or DLL; it looks like a text file
         web page: the file is not a Windows program or DLL; it looks like a web page (HTML)
-        wheel: the file is not a Windows program or DLL; it looks like a zip archive (a wheel is one)
+        wheel: the file is not a Windows program or DLL; it looks like a zip archive, such as a wheel
         tar.gz: the file is not a Windows program or DLL; it looks like a compressed archive
         ELF: the file is not a Windows program or DLL; it looks like a Linux library or program (ELF)
         Mach-O: the file is not a Windows program or DLL; it looks like a macOS library or program (Mach-O)
         LFS: the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for
         .lib: the file is not a Windows program or DLL; it looks like a library for linking (.lib), not for loading
         zeros: the file is not a Windows program or DLL; it looks like a file filled with zeros
-        bytecode: the file is not a Windows program or DLL; it looks like nothing known
-        MZ alone: the file ends at 2 bytes, but the MS-DOS header should reach to 64
+        bytecode: the file is not a Windows program or DLL; it looks like a file in an unknown format
+        MZ alone: the file has only 2 bytes, but the MS-DOS header should end at byte 64
         MZ and zeros: the file begins like a program, but has no PE header at offset 0x0
         MS-DOS: the file begins like a program, but has no PE header at offset 0xcdcdcdcd
         16-bit Windows: the file begins like a program, but has no PE header at offset 0x40
-        cut in the stub: the file ends at 48 bytes, but the MS-DOS header should reach to 64
-        cut in the PE header: the file ends at 80 bytes, but the PE header should reach to 88
+        cut in the stub: the file has only 48 bytes, but the MS-DOS header should end at byte 64
+        cut in the PE header: the file has only 80 bytes, but the PE header should end at byte 88
     "#]].assert_eq(&out);
 }
 
@@ -489,25 +489,25 @@ fn damaged_headers() {
         writeln!(out, "{case}: {result}").unwrap();
     }
     expect![[r#"
-        e_lfanew beyond the file: the file ends at 1536 bytes, but the PE header should reach to 36888
-        no optional header: a header field at offset 0x58 is wrong: section \x0b\x02\x0e\x1d does not follow what is before it in memory
+        e_lfanew beyond the file: the file has only 1536 bytes, but the PE header should end at byte 36888
+        no optional header: a header field at offset 0x58 is wrong: section \x0b\x02\x0e\x1d overlaps the memory before it or leaves a gap
         odd optional header: a header field at offset 0x54 is wrong: the size of the optional header is not a multiple of 4
         unknown magic: a header field at offset 0x58 is wrong: the optional header is neither PE32 nor PE32+
         97 sections: there are more than 96 sections
-        90 sections: the file ends at 1536 bytes, but the section table should reach to 3928
-        SizeOfHeaders: the file ends at 1536 bytes, but the headers should reach to 8192
-        SizeOfImage: a header field at offset 0x170 is wrong: section .text reaches beyond SizeOfImage
+        90 sections: the file has only 1536 bytes, but the section table should end at byte 3928
+        SizeOfHeaders: the file has only 1536 bytes, but the headers should end at byte 8192
+        SizeOfImage: a header field at offset 0x170 is wrong: section .text extends beyond SizeOfImage
         no SizeOfImage: a header field at offset 0x94 is wrong: SizeOfHeaders is more than SizeOfImage
         alignments: a header field at offset 0x78 is wrong: sections are aligned to 0x1000 in memory, 0x2000 in the file
         alignment zero: a header field at offset 0x78 is wrong: sections are aligned to 0x1000 in memory, 0x0 in the file
-        less than a page: a header field at offset 0x78 is wrong: sections are aligned to less than a page, but not as in the file
-        a gap: a header field at offset 0x170 is wrong: section .text does not follow what is before it in memory
+        less than a page: a header field at offset 0x78 is wrong: SectionAlignment is less than a page and differs from FileAlignment
+        a gap: a header field at offset 0x170 is wrong: section .text overlaps the memory before it or leaves a gap
         an empty section: a header field at offset 0x170 is wrong: section .text is empty
     "#]].assert_eq(&out);
 }
 
 #[test]
-fn truncation_is_noticed_by_the_sector() {
+fn truncation_is_detected_in_whole_sectors() {
     let file = everything(Pe::x64(), true).build();
     let mut out = String::new();
     for missing in [0, 1, 511, 512, 513, 1024, file.len() - 0x210, file.len() - 0x100] {
@@ -521,18 +521,18 @@ fn truncation_is_noticed_by_the_sector() {
         0 bytes short: maps
         1 bytes short: maps
         511 bytes short: maps
-        512 bytes short: the file ends at 2048 bytes, but section .text should reach to 2560
-        513 bytes short: the file ends at 2047 bytes, but section .text should reach to 2560
-        1024 bytes short: the file ends at 1536 bytes, but section .rdata should reach to 2048
-        2032 bytes short: the file ends at 528 bytes, but section .rdata should reach to 2048
-        2304 bytes short: the file ends at 256 bytes, but the data directories should reach to 328
+        512 bytes short: the file has only 2048 bytes, but section .text should end at byte 2560
+        513 bytes short: the file has only 2047 bytes, but section .text should end at byte 2560
+        1024 bytes short: the file has only 1536 bytes, but section .rdata should end at byte 2048
+        2032 bytes short: the file has only 528 bytes, but section .rdata should end at byte 2048
+        2304 bytes short: the file has only 256 bytes, but the data directories should end at byte 328
     "#]]
     .assert_eq(&out);
 }
 
 #[test]
-fn what_the_file_does_not_store_is_zero() {
-    // An import table that lacks its terminator ends where the section's stored bytes do.
+fn memory_that_the_file_does_not_store_is_zero() {
+    // An import table without a terminator ends with the section's stored bytes.
     let mut pe = Pe::x64();
     let name = pe.put_name("last.dll");
     let thunks = pe.put_thunks(&["symbol"], 0);
@@ -595,8 +595,9 @@ fn damaged_tables() {
     });
     case("forwarder without dot", &{
         let mut pe = Pe::x64().exports("e.dll", &[("a", "x.y")]);
-        let text = RDATA + pe.build()[RDATA_OFFSET..].windows(4).position(|w| w == b"x.y\0").unwrap() as u32;
-        pe.patch(text, &[u32::from_le_bytes(*b"xxy\0")]);
+        let target =
+            RDATA + pe.build()[RDATA_OFFSET..].windows(4).position(|w| w == b"x.y\0").unwrap() as u32;
+        pe.patch(target, &[u32::from_le_bytes(*b"xxy\0")]);
         pe
     });
     case("forwarder to ordinal 70000", &Pe::x64().exports("e.dll", &[("a", "x.#70000")]));
@@ -619,26 +620,26 @@ fn damaged_tables() {
         pe
     });
     expect![[r#"
-        imports outside: imports: the import table at RVA 0x77770000 lies outside the image
-        imports at the end: imports: the import table at RVA 0x2ffc lies outside the image
-        imports at the top: imports: the import table at RVA 0xffffffff lies outside the image
-        delay imports outside: delay-loads: the delay-load import table at RVA 0x77770000 lies outside the image
-        delay imports at the end: delay-loads: the delay-load import table at RVA 0x2ffc lies outside the image
-        delay imports at the top: delay-loads: the delay-load import table at RVA 0xffffffff lies outside the image
-        exports outside: own name: the export table at RVA 0x77770000 lies outside the image; exports: the export table at RVA 0x77770000 lies outside the image
-        exports at the end: own name: the export table at RVA 0x2ffc lies outside the image; exports: the export table at RVA 0x2ffc lies outside the image
-        exports at the top: own name: the export table at RVA 0xffffffff lies outside the image; exports: the export table at RVA 0xffffffff lies outside the image
-        resources outside: version: the resource directory at RVA 0x77770000 lies outside the image; manifest 1: the resource directory at RVA 0x77770000 lies outside the image; manifest 2: the resource directory at RVA 0x77770000 lies outside the image
-        resources at the end: version: the resource directory at RVA 0x2ffc lies outside the image; manifest 1: the resource directory at RVA 0x2ffc lies outside the image; manifest 2: the resource directory at RVA 0x2ffc lies outside the image
-        resources at the top: version: the resource directory at RVA 0xffffffff lies outside the image; manifest 1: the resource directory at RVA 0xffffffff lies outside the image; manifest 2: the resource directory at RVA 0xffffffff lies outside the image
+        imports outside: imports: the import table at RVA 0x77770000 is outside the image
+        imports at the end: imports: the import table at RVA 0x2ffc is outside the image
+        imports at the top: imports: the import table at RVA 0xffffffff is outside the image
+        delay imports outside: delay-loads: the delay-load import table at RVA 0x77770000 is outside the image
+        delay imports at the end: delay-loads: the delay-load import table at RVA 0x2ffc is outside the image
+        delay imports at the top: delay-loads: the delay-load import table at RVA 0xffffffff is outside the image
+        exports outside: own name: the export table at RVA 0x77770000 is outside the image; exports: the export table at RVA 0x77770000 is outside the image
+        exports at the end: own name: the export table at RVA 0x2ffc is outside the image; exports: the export table at RVA 0x2ffc is outside the image
+        exports at the top: own name: the export table at RVA 0xffffffff is outside the image; exports: the export table at RVA 0xffffffff is outside the image
+        resources outside: version: the resource directory at RVA 0x77770000 is outside the image; manifest 1: the resource directory at RVA 0x77770000 is outside the image; manifest 2: the resource directory at RVA 0x77770000 is outside the image
+        resources at the end: version: the resource directory at RVA 0x2ffc is outside the image; manifest 1: the resource directory at RVA 0x2ffc is outside the image; manifest 2: the resource directory at RVA 0x2ffc is outside the image
+        resources at the top: version: the resource directory at RVA 0xffffffff is outside the image; manifest 1: the resource directory at RVA 0xffffffff is outside the image; manifest 2: the resource directory at RVA 0xffffffff is outside the image
         load config outside: 
         load config at the end: 
         load config at the top: 
         longest DLL name: imports ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd: 
-        longer DLL name: imports: the name of an imported DLL at RVA 0x1008 has no end
+        longer DLL name: imports: the name of an imported DLL at RVA 0x1008 is not terminated
         DLL name not UTF-8: imports caf�.dll: 
-        thunks outside: imports a.dll: the list of imported symbols at RVA 0x55550000 lies outside the image
-        symbol outside: imports a.dll: the name of an imported symbol at RVA 0x66660002 lies outside the image
+        thunks outside: imports a.dll: the list of imported symbols at RVA 0x55550000 is outside the image
+        symbol outside: imports a.dll: the name of an imported symbol at RVA 0x66660002 is outside the image
         symbol beyond 32 bits: imports a.dll: an imported symbol at RVA 0x1010 is malformed
         symbol at the top: imports a.dll: an imported symbol at RVA 0x1010 is malformed
         delay import without names: delay-loads d.dll: 
@@ -669,7 +670,7 @@ fn tables_have_limits() {
     pe.directory(1, table, 40);
     case("imports", &pe);
 
-    // A million thunks that name the same 4095 bytes, and then a million ordinals.
+    // A million thunks that refer to the same 4095 bytes, and then a million ordinals.
     for (name, bit) in [("names", 0), ("ordinals", 1 << 63)] {
         let mut pe = Pe::x64();
         let dll = pe.put_name("a.dll");
@@ -701,7 +702,7 @@ fn tables_have_limits() {
 }
 
 #[test]
-fn versions_are_ordered_and_symbols_stored_plainly() {
+fn versions_are_ordered_and_have_a_plain_serialization() {
     let [old, new] = [[14, 9, 0, 0], [14, 38, 33130, 0]].map(FileVersion);
     assert!(old < new);
     let symbols = [Symbol::Name("PyInit".to_owned()), Symbol::Ordinal(7)];
@@ -709,7 +710,7 @@ fn versions_are_ordered_and_symbols_stored_plainly() {
         .assert_eq(&serde_json::to_string(&(symbols, new)).unwrap());
 }
 
-/// Calls every method, with the symbols and imports the image itself names.
+/// Calls every method, with the image's own symbols and imports.
 fn exercise(bytes: &[u8]) {
     describe(bytes);
     if let Ok(image) = Image::parse(bytes) {
@@ -720,8 +721,8 @@ fn exercise(bytes: &[u8]) {
     }
 }
 
-/// A change to a file: a 32-bit value somewhere in its first bytes, where the headers and tables
-/// are; often a value that means something.
+/// Generates a change to a file: the offset of a 32-bit value in its first `reach` bytes, where the
+/// headers and tables are, and the new value, which often has a special meaning.
 fn change(reach: usize) -> impl Strategy<Value = (usize, u32)> {
     let value = prop_oneof![
         any::<u32>(),
@@ -739,7 +740,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..600), mz: bool) {
+    fn arbitrary_bytes_do_not_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..600), mz: bool) {
         if let (true, Some(start)) = (mz, bytes.get_mut(..2)) {
             start.copy_from_slice(b"MZ");
         }
@@ -747,7 +748,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_makes_it_panic(
+    fn damaged_images_do_not_panic(
         pe32_plus: bool,
         flat: bool,
         changes in prop::collection::vec(change(0xa00), 1..8),

@@ -435,8 +435,8 @@ fn the_defect_of_a_file_that_is_not_an_image_is_reported() {
             193: a.dll > empty.dll: the file is empty
             193: a.dll > junk.dll: the file is not a Windows program or DLL; it looks like a Git LFS pointer, not the file it stands for
             193: a.dll > page.dll: the file is not a Windows program or DLL; it looks like a web page (HTML)
-            193: a.dll > zip.dll: the file is not a Windows program or DLL; it looks like a zip archive (a wheel is one)
-            193: a.dll > cut.dll: the file ends at 700 bytes, but section .rdata should reach to 1536
+            193: a.dll > zip.dll: the file is not a Windows program or DLL; it looks like a zip archive, such as a wheel
+            193: a.dll > cut.dll: the file has only 700 bytes, but section .rdata should end at byte 1536
             193: empty.dll: the file is empty
         "#]],
     );

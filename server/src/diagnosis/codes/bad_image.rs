@@ -119,7 +119,7 @@ mod tests {
             expect![[r#"
                 error bad-image: pkg.pyd
                   `import pkg` will fail: pkg.pyd is damaged.
-                  Windows refuses the file (error 193): the file ends at 700 bytes, but section .rdata should reach to 1536.
+                  Windows refuses the file (error 193): the file has only 700 bytes, but section .rdata should end at byte 1536.
                   Replace C:\Python\Lib\site-packages\pkg.pyd with an intact copy from its original source.
                   Python: ImportError: DLL load failed while importing pkg: %1 is not a valid Win32 application.
             "#]],
