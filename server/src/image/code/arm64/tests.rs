@@ -74,7 +74,8 @@ fn numbers_are_signed() {
 #[test]
 fn arithmetic() {
     let [a, b] = [1, 2].map(|number| Value::Register(x(number)));
-    // add x0, x1, x2, lsl #3; neg w0, w1; mul w0, w1, w2; lsl x0, x1, #3; sxtw x0, w1; mov x0, x2; orr w0, w1, #1
+    // add x0, x1, x2, lsl #3; neg w0, w1; mul w0, w1, w2; lsl x0, x1, #3; sxtw x0, w1; mov x0, x2;
+    // orr w0, w1, #1
     assert_eq!(one(0x8b02_0c20), [set(0, Source::Sum(a, b, 3))]);
     assert_eq!(one(0x4b01_03e0), [set(0, Source::Difference(Value::Number(0), a, 0))]);
     assert_eq!(one(0x1b02_7c20), [set(0, Source::Product(a, b))]);
