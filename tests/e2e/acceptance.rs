@@ -121,7 +121,7 @@ fn a_deleted_native_module_is_found_in_record() {
 fn a_native_module_that_is_not_an_image_is_reported_with_the_reason() {
     for (environment, reason) in [
         ("internal-emptied", "the file is empty"),
-        ("internal-cut", "the file ends at 4096 bytes"),
+        ("internal-cut", "the file has only 4096 bytes"),
         ("internal-text", "it looks like a text"),
     ] {
         let finding = failure(environment, "drive-with", &[]);
