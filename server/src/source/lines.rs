@@ -6,14 +6,18 @@ use std::cell::Cell;
 /// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
+    /// The 0-based line.
     pub line: u32,
+    /// The 0-based column, in UTF-16 code units.
     pub character: u32,
 }
 
 /// A range from `start` up to, but not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Range {
+    /// The first position in the range.
     pub start: Position,
+    /// The position after the range.
     pub end: Position,
 }
 

@@ -14,8 +14,10 @@ pub struct Cell {
 /// The reason why a notebook can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotebookError {
+    /// The file isn't JSON with the structure of a notebook.
     #[error("not a valid notebook: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// The notebook has this major format version (`nbformat`), which isn't supported.
     #[error(
         "notebook format {0} isn't supported; convert the file to format 4 with \
          `jupyter nbconvert --to notebook --inplace FILE`"

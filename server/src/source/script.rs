@@ -57,74 +57,119 @@ pub struct Stmt {
 pub enum StmtKind {
     /// `import module as alias`, one for each name of the statement.
     Import {
+        /// The dotted name of the module.
         module: Name,
+        /// The name after `as`.
         alias: Option<Name>,
     },
     /// `from ..module import a as b, c`, or `*`.
     ImportFrom {
+        /// The number of leading dots. 0 is an absolute import.
         level: u32,
+        /// The dotted name without the leading dots. It is empty for `from . import a`.
         module: Name,
+        /// The imported names, each with its name after `as`.
         names: Vec<(Name, Option<Name>)>,
     },
     /// `lazy import …` or `lazy from … import …` (PEP 810). The import is made on the first use of
     /// a name that it binds.
     Lazy(Box<StmtKind>),
+    /// `target = other_target = value`
     Assign {
+        /// The targets, from left to right.
         targets: Vec<Expr>,
+        /// The assigned value.
         value: Expr,
     },
     /// `target += value`. Other operators make the target opaque.
     Augment {
+        /// The target, which is read and then assigned.
         target: Expr,
+        /// The added value.
         value: Expr,
     },
+    /// An expression that is evaluated for its effects.
     Expr(Expr),
+    /// `if test: then … else: otherwise`. An `elif` is a nested `if`.
     If {
+        /// The condition.
         test: Expr,
+        /// The statements that run if the condition is true.
         then: Vec<Stmt>,
+        /// The statements that run if the condition is false.
         otherwise: Vec<Stmt>,
     },
+    /// `for target in iter: body … else: otherwise`
     For {
+        /// The target that each item is assigned to.
         target: Expr,
+        /// The iterable.
         iter: Expr,
+        /// The statements that run for each item.
         body: Vec<Stmt>,
+        /// The statements after `else`.
         otherwise: Vec<Stmt>,
     },
+    /// `while test: body`
     While {
+        /// The condition.
         test: Expr,
+        /// The statements of the loop.
         body: Vec<Stmt>,
     },
+    /// A `try` statement.
     Try(Box<Try>),
+    /// `with item as target: body`
     With {
+        /// The context managers, each with its target after `as`.
         items: Vec<(Expr, Option<Expr>)>,
+        /// The statements that run in the context.
         body: Vec<Stmt>,
     },
+    /// `def`, with its body.
     Function(Arc<Function>),
     /// Consecutive definitions that are read when they are called.
     LeftOut(Arc<Vec<LeftOut>>),
+    /// `class name(bases): body`
     Class {
+        /// The name that the class is bound to.
         name: Name,
+        /// The base classes.
         bases: Vec<Expr>,
+        /// The statements of the class body.
         body: Vec<Stmt>,
+        /// The decorators, without `@`.
         decorators: Vec<Expr>,
     },
+    /// `return value`
     Return(Option<Expr>),
+    /// `raise exception`
     Raise {
+        /// The exception or its class. `None` raises the current exception again.
         exception: Option<Expr>,
     },
+    /// `global`, with the names that it declares.
     Global(Vec<Name>),
+    /// `nonlocal`, with the names that it declares.
     Nonlocal(Vec<Name>),
+    /// `del`, with its targets.
     Delete(Vec<Expr>),
+    /// `break`
     Break,
+    /// `continue`
     Continue,
 }
 
 /// `try: … except …: … else: … finally: …`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Try {
+    /// The statements after `try`.
     pub body: Vec<Stmt>,
+    /// The `except` clauses, in order.
     pub handlers: Vec<Handler>,
+    /// The statements after `else`.
     pub otherwise: Vec<Stmt>,
+    /// The statements after `finally`.
     pub finally: Vec<Stmt>,
 }
 
@@ -133,18 +178,23 @@ pub struct Try {
 pub struct Handler {
     /// The exception class or a tuple of classes. `None` catches everything.
     pub catches: Option<Expr>,
+    /// The name after `as`, which the exception is bound to.
     pub name: Option<Name>,
+    /// The statements that handle the exception.
     pub body: Vec<Stmt>,
 }
 
 /// A function. Defining it has no effect; calling it runs its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Function {
+    /// The name after `def`, or `<lambda>`.
     pub name: Name,
+    /// The parameters, in order.
     pub parameters: Vec<Parameter>,
     /// The statements. `None` if the result can't be known, as for a coroutine, which runs later if
     /// at all.
     pub body: Option<Vec<Stmt>>,
+    /// The decorators, without `@`.
     pub decorators: Vec<Expr>,
     /// Whether a call creates a generator.
     #[serde(default)]
@@ -154,8 +204,11 @@ pub struct Function {
 /// A function whose body is read when it is called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
+    /// The name after `def`.
     pub name: Name,
+    /// The range of the definition in the source of its module.
     pub at: Span,
+    /// The decorator that determines how the function behaves as an attribute.
     pub decoration: Decoration,
 }
 
@@ -188,8 +241,11 @@ pub struct Span {
 /// A named parameter with its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
+    /// The name, without `*` or `**`.
     pub name: Name,
+    /// The default value, if there is one.
     pub default: Option<Expr>,
+    /// The arguments that the parameter accepts.
     #[serde(default)]
     pub kind: ParameterKind,
 }
@@ -213,26 +269,43 @@ pub enum ParameterKind {
 pub enum Expr {
     /// A value that can't be known without running Python.
     Opaque,
+    /// `None`
     None,
+    /// `True` or `False`
     Bool(bool),
+    /// An integer that fits into 64 bits. Others are opaque.
     Int(i64),
+    /// A string.
     Str(CompactString),
+    /// A variable.
     Name(Name),
+    /// `value.name`
     Attribute(Box<Expr>, Name),
+    /// A call.
     Call(Box<Call>),
+    /// `left op right`
     Binary(Box<(Expr, BinaryOp, Expr)>),
+    /// `not value`
     Not(Box<Expr>),
+    /// `a and b and c`
     And(Vec<Expr>),
+    /// `a or b or c`
     Or(Vec<Expr>),
+    /// `left op right`. A chain of comparisons is an [`Expr::And`] of pairs.
     Compare(Box<(Expr, CompareOp, Expr)>),
+    /// `value[index]`
     Subscript(Box<(Expr, Expr)>),
     /// `value[lower:upper]`, without a step.
     Slice(Box<(Expr, Option<Expr>, Option<Expr>)>),
+    /// `(a, b)`
     Tuple(Vec<Expr>),
+    /// `[a, b]`, or the set `{a, b}`.
     List(Vec<Expr>),
+    /// `{key: value}`, as pairs of a key and its value.
     Dict(Vec<(Expr, Expr)>),
     /// The parts of an f-string, concatenated.
     Joined(Vec<Expr>),
+    /// `then if test else otherwise`, in the order test, then, otherwise.
     Conditional(Box<(Expr, Expr, Expr)>),
     /// `[element for target in iter if conditions]`, or the set or generator.
     Comprehension(Box<Comprehension>),
@@ -251,8 +324,11 @@ pub enum Expr {
 /// `function(arguments, name=value, **values)`. Unpacked keywords have an empty name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
+    /// The called expression.
     pub function: Expr,
+    /// The positional arguments. `*values` is an [`Expr::Starred`].
     pub arguments: Vec<Expr>,
+    /// The keyword arguments, each with its name.
     pub keywords: Vec<(Name, Expr)>,
 }
 
@@ -260,9 +336,13 @@ pub struct Call {
 /// another comprehension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comprehension {
+    /// The expression that is evaluated for each item.
     pub element: Expr,
+    /// The target that each item is assigned to.
     pub target: Expr,
+    /// The iterable.
     pub iter: Expr,
+    /// The conditions after `if`. All must be true.
     pub conditions: Vec<Expr>,
     /// The result.
     #[serde(default)]
@@ -284,14 +364,19 @@ pub enum ComprehensionResult {
 /// Operators whose results on strings, numbers, and lists can matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BinaryOp {
+    /// `+`
     Add,
+    /// `-`
     Subtract,
     /// Formats strings.
     Modulo,
+    /// `*`
     Multiply,
+    /// `**`
     Power,
     /// Joins paths.
     Divide,
+    /// Another operator. Its result is unknown.
     Other,
     /// Unites sets.
     Union,
@@ -300,14 +385,24 @@ pub enum BinaryOp {
 /// Comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CompareOp {
+    /// `==`
     Eq,
+    /// `!=`
     NotEq,
+    /// `<`
     Lt,
+    /// `<=`
     LtE,
+    /// `>`
     Gt,
+    /// `>=`
     GtE,
+    /// `is`
     Is,
+    /// `is not`
     IsNot,
+    /// `in`
     In,
+    /// `not in`
     NotIn,
 }
