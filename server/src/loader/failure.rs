@@ -68,26 +68,78 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cause {
     /// It is in none of these directories.
-    NotFound { searched: Vec<Searched> },
+    NotFound {
+        /// The directories that were searched, in order. Empty if no search took place.
+        searched: Vec<Searched>,
+    },
     /// It was found, but only for another machine.
-    WrongMachine { path: WinPath, machine: Machine, searched: Vec<Searched> },
+    WrongMachine {
+        /// The path of the file.
+        path: WinPath,
+        /// The machine for which the file is built.
+        machine: Machine,
+        /// The directories that were searched, in order. Empty if no search took place.
+        searched: Vec<Searched>,
+    },
     /// It was found, but the file isn't a valid image.
-    BadImage { path: WinPath, error: ImageError },
+    BadImage {
+        /// The path of the file.
+        path: WinPath,
+        /// The defect of the image.
+        error: ImageError,
+    },
     /// It was found, but cannot be read.
-    Unreadable { path: WinPath, error: FileError },
+    Unreadable {
+        /// The path of the file.
+        path: WinPath,
+        /// The reason why the file can't be read.
+        error: FileError,
+    },
     /// It was found, but lacks exports that the importing module needs. If the export exists and is
     /// a forwarder that leads nowhere, `forwarder` describes it.
-    MissingExport { provider: Provider, symbols: Vec<Symbol>, forwarder: Option<BrokenForwarder> },
+    MissingExport {
+        /// The module that lacks the exports.
+        provider: Provider,
+        /// The exports that are missing.
+        symbols: Vec<Symbol>,
+        /// The forwarder, if the export exists but leads nowhere.
+        forwarder: Option<BrokenForwarder>,
+    },
     /// A side-by-side assembly that its manifest requires wasn't found.
-    MissingAssembly { assembly: Assembly },
+    MissingAssembly {
+        /// The identity of the assembly that wasn't found.
+        assembly: Assembly,
+    },
     /// It requires this version of Windows (major, minor).
-    NewerWindows { path: WinPath, needs: (u16, u16) },
+    NewerWindows {
+        /// The path of the image.
+        path: WinPath,
+        /// The required version of Windows: major, minor.
+        needs: (u16, u16),
+    },
     /// The loaded VC++ runtime is older than the one that the importing module was built for.
-    OutdatedRuntime { provider: Provider, version: FileVersion, needs: FileVersion, crash: Crash },
+    OutdatedRuntime {
+        /// The loaded runtime.
+        provider: Provider,
+        /// The file version of the loaded runtime.
+        version: FileVersion,
+        /// The minimum file version that the importing module needs.
+        needs: FileVersion,
+        /// The moment when the importing module crashes.
+        crash: Crash,
+    },
     /// Its path has 260 or more characters, and it has a manifest or long paths are switched off.
-    PathTooLong { path: WinPath },
+    PathTooLong {
+        /// The path of the image.
+        path: WinPath,
+    },
     /// It cannot start, because the processor lacks these instruction sets.
-    LacksInstructions { path: WinPath, sets: Vec<String> },
+    LacksInstructions {
+        /// The path of the image.
+        path: WinPath,
+        /// The names of the missing instruction sets.
+        sets: Vec<String>,
+    },
     /// Windows refuses the flags of the load.
     InvalidParameter,
 }
