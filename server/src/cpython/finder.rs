@@ -15,22 +15,38 @@ use crate::source::is_standard;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
     /// A package with its `__init__.py`.
-    Package { init: WinPath, folder: WinPath },
+    Package {
+        /// The path of the `__init__.py`.
+        init: WinPath,
+        /// The folder of the package.
+        folder: WinPath,
+    },
     /// One or more folders without `__init__.py`.
     Namespace(Vec<WinPath>),
     /// A `.py` file, or a lone `.pyc`.
     Source(WinPath),
     /// A native extension module. `folder` is set if it is a package's `__init__`.
-    Extension { path: WinPath, folder: Option<WinPath> },
+    Extension {
+        /// The path of the file.
+        path: WinPath,
+        /// The folder of the package of which this is the `__init__`.
+        folder: Option<WinPath>,
+    },
     /// A module that is part of pythonXY.dll.
     Builtin,
     /// A module that exists, but whose code can't be read.
-    Opaque { path: Option<WinPath> },
+    Opaque {
+        /// The path of the module, if it is known.
+        path: Option<WinPath>,
+    },
     /// The module would be this file or folder, or in it, but Python can't access it.
     Inaccessible(Inaccessible),
     /// No such module. `for_other_python` is a file that would provide it in another Python
     /// version.
-    NotFound { for_other_python: Option<WinPath> },
+    NotFound {
+        /// The path of an extension module that was built for another Python version or system.
+        for_other_python: Option<WinPath>,
+    },
 }
 
 /// A file or folder that exists but that Python can't access.
