@@ -219,11 +219,28 @@ pub enum Constant {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A Python module begins to run.
-    Module { name: String, path: WinPath },
+    Module {
+        /// The dotted name of the module.
+        name: String,
+        /// The path of the file that contains its code.
+        path: WinPath,
+    },
     /// An extension module is loaded.
-    Extension { name: String, path: WinPath, loaded: bool },
+    Extension {
+        /// The dotted name of the module.
+        name: String,
+        /// The path of the file of the extension module.
+        path: WinPath,
+        /// Whether the load succeeds.
+        loaded: bool,
+    },
     /// A library is loaded by ctypes.
-    Library { name: String, loaded: bool },
+    Library {
+        /// The name or path that is passed to ctypes.
+        name: String,
+        /// Whether the load succeeds.
+        loaded: bool,
+    },
     /// `os.add_dll_directory`
     DirectoryAdded(WinPath),
     /// A load whose target or search path can't be determined from the source.
