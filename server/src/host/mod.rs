@@ -143,7 +143,12 @@ pub enum HostError {
     NoSystemDirectory(String),
     /// The user has no access to the system directory.
     #[error("can't read Windows/System32 of {folder}: {error}")]
-    UnreadableSystemDirectory { folder: String, error: FileError },
+    UnreadableSystemDirectory {
+        /// The path of the drive, as the user gave it, or `this machine`.
+        folder: String,
+        /// The reason why the system directory can't be read.
+        error: FileError,
+    },
     /// WhyDLL doesn't run on Windows.
     #[error("`--host live` is only available on Windows: use a folder, a snapshot, or a baseline instead")]
     NotWindows,

@@ -143,16 +143,31 @@ impl<'de> Deserialize<'de> for Listing {
 pub enum SnapshotError {
     /// The file cannot be read or written.
     #[error("{path}: {reason}")]
-    File { path: String, reason: String },
+    File {
+        /// The path of the file.
+        path: String,
+        /// The message of the error.
+        reason: String,
+    },
     /// The file is truncated, damaged, or not a snapshot.
     #[error("can't read snapshot {path}: {reason}")]
-    Damaged { path: String, reason: String },
+    Damaged {
+        /// The path of the snapshot file, or `in memory`.
+        path: String,
+        /// The message of the error, such as that of the JSON parser.
+        reason: String,
+    },
     /// The snapshot would contain a secret.
     #[error(
         "no snapshot was written: it would contain what looks like {kind} (“{around}…”), \
          and snapshots are made to be shared"
     )]
-    Secret { kind: &'static str, around: String },
+    Secret {
+        /// The kind of secret, with its article: `a token`.
+        kind: &'static str,
+        /// The first characters of the secret.
+        around: String,
+    },
     /// The snapshot would contain modules of the user's own projects.
     #[error(
         "no snapshot was written: this import runs your own modules ({}), \
@@ -170,7 +185,12 @@ pub enum SnapshotError {
         "{path} is a snapshot in format {found}, but this whydll reads formats up to {VERSION} only: \
          update whydll"
     )]
-    TooNew { path: String, found: u32 },
+    TooNew {
+        /// The path of the snapshot file.
+        path: String,
+        /// The format version of the snapshot.
+        found: u32,
+    },
 }
 
 /// Names the first of these paths and counts the others.
