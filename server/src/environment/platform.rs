@@ -14,8 +14,10 @@ use crate::image::Machine;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
+    /// Windows, the default.
     #[default]
     Windows,
+    /// Linux, in tests only.
     Linux,
 }
 
