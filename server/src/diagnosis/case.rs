@@ -47,7 +47,12 @@ pub enum Culprit {
     /// An image that can't be loaded.
     Image(Fault),
     /// An extension module that was built for another Python, whose DLL it imports.
-    OtherPython { module: WinPath, dll: String },
+    OtherPython {
+        /// The path of the extension module.
+        module: WinPath,
+        /// The name of the Python DLL that the extension module imports.
+        dll: String,
+    },
     /// A Python module that isn't found.
     Module(MissingModule),
     /// An installed package that is hidden by a module of the program.

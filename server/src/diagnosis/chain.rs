@@ -70,7 +70,12 @@ pub fn copies(host: &Host, environment: &Environment, fault: &Fault) -> Vec<WinP
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChainError {
     /// A native load failed.
-    Load { failure: Box<Failure>, sentence: String },
+    Load {
+        /// The failure of the Windows loader.
+        failure: Box<Failure>,
+        /// The message of the Python exception.
+        sentence: String,
+    },
     /// Python fails before or after a native load.
     Python(String),
 }
