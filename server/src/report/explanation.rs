@@ -14,6 +14,7 @@ use crate::visible::{visible, visible_lines};
 
 /// The explanation of a traceback, without the check.
 pub struct Explanation<'a> {
+    /// The parsed traceback.
     pub traceback: &'a Traceback,
     /// The import that was checked; `None` if the traceback doesn't name one.
     pub import: Option<&'a str>,
