@@ -27,6 +27,7 @@ pub struct Traceback {
     pub exception: Option<String>,
     /// The part of its message that says what failed.
     pub message: String,
+    /// The kind of failure.
     pub failure: TracebackFailure,
     /// The error that Windows reported.
     pub win_error: Option<WinError>,
@@ -40,14 +41,26 @@ pub struct Traceback {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TracebackFailure {
     /// Windows could not load an extension module. Its name is `None` if the message lacks it.
-    Extension { module: Option<String> },
+    Extension {
+        /// The name of the extension module, as in the message.
+        module: Option<String>,
+    },
     /// DLLs could not be loaded or found. Contains names or paths, or nothing if the message has
     /// none.
-    Dlls { names: Vec<String> },
+    Dlls {
+        /// The names or paths of the DLLs, as in the message.
+        names: Vec<String>,
+    },
     /// A module was not found.
-    NoModule { module: String },
+    NoModule {
+        /// The dotted name of the module that was not found.
+        module: String,
+    },
     /// A package reports that a part of it could not be imported, but not why.
-    Part { module: String },
+    Part {
+        /// The dotted name of the module or package.
+        module: String,
+    },
     /// An import failed for another reason.
     Other,
 }
@@ -55,6 +68,7 @@ pub enum TracebackFailure {
 /// A Win32 error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WinError {
+    /// The code, such as 126 (`winerror.h`).
     pub code: u32,
     /// Whether the traceback contains the code. Otherwise it was inferred from the message.
     pub printed: bool,
@@ -74,11 +88,13 @@ pub struct FailedImport {
 /// Why a text contains no traceback of a failed import.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TracebackError {
+    /// The text contains no traceback.
     #[error(
         "no traceback found: paste everything that Python printed, from `Traceback (most recent call last)` \
          to the last line"
     )]
     Nothing,
+    /// The last exception, which is named here, isn't about a failed import.
     #[error("not a failed import: the exception is {0}")]
     AnotherException(String),
 }
