@@ -29,10 +29,22 @@ pub struct SourceFiles {
 /// The reason why a file can't be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// A file that can't be read.
     #[error("{path}: {reason}")]
-    Document { path: String, reason: String },
+    Document {
+        /// The path of the file, as displayed.
+        path: String,
+        /// The message of the operating system, or that the file is too large.
+        reason: String,
+    },
+    /// A file that isn't a notebook of a supported format.
     #[error("{path}: {error}")]
-    Notebook { path: String, error: NotebookError },
+    Notebook {
+        /// The path of the file, as displayed.
+        path: String,
+        /// The reason why the notebook can't be read.
+        error: NotebookError,
+    },
 }
 
 /// The maximum number of failing imports that are reported per file, in case a generated file

@@ -22,6 +22,7 @@
 //! | [`cli`] | arguments | a check, a chain, a server |
 
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod action;
 pub mod check;
