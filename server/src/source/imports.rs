@@ -49,7 +49,7 @@ pub struct ImportStatement {
     pub is_access: bool,
     /// Syntax that the document needs to compile, so that an older Python doesn't make the import.
     /// It is set for lazy imports (PEP 810), which are such syntax themselves, and for the first
-    /// import that [`Document::choose`] retains.
+    /// import that [`Document::retain_wanted`] retains.
     pub required_syntax: Option<NewerSyntax>,
     /// The first use of a lazy import, if any.
     pub first_use: Option<Range>,
