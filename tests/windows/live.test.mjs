@@ -66,7 +66,7 @@ describe("a machine without the redistributable", () => {
     assert.deepEqual(host.registeredRuntimes, [{ machine: "x86_64", version: "14.44.35211.0" }]);
     assert.match(findings[0].message, /The registry says that the redistributable 14\.44\.35211\.0 is installed, but \S+msvcp140\.dll is gone\./i);
     const { out } = machine.whydll(["check", ...TENSORFLOW]);
-    assert.match(out, /no VC\+\+ runtime in its system directory, though 14\.44\.35211\.0 \(x86_64\) is registered/);
+    assert.match(out, /no VC\+\+ runtime in its system directory, although 14\.44\.35211\.0 \(x86_64\) is registered/);
   });
 });
 
