@@ -28,6 +28,17 @@ const TARGETS = [
 const LICENSE_FILE = /^(licen[cs]e|copying|copyright|notice|unlicense)/i;
 /** Licenses that are offered as alternatives to MIT. */
 const INSTEAD_OF_MIT = /apache|unlicense|boost|bsd|zlib/i;
+/** The terms of 0BSD, as SPDX lists them. */
+const ZERO_BSD = `Permission to use, copy, modify, and/or distribute this software for any
+purpose with or without fee is hereby granted.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH
+REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND
+FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS
+OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER
+TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF
+THIS SOFTWARE.`;
 const OPENING = `THIRD-PARTY NOTICES
 
 WhyDLL contains the work of others. Where they offer a choice of licenses, that of MIT is chosen. The standard
@@ -117,9 +128,8 @@ function licenseOf({ name, version, license, authors, place }) {
     : names;
   if (chosen.length > 0)
     return chosen.map((file) => cleaned(readFileSync(join(place, file), "utf8"))).join("\n\n");
-  if (license === "0BSD")
-    return "The BSD Zero Clause License allows any use, and does not require a notice.";
   // Some lack the text.
+  if (license === "0BSD") return `BSD Zero Clause License\n\nCopyright (c) ${authors.join(", ")}\n\n${ZERO_BSD}`;
   if (!/\bMIT\b/.test(license))
     throw new Error(`${name} ${version} (${license}) has no license text: ${basename(place)}`);
   const [, terms] = readFileSync(join(ROOT, "LICENSE-MIT"), "utf8").split(/^(?=Permission is)/m);
