@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 use rustc_hash::FxHashSet;
 
+use super::code::LONGEST_PIECE;
+use super::start::MOST_INSTRUCTIONS;
 use super::{Image, ImageError, Machine};
-
-/// The maximum number of instructions that are looked at.
-const MOST_INSTRUCTIONS: u32 = 2_000_000;
-
-/// The maximum number of bytes that are decoded from one place without a jump.
-const LONGEST_PIECE: usize = 1 << 16;
 
 /// The extensions that compilers can be allowed to use, by their names in Rust and LLVM. Every x64
 /// processor has the older ones, and no program requires newer ones of all processors.

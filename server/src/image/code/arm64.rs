@@ -5,10 +5,15 @@
 //! runs on, so that a place in memory is absolute here wherever it would be relative to the
 //! instruction on x64.
 
+mod operands;
+
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::SIMDSizeCode;
 use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction as Decoded, Opcode, Operand, ShiftStyle, SizeCode};
 
+use self::operands::{
+    bytes_of, immediate, is_same, is_whole, number, set_unknown, shifted, stored, value, wide, written,
+};
 use super::{
     Base, Condition, Convention, Index, Instruction, Memory, NOWHERE, Operation, Register, Source, Target,
     Value,
@@ -90,10 +95,7 @@ impl<'a> Decoder<'a> {
         instruction.next = self.at.saturating_add(4);
         let mut decoded = Decoded::default();
         match InstDecoder::default().decode_into(&mut decoded, &mut U8Reader::new(word)) {
-            Ok(()) => {
-                instruction.keeps_comparison = keeps_flags(decoded.opcode);
-                self.follow(&decoded, &mut instruction.operations);
-            }
+            Ok(()) => self.follow(&decoded, &mut instruction.operations),
             Err(_) => instruction.operations.push(Operation::Invalid),
         }
         for operation in &instruction.operations {
@@ -152,8 +154,7 @@ impl<'a> Decoder<'a> {
             }
         };
         match (decoded.opcode, second) {
-            (Op::B, _) => operations.push(Operation::Jump(self.target(first))),
-            (Op::BR, _) => operations.push(Operation::Jump(self.target(first))),
+            (Op::B | Op::BR, _) => operations.push(Operation::Jump(self.target(first))),
             (Op::BL | Op::BLR, _) => operations.push(Operation::Call(self.target(first))),
             (Op::BRAA | Op::BRAB | Op::BRAAZ | Op::BRABZ, _) => {
                 operations.push(Operation::Jump(Target::Pointer(Value::Unknown)));
@@ -212,23 +213,17 @@ impl<'a> Decoder<'a> {
                 set(first, Source::Insert { mask: replaced(0xffff), bits: replaced(bits) });
             }
             (Op::ADD | Op::ADDS | Op::SUB | Op::SUBS, _) => self.add(decoded, operations),
-            (Op::ANDS, _) => {
+            (Op::ANDS | Op::BICS | Op::ADCS | Op::SBCS, _) => {
                 let (left, right) = match (second, third) {
-                    (Operand::Register(_, a), Operand::RegShift(ShiftStyle::LSL, 0, _, b)) if a == b => {
+                    (Operand::Register(_, a), Operand::RegShift(ShiftStyle::LSL, 0, _, b))
+                        if a == b && decoded.opcode == Op::ANDS =>
+                    {
                         (value(second), Value::Number(0))
                     }
                     _ => (Value::Unknown, Value::Unknown),
                 };
                 operations.push(Operation::Compare(left, right));
-                if let Some(register) = written(first) {
-                    operations.push(Operation::Set(register, Source::Unknown));
-                }
-            }
-            (Op::BICS | Op::ADCS | Op::SBCS, _) => {
-                operations.push(Operation::Compare(Value::Unknown, Value::Unknown));
-                if let Some(register) = written(first) {
-                    operations.push(Operation::Set(register, Source::Unknown));
-                }
+                set_unknown(first, operations);
             }
             (Op::CCMP | Op::CCMN | Op::FCMP | Op::FCMPE | Op::FCCMP | Op::FCCMPE | Op::MSR, _) => {
                 operations.push(Operation::Compare(Value::Unknown, Value::Unknown));
@@ -328,7 +323,7 @@ impl<'a> Decoder<'a> {
         let distance = given.map(|number| if is_sum { number } else { -number });
         let source = match (second, distance, other) {
             (Operand::RegisterOrSP(_, base), Some(distance), _) => {
-                Source::Address(self.place(base, distance, 0))
+                Source::Address(self.place(base, distance))
             }
             (_, _, Some((other, shift))) if is_sum => Source::Sum(value(second), other, shift),
             (_, _, Some((other, shift))) => Source::Difference(value(second), other, shift),
@@ -392,21 +387,19 @@ impl<'a> Decoder<'a> {
     fn memory(&self, operand: Operand) -> (Option<Operation>, Memory, Option<Operation>) {
         let set = |base: u16, source| Some(Operation::Set(Register::general(base as u8), source));
         match operand {
-            Operand::RegPreIndex(base, offset, false) => (None, self.place(base, offset, 0), None),
+            Operand::RegPreIndex(base, offset, false) => (None, self.place(base, offset), None),
             Operand::RegPreIndex(base, offset, true) => {
-                let moved = set(base, Source::Address(self.place(base, offset, 0)));
-                let memory = match self.place(base, offset, 0) {
-                    memory if memory.address().is_some() => memory,
-                    memory => Memory { offset: 0, ..memory },
-                };
-                (moved, memory, None)
+                let place = self.place(base, offset);
+                // The base has been moved by then.
+                let memory = if place.address().is_some() { place } else { relative(base, 0) };
+                (set(base, Source::Address(place)), memory, None)
             }
             Operand::RegPostIndex(base, offset) => {
-                let back = set(base, Source::Address(self.place(base, offset, 0)));
+                let back = set(base, Source::Address(self.place(base, offset)));
                 let step = i16::try_from(offset).map_or(Index::None, Index::Advancing);
-                (None, Memory { index: step, ..self.place(base, 0, 0) }, back)
+                (None, Memory { index: step, ..self.place(base, 0) }, back)
             }
-            Operand::RegPostIndexReg(base, _) => (None, self.place(base, 0, 0), set(base, Source::Unknown)),
+            Operand::RegPostIndexReg(base, _) => (None, self.place(base, 0), set(base, Source::Unknown)),
             // A place in a large stack frame.
             Operand::RegRegOffset(SP_OR_ZERO, index, _, _, 0)
                 if let Constant::Number(offset) = self.constant(Register::general(index as u8)) =>
@@ -423,10 +416,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// The place at a distance from what a register holds.
-    fn place(&self, base: u16, offset: i32, size: u8) -> Memory {
+    fn place(&self, base: u16, offset: i32) -> Memory {
         match self.constant(Register::general(base as u8)) {
             Constant::Address(at) if base != SP_OR_ZERO => {
-                Memory::absolute(at.checked_add_signed(offset).unwrap_or(NOWHERE), size)
+                Memory::absolute(at.checked_add_signed(offset).unwrap_or(NOWHERE), 0)
             }
             _ => relative(base, offset),
         }
@@ -499,26 +492,6 @@ fn access_of(opcode: Opcode) -> Option<Access> {
     Some(Access { is_store, size })
 }
 
-/// Whether what comes after an instruction may still depend on an earlier comparison.
-fn keeps_flags(opcode: Opcode) -> bool {
-    !matches!(
-        opcode,
-        Opcode::ADDS
-            | Opcode::SUBS
-            | Opcode::ANDS
-            | Opcode::BICS
-            | Opcode::ADCS
-            | Opcode::SBCS
-            | Opcode::CCMP
-            | Opcode::CCMN
-            | Opcode::FCMP
-            | Opcode::FCMPE
-            | Opcode::FCCMP
-            | Opcode::FCCMPE
-            | Opcode::MSR
-    )
-}
-
 fn condition(code: u8) -> Condition {
     match code {
         0 => Condition::Equal,
@@ -530,95 +503,6 @@ fn condition(code: u8) -> Condition {
         12 => Condition::Greater,
         13 => Condition::LessOrEqual,
         _ => Condition::Other,
-    }
-}
-
-/// The register that an operand is, to be written to. Returns `None` for the zero register.
-fn written(operand: Operand) -> Option<Register> {
-    match operand {
-        Operand::Register(_, number) if number != SP_OR_ZERO => Some(Register::general(number as u8)),
-        Operand::RegisterOrSP(_, number) => Some(Register::general(number as u8)),
-        Operand::SIMDRegister(_, number)
-        | Operand::SIMDRegisterElements(_, number, _)
-        | Operand::SIMDRegisterElementsLane(_, number, _, _) => Some(Register::vector(number as u8)),
-        _ => None,
-    }
-}
-
-fn set_unknown(operand: Operand, operations: &mut Vec<Operation>) {
-    match operand {
-        Operand::RegisterPair(_, first) => operations.extend(
-            [first, first + 1].map(|number| Operation::Set(Register::general(number as u8), Source::Unknown)),
-        ),
-        Operand::SIMDRegisterGroup(_, first, _, count)
-        | Operand::SIMDRegisterGroupLane(first, _, count, _) => {
-            operations.extend((0..count.min(4)).map(|next| {
-                Operation::Set(Register::vector((first as u8).wrapping_add(next)), Source::Unknown)
-            }));
-        }
-        operand => {
-            operations.extend(written(operand).map(|register| Operation::Set(register, Source::Unknown)))
-        }
-    }
-}
-
-fn value(operand: Operand) -> Value {
-    match operand {
-        Operand::Register(_, SP_OR_ZERO) => Value::Number(0),
-        Operand::Register(_, number) | Operand::RegisterOrSP(_, number) => {
-            Value::Register(Register::general(number as u8))
-        }
-        _ => Value::Unknown,
-    }
-}
-
-/// What a store writes. Of vector registers whole ones matter.
-fn stored(operand: Operand) -> Value {
-    match operand {
-        Operand::SIMDRegister(SIMDSizeCode::Q, number) => Value::Register(Register::vector(number as u8)),
-        operand => value(operand),
-    }
-}
-
-/// Whether the operand is a register that is used as a whole.
-fn is_whole(operand: Operand) -> bool {
-    matches!(operand, Operand::Register(..) | Operand::SIMDRegister(SIMDSizeCode::Q, _))
-}
-
-/// The size of a register as the instruction uses it, in bytes.
-fn bytes_of(operand: Operand) -> u8 {
-    match operand {
-        Operand::Register(SizeCode::W, _) | Operand::RegisterOrSP(SizeCode::W, _) => 4,
-        Operand::SIMDRegister(SIMDSizeCode::Q, _) => 16,
-        Operand::SIMDRegister(SIMDSizeCode::S, _) => 4,
-        Operand::SIMDRegister(SIMDSizeCode::H, _) => 2,
-        Operand::SIMDRegister(SIMDSizeCode::B, _) => 1,
-        _ => 8,
-    }
-}
-
-fn is_same(one: Operand, other: Operand) -> bool {
-    written(one).is_some() && written(one) == written(other)
-}
-
-fn immediate(operand: Operand) -> Option<u64> {
-    match operand {
-        Operand::Immediate(number) => Some(number.into()),
-        Operand::Imm64(number) => Some(number),
-        _ => None,
-    }
-}
-
-/// A register that is shifted to the left, and by how many bits.
-fn shifted(operand: Operand) -> Option<(Value, u8)> {
-    match operand {
-        Operand::RegShift(ShiftStyle::LSL | ShiftStyle::SXTW | ShiftStyle::UXTW, shift, _, SP_OR_ZERO) => {
-            Some((Value::Number(0), shift))
-        }
-        Operand::RegShift(ShiftStyle::LSL | ShiftStyle::SXTW | ShiftStyle::UXTW, shift, _, number) => {
-            Some((Value::Register(Register::general(number as u8)), shift))
-        }
-        _ => None,
     }
 }
 
@@ -634,18 +518,6 @@ fn shift_left(decoded: &Decoded) -> Option<Source> {
     let shift = bits.checked_sub(rotated)?;
     (highest + shift + 1 == bits && shift < 31)
         .then(|| Source::Product(value(second), Value::Number(1 << shift)))
-}
-
-fn wide(bits: u16, shift: u8) -> u64 {
-    u64::from(bits).checked_shl(shift.into()).unwrap_or(0)
-}
-
-/// The number that a register of its size is set to.
-fn number(bits: u64, register: Operand) -> Value {
-    match bytes_of(register) {
-        4 => Value::Number((bits as i32).into()),
-        _ => Value::Number(bits as i64),
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod x64;
 use super::{Image, Machine};
 
 /// The maximum number of bytes that are decoded from one place without a jump.
-const LONGEST_PIECE: usize = 1 << 16;
+pub(super) const LONGEST_PIECE: usize = 1 << 16;
 
 /// The address of code outside any image.
 const NOWHERE: u32 = u32::MAX;
@@ -174,6 +174,7 @@ pub(super) enum Operation {
     Call(Target),
     Jump(Target),
     Branch(Condition, u32),
+    /// Replaces the last comparison. The values are unknown where flags are set by something else.
     Compare(Value, Value),
     Set(Register, Source),
     Store(Memory, Value),
@@ -227,8 +228,6 @@ pub(super) struct Instruction {
     pub at: u32,
     /// The RVA of the instruction behind it.
     pub next: u32,
-    /// Whether a branch behind it may still depend on a comparison before it.
-    pub keeps_comparison: bool,
     /// What it does, in this order.
     pub operations: Vec<Operation>,
 }

@@ -69,13 +69,14 @@ impl<'a> Decoder<'a> {
         let decoded = &self.decoded;
         instruction.at = rva(decoded.ip());
         instruction.next = rva(decoded.next_ip());
-        // The most frequent ones need no look into the table.
-        instruction.keeps_comparison =
-            matches!(decoded.mnemonic(), Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop)
-                || decoded.rflags_modified() == RflagsBits::NONE;
         let operations = &mut instruction.operations;
         match decoded.flow_control() {
-            FlowControl::Next => follow(decoded, operations),
+            FlowControl::Next => {
+                follow(decoded, operations);
+                if changes_flags(decoded) {
+                    operations.push(Operation::Compare(Value::Unknown, Value::Unknown));
+                }
+            }
             FlowControl::Call | FlowControl::IndirectCall if decoded.mnemonic() == Mnemonic::Call => {
                 operations.push(Operation::Call(target(decoded)));
             }
@@ -94,6 +95,15 @@ impl<'a> Decoder<'a> {
             }),
         }
         true
+    }
+}
+
+/// Whether an instruction that compares nothing sets flags that a branch may test.
+fn changes_flags(decoded: &Decoded) -> bool {
+    match decoded.mnemonic() {
+        // The most frequent ones need no lookup in the table.
+        Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Nop | Mnemonic::Cmp | Mnemonic::Test => false,
+        _ => decoded.rflags_modified() != RflagsBits::NONE,
     }
 }
 

@@ -7,9 +7,7 @@ use rustc_hash::FxHashMap;
 use super::called::Called;
 use super::compared::Compared;
 use super::importer::Made;
-use crate::image::code::{
-    Base, Condition, Convention, Index, Instruction, Memory, Operation, Register, Source, Value,
-};
+use crate::image::code::{Base, Condition, Convention, Index, Memory, Operation, Register, Source, Value};
 
 /// The slots of the import address table that matter, by their RVAs.
 pub(super) type Slots = FxHashMap<u32, Called>;
@@ -150,7 +148,7 @@ impl Known {
     /// The address or number of a place in memory, as far as it is known.
     pub fn place(&self, memory: Memory) -> Option<Held> {
         match memory.index {
-            Index::Scaled(_) if memory.address().is_none() => None,
+            Index::Scaled(_) => None,
             _ => self.base(memory),
         }
     }
@@ -194,15 +192,6 @@ impl Known {
         }
         self.set(self.convention.result, result);
         self.compared = None;
-    }
-
-    /// Forgets the last comparison if an instruction replaces it.
-    pub fn keep_comparison(&mut self, instruction: &Instruction) {
-        let compares =
-            instruction.operations.iter().any(|operation| matches!(operation, Operation::Compare(..)));
-        if !instruction.keeps_comparison && !compares {
-            self.compared = None;
-        }
     }
 
     /// Follows an operation that neither jumps nor calls. `fields_are_zero` says that bit-fields

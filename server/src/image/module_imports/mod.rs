@@ -46,7 +46,7 @@ use self::texts::Texts;
 
 use super::code::{Condition, Convention, Instruction, Operation, Source, Target, Value};
 use super::exports::Export;
-use super::imports::{Symbol, entry};
+use super::imports::Symbol;
 use super::{Image, ImageError};
 
 /// The maximum number of instructions that are visited, a millisecond's work: imports come before
@@ -139,15 +139,6 @@ impl Image<'_> {
         };
         walk.function(start, Known::at_start(convention), 0);
         Ok(walk.found())
-    }
-}
-
-impl Image<'_> {
-    /// Reads the pointer at an index behind an RVA, as an RVA.
-    fn pointer(&self, at: u32, index: u32) -> Option<u32> {
-        let at = entry(at, index, 8, "a definition").ok()?;
-        let address = u64::from_le_bytes(self.memory.bytes::<8>(at, "a definition").ok()?);
-        u32::try_from(address.checked_sub(self.headers.image_base)?).ok()
     }
 }
 
@@ -284,7 +275,6 @@ impl Walk<'_, '_> {
                     }
                 }
             }
-            known.keep_comparison(&instruction);
         }
     }
 
@@ -299,7 +289,7 @@ impl Walk<'_, '_> {
             && self.image.decoder(next).is_some_and(|mut decoder| decoder.decode(&mut instruction))
             && matches!(
                 *instruction.operations,
-                [Operation::Set(_, Source::Difference(one, Value::Register(size), _))]
+                [Operation::Set(_, Source::Difference(one, Value::Register(size), _)), ..]
                     if one == stack && size == frame_size
             )
     }
@@ -509,7 +499,9 @@ impl Walk<'_, '_> {
             }
             Called::Define => {
                 if let Some(Held::Address(definition)) = first {
-                    self.execute(definition, depth);
+                    for function in self.image.executed_by(definition) {
+                        self.function(function, Known::at_start(self.convention), depth + 1);
+                    }
                 }
                 None
             }
@@ -520,29 +512,6 @@ impl Walk<'_, '_> {
             Called::Make => Some(Held::Object),
             Called::Do | Called::Occurred => Some(Held::Done),
             Called::Add | Called::Clear | Called::Matches | Called::Raise => None,
-        }
-    }
-
-    /// Follows the functions that a `PyModuleDef` names for the execution of its module
-    /// (`Include/moduleobject.h`): its tenth pointer leads to pairs of a number and an address, up to
-    /// the number 0.
-    fn execute(&mut self, definition: u32, depth: usize) {
-        const SLOTS: u32 = 9;
-        const MOST_SLOTS: u32 = 16;
-        const EXECUTE: u64 = 2;
-        let Some(slots) = self.image.pointer(definition, SLOTS) else { return };
-        for slot in 0..MOST_SLOTS {
-            let kind =
-                entry(slots, 2 * slot, 8, "slots").and_then(|at| self.image.memory.bytes::<8>(at, "slots"));
-            match kind.map(u64::from_le_bytes) {
-                Ok(EXECUTE) => {
-                    if let Some(function) = self.image.pointer(slots, 2 * slot + 1) {
-                        self.function(function, Known::at_start(self.convention), depth + 1);
-                    }
-                }
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
         }
     }
 }

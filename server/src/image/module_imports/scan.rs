@@ -49,7 +49,6 @@ impl Walk<'_, '_> {
                     _ => known.follow(operation, &self.slots, false),
                 }
             }
-            known.keep_comparison(&instruction);
         }
         None
     }
