@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use whydll::diagnosis::{Consent, DiagnosisCache, Import, chain, record};
 use whydll::environment::Environment;
 use whydll::host::snapshot::{Recorder, read};
-use whydll::host::{Host, WinPath};
+use whydll::host::{Baseline, Host, WinPath};
 use whydll::report::{Report, check_json, check_markdown, check_text};
 use world::World;
 
@@ -70,7 +70,7 @@ const STORY: &str = "
 /// Returns the snapshot that the program writes of it.
 fn recorded() -> Vec<u8> {
     let world = World::new(STORY).unwrap();
-    let host = Host::named_on_drive("windows-11", Some(world.root()), Arc::default()).unwrap();
+    let host = Host::baseline(Baseline::DEFAULT, Some(world.root()), Arc::default());
     let (host, recorder) = Recorder::over(&host);
     let environment = Environment::on(&WinPath::new(r"C:\Python\python.exe"), &host).unwrap();
     let file = world.root().join("snapshot.json.xz");

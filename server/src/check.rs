@@ -1,5 +1,7 @@
-//! Checks Python files, notebooks, and directories of them in one environment, for the terminal and
-//! for the editor's check of a whole directory.
+//! Checks Python files, notebooks, and directories of them in one environment, and the import that
+//! failed in a traceback, for the terminal and for the editor's commands.
+
+mod explain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use crate::diagnosis::{DiagnosisCache, Finding, Import, PackageFilter, Severity,
 use crate::host::Host;
 use crate::report::{CheckedDocument, Located, Report, Statement};
 use crate::source::{Cell, Document, Guard, ImportStatement, NotebookError, code_cells};
+
+pub use explain::{ExplainError, FailedImport, Precedence};
 
 /// A file to check.
 pub struct SourceFile {

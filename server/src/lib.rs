@@ -17,7 +17,7 @@
 //! | [`plan`] | "import this package" | all that it runs and loads, in order |
 //! | [`diagnosis`] | what failed | findings with their cures |
 //! | [`report`] | findings | text, Markdown, JSON, the tree |
-//! | [`check`] | files and folders of the user | a report |
+//! | [`check`] | files and folders of the user, a traceback | a report |
 //! | [`lsp`] | editor events | diagnostics, code actions, hovers, reports |
 //! | [`cli`] | arguments | a check, a chain, a server |
 

@@ -50,7 +50,8 @@ use crate::diagnosis::{
 };
 use crate::environment::Environment;
 use crate::host::{
-    FileError, Files, Folder, Host, ImageFacts, ImageFault, MachineFacts, RegisteredRuntime, WinPath,
+    FileError, Files, Folder, Host, HostSpec, ImageFacts, ImageFault, MachineFacts, RegisteredRuntime,
+    WinPath,
 };
 use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::loader::{BrokenForwarder, Cause, Failure, LoadFlags, Module, Process};
@@ -218,7 +219,7 @@ impl Scenario<'_> {
     }
 
     fn host(&self) -> Host {
-        let mut host = Host::named_on_drive(&self.machine, Some(&self.root), Arc::default()).unwrap();
+        let mut host = HostSpec::from(self.machine.as_str()).open(Some(&self.root), Arc::default()).unwrap();
         host.running = self.running.clone();
         if !self.denied.is_empty() {
             host.files = Arc::new(DeniedFiles { files: host.files, denied: self.denied.clone() });

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::{CommandTarget, TargetArguments};
+use super::target::TargetArguments;
 use super::{CommandError, ReportFormat, print};
 use crate::check::{self, SourceFile, SourceFiles};
-use crate::diagnosis::{Finding, Import, PackageFilter};
+use crate::diagnosis::{DiagnosisCache, Finding, Import, PackageFilter};
+use crate::environment::OpenTarget;
 use crate::report::Report;
 use crate::source::top_level;
 use crate::visible::visible;
@@ -41,7 +42,7 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
         let _ = writeln!(anstream::stderr(), "whydll: {reason}; skipped");
     }
     // Skip destructors: the process is about to exit.
-    let target = ManuallyDrop::new(arguments.target.resolve()?);
+    let target = ManuallyDrop::new(arguments.target.target().open()?);
     let report = if arguments.files.is_empty() {
         check_packages(&target, &super::or_tensorflow(arguments.imports))
     } else {
@@ -52,31 +53,37 @@ pub fn run(arguments: CheckArguments) -> Result<ExitCode, CommandError> {
     };
     let text = arguments.format.render(&report);
     let failed = report.has_errors();
-    target.remember();
+    target.store_facts();
     print(&text)?;
     Ok(ExitCode::from(u8::from(failed)))
 }
 
+/// Returns the diagnoses of the environment, backed by its answer cache. They are the last work of the
+/// process.
+pub fn diagnoses(target: &OpenTarget) -> DiagnosisCache<'_> {
+    DiagnosisCache::new(&target.host, &target.environment, target.answers.as_ref()).skip_drop()
+}
+
 /// Diagnoses packages by name.
-fn check_packages<'a>(target: &'a CommandTarget, names: &[String]) -> Report<'a> {
+fn check_packages<'a>(target: &'a OpenTarget, names: &[String]) -> Report<'a> {
     check_imports(target, &names.iter().map(|name| Import::first(name)).collect::<Vec<Import>>())
 }
 
 /// Diagnoses imports that belong to no file.
-pub fn check_imports<'a>(target: &'a CommandTarget, imports: &[Import]) -> Report<'a> {
-    let diagnosis = target.diagnoses().diagnose_all(imports);
+pub fn check_imports<'a>(target: &'a OpenTarget, imports: &[Import]) -> Report<'a> {
+    let diagnosis = diagnoses(target).diagnose_all(imports);
     Report::of(&target.environment, &target.host, target.assumed.clone(), diagnosis)
 }
 
 /// Diagnoses the watched imports of files.
 pub fn check_programs<'a>(
-    target: &'a CommandTarget,
+    target: &'a OpenTarget,
     programs: Vec<SourceFile>,
     filter: &PackageFilter,
 ) -> Report<'a> {
     let assumed = target.assumed.clone();
     let mut report = Report::new(&target.environment, &target.host, assumed);
     let severity = |finding: &Finding| Some(finding.severity);
-    check::check_programs(&mut report, &target.host, &mut target.diagnoses(), programs, filter, severity);
+    check::check_programs(&mut report, &target.host, &mut diagnoses(target), programs, filter, severity);
     report
 }

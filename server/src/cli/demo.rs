@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::check;
-use super::target::CommandTarget;
 use super::{CommandError, ReportFormat, print};
 use crate::check::SourceFile;
 use crate::diagnosis::{ALWAYS_WATCHED, PackageFilter};
-use crate::environment::Environment;
+use crate::environment::{Environment, OpenTarget};
 use crate::example;
 use crate::report::CheckedDocument;
 
@@ -23,7 +22,7 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CommandError> {
     let host = example::machine()?;
     let interpreter = host.recorded_interpreter.clone().ok_or(CommandError::NoInterpreter)?;
     let environment = Environment::at(&interpreter, &*host.files)?;
-    let target = CommandTarget::of_recorded(host, environment);
+    let target = OpenTarget::of_recorded(host, environment);
     let document = CheckedDocument::new("train.py".to_owned(), example::PROGRAM.to_owned());
     let filter = PackageFilter::Named(vec![ALWAYS_WATCHED.to_owned()]);
     let report =

@@ -7,12 +7,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::target::{CommandTarget, TargetArguments};
-use super::{CommandError, ReportFormat, check, print};
-use crate::diagnosis::Import;
-use crate::host::session::expand_home;
-use crate::report::Explanation;
-use crate::traceback::{self, Traceback};
+use super::target::TargetArguments;
+use super::{CommandError, ReportFormat, print};
+use crate::check::{ExplainError, FailedImport, Precedence};
+use crate::traceback;
 
 #[derive(Args)]
 pub struct ExplainArguments {
@@ -32,23 +30,26 @@ pub fn run(arguments: ExplainArguments) -> Result<ExitCode, CommandError> {
     let (name, bytes) = read_input(arguments.file.as_deref())?;
     let read = traceback::read(&traceback::decoded(&bytes));
     let traceback = read.map_err(|error| CommandError::Traceback { path: name.clone(), error })?;
-    let (target, same_environment) = target_of(&arguments.target, &traceback)?;
-    let import = match &arguments.import {
-        Some(named) => Import::first(named),
-        None => Import::of_traceback(&traceback, &target.environment, &*target.host.files)
-            .ok_or(CommandError::NoImport { path: name })?,
+    let precedence = match arguments.target.python {
+        Some(_) => Precedence::Target,
+        None => Precedence::Traceback,
     };
-    let report = check::check_imports(&target, std::slice::from_ref(&import));
-    let explanation = Explanation { traceback: &traceback, import: Some(&import.name), same_environment };
+    let failed =
+        FailedImport::of(&traceback, &arguments.target.target(), precedence, arguments.import.as_deref());
+    let failed = failed.map_err(|error| match error {
+        ExplainError::Target(error) => CommandError::from(error),
+        ExplainError::NoImport => CommandError::NoImport { path: name },
+    })?;
+    let report = failed.report(super::check::diagnoses(&failed.target));
+    let explanation = failed.explanation();
     let text = match arguments.format {
         ReportFormat::Text => explanation.text(&report),
         ReportFormat::Json => explanation.json(&report),
         ReportFormat::Markdown => report.redactor().markdown(&explanation.markdown(&report)),
     };
-    let failed = report.has_errors();
-    target.remember();
+    failed.target.store_facts();
     print(&text)?;
-    Ok(ExitCode::from(u8::from(failed)))
+    Ok(ExitCode::from(u8::from(report.has_errors())))
 }
 
 /// Reads the file, or standard input, and returns its name and contents.
@@ -74,26 +75,4 @@ fn read_input(file: Option<&Path>) -> Result<(String, Vec<u8>), CommandError> {
         return Err(unreadable(std::io::Error::other("too long for a traceback")));
     }
     Ok((name.unwrap_or_else(|| "standard input".to_owned()), bytes))
-}
-
-/// Returns the environment to check, and whether it is the traceback's.
-///
-/// `--python` takes precedence, then the environment of the traceback if this machine has it, then
-/// the selected one.
-fn target_of(
-    arguments: &TargetArguments,
-    traceback: &Traceback,
-) -> Result<(CommandTarget, Option<bool>), CommandError> {
-    let Some(environment) = traceback.environment.as_deref().map(expand_home) else {
-        return Ok((arguments.resolve()?, None));
-    };
-    if arguments.python.is_some() {
-        let target = arguments.resolve()?;
-        let is_same = target.host.path_of(&environment) == target.environment.prefix;
-        return Ok((target, Some(is_same)));
-    }
-    match (TargetArguments { python: Some(environment), ..arguments.clone() }).resolve() {
-        Ok(target) => Ok((target, Some(true))),
-        Err(_) => Ok((arguments.resolve()?, Some(false))),
-    }
 }

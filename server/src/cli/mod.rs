@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::ReadError;
 use crate::diagnosis::ALWAYS_WATCHED;
-use crate::environment::EnvironmentError;
+use crate::environment::{EnvironmentError, TargetError};
 use crate::host::HostError;
 use crate::host::snapshot::SnapshotError;
 use crate::report::{self, Report};
@@ -143,6 +143,16 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let _ = writeln!(anstream::stderr(), "whydll: {}", visible(&error.to_string()));
             ExitCode::from(2)
+        }
+    }
+}
+
+impl From<TargetError> for CommandError {
+    fn from(error: TargetError) -> CommandError {
+        match error {
+            TargetError::Host(error) => CommandError::Host(error),
+            TargetError::NoInterpreter => CommandError::NoInterpreter,
+            TargetError::Environment(error) => CommandError::Environment(error),
         }
     }
 }

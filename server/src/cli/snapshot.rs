@@ -40,7 +40,7 @@ const INEXACT: &str = "a replay of this snapshot gives a different result than a
 
 pub fn run(arguments: SnapshotArguments) -> Result<ExitCode, CommandError> {
     let mut recorder: Option<Arc<Recorder>> = None;
-    let target = arguments.target.resolve_with(|host| {
+    let target = arguments.target.target().open_through(|host| {
         let (recorded, over) = Recorder::over(&host);
         recorder = Some(over);
         recorded

@@ -19,6 +19,7 @@
 //! | `names` | which distribution provides a module? |
 //! | `installer` | which installer manages it, and with which command? |
 //! | `discovery` | which Pythons exist, and which one is selected? |
+//! | `target` | which machine and which environment did the user select? |
 //!
 //! Facts that cannot be known without running Python are in [`Environment::notes`]. The influence
 //! of environment variables is described by [`Surroundings`].
@@ -34,6 +35,7 @@ pub mod names;
 mod platform;
 mod record;
 mod search_path;
+mod target;
 mod version;
 
 #[cfg(test)]
@@ -55,6 +57,7 @@ pub use metadata::{Metadata, Requirement, normalized};
 pub use platform::Platform;
 pub use record::{DamagedFile, FileState, Record, RecordRow};
 pub use search_path::{Origin, PathEntry};
+pub use target::{Assumption, InterpreterSpec, OpenTarget, Target, TargetError, TargetMachine};
 pub use version::{DllName, PythonVersion, with_build};
 
 use layout::Layout;

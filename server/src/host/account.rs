@@ -186,6 +186,7 @@ fn account_variables(home: &WinPath) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Baseline;
 
     #[test]
     fn the_names_are_sorted() {
@@ -196,7 +197,7 @@ mod tests {
     fn the_account_is_the_one_whose_profile_contains_the_program() {
         // This drive has no profiles.
         let drive = tempfile::tempdir().unwrap();
-        let host = Host::named_on_drive("windows-11", Some(drive.path()), std::sync::Arc::default()).unwrap();
+        let host = Host::baseline(Baseline::DEFAULT, Some(drive.path()), std::sync::Arc::default());
         for (program, home) in [
             (r"C:\Users\me\venv\Scripts\python.exe", r"C:\Users\me"),
             (r"D:\Users\me\python.exe", r"D:\Users\me"),

@@ -16,7 +16,7 @@ use crate::image::{Binding, Export, FileVersion, Machine, Symbol};
 use crate::source::Script;
 
 /// A clean Windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Baseline {
     /// Its name for `--host`.
     pub name: &'static str,
@@ -24,7 +24,7 @@ pub struct Baseline {
     with_redistributable: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Windows {
     /// Windows 10 22H2 for x64.
     Ten,
@@ -39,15 +39,23 @@ impl Baseline {
     /// kind.
     pub const ALL: [Baseline; 5] = [
         Baseline { name: "windows-10", windows: Windows::Ten, with_redistributable: false },
-        Baseline { name: "windows-11", windows: Windows::Eleven, with_redistributable: false },
+        Baseline::DEFAULT,
         Baseline { name: "windows-11+vcredist", windows: Windows::Eleven, with_redistributable: true },
-        Baseline { name: "windows-11-arm64", windows: Windows::ElevenOnArm, with_redistributable: false },
+        Baseline::ON_ARM,
         Baseline {
             name: "windows-11-arm64+vcredist",
             windows: Windows::ElevenOnArm,
             with_redistributable: true,
         },
     ];
+
+    /// The one to assume if nothing is known: Windows 11 for x64.
+    pub const DEFAULT: Baseline =
+        Baseline { name: "windows-11", windows: Windows::Eleven, with_redistributable: false };
+
+    /// Windows 11 for ARM64.
+    const ON_ARM: Baseline =
+        Baseline { name: "windows-11-arm64", windows: Windows::ElevenOnArm, with_redistributable: false };
 
     /// Returns the baseline with this name.
     pub fn named(name: &str) -> Option<Baseline> {
@@ -60,9 +68,9 @@ impl Baseline {
         format!("{} or {last}", first.join(", "))
     }
 
-    /// Returns the name of the baseline to assume for a program for this machine.
-    pub fn assumed_for(program: Machine) -> &'static str {
-        if program == Machine::Arm64 { "windows-11-arm64" } else { "windows-11" }
+    /// Returns the baseline to assume for a program for this machine.
+    pub fn for_program(program: Machine) -> Baseline {
+        if program == Machine::Arm64 { Baseline::ON_ARM } else { Baseline::DEFAULT }
     }
 
     /// Returns the version of Windows: major, minor, build.

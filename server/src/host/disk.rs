@@ -219,9 +219,9 @@ impl Disk {
         Ok(text)
     }
 
-    /// Returns the same files with empty caches.
-    pub(super) fn uncached(&self) -> Disk {
-        Disk { drive: self.drive.clone(), ..Disk::new(Arc::default()) }
+    /// Returns the same files with another cache of facts, and nothing else cached.
+    pub(super) fn with_cache(&self, cache: Arc<FactCache>) -> Disk {
+        Disk { drive: self.drive.clone(), ..Disk::new(cache) }
     }
 
     /// Whether a path is a directory that can be listed.

@@ -27,6 +27,7 @@ pub mod registered_pythons;
 mod running;
 pub mod session;
 pub mod snapshot;
+mod spec;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ pub use read_set::{Fingerprint, ReadSet};
 pub use read_tracker::{CancellationToken, Cancelled, ReadTracker};
 pub use registered_pythons::{RegisteredPython, Registration};
 pub use running::{MachineFacts, RegisteredRuntime};
+pub use spec::HostSpec;
 pub use watch::{Watched, Watcher};
 
 use crate::image::{FileVersion, Machine};
@@ -179,33 +181,12 @@ pub struct Misregistered {
 }
 
 impl Host {
-    /// Returns the host that `--host` names: a baseline, a directory, or a snapshot file.
+    /// Opens the machine that `name` names as a value of `--host`.
+    ///
+    /// # Errors
+    /// As for [`HostSpec::open`].
     pub fn named(name: &str, cache: Arc<FactCache>) -> Result<Host, HostError> {
-        Host::named_on_drive(name, None, cache)
-    }
-
-    /// Like [`Host::named`], but next to a baseline, the directory `drive` stands for `C:`.
-    pub fn named_on_drive(
-        name: &str,
-        drive: Option<&Path>,
-        cache: Arc<FactCache>,
-    ) -> Result<Host, HostError> {
-        if let Some(baseline) = Baseline::named(name) {
-            return Ok(Host::baseline(baseline, drive, cache));
-        }
-        match name {
-            "live" => Host::live(cache),
-            _ => {
-                let path = Path::new(name);
-                if path.is_dir() {
-                    Host::directory(path, cache)
-                } else if path.is_file() {
-                    Ok(snapshot::open(path)?)
-                } else {
-                    Err(HostError::Unknown(name.to_owned()))
-                }
-            }
-        }
+        HostSpec::from(name).open(None, cache)
     }
 
     /// Creates a clean Windows that also has the files of the system that WhyDLL runs on.
@@ -250,12 +231,12 @@ impl Host {
         Err(HostError::NotWindows)
     }
 
-    /// Returns the name of the clean Windows to assume for an interpreter on this system, or for
-    /// the directory of its environment.
-    pub fn assumed_for(python: &Path) -> &'static str {
+    /// Returns the clean Windows to assume for an interpreter on this system, or for the directory
+    /// of its environment.
+    pub fn baseline_for(python: &Path) -> Baseline {
         let places = [python.to_owned(), python.join("python.exe"), python.join("Scripts/python.exe")];
         let machine = places.iter().find_map(|program| map::machine(program));
-        Baseline::assumed_for(machine.unwrap_or(Machine::X64))
+        Baseline::for_program(machine.unwrap_or(Machine::X64))
     }
 
     /// Returns the machine whose system drive is in `folder`.
@@ -334,7 +315,13 @@ impl Host {
     /// Returns the same machine with empty caches of its files, or `None` if the machine isn't on a
     /// disk.
     pub fn uncached(&self) -> Option<Host> {
-        let disk = Arc::new(self.disk.as_ref()?.uncached());
+        self.with_cache(Arc::default())
+    }
+
+    /// Returns the same machine with `cache` for the facts of its files, or `None` if the machine
+    /// isn't on a disk.
+    pub fn with_cache(&self, cache: Arc<FactCache>) -> Option<Host> {
+        let disk = Arc::new(self.disk.as_ref()?.with_cache(cache));
         Some(Host { files: self.files.on(&disk)?, disk: Some(disk), ..self.clone() })
     }
 

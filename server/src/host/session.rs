@@ -17,9 +17,10 @@ pub fn python_on_path() -> Option<PathBuf> {
 
 /// Expands `~` at the start of a path to the user's home directory.
 pub fn expand_home(path: &str) -> PathBuf {
-    let below = path.strip_prefix("~\\").or_else(|| path.strip_prefix("~/"));
+    let below = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
     match (below, std::env::home_dir()) {
-        (Some(below), Some(home)) => home.join(below),
+        (Some(""), Some(home)) => home,
+        (Some(below), Some(home)) => home.join(below.trim_start_matches(['/', '\\'])),
         _ => PathBuf::from(path),
     }
 }

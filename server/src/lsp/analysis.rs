@@ -4,23 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::interpreter::Choice;
 use crate::diagnosis::{Diagnosis, DiagnosisCache, DiagnosisMemo, Import};
-use crate::environment::{Environment, EnvironmentError};
-use crate::host::{
-    AnswerCache, CancellationToken, FactCache, Host, HostError, HostKind, ReadTracker, Watched, WinPath,
+use crate::environment::{
+    Assumption, Environment, EnvironmentError, OpenTarget, Target, TargetError, TargetMachine,
 };
-
-/// An interpreter on a machine, the key of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// The interpreter.
-    pub interpreter: Choice,
-    /// The machine, as a value of `--host`; `None` for the machine that the interpreter is on.
-    pub host: Option<String>,
-    /// PATH of that machine.
-    pub search_path: Option<String>,
-}
+use crate::host::{
+    AnswerCache, Baseline, CancellationToken, FactCache, Host, HostSpec, ReadTracker, Watched, WinPath,
+};
 
 /// A request to diagnose imports in an environment.
 pub struct Analysis {
@@ -44,8 +34,7 @@ pub struct Analysis {
 pub struct FactCaches(Mutex<HashMap<PathBuf, Arc<FactCache>>>);
 
 impl FactCaches {
-    fn of(&self, answers: Option<&AnswerCache>) -> Arc<FactCache> {
-        let Some(answers) = answers else { return Arc::default() };
+    fn of(&self, answers: &AnswerCache) -> Arc<FactCache> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = answers.facts_file();
         kept.entry(file).or_insert_with_key(|file| Arc::new(FactCache::open(file))).clone()
@@ -75,18 +64,6 @@ pub struct Examined {
     pub kind: String,
     /// The machine, human-readable.
     pub machine: String,
-}
-
-/// The opened machine and environment of a [`Target`].
-pub struct OpenTarget {
-    /// The machine.
-    pub host: Host,
-    /// The environment on it.
-    pub environment: Environment,
-    /// What was assumed about the machine because no setting specified it, human-readable.
-    pub assumed: Option<String>,
-    /// The answer cache of the environment; `None` if it has none.
-    pub answers: Option<AnswerCache>,
 }
 
 /// Why there is no answer.
@@ -125,8 +102,39 @@ pub struct Unavailable {
 }
 
 impl Unavailable {
-    fn other(reason: impl Into<String>) -> Unavailable {
-        Unavailable { reason: reason.into(), absence: Absence::Other }
+    /// Returns the reason for an error, in the words of an editor.
+    pub fn of(error: TargetError, target: &Target) -> Unavailable {
+        let is_named = target.interpreter.is_named();
+        let (reason, absence) = match error {
+            TargetError::NoInterpreter => (
+                "no Python interpreter found: choose one, or set whydll.interpreter".to_owned(),
+                if cfg!(windows) { Absence::NoInterpreter } else { Absence::NotForWindows },
+            ),
+            // On another system, the `python` on PATH may be a script that starts Python.
+            TargetError::Environment(EnvironmentError::NotAnInterpreter { path })
+                if !cfg!(windows) && (!is_named || is_of_unix(&path)) =>
+            {
+                let reason = format!("{path} is a Python for Linux or macOS, so it loads no Windows DLLs");
+                (reason, Absence::NotForWindows)
+            }
+            TargetError::Environment(error @ EnvironmentError::Linux { .. }) => {
+                (error.to_string(), Absence::NotForWindows)
+            }
+            TargetError::Environment(EnvironmentError::NoSuchPath { path }) => {
+                (format!("the selected Python no longer exists: {path}"), Absence::Gone)
+            }
+            TargetError::Environment(EnvironmentError::NotAnEnvironment { folder }) if is_named => {
+                let reason = format!(
+                    "the selected Python no longer exists: {folder} contains neither python.exe nor \
+                     Scripts\\python.exe"
+                );
+                (reason, Absence::Gone)
+            }
+            error @ (TargetError::Host(_) | TargetError::Environment(_)) => {
+                (error.to_string(), Absence::Other)
+            }
+        };
+        Unavailable { reason, absence }
     }
 }
 
@@ -134,35 +142,33 @@ impl Analysis {
     /// Diagnoses the imports. Needs [`crate::source::STACK`] bytes of stack. Unwinds with
     /// [`Cancelled`](crate::host::Cancelled) when it is cancelled.
     pub fn run(&self) -> Answer {
-        let python = self.target.interpreter.find(self.target.host.as_deref());
-        let unknown =
-            |reason| Answer::unknown(reason, python.as_ref().map(|path| path.display().to_string()));
-        let answers = python.as_deref().and_then(AnswerCache::of);
-        let facts = if self.ignore_cache { Arc::default() } else { self.facts.of(answers.as_ref()) };
-        let (host, name) = match self.target.machine(python.as_deref(), facts.clone()) {
-            Ok(host) => host,
+        let facts = |answers: &AnswerCache| match self.ignore_cache {
+            true => Arc::default(),
+            false => self.facts.of(answers),
+        };
+        let machine = match self.target.machine(facts) {
+            Ok(machine) => machine,
             Err(error) => {
-                return Answer {
-                    watched: self.absent_host(),
-                    ..unknown(Unavailable::other(error.to_string()))
-                };
+                let unavailable = Unavailable::of(TargetError::Host(error), &self.target);
+                let unknown = Answer::unknown(unavailable, self.target.interpreter.path());
+                return Answer { watched: self.absent_host(), ..unknown };
             }
         };
-        let (witnessed, tracker) = ReadTracker::until(self.stop.clone(), &host);
+        let (witnessed, tracker) = ReadTracker::until(self.stop.clone(), &machine.host);
         // Record the folders in which an environment may appear.
         for folder in self.target.interpreter.candidate_folders() {
-            let _ = witnessed.files.folder(&host.path_of(&folder));
+            let _ = witnessed.files.folder(&machine.host.path_of(&folder));
         }
-        let (mut answer, roots) = match self.examine(python.as_deref(), &witnessed, name, answers.as_ref()) {
+        let (mut answer, roots) = match self.examine(&machine, &witnessed) {
             Ok(examined) => examined,
-            Err(reason) => (unknown(reason), Vec::new()),
+            Err(error) => {
+                let unavailable = Unavailable::of(error, &self.target);
+                (Answer::unknown(unavailable, machine.python.as_deref()), Vec::new())
+            }
         };
         let has_findings = answer.diagnoses.values().any(|known| !known.findings.is_empty());
-        answer.watched = Watched::new(&host, &tracker.read_set(), roots, has_findings);
-        if let Some(answers) = &answers {
-            // If the facts can't be stored, they are read again.
-            let _ = facts.store(&answers.facts_file());
-        }
+        answer.watched = Watched::new(&machine.host, &tracker.read_set(), roots, has_findings);
+        machine.store_facts();
         answer
     }
 
@@ -203,40 +209,25 @@ impl Analysis {
     /// Opens the machine and the environment once more, for work whose reads don't affect what is
     /// watched. Returns `None` if they no longer exist.
     fn again<T>(&self, work: impl FnOnce(&Host, &Environment, Option<&AnswerCache>) -> T) -> Option<T> {
-        let python = self.target.interpreter.find(self.target.host.as_deref());
-        let answers = python.as_deref().and_then(AnswerCache::of);
-        let facts = self.facts.of(answers.as_ref());
-        let (host, _) = self.target.machine(python.as_deref(), facts.clone()).ok()?;
-        let (host, _) = ReadTracker::until(self.stop.clone(), &host);
-        let (_, environment) = self.target.environment(python.as_deref(), &host).ok()?;
-        let done = work(&host, &environment, answers.as_ref());
-        if let Some(answers) = &answers {
-            // If the facts can't be stored, they are read again.
-            let _ = facts.store(&answers.facts_file());
-        }
+        let machine = self.target.machine(|answers| self.facts.of(answers)).ok()?;
+        let (host, _) = ReadTracker::until(self.stop.clone(), &machine.host);
+        let environment = machine.environment(&host).ok()?;
+        let done = work(&host, &environment, machine.answers.as_ref());
+        machine.store_facts();
         Some(done)
     }
 
     /// Returns the answer, and the folders that the environment is in.
-    fn examine(
-        &self,
-        python: Option<&Path>,
-        host: &Host,
-        name: String,
-        answers: Option<&AnswerCache>,
-    ) -> Result<(Answer, Vec<WinPath>), Unavailable> {
-        let answers =
-            answers.cloned().map(|known| if self.ignore_cache { known.ignoring_stored() } else { known });
-        let (python, environment) = self.target.environment(python, host)?;
+    fn examine(&self, machine: &TargetMachine, host: &Host) -> Result<(Answer, Vec<WinPath>), TargetError> {
+        let answers = machine.answers.clone();
+        let answers = answers.map(|known| if self.ignore_cache { known.ignoring_stored() } else { known });
+        let environment = machine.environment(host)?;
         let mut answer = Answer {
             environment: Ok(Examined {
                 interpreter: environment.selected.to_string(),
                 version: environment.full_version(),
                 kind: environment.kind.to_string(),
-                machine: match &host.windows_version {
-                    Some(version) => format!("{name} (Windows {version})"),
-                    None => name,
-                },
+                machine: self.machine_name(machine),
             }),
             diagnoses: BTreeMap::new(),
             memo: DiagnosisMemo::default(),
@@ -252,8 +243,8 @@ impl Analysis {
         }
         answer.memo = diagnoses.into_memo();
         // An answer about an environment that is being removed is meaningless.
-        if let Some(today) = host.uncached() {
-            Environment::at(&python, &*today.files).map_err(|error| self.target.not_there(error))?;
+        if let Some((today, python)) = host.uncached().zip(machine.interpreter.as_ref()) {
+            Environment::at(python, &*today.files)?;
         }
         let mut roots: Vec<WinPath> = Vec::new();
         let folders =
@@ -269,10 +260,25 @@ impl Analysis {
     /// Returns a watch on the missing folder or file of the machine, so that its appearance is
     /// noticed.
     fn absent_host(&self) -> Option<Watched> {
-        let here = Host::named("windows-11", Arc::default()).ok()?;
+        let Some(HostSpec::Path(missing)) = &self.target.host else { return None };
+        let here = Host::baseline(Baseline::DEFAULT, None, Arc::default());
         let (witnessed, tracker) = ReadTracker::over(&here);
-        let _ = witnessed.files.folder(&here.path_of(Path::new(self.target.host.as_ref()?)));
+        let _ = witnessed.files.folder(&here.path_of(missing));
         Watched::new(&here, &tracker.read_set(), Vec::new(), false)
+    }
+
+    /// Returns the human-readable name of the machine, with its version.
+    fn machine_name(&self, machine: &TargetMachine) -> String {
+        let name = match (&self.target.host, &machine.assumed) {
+            (Some(spec), _) => spec.to_string(),
+            (None, Some(Assumption::Drive(drive))) => drive.display().to_string(),
+            (None, Some(Assumption::Baseline(baseline))) => format!("{}, assumed", baseline.name),
+            (None, None) => machine.host.kind.to_string(),
+        };
+        match &machine.host.windows_version {
+            Some(version) => format!("{name} (Windows {version})"),
+            None => name,
+        }
     }
 
     /// Groups the imports by document. An import that is a program of its own is in a group of its
@@ -287,80 +293,12 @@ impl Analysis {
     }
 }
 
-impl Target {
-    /// Opens the machine and returns it with its human-readable name.
-    pub fn machine(&self, python: Option<&Path>, facts: Arc<FactCache>) -> Result<(Host, String), HostError> {
-        let (host, name) = match (&self.host, python.and_then(Host::drive_of)) {
-            (Some(name), _) => (Host::named(name, facts)?, name.clone()),
-            (None, _) if cfg!(windows) => (Host::live(facts)?, HostKind::Live.to_string()),
-            (None, Some(drive)) => (Host::directory(&drive, facts)?, drive.display().to_string()),
-            (None, None) => {
-                let name = python.map_or("windows-11", Host::assumed_for);
-                (Host::named(name, facts)?, format!("{name}, assumed"))
-            }
-        };
-        Ok(match &self.search_path {
-            Some(path) => (host.with_variable("PATH", path), name),
-            None => (host, name),
-        })
-    }
-
-    /// Returns the interpreter on that machine, and its environment.
-    fn environment(&self, python: Option<&Path>, host: &Host) -> Result<(WinPath, Environment), Unavailable> {
-        let named = matches!(self.interpreter, Choice::Named(_));
-        let recorded = host.recorded_interpreter.clone().filter(|_| !named);
-        let python = recorded.or_else(|| python.map(|python| host.path_of(python)));
-        let python = python.ok_or_else(|| Unavailable {
-            reason: "no Python interpreter found: choose one, or set whydll.interpreter".to_owned(),
-            absence: if cfg!(windows) { Absence::NoInterpreter } else { Absence::NotForWindows },
-        })?;
-        let environment = Environment::on(&python, host).map_err(|error| self.not_there(error))?;
-        Ok((python, environment))
-    }
-
-    fn not_there(&self, error: EnvironmentError) -> Unavailable {
-        let named = matches!(self.interpreter, Choice::Named(_));
-        match error {
-            // On another system, the `python` on PATH may be a script that starts Python.
-            EnvironmentError::NotAnInterpreter { path }
-                if !cfg!(windows) && (!named || is_of_unix(&path)) =>
-            {
-                Unavailable {
-                    reason: format!("{path} is a Python for Linux or macOS, so it loads no Windows DLLs"),
-                    absence: Absence::NotForWindows,
-                }
-            }
-            error @ EnvironmentError::Linux { .. } => {
-                Unavailable { reason: error.to_string(), absence: Absence::NotForWindows }
-            }
-            EnvironmentError::NoSuchPath { path } => Unavailable {
-                reason: format!("the selected Python no longer exists: {path}"),
-                absence: Absence::Gone,
-            },
-            EnvironmentError::NotAnEnvironment { folder } if named => Unavailable {
-                reason: format!(
-                    "the selected Python no longer exists: {folder} contains neither python.exe nor \
-                     Scripts\\python.exe"
-                ),
-                absence: Absence::Gone,
-            },
-            error => Unavailable::other(error.to_string()),
-        }
-    }
-
-    /// Opens the machine and the environment for commands that need more than a diagnosis. The
-    /// environment is read through the host that `wrap` returns.
-    pub fn open(&self, wrap: impl FnOnce(Host) -> Host) -> Result<OpenTarget, Unavailable> {
-        let python = self.interpreter.find(self.host.as_deref());
-        let answers = python.as_deref().and_then(AnswerCache::of);
-        let facts = FactCaches::default().of(answers.as_ref());
-        let machine = self.machine(python.as_deref(), facts);
-        let (host, name) = machine.map_err(|error| Unavailable::other(error.to_string()))?;
-        let host = wrap(host);
-        let (_, environment) = self.environment(python.as_deref(), &host)?;
-        let assumed = name.strip_prefix("windows-11, ").map(str::to_owned);
-        Ok(OpenTarget { host, environment, assumed, answers })
-    }
+/// Opens a target for a command that needs more than a diagnosis.
+///
+/// # Errors
+/// The reason why the machine or the environment can't be used.
+pub fn open(target: &Target) -> Result<OpenTarget, Unavailable> {
+    target.open().map_err(|error| Unavailable::of(error, target))
 }
 
 /// Returns the import with the path that its document has on the analysed machine.
@@ -371,8 +309,9 @@ fn import_on(host: &Host, import: &Import) -> Import {
 
 impl Answer {
     /// Returns the answer for an environment that can't be examined.
-    pub fn unknown(why: Unavailable, interpreter: Option<String>) -> Answer {
+    pub fn unknown(why: Unavailable, interpreter: Option<&Path>) -> Answer {
         let Unavailable { reason, absence } = why;
+        let interpreter = interpreter.map(|path| path.display().to_string());
         let reason = NotExamined { reason, absence, interpreter };
         let (diagnoses, memo) = Default::default();
         Answer { environment: Err(reason), diagnoses, memo, watched: None }
@@ -380,8 +319,8 @@ impl Answer {
 
     /// Returns the answer for an analysis that panicked.
     pub fn failed() -> Answer {
-        let reason = "internal error during analysis; please report it";
-        Answer::unknown(Unavailable::other(reason), None)
+        let reason = "internal error during analysis; please report it".to_owned();
+        Answer::unknown(Unavailable { reason, absence: Absence::Other }, None)
     }
 
     /// Returns the diagnosis of an import, if there is one.

@@ -3,8 +3,9 @@
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{MessageType, PublishDiagnosticsParams, Registration, Url};
 
-use super::analysis::{Analysis, Target};
+use super::analysis::Analysis;
 use super::health::Health;
+use crate::environment::Target;
 use crate::host::Watched;
 
 /// A side effect, performed by [`own`](super::owner::own) in order, after the event that caused it.

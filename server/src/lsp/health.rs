@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
 
-use super::analysis::{Absence, Answer, Target};
+use super::analysis::{Absence, Answer};
 use super::settings::Settings;
 use crate::diagnosis::{self, DiagnosedPackage, Finding, Import, LoadedRuntime, Severity};
+use crate::environment::Target;
 use crate::report::markdown::{code, escaped};
 use crate::source::{Guard, Ignores, top_level};
 use crate::visible::visible;

@@ -16,7 +16,7 @@
 //! | `server` | the handler of each method |
 //! | `requests/`, `notifications/` | what each method does; one file each, named after the method |
 //! | `session`, `scope`, `document`, `notebook` | the state: documents, notebooks, folders, answers |
-//! | `interpreter`, `analysis` | the interpreter of a folder, and the diagnosis of its imports |
+//! | `interpreter`, `analysis` | paths in settings, and the diagnosis of the imports of a folder |
 //! | `inquiry` | commands that need more than diagnoses |
 //! | `settings`, `client` | the user's settings and the editor's capabilities |
 //! | `health`, `convert` | conversion of answers to the protocol's types |

@@ -14,12 +14,13 @@ use tower_lsp::lsp_types::{
     WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressEnd,
 };
 
-use super::analysis::{Analysis, Answer, Target};
+use super::analysis::{Analysis, Answer};
 use super::effect::Effect;
 use super::health::HealthChanged;
 use super::mailbox::Mailbox;
 use super::session::{Session, SessionEvent};
 use super::settings::LogLevel;
+use crate::environment::Target;
 use crate::host::{CancellationToken, Cancelled, Watcher};
 use crate::source::STACK;
 use crate::visible::visible_lines;

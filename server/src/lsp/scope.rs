@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use tower_lsp::lsp_types::Url;
 
-use super::analysis::Target;
 use super::health::Health;
-use super::interpreter::Choice;
 use super::settings::Settings;
+use crate::environment::{InterpreterSpec, Target};
 
 /// A part of the editor's window for which one interpreter is selected.
 pub struct Scope {
@@ -35,7 +34,7 @@ impl Scope {
     pub fn new(folder: Option<Url>) -> Scope {
         let path = folder.as_ref().and_then(path_of);
         Scope {
-            target: Target { interpreter: Choice::Search(path.clone()), host: None, search_path: None },
+            target: Target { interpreter: InterpreterSpec::Search(path.clone()), ..Target::default() },
             in_use: folder.is_some(),
             folder,
             path,

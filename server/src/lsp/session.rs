@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tower_lsp::lsp_types::{MessageType, Url};
 
-use super::analysis::{Answer, FactCaches, Target};
+use super::analysis::{Answer, FactCaches};
 use super::client::ClientAbilities;
 use super::document::OpenDocument;
 use super::effect::Effect;
@@ -18,6 +18,7 @@ use super::notebook::Notebook;
 use super::scope::Scope;
 use super::settings::{LogLevel, Settings};
 use crate::diagnosis::Import;
+use crate::environment::Target;
 use crate::host::CancellationToken;
 use crate::host::snapshot::Redactor;
 

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::diagnosis::DiagnosedPackage;
-use crate::environment::Environment;
 use crate::environment::discovery::{Candidate, FoundEnvironment};
+use crate::environment::{Assumption, Environment};
 use crate::host::{Host, WinPath};
 use crate::visible::{visible, visible_json};
 
@@ -20,8 +20,8 @@ const RED: Style = AnsiColor::Red.on_default();
 pub struct Environments<'a> {
     /// The machine.
     pub host: &'a Host,
-    /// What was assumed because no option specified it, human-readable.
-    pub assumed: Option<String>,
+    /// What was assumed about the machine because the user didn't select one.
+    pub assumed: Option<Assumption>,
     /// The folder that an environment is selected for.
     pub folder: Option<WinPath>,
     /// Why the selected environment is selected; it is the first in the list.
@@ -53,7 +53,7 @@ struct JsonMachine<'a> {
     kind: String,
     windows: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    assumed: Option<&'a str>,
+    assumed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ pub fn environments_json(environments: &Environments<'_>) -> String {
         host: JsonMachine {
             kind: environments.host.kind.to_string(),
             windows: environments.host.windows_version.as_deref(),
-            assumed: environments.assumed.as_deref(),
+            assumed: environments.assumed.as_ref().map(Assumption::to_string),
         },
         folder: environments.folder.as_ref().map(WinPath::as_str),
         chosen: environments.chosen.as_ref().zip(first).map(|(chosen, listed)| JsonChosen {
@@ -176,7 +176,7 @@ pub fn environments_text(environments: &Environments<'_>) -> String {
     };
     let _ = writeln!(out, "{}", visible(&format!("{count} on {}{selected}", environments.host.kind)));
     if let Some(assumed) = &environments.assumed {
-        let _ = writeln!(out, "  {DIM}machine: {}{DIM:#}", visible(assumed));
+        let _ = writeln!(out, "  {DIM}machine: {}{DIM:#}", visible(&assumed.to_string()));
     }
     out
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Located, Report};
 use crate::action::Action;
 use crate::diagnosis::{self, Fix};
+use crate::environment::Assumption;
 use crate::host::WinPath;
 use crate::source;
 use crate::visible::visible_json;
@@ -48,7 +49,7 @@ struct JsonHost<'a> {
     kind: String,
     windows: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    assumed: Option<&'a str>,
+    assumed: Option<String>,
     vc_runtimes: Vec<JsonVcRuntime>,
     /// The runtimes in the registry, if it was read; they can differ from the DLLs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -231,7 +232,7 @@ pub(super) fn check_json_with(report: &Report<'_>, traceback: Option<&impl Seria
         host: JsonHost {
             kind: report.host.kind.to_string(),
             windows: report.host.windows_version.as_deref(),
-            assumed: report.assumed.as_deref(),
+            assumed: report.assumed.as_ref().map(Assumption::to_string),
             vc_runtimes: vc_runtimes(report),
             registered_runtimes: registered_runtimes(report),
         },

@@ -50,7 +50,10 @@ fn facts(out: &mut String, report: &Report<'_>) {
     );
     let windows = report.host.windows_version.as_deref();
     let windows = windows.map_or(String::new(), |version| format!(", Windows {}", escaped(version)));
-    let assumed = report.assumed.as_ref().map_or(String::new(), |assumed| format!("; {}", escaped(assumed)));
+    let assumed = report
+        .assumed
+        .as_ref()
+        .map_or(String::new(), |assumed| format!("; {}", escaped(&assumed.to_string())));
     fact("Machine", format!("{}{windows}{assumed}", escaped(&report.host.kind.to_string())));
     fact("VC++ runtime", escaped(&report.runtimes()));
     for package in &report.packages {
@@ -63,10 +66,9 @@ fn facts(out: &mut String, report: &Report<'_>) {
     for package in report.packages.iter().filter(|package| !package.coverage.is_full()) {
         let mut gaps: Vec<String> = package.coverage.gaps.iter().map(|gap| report.gap(gap)).collect();
         let failing = package.coverage.not_reached.iter().flat_map(|missed| &missed.failing);
-        gaps.extend(
-            failing
-                .map(|failing| format!("{} may fail to load: {}", report.short(&failing.file), failing.why)),
-        );
+        gaps.extend(failing.map(|failing| {
+            format!("{} may fail to load: {}", report.environment.short(&failing.file), failing.why)
+        }));
         fact(
             &format!("Unknown about {}", code(&format!("import {}", package.import))),
             escaped(&gaps.join("; ")),

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use crate::action::Action;
 use crate::diagnosis::{DiagnosedPackage, Diagnosis, Finding, Gap, Health, Severity};
-use crate::environment::Environment;
+use crate::environment::{Assumption, Environment};
 use crate::host::snapshot::Redactor;
 use crate::host::{Host, WinPath};
 use crate::source::{ImportStatement, Position, Range, top_level};
@@ -37,8 +37,8 @@ pub struct Report<'a> {
     pub environment: &'a Environment,
     /// The machine.
     pub host: &'a Host,
-    /// What was assumed because no option specified it, human-readable.
-    pub assumed: Option<String>,
+    /// What was assumed about the machine because the user didn't select one.
+    pub assumed: Option<Assumption>,
     /// The packages that were checked.
     pub packages: Vec<DiagnosedPackage>,
     /// The findings, in order.
@@ -129,7 +129,7 @@ impl CheckedDocument {
 
 impl<'a> Report<'a> {
     /// Creates an empty report.
-    pub fn new(environment: &'a Environment, host: &'a Host, assumed: Option<String>) -> Report<'a> {
+    pub fn new(environment: &'a Environment, host: &'a Host, assumed: Option<Assumption>) -> Report<'a> {
         let (packages, findings, documents) = Default::default();
         Report { environment, host, assumed, packages, findings, documents }
     }
@@ -149,7 +149,7 @@ impl<'a> Report<'a> {
     pub fn of(
         environment: &'a Environment,
         host: &'a Host,
-        assumed: Option<String>,
+        assumed: Option<Assumption>,
         Diagnosis { findings, packages, .. }: Diagnosis,
     ) -> Report<'a> {
         let findings = findings.into_iter().map(|finding| Located { finding, at: None }).collect();
@@ -266,24 +266,19 @@ impl Report<'_> {
     /// Returns the chain from the importing Python file down to the culprit.
     fn chain_of(&self, finding: &Finding) -> Vec<ChainLine> {
         let python = finding.related.iter().rev();
-        let python = python.map(|at| ChainLine { name: self.short(&at.file), remark: Remark::Line(at.line) });
+        let python = python
+            .map(|at| ChainLine { name: self.environment.short(&at.file), remark: Remark::Line(at.line) });
         let native = finding.chain.iter().map(|link| ChainLine {
-            name: link.path.as_ref().map_or_else(|| link.name.clone(), |path| self.short(path)),
+            name: link.path.as_ref().map_or_else(|| link.name.clone(), |path| self.environment.short(path)),
             remark: link.remark.clone().map_or(Remark::None, Remark::Culprit),
         });
         python.chain(native).collect()
     }
 
-    /// Shortens a path within site-packages to the part below it.
-    fn short(&self, path: &WinPath) -> String {
-        let below = self.environment.site_packages.iter().find_map(|folder| path.below(folder));
-        below.map_or_else(|| path.as_str().to_owned(), |tail| tail.replace('\\', "/"))
-    }
-
     /// Describes a location where an import couldn't be followed, and what is unknown there.
     fn gap(&self, gap: &Gap) -> String {
         match &gap.file {
-            Some(file) => format!("{} line {}: {}", self.short(file), gap.line, gap.what),
+            Some(file) => format!("{} line {}: {}", self.environment.short(file), gap.line, gap.what),
             None => format!("line {}: {}", gap.line, gap.what),
         }
     }

@@ -6,6 +6,7 @@ use world::World;
 
 use super::*;
 use crate::diagnosis::chain;
+use crate::environment::Assumption;
 use crate::source::Document;
 use crate::testing::{diagnosed, on_large_stack};
 
@@ -992,7 +993,7 @@ fn untrusted_names_are_displayed_and_never_interpreted() {
             packages: diagnosis.packages.clone(),
             findings: located.collect(),
             documents: vec![document],
-            ..Report::new(&environment, &host, Some((*hostile).to_owned()))
+            ..Report::new(&environment, &host, Some(Assumption::Drive(hostile.into())))
         };
         let finding = &report.findings.first().unwrap().finding;
         assert!(!finding.dlls.contains(&STAND_IN.to_owned()), "{finding:?}");

@@ -231,7 +231,7 @@ fn summary(out: &mut String, report: &Report<'_>) {
         for package in &report.packages {
             let extent = match handled.contains(&package.import.as_str()) {
                 true => format!(" {FAILS_AND_IS_HANDLED}"),
-                false => format!(" works{}", package.coverage.extent(|file| report.short(file))),
+                false => format!(" works{}", package.coverage.extent(|file| report.environment.short(file))),
             };
             let summary = format!("`import {}`{extent} ({})", package.import, package.installed());
             let _ = writeln!(out, "{GREEN}healthy{GREEN:#}: {}", visible(&summary));
@@ -284,7 +284,7 @@ fn gaps(out: &mut String, report: &Report<'_>, package: &DiagnosedPackage) {
         };
         lines.push(format!("not reached: {files} of {}", visible(&missed.distribution)));
         for failing in missed.failing.iter().take(MAX_ITEMS) {
-            let text = format!("may fail: {}: {}", report.short(&failing.file), failing.why);
+            let text = format!("may fail: {}: {}", report.environment.short(&failing.file), failing.why);
             lines.extend(wrapped(&text, WIDTH - 4, WIDTH - 4));
         }
         if missed.failing.len() > MAX_ITEMS {

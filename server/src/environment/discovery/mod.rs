@@ -34,10 +34,9 @@ pub(super) use store::is_alias as is_store_alias;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::host::{EntryKind, Host, HostError, WinPath, session};
+use crate::host::{EntryKind, Host, WinPath};
 
 use super::layout::free_threaded_programs;
 use super::{Environment, EnvironmentError};
@@ -148,6 +147,11 @@ impl<'a> Search<'a> {
     /// Sets the folder for which a Python is searched.
     pub fn in_folder(self, folder: Option<WinPath>) -> Search<'a> {
         Search { folder, ..self }
+    }
+
+    /// Returns the folder for which a Python is searched.
+    pub fn folder(&self) -> Option<&WinPath> {
+        self.folder.as_ref()
     }
 
     /// Sets the activated environment.
@@ -294,42 +298,4 @@ impl FoundEnvironment {
             self.candidates.push(candidate);
         }
     }
-}
-
-/// Returns the machine to analyse: the named one, or else the drive that contains `landmark`, or
-/// else a clean Windows 11. The second value describes what was assumed.
-pub fn machine(
-    named: Option<&str>,
-    drive: Option<&Path>,
-    landmark: Option<&Path>,
-) -> Result<(Host, Option<String>), HostError> {
-    let cache = Arc::default();
-    match (named, landmark.and_then(Host::drive_of)) {
-        (Some(name), _) => Ok((Host::named_on_drive(name, drive, cache)?, None)),
-        (None, _) if cfg!(windows) && drive.is_none() => Ok((Host::live(cache)?, None)),
-        (None, Some(drive)) => {
-            let assumed = format!("the drive {} was assumed", drive.display());
-            Ok((Host::directory(&drive, cache)?, Some(assumed)))
-        }
-        (None, _) => {
-            let assumed = "assumed because no --host was given".to_owned();
-            Ok((Host::named_on_drive("windows-11", drive, cache)?, Some(assumed)))
-        }
-    }
-}
-
-/// Returns the native path of the interpreter, or of the directory of its environment, that is
-/// selected for a native folder. Returns `None` for a recorded machine, which has its own
-/// interpreter.
-pub fn selected_in(folder: Option<&Path>, host: Option<&str>, drive: Option<&Path>) -> Option<PathBuf> {
-    let activated = session::activated();
-    let (machine, _) = machine(host, drive, activated.as_deref().or(folder)).ok()?;
-    if machine.kind.is_snapshot() {
-        return None;
-    }
-    let search = Search::on(&machine)
-        .in_folder(folder.map(|folder| machine.path_of(folder)))
-        .with_activated(activated.map(|folder| machine.path_of(&folder)));
-    let chosen = search.selected().and_then(|chosen| machine.native_of(&chosen.path));
-    chosen.or_else(session::python_on_path)
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tower_lsp::lsp_types::Url;
 
 use crate::diagnosis::{self, Import, Severity};
-use crate::lsp::analysis::Target;
+use crate::environment::Target;
+use crate::lsp::analysis;
 use crate::lsp::session::{ScopeView, Session};
 use crate::report::{Node, chain_page, chain_tree, empty_page};
 use crate::source::top_level;
@@ -68,7 +69,7 @@ pub fn query(session: &Session, scope: Option<&Url>, package: Option<String>) ->
 /// Returns the tree of the package.
 pub fn tree(query: &ChainQuery) -> Result<ChainTree, String> {
     let ChainQuery { target, package, .. } = query;
-    let opened = target.open(|host| host).map_err(|error| error.to_string())?;
+    let opened = analysis::open(target).map_err(|error| error.to_string())?;
     let chain = diagnosis::chain(&opened.host, &opened.environment, &[package]);
     Ok(ChainTree { nodes: chain_tree(&chain, &opened.host), package: package.clone() })
 }
@@ -81,7 +82,7 @@ pub fn scope_of(session: &Session, scope: Option<&Url>) -> Option<Url> {
 /// Returns the page of the package, or one that says why there is nothing to draw.
 pub fn page(scope: Option<Url>, query: Result<ChainQuery, String>) -> ChainPage {
     let drawn = query.and_then(|ChainQuery { target, package, findings }| {
-        let opened = target.open(|host| host).map_err(|error| error.to_string())?;
+        let opened = analysis::open(&target).map_err(|error| error.to_string())?;
         let chain = diagnosis::chain(&opened.host, &opened.environment, &[&package]);
         let html = chain_page(&chain, &opened.host, &opened.environment, &package, &findings);
         Ok((Some(package), html))

@@ -9,7 +9,8 @@ use tower_lsp::lsp_types::Url;
 use super::report::link_from;
 use crate::check::{SourceFiles, check_programs};
 use crate::diagnosis::DiagnosisCache;
-use crate::lsp::analysis::Target;
+use crate::environment::Target;
+use crate::lsp::analysis;
 use crate::lsp::session::Session;
 use crate::lsp::settings::Settings;
 use crate::report::markdown::escaped;
@@ -39,7 +40,7 @@ pub fn query(session: &Session, scope: Option<&Url>) -> Result<FolderQuery, Stri
 /// Returns the report. Needs as much stack as a diagnosis.
 pub fn report(query: &FolderQuery) -> Result<String, String> {
     let FolderQuery { folder, target, settings, first } = query;
-    let opened = target.open(|host| host).map_err(|error| error.to_string())?;
+    let opened = analysis::open(target).map_err(|error| error.to_string())?;
     let mut programs = SourceFiles::default();
     programs.add(folder).map_err(|error| error.to_string())?;
     let files = programs.files.len();

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::host::HostSpec;
 use crate::host::snapshot::Redactor;
 use crate::lsp::session::Session;
 use crate::report::markdown::{code, escaped};
@@ -21,7 +22,11 @@ pub fn report(session: &Session) -> String {
         let _ = writeln!(out, "\n## {name}\n");
         let target = &view.scope.target;
         let _ = writeln!(out, "- requested interpreter: {}", code(&format!("{:?}", target.interpreter)));
-        let _ = writeln!(out, "- requested host: {}", code(target.host.as_deref().unwrap_or("none")));
+        let _ = writeln!(
+            out,
+            "- requested host: {}",
+            code(&target.host.as_ref().map_or("none".to_owned(), HostSpec::to_string))
+        );
         let _ = writeln!(out, "- settings: {}", code(&format!("{:?}", view.settings)));
         let _ = writeln!(out, "- open documents: {}", view.documents.len());
         match view.answer.map(|answer| (&answer.environment, answer.diagnoses.len())) {

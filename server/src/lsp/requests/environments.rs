@@ -2,13 +2,10 @@
 //! The arguments are `[{ scopeUri }]`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::environment::discovery::Search;
-use crate::host::session;
-use crate::lsp::analysis::Target;
+use crate::environment::{InterpreterSpec, Target};
 use crate::visible::visible;
 
 /// A Python that can be chosen.
@@ -27,11 +24,10 @@ pub struct ListedPython {
 
 /// Returns all Pythons, first the one that is used by default in `folder`.
 pub fn list(target: &Target, folder: Option<&Path>) -> Result<Vec<ListedPython>, String> {
-    let (host, _) = target.machine(folder, Arc::default()).map_err(|error| error.to_string())?;
-    let activated = session::activated().filter(|_| !host.kind.is_snapshot());
-    let activated = activated.map(|activated| host.path_of(&activated));
-    let folder = folder.map(|folder| host.path_of(folder));
-    let found = Search::on(&host).in_folder(folder).with_activated(activated).thorough().all();
+    let interpreter = InterpreterSpec::Search(folder.map(Path::to_owned));
+    let target = Target { interpreter, ..target.clone() };
+    let (host, _) = target.host().map_err(|error| error.to_string())?;
+    let found = target.search(&host).thorough().all();
     let listed = found.into_iter().map(|found| {
         let native = host.native_of(&found.interpreter);
         let path = native.map_or_else(|| found.interpreter.to_string(), |path| path.display().to_string());

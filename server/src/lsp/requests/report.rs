@@ -11,7 +11,8 @@ use std::path::Path;
 use tower_lsp::lsp_types::Url;
 
 use crate::diagnosis::{Finding, Import};
-use crate::lsp::analysis::Target;
+use crate::environment::Target;
+use crate::lsp::analysis;
 use crate::lsp::scope::path_of;
 use crate::lsp::session::{ScopeView, Session};
 use crate::report::{CheckedDocument, Located, Report, check_markdown};
@@ -44,7 +45,7 @@ pub fn collect(session: &Session, scope: Option<&Url>, links: bool) -> ReportCon
 
 /// Returns the report.
 pub fn render(contents: ReportContents) -> Result<String, String> {
-    let opened = contents.target.open(|host| host).map_err(|error| error.to_string())?;
+    let opened = analysis::open(&contents.target).map_err(|error| error.to_string())?;
     let report = Report {
         environment: &opened.environment,
         host: &opened.host,

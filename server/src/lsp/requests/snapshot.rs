@@ -9,8 +9,9 @@ use tower_lsp::lsp_types::Url;
 
 use super::chain::worst_package;
 use crate::diagnosis::{ALWAYS_WATCHED, Consent, Import, UnsavedSnapshot, record};
+use crate::environment::Target;
 use crate::host::snapshot::Recorder;
-use crate::lsp::analysis::Target;
+use crate::lsp::analysis::Unavailable;
 use crate::lsp::session::Session;
 use crate::report::{self, markdown};
 
@@ -58,12 +59,12 @@ pub fn write(target: &Target, package: &str, file: &Path, own_modules: bool) -> 
 
 fn record_import(target: &Target, package: &str, own_modules: bool) -> Result<UnsavedSnapshot, String> {
     let mut recorder = None;
-    let opened = target.open(|host| {
+    let opened = target.open_through(|host| {
         let (recorded, over) = Recorder::over(&host);
         recorder = Some(over);
         recorded
     });
-    let opened = opened.map_err(|error| error.to_string())?;
+    let opened = opened.map_err(|error| Unavailable::of(error, target).reason)?;
     let recorder = recorder.ok_or("the machine could not be recorded")?;
     let consent = Consent { names: false, own_modules };
     let imports = [Import::first(package)];

@@ -10,13 +10,14 @@ use tower_lsp::lsp_types::{PublishDiagnosticsParams, Url};
 
 use super::{MAX_ANSWERS, MAX_DIAGNOSES, Override, Running, Session};
 use crate::diagnosis::{Diagnosis, FixOutcome, Health as DiagnosisHealth, Import};
-use crate::host::{CancellationToken, WinPath};
-use crate::lsp::analysis::{Answer, Target, names};
+use crate::environment::{InterpreterSpec, Target};
+use crate::host::{CancellationToken, HostSpec, WinPath};
+use crate::lsp::analysis::{Answer, names};
 use crate::lsp::client::ClientAbilities;
 use crate::lsp::document::{Change, OpenDocument};
 use crate::lsp::effect::Effect;
 use crate::lsp::health::Health;
-use crate::lsp::interpreter::{Choice, expanded};
+use crate::lsp::interpreter::{expanded, named};
 use crate::lsp::scope::{Scope, path_of};
 use crate::lsp::settings::{LogLevel, Settings};
 
@@ -345,13 +346,14 @@ impl Session {
             }
             let ordered = self.overrides.get(&scope.folder).map(|it| &it.path);
             let interpreter = match (ordered, setting, self.selected.get(&scope.folder)) {
-                (Some(ordered), _, _) => Choice::Named(ordered.clone()),
-                (None, Some(named), _) => Choice::named(named, folder),
-                (None, None, Some(selected)) => Choice::Named(selected.clone()),
-                (None, None, None) => Choice::Search(scope.path.clone()),
+                (Some(ordered), _, _) => InterpreterSpec::Named(ordered.clone()),
+                (None, Some(path), _) => named(path, folder),
+                (None, None, Some(selected)) => InterpreterSpec::Named(selected.clone()),
+                (None, None, None) => InterpreterSpec::Search(scope.path.clone()),
             };
-            let host = settings.host.as_deref().map(|host| expanded(host, folder));
-            scope.target = Target { interpreter, host, search_path: settings.search_path.clone() };
+            let host = settings.host.as_deref().map(|host| HostSpec::from(expanded(host, folder).as_str()));
+            scope.target =
+                Target { interpreter, host, drive: None, search_path: settings.search_path.clone() };
         }
         self.documents.values_mut().for_each(OpenDocument::forget);
     }

@@ -7,8 +7,9 @@ use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Url};
 
 use super::{BackgroundWork, MAX_THREADS, Running, Session};
 use crate::diagnosis::{DiagnosisMemo, Import};
+use crate::environment::Target;
 use crate::host::CancellationToken;
-use crate::lsp::analysis::{Analysis, Answer, Target};
+use crate::lsp::analysis::{Analysis, Answer};
 use crate::lsp::effect::Effect;
 use crate::lsp::health::{Health, Imported};
 use crate::lsp::settings::LogLevel;

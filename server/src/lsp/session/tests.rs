@@ -13,10 +13,10 @@ use crate::diagnosis::{
     Code, Coverage, DiagnosedPackage, Diagnosis, DiagnosisMemo, Finding, Fix, Health as DiagnosisHealth,
     Import, PackageFilter, Severity,
 };
+use crate::environment::InterpreterSpec;
 use crate::host::{Host, Watched, WinPath};
 use crate::lsp::analysis::{Absence, Examined, Unavailable, names};
 use crate::lsp::document::Change;
-use crate::lsp::interpreter::Choice;
 use crate::lsp::notifications::{
     notebook_did_change, notebook_did_close, notebook_did_open, notebook_did_save,
 };
@@ -702,7 +702,10 @@ fn an_environment_that_has_the_package_is_offered() {
         "#]],
     );
     window.session.use_interpreter(Some(uri("/w")), "/other/python.exe".into());
-    assert_eq!(window.session.scopes[0].target.interpreter, Choice::Named("/other/python.exe".into()));
+    assert_eq!(
+        window.session.scopes[0].target.interpreter,
+        InterpreterSpec::Named("/other/python.exe".into())
+    );
     // A path on another machine is valid only with the `host` setting.
     check_offers(
         &answered(json!({ "host": "/mnt" }), &[], r"C:\other\python.exe"),
@@ -755,8 +758,8 @@ fn the_setting_overrides_the_selection_and_a_command_overrides_both() {
     let mut then = |step: &str, act: &dyn Fn(&mut Session)| {
         act(&mut window.session);
         let used = match &window.session.scopes[0].target.interpreter {
-            Choice::Named(path) => path.display().to_string(),
-            Choice::Search(_) => "searched".to_owned(),
+            InterpreterSpec::Named(path) => path.display().to_string(),
+            InterpreterSpec::Search(_) => "searched".to_owned(),
         };
         format!("{step}: {used}\n")
     };
